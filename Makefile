@@ -1,0 +1,37 @@
+# `make search` and `make test` are all that a fresh clone needs: each installs into .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?= --trials 64
+
+.PHONY: search test test-all check bench clean
+
+search: .venv/installed
+	$(BIN)/python -m searchspace.run $(ARGS)
+
+test: .venv/installed-dev check
+	$(BIN)/python -m pytest -m "not slow and not gpu and not cluster and not browser"
+
+test-all: .venv/installed-dev check
+	$(BIN)/python -m pytest -m "not gpu"
+
+check: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed-dev
+	$(BIN)/python tests/benchmarks/bench_search.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@ .venv/installed
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,38 @@
+"""Ray: joining a cluster, or starting one on this machine, without its chatter."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from trainables.errors import UserError
+
+QUIET = {
+    "RAY_TRAIN_ENABLE_CONTROLLER_STRUCTURED_LOGGING": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Mapping[str, float]]:
+    """Ray up, and its resources; everything is shut down afterwards. Raises `UserError` for a wrong address."""
+    from trainables.worker_environment import WORKER_ENVIRONMENT
+
+    os.environ.update(QUIET | WORKER_ENVIRONMENT)
+    import ray
+
+    options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
+    if address:
+        options["runtime_env"] = {"env_vars": QUIET | WORKER_ENVIRONMENT}
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
+    except (ConnectionError, ValueError) as error:
+        raise UserError(f"--address {address!r}: {str(error).splitlines()[0]}") from error
+    try:
+        yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
+    finally:
+        ray.shutdown()

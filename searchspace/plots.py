@@ -1,0 +1,34 @@
+"""Pictures of results."""
+
+from pathlib import Path
+
+from trainables.metrics import TestMetrics
+
+LABELLED = 30
+"""Classes up to which cells bear their number, and axes their names."""
+
+
+def draw_confusion(path: Path, names: list[str], metrics: TestMetrics) -> None:
+    """Confusion matrix as a PNG: shade by share of the true class, number by images."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    counts = np.array(metrics.confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = max(4.0, min(14.0, 1.5 + 0.5 * len(names)))
+    figure = Figure(figsize=(side, side), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"test accuracy {metrics.accuracy:.2%} of {metrics.count:,} images", fontsize=10)
+    if len(names) <= LABELLED:
+        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,100 @@
+"""Everything that can be known to be wrong, found before any worker starts."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Mapping
+
+import optuna
+
+from searchspace.spaces import Space, Task, draw_config, load_space
+from searchspace.spec import SearchSpec
+from trainables.data.summary import DataSummary
+from trainables.errors import UserError
+
+DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
+"""Searched everywhere: a network from scratch, and a backbone whose weights need no network to get."""
+GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_atto", "mobilenetv3_large_100")
+"""Searched in addition where workers have a GPU; on two cores one of them would eat the search."""
+
+
+def check_name(spec: SearchSpec) -> None:
+    """Raise `UserError` if there is a search of this name already."""
+    if spec.folder.exists():
+        raise UserError(f"--name {spec.name!r}: {str(spec.folder)!r} exists already; choose another name")
+
+
+def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tuple[str, ...]:
+    """Models that can be searched: those asked for, or the default ones whose weights are to be had.
+
+    A default backbone without weights is dropped with a line that says so; raises `UserError` for one asked for.
+    """
+    from trainables.models.registry import check_model, missing_weights
+
+    asked = spec.models or ((str(spec.pins["model"]),) if "model" in spec.pins else ())
+    for name in asked:
+        check_model(name)
+    chosen = []
+    for name in asked or DEFAULT_MODELS + (GPU_MODELS if gpu else ()):
+        missing = missing_weights(name)
+        if missing and asked:
+            raise UserError(
+                f"--models {name!r}: its pretrained weights are neither cached nor downloadable ({missing})"
+            )
+        if missing:
+            say(f"without {name}: its pretrained weights are neither cached nor downloadable ({missing})")
+        else:
+            chosen.append(name)
+    return tuple(chosen)
+
+
+def make_task(data: DataSummary, models: tuple[str, ...], gpu: bool) -> Task:
+    """The task that a space sees."""
+    from trainables.models.registry import is_pretrained
+
+    return Task(data=data, models=models, pretrained=frozenset(filter(is_pretrained, models)), gpu=gpu)
+
+
+def check_space(spec: SearchSpec, task: Task) -> Space:
+    """Load the space and draw from it a few times; raises `UserError` where it gives no valid configuration."""
+    space = load_space(spec.space)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
+    for _ in range(8):
+        trial = study.ask()
+        try:
+            config = draw_config(space, trial, task, spec.pins)
+        except UserError as error:
+            raise UserError(f"--space {spec.space or 'default'!r}: {error}") from error
+        except Exception as error:  # a user's function may raise anything
+            raise UserError(f"--space {spec.space or 'default'!r}: {type(error).__name__}: {error}") from error
+        if spec.space and config.model not in task.models:
+            raise UserError(f"--space {spec.space!r}: suggests model {config.model!r}; name it in --models as well")
+    return space
+
+
+def local_resources() -> dict[str, float]:
+    """What a cluster started on this machine would have; without torch, where there is no NVIDIA driver."""
+    gpus = 0
+    if os.path.exists("/dev/nvidiactl") and importlib.util.find_spec("torch"):
+        import torch
+
+        gpus = torch.cuda.device_count()
+    return {"CPU": float(os.cpu_count() or 1), "GPU": float(gpus)}
+
+
+def count_slots(spec: SearchSpec, resources: Mapping[str, float]) -> tuple[int, float]:
+    """Trials at a time, and GPUs of each worker; raises `UserError` if not even one trial fits the cluster."""
+    held = {kind: resources.get(kind, 0.0) for kind in ("CPU", "GPU")}
+    gpus = spec.gpus_per_worker if spec.gpus_per_worker is not None else float(held["GPU"] > 0)
+    needed = {"CPU": spec.workers_per_trial * spec.cpus_per_worker, "GPU": spec.workers_per_trial * gpus}
+    # A whisker of slack, for fractions such as 1/3.
+    fits = {kind: int(held[kind] / amount + 1e-6) for kind, amount in needed.items() if amount}
+    slots = min(fits.values())
+    if slots < 1:
+        short = min(fits, key=lambda kind: fits[kind])
+        option = "--cpus-per-worker" if short == "CPU" else "--gpus-per-worker"
+        each = spec.cpus_per_worker if short == "CPU" else gpus
+        raise UserError(
+            f"--workers-per-trial {spec.workers_per_trial} with {option} {each:g}: one trial needs "
+            f"{needed[short]:g} {short}s, the cluster has {held[short]:g}"
+        )
+    return min(slots, spec.max_concurrent or slots, spec.trials), gpus

@@ -1,0 +1,71 @@
+"""The facts beside the specification in `search.json`: what it takes to repeat a search, and what it ran on."""
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "searchspace",
+    "ray",
+    "torch",
+    "torchvision",
+    "timm",
+    "optuna",
+    "numpy",
+    "scikit-learn",
+    "onnx",
+    "onnxruntime",
+)
+
+
+def gather_facts() -> dict[str, Any]:
+    """Command, time, versions, git commit and machine."""
+    return {
+        "command": " ".join(["python -m", *_module_and_arguments()]),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "git_commit": git_commit(),
+        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "system": platform.platform()},
+    }
+
+
+def git_commit() -> str:
+    """Commit of the checkout this code runs from, with `+changes` if it has any; empty outside a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def cpu_name() -> str:
+    """Model name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607  # git, by its name, with fixed arguments
+    return done.stdout.strip()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _module_and_arguments() -> list[str]:
+    package = Path(sys.argv[0])
+    return [f"{package.parent.name}.{package.stem}", *sys.argv[1:]]

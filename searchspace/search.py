@@ -1,0 +1,46 @@
+"""The search: Ray Tune runs the searcher's trials on the gangs, and ASHA stops those that fall behind."""
+
+import logging
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+from searchspace.scheduler import make_scheduler
+from searchspace.spec import SearchSpec
+
+if TYPE_CHECKING:
+    from searchspace.searcher import StudySearcher
+    from trainables.gang import GangPool
+
+HEAD = {"node:__internal_head__": 0.001}
+"""Trial actors take no core, and stay on the head node: they only wait."""
+
+
+def run_search(spec: SearchSpec, searcher: "StudySearcher", pool: "GangPool") -> None:
+    """Run `spec.trials` trials, or as many as the time budget holds."""
+    # The study is the record; Tune's own files would only cost time, and its console only noise.
+    os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
+    os.environ["TUNE_WARN_INSUFFICIENT_RESOURCE_THRESHOLD_S"] = "1000000"
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    from ray import tune
+
+    from searchspace.trial import Trial
+
+    trainable = tune.with_resources(
+        tune.with_parameters(Trial, mailbox=pool.mailbox), tune.PlacementGroupFactory([{"CPU": 0, **HEAD}])
+    )
+    with tempfile.TemporaryDirectory(prefix="searchspace-tune-") as scratch:
+        tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                num_samples=spec.trials,
+                max_concurrent_trials=pool.shape.slots,
+                search_alg=searcher,
+                scheduler=make_scheduler(spec.grace_epochs, spec.reduction_factor, spec.max_epochs),
+                reuse_actors=True,
+                time_budget_s=spec.time_budget or None,
+            ),
+            run_config=tune.RunConfig(name=spec.name, storage_path=scratch, verbose=0),
+        ).fit()
+    searcher.end()

@@ -1,0 +1,162 @@
+"""Search spaces: Optuna define-by-run functions from a trial and the task at hand to a configuration's values.
+
+One's own is a function of the same two arguments in any Python file, given as `--space FILE.py:FUNCTION`; the names it
+suggests are the fields of `TrialConfig`, and what it leaves out keeps that field's default.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import optuna
+from pydantic import ValidationError
+
+from trainables.config import Frozen, TrialConfig
+from trainables.data.summary import DataSummary
+from trainables.errors import UserError
+
+
+class Task(Frozen):
+    """What a space may depend on; the same for every trial of a search."""
+
+    data: DataSummary
+    """The data: classes, shape, counts."""
+    models: tuple[str, ...]
+    """Architectures to choose from."""
+    pretrained: frozenset[str]
+    """Those among them that bring weights of their own."""
+    gpu: bool
+    """Whether workers have a GPU; without one, the default space keeps to what two cores can train."""
+
+
+Space = Callable[[optuna.Trial, Task], dict[str, Any]]
+
+
+def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
+    """Architecture first, then what that kind of network has to choose."""
+    model = trial.suggest_categorical("model", list(task.models))
+    values: dict[str, Any] = {"model": model, "batch_size": trial.suggest_categorical("batch_size", _batch_sizes(task))}
+    values |= _backbone(trial, task) if model in task.pretrained else _from_scratch(trial, task)
+    values["weight_decay"] = trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True)
+    values["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.2)
+    values["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
+    return values
+
+
+def _from_scratch(trial: optuna.Trial, task: Task) -> dict[str, Any]:
+    optimizer = trial.suggest_categorical("optimizer", ["adamw", "sgd"])
+    values: dict[str, Any] = {
+        "optimizer": optimizer,
+        "lr": trial.suggest_float("lr", 1e-3, 1e-1, log=True),
+        "width": trial.suggest_categorical("width", _widths(task)),
+        "depth": trial.suggest_int("depth", 2, 5),
+        "activation": trial.suggest_categorical("activation", ["relu", "gelu", "silu"]),
+        "batch_norm": trial.suggest_categorical("batch_norm", [True, False]),
+        "ema_decay": trial.suggest_categorical("ema_decay", [0.0, 0.9, 0.98]),
+    }
+    if optimizer == "sgd":
+        values["momentum"] = trial.suggest_float("momentum", 0.7, 0.97)
+    return values | _augmentation(trial)
+
+
+def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
+    freeze = trial.suggest_categorical("freeze", ["all", "stem", "none"] if task.gpu else ["all"])
+    values: dict[str, Any] = {"freeze": freeze, "head_lr": trial.suggest_float("head_lr", 1e-3, 1e-1, log=True)}
+    if freeze == "all":
+        # Plain images let the backbone run once a data set, instead of once an epoch.
+        return values
+    values["backbone_lr"] = trial.suggest_float("backbone_lr", 1e-5, 1e-3, log=True)
+    return values | _augmentation(trial)
+
+
+def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
+    return {
+        "augment_strength": trial.suggest_float("augment_strength", 0.0, 0.8),
+        "flip": trial.suggest_categorical("flip", [True, False]),
+        "mixup": trial.suggest_categorical("mixup", [0.0, 0.2]),
+        "cutmix": trial.suggest_categorical("cutmix", [0.0, 1.0]),
+    }
+
+
+def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where the default space's search begins: for each model, values that are seldom far off; pinned ones left out."""
+    sizes, widths = _batch_sizes(task), _widths(task)
+    common = {"batch_size": sizes[min(1, len(sizes) - 1)], "weight_decay": 1e-3, "label_smoothing": 0.1, "dropout": 0.1}
+    augmentation = {"augment_strength": 0.2, "flip": False, "mixup": 0.0, "cutmix": 0.0}
+    scratch = {
+        "optimizer": "adamw", "lr": 1e-2, "width": widths[-1], "depth": 3, "activation": "relu", "batch_norm": True,
+        "ema_decay": 0.9, **augmentation,
+    }  # fmt: skip
+    backbone = {"freeze": "all", "head_lr": 1e-2}
+    values = [{"model": m, **common, **(backbone if m in task.pretrained else scratch)} for m in task.models]
+    return [{name: value for name, value in start.items() if name not in pins} for start in values]
+
+
+def _widths(task: Task) -> list[int]:
+    return [32, 64, 128] if task.gpu else [8, 16, 32]
+
+
+def _batch_sizes(task: Task) -> list[int]:
+    sizes = [128, 256, 512, 1024] if task.gpu else [32, 64, 128, 256]
+    return [size for size in sizes if size * 8 <= task.data.train] or [sizes[0]]
+
+
+def load_space(reference: str) -> Space:
+    """The function that `FILE.py:FUNCTION` names; raises `UserError` where there is none. Empty: `default_space`."""
+    if not reference:
+        return default_space
+    file, colon, function = reference.rpartition(":")
+    path = Path(file)
+    if not colon or not path.is_file():
+        raise UserError(f"--space {reference!r}: expected FILE.py:FUNCTION, an existing file and a function in it")
+    module_spec = importlib.util.spec_from_file_location(path.stem, path)
+    if module_spec is None or module_spec.loader is None:
+        raise UserError(f"--space {reference!r}: {file!r} is not a Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's file raises is theirs to see
+        raise UserError(f"--space {reference!r}: {type(error).__name__}: {error}") from error
+    if not callable(getattr(module, function, None)):
+        raise UserError(f"--space {reference!r}: {file!r} has no function {function!r}")
+    return cast(Space, getattr(module, function))
+
+
+def draw_config(space: Space, trial: optuna.Trial, task: Task, pins: dict[str, Any]) -> TrialConfig:
+    """Configuration that `space` suggests, with `pins` held; raises `UserError` for a space that gives no valid one."""
+    values = space(cast(optuna.Trial, PinnedTrial(trial, pins)), task)
+    try:
+        return TrialConfig(**(values | pins))
+    except (ValidationError, TypeError) as error:
+        detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("values",), "msg": str(error)}
+        raise UserError(f"the space gave {'.'.join(map(str, detail['loc']))}: {detail['msg']}") from error
+
+
+class PinnedTrial:
+    """A trial whose pinned hyperparameters have one choice; the study records them like the others."""
+
+    def __init__(self, trial: optuna.Trial, pins: dict[str, Any]) -> None:
+        """Hold `pins` fixed in everything that `trial` suggests."""
+        self._trial = trial
+        self._pins = pins
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:
+        """Optuna's method of this name, or the pinned value."""
+        return self._suggest(name, lambda: self._trial.suggest_categorical(name, choices))
+
+    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> Any:
+        """Optuna's method of this name, or the pinned value."""
+        return self._suggest(name, lambda: self._trial.suggest_float(name, low, high, **options))
+
+    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> Any:
+        """Optuna's method of this name, or the pinned value."""
+        return self._suggest(name, lambda: self._trial.suggest_int(name, low, high, **options))
+
+    def _suggest(self, name: str, free: Callable[[], Any]) -> Any:
+        if name in self._pins:
+            return self._trial.suggest_categorical(name, [self._pins[name]])
+        return free()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trial, name)

@@ -1,0 +1,88 @@
+"""The study: the one record of truth of a search, in an Optuna storage."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from searchspace.spec import SearchSpec
+from trainables.config import EpochReport, TrialConfig
+from trainables.errors import UserError
+
+JOURNAL = "study.journal"
+STARTUP_TRIALS = 10
+"""Random trials before TPE; far more than 10 hurts."""
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def create_study(spec: SearchSpec) -> optuna.Study:
+    """New study of a search; raises `UserError` if the storage holds one of this name already, or cannot be reached."""
+    # Multivariate, grouped TPE with a constant liar: conditional spaces, several trials at a time.
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    sampler = optuna.samplers.TPESampler(
+        n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True, seed=spec.seed
+    )
+    if not spec.storage:
+        spec.folder.mkdir(parents=True)
+    try:
+        return optuna.create_study(
+            storage=_storage(spec.storage, spec.folder), study_name=spec.name, direction="maximize", sampler=sampler
+        )
+    except optuna.exceptions.DuplicatedStudyError as error:
+        raise UserError(
+            f"--name {spec.name!r}: --storage {spec.storage!r} holds a study of this name already"
+        ) from error
+
+
+def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
+    """Study of the search in `folder`, for reading."""
+    return optuna.load_study(storage=_storage(spec.storage, folder), study_name=spec.name)
+
+
+def _storage(url: str, folder: Path) -> BaseStorage:
+    if not url:
+        return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    try:
+        return RDBStorage(url)
+    except Exception as error:  # SQLAlchemy's drivers raise errors of their own
+        raise UserError(f"--storage {url!r}: {str(error).splitlines()[0]}") from error
+
+
+def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:
+    """Keep the whole configuration, defaults and pins too, and the seed."""
+    trial.set_user_attr("config", config.model_dump_json())
+    trial.set_user_attr("seed", seed)
+
+
+def record_curve(trial: optuna.Trial, curve: list[EpochReport], reason: str) -> None:
+    """Keep every report of a trial that is over, and why it ended before its full length (or nothing)."""
+    trial.set_user_attr("curve", [report.model_dump_json() for report in curve])
+    if curve[-1].status != "complete":
+        trial.set_user_attr("reason", reason)
+
+
+def config_of(trial: FrozenTrial) -> TrialConfig:
+    """Configuration of a recorded trial."""
+    return TrialConfig.model_validate_json(trial.user_attrs["config"])
+
+
+def curve_of(trial: FrozenTrial) -> list[EpochReport]:
+    """Reports of a trial that is over; empty while it runs."""
+    return [EpochReport.model_validate_json(text) for text in trial.user_attrs.get("curve", [])]
+
+
+def put_record(study: optuna.Study, key: str, value: Any) -> None:
+    """Keep a JSON value of the whole search in the study: finalists, winner."""
+    study.set_user_attr(key, json.dumps(value))
+
+
+def get_record(study: optuna.Study, key: str) -> Any:
+    """Value that `put_record` kept, or None."""
+    text = study.user_attrs.get(key)
+    return json.loads(text) if text else None

@@ -1,0 +1,77 @@
+"""Isolation: every test has its own home, cache and Ray token; nothing it starts outlives it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainables.data.store import Store, open_store, prepare
+from trainables.data.summary import DataSummary
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this run's data stores go; shared by its tests, because stores are read-only once built."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(cache))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "ray-token"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="session")
+def digits(cache: Path) -> DataSummary:
+    """The embedded digits, prepared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEARCHSPACE_CACHE", str(cache))
+        return prepare("digits")
+
+
+@pytest.fixture
+def digits_store(digits: DataSummary) -> Store:
+    return open_store(digits)
+
+
+def write_images(folder: Path, count: int, size: tuple[int, int], colour: tuple[int, int, int], seed: int = 0) -> None:
+    """Noisy images around one colour."""
+    rng = np.random.default_rng([seed, *colour])
+    folder.mkdir(parents=True)
+    for i in range(count):
+        noise = rng.integers(-40, 40, (*size, 3))
+        pixels: NDArray[np.uint8] = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+
+
+@pytest.fixture
+def colour_folder(tmp_path: Path) -> Path:
+    """A small folder data set that colour alone tells apart: 2 classes, 40 images each, one root."""
+    root = tmp_path / "colours"
+    write_images(root / "red", 40, (20, 24), (200, 60, 60))
+    write_images(root / "blue", 40, (20, 24), (60, 60, 200))
+    return root
+
+
+@pytest.fixture
+def ray_cluster(tmp_path: Path) -> Iterator[None]:
+    """A Ray instance of its own with two CPUs."""
+    from searchspace.cluster import connected
+
+    with connected("", num_cpus=2):
+        yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests first: a broken function shows before a broken search."""
+    items.sort(
+        key=lambda item: (
+            "ray_cluster" in getattr(item, "fixturenames", ()) or "searched" in getattr(item, "fixturenames", ())
+        )
+    )

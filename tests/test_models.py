@@ -1,0 +1,114 @@
+"""Networks, preprocessing and the pretrained weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from trainables.config import TrialConfig
+from trainables.errors import UserError
+from trainables.models import lite0, pretrained
+from trainables.models.preprocess import InputSpec, Preprocess
+from trainables.models.registry import MODELS, build_model, check_model, missing_weights, rebuild_model
+
+
+def images(data, count=4):
+    shape = (count, data.channels, data.height, data.width)
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+CONFIGS = [
+    TrialConfig(model="convnet", width=8, depth=1),
+    TrialConfig(model="convnet", width=8, depth=5, batch_norm=False, activation="gelu"),
+    TrialConfig(model="resnet", width=8, depth=1, activation="silu", dropout=0.3),
+    TrialConfig(model="tf_efficientnet_lite0", freeze="stem"),
+]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.model}-{c.depth}")
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_model_learns_on_any_shape(digits, config, channels):
+    data = digits.model_copy(
+        update={"channels": channels, "height": 20, "width": 30, "classes": ("a", "b", "c"),
+                "mean": (0.3,) * channels, "std": (0.2,) * channels}
+    )  # fmt: skip
+    model = build_model(config, data)
+    logits = model(images(data))
+    assert logits.shape == (4, 3)
+    logits.sum().backward()
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    assert learnt
+    assert all(p.grad is not None for p in learnt)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.model}-{c.depth}")
+def test_a_rebuilt_model_takes_the_weights(digits, config):
+    model = build_model(config, digits).eval()
+    again = rebuild_model(config, digits, model.preprocess.spec)
+    again.load_state_dict(model.state_dict())
+    with torch.inference_mode():
+        assert torch.equal(model(images(digits)), again.eval()(images(digits)))
+
+
+def test_lite0_keys_map_one_to_one_and_load_strictly():
+    import timm
+
+    network = timm.create_model(lite0.NAME, pretrained=False)
+    before = network.conv_stem.weight.clone()
+    lite0.load_imagenet_weights(network)
+    assert not torch.equal(before, network.conv_stem.weight)
+
+
+def test_a_frozen_trunk_keeps_weights_and_statistics(digits):
+    model = build_model(TrialConfig(model=lite0.NAME, freeze="all"), digits)
+    state = {k: v.clone() for k, v in model.network.trunk.state_dict().items()}
+    model.train()
+    model(images(digits)).sum().backward()
+    assert all(torch.equal(state[k], v) for k, v in model.network.trunk.state_dict().items())
+    assert model.network.trunk_is_frozen
+    assert [p.requires_grad for p in model.network.head.parameters()] == [True, True]
+
+
+def test_freezing_the_stem_freezes_the_first_quarter(digits):
+    model = build_model(TrialConfig(model=lite0.NAME, freeze="stem"), digits)
+    flags = [p.requires_grad for p in model.network.trunk.parameters()]
+    assert not flags[0]
+    assert flags[-1]
+    assert 0.2 < flags.count(False) / len(flags) < 0.3
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "mobilenetv3_small_050", "convnext_atto"])
+def test_timm_backbones_give_the_features_they_announce(name):
+    trunk, features = pretrained.empty_backbone(name)
+    assert trunk.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg11", "mobilenet_v3_small", "efficientnet_b0"])
+def test_torchvision_backbones_give_the_features_they_announce(name):
+    trunk, features = pretrained.empty_backbone(f"torchvision/{name}")
+    assert trunk.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
+
+
+def test_preprocessing_crops_what_a_backbone_crops_and_resizes_the_rest():
+    spec = InputSpec(side=224, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3, crop=0.875)
+    stored = torch.zeros(1, 3, 256, 256, dtype=torch.uint8)
+    stored[..., 16:240, 16:240] = 255
+    assert torch.equal(Preprocess(spec)(stored), torch.ones(1, 3, 224, 224))
+    assert Preprocess(spec)(torch.zeros(1, 1, 8, 8, dtype=torch.uint8)).shape == (1, 3, 224, 224)
+
+
+def test_known_models_pass_and_unknown_ones_are_named():
+    for name in [*MODELS, "resnet18", "torchvision/vgg16"]:
+        check_model(name)
+    with pytest.raises(UserError, match=r"'convnets'.*did you mean 'convnet'"):
+        check_model("convnets")
+
+
+def test_weights_out_of_reach_are_said_to_be():
+    assert missing_weights("convnet") == ""
+    assert missing_weights(lite0.NAME) == ""
+    assert missing_weights("resnet18.a1_in1k") != ""
+
+
+def test_batch_norm_free_convnet_has_none(digits):
+    model = build_model(TrialConfig(batch_norm=False), digits)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())

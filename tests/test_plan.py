@@ -1,0 +1,48 @@
+"""The epoch's plan: every image once, the same for any number of workers."""
+
+import numpy as np
+import pytest
+
+from trainables.data.plan import Mixing, batch_count, epoch_plan
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(100, 32), (7, 64), (129, 64), (64, 64)])
+def test_an_epoch_sees_every_image_once_in_even_batches(count, batch_size):
+    batches = list(epoch_plan(count, batch_size, seed=3, epoch=0, mixing=Mixing()))
+    assert sorted(np.concatenate([b.rows for b in batches])) == list(range(count))
+    sizes = {b.total for b in batches}
+    assert max(sizes) <= batch_size
+    assert max(sizes) - min(sizes) <= 1
+    assert len(batches) == batch_count(count, batch_size)
+
+
+@pytest.mark.parametrize("world", [2, 3])
+def test_shards_are_the_one_workers_batches_dealt_out(world):
+    mixing = Mixing(mixup=0.4, cutmix=1.0)
+    whole = list(epoch_plan(101, 16, 5, 2, mixing))
+    shards = [list(epoch_plan(101, 16, 5, 2, mixing, (rank, world))) for rank in range(world)]
+    for i, batch in enumerate(whole):
+        assert sum(len(s[i].rows) for s in shards) == batch.total
+        for rank, shard in enumerate(shards):
+            assert np.array_equal(shard[i].rows, batch.rows[rank::world])
+            assert np.array_equal(shard[i].draws, batch.draws[rank::world])
+            assert np.array_equal(shard[i].partners, batch.partners[rank::world])
+            assert (shard[i].mixup, shard[i].cutmix) == (batch.mixup, batch.cutmix)
+
+
+def test_seed_and_epoch_decide():
+    def first(seed, epoch):
+        return next(iter(epoch_plan(50, 10, seed, epoch, Mixing()))).rows.tolist()
+
+    assert first(1, 0) == first(1, 0)
+    assert first(1, 0) != first(1, 1)
+    assert first(1, 0) != first(2, 0)
+
+
+def test_both_mixtures_take_turns():
+    batches = list(epoch_plan(4000, 10, 0, 0, Mixing(mixup=0.4, cutmix=1.0)))
+    mixed = sum(b.mixup < 1 for b in batches)
+    cut = sum(b.cutmix[2] > b.cutmix[0] for b in batches)
+    assert mixed > 100
+    assert cut > 100
+    assert not any(b.mixup < 1 and b.cutmix[2] > 0 for b in batches)

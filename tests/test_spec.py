@@ -1,0 +1,68 @@
+"""The specification and the texts it is made from."""
+
+import pytest
+
+from searchspace.spec import load_spec, make_spec, parse_duration, parse_pins, save_record
+from trainables.errors import UserError
+
+
+def test_pins_are_typed():
+    pins = parse_pins(["lr=0.02", "width=48", "batch_norm=false", "model=resnet", "freeze=all"])
+    assert pins == {"lr": 0.02, "width": 48, "batch_norm": False, "model": "resnet", "freeze": "all"}
+    assert isinstance(pins["width"], int)
+
+
+@pytest.mark.parametrize(
+    ("setting", "parts"),
+    [
+        ("lr", ["'lr'", "name=value"]),
+        ("learning_rate=0.1", ["'learning_rate'", "lr", "weight_decay"]),
+        ("lr=-1", ["lr=-1", "greater than 0"]),
+        ("dropout=0.95", ["dropout=0.95", "less than or equal to 0.9"]),
+        ("width=wide", ["width=wide", "int"]),
+        ("optimizer=lion", ["optimizer=lion", "'sgd' or 'adamw'"]),
+    ],
+)
+def test_wrong_pins_name_thing_value_and_what_is_allowed(setting, parts):
+    with pytest.raises(UserError) as error:
+        parse_pins([setting])
+    assert all(part in str(error.value) for part in parts), error.value
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1d", 86400)])
+def test_durations(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3s", "0", "3 weeks"])
+def test_wrong_durations(text):
+    with pytest.raises(UserError, match="--time-budget"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trials": 0}, "--trials 0: .*greater than or equal to 1"),
+        ({"reduction_factor": 1}, "--reduction-factor 1"),
+        ({"grace_epochs": 30}, "--grace-epochs 30: is more than --max-epochs 18"),
+        ({"name": "../x"}, "--name '../x'"),
+        ({"gpus_per_worker": -1.0}, "--gpus-per-worker -1.0"),
+    ],
+)
+def test_wrong_options(options, message):
+    with pytest.raises(UserError, match=message):
+        make_spec(**{"name": "x"} | options)
+
+
+def test_specification_survives_its_record(tmp_path):
+    spec = make_spec(name="x", results=str(tmp_path), pins={"lr": 0.1}, models=("convnet",), gpus_per_worker=0.25)
+    spec.folder.mkdir()
+    save_record(spec.folder, spec, {"versions": {}})
+    assert load_spec(spec.folder) == spec
+
+
+def test_a_folder_without_a_search_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"search\.json"):
+        load_spec(tmp_path)

@@ -1,0 +1,1 @@
+"""What trains: configurations, gangs of warm workers, data, models, evaluation, deployment."""

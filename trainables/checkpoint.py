@@ -1,0 +1,92 @@
+"""Checkpoints of a trial: tensors and JSON, hashed, written beside and renamed; no pickle is ever read."""
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+INDEX = "checkpoint.json"
+"""Names the newest good file, its hash and what is not a tensor; replaced last, in one rename."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything a trial needs to go on."""
+
+    epoch: int
+    """Epochs trained."""
+    micro_batch: int
+    """Images a forward pass, after out-of-memory halvings."""
+    tensors: dict[str, Tensor]
+    """Weights, averages, optimizer state, generator state, by dotted name."""
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Make `checkpoint` the newest in `folder`; a crash at any moment leaves the one before it readable."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = save({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()})
+    file = f"epoch-{checkpoint.epoch:05d}.safetensors"
+    write_atomically(folder / file, content)
+    index = {"file": file, "epoch": checkpoint.epoch, "micro_batch": checkpoint.micro_batch, "blake2b": _hash(content)}
+    write_atomically(folder / INDEX, json.dumps(index).encode())
+    for old in folder.glob("epoch-*.safetensors"):
+        if old.name != file:
+            old.unlink(missing_ok=True)
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """Newest checkpoint of `folder`, or None if there is none whose hash is right."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+        content = (folder / index["file"]).read_bytes()
+    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        return None
+    if _hash(content) != index["blake2b"]:
+        return None
+    return Checkpoint(epoch=index["epoch"], micro_batch=index["micro_batch"], tensors=load(content))
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete a trial's checkpoints."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """State of `optimizer` as tensors named `optimizer.PARAMETER.NAME`."""
+    state = optimizer.state_dict()["state"]
+    return {
+        f"optimizer.{index}.{name}": torch.as_tensor(value)
+        for index, values in state.items()
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` took."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".")
+            state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside `path`, flush to disk, rename."""
+    beside = path.with_name(path.name + ".partial")
+    with beside.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

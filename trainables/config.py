@@ -1,0 +1,126 @@
+"""The frozen objects that cross every boundary: a trial's configuration, its assignment to a gang, its reports."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal["search", "final", "winner", "test"]
+Status = Literal["running", "complete", "failed"]
+
+
+class Frozen(BaseModel):
+    """An immutable, strictly named record; each field's docstring is its meaning and unit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class TrialConfig(Frozen):
+    """One point of the search space; a field's name is the name of that hyperparameter everywhere."""
+
+    model: str = Field("convnet", min_length=1)
+    """Architecture: a name in `trainables.models.MODELS`, or a timm or `torchvision/NAME` backbone."""
+    width: int = Field(32, ge=4, le=1024)
+    """Channels of the first stage of a network trained from scratch."""
+    depth: int = Field(2, ge=1, le=12)
+    """Blocks (convnet), or residual blocks a stage (resnet)."""
+    activation: Literal["relu", "gelu", "silu"] = "relu"
+    """Non-linearity of a network trained from scratch."""
+    batch_norm: bool = True
+    """Whether a convnet normalises over the batch after each convolution."""
+    dropout: float = Field(0.0, ge=0.0, le=0.9)
+    """Probability of dropping a feature in front of the head."""
+    freeze: Literal["none", "stem", "all"] = "none"
+    """Which part of a pretrained backbone keeps its weights: nothing, its first quarter, or all but the head."""
+    input_size: int = Field(0, ge=0, le=1024)
+    """Side of the square the network sees, in pixels; 0 lets the model choose from the data's size."""
+    optimizer: Literal["sgd", "adamw"] = "adamw"
+    """Optimizer: SGD with Nesterov momentum, or AdamW."""
+    lr: float = Field(1e-3, gt=0.0, le=10.0)
+    """Peak learning rate of a network trained from scratch."""
+    head_lr: float = Field(1e-3, gt=0.0, le=10.0)
+    """Peak learning rate of the new head on a pretrained backbone."""
+    backbone_lr: float = Field(1e-4, gt=0.0, le=10.0)
+    """Peak learning rate of a pretrained backbone's weights that are not frozen."""
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    """Momentum of SGD."""
+    weight_decay: float = Field(1e-4, ge=0.0, le=1.0)
+    """Weight decay of matrices and kernels (vectors such as biases have none)."""
+    batch_size: int = Field(64, ge=2, le=16384)
+    """Images in one optimizer step, over all workers of the gang."""
+    warmup: float = Field(0.1, ge=0.0, lt=1.0)
+    """Share of all steps with linear warm-up, before the cosine."""
+    label_smoothing: float = Field(0.0, ge=0.0, le=0.5)
+    """Share of the target's mass spread over all classes."""
+    mixup: float = Field(0.0, ge=0.0, le=2.0)
+    """MixUp's Beta parameter (arXiv:1710.09412); 0 is off."""
+    cutmix: float = Field(0.0, ge=0.0, le=2.0)
+    """CutMix's Beta parameter (arXiv:1905.04899); 0 is off. With both on, each batch tosses a coin."""
+    augment_strength: float = Field(0.0, ge=0.0, le=1.0)
+    """Strength of rotation, zoom, shift, shear, colour and erasing; 0 is off, 1 the strongest."""
+    flip: bool = False
+    """Whether training images are mirrored left to right at random."""
+    ema_decay: float = Field(0.0, ge=0.0, lt=1.0)
+    """Decay a step of the averaged weights that evaluation uses; 0 evaluates the raw weights."""
+    grad_clip: float = Field(0.0, ge=0.0, le=100.0)
+    """Largest global gradient norm; 0 is off."""
+
+
+class Assignment(Frozen):
+    """One trial handed to a gang."""
+
+    trial: str
+    """Name within the search: `trial-7`, `final-7-1`, `winner`."""
+    kind: Kind
+    """What it trains on: search and final on train (scored on val), winner on train+val; test only evaluates."""
+    config: TrialConfig
+    """The configuration to train."""
+    seed: int = Field(ge=0)
+    """Seed of everything random in it."""
+    max_epochs: int = Field(ge=1)
+    """Full length, in epochs: the schedule's end."""
+    rungs: tuple[int, ...] = ()
+    """Epochs after which the gang waits for the word to go on."""
+    folder: str
+    """Where checkpoints and errors of this trial go; on storage that every node sees."""
+    checkpoint_seconds: float = Field(10.0, ge=0.0)
+    """Least seconds between two checkpoints."""
+    attempt: int = Field(0, ge=0)
+    """How often this assignment was begun before on a worker group that died."""
+    micro_batch: int = Field(0, ge=0)
+    """Largest images a forward pass and worker; 0 is the worker's whole share of the batch."""
+
+
+class EpochReport(Frozen):
+    """What one epoch of one trial gave, reduced over all workers of its gang."""
+
+    trial: str
+    """The assignment's trial."""
+    epoch: int = Field(ge=0)
+    """Epochs trained so far; 0 for a failure before the first epoch's end."""
+    score: float = 0.0
+    """Validation accuracy of the weights that would be kept, from 0 to 1."""
+    val_loss: float = 0.0
+    """Mean validation cross-entropy, in nats."""
+    train_loss: float = 0.0
+    """Mean training loss over the epoch, in nats."""
+    seconds: float = 0.0
+    """Seconds this epoch took: training and evaluation."""
+    total_seconds: float = 0.0
+    """Seconds of all epochs so far, the trial's set-up included."""
+    images_per_second: float = 0.0
+    """Training images a second, over all workers, without evaluation."""
+    parameters: int = 0
+    """Parameters of the network, trained or frozen."""
+    micro_batch: int = 0
+    """Images of one forward pass a worker; smaller than its share of the batch after an out-of-memory."""
+    setup_seconds: float = 0.0
+    """Seconds from the assignment's arrival to its first step (first epoch only)."""
+    status: Status = "running"
+    """Whether the trial goes on, has run its full length, or failed."""
+    reason: str = ""
+    """Why it failed: `diverged`, `out of memory`, or the error's one line."""
+
+
+def failure(trial: str, reason: str, epoch: int = 0) -> EpochReport:
+    """The report that ends a trial with an outcome instead of a score."""
+    return EpochReport(trial=trial, epoch=epoch, status="failed", reason=reason)

@@ -1,0 +1,45 @@
+"""A data set as its source gives it: named parts, each with labels and a way to decode one image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+"""One image, uint8, height x width x channels."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a source, such as its `train` folder."""
+
+    labels: NDArray[np.int64]
+    """Class index of each image, shape (n,)."""
+    decode: Callable[[int], Image]
+    """Decodes image i; safe to call from several threads. Raises `UserError` naming an unreadable image."""
+
+
+@dataclass(frozen=True)
+class RawSet:
+    """A source that was opened but not decoded."""
+
+    name: str
+    """Short name for files and tables."""
+    classes: tuple[str, ...]
+    """Class names, in label order."""
+    parts: dict[str, Part]
+    """`train`, and `val` and `test` where the source has them."""
+    channels: int
+    """1 for grey images, 3 for RGB."""
+    height: int
+    """Height of every decoded image, in pixels."""
+    width: int
+    """Width of every decoded image, in pixels."""
+    identity: str
+    """Changes whenever the source's content may have: names, sizes, times of its files."""
+
+
+def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:
+    """Part over images already in memory, shape (n, height, width, channels)."""
+    return Part(labels=labels.astype(np.int64), decode=lambda i: images[i])

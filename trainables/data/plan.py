@@ -1,0 +1,80 @@
+"""Which images make up each batch of an epoch, and every random number their augmentation will use.
+
+The plan is for the whole gang: a function of seed and epoch alone, so that W workers, each taking every W-th row of
+each batch, see between them exactly what one worker sees.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+DRAWS = 13
+"""Uniform numbers an image: what `trainables.augment` needs."""
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    """One worker's share of one batch."""
+
+    rows: NDArray[np.int64]
+    """Images of this share, positions within the epoch's images."""
+    partners: NDArray[np.int64]
+    """The image that each row is mixed with."""
+    draws: NDArray[np.float32]
+    """Uniform numbers in [0, 1), shape (rows, DRAWS)."""
+    total: int
+    """Images of the whole batch, over all workers."""
+    mixup: float
+    """Share of a row's own image under MixUp; 1 mixes nothing."""
+    cutmix: tuple[float, float, float, float]
+    """Box that the partner fills under CutMix: top, left, bottom, right from 0 to 1; empty mixes nothing."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Beta parameters of the two mixtures; 0 is off."""
+
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+
+def batch_count(count: int, batch_size: int) -> int:
+    """Batches an epoch; they differ by one image at most, so there is no small last batch."""
+    return max(1, -(-count // batch_size))
+
+
+def epoch_plan(
+    count: int, batch_size: int, seed: int, epoch: int, mixing: Mixing, shard: tuple[int, int] = (0, 1)
+) -> Iterator[PlannedBatch]:
+    """Batches of one epoch over `count` images, as worker `shard[0]` of `shard[1]` sees them."""
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(count)
+    draws = rng.random((count, DRAWS), dtype=np.float32)
+    rank, world = shard
+    for positions in np.array_split(np.arange(count), batch_count(count, batch_size)):
+        batch = order[positions]
+        mixup, cutmix = _mixture(rng, mixing)
+        yield PlannedBatch(
+            rows=batch[rank::world],
+            partners=np.roll(batch, 1)[rank::world],
+            draws=draws[positions][rank::world],
+            total=len(batch),
+            mixup=mixup,
+            cutmix=cutmix,
+        )
+
+
+def _mixture(rng: np.random.Generator, mixing: Mixing) -> tuple[float, tuple[float, float, float, float]]:
+    """Draw MixUp's share or CutMix's box for one batch; four numbers are always drawn, whatever is on."""
+    coin, x, y = rng.random(3)
+    both = mixing.mixup > 0 and mixing.cutmix > 0
+    use_mixup = mixing.mixup > 0 and (not both or coin < 0.5)
+    use_cutmix = mixing.cutmix > 0 and not use_mixup
+    share = rng.beta(mixing.mixup, mixing.mixup) if use_mixup else 1.0
+    if not use_cutmix:
+        return share, (0.0, 0.0, 0.0, 0.0)
+    half = np.sqrt(1 - rng.beta(mixing.cutmix, mixing.cutmix)) / 2
+    box = np.clip([y - half, x - half, y + half, x + half], 0.0, 1.0)
+    return 1.0, (float(box[0]), float(box[1]), float(box[2]), float(box[3]))

@@ -1,0 +1,68 @@
+"""Where images come from: one record a source, and the one function that finds the source a name or path means."""
+
+import difflib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data import cifar, digits, fashion, folder, parquet
+from trainables.data.part import RawSet
+from trainables.errors import UserError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set known by name."""
+
+    summary: str
+    """One line for `--help` and the README."""
+    open: Callable[[Path], RawSet]
+    """Opens the set; its argument is a folder where downloads may be kept."""
+
+
+SOURCES: dict[str, Source] = {
+    "digits": Source("1,797 grey 8x8 digits, embedded in scikit-learn", digits.open_digits),
+    "fashion-mnist": Source("70,000 grey 28x28 articles of clothing", fashion.open_fashion_mnist),
+    "cifar10": Source("60,000 32x32 photographs in 10 classes", cifar.open_cifar10),
+    "cifar100": Source("60,000 32x32 photographs in 100 classes", cifar.open_cifar100),
+}
+
+
+def cache_folder() -> Path:
+    """Where stores and downloads are kept: `$SEARCHSPACE_CACHE`, or `~/.cache/searchspace`."""
+    given = os.environ.get("SEARCHSPACE_CACHE")
+    return Path(given) if given else Path.home() / ".cache" / "searchspace"
+
+
+def open_source(origin: str) -> RawSet:
+    """Open what `--data` names: a source in `SOURCES`, a folder of images, or a folder of parquet files.
+
+    Raises `UserError` if it is none of these, or not a usable data set.
+    """
+    if origin in SOURCES:
+        return SOURCES[origin].open(cache_folder() / "downloads")
+    path = Path(origin).expanduser()
+    if not path.exists():
+        near = difflib.get_close_matches(origin, SOURCES, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UserError(
+            f"--data {origin!r}: neither a known data set ({', '.join(SOURCES)}) nor an existing folder{hint}"
+        )
+    if not path.is_dir():
+        raise UserError(f"--data {origin!r}: is a file; give the folder that holds the images or parquet files")
+    raw = parquet.open_parquet(path) if parquet.holds_parquet(path) else folder.open_folder(path)
+    return checked(raw, origin)
+
+
+def checked(raw: RawSet, origin: str) -> RawSet:
+    """Return `raw` if it can be searched on; raises `UserError` for one class, or a class without training images."""
+    if len(raw.classes) < 2:
+        raise UserError(f"--data {origin!r}: only one class, {raw.classes[0]!r}; a classifier needs at least 2")
+    counts: NDArray[np.int64] = np.bincount(raw.parts["train"].labels, minlength=len(raw.classes))
+    if not counts.all():
+        raise UserError(f"--data {origin!r}: class {raw.classes[int(counts.argmin())]!r} has no training image")
+    return raw

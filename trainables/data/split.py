@@ -1,0 +1,65 @@
+"""Stratified, seeded splits for sources that lack a validation or test part."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.part import RawSet
+from trainables.errors import UserError
+
+SplitName = Literal["train", "val", "test"]
+SPLIT_SEED = 20_240_613
+"""Of every split drawn; fixed, so that no two searches on one data set disagree on what is test."""
+SHARE = 0.15
+"""Of the images a missing split is drawn from."""
+LARGEST = 10_000
+"""Images in a drawn split at most: beyond that, more would cost epochs and tell little."""
+
+Rows = tuple[str, NDArray[np.int64]]
+"""A source's part, and the rows taken from it, ascending."""
+
+
+def make_splits(raw: RawSet) -> tuple[dict[SplitName, Rows], str]:
+    """Rows of each split, and in words how they came about.
+
+    A source's test part is the test split. A source with train and val but no test keeps its val part for the test
+    (that is the part whose figures get quoted), so that the search never sees it. Whatever is missing then is drawn,
+    stratified by class, from train. Raises `UserError` if a class has too few images to be in every split.
+    """
+    held_out = next((part for part in ("test", "val") if part in raw.parts), None)
+    splits: dict[SplitName, Rows] = {}
+    rest = np.arange(len(raw.parts["train"].labels))
+    words = []
+    if held_out:
+        splits["test"] = (held_out, np.arange(len(raw.parts[held_out].labels)))
+        words.append(f"test = the source's {held_out}")
+    else:
+        rest, drawn = _draw(raw, rest, "test")
+        splits["test"] = ("train", drawn)
+        words.append(f"test = {SHARE:.0%} of the images, stratified")
+    if held_out == "test" and "val" in raw.parts:
+        splits["val"] = ("val", np.arange(len(raw.parts["val"].labels)))
+        words.append("val = the source's val")
+    else:
+        rest, drawn = _draw(raw, rest, "val")
+        splits["val"] = ("train", drawn)
+        words.append(f"val = {len(drawn) / (len(rest) + len(drawn)):.0%} of the training images, stratified")
+    splits["train"] = ("train", rest)
+    return splits, "; ".join(words)
+
+
+def _draw(raw: RawSet, rows: NDArray[np.int64], split: SplitName) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split `rows` of train into those that stay and those drawn, the same share of every class."""
+    from sklearn.model_selection import train_test_split
+
+    labels = raw.parts["train"].labels[rows]
+    count = min(LARGEST, max(len(raw.classes), round(SHARE * len(rows))))
+    try:
+        stay, drawn = train_test_split(rows, test_size=count, stratify=labels, random_state=SPLIT_SEED)
+    except ValueError as error:
+        raise UserError(
+            f"--data {raw.name!r}: {len(rows)} training images in {len(raw.classes)} classes are too few "
+            f"to draw a {split} split from ({error})"
+        ) from error
+    return np.sort(stay), np.sort(drawn)

@@ -1,0 +1,155 @@
+"""The uint8 store: a data set decoded once a node, memory-mapped by every worker, with a fingerprint."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from trainables.data.part import RawSet
+from trainables.data.source import cache_folder, open_source
+from trainables.data.split import SPLIT_SEED, Rows, SplitName, make_splits
+from trainables.data.summary import DataSummary
+
+VERSION = 1
+"""Of the layout below; a store of another version is built again."""
+FILES: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
+"""Splits in each folder of a store."""
+CHUNK = 1024
+"""Images decoded, hashed and written at a time."""
+
+# A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
+# `test/` holds the same two for the locked test split; `features/` caches frozen backbones; `summary.json` is last.
+
+
+Chosen = tuple[SplitName, str, NDArray[np.int64]]
+"""A split, the source's part it comes from, and its rows there."""
+
+
+class LockedSplitError(RuntimeError):
+    """The test split was asked for without the permit that only a retrained winner gets."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store; arrays are memory-mapped, so every process on a node shares their pages."""
+
+    summary: DataSummary
+    """Shapes, counts and statistics."""
+    images: NDArray[np.uint8]
+    """Train, then val: n x channels x height x width."""
+    labels: NDArray[np.int64]
+    """Label of each image."""
+
+    @property
+    def path(self) -> Path:
+        """Folder of the store."""
+        return Path(self.summary.path)
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Rows of `train`, `val` or `trainval` within `images`."""
+        end = {"train": self.summary.train, "val": len(self.labels), "trainval": len(self.labels)}[split]
+        return np.arange(self.summary.train if split == "val" else 0, end)
+
+    def open_test(self, permit: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists."""
+        if not permit.is_file():
+            raise LockedSplitError(f"the test split of {self.summary.name} is locked: no permit {permit}")
+        return _load(self.path / "test")
+
+
+def open_store(summary: DataSummary) -> Store:
+    """Open the store that `summary` describes, preparing it first on a node that does not have it yet."""
+    if not (Path(summary.path) / "summary.json").is_file():
+        prepared = prepare(summary.origin)
+        if prepared.fingerprint != summary.fingerprint:
+            raise RuntimeError(f"{summary.origin} differs between nodes: {prepared.fingerprint}, {summary.fingerprint}")
+        summary = prepared
+    images, labels = _load(Path(summary.path))
+    return Store(summary=summary, images=images, labels=labels)
+
+
+def prepare(origin: str, say: Callable[[str], None] = lambda _line: None) -> DataSummary:
+    """Find or build the store of what `--data` names, and return its summary.
+
+    Raises `UserError` where the data cannot be used, naming the unreadable image, missing class or wrong path.
+    """
+    raw = open_source(origin)
+    splits, words = make_splits(raw)
+    folder = cache_folder() / "stores" / f"{raw.name}-{_key(raw)}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(folder) + ".lock"):
+        if not (folder / "summary.json").is_file():
+            count = sum(len(rows) for _, rows in splits.values())
+            say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
+            building = folder.with_suffix(".building")
+            shutil.rmtree(building, ignore_errors=True)
+            summary = _build(raw, splits, words, building)
+            (building / "summary.json").write_text(summary.model_dump_json(indent=1))
+            building.rename(folder)
+    stored = DataSummary.model_validate_json((folder / "summary.json").read_text())
+    return stored.model_copy(update={"path": str(folder), "origin": origin})
+
+
+def _key(raw: RawSet) -> str:
+    shape = (raw.channels, raw.height, raw.width)
+    return hashlib.blake2b(
+        repr((VERSION, raw.identity, raw.classes, shape, SPLIT_SEED)).encode(), digest_size=6
+    ).hexdigest()
+
+
+def _build(raw: RawSet, splits: dict[SplitName, Rows], words: str, folder: Path) -> DataSummary:
+    digest = hashlib.blake2b(repr(raw.classes).encode(), digest_size=16)
+    seen: dict[bytes, str] = {}
+    leaked = 0
+    sums = np.zeros((2, raw.channels))
+    for name, parts in FILES.items():
+        (folder / name).mkdir(parents=True)
+        chosen: list[Chosen] = [(split, *splits[split]) for split in parts]
+        count = sum(len(rows) for _, _, rows in chosen)
+        shape = (count, raw.channels, raw.height, raw.width)
+        images = np.lib.format.open_memmap(folder / name / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+        labels = np.concatenate([raw.parts[part].labels[rows] for _, part, rows in chosen])
+        np.save(folder / name / "labels.npy", labels)
+        digest.update(labels.tobytes())
+        for start, split, chunk in _decoded(raw, chosen):
+            images[start : start + len(chunk)] = chunk
+            digest.update(chunk.tobytes())
+            if split == "train":
+                scaled = chunk.astype(np.float64) / 255
+                sums += scaled.sum(axis=(0, 2, 3)), np.square(scaled).sum(axis=(0, 2, 3))
+            for image in chunk:
+                leaked += seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=12).digest(), split) != split
+        images.flush()
+    pixels = len(splits["train"][1]) * raw.height * raw.width
+    mean = sums[0] / pixels
+    return DataSummary(
+        name=raw.name, path=str(folder), origin="", classes=raw.classes,
+        channels=raw.channels, height=raw.height, width=raw.width,
+        train=len(splits["train"][1]), val=len(splits["val"][1]), test=len(splits["test"][1]),
+        mean=tuple(mean), std=tuple(np.sqrt(np.maximum(sums[1] / pixels - mean**2, 1e-8))),
+        split=words, split_seed=SPLIT_SEED, leaked=leaked, fingerprint=digest.hexdigest(),
+    )  # fmt: skip
+
+
+def _decoded(raw: RawSet, chosen: list[Chosen]) -> Iterator[tuple[int, str, NDArray[np.uint8]]]:
+    """Chunks in order, decoded by threads: their first row in the file, their split, and the images (n, c, h, w)."""
+    start = 0
+    with ThreadPoolExecutor() as threads:
+        for split, part, rows in chosen:
+            for chunk in np.array_split(rows, max(1, -(-len(rows) // CHUNK))):
+                decoded = np.stack(list(threads.map(raw.parts[part].decode, chunk.tolist())))
+                yield start, split, np.ascontiguousarray(decoded.transpose(0, 3, 1, 2))
+                start += len(chunk)
+
+
+def _load(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    # Copy-on-write keeps the pages shared, and lets torch wrap the array without a warning.
+    images: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="c")
+    labels: NDArray[np.int64] = np.load(folder / "labels.npy")
+    return images, labels

@@ -1,0 +1,47 @@
+"""What is known of a prepared data set without opening its images."""
+
+from pydantic import Field
+
+from trainables.config import Frozen
+
+
+class DataSummary(Frozen):
+    """A prepared data set: shapes, counts, statistics of its training split, and where its store lies."""
+
+    name: str
+    """Source name, or the folder's name."""
+    path: str
+    """Folder of the uint8 store on this node."""
+    origin: str
+    """What `--data` said; another node prepares its own store from it."""
+    classes: tuple[str, ...] = Field(min_length=2)
+    """Class names, in label order."""
+    channels: int = Field(ge=1)
+    """1 for grey images, 3 for RGB."""
+    height: int = Field(ge=1)
+    """Stored height, in pixels."""
+    width: int = Field(ge=1)
+    """Stored width, in pixels."""
+    train: int = Field(ge=1)
+    """Images in the training split."""
+    val: int = Field(ge=1)
+    """Images in the validation split."""
+    test: int = Field(ge=1)
+    """Images in the locked test split."""
+    mean: tuple[float, ...]
+    """Mean of each channel over the training split, from 0 to 1."""
+    std: tuple[float, ...]
+    """Standard deviation of each channel over the training split, from 0 to 1."""
+    split: str
+    """How the splits came about, in words."""
+    split_seed: int
+    """Seed of the splits that were drawn; it belongs to the data, so every search shares one test split."""
+    leaked: int
+    """Images of val or test whose pixels also occur, byte for byte, in another split."""
+    fingerprint: str
+    """BLAKE2 hash of all stored pixels, labels and class names."""
+
+    @property
+    def side(self) -> int:
+        """The longer stored side, in pixels."""
+        return max(self.height, self.width)

@@ -1,0 +1,1 @@
+"""The winner as artefacts that need no code of this project to run."""

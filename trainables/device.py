@@ -1,0 +1,36 @@
+"""The device a worker trains on: which one, in what precision, with how many threads."""
+
+import os
+from typing import Any
+
+import torch
+
+
+def set_threads(share: float) -> None:
+    """Give this process its share of the cores."""
+    threads = max(1, int(share))
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    torch.set_num_threads(threads)
+
+
+def uses_bf16(device: torch.device) -> bool:
+    """Whether bf16 is native there; emulated bf16 on an AVX2 CPU is some ten times slower than fp32."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 may not have it
+    return bool(capabilities.get("avx512_bf16", False))
+
+
+def precision(device: torch.device) -> str:
+    """`bf16` (autocast) or `fp32`, for the records."""
+    return "bf16" if uses_bf16(device) else "fp32"
+
+
+def autocast(device: torch.device) -> Any:
+    """Context in which forward passes run: bf16 autocast where it is native, else nothing."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(device))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is the device's or the host's allocator giving up."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

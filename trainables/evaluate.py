@@ -1,0 +1,58 @@
+"""Scores: sums over counts, reduced over the gang once, divided once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.device import autocast
+from trainables.group import Group
+
+CHUNK = 500
+"""Images in one forward pass."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network is evaluated on: how to get its inputs, and their labels, for rows of the store."""
+
+    of: Callable[[NDArray[np.int64]], Tensor]
+    labels_of: Callable[[NDArray[np.int64]], Tensor]
+
+
+@torch.inference_mode()
+def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> tuple[float, float]:
+    """Accuracy (0 to 1) and mean cross-entropy (nats) over `rows`, each worker taking its share of them."""
+    network.eval()
+    sums = torch.zeros(2, device=group.device, dtype=torch.float64)
+    mine = rows[group.rank :: group.world]
+    for start in range(0, len(mine), CHUNK):
+        chunk = mine[start : start + CHUNK]
+        labels = inputs.labels_of(chunk)
+        logits = forward(network, inputs.of(chunk))
+        sums[0] += (logits.argmax(dim=1) == labels).sum()
+        sums[1] += functional.cross_entropy(logits, labels, reduction="sum")
+    correct, loss = (group.sum(sums) / len(rows)).tolist()
+    return correct, loss
+
+
+@torch.inference_mode()
+def probabilities(classifier: nn.Module, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of uint8 images (n, c, h, w)."""
+    classifier.eval()
+    chunks = [
+        forward(classifier, torch.from_numpy(images[start : start + CHUNK]).to(device)).softmax(dim=1).cpu().numpy()
+        for start in range(0, len(images), CHUNK)
+    ]
+    return np.concatenate(chunks)
+
+
+def forward(network: nn.Module, inputs: Tensor) -> Tensor:
+    """Float32 logits of one chunk."""
+    with autocast(inputs.device):
+        logits: Tensor = network(inputs)
+    return logits.float()

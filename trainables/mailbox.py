@@ -1,0 +1,193 @@
+"""The mailbox: one async actor between those who decide (trial actors, finals) and the gangs that train."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from trainables.config import Assignment, EpochReport, Frozen, failure
+
+MAX_DEATHS = 2
+"""Worker groups that one assignment may outlive; the next one to die takes the trial with it."""
+
+
+class GangInfo(Frozen):
+    """What a gang's rank 0 says of itself when it is ready."""
+
+    device: str
+    """`cpu`, or the GPU's name."""
+    precision: str
+    """`bf16` or `fp32`."""
+    threads: int
+    """Threads of each worker."""
+
+
+@dataclass
+class Desk:
+    """What lies between one slot's owner and its gang."""
+
+    free: bool = True
+    info: GangInfo | None = None
+    assignment: Assignment | None = None
+    sequence: int = 0
+    """Counts assignments; a worker's word on an older one is void."""
+    generation: int = 0
+    """Counts worker groups of this slot's gang."""
+    taken: int = 0
+    """Newest sequence that the present worker group's rank 0 took up."""
+    granted: int = 0
+    """Epochs of the present assignment whose reports its owner has seen and followed by asking for more."""
+    delivered: int = 0
+    """Epoch of the report last handed to the owner."""
+    reported: int = -1
+    """Epoch of the newest report; older ones, from a resumed trial, are not told twice."""
+    reports: deque[EpochReport] = field(default_factory=deque)
+    broken: str = ""
+    """Why this slot's gang is gone for good."""
+
+
+class Mailbox:
+    """Desks by slot. Every wait is on one condition, so any change wakes whoever may care."""
+
+    def __init__(self, slots: int) -> None:
+        """Set up one desk a slot."""
+        self._desks = {slot: Desk() for slot in range(slots)}
+        self._changed = asyncio.Condition()
+        self._closed = False
+
+    # What owners of a slot call.
+
+    async def claim(self) -> int:
+        """Wait for a free slot and take it."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: any(desk.free for desk in self._desks.values()))
+            slot = next(slot for slot, desk in self._desks.items() if desk.free)
+            self._desks[slot].free = False
+            return slot
+
+    async def release(self, slot: int) -> None:
+        """Give a slot back; whatever its gang is training is stopped."""
+        async with self._changed:
+            self._put(self._desks[slot], None)
+            self._desks[slot].free = True
+            self._changed.notify_all()
+
+    async def assign(self, slot: int, assignment: Assignment) -> None:
+        """Hand the gang of `slot` a trial; whatever it was training is stopped."""
+        async with self._changed:
+            self._put(self._desks[slot], assignment)
+            self._changed.notify_all()
+
+    async def next_report(self, slot: int) -> EpochReport:
+        """Next report of the slot's trial; asking for it is the word to go on after the report before."""
+        desk = self._desks[slot]
+        async with self._changed:
+            desk.granted = desk.delivered
+            self._changed.notify_all()
+            await self._changed.wait_for(lambda: desk.reports or desk.broken)
+            if not desk.reports:
+                return failure(desk.assignment.trial if desk.assignment else "", desk.broken)
+            report = desk.reports.popleft()
+            desk.delivered = report.epoch
+            return report
+
+    async def ready(self) -> list[GangInfo]:
+        """Wait until every gang has said what it is, or is gone for good."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: all(desk.info or desk.broken for desk in self._desks.values()))
+            return [desk.info for desk in self._desks.values() if desk.info]
+
+    async def close(self) -> None:
+        """Send every gang home."""
+        async with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    async def give_up(self, slot: int, reason: str) -> None:
+        """The gang of `slot` will not come back."""
+        async with self._changed:
+            self._desks[slot].broken = reason
+            self._changed.notify_all()
+
+    # What workers call.
+
+    async def enlist(self, slot: int, info: GangInfo) -> int:
+        """Rank 0 of a new worker group reports for duty; returns the group's generation."""
+        async with self._changed:
+            desk = self._desks[slot]
+            desk.info, desk.taken = info, 0
+            desk.generation += 1
+            if desk.assignment is not None and desk.generation > 1:
+                self._begin_again(desk, desk.assignment)
+            self._changed.notify_all()
+            return desk.generation
+
+    async def take(self, slot: int, after: int) -> tuple[int, Assignment] | None:
+        """Rank 0 waits for an assignment newer than sequence `after`; None sends the gang home."""
+        desk = self._desks[slot]
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: self._closed or (desk.assignment is not None and desk.sequence > after)
+            )
+            if self._closed or desk.assignment is None:
+                desk.taken = -1
+                self._changed.notify_all()
+                return None
+            desk.taken = desk.sequence
+            self._changed.notify_all()
+            return desk.sequence, desk.assignment
+
+    async def follow(self, slot: int, generation: int, after: int) -> tuple[int, Assignment] | None:
+        """Another rank waits for what its group's rank 0 took after sequence `after`."""
+        desk = self._desks[slot]
+        async with self._changed:
+            await self._changed.wait_for(
+                lambda: desk.generation == generation and (desk.taken > after or desk.taken < 0)
+            )
+            if desk.taken < 0 or desk.assignment is None:
+                return None
+            return desk.taken, desk.assignment
+
+    async def report(self, slot: int, sequence: int, report: EpochReport) -> None:
+        """Rank 0 tells an epoch's report."""
+        async with self._changed:
+            desk = self._desks[slot]
+            if sequence == desk.sequence and (report.epoch > desk.reported or report.status == "failed"):
+                desk.reported = report.epoch
+                desk.reports.append(report)
+                if report.status != "running":
+                    desk.assignment = None
+                self._changed.notify_all()
+
+    async def may_go_on(self, slot: int, sequence: int, epoch: int) -> bool:
+        """Wait, at rung `epoch`, for the owner's word; False if the assignment was taken back."""
+        desk = self._desks[slot]
+        async with self._changed:
+            await self._changed.wait_for(lambda: desk.sequence != sequence or desk.granted >= epoch)
+            return desk.sequence == sequence
+
+    async def is_current(self, slot: int, sequence: int) -> bool:
+        """Whether an assignment still stands."""
+        return self._desks[slot].sequence == sequence
+
+    async def shrink(self, slot: int, sequence: int, micro_batch: int) -> None:
+        """After an out-of-memory of a gang of several workers: the next group takes smaller micro-batches."""
+        desk = self._desks[slot]
+        if sequence == desk.sequence and desk.assignment is not None:
+            # A smaller batch is progress, not one more death; the next enlisting counts it as one.
+            smaller = {"micro_batch": micro_batch, "attempt": desk.assignment.attempt - 1}
+            desk.assignment = desk.assignment.model_copy(update=smaller)
+
+    def _put(self, desk: Desk, assignment: Assignment | None) -> None:
+        desk.assignment = assignment
+        desk.sequence += 1
+        desk.granted = desk.delivered = 0
+        desk.reported = -1
+        desk.reports.clear()
+
+    def _begin_again(self, desk: Desk, assignment: Assignment) -> None:
+        if assignment.attempt >= MAX_DEATHS:
+            deaths = assignment.attempt + 1
+            desk.reports.append(failure(assignment.trial, f"its workers died {deaths} times", max(0, desk.reported)))
+            desk.assignment = None
+        else:
+            desk.assignment = assignment.model_copy(update={"attempt": assignment.attempt + 1})

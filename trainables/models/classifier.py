@@ -1,0 +1,55 @@
+"""A whole classifier: preprocessing without weights, and a network of a trunk that gives features and a head."""
+
+from torch import Tensor, nn
+
+from trainables.models.preprocess import Preprocess
+
+
+class Network(nn.Module):
+    """What learns: preprocessed images in, logits out. The head alone can learn from features computed once."""
+
+    def __init__(self, trunk: nn.Module, head: nn.Module, frozen: list[nn.Module]) -> None:
+        """Put the head on the trunk; `frozen` lists the trunk's modules that keep their weights and statistics."""
+        super().__init__()
+        self.trunk = trunk
+        self.head = head
+        self._frozen = tuple(frozen)
+        for module in self._frozen:
+            module.requires_grad_(False)
+
+    @property
+    def trunk_is_frozen(self) -> bool:
+        """Whether nothing but the head can learn."""
+        return not any(p.requires_grad for p in self.trunk.parameters())
+
+    def train(self, mode: bool = True) -> "Network":
+        """Set training mode; what is frozen stays in evaluation mode, so that its batch norms keep their statistics."""
+        super().train(mode)
+        for module in self._frozen:
+            module.eval()
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (b, classes) of preprocessed images (b, channels, side, side)."""
+        logits: Tensor = self.head(self.trunk(inputs))
+        return logits
+
+
+class Classifier(nn.Module):
+    """Uint8 images in, logits out."""
+
+    def __init__(self, preprocess: Preprocess, network: Network) -> None:
+        """Put the network behind its preprocessing."""
+        super().__init__()
+        self.preprocess = preprocess
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (b, classes) of uint8 images (b, c, h, w)."""
+        logits: Tensor = self.network(self.preprocess(images))
+        return logits
+
+
+def linear_head(features: int, classes: int, dropout: float) -> nn.Sequential:
+    """Dropout and one linear layer."""
+    return nn.Sequential(nn.Dropout(dropout), nn.Linear(features, classes))

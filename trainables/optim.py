@@ -1,0 +1,67 @@
+"""Optimizer, learning-rate schedule and averaged weights of a trial; all of them functions of its configuration."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from trainables.config import TrialConfig
+from trainables.models.classifier import Network
+
+
+def make_optimizer(config: TrialConfig, network: Network, pretrained: bool) -> torch.optim.Optimizer:
+    """Fused SGD or AdamW; vectors have no weight decay, and the head of a pretrained backbone its own rate."""
+    trunk_lr, head_lr = (config.backbone_lr, config.head_lr) if pretrained else (config.lr, config.lr)
+    groups = [
+        *_groups(network.trunk, trunk_lr, config.weight_decay),
+        *_groups(network.head, head_lr, config.weight_decay),
+    ]
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
+    return torch.optim.AdamW(groups, lr=config.lr, fused=True)
+
+
+def _groups(module: nn.Module, lr: float, weight_decay: float) -> Iterable[dict[str, object]]:
+    learnt = [p for p in module.parameters() if p.requires_grad]
+    for params, decay in (
+        ([p for p in learnt if p.ndim > 1], weight_decay),
+        ([p for p in learnt if p.ndim <= 1], 0.0),
+    ):
+        if params:
+            yield {"params": params, "lr": lr, "peak_lr": lr, "weight_decay": decay}
+
+
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """Factor on the peak rate at `step` of `steps`: linear warm-up over the share `warmup`, then a cosine to zero."""
+    warm = warmup * steps
+    if step < warm:
+        return (step + 1) / (warm + 1)
+    return 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1.0, steps - warm)))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group's learning rate to `factor` of its peak."""
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak_lr"] * factor
+
+
+def averaged(module: nn.Module, decay: float) -> AveragedModel | None:
+    """Exponential moving average of weights and statistics, or None for decay 0.
+
+    Early steps decay faster, as (1 + t) / (10 + t), so that the random start is forgotten in short trials.
+    """
+    if decay == 0.0:
+        return None
+
+    def update(averages: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+        steps = int(count)
+        share = 1.0 - min(decay, (1 + steps) / (10 + steps))
+        for average, value in zip(averages, current, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, share)
+            else:
+                average.copy_(value)
+
+    return AveragedModel(module, multi_avg_fn=update, use_buffers=True)  # type: ignore[arg-type]  # its stub wants tuples

@@ -1,0 +1,245 @@
+"""One training loop for one assignment, on one worker or many."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables import checkpoint as checkpoints
+from trainables.augment import augment, mix
+from trainables.checkpoint import Checkpoint
+from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.data.features import frozen_features
+from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
+from trainables.data.resident import Resident, resident
+from trainables.data.store import Store
+from trainables.device import autocast, is_out_of_memory
+from trainables.evaluate import Inputs, evaluate
+from trainables.group import Group
+from trainables.models.classifier import Classifier
+from trainables.models.preprocess import scale
+from trainables.models.registry import build_model, is_pretrained
+from trainables.optim import averaged, make_optimizer, schedule, set_rate
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What outlives the trials in a worker: its place in the gang, and the images where training reaches them."""
+
+    group: Group
+    store: Store
+    images: Resident
+
+    @classmethod
+    def open(cls, group: Group, store: Store) -> "Workplace":
+        """Bring the store's images to the group's device."""
+        return cls(group, store, resident(store.images, store.labels, group.device))
+
+
+class OutOfMemoryError(RuntimeError):
+    """A step did not fit, however small its micro-batch, or (with several workers) at this micro-batch."""
+
+    def __init__(self, micro_batch: int) -> None:
+        """Remember the micro-batch to try next; below 1 there is none."""
+        super().__init__(f"out of memory; next micro-batch {micro_batch}")
+        self.micro_batch = micro_batch
+
+
+class TrialRun:
+    """One assignment in training: `epoch()` until `done`, with `save()` between epochs."""
+
+    def __init__(self, assignment: Assignment, place: Workplace) -> None:
+        """Build network, optimizer and averages, and take up the newest checkpoint in the assignment's folder."""
+        started = time.perf_counter()
+        config, group, store = assignment.config, place.group, place.store
+        if config.batch_size < group.world:
+            raise ValueError(f"batch_size {config.batch_size} is smaller than the gang's {group.world} workers")
+        torch.manual_seed(assignment.seed)
+        self.assignment, self.place = assignment, place
+        self.folder = Path(assignment.folder) / "checkpoints"
+        self.model: Classifier = build_model(config, store.summary).to(group.device)
+        self.model.to(memory_format=torch.channels_last)
+        self.data, self.learner = self._inputs()
+        self.module = group.wrap(self.learner)
+        torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
+        self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
+        self.average = averaged(self.learner, config.ema_decay)
+        self.rows = store.rows("trainval" if assignment.kind == "winner" else "train")
+        self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
+        self.micro_batch = assignment.micro_batch
+        self.epochs = 0
+        self._resume()
+        self.saved = time.perf_counter()
+        self.setup_seconds = self.total_seconds = self.saved - started
+
+    def _inputs(self) -> tuple[Resident, nn.Module]:
+        """Images and the network; or, if only the head learns and images stay plain, frozen features and the head."""
+        network = self.model.network
+        if not (network.trunk_is_frozen and learns_from_plain_images(self.assignment.config)):
+            return self.place.images, network
+        features = frozen_features(self.model, self.assignment.config.model, self.place.store, self.place.group.device)
+        return resident(features, self.place.store.labels, self.place.group.device), network.head
+
+    def _evaluated(self) -> Inputs:
+        """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
+        if self.data is not self.place.images:
+            return Inputs(self.data.take, self.data.labels_of)
+        return Inputs(lambda rows: self.model.preprocess(self.data.take(rows)), self.data.labels_of)
+
+    @property
+    def done(self) -> bool:
+        """Whether the full length is reached."""
+        return self.epochs >= self.assignment.max_epochs
+
+    @property
+    def kept(self) -> nn.Module:
+        """The weights that evaluation uses and that would be kept."""
+        return self.average.module if self.average is not None else self.learner
+
+    def epoch(self) -> EpochReport:
+        """Train one epoch, then score the validation split (none is left for a winner); reduced over all workers."""
+        started = time.perf_counter()
+        group, assignment = self.place.group, self.assignment
+        self.module.train()
+        plan = epoch_plan(
+            len(self.rows), assignment.config.batch_size, assignment.seed, self.epochs,
+            Mixing(assignment.config.mixup, assignment.config.cutmix), group.shard,
+        )  # fmt: skip
+        loss = torch.zeros((), device=group.device)
+        for step, batch in enumerate(plan, start=self.epochs * self.steps_an_epoch):
+            set_rate(
+                self.optimizer, schedule(step, self.steps_an_epoch * assignment.max_epochs, assignment.config.warmup)
+            )
+            loss += self._step(batch)
+        self.epochs += 1
+        train_loss = float(group.sum(loss)) / len(self.rows)
+        trained = time.perf_counter() - started
+        score, val_loss = 0.0, 0.0
+        if assignment.kind != "winner":
+            score, val_loss = evaluate(self.kept, self._evaluated(), self.place.store.rows("val"), group)
+        seconds = time.perf_counter() - started
+        self.total_seconds += seconds
+        return EpochReport(
+            trial=assignment.trial, epoch=self.epochs, score=score, val_loss=val_loss, train_loss=train_loss,
+            seconds=seconds, total_seconds=self.total_seconds, images_per_second=len(self.rows) / trained,
+            parameters=sum(p.numel() for p in self.model.parameters()), micro_batch=self.micro_batch,
+            setup_seconds=self.setup_seconds if self.epochs == 1 else 0.0,
+            status="complete" if self.done else "running",
+        )  # fmt: skip
+
+    def _step(self, batch: PlannedBatch) -> Tensor:
+        """One optimizer step; returns this worker's summed loss. Out of memory halves the micro-batch, and again."""
+        while True:
+            try:
+                loss = self._gradients(batch)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._halve(len(batch.rows))
+        config = self.assignment.config
+        if config.grad_clip:
+            nn.utils.clip_grad_norm_(self.module.parameters(), config.grad_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self.learner)
+        return loss
+
+    def _gradients(self, batch: PlannedBatch) -> Tensor:
+        """Gradients of the mean loss over the whole batch, added up over micro-batches and averaged over workers."""
+        size = self.micro_batch or len(batch.rows)
+        total = torch.zeros((), device=self.place.group.device)
+        starts = range(0, len(batch.rows), size)
+        for start in starts:
+            part = slice(start, start + size)
+            last = start == starts[-1]
+            with torch.enable_grad() if last else self.place.group.local_gradients(self.module):
+                loss = self._loss(batch, part)
+                # Workers' gradients are averaged, so each weighs its share of the sum by their number.
+                (loss * (self.place.group.world / batch.total)).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return total
+
+    def _halve(self, share: int) -> None:
+        """Halve the micro-batch; a gang of several workers starts again instead, its collectives being out of step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.micro_batch = (self.micro_batch or share) // 2
+        if self.place.group.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.micro_batch < 1 or self.place.group.world > 1:
+            raise OutOfMemoryError(self.micro_batch)
+
+    def _loss(self, batch: PlannedBatch, part: slice) -> Tensor:
+        """Summed loss of a slice of this worker's rows."""
+        config, rows = self.assignment.config, self.rows[batch.rows[part]]
+        inputs, labels = self.data.take(rows), self.data.labels_of(rows)
+        share, others = 1.0, labels
+        if self.data is self.place.images:
+            inputs = scale(inputs)
+            if config.mixup or config.cutmix:
+                partners = self.rows[batch.partners[part]]
+                inputs, share = mix(inputs, scale(self.data.take(partners)), batch)
+                others = self.data.labels_of(partners)
+            inputs = self.model.preprocess.resize(inputs)
+            draws = torch.from_numpy(batch.draws[part]).to(inputs.device, non_blocking=True)
+            inputs = augment(inputs, draws, config.augment_strength, config.flip)
+            inputs = self.model.preprocess.normalise(inputs).contiguous(memory_format=torch.channels_last)
+        with autocast(inputs.device):
+            logits = self.module(inputs)
+        loss = share * _cross_entropy(logits, labels, config)
+        return loss if share == 1.0 else loss + (1.0 - share) * _cross_entropy(logits, others, config)
+
+    def save(self) -> None:
+        """Write a checkpoint of this epoch; rank 0's is the gang's, but every worker may go on from it."""
+        tensors = {f"weights.{k}": v for k, v in self.learner.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        tensors |= checkpoints.optimizer_tensors(self.optimizer)
+        tensors["generator"] = torch.get_rng_state()
+        if self.place.group.rank == 0:
+            checkpoints.write_checkpoint(self.folder, Checkpoint(self.epochs, self.micro_batch, tensors))
+        self.saved = time.perf_counter()
+
+    def seconds_since_save(self) -> float:
+        """Seconds since the last checkpoint, or the start."""
+        return time.perf_counter() - self.saved
+
+    def forget(self) -> None:
+        """Delete this trial's checkpoints: it is over."""
+        checkpoints.remove_checkpoints(self.folder)
+
+    def _resume(self) -> None:
+        found = checkpoints.read_checkpoint(self.folder)
+        if found is None:
+            return
+        self.learner.load_state_dict(_below("weights.", found.tensors))
+        if self.average is not None:
+            self.average.load_state_dict(_below("average.", found.tensors))
+        checkpoints.restore_optimizer(self.optimizer, found.tensors)
+        if self.place.group.rank == 0:
+            torch.set_rng_state(found.tensors["generator"])
+        self.epochs = found.epoch
+        self.micro_batch = min(found.micro_batch or self.micro_batch, self.micro_batch or found.micro_batch)
+
+    def kept_state(self) -> dict[str, Tensor]:
+        """The whole classifier's weights as evaluation uses them."""
+        if self.average is not None:
+            self.learner.load_state_dict(self.average.module.state_dict())
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
+
+
+def learns_from_plain_images(config: TrialConfig) -> bool:
+    """Whether training sees each image as it is stored, every epoch the same."""
+    return not (config.augment_strength or config.flip or config.mixup or config.cutmix)
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, config: TrialConfig) -> Tensor:
+    return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=config.label_smoothing)
+
+
+def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
