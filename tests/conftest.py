@@ -1,5 +1,6 @@
 """Isolation: every test has its own home, cache and Ray token; nothing it starts outlives it."""
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from PIL import Image
 
 from trainables.data.store import Store, open_store, prepare
 from trainables.data.summary import DataSummary
+
+RAY_TOKEN = uuid.uuid4().hex
+"""Of every Ray instance these tests start; given by the environment, so that none is written into a home."""
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +27,7 @@ def isolated(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(cache))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "ray-token"))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", RAY_TOKEN)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
@@ -60,18 +64,21 @@ def colour_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def ray_cluster(tmp_path: Path) -> Iterator[None]:
-    """A Ray instance of its own with two CPUs."""
-    from searchspace.cluster import connected
+def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A Ray instance of its own with two CPUs, whatever the machine has."""
+    import ray
 
-    with connected("", num_cpus=2):
-        yield
+    from searchspace.cluster import QUIET
+    from trainables.worker_environment import WORKER_ENVIRONMENT
+
+    for name, value in (QUIET | WORKER_ENVIRONMENT).items():
+        monkeypatch.setenv(name, value)
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a broken function shows before a broken search."""
-    items.sort(
-        key=lambda item: (
-            "ray_cluster" in getattr(item, "fixturenames", ()) or "searched" in getattr(item, "fixturenames", ())
-        )
-    )
+    slow = {"ray_cluster", "searched"}
+    items.sort(key=lambda item: bool(slow & set(getattr(item, "fixturenames", ()))))

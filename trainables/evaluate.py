@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.device import autocast
+from trainables.device import autocast, is_out_of_memory
 from trainables.group import Group
 
 CHUNK = 500
@@ -29,13 +29,20 @@ def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group:
     """Accuracy (0 to 1) and mean cross-entropy (nats) over `rows`, each worker taking its share of them."""
     network.eval()
     sums = torch.zeros(2, device=group.device, dtype=torch.float64)
-    mine = rows[group.rank :: group.world]
-    for start in range(0, len(mine), CHUNK):
-        chunk = mine[start : start + CHUNK]
+    mine, size, start = rows[group.rank :: group.world], CHUNK, 0
+    while start < len(mine):
+        chunk = mine[start : start + size]
+        try:
+            logits = forward(network, inputs.of(chunk))
+        except (RuntimeError, MemoryError) as error:
+            if size == 1 or not is_out_of_memory(error):
+                raise
+            size //= 2  # no worker waits for another in here, so each may find its own size
+            continue
         labels = inputs.labels_of(chunk)
-        logits = forward(network, inputs.of(chunk))
         sums[0] += (logits.argmax(dim=1) == labels).sum()
         sums[1] += functional.cross_entropy(logits, labels, reduction="sum")
+        start += len(chunk)
     correct, loss = (group.sum(sums) / len(rows)).tolist()
     return correct, loss
 

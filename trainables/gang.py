@@ -17,7 +17,7 @@ from trainables.config import Assignment, EpochReport, Frozen, failure
 from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
 from trainables.device import precision, set_threads
-from trainables.group import Group
+from trainables.group import Group, lost_peer
 from trainables.mailbox import GangInfo, Mailbox
 from trainables.predictions import write_predictions
 from trainables.train import OutOfMemoryError, TrialRun, Workplace
@@ -161,6 +161,8 @@ class Post:
         except Exception as error:  # a trial's own error, of whatever kind, must not end the gang
             Path(assignment.folder).mkdir(parents=True, exist_ok=True)
             (Path(assignment.folder) / "error.txt").write_text(traceback.format_exc())
+            if lost_peer(error):
+                raise  # not this trial's doing: Ray Train restarts the group, and the trial resumes
             self._tell(failure(assignment.trial, f"{type(error).__name__}: {error}".splitlines()[0]))
             if self.place.group.world > 1 or "CUDA" in str(error):
                 raise

@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from trainables.config import TrialConfig
@@ -42,7 +43,8 @@ def build_model(config: TrialConfig, data: DataSummary) -> Classifier:
         spec = InputSpec(side=side, channels=data.channels, mean=data.mean, std=data.std)
         return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, side))
     load = pretrained.shared_backbone if config.freeze == "all" else pretrained.load_backbone
-    trunk, features, native = load(config.model)
+    with torch.random.fork_rng(devices=[]):  # the head's weights must not depend on whether the backbone was at hand
+        trunk, features, native = load(config.model)
     side = config.input_size or pretrained.fitted_side(native.side, data)
     return _assemble(config, data, native.model_copy(update={"side": side}), trunk, features)
 

@@ -1,0 +1,1 @@
+"""Measurements, not tests: ratios against a rival of the same run, and JSON in results/benchmarks."""

@@ -1,0 +1,87 @@
+"""Rival 2: Ray's guide pattern: a Tune function that builds a TorchTrainer for each trial.
+
+Each trial that ASHA stops leaves its Train placement group behind, so the rival gets more CPUs than trials; with as
+many as the machine has it would stand still.
+"""
+
+import json
+import logging
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import ray
+import ray.train
+import ray.tune
+import torch
+from cnn import FACTOR, GRACE, MAX_EPOCHS, accuracy, load_digits_split, make_network, make_optimizer
+from ray.train.torch import TorchTrainer, prepare_data_loader, prepare_model
+from ray.tune.integration.ray_train import TuneReportCallback
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+
+def train_loop(config: dict) -> None:
+    train_images, train_labels, val_images, val_labels = load_digits_split()
+    torch.manual_seed(config["seed"])
+    loader = DataLoader(TensorDataset(train_images, train_labels), config["batch_size"], shuffle=True)
+    network = prepare_model(make_network(config))
+    optimizer, schedule = make_optimizer(network, config, len(loader) * MAX_EPOCHS)
+    loader = prepare_data_loader(loader)
+    for epoch in range(1, MAX_EPOCHS + 1):
+        network.train()
+        for images, labels in loader:
+            optimizer.zero_grad()
+            functional.cross_entropy(network(images), labels).backward()
+            optimizer.step()
+            schedule.step()
+        ray.train.report({"score": accuracy(network, val_images, val_labels), "epoch": epoch})
+
+
+def driver(config: dict) -> None:
+    TorchTrainer(
+        train_loop,
+        train_loop_config=config,
+        scaling_config=ray.train.ScalingConfig(num_workers=1, resources_per_worker={"CPU": 1}),
+        run_config=ray.train.RunConfig(storage_path=tempfile.mkdtemp(), callbacks=[TuneReportCallback()]),
+    ).fit()
+
+
+def main(trials: int, seed: int, concurrent: int) -> None:
+    """Run `trials` trials; prints seconds, epochs and the best full-length validation accuracy as JSON."""
+    started = time.perf_counter()
+    ray.init(num_cpus=2 * trials + 4, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    tune = ray.tune
+    results = tune.Tuner(
+        tune.with_resources(driver, {"CPU": 1}),
+        param_space={
+            "lr": tune.loguniform(1e-3, 1e-1),
+            "width": tune.choice([16, 32]),
+            "depth": tune.randint(2, 4),
+            "dropout": tune.uniform(0.0, 0.5),
+            "batch_size": tune.choice([32, 64, 128]),
+            "weight_decay": tune.loguniform(1e-5, 1e-1),
+            "seed": seed,
+        },
+        tune_config=tune.TuneConfig(
+            num_samples=trials, max_concurrent_trials=concurrent, metric="score", mode="max",
+            search_alg=OptunaSearch(seed=seed),
+            scheduler=ASHAScheduler(time_attr="epoch", max_t=MAX_EPOCHS, grace_period=GRACE, reduction_factor=FACTOR),
+        ),
+        run_config=tune.RunConfig(storage_path=tempfile.mkdtemp(), verbose=0),
+    ).fit()  # fmt: skip
+    full = [r.metrics["score"] for r in results if r.metrics and r.metrics.get("epoch") == MAX_EPOCHS]
+    epochs = sum(r.metrics.get("epoch", 0) for r in results if r.metrics)
+    seconds = time.perf_counter() - started
+    print(
+        json.dumps({"seconds": seconds, "epochs": epochs, "best": max(full, default=0.0), "errors": results.num_errors})
+    )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

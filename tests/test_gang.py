@@ -1,0 +1,79 @@
+"""Gangs on a real Ray: two DDP workers train one trial after another, and outlive what happens to them."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from trainables.config import Assignment, EpochReport, TrialConfig
+
+DIVERGING = {
+    "optimizer": "sgd", "lr": 10.0, "momentum": 0.99, "batch_norm": False, "depth": 4, "warmup": 0.0, "batch_size": 32,
+}  # fmt: skip
+
+
+def assignment(folder: Path, trial: str, **changes) -> Assignment:
+    config = TrialConfig(**({"width": 8, "depth": 2, "lr": 1e-2} | changes.pop("config", {})))
+    values = {"kind": "search", "seed": 1, "max_epochs": 2} | changes
+    return Assignment(trial=trial, config=config, folder=str(folder / trial), **values)
+
+
+def train_workers() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [process for process in children if "RayTrainWorker" in " ".join(process.cmdline())]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path):
+    from trainables.gang import GangPool, GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    infos = pool.ready()
+    assert [(info.device, info.threads) for info in infos] == [("cpu", 1)]
+    before = {process.pid for process in train_workers()}
+    assert len(before) == 2
+
+    good, diverged, again = pool.train(
+        [
+            assignment(tmp_path, "good"),
+            assignment(tmp_path, "diverged", config=DIVERGING),
+            assignment(tmp_path, "again"),
+        ]
+    )
+    assert (good.status, again.status) == ("complete", "complete")
+    assert (good.score, good.val_loss) == (again.score, again.val_loss), "a warm gang remembers nothing"
+    assert (diverged.status, diverged.reason) == ("failed", "diverged")
+    assert {process.pid for process in train_workers()} == before, "nothing restarted"
+
+    heard: list[int] = []
+
+    def kill_one_rank(report: EpochReport) -> None:
+        heard.append(report.epoch)
+        if report.epoch == 3:
+            os.kill(max(before), signal.SIGKILL)
+
+    (survivor,) = pool.train(
+        [assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_one_rank
+    )
+    assert survivor.status == "complete"
+    assert heard == list(range(1, 41)), "every epoch once, in order"
+    assert not {process.pid for process in train_workers()} & before
+    pool.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
+    from trainables.gang import GangPool, GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    bad, good = pool.train(
+        [assignment(tmp_path, "bad", config={"model": "no_such_backbone"}), assignment(tmp_path, "good")]
+    )
+    assert bad.status == "failed"
+    assert "no_such_backbone" in bad.reason
+    assert "Traceback" in (tmp_path / "bad" / "error.txt").read_text()
+    assert good.status == "complete"
+    assert not (tmp_path / "good" / "checkpoints").exists(), "checkpoints of a finished trial are gone"
+    pool.close()

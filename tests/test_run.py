@@ -1,0 +1,215 @@
+"""The commands as a person types them: a whole small search, and everything that can be typed wrongly."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import psutil
+import pytest
+from PIL import Image
+
+from tests.conftest import RAY_TOKEN, write_images
+
+ROOT = Path(__file__).parent.parent
+
+
+def command(module: str, *arguments: str, home: Path, cache: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "HOME": str(home), "SEARCHSPACE_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1",
+        "RAY_AUTH_TOKEN": RAY_TOKEN,
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", f"searchspace.{module}", *arguments],
+        capture_output=True, text=True, check=False, env=environment, cwd=cwd, timeout=280,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A small search on a folder of images, done once: its folder, and what it printed."""
+    place = tmp_path_factory.mktemp("place")
+    for name, colour in (("red", (200, 60, 60)), ("blue", (60, 60, 200)), ("grey", (120, 120, 120))):
+        write_images(place / "colours" / name, 60, (12, 12), colour)
+    done = command(
+        "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
+        "--name", "first", "--set", "batch_size=16", home=place, cache=cache, cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place / "results" / "first", done.stdout
+
+
+def test_a_search_leaves_everything_it_promises(searched):
+    folder, said = searched
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    assert names >= {
+        "search.json", "study.journal", "leaderboard.csv", "winner/model.safetensors", "winner/model.json",
+        "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
+        "winner/parity.json",
+    }  # fmt: skip
+    assert "gangs" not in names
+    for part in (
+        "5/5",
+        "finalists",
+        "test, once, 27 images: accuracy",
+        "95 % interval",
+        "model.onnx",
+        "next: python -m",
+    ):
+        assert part in said
+    assert "warning: MLflow" not in said
+
+
+def test_the_record_repeats_the_search(searched):
+    record = json.loads((searched[0] / "search.json").read_text())
+    assert record["spec"]["pins"] == {"batch_size": 16}
+    assert record["data"]["fingerprint"]
+    assert record["versions"]["ray"]
+    assert record["workers"][0]["precision"] in {"fp32", "bf16"}
+    assert record["command"].startswith("python -m searchspace.run --data colours")
+
+
+def test_the_leaderboard_file_has_every_trial_once(searched):
+    rows = list(csv.DictReader((searched[0] / "leaderboard.csv").open()))
+    assert sorted(int(row["trial"]) for row in rows) == [0, 1, 2, 3, 4]
+    epochs = {row["status"]: {r["epoch"] for r in rows if r["status"] == row["status"]} for row in rows}
+    assert epochs["complete"] == {"6"}
+    assert not epochs.get("stopped", set()) & {"6"}
+
+
+def test_the_exported_model_knows_the_colours_without_this_project(searched, tmp_path):
+    session = onnxruntime.InferenceSession(str(searched[0] / "winner" / "model.onnx"))
+    classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])
+    assert classes == ["blue", "grey", "red"]
+    for label, colour in enumerate([(60, 60, 200), (120, 120, 120), (200, 60, 60)]):
+        write_images(tmp_path / str(label), 20, (12, 12), colour, seed=9)
+    files = sorted(tmp_path.glob("[012]/*.png"))
+    images = np.stack([np.asarray(Image.open(file)).transpose(2, 0, 1) for file in files])
+    (probabilities,) = session.run(None, {"images": images})
+    assert probabilities.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+    right = probabilities.argmax(axis=1) == [int(file.parent.name) for file in files]
+    recorded = json.loads((searched[0] / "winner" / "metrics.json").read_text())["accuracy"]
+    assert right.mean() == pytest.approx(recorded, abs=0.25)
+    assert right.mean() > 0.5
+
+
+def test_mlflow_has_parent_children_and_champion(searched):
+    import mlflow
+    from mlflow.tracking import MlflowClient
+
+    results = searched[0].parent
+    client = MlflowClient(f"sqlite:///{results / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("searchspace")
+    runs = client.search_runs([experiment.experiment_id], max_results=100)
+    children = [run for run in runs if run.data.tags["searchspace.role"] == "trial"]
+    (parent,) = [run for run in runs if run.data.tags["searchspace.role"] == "search"]
+    assert len(children) == 5
+    assert all(run.data.tags["mlflow.parentRunId"] == parent.info.run_id for run in children)
+    assert all(run.data.params["batch_size"] == "16" for run in children)
+    steps = [m.step for m in client.get_metric_history(children[0].info.run_id, "score")]
+    assert sorted(steps) == list(range(1, len(steps) + 1))
+    assert parent.data.metrics["test_accuracy"] > 0.5
+    champion = client.get_model_version_by_alias("searchspace-first", "champion")
+    assert champion.run_id == parent.info.run_id
+    mlflow.set_tracking_uri(f"sqlite:///{results / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model("models:/searchspace-first@champion")
+    out = model.predict({"images": np.zeros((2, 3, 12, 12), np.uint8)})
+    assert out["probabilities"].shape == (2, 3)
+
+
+def test_uploading_again_makes_no_doubles(searched, cache, tmp_path):
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{searched[0].parent / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("searchspace").experiment_id
+
+    def everything():
+        runs = client.search_runs([experiment], max_results=100)
+        return sorted((r.info.run_id, len(client.get_metric_history(r.info.run_id, "score"))) for r in runs)
+
+    before = everything()
+    environment = os.environ | {"HOME": str(tmp_path)}
+    subprocess.run(
+        [sys.executable, "-m", "searchspace.tracking", str(searched[0])],
+        stdin=subprocess.DEVNULL,
+        env=environment,
+        check=True,
+    )
+    assert everything() == before
+    assert len(client.search_model_versions("name = 'searchspace-first'")) == 1
+
+
+def test_leaderboards_print_one_search_and_all(searched, cache, tmp_path):
+    folder = searched[0]
+    one = command(
+        "leaderboard", str(folder), "--format", "json", "--top", "0", home=tmp_path, cache=cache, cwd=tmp_path
+    )
+    assert len(json.loads(one.stdout)) == 5
+    every = command("leaderboard", str(folder.parent), home=tmp_path, cache=cache, cwd=tmp_path)
+    assert "first" in every.stdout
+    assert "5/5" in every.stdout
+    wrong = command("leaderboard", str(folder), "--sort", "scores", home=tmp_path, cache=cache, cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "no such column" in wrong.stderr
+
+
+def test_a_search_is_never_overwritten(searched, cache, tmp_path):
+    folder = searched[0]
+    again = command("run", "--name", "first", "--results", str(folder.parent), home=tmp_path, cache=cache, cwd=tmp_path)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+
+
+def test_exporting_again_proves_again(searched, cache, tmp_path):
+    done = command("export", str(searched[0]), home=tmp_path, cache=cache, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "same answer on 100.00% of 27 test images" in done.stdout
+
+
+def test_a_search_leaves_no_process_behind(searched):
+    deadline = time.monotonic() + 20
+    mine = str(searched[0].parent.parent)
+    while time.monotonic() < deadline:
+        left = [p for p in psutil.process_iter(["cmdline"]) if mine in " ".join(p.info["cmdline"] or [])]
+        if not left:
+            return
+        time.sleep(0.5)
+    assert left == []
+
+
+WRONG = {
+    "unknown data": (["--data", "digit"], ["'digit'", "did you mean 'digits'"]),
+    "missing folder": (["--data", "/no/such/folder"], ["/no/such/folder", "digits, fashion-mnist"]),
+    "unknown model": (["--models", "convnets"], ["'convnets'", "did you mean 'convnet'"]),
+    "weights out of reach": (["--models", "resnet18.a1_in1k"], ["resnet18.a1_in1k", "neither cached nor downloadable"]),
+    "unknown hyperparameter": (["--set", "learning_rate=0.1"], ["'learning_rate'", "weight_decay"]),
+    "hyperparameter out of range": (["--set", "dropout=2"], ["dropout=2", "less than or equal to 0.9"]),
+    "no trials": (["--trials", "0"], ["--trials 0", "greater than or equal to 1"]),
+    "too many workers": (["--workers-per-trial", "4096"], ["--workers-per-trial 4096", "4096 CPUs, the cluster has"]),
+    "no such GPUs": (["--gpus-per-worker", "64"], ["--gpus-per-worker 64", "64 GPUs, the cluster has"]),
+    "wrong time": (["--time-budget", "soon"], ["'soon'", "2h"]),
+    "wrong name": (["--name", "a/b"], ["'a/b'"]),
+    "no such space": (["--space", "mine.py:space"], ["mine.py:space", "FILE.py:FUNCTION"]),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_typed_wrongly_gets_one_line_and_exit_code_2(case, cache, tmp_path):
+    arguments, parts = WRONG[case]
+    done = command("run", *arguments, home=tmp_path, cache=cache, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("error: ")
+    assert all(part in line for part in parts), line
+    assert not (tmp_path / "results").exists(), "nothing was begun"
+
+
+def test_help_groups_the_options_and_shows_an_example(cache, tmp_path):
+    done = command("run", "--help", home=tmp_path, cache=cache, cwd=tmp_path)
+    for part in ("What to search", "How long", "Where it runs", "What is kept", "Example: python -m searchspace.run"):
+        assert part in done.stdout

@@ -1,0 +1,230 @@
+"""The training loop on real digits: one worker, two workers, checkpoints, out of memory."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainables.checkpoint import INDEX, read_checkpoint
+from trainables.config import Assignment, TrialConfig
+from trainables.group import Group
+from trainables.optim import schedule
+from trainables.train import TrialRun, Workplace
+
+CPU = Group(0, 1, torch.device("cpu"))
+CONVNET = TrialConfig(width=8, depth=2, lr=1e-2, batch_size=64)
+
+
+@pytest.fixture
+def place(digits_store) -> Workplace:
+    return Workplace.open(CPU, digits_store)
+
+
+def assignment(folder: Path, config: TrialConfig = CONVNET, **changes) -> Assignment:
+    values = {"trial": "t", "kind": "search", "seed": 7, "max_epochs": 3, "folder": str(folder)} | changes
+    return Assignment(config=config, **values)
+
+
+def train(run: TrialRun):
+    reports = []
+    while not run.done:
+        reports.append(run.epoch())
+    return reports
+
+
+def weights(run: TrialRun) -> dict[str, torch.Tensor]:
+    return {k: v.clone() for k, v in run.kept_state().items()}
+
+
+CONFIGS = {
+    "plain": CONVNET,
+    "everything": CONVNET.model_copy(
+        update={"augment_strength": 0.2, "mixup": 0.2, "cutmix": 1.0, "flip": False, "dropout": 0.1,
+                "label_smoothing": 0.1, "ema_decay": 0.9, "grad_clip": 1.0, "optimizer": "sgd", "lr": 0.1}
+    ),
+    "resnet": TrialConfig(model="resnet", width=8, depth=1, lr=1e-2),
+    "frozen backbone": TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_three_epochs_learn_and_repeat_exactly(place, tmp_path, name):
+    reports = train(TrialRun(assignment(tmp_path, CONFIGS[name]), place))
+    again = train(TrialRun(assignment(tmp_path, CONFIGS[name]), place))
+    assert reports[-1].status == "complete"
+    assert reports[-1].score > (0.25 if name == "everything" else 0.6)
+    assert reports[-1].train_loss < reports[0].train_loss
+    assert [(r.score, r.val_loss, r.train_loss) for r in reports] == [
+        (r.score, r.val_loss, r.train_loss) for r in again
+    ]
+
+
+def test_frozen_features_give_what_the_whole_network_gives(place, tmp_path):
+    run = TrialRun(assignment(tmp_path, CONFIGS["frozen backbone"]), place)
+    assert run.data is not place.images, "features, not images"
+    run.epoch()
+    rows = place.store.rows("val")[:16]
+    with torch.inference_mode():
+        run.model.eval()
+        whole = run.model(torch.from_numpy(place.store.images[rows]))
+        cached = run.learner.eval()(run.data.take(rows))
+    assert torch.allclose(whole, cached, atol=1e-4)
+
+
+def test_augmented_images_go_through_a_frozen_backbone(place, tmp_path):
+    config = CONFIGS["frozen backbone"].model_copy(update={"flip": True})
+    assert TrialRun(assignment(tmp_path, config), place).data is place.images
+
+
+def test_a_checkpoint_continues_to_the_same_end(place, tmp_path):
+    config = CONFIGS["everything"]
+    whole = TrialRun(assignment(tmp_path / "whole", config), place)
+    train(whole)
+    first = TrialRun(assignment(tmp_path / "cut", config), place)
+    first.epoch()
+    first.save()
+    second = TrialRun(assignment(tmp_path / "cut", config), place)
+    assert second.epochs == 1
+    reports = train(second)
+    assert [r.epoch for r in reports] == [2, 3]
+    for name, tensor in weights(whole).items():
+        assert torch.equal(tensor, weights(second)[name]), name
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "no index", "torn index"])
+def test_a_damaged_checkpoint_is_not_used(place, tmp_path, damage):
+    run = TrialRun(assignment(tmp_path), place)
+    run.epoch()
+    run.save()
+    file = next(run.folder.glob("*.safetensors"))
+    content = bytearray(file.read_bytes())
+    if damage == "truncated":
+        file.write_bytes(content[:-10])
+    elif damage == "flipped":
+        content[-5] ^= 1
+        file.write_bytes(content)
+    elif damage == "no index":
+        (run.folder / INDEX).unlink()
+    else:
+        (run.folder / INDEX).write_text('{"file": "epo')
+    assert read_checkpoint(run.folder) is None
+    assert TrialRun(assignment(tmp_path), place).epochs == 0
+
+
+def test_micro_batches_add_up_to_the_whole_batch(place, tmp_path):
+    config = CONVNET.model_copy(update={"batch_norm": False})
+    whole = TrialRun(assignment(tmp_path / "a", config, max_epochs=1), place)
+    parts = TrialRun(assignment(tmp_path / "b", config, max_epochs=1, micro_batch=10), place)
+    assert train(whole)[0].train_loss == pytest.approx(train(parts)[0].train_loss, rel=1e-4)
+    for name, tensor in weights(whole).items():
+        assert torch.allclose(tensor, weights(parts)[name], atol=1e-4), name
+
+
+OUT_OF_MEMORY = """
+import resource, sys, torch
+from trainables.config import Assignment, TrialConfig
+from trainables.data.store import open_store, prepare
+from trainables.group import Group
+from trainables.train import TrialRun, Workplace
+
+torch.set_num_threads(1)
+place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(prepare("digits")))
+config = TrialConfig(width=64, depth=2, input_size=32, batch_size=512, batch_norm=False)
+run = TrialRun(Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=1, folder=sys.argv[1]), place)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 350_000_000, -1))
+run.rows = run.rows[:512]
+print(run.epoch().micro_batch)
+"""
+
+
+def test_out_of_memory_halves_the_micro_batch_and_goes_on(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) in {256, 128, 64, 32, 16, 8}
+
+
+TWO_WORKERS = """
+import os, sys, torch
+from torch import distributed as dist
+from trainables.config import Assignment
+from trainables.data.store import open_store, prepare
+from trainables.group import Group
+from trainables.train import TrialRun, Workplace
+
+rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+torch.set_num_threads(1)
+if world > 1:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
+place = Workplace.open(Group(rank, world, torch.device("cpu")), open_store(prepare("digits")))
+run = TrialRun(Assignment.model_validate_json(sys.argv[4]), place)
+while not run.done:
+    report = run.epoch()
+    if rank == 0:
+        print(report.model_dump_json())
+if rank == 0:
+    torch.save(run.kept_state(), f"{folder}/weights.pt")
+if world > 1:
+    dist.destroy_process_group()
+"""
+
+
+def train_with(world: int, config: TrialConfig, folder: Path):
+    folder.mkdir()
+    task = assignment(folder, config, max_epochs=2).model_dump_json()
+    command = [sys.executable, "-c", TWO_WORKERS]
+    workers = [
+        subprocess.Popen([*command, str(rank), str(world), str(folder), task], stdout=subprocess.PIPE, text=True)
+        for rank in range(world)
+    ]
+    out = [worker.communicate()[0] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * world
+    from trainables.config import EpochReport
+
+    return [EpochReport.model_validate_json(line) for line in out[0].splitlines()], torch.load(folder / "weights.pt")
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        # 1,298 images in batches of at most 63: every batch is uneven between two workers somewhere.
+        CONVNET.model_copy(update={"batch_size": 63, "ema_decay": 0.9, "augment_strength": 0.2, "cutmix": 1.0}),
+        TrialConfig(model="resnet", width=8, depth=1, lr=3e-3, batch_size=129, grad_clip=1.0, mixup=0.2),
+    ],
+    ids=["convnet", "resnet"],
+)
+def test_two_workers_train_what_one_does(digits, tmp_path, config):
+    one, one_weights = train_with(1, config, tmp_path / "one")
+    two, two_weights = train_with(2, config, tmp_path / "two")
+    for a, b in zip(one, two, strict=True):
+        assert b.train_loss == pytest.approx(a.train_loss, rel=2e-3)
+        assert b.val_loss == pytest.approx(a.val_loss, rel=2e-2)
+        assert b.score == pytest.approx(a.score, abs=0.02)
+    for name, tensor in one_weights.items():
+        assert torch.allclose(tensor, two_weights[name], atol=5e-3, rtol=5e-2), name
+
+
+def test_the_schedule_warms_up_peaks_and_ends_near_zero():
+    factors = [schedule(step, 100, 0.1) for step in range(100)]
+    assert factors[0] < 0.1
+    assert max(factors) == pytest.approx(1.0)
+    assert factors.index(max(factors)) == 10
+    assert factors[-1] < 0.01
+    assert all(a >= b for a, b in itertools.pairwise(factors[10:]))
+
+
+def test_a_winner_trains_on_everything_but_the_test_split(place, tmp_path):
+    run = TrialRun(assignment(tmp_path, kind="winner", max_epochs=1), place)
+    assert len(run.rows) == place.store.summary.train + place.store.summary.val
+    assert run.epoch().score == 0.0, "no validation images are left"
+
+
+def test_a_batch_smaller_than_the_gang_is_refused(place, tmp_path):
+    gang = Workplace(Group(0, 8, torch.device("cpu")), place.store, place.images)
+    with pytest.raises(ValueError, match="batch_size 4 is smaller than the gang's 8 workers"):
+        TrialRun(assignment(tmp_path, CONVNET.model_copy(update={"batch_size": 4})), gang)
