@@ -14,6 +14,8 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
+    # Ray starts as many processes at a time as there are cores, and warns of more; most of a start is waiting.
+    "RAY_worker_maximum_startup_concurrency": "16",
 }
 
 

@@ -99,7 +99,7 @@ def _assignment(spec: SearchSpec, number: int, config: TrialConfig, winner: bool
     )  # fmt: skip
 
 
-def test_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
+def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
     """Open the test split, once for this search, evaluate the retrained winner on it, and write the metrics."""
     from trainables.predictions import read_predictions
 
@@ -112,9 +112,6 @@ def test_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") ->
     (folder / METRICS).write_text(metrics.model_dump_json(indent=1))
     write_confusion(folder, metrics)
     return metrics
-
-
-test_winner.__test__ = False  # type: ignore[attr-defined]  # not a pytest function
 
 
 def open_test_split(folder: Path) -> None:

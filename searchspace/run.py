@@ -137,7 +137,7 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
 
 def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock: Clock) -> "TestMetrics":
     """Everything that needs gangs."""
-    from searchspace.finals import run_finals, test_winner
+    from searchspace.finals import evaluate_winner, run_finals
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
 
@@ -157,7 +157,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
         save_record(spec.folder, spec, facts | {"workers": [info.model_dump() for info in pool.ready()]})
         run_finals(spec, study, pool, clock.say)
         clock.say("the test split is opened, once")
-        return test_winner(spec, plan.data.classes, pool)
+        return evaluate_winner(spec, plan.data.classes, pool)
 
 
 @contextmanager

@@ -31,6 +31,12 @@ def autocast(device: torch.device) -> Any:
     return torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(device))
 
 
+def evaluation_chunk(device: torch.device, pixels: int) -> int:
+    """Images in one forward pass without gradients: `pixels` each; few large ones on a CPU, where more gain nothing."""
+    most = 1024 if device.type == "cuda" else 512
+    return max(16, min(most, (64 if device.type == "cuda" else 4) * 2**20 // max(1, pixels)))
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is the device's or the host's allocator giving up."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -9,11 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.device import autocast, is_out_of_memory
+from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.group import Group
-
-CHUNK = 500
-"""Images in one forward pass."""
+from trainables.models.classifier import Classifier
 
 
 @dataclass(frozen=True)
@@ -22,6 +20,8 @@ class Inputs:
 
     of: Callable[[NDArray[np.int64]], Tensor]
     labels_of: Callable[[NDArray[np.int64]], Tensor]
+    chunk: int
+    """Images in one forward pass."""
 
 
 @torch.inference_mode()
@@ -29,7 +29,7 @@ def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group:
     """Accuracy (0 to 1) and mean cross-entropy (nats) over `rows`, each worker taking its share of them."""
     network.eval()
     sums = torch.zeros(2, device=group.device, dtype=torch.float64)
-    mine, size, start = rows[group.rank :: group.world], CHUNK, 0
+    mine, size, start = rows[group.rank :: group.world], inputs.chunk, 0
     while start < len(mine):
         chunk = mine[start : start + size]
         try:
@@ -48,12 +48,13 @@ def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group:
 
 
 @torch.inference_mode()
-def probabilities(classifier: nn.Module, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
+def probabilities(classifier: Classifier, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of uint8 images (n, c, h, w)."""
     classifier.eval()
+    size = evaluation_chunk(device, classifier.preprocess.spec.pixels)
     chunks = [
-        forward(classifier, torch.from_numpy(images[start : start + CHUNK]).to(device)).softmax(dim=1).cpu().numpy()
-        for start in range(0, len(images), CHUNK)
+        forward(classifier, torch.from_numpy(images[start : start + size]).to(device)).softmax(dim=1).cpu().numpy()
+        for start in range(0, len(images), size)
     ]
     return np.concatenate(chunks)
 

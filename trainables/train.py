@@ -16,13 +16,16 @@ from trainables.data.features import frozen_features
 from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
 from trainables.data.resident import Resident, resident
 from trainables.data.store import Store
-from trainables.device import autocast, is_out_of_memory
+from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.evaluate import Inputs, evaluate
 from trainables.group import Group
 from trainables.models.classifier import Classifier
 from trainables.models.preprocess import scale
 from trainables.models.registry import build_model, is_pretrained
 from trainables.optim import averaged, make_optimizer, schedule, set_rate
+
+FEATURES_CHUNK = 8192
+"""Frozen features evaluated at a time."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,9 @@ class TrialRun:
     def _evaluated(self) -> Inputs:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
         if self.data is not self.place.images:
-            return Inputs(self.data.take, self.data.labels_of)
-        return Inputs(lambda rows: self.model.preprocess(self.data.take(rows)), self.data.labels_of)
+            return Inputs(self.data.take, self.data.labels_of, FEATURES_CHUNK)
+        chunk = evaluation_chunk(self.place.group.device, self.model.preprocess.spec.pixels)
+        return Inputs(lambda rows: self.model.preprocess(self.data.take(rows)), self.data.labels_of, chunk)
 
     @property
     def done(self) -> bool:

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.data.store import Store
-from trainables.device import autocast, precision
+from trainables.device import autocast, evaluation_chunk, precision
 from trainables.models.classifier import Classifier
-
-CHUNK = 128
-"""Images in one forward pass."""
 
 
 def frozen_features(model: Classifier, name: str, store: Store, device: torch.device) -> NDArray[np.float32]:
@@ -31,13 +28,14 @@ def frozen_features(model: Classifier, name: str, store: Store, device: torch.de
 def _compute(model: Classifier, images: NDArray[np.uint8], device: torch.device, file: Path) -> None:
     beside = file.with_suffix(".partial.npy")
     model.eval()
+    size = evaluation_chunk(device, model.preprocess.spec.pixels)
     out: NDArray[np.float32] | None = None
-    for start in range(0, len(images), CHUNK):
-        features = embed(model, torch.from_numpy(images[start : start + CHUNK]).to(device))
+    for start in range(0, len(images), size):
+        features = embed(model, torch.from_numpy(images[start : start + size]).to(device))
         if out is None:
             shape = (len(images), features.shape[1])
             out = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
-        out[start : start + CHUNK] = features.float().cpu().numpy()
+        out[start : start + size] = features.float().cpu().numpy()
     beside.rename(file)
 
 

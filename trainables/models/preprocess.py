@@ -23,6 +23,11 @@ class InputSpec(Frozen):
     interpolation: str = "bicubic"
     """`bicubic` or `bilinear`, antialiased."""
 
+    @property
+    def pixels(self) -> int:
+        """Numbers in one input image."""
+        return self.channels * self.side**2
+
 
 class Preprocess(nn.Module):
     """Scale, crop, resize, repeat grey, normalise: two halves, so that augmentation fits between them."""
