@@ -1,4 +1,4 @@
-"""What every command shares: user errors are one line on standard error, and exit code 2."""
+"""What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1."""
 
 import sys
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from searchspace.finals import NoWinnerError
 from trainables.errors import UserError
 
 
@@ -16,5 +17,11 @@ def run_command(function: Callable[..., Any]) -> None:
     try:
         app()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        _fail(error, 2)
+    except NoWinnerError as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, code: int) -> None:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(code)

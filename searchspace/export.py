@@ -1,6 +1,7 @@
 """Export a finished search's winner: `python -m searchspace.export results/NAME`."""
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,7 +45,7 @@ def main(folder: Annotated[Path, typer.Argument(help="The search's folder, such 
 def describe(folder: Path, parity: "Parity") -> str:
     """One line on the exported model."""
     return (
-        f"{folder / 'winner' / ONNX}: {parity.megabytes:.2f} MB, largest difference from PyTorch "
+        f"{os.path.relpath(folder / 'winner' / ONNX)}: {parity.megabytes:.2f} MB, largest difference from PyTorch "
         f"{parity.largest_difference:.1e}, same answer on {parity.agreement:.2%} of {parity.count:,} test images"
     )
 

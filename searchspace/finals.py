@@ -70,7 +70,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Cal
     if not chosen:
         raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist")
     say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, fresh seeds")
-    reports = pool.train([_assignment(spec, trial.number, config_of(trial)) for trial in chosen])
+    reports = pool.train([_assignment(spec, t.number, config_of(t)) for t in chosen], _announcer(say))
     finalists = [
         Finalist(
             number=trial.number, search_score=curve_of(trial)[-1].score, score=report.score,
@@ -88,6 +88,15 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Cal
     say(f"winner: trial {winner.number} ({config.model}), retrained on train+val")
     _must_end_well(pool.train([_assignment(spec, winner.number, config, winner=True)])[0])
     return winner
+
+
+def _announcer(say: Callable[[str], None]) -> Callable[[EpochReport], None]:
+    def announce(report: EpochReport) -> None:
+        if report.status != "running":
+            outcome = report.reason or f"validation accuracy {report.score:.4f}"
+            say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
+
+    return announce
 
 
 def _assignment(spec: SearchSpec, number: int, config: TrialConfig, winner: bool = False) -> Assignment:

@@ -120,6 +120,8 @@ def load_spec(folder: Path) -> SearchSpec:
         return SearchSpec.model_validate(json.loads((folder / "search.json").read_text())["spec"])
     except FileNotFoundError as error:
         raise UserError(f"{str(folder)!r}: holds no search (no search.json)") from error
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
 
 
 def _plain(message: str) -> str:

@@ -138,8 +138,10 @@ class Uploader:
             for name in ("metrics.json", "confusion.csv", "confusion.png", "parity.json", "model.json"):
                 if (winner / name).is_file():
                     self.client.log_artifact(self.parent, str(winner / name), "winner")
-        if (winner / "model.onnx").is_file():
-            self._register(winner / "model.onnx")
+        if not (winner / "model.onnx").is_file():
+            self.client.set_terminated(self.parent, "KILLED")
+            return
+        self._register(winner / "model.onnx")
         self.client.set_tag(self.parent, "searchspace.finished", "yes")
         self.client.set_terminated(self.parent, "FINISHED")
 
@@ -171,6 +173,8 @@ class Uploader:
 def upload(folder: Path) -> None:
     """Replay the search in `folder` until standard input closes, then once more, and finish."""
     os.nice(19)  # whatever a search leaves over
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
     spec = load_spec(folder)
     uploader: Uploader | None = None
     ended = False

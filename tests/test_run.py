@@ -14,6 +14,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from searchspace.command import run_command
+from searchspace.run import main
 from tests.conftest import RAY_TOKEN, write_images
 
 ROOT = Path(__file__).parent.parent
@@ -199,11 +201,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_typed_wrongly_gets_one_line_and_exit_code_2(case, cache, tmp_path):
+def test_what_is_typed_wrongly_gets_one_line_and_exit_code_2(case, tmp_path, monkeypatch, capsys):
     arguments, parts = WRONG[case]
-    done = command("run", *arguments, home=tmp_path, cache=cache, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    (line,) = done.stderr.strip().splitlines()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["run", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        run_command(main)
+    assert stopped.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")
     assert all(part in line for part in parts), line
     assert not (tmp_path / "results").exists(), "nothing was begun"
