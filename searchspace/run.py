@@ -19,7 +19,7 @@ from searchspace.leaderboard import print_board, rank_trials, to_text
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials
-from searchspace.spec import SearchSpec, make_spec, parse_duration, parse_pins, save_record
+from searchspace.spec import SearchSpec, extend_record, make_spec, parse_duration, parse_pins, save_record
 
 if TYPE_CHECKING:
     import optuna
@@ -98,6 +98,11 @@ class Plan:
     space: "Space"
     shape: "GangShape"
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What `search.json` keeps of it."""
+        return {"data": self.data.model_dump(), "models": self.task.models, "gangs": self.shape.model_dump()}
+
 
 def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say) -> Plan:
     """Check everything against the cluster's `resources`; raises `UserError` for what cannot work."""
@@ -126,6 +131,7 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
         plan = plan or make_plan(spec, data, resources, clock.say)
         study = create_study(spec)
         spec.folder.mkdir(parents=True, exist_ok=True)
+        save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
         with tracked(spec, clock.say):
             metrics = _search_and_prove(spec, plan, study, clock)
             (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
@@ -141,12 +147,6 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
 
-    facts = gather_facts() | {
-        "data": plan.data.model_dump(),
-        "models": plan.task.models,
-        "gangs": plan.shape.model_dump(),
-    }
-    save_record(spec.folder, spec, facts)
     if plan.space is default_space:
         for values in default_trials(plan.task, spec.pins):
             study.enqueue_trial(values)
@@ -154,7 +154,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
     with gangs(plan, spec.folder, progress.ready) as pool:
         run_search(spec, StudySearcher(study, plan.space, plan.task, spec, progress), pool)
         clock.say(progress.account())
-        save_record(spec.folder, spec, facts | {"workers": [info.model_dump() for info in pool.ready()]})
+        extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
         run_finals(spec, study, pool, clock.say)
         clock.say("the test split is opened, once")
         return evaluate_winner(spec, plan.data.classes, pool)

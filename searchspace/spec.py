@@ -111,7 +111,18 @@ def parse_duration(text: str) -> float:
 
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:
     """Write `search.json`: the specification and the facts that repeat the search."""
-    (folder / "search.json").write_text(json.dumps({"spec": spec.model_dump(mode="json"), **facts}, indent=1))
+    _write_record(folder, {"spec": spec.model_dump(mode="json"), **facts})
+
+
+def extend_record(folder: Path, facts: dict[str, Any]) -> None:
+    """Add facts that came to be known later to `search.json`."""
+    _write_record(folder, json.loads((folder / "search.json").read_text()) | facts)
+
+
+def _write_record(folder: Path, record: dict[str, Any]) -> None:
+    beside = folder / "search.json.partial"
+    beside.write_text(json.dumps(record, indent=1))
+    beside.replace(folder / "search.json")  # readers see the old or the new one, whole
 
 
 def load_spec(folder: Path) -> SearchSpec:

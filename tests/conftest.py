@@ -68,8 +68,7 @@ def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Ray instance of its own with two CPUs, whatever the machine has."""
     import ray
 
-    from searchspace.cluster import QUIET
-    from trainables.worker_environment import WORKER_ENVIRONMENT
+    from searchspace.cluster import QUIET, WORKER_ENVIRONMENT
 
     for name, value in (QUIET | WORKER_ENVIRONMENT).items():
         monkeypatch.setenv(name, value)

@@ -1,5 +1,6 @@
 """Sources, splits and the store, on real files."""
 
+import gzip
 import io
 import json
 
@@ -192,3 +193,35 @@ def test_splits_do_not_depend_on_anything_but_the_data(colour_folder):
     first, _ = make_splits(open_source(str(colour_folder)))
     second, _ = make_splits(open_source(str(colour_folder)))
     assert all(np.array_equal(first[split][1], second[split][1]) for split in first)
+
+
+def test_fashion_mnist_is_read_from_debians_files(tmp_path, monkeypatch):
+    from trainables.data import fashion
+
+    rng = np.random.default_rng(0)
+    images = {"train": rng.integers(0, 256, (200, 28, 28)), "t10k": rng.integers(0, 256, (50, 28, 28))}
+    for part, pixels in images.items():
+        labels = np.arange(len(pixels)) % 10
+        for kind, header, values in (("images-idx3", 16, pixels), ("labels-idx1", 8, labels)):
+            with gzip.open(tmp_path / f"{part}-{kind}-ubyte.gz", "wb") as file:
+                file.write(bytes(header) + values.astype(np.uint8).tobytes())
+    monkeypatch.setattr(fashion, "DEBIAN", tmp_path)
+    raw = fashion.open_fashion_mnist(tmp_path)
+    assert raw.classes[9] == "Ankle boot"
+    assert np.array_equal(raw.parts["train"].decode(7)[..., 0], images["train"][7])
+    assert raw.parts["test"].labels.tolist() == [i % 10 for i in range(50)]
+
+
+@pytest.mark.parametrize("name", ["cifar10", "fashion-mnist"])
+def test_a_set_that_cannot_be_downloaded_says_so(name, tmp_path, monkeypatch):
+    from urllib.error import URLError
+
+    from trainables.data import fashion
+
+    def refuse(*_arguments, **_options):
+        raise URLError("no network")
+
+    monkeypatch.setattr(fashion, "DEBIAN", tmp_path / "none")
+    monkeypatch.setattr("urllib.request.urlopen", refuse)
+    with pytest.raises(UserError, match=f"{name}.*cannot be downloaded"):
+        open_source(name)

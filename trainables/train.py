@@ -12,12 +12,12 @@ from trainables import checkpoint as checkpoints
 from trainables.augment import augment, mix
 from trainables.checkpoint import Checkpoint
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.data.features import frozen_features
 from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
 from trainables.data.resident import Resident, resident
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.evaluate import Inputs, evaluate
+from trainables.features import frozen_features
 from trainables.group import Group
 from trainables.models.classifier import Classifier
 from trainables.models.preprocess import scale

@@ -114,7 +114,7 @@ def main() -> None:
     settings = {"trials": given.trials, "ray_trials": given.ray_trials, "max_epochs": MAX_EPOCHS, "slots": slots}
     print(
         write_record(
-            "search",
+            "bench_search",
             {"settings": settings, "ways": figures, "seconds_per_trial": per_trial, "ratios": ratios},
             arguments,
         )
