@@ -64,10 +64,10 @@ class Uploader:
         from mlflow.tracking import MlflowClient
 
         self.spec, self.folder = spec, folder
-        mlflow.set_tracking_uri(tracking_uri(spec))
+        artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else self._artifacts()
+        mlflow.set_tracking_uri(tracking_uri(spec))  # which sets that variable, too
         self.client = MlflowClient()
         found = self.client.get_experiment_by_name("searchspace")
-        artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else self._artifacts()
         self.experiment = found.experiment_id if found else self.client.create_experiment("searchspace", artifacts)
         self.parent = self._run(spec.name, {"searchspace.search": spec.name, "searchspace.role": "search"}, None)
         self.done: set[int] = set()

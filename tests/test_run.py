@@ -55,6 +55,9 @@ def test_a_search_leaves_everything_it_promises(searched):
         "winner/parity.json",
     }  # fmt: skip
     assert "gangs" not in names
+    assert {path.name for path in folder.parent.iterdir()} == {"first", "mlflow.db", "mlartifacts"}
+    assert {path.name for path in folder.parent.parent.iterdir()} >= {"results", "colours"}
+    assert not (folder.parent.parent / "mlruns").exists(), "artifacts stay with the results"
     for part in (
         "5/5",
         "finalists",
