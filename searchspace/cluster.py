@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,9 @@ WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 """Idle OpenMP threads sleep: spinning, two gangs on one machine made each other 2 to 5 times slower."""
 QUIET = {
     "RAY_TRAIN_ENABLE_CONTROLLER_STRUCTURED_LOGGING": "0",
+    "RAY_TRAIN_ENABLE_WORKER_STRUCTURED_LOGGING": "0",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
     "RAY_DEDUP_LOGS": "1",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -19,17 +23,20 @@ QUIET = {
     # Ray starts as many processes at a time as there are cores, and warns of more; most of a start is waiting.
     "RAY_worker_maximum_startup_concurrency": "16",
 }
+LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
+"""On a machine of one's own nothing is preempted; the watcher is one more process a gang."""
 
 
 @contextmanager
 def connected(address: str) -> Iterator[Mapping[str, float]]:
     """Ray up, and its resources; everything is shut down afterwards. Raises `UserError` for a wrong address."""
-    os.environ.update(QUIET | WORKER_ENVIRONMENT)
+    os.environ.update(QUIET | WORKER_ENVIRONMENT | ({} if address else LOCAL))
     import ray
 
     options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
     if address:
         options["runtime_env"] = {"env_vars": QUIET | WORKER_ENVIRONMENT}
+    threading.Thread(target=_import_ahead, daemon=True).start()
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
     except (ConnectionError, ValueError) as error:
@@ -38,3 +45,9 @@ def connected(address: str) -> Iterator[Mapping[str, float]]:
         yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
     finally:
         ray.shutdown()
+
+
+def _import_ahead() -> None:
+    """Import what comes next while Ray's own processes start."""
+    import ray.train
+    import ray.tune  # noqa: F401  # for whoever imports it after this

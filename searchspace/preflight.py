@@ -28,7 +28,7 @@ def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tu
 
     A default backbone without weights is dropped with a line that says so; raises `UserError` for one asked for.
     """
-    from trainables.models.registry import check_model, missing_weights
+    from trainables.models.catalog import check_model, missing_weights
 
     asked = spec.models or ((str(spec.pins["model"]),) if "model" in spec.pins else ())
     for name in asked:
@@ -49,7 +49,7 @@ def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tu
 
 def make_task(data: DataSummary, models: tuple[str, ...], gpu: bool) -> Task:
     """The task that a space sees."""
-    from trainables.models.registry import is_pretrained
+    from trainables.models.catalog import is_pretrained
 
     return Task(data=data, models=models, pretrained=frozenset(filter(is_pretrained, models)), gpu=gpu)
 

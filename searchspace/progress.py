@@ -1,7 +1,6 @@
 """What a running search says: one plain line for each event that matters, and its own account of the time."""
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from trainables.config import EpochReport
@@ -30,24 +29,20 @@ class Clock:
 class Progress:
     """Prints as trials end; a listener of the searcher."""
 
-    def __init__(self, trials: int, clock: Clock) -> None:
-        """Count up to `trials`, by `clock`."""
-        self._trials, self._clock = trials, clock
-        self._slots = 0
-        self._warm = 0.0
+    def __init__(self, trials: int, slots: int, clock: Clock) -> None:
+        """Count up to `trials` on `slots` gangs, by `clock`."""
+        self._trials, self._slots, self._clock = trials, slots, clock
+        self._warm: dict[int, float] = {}
         self._ended = 0
         self._best = -1.0
         self.epochs = 0
         self.training_seconds = 0.0
 
-    def ready(self, gangs: "Sequence[GangInfo]") -> None:
-        """Hear that the gangs can train."""
-        if gangs:
-            self._slots, self._warm = len(gangs), self._clock.seconds
-            first = gangs[0]
-            self._clock.say(
-                f"{len(gangs)} gangs warm: {first.device}, {first.precision}, {first.threads} threads a worker"
-            )
+    def warm(self, slot: int, info: "GangInfo") -> None:
+        """Hear that a gang can train."""
+        self._warm[slot] = self._clock.seconds
+        what = f"{info.device}, {info.precision}, {info.threads} threads a worker"
+        self._clock.say(f"gang {len(self._warm)}/{self._slots} warm: {what}")
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
         """Hear of one event of one trial."""
@@ -65,12 +60,14 @@ class Progress:
         self._clock.say(f"{self._ended}/{self._trials}  trial {number}  {_outcome(event, report)}{mark}")
 
     def account(self) -> str:
-        """Where the search's time went."""
-        wall = self._clock.seconds - self._warm
-        share = self.training_seconds / max(1e-9, wall * self._slots)
+        """Where the search's time went, as shares of all slots' time since the command began."""
+        end = self._clock.seconds
+        whole = end * self._slots
+        training, start = self.training_seconds / whole, sum(self._warm.values(), 0.0) / whole
+        warm = self.training_seconds / max(1e-9, whole - sum(self._warm.values()))
         return (
-            f"search: {self._ended} trials, {self.epochs} epochs in {wall:.1f} s after a start of {self._warm:.1f} s; "
-            f"the gangs trained {share:.0%} of that time"
+            f"search: {self._ended} trials, {self.epochs} epochs in {end:.1f} s: training {training:.0%} · "
+            f"decisions {max(0.0, 1 - training - start):.0%} · start {start:.0%}; of the warm time, training {warm:.1%}"
         )
 
 

@@ -2,8 +2,7 @@
 
 import os
 import shutil
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,9 +25,10 @@ if TYPE_CHECKING:
 
     from searchspace.spaces import Space, Task
     from trainables.data.summary import DataSummary
-    from trainables.gang import GangPool, GangShape
+    from trainables.gang import GangPool
     from trainables.mailbox import GangInfo
     from trainables.metrics import TestMetrics
+    from trainables.shape import GangShape
 
 Say = Callable[[str], None]
 WHAT, HOW_LONG, WHERE, RECORD = "What to search", "How long", "Where it runs", "What is kept"
@@ -65,6 +65,9 @@ def main(  # noqa: PLR0913, PLR0917  # a command line has as many parameters as 
         float | None,
         _option("GPUs of each worker; a fraction packs trials on one. Default: 1 where there are any.", WHERE),
     ] = DEFAULT.gpus_per_worker,
+    precision: Annotated[
+        str, _option("auto (bf16 where the hardware has it), bf16 or fp32.", WHERE)
+    ] = DEFAULT.precision,
     max_concurrent: Annotated[
         int, _option("Trials at a time; 0 takes what the cluster holds.", WHERE)
     ] = DEFAULT.max_concurrent,
@@ -106,20 +109,22 @@ class Plan:
 
 def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say) -> Plan:
     """Check everything against the cluster's `resources`; raises `UserError` for what cannot work."""
-    from trainables.gang import GangShape
+    from trainables.shape import GangShape
 
     slots, gpus = preflight.count_slots(spec, resources)
     models = preflight.choose_models(spec, gpus > 0, say)
     task = preflight.make_task(data, models, gpus > 0)
     space = preflight.check_space(spec, task)
-    shape = GangShape(slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus)
+    shape = GangShape(
+        slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus, precision=spec.precision
+    )
     return Plan(data, task, space, shape)
 
 
 def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
     from searchspace.cluster import connected
-    from searchspace.study import create_study
+    from searchspace.study import create_study, flush_study
     from searchspace.tracking import tracked
     from trainables.data.store import prepare
 
@@ -133,7 +138,10 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
         with tracked(spec, clock.say):
-            metrics = _search_and_prove(spec, plan, study, clock)
+            try:
+                metrics = _search_and_prove(spec, plan, study, clock)
+            finally:
+                flush_study(study)  # others read it from here on
             (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
             clock.say("exporting the winner to ONNX")
             parity = export_winner(spec.folder)
@@ -150,8 +158,8 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
     if plan.space is default_space:
         for values in default_trials(plan.task, spec.pins):
             study.enqueue_trial(values)
-    progress = Progress(spec.trials, clock)
-    with gangs(plan, spec.folder, progress.ready) as pool:
+    progress = Progress(spec.trials, plan.shape.slots, clock)
+    with gangs(plan, spec.folder, progress.warm) as pool:
         run_search(spec, StudySearcher(study, plan.space, plan.task, spec, progress), pool)
         clock.say(progress.account())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
@@ -161,12 +169,11 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
 
 
 @contextmanager
-def gangs(plan: Plan, folder: Path, when_ready: Callable[[Sequence["GangInfo"]], None]) -> Iterator["GangPool"]:
-    """Gangs for a plan, sent home at the end; `when_ready` hears, from a thread, when they can train."""
+def gangs(plan: Plan, folder: Path, when_warm: Callable[[int, "GangInfo"], None]) -> Iterator["GangPool"]:
+    """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train."""
     from trainables.gang import GangPool
 
-    pool = GangPool(plan.shape, plan.data, folder / "gangs")
-    threading.Thread(target=lambda: when_ready(pool.ready()), daemon=True).start()
+    pool = GangPool(plan.shape, plan.data, folder / "gangs", when_warm)
     try:
         yield pool
     finally:

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from trainables.config import Frozen, TrialConfig
 from trainables.errors import UserError
+from trainables.shape import Precision
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -42,6 +43,8 @@ class SearchSpec(Frozen):
     """Cores, and threads, of each worker."""
     gpus_per_worker: float | None = Field(None, ge=0)
     """GPUs of each worker, a fraction to pack several on one; None takes 1 where there are GPUs, else 0."""
+    precision: Precision = "auto"
+    """What workers train in; `auto` is bf16 where the hardware has it natively, else fp32."""
     max_concurrent: int = Field(0, ge=0)
     """Trials at a time; 0 takes as many as the cluster holds."""
     time_budget: float = Field(0.0, ge=0)

@@ -1,7 +1,6 @@
 """The study: the one record of truth of a search, in an Optuna storage."""
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,30 +9,26 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
+from searchspace.journal import WriteBehindJournal
+from searchspace.sampler import make_sampler
 from searchspace.spec import SearchSpec
 from trainables.config import EpochReport, TrialConfig
 from trainables.errors import UserError
 
 JOURNAL = "study.journal"
-STARTUP_TRIALS = 10
-"""Random trials before TPE; far more than 10 hurts."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 def create_study(spec: SearchSpec) -> optuna.Study:
     """New study of a search; raises `UserError` if the storage holds one of this name already, or cannot be reached."""
-    # Multivariate, grouped TPE with a constant liar: conditional spaces, several trials at a time.
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    sampler = optuna.samplers.TPESampler(
-        n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True, seed=spec.seed
-    )
     if not spec.storage:
         spec.folder.mkdir(parents=True)
     try:
         return optuna.create_study(
-            storage=_storage(spec.storage, spec.folder), study_name=spec.name, direction="maximize", sampler=sampler
-        )
+            storage=_storage_to_write(spec), study_name=spec.name, direction="maximize",
+            sampler=make_sampler(spec.seed),
+        )  # fmt: skip
     except optuna.exceptions.DuplicatedStudyError as error:
         raise UserError(
             f"--name {spec.name!r}: --storage {spec.storage!r} holds a study of this name already"
@@ -43,6 +38,19 @@ def create_study(spec: SearchSpec) -> optuna.Study:
 def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
     """Study of the search in `folder`, for reading."""
     return optuna.load_study(storage=_storage(spec.storage, folder), study_name=spec.name)
+
+
+def flush_study(study: optuna.Study) -> None:
+    """Wait until everything that was told is where other processes can read it; raises OSError where it cannot be."""
+    backend = getattr(study._storage, "_backend", None)
+    if isinstance(backend, WriteBehindJournal):
+        backend.flush()
+
+
+def _storage_to_write(spec: SearchSpec) -> BaseStorage:
+    if spec.storage:
+        return _storage(spec.storage, spec.folder)
+    return JournalStorage(WriteBehindJournal(spec.folder / JOURNAL))
 
 
 def _storage(url: str, folder: Path) -> BaseStorage:

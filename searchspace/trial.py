@@ -20,7 +20,10 @@ class Trial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin the next trial; the gang stays warm."""
         assignment = Assignment.model_validate_json(new_config["assignment"])
-        ray.get(self.mailbox.assign.remote(self.slot, assignment))
+        while not ray.get(self.mailbox.assign.remote(self.slot, assignment)):
+            # This slot's gang is gone for good; another's will be free sooner or later.
+            ray.get(self.mailbox.release.remote(self.slot))
+            self.slot = ray.get(self.mailbox.claim.remote())
         return True
 
     def step(self) -> dict[str, Any]:

@@ -11,6 +11,8 @@ ROOT = Path(__file__).parent.parent
 RAY_MODULES = {
     "trainables/gang.py",
     "trainables/mailbox.py",
+    "trainables/trainer.py",
+    "trainables/worker.py",
     "searchspace/trial.py",
     "searchspace/search.py",
     "searchspace/searcher.py",
@@ -73,3 +75,17 @@ def test_every_field_says_what_it_means():
 
     for record in (TrialConfig, Assignment, EpochReport, SearchSpec, DataSummary, TestMetrics):
         assert [name for name, field in record.model_fields.items() if not field.description] == []
+
+
+def test_a_search_is_planned_without_torch():
+    code = """
+import sys
+from searchspace.run import make_plan
+from searchspace.spec import make_spec
+from trainables.data.store import prepare
+make_plan(make_spec(name="x"), prepare("digits"), {"CPU": 2.0}, print)
+print([m for m in ("torch", "timm", "sklearn", "mlflow") if m in sys.modules])
+"""
+    subprocess.run([sys.executable, "-c", "from trainables.data.store import prepare; prepare('digits')"], check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", "these take seconds to import, and a cold start is short"

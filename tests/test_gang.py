@@ -27,7 +27,8 @@ def train_workers() -> list[psutil.Process]:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path):
-    from trainables.gang import GangPool, GangShape
+    from trainables.gang import GangPool
+    from trainables.shape import GangShape
 
     pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
     infos = pool.ready()
@@ -65,7 +66,8 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
-    from trainables.gang import GangPool, GangShape
+    from trainables.gang import GangPool
+    from trainables.shape import GangShape
 
     pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, tmp_path / "gangs")
     bad, good = pool.train(
@@ -76,4 +78,40 @@ def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
     assert "Traceback" in (tmp_path / "bad" / "error.txt").read_text()
     assert good.status == "complete"
     assert not (tmp_path / "good" / "checkpoints").exists(), "checkpoints of a finished trial are gone"
+    pool.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
+    from trainables.gang import GangPool
+    from trainables.shape import GangShape
+
+    elsewhere = digits.model_copy(update={"path": str(tmp_path / "none"), "origin": "/no/such/folder"})
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, tmp_path / "gangs")
+    (report,) = pool.train([assignment(tmp_path, "any")])
+    assert report.status == "failed"
+    assert "cannot start" in report.reason
+    assert "/no/such/folder" in report.reason
+    assert pool.ready() == []
+    pool.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path):
+    from trainables.gang import GangPool
+    from trainables.shape import GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    pool.ready()
+    (controller,) = [p for p in psutil.Process().children(recursive=True) if "TrainController" in " ".join(p.cmdline())]
+    heard: list[int] = []
+
+    def kill_it(report: EpochReport) -> None:
+        heard.append(report.epoch)
+        if report.epoch == 3:
+            controller.kill()
+
+    (survivor,) = pool.train([assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_it)
+    assert survivor.status == "complete"
+    assert heard == list(range(1, 41)), "every epoch once, in order, on the two CPUs that the dead one held"
     pool.close()

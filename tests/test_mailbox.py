@@ -50,8 +50,7 @@ def test_a_rung_waits_for_the_owner_to_ask_for_more():
         await box.enlist(slot, INFO)
         await box.assign(slot, assignment("a", rungs=(2,)))
         sequence, _ = await box.take(slot, 0)
-        await box.report(slot, sequence, report("a", 2))
-        waiting = asyncio.ensure_future(box.may_go_on(slot, sequence, 2))
+        waiting = asyncio.ensure_future(box.report(slot, sequence, report("a", 2), wait=True))
         assert (await box.next_report(slot)).epoch == 2
         assert await blocked(waiting), "delivered, but not yet decided on"
         asking = asyncio.ensure_future(box.next_report(slot))
@@ -68,13 +67,11 @@ def test_a_stopped_trial_is_told_at_its_rung_and_its_late_word_is_void():
         await box.enlist(slot, INFO)
         await box.assign(slot, assignment("a", rungs=(1,)))
         old, _ = await box.take(slot, 0)
-        await box.report(slot, old, report("a", 1))
-        waiting = asyncio.ensure_future(box.may_go_on(slot, old, 1))
+        waiting = asyncio.ensure_future(box.report(slot, old, report("a", 1), wait=True))
         await box.next_report(slot)
         await box.assign(slot, assignment("b"))
         assert await waiting is False
-        assert await box.is_current(slot, old) is False
-        await box.report(slot, old, report("a", 5))
+        assert await box.report(slot, old, report("a", 5)) is False
         new, taken = await box.take(slot, old)
         assert taken.trial == "b"
         await box.report(slot, new, report("b", 1))
@@ -168,6 +165,37 @@ def test_a_gang_that_is_gone_for_good_fails_its_trial_with_the_reason():
         waiting = asyncio.ensure_future(box.next_report(slot))
         await box.give_up(slot, "no resources")
         assert (await waiting).reason == "no resources"
-        assert await box.ready() == []
+        assert await box.warm(0) is None
+
+    run(scenario)
+
+
+def test_a_broken_slot_takes_no_trial_while_another_is_whole():
+    async def scenario():
+        box = Mailbox(2)
+        await box.give_up(0, "no such disk")
+        slot = await box.claim()
+        assert slot == 1
+        assert await box.assign(0, assignment("a")) is False
+        assert await box.assign(1, assignment("a")) is True
+        waiting = asyncio.ensure_future(box.claim())
+        assert await blocked(waiting), "the whole one is taken"
+        await box.give_up(1, "no such disk")
+        assert await waiting == 0, "all are broken: the next trial shall hear it at once"
+        assert await box.assign(0, assignment("b")) is True
+        assert (await box.next_report(0)).reason == "no such disk"
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_broken_gang_goes_home(rank):
+    async def scenario():
+        box = Mailbox(1)
+        generation = await box.enlist(0, INFO)
+        waiting = asyncio.ensure_future(box.take(0, 0) if rank == 0 else box.follow(0, generation, 0))
+        assert await blocked(waiting)
+        await box.give_up(0, "its other worker could not start")
+        assert await waiting is None
 
     run(scenario)

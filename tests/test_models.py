@@ -7,8 +7,9 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.errors import UserError
 from trainables.models import lite0, pretrained
+from trainables.models.catalog import MODELS, check_model, missing_weights
 from trainables.models.preprocess import InputSpec, Preprocess
-from trainables.models.registry import MODELS, build_model, check_model, missing_weights, rebuild_model
+from trainables.models.registry import build_model, rebuild_model
 
 
 def images(data, count=4):

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,22 @@ import torch
 
 from trainables.checkpoint import INDEX, read_checkpoint
 from trainables.config import Assignment, TrialConfig
+from trainables.device import set_precision
+from trainables.evaluate import forward
 from trainables.group import Group
 from trainables.optim import schedule
 from trainables.train import TrialRun, Workplace
 
 CPU = Group(0, 1, torch.device("cpu"))
 CONVNET = TrialConfig(width=8, depth=2, lr=1e-2, batch_size=64)
+
+
+@pytest.fixture(autouse=True)
+def single_precision() -> Iterator[None]:
+    """What is compared to the last digits is computed alike on every machine."""
+    set_precision("fp32")
+    yield
+    set_precision("auto")
 
 
 @pytest.fixture
@@ -68,9 +79,8 @@ def test_frozen_features_give_what_the_whole_network_gives(place, tmp_path):
     run.epoch()
     rows = place.store.rows("val")[:16]
     with torch.inference_mode():
-        run.model.eval()
-        whole = run.model(torch.from_numpy(place.store.images[rows]))
-        cached = run.learner.eval()(run.data.take(rows))
+        whole = forward(run.model.eval(), torch.from_numpy(place.store.images[rows]))
+        cached = forward(run.learner.eval(), run.data.take(rows))
     assert torch.allclose(whole, cached, atol=1e-4)
 
 
@@ -126,11 +136,15 @@ def test_micro_batches_add_up_to_the_whole_batch(place, tmp_path):
 OUT_OF_MEMORY = """
 import resource, sys, torch
 from trainables.config import Assignment, TrialConfig
+from trainables.device import set_precision
+from trainables.evaluate import forward
 from trainables.data.store import open_store, prepare
+from trainables.device import set_precision
 from trainables.group import Group
 from trainables.train import TrialRun, Workplace
 
 torch.set_num_threads(1)
+set_precision("fp32")
 place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(prepare("digits")))
 config = TrialConfig(width=64, depth=2, input_size=32, batch_size=512, batch_norm=False)
 run = TrialRun(Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=1, folder=sys.argv[1]), place)
@@ -154,11 +168,13 @@ import os, sys, torch
 from torch import distributed as dist
 from trainables.config import Assignment
 from trainables.data.store import open_store, prepare
+from trainables.device import set_precision
 from trainables.group import Group
 from trainables.train import TrialRun, Workplace
 
 rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)
+set_precision("fp32")
 if world > 1:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
 place = Workplace.open(Group(rank, world, torch.device("cpu")), open_store(prepare("digits")))

@@ -5,6 +5,10 @@ from typing import Any
 
 import torch
 
+from trainables.shape import Precision
+
+_choice: list[Precision] = ["auto"]
+
 
 def set_threads(share: float) -> None:
     """Give this process its share of the cores."""
@@ -13,8 +17,15 @@ def set_threads(share: float) -> None:
     torch.set_num_threads(threads)
 
 
+def set_precision(choice: Precision) -> None:
+    """Choose what this process trains in; `auto` is bf16 where it is native."""
+    _choice[0] = choice
+
+
 def uses_bf16(device: torch.device) -> bool:
-    """Whether bf16 is native there; emulated bf16 on an AVX2 CPU is some ten times slower than fp32."""
+    """Whether to train in bf16 there; emulated bf16 on an AVX2 CPU is some ten times slower than fp32."""
+    if _choice[0] != "auto":
+        return _choice[0] == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch 2.11 may not have it

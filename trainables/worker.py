@@ -1,0 +1,152 @@
+"""What each worker of a gang runs: train what the mailbox hands over, until it sends the gang home."""
+
+import traceback
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import ray
+import ray.train
+import torch
+
+from trainables import checkpoint as checkpoints
+from trainables import device as devices
+from trainables.config import Assignment, EpochReport, failure
+from trainables.data.store import open_store
+from trainables.data.summary import DataSummary
+from trainables.group import Group, lost_peer
+from trainables.mailbox import GangInfo
+from trainables.predictions import write_predictions
+from trainables.shape import GangShape
+from trainables.train import OutOfMemoryError, TrialRun, Workplace
+from trainables.weights import write_weights
+
+
+def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape) -> None:
+    """Join the gang of `slot` and serve; what stands in the way of that ends the gang, with its reason."""
+    try:
+        torch.backends.cudnn.benchmark = True
+        devices.set_threads(shape.cpus)
+        devices.set_precision(shape.precision)
+        post = Post(mailbox, slot, Workplace.open(_join(shape.gpus > 0), open_store(data)))
+    except Exception as error:  # trying again would meet the same error, for ever
+        ray.get(mailbox.give_up.remote(slot, f"the gang cannot start: {_one_line(error)}"))
+        return
+    while (assignment := post.next()) is not None:
+        post.serve(assignment)
+
+
+def _join(gpu: bool) -> Group:
+    context = ray.train.get_context()
+    rank, world = context.get_world_rank(), context.get_world_size()
+    if not gpu:
+        return Group(rank, world, torch.device("cpu"))
+    device = torch.device("cuda", 0)  # alone, a worker sees no GPU but its own
+    if world > 1:
+        from ray.train.torch import get_device  # several see each other's, and Ray Train knows whose is which
+
+        device = get_device()
+    torch.cuda.set_device(device)
+    return Group(rank, world, device)
+
+
+class Post:
+    """One worker's end of the mailbox."""
+
+    def __init__(self, mailbox: Any, slot: int, place: Workplace) -> None:
+        """Report for duty."""
+        self.mailbox, self.slot, self.place = mailbox, slot, place
+        self.sequence = 0
+        self.answers: deque[Any] = deque()
+        group = place.group
+        name = torch.cuda.get_device_name(group.device) if group.device.type == "cuda" else "cpu"
+        info = GangInfo(device=name, precision=devices.precision(group.device), threads=torch.get_num_threads())
+        generation = ray.get(mailbox.enlist.remote(slot, info)) if group.rank == 0 else 0
+        self.generation = int(group.sum(torch.tensor(generation, device=group.device)))
+
+    def next(self) -> Assignment | None:
+        """Wait for an assignment; rank 0 takes it, the others follow, so that all train the same one."""
+        self.answers.clear()
+        if self.place.group.rank == 0:
+            found = ray.get(self.mailbox.take.remote(self.slot, self.sequence))
+        else:
+            found = ray.get(self.mailbox.follow.remote(self.slot, self.generation, self.sequence))
+        if found is None:
+            return None
+        self.sequence = found[0]
+        assignment: Assignment = found[1]
+        return assignment
+
+    def serve(self, assignment: Assignment) -> None:
+        """Train one assignment. What goes wrong in it is its outcome; a process that may be poisoned dies of it."""
+        try:
+            if assignment.kind == "test":
+                if self.place.group.rank == 0:
+                    write_predictions(Path(assignment.folder), self.place)
+                    self._tell(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
+            else:
+                self._train(assignment)
+        except OutOfMemoryError as error:
+            self._out_of_memory(assignment, error)
+        except Exception as error:  # a trial's own error, of whatever kind, must not end the gang
+            self._failed(assignment, error)
+
+    def _failed(self, assignment: Assignment, error: Exception) -> None:
+        Path(assignment.folder).mkdir(parents=True, exist_ok=True)
+        (Path(assignment.folder) / "error.txt").write_text(traceback.format_exc())
+        several = self.place.group.world > 1
+        if several and lost_peer(error):
+            raise error  # not this trial's doing: Ray Train restarts the group, and the trial resumes
+        checkpoints.remove_checkpoints(Path(assignment.folder) / "checkpoints")
+        self._tell(failure(assignment.trial, _one_line(error)))
+        if several or "CUDA" in str(error):
+            raise error
+
+    def _train(self, assignment: Assignment) -> None:
+        run = TrialRun(assignment, self.place)
+        while not run.done:
+            report = run.epoch()
+            if not _finite(report):
+                report = failure(assignment.trial, "diverged", report.epoch)
+            if run.done and assignment.kind == "winner" and self.place.group.rank == 0:
+                write_weights(Path(assignment.folder), assignment, run)
+            if not self._go_on(report, assignment):
+                break
+            if run.seconds_since_save() >= assignment.checkpoint_seconds:
+                run.save()
+        if self.place.group.rank == 0:
+            run.forget()
+
+    def _go_on(self, report: EpochReport, assignment: Assignment) -> bool:
+        """Tell a report; whether to train on, as rank 0 hears it from the mailbox."""
+        verdict = False
+        if self.place.group.rank == 0:
+            self._tell(report, wait=report.epoch in assignment.rungs)
+            verdict = report.status == "running" and self._verdict(report.epoch in assignment.rungs)
+        return self.place.group.from_first(verdict)
+
+    def _out_of_memory(self, assignment: Assignment, error: OutOfMemoryError) -> None:
+        if self.place.group.world == 1 or error.micro_batch < 1:
+            self._tell(failure(assignment.trial, "out of memory"))
+        else:
+            ray.get(self.mailbox.shrink.remote(self.slot, self.sequence, error.micro_batch))
+        if self.place.group.world > 1:
+            raise error
+
+    def _tell(self, report: EpochReport, wait: bool = False) -> None:
+        self.answers.append(self.mailbox.report.remote(self.slot, self.sequence, report, wait))
+
+    def _verdict(self, now: bool) -> bool:
+        """Whether to train on: the answer to the newest report if `now`, else to the one before, which is there."""
+        while len(self.answers) > (0 if now else 1):
+            if not ray.get(self.answers.popleft()):
+                return False
+        return True
+
+
+def _finite(report: EpochReport) -> bool:
+    return all(abs(value) < float("inf") for value in (report.train_loss, report.val_loss))
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
