@@ -90,6 +90,10 @@ class StudySearcher(Searcher):
     def _name(self, trial_id: str) -> str:
         return f"trial-{self._running[trial_id].number}"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, for Tune's own record of the search, which nobody reads: the study is the memory."""
+        return {}
+
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the study is the memory."""
 
