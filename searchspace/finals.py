@@ -6,6 +6,7 @@ The best of 64 noisy validation scores flatters itself; a fresh seed does not kn
 import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,7 +69,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Cal
     """
     chosen = choose_finalists(study.get_trials(deepcopy=False), spec.finalists)
     if not chosen:
-        raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist")
+        raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(study)}")
     say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, fresh seeds")
     reports = pool.train([_assignment(spec, t.number, config_of(t)) for t in chosen], _announcer(say))
     finalists = [
@@ -88,6 +89,12 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Cal
     say(f"winner: trial {winner.number} ({config.model}), retrained on train+val")
     _must_end_well(pool.train([_assignment(spec, winner.number, config, winner=True)])[0])
     return winner
+
+
+def _why(study: optuna.Study) -> str:
+    """What most trials failed of, for an error's line."""
+    reasons = Counter(t.user_attrs["reason"] for t in study.get_trials(deepcopy=False) if "reason" in t.user_attrs)
+    return "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
 
 
 def _announcer(say: Callable[[str], None]) -> Callable[[EpochReport], None]:

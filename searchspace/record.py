@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -26,7 +27,7 @@ PACKAGES = (
 def gather_facts() -> dict[str, Any]:
     """Command, time, versions, git commit and machine."""
     return {
-        "command": " ".join(["python -m", *_module_and_arguments()]),
+        "command": "python -m " + shlex.join(_module_and_arguments()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},

@@ -128,12 +128,21 @@ def _write_record(folder: Path, record: dict[str, Any]) -> None:
     beside.replace(folder / "search.json")  # readers see the old or the new one, whole
 
 
+def load_facts(folder: Path) -> dict[str, Any]:
+    """Read the whole of `search.json`; raises `UserError` where there is none."""
+    try:
+        facts: dict[str, Any] = json.loads((folder / "search.json").read_text())
+    except FileNotFoundError as error:
+        raise UserError(f"{str(folder)!r}: holds no search (no search.json)") from error
+    except ValueError as error:
+        raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
+    return facts
+
+
 def load_spec(folder: Path) -> SearchSpec:
     """Read the specification of the search in `folder`; raises `UserError` where there is none."""
     try:
-        return SearchSpec.model_validate(json.loads((folder / "search.json").read_text())["spec"])
-    except FileNotFoundError as error:
-        raise UserError(f"{str(folder)!r}: holds no search (no search.json)") from error
+        return SearchSpec.model_validate(load_facts(folder)["spec"])
     except (KeyError, ValueError) as error:
         raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
 

@@ -18,7 +18,7 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.spec import SearchSpec, load_spec
+from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import config_of, curve_of, load_study
 
 PERIOD = 5.0
@@ -69,7 +69,9 @@ class Uploader:
         self.client = MlflowClient()
         found = self.client.get_experiment_by_name("searchspace")
         self.experiment = found.experiment_id if found else self.client.create_experiment("searchspace", artifacts)
-        self.parent = self._run(spec.name, {"searchspace.search": spec.name, "searchspace.role": "search"}, None)
+        # Two searches of one name may meet on a shared server; they began at different times.
+        self.identity = {"searchspace.search": spec.name, "searchspace.started": load_facts(folder)["started"]}
+        self.parent = self._run(spec.name, self.identity | {"searchspace.role": "search"}, None)
         self.done: set[int] = set()
 
     def _artifacts(self) -> str:
@@ -97,11 +99,7 @@ class Uploader:
     def _replay_trial(self, trial: FrozenTrial) -> None:
         from mlflow.entities import Metric, Param
 
-        tags = {
-            "searchspace.search": self.spec.name,
-            "searchspace.role": "trial",
-            "searchspace.trial": str(trial.number),
-        }
+        tags = self.identity | {"searchspace.role": "trial", "searchspace.trial": str(trial.number)}
         run = self._run(f"trial-{trial.number}", tags, self.parent)
         scores = self.client.get_metric_history(run, "score")
         logged = {metric.step for metric in scores}

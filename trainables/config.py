@@ -115,6 +115,8 @@ class EpochReport(Frozen):
     """Images of one forward pass a worker; smaller than its share of the batch after an out-of-memory."""
     setup_seconds: float = 0.0
     """Seconds from the assignment's arrival to its first step (first epoch only)."""
+    wait_seconds: float = 0.0
+    """Seconds from the gang's report before this one to this epoch's start: the word to go on, a new trial, set-up."""
     status: Status = "running"
     """Whether the trial goes on, has run its full length, or failed."""
     reason: str = ""

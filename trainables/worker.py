@@ -1,5 +1,6 @@
 """What each worker of a gang runs: train what the mailbox hands over, until it sends the gang home."""
 
+import time
 import traceback
 from collections import deque
 from pathlib import Path
@@ -62,6 +63,7 @@ class Post:
         name = torch.cuda.get_device_name(group.device) if group.device.type == "cuda" else "cpu"
         info = GangInfo(device=name, precision=devices.precision(group.device), threads=torch.get_num_threads())
         generation = ray.get(mailbox.enlist.remote(slot, info)) if group.rank == 0 else 0
+        self.told = time.perf_counter()
         self.generation = int(group.sum(torch.tensor(generation, device=group.device)))
 
     def next(self) -> Assignment | None:
@@ -105,7 +107,8 @@ class Post:
     def _train(self, assignment: Assignment) -> None:
         run = TrialRun(assignment, self.place)
         while not run.done:
-            report = run.epoch()
+            wait = time.perf_counter() - self.told
+            report = run.epoch().model_copy(update={"wait_seconds": wait})
             if not _finite(report):
                 report = failure(assignment.trial, "diverged", report.epoch)
             if run.done and assignment.kind == "winner" and self.place.group.rank == 0:
@@ -134,6 +137,7 @@ class Post:
             raise error
 
     def _tell(self, report: EpochReport, wait: bool = False) -> None:
+        self.told = time.perf_counter()
         self.answers.append(self.mailbox.report.remote(self.slot, self.sequence, report, wait))
 
     def _verdict(self, now: bool) -> bool:

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from searchspace.record import gather_facts
 
 FOLDER = Path(__file__).parent.parent.parent / "results" / "benchmarks"
@@ -29,3 +31,8 @@ def summary(values: list[float]) -> dict[str, float]:
         "least": round(min(values), 4),
         "largest": round(max(values), 4),
     }
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """Linear between the nearest ranks."""
+    return float(np.percentile(values, percent))
