@@ -65,6 +65,9 @@ def main(  # noqa: PLR0913, PLR0917  # a command line has as many parameters as 
         float | None,
         _option("GPUs of each worker; a fraction packs trials on one. Default: 1 where there are any.", WHERE),
     ] = DEFAULT.gpus_per_worker,
+    memory_gb: Annotated[
+        float, _option("Image memory of each worker, in GB; 0 takes a share of what is free.", WHERE)
+    ] = DEFAULT.memory_gb,
     max_concurrent: Annotated[
         int, _option("Trials at a time; 0 takes what the cluster holds.", WHERE)
     ] = DEFAULT.max_concurrent,
@@ -112,7 +115,9 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
     models = preflight.choose_models(spec, gpus > 0, say)
     task = preflight.make_task(data, models, gpus > 0)
     space = preflight.check_space(spec, task)
-    shape = GangShape(slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus)
+    shape = GangShape(
+        slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus, memory_gb=spec.memory_gb
+    )
     return Plan(data, task, space, shape)
 
 

@@ -42,6 +42,9 @@ class SearchSpec(Frozen):
     """Cores, and threads, of each worker."""
     gpus_per_worker: float | None = Field(None, ge=0)
     """GPUs of each worker, a fraction to pack several on one; None takes 1 where there are GPUs, else 0."""
+    memory_gb: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Image memory of each worker, in GB (10^9 bytes); what it cannot hold is streamed. 0 takes a share of what is
+    free."""
     max_concurrent: int = Field(0, ge=0)
     """Trials at a time; 0 takes as many as the cluster holds."""
     time_budget: float = Field(0.0, ge=0)

@@ -35,6 +35,8 @@ class GangShape(Frozen):
     """Cores of each worker."""
     gpus: float = Field(ge=0)
     """GPUs of each worker; a fraction packs several on one."""
+    memory_gb: float = Field(0.0, ge=0)
+    """Image memory of each worker, in GB; 0 takes a share of what is free."""
 
 
 class GangPool:
@@ -61,7 +63,13 @@ class GangPool:
         try:
             ray.train.torch.TorchTrainer(
                 gang_loop,
-                train_loop_config={"mailbox": self.mailbox, "slot": slot, "data": data, "threads": self.shape.cpus},
+                train_loop_config={
+                    "mailbox": self.mailbox,
+                    "slot": slot,
+                    "data": data,
+                    "threads": self.shape.cpus,
+                    "memory_gb": self.shape.memory_gb,
+                },
                 scaling_config=ray.train.ScalingConfig(
                     num_workers=self.shape.workers, use_gpu=self.shape.gpus > 0, resources_per_worker=resources
                 ),
@@ -116,7 +124,7 @@ def gang_loop(args: dict[str, Any]) -> None:
     context = ray.train.get_context()
     device = ray.train.torch.get_device()
     group = Group(context.get_world_rank(), context.get_world_size(), device)
-    place = Workplace.open(group, open_store(args["data"]))
+    place = Workplace.open(group, open_store(args["data"]), args["memory_gb"])
     post = Post(args["mailbox"], args["slot"], place)
     while (assignment := post.next()) is not None:
         post.serve(assignment)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -41,7 +42,7 @@ class Store:
 
     summary: DataSummary
     """Shapes, counts and statistics."""
-    images: NDArray[np.uint8]
+    images: np.memmap[Any, np.dtype[np.uint8]]
     """Train, then val: n x channels x height x width."""
     labels: NDArray[np.int64]
     """Label of each image."""
@@ -148,8 +149,8 @@ def _decoded(raw: RawSet, chosen: list[Chosen]) -> Iterator[tuple[int, str, NDAr
                 start += len(chunk)
 
 
-def _load(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _load(folder: Path) -> tuple[np.memmap[Any, np.dtype[np.uint8]], NDArray[np.int64]]:
     # Copy-on-write keeps the pages shared, and lets torch wrap the array without a warning.
-    images: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="c")
+    images: np.memmap[Any, np.dtype[np.uint8]] = np.load(folder / "images.npy", mmap_mode="c")
     labels: NDArray[np.int64] = np.load(folder / "labels.npy")
     return images, labels
