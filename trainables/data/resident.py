@@ -3,15 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Item = TypeVar("Item")
-"""Whatever a training loop wants handed back beside the inputs, such as the planned batch."""
+from trainables.data.ahead import Item
+
 Rows = NDArray[np.int64]
 """Rows of the store, in the order wanted; a row may occur twice."""
 

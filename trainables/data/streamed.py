@@ -2,9 +2,8 @@
 
 import os
 import sys
-from collections import deque
 from collections.abc import Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data.resident import Item, Residence, Rows
+from trainables.data.ahead import Item, in_turn
+from trainables.data.resident import Residence, Rows
 
 AHEAD = 4
 """Batches read ahead of the one in training; they, and one buffer, are all that streaming holds."""
@@ -39,25 +39,17 @@ class Streamed(Residence):
 
         The thread ends with the generator, at its end or when it is closed; what goes wrong in it is raised here.
         """
-        coming: deque[tuple[Item, Future[Tensor]]] = deque()
         with open(str(self.inputs.filename), "rb") as file:
             reader = _Reader(self.inputs, file.fileno(), self.labels.device)
             thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
             try:
-                for item, rows in wanted:
-                    coming.append((item, thread.submit(reader.read, rows)))
-                    if len(coming) > AHEAD:
-                        yield self._arrived(*coming.popleft())
-                while coming:
-                    yield self._arrived(*coming.popleft())
+                jobs = ((item, thread.submit(reader.read, rows)) for item, rows in wanted)
+                for item, inputs in in_turn(jobs, AHEAD):
+                    if inputs.is_cuda:  # of the side stream: it must not reuse their memory while training reads them
+                        inputs.record_stream(torch.cuda.current_stream(inputs.device))
+                    yield item, inputs
             finally:
                 thread.shutdown(cancel_futures=True)
-
-    def _arrived(self, item: Item, reading: Future[Tensor]) -> tuple[Item, Tensor]:
-        inputs = reading.result()
-        if inputs.is_cuda:  # made on the side stream: its memory must not be reused there while training reads it
-            inputs.record_stream(torch.cuda.current_stream(inputs.device))
-        return item, inputs
 
 
 class _Reader:
