@@ -1,7 +1,7 @@
 """Building stores: in parallel, cut at any moment, gone on with; and what is refused."""
 
 import dataclasses
-import os
+import multiprocessing
 import pickle
 import signal
 import subprocess
@@ -144,9 +144,8 @@ def test_a_killed_decoding_process_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "SAY_EVERY", 0.0)
 
     def kill_children(_line: str) -> None:
-        for child in psutil.Process().children():
-            if "spawn_main" in " ".join(child.cmdline()):
-                os.kill(child.pid, signal.SIGKILL)
+        for child in multiprocessing.active_children():
+            child.kill()
 
     monkeypatch.setattr(build, "CHUNK", 2)
     with pytest.raises(UserError, match=r"'set': a decoding process was killed.*goes on from what is finished"):
