@@ -68,6 +68,9 @@ def main(  # noqa: PLR0913, PLR0917  # a command line has as many parameters as 
     precision: Annotated[
         str, _option("auto (bf16 where the hardware has it), bf16 or fp32.", WHERE)
     ] = DEFAULT.precision,
+    memory_gb: Annotated[
+        float, _option("Image memory of each worker, in GB; 0 takes a share of what is free.", WHERE)
+    ] = DEFAULT.memory_gb,
     max_concurrent: Annotated[
         int, _option("Trials at a time; 0 takes what the cluster holds.", WHERE)
     ] = DEFAULT.max_concurrent,
@@ -116,8 +119,9 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
     task = preflight.make_task(data, models, gpus > 0)
     space = preflight.check_space(spec, task)
     shape = GangShape(
-        slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus, precision=spec.precision
-    )
+        slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
+        precision=spec.precision, memory_gb=spec.memory_gb,
+    )  # fmt: skip
     return Plan(data, task, space, shape)
 
 

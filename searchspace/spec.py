@@ -45,6 +45,9 @@ class SearchSpec(Frozen):
     """GPUs of each worker, a fraction to pack several on one; None takes 1 where there are GPUs, else 0."""
     precision: Precision = "auto"
     """What workers train in; `auto` is bf16 where the hardware has it natively, else fp32."""
+    memory_gb: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """Image memory of each worker, in GB (10^9 bytes); what it cannot hold is streamed. 0 takes a share of what is
+    free."""
     max_concurrent: int = Field(0, ge=0)
     """Trials at a time; 0 takes as many as the cluster holds."""
     time_budget: float = Field(0.0, ge=0)

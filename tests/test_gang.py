@@ -30,7 +30,7 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
     from trainables.gang import GangPool
     from trainables.shape import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6), digits, tmp_path / "gangs")
     infos = pool.ready()
     assert [(info.device, info.threads) for info in infos] == [("cpu", 1)]
     before = {process.pid for process in train_workers()}

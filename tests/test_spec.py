@@ -49,6 +49,8 @@ def test_wrong_durations(text):
         ({"grace_epochs": 30}, "--grace-epochs 30: is more than --max-epochs 18"),
         ({"name": "../x"}, "--name '../x'"),
         ({"gpus_per_worker": -1.0}, "--gpus-per-worker -1.0"),
+        ({"memory_gb": -1.0}, "--memory-gb -1.0: .*greater than or equal to 0"),
+        ({"memory_gb": float("inf")}, "--memory-gb inf: .*finite"),
     ],
 )
 def test_wrong_options(options, message):

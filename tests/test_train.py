@@ -1,5 +1,6 @@
 """The training loop on real digits: one worker, two workers, checkpoints, out of memory."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -241,6 +242,6 @@ def test_a_winner_trains_on_everything_but_the_test_split(place, tmp_path):
 
 
 def test_a_batch_smaller_than_the_gang_is_refused(place, tmp_path):
-    gang = Workplace(Group(0, 8, torch.device("cpu")), place.store, place.images)
+    gang = dataclasses.replace(place, group=Group(0, 8, torch.device("cpu")))
     with pytest.raises(ValueError, match="batch_size 4 is smaller than the gang's 8 workers"):
         TrialRun(assignment(tmp_path, CONVNET.model_copy(update={"batch_size": 4})), gang)

@@ -1,6 +1,8 @@
 """The device a worker trains on: which one, in what precision, with how many threads."""
 
 import os
+import re
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +10,8 @@ import torch
 from trainables.shape import Precision
 
 _choice: list[Precision] = ["auto"]
+CONTAINER_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux says how many bytes a container may take, in its two generations of control groups."""
 
 
 def set_threads(share: float) -> None:
@@ -51,3 +55,16 @@ def evaluation_chunk(device: torch.device, pixels: int) -> int:
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error is the device's or the host's allocator giving up."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on `device`; for a CPU, what the host's kernel can still give within a container's limit."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        found = re.search(r"MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text())
+    except FileNotFoundError:  # no Linux: all there is
+        found = None
+    available = int(found[1]) * 1024 if found else os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limits = [Path(file).read_text().strip() for file in CONTAINER_LIMITS if Path(file).is_file()]
+    return min([available, *(int(limit) for limit in limits if limit.isdigit())])

@@ -1,6 +1,7 @@
 """Frozen features: what a backbone that does not learn gives for every image, computed once a node."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from trainables.device import autocast, evaluation_chunk, precision
 from trainables.models.classifier import Classifier
 
 
-def frozen_features(model: Classifier, name: str, store: Store, device: torch.device) -> NDArray[np.float32]:
+def frozen_features(
+    model: Classifier, name: str, store: Store, device: torch.device
+) -> np.memmap[Any, np.dtype[np.float32]]:
     """Features of train, then val, (images, features), memory-mapped; the first caller on a node computes them."""
     folder = store.path / "features"
     folder.mkdir(exist_ok=True)
@@ -21,7 +24,7 @@ def frozen_features(model: Classifier, name: str, store: Store, device: torch.de
     with FileLock(str(file) + ".lock"):
         if not file.is_file():
             _compute(model, store.images, device, file)
-    features: NDArray[np.float32] = np.load(file, mmap_mode="c")
+    features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
     return features
 
 

@@ -22,3 +22,5 @@ class GangShape(Frozen):
     """GPUs of each worker; a fraction packs several on one."""
     precision: Precision = "auto"
     """What workers train in; `auto` is bf16 where the hardware has it natively, else fp32."""
+    memory_gb: float = Field(0.0, ge=0)
+    """Image memory of each worker, in GB; 0 takes a share of what is free."""

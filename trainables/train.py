@@ -1,6 +1,7 @@
 """One training loop for one assignment, on one worker or many."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from trainables.augment import augment, mix
 from trainables.checkpoint import Checkpoint
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
-from trainables.data.resident import Resident, resident
+from trainables.data.residence import memory_budget, settle
+from trainables.data.resident import Residence
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.evaluate import Inputs, evaluate
@@ -35,12 +37,16 @@ class Workplace:
 
     group: Group
     store: Store
-    images: Resident
+    images: Residence
+    memory: int
+    """Bytes that frozen features may take beside the images."""
 
     @classmethod
-    def open(cls, group: Group, store: Store) -> "Workplace":
-        """Bring the store's images to the group's device."""
-        return cls(group, store, resident(store.images, store.labels, group.device))
+    def open(cls, group: Group, store: Store, memory_gb: float = 0.0) -> "Workplace":
+        """Bring the store's images to the group's device, if `memory_gb` (0: a share of what is free) holds them."""
+        budget = memory_budget(group.device, memory_gb)
+        images = settle(store.images, store.labels, group.device, budget)
+        return cls(group, store, images, budget - images.held)
 
 
 class OutOfMemoryError(RuntimeError):
@@ -79,13 +85,14 @@ class TrialRun:
         self.saved = time.perf_counter()
         self.setup_seconds = self.total_seconds = self.saved - started
 
-    def _inputs(self) -> tuple[Resident, nn.Module]:
+    def _inputs(self) -> tuple[Residence, nn.Module]:
         """Images and the network; or, if only the head learns and images stay plain, frozen features and the head."""
         network = self.model.network
         if not (network.trunk_is_frozen and learns_from_plain_images(self.assignment.config)):
             return self.place.images, network
-        features = frozen_features(self.model, self.assignment.config.model, self.place.store, self.place.group.device)
-        return resident(features, self.place.store.labels, self.place.group.device), network.head
+        store, device = self.place.store, self.place.group.device
+        features = frozen_features(self.model, self.assignment.config.model, store, device)
+        return settle(features, store.labels, device, self.place.memory), network.head
 
     def _evaluated(self) -> Inputs:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
@@ -114,11 +121,11 @@ class TrialRun:
             Mixing(assignment.config.mixup, assignment.config.cutmix), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
-        for step, batch in enumerate(plan, start=self.epochs * self.steps_an_epoch):
-            set_rate(
-                self.optimizer, schedule(step, self.steps_an_epoch * assignment.max_epochs, assignment.config.warmup)
-            )
-            loss += self._step(batch)
+        steps = self.steps_an_epoch * assignment.max_epochs
+        with closing(self.data.feed((batch, self.rows[batch.wanted]) for batch in plan)) as feed:
+            for step, (batch, inputs) in enumerate(feed, start=self.epochs * self.steps_an_epoch):
+                set_rate(self.optimizer, schedule(step, steps, assignment.config.warmup))
+                loss += self._step(batch, inputs)
         self.epochs += 1
         train_loss = float(group.sum(loss)) / len(self.rows)
         trained = time.perf_counter() - started
@@ -135,11 +142,11 @@ class TrialRun:
             status="complete" if self.done else "running",
         )  # fmt: skip
 
-    def _step(self, batch: PlannedBatch) -> Tensor:
+    def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """One optimizer step; returns this worker's summed loss. Out of memory halves the micro-batch, and again."""
         while True:
             try:
-                loss = self._gradients(batch)
+                loss = self._gradients(batch, inputs)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -154,7 +161,7 @@ class TrialRun:
             self.average.update_parameters(self.learner)
         return loss
 
-    def _gradients(self, batch: PlannedBatch) -> Tensor:
+    def _gradients(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """Gradients of the mean loss over the whole batch, added up over micro-batches and averaged over workers."""
         size = self.micro_batch or len(batch.rows)
         total = torch.zeros((), device=self.place.group.device)
@@ -163,7 +170,7 @@ class TrialRun:
             part = slice(start, start + size)
             last = start == starts[-1]
             with torch.enable_grad() if last else self.place.group.local_gradients(self.module):
-                loss = self._loss(batch, part)
+                loss = self._loss(batch, inputs, part)
                 # Workers' gradients are averaged, so each weighs its share of the sum by their number.
                 (loss * (self.place.group.world / batch.total)).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
@@ -178,17 +185,17 @@ class TrialRun:
         if self.micro_batch < 1 or self.place.group.world > 1:
             raise OutOfMemoryError(self.micro_batch)
 
-    def _loss(self, batch: PlannedBatch, part: slice) -> Tensor:
-        """Summed loss of a slice of this worker's rows."""
-        config, rows = self.assignment.config, self.rows[batch.rows[part]]
-        inputs, labels = self.data.take(rows), self.data.labels_of(rows)
+    def _loss(self, batch: PlannedBatch, wanted: Tensor, part: slice) -> Tensor:
+        """Summed loss of a slice of this worker's rows, whose inputs, and then partners, are `wanted`."""
+        config = self.assignment.config
+        inputs, partners = wanted[: len(batch.rows)][part], wanted[len(batch.rows) :][part]
+        labels = self.data.labels_of(self.rows[batch.rows[part]])
         share, others = 1.0, labels
         if self.data is self.place.images:
             inputs = scale(inputs)
-            if config.mixup or config.cutmix:
-                partners = self.rows[batch.partners[part]]
-                inputs, share = mix(inputs, scale(self.data.take(partners)), batch)
-                others = self.data.labels_of(partners)
+            if len(partners):
+                inputs, share = mix(inputs, scale(partners), batch)
+                others = self.data.labels_of(self.rows[batch.partners[part]])
             inputs = self.model.preprocess.resize(inputs)
             draws = torch.from_numpy(batch.draws[part]).to(inputs.device, non_blocking=True)
             inputs = augment(inputs, draws, config.augment_strength, config.flip)

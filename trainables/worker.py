@@ -29,7 +29,7 @@ def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape) -> None:
         torch.backends.cudnn.benchmark = True
         devices.set_threads(shape.cpus)
         devices.set_precision(shape.precision)
-        post = Post(mailbox, slot, Workplace.open(_join(shape.gpus > 0), open_store(data)))
+        post = Post(mailbox, slot, Workplace.open(_join(shape.gpus > 0), open_store(data), shape.memory_gb))
     except Exception as error:  # trying again would meet the same error, for ever
         ray.get(mailbox.give_up.remote(slot, f"the gang cannot start: {_one_line(error)}"))
         return

@@ -1,6 +1,8 @@
 """Decoding image files to arrays of one shape."""
 
 import io
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +49,20 @@ def decode(content: bytes | Path, name: str, shape: tuple[int, int, int]) -> Ima
         left, top = (size[0] - width) // 2, (size[1] - height) // 2
         converted = resized.crop((left, top, left + width, top + height))
     return np.asarray(converted, dtype=np.uint8).reshape(height, width, channels)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes image i of a part; picklable as far as `content` is."""
+
+    content: Callable[[int], tuple[bytes | Path, str]]
+    """Encoded content of image i, or its file; and its name in messages."""
+    shape: tuple[int, int, int]
+    """Stored height and width in pixels, and channels."""
+
+    def __call__(self, i: int) -> Image:
+        """Image i as uint8, of `shape`; raises `UserError` naming it if it cannot be read."""
+        return decode(*self.content(i), self.shape)
 
 
 def _opened(content: bytes | Path, name: str) -> Pillow.Image:

@@ -2,11 +2,12 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from trainables.data.decode import common_shape, decode, probe
+from trainables.data.decode import Decoder, common_shape, probe
 from trainables.data.part import Part, RawSet
 from trainables.errors import UserError
 
@@ -17,8 +18,20 @@ Listing = dict[str, list[Path]]
 """Image files of each class."""
 
 
+@dataclass(frozen=True)
+class Files:
+    """Image files by number."""
+
+    paths: tuple[Path, ...]
+    """Of one part, class by class."""
+
+    def __call__(self, i: int) -> tuple[Path, str]:
+        """File of image i, and its name."""
+        return self.paths[i], str(self.paths[i])
+
+
 def open_folder(path: Path) -> RawSet:
-    """Open a folder of images; raises `UserError` for no images, or classes that differ between its parts."""
+    """Open a folder of images; raises `UserError` for no images, or parts without `train` or with other classes."""
     listings = _list_parts(path)
     classes = sorted(listings["train"])
     for part, listing in listings.items():
@@ -41,6 +54,7 @@ def open_folder(path: Path) -> RawSet:
         height=height,
         width=width,
         identity=_identity(path, files),
+        encoded=True,
     )
 
 
@@ -49,6 +63,12 @@ def _list_parts(path: Path) -> dict[str, Listing]:
     parts = {PART_NAMES[name]: child for name, child in folders.items() if name in PART_NAMES}
     if "train" in parts:
         return {part: _list_classes(child) for part, child in parts.items()}
+    if parts:
+        found = next(name for name in folders if name in PART_NAMES)
+        raise UserError(
+            f"--data {str(path)!r}: has a folder {found!r} but no 'train'; "
+            "expected train/CLASS/*.jpg with val and test beside it or not, or CLASS/*.jpg"
+        )
     return {"train": _list_classes(path)}
 
 
@@ -69,7 +89,7 @@ def _list_classes(path: Path) -> Listing:
 def _part(listing: Listing, classes: list[str], shape: tuple[int, int, int]) -> Part:
     files = [file for name in classes for file in listing[name]]
     labels = np.repeat(np.arange(len(classes)), [len(listing[name]) for name in classes])
-    return Part(labels=labels.astype(np.int64), decode=lambda i: decode(files[i], str(files[i]), shape))
+    return Part(labels=labels.astype(np.int64), decode=Decoder(Files(tuple(files)), shape))
 
 
 def _identity(path: Path, files: list[Path]) -> str:

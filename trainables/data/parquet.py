@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from trainables.data.decode import common_shape, decode, probe
+from trainables.data.decode import Decoder, common_shape, probe
+from trainables.data.parquet_images import ParquetImages
 from trainables.data.part import Part, RawSet
 from trainables.errors import UserError
 
@@ -23,24 +25,32 @@ def holds_parquet(path: Path) -> bool:
 
 def open_parquet(path: Path) -> RawSet:
     """Open a folder of `train-*.parquet`, `test-*.parquet` …; raises `UserError` where a part or column is missing."""
-    tables = _read_tables(path)
-    image, label = _columns(path, tables["train"])
-    columns = {part: (table[image].combine_chunks(), table[label].to_numpy()) for part, table in tables.items()}
+    import pyarrow.parquet as pq
+
+    by_part = _list_parts(path)
+    try:
+        schema = pq.read_schema(by_part["train"][0])
+        image, label = _columns(path, schema)
+        labels = {part: _read_labels(files, label) for part, files in by_part.items()}
+        contents = {part: ParquetImages.open(files, image, f"{path}/{part}") for part, files in by_part.items()}
+    except (OSError, ValueError) as error:
+        raise UserError(f"--data {str(path)!r}: {error}") from error
     probed = [
-        probe(_bytes(images, i), f"{path}/{part}[{i}]")
-        for part, (images, _) in columns.items()
-        for i in np.linspace(0, len(images) - 1, min(PROBED, len(images)), dtype=int)
+        probe(*contents[part](i))
+        for part, found in labels.items()
+        for i in np.linspace(0, len(found) - 1, min(PROBED, len(found)), dtype=int).tolist()
     ]
     height, width = common_shape({(h, w) for h, w, _ in probed})
     shape = (height, width, 1 if all(grey for _, _, grey in probed) else 3)
     return RawSet(
         name=path.resolve().name,
-        classes=_class_names(tables["train"], label),
-        parts={part: _part(images, labels, f"{path}/{part}", shape) for part, (images, labels) in columns.items()},
+        classes=_class_names(schema, label, labels["train"]),
+        parts={part: Part(labels=found, decode=Decoder(contents[part], shape)) for part, found in labels.items()},
         channels=shape[2],
         height=height,
         width=width,
         identity=_identity(path),
+        encoded=True,
     )
 
 
@@ -48,9 +58,7 @@ def _files(path: Path) -> list[Path]:
     return sorted(path.glob("*.parquet")) or sorted((path / "data").glob("*.parquet"))
 
 
-def _read_tables(path: Path) -> dict[str, Any]:
-    import pyarrow.parquet as pq
-
+def _list_parts(path: Path) -> dict[str, list[Path]]:
     by_part: dict[str, list[Path]] = {}
     for file in _files(path):
         prefix = file.name.split("-")[0].removesuffix(".parquet")
@@ -59,39 +67,36 @@ def _read_tables(path: Path) -> dict[str, Any]:
     if unknown or "train" not in by_part:
         what = f"part {unknown[0]!r} is not one of {', '.join(PART_PREFIXES)}" if unknown else "no train-*.parquet"
         raise UserError(f"--data {str(path)!r}: {what}")
-    try:
-        return {part: pq.read_table(files) for part, files in by_part.items()}
-    except (OSError, ValueError) as error:
-        raise UserError(f"--data {str(path)!r}: {error}") from error
+    return by_part
 
 
-def _columns(path: Path, table: Any) -> tuple[str, str]:
+def _read_labels(files: list[Path], label: str) -> NDArray[np.int64]:
+    """Labels of all rows; -1 where one is missing."""
+    import pyarrow.parquet as pq
+
+    column = pq.read_table(files, columns=[label])[label]
+    labels: NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
+    return labels
+
+
+def _columns(path: Path, schema: Any) -> tuple[str, str]:
     import pyarrow as pa
 
-    images = [f.name for f in table.schema if pa.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
-    labels = [f.name for f in table.schema if pa.types.is_integer(f.type)]
+    images = [f.name for f in schema if pa.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
+    labels = [f.name for f in schema if pa.types.is_integer(f.type)]
     if not images or not labels:
         raise UserError(
             f"--data {str(path)!r}: needs a struct column with `bytes` and an integer label column; "
-            f"has {', '.join(f'{f.name} ({f.type})' for f in table.schema)}"
+            f"has {', '.join(f'{f.name} ({f.type})' for f in schema)}"
         )
     preferred = [name for name in labels if name in {"label", "labels", "fine_label"}]
     return images[0], (preferred or labels)[0]
 
 
-def _class_names(table: Any, label: str) -> tuple[str, ...]:
-    metadata = json.loads((table.schema.metadata or {}).get(b"huggingface", b"{}"))
+def _class_names(schema: Any, label: str, labels: NDArray[np.int64]) -> tuple[str, ...]:
+    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
     names = metadata.get("info", {}).get("features", {}).get(label, {}).get("names")
-    highest = int(table[label].to_numpy().max())
-    return tuple(names) if names else tuple(str(i) for i in range(highest + 1))
-
-
-def _part(images: Any, labels: Any, name: str, shape: tuple[int, int, int]) -> Part:
-    return Part(labels=labels.astype(np.int64), decode=lambda i: decode(_bytes(images, i), f"{name}[{i}]", shape))
-
-
-def _bytes(images: Any, i: int) -> bytes:
-    return bytes(images[int(i)]["bytes"].as_py() or b"")
+    return tuple(names) if names else tuple(str(i) for i in range(int(labels.max()) + 1))
 
 
 def _identity(path: Path) -> str:

@@ -17,7 +17,8 @@ class Part:
     labels: NDArray[np.int64]
     """Class index of each image, shape (n,)."""
     decode: Callable[[int], Image]
-    """Decodes image i; safe to call from several threads. Raises `UserError` naming an unreadable image."""
+    """Decodes image i; safe to call from several threads. Raises `UserError` naming an unreadable image.
+    Of an encoded set it goes to other processes, so it is picklable."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class RawSet:
     """Width of every decoded image, in pixels."""
     identity: str
     """Changes whenever the source's content may have: names, sizes, times of its files."""
+    encoded: bool = False
+    """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
 
 
 def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:

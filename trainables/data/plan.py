@@ -31,6 +31,12 @@ class PlannedBatch:
     cutmix: tuple[float, float, float, float]
     """Box that the partner fills under CutMix: top, left, bottom, right from 0 to 1; empty mixes nothing."""
 
+    @property
+    def wanted(self) -> NDArray[np.int64]:
+        """The images that this share needs: its rows, then, if they are mixed, their partners."""
+        mixed = self.mixup < 1.0 or self.cutmix[2] > self.cutmix[0]
+        return np.concatenate([self.rows, self.partners]) if mixed else self.rows
+
 
 @dataclass(frozen=True)
 class Mixing:

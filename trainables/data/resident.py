@@ -1,39 +1,62 @@
-"""Images where training can reach them: on the device when they fit, else gathered from the memory-mapped store."""
+"""Inputs (uint8 images, or frozen features) as training reaches them, and those that lie in memory."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-SHARE = 0.3
-"""Of a GPU's free memory that images may take."""
+from trainables.data.ahead import Item
+
+Rows = NDArray[np.int64]
+"""Rows of the store, in the order wanted; a row may occur twice."""
 
 
 @dataclass(frozen=True)
-class Resident:
-    """Inputs (uint8 images, or features) and labels of the rows that a trial may see."""
+class Residence(ABC):
+    """Inputs and labels of the rows that a trial may see, wherever they lie."""
 
-    inputs: Tensor
-    """First dimension: rows of the store. On the device, or memory-mapped on the host."""
     labels: Tensor
     """int64, on the device."""
 
-    def take(self, rows: NDArray[np.int64]) -> Tensor:
-        """Inputs of `rows`, on the device."""
-        index = torch.from_numpy(rows).to(self.inputs.device, non_blocking=True)
-        return self.inputs.index_select(0, index).to(self.labels.device, non_blocking=True)
-
-    def labels_of(self, rows: NDArray[np.int64]) -> Tensor:
+    def labels_of(self, rows: Rows) -> Tensor:
         """Labels of `rows`, on the device."""
         return self.labels[torch.from_numpy(rows).to(self.labels.device, non_blocking=True)]
 
+    @property
+    @abstractmethod
+    def held(self) -> int:
+        """Bytes of memory that the inputs take."""
 
-def resident(inputs: NDArray[Any], labels: NDArray[np.int64], device: torch.device) -> Resident:
-    """Put inputs and labels where `device` reads them fastest."""
-    tensor = torch.from_numpy(inputs)
-    if device.type == "cuda" and tensor.nbytes <= SHARE * torch.cuda.mem_get_info(device)[0]:
-        tensor = tensor.to(device)
-    return Resident(inputs=tensor, labels=torch.from_numpy(labels).to(device))
+    @abstractmethod
+    def take(self, rows: Rows) -> Tensor:
+        """Inputs of `rows`, on the device."""
+
+    @abstractmethod
+    def feed(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
+        """Each item with the inputs of its rows on the device, in order; close it to leave before the end."""
+
+
+@dataclass(frozen=True)
+class Resident(Residence):
+    """Inputs in the device's memory; a CPU's is the host's."""
+
+    inputs: Tensor
+    """First dimension: rows of the store."""
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that the inputs take."""
+        return self.inputs.nbytes
+
+    def take(self, rows: Rows) -> Tensor:
+        """Inputs of `rows`, on the device."""
+        return self.inputs.index_select(0, torch.from_numpy(rows).to(self.inputs.device, non_blocking=True))
+
+    def feed(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
+        """Each item with the inputs of its rows, in order."""
+        for item, rows in wanted:
+            yield item, self.take(rows)

@@ -59,9 +59,19 @@ def open_source(origin: str) -> RawSet:
 
 
 def checked(raw: RawSet, origin: str) -> RawSet:
-    """Return `raw` if it can be searched on; raises `UserError` for one class, or a class without training images."""
+    """Return `raw` if it can be searched on.
+
+    Raises `UserError` for one class, a label that is no class's number, or a class without training images.
+    """
     if len(raw.classes) < 2:
         raise UserError(f"--data {origin!r}: only one class, {raw.classes[0]!r}; a classifier needs at least 2")
+    for name, part in raw.parts.items():
+        wrong = part.labels[(part.labels < 0) | (part.labels >= len(raw.classes))]
+        if len(wrong):
+            raise UserError(
+                f"--data {origin!r}: {len(wrong):,} images of {name} have labels such as {wrong[0]}; "
+                f"labels are 0 to {len(raw.classes) - 1} (-1 is how hubs mark unlabelled parts: leave those out)"
+            )
     counts: NDArray[np.int64] = np.bincount(raw.parts["train"].labels, minlength=len(raw.classes))
     if not counts.all():
         raise UserError(f"--data {origin!r}: class {raw.classes[int(counts.argmin())]!r} has no training image")

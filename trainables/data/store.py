@@ -1,34 +1,25 @@
 """The uint8 store: a data set decoded once a node, memory-mapped by every worker, with a fingerprint."""
 
 import hashlib
-import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from trainables.data.build import build, forget_record
 from trainables.data.part import RawSet
 from trainables.data.source import cache_folder, open_source
-from trainables.data.split import SPLIT_SEED, Rows, SplitName, make_splits
+from trainables.data.split import SPLIT_SEED, make_splits
 from trainables.data.summary import DataSummary
 
 VERSION = 1
 """Of the layout below; a store of another version is built again."""
-FILES: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
-"""Splits in each folder of a store."""
-CHUNK = 1024
-"""Images decoded, hashed and written at a time."""
-
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
 # `test/` holds the same two for the locked test split; `features/` caches frozen backbones; `summary.json` is last.
-
-
-Chosen = tuple[SplitName, str, NDArray[np.int64]]
-"""A split, the source's part it comes from, and its rows there."""
 
 
 class LockedSplitError(RuntimeError):
@@ -41,7 +32,7 @@ class Store:
 
     summary: DataSummary
     """Shapes, counts and statistics."""
-    images: NDArray[np.uint8]
+    images: np.memmap[Any, np.dtype[np.uint8]]
     """Train, then val: n x channels x height x width."""
     labels: NDArray[np.int64]
     """Label of each image."""
@@ -75,7 +66,7 @@ def open_store(summary: DataSummary) -> Store:
 
 
 def prepare(origin: str, say: Callable[[str], None] = lambda _line: None) -> DataSummary:
-    """Find or build the store of what `--data` names, and return its summary.
+    """Find or build the store of what `--data` names, and return its summary; a build that was cut goes on.
 
     Raises `UserError` where the data cannot be used, naming the unreadable image, missing class or wrong path.
     """
@@ -87,10 +78,10 @@ def prepare(origin: str, say: Callable[[str], None] = lambda _line: None) -> Dat
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
             say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
-            building = folder.with_suffix(".building")
-            shutil.rmtree(building, ignore_errors=True)
-            summary = _build(raw, splits, words, building)
+            building = folder.with_name(folder.name + ".building")
+            summary = build(raw, splits, words, building, say)
             (building / "summary.json").write_text(summary.model_dump_json(indent=1))
+            forget_record(building)
             building.rename(folder)
     stored = DataSummary.model_validate_json((folder / "summary.json").read_text())
     return stored.model_copy(update={"path": str(folder), "origin": origin})
@@ -103,53 +94,8 @@ def _key(raw: RawSet) -> str:
     ).hexdigest()
 
 
-def _build(raw: RawSet, splits: dict[SplitName, Rows], words: str, folder: Path) -> DataSummary:
-    digest = hashlib.blake2b(repr(raw.classes).encode(), digest_size=16)
-    seen: dict[bytes, str] = {}
-    leaked = 0
-    sums = np.zeros((2, raw.channels))
-    for name, parts in FILES.items():
-        (folder / name).mkdir(parents=True)
-        chosen: list[Chosen] = [(split, *splits[split]) for split in parts]
-        count = sum(len(rows) for _, _, rows in chosen)
-        shape = (count, raw.channels, raw.height, raw.width)
-        images = np.lib.format.open_memmap(folder / name / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
-        labels = np.concatenate([raw.parts[part].labels[rows] for _, part, rows in chosen])
-        np.save(folder / name / "labels.npy", labels)
-        digest.update(labels.tobytes())
-        for start, split, chunk in _decoded(raw, chosen):
-            images[start : start + len(chunk)] = chunk
-            digest.update(chunk.tobytes())
-            if split == "train":
-                scaled = chunk.astype(np.float64) / 255
-                sums += scaled.sum(axis=(0, 2, 3)), np.square(scaled).sum(axis=(0, 2, 3))
-            for image in chunk:
-                leaked += seen.setdefault(hashlib.blake2b(image.tobytes(), digest_size=12).digest(), split) != split
-        images.flush()
-    pixels = len(splits["train"][1]) * raw.height * raw.width
-    mean = sums[0] / pixels
-    return DataSummary(
-        name=raw.name, path=str(folder), origin="", classes=raw.classes,
-        channels=raw.channels, height=raw.height, width=raw.width,
-        train=len(splits["train"][1]), val=len(splits["val"][1]), test=len(splits["test"][1]),
-        mean=tuple(mean), std=tuple(np.sqrt(np.maximum(sums[1] / pixels - mean**2, 1e-8))),
-        split=words, split_seed=SPLIT_SEED, leaked=leaked, fingerprint=digest.hexdigest(),
-    )  # fmt: skip
-
-
-def _decoded(raw: RawSet, chosen: list[Chosen]) -> Iterator[tuple[int, str, NDArray[np.uint8]]]:
-    """Chunks in order, decoded by threads: their first row in the file, their split, and the images (n, c, h, w)."""
-    start = 0
-    with ThreadPoolExecutor() as threads:
-        for split, part, rows in chosen:
-            for chunk in np.array_split(rows, max(1, -(-len(rows) // CHUNK))):
-                decoded = np.stack(list(threads.map(raw.parts[part].decode, chunk.tolist())))
-                yield start, split, np.ascontiguousarray(decoded.transpose(0, 3, 1, 2))
-                start += len(chunk)
-
-
-def _load(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _load(folder: Path) -> tuple[np.memmap[Any, np.dtype[np.uint8]], NDArray[np.int64]]:
     # Copy-on-write keeps the pages shared, and lets torch wrap the array without a warning.
-    images: NDArray[np.uint8] = np.load(folder / "images.npy", mmap_mode="c")
+    images: np.memmap[Any, np.dtype[np.uint8]] = np.load(folder / "images.npy", mmap_mode="c")
     labels: NDArray[np.int64] = np.load(folder / "labels.npy")
     return images, labels
