@@ -35,6 +35,7 @@ class Progress:
         self._warm: dict[int, float] = {}
         self._ended = 0
         self._best = -1.0
+        self._first_step = 0.0
         self.epochs = 0
         self.training_seconds = 0.0
 
@@ -49,6 +50,8 @@ class Progress:
         if report is None:
             return
         if event == "epoch":
+            if not self.epochs:
+                self._first_step = self._clock.seconds - report.seconds
             self.epochs += 1
             self.training_seconds += report.seconds
             return
@@ -61,13 +64,15 @@ class Progress:
 
     def account(self) -> str:
         """Where the search's time went, as shares of all slots' time since the command began."""
-        end = self._clock.seconds
-        whole = end * self._slots
-        training, start = self.training_seconds / whole, sum(self._warm.values(), 0.0) / whole
-        warm = self.training_seconds / max(1e-9, whole - sum(self._warm.values()))
+        whole = self._clock.seconds * self._slots
+        start = sum(self._warm.values(), 0.0)
+        warm = self.training_seconds / max(1e-9, whole - start)
+        shares = {"training": self.training_seconds, "decisions": whole - self.training_seconds - start, "start": start}
         return (
-            f"search: {self._ended} trials, {self.epochs} epochs in {end:.1f} s: training {training:.0%} · "
-            f"decisions {max(0.0, 1 - training - start):.0%} · start {start:.0%}; of the warm time, training {warm:.1%}"
+            f"search: {self._ended} trials, {self.epochs} epochs in {self._clock.seconds:.1f} s, the first step after "
+            f"{self._first_step:.1f} s; "
+            + " · ".join(f"{name} {100 * x / whole:.0f} %" for name, x in shares.items())
+            + f" (of the time when warm, training {100 * warm:.1f} %)"
         )
 
 

@@ -16,16 +16,16 @@ def main(trials: int, seed: int) -> None:
     started = time.perf_counter()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     train_images, train_labels, val_images, val_labels = load_digits_split()
-    epochs = 0
+    epochs, began = 0, 0.0
 
     def objective(trial: optuna.Trial) -> float:
-        nonlocal epochs
+        nonlocal epochs, began
         config = space(trial)
         torch.manual_seed(seed + trial.number)
         loader = DataLoader(TensorDataset(train_images, train_labels), config["batch_size"], shuffle=True)
         network = make_network(config)
         optimizer, schedule = make_optimizer(network, config, len(loader) * MAX_EPOCHS)
-        score = 0.0
+        score, began = 0.0, began or time.time()
         for epoch in range(1, MAX_EPOCHS + 1):
             network.train()
             for images, labels in loader:
@@ -46,7 +46,8 @@ def main(trials: int, seed: int) -> None:
         pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=GRACE, reduction_factor=FACTOR),
     )
     study.optimize(objective, n_trials=trials)
-    print(json.dumps({"seconds": time.perf_counter() - started, "epochs": epochs, "best": study.best_value}))
+    found = {"seconds": time.perf_counter() - started, "epochs": epochs, "best": study.best_value, "began": began}
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

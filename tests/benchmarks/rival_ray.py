@@ -34,7 +34,7 @@ def train_loop(config: dict) -> None:
     network = prepare_model(make_network(config))
     optimizer, schedule = make_optimizer(network, config, len(loader) * MAX_EPOCHS)
     loader = prepare_data_loader(loader)
-    trained = 0.0
+    trained, first = 0.0, time.time()
     for epoch in range(1, MAX_EPOCHS + 1):
         began = time.perf_counter()
         network.train()
@@ -45,7 +45,7 @@ def train_loop(config: dict) -> None:
             schedule.step()
         score = accuracy(network, val_images, val_labels)
         trained += time.perf_counter() - began
-        ray.train.report({"score": score, "epoch": epoch, "trained": trained})
+        ray.train.report({"score": score, "epoch": epoch, "trained": trained, "began": first})
 
 
 def driver(config: dict) -> None:
@@ -87,7 +87,8 @@ def main(trials: int, seed: int, concurrent: int) -> None:
         r.metrics["time_total_s"] - r.metrics["trained"] for r in results if r.metrics and "trained" in r.metrics
     ]
     found = {"seconds": seconds, "epochs": epochs, "best": max(full, default=0.0), "errors": results.num_errors}
-    print(json.dumps(found | {"outside_training": statistics.median(outside)}))
+    began = min((r.metrics["began"] for r in results if r.metrics and "began" in r.metrics), default=0.0)
+    print(json.dumps(found | {"outside_training": statistics.median(outside), "began": began}))
 
 
 if __name__ == "__main__":
