@@ -121,7 +121,7 @@ def test_the_default_space_only_draws_valid_configurations(task, gpu):
     assert {c.model for c in seen} == set(MODELS)
     frozen = [c for c in seen if c.freeze == "all"]
     assert frozen
-    assert all(c.augment_strength == c.mixup == c.cutmix == 0 and not c.flip for c in frozen)
+    assert all(c.augment_strength == c.mixup == c.cutmix == 0 and c.flip == "none" and not c.tta for c in frozen)
 
 
 def test_default_trials_lie_in_the_default_space(task):
@@ -140,6 +140,8 @@ def mine(trial, task):
     return {"model": "convnet", "lr": trial.suggest_float("lr", 1e-3, 1e-2), "width": 8}
 def wrong(trial, task):
     return {"model": "convnet", "learning_rate": 1.0}
+def yes_or_no(trial, task):
+    return {"model": "convnet", "flip": trial.suggest_categorical("flip", [True])}
 """
 
 
@@ -150,6 +152,8 @@ def test_an_own_space_is_loaded_and_wrong_ones_are_named(tmp_path, task):
     assert draw_config(load_space(f"{file}:mine"), trial, task, {}).width == 8
     with pytest.raises(UserError, match="learning_rate"):
         draw_config(load_space(f"{file}:wrong"), trial, task, {})
+    with pytest.raises(UserError, match=r"the space gave flip: .*'none', 'random' or 'alternating'"):
+        draw_config(load_space(f"{file}:yes_or_no"), trial, task, {})
     for reference in (f"{file}:nothing", f"{file}", "none.py:mine"):
         with pytest.raises(UserError, match="--space"):
             load_space(reference)

@@ -31,7 +31,9 @@ class Model:
 
 
 MODELS: dict[str, Model] = {
-    "convnet": Model("conv-BN-activation-pool blocks: width, depth, activation, batch norm", build_convnet),
+    "convnet": Model(
+        "whitened patches, blocks of two convolutions: width, depth, activation, batch norm", build_convnet
+    ),
     "resnet": Model("small-image residual network: width, depth, activation", build_resnet),
 }
 
@@ -59,7 +61,7 @@ def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Cl
 def _assemble(config: TrialConfig, data: DataSummary, spec: InputSpec, trunk: nn.Module, features: int) -> Classifier:
     frozen = pretrained.frozen_modules(config, trunk) if is_pretrained(config.model) else []
     head = linear_head(features, len(data.classes), config.dropout)
-    return Classifier(Preprocess(spec), Network(trunk, head, frozen))
+    return Classifier(Preprocess(spec), Network(trunk, head, frozen, config.tta))
 
 
 def is_pretrained(name: str) -> bool:
