@@ -42,6 +42,7 @@ class Muon(torch.optim.AdamW):
         state = self.state[param]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(param)
+            state["step"] = torch.zeros(())  # AdamW, when it loads a state, looks for one everywhere
         state["momentum"].mul_(self.momentum).add_(param.grad)
         direction = orthogonalised(param.grad.add(state["momentum"], alpha=self.momentum).flatten(1))
         # An orthogonal matrix's numbers have the root mean square 1 / sqrt(its longer side); AdamW's steps, about 1.

@@ -111,7 +111,7 @@ class TrialRun:
         group, assignment, config = self.place.group, self.assignment, self.assignment.config
         self.module.train()
         plan = epoch_plan(
-            len(self.rows), config.batch_size, assignment.seed, self.epochs,
+            len(self.rows), assignment.config.batch_size, assignment.seed, self.epochs,
             Mixing(config.mixup, config.cutmix, config.flip == "alternating"), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
