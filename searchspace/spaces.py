@@ -88,14 +88,18 @@ def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
 def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     """Where the default space's search begins: for each model, values that are seldom far off; pinned ones left out."""
     sizes, widths = _batch_sizes(task), _widths(task)
-    common = {"batch_size": sizes[min(1, len(sizes) - 1)], "weight_decay": 1e-3, "label_smoothing": 0.1, "dropout": 0.1}
-    augmentation = {"augment_strength": 0.2, "flip": False, "mixup": 0.0, "cutmix": 0.0}
+    common = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
+    # Photographs keep their meaning in a mirror; what comes in grey is often written, printed or scanned.
+    flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
     scratch = {
-        "optimizer": "adamw", "lr": 1e-2, "width": widths[-1], "depth": 3, "activation": "relu", "batch_norm": True,
-        "ema_decay": 0.9, **augmentation,
+        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "schedule": "triangular", "width": widths[-1], "depth": 3,
+        "activation": "relu", "ema_decay": 0.9, "weight_decay": 1e-2, "augment_strength": 0.2, "mixup": 0.0,
+        "cutmix": 0.0, **flips,
     }  # fmt: skip
-    backbone = {"freeze": "all", "head_lr": 1e-2}
-    values = [{"model": m, **common, **(backbone if m in task.pretrained else scratch)} for m in task.models]
+    convnet = {**scratch, "batch_norm": True, "whiten": True}
+    backbone = {"freeze": "all", "head_lr": 1e-2, "weight_decay": 1e-3}
+    starts = {m: backbone if m in task.pretrained else convnet if m == "convnet" else scratch for m in task.models}
+    values = [{"model": model, **common, **start} for model, start in starts.items()]
     return [{name: value for name, value in start.items() if name not in pins} for start in values]
 
 

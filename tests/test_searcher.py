@@ -135,6 +135,14 @@ def test_default_trials_lie_in_the_default_space(task):
         assert trial.params | {"lr": 0.3} == values | {"lr": 0.3}
 
 
+def test_the_first_guess_flips_photographs_and_not_what_comes_in_grey(task):
+    colour = task.model_copy(update={"data": task.data.model_copy(update={"channels": 3})})
+    for each, flip, tta in ((task, "none", False), (colour, "alternating", True)):
+        for values in default_trials(each, {})[:2]:
+            config = TrialConfig(**values)
+            assert (config.optimizer, config.flip, config.tta) == ("muon", flip, tta)
+
+
 OWN_SPACE = """
 def mine(trial, task):
     return {"model": "convnet", "lr": trial.suggest_float("lr", 1e-3, 1e-2), "width": 8}

@@ -18,8 +18,6 @@ STEM_SIDE = 32
 """Side that the first convolution's stride brings larger images near to."""
 LARGEST_STRIDE = 4
 """Of the first convolution."""
-NORM_MOMENTUM = 0.4
-"""Of the batch norms' running statistics: short trials change their weights faster than torch's 0.1 follows."""
 
 
 class LargestValue(nn.Module):
@@ -53,7 +51,7 @@ def _convolution(incoming: int, outgoing: int, config: TrialConfig, pool: list[n
     """3x3 convolution, pooling, batch norm with a bias but no scale, activation."""
     convolution = nn.Conv2d(incoming, outgoing, 3, padding=1, bias=not config.batch_norm)
     identity_init(convolution)
-    norm = nn.BatchNorm2d(outgoing, momentum=NORM_MOMENTUM)
+    norm = nn.BatchNorm2d(outgoing)
     # A scale adds nothing that the next convolution cannot do, and its steps interfere with that one's.
     norm.weight.requires_grad_(False)
     return [convolution, *pool, *([norm] if config.batch_norm else []), activation(config.activation)]
