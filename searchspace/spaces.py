@@ -37,26 +37,29 @@ def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
     """Architecture first, then what that kind of network has to choose."""
     model = trial.suggest_categorical("model", list(task.models))
     values: dict[str, Any] = {"model": model, "batch_size": trial.suggest_categorical("batch_size", _batch_sizes(task))}
-    values |= _backbone(trial, task) if model in task.pretrained else _from_scratch(trial, task)
+    values |= _backbone(trial, task) if model in task.pretrained else _from_scratch(trial, task, model)
     values["weight_decay"] = trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True)
     values["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.2)
     values["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
     return values
 
 
-def _from_scratch(trial: optuna.Trial, task: Task) -> dict[str, Any]:
-    optimizer = trial.suggest_categorical("optimizer", ["adamw", "sgd"])
+def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]:
+    optimizer = trial.suggest_categorical("optimizer", ["muon", "adamw", "sgd"])
     values: dict[str, Any] = {
         "optimizer": optimizer,
         "lr": trial.suggest_float("lr", 1e-3, 1e-1, log=True),
         "width": trial.suggest_categorical("width", _widths(task)),
-        "depth": trial.suggest_int("depth", 2, 5),
+        "depth": trial.suggest_int("depth", 2, 4),
         "activation": trial.suggest_categorical("activation", ["relu", "gelu", "silu"]),
-        "batch_norm": trial.suggest_categorical("batch_norm", [True, False]),
+        "schedule": trial.suggest_categorical("schedule", ["triangular", "cosine"]),
         "ema_decay": trial.suggest_categorical("ema_decay", [0.0, 0.9, 0.98]),
     }
-    if optimizer == "sgd":
-        values["momentum"] = trial.suggest_float("momentum", 0.7, 0.97)
+    if optimizer != "adamw":
+        values["momentum"] = trial.suggest_float("momentum", 0.5, 0.97)
+    if model == "convnet":
+        values["batch_norm"] = trial.suggest_categorical("batch_norm", [True, False])
+        values["whiten"] = trial.suggest_categorical("whiten", [True, False])
     return values | _augmentation(trial)
 
 
@@ -71,9 +74,12 @@ def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
 
 
 def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
+    flip = trial.suggest_categorical("flip", ["none", "random", "alternating"])
     return {
         "augment_strength": trial.suggest_float("augment_strength", 0.0, 0.8),
-        "flip": trial.suggest_categorical("flip", [True, False]),
+        "flip": flip,
+        # A network that never saw a mirror image has nothing to say about one.
+        **({} if flip == "none" else {"tta": trial.suggest_categorical("tta", [True, False])}),
         "mixup": trial.suggest_categorical("mixup", [0.0, 0.2]),
         "cutmix": trial.suggest_categorical("cutmix", [0.0, 1.0]),
     }
@@ -82,14 +88,18 @@ def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
 def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     """Where the default space's search begins: for each model, values that are seldom far off; pinned ones left out."""
     sizes, widths = _batch_sizes(task), _widths(task)
-    common = {"batch_size": sizes[min(1, len(sizes) - 1)], "weight_decay": 1e-3, "label_smoothing": 0.1, "dropout": 0.1}
-    augmentation = {"augment_strength": 0.2, "flip": False, "mixup": 0.0, "cutmix": 0.0}
+    common = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
+    # Photographs keep their meaning in a mirror; what comes in grey is often written, printed or scanned.
+    flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
     scratch = {
-        "optimizer": "adamw", "lr": 1e-2, "width": widths[-1], "depth": 3, "activation": "relu", "batch_norm": True,
-        "ema_decay": 0.9, **augmentation,
+        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "schedule": "triangular", "width": widths[-1], "depth": 3,
+        "activation": "relu", "ema_decay": 0.9, "weight_decay": 1e-2, "augment_strength": 0.2, "mixup": 0.0,
+        "cutmix": 0.0, **flips,
     }  # fmt: skip
-    backbone = {"freeze": "all", "head_lr": 1e-2}
-    values = [{"model": m, **common, **(backbone if m in task.pretrained else scratch)} for m in task.models]
+    convnet = {**scratch, "batch_norm": True, "whiten": True}
+    backbone = {"freeze": "all", "head_lr": 1e-2, "weight_decay": 1e-3}
+    starts = {m: backbone if m in task.pretrained else convnet if m == "convnet" else scratch for m in task.models}
+    values = [{"model": model, **common, **start} for model, start in starts.items()]
     return [{name: value for name, value in start.items() if name not in pins} for start in values]
 
 

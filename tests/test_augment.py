@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from trainables.augment import augment, mix
-from trainables.data.plan import DRAWS, PlannedBatch
+from trainables.data.plan import DRAWS, FLIP, PlannedBatch
 
 
 def draws(count: int, value: float = 0.5) -> torch.Tensor:
@@ -23,7 +23,7 @@ def test_strength_zero_is_the_identity(images):
 
 def test_flip_mirrors_the_images_whose_draw_says_so(images):
     chosen = draws(6, 0.9)
-    chosen[:2, 5] = 0.1
+    chosen[:2, FLIP] = 0.1
     flipped = augment(images, chosen, 0.0, flip=True)
     assert torch.equal(flipped[:2], images[:2].flip(-1))
     assert torch.equal(flipped[2:], images[2:])
@@ -37,7 +37,7 @@ def test_middle_draws_leave_images_alone_at_any_strength(images):
 
 def test_flip_within_the_affine_is_the_same_mirror(images):
     chosen = draws(6)
-    chosen[:, 5], chosen[:, 12] = 0.1, 0.99
+    chosen[:, FLIP], chosen[:, 12] = 0.1, 0.99
     assert torch.allclose(augment(images, chosen, 1.0, flip=True), images.flip(-1), atol=1e-5)
 
 

@@ -20,6 +20,7 @@ def images(data, count=4):
 CONFIGS = [
     TrialConfig(model="convnet", width=8, depth=1),
     TrialConfig(model="convnet", width=8, depth=5, batch_norm=False, activation="gelu"),
+    TrialConfig(model="convnet", width=8, depth=3, whiten=False, tta=True),
     TrialConfig(model="resnet", width=8, depth=1, activation="silu", dropout=0.3),
     TrialConfig(model="tf_efficientnet_lite0", freeze="stem"),
 ]
@@ -33,7 +34,7 @@ def test_every_model_learns_on_any_shape(digits, config, channels):
                 "mean": (0.3,) * channels, "std": (0.2,) * channels}
     )  # fmt: skip
     model = build_model(config, data)
-    logits = model(images(data))
+    logits = model.train()(images(data))
     assert logits.shape == (4, 3)
     logits.sum().backward()
     learnt = [p for p in model.parameters() if p.requires_grad]
@@ -113,3 +114,27 @@ def test_weights_out_of_reach_are_said_to_be():
 def test_batch_norm_free_convnet_has_none(digits):
     model = build_model(TrialConfig(batch_norm=False), digits)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
+
+
+@pytest.mark.parametrize("name", ["convnet", "resnet", lite0.NAME])
+def test_an_images_logits_are_its_mirror_images_with_tta_alone(digits, name):
+    shown = images(digits)
+    for tta in (True, False):
+        torch.manual_seed(0)
+        model = build_model(TrialConfig(model=name, width=8, tta=tta), digits)
+        network, inputs = model.network.eval(), model.preprocess(shown)
+        with torch.inference_mode():
+            alone = [network.head(network.trunk(x)) for x in (inputs, inputs.flip(-1))]
+            assert torch.equal(network(inputs), (alone[0] + alone[1]) / 2 if tta else alone[0])
+            assert torch.allclose(model(shown), model(shown.flip(-1)), atol=1e-5) == tta
+
+
+def test_training_sees_no_mirror_images_of_ttas(digits):
+    torch.manual_seed(0)
+    model = build_model(TrialConfig(width=8, tta=True), digits).train()
+    seen = []
+    model.network.trunk.register_forward_hook(lambda _module, inputs, _out: seen.append(inputs[0]))
+    model(images(digits))
+    assert len(seen) == 1
+    model.eval()(images(digits))
+    assert len(seen) == 3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainables.data.plan import Mixing, batch_count, epoch_plan
+from trainables.data.plan import FLIP, Mixing, batch_count, epoch_plan
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(100, 32), (7, 64), (129, 64), (64, 64)])
@@ -17,8 +17,10 @@ def test_an_epoch_sees_every_image_once_in_even_batches(count, batch_size):
 
 
 @pytest.mark.parametrize("world", [2, 3])
-def test_shards_are_the_one_workers_batches_dealt_out(world):
-    mixing = Mixing(mixup=0.4, cutmix=1.0)
+@pytest.mark.parametrize(
+    "mixing", [Mixing(mixup=0.4, cutmix=1.0), Mixing(alternate=True)], ids=["mixed", "alternating"]
+)
+def test_shards_are_the_one_workers_batches_dealt_out(world, mixing):
     whole = list(epoch_plan(101, 16, 5, 2, mixing))
     shards = [list(epoch_plan(101, 16, 5, 2, mixing, (rank, world))) for rank in range(world)]
     for i, batch in enumerate(whole):
@@ -46,3 +48,25 @@ def test_both_mixtures_take_turns():
     assert mixed > 100
     assert cut > 100
     assert not any(b.mixup < 1 and b.cutmix[2] > 0 for b in batches)
+
+
+def mirrored(epoch, seed=3, count=1001):
+    flags = np.zeros(count, dtype=bool)
+    for batch in epoch_plan(count, 64, seed, epoch, Mixing(alternate=True)):
+        flags[batch.rows] = batch.draws[:, FLIP] < 0.5
+    return flags
+
+
+def test_alternating_flips_mirror_every_image_in_every_other_epoch():
+    first = mirrored(0)
+    assert 0.4 < first.mean() < 0.6
+    assert np.array_equal(mirrored(1), ~first)
+    assert np.array_equal(mirrored(2), first)
+    assert not np.array_equal(mirrored(0, seed=4), first)
+
+
+def test_alternating_flips_leave_every_other_draw_alone():
+    coin, alternating = (next(epoch_plan(50, 50, 0, 0, Mixing(alternate=on))).draws for on in (False, True))
+    others = np.arange(coin.shape[1]) != FLIP
+    assert np.array_equal(coin[:, others], alternating[:, others])
+    assert not np.array_equal(coin[:, FLIP], alternating[:, FLIP])

@@ -121,7 +121,7 @@ def test_the_default_space_only_draws_valid_configurations(task, gpu):
     assert {c.model for c in seen} == set(MODELS)
     frozen = [c for c in seen if c.freeze == "all"]
     assert frozen
-    assert all(c.augment_strength == c.mixup == c.cutmix == 0 and not c.flip for c in frozen)
+    assert all(c.augment_strength == c.mixup == c.cutmix == 0 and c.flip == "none" and not c.tta for c in frozen)
 
 
 def test_default_trials_lie_in_the_default_space(task):
@@ -135,11 +135,21 @@ def test_default_trials_lie_in_the_default_space(task):
         assert trial.params | {"lr": 0.3} == values | {"lr": 0.3}
 
 
+def test_the_first_guess_flips_photographs_and_not_what_comes_in_grey(task):
+    colour = task.model_copy(update={"data": task.data.model_copy(update={"channels": 3})})
+    for each, flip, tta in ((task, "none", False), (colour, "alternating", True)):
+        for values in default_trials(each, {})[:2]:
+            config = TrialConfig(**values)
+            assert (config.optimizer, config.flip, config.tta) == ("muon", flip, tta)
+
+
 OWN_SPACE = """
 def mine(trial, task):
     return {"model": "convnet", "lr": trial.suggest_float("lr", 1e-3, 1e-2), "width": 8}
 def wrong(trial, task):
     return {"model": "convnet", "learning_rate": 1.0}
+def yes_or_no(trial, task):
+    return {"model": "convnet", "flip": trial.suggest_categorical("flip", [True])}
 """
 
 
@@ -150,6 +160,8 @@ def test_an_own_space_is_loaded_and_wrong_ones_are_named(tmp_path, task):
     assert draw_config(load_space(f"{file}:mine"), trial, task, {}).width == 8
     with pytest.raises(UserError, match="learning_rate"):
         draw_config(load_space(f"{file}:wrong"), trial, task, {})
+    with pytest.raises(UserError, match=r"the space gave flip: .*'none', 'random' or 'alternating'"):
+        draw_config(load_space(f"{file}:yes_or_no"), trial, task, {})
     for reference in (f"{file}:nothing", f"{file}", "none.py:mine"):
         with pytest.raises(UserError, match="--space"):
             load_space(reference)

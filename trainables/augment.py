@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.data.plan import DRAWS, PlannedBatch
+from trainables.data.plan import DRAWS, FLIP, PlannedBatch
 
 ROTATION = math.radians(30)
 ZOOM = math.log(1.35)
@@ -37,7 +37,7 @@ def augment(images: Tensor, draws: Tensor, strength: float, flip: bool) -> Tenso
     if draws.shape[1] != DRAWS:
         raise ValueError(f"draws has {draws.shape[1]} columns, needs {DRAWS}")
     if strength == 0.0:
-        mirrored = draws[:, 5] < 0.5
+        mirrored = draws[:, FLIP] < 0.5
         return torch.where(mirrored[:, None, None, None], images.flip(-1), images) if flip else images
     images = _affine(images, draws, strength, flip)
     images = _colour(images, draws, strength)
@@ -47,7 +47,7 @@ def augment(images: Tensor, draws: Tensor, strength: float, flip: bool) -> Tenso
 def _affine(images: Tensor, draws: Tensor, strength: float, flip: bool) -> Tensor:
     signed = (2.0 * draws[:, :5] - 1.0) * strength
     angle, zoom = signed[:, 0] * ROTATION, torch.exp(signed[:, 1] * ZOOM)
-    mirror = torch.where(draws[:, 5] < 0.5, -1.0, 1.0) if flip else torch.ones_like(zoom)
+    mirror = torch.where(draws[:, FLIP] < 0.5, -1.0, 1.0) if flip else torch.ones_like(zoom)
     cos, sin, shear = torch.cos(angle) / zoom, torch.sin(angle) / zoom, signed[:, 4] * SHEAR
     # grid_sample wants the map from output to input; coordinates run over [-1, 1], so a shift counts twice.
     first = torch.stack([cos * mirror, cos * shear - sin, signed[:, 2] * SHIFT * 2], dim=1)

@@ -20,35 +20,39 @@ class TrialConfig(Frozen):
     model: str = Field("convnet", min_length=1)
     """Architecture: a name in `trainables.models.MODELS`, or a timm or `torchvision/NAME` backbone."""
     width: int = Field(32, ge=4, le=1024)
-    """Channels of the first stage of a network trained from scratch."""
+    """Channels of the first stage of a network trained from scratch; a convnet's later blocks have four times that."""
     depth: int = Field(2, ge=1, le=12)
-    """Blocks (convnet), or residual blocks a stage (resnet)."""
+    """Blocks of two convolutions (convnet), or residual blocks a stage (resnet)."""
     activation: Literal["relu", "gelu", "silu"] = "relu"
     """Non-linearity of a network trained from scratch."""
     batch_norm: bool = True
     """Whether a convnet normalises over the batch after each convolution."""
+    whiten: bool = True
+    """Whether a convnet's first convolution is fixed to whiten patches of the training images, or learnt."""
     dropout: float = Field(0.0, ge=0.0, le=0.9)
     """Probability of dropping a feature in front of the head."""
     freeze: Literal["none", "stem", "all"] = "none"
     """Which part of a pretrained backbone keeps its weights: nothing, its first quarter, or all but the head."""
     input_size: int = Field(0, ge=0, le=1024)
     """Side of the square the network sees, in pixels; 0 lets the model choose from the data's size."""
-    optimizer: Literal["sgd", "adamw"] = "adamw"
-    """Optimizer: SGD with Nesterov momentum, or AdamW."""
+    optimizer: Literal["sgd", "adamw", "muon"] = "adamw"
+    """SGD with Nesterov momentum, AdamW, or Muon for the trunk's kernels and matrices with AdamW for the rest."""
     lr: float = Field(1e-3, gt=0.0, le=10.0)
-    """Peak learning rate of a network trained from scratch."""
+    """Peak learning rate of a network trained from scratch; Muon's steps are scaled to AdamW's, so one range serves."""
     head_lr: float = Field(1e-3, gt=0.0, le=10.0)
     """Peak learning rate of the new head on a pretrained backbone."""
     backbone_lr: float = Field(1e-4, gt=0.0, le=10.0)
     """Peak learning rate of a pretrained backbone's weights that are not frozen."""
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
-    """Momentum of SGD."""
+    """Momentum of SGD and Muon."""
     weight_decay: float = Field(1e-4, ge=0.0, le=1.0)
     """Weight decay of matrices and kernels (vectors such as biases have none)."""
     batch_size: int = Field(64, ge=2, le=16384)
     """Images in one optimizer step, over all workers of the gang."""
     warmup: float = Field(0.1, ge=0.0, lt=1.0)
-    """Share of all steps with linear warm-up, before the cosine."""
+    """Share of all steps with linear warm-up, before the fall."""
+    schedule: Literal["cosine", "triangular"] = "cosine"
+    """How the learning rate falls to zero after the warm-up: as a cosine, or in a straight line."""
     label_smoothing: float = Field(0.0, ge=0.0, le=0.5)
     """Share of the target's mass spread over all classes."""
     mixup: float = Field(0.0, ge=0.0, le=2.0)
@@ -57,8 +61,10 @@ class TrialConfig(Frozen):
     """CutMix's Beta parameter (arXiv:1905.04899); 0 is off. With both on, each batch tosses a coin."""
     augment_strength: float = Field(0.0, ge=0.0, le=1.0)
     """Strength of rotation, zoom, shift, shear, colour and erasing; 0 is off, 1 the strongest."""
-    flip: bool = False
-    """Whether training images are mirrored left to right at random."""
+    flip: Literal["none", "random", "alternating"] = "none"
+    """Mirroring of training images left to right: by a coin each epoch, or every other epoch (arXiv:2404.00498)."""
+    tta: bool = False
+    """Whether inference averages the logits of an image and its mirror image, exported too; it takes twice as long."""
     ema_decay: float = Field(0.0, ge=0.0, lt=1.0)
     """Decay a step of the averaged weights that evaluation uses; 0 evaluates the raw weights."""
     grad_clip: float = Field(0.0, ge=0.0, le=100.0)

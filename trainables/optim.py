@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,36 +10,41 @@ from torch.optim.swa_utils import AveragedModel
 
 from trainables.config import TrialConfig
 from trainables.models.classifier import Network
+from trainables.muon import Muon
 
 
 def make_optimizer(config: TrialConfig, network: Network, pretrained: bool) -> torch.optim.Optimizer:
-    """Fused SGD or AdamW; vectors have no weight decay, and the head of a pretrained backbone its own rate."""
+    """Fused SGD or AdamW, or Muon; vectors have no weight decay, and the head of a pretrained backbone its own rate."""
     trunk_lr, head_lr = (config.backbone_lr, config.head_lr) if pretrained else (config.lr, config.lr)
     groups = [
-        *_groups(network.trunk, trunk_lr, config.weight_decay),
-        *_groups(network.head, head_lr, config.weight_decay),
+        *_groups(network.trunk, trunk_lr, config.weight_decay, orthogonal=True),
+        *_groups(network.head, head_lr, config.weight_decay, orthogonal=False),
     ]
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
+    if config.optimizer == "muon":
+        return Muon(groups, lr=config.lr, momentum=config.momentum)
     return torch.optim.AdamW(groups, lr=config.lr, fused=True)
 
 
-def _groups(module: nn.Module, lr: float, weight_decay: float) -> Iterable[dict[str, object]]:
+def _groups(module: nn.Module, lr: float, weight_decay: float, orthogonal: bool) -> Iterable[dict[str, Any]]:
+    """Parameters with decay, then those without; `orthogonal` marks the first as Muon's, which it is alone to read."""
     learnt = [p for p in module.parameters() if p.requires_grad]
-    for params, decay in (
-        ([p for p in learnt if p.ndim > 1], weight_decay),
-        ([p for p in learnt if p.ndim <= 1], 0.0),
+    for params, decay, turned in (
+        ([p for p in learnt if p.ndim > 1], weight_decay, orthogonal),
+        ([p for p in learnt if p.ndim <= 1], 0.0, False),
     ):
         if params:
-            yield {"params": params, "lr": lr, "peak_lr": lr, "weight_decay": decay}
+            yield {"params": params, "lr": lr, "peak_lr": lr, "weight_decay": decay, "orthogonal": turned}
 
 
-def schedule(step: int, steps: int, warmup: float) -> float:
-    """Factor on the peak rate at `step` of `steps`: linear warm-up over the share `warmup`, then a cosine to zero."""
-    warm = warmup * steps
+def schedule(step: int, steps: int, config: TrialConfig) -> float:
+    """Factor on the peak rate at `step` of `steps`: linear warm-up, then down to zero in the configuration's manner."""
+    warm = config.warmup * steps
     if step < warm:
         return (step + 1) / (warm + 1)
-    return 0.5 * (1.0 + math.cos(math.pi * (step - warm) / max(1.0, steps - warm)))
+    gone = (step - warm) / max(1.0, steps - warm)
+    return 1.0 - gone if config.schedule == "triangular" else 0.5 * (1.0 + math.cos(math.pi * gone))
 
 
 def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:

@@ -25,6 +25,7 @@ from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
 from trainables.models.preprocess import scale
 from trainables.models.registry import build_model
+from trainables.models.whiten import fit_whitening
 from trainables.optim import averaged, make_optimizer, schedule, set_rate
 
 FEATURES_CHUNK = 8192
@@ -70,8 +71,9 @@ class TrialRun:
         torch.manual_seed(assignment.seed)
         self.assignment, self.place = assignment, place
         self.folder = Path(assignment.folder) / "checkpoints"
-        self.model: Classifier = build_model(config, store.summary).to(group.device)
-        self.model.to(memory_format=torch.channels_last)
+        self.model: Classifier = build_model(config, store.summary)
+        fit_whitening(self.model, store)
+        self.model.to(group.device).to(memory_format=torch.channels_last)
         self.data, self.learner = self._inputs()
         self.module = group.wrap(self.learner)
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
@@ -114,17 +116,17 @@ class TrialRun:
     def epoch(self) -> EpochReport:
         """Train one epoch, then score the validation split (none is left for a winner); reduced over all workers."""
         started = time.perf_counter()
-        group, assignment = self.place.group, self.assignment
+        group, assignment, config = self.place.group, self.assignment, self.assignment.config
         self.module.train()
         plan = epoch_plan(
             len(self.rows), assignment.config.batch_size, assignment.seed, self.epochs,
-            Mixing(assignment.config.mixup, assignment.config.cutmix), group.shard,
+            Mixing(config.mixup, config.cutmix, config.flip == "alternating"), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
         steps = self.steps_an_epoch * assignment.max_epochs
         with closing(self.data.feed((batch, self.rows[batch.wanted]) for batch in plan)) as feed:
             for step, (batch, inputs) in enumerate(feed, start=self.epochs * self.steps_an_epoch):
-                set_rate(self.optimizer, schedule(step, steps, assignment.config.warmup))
+                set_rate(self.optimizer, schedule(step, steps, config))
                 loss += self._step(batch, inputs)
         self.epochs += 1
         train_loss = float(group.sum(loss)) / len(self.rows)
@@ -198,7 +200,7 @@ class TrialRun:
                 others = self.data.labels_of(self.rows[batch.partners[part]])
             inputs = self.model.preprocess.resize(inputs)
             draws = torch.from_numpy(batch.draws[part]).to(inputs.device, non_blocking=True)
-            inputs = augment(inputs, draws, config.augment_strength, config.flip)
+            inputs = augment(inputs, draws, config.augment_strength, config.flip != "none")
             inputs = self.model.preprocess.normalise(inputs).contiguous(memory_format=torch.channels_last)
         with autocast(inputs.device):
             logits = self.module(inputs)
@@ -245,8 +247,9 @@ class TrialRun:
 
 
 def learns_from_plain_images(config: TrialConfig) -> bool:
-    """Whether training sees each image as it is stored, every epoch the same."""
-    return not (config.augment_strength or config.flip or config.mixup or config.cutmix)
+    """Whether training and evaluation see each image as it is stored, every epoch the same, and never its mirror."""
+    flips = config.tta or config.flip != "none"
+    return not (config.augment_strength or flips or config.mixup or config.cutmix)
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, config: TrialConfig) -> Tensor:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 DRAWS = 13
 """Uniform numbers an image: what `trainables.augment` needs."""
+FLIP = 5
+"""The one among them that mirrors an image where it is below a half."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,12 @@ class PlannedBatch:
 
 @dataclass(frozen=True)
 class Mixing:
-    """Beta parameters of the two mixtures; 0 is off."""
+    """What a configuration says of the plan: Beta parameters of the two mixtures, 0 being off, and how flips fall."""
 
     mixup: float = 0.0
     cutmix: float = 0.0
+    alternate: bool = False
+    """Whether an image is mirrored in every other epoch (arXiv:2404.00498, section 3.6) instead of by a coin."""
 
 
 def batch_count(count: int, batch_size: int) -> int:
@@ -58,6 +62,8 @@ def epoch_plan(
     rng = np.random.default_rng([seed, epoch])
     order = rng.permutation(count)
     draws = rng.random((count, DRAWS), dtype=np.float32)
+    if mixing.alternate:
+        draws[:, FLIP] = _alternating(count, seed, epoch)[order]
     rank, world = shard
     for positions in np.array_split(np.arange(count), batch_count(count, batch_size)):
         batch = order[positions]
@@ -70,6 +76,12 @@ def epoch_plan(
             mixup=mixup,
             cutmix=cutmix,
         )
+
+
+def _alternating(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """For each image, 0 in every other epoch and 1 in between; a coin of the image and the seed says which is first."""
+    coins = np.random.default_rng([seed, 0, 1]).integers(2, size=count)  # [seed, epoch] never seeds the same
+    return (coins + epoch) % 2
 
 
 def _mixture(rng: np.random.Generator, mixing: Mixing) -> tuple[float, tuple[float, float, float, float]]:

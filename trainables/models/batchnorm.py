@@ -27,15 +27,15 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """Normalise (b, c, h, w) over all workers' b, h, w."""
         if not self.training:
             return super().forward(x)
-        wide = x.float()  # bf16 activations are far too coarse to sum up
-        count = wide.new_full((1,), x.numel() / x.shape[1])
-        parts = torch.cat([wide.sum(dim=(0, 2, 3)), wide.square().sum(dim=(0, 2, 3)), count])
+        precise = x.float()  # under autocast x may be bf16, in which such sums lose their digits
+        count = precise.new_full((1,), x.numel() / x.shape[1])
+        parts = torch.cat([precise.sum(dim=(0, 2, 3)), precise.square().sum(dim=(0, 2, 3)), count])
         sums: Tensor = all_reduce(parts)  # type: ignore[no-untyped-call]  # torch lacks its type
         mean, square = (sums[:-1] / sums[-1]).chunk(2)
         variance = (square - mean.square()).clamp_min(0.0)
         self._remember(mean.detach(), variance.detach() * (sums[-1] / (sums[-1] - 1)).detach())
         scale = torch.rsqrt(variance + self.eps) * self.weight
-        return torch.addcmul((self.bias - mean * scale)[:, None, None], wide, scale[:, None, None]).to(x.dtype)
+        return torch.addcmul((self.bias - mean * scale)[:, None, None], precise, scale[:, None, None]).to(x.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:

@@ -36,7 +36,7 @@ def _resnet(config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, 
 
 
 MODELS: dict[str, Model] = {
-    "convnet": Model("conv-BN-activation-pool blocks: width, depth, activation, batch norm", _convnet),
+    "convnet": Model("whitened patches, blocks of two convolutions: width, depth, activation, batch norm", _convnet),
     "resnet": Model("small-image residual network: width, depth, activation", _resnet),
 }
 

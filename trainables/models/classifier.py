@@ -8,9 +8,13 @@ from trainables.models.preprocess import Preprocess
 class Network(nn.Module):
     """What learns: preprocessed images in, logits out. The head alone can learn from features computed once."""
 
-    def __init__(self, trunk: nn.Module, head: nn.Module, frozen: list[nn.Module]) -> None:
-        """Put the head on the trunk; `frozen` lists the trunk's modules that keep their weights and statistics."""
+    def __init__(self, trunk: nn.Module, head: nn.Module, frozen: list[nn.Module], mirrored: bool = False) -> None:
+        """Put the head on the trunk; `frozen` lists the trunk's modules that keep their weights and statistics.
+
+        `mirrored` averages the logits of each image and its mirror image, outside training.
+        """
         super().__init__()
+        self.mirrored = mirrored
         self.trunk = trunk
         self.head = head
         self._frozen = tuple(frozen)
@@ -32,6 +36,8 @@ class Network(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (b, classes) of preprocessed images (b, channels, side, side)."""
         logits: Tensor = self.head(self.trunk(inputs))
+        if self.mirrored and not self.training:
+            logits = (logits + self.head(self.trunk(inputs.flip(-1)))) / 2
         return logits
 
 

@@ -37,4 +37,4 @@ def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Cl
 def _assemble(config: TrialConfig, data: DataSummary, spec: InputSpec, trunk: nn.Module, features: int) -> Classifier:
     frozen = pretrained.frozen_modules(config, trunk) if is_pretrained(config.model) else []
     head = linear_head(features, len(data.classes), config.dropout)
-    return Classifier(Preprocess(spec), Network(trunk, head, frozen))
+    return Classifier(Preprocess(spec), Network(trunk, head, frozen, config.tta))
