@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from trainables.device import uses_bf16
+from trainables.lean import AdamW
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the quintic that takes singular values from 0..1 to near 1; from Jordan's page."""
 ITERATIONS = 5
 
 
-class Muon(torch.optim.AdamW):
+class Muon(AdamW):
     """Muon for the parameter groups marked `orthogonal`, fused AdamW for the others."""
 
     def __init__(self, groups: list[dict[str, Any]], lr: float, momentum: float) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from trainables.config import TrialConfig
+from trainables.lean import SGD, AdamW
 from trainables.models.classifier import Network
 from trainables.muon import Muon
 
@@ -21,10 +22,10 @@ def make_optimizer(config: TrialConfig, network: Network, pretrained: bool) -> t
         *_groups(network.head, head_lr, config.weight_decay, orthogonal=False),
     ]
     if config.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
+        return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
     if config.optimizer == "muon":
         return Muon(groups, lr=config.lr, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.lr, fused=True)
+    return AdamW(groups, lr=config.lr, fused=True)
 
 
 def _groups(module: nn.Module, lr: float, weight_decay: float, orthogonal: bool) -> Iterable[dict[str, Any]]:
