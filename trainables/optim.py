@@ -1,12 +1,11 @@
-"""Optimizer, learning-rate schedule and averaged weights of a trial; all of them functions of its configuration."""
+"""Optimizer and learning-rate schedule of a trial; both functions of its configuration."""
 
 import math
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch import nn
 
 from trainables.config import TrialConfig
 from trainables.lean import SGD, AdamW
@@ -52,23 +51,3 @@ def set_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Set every group's learning rate to `factor` of its peak."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
-
-
-def averaged(module: nn.Module, decay: float) -> AveragedModel | None:
-    """Exponential moving average of weights and statistics, or None for decay 0.
-
-    Early steps decay faster, as (1 + t) / (10 + t), so that the random start is forgotten in short trials.
-    """
-    if decay == 0.0:
-        return None
-
-    def update(averages: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
-        steps = int(count)
-        share = 1.0 - min(decay, (1 + steps) / (10 + steps))
-        for average, value in zip(averages, current, strict=True):
-            if average.is_floating_point():
-                average.lerp_(value, share)
-            else:
-                average.copy_(value)
-
-    return AveragedModel(module, multi_avg_fn=update, use_buffers=True)  # type: ignore[arg-type]  # its stub wants tuples

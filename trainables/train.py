@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from trainables import checkpoint as checkpoints
-from trainables.augment import augment, mix
+from trainables.average import Average
+from trainables.batches import Batches
 from trainables.checkpoint import Checkpoint
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
@@ -23,10 +23,9 @@ from trainables.features import frozen_features
 from trainables.group import Group
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
-from trainables.models.preprocess import scale
 from trainables.models.registry import build_model
 from trainables.models.whiten import fit_whitening
-from trainables.optim import averaged, make_optimizer, schedule, set_rate
+from trainables.optim import make_optimizer, schedule, set_rate
 
 FEATURES_CHUNK = 8192
 """Frozen features evaluated at a time."""
@@ -78,8 +77,10 @@ class TrialRun:
         self.module = group.wrap(self.learner)
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
-        self.average = averaged(self.learner, config.ema_decay)
+        self.average = Average(self.learner, config.ema_decay) if config.ema_decay else None
         self.rows = store.rows("trainval" if assignment.kind == "winner" else "train")
+        plain = self.data is place.images
+        self.batches = Batches(config, self.data, self.rows, self.model.preprocess if plain else None)
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
         self.epochs = 0
@@ -160,7 +161,7 @@ class TrialRun:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
-            self.average.update_parameters(self.learner)
+            self.average.update()
         return loss
 
     def _gradients(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
@@ -188,24 +189,11 @@ class TrialRun:
             raise OutOfMemoryError(self.micro_batch)
 
     def _loss(self, batch: PlannedBatch, wanted: Tensor, part: slice) -> Tensor:
-        """Summed loss of a slice of this worker's rows, whose inputs, and then partners, are `wanted`."""
-        config = self.assignment.config
-        inputs, partners = wanted[: len(batch.rows)][part], wanted[len(batch.rows) :][part]
-        labels = self.data.labels_of(self.rows[batch.rows[part]])
-        share, others = 1.0, labels
-        if self.data is self.place.images:
-            inputs = scale(inputs)
-            if len(partners):
-                inputs, share = mix(inputs, scale(partners), batch)
-                others = self.data.labels_of(self.rows[batch.partners[part]])
-            inputs = self.model.preprocess.resize(inputs)
-            draws = torch.from_numpy(batch.draws[part]).to(inputs.device, non_blocking=True)
-            inputs = augment(inputs, draws, config.augment_strength, config.flip != "none")
-            inputs = self.model.preprocess.normalise(inputs).contiguous(memory_format=torch.channels_last)
+        """Summed loss of a slice of this worker's rows, whose stored inputs, and then partners', are `wanted`."""
+        inputs, share = self.batches.inputs(batch, wanted, part)
         with autocast(inputs.device):
             logits = self.module(inputs)
-        loss = share * _cross_entropy(logits, labels, config)
-        return loss if share == 1.0 else loss + (1.0 - share) * _cross_entropy(logits, others, config)
+        return self.batches.loss(logits, batch, part, share)
 
     def save(self) -> None:
         """Write a checkpoint of this epoch; rank 0's is the gang's, but every worker may go on from it."""
@@ -250,10 +238,6 @@ def learns_from_plain_images(config: TrialConfig) -> bool:
     """Whether training and evaluation see each image as it is stored, every epoch the same, and never its mirror."""
     flips = config.tta or config.flip != "none"
     return not (config.augment_strength or flips or config.mixup or config.cutmix)
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor, config: TrialConfig) -> Tensor:
-    return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=config.label_smoothing)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

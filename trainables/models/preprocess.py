@@ -38,9 +38,15 @@ class Preprocess(nn.Module):
         self.spec = spec
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("factor", 1.0 / (255.0 * self.get_buffer("std")), persistent=False)
+        self.register_buffer("offset", -self.get_buffer("mean") / self.get_buffer("std"), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Network input, float (b, channels, side, side), of uint8 images (b, c, h, w)."""
+        side = (self.spec.side, self.spec.side)
+        if tuple(images.shape[-2:]) == side:  # scaling and normalising at one go
+            scaled = torch.addcmul(self.get_buffer("offset"), images.to(torch.float32), self.get_buffer("factor"))
+            return scaled.contiguous(memory_format=torch.channels_last)
         return self.normalise(self.resize(scale(images))).contiguous(memory_format=torch.channels_last)
 
     def resize(self, images: Tensor) -> Tensor:

@@ -1,0 +1,58 @@
+"""From a planned batch to what a network is trained on: inputs, augmented and normalised on the device, and labels."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.augment import augment, mix
+from trainables.config import TrialConfig
+from trainables.data.plan import PlannedBatch
+from trainables.data.resident import Residence, Rows
+from trainables.models.preprocess import Preprocess, scale
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What one trial makes of its images, or of their frozen features, in training."""
+
+    config: TrialConfig
+    """The trial's augmentation, mixtures and label smoothing."""
+    data: Residence
+    """Images or features, and labels."""
+    rows: Rows
+    """Rows of the store that the trial trains on; a batch's rows are positions within them."""
+    preprocess: Preprocess | None
+    """The network's preprocessing; None for features, which are taken as they are."""
+
+    def inputs(self, batch: PlannedBatch, wanted: Tensor, part: slice) -> tuple[Tensor, float]:
+        """Network inputs of a slice of the batch, and the share of their own labels in them.
+
+        `wanted` has the stored inputs of the batch's rows and, where it mixes, of their partners after them.
+        """
+        own, partners = wanted[: len(batch.rows)][part], wanted[len(batch.rows) :][part]
+        if self.preprocess is None:
+            return own, 1.0
+        share, config = 1.0, self.config
+        if not (len(partners) or config.augment_strength or config.flip != "none"):
+            return self.preprocess(own), share
+        images = scale(own)
+        if len(partners):
+            images, share = mix(images, scale(partners), batch)
+        images = self.preprocess.resize(images)
+        draws = torch.from_numpy(batch.draws[part]).to(images.device, non_blocking=True)
+        images = augment(images, draws, config.augment_strength, config.flip != "none")
+        return self.preprocess.normalise(images).contiguous(memory_format=torch.channels_last), share
+
+    def loss(self, logits: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
+        """Summed cross-entropy of a slice's logits, of which `share` are its own labels and the rest its partners'."""
+        own = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.rows[part]]))
+        if share == 1.0:
+            return own
+        others = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.partners[part]]))
+        return torch.lerp(others, own, share)
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.config.label_smoothing
+        return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
