@@ -96,7 +96,7 @@ def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     # A few epochs of many images teach more undistorted; few images are soon known by heart.
     strength = 0.2 if task.data.train < FEW_IMAGES else 0.0
     scratch = {
-        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "schedule": "triangular", "width": widths[-1], "depth": 3,
+        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "schedule": "triangular", "width": widths[1], "depth": 3,
         "activation": "relu", "ema_decay": 0.9, "weight_decay": 1e-2, "augment_strength": strength, "mixup": 0.0,
         "cutmix": 0.0, **flips,
     }  # fmt: skip
