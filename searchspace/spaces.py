@@ -30,6 +30,8 @@ class Task(Frozen):
     """Whether workers have a GPU; without one, the default space keeps to what two cores can train."""
 
 
+FEW_IMAGES = 10_000
+"""Training images below which the first guesses augment."""
 Space = Callable[[optuna.Trial, Task], dict[str, Any]]
 
 
@@ -91,9 +93,11 @@ def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     common = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
     # Photographs keep their meaning in a mirror; what comes in grey is often written, printed or scanned.
     flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
+    # A few epochs of many images teach more undistorted; few images are soon known by heart.
+    strength = 0.2 if task.data.train < FEW_IMAGES else 0.0
     scratch = {
-        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "schedule": "triangular", "width": widths[-1], "depth": 3,
-        "activation": "relu", "ema_decay": 0.9, "weight_decay": 1e-2, "augment_strength": 0.2, "mixup": 0.0,
+        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "schedule": "triangular", "width": widths[1], "depth": 3,
+        "activation": "relu", "ema_decay": 0.9, "weight_decay": 1e-2, "augment_strength": strength, "mixup": 0.0,
         "cutmix": 0.0, **flips,
     }  # fmt: skip
     convnet = {**scratch, "batch_norm": True, "whiten": True}

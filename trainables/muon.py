@@ -60,6 +60,6 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     x = x.T if tall else x
     for _ in range(ITERATIONS):
         gram = x @ x.T
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)  # a x + (b g + c g g) x
     x = x.T if tall else x
     return x.to(matrix.dtype)

@@ -4,8 +4,8 @@
 
 Both run in this process, in turn. The trial is the default space's first one, through `TrialRun` itself, as many epochs
 as its measured speed fits into the time; its seconds include set-up and the scoring of every epoch. The rival then gets
-the same seconds for its training alone, its cosine ending with them, and is scored after them. `--ablate` takes
-one choice away at a time, at the same number of epochs.
+the same seconds for its training alone, its cosine ending with them, and is scored after them. `--ablate` changes one
+choice at a time, at the same number of epochs.
 """
 
 import argparse
@@ -98,14 +98,15 @@ def main() -> None:
     place = Workplace.open(Group(0, 1, device), open_store(prepare(given.data)))
     config, data = default_config(place), place.store.summary
     epochs = fitting_epochs(place, config, given.seconds)
-    ablations = ABLATIONS if given.ablate else {}
+    base = config.model_dump()
+    ablations = {name: change for name, change in ABLATIONS.items() if given.ablate and base | change != base}
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in ("convnet", "resnet18", *ablations)}
     for seed in range(given.repeats):
         runs["convnet"].append(run_trial(place, config, epochs, seed))
         runs["resnet18"].append(train_resnet(place.store, runs["convnet"][-1]["seconds"], seed, device))
         for name, change in ablations.items():
             # Validated anew, for a change may be out of range.
-            runs[name].append(run_trial(place, TrialConfig(**(config.model_dump() | change)), epochs, seed))
+            runs[name].append(run_trial(place, TrialConfig(**(base | change)), epochs, seed))
         for name, found in runs.items():
             print(f"seed {seed}  {name:20s} {found[-1]}", flush=True)
     ratios = {name: error_ratio(found, runs["convnet"]) for name, found in runs.items() if name != "convnet"}
@@ -114,7 +115,7 @@ def main() -> None:
     figures = {name: {key: summary([run[key] for run in found]) for key in found[0]} for name, found in runs.items()}
     settings = {
         "data": data.name, "split": "val", "images": data.val, "device": device.type, "precision": precision(device),
-        "threads": torch.get_num_threads(), "epochs": epochs, "config": config.model_dump(), "ablations": ablations,
+        "threads": torch.get_num_threads(), "epochs": epochs, "config": base, "ablations": ablations,
     }  # fmt: skip
     arguments = [f"--data {data.name}", f"--seconds {given.seconds:g}", f"--repeats {given.repeats}"]
     print(

@@ -34,17 +34,17 @@ def load_digits_split() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch
 
 
 def make_network(config: dict[str, Any]) -> nn.Sequential:
-    """The CNN as one writes it by hand."""
-    layers: list[nn.Module] = []
-    incoming, width = 1, config["width"]
+    """The convnet's shape as one writes it by hand: the same convolutions on the same maps."""
+    layers: list[nn.Module] = [nn.Conv2d(1, 8, 2), nn.ReLU()]
+    incoming = 8
     for block in range(config["depth"]):
-        layers += [nn.Conv2d(incoming, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        width = config["width"] * (4 if block else 1)
+        pool = [nn.MaxPool2d(2)] if block == 0 else []
+        layers += [nn.Conv2d(incoming, width, 3, padding=1, bias=False), *pool, nn.BatchNorm2d(width), nn.ReLU()]
+        layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         incoming = width
-        if block == 0:
-            layers.append(nn.MaxPool2d(2))
-            width *= 2
     return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(config["dropout"]), nn.Linear(incoming, 10)
+        *layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(config["dropout"]), nn.Linear(incoming, 10)
     )
 
 

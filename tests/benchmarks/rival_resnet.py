@@ -5,6 +5,7 @@ transforms in a DataLoader. It gets bf16 autocast and channels_last too, for the
 """
 
 import math
+import os
 import time
 from typing import Any
 
@@ -20,7 +21,7 @@ from trainables.data.store import Store
 from trainables.device import autocast
 
 BATCH, RATE, MOMENTUM, DECAY = 128, 0.1, 0.9, 5e-4
-LOADERS = 2
+LOADERS = max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 class Images(Dataset[tuple[Tensor, int]]):
