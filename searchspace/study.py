@@ -25,7 +25,7 @@ def create_study(spec: SearchSpec) -> optuna.Study:
     if not spec.storage:
         spec.folder.mkdir(parents=True)
     try:
-        return optuna.create_study(
+        study = optuna.create_study(
             storage=_storage_to_write(spec), study_name=spec.name, direction="maximize",
             sampler=make_sampler(spec.seed),
         )  # fmt: skip
@@ -33,6 +33,8 @@ def create_study(spec: SearchSpec) -> optuna.Study:
         raise UserError(
             f"--name {spec.name!r}: --storage {spec.storage!r} holds a study of this name already"
         ) from error
+    flush_study(study)
+    return study
 
 
 def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:

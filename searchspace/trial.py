@@ -31,7 +31,7 @@ class Trial(tune.Trainable):
         report: EpochReport = ray.get(self.mailbox.next_report.remote(self.slot))
         return {
             "epoch": report.epoch,
-            "score": report.score,
+            "merit": report.merit,
             "report": report.model_dump_json(),
             "done": report.status != "running",
         }

@@ -10,7 +10,7 @@ from searchspace.scheduler import make_scheduler, rungs
 from searchspace.searcher import StudySearcher
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
-from searchspace.study import config_of, create_study, curve_of, load_study
+from searchspace.study import config_of, create_study, curve_of, flush_study, load_study
 from trainables.config import Assignment, EpochReport, TrialConfig, failure
 from trainables.errors import UserError
 
@@ -49,6 +49,12 @@ def tell(searcher, trial_id, *reports, end=True):
     return number
 
 
+def recorded(searcher, spec):
+    """The trials as another process reads them."""
+    flush_study(searcher._study)
+    return load_study(spec, spec.folder).trials
+
+
 def epoch(number, score, status="running"):
     return EpochReport(trial="t", epoch=number, score=score, status=status, seconds=1.0, total_seconds=float(number))
 
@@ -60,7 +66,7 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
     tell(searcher, "b", epoch(1, 0.1))
     tell(searcher, "c", epoch(1, 0.1), failure("t", "diverged", 2))
     searcher.on_trial_complete("d", None, error=True)
-    trials = load_study(spec, spec.folder).trials
+    trials = recorded(searcher, spec)
     assert [t.state for t in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
     assert trials[0].value == 0.9
     assert trials[0].intermediate_values == {i: i / 10 for i in range(1, 10)}
@@ -75,7 +81,7 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
 def test_an_epoch_told_twice_is_recorded_once(searcher, spec):
     searcher.suggest("a")
     tell(searcher, "a", epoch(1, 0.1), epoch(2, 0.2), epoch(2, 0.7), epoch(1, 0.9), epoch(3, 0.3))
-    trial = load_study(spec, spec.folder).trials[0]
+    trial = recorded(searcher, spec)[0]
     assert trial.intermediate_values == {1: 0.1, 2: 0.2, 3: 0.3}
     assert [r.epoch for r in curve_of(trial)] == [1, 2, 3]
 
@@ -85,7 +91,7 @@ def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
     searcher.suggest("b")
     tell(searcher, "a", epoch(1, 0.1), epoch(2, 0.2), end=False)
     searcher.end()
-    trials = load_study(spec, spec.folder).trials
+    trials = recorded(searcher, spec)
     assert [(t.state, t.user_attrs["reason"]) for t in trials] == [
         (TrialState.PRUNED, "time budget"), (TrialState.FAIL, "time budget"),
     ]  # fmt: skip
@@ -237,3 +243,22 @@ def test_two_studies_of_one_name_in_one_storage_are_refused(tmp_path):
     create_study(make_spec(name="s", results=str(tmp_path / "a"), storage=url))
     with pytest.raises(UserError, match="holds a study of this name"):
         create_study(make_spec(name="s", results=str(tmp_path / "b"), storage=url))
+
+
+def test_among_equal_scores_the_lower_loss_counts_but_never_an_image():
+    better, worse = epoch(1, 0.9), epoch(1, 0.9).model_copy(update={"val_loss": 2.0})
+    assert better.merit > worse.merit
+    one_image_in_a_million = epoch(1, 0.9 + 1e-6).model_copy(update={"val_loss": 1e6})
+    assert one_image_in_a_million.merit > better.merit
+
+
+def test_trials_wait_for_gangs_that_are_warm_or_nearly(task, spec):
+    capacity = [1]
+    searcher = StudySearcher(create_study(spec), default_space, task, spec, lambda *_: None, lambda: capacity[0])
+    assert searcher.suggest("a") is not None
+    assert searcher.suggest("b") is None
+    capacity[0] = 2
+    assert searcher.suggest("b") is not None
+    tell(searcher, "a", epoch(1, 0.5))
+    assert searcher.suggest("c") is not None, "the first one's gang is free again"
+    assert len(recorded(searcher, spec)) == 3

@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["search", "final", "winner", "test"]
 Status = Literal["running", "complete", "failed"]
+LOSS_WEIGHT = 1e-9
+"""Of a nat against accuracy: at most a ten-millionth, less than one image in any validation split."""
 
 
 class Frozen(BaseModel):
@@ -127,6 +129,11 @@ class EpochReport(Frozen):
     """Whether the trial goes on, has run its full length, or failed."""
     reason: str = ""
     """Why it failed: `diverged`, `out of memory`, or the error's one line."""
+
+    @property
+    def merit(self) -> float:
+        """What early stopping compares: the score, and among equal ones the lower loss, which no image outweighs."""
+        return self.score - LOSS_WEIGHT * min(self.val_loss, 100.0)
 
 
 def failure(trial: str, reason: str, epoch: int = 0) -> EpochReport:
