@@ -7,7 +7,6 @@ training epoch begins: searchspace prints it, the rivals' first epoch's report s
 """
 
 import argparse
-import json
 import re
 import shutil
 import subprocess
@@ -18,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from record import summary, write_record
+from record import last_json, summary, write_record
 
 from trainables.data.store import prepare
 
@@ -54,7 +53,7 @@ def rival_start(script: str, *arguments: object) -> float:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{script} failed:\n{done.stderr[-3000:]}")
-    return float(json.loads(done.stdout.strip().splitlines()[-1])["began"]) - started
+    return float(last_json(done.stdout)["began"]) - started
 
 
 def main() -> None:

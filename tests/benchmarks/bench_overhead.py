@@ -9,7 +9,6 @@ trial's time by Tune's own clock less the seconds in its training loop.
 """
 
 import argparse
-import json
 import os
 import shutil
 import statistics
@@ -17,12 +16,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cnn import FACTOR, GRACE, MAX_EPOCHS
-from record import percentile, summary, write_record
+from record import last_json, percentile, summary, write_record
 
 HERE = Path(__file__).parent
 SLOTS = (2, 8)
@@ -65,8 +63,7 @@ def ray_pattern(trials: int, slots: int, seed: int) -> dict[str, float]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"rival_ray.py failed:\n{done.stderr[-3000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return {"trial_p50": found["outside_training"]}
+    return {"trial_p50": last_json(done.stdout)["outside_training"]}
 
 
 def main() -> None:

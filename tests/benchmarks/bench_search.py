@@ -22,11 +22,12 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cnn import FACTOR, GRACE, MAX_EPOCHS
-from record import summary, write_record
+from record import last_json, summary, write_record
 
 HERE = Path(__file__).parent
 ACCOUNT = re.compile(
-    r"search: (\d+) trials, (\d+) epochs in ([\d.]+) s after a start of ([\d.]+) s; the gangs trained (\d+)%"
+    r"search: (\d+) trials, (\d+) epochs in ([\d.]+) s, the first step after ([\d.]+) s; "
+    r"training (\d+) % .*when warm, training ([\d.]+) %"
 )
 
 
@@ -38,8 +39,7 @@ def run_rival(script: str, *arguments: object) -> dict[str, Any]:
     )
     if done.returncode:
         raise SystemExit(f"{script} failed:\n{done.stderr[-3000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found | {"wall": time.perf_counter() - started}
+    return last_json(done.stdout) | {"wall": time.perf_counter() - started}
 
 
 def run_searchspace(trials: int, seed: int) -> dict[str, Any]:
@@ -58,16 +58,14 @@ def run_searchspace(trials: int, seed: int) -> dict[str, Any]:
         raise SystemExit(f"searchspace failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
     rows = json.loads(leaderboard(results / "bench"))
     shutil.rmtree(results)
-    searching, start, share = float(account[3]), float(account[4]), int(account[5]) / 100
-    slots = max(1, len(os.sched_getaffinity(0)))
     return {
         "wall_with_finals_and_export": wall,
-        "seconds": start + searching,
-        "cold_start": start,
+        "seconds": float(account[3]),
+        "first_step": float(account[4]),
         "epochs": int(account[2]),
         "best": max((r["score"] for r in rows if r["status"] == "complete"), default=0.0),
-        "training_share": share,
-        "outside_training_per_trial": searching * (1 - share) * slots / trials,
+        "training_share": int(account[5]) / 100,
+        "training_share_when_warm": float(account[6]) / 100,
     }
 
 

@@ -36,3 +36,9 @@ def summary(values: list[float]) -> dict[str, float]:
 def percentile(values: list[float], percent: float) -> float:
     """Linear between the nearest ranks."""
     return float(np.percentile(values, percent))
+
+
+def last_json(text: str) -> dict[str, Any]:
+    """The last line that is a JSON object; Ray prints its own lines before and after."""
+    found: dict[str, Any] = json.loads([line for line in text.splitlines() if line.startswith("{")][-1])
+    return found
