@@ -164,8 +164,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
             study.enqueue_trial(values)
     progress = Progress(spec.trials, plan.shape.slots, clock)
     with gangs(plan, spec.folder, progress.warm) as pool:
-        searcher = StudySearcher(study, plan.space, plan.task, spec, progress, pool.capacity)
-        run_search(spec, searcher, pool)
+        run_search(spec, StudySearcher(study, plan.space, plan.task, spec, progress), pool)
         clock.say(progress.account())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
         run_finals(spec, study, pool, clock.say)

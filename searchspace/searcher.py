@@ -22,30 +22,16 @@ Listener = Callable[[Event, int, EpochReport | None], None]
 class StudySearcher(Searcher):
     """Ask and tell: COMPLETE only at full length, PRUNED when ASHA stopped it, FAIL with the reason."""
 
-    def __init__(
-        self,
-        study: optuna.Study,
-        space: Space,
-        task: Task,
-        spec: SearchSpec,
-        listener: Listener,
-        capacity: Callable[[], int] | None = None,
-    ) -> None:
-        """Draw configurations for `task` from `space`; `listener` hears of every event, after the study has it.
-
-        No more than `capacity()` trials are given out at a time, which may grow.
-        """
+    def __init__(self, study: optuna.Study, space: Space, task: Task, spec: SearchSpec, listener: Listener) -> None:
+        """Draw configurations for `task` from `space`; `listener` hears of every event, after the study has it."""
         super().__init__(metric="merit", mode="max")
         self._study, self._space, self._task, self._spec = study, space, task, spec
         self._listen = listener
-        self._capacity = capacity or (lambda: spec.trials)
         self._running: dict[str, optuna.Trial] = {}
         self._curves: dict[str, list[EpochReport]] = {}
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """Ask the study for the next trial, and make it an assignment; None while no gang would train it."""
-        if len(self._running) >= self._capacity():
-            return None
+    def suggest(self, trial_id: str) -> dict[str, Any]:
+        """Ask the study for the next trial, and make it an assignment."""
         trial = self._study.ask()
         config = draw_config(self._space, trial, self._task, self._spec.pins)
         seed = derive_seed(self._spec.seed, "trial", trial.number)

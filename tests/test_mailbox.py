@@ -199,3 +199,11 @@ def test_a_broken_gang_goes_home(rank):
         assert await waiting is None
 
     run(scenario)
+
+
+def test_a_claim_gets_the_slot_it_prefers_or_the_first_that_is_free():
+    async def scenario():
+        box = Mailbox(3)
+        assert [await box.claim(1), await box.claim(1), await box.claim(7)] == [1, 0, 2]
+
+    run(scenario)

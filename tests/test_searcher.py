@@ -250,15 +250,3 @@ def test_among_equal_scores_the_lower_loss_counts_but_never_an_image():
     assert better.merit > worse.merit
     one_image_in_a_million = epoch(1, 0.9 + 1e-6).model_copy(update={"val_loss": 1e6})
     assert one_image_in_a_million.merit > better.merit
-
-
-def test_trials_wait_for_gangs_that_are_warm_or_nearly(task, spec):
-    capacity = [1]
-    searcher = StudySearcher(create_study(spec), default_space, task, spec, lambda *_: None, lambda: capacity[0])
-    assert searcher.suggest("a") is not None
-    assert searcher.suggest("b") is None
-    capacity[0] = 2
-    assert searcher.suggest("b") is not None
-    tell(searcher, "a", epoch(1, 0.5))
-    assert searcher.suggest("c") is not None, "the first one's gang is free again"
-    assert len(recorded(searcher, spec)) == 3

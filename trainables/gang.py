@@ -42,15 +42,13 @@ class GangPool:
             for slot in range(shape.slots)
         ]
         # A starting gang keeps two cores busy: more at a time would only make the first one late.
-        self._at_once = max(1, round(shape.slots * shape.workers * shape.cpus) // 2)
-        self._warm = 0
-        self._starters = ThreadPoolExecutor(max_workers=self._at_once)
+        at_once = max(1, round(shape.slots * shape.workers * shape.cpus) // 2)
+        self._starters = ThreadPoolExecutor(max_workers=at_once)
         self._starts = [self._starters.submit(self._start, slot) for slot in range(shape.slots)]
 
     def _start(self, slot: int) -> None:
         self._fits[slot].start()
         info = ray.get(self.mailbox.warm.remote(slot))
-        self._warm += 1
         if info is not None:
             self._when_warm(slot, info)
 
@@ -91,10 +89,6 @@ class GangPool:
                 failure_config=ray.train.FailureConfig(max_failures=-1),
             ),
         )  # fmt: skip
-
-    def capacity(self) -> int:
-        """Trials that gangs are warm for, or will be soon: more would only be in the way of their start."""
-        return min(self.shape.slots, self._warm + self._at_once)
 
     def ready(self) -> list[GangInfo]:
         """Wait for all gangs, and return what they are; one that is gone for good is not among them."""

@@ -59,8 +59,8 @@ class Mailbox:
 
     # What owners of a slot call.
 
-    async def claim(self) -> int:
-        """Wait for a free slot and take it; one whose gang is gone for good only when all are."""
+    async def claim(self, preferred: int = 0) -> int:
+        """Wait for a free slot and take it, the preferred one if it is free; a broken one only when all are."""
 
         def usable() -> list[int]:
             whole = {slot: desk for slot, desk in self._desks.items() if not desk.broken} or self._desks
@@ -68,7 +68,7 @@ class Mailbox:
 
         async with self._changed:
             await self._changed.wait_for(usable)
-            slot = usable()[0]
+            slot = preferred if preferred in usable() else usable()[0]
             self._desks[slot].free = False
             return slot
 
