@@ -76,7 +76,7 @@ def main() -> None:
     ratio = figures["ray"]["median"] / figures["searchspace"]["median"]
     print(f"ray / searchspace = {ratio:.2f}")
     record = {"unit": "seconds", "ways": figures, "ratios": {"ray / searchspace": ratio}}
-    print(write_record("coldstart", record, [f"--repeats {given.repeats}"]))
+    print(write_record("bench_coldstart", record, [f"--repeats {given.repeats}"]))
 
 
 if __name__ == "__main__":

@@ -115,7 +115,7 @@ def main() -> None:
         ratio = statistics.median(plain) / statistics.median(ours)
         figures["suggestion"][str(size)] = {"window": summary(ours), "optuna": summary(plain), "optuna / window": ratio}
         print(size, figures["suggestion"][str(size)], flush=True)
-    print(write_record("growth", figures, [f"--trials {given.trials}"]))
+    print(write_record("bench_growth", figures, [f"--trials {given.trials}"]))
 
 
 if __name__ == "__main__":

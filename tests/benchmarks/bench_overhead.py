@@ -86,7 +86,7 @@ def main() -> None:
     for name, value in ratios.items():
         print(f"{name} = {value:.0f}")
     arguments = [f"--trials {given.trials}", f"--ray-trials {given.ray_trials}", f"--repeats {given.repeats}"]
-    print(write_record("overhead", {"unit": "seconds", "ways": figures, "ratios": ratios}, arguments))
+    print(write_record("bench_overhead", {"unit": "seconds", "ways": figures, "ratios": ratios}, arguments))
 
 
 if __name__ == "__main__":

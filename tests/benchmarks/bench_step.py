@@ -241,7 +241,7 @@ def main() -> None:
     options = {"--width": given.width, "--batch-size": given.batch_size, "--epochs": given.epochs}
     options |= {"--images": given.images, "--repeats": given.repeats, "--data": name}
     arguments = [f"{option} {value}" for option, value in options.items()]
-    print(write_record(f"step_{name}", {"settings": settings, **figures}, arguments))
+    print(write_record(f"bench_step_{name}", {"settings": settings, **figures}, arguments))
 
 
 if __name__ == "__main__":
