@@ -4,12 +4,14 @@ import dataclasses
 import itertools
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from trainables import checkpoint as checkpoints
 from trainables.checkpoint import INDEX, read_checkpoint
 from trainables.config import Assignment, TrialConfig
 from trainables.device import set_precision
@@ -110,6 +112,7 @@ def test_a_checkpoint_continues_to_the_same_end(place, tmp_path, name):
     first = TrialRun(assignment(tmp_path / "cut", config), place)
     first.epoch()
     first.save()
+    first.close()
     second = TrialRun(assignment(tmp_path / "cut", config), place)
     assert second.epochs == 1
     reports = train(second)
@@ -123,6 +126,7 @@ def test_a_damaged_checkpoint_is_not_used(place, tmp_path, damage):
     run = TrialRun(assignment(tmp_path), place)
     run.epoch()
     run.save()
+    run.close()
     file = next(run.folder.glob("*.safetensors"))
     content = bytearray(file.read_bytes())
     if damage == "truncated":
@@ -273,3 +277,28 @@ def test_a_batch_smaller_than_the_gang_is_refused(place, tmp_path):
     gang = dataclasses.replace(place, group=Group(0, 8, torch.device("cpu")))
     with pytest.raises(ValueError, match="batch_size 4 is smaller than the gang's 8 workers"):
         TrialRun(assignment(tmp_path, CONVNET.model_copy(update={"batch_size": 4})), gang)
+
+
+def test_a_checkpoint_is_of_the_moment_it_was_asked_for(place, tmp_path, monkeypatch):
+    run = TrialRun(assignment(tmp_path, CONFIGS["everything"]), place)
+    run.epoch()
+    then = weights(run)
+    write, may = checkpoints.write_checkpoint, threading.Event()
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda *found: may.wait(10) and write(*found))
+    run.save()
+    run.epoch()  # goes on while the disk is slow
+    may.set()
+    run.close()
+    resumed = TrialRun(assignment(tmp_path, CONFIGS["everything"]), place)
+    assert resumed.epochs == 1
+    for name, tensor in weights(resumed).items():
+        assert torch.equal(tensor, then[name]), name
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said(place, tmp_path):
+    run = TrialRun(assignment(tmp_path), place)
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    run.folder.write_text("a file where the folder should be")
+    run.save()
+    with pytest.raises(OSError, match="checkpoints"):
+        run.close()

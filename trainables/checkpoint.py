@@ -4,13 +4,16 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
+THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
+"""Writes this process's checkpoints."""
 INDEX = "checkpoint.json"
 """Names the newest good file, its hash and what is not a tensor; replaced last, in one rename."""
 
@@ -38,6 +41,27 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != file:
             old.unlink(missing_ok=True)
+
+
+class Writer:
+    """Writes one trial's checkpoints in the background: training goes on while the disk is busy."""
+
+    def __init__(self, folder: Path) -> None:
+        """Write into `folder`."""
+        self._folder = folder
+        self._writing: Future[None] | None = None
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Begin to write a copy of `checkpoint`; raises what stood in the way of the one before."""
+        self.close()
+        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in checkpoint.tensors.items()}
+        self._writing = THREAD.submit(write_checkpoint, self._folder, replace(checkpoint, tensors=copies))
+
+    def close(self) -> None:
+        """Wait until nothing is being written; raises what stood in its way."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            writing.result()
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:

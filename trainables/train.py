@@ -84,6 +84,7 @@ class TrialRun:
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
         self.epochs = 0
+        self._writer = checkpoints.Writer(self.folder)
         self._resume()
         self.saved = time.perf_counter()
         self.setup_seconds = self.total_seconds = self.saved - started
@@ -196,15 +197,22 @@ class TrialRun:
         return self.batches.loss(logits, batch, part, share)
 
     def save(self) -> None:
-        """Write a checkpoint of this epoch; rank 0's is the gang's, but every worker may go on from it."""
+        """Begin to write a checkpoint of this epoch, from a copy, while training goes on.
+
+        Rank 0's is the gang's, but every worker may go on from it. Raises what stood in the way of the one before.
+        """
         tensors = {f"weights.{k}": v for k, v in self.learner.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         tensors |= checkpoints.optimizer_tensors(self.optimizer)
         tensors["generator"] = torch.get_rng_state()
         if self.place.group.rank == 0:
-            checkpoints.write_checkpoint(self.folder, Checkpoint(self.epochs, self.micro_batch, tensors))
+            self._writer.write(Checkpoint(self.epochs, self.micro_batch, tensors))
         self.saved = time.perf_counter()
+
+    def close(self) -> None:
+        """Wait for the checkpoint that is being written."""
+        self._writer.close()
 
     def seconds_since_save(self) -> float:
         """Seconds since the last checkpoint, or the start."""
@@ -212,6 +220,7 @@ class TrialRun:
 
     def forget(self) -> None:
         """Delete this trial's checkpoints: it is over."""
+        self.close()
         checkpoints.remove_checkpoints(self.folder)
 
     def _resume(self) -> None:

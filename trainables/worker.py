@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections import deque
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,10 @@ class Post:
             raise error
 
     def _train(self, assignment: Assignment) -> None:
-        run = TrialRun(assignment, self.place)
+        with closing(TrialRun(assignment, self.place)) as run:
+            self._run(run, assignment)
+
+    def _run(self, run: TrialRun, assignment: Assignment) -> None:
         while not run.done:
             wait = time.perf_counter() - self.told
             report = run.epoch().model_copy(update={"wait_seconds": wait})

@@ -10,7 +10,6 @@ what is compared. Searchspace runs its search only (one finalist's retraining an
 import argparse
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -21,14 +20,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from account import read_account
 from cnn import FACTOR, GRACE, MAX_EPOCHS
 from record import last_json, summary, write_record
 
 HERE = Path(__file__).parent
-ACCOUNT = re.compile(
-    r"search: (\d+) trials, (\d+) epochs in ([\d.]+) s, the first step after ([\d.]+) s; "
-    r"training (\d+) % .*when warm, training ([\d.]+) %"
-)
 
 
 def run_rival(script: str, *arguments: object) -> dict[str, Any]:
@@ -53,20 +49,13 @@ def run_searchspace(trials: int, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, env=os.environ)
     wall = time.perf_counter() - started
-    account = ACCOUNT.search(done.stdout)
+    account = read_account(done.stdout)
     if done.returncode or account is None:
         raise SystemExit(f"searchspace failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
     rows = json.loads(leaderboard(results / "bench"))
     shutil.rmtree(results)
-    return {
-        "wall_with_finals_and_export": wall,
-        "seconds": float(account[3]),
-        "first_step": float(account[4]),
-        "epochs": int(account[2]),
-        "best": max((r["score"] for r in rows if r["status"] == "complete"), default=0.0),
-        "training_share": int(account[5]) / 100,
-        "training_share_when_warm": float(account[6]) / 100,
-    }
+    best = max((r["score"] for r in rows if r["status"] == "complete"), default=0.0)
+    return {"wall_with_finals_and_export": wall, **account, "best": best}
 
 
 def leaderboard(folder: Path) -> str:

@@ -25,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
+from account import read_account
 from record import summary, write_record
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
@@ -40,7 +41,6 @@ AIRBENCH = {
     "batch_size": 1024, "warmup": 0.1, "schedule": "triangular", "label_smoothing": 0.2, "weight_decay": 1e-2,
     "flip": "alternating", "tta": True, "augment_strength": 0.1, "ema_decay": 0.9,
 }  # fmt: skip
-ACCOUNT = re.compile(r"search: (\d+) trials, (\d+) epochs in ([\d.]+) s after a start of ([\d.]+) s")
 TESTED = re.compile(r"test, once, ([\d,]+) images: accuracy ([\d.]+)%")
 
 
@@ -170,13 +170,11 @@ def run_search(size: Size, trials: int, gpus_per_worker: float, *options: object
         [sys.executable, "-m", "searchspace.run", *map(str, arguments)], capture_output=True, text=True, check=False
     )
     wall = time.perf_counter() - started
-    account, tested = ACCOUNT.search(done.stdout), TESTED.search(done.stdout)
+    account, tested = read_account(done.stdout), TESTED.search(done.stdout)
     if done.returncode or account is None or tested is None:
         raise SystemExit(f"the search failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
-    return {
-        "wall": wall, "start": float(account[4]), "search": float(account[3]), "epochs": int(account[2]),
-        "trials_a_minute": 60 * trials / float(account[3]), "test_accuracy": float(tested[2]) / 100,
-    }  # fmt: skip
+    warm = account["seconds"] - account["first_step"]
+    return {"wall": wall, **account, "trials_a_minute": 60 * trials / warm, "test_accuracy": float(tested[2]) / 100}
 
 
 def measure_packed(size: Size) -> dict[str, Any]:
