@@ -22,13 +22,13 @@ PATIENCE = 60.0
 
 
 class WriteBehindJournal(BaseJournalBackend):
-    """Entries in memory, and in an Optuna journal file soon after."""
+    """Entries in memory until they are in an Optuna journal file, soon after."""
 
     def __init__(self, path: Path) -> None:
         """Take up the journal at `path`, or begin it."""
         self._path, self._file = path, JournalFileBackend(str(path))
-        self._entries: list[dict[str, Any]] = list(self._file.read_logs(0))
-        self._written = len(self._entries)
+        self._first = self._written = self._read = sum(1 for _ in self._file.read_logs(0))
+        self._entries: list[dict[str, Any]] = []
         self._trouble: OSError | None = None
         self._changed = threading.Condition()
         threading.Thread(target=self._write_for_ever, name="journal", daemon=True).start()
@@ -42,22 +42,30 @@ class WriteBehindJournal(BaseJournalBackend):
             self._changed.notify_all()
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        """Entries from a number on."""
+        """Entries from a number on; what was read, and is on disk, is kept there alone."""
         with self._changed:
-            return self._entries[log_number_from:]
+            if log_number_from >= self._first:
+                self._read = log_number_from
+                return self._entries[log_number_from - self._first :]
+        self.flush()
+        return self._file.read_logs(log_number_from)
 
     def flush(self) -> None:
         """Wait until everything is on disk; raises what stands in the way, such as a full disk, after `PATIENCE`."""
         with self._changed:
-            done = self._changed.wait_for(lambda: self._written == len(self._entries), timeout=PATIENCE)
+            done = self._changed.wait_for(lambda: self._written == self._count, timeout=PATIENCE)
         if not done:
             raise self._trouble or TimeoutError(f"{self._path} could not be written in {PATIENCE:.0f} s")
+
+    @property
+    def _count(self) -> int:
+        return self._first + len(self._entries)
 
     def _write_for_ever(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._written < len(self._entries))
-                batch = self._entries[self._written :]
+                self._changed.wait_for(lambda: self._written < self._count)
+                batch = self._entries[self._written - self._first :]
             self._append(batch)
 
     def _append(self, batch: list[dict[str, Any]]) -> None:
@@ -71,4 +79,7 @@ class WriteBehindJournal(BaseJournalBackend):
             return
         with self._changed:
             self._written += len(batch)
+            done = min(self._written, self._read) - self._first
+            del self._entries[:done]
+            self._first += done
             self._changed.notify_all()

@@ -39,6 +39,18 @@ def test_entries_are_on_disk_in_order_when_flush_returns(tmp_path):
     assert entries(tmp_path / "journal") == [{"number": number} for number in range(500)]
 
 
+def test_what_is_read_and_on_disk_takes_no_memory_and_can_be_read_again(tmp_path):
+    journal = WriteBehindJournal(tmp_path / "journal")
+    for number in range(100):
+        journal.append_logs([{"number": number}])
+        list(journal.read_logs(number))
+    journal.flush()
+    journal.append_logs([{"number": 100}])
+    journal.flush()
+    assert len(journal._entries) < 5
+    assert [entry["number"] for entry in journal.read_logs(0)] == list(range(101))
+
+
 def test_a_journal_is_taken_up_where_it_ended(tmp_path):
     first = WriteBehindJournal(tmp_path / "journal")
     first.append_logs([{"number": 0}])
