@@ -9,23 +9,61 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.checkpoint import write_atomically
+from trainables.config import Frozen, TrialConfig
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, precision
+from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
+from trainables.models.preprocess import InputSpec
+
+
+class Backbone(Frozen):
+    """What a trial needs to know of a frozen backbone whose features are on disk: it need not load the backbone."""
+
+    spec: InputSpec
+    """What the backbone saw."""
+    features: int
+    """Numbers an image."""
+    parameters: int
+    """Of the backbone."""
+
+
+def learns_from_features(config: TrialConfig) -> bool:
+    """Whether the backbone is frozen and sees each image as it is stored, every epoch the same, never its mirror."""
+    flips = config.tta or config.flip != "none"
+    plain = not (config.augment_strength or flips or config.mixup or config.cutmix)
+    return config.freeze == "all" and is_pretrained(config.model) and plain
+
+
+def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> Backbone | None:
+    """The configuration's backbone, if its features are on disk."""
+    card = _card(config, store, device)
+    return Backbone.model_validate_json(card.read_text()) if card.is_file() else None
 
 
 def frozen_features(
-    model: Classifier, name: str, store: Store, device: torch.device
+    model: Classifier, config: TrialConfig, store: Store, device: torch.device
 ) -> np.memmap[Any, np.dtype[np.float32]]:
     """Features of train, then val, (images, features), memory-mapped; the first caller on a node computes them."""
-    folder = store.path / "features"
-    folder.mkdir(exist_ok=True)
-    file = folder / f"{name.replace('/', '-')}-{model.preprocess.spec.side}-{precision(device)}.npy"
+    card = _card(config, store, device)
+    file = card.with_suffix(".npy")
+    card.parent.mkdir(exist_ok=True)
     with FileLock(str(file) + ".lock"):
-        if not file.is_file():
+        if not card.is_file():
             _compute(model, store.images, device, file)
+            trunk = model.network.trunk
+            width = int(np.load(file, mmap_mode="r").shape[1])
+            parameters = sum(p.numel() for p in trunk.parameters())
+            found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
+            write_atomically(card, found.model_dump_json().encode())  # last: it says that the features are whole
     features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
     return features
+
+
+def _card(config: TrialConfig, store: Store, device: torch.device) -> Path:
+    name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}-{precision(device)}"
+    return store.path / "features" / (name + ".json")
 
 
 def _compute(model: Classifier, images: NDArray[np.uint8], device: torch.device, file: Path) -> None:

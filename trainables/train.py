@@ -12,18 +12,18 @@ from trainables import checkpoint as checkpoints
 from trainables.average import Average
 from trainables.batches import Batches
 from trainables.checkpoint import Checkpoint
-from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.config import Assignment, EpochReport
 from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
 from trainables.data.residence import memory_budget, settle
 from trainables.data.resident import Residence
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.evaluate import Inputs, evaluate
-from trainables.features import frozen_features
+from trainables.features import frozen_features, known_backbone, learns_from_features
 from trainables.group import Group
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
-from trainables.models.registry import build_model
+from trainables.models.registry import build_head, build_model
 from trainables.models.whiten import fit_whitening
 from trainables.optim import make_optimizer, schedule, set_rate
 
@@ -70,7 +70,8 @@ class TrialRun:
         torch.manual_seed(assignment.seed)
         self.assignment, self.place = assignment, place
         self.folder = Path(assignment.folder) / "checkpoints"
-        self.model: Classifier = build_model(config, store.summary)
+        self.model, unseen = self._build()
+        self.parameters = unseen + sum(p.numel() for p in self.model.parameters())
         fit_whitening(self.model, store)
         self.model.to(group.device).to(memory_format=torch.channels_last)
         self.data, self.learner = self._inputs()
@@ -89,13 +90,22 @@ class TrialRun:
         self.saved = time.perf_counter()
         self.setup_seconds = self.total_seconds = self.saved - started
 
+    def _build(self) -> tuple[Classifier, int]:
+        """The classifier, and the parameters of a frozen backbone that need not be loaded, its features being there."""
+        config, store = self.assignment.config, self.place.store
+        if learns_from_features(config) and self.assignment.kind != "winner":  # a winner is kept whole
+            known = known_backbone(config, store, self.place.group.device)
+            if known is not None:
+                return build_head(config, store.summary, known.spec, known.features), known.parameters
+        return build_model(config, store.summary), 0
+
     def _inputs(self) -> tuple[Residence, nn.Module]:
         """Images and the network; or, if only the head learns and images stay plain, frozen features and the head."""
-        network = self.model.network
-        if not (network.trunk_is_frozen and learns_from_plain_images(self.assignment.config)):
+        config, network = self.assignment.config, self.model.network
+        if not learns_from_features(config):
             return self.place.images, network
         store, device = self.place.store, self.place.group.device
-        features = frozen_features(self.model, self.assignment.config.model, store, device)
+        features = frozen_features(self.model, config, store, device)
         return settle(features, store.labels, device, self.place.memory), network.head
 
     def _evaluated(self) -> Inputs:
@@ -141,7 +151,7 @@ class TrialRun:
         return EpochReport(
             trial=assignment.trial, epoch=self.epochs, score=score, val_loss=val_loss, train_loss=train_loss,
             seconds=seconds, total_seconds=self.total_seconds, images_per_second=len(self.rows) / trained,
-            parameters=sum(p.numel() for p in self.model.parameters()), micro_batch=self.micro_batch,
+            parameters=self.parameters, micro_batch=self.micro_batch,
             setup_seconds=self.setup_seconds if self.epochs == 1 else 0.0,
             status="complete" if self.done else "running",
         )  # fmt: skip
@@ -241,12 +251,6 @@ class TrialRun:
         if self.average is not None:
             self.learner.load_state_dict(self.average.module.state_dict())
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
-
-
-def learns_from_plain_images(config: TrialConfig) -> bool:
-    """Whether training and evaluation see each image as it is stored, every epoch the same, and never its mirror."""
-    flips = config.tta or config.flip != "none"
-    return not (config.augment_strength or flips or config.mixup or config.cutmix)
 
 
 def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

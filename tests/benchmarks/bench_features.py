@@ -27,6 +27,8 @@ from trainables.data.resident import Residence
 from trainables.data.store import open_store, prepare
 from trainables.device import precision
 from trainables.group import Group
+from trainables.models.classifier import Classifier
+from trainables.models.registry import build_model
 from trainables.train import TrialRun, Workplace
 
 CONFIG = TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2, batch_size=32)
@@ -34,6 +36,9 @@ CONFIG = TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2, 
 
 class Uncached(TrialRun):
     """A trial that runs its frozen backbone on every image in every epoch."""
+
+    def _build(self) -> tuple[Classifier, int]:
+        return build_model(CONFIG, self.place.store.summary), 0
 
     def _inputs(self) -> tuple[Residence, nn.Module]:
         return self.place.images, self.model.network

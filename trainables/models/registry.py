@@ -27,6 +27,12 @@ def build_model(config: TrialConfig, data: DataSummary) -> Classifier:
     return _assemble(config, data, native.model_copy(update={"side": side}), trunk, features)
 
 
+def build_head(config: TrialConfig, data: DataSummary, spec: InputSpec, features: int) -> Classifier:
+    """Classifier without its frozen backbone, whose features it is given; its head is as `build_model` makes it."""
+    head = linear_head(features, len(data.classes), config.dropout)
+    return Classifier(Preprocess(spec), Network(nn.Identity(), head, []))
+
+
 def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Classifier:
     """Classifier of the same shape for weights that are about to be loaded; needs no pretrained weights."""
     if config.model in MODELS:
