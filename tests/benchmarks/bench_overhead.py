@@ -1,6 +1,6 @@
 """What a warm trial costs beside its training, and what a decision costs, at 2 and at 8 slots; Ray's guide pattern too.
 
-    python tests/benchmarks/bench_overhead.py [--trials 96] [--ray-trials 6] [--repeats 3]
+    python tests/benchmarks/bench_overhead.py [--ray-trials 6] [--repeats 3]
 
 Every gang notes how long it stood idle before each epoch (`EpochReport.wait_seconds`): for the word at a rung of ASHA,
 or, before a trial's first epoch, for the next trial to be sampled, handed over and set up. A trial's cost is the sum of
@@ -23,7 +23,8 @@ from cnn import FACTOR, GRACE, MAX_EPOCHS
 from record import last_json, percentile, summary, write_record
 
 HERE = Path(__file__).parent
-SLOTS = (2, 8)
+TRIALS = {2: 200, 8: 1000}
+"""By slots; gangs start one after another, and the short trials of the first ones are many until the last is warm."""
 
 
 def searchspace_waits(trials: int, slots: int, seed: int) -> dict[str, float]:
@@ -45,10 +46,15 @@ def searchspace_waits(trials: int, slots: int, seed: int) -> dict[str, float]:
     folder = results / "bench"
     curves = [curve_of(trial) for trial in load_study(load_spec(folder), folder).get_trials()]
     shutil.rmtree(results)
-    warm = [curve for curve in curves[2 * slots :] if curve]  # each gang's first trials meet cold caches
+    before = done.stdout.split(f"gang {slots}/{slots} warm")
+    if len(before) < 2:
+        raise SystemExit(f"{trials} trials were over before all {slots} gangs were warm")
+    # Only trials that began when all gangs were warm, and each had met its first ones with cold caches.
+    warm = [curve for curve in curves[before[0].count("  trial ") + 2 * slots :] if curve]
     costs = [sum(report.wait_seconds for report in curve) for curve in warm]
     decisions = [report.wait_seconds for curve in warm for report in curve[1:]]
     return {
+        "trials_measured": len(warm),
         "trial_p50": statistics.median(costs),
         "trial_p95": percentile(costs, 95),
         "decision_p50": statistics.median(decisions),
@@ -69,23 +75,22 @@ def ray_pattern(trials: int, slots: int, seed: int) -> dict[str, float]:
 def main() -> None:
     """Measure in turn, print the ratios, leave the record."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--trials", type=int, default=96)
     parser.add_argument("--ray-trials", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     runs: dict[str, list[dict[str, float]]] = {}
     for repeat in range(given.repeats):
-        for slots in SLOTS:
-            runs.setdefault(f"searchspace, {slots} slots", []).append(searchspace_waits(given.trials, slots, repeat))
+        for slots, trials in TRIALS.items():
+            runs.setdefault(f"searchspace, {slots} slots", []).append(searchspace_waits(trials, slots, repeat))
             print(slots, runs[f"searchspace, {slots} slots"][-1], flush=True)
         runs.setdefault("ray, 2 slots", []).append(ray_pattern(given.ray_trials, 2, repeat))
         print("ray", runs["ray, 2 slots"][-1], flush=True)
     figures = {name: {key: summary([run[key] for run in found]) for key in found[0]} for name, found in runs.items()}
     cost = {name: found["trial_p50"]["median"] for name, found in figures.items()}
-    ratios = {f"ray / searchspace, {n} slots": cost["ray, 2 slots"] / cost[f"searchspace, {n} slots"] for n in SLOTS}
+    ratios = {f"ray / searchspace, {n} slots": cost["ray, 2 slots"] / cost[f"searchspace, {n} slots"] for n in TRIALS}
     for name, value in ratios.items():
         print(f"{name} = {value:.0f}")
-    arguments = [f"--trials {given.trials}", f"--ray-trials {given.ray_trials}", f"--repeats {given.repeats}"]
+    arguments = [f"--ray-trials {given.ray_trials}", f"--repeats {given.repeats}"]
     print(write_record("bench_overhead", {"unit": "seconds", "ways": figures, "ratios": ratios}, arguments))
 
 
