@@ -84,7 +84,8 @@ def main() -> None:
             runs[name].append(ways[name](repeat))
             print(f"repeat {repeat + 1}  {name}: {json.dumps(runs[name][-1])}", flush=True)
     figures = {
-        name: {key: summary([float(run[key]) for run in found]) for key in found[0]} for name, found in runs.items()
+        name: {key: summary([float(run[key]) for run in found]) for key in found[0] if key != "began"}
+        for name, found in runs.items()
     }
     per_trial = {
         name: figures[name]["seconds"]["median"] / (given.ray_trials if name == "ray" else given.trials)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from typing import Any
 
-CONFIG = {"model": "convnet", "width": 16, "depth": 4, "lr": 3e-3, "batch_size": 256, "mixup": 0.2, "flip": True}
+CONFIG = {"model": "convnet", "width": 16, "depth": 4, "lr": 3e-3, "batch_size": 256, "mixup": 0.2, "flip": "random"}
 """Small, so that feeding it is not lost beside training it; MixUp, so that partners are fed too."""
 
 
