@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 @contextmanager
 def connected(address: str) -> Iterator[Mapping[str, float]]:
     """Ray up, and its resources; everything is shut down afterwards. Raises `UserError` for a wrong address."""
+    _check_reachable(address)
     os.environ.update(QUIET | WORKER_ENVIRONMENT | ({} if address else LOCAL))
     import ray
 
@@ -45,6 +47,17 @@ def connected(address: str) -> Iterator[Mapping[str, float]]:
         yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise `UserError` where nothing listens at HOST:PORT; Ray would go on trying for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdigit()):
+        return  # `auto`, or empty
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from error
 
 
 def _import_ahead() -> None:

@@ -203,6 +203,7 @@ WRONG = {
     "too many workers": (["--workers-per-trial", "4096"], ["--workers-per-trial 4096", "4096 CPUs, the cluster has"]),
     "no such GPUs": (["--gpus-per-worker", "64"], ["--gpus-per-worker 64", "64 GPUs, the cluster has"]),
     "wrong time": (["--time-budget", "soon"], ["'soon'", "2h"]),
+    "no cluster there": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster answers there"]),
     "wrong name": (["--name", "a/b"], ["'a/b'"]),
     "no such space": (["--space", "mine.py:space"], ["mine.py:space", "FILE.py:FUNCTION"]),
 }
