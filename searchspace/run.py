@@ -5,20 +5,18 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
 from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.leaderboard import print_board, rank_trials, to_text
+from searchspace.options import from_records
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials
-from searchspace.spec import SearchSpec, extend_record, make_spec, parse_duration, parse_pins, save_record
+from searchspace.spec import SearchSpec, extend_record, make_spec, save_record
 
 if TYPE_CHECKING:
     import optuna
@@ -31,68 +29,14 @@ if TYPE_CHECKING:
     from trainables.shape import GangShape
 
 Say = Callable[[str], None]
-WHAT, HOW_LONG, WHERE, RECORD = "What to search", "How long", "Where it runs", "What is kept"
-DEFAULT = SearchSpec(name="default")
 
 
-def _option(text: str, panel: str, *names: str) -> Any:
-    return typer.Option(*names, help=text, rich_help_panel=panel)
-
-
-def main(  # noqa: PLR0913, PLR0917  # a command line has as many parameters as options
-    data: Annotated[
-        str, _option("digits, fashion-mnist, cifar10, cifar100, or a folder of images or parquet files.", WHAT)
-    ] = DEFAULT.data,
-    models: Annotated[
-        str, _option("Comma-separated: convnet, resnet, timm names, torchvision/NAME. Default: what suits here.", WHAT)
-    ] = "",
-    space: Annotated[str, _option("Your own search space, FILE.py:FUNCTION.", WHAT)] = DEFAULT.space,
-    set_: Annotated[list[str] | None, _option("Pin a hyperparameter, name=value; repeatable.", WHAT, "--set")] = None,
-    seed: Annotated[int, _option("Seed of everything random.", WHAT)] = DEFAULT.seed,
-    trials: Annotated[int, _option("Configurations in all.", HOW_LONG)] = DEFAULT.trials,
-    max_epochs: Annotated[int, _option("Full length of a trial, in epochs.", HOW_LONG)] = DEFAULT.max_epochs,
-    grace_epochs: Annotated[int, _option("Epochs before the first stop.", HOW_LONG)] = DEFAULT.grace_epochs,
-    reduction_factor: Annotated[
-        int, _option("One trial in so many goes on at each rung.", HOW_LONG)
-    ] = DEFAULT.reduction_factor,
-    finalists: Annotated[int, _option("Best trials trained again from fresh seeds.", HOW_LONG)] = DEFAULT.finalists,
-    time_budget: Annotated[
-        str, _option("Longest search, such as 90s, 30m or 2h; the finals come after.", HOW_LONG)
-    ] = "",
-    workers_per_trial: Annotated[int, _option("DDP workers of one trial.", WHERE)] = DEFAULT.workers_per_trial,
-    cpus_per_worker: Annotated[float, _option("Cores of each worker.", WHERE)] = DEFAULT.cpus_per_worker,
-    gpus_per_worker: Annotated[
-        float | None,
-        _option("GPUs of each worker; a fraction packs trials on one. Default: 1 where there are any.", WHERE),
-    ] = DEFAULT.gpus_per_worker,
-    precision: Annotated[
-        str, _option("auto (bf16 where the hardware has it), bf16 or fp32.", WHERE)
-    ] = DEFAULT.precision,
-    memory_gb: Annotated[
-        float, _option("Image memory of each worker, in GB; 0 takes a share of what is free.", WHERE)
-    ] = DEFAULT.memory_gb,
-    max_concurrent: Annotated[
-        int, _option("Trials at a time; 0 takes what the cluster holds.", WHERE)
-    ] = DEFAULT.max_concurrent,
-    address: Annotated[str, _option("Ray cluster, such as auto; empty starts one here.", WHERE)] = DEFAULT.address,
-    name: Annotated[str, _option("Name of the search. Default: data and time.", RECORD)] = "",
-    results: Annotated[str, _option("Folder of all searches.", RECORD)] = DEFAULT.results,
-    storage: Annotated[
-        str, _option("Optuna storage URL. Default: a journal file in the search's folder.", RECORD)
-    ] = DEFAULT.storage,
-) -> None:
+def main(**options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 
     Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
     """
-    given = locals()
-    parsed: dict[str, Any] = {
-        "models": tuple(filter(None, models.split(","))),
-        "pins": parse_pins(set_ or []),
-        "time_budget": parse_duration(time_budget) if time_budget else 0.0,
-        "name": name or f"{Path(data).resolve().name}-{datetime.now():%Y%m%d-%H%M%S}",
-    }
-    run(make_spec(**{key: given[key] for key in SearchSpec.model_fields if key != "pins"} | parsed), Clock())
+    run(make_spec(**options), Clock())
 
 
 @dataclass(frozen=True)
@@ -213,4 +157,4 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
 if __name__ == "__main__":
     from searchspace.command import run_command
 
-    run_command(main)
+    run_command(from_records(main, SearchSpec))

@@ -3,65 +3,88 @@
 import json
 import math
 import re
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 
+from searchspace.options import Option, flag_of
 from trainables.config import Frozen, TrialConfig
 from trainables.errors import UserError
 from trainables.shape import Precision
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
+R = TypeVar("R", bound=Frozen)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def parse_names(text: Any) -> Any:
+    """`a,b` -> `("a", "b")`; what is no text is left as it is."""
+    return tuple(filter(None, text.split(","))) if isinstance(text, str) else text
+
+
+def parse_duration(text: Any) -> Any:
+    """`90`, `90s`, `30m`, `2h` or `1d` -> seconds, an empty text -> 0; raises ValueError for any other text."""
+    if not isinstance(text, str):
+        return text
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip() or "0")
+    seconds = float(found[1]) * UNITS[found[2] or "s"] if found else math.nan
+    if not seconds > 0 and text.strip():
+        raise ValueError("expected a positive time such as 90s, 30m or 2h")
+    return seconds
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+Duration = Annotated[float, BeforeValidator(parse_duration)]
 
 
 class SearchSpec(Frozen):
     """What was asked for; everything that a search does follows from it, the data and the machine."""
 
-    name: str
-    """Folder under `results`, study name, MLflow run name."""
-    data: str = "digits"
-    """A known data set, a folder of images, or a folder of parquet files."""
-    trials: int = Field(64, ge=1)
-    """Configurations tried in all."""
-    models: tuple[str, ...] = ()
-    """Architectures to search over; empty takes the default ones that this machine can run."""
-    space: str = ""
-    """One's own search space, `FILE.py:FUNCTION`; empty takes `searchspace.spaces.default_space`."""
-    pins: dict[str, Any] = Field(default_factory=dict)
-    """Hyperparameters held at one value."""
-    max_epochs: int = Field(18, ge=1)
+    data: Annotated[str, Option(WHAT)] = "digits"
+    """digits, fashion-mnist, cifar10, cifar100, or a folder of images or parquet files."""
+    models: Annotated[Names, Option(WHAT, kind=str)] = ()
+    """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits here."""
+    space: Annotated[str, Option(WHAT)] = ""
+    """Your own search space, FILE.py:FUNCTION."""
+    pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
+    """Pin a hyperparameter, name=value; repeatable."""
+    seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
+    """Seed of everything random."""
+    trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)
+    """Configurations in all."""
+    max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1)
     """Full length of a trial, in epochs."""
-    grace_epochs: int = Field(2, ge=1)
-    """First rung, in epochs: no trial is stopped before it; the default is where the warm-up ends."""
-    reduction_factor: int = Field(3, ge=2)
+    grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(2, ge=1)
+    """First rung, in epochs: no trial is stopped before it."""
+    reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2)
     """One trial in so many goes on at each rung; also the ratio between rungs."""
-    workers_per_trial: int = Field(1, ge=1)
-    """DDP workers that train one trial together."""
-    cpus_per_worker: float = Field(1.0, gt=0)
-    """Cores, and threads, of each worker."""
-    gpus_per_worker: float | None = Field(None, ge=0)
-    """GPUs of each worker, a fraction to pack several on one; None takes 1 where there are GPUs, else 0."""
-    precision: Precision = "auto"
-    """What workers train in; `auto` is bf16 where the hardware has it natively, else fp32."""
-    memory_gb: float = Field(0.0, ge=0, allow_inf_nan=False)
-    """Image memory of each worker, in GB (10^9 bytes); what it cannot hold is streamed. 0 takes a share of what is
-    free."""
-    max_concurrent: int = Field(0, ge=0)
-    """Trials at a time; 0 takes as many as the cluster holds."""
-    time_budget: float = Field(0.0, ge=0)
-    """Seconds after which no more of the search is trained; 0 is no limit. The finals come after it."""
-    finalists: int = Field(3, ge=1)
+    time_budget: Annotated[Duration, Option(HOW_LONG, kind=str)] = Field(0.0, ge=0)
+    """Longest search, such as 90s, 30m or 2h; the finals come after. 0 is no limit."""
+    finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Best trials trained again from fresh seeds, to find the winner among them."""
-    seed: int = Field(0, ge=0)
-    """Seed of sampling, initialisation, batches and augmentation."""
-    storage: str = ""
-    """Optuna storage URL; empty keeps the study in a journal file in the results folder."""
-    results: str = "results"
-    """Folder that holds the searches."""
-    address: str = ""
-    """Ray cluster to use; empty starts one on this machine."""
+    workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
+    """DDP workers of one trial."""
+    cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)
+    """Cores, and threads, of each worker."""
+    gpus_per_worker: Annotated[float | None, Option(WHERE)] = Field(None, ge=0)
+    """GPUs of each worker; a fraction packs trials on one. Default: 1 where there are any."""
+    precision: Annotated[Precision, Option(WHERE)] = "auto"
+    """auto (bf16 where the hardware has it natively), bf16 or fp32."""
+    memory_gb: Annotated[float, Option(WHERE)] = Field(0.0, ge=0, allow_inf_nan=False)
+    """Image memory of each worker, in GB (10^9 bytes); what it cannot hold is streamed. 0: a share of what is free."""
+    max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0)
+    """Trials at a time; 0 takes what the cluster holds."""
+    address: Annotated[str, Option(WHERE)] = ""
+    """Ray cluster, such as auto; empty starts one here."""
+    name: Annotated[str, Option(RECORD)] = ""
+    """Name of the search: its folder, study and MLflow run. Default: data and time."""
+    results: Annotated[str, Option(RECORD)] = "results"
+    """Folder of all searches."""
+    storage: Annotated[str, Option(RECORD)] = ""
+    """Optuna storage URL. Default: a journal file in the search's folder."""
 
     @property
     def folder(self) -> Path:
@@ -71,17 +94,28 @@ class SearchSpec(Frozen):
 
 def make_spec(**options: Any) -> SearchSpec:
     """Specification from command-line values; raises `UserError` naming the first option that is out of range."""
-    try:
-        spec = SearchSpec(**options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = "--" + str(first["loc"][0]).replace("_", "-")
-        raise UserError(f"{option} {first['input']!r}: {_plain(first['msg'])}") from error
+    options["pins"] = parse_pins(given) if isinstance(given := options.get("pins") or {}, list) else given
+    options["name"] = options.get("name") or _name_now(str(options.get("data", "digits")))
+    spec = parse_record(SearchSpec, options)
     if not NAME.fullmatch(spec.name):
         raise UserError(f"--name {spec.name!r}: only letters, digits, and after the first also '.', '_', '-'")
     if spec.grace_epochs > spec.max_epochs:
         raise UserError(f"--grace-epochs {spec.grace_epochs}: is more than --max-epochs {spec.max_epochs}")
     return spec
+
+
+def parse_record(record: type[R], options: dict[str, Any]) -> R:
+    """A record from command-line values; raises `UserError` naming the first option that is out of range."""
+    try:
+        return record(**options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = _plain(first["msg"].removeprefix("Value error, "))
+        raise UserError(f"{flag_of(record, str(first['loc'][0]))} {first['input']!r}: {message}") from error
+
+
+def _name_now(data: str) -> str:
+    return f"{Path(data).resolve().name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def parse_pins(settings: list[str]) -> dict[str, Any]:
@@ -104,15 +138,6 @@ def _typed(name: str, text: str) -> Any:
     except ValidationError as error:
         kind = getattr(field.annotation, "__name__", str(field.annotation)).replace("typing.", "")
         raise UserError(f"--set {name}={text}: {_plain(error.errors()[0]['msg'])} (a {kind})") from error
-
-
-def parse_duration(text: str) -> float:
-    """`90`, `90s`, `30m`, `2h` or `1d` -> seconds; raises `UserError` for anything else."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip())
-    seconds = float(found[1]) * UNITS[found[2] or "s"] if found else math.nan
-    if not seconds > 0:
-        raise UserError(f"--time-budget {text!r}: expected a positive time such as 90s, 30m or 2h")
-    return seconds
 
 
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:

@@ -1,0 +1,67 @@
+"""Command-line options from the fields of a record: name, help, default, type and panel are said once, at the field."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+from pydantic.fields import FieldInfo
+
+from trainables.config import Frozen
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field appears on the command line; it goes into the field's `Annotated`."""
+
+    panel: str
+    """Heading that `--help` lists it under."""
+    flag: str = ""
+    """Its name there; empty derives it from the field's."""
+    kind: Any = None
+    """Type of its text there, where the record parses it itself; None is the field's own type."""
+
+
+def from_records(function: Callable[..., None], *records: type[Frozen]) -> Callable[..., None]:
+    """`function(**fields)` as a command for typer, with one option for each field of `records` that has an `Option`."""
+
+    def command(**given: Any) -> None:
+        function(**given)
+
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=_typed(name, field))
+        for record in records
+        for name, field in record.model_fields.items()
+        if _option(field)
+    ]
+    vars(command)["__signature__"] = inspect.Signature(parameters)  # what typer reads
+    command.__doc__ = function.__doc__
+    return command
+
+
+def flag_of(record: type[Frozen], name: str) -> str:
+    """A field's name on the command line, as error messages say it."""
+    option = _option(record.model_fields[name]) if name in record.model_fields else None
+    return option.flag if option and option.flag else "--" + name.replace("_", "-")
+
+
+def _option(field: FieldInfo) -> Option | None:
+    return next((found for found in field.metadata if isinstance(found, Option)), None)
+
+
+def _default(field: FieldInfo) -> Any:
+    default = field.get_default(call_default_factory=True)
+    option = _option(field)
+    if option and option.kind and not default:
+        return "" if option.kind is str else None
+    return default
+
+
+def _typed(name: str, field: FieldInfo) -> Any:
+    option = _option(field)
+    assert option is not None  # callers ask for fields with an option only
+    kind = option.kind or field.annotation
+    flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
+    text = " ".join((field.description or "").split())
+    return Annotated[kind, typer.Option(*filter(None, [flag]), help=text, rich_help_panel=option.panel)]
