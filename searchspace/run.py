@@ -12,7 +12,7 @@ from searchspace import preflight
 from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.leaderboard import print_board, rank_trials, to_text
-from searchspace.options import from_records
+from searchspace.options import with_options
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import optuna
 
     from searchspace.spaces import Space, Task
+    from searchspace.spec import SamplerName
+    from searchspace.stopping.rule import Rule
     from trainables.data.summary import DataSummary
     from trainables.gang import GangPool
     from trainables.mailbox import GangInfo
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+@with_options(SearchSpec)
 def main(**options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 
@@ -46,33 +49,42 @@ class Plan:
     data: "DataSummary"
     task: "Task"
     space: "Space"
+    sampler: "SamplerName"
+    rule: "Rule"
     shape: "GangShape"
 
     @property
     def facts(self) -> dict[str, Any]:
         """What `search.json` keeps of it."""
-        return {"data": self.data.model_dump(), "models": self.task.models, "gangs": self.shape.model_dump()}
+        gangs = self.shape.model_dump()
+        return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
 
 
 def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say) -> Plan:
     """Check everything against the cluster's `resources`; raises `UserError` for what cannot work."""
+    from searchspace.sampling.samplers import suiting
+    from searchspace.stopping.registry import make_rule
+    from searchspace.stopping.rung import rungs
     from trainables.shape import GangShape
 
     slots, gpus = preflight.count_slots(spec, resources)
     models = preflight.choose_models(spec, gpus > 0, say)
     task = preflight.make_task(data, models, gpus > 0)
-    space = preflight.check_space(spec, task)
+    space, drawn = preflight.check_space(spec, task)
+    sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
+    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     shape = GangShape(
         slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
         precision=spec.precision, memory_gb=spec.memory_gb,
     )  # fmt: skip
-    return Plan(data, task, space, shape)
+    return Plan(data, task, space, sampler, rule, shape)
 
 
 def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
     from searchspace.cluster import connected
-    from searchspace.study import create_study, flush_study
+    from searchspace.study import flush_study
     from searchspace.tracking import tracked
     from trainables.data.store import prepare
 
@@ -82,7 +94,7 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     plan = None if spec.address else make_plan(spec, data, preflight.local_resources(), clock.say)
     with connected(spec.address) as resources:
         plan = plan or make_plan(spec, data, resources, clock.say)
-        study = create_study(spec)
+        study = _begin_study(spec, plan)
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
         with tracked(spec, clock.say):
@@ -97,19 +109,36 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     return metrics
 
 
+def _begin_study(spec: SearchSpec, plan: Plan) -> "optuna.Study":
+    """A new study, its first trials waiting in it: the best of earlier searches, then the models' defaults."""
+    from searchspace.sampling.samplers import make_sampler
+    from searchspace.sampling.warm_start import earlier_starts, earlier_trials
+    from searchspace.study import create_study
+
+    starts = earlier_starts(spec.warm_start, spec.pins)
+    if plan.space is default_space:
+        starts += default_trials(plan.task, spec.pins)
+    study = create_study(spec, make_sampler(spec, plan.sampler, earlier_trials(spec, plan.data.fingerprint)))
+    for values in starts[: spec.trials]:
+        study.enqueue_trial(values)
+    return study
+
+
 def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock: Clock) -> "TestMetrics":
     """Everything that needs gangs."""
+    from searchspace.asking import Asker
+    from searchspace.audit import read_audit
     from searchspace.finals import evaluate_winner, run_finals
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
 
-    if plan.space is default_space:
-        for values in default_trials(plan.task, spec.pins):
-            study.enqueue_trial(values)
     progress = Progress(spec.trials, plan.shape.slots, clock)
+    asker = Asker(study, plan.space, plan.task, spec, lambda _trial, _config: "")
     with gangs(plan, spec.folder, progress.warm) as pool:
-        run_search(spec, StudySearcher(study, plan.space, plan.task, spec, progress), pool)
+        run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
         clock.say(progress.account())
+        if audit := read_audit(study):
+            clock.say(audit.in_words())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
         run_finals(spec, study, pool, clock.say)
         clock.say("the test split is opened, once")
@@ -157,4 +186,4 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
 if __name__ == "__main__":
     from searchspace.command import run_command
 
-    run_command(from_records(main, SearchSpec))
+    run_command(main)

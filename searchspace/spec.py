@@ -5,7 +5,7 @@ import math
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
 
@@ -16,6 +16,9 @@ from trainables.shape import Precision
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
+SchedulerName = Literal["asha", "pasha", "none"]
+SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
+BudgetUnit = Literal["epochs", "seconds"]
 R = TypeVar("R", bound=Frozen)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -51,8 +54,14 @@ class SearchSpec(Frozen):
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
     """Pin a hyperparameter, name=value; repeatable."""
+    objectives: Annotated[Names, Option(WHAT, kind=str)] = ("accuracy",)
+    """accuracy, or accuracy,latency: the front of both."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
+    sampler: Annotated[SamplerName, Option(WHAT)] = "auto"
+    """auto (what suits the space), tpe, gp, cmaes, or random."""
+    warm_start: Annotated[Names, Option(WHAT, kind=str)] = ()
+    """Folders of earlier searches, comma-separated: their best are tried first, and inform the sampler."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1)
@@ -61,10 +70,16 @@ class SearchSpec(Frozen):
     """First rung, in epochs: no trial is stopped before it."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2)
     """One trial in so many goes on at each rung; also the ratio between rungs."""
+    scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
+    """Early stopping: asha, pasha, or none."""
+    budget_unit: Annotated[BudgetUnit, Option(HOW_LONG)] = "epochs"
+    """What trials are compared at equal amounts of, and the sampler is to spare: epochs, or training seconds."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str)] = Field(0.0, ge=0)
     """Longest search, such as 90s, 30m or 2h; the finals come after. 0 is no limit."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Best trials trained again from fresh seeds, to find the winner among them."""
+    audit: Annotated[float, Option(PROOF)] = Field(0.0, ge=0, le=1)
+    """Share of the stopped trials that run on to the end, to see what early stopping cost."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)

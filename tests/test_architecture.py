@@ -19,7 +19,10 @@ RAY_MODULES = {
     "searchspace/scheduler.py",
     "searchspace/cluster.py",
 }
-LIGHT = ("spec", "spaces", "study", "leaderboard", "progress", "seeds", "record", "run", "export", "tracking", "finals")
+LIGHT = (
+    "spec", "options", "spaces", "study", "asking", "audit", "leaderboard", "progress", "seeds", "record", "run",
+    "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers", "sampling.warm_start",
+)  # fmt: skip
 
 
 def sources(package: str) -> list[Path]:

@@ -6,7 +6,14 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.sampler import BEST, NEWEST, STARTUP_TRIALS, choose_window, make_sampler
+from searchspace.sampling.samplers import STARTUP_TRIALS
+from searchspace.sampling.samplers import make_sampler as make_named
+from searchspace.sampling.window import BEST, NEWEST, choose_window
+from searchspace.spec import SearchSpec
+
+
+def make_sampler(seed):
+    return make_named(SearchSpec(seed=seed), "tpe")
 
 
 def draw(trial) -> dict:
