@@ -21,7 +21,8 @@ RAY_MODULES = {
 }
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "audit", "leaderboard", "progress", "seeds", "record", "run",
-    "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers", "sampling.warm_start",
+    "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
+    "sampling.warm_start",
 )  # fmt: skip
 
 
