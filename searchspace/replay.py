@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from itertools import product
+from itertools import accumulate, product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,7 +58,8 @@ def recorded_curves(trials: Sequence[FrozenTrial]) -> list[Curve]:
         reports = curve_of(trial)
         if reports:
             merits = [-math.inf if report.status == "failed" else report.merit for report in reports]
-            curves.append(Curve([report.total_seconds for report in reports], merits))
+            seconds = list(accumulate((report.total_seconds for report in reports), max))  # a failure says none
+            curves.append(Curve(seconds, merits))
     return curves
 
 
@@ -124,7 +125,8 @@ def main(
         raise UserError(f"{str(folder)!r}: no trial has recorded an epoch yet")
     slots = load_facts(folder).get("gangs", {}).get("slots", 1)
     found = [replay(curves, setting, spec.max_epochs, slots) for setting in settings_for(spec)]
-    rows = [to_row(each, found[0]) for each in found]
+    rest = sorted(found[1:], key=lambda each: (-(each.best or 0.0), each.seconds))
+    rows = [to_row(each, found[0]) for each in (found[0], *rest)]
     if form == "table":
         print_table(rows, f"{spec.name}: {len(curves)} recorded trials replayed on {slots} slots")
     else:

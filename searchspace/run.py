@@ -16,7 +16,8 @@ from searchspace.options import with_options
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials
-from searchspace.spec import SearchSpec, extend_record, make_spec, save_record
+from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
+from trainables.errors import UserError
 
 if TYPE_CHECKING:
     import optuna
@@ -33,13 +34,17 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
-@with_options(SearchSpec)
+@with_options(SearchSpec, RunOptions)
 def main(**options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 
     Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
     """
-    run(make_spec(**options), Clock())
+    errand = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
+    if errand.resume or errand.revive is not None:
+        revive(errand, str(options["results"]), Clock())
+    else:
+        run(make_spec(**options), Clock())
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,26 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
             parity = export_winner(spec.folder)
     _print_end(spec, study, metrics, describe_export(spec.folder, parity))
     return metrics
+
+
+def revive(errand: RunOptions, results: str, clock: Clock) -> None:
+    """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
+    from searchspace import revive as reviving
+    from searchspace.cluster import connected
+    from searchspace.study import load_study
+    from trainables.data.store import prepare
+
+    if not errand.resume or errand.revive is None:
+        raise UserError("--resume NAME and --revive TRIAL: work together only; name a search and a stopped trial of it")
+    spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
+    data = prepare(spec.data, clock.say)
+    reviving.check_data(spec, data)
+    reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
+    with connected(spec.address) as resources:
+        plan = make_plan(spec, data, resources, clock.say)
+        with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm")) as pool:
+            revived = reviving.revive(spec, errand.revive, pool, clock)
+    print(reviving.describe(load_study(spec, spec.folder), revived))
 
 
 def _begin_study(spec: SearchSpec, plan: Plan) -> "optuna.Study":

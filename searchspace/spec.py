@@ -16,6 +16,7 @@ from trainables.shape import Precision
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
+AFTERWARDS = "Instead of a new search"
 SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
@@ -105,6 +106,15 @@ class SearchSpec(Frozen):
     def folder(self) -> Path:
         """Where this search leaves everything."""
         return Path(self.results).resolve() / self.name
+
+
+class RunOptions(Frozen):
+    """What one command does, beside what the search is."""
+
+    resume: Annotated[str, Option(AFTERWARDS)] = ""
+    """Name of an earlier search to go back to, with --revive."""
+    revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
+    """Number of a stopped trial of that search, to train on from its checkpoint to its full length."""
 
 
 def make_spec(**options: Any) -> SearchSpec:

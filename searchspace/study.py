@@ -121,6 +121,11 @@ def config_of(trial: FrozenTrial) -> TrialConfig:
     return TrialConfig.model_validate_json(trial.user_attrs["config"])
 
 
+def seed_of(trial: FrozenTrial) -> int:
+    """Seed that a recorded trial was trained with."""
+    return int(trial.user_attrs["seed"])
+
+
 def curve_of(trial: FrozenTrial) -> list[EpochReport]:
     """Reports of a trial that is over; empty while it runs."""
     return [EpochReport.model_validate_json(text) for text in trial.user_attrs.get("curve", [])]
