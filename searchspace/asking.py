@@ -6,6 +6,8 @@ import optuna
 from optuna.trial import TrialState
 
 from searchspace.running import Running
+from searchspace.sampling.samplers import lag
+from searchspace.sampling.window import is_known
 from searchspace.seeds import derive_seed
 from searchspace.spaces import Space, Task, draw_config
 from searchspace.spec import SearchSpec
@@ -35,6 +37,14 @@ class Asker:
     def done(self) -> bool:
         """Whether there are no more to be asked for."""
         return self.asked >= self._spec.trials
+
+    def is_ready(self, slots: int) -> bool:
+        """Whether all that the sampler is to know is known; always, but for a reproducible search."""
+        if not self._spec.reproducible:
+            return True
+        trials = self._study.get_trials(deepcopy=False)
+        due = [t for t in trials if t.state != TrialState.WAITING][: -lag(slots)]
+        return all(is_known(trial, self._spec.grace_epochs) for trial in due)
 
     def ask(self) -> Running | None:
         """The next trial; None where the space holds no more."""

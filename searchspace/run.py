@@ -143,7 +143,8 @@ def _begin_study(spec: SearchSpec, plan: Plan) -> "optuna.Study":
     starts = earlier_starts(spec.warm_start, spec.pins)
     if plan.space is default_space:
         starts += default_trials(plan.task, spec.pins)
-    study = create_study(spec, make_sampler(spec, plan.sampler, earlier_trials(spec, plan.data.fingerprint)))
+    earlier = earlier_trials(spec, plan.data.fingerprint)
+    study = create_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     for values in starts[: spec.trials]:
         study.enqueue_trial(values)
     return study

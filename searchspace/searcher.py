@@ -67,7 +67,9 @@ class StudySearcher(Searcher):
         return self._open[number]
 
     def _new(self) -> Running | None:
-        running = None if self._asker.done else self._asker.ask()
+        if self._asker.done or not self._asker.is_ready(self._slots):
+            return None
+        running = self._asker.ask()
         if running is not None:
             self._open[running.trial.number] = running
             self._listen("start", running.trial.number, None)

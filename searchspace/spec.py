@@ -61,6 +61,8 @@ class SearchSpec(Frozen):
     """Seed of everything random."""
     sampler: Annotated[SamplerName, Option(WHAT)] = "auto"
     """auto (what suits the space), tpe, gp, cmaes, or random."""
+    reproducible: Annotated[bool, Option(WHAT)] = False
+    """Ask for the same configurations in the same order at any timing: the sampler learns from first rungs only."""
     warm_start: Annotated[Names, Option(WHAT, kind=str)] = ()
     """Folders of earlier searches, comma-separated: their best are tried first, and inform the sampler."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from searchspace.sampling.weigh import cooling_weight, random_weight, weigh
-from searchspace.sampling.window import View, WindowedSampler, at_one_fidelity, choose_window, settle
+from searchspace.sampling.window import View, WindowedSampler, as_asked, at_one_fidelity, choose_window, settle
 from searchspace.spec import SamplerName, SearchSpec
 from searchspace.stopping.rung import rungs
 from searchspace.study import latency_of, seconds_of
@@ -73,19 +73,27 @@ def suiting(drawn: Sequence[dict[str, BaseDistribution]], trials: int) -> Sample
     return "gp" if trials <= MANY_TRIALS else "cmaes"
 
 
-def make_sampler(spec: SearchSpec, name: SamplerName, earlier: Sequence[FrozenTrial] = ()) -> BaseSampler:
-    """The sampler of a search, shown `earlier` trials of other searches besides the study's own."""
+def make_sampler(
+    spec: SearchSpec, name: SamplerName, earlier: Sequence[FrozenTrial] = (), slots: int = 1
+) -> BaseSampler:
+    """The sampler of a search on so many slots, shown `earlier` trials of other searches besides the study's own."""
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     sampler = SAMPLERS[name]
-    return WindowedSampler(sampler.make(spec.seed), make_view(spec, sampler.full_length_only, earlier))
+    return WindowedSampler(sampler.make(spec.seed), make_view(spec, sampler.full_length_only, earlier, slots))
 
 
-def make_view(spec: SearchSpec, full_length_only: bool, earlier: Sequence[FrozenTrial] = ()) -> View:
+def lag(slots: int) -> int:
+    """How many of the newest trials a reproducible search's sampler does not see, as some of them are being trained."""
+    return 2 * slots
+
+
+def make_view(spec: SearchSpec, full_length_only: bool, earlier: Sequence[FrozenTrial], slots: int) -> View:
     """What a sampler is shown in this search."""
     epochs = (*rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs), spec.max_epochs)
 
     def view(trials: list[FrozenTrial], number: int) -> list[FrozenTrial]:
-        shown = choose_window([*earlier, *settle(trials)])
+        own = as_asked(trials, number - lag(slots), spec.grace_epochs) if spec.reproducible else settle(trials)
+        shown = choose_window([*earlier, *own])
         shown = at_one_fidelity(shown, epochs) if full_length_only else shown
         if "latency" in spec.objectives:
             return weigh(shown, latency_of, random_weight(spec.seed, number))

@@ -125,6 +125,23 @@ def at_one_fidelity(trials: list[FrozenTrial], epochs: tuple[int, ...]) -> list[
     return trials
 
 
+def is_known(trial: FrozenTrial, grace_epochs: int) -> bool:
+    """Whether all that `as_asked` shows of a trial is there: its first rung's score, or that it never comes there."""
+    return trial.state.is_finished() or grace_epochs in trial.intermediate_values
+
+
+def as_asked(trials: list[FrozenTrial], before: int, grace_epochs: int) -> list[FrozenTrial]:
+    """What does not depend on who was how fast: the first rung's scores of the trials numbered below `before`."""
+    shown = []
+    for trial in trials:
+        if trial.number < before and grace_epochs in trial.intermediate_values:
+            held = copy.copy(trial)
+            held.state, held.value = TrialState.PRUNED, None
+            held.intermediate_values = {grace_epochs: trial.intermediate_values[grace_epochs]}
+            shown.append(held)
+    return shown
+
+
 def _completed(trial: FrozenTrial, epoch: int) -> FrozenTrial:
     shown = copy.copy(trial)
     shown.state, shown.value = TrialState.COMPLETE, trial.intermediate_values[epoch]
