@@ -24,8 +24,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent))
 
 from record import summary, write_record
-
 from searchspace.sampler import STARTUP_TRIALS, make_sampler
+
 from searchspace.spaces import Task, default_space
 from trainables.data.store import prepare
 

@@ -22,20 +22,21 @@ def space(trial: Any, task: Any = None) -> dict[str, Any]:
     }
 
 
-def load_digits_split() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def load_split(origin: str = "digits") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normalised training images and labels, validation images and labels: the split searchspace uses too."""
     from trainables.data.store import open_store, prepare
 
-    store = open_store(prepare("digits"))
-    images = (torch.from_numpy(np.array(store.images)).float() / 255 - store.summary.mean[0]) / store.summary.std[0]
+    store = open_store(prepare(origin))
+    mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (store.summary.mean, store.summary.std))
+    images = (torch.from_numpy(np.array(store.images)).float() / 255 - mean) / std
     labels = torch.from_numpy(store.labels)
     train, val = store.rows("train"), store.rows("val")
     return images[train], labels[train], images[val], labels[val]
 
 
-def make_network(config: dict[str, Any]) -> nn.Sequential:
+def make_network(config: dict[str, Any], channels: int = 1) -> nn.Sequential:
     """The convnet's shape as one writes it by hand: the same convolutions on the same maps."""
-    layers: list[nn.Module] = [nn.Conv2d(1, 8, 2), nn.ReLU()]
+    layers: list[nn.Module] = [nn.Conv2d(channels, 8, 2), nn.ReLU()]
     incoming = 8
     for block in range(config["depth"]):
         width = config["width"] * (4 if block else 1)

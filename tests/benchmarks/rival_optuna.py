@@ -6,7 +6,7 @@ import time
 
 import optuna
 import torch
-from cnn import FACTOR, GRACE, MAX_EPOCHS, accuracy, load_digits_split, make_network, make_optimizer, space
+from cnn import FACTOR, GRACE, MAX_EPOCHS, accuracy, load_split, make_network, make_optimizer, space
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -15,7 +15,7 @@ def main(trials: int, seed: int) -> None:
     """Run `trials` trials; prints seconds, epochs and the best full-length validation accuracy as JSON."""
     started = time.perf_counter()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    train_images, train_labels, val_images, val_labels = load_digits_split()
+    train_images, train_labels, val_images, val_labels = load_split()
     epochs, began = 0, 0.0
 
     def objective(trial: optuna.Trial) -> float:

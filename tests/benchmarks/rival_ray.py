@@ -18,7 +18,7 @@ import ray
 import ray.train
 import ray.tune
 import torch
-from cnn import FACTOR, GRACE, MAX_EPOCHS, accuracy, load_digits_split, make_network, make_optimizer
+from cnn import FACTOR, GRACE, MAX_EPOCHS, accuracy, load_split, make_network, make_optimizer
 from ray.train.torch import TorchTrainer, prepare_data_loader, prepare_model
 from ray.tune.integration.ray_train import TuneReportCallback
 from ray.tune.schedulers import ASHAScheduler
@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 def train_loop(config: dict) -> None:
-    train_images, train_labels, val_images, val_labels = load_digits_split()
+    train_images, train_labels, val_images, val_labels = load_split()
     torch.manual_seed(config["seed"])
     loader = DataLoader(TensorDataset(train_images, train_labels), config["batch_size"], shuffle=True)
     network = prepare_model(make_network(config))

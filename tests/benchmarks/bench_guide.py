@@ -1,0 +1,97 @@
+"""Epochs until a search has a trial as good as what Ray's guide pattern ends with, on real training.
+
+    python tests/benchmarks/bench_guide.py [--trials 32] [--repeats 3]
+
+The guide pattern (`rival_guide.py`: Ray's `OptunaSearch` + ASHA) searches a hand-written CNN and ends with its best
+full-length validation accuracy. This project runs once on the same space, so that searching and training are all that
+differ, and once as it comes, with its own space and first guesses. Counted are all epochs of all trials until the
+first trial that has at least that accuracy, at full length and at any epoch. Same data, splits, epochs a trial and
+rungs; digits, and 3,000 + 1,000 images of Fashion-MNIST.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cnn import FACTOR, GRACE, MAX_EPOCHS
+from record import last_json, summary, write_record
+from subset import write_subset
+
+HERE = Path(__file__).parent
+
+
+def run_guide(data: str, trials: int, seed: int) -> dict[str, Any]:
+    """The rival, in a process of its own."""
+    command = [sys.executable, str(HERE / "rival_guide.py"), data, str(trials), str(seed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"rival_guide.py failed:\n{done.stderr[-3000:]}")
+    return last_json(done.stdout)
+
+
+def run_searchspace(data: str, trials: int, seed: int, own: bool, results: Path) -> Path:
+    """This project's search; returns its folder."""
+    name = f"{Path(data).name}-{seed}-{'own' if own else 'same'}"
+    space = [] if own else ["--space", f"{HERE / 'cnn.py'}:space"]
+    command = [
+        sys.executable, "-m", "searchspace.run", "--data", data, "--trials", trials, "--seed", seed, "--name", name,
+        "--results", results, "--max-epochs", MAX_EPOCHS, "--grace-epochs", GRACE, "--reduction-factor", FACTOR,
+        "--finalists", 1, *space,
+    ]  # fmt: skip
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"searchspace failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
+    return results / name
+
+
+def epochs_until(folder: Path, wanted: float) -> dict[str, float | None]:
+    """Epochs trained, by all trials, when the first had `wanted`; in the order in which the study heard of them."""
+    lines = [json.loads(line) for line in (folder / "study.journal").read_text().splitlines()]
+    ends = [(line["step"], line["intermediate_value"]) for line in lines if "intermediate_value" in line]
+    found: dict[str, float | None] = {"epochs": len(ends), "at any epoch": None, "at full length": None}
+    for count, (epoch, score) in enumerate(ends, start=1):
+        for key, able in (("at any epoch", True), ("at full length", epoch == MAX_EPOCHS)):
+            if able and score >= wanted and found[key] is None:
+                found[key] = count
+    found["best"] = max((score for epoch, score in ends if epoch == MAX_EPOCHS), default=0.0)
+    return found
+
+
+def main() -> None:
+    """Measure, print the shares, leave the record."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--trials", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=3)
+    given = parser.parse_args()
+    root = Path(tempfile.mkdtemp(prefix="bench-guide-"))
+    fashion = write_subset("fashion-mnist", {"train": 3000, "val": 1000, "test": 1000}, root / "fashion-3000")
+    figures: dict[str, Any] = {}
+    for data in ("digits", str(fashion)):
+        runs = []
+        for seed in range(given.repeats):
+            guide = run_guide(data, given.trials, seed)
+            ways = {
+                way: epochs_until(run_searchspace(data, given.trials, seed, way == "own", root), guide["best"])
+                for way in ("same", "own")
+            }
+            runs.append({"guide": guide, **ways})
+            print(Path(data).name, seed, runs[-1], flush=True)
+        figures[Path(data).name] = {"runs": runs} | {
+            f"{way} space, {key}, share of the guide's epochs": summary(
+                [run[way][key] / run["guide"]["epochs"] if run[way][key] else float("inf") for run in runs]
+            )
+            for way in ("same", "own")
+            for key in ("at any epoch", "at full length")
+        }
+        print({key: value for key, value in figures[Path(data).name].items() if key != "runs"}, flush=True)
+    print(write_record("bench_guide", figures, [f"--trials {given.trials}", f"--repeats {given.repeats}"]))
+
+
+if __name__ == "__main__":
+    main()
