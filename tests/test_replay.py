@@ -60,9 +60,5 @@ def study_with_a_failure():
 
     reports = [EpochReport(trial="t", epoch=e, score=0.1, total_seconds=float(e)) for e in (1, 2)]
     reports.append(failure("t", "diverged", 3))
-    curve = [report.model_dump_json() for report in reports]
-    return [
-        optuna.trial.create_trial(
-            state=optuna.trial.TrialState.FAIL, user_attrs={"curve": json.loads(json.dumps(curve))}
-        )
-    ]
+    attributes = {"curve": [report.model_dump_json() for report in reports]}
+    return [optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs=attributes)]
