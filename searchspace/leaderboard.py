@@ -11,9 +11,11 @@ import optuna
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import curve_of, get_record, load_study
+from searchspace.study import cost_of, curve_of, get_record, load_study
 from trainables.config import TrialConfig
+from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
 
 Row = Mapping[str, Any]
@@ -35,7 +37,7 @@ def rank_trials(study: optuna.Study) -> list[Row]:
 
 
 def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
-    curve = curve_of(trial)
+    curve, cost = curve_of(trial), cost_of(trial)
     return {
         "trial": trial.number,
         "status": STATUS[trial.state],
@@ -43,9 +45,16 @@ def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
         "epoch": _epoch(trial),
         **{name: _short(trial.params.get(name)) for name in varying},
         "seconds": round(curve[-1].total_seconds, 1) if curve else None,
-        "parameters": curve[-1].parameters if curve else None,
+        "parameters": cost.parameters if cost else curve[-1].parameters if curve else None,
+        **_shipped(cost),
         "reason": trial.user_attrs.get("reason", ""),
     }
+
+
+def _shipped(cost: ArchitectureCost | None) -> dict[str, Any]:
+    """What was measured of a network as it would be shipped."""
+    names = ("latency_ms", "size_mb", "memory_mb")
+    return {name: _short(getattr(cost, name)) if cost else None for name in names}
 
 
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
@@ -70,12 +79,13 @@ def _short(value: Any) -> Any:
 def rank_finalists(study: optuna.Study) -> list[Row]:
     """One row a finalist, the winner first."""
     winner = get_record(study, "winner")
+    costs = {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
     finalists = sorted(get_record(study, "finalists") or [], key=lambda f: (f["number"] != winner, -f["score"]))
     return [
         {
             "trial": f["number"], "search_score": round(f["search_score"], 4), "score": round(f["score"], 4),
             "val_loss": round(f["val_loss"], 4), "seconds": round(f["seconds"], 1),
-            "winner": "yes" if f["number"] == winner else "",
+            **_shipped(costs.get(f["number"])), "winner": "yes" if f["number"] == winner else "",
         }
         for f in finalists
     ]  # fmt: skip
@@ -169,7 +179,10 @@ def _cell(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-HEAD = ("rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr", "head_lr", "parameters", "seconds")
+HEAD = (
+    "rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr", "head_lr", "parameters", "latency_ms",
+    "size_mb", "seconds",
+)  # fmt: skip
 
 
 def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
@@ -177,6 +190,8 @@ def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
     finalists = rank_finalists(study)
     if finalists:
         print_table(finalists, f"{spec.name}: finalists, from fresh seeds (validation)")
+    if "latency" in spec.objectives:
+        print_table(pareto_rows(study), f"{spec.name}: full-length trials that none is both better and quicker than")
     rows = rank_trials(study)
     brief = [{name: row[name] for name in HEAD if name in row} for row in rows[:top]]
     print_table(brief, f"{spec.name}: {len(brief)} of {len(rows)} trials by validation (all columns: --format csv)")

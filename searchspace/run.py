@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from searchspace import preflight
 from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
+from searchspace.feasible import check_limits
+from searchspace.gate import Gate
 from searchspace.leaderboard import print_board, rank_trials, to_text
 from searchspace.options import from_records
 from searchspace.progress import Clock, Progress
@@ -71,7 +73,6 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
 
 def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
-    from searchspace.cluster import connected
     from searchspace.study import create_study, flush_study
     from searchspace.tracking import tracked
     from trainables.data.store import prepare
@@ -79,9 +80,7 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     preflight.check_name(spec)
     data = prepare(spec.data, clock.say)
     clock.say(describe_data(data))
-    plan = None if spec.address else make_plan(spec, data, preflight.local_resources(), clock.say)
-    with connected(spec.address) as resources:
-        plan = plan or make_plan(spec, data, resources, clock.say)
+    with Gate(spec, data) as gate, _planned(spec, data, gate, clock.say) as plan:
         study = create_study(spec)
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
@@ -92,9 +91,24 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
                 flush_study(study)  # others read it from here on
             (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
             clock.say("exporting the winner to ONNX")
-            parity = export_winner(spec.folder)
-    _print_end(spec, study, metrics, describe_export(spec.folder, parity))
+            shipped = export_winner(spec.folder)
+    _print_end(spec, study, metrics, describe_export(spec, spec.folder, shipped))
     return metrics
+
+
+@contextmanager
+def _planned(spec: SearchSpec, data: "DataSummary", gate: Gate, say: Say) -> Iterator[Plan]:
+    """The plan, on a connected cluster; what this machine alone can tell to be wrong is told before that."""
+    from searchspace.cluster import connected
+
+    def checked(resources: Mapping[str, float]) -> Plan:
+        plan = make_plan(spec, data, resources, say)
+        check_limits(gate, spec, plan.space, plan.task, say)
+        return plan
+
+    early = None if spec.address else checked(preflight.local_resources())
+    with connected(spec.address) as resources:
+        yield early or checked(resources)
 
 
 def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock: Clock) -> "TestMetrics":

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from searchspace.options import Option, flag_of
 from trainables.config import Frozen, TrialConfig
@@ -16,6 +16,9 @@ from trainables.shape import Precision
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
+LIMITS = "Limits of the shipped model"
+OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
+"""What can be searched for at once; the first is the score."""
 R = TypeVar("R", bound=Frozen)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -36,7 +39,15 @@ def parse_duration(text: Any) -> Any:
     return seconds
 
 
+def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names` if they can be searched for; raises ValueError for any others."""
+    if names not in OBJECTIVES:
+        raise ValueError("expected " + " or ".join(",".join(known) for known in OBJECTIVES))
+    return names
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+Objectives = Annotated[Names, AfterValidator(check_objectives)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 
 
@@ -65,6 +76,16 @@ class SearchSpec(Frozen):
     """Longest search, such as 90s, 30m or 2h; the finals come after. 0 is no limit."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Best trials trained again from fresh seeds, to find the winner among them."""
+    objectives: Annotated[Objectives, Option(LIMITS, kind=str)] = ("accuracy",)
+    """accuracy, or accuracy,latency: then a Pareto board shows what each millisecond buys."""
+    max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
+    """Longest time for one image, in ms, of the exported model on one thread of this machine's CPU."""
+    max_params: Annotated[int | None, Option(LIMITS)] = Field(None, gt=0)
+    """Most parameters."""
+    max_size_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
+    """Largest ONNX file, in MB (10^6 bytes)."""
+    max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
+    """Most memory that a process which runs the model grows by, in MB (10^6 bytes)."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)
