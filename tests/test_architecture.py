@@ -19,7 +19,10 @@ RAY_MODULES = {
     "searchspace/scheduler.py",
     "searchspace/cluster.py",
 }
-LIGHT = ("spec", "spaces", "study", "leaderboard", "progress", "seeds", "record", "run", "export", "tracking", "finals")
+LIGHT = (
+    "spec", "spaces", "study", "leaderboard", "progress", "seeds", "record", "run", "export", "tracking", "finals", "gate",
+    "feasible", "pareto",
+)  # fmt: skip
 
 
 def sources(package: str) -> list[Path]:

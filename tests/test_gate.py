@@ -7,6 +7,8 @@ import sys
 import time
 
 import pytest
+import torch
+from torch.nn import functional
 
 from searchspace.export import Shipped, describe
 from searchspace.feasible import check_limits
@@ -21,6 +23,7 @@ from trainables.deploy.onnx import Parity, export_onnx
 from trainables.errors import UserError
 from trainables.models.catalog import MODELS
 from trainables.models.registry import build_model, build_untrained
+from trainables.models.whiten import fit_whitening
 from trainables.weights import ModelCard
 
 SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
@@ -48,12 +51,25 @@ def measured(digits, cache):
         meter.close()
 
 
-def test_a_measurement_is_of_the_shipped_network(measured, digits, tmp_path):
+def briefly_trained(config, store):
+    """A network whose every tensor a few real steps have moved."""
+    model = build_model(config, store.summary)
+    fit_whitening(model, store)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    for start in range(0, 320, 64):
+        rows = store.rows("train")[start : start + 64]
+        logits = model(torch.from_numpy(store.images[rows]))
+        functional.cross_entropy(logits, torch.from_numpy(store.labels[rows]).long()).backward()
+        optimizer.step()
+    return model.eval()
+
+
+def test_a_measurement_is_of_the_shipped_network(measured, digits, digits_store, tmp_path):
     for config, cost in measured.items():
-        model = build_model(config, digits)
+        model = briefly_trained(config, digits_store)
         assert cost.parameters == sum(p.numel() for p in model.parameters())
         card = ModelCard(config=config, seed=0, epochs=0, data=digits, input=model.preprocess.spec)
-        export_onnx(model.eval(), card, tmp_path / "model.onnx")
+        export_onnx(model, card, tmp_path / "model.onnx")
         assert cost.size_mb == pytest.approx((tmp_path / "model.onnx").stat().st_size / 1e6, abs=0.002)
         again = measure_file(tmp_path / "model.onnx", count_parameters(model))
         assert again.latency_ms == pytest.approx(cost.latency_ms, rel=0.6), "the machine is shared with other tests"
@@ -107,13 +123,15 @@ def test_every_hyperparameter_shapes_the_network_or_its_training():
 @pytest.mark.parametrize("model", ["convnet", "resnet", "resnet18"])
 def test_what_is_said_to_shape_a_network_does_and_nothing_else(digits, model):
     def built(config):
-        network = build_untrained(config, digits).eval().network
+        with torch.device("meta"):
+            network = build_untrained(config, digits).eval().network
         shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         shown = str(network).replace("Whitening(", "Conv2d(").replace("p=0.5", "p=0.0")
         return shapes, shown, network.mirrored, count_parameters(network)
 
     def spec(config):
-        return build_untrained(config, digits).preprocess.spec
+        with torch.device("meta"):
+            return build_untrained(config, digits).preprocess.spec
 
     plain = TrialConfig(model=model)
     for field in set(TrialConfig.model_fields) - {"model"}:
