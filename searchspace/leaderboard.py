@@ -11,6 +11,7 @@ import optuna
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.export import ONNX
 from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.study import cost_of, curve_of, get_record, load_study
@@ -103,8 +104,8 @@ def _search_row(folder: Path) -> dict[str, Any]:
     study = load_study(spec, folder)
     trials = study.get_trials(deepcopy=False)
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
-    metrics_file = folder / "winner" / "metrics.json"
-    metrics = json.loads(metrics_file.read_text()) if metrics_file.is_file() else {}
+    metrics = _read_json(folder / "winner" / "metrics.json")
+    cost = _read_json(folder / "winner" / "parity.json").get(ONNX, {}).get("cost", {})
     winner: Row = next(
         (f for f in get_record(study, "finalists") or [] if f["number"] == get_record(study, "winner")), {}
     )
@@ -120,7 +121,14 @@ def _search_row(folder: Path) -> dict[str, Any]:
         "winner": winner.get("number"),
         "winner_val": round(winner["score"], 4) if winner else None,
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
+        "latency_ms": _short(cost.get("latency_ms")),
+        "size_mb": _short(cost.get("size_mb")),
     }
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return found
 
 
 def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:

@@ -20,8 +20,8 @@ RAY_MODULES = {
     "searchspace/cluster.py",
 }
 LIGHT = (
-    "spec", "spaces", "study", "leaderboard", "progress", "seeds", "record", "run", "export", "tracking", "finals", "gate",
-    "feasible", "pareto",
+    "spec", "spaces", "study", "leaderboard", "progress", "seeds", "record", "run", "export", "tracking", "finals",
+    "gate", "feasible", "pareto",
 )  # fmt: skip
 
 

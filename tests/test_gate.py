@@ -237,6 +237,16 @@ def test_a_process_that_dies_is_an_outcome_and_the_next_one_starts(digits):
         meter.measure(architecture_of(TrialConfig(width=20), digits), "count")
 
 
+def test_a_measurement_in_the_background_is_given_up_at_the_end(digits):
+    with Gate(make_spec(name="x", max_latency_ms=5.0), digits) as gate:
+        assert not gate.ready(TrialConfig(width=28))
+        process = gate._meter._start()
+        started = time.monotonic()
+    assert time.monotonic() - started < 5
+    assert process.poll() is not None
+    assert "any more" in gate.refusal(TrialConfig(width=28)) or "ended" in gate.refusal(TrialConfig(width=28))
+
+
 def test_patience_ends_and_leaves_no_process(digits):
     meter = Meter(patience=0.2)  # less than torch's import takes
     process = meter._start()

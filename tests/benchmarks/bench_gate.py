@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_gate.py [--repeats 10] [--epochs 6]
 
 Digits; every cost is measured through the same `Meter` that a search uses, in a cache of its own. The spread is that of
-one architecture measured again and again: on a quiet machine, and beside as many busy training threads as it has cores.
+one architecture measured again and again: as the machine is, and beside as many busy training threads as it has cores.
 The trained network is the same architecture after real training, exported as winners are; both are run in turn.
 """
 
@@ -25,7 +25,7 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.store import open_store, prepare
 from trainables.data.summary import DataSummary
 from trainables.deploy.cost import Architecture, ArchitectureCost, architecture_of, cache_file, describe_network
-from trainables.deploy.measure import count_parameters, measure_file
+from trainables.deploy.measure import count_parameters, measure_file, scatter
 from trainables.deploy.meter import Meter
 from trainables.deploy.onnx import export_onnx
 from trainables.group import Group
@@ -60,10 +60,10 @@ def seconds_each(meter: Meter, data: DataSummary) -> dict[str, Any]:
     first = timed(meter, architecture_of(TrialConfig(width=12), data))[0]
     small = [timed(meter, architecture_of(config, data)) for config in CONFIGS]
     backbones = {config.model: round(timed(meter, architecture_of(config, data))[0], 2) for config in BACKBONES}
-    again = [timed(meter, architecture_of(config, data))[0] for config in CONFIGS]
+    again = [1e3 * timed(meter, architecture_of(config, data))[0] for config in CONFIGS]
     costs = {describe_network(c): cost.model_dump() for c, (_, cost) in zip(CONFIGS, small, strict=True)}
     uncached = summary([seconds for seconds, _ in small])
-    return {"first": round(first, 2), "uncached": uncached, "backbones": backbones, "cached": summary(again)} | {
+    return {"first": round(first, 2), "uncached": uncached, "backbones": backbones, "cached_ms": summary(again)} | {
         "costs": costs
     }
 
@@ -89,6 +89,7 @@ def trained_and_not(data: DataSummary, repeats: int, epochs: int, folder: Path) 
     trained.load_state_dict(run.kept_state())
     found: dict[str, list[ArchitectureCost]] = {"untrained": [], "trained": []}
     networks = {"untrained": build_untrained(STEADY, data), "trained": trained}
+    scatter(networks["untrained"])
     for name, model in networks.items():
         card = ModelCard(config=STEADY, seed=0, epochs=0, data=data, input=model.preprocess.spec)
         export_onnx(model.eval(), card, folder / f"{name}.onnx")
@@ -111,7 +112,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-gate-") as folder:
         os.environ["SEARCHSPACE_CACHE"] = folder
         data, meter = prepare("digits"), Meter()
-        figures = {"seconds": seconds_each(meter, data), "quiet": spread(meter, data, given.repeats)}
+        figures = {"seconds": seconds_each(meter, data), "as_it_is": spread(meter, data, given.repeats)}
         busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count() or 1)]
         time.sleep(8)  # until they have imported torch
         figures["beside_busy_threads"] = spread(meter, data, given.repeats)

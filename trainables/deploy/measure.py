@@ -30,7 +30,7 @@ def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:
         with torch.device("meta"):  # shapes without numbers: nothing is drawn and nothing takes memory
             return ArchitectureCost(parameters=count_parameters(build_untrained(architecture.config, data)))
     model = build_untrained(architecture.config, data).eval()
-    _scatter(model)
+    scatter(model)
     card = ModelCard(config=architecture.config, seed=0, epochs=0, data=data, input=model.preprocess.spec)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
@@ -64,7 +64,7 @@ def _stand_in(architecture: Architecture) -> DataSummary:
 
 
 @torch.no_grad()
-def _scatter(model: Classifier) -> None:
+def scatter(model: Classifier) -> None:
     """Make all tensors differ, as training would: an exporter keeps equal ones once, and drops what is 0 or 1."""
     torch.manual_seed(0)
     for tensor in model.network.state_dict().values():
