@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+import optuna
+
 from searchspace.options import flag_of
 from searchspace.spec import SearchSpec
+from searchspace.study import record_cost
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.deploy.cost import Architecture, ArchitectureCost, Kind, MeasureError, architecture_of
@@ -108,6 +111,12 @@ class Gate:
             return self._wait(config)
         except MeasureError:
             return None
+
+    def refuse(self, trial: optuna.Trial, config: TrialConfig) -> str:
+        """`refusal`, keeping in the study what the trial's architecture costs."""
+        if cost := self.cost(config):
+            record_cost(trial, cost)
+        return self.refusal(config)
 
     def parameters(self, config: TrialConfig) -> int:
         """Number of parameters, which is known in milliseconds; raises `MeasureError` if nothing can be built."""

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.export import ONNX
 from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import cost_of, curve_of, get_record, load_study
+from searchspace.study import cost_of, curve_of, get_record, is_refused, is_waiting, load_study
 from trainables.config import TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
@@ -31,7 +31,7 @@ SCORES = {"score", "search_score", "best", "winner_val", "test_accuracy"}
 
 def rank_trials(study: optuna.Study) -> list[Row]:
     """One row a trial: full-length ones first, then by how far they came, then by score; fidelities never mix."""
-    trials = study.get_trials(deepcopy=False)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     varying = _varying_names(trials)
     ranked = sorted(trials, key=lambda t: (ORDER[t.state], -_epoch(t), -_score(t), t.number))
     return [{"rank": rank, **_trial_row(trial, varying)} for rank, trial in enumerate(ranked, start=1)]
@@ -41,7 +41,7 @@ def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
     curve, cost = curve_of(trial), cost_of(trial)
     return {
         "trial": trial.number,
-        "status": STATUS[trial.state],
+        "status": "at rung" if is_waiting(trial) else STATUS[trial.state],
         "score": round(_score(trial), 4) if trial.intermediate_values else None,
         "epoch": _epoch(trial),
         **{name: _short(trial.params.get(name)) for name in varying},
@@ -102,7 +102,7 @@ def rank_searches(results: Path) -> list[Row]:
 def _search_row(folder: Path) -> dict[str, Any]:
     spec = load_spec(folder)
     study = load_study(spec, folder)
-    trials = study.get_trials(deepcopy=False)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics = _read_json(folder / "winner" / "metrics.json")
     cost = _read_json(folder / "winner" / "parity.json").get(ONNX, {}).get("cost", {})

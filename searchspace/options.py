@@ -23,21 +23,24 @@ class Option:
     """Type of its text there, where the record parses it itself; None is the field's own type."""
 
 
-def from_records(function: Callable[..., None], *records: type[Frozen]) -> Callable[..., None]:
-    """`function(**fields)` as a command for typer, with one option for each field of `records` that has an `Option`."""
-
-    def command(**given: Any) -> None:
-        function(**given)
-
+def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Make `function(**fields)` a command for typer: one option for each field of `records` that has an `Option`."""
     parameters = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=_typed(name, field))
         for record in records
         for name, field in record.model_fields.items()
         if _option(field)
     ]
-    vars(command)["__signature__"] = inspect.Signature(parameters)  # what typer reads
-    command.__doc__ = function.__doc__
-    return command
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., None]:
+        def command(**given: Any) -> None:
+            function(**given)
+
+        vars(command)["__signature__"] = inspect.Signature(parameters)  # what typer reads
+        command.__doc__ = function.__doc__
+        return command
+
+    return decorate
 
 
 def flag_of(record: type[Frozen], name: str) -> str:

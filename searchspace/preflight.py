@@ -5,12 +5,14 @@ import os
 from collections.abc import Callable, Mapping
 
 import optuna
+from optuna.distributions import BaseDistribution
 
 from searchspace.spaces import Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
 
+Distributions = dict[str, BaseDistribution]
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
 """Searched everywhere: a network from scratch, and a backbone whose weights need no network to get."""
 GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_atto", "mobilenetv3_large_100")
@@ -54,8 +56,12 @@ def make_task(data: DataSummary, models: tuple[str, ...], gpu: bool) -> Task:
     return Task(data=data, models=models, pretrained=frozenset(filter(is_pretrained, models)), gpu=gpu)
 
 
-def check_space(spec: SearchSpec, task: Task) -> Space:
-    """Load the space and draw from it a few times; raises `UserError` where it gives no valid configuration."""
+def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions]]:
+    """Load the space and draw from it a few times, for the parameters it asked for.
+
+    Raises `UserError` where it gives no valid configuration.
+    """
+    drawn = []
     space = load_space(spec.space)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
     for _ in range(8):
@@ -68,7 +74,8 @@ def check_space(spec: SearchSpec, task: Task) -> Space:
             raise UserError(f"--space {spec.space or 'default'!r}: {type(error).__name__}: {error}") from error
         if spec.space and config.model not in task.models:
             raise UserError(f"--space {spec.space!r}: suggests model {config.model!r}; name it in --models as well")
-    return space
+        drawn.append(trial.distributions)
+    return space, drawn
 
 
 def local_resources() -> dict[str, float]:

@@ -33,7 +33,7 @@ class Progress:
         """Count up to `trials` on `slots` gangs, by `clock`."""
         self._trials, self._slots, self._clock = trials, slots, clock
         self._warm: dict[int, float] = {}
-        self._ended = 0
+        self._heard: set[int] = set()
         self._best = -1.0
         self._first_step = 0.0
         self.epochs = 0
@@ -55,12 +55,18 @@ class Progress:
             self.epochs += 1
             self.training_seconds += report.seconds
             return
-        self._ended += 1
+        if event == "pruned" and number in self._heard:
+            return  # it was said to wait, and what it waited for did not come
+        self._heard.add(number)
+        if event in {"goes on", "audited"}:
+            word = "goes on" if event == "goes on" else "was stopped, and runs on for the audit,"
+            self._clock.say(f"{len(self._heard)}/{self._trials}  trial {number}  {word} from epoch {report.epoch}")
+            return
         best = event == "complete" and report.score > self._best
         if best:
             self._best = report.score
         mark = "  best so far" if best else ""
-        self._clock.say(f"{self._ended}/{self._trials}  trial {number}  {_outcome(event, report)}{mark}")
+        self._clock.say(f"{len(self._heard)}/{self._trials}  trial {number}  {_outcome(event, report)}{mark}")
 
     def account(self) -> str:
         """Where the search's time went, as shares of all slots' time since the command began."""
@@ -69,8 +75,8 @@ class Progress:
         warm = self.training_seconds / max(1e-9, whole - start)
         shares = {"training": self.training_seconds, "decisions": whole - self.training_seconds - start, "start": start}
         return (
-            f"search: {self._ended} trials, {self.epochs} epochs in {self._clock.seconds:.1f} s, the first step after "
-            f"{self._first_step:.1f} s; "
+            f"search: {len(self._heard)} trials, {self.epochs} epochs in {self._clock.seconds:.1f} s, "
+            f"the first step after {self._first_step:.1f} s; "
             + " · ".join(f"{name} {100 * x / whole:.0f} %" for name, x in shares.items())
             + f" (of the time when warm, training {100 * warm:.1f} %)"
         )
@@ -79,6 +85,6 @@ class Progress:
 def _outcome(event: str, report: EpochReport) -> str:
     if event == "failed":
         return f"failed after epoch {report.epoch}: {report.reason}"
-    word = "complete" if event == "complete" else "stopped"
+    word = {"complete": "complete", "waits": "waits"}.get(event, "stopped")
     note = f", micro-batch {report.micro_batch} after out of memory" if report.micro_batch else ""
     return f"{word} at epoch {report.epoch}, validation accuracy {report.score:.4f}, {report.total_seconds:.1f} s{note}"

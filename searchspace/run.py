@@ -14,16 +14,19 @@ from searchspace.export import export_winner
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate
 from searchspace.leaderboard import print_board, rank_trials, to_text
-from searchspace.options import from_records
+from searchspace.options import with_options
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials
-from searchspace.spec import SearchSpec, extend_record, make_spec, save_record
+from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
+from trainables.errors import UserError
 
 if TYPE_CHECKING:
     import optuna
 
     from searchspace.spaces import Space, Task
+    from searchspace.spec import SamplerName
+    from searchspace.stopping.rule import Rule
     from trainables.data.summary import DataSummary
     from trainables.gang import GangPool
     from trainables.mailbox import GangInfo
@@ -33,12 +36,17 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+@with_options(SearchSpec, RunOptions)
 def main(**options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 
     Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
     """
-    run(make_spec(**options), Clock())
+    errand = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
+    if errand.resume or errand.revive is not None:
+        revive(errand, str(options["results"]), Clock())
+    else:
+        run(make_spec(**options), Clock())
 
 
 @dataclass(frozen=True)
@@ -48,32 +56,41 @@ class Plan:
     data: "DataSummary"
     task: "Task"
     space: "Space"
+    sampler: "SamplerName"
+    rule: "Rule"
     shape: "GangShape"
 
     @property
     def facts(self) -> dict[str, Any]:
         """What `search.json` keeps of it."""
-        return {"data": self.data.model_dump(), "models": self.task.models, "gangs": self.shape.model_dump()}
+        gangs = self.shape.model_dump()
+        return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
 
 
 def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say) -> Plan:
     """Check everything against the cluster's `resources`; raises `UserError` for what cannot work."""
+    from searchspace.sampling.samplers import suiting
+    from searchspace.stopping.registry import make_rule
+    from searchspace.stopping.rung import rungs
     from trainables.shape import GangShape
 
     slots, gpus = preflight.count_slots(spec, resources)
     models = preflight.choose_models(spec, gpus > 0, say)
     task = preflight.make_task(data, models, gpus > 0)
-    space = preflight.check_space(spec, task)
+    space, drawn = preflight.check_space(spec, task)
+    sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
+    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     shape = GangShape(
         slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
         precision=spec.precision, memory_gb=spec.memory_gb,
     )  # fmt: skip
-    return Plan(data, task, space, shape)
+    return Plan(data, task, space, sampler, rule, shape)
 
 
 def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
-    from searchspace.study import create_study, flush_study
+    from searchspace.study import flush_study
     from searchspace.tracking import tracked
     from trainables.data.store import prepare
 
@@ -81,12 +98,12 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     data = prepare(spec.data, clock.say)
     clock.say(describe_data(data))
     with Gate(spec, data) as gate, _planned(spec, data, gate, clock.say) as plan:
-        study = create_study(spec)
+        study = _begin_study(spec, plan)
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
         with tracked(spec, clock.say):
             try:
-                metrics = _search_and_prove(spec, plan, study, clock)
+                metrics = _search_and_prove(spec, plan, study, gate, clock)
             finally:
                 flush_study(study)  # others read it from here on
             (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
@@ -111,19 +128,57 @@ def _planned(spec: SearchSpec, data: "DataSummary", gate: Gate, say: Say) -> Ite
         yield early or checked(resources)
 
 
-def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock: Clock) -> "TestMetrics":
+def revive(errand: RunOptions, results: str, clock: Clock) -> None:
+    """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
+    from searchspace import revive as reviving
+    from searchspace.cluster import connected
+    from searchspace.study import load_study
+    from trainables.data.store import prepare
+
+    if not errand.resume or errand.revive is None:
+        raise UserError("--resume NAME and --revive TRIAL: work together only; name a search and a stopped trial of it")
+    spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
+    data = prepare(spec.data, clock.say)
+    reviving.check_data(spec, data)
+    reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
+    with connected(spec.address) as resources:
+        plan = make_plan(spec, data, resources, clock.say)
+        with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm")) as pool:
+            revived = reviving.revive(spec, errand.revive, pool, clock)
+    print(reviving.describe(load_study(spec, spec.folder), revived))
+
+
+def _begin_study(spec: SearchSpec, plan: Plan) -> "optuna.Study":
+    """A new study, its first trials waiting in it: the best of earlier searches, then the models' defaults."""
+    from searchspace.sampling.samplers import make_sampler
+    from searchspace.sampling.warm_start import earlier_starts, earlier_trials
+    from searchspace.study import create_study
+
+    starts = earlier_starts(spec.warm_start, spec.pins)
+    if plan.space is default_space:
+        starts += default_trials(plan.task, spec.pins)
+    earlier = earlier_trials(spec, plan.data.fingerprint)
+    study = create_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
+    for values in starts[: spec.trials]:
+        study.enqueue_trial(values)
+    return study
+
+
+def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate: Gate, clock: Clock) -> "TestMetrics":
     """Everything that needs gangs."""
+    from searchspace.asking import Asker
+    from searchspace.audit import read_audit
     from searchspace.finals import evaluate_winner, run_finals
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
 
-    if plan.space is default_space:
-        for values in default_trials(plan.task, spec.pins):
-            study.enqueue_trial(values)
     progress = Progress(spec.trials, plan.shape.slots, clock)
+    asker = Asker(study, plan.space, plan.task, spec, gate.refuse)
     with gangs(plan, spec.folder, progress.warm) as pool:
-        run_search(spec, StudySearcher(study, plan.space, plan.task, spec, progress), pool)
+        run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
         clock.say(progress.account())
+        if audit := read_audit(study):
+            clock.say(audit.in_words())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
         run_finals(spec, study, pool, clock.say)
         clock.say("the test split is opened, once")
@@ -171,4 +226,4 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
 if __name__ == "__main__":
     from searchspace.command import run_command
 
-    run_command(from_records(main, SearchSpec))
+    run_command(main)

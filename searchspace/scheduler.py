@@ -1,28 +1,27 @@
-"""Early stopping: Ray Tune's ASHA (arXiv:1810.05934), counted in epochs of this project's own."""
+"""Ray Tune's side of early stopping: it hears every report, and stops what the rule holds back."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from ray.tune.schedulers import AsyncHyperBandScheduler
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-
-def rungs(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[int, ...]:
-    """Epochs at which ASHA decides, ascending; the full length is no rung."""
-    found, rung = [], grace_epochs
-    while rung < max_epochs:
-        found.append(rung)
-        rung *= reduction_factor
-    return tuple(found)
+from searchspace.stopping.rule import Rule
+from searchspace.stopping.rung import Mark
+from trainables.config import EpochReport
 
 
-def make_scheduler(grace_epochs: int, reduction_factor: int, max_epochs: int) -> "AsyncHyperBandScheduler":
-    """ASHA on the reports' `merit` against their `epoch`.
+class RungScheduler(FIFOScheduler):
+    """Asks the rule at each report. A trial that has to wait is over for Tune; it may come back as another one."""
 
-    Small validation splits give many equal scores, and equals are never stopped: on digits most trials ran to the end.
-    """
-    from ray.tune.schedulers import AsyncHyperBandScheduler
+    def __init__(self, rule: Rule) -> None:
+        """Decide by `rule`."""
+        super().__init__()  # type: ignore[no-untyped-call]  # Ray lacks it
+        self._rule = rule
 
-    return AsyncHyperBandScheduler(
-        time_attr="epoch", metric="merit", mode="max",
-        max_t=max_epochs, grace_period=grace_epochs, reduction_factor=reduction_factor, brackets=1,
-    )  # fmt: skip
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:  # noqa: ARG002  # Tune's signature
+        """Whether the trial trains on; a report that ends it never comes here."""
+        if trial.config["audited"]:
+            return TrialScheduler.CONTINUE
+        report = EpochReport.model_validate_json(result["report"])
+        mark = Mark(trial=trial.config["trial"], epoch=report.epoch, merit=report.merit, seconds=report.total_seconds)
+        goes_on = self._rule.report(mark)
+        return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP

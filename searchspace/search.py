@@ -1,22 +1,22 @@
-"""The search: Ray Tune runs the searcher's trials on the gangs, and ASHA stops those that fall behind."""
+"""The search: Ray Tune runs the searcher's trials on the gangs, and the rule holds back those that fall behind."""
 
 import logging
 import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from searchspace.scheduler import make_scheduler
 from searchspace.spec import SearchSpec
 
 if TYPE_CHECKING:
     from searchspace.searcher import StudySearcher
+    from searchspace.stopping.rule import Rule
     from trainables.gang import GangPool
 
 HEAD = {"node:__internal_head__": 0.001}
 """Trial actors take no core, and stay on the head node: they only wait."""
 
 
-def run_search(spec: SearchSpec, searcher: "StudySearcher", pool: "GangPool") -> None:
+def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: "GangPool") -> None:
     """Run `spec.trials` trials, or as many as the time budget holds."""
     # The study is the record; Tune's own files would only cost time, and its console only noise.
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
@@ -25,6 +25,7 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", pool: "GangPool") ->
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     from ray import tune
 
+    from searchspace.scheduler import RungScheduler
     from searchspace.trial import Trial
 
     trainable = tune.with_resources(
@@ -34,10 +35,9 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", pool: "GangPool") ->
         tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
-                num_samples=spec.trials,
-                max_concurrent_trials=pool.shape.slots,
+                num_samples=-1,  # the searcher knows when it is over, and how many run at a time
                 search_alg=searcher,
-                scheduler=make_scheduler(spec.grace_epochs, spec.reduction_factor, spec.max_epochs),
+                scheduler=RungScheduler(rule),
                 reuse_actors=True,
                 time_budget_s=spec.time_budget or None,
             ),

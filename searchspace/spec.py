@@ -5,7 +5,7 @@ import math
 import re
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
@@ -19,6 +19,10 @@ WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "W
 LIMITS = "Limits of the shipped model"
 OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
 """What can be searched for at once; the first is the score."""
+AFTERWARDS = "Instead of a new search"
+SchedulerName = Literal["asha", "pasha", "none"]
+SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
+BudgetUnit = Literal["epochs", "seconds"]
 R = TypeVar("R", bound=Frozen)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -62,8 +66,16 @@ class SearchSpec(Frozen):
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
     """Pin a hyperparameter, name=value; repeatable."""
+    objectives: Annotated[Objectives, Option(WHAT, kind=str)] = ("accuracy",)
+    """accuracy, or accuracy,latency: then a Pareto board shows what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
+    sampler: Annotated[SamplerName, Option(WHAT)] = "auto"
+    """auto (what suits the space), tpe, gp, cmaes, or random."""
+    reproducible: Annotated[bool, Option(WHAT)] = False
+    """Ask for the same configurations in the same order at any timing: the sampler learns from first rungs only."""
+    warm_start: Annotated[Names, Option(WHAT, kind=str)] = ()
+    """Folders of earlier searches, comma-separated: their best are tried first, and inform the sampler."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1)
@@ -72,12 +84,16 @@ class SearchSpec(Frozen):
     """First rung, in epochs: no trial is stopped before it."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2)
     """One trial in so many goes on at each rung; also the ratio between rungs."""
+    scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
+    """Early stopping: asha, pasha, or none."""
+    budget_unit: Annotated[BudgetUnit, Option(HOW_LONG)] = "epochs"
+    """What trials are compared at equal amounts of, and the sampler is to spare: epochs, or training seconds."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str)] = Field(0.0, ge=0)
     """Longest search, such as 90s, 30m or 2h; the finals come after. 0 is no limit."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Best trials trained again from fresh seeds, to find the winner among them."""
-    objectives: Annotated[Objectives, Option(LIMITS, kind=str)] = ("accuracy",)
-    """accuracy, or accuracy,latency: then a Pareto board shows what each millisecond buys."""
+    audit: Annotated[float, Option(PROOF)] = Field(0.0, ge=0, le=1)
+    """Share of the stopped trials that run on to the end, to see what early stopping cost."""
     max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Longest time for one image, in ms, of the exported model on one thread of this machine's CPU."""
     max_params: Annotated[int | None, Option(LIMITS)] = Field(None, gt=0)
@@ -111,6 +127,15 @@ class SearchSpec(Frozen):
     def folder(self) -> Path:
         """Where this search leaves everything."""
         return Path(self.results).resolve() / self.name
+
+
+class RunOptions(Frozen):
+    """What one command does, beside what the search is."""
+
+    resume: Annotated[str, Option(AFTERWARDS)] = ""
+    """Name of an earlier search to go back to, with --revive."""
+    revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
+    """Number of a stopped trial of that search, to train on from its checkpoint to its full length."""
 
 
 def make_spec(**options: Any) -> SearchSpec:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.journal import WriteBehindJournal
-from searchspace.sampler import make_sampler
 from searchspace.spec import SearchSpec
+from searchspace.stopping.rung import Standing
 from trainables.config import EpochReport, TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
@@ -21,14 +22,14 @@ JOURNAL = "study.journal"
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def create_study(spec: SearchSpec) -> optuna.Study:
+def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
     """New study of a search; raises `UserError` if the storage holds one of this name already, or cannot be reached."""
     if not spec.storage:
         spec.folder.mkdir(parents=True)
     try:
         study = optuna.create_study(
             storage=_storage_to_write(spec), study_name=spec.name, direction="maximize",
-            sampler=make_sampler(spec.seed),
+            sampler=sampler,
         )  # fmt: skip
     except optuna.exceptions.DuplicatedStudyError as error:
         raise UserError(
@@ -71,16 +72,59 @@ def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:
     trial.set_user_attr("seed", seed)
 
 
-def record_curve(trial: optuna.Trial, curve: list[EpochReport], reason: str) -> None:
-    """Keep every report of a trial that is over, and why it ended before its full length (or nothing)."""
+def record_curve(trial: optuna.Trial, curve: list[EpochReport], reason: str = "") -> None:
+    """Keep every report so far, and why the trial ended before its full length, if it did."""
     trial.set_user_attr("curve", [report.model_dump_json() for report in curve])
-    if curve[-1].status != "complete":
+    if curve[-1].epoch:
+        trial.set_user_attr("seconds_per_epoch", curve[-1].total_seconds / curve[-1].epoch)
+    if reason and curve[-1].status != "complete":
         trial.set_user_attr("reason", reason)
+
+
+def record_waiting(trial: optuna.Trial, epoch: int) -> None:
+    """Keep at which rung a trial waits; 0 when it goes on."""
+    trial.set_user_attr("waits_at", epoch)
+
+
+def record_stop(trial: optuna.Trial, standing: Standing | None, audited: bool = False) -> None:
+    """Keep where a trial stood when it was held back for good, and whether it runs on all the same."""
+    if standing is not None:
+        trial.set_user_attr("standing", standing.model_dump_json())
+    if audited:
+        trial.set_user_attr("audited", True)
+        record_waiting(trial, 0)
+
+
+def record_refusal(trial: optuna.Trial, reason: str) -> None:
+    """Keep that a configuration was not trained, and why; it counts as none of the search's trials."""
+    trial.set_user_attr("refused", True)
+    trial.set_user_attr("reason", reason)
+
+
+def is_refused(trial: FrozenTrial) -> bool:
+    """Whether a trial's configuration was never trained."""
+    return bool(trial.user_attrs.get("refused", False))
+
+
+def is_waiting(trial: FrozenTrial) -> bool:
+    """Whether a trial that is not over waits at a rung."""
+    return trial.state == TrialState.RUNNING and bool(trial.user_attrs.get("waits_at", 0))
+
+
+def standing_of(trial: FrozenTrial) -> Standing | None:
+    """Where a trial stood when it was held back for good; None for one that was not."""
+    text = trial.user_attrs.get("standing")
+    return Standing.model_validate_json(text) if text else None
 
 
 def config_of(trial: FrozenTrial) -> TrialConfig:
     """Configuration of a recorded trial."""
     return TrialConfig.model_validate_json(trial.user_attrs["config"])
+
+
+def seed_of(trial: FrozenTrial) -> int:
+    """Seed that a recorded trial was trained with."""
+    return int(trial.user_attrs["seed"])
 
 
 def curve_of(trial: FrozenTrial) -> list[EpochReport]:
@@ -97,6 +141,17 @@ def cost_of(trial: FrozenTrial) -> ArchitectureCost | None:
     """What a recorded trial's architecture costs where it is shipped, if that was measured."""
     text = trial.user_attrs.get("cost")
     return ArchitectureCost.model_validate_json(text) if text else None
+
+
+def seconds_of(trial: FrozenTrial) -> float | None:
+    """Training seconds an epoch, set-up included; None before the first."""
+    return trial.user_attrs.get("seconds_per_epoch")
+
+
+def latency_of(trial: FrozenTrial) -> float | None:
+    """Milliseconds an image that its architecture takes, measured before it was trained; None where it was not."""
+    cost = trial.user_attrs.get("cost")
+    return json.loads(cost)["latency_ms"] if cost else None
 
 
 def put_record(study: optuna.Study, key: str, value: Any) -> None:

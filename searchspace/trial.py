@@ -15,8 +15,7 @@ class Trial(tune.Trainable):
         """Claim a slot, and begin the first trial on it."""
         self.mailbox = mailbox
         # Gangs start in the order of their slots, so the first trials go to those that are warm first.
-        number = int(Assignment.model_validate_json(config["assignment"]).trial.removeprefix("trial-"))
-        self.slot: int = ray.get(mailbox.claim.remote(number))
+        self.slot: int = ray.get(mailbox.claim.remote(config["trial"]))
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

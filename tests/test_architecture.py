@@ -20,8 +20,9 @@ RAY_MODULES = {
     "searchspace/cluster.py",
 }
 LIGHT = (
-    "spec", "spaces", "study", "leaderboard", "progress", "seeds", "record", "run", "export", "tracking", "finals",
-    "gate", "feasible", "pareto",
+    "spec", "options", "spaces", "study", "asking", "audit", "leaderboard", "progress", "seeds", "record", "run",
+    "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
+    "sampling.warm_start", "gate", "feasible", "pareto",
 )  # fmt: skip
 
 

@@ -6,15 +6,18 @@ import subprocess
 import sys
 import time
 
+import optuna
 import pytest
 import torch
 from torch.nn import functional
 
+from searchspace.asking import Asker
 from searchspace.export import Shipped, describe
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate, broken_limits, describe_cost, kinds_needed
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
+from searchspace.study import cost_of, create_study, is_refused
 from trainables.config import TrialConfig
 from trainables.deploy.cost import MeasureError, architecture_of, cache_file, read_cost, shaping_fields
 from trainables.deploy.measure import count_parameters, measure_file
@@ -282,3 +285,20 @@ def test_a_shipped_model_that_breaks_a_limit_is_warned_of(measured, tmp_path):
     assert "warning" not in good
     bad = describe(make_spec(name="x", max_params=20), tmp_path, shipped)
     assert bad.endswith("\nwarning: the shipped model breaks a limit: 13,202 parameters is more than --max-params 20")
+
+
+def test_a_search_asks_for_nothing_that_does_not_fit(digits, tmp_path):
+    spec = make_spec(name="s", results=str(tmp_path), max_params=60_000, trials=12)
+    task = Task(data=digits, models=("convnet",), pretrained=frozenset(), gpu=False)
+    study = create_study(spec, optuna.samplers.RandomSampler(seed=0))
+    with Gate(spec, digits) as gate:
+        asker = Asker(study, default_space, task, spec, gate.refuse)
+        while not asker.done:
+            asker.ask()
+    refused = [trial for trial in study.trials if is_refused(trial)]
+    asked = [trial for trial in study.trials if not is_refused(trial)]
+    assert len(asked) == 12
+    assert refused
+    assert all(cost_of(trial).parameters <= 60_000 for trial in asked)
+    assert all(cost_of(trial).parameters > 60_000 for trial in refused)
+    assert all(trial.user_attrs["reason"].endswith("is more than --max-params 60,000") for trial in refused)

@@ -16,9 +16,7 @@ from PIL import Image
 
 from searchspace.command import run_command
 from searchspace.leaderboard import rank_searches
-from searchspace.options import from_records
 from searchspace.run import main
-from searchspace.spec import SearchSpec
 from tests.conftest import RAY_TOKEN, write_images
 
 ROOT = Path(__file__).parent.parent
@@ -226,7 +224,7 @@ def test_what_is_typed_wrongly_gets_one_line_and_exit_code_2(case, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["run", *arguments])
     with pytest.raises(SystemExit) as stopped:
-        run_command(from_records(main, SearchSpec))
+        run_command(main)
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ")

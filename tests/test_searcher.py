@@ -4,13 +4,18 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
+from searchspace.asking import Asker
+from searchspace.audit import read_audit
 from searchspace.finals import Finalist, choose_finalists, choose_winner, open_test_split
 from searchspace.leaderboard import rank_trials, sort_rows, to_text
-from searchspace.scheduler import make_scheduler, rungs
+from searchspace.sampling.samplers import make_sampler
 from searchspace.searcher import StudySearcher
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
-from searchspace.study import config_of, create_study, curve_of, flush_study, load_study
+from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rung import Mark, rungs
+from searchspace.study import config_of, curve_of, flush_study, is_refused, load_study, standing_of
+from searchspace.study import create_study as create_study_with
 from trainables.config import Assignment, EpochReport, TrialConfig, failure
 from trainables.errors import UserError
 
@@ -27,18 +32,32 @@ def spec(tmp_path):
     return make_spec(name="s", results=str(tmp_path), max_epochs=9, grace_epochs=1)
 
 
+def create_study(spec):
+    return create_study_with(spec, make_sampler(spec, "tpe"))
+
+
+def make_searcher(spec, task, listener=lambda *_: None, space=default_space, slots=4, refuse=lambda *_: ""):
+    study = create_study(spec)
+    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
+    asker = Asker(study, space, task, spec, refuse)
+    return StudySearcher(study, asker, rule, spec, slots, listener)
+
+
 @pytest.fixture
 def searcher(spec, task):
     heard = []
-    found = StudySearcher(
-        create_study(spec), default_space, task, spec, lambda event, number, report: heard.append((event, number))
-    )
+    found = make_searcher(spec, task, lambda event, number, report: heard.append((event, number)))
     found.heard = heard
     return found
 
 
 def tell(searcher, trial_id, *reports, end=True):
-    number = searcher._running[trial_id].number
+    """What Tune and its scheduler tell of one trial; the last report is the one that Tune stops at, if `end`."""
+    number = searcher._training[trial_id]
+    for report in reports:
+        if report.status == "running":
+            searcher._rule.report(Mark(trial=number, epoch=report.epoch, merit=report.merit))
     for report in reports[:-1]:
         searcher.on_trial_result(trial_id, {"report": report.model_dump_json()})
     result = {"report": reports[-1].model_dump_json()}
@@ -62,20 +81,101 @@ def epoch(number, score, status="running"):
 def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec):
     for name in "abcd":
         assert Assignment.model_validate_json(searcher.suggest(name)["assignment"]).max_epochs == 9
+    assert searcher.suggest("e") is None, "four slots, four trials"
     tell(searcher, "a", *[epoch(i, i / 10) for i in range(1, 9)], epoch(9, 0.9, "complete"))
-    tell(searcher, "b", epoch(1, 0.1))
-    tell(searcher, "c", epoch(1, 0.1), failure("t", "diverged", 2))
+    tell(searcher, "b", epoch(1, 0.05))
+    tell(searcher, "c", epoch(1, 0.05), failure("t", "diverged", 2))
     searcher.on_trial_complete("d", None, error=True)
+    assert recorded(searcher, spec)[1].state == TrialState.RUNNING, "who waits at a rung is not over"
+    searcher.end()
     trials = recorded(searcher, spec)
     assert [t.state for t in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
     assert trials[0].value == 0.9
     assert trials[0].intermediate_values == {i: i / 10 for i in range(1, 10)}
     assert [t.user_attrs.get("reason") for t in trials] == [
-        None, "stopped after epoch 1", "diverged", "its trial actor was lost",
+        None, "held back at epoch 1: rank 2 of 4, cut-off 0.1000", "diverged", "its trial actor was lost",
     ]  # fmt: skip
-    assert searcher.heard[-6:] == [
-        ("complete", 0), ("epoch", 1), ("pruned", 1), ("epoch", 2), ("failed", 2), ("failed", 3),
+    assert [event for event in searcher.heard if event[1] == 1] == [
+        ("start", 1), ("epoch", 1), ("waits", 1), ("pruned", 1),
     ]  # fmt: skip
+    assert standing_of(trials[1]).rank == 2
+
+
+def test_who_waited_goes_on_as_the_same_trial(searcher, spec):
+    for name in "abc":
+        searcher.suggest(name)
+    first = searcher._open[0].assignment
+    for name, score in zip("abc", (0.5, 0.3, 0.4), strict=True):
+        tell(searcher, name, epoch(1, score))
+    again = searcher.suggest("d")
+    assert again["trial"] == 0, "the best of three goes on"
+    assert Assignment.model_validate_json(again["assignment"]) == first, "it takes up its own checkpoint"
+    assert searcher.suggest("e")["trial"] == 3
+    tell(searcher, "d", epoch(2, 0.6), epoch(3, 0.7))
+    assert searcher._study.trials[0].intermediate_values == {1: 0.5, 2: 0.6, 3: 0.7}
+
+
+def test_a_search_ends_when_nobody_may_go_on(tmp_path, task):
+    spec = make_spec(name="short", results=str(tmp_path), max_epochs=9, grace_epochs=1, trials=2)
+    searcher = make_searcher(spec, task)
+    for name in "ab":
+        searcher.suggest(name)
+    assert searcher.suggest("c") is None
+    tell(searcher, "a", epoch(1, 0.1))
+    assert searcher.suggest("c") is None, "the other may still be better"
+    tell(searcher, "b", epoch(1, 0.2))
+    assert searcher.suggest("c")["trial"] == 1, "at the end the best goes on, although two are fewer than three"
+    tell(searcher, "c", *[epoch(i, 0.3) for i in range(2, 9)], epoch(9, 0.4, "complete"))
+    assert searcher.suggest("d") == "FINISHED"
+
+
+def test_audited_trials_run_on_past_every_rung(tmp_path, task):
+    spec = make_spec(name="audited", results=str(tmp_path), max_epochs=9, grace_epochs=1, trials=3, audit=0.5)
+    searcher = make_searcher(spec, task)
+    for name in "abc":
+        searcher.suggest(name)
+    for name, score in zip("abc", (0.5, 0.3, 0.4), strict=True):
+        tell(searcher, name, epoch(1, score))
+    searcher.suggest("d")
+    tell(searcher, "d", epoch(2, 0.5), epoch(3, 0.5), end=True)
+    searcher.suggest("e")
+    tell(searcher, "e", *[epoch(i, 0.6) for i in range(4, 9)], epoch(9, 0.6, "complete"))
+    audited = searcher.suggest("f")
+    assert audited["audited"]
+    assert Assignment.model_validate_json(audited["assignment"]).rungs == ()
+    tell(searcher, "f", *[epoch(i, 0.7) for i in range(2, 9)], epoch(9, 0.8, "complete"))
+    assert searcher.suggest("g") == "FINISHED"
+    searcher.end()
+    report = read_audit(searcher._study)
+    assert (report.stopped, report.audited, report.better) == (2, 1, 1)
+    assert "1 of 2 stopped trials ran on to the end, the best to 0.8000" in report.in_words()
+    assert "cost 0.2000" in report.in_words()
+
+
+def test_no_configuration_is_trained_twice(tmp_path, task):
+    spec = make_spec(name="small", results=str(tmp_path), trials=9)
+
+    def four(trial, _task):
+        return {"model": "convnet", "width": trial.suggest_categorical("width", [8, 16, 32, 64])}
+
+    searcher = make_searcher(spec, task, space=four, slots=9)
+    asked = [searcher.suggest(str(i)) for i in range(5)]
+    widths = [Assignment.model_validate_json(found["assignment"]).config.width for found in asked[:4]]
+    assert sorted(widths) == [8, 16, 32, 64]
+    assert asked[4] is None, "there are no more, and four are training"
+    refused = [t for t in searcher._study.trials if is_refused(t)]
+    assert all(t.user_attrs["reason"].startswith("the same configuration as trial") for t in refused)
+    assert not any(row["status"] == "refused" for row in rank_trials(searcher._study)), "boards show what was trained"
+
+
+def test_what_is_refused_is_never_trained_and_teaches_the_sampler(tmp_path, task):
+    spec = make_spec(name="gated", results=str(tmp_path), trials=6)
+    searcher = make_searcher(spec, task, slots=6, refuse=lambda _trial, config: "too wide" if config.width > 8 else "")
+    configs = [Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]).config for i in range(6)]
+    assert all(config.width == 8 or config.model == "tf_efficientnet_lite0" for config in configs)
+    refused = [t for t in searcher._study.trials if is_refused(t)]
+    assert refused
+    assert all(t.state == TrialState.PRUNED and t.user_attrs["reason"] == "too wide" for t in refused)
 
 
 def test_an_epoch_told_twice_is_recorded_once(searcher, spec):
@@ -89,7 +189,7 @@ def test_an_epoch_told_twice_is_recorded_once(searcher, spec):
 def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
     searcher.suggest("a")
     searcher.suggest("b")
-    tell(searcher, "a", epoch(1, 0.1), epoch(2, 0.2), end=False)
+    tell(searcher, "a", epoch(2, 0.1), epoch(4, 0.2), end=False)
     searcher.end()
     trials = recorded(searcher, spec)
     assert [(t.state, t.user_attrs["reason"]) for t in trials] == [
@@ -101,7 +201,7 @@ def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
 def test_the_same_seed_asks_the_same(tmp_path, task):
     def configs(name, seed):
         spec = make_spec(name=name, results=str(tmp_path), seed=seed)
-        searcher = StudySearcher(create_study(spec), default_space, task, spec, lambda *_: None)
+        searcher = make_searcher(spec, task, slots=12)
         return [Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]) for i in range(12)]
 
     first, second, other = configs("a", 1), configs("b", 1), configs("c", 2)
@@ -111,8 +211,8 @@ def test_the_same_seed_asks_the_same(tmp_path, task):
 
 def test_pins_hold_and_are_recorded(tmp_path, task):
     spec = make_spec(name="pinned", results=str(tmp_path), pins={"model": "resnet", "lr": 0.5, "grad_clip": 2.0})
-    study = create_study(spec)
-    searcher = StudySearcher(study, default_space, task, spec, lambda *_: None)
+    searcher = make_searcher(spec, task, slots=5)
+    study = searcher._study
     for i in range(5):
         config = Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]).config
         assert (config.model, config.lr, config.grad_clip) == ("resnet", 0.5, 2.0)
@@ -175,7 +275,10 @@ def test_an_own_space_is_loaded_and_wrong_ones_are_named(tmp_path, task):
 
 @pytest.mark.parametrize(("grace", "factor", "longest"), [(1, 3, 27), (2, 3, 18), (1, 4, 100), (5, 2, 5), (3, 3, 26)])
 def test_rungs_are_rays(grace, factor, longest):
-    bracket = make_scheduler(grace, factor, longest)._brackets[0]
+    from ray.tune.schedulers import AsyncHyperBandScheduler
+
+    rays = AsyncHyperBandScheduler(max_t=longest, grace_period=grace, reduction_factor=factor, brackets=1)
+    bracket = rays._brackets[0]
     assert rungs(grace, factor, longest) == tuple(sorted(m for m, _ in bracket._rungs if m < longest))
 
 

@@ -26,6 +26,8 @@ class Checkpoint:
     """Epochs trained."""
     micro_batch: int
     """Images a forward pass, after out-of-memory halvings."""
+    seconds: float
+    """Seconds of all epochs so far."""
     tensors: dict[str, Tensor]
     """Weights, averages, optimizer state, generator state, by dotted name."""
 
@@ -36,7 +38,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     content = save({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()})
     file = f"epoch-{checkpoint.epoch:05d}.safetensors"
     write_atomically(folder / file, content)
-    index = {"file": file, "epoch": checkpoint.epoch, "micro_batch": checkpoint.micro_batch, "blake2b": _hash(content)}
+    facts = {"epoch": checkpoint.epoch, "micro_batch": checkpoint.micro_batch, "seconds": checkpoint.seconds}
+    index = {"file": file, **facts, "blake2b": _hash(content)}
     write_atomically(folder / INDEX, json.dumps(index).encode())
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != file:
@@ -69,11 +72,12 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     try:
         index = json.loads((folder / INDEX).read_text())
         content = (folder / index["file"]).read_bytes()
+        facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")}
     except (FileNotFoundError, json.JSONDecodeError, KeyError):
         return None
     if _hash(content) != index["blake2b"]:
         return None
-    return Checkpoint(epoch=index["epoch"], micro_batch=index["micro_batch"], tensors=load(content))
+    return Checkpoint(**facts, tensors=load(content))
 
 
 def remove_checkpoints(folder: Path) -> None:

@@ -84,11 +84,12 @@ class TrialRun:
         self.batches = Batches(config, self.data, self.rows, self.model.preprocess if plain else None)
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
-        self.epochs = 0
+        self.epochs, self.total_seconds = 0, 0.0
         self._writer = checkpoints.Writer(self.folder)
         self._resume()
         self.saved = time.perf_counter()
-        self.setup_seconds = self.total_seconds = self.saved - started
+        self.setup_seconds = self.saved - started
+        self.total_seconds += self.setup_seconds
 
     def _build(self) -> tuple[Classifier, int]:
         """The classifier, and the parameters of a frozen backbone that need not be loaded, its features being there."""
@@ -217,7 +218,7 @@ class TrialRun:
         tensors |= checkpoints.optimizer_tensors(self.optimizer)
         tensors["generator"] = torch.get_rng_state()
         if self.place.group.rank == 0:
-            self._writer.write(Checkpoint(self.epochs, self.micro_batch, tensors))
+            self._writer.write(Checkpoint(self.epochs, self.micro_batch, self.total_seconds, tensors))
         self.saved = time.perf_counter()
 
     def close(self) -> None:
@@ -243,7 +244,7 @@ class TrialRun:
         checkpoints.restore_optimizer(self.optimizer, found.tensors)
         if self.place.group.rank == 0:
             torch.set_rng_state(found.tensors["generator"])
-        self.epochs = found.epoch
+        self.epochs, self.total_seconds = found.epoch, found.seconds
         self.micro_batch = min(found.micro_batch or self.micro_batch, self.micro_batch or found.micro_batch)
 
     def kept_state(self) -> dict[str, Tensor]:

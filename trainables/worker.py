@@ -115,13 +115,16 @@ class Post:
             report = run.epoch().model_copy(update={"wait_seconds": wait})
             if not _finite(report):
                 report = failure(assignment.trial, "diverged", report.epoch)
+            elif report.epoch in assignment.rungs:
+                run.save()  # whoever is told to wait here may go on from another gang at once
+                run.close()
             if run.done and assignment.kind == "winner" and self.place.group.rank == 0:
                 write_weights(Path(assignment.folder), assignment, run)
             if not self._go_on(report, assignment):
                 break
             if run.seconds_since_save() >= assignment.checkpoint_seconds:
                 run.save()
-        if self.place.group.rank == 0:
+        if self.place.group.rank == 0 and (run.done or report.status == "failed"):
             run.forget()
 
     def _go_on(self, report: EpochReport, assignment: Assignment) -> bool:

@@ -1,0 +1,139 @@
+"""What other early-stopping settings would have done with a search's own curves: `python -m searchspace.replay`."""
+
+import math
+from collections.abc import Sequence
+from itertools import accumulate, product
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from optuna.trial import FrozenTrial, TrialState
+
+from searchspace.leaderboard import Format, Row, print_table, to_text
+from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec
+from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rung import rungs
+from searchspace.stopping.simulate import Curve, simulate
+from searchspace.study import curve_of, load_study
+from trainables.config import Frozen
+from trainables.errors import UserError
+
+GRACES = (1 / 18, 1 / 9, 1 / 6, 1 / 3)
+"""First rungs to try, as shares of the full length."""
+FACTORS = (2, 3, 4)
+
+
+class Setting(Frozen):
+    """One way to stop early."""
+
+    scheduler: SchedulerName
+    """Rule."""
+    budget_unit: BudgetUnit
+    """What it compares at equal amounts of."""
+    grace_epochs: int
+    """First rung."""
+    reduction_factor: int
+    """One trial in so many goes on."""
+
+
+class Replay(Frozen):
+    """What a setting would have done."""
+
+    setting: Setting
+    """The setting."""
+    epochs: int
+    """Epochs trained."""
+    seconds: float
+    """Seconds on as many slots as the search had, decisions not counted."""
+    best: float | None
+    """Best score at full length; None where no trial came that far."""
+    unknown: int
+    """Trials that would have gone on beyond what was recorded: with more than a few, the figures flatter."""
+
+
+def recorded_curves(trials: Sequence[FrozenTrial]) -> list[Curve]:
+    """Curves of a search's trials in the order they were asked for; a failure is minus infinity."""
+    curves = []
+    for trial in trials:
+        reports = curve_of(trial)
+        if reports:
+            merits = [-math.inf if report.status == "failed" else report.merit for report in reports]
+            seconds = list(accumulate((report.total_seconds for report in reports), max))  # a failure says none
+            curves.append(Curve(seconds, merits))
+    return curves
+
+
+def settings_for(spec: SearchSpec) -> list[Setting]:
+    """The search's own setting first, then a grid."""
+    own = {name: getattr(spec, name) for name in Setting.model_fields}
+    graces = sorted({max(1, round(share * spec.max_epochs)) for share in GRACES})
+    settings = [Setting(**own)]
+    for scheduler, unit in (("asha", "epochs"), ("asha", "seconds"), ("pasha", "epochs")):
+        for grace, factor in product(graces, FACTORS):
+            settings.append(Setting(scheduler=scheduler, budget_unit=unit, grace_epochs=grace, reduction_factor=factor))
+    return list(dict.fromkeys(settings))
+
+
+def replay(curves: Sequence[Curve], setting: Setting, max_epochs: int, slots: int) -> Replay:
+    """Run `setting` over recorded curves; one that was cut short, and would go on, ends there and counts as unknown."""
+    levels = rungs(setting.grace_epochs, setting.reduction_factor, max_epochs)
+    rule = make_rule(setting.scheduler, setting.budget_unit, levels, setting.reduction_factor)
+    steps = list(simulate(curves, rule, slots))
+    last = {step.mark.trial: step.mark for step in steps}
+    full = [mark.merit for mark in last.values() if mark.epoch == max_epochs and mark.merit > -math.inf]
+    cut = [
+        trial
+        for trial, mark in last.items()
+        if len(curves[trial].merits) == mark.epoch < max_epochs
+        and mark.merit > -math.inf
+        and rule.standing(trial) is None
+    ]
+    return Replay(
+        setting=setting, epochs=len(steps), seconds=steps[-1].time if steps else 0.0,
+        best=max(full, default=None), unknown=len(cut),
+    )  # fmt: skip
+
+
+def to_row(found: Replay, own: Replay) -> Row:
+    """A line of the table; differences are to the search's own setting."""
+    row: dict[str, Any] = found.setting.model_dump()
+    row |= {
+        "epochs": found.epochs,
+        "seconds": round(found.seconds, 1),
+        "time": f"{found.seconds / own.seconds:.0%}" if own.seconds else "",
+        "best": round(found.best, 4) if found.best is not None else None,
+        "unknown": found.unknown,
+    }
+    return row
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")],
+    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
+) -> None:
+    """What other early-stopping settings would have done with the curves that a search recorded, without training.
+
+    The first line is the search's own setting. `unknown` counts trials that would have gone on beyond their record:
+    `--scheduler none` or `--audit` records more. Configurations are the search's own, in its order.
+
+    Example: python -m searchspace.replay results/digits
+    """
+    spec = load_spec(folder)
+    trials = [t for t in load_study(spec, folder).get_trials(deepcopy=False) if t.state != TrialState.WAITING]
+    curves = recorded_curves(trials)
+    if not curves:
+        raise UserError(f"{str(folder)!r}: no trial has recorded an epoch yet")
+    slots = load_facts(folder).get("gangs", {}).get("slots", 1)
+    found = [replay(curves, setting, spec.max_epochs, slots) for setting in settings_for(spec)]
+    rest = sorted(found[1:], key=lambda each: (-(each.best or 0.0), each.seconds))
+    rows = [to_row(each, found[0]) for each in (found[0], *rest)]
+    if form == "table":
+        print_table(rows, f"{spec.name}: {len(curves)} recorded trials replayed on {slots} slots")
+    else:
+        print(to_text(rows, form), end="")
+
+
+if __name__ == "__main__":
+    from searchspace.command import run_command
+
+    run_command(main)

@@ -1,0 +1,57 @@
+"""Warm start: the best configurations of earlier searches are tried first, and their scores inform the sampler."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from searchspace.finals import choose_finalists
+from searchspace.spec import SearchSpec, load_facts, load_spec
+from searchspace.study import config_of, is_refused, load_study
+from trainables.errors import UserError
+
+TRIED = 3
+"""Configurations of each earlier search that are tried first."""
+
+
+def earlier_starts(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[str, Any]]:
+    """The best configurations of earlier searches, one of each in turn, without what is pinned now.
+
+    Raises `UserError` for a folder that holds no search.
+    """
+    best = [choose_finalists(_trials(folder), TRIED) for folder in folders]
+    ranked = [trials[place] for place in range(TRIED) for trials in best if place < len(trials)]
+    # What was pinned or left out there has a value too; a space that asks for it is told that one.
+    found = {config: config.model_dump() for config in map(config_of, ranked)}
+    return [{name: value for name, value in values.items() if name not in pins} for values in found.values()]
+
+
+def earlier_trials(spec: SearchSpec, fingerprint: str) -> list[FrozenTrial]:
+    """Trials whose scores mean the same here: of the same data, metric, schedule length and rungs.
+
+    They come with numbers below zero, for the sampler alone. A score on other data says little of this one's scale;
+    of such searches only the best configurations are used.
+    """
+    found: list[FrozenTrial] = []
+    for folder in spec.warm_start:
+        other = load_spec(Path(folder))
+        same = load_facts(Path(folder)).get("data", {}).get("fingerprint") == fingerprint
+        if same and all(getattr(other, name) == getattr(spec, name) for name in ("max_epochs", "grace_epochs")):
+            found += [t for t in _trials(folder) if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
+    return [_renumbered(trial, index - len(found)) for index, trial in enumerate(found)]
+
+
+def _trials(folder: str) -> list[FrozenTrial]:
+    path = Path(folder)
+    if not (path / "search.json").is_file():
+        raise UserError(f"--warm-start {folder!r}: holds no search (no search.json)")
+    trials = load_study(load_spec(path), path).get_trials(deepcopy=False)
+    return [trial for trial in trials if not is_refused(trial)]
+
+
+def _renumbered(trial: FrozenTrial, number: int) -> FrozenTrial:
+    shown = copy.copy(trial)
+    shown.number = number
+    return shown

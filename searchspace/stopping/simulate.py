@@ -1,0 +1,91 @@
+"""A search replayed over recorded learning curves: the same rules, no training, in milliseconds."""
+
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from searchspace.stopping.rule import Rule
+from searchspace.stopping.rung import Mark
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One trial's recorded epochs."""
+
+    seconds: Sequence[float]
+    """Training seconds from the start to each epoch's end."""
+    merits: Sequence[float]
+    """Merit after each epoch; minus infinity from where it diverged."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One epoch of a replayed search."""
+
+    time: float
+    """Seconds since the search's start."""
+    mark: Mark
+    """What the rule heard."""
+
+
+def simulate(curves: Sequence[Curve], rule: Rule, slots: int = 1) -> Iterator[Step]:
+    """Epochs in the order in which `slots` gangs would end them, asking for `curves` in their order."""
+    gangs = _Gangs(curves, rule, slots)
+    while gangs.fill():
+        time, trial = heapq.heappop(gangs.busy)
+        step = gangs.end_epoch(time, trial)
+        yield step
+        if step.mark.merit == -math.inf:
+            rule.fail(trial)
+        elif rule.report(step.mark) and not gangs.is_over(trial):
+            gangs.begin(time, trial)
+
+
+class _Gangs:
+    """What is being trained, and how far every trial came."""
+
+    def __init__(self, curves: Sequence[Curve], rule: Rule, slots: int) -> None:
+        self.busy: list[tuple[float, int]] = []  # a heap: when the epoch will have ended, of which trial
+        self._curves, self._rule, self._slots = curves, rule, slots
+        self._reached = [0] * len(curves)
+        self._asked = 0
+        self._now = 0.0
+
+    def fill(self) -> bool:
+        """Give every idle gang a trial; False where there is nothing left to train."""
+        while len(self.busy) < self._slots and (trial := self._next()) is not None:
+            self.begin(self._now, trial)
+        return bool(self.busy)
+
+    def _next(self) -> int | None:
+        promoted = self._promoted()
+        if promoted is None and self._asked < len(self._curves):
+            self._asked += 1
+            return self._asked - 1
+        if promoted is None and not self.busy:
+            self._rule.drain()
+            return self._promoted()
+        return promoted
+
+    def _promoted(self) -> int | None:
+        while (trial := self._rule.promote()) is not None and self.is_over(trial):
+            pass  # some curves end where others have a rung
+        return trial
+
+    def is_over(self, trial: int) -> bool:
+        """Whether a trial's recorded curve has come to its end."""
+        return self._reached[trial] >= len(self._curves[trial].merits)
+
+    def begin(self, time: float, trial: int) -> None:
+        """Begin a trial's next epoch."""
+        epoch, seconds = self._reached[trial], self._curves[trial].seconds
+        heapq.heappush(self.busy, (time + seconds[epoch] - (seconds[epoch - 1] if epoch else 0.0), trial))
+
+    def end_epoch(self, time: float, trial: int) -> Step:
+        """End it."""
+        self._now = time
+        self._reached[trial] += 1
+        epoch, curve = self._reached[trial], self._curves[trial]
+        mark = Mark(trial=trial, epoch=epoch, merit=curve.merits[epoch - 1], seconds=curve.seconds[epoch - 1])
+        return Step(time, mark)

@@ -1,0 +1,234 @@
+"""The sampler's window: the same as Optuna's TPE until a study outgrows it, and what it keeps after that."""
+
+import random
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
+from optuna.trial import TrialState
+
+from searchspace.asking import Asker
+from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
+from searchspace.sampling.samplers import make_sampler as make_named
+from searchspace.sampling.warm_start import earlier_starts, earlier_trials
+from searchspace.sampling.weigh import cooling_weight, random_weight, weigh
+from searchspace.sampling.window import BEST, NEWEST, at_one_fidelity, choose_window
+from searchspace.seeds import derive_seed
+from searchspace.spaces import Task, default_space
+from searchspace.spec import SearchSpec, make_spec, save_record
+from searchspace.study import config_of, create_study, flush_study, record_curve, seconds_of
+from trainables.config import EpochReport, TrialConfig
+from trainables.errors import UserError
+
+
+def make_sampler(seed):
+    return make_named(SearchSpec(seed=seed), "tpe")
+
+
+def draw(trial) -> dict:
+    kind = trial.suggest_categorical("kind", ["a", "b"])
+    trial.suggest_float("x", 1e-3, 1.0, log=True)
+    trial.suggest_int("depth_" + kind, 1, 9)
+    return dict(trial.params)
+
+
+def grown(sampler, size) -> tuple[optuna.Study, list[dict]]:
+    rng = random.Random(0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    drawn = []
+    for _ in range(size):
+        trial = study.ask()
+        drawn.append(draw(trial))
+        trial.report(rng.random(), 1)
+        pruned = rng.random() < 0.6
+        study.tell(trial, None if pruned else rng.random(), TrialState.PRUNED if pruned else TrialState.COMPLETE)
+    return study, drawn
+
+
+def test_a_small_study_is_sampled_as_by_optuna():
+    plain = optuna.samplers.TPESampler(
+        n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True, seed=3
+    )
+    assert grown(make_sampler(3), 60)[1] == grown(plain, 60)[1]
+
+
+@pytest.fixture(scope="module")
+def large() -> list:
+    return grown(optuna.samplers.RandomSampler(seed=0), 3 * (BEST + NEWEST))[0].get_trials()
+
+
+def test_the_window_keeps_the_best_and_the_newest(large):
+    window = choose_window(large)
+    assert len(window) == BEST + NEWEST
+    complete = sorted((t for t in large if t.state == TrialState.COMPLETE), key=lambda t: t.value, reverse=True)
+    kept = {t.number for t in window}
+    assert {t.number for t in complete[:BEST]} <= kept, "full-length trials come before stopped ones"
+    assert {t.number for t in large[-NEWEST:]} <= kept
+    assert [t.number for t in window] == sorted(kept)
+
+
+def test_the_window_keeps_what_runs_and_forgets_failures(large):
+    running = optuna.trial.create_trial(state=TrialState.RUNNING)
+    failed = optuna.trial.create_trial(state=TrialState.FAIL)
+    for number, trial in enumerate((running, failed)):
+        trial.number = len(large) + number
+    window = choose_window([*large, running, failed])
+    assert running in window
+    assert failed not in window
+
+
+def test_a_large_study_is_sampled_from_its_window(monkeypatch):
+    study, _ = grown(make_sampler(1), BEST + NEWEST + 40)
+    seen = []
+    build = optuna.samplers.TPESampler._build_parzen_estimator
+
+    def count(self, study, space, trials, **options):
+        seen.append(len(trials))
+        return build(self, study, space, trials, **options)
+
+    monkeypatch.setattr(optuna.samplers.TPESampler, "_build_parzen_estimator", count)
+    draw(study.ask())
+    assert seen
+    assert max(seen) <= BEST + NEWEST
+
+
+def finished(number: int, value: float, params: dict, epochs: int = 18, state=TrialState.COMPLETE, **attributes):
+    trial = optuna.trial.create_trial(
+        state=state,
+        value=value if state == TrialState.COMPLETE else None,
+        params=params,
+        distributions={name: FloatDistribution(0.0, 1.0) for name in params},
+        intermediate_values={epoch: value for epoch in (2, 6, 18) if epoch <= epochs},
+        user_attrs=attributes,
+    )
+    trial.number = number
+    return trial
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("sampler_space", ["numbers", "conditional"])
+def test_every_sampler_draws_valid_values_and_the_same_for_the_same_seed(name, sampler_space):
+    def draw_numbers(trial):
+        return {"x": trial.suggest_float("x", 0.0, 1.0), "y": trial.suggest_float("y", 1e-3, 1.0, log=True)}
+
+    def run(seed):
+        study = optuna.create_study(direction="maximize", sampler=make_named(SearchSpec(seed=seed), name))
+        found = []
+        for _ in range(16):
+            trial = study.ask()
+            found.append(draw_numbers(trial) if sampler_space == "numbers" else draw(trial))
+            trial.report(found[-1].get("x", 0.5), 2)
+            study.tell(trial, found[-1].get("x", 0.5))
+        return found
+
+    first = run(0)
+    assert first == run(0)
+    assert first != run(1)
+    assert all(0 <= values.get("x", 0.5) <= 1 for values in first)
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "cmaes"])
+def test_samplers_learn_from_trials_that_wait_at_a_rung(name):
+    """No trial is complete: everybody waits at the first rung, and the good ones are near x = 0.8."""
+    study = optuna.create_study(direction="maximize", sampler=make_named(SearchSpec(seed=1), name))
+    late = []
+    for number in range(40):
+        trial = study.ask()
+        x = trial.suggest_float("x", 0.0, 1.0)
+        trial.report(-abs(x - 0.8), 2)
+        trial.set_user_attr("waits_at", 2)
+        late += [x] if number >= 25 else []
+    assert sum(abs(x - 0.8) < 0.15 for x in late) >= 9, late
+
+
+def test_auto_takes_what_suits_the_space():
+    number, choice = FloatDistribution(0, 1), CategoricalDistribution(["a", "b"])
+    assert suiting([{"x": number}, {"x": number}], 64) == "gp"
+    assert suiting([{"x": number}, {"x": number}], 1000) == "cmaes"
+    assert suiting([{"x": number, "kind": choice}] * 2, 64) == "tpe"
+    assert suiting([{"x": number}, {"x": number, "y": number}], 64) == "tpe"
+    assert suiting([{"x": number, "pinned": CategoricalDistribution(["a"])}] * 2, 64) == "gp"
+
+
+def test_one_fidelity_is_the_latest_that_enough_have_reached():
+    trials = [finished(n, n / 30, {"x": 0.5}, epochs=2, state=TrialState.PRUNED) for n in range(20)]
+    trials += [finished(20 + n, 0.9, {"x": 0.5}, epochs=6, state=TrialState.PRUNED) for n in range(10)]
+    trials += [finished(30 + n, 1.0, {"x": 0.5}) for n in range(3)]
+    shown = at_one_fidelity(trials, (2, 6, 18))
+    assert {t.state for t in shown} == {TrialState.COMPLETE}
+    assert len(shown) == 13, "those at epoch 6, the full-length ones by their score there"
+    assert all(t.intermediate_values.keys() == {6} for t in shown)
+
+
+def test_costs_are_weighed_within_a_fidelity():
+    trials = [
+        finished(0, 0.9, {"x": 0.1}, seconds_per_epoch=100.0), finished(1, 0.8, {"x": 0.2}, seconds_per_epoch=1.0),
+        finished(2, 0.7, {"x": 0.3}, seconds_per_epoch=10.0),
+        finished(3, 0.99, {"x": 0.4}, epochs=2, state=TrialState.PRUNED, seconds_per_epoch=1.0),
+    ]  # fmt: skip
+    by_score = weigh(trials, seconds_of, 0.0)
+    by_cost = weigh(trials, seconds_of, 1.0)
+    both = weigh(trials, seconds_of, 0.5)
+    assert [t.value for t in by_score[:3]] == [1.0, 0.5, 0.0]
+    assert [t.value for t in by_cost[:3]] == [0.0, 1.0, 0.5]
+    assert [t.value for t in both[:3]] == [0.5, 0.75, 0.25]
+    assert trials[0].value == 0.9, "the study's own trials stay as they are"
+    assert cooling_weight(0, 64) == 0.5
+    assert cooling_weight(64, 64) == 0.0
+    assert len({random_weight(0, n) for n in range(9)}) == 9
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_reproducible_search_asks_the_same_whoever_is_faster(tmp_path, digits, sampler):
+    task = Task(data=digits, models=("convnet",), pretrained=frozenset(), gpu=False)
+    slots = 3
+
+    def asked(name: str, hurry: int) -> list:
+        """Configurations in the order asked, the slots' trials ending in an order drawn from `hurry`."""
+        spec = make_spec(name=name, results=str(tmp_path), trials=24, reproducible=True)
+        study = create_study(spec, make_named(spec, sampler, slots=slots))
+        asker = Asker(study, default_space, task, spec, lambda *_: "")
+        rng, running, found = random.Random(hurry), [], []
+        while not asker.done or running:
+            while not asker.done and len(running) < slots and asker.is_ready(slots):
+                running.append(asker.ask())
+                found.append(running[-1].assignment.config)
+            over = running.pop(rng.randrange(len(running)))
+            over.trial.report(derive_seed(0, over.trial.number) / 2**31, 2)
+            if rng.random() < 0.3:
+                over.trial.report(1.0, 6)  # who came further depends on who was there
+        return found
+
+    first = asked("a", 1)
+    assert len(first) == 24
+    assert all(asked(f"b{hurry}", hurry) == first for hurry in range(2, 6))
+
+
+def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits):
+    task = Task(data=digits, models=("convnet",), pretrained=frozenset(), gpu=False)
+    spec = make_spec(name="old", results=str(tmp_path), max_epochs=3)
+    study = create_study(spec, make_named(spec, "random"))
+    save_record(spec.folder, spec, {"data": {"fingerprint": "f"}})
+    asker = Asker(study, default_space, task, spec, lambda *_: "")
+    for score in (0.1, 0.9, 0.5):
+        running = asker.ask()
+        curve = [EpochReport(trial="t", epoch=3, score=score, status="complete")]
+        running.trial.report(score, 3)
+        record_curve(running.trial, curve)
+        study.tell(running.trial, score)
+    flush_study(study)
+    configs = [config_of(trial) for trial in study.trials]
+    starts = earlier_starts([str(spec.folder)], {"lr": 0.5})
+    assert [TrialConfig(**start | {"lr": configs[n].lr}) for start, n in zip(starts, (1, 2, 0), strict=True)] == [
+        configs[1], configs[2], configs[0],
+    ]  # fmt: skip
+    new = make_spec(name="new", results=str(tmp_path), max_epochs=3, warm_start=str(spec.folder))
+    earlier = earlier_trials(new, "f")
+    assert [trial.number for trial in earlier] == [-3, -2, -1]
+    assert earlier_trials(new, "other data") == [], "scores on other data mean something else"
+    with pytest.raises(UserError, match="--warm-start"):
+        earlier_starts([str(tmp_path)], {})
+    # The new search begins with the old one's best, and its sampler has those three from the start.
+    study = create_study(new, make_named(new, "tpe", earlier))
+    study.enqueue_trial(earlier_starts([str(spec.folder)], {})[0])
+    assert Asker(study, default_space, task, new, lambda *_: "").ask().assignment.config == configs[1]
