@@ -11,9 +11,12 @@ import optuna
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.export import ONNX
+from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import curve_of, get_record, is_refused, is_waiting, load_study
+from searchspace.study import cost_of, curve_of, get_record, is_refused, is_waiting, load_study
 from trainables.config import TrialConfig
+from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
 
 Row = Mapping[str, Any]
@@ -35,7 +38,7 @@ def rank_trials(study: optuna.Study) -> list[Row]:
 
 
 def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
-    curve = curve_of(trial)
+    curve, cost = curve_of(trial), cost_of(trial)
     return {
         "trial": trial.number,
         "status": "at rung" if is_waiting(trial) else STATUS[trial.state],
@@ -43,9 +46,16 @@ def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
         "epoch": _epoch(trial),
         **{name: _short(trial.params.get(name)) for name in varying},
         "seconds": round(curve[-1].total_seconds, 1) if curve else None,
-        "parameters": curve[-1].parameters if curve else None,
+        "parameters": cost.parameters if cost else curve[-1].parameters if curve else None,
+        **_shipped(cost),
         "reason": trial.user_attrs.get("reason", ""),
     }
+
+
+def _shipped(cost: ArchitectureCost | None) -> dict[str, Any]:
+    """What was measured of a network as it would be shipped."""
+    names = ("latency_ms", "size_mb", "memory_mb")
+    return {name: _short(getattr(cost, name)) if cost else None for name in names}
 
 
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
@@ -70,12 +80,13 @@ def _short(value: Any) -> Any:
 def rank_finalists(study: optuna.Study) -> list[Row]:
     """One row a finalist, the winner first."""
     winner = get_record(study, "winner")
+    costs = {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
     finalists = sorted(get_record(study, "finalists") or [], key=lambda f: (f["number"] != winner, -f["score"]))
     return [
         {
             "trial": f["number"], "search_score": round(f["search_score"], 4), "score": round(f["score"], 4),
             "val_loss": round(f["val_loss"], 4), "seconds": round(f["seconds"], 1),
-            "winner": "yes" if f["number"] == winner else "",
+            **_shipped(costs.get(f["number"])), "winner": "yes" if f["number"] == winner else "",
         }
         for f in finalists
     ]  # fmt: skip
@@ -93,8 +104,8 @@ def _search_row(folder: Path) -> dict[str, Any]:
     study = load_study(spec, folder)
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
-    metrics_file = folder / "winner" / "metrics.json"
-    metrics = json.loads(metrics_file.read_text()) if metrics_file.is_file() else {}
+    metrics = _read_json(folder / "winner" / "metrics.json")
+    cost = _read_json(folder / "winner" / "parity.json").get(ONNX, {}).get("cost", {})
     winner: Row = next(
         (f for f in get_record(study, "finalists") or [] if f["number"] == get_record(study, "winner")), {}
     )
@@ -110,7 +121,14 @@ def _search_row(folder: Path) -> dict[str, Any]:
         "winner": winner.get("number"),
         "winner_val": round(winner["score"], 4) if winner else None,
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
+        "latency_ms": _short(cost.get("latency_ms")),
+        "size_mb": _short(cost.get("size_mb")),
     }
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return found
 
 
 def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
@@ -169,7 +187,10 @@ def _cell(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-HEAD = ("rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr", "head_lr", "parameters", "seconds")
+HEAD = (
+    "rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr", "head_lr", "parameters", "latency_ms",
+    "size_mb", "seconds",
+)  # fmt: skip
 
 
 def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
@@ -177,6 +198,8 @@ def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
     finalists = rank_finalists(study)
     if finalists:
         print_table(finalists, f"{spec.name}: finalists, from fresh seeds (validation)")
+    if "latency" in spec.objectives:
+        print_table(pareto_rows(study), f"{spec.name}: full-length trials that none is both better and quicker than")
     rows = rank_trials(study)
     brief = [{name: row[name] for name in HEAD if name in row} for row in rows[:top]]
     print_table(brief, f"{spec.name}: {len(brief)} of {len(rows)} trials by validation (all columns: --format csv)")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from searchspace import preflight
 from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
+from searchspace.feasible import check_limits
+from searchspace.gate import Gate
 from searchspace.leaderboard import print_board, rank_trials, to_text
 from searchspace.options import with_options
 from searchspace.progress import Clock, Progress
@@ -88,7 +90,6 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
 
 def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
-    from searchspace.cluster import connected
     from searchspace.study import flush_study
     from searchspace.tracking import tracked
     from trainables.data.store import prepare
@@ -96,22 +97,35 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     preflight.check_name(spec)
     data = prepare(spec.data, clock.say)
     clock.say(describe_data(data))
-    plan = None if spec.address else make_plan(spec, data, preflight.local_resources(), clock.say)
-    with connected(spec.address) as resources:
-        plan = plan or make_plan(spec, data, resources, clock.say)
+    with Gate(spec, data) as gate, _planned(spec, data, gate, clock.say) as plan:
         study = _begin_study(spec, plan)
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
         with tracked(spec, clock.say):
             try:
-                metrics = _search_and_prove(spec, plan, study, clock)
+                metrics = _search_and_prove(spec, plan, study, gate, clock)
             finally:
                 flush_study(study)  # others read it from here on
             (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
             clock.say("exporting the winner to ONNX")
-            parity = export_winner(spec.folder)
-    _print_end(spec, study, metrics, describe_export(spec.folder, parity))
+            shipped = export_winner(spec.folder)
+    _print_end(spec, study, metrics, describe_export(spec, spec.folder, shipped))
     return metrics
+
+
+@contextmanager
+def _planned(spec: SearchSpec, data: "DataSummary", gate: Gate, say: Say) -> Iterator[Plan]:
+    """The plan, on a connected cluster; what this machine alone can tell to be wrong is told before that."""
+    from searchspace.cluster import connected
+
+    def checked(resources: Mapping[str, float]) -> Plan:
+        plan = make_plan(spec, data, resources, say)
+        check_limits(gate, spec, plan.space, plan.task, say)
+        return plan
+
+    early = None if spec.address else checked(preflight.local_resources())
+    with connected(spec.address) as resources:
+        yield early or checked(resources)
 
 
 def revive(errand: RunOptions, results: str, clock: Clock) -> None:
@@ -150,7 +164,7 @@ def _begin_study(spec: SearchSpec, plan: Plan) -> "optuna.Study":
     return study
 
 
-def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock: Clock) -> "TestMetrics":
+def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate: Gate, clock: Clock) -> "TestMetrics":
     """Everything that needs gangs."""
     from searchspace.asking import Asker
     from searchspace.audit import read_audit
@@ -159,7 +173,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
     from searchspace.searcher import StudySearcher
 
     progress = Progress(spec.trials, plan.shape.slots, clock)
-    asker = Asker(study, plan.space, plan.task, spec, lambda _trial, _config: "")
+    asker = Asker(study, plan.space, plan.task, spec, gate.refuse)
     with gangs(plan, spec.folder, progress.warm) as pool:
         run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
         clock.say(progress.account())

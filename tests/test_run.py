@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from searchspace.command import run_command
+from searchspace.leaderboard import rank_searches
 from searchspace.run import main
 from tests.conftest import RAY_TOKEN, write_images
 
@@ -174,6 +175,12 @@ def test_exporting_again_proves_again(searched, cache, tmp_path):
     done = command("export", str(searched[0]), home=tmp_path, cache=cache, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "same answer on 100.00% of 27 test images" in done.stdout
+    assert "on one thread of this CPU: " in done.stdout
+    cost = json.loads((searched[0] / "winner" / "parity.json").read_text())["model.onnx"]["cost"]
+    assert cost["size_mb"] == (searched[0] / "winner" / "model.onnx").stat().st_size / 1e6
+    assert cost["latency_ms"] > 0
+    (row,) = rank_searches(searched[0].parent)
+    assert row["latency_ms"] == pytest.approx(cost["latency_ms"], rel=0.01)
 
 
 def test_a_search_leaves_no_process_behind(searched):
@@ -204,6 +211,8 @@ WRONG = {
     "no such GPUs": (["--gpus-per-worker", "64"], ["--gpus-per-worker 64", "64 GPUs, the cluster has"]),
     "wrong time": (["--time-budget", "soon"], ["'soon'", "2h"]),
     "no cluster there": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster answers there"]),
+    "limits that nothing meets": (["--max-params", "10"], ["no network of the space fits", "--max-params 10"]),
+    "an objective alone": (["--objectives", "latency"], ["--objectives 'latency'", "accuracy,latency"]),
     "wrong name": (["--name", "a/b"], ["'a/b'"]),
     "no such space": (["--space", "mine.py:space"], ["mine.py:space", "FILE.py:FUNCTION"]),
 }
