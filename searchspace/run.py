@@ -67,11 +67,17 @@ class Plan:
         return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
 
 
-def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say) -> Plan:
-    """Check everything against the cluster's `resources`; raises `UserError` for what cannot work."""
+def make_plan(
+    spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say, latencies: Mapping[int, float]
+) -> Plan:
+    """Check everything against the cluster's `resources`; raises `UserError` for what cannot work.
+
+    `latencies`, by trial, are what a second objective is ranked by; they need not be there yet.
+    """
+    from searchspace.pareto import by_front
     from searchspace.sampling.samplers import suiting
     from searchspace.stopping.registry import make_rule
-    from searchspace.stopping.rung import rungs
+    from searchspace.stopping.rung import by_merit, rungs
     from trainables.shape import GangShape
 
     slots, gpus = preflight.count_slots(spec, resources)
@@ -80,7 +86,8 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
     space, drawn = preflight.check_space(spec, task)
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
+    order = by_front(latencies) if "latency" in spec.objectives else by_merit
+    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
     shape = GangShape(
         slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
         precision=spec.precision, memory_gb=spec.memory_gb,
@@ -119,7 +126,7 @@ def _planned(spec: SearchSpec, data: "DataSummary", gate: Gate, say: Say) -> Ite
     from searchspace.cluster import connected
 
     def checked(resources: Mapping[str, float]) -> Plan:
-        plan = make_plan(spec, data, resources, say)
+        plan = make_plan(spec, data, resources, say, gate.latencies)
         check_limits(gate, spec, plan.space, plan.task, say)
         return plan
 
@@ -142,7 +149,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     reviving.check_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
     with connected(spec.address) as resources:
-        plan = make_plan(spec, data, resources, clock.say)
+        plan = make_plan(spec, data, resources, clock.say, {})
         with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm")) as pool:
             revived = reviving.revive(spec, errand.revive, pool, clock)
     print(reviving.describe(load_study(spec, spec.folder), revived))
