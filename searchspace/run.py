@@ -180,7 +180,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate:
     from searchspace.searcher import StudySearcher
 
     progress = Progress(spec.trials, plan.shape.slots, clock)
-    asker = Asker(study, plan.space, plan.task, spec, gate.refuse)
+    asker = Asker(study, plan.space, plan.task, spec, gate)
     with gangs(plan, spec.folder, progress.warm) as pool:
         run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
         clock.say(progress.account())

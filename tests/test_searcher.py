@@ -36,11 +36,24 @@ def create_study(spec):
     return create_study_with(spec, make_sampler(spec, "tpe"))
 
 
-def make_searcher(spec, task, listener=lambda *_: None, space=default_space, slots=4, refuse=lambda *_: ""):
+class Refusing:
+    """A gate that refuses what a function has something against."""
+
+    def __init__(self, refuse):
+        self._refuse = refuse
+
+    def ready(self, _config):
+        return True
+
+    def refuse(self, _trial, config):
+        return self._refuse(config)
+
+
+def make_searcher(spec, task, listener=lambda *_: None, space=default_space, slots=4, refuse=lambda _config: ""):
     study = create_study(spec)
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
-    asker = Asker(study, space, task, spec, refuse)
+    asker = Asker(study, space, task, spec, Refusing(refuse))
     return StudySearcher(study, asker, rule, spec, slots, listener)
 
 
@@ -170,7 +183,7 @@ def test_no_configuration_is_trained_twice(tmp_path, task):
 
 def test_what_is_refused_is_never_trained_and_teaches_the_sampler(tmp_path, task):
     spec = make_spec(name="gated", results=str(tmp_path), trials=6)
-    searcher = make_searcher(spec, task, slots=6, refuse=lambda _trial, config: "too wide" if config.width > 8 else "")
+    searcher = make_searcher(spec, task, slots=6, refuse=lambda config: "too wide" if config.width > 8 else "")
     configs = [Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]).config for i in range(6)]
     assert all(config.width == 8 or config.model == "tf_efficientnet_lite0" for config in configs)
     refused = [t for t in searcher._study.trials if is_refused(t)]
