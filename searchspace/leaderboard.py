@@ -13,6 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.study import curve_of, get_record, load_study
+from searchspace.verdict import Comparison, Finalist
+from searchspace.wording import metric_of, say_amount, say_interval
 from trainables.config import TrialConfig
 from trainables.errors import UserError
 
@@ -67,18 +69,32 @@ def _short(value: Any) -> Any:
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
-def rank_finalists(study: optuna.Study) -> list[Row]:
+def read_finalists(study: optuna.Study) -> tuple[Finalist, ...]:
+    """The finalists of a search, the winner first; none before the finals."""
+    return tuple(Finalist.model_validate(record) for record in get_record(study, "finalists") or [])
+
+
+def finalist_rows(metric: str, finalists: Sequence[Finalist]) -> list[Row]:
     """One row a finalist, the winner first."""
-    winner = get_record(study, "winner")
-    finalists = sorted(get_record(study, "finalists") or [], key=lambda f: (f["number"] != winner, -f["score"]))
     return [
         {
-            "trial": f["number"], "search_score": round(f["search_score"], 4), "score": round(f["score"], 4),
-            "val_loss": round(f["val_loss"], 4), "seconds": round(f["seconds"], 1),
-            "winner": "yes" if f["number"] == winner else "",
+            "trial": f.name, "search_score": _rounded(f.search_score), "score": _rounded(f.score),
+            "deviation": _rounded(f.deviation), "seeds": len(f.scores), "drop": _rounded(f.drop),
+            "val_loss": _rounded(f.val_loss), "seconds": round(f.seconds, 1),
+            "behind": say_amount(metric, f.behind.difference) if f.behind else "",
+            "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
+            "told_apart": _told(f.behind) if f.behind else "the winner",
         }
         for f in finalists
     ]  # fmt: skip
+
+
+def _told(behind: Comparison) -> str:
+    return "unknown" if behind.low is None else "yes" if behind.told_apart else "no"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def rank_searches(results: Path) -> list[Row]:
@@ -95,9 +111,7 @@ def _search_row(folder: Path) -> dict[str, Any]:
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics_file = folder / "winner" / "metrics.json"
     metrics = json.loads(metrics_file.read_text()) if metrics_file.is_file() else {}
-    winner: Row = next(
-        (f for f in get_record(study, "finalists") or [] if f["number"] == get_record(study, "winner")), {}
-    )
+    winner = next(iter(read_finalists(study)), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {
         "search": spec.name,
@@ -107,8 +121,8 @@ def _search_row(folder: Path) -> dict[str, Any]:
         "stopped": counts[TrialState.PRUNED],
         "failed": counts[TrialState.FAIL],
         "best": round(max(complete), 4) if complete else None,
-        "winner": winner.get("number"),
-        "winner_val": round(winner["score"], 4) if winner else None,
+        "winner": winner.name if winner else None,
+        "winner_val": _rounded(winner.score) if winner else None,
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
     }
 
@@ -174,9 +188,9 @@ HEAD = ("rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr"
 
 def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
-    finalists = rank_finalists(study)
+    metric, finalists = metric_of(spec), read_finalists(study)
     if finalists:
-        print_table(finalists, f"{spec.name}: finalists, from fresh seeds (validation)")
+        print_table(finalist_rows(metric, finalists), f"{spec.name}: finalists, from fresh seeds (validation {metric})")
     rows = rank_trials(study)
     brief = [{name: row[name] for name in HEAD if name in row} for row in rows[:top]]
     print_table(brief, f"{spec.name}: {len(brief)} of {len(rows)} trials by validation (all columns: --format csv)")

@@ -65,6 +65,10 @@ class SearchSpec(Frozen):
     """Longest search, such as 90s, 30m or 2h; the finals come after. 0 is no limit."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Best trials trained again from fresh seeds, to find the winner among them."""
+    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
+    """Fresh seeds of each finalist; the mean of their scores counts. With one, nothing can be told apart."""
+    ensemble: Annotated[bool, Option(PROOF)] = False
+    """Let the mean of the best 3 finalists' probabilities be one more finalist; it takes as long as its members."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)

@@ -19,7 +19,23 @@ RAY_MODULES = {
     "searchspace/scheduler.py",
     "searchspace/cluster.py",
 }
-LIGHT = ("spec", "spaces", "study", "leaderboard", "progress", "seeds", "record", "run", "export", "tracking", "finals")
+LIGHT = (
+    "spec",
+    "spaces",
+    "study",
+    "leaderboard",
+    "progress",
+    "seeds",
+    "record",
+    "run",
+    "export",
+    "tracking",
+    "finals",
+    "verdict",
+    "wording",
+    "winner",
+    "page",
+)
 
 
 def sources(package: str) -> list[Path]:
