@@ -131,7 +131,7 @@ def _finalists(facts: Facts) -> str:
         doubts = ["every other finalist is told apart from the winner"]
     method = (
         "The score is the mean over fresh seeds, its deviation that of one training, the drop what the search's score "
-        "had promised above it. How far one is behind the winner has a 95 % interval, from "
+        "had promised above it. How far one is behind the winner has a 95 % interval, for all finalists together, from "
         f"{RESAMPLES:,} paired bootstrap resamples of the validation images and the variance over seeds."
     )
     rows = [{name.replace("_", " "): cell for name, cell in row.items()} for row in facts.rows]

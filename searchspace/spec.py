@@ -66,7 +66,7 @@ class SearchSpec(Frozen):
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Best trials trained again from fresh seeds, to find the winner among them."""
     final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
-    """Fresh seeds of each finalist; the mean of their scores counts. With one, nothing can be told apart."""
+    """Fresh seeds of each finalist, whose mean score counts; it takes three to tell finalists apart with some right."""
     ensemble: Annotated[bool, Option(PROOF)] = False
     """Let the mean of the best 3 finalists' probabilities be one more finalist; it takes as long as its members."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)

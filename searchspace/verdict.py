@@ -124,10 +124,8 @@ def judge(metric: str, contenders: Sequence[Contender], labels: NDArray[np.int64
     order = sorted(range(len(finalists)), key=lambda i: (-finalists[i].score, finalists[i].val_loss))
     scatter = _scatter(metric, [contenders[i] for i in order], labels, seed)
     ranked = [finalists[i] for i in order]
-    # An ensemble's trainings are its members', which count once.
-    spread, freedom = pooled_variance([finalist.scores for finalist in ranked if finalist.name != ENSEMBLE])
     others = (
-        other.model_copy(update={"behind": compare(ranked[0], other, images, spread, freedom)})
+        other.model_copy(update={"behind": compare(ranked[0], other, images, len(ranked))})
         for other, images in zip(ranked[1:], scatter[1:], strict=True)
     )
     return ranked[0], *others
@@ -153,28 +151,29 @@ def _scatter(metric: str, ranked: Sequence[Contender], labels: NDArray[np.int64]
     return [float(variance) for variance in (means[0] - means).var(axis=1, ddof=1)]
 
 
-def pooled_variance(scores: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Variance of a training's score over seeds, pooled over finalists as two seeds say little, and its freedom."""
-    freedom = sum(len(each) - 1 for each in scores)
-    squares = sum((score - fmean(each)) ** 2 for each in scores for score in each)
-    return (squares / freedom if freedom else 0.0), freedom
-
-
-def compare(winner: Finalist, other: Finalist, images: float, spread: float, freedom: int) -> Comparison:
+def compare(winner: Finalist, other: Finalist, images: float, among: int) -> Comparison:
     """The winner's lead in mean score, and the 95 % interval that chance in images and seeds leaves it.
 
-    Both count (arXiv:2103.03098): `images` is the lead's variance by a paired bootstrap, `spread` a training's over
-    seeds, of `freedom` degrees. Student's t has the degrees of freedom that Welch and Satterthwaite give the sum. What
-    seeds do to single images is in both terms, so the interval is rather too wide than too narrow. Two or three seeds
-    are too few to draw again with the images: of three equals that told some apart in up to 39 % of simulated finals,
-    this in 1 to 7 %. Without a second seed there is no interval: images alone would call up to 86 % different.
+    Both count (arXiv:2103.03098): `images` is the lead's variance by a paired bootstrap, the seeds' is a training's
+    variance, pooled over these two; Student's t has the degrees of freedom that Welch and Satterthwaite give the sum.
+    As the winner is the best `among` so many, the interval holds for all their pairs together (Bonferroni). What seeds
+    do to single images is in both terms: rather too wide than too narrow. Without a second seed there is none.
+    `tests/benchmarks/bench_verdict.py` shows why seeds are not just drawn again with the images.
     """
     from scipy.stats import t
 
     lead = winner.score - other.score
+    spread, freedom = pooled_variance([winner.scores, other.scores])
     if not freedom:
         return Comparison(difference=lead, low=None, high=None)
     seeds = spread * (1 / len(winner.scores) + 1 / len(other.scores))
     degrees = freedom * ((images + seeds) / seeds) ** 2 if seeds else math.inf
-    reach = float(t.ppf(0.975, degrees)) * math.sqrt(images + seeds)
+    reach = float(t.ppf(1 - 0.025 / math.comb(among, 2), degrees)) * math.sqrt(images + seeds)
     return Comparison(difference=lead, low=lead - reach, high=lead + reach)
+
+
+def pooled_variance(scores: Sequence[Sequence[float]]) -> tuple[float, int]:
+    """Variance of a training's score over seeds, the same for all by assumption, and its degrees of freedom."""
+    freedom = sum(len(each) - 1 for each in scores)
+    squares = sum((score - fmean(each)) ** 2 for each in scores for score in each)
+    return (squares / freedom if freedom else 0.0), freedom

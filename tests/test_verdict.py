@@ -24,7 +24,7 @@ def trained(rng, difficulty, skill, seeds, seed_scatter):
     return found
 
 
-def verdicts(skills, seeds, seed_scatter, repeats=100):
+def verdicts(skills, seeds, seed_scatter, repeats=60):
     """Of `repeats` finals of configurations with these skills, the finalists."""
     for repeat in range(repeats):
         rng = np.random.default_rng(repeat)
