@@ -13,12 +13,14 @@ from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate
-from searchspace.leaderboard import print_board, rank_trials, to_text
+from searchspace.leaderboard import print_board, rank_trials, read_finalists, to_text
 from searchspace.options import with_options
+from searchspace.page import PAGE, write_page
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
+from searchspace.wording import metric_of, say_way
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
@@ -175,9 +177,10 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate:
     """Everything that needs gangs."""
     from searchspace.asking import Asker
     from searchspace.audit import read_audit
-    from searchspace.finals import evaluate_winner, run_finals
+    from searchspace.finals import run_finals
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
+    from searchspace.winner import evaluate_winner, retrain_winner
 
     progress = Progress(spec.trials, plan.shape.slots, clock)
     asker = Asker(study, plan.space, plan.task, spec, gate)
@@ -187,9 +190,12 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate:
         if audit := read_audit(study):
             clock.say(audit.in_words())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
-        run_finals(spec, study, pool, clock.say)
+        winner = run_finals(spec, study, pool, clock.say)[0]
+        retrain_winner(spec, study, winner, pool, clock.say)
         clock.say("the test split is opened, once")
-        return evaluate_winner(spec, plan.data.classes, pool)
+        metrics = evaluate_winner(spec, plan.data.classes, pool)
+    write_page(spec, study, metrics)
+    return metrics
 
 
 @contextmanager
@@ -221,11 +227,13 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
     shown = Path(os.path.relpath(spec.folder))
     print(
-        f"\ntest, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
+        f"\nwinner: {say_way(metric_of(spec), read_finalists(study)[0], metrics)}\n"
+        f"test, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
         f"model: {exported}\n"
+        f"page: {shown / 'winner' / PAGE}\n"
         f"next: python -m searchspace.leaderboard {shown}"
     )
 

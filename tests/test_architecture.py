@@ -22,7 +22,7 @@ RAY_MODULES = {
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "audit", "leaderboard", "progress", "seeds", "record", "run",
     "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
-    "sampling.warm_start", "gate", "feasible", "pareto",
+    "sampling.warm_start", "gate", "feasible", "pareto", "verdict", "wording", "winner", "page",
 )  # fmt: skip
 
 

@@ -6,7 +6,6 @@ from optuna.trial import TrialState
 
 from searchspace.asking import Asker
 from searchspace.audit import read_audit
-from searchspace.finals import Finalist, choose_finalists, choose_winner, open_test_split
 from searchspace.leaderboard import rank_trials, sort_rows, to_text
 from searchspace.sampling.samplers import make_sampler
 from searchspace.searcher import StudySearcher
@@ -317,11 +316,6 @@ def study(spec):
     return study
 
 
-def test_finalists_are_full_length_trials_before_any_other(study):
-    assert [t.number for t in choose_finalists(study.trials, 2)] == [2, 0]
-    assert [t.number for t in choose_finalists(study.trials, 9)] == [2, 0, 3, 1]
-
-
 def test_the_board_never_mixes_fidelities(study):
     rows = rank_trials(study)
     assert [row["trial"] for row in rows] == [2, 0, 3, 1, 4]
@@ -336,22 +330,6 @@ def test_boards_print_in_every_format(study):
     assert to_text(rows, "csv").splitlines()[0].startswith("rank,trial,status,score")
     assert len(to_text(rows, "md").splitlines()) == 7
     assert to_text(rows, "json").count('"trial"') == 5
-
-
-def test_the_winner_is_the_best_fresh_score_and_then_the_lower_loss():
-    def finalist(number, search_score, score, loss):
-        return Finalist(number=number, search_score=search_score, score=score, val_loss=loss, seconds=1)
-
-    assert (
-        choose_winner([finalist(1, 0.99, 0.90, 0.1), finalist(2, 0.95, 0.93, 0.3), finalist(3, 0.9, 0.93, 0.2)]).number
-        == 3
-    )
-
-
-def test_the_test_split_opens_once(tmp_path):
-    open_test_split(tmp_path)
-    with pytest.raises(FileExistsError):
-        open_test_split(tmp_path)
 
 
 def test_two_studies_of_one_name_in_one_storage_are_refused(tmp_path):
