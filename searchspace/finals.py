@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import config_of, curve_of, put_record
+from trainables import scores
 from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
 from trainables.metrics import TestMetrics, measure
 
@@ -33,9 +34,9 @@ class Finalist(Frozen):
     number: int
     """Its trial's number."""
     search_score: float
-    """Validation accuracy in the search."""
+    """Validation score in the search, in its metric."""
     score: float
-    """Validation accuracy of the fresh training."""
+    """Validation score of the fresh training, in the search's metric."""
     val_loss: float
     """Validation cross-entropy of the fresh training, in nats."""
     seconds: float
@@ -58,7 +59,7 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
 
 
 def choose_winner(finalists: Sequence[Finalist]) -> Finalist:
-    """Highest fresh validation accuracy; equal ones by the lower validation loss."""
+    """Highest fresh validation score; equal ones by the lower validation loss."""
     return max(finalists, key=lambda finalist: (finalist.score, -finalist.val_loss))
 
 
@@ -71,7 +72,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Cal
     if not chosen:
         raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(study)}")
     say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, fresh seeds")
-    reports = pool.train([_assignment(spec, t.number, config_of(t)) for t in chosen], _announcer(say))
+    reports = pool.train([_assignment(spec, t.number, config_of(t)) for t in chosen], _announcer(spec, say))
     finalists = [
         Finalist(
             number=trial.number, search_score=curve_of(trial)[-1].score, score=report.score,
@@ -97,10 +98,10 @@ def _why(study: optuna.Study) -> str:
     return "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
 
 
-def _announcer(say: Callable[[str], None]) -> Callable[[EpochReport], None]:
+def _announcer(spec: SearchSpec, say: Callable[[str], None]) -> Callable[[EpochReport], None]:
     def announce(report: EpochReport) -> None:
         if report.status != "running":
-            outcome = report.reason or f"validation accuracy {report.score:.4f}"
+            outcome = report.reason or f"validation {scores.METRICS[spec.metric].words} {report.score:.4f}"
             say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
     return announce
@@ -109,7 +110,7 @@ def _announcer(say: Callable[[str], None]) -> Callable[[EpochReport], None]:
 def _assignment(spec: SearchSpec, number: int, config: TrialConfig, winner: bool = False) -> Assignment:
     name = "winner" if winner else f"final-{number}"
     return Assignment(
-        trial=name, kind="winner" if winner else "final", config=config, max_epochs=spec.max_epochs,
+        trial=name, kind="winner" if winner else "final", metric=spec.metric, config=config, max_epochs=spec.max_epochs,
         seed=derive_seed(spec.seed, name, number),
         folder=str(spec.folder / "winner" if winner else spec.folder / "trials" / name),
     )  # fmt: skip

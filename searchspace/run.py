@@ -17,9 +17,10 @@ from searchspace.leaderboard import print_board, rank_trials, to_text
 from searchspace.options import with_options
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
-from searchspace.spaces import default_space, default_trials
+from searchspace.spaces import default_space, default_trials, is_unbalanced
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
 from trainables.errors import UserError
+from trainables.scores import METRICS, tested
 
 if TYPE_CHECKING:
     import optuna
@@ -76,7 +77,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
 
     slots, gpus = preflight.count_slots(spec, resources)
     models = preflight.choose_models(spec, gpus > 0, say)
-    task = preflight.make_task(data, models, gpus > 0)
+    task = preflight.make_task(data, models, gpus > 0, spec.metric)
     space, drawn = preflight.check_space(spec, task)
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
@@ -172,7 +173,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate:
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
 
-    progress = Progress(spec.trials, plan.shape.slots, clock)
+    progress = Progress(spec.trials, plan.shape.slots, spec.metric, clock)
     asker = Asker(study, plan.space, plan.task, spec, gate.refuse)
     with gangs(plan, spec.folder, progress.warm) as pool:
         run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
@@ -201,10 +202,12 @@ def gangs(plan: Plan, folder: Path, when_warm: Callable[[int, "GangInfo"], None]
 def describe_data(data: "DataSummary") -> str:
     """One line on the data, and what to know of its splits."""
     leaked = f"; {data.leaked} images occur in two splits" if data.leaked else ""
+    fewest, most = min(data.counts, default=0), max(data.counts, default=0)
+    uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"
     return (
         f"{data.name}: {len(data.classes)} classes, {shape}, "
-        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){leaked}"
+        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){leaked}{uneven}"
     )
 
 
@@ -212,9 +215,11 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
     print()
     print_board(spec, study, top=5)
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
+    score = tested(spec.metric, metrics.confusion, metrics.log_loss)
+    named = "" if spec.metric == "accuracy" else f"{METRICS[spec.metric].words} {score:.4f}, "
     shown = Path(os.path.relpath(spec.folder))
     print(
-        f"\ntest, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
+        f"\ntest, once, {metrics.count:,} images: {named}accuracy {metrics.accuracy:.2%} "
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"

@@ -1,4 +1,4 @@
-"""Scores: sums over counts, reduced over the gang once, divided once."""
+"""Evaluation: sums over counts, reduced over the gang once, divided once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from torch.nn import functional
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.group import Group
 from trainables.models.classifier import Classifier
+from trainables.scores import Tally
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,15 @@ class Inputs:
     labels_of: Callable[[NDArray[np.int64]], Tensor]
     chunk: int
     """Images in one forward pass."""
+    classes: int
+    """Number of classes."""
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> tuple[float, float]:
-    """Accuracy (0 to 1) and mean cross-entropy (nats) over `rows`, each worker taking its share of them."""
+def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> Tally:
+    """What the network found on `rows`, each worker taking its share of them, the same on every worker."""
     network.eval()
-    sums = torch.zeros(2, device=group.device, dtype=torch.float64)
+    sums = torch.zeros(3 * inputs.classes + 1, device=group.device, dtype=torch.float64)
     mine, size, start = rows[group.rank :: group.world], inputs.chunk, 0
     while start < len(mine):
         chunk = mine[start : start + size]
@@ -39,12 +42,21 @@ def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group:
                 raise
             size //= 2  # no worker waits for another in here, so each may find its own size
             continue
-        labels = inputs.labels_of(chunk)
-        sums[0] += (logits.argmax(dim=1) == labels).sum()
-        sums[1] += functional.cross_entropy(logits, labels, reduction="sum")
+        _add(sums, logits, inputs.labels_of(chunk))
         start += len(chunk)
-    correct, loss = (group.sum(sums) / len(rows)).tolist()
-    return correct, loss
+    *counts, loss = group.sum(sums).cpu().numpy()
+    own, called, found = np.array(counts).reshape(3, -1)
+    return Tally(own, called, found, float(loss))
+
+
+def _add(sums: Tensor, logits: Tensor, labels: Tensor) -> None:
+    """Add a chunk to `sums`: each class's images, those called it, those found, and last the cross-entropy."""
+    classes, predicted = logits.shape[1], logits.argmax(dim=1)
+    ones = torch.ones_like(labels, dtype=sums.dtype)
+    sums.index_add_(0, labels, ones)
+    sums.index_add_(0, predicted + classes, ones)
+    sums.index_add_(0, labels + 2 * classes, (predicted == labels).to(sums.dtype))
+    sums[-1] += functional.cross_entropy(logits, labels, reduction="sum")
 
 
 @torch.inference_mode()

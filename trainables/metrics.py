@@ -46,11 +46,11 @@ class TestMetrics(Frozen):
     top5: float | None
     """Share of images whose class is among the five likeliest; None for few classes."""
     precision_macro: float
-    """Mean of the classes' precisions."""
+    """Mean of the precisions of the classes that occur."""
     recall_macro: float
-    """Mean of the classes' recalls (balanced accuracy)."""
+    """Mean of the recalls of the classes that occur (balanced accuracy)."""
     f1_macro: float
-    """Mean of the classes' F1."""
+    """Mean of the F1 of the classes that occur."""
     precision_weighted: float
     """Mean of the classes' precisions, weighted by their images."""
     recall_weighted: float
@@ -76,7 +76,8 @@ def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple
     every = list(range(len(names)))
     options = {"labels": every, "zero_division": 0.0}
     precision, recall, f1, count = precision_recall_fscore_support(labels, predicted, average=None, **options)
-    macro = precision_recall_fscore_support(labels, predicted, average="macro", **options)
+    there = {**options, "labels": np.unique(labels)}
+    macro = precision_recall_fscore_support(labels, predicted, average="macro", **there)
     weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
     low, high = bootstrap_interval(right, seed)
     own = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), 1e-12)
