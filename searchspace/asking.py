@@ -99,7 +99,7 @@ class Asker:
         name = f"trial-{number}"
         waits = SCHEDULERS[spec.scheduler].waits
         return Assignment(
-            trial=name, kind="search", config=config, seed=seed, max_epochs=spec.max_epochs,
+            trial=name, kind="search", metric=spec.metric, config=config, seed=seed, max_epochs=spec.max_epochs,
             rungs=rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if waits else (),
             folder=str(spec.folder / "trials" / name),
         )  # fmt: skip

@@ -1,5 +1,6 @@
 """The stop audit: a random share of the trials that early stopping held back runs on, to see what holding back cost."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,7 +57,7 @@ def read_audit(study: optuna.Study) -> AuditReport | None:
     audited = [trial for trial in held if trial.state == TrialState.COMPLETE]
     if not audited:
         return None
-    best = max((_value(t) for t in trials if t.state == TrialState.COMPLETE and t not in audited), default=0.0)
+    best = max((_value(t) for t in trials if t.state == TrialState.COMPLETE and t not in audited), default=-math.inf)
     return AuditReport(
         stopped=len(held), audited=len(audited), best_audited=max(map(_value, audited)), best=best,
         better=sum(_value(trial) > best for trial in audited),

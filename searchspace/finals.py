@@ -17,8 +17,9 @@ from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import config_of, curve_of, put_record
 from searchspace.verdict import Contender, Finalist, NoWinnerError, join, judge
-from searchspace.wording import metric_of, tell_doubts
+from searchspace.wording import tell_doubts
 from trainables.config import Assignment, EpochReport
+from trainables.scores import METRICS
 
 if TYPE_CHECKING:
     from trainables.gang import GangPool
@@ -50,7 +51,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say
     seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
     say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
     tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in chosen]
-    reports = pool.train(tasks, _announcer(say))
+    reports = pool.train(tasks, _announcer(spec, say))
     ended = dict(zip([task.folder for task in tasks], reports, strict=True))
     labels, contenders = _gather(spec, chosen, ended)
     if not contenders:
@@ -59,10 +60,10 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say
     if spec.ensemble and joined is None:
         say("no ensemble: it takes two finalists that ended with the same seed")
     contenders += [joined] if joined else []
-    finalists = judge(metric_of(spec), contenders, labels, derive_seed(spec.seed, "verdict"))
+    finalists = judge(spec.metric, contenders, labels, derive_seed(spec.seed, "verdict"))
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     put_record(study, "winner", finalists[0].name)
-    for doubt in tell_doubts(metric_of(spec), finalists):
+    for doubt in tell_doubts(spec.metric, finalists):
         say(doubt)
     return finalists
 
@@ -95,10 +96,10 @@ def _why(study: optuna.Study) -> str:
     return "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
 
 
-def _announcer(say: Say) -> Callable[[EpochReport], None]:
+def _announcer(spec: SearchSpec, say: Say) -> Callable[[EpochReport], None]:
     def announce(report: EpochReport) -> None:
         if report.status != "running":
-            outcome = report.reason or f"validation accuracy {report.score:.4f}"
+            outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
             say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
     return announce
@@ -111,6 +112,6 @@ def _folder(spec: SearchSpec, number: int, index: int) -> Path:
 def _assignment(spec: SearchSpec, trial: FrozenTrial, index: int) -> Assignment:
     folder = _folder(spec, trial.number, index)
     return Assignment(
-        trial=folder.name, kind="final", config=config_of(trial), max_epochs=spec.max_epochs,
+        trial=folder.name, kind="final", metric=spec.metric, config=config_of(trial), max_epochs=spec.max_epochs,
         seed=derive_seed(spec.seed, "final", trial.number, index), folder=str(folder),
     )  # fmt: skip

@@ -16,10 +16,12 @@ from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.study import cost_of, curve_of, get_record, is_refused, is_waiting, load_study
 from searchspace.verdict import Comparison, Finalist
-from searchspace.wording import metric_of, say_amount, say_interval
+from searchspace.wording import say_amount, say_interval, tested
 from trainables.config import TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
+from trainables.metrics import TestMetrics
+from trainables.scores import METRICS, MetricName
 
 Row = Mapping[str, Any]
 Costs = Mapping[int, ArchitectureCost | None]
@@ -29,7 +31,7 @@ STATUS = {
     TrialState.RUNNING: "running", TrialState.WAITING: "waiting",
 }  # fmt: skip
 ORDER = {TrialState.COMPLETE: 0, TrialState.RUNNING: 1, TrialState.PRUNED: 1, TrialState.WAITING: 2, TrialState.FAIL: 3}
-SCORES = {"score", "search_score", "best", "winner_val", "test_accuracy"}
+SCORES = {"score", "accuracy", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
 
 
 def rank_trials(study: optuna.Study) -> list[Row]:
@@ -46,6 +48,7 @@ def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
         "trial": trial.number,
         "status": "at rung" if is_waiting(trial) else STATUS[trial.state],
         "score": round(_score(trial), 4) if trial.intermediate_values else None,
+        "accuracy": round(curve[-1].accuracy, 4) if curve else None,
         "epoch": _epoch(trial),
         **{name: _short(trial.params.get(name)) for name in varying},
         "seconds": round(curve[-1].total_seconds, 1) if curve else None,
@@ -95,7 +98,7 @@ def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
     return costs.get(finalist.members[0]) if len(finalist.members) == 1 else None
 
 
-def finalist_rows(metric: str, finalists: Sequence[Finalist], costs: Costs) -> list[Row]:
+def finalist_rows(metric: MetricName, finalists: Sequence[Finalist], costs: Costs) -> list[Row]:
     """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
     return [
         {
@@ -144,10 +147,16 @@ def _search_row(folder: Path) -> dict[str, Any]:
         "best": round(max(complete), 4) if complete else None,
         "winner": winner.name if winner else None,
         "winner_val": _rounded(winner.score) if winner else None,
+        "metric": spec.metric,
+        "test_score": _test_score(spec, metrics),
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
         "latency_ms": _short(cost.get("latency_ms")),
         "size_mb": _short(cost.get("size_mb")),
     }
+
+
+def _test_score(spec: SearchSpec, metrics: Row) -> float | None:
+    return round(tested(spec.metric, TestMetrics.model_validate(metrics))[0], 4) if metrics else None
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -212,24 +221,28 @@ def _cell(value: Any) -> str:
 
 
 HEAD = (
-    "rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr", "head_lr", "parameters", "latency_ms",
-    "size_mb", "seconds",
+    "rank", "trial", "status", "score", "accuracy", "epoch", "model", "batch_size", "lr", "head_lr", "balance",
+    "parameters", "latency_ms", "size_mb", "seconds",
 )  # fmt: skip
 
 
 def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
-    metric, finalists = metric_of(spec), read_finalists(study)
+    words = METRICS[spec.metric].words
+    finalists = read_finalists(study)
     if finalists:
         print_table(
-            finalist_rows(metric, finalists, costs_of(study)),
-            f"{spec.name}: finalists, from fresh seeds (validation {metric})",
+            finalist_rows(spec.metric, finalists, costs_of(study)),
+            f"{spec.name}: finalists, from fresh seeds (validation {words})",
         )
     if "latency" in spec.objectives:
         print_table(pareto_rows(study), f"{spec.name}: full-length trials that none is both better and quicker than")
     rows = rank_trials(study)
-    brief = [{name: row[name] for name in HEAD if name in row} for row in rows[:top]]
-    print_table(brief, f"{spec.name}: {len(brief)} of {len(rows)} trials by validation (all columns: --format csv)")
+    head = [name for name in HEAD if name != "accuracy" or spec.metric != "accuracy"]  # which would say it twice
+    brief = [{name: row[name] for name in head if name in row} for row in rows[:top]]
+    print_table(
+        brief, f"{spec.name}: {len(brief)} of {len(rows)} trials by validation {words} (all columns: --format csv)"
+    )
 
 
 def main(

@@ -12,7 +12,6 @@ from searchspace.spec import SearchSpec, load_facts
 from searchspace.study import config_of, is_refused
 from searchspace.verdict import RESAMPLES, Finalist
 from searchspace.wording import (
-    metric_of,
     say_amount,
     say_name,
     say_rescore,
@@ -24,6 +23,7 @@ from searchspace.wording import (
 )  # fmt: skip
 from trainables.config import TrialConfig
 from trainables.metrics import TestMetrics
+from trainables.scores import MetricName
 
 PAGE = "README.md"
 
@@ -43,9 +43,9 @@ class Facts:
     metrics: TestMetrics
 
     @property
-    def metric(self) -> str:
+    def metric(self) -> MetricName:
         """The search's metric."""
-        return metric_of(self.spec)
+        return self.spec.metric
 
     @property
     def rows(self) -> list[Mapping[str, Any]]:
@@ -121,7 +121,7 @@ def _rule_of_three(facts: Facts) -> str:
     return f"what {count:,} images without an error do say is an error rate of at most {min(1.0, 3 / count):.2%}"
 
 
-def _change(metric: str, change: float) -> str:
+def _change(metric: MetricName, change: float) -> str:
     """`0.44 points lower`."""
     return f"{say_amount(metric, abs(change))} {'lower' if change < 0 else 'higher'}" if change else "no change"
 

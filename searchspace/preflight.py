@@ -11,6 +11,7 @@ from searchspace.spaces import Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
+from trainables.scores import MetricName
 
 Distributions = dict[str, BaseDistribution]
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
@@ -49,11 +50,11 @@ def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tu
     return tuple(chosen)
 
 
-def make_task(data: DataSummary, models: tuple[str, ...], gpu: bool) -> Task:
+def make_task(data: DataSummary, models: tuple[str, ...], gpu: bool, metric: MetricName = "accuracy") -> Task:
     """The task that a space sees."""
     from trainables.models.catalog import is_pretrained
 
-    return Task(data=data, models=models, pretrained=frozenset(filter(is_pretrained, models)), gpu=gpu)
+    return Task(data=data, models=models, pretrained=frozenset(filter(is_pretrained, models)), gpu=gpu, metric=metric)
 
 
 def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions]]:

@@ -1,9 +1,11 @@
 """What a running search says: one plain line for each event that matters, and its own account of the time."""
 
+import math
 import time
 from typing import TYPE_CHECKING
 
 from trainables.config import EpochReport
+from trainables.scores import METRICS, MetricName
 
 if TYPE_CHECKING:
     from trainables.mailbox import GangInfo
@@ -29,12 +31,13 @@ class Clock:
 class Progress:
     """Prints as trials end; a listener of the searcher."""
 
-    def __init__(self, trials: int, slots: int, clock: Clock) -> None:
-        """Count up to `trials` on `slots` gangs, by `clock`."""
+    def __init__(self, trials: int, slots: int, metric: MetricName, clock: Clock) -> None:
+        """Count up to `trials` on `slots` gangs, by `clock`; scores are called by their `metric`."""
         self._trials, self._slots, self._clock = trials, slots, clock
+        self._words = METRICS[metric].words
         self._warm: dict[int, float] = {}
         self._heard: set[int] = set()
-        self._best = -1.0
+        self._best = -math.inf
         self._first_step = 0.0
         self.epochs = 0
         self.training_seconds = 0.0
@@ -66,7 +69,7 @@ class Progress:
         if best:
             self._best = report.score
         mark = "  best so far" if best else ""
-        self._clock.say(f"{len(self._heard)}/{self._trials}  trial {number}  {_outcome(event, report)}{mark}")
+        self._clock.say(f"{len(self._heard)}/{self._trials}  trial {number}  {self._outcome(event, report)}{mark}")
 
     def account(self) -> str:
         """Where the search's time went, as shares of all slots' time since the command began."""
@@ -81,10 +84,10 @@ class Progress:
             + f" (of the time when warm, training {100 * warm:.1f} %)"
         )
 
-
-def _outcome(event: str, report: EpochReport) -> str:
-    if event == "failed":
-        return f"failed after epoch {report.epoch}: {report.reason}"
-    word = {"complete": "complete", "waits": "waits"}.get(event, "stopped")
-    note = f", micro-batch {report.micro_batch} after out of memory" if report.micro_batch else ""
-    return f"{word} at epoch {report.epoch}, validation accuracy {report.score:.4f}, {report.total_seconds:.1f} s{note}"
+    def _outcome(self, event: str, report: EpochReport) -> str:
+        if event == "failed":
+            return f"failed after epoch {report.epoch}: {report.reason}"
+        word = {"complete": "complete", "waits": "waits"}.get(event, "stopped")
+        note = f", micro-batch {report.micro_batch} after out of memory" if report.micro_batch else ""
+        score = f"validation {self._words} {report.score:.4f}"
+        return f"{word} at epoch {report.epoch}, {score}, {report.total_seconds:.1f} s{note}"

@@ -125,7 +125,7 @@ def main(
         raise UserError(f"{str(folder)!r}: no trial has recorded an epoch yet")
     slots = load_facts(folder).get("gangs", {}).get("slots", 1)
     found = [replay(curves, setting, spec.max_epochs, slots) for setting in settings_for(spec)]
-    rest = sorted(found[1:], key=lambda each: (-(each.best or 0.0), each.seconds))
+    rest = sorted(found[1:], key=lambda each: (-(-math.inf if each.best is None else each.best), each.seconds))
     rows = [to_row(each, found[0]) for each in (found[0], *rest)]
     if form == "table":
         print_table(rows, f"{spec.name}: {len(curves)} recorded trials replayed on {slots} slots")

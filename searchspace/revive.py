@@ -89,7 +89,7 @@ def _revived(stopped: FrozenTrial, curve: list[EpochReport]) -> FrozenTrial:
 
 def _assignment(spec: SearchSpec, trial: FrozenTrial) -> Assignment:
     return Assignment(
-        trial=f"trial-{trial.number}", kind="search", config=config_of(trial), seed=seed_of(trial),
+        trial=f"trial-{trial.number}", kind="search", metric=spec.metric, config=config_of(trial), seed=seed_of(trial),
         max_epochs=spec.max_epochs, folder=str(_folder(spec, trial.number)),
     )  # fmt: skip
 

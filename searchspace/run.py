@@ -18,9 +18,9 @@ from searchspace.options import with_options
 from searchspace.page import PAGE, write_page
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
-from searchspace.spaces import default_space, default_trials
+from searchspace.spaces import default_space, default_trials, is_unbalanced
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
-from searchspace.wording import metric_of, say_way
+from searchspace.wording import say_way
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def make_plan(
 
     slots, gpus = preflight.count_slots(spec, resources)
     models = preflight.choose_models(spec, gpus > 0, say)
-    task = preflight.make_task(data, models, gpus > 0)
+    task = preflight.make_task(data, models, gpus > 0, spec.metric)
     space, drawn = preflight.check_space(spec, task)
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
@@ -182,7 +182,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate:
     from searchspace.searcher import StudySearcher
     from searchspace.winner import evaluate_winner, retrain_winner
 
-    progress = Progress(spec.trials, plan.shape.slots, clock)
+    progress = Progress(spec.trials, plan.shape.slots, spec.metric, clock)
     asker = Asker(study, plan.space, plan.task, spec, gate)
     with gangs(plan, spec.folder, progress.warm) as pool:
         run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
@@ -214,10 +214,12 @@ def gangs(plan: Plan, folder: Path, when_warm: Callable[[int, "GangInfo"], None]
 def describe_data(data: "DataSummary") -> str:
     """One line on the data, and what to know of its splits."""
     leaked = f"; {data.leaked} images occur in two splits" if data.leaked else ""
+    fewest, most = min(data.counts, default=0), max(data.counts, default=0)
+    uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"
     return (
         f"{data.name}: {len(data.classes)} classes, {shape}, "
-        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){leaked}"
+        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){leaked}{uneven}"
     )
 
 
@@ -227,7 +229,7 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
     shown = Path(os.path.relpath(spec.folder))
     print(
-        f"\nwinner: {say_way(metric_of(spec), read_finalists(study)[0], metrics)}\n"
+        f"\nwinner: {say_way(spec.metric, read_finalists(study)[0], metrics)}\n"
         f"test, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "

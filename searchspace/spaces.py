@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from trainables.config import Frozen, TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
+from trainables.scores import MetricName
 
 
 class Task(Frozen):
@@ -28,10 +29,14 @@ class Task(Frozen):
     """Those among them that bring weights of their own."""
     gpu: bool
     """Whether workers have a GPU; without one, the default space keeps to what two cores can train."""
+    metric: MetricName = "accuracy"
+    """What is made best."""
 
 
 FEW_IMAGES = 10_000
 """Training images below which the first guesses augment."""
+UNBALANCED = 1.5
+"""Images of the largest class for each of the smallest, from which on it may pay to make up for it."""
 Space = Callable[[optuna.Trial, Task], dict[str, Any]]
 
 
@@ -43,7 +48,14 @@ def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
     values["weight_decay"] = trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True)
     values["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.2)
     values["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
+    if is_unbalanced(task.data):
+        values["balance"] = trial.suggest_categorical("balance", ["none", "loss", "sampling"])
     return values
+
+
+def is_unbalanced(data: DataSummary) -> bool:
+    """Whether some classes have so many more training images than others that it is worth a hyperparameter."""
+    return data.imbalance > UNBALANCED
 
 
 def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]:

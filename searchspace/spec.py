@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from searchspace.options import Option, flag_of
 from trainables.config import Frozen, TrialConfig
 from trainables.errors import UserError
+from trainables.scores import MetricName
 from trainables.shape import Precision
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -66,8 +67,10 @@ class SearchSpec(Frozen):
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
     """Pin a hyperparameter, name=value; repeatable."""
+    metric: Annotated[MetricName, Option(WHAT)] = "accuracy"
+    """What is made best: accuracy, balanced_accuracy (mean recall), f1_macro, or log_loss (negated)."""
     objectives: Annotated[Objectives, Option(WHAT, kind=str)] = ("accuracy",)
-    """accuracy, or accuracy,latency: then a Pareto board shows what each millisecond buys."""
+    """accuracy (or --metric's score), or accuracy,latency: then a Pareto board shows what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
     sampler: Annotated[SamplerName, Option(WHAT)] = "auto"

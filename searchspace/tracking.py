@@ -26,7 +26,7 @@ PERIOD = 5.0
 PATIENCE = 120.0
 """Seconds that a finished search waits for the last upload."""
 LOG = "mlflow.log"
-CURVES = ("val_loss", "train_loss", "seconds", "images_per_second")
+CURVES = ("accuracy", "val_loss", "train_loss", "seconds", "images_per_second")
 
 
 def tracking_uri(spec: SearchSpec) -> str:

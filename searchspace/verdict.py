@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainables.bootstrap import Guesses, draw_images, resampled_scores
 from trainables.config import Frozen
-from trainables.scores import score_of
+from trainables.scores import MetricName, score_of
 
 RESAMPLES = 2_000
 """Of the validation images; their scatter is then known to some 2 %."""
@@ -115,7 +115,9 @@ def join(members: Sequence[Contender]) -> Contender | None:
     )  # fmt: skip
 
 
-def judge(metric: str, contenders: Sequence[Contender], labels: NDArray[np.int64], seed: int) -> tuple[Finalist, ...]:
+def judge(
+    metric: MetricName, contenders: Sequence[Contender], labels: NDArray[np.int64], seed: int
+) -> tuple[Finalist, ...]:
     """All finalists, the winner first, the others by score, each compared with the winner; `seed` draws the bootstrap.
 
     Highest mean score; of equal ones the lower validation loss.
@@ -131,7 +133,7 @@ def judge(metric: str, contenders: Sequence[Contender], labels: NDArray[np.int64
     return ranked[0], *others
 
 
-def _score(metric: str, contender: Contender, labels: NDArray[np.int64]) -> Finalist:
+def _score(metric: MetricName, contender: Contender, labels: NDArray[np.int64]) -> Finalist:
     found = contender.probabilities.values()
     return Finalist(
         members=contender.members, search_score=contender.search_score, full_length=contender.full_length,
@@ -141,7 +143,7 @@ def _score(metric: str, contender: Contender, labels: NDArray[np.int64]) -> Fina
     )  # fmt: skip
 
 
-def _scatter(metric: str, ranked: Sequence[Contender], labels: NDArray[np.int64], seed: int) -> list[float]:
+def _scatter(metric: MetricName, ranked: Sequence[Contender], labels: NDArray[np.int64], seed: int) -> list[float]:
     """Variance of each one's difference from the first, over images drawn with replacement, the same for all."""
     guesses = [[Guesses.of(each, labels) for each in contender.probabilities.values()] for contender in ranked]
     means = np.concatenate([

@@ -1,6 +1,7 @@
 """From a planned batch to what a network is trained on: inputs, augmented and normalised on the device, and labels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ class Batches:
     """What one trial makes of its images, or of their frozen features, in training."""
 
     config: TrialConfig
-    """The trial's augmentation, mixtures and label smoothing."""
+    """The trial's augmentation, mixtures, label smoothing and class weights."""
     data: Residence
     """Images or features, and labels."""
     rows: Rows
@@ -53,6 +54,25 @@ class Batches:
         others = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.partners[part]]))
         return torch.lerp(others, own, share)
 
+    @cached_property
+    def weights(self) -> Tensor | None:
+        """Weight of each class's images in the loss, on the device; None where all weigh 1."""
+        return class_weights(self.data.labels_of(self.rows)) if self.config.balance == "loss" else None
+
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.config.label_smoothing
-        return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
+        if self.weights is None:
+            return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
+        # An image's whole loss is weighed, smoothing too: in expectation, the same as drawing it as often.
+        each = functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
+        return each @ self.weights[labels]
+
+
+def class_weights(labels: Tensor) -> Tensor:
+    """Float32 weights (classes,) inverse to how often each class occurs; their mean over `labels` (n,) is 1.
+
+    Each class that occurs so has the same share of the sum of weights; one that does not, weighs 0.
+    """
+    counts = torch.bincount(labels).double()
+    weights = len(labels) / (counts.count_nonzero() * counts.clamp(min=1))
+    return torch.where(counts > 0, weights, 0.0).float()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.scores import LEAST
+from trainables.scores import LEAST, MetricName
 
 BLOCK = 2**20
 """Drawn images that are worked on at a time: some 8 MB an array."""
@@ -44,13 +44,13 @@ def draw_images(count: int, resamples: int, seed: int) -> Iterator[Draws]:
         yield rng.integers(count, size=(min(block, resamples - start), count))
 
 
-def resampled_scores(metric: str, guesses: Guesses, draws: Draws) -> NDArray[np.float64]:
+def resampled_scores(metric: MetricName, guesses: Guesses, draws: Draws) -> NDArray[np.float64]:
     """Score of each resample, higher is better; a class that a resample lacks is left out of its mean over classes."""
     return SCORES[metric](guesses, draws)
 
 
 def score_intervals(
-    metrics: Sequence[str], guesses: Guesses, resamples: int, seed: int
+    metrics: Sequence[MetricName], guesses: Guesses, resamples: int, seed: int
 ) -> tuple[tuple[float, float], ...]:
     """95 % percentile interval of each score over images, all from the same draws."""
     blocks = [

@@ -4,10 +4,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from trainables.scores import MetricName
+
 Kind = Literal["search", "final", "winner", "test"]
 Status = Literal["running", "complete", "failed"]
-LOSS_WEIGHT = 1e-9
-"""Of a nat against accuracy: at most a ten-millionth, less than one image in any validation split."""
+LOSS_WEIGHT = 1e-10
+"""Of a nat against a score: at most a hundred-millionth, less than one image in any validation split."""
 
 
 class Frozen(BaseModel):
@@ -71,6 +73,8 @@ class TrialConfig(Frozen):
     """Decay a step of the averaged weights that evaluation uses; 0 evaluates the raw weights."""
     grad_clip: float = Field(0.0, ge=0.0, le=100.0)
     """Largest global gradient norm; 0 is off."""
+    balance: Literal["none", "loss", "sampling"] = "none"
+    """How classes of few images are met: not, by weighing losses against frequency, or by drawing all equally often."""
 
 
 class Assignment(Frozen):
@@ -80,6 +84,8 @@ class Assignment(Frozen):
     """Name within the search: `trial-7`, `final-7-1`, `winner`."""
     kind: Kind
     """What it trains on: search and final on train (scored on val), winner on train+val; test only evaluates."""
+    metric: MetricName = "accuracy"
+    """What its score is."""
     config: TrialConfig
     """The configuration to train."""
     seed: int = Field(ge=0)
@@ -106,11 +112,13 @@ class EpochReport(Frozen):
     epoch: int = Field(ge=0)
     """Epochs trained so far; 0 for a failure before the first epoch's end."""
     score: float = 0.0
-    """Validation accuracy of the weights that would be kept, from 0 to 1."""
+    """Validation score of the weights that would be kept, in the assignment's metric, higher is better."""
+    accuracy: float = 0.0
+    """Their validation accuracy, from 0 to 1, whatever the metric."""
     val_loss: float = 0.0
     """Mean validation cross-entropy, in nats."""
     train_loss: float = 0.0
-    """Mean training loss over the epoch, in nats."""
+    """Mean training loss over the epoch, in nats, as it is trained on: smoothed, mixed and weighed."""
     seconds: float = 0.0
     """Seconds this epoch took: training and evaluation."""
     total_seconds: float = 0.0
@@ -132,7 +140,10 @@ class EpochReport(Frozen):
 
     @property
     def merit(self) -> float:
-        """What early stopping compares: the score, and among equal ones the lower loss, which no image outweighs."""
+        """What early stopping compares: the score, and among equal ones the lower loss, which outweighs no image.
+
+        With a log loss as the score, both say the same.
+        """
         return self.score - LOSS_WEIGHT * min(self.val_loss, 100.0)
 
 

@@ -1,4 +1,4 @@
-"""Scores: sums over counts, reduced over the gang once, divided once."""
+"""Evaluation: sums over counts, reduced over the gang once, divided once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from torch.nn import functional
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.group import Group
 from trainables.models.ensemble import AnyClassifier
+from trainables.scores import Tally
 
 
 @dataclass(frozen=True)
@@ -22,17 +23,19 @@ class Inputs:
     labels_of: Callable[[NDArray[np.int64]], Tensor]
     chunk: int
     """Images in one forward pass."""
+    classes: int
+    """Number of classes."""
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> tuple[float, float]:
-    """Accuracy (0 to 1) and mean cross-entropy (nats) over `rows`, each worker taking its share of them."""
-    sums = torch.zeros(2, device=group.device, dtype=torch.float64)
+def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> Tally:
+    """What the network found on `rows`, each worker taking its share of them, the same on every worker."""
+    sums = torch.zeros(3 * inputs.classes + 1, device=group.device, dtype=torch.float64)
     for logits, labels in _answers(network, inputs, rows[group.rank :: group.world]):
-        sums[0] += (logits.argmax(dim=1) == labels).sum()
-        sums[1] += functional.cross_entropy(logits, labels, reduction="sum")
-    correct, loss = (group.sum(sums) / len(rows)).tolist()
-    return correct, loss
+        _add(sums, logits, labels)
+    *counts, loss = group.sum(sums).cpu().numpy()
+    own, called, found = np.array(counts).reshape(3, -1)
+    return Tally(own, called, found, float(loss))
 
 
 @torch.inference_mode()
@@ -57,6 +60,16 @@ def _answers(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64]) -> Ite
             continue
         yield logits, inputs.labels_of(chunk)
         start += len(chunk)
+
+
+def _add(sums: Tensor, logits: Tensor, labels: Tensor) -> None:
+    """Add a chunk to `sums`: each class's images, those called it, those found, and last the cross-entropy."""
+    classes, predicted = logits.shape[1], logits.argmax(dim=1)
+    ones = torch.ones_like(labels, dtype=sums.dtype)
+    sums.index_add_(0, labels, ones)
+    sums.index_add_(0, predicted + classes, ones)
+    sums.index_add_(0, labels + 2 * classes, (predicted == labels).to(sums.dtype))
+    sums[-1] += functional.cross_entropy(logits, labels, reduction="sum")
 
 
 @torch.inference_mode()

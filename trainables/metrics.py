@@ -49,15 +49,15 @@ class TestMetrics(Frozen):
     top5: float | None
     """Share of images whose class is among the five likeliest; None for few classes."""
     precision_macro: float
-    """Mean of the classes' precisions."""
+    """Mean of the precisions of the classes that occur."""
     recall_macro: float
-    """Mean of the classes' recalls (balanced accuracy)."""
+    """Mean of the recalls of the classes that occur (balanced accuracy)."""
     recall_macro_low: float
     """Lower end of its 95 % interval, over test images drawn with replacement."""
     recall_macro_high: float
     """Upper end."""
     f1_macro: float
-    """Mean of the classes' F1."""
+    """Mean of the F1 of the classes that occur."""
     f1_macro_low: float
     """Lower end of its 95 % interval, over test images drawn with replacement."""
     f1_macro_high: float
@@ -91,7 +91,8 @@ def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple
     every = list(range(len(names)))
     options = {"labels": every, "zero_division": 0.0}
     precision, recall, f1, count = precision_recall_fscore_support(labels, predicted, average=None, **options)
-    macro = precision_recall_fscore_support(labels, predicted, average="macro", **options)
+    there = {**options, "labels": np.unique(labels)}
+    macro = precision_recall_fscore_support(labels, predicted, average="macro", **there)
     weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
     low, high = bootstrap_interval(right, seed)
     guesses = Guesses.of(probabilities, labels)

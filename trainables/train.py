@@ -111,10 +111,11 @@ class TrialRun:
 
     def evaluated(self) -> Inputs:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
+        classes = len(self.place.store.summary.classes)
         if self.data is not self.place.images:
-            return Inputs(self.data.take, self.data.labels_of, FEATURES_CHUNK)
+            return Inputs(self.data.take, self.data.labels_of, FEATURES_CHUNK, classes)
         chunk = evaluation_chunk(self.place.group.device, self.model.preprocess.spec.pixels)
-        return Inputs(lambda rows: self.model.preprocess(self.data.take(rows)), self.data.labels_of, chunk)
+        return Inputs(lambda rows: self.model.preprocess(self.data.take(rows)), self.data.labels_of, chunk, classes)
 
     @property
     def done(self) -> bool:
@@ -132,8 +133,8 @@ class TrialRun:
         group, assignment, config = self.place.group, self.assignment, self.assignment.config
         self.module.train()
         plan = epoch_plan(
-            len(self.rows), assignment.config.batch_size, assignment.seed, self.epochs,
-            Mixing(config.mixup, config.cutmix, config.flip == "alternating"), group.shard,
+            len(self.rows), config.batch_size, assignment.seed, self.epochs,
+            Mixing.of(config, self.place.store.labels[self.rows]), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
         steps = self.steps_an_epoch * assignment.max_epochs
@@ -144,13 +145,14 @@ class TrialRun:
         self.epochs += 1
         train_loss = float(group.sum(loss)) / len(self.rows)
         trained = time.perf_counter() - started
-        score, val_loss = 0.0, 0.0
+        scored = {}
         if assignment.kind != "winner":
-            score, val_loss = evaluate(self.kept, self.evaluated(), self.place.store.rows("val"), group)
+            rows = self.place.store.rows("val")
+            scored = evaluate(self.kept, self.evaluated(), rows, group).report(assignment.metric)
         seconds = time.perf_counter() - started
         self.total_seconds += seconds
         return EpochReport(
-            trial=assignment.trial, epoch=self.epochs, score=score, val_loss=val_loss, train_loss=train_loss,
+            trial=assignment.trial, epoch=self.epochs, **scored, train_loss=train_loss,
             seconds=seconds, total_seconds=self.total_seconds, images_per_second=len(self.rows) / trained,
             parameters=self.parameters, micro_batch=self.micro_batch,
             setup_seconds=self.setup_seconds if self.epochs == 1 else 0.0,

@@ -15,6 +15,9 @@ from trainables.errors import UserError
 TRIED = 3
 """Configurations of each earlier search that are tried first."""
 
+ALIKE = ("metric", "max_epochs", "grace_epochs")
+"""Options that make scores on the same data mean the same."""
+
 
 def earlier_starts(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[str, Any]]:
     """The best configurations of earlier searches, one of each in turn, without what is pinned now.
@@ -38,7 +41,7 @@ def earlier_trials(spec: SearchSpec, fingerprint: str) -> list[FrozenTrial]:
     for folder in spec.warm_start:
         other = load_spec(Path(folder))
         same = load_facts(Path(folder)).get("data", {}).get("fingerprint") == fingerprint
-        if same and all(getattr(other, name) == getattr(spec, name) for name in ("max_epochs", "grace_epochs")):
+        if same and all(getattr(other, name) == getattr(spec, name) for name in ALIKE):
             found += [t for t in _trials(folder) if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
     return [_renumbered(trial, index - len(found)) for index, trial in enumerate(found)]
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.config import TrialConfig
+
 DRAWS = 13
 """Uniform numbers an image: what `trainables.augment` needs."""
 FLIP = 5
@@ -42,12 +44,22 @@ class PlannedBatch:
 
 @dataclass(frozen=True)
 class Mixing:
-    """What a configuration says of the plan: Beta parameters of the two mixtures, 0 being off, and how flips fall."""
+    """What a configuration says of the plan."""
 
     mixup: float = 0.0
+    """Beta parameter of MixUp; 0 is off."""
     cutmix: float = 0.0
+    """Beta parameter of CutMix; 0 is off."""
     alternate: bool = False
     """Whether an image is mirrored in every other epoch (arXiv:2404.00498, section 3.6) instead of by a coin."""
+    balanced: NDArray[np.int64] | None = None
+    """Class of each image, if each class is to be drawn equally often; None draws every image once."""
+
+    @classmethod
+    def of(cls, config: TrialConfig, labels: NDArray[np.int64]) -> "Mixing":
+        """What `config` says for images of these classes."""
+        balanced = labels if config.balance == "sampling" else None
+        return cls(config.mixup, config.cutmix, config.flip == "alternating", balanced)
 
 
 def batch_count(count: int, batch_size: int) -> int:
@@ -58,9 +70,10 @@ def batch_count(count: int, batch_size: int) -> int:
 def epoch_plan(
     count: int, batch_size: int, seed: int, epoch: int, mixing: Mixing, shard: tuple[int, int] = (0, 1)
 ) -> Iterator[PlannedBatch]:
-    """Batches of one epoch over `count` images, as worker `shard[0]` of `shard[1]` sees them."""
+    """Batches of one epoch of `count` images, as worker `shard[0]` of `shard[1]` sees them."""
     rng = np.random.default_rng([seed, epoch])
-    order = rng.permutation(count)
+    drawn = np.arange(count) if mixing.balanced is None else draw_balanced(mixing.balanced, rng)
+    order = rng.permutation(drawn)
     draws = rng.random((count, DRAWS), dtype=np.float32)
     if mixing.alternate:
         draws[:, FLIP] = _alternating(count, seed, epoch)[order]
@@ -76,6 +89,19 @@ def epoch_plan(
             mixup=mixup,
             cutmix=cutmix,
         )
+
+
+def draw_balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """As many images as there are labels, of each class that occurs the same number, give or take one.
+
+    Within a class images differ by at most one in how often they are drawn: a large class gives a part of itself,
+    another with each call; a small one gives itself several times over.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+    wanted = np.full(len(classes), len(labels) // len(classes))
+    wanted[rng.permutation(len(classes))[: len(labels) % len(classes)]] += 1
+    return np.concatenate([np.resize(rng.permutation(own), n) for own, n in zip(members, wanted, strict=True)])
 
 
 def _alternating(count: int, seed: int, epoch: int) -> NDArray[np.int64]:

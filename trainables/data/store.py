@@ -84,7 +84,9 @@ def prepare(origin: str, say: Callable[[str], None] = lambda _line: None) -> Dat
             forget_record(building)
             building.rename(folder)
     stored = DataSummary.model_validate_json((folder / "summary.json").read_text())
-    return stored.model_copy(update={"path": str(folder), "origin": origin})
+    # Counted here, so that no store need be built again for having been built before anyone counted.
+    counts = np.bincount(np.load(folder / "labels.npy")[: stored.train], minlength=len(stored.classes))
+    return stored.model_copy(update={"path": str(folder), "origin": origin, "counts": tuple(counts.tolist())})
 
 
 def _key(raw: RawSet) -> str:

@@ -26,6 +26,8 @@ class DataSummary(Frozen):
     """Images in the training split."""
     val: int = Field(ge=1)
     """Images in the validation split."""
+    counts: tuple[int, ...] = ()
+    """Training images of each class, in label order; empty if they were not counted."""
     test: int = Field(ge=1)
     """Images in the locked test split."""
     mean: tuple[float, ...]
@@ -40,6 +42,11 @@ class DataSummary(Frozen):
     """Images of val or test whose pixels also occur, byte for byte, in another split."""
     fingerprint: str
     """BLAKE2 hash of all stored pixels, labels and class names."""
+
+    @property
+    def imbalance(self) -> float:
+        """Training images of the largest class for each one of the smallest; 1 if they were not counted."""
+        return max(self.counts, default=1) / max(1, min(self.counts, default=1))
 
     @property
     def side(self) -> int:
