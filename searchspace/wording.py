@@ -84,7 +84,7 @@ def tell_doubts(metric: str, finalists: Sequence[Finalist]) -> list[str]:
 
 
 def _reason(metric: str, behind: Comparison) -> str:
-    """The distance and its interval, unless nothing scatters: then no image is right for one and wrong for the other."""
+    """The distance and its interval; where nothing scatters, that, as an interval of no width would look sure."""
     if behind.low == behind.high:
         return "the same score in every resample of the validation images"
     return f"difference {say_amount(metric, behind.difference)}, 95 % interval {say_interval(metric, behind)}"
