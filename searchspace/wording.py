@@ -72,8 +72,14 @@ def tell_doubts(metric: MetricName, finalists: Sequence[Finalist]) -> list[str]:
     if others and all(behind.low is None for _, behind in others):
         return ["one seed each tells no finalist apart from another; --final-seeds 2 or more does"]
     return [
-        f"{say_name(finalist)} cannot be told apart from the winner "
-        f"(difference {say_amount(metric, behind.difference)}, 95 % interval {say_interval(metric, behind)})"
+        f"{say_name(finalist)} cannot be told apart from the winner ({_reason(metric, behind)})"
         for finalist, behind in others
         if not behind.told_apart
     ]
+
+
+def _reason(metric: str, behind: Comparison) -> str:
+    """The distance and its interval; where nothing scatters, that, as an interval of no width would look sure."""
+    if behind.low == behind.high:
+        return "the same score in every resample of the validation images"
+    return f"difference {say_amount(metric, behind.difference)}, 95 % interval {say_interval(metric, behind)}"

@@ -135,11 +135,11 @@ def test_mlflow_has_parent_children_and_champion(searched):
     steps = [m.step for m in client.get_metric_history(children[0].info.run_id, "score")]
     assert sorted(steps) == list(range(1, len(steps) + 1))
     assert parent.data.metrics["test_accuracy"] > 0.5
-    kept = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "winner")}
-    assert kept >= {"winner/README.md", "winner/metrics.json", "winner/model.json"}
     champion = client.get_model_version_by_alias("searchspace-first", "champion")
     assert champion.run_id == parent.info.run_id
     mlflow.set_tracking_uri(f"sqlite:///{results / 'mlflow.db'}")
+    kept = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "winner")}
+    assert kept >= {"winner/README.md", "winner/metrics.json", "winner/model.json"}
     model = mlflow.pyfunc.load_model("models:/searchspace-first@champion")
     out = model.predict({"images": np.zeros((2, 3, 12, 12), np.uint8)})
     assert out["probabilities"].shape == (2, 3)

@@ -86,6 +86,12 @@ def test_a_doubt_names_difference_and_interval():
     )
 
 
+def test_who_answers_alike_is_said_to_and_gets_no_interval():
+    right = [np.tile([[0.9, 0.1]], (IMAGES, 1))] * 2
+    (doubt,) = tell_doubts("accuracy", judge("accuracy", [contender(0, right), contender(1, right)], LABELS, 0))
+    assert doubt.endswith("the winner (the same score in every resample of the validation images)")
+
+
 def test_the_winner_is_the_best_mean_and_then_the_lower_loss():
     sure, unsure, wrong = [[0.9, 0.1]], [[0.6, 0.4]], [[0.1, 0.9]]
     labels = np.zeros(1, np.int64)
