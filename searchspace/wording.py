@@ -78,7 +78,7 @@ def tell_doubts(metric: MetricName, finalists: Sequence[Finalist]) -> list[str]:
     ]
 
 
-def _reason(metric: str, behind: Comparison) -> str:
+def _reason(metric: MetricName, behind: Comparison) -> str:
     """The distance and its interval; where nothing scatters, that, as an interval of no width would look sure."""
     if behind.low == behind.high:
         return "the same score in every resample of the validation images"
