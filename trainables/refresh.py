@@ -16,8 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from trainables.evaluate import Inputs, forward
 from trainables.group import Group
 
-STATISTICS_IMAGES = 512
-"""Training images that statistics are taken from: each gives a value a pixel of every map."""
+STATISTICS_IMAGES = 256
+"""Training images that statistics are taken from; each gives as many values as a map has pixels."""
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+PLAIN = "cosine"
+"""The schedule that all configurations are trained with."""
 RUNGS = (2, 6)
 """Epochs at which the default search decides."""
 DRAWS, DRAWN = 2000, 12
@@ -18,14 +20,21 @@ Table = dict[str, dict[int, dict[str, list[Any]]]]
 
 
 def compare(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """Figures of the averages under one schedule, which most configurations have, and of all schedules."""
+    plain = [line for line in lines if line["way"].startswith(PLAIN)]
+    return {"averages": _by_data(plain), "schedules": _by_data(lines)}
+
+
+def _by_data(lines: list[dict[str, Any]]) -> dict[str, Any]:
     """Figures by data set and way, and the means over data sets."""
     by_data: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         by_data[line["data"]].append(line)
-    found = {data: figures_of(tabulate(mine)) for data, mine in by_data.items()}
-    ways = [way for way in next(iter(found.values()))["ways"] if all(way in one["ways"] for one in found.values())]
+    most = max(len({line["way"] for line in mine}) for mine in by_data.values())
+    found = {d: figures_of(tabulate(m)) for d, m in by_data.items() if len({line["way"] for line in m}) == most}
+    ways = next(iter(found.values()))["ways"]
     mean = {way: _mean([one["ways"][way] for one in found.values()]) for way in ways}
-    return {"data": found, "mean": dict(sorted(mean.items(), key=lambda item: item[1]["regret"]))}
+    return {"data": found, "mean": mean}
 
 
 def tabulate(lines: list[dict[str, Any]]) -> Table:
@@ -45,13 +54,12 @@ def tabulate(lines: list[dict[str, Any]]) -> Table:
 
 def figures_of(table: Table) -> dict[str, Any]:
     """Each way's figures on one data set."""
-    final = {way: _scores(curves, -1) for way, curves in table.items()}
+    final = {way: _scores(curves, 0) for way, curves in table.items()}
     best: NDArray[np.float64] = np.max(list(final.values()), axis=0)
-    plain = _seconds(table["cosine raw"])
     draws = [np.random.default_rng(seed).permutation(len(best))[:DRAWN] for seed in range(DRAWS)]
     ways = {}
     for way, curves in table.items():
-        rungs = {rung: _scores(curves, rung - 1) for rung in RUNGS}
+        rungs = {rung: _scores(curves, rung) for rung in RUNGS}
         ways[way] = {
             "own": {r: _rank(scores, final[way]) for r, scores in rungs.items()},
             "best": {r: _rank(scores, best) for r, scores in rungs.items()},
@@ -60,13 +68,18 @@ def figures_of(table: Table) -> dict[str, Any]:
             "regret": round(float(np.mean([_regret(rungs, final[way], best, draw) for draw in draws])), 4),
             "final": round(float(final[way].mean()), 4),
             "final, upper half": round(float(_upper(final[way], best)[0].mean()), 4),
-            "seconds": round(_seconds(curves) / plain, 3),
+            "seconds": round(_seconds(curves) / _seconds(table.get(f"{way.split()[0]} raw", curves)), 3),
         }
     return {"configurations": len(best), "ways": ways}
 
 
-def _scores(curves: dict[int, dict[str, list[Any]]], index: int) -> NDArray[np.float64]:
-    return np.array([curve["score"][index] for curve in curves.values()], dtype=float)
+def _scores(curves: dict[int, dict[str, list[Any]]], epoch: int) -> NDArray[np.float64]:
+    """Scores after an epoch; 0 is the last."""
+    scores = [
+        dict(zip(c.get("epochs", range(1, 1000)), c["score"], strict=False)) | {0: c["score"][-1]}
+        for c in curves.values()
+    ]
+    return np.array([score[epoch] for score in scores])
 
 
 def _seconds(curves: dict[int, dict[str, list[Any]]]) -> float:
@@ -117,15 +130,16 @@ def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The comparison as text, one block a data set."""
-    head = "way                                own 2   own 6  best 2  best 6  upper 2 upper 6 third 2 third 6 regret"
+    """One comparison as text, one block a data set and one of the means, best first."""
+    columns = [f"{name} {rung}" for name in ("own", "best", "upper", "third") for rung in RUNGS]
+    head = f"{'way':34s}" + "".join(f"{name:>8s}" for name in [*columns, "regret", "final", "upper", "seconds"])
     blocks = {data: found["ways"] for data, found in figures["data"].items()} | {"mean": figures["mean"]}
     out = []
     for data, ways in blocks.items():
         count = figures["data"].get(data, {}).get("configurations", "")
-        out.append(f"\n{data} {count}\n{head}   final   upper seconds")
-        for way, found in sorted(ways.items(), key=lambda item: item[1]["regret"]):
+        out.append(f"\n{data} {count}\n{head}")
+        for way, found in sorted(ways.items(), key=lambda item: -sum(item[1]["best"].values())):
             cells = [found[k][r] for k in ("own", "best", "best, upper half", "top third") for r in RUNGS]
             ends = [found[k] for k in ("regret", "final", "final, upper half", "seconds")]
-            out.append(f"{way:34s}" + "".join(f"{cell:7.3f} " for cell in [*cells, *ends]))
+            out.append(f"{way:34s}" + "".join(f"{cell:8.3f}" for cell in [*cells, *ends]))
     return "\n".join(out)

@@ -50,12 +50,26 @@ def subset(store: Store) -> Store:
         return Store(summary, np.load(f"{folder}/images.npy", mmap_mode="c"), store.labels[rows])
 
 
-def draw_trials(place: Workplace, count: int) -> list[tuple[dict[str, Any], TrialConfig]]:
-    """Random hyperparameters of a convnet, each what a search of this data could have tried, and configurations."""
+def draw_trials(place: Workplace, count: int) -> list[dict[str, Any]]:
+    """Random hyperparameters of a convnet, each what a search of this data could have tried.
+
+    `schedule` and `ema_decay` were dimensions of the space before this benchmark; they say what `SEARCHED` looks at.
+    """
     task = Task(data=place.store.summary, models=("convnet",), pretrained=frozenset(), gpu=False)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    drawn = [(trial := study.ask(), draw_config(default_space, trial, task, {})) for _ in range(count)]
-    return [(trial.params, config) for trial, config in drawn]
+    drawn = []
+    for _ in range(count):
+        trial = study.ask()
+        draw_config(default_space, trial, task, {})
+        trial.suggest_categorical("schedule", ["triangular", "cosine"])
+        trial.suggest_categorical("ema_decay", [0.0, 0.9, 0.98])
+        drawn.append(trial.params)
+    return drawn
+
+
+def config_of(params: dict[str, Any]) -> TrialConfig:
+    """The configuration, without what the ways decide."""
+    return TrialConfig(**{name: value for name, value in params.items() if name not in {"schedule", "ema_decay"}})
 
 
 def train(place: Workplace, config: TrialConfig, number: int, schedule: str) -> dict[str, dict[str, list[Any]]]:
@@ -97,18 +111,28 @@ def train_all(given: argparse.Namespace) -> None:
     CURVES.mkdir(parents=True, exist_ok=True)
     place = Workplace.open(Group(0, 1, torch.device("cpu")), subset(open_store(prepare(given.data))))
     part, parts = map(int, given.part.split("/"))
-    known = {(line["config"], line["way"]) for line in read(files[True])}
+    lines = read(files[True])
+    known = {(line["config"], line["way"]) for line in lines}
+    trials = dict(enumerate(draw_trials(place, given.configs)))
+    trials |= {line["config"]: line["params"] for line in lines if "params" in line}  # whatever the space is by now
     for schedule in given.schedules.split(","):
-        for number, (params, config) in enumerate(draw_trials(place, given.configs)):
-            if number % parts != part or (number, f"{schedule} raw") in known:
+        for number in range(part, given.configs, parts):
+            if (number, f"{schedule} raw") in known:
                 continue
-            curves = train(place, config, number, schedule)
+            curves = train(place, config_of(trials[number]), number, schedule)
             for way, curve in reversed(curves.items()):  # the raw one, by which the others are known, last
                 line = {"data": name, "way": f"{schedule} {way}", "config": number}
-                line |= {"params": params} if way == "raw" and schedule == "cosine" else {}
+                line |= {"params": trials[number]} if way == "raw" and schedule == "cosine" else {}
                 with files[way == "raw"].open("a") as out:
-                    out.write(json.dumps(line | curve, separators=(",", ":")) + "\n")
+                    out.write(json.dumps(line | packed(curve), separators=(",", ":")) + "\n")
             print(name, number, schedule, {way: curve["score"][-1] for way, curve in curves.items()}, flush=True)
+
+
+def packed(curve: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """A curve without the epochs that were not scored; `epochs` lists the others, unless it is all."""
+    epochs = [epoch for epoch, score in enumerate(curve["score"], start=1) if score is not None]
+    kept = {name: [values[epoch - 1] for epoch in epochs] for name, values in curve.items()}
+    return kept if len(epochs) == EPOCHS else {"epochs": epochs} | kept
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -120,7 +144,8 @@ def report() -> None:
     """Print the comparison and leave the record."""
     lines = [line for file in sorted(CURVES.glob("*.jsonl")) for line in read(file)]
     figures = anytime_figures.compare(lines)
-    print(anytime_figures.table(figures))
+    for name, found in figures.items():
+        print(f"\n{name}\n{anytime_figures.table(found)}")
     settings = {"epochs": EPOCHS, "train": TRAIN, "val": VAL, "precision": precision(torch.device("cpu")), "threads": 1}
     print(write_record("bench_anytime", {"settings": settings, **figures}, ["report"]))
 
