@@ -18,7 +18,7 @@ from searchspace.study import cost_of, curve_of, get_record, is_refused, is_wait
 from trainables.config import TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
-from trainables.scores import METRICS, tested
+from trainables.scores import METRICS, recorded_score
 
 Row = Mapping[str, Any]
 Format = Literal["table", "csv", "json", "md"]
@@ -131,7 +131,7 @@ def _search_row(folder: Path) -> dict[str, Any]:
 
 
 def _test_score(spec: SearchSpec, metrics: Row) -> float | None:
-    return round(tested(spec.metric, metrics["confusion"], metrics["log_loss"]), 4) if metrics else None
+    return round(recorded_score(spec.metric, metrics["confusion"], metrics["log_loss"]), 4) if metrics else None
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials, is_unbalanced
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
 from trainables.errors import UserError
-from trainables.scores import METRICS, tested
+from trainables.scores import METRICS, recorded_score
 
 if TYPE_CHECKING:
     import optuna
@@ -215,7 +215,7 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
     print()
     print_board(spec, study, top=5)
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
-    score = tested(spec.metric, metrics.confusion, metrics.log_loss)
+    score = recorded_score(spec.metric, metrics.confusion, metrics.log_loss)
     named = "" if spec.metric == "accuracy" else f"{METRICS[spec.metric].words} {score:.4f}, "
     shown = Path(os.path.relpath(spec.folder))
     print(

@@ -90,7 +90,7 @@ def score_of(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np
     return METRICS[metric].score(Tally.of(probabilities, labels))
 
 
-def tested(metric: MetricName, confusion: Sequence[Sequence[int]], log_loss: float) -> float:
+def recorded_score(metric: MetricName, confusion: Sequence[Sequence[int]], log_loss: float) -> float:
     """Score of recorded test metrics: their confusion matrix, true classes in rows, and mean cross-entropy in nats."""
     counts = np.array(confusion, dtype=np.float64)
     whole = Tally(counts.sum(axis=1), counts.sum(axis=0), np.diag(counts), log_loss * float(counts.sum()))
