@@ -216,11 +216,11 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
     print_board(spec, study, top=5)
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
     score = recorded_score(spec.metric, metrics.confusion, metrics.log_loss)
-    named = "" if spec.metric == "accuracy" else f"{METRICS[spec.metric].words} {score:.4f}, "
+    named = "" if spec.metric == "accuracy" else f"; {METRICS[spec.metric].words} {score:.4f}"
     shown = Path(os.path.relpath(spec.folder))
     print(
-        f"\ntest, once, {metrics.count:,} images: {named}accuracy {metrics.accuracy:.2%} "
-        f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
+        f"\ntest, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
+        f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}{named}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
         f"model: {exported}\n"
