@@ -79,6 +79,7 @@ class Gate:
         self._meter = Meter()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gate")
         self._found: dict[Architecture, Future[ArchitectureCost]] = {}
+        self.latencies: dict[int, float] = {}
 
     @property
     def measures(self) -> bool:
@@ -116,6 +117,7 @@ class Gate:
         """`refusal`, keeping in the study what the trial's architecture costs."""
         if cost := self.cost(config):
             record_cost(trial, cost)
+            self.latencies[trial.number] = cost.latency_ms or 0.0
         return self.refusal(config)
 
     def parameters(self, config: TrialConfig) -> int:

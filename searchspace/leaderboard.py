@@ -15,12 +15,16 @@ from searchspace.export import ONNX
 from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.study import cost_of, curve_of, get_record, is_refused, is_waiting, load_study
+from searchspace.verdict import Comparison, Finalist
+from searchspace.wording import say_amount, say_interval, tested
 from trainables.config import TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
-from trainables.scores import METRICS, recorded_score
+from trainables.metrics import TestMetrics
+from trainables.scores import METRICS, MetricName
 
 Row = Mapping[str, Any]
+Costs = Mapping[int, ArchitectureCost | None]
 Format = Literal["table", "csv", "json", "md"]
 STATUS = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "stopped", TrialState.FAIL: "failed",
@@ -79,19 +83,42 @@ def _short(value: Any) -> Any:
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
-def rank_finalists(study: optuna.Study) -> list[Row]:
-    """One row a finalist, the winner first."""
-    winner = get_record(study, "winner")
-    costs = {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
-    finalists = sorted(get_record(study, "finalists") or [], key=lambda f: (f["number"] != winner, -f["score"]))
+def read_finalists(study: optuna.Study) -> tuple[Finalist, ...]:
+    """The finalists of a search, the winner first; none before the finals."""
+    return tuple(Finalist.model_validate(record) for record in get_record(study, "finalists") or [])
+
+
+def costs_of(study: optuna.Study) -> Costs:
+    """What each trial's architecture costs, where that was measured."""
+    return {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
+
+
+def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
+    """What its architecture costs; an ensemble's was not measured."""
+    return costs.get(finalist.members[0]) if len(finalist.members) == 1 else None
+
+
+def finalist_rows(metric: MetricName, finalists: Sequence[Finalist], costs: Costs) -> list[Row]:
+    """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
     return [
         {
-            "trial": f["number"], "search_score": round(f["search_score"], 4), "score": round(f["score"], 4),
-            "val_loss": round(f["val_loss"], 4), "seconds": round(f["seconds"], 1),
-            **_shipped(costs.get(f["number"])), "winner": "yes" if f["number"] == winner else "",
+            "trial": f.name, "search_score": _rounded(f.search_score), "score": _rounded(f.score),
+            "deviation": _rounded(f.deviation), "seeds": len(f.scores), "drop": _rounded(f.drop),
+            "val_loss": _rounded(f.val_loss), "seconds": round(f.seconds, 1), **_shipped(_cost_of(f, costs)),
+            "behind": say_amount(metric, f.behind.difference) if f.behind else "",
+            "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
+            "told_apart": _told(f.behind) if f.behind else "the winner",
         }
         for f in finalists
     ]  # fmt: skip
+
+
+def _told(behind: Comparison) -> str:
+    return "unknown" if behind.low is None else "yes" if behind.told_apart else "no"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def rank_searches(results: Path) -> list[Row]:
@@ -108,9 +135,7 @@ def _search_row(folder: Path) -> dict[str, Any]:
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics = _read_json(folder / "winner" / "metrics.json")
     cost = _read_json(folder / "winner" / "parity.json").get(ONNX, {}).get("cost", {})
-    winner: Row = next(
-        (f for f in get_record(study, "finalists") or [] if f["number"] == get_record(study, "winner")), {}
-    )
+    winner = next(iter(read_finalists(study)), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {
         "search": spec.name,
@@ -120,8 +145,8 @@ def _search_row(folder: Path) -> dict[str, Any]:
         "stopped": counts[TrialState.PRUNED],
         "failed": counts[TrialState.FAIL],
         "best": round(max(complete), 4) if complete else None,
-        "winner": winner.get("number"),
-        "winner_val": round(winner["score"], 4) if winner else None,
+        "winner": winner.name if winner else None,
+        "winner_val": _rounded(winner.score) if winner else None,
         "metric": spec.metric,
         "test_score": _test_score(spec, metrics),
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
@@ -131,7 +156,7 @@ def _search_row(folder: Path) -> dict[str, Any]:
 
 
 def _test_score(spec: SearchSpec, metrics: Row) -> float | None:
-    return round(recorded_score(spec.metric, metrics["confusion"], metrics["log_loss"]), 4) if metrics else None
+    return round(tested(spec.metric, TestMetrics.model_validate(metrics))[0], 4) if metrics else None
 
 
 def _read_json(file: Path) -> dict[str, Any]:
@@ -204,9 +229,12 @@ HEAD = (
 def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
     words = METRICS[spec.metric].words
-    finalists = rank_finalists(study)
+    finalists = read_finalists(study)
     if finalists:
-        print_table(finalists, f"{spec.name}: finalists, from fresh seeds (validation {words})")
+        print_table(
+            finalist_rows(spec.metric, finalists, costs_of(study)),
+            f"{spec.name}: finalists, from fresh seeds (validation {words})",
+        )
     if "latency" in spec.objectives:
         print_table(pareto_rows(study), f"{spec.name}: full-length trials that none is both better and quicker than")
     rows = rank_trials(study)

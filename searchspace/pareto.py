@@ -4,6 +4,7 @@ A point is (score, latency): the score is to be high, the latency low. One point
 either and not the same.
 """
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from searchspace.stopping.rung import Order
 from searchspace.study import config_of, cost_of, curve_of
 from trainables.deploy.cost import describe_network
 
@@ -62,6 +64,20 @@ def _spread(points: Sequence[Point], members: Sequence[int]) -> list[int]:
         left.remove(chosen[-1])
         nearest = {i: min(nearest[i], distance(i, chosen[-1])) for i in left}
     return chosen
+
+
+def by_front(latencies: Mapping[int, float]) -> Order:
+    """ASHA's order at a rung where scores and latencies count, of which those are given by trial; who failed is last.
+
+    It looks `latencies` up when it is asked, so they may be filled as trials are.
+    """
+
+    def ordered(merits: Mapping[int, float]) -> list[int]:
+        able = [trial for trial in merits if merits[trial] > -math.inf]
+        found = order([(merits[trial], latencies[trial]) for trial in able])
+        return [able[i] for i in found] + [trial for trial in merits if trial not in able]
+
+    return ordered
 
 
 def pareto_rows(study: optuna.Study) -> list[Mapping[str, Any]]:

@@ -13,14 +13,15 @@ from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate
-from searchspace.leaderboard import print_board, rank_trials, to_text
+from searchspace.leaderboard import print_board, rank_trials, read_finalists, to_text
 from searchspace.options import with_options
+from searchspace.page import PAGE, write_page
 from searchspace.progress import Clock, Progress
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials, is_unbalanced
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
+from searchspace.wording import say_way
 from trainables.errors import UserError
-from trainables.scores import METRICS, recorded_score
 
 if TYPE_CHECKING:
     import optuna
@@ -68,11 +69,17 @@ class Plan:
         return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
 
 
-def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say) -> Plan:
-    """Check everything against the cluster's `resources`; raises `UserError` for what cannot work."""
+def make_plan(
+    spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say, latencies: Mapping[int, float]
+) -> Plan:
+    """Check everything against the cluster's `resources`; raises `UserError` for what cannot work.
+
+    `latencies`, by trial, are what a second objective is ranked by; they need not be there yet.
+    """
+    from searchspace.pareto import by_front
     from searchspace.sampling.samplers import suiting
     from searchspace.stopping.registry import make_rule
-    from searchspace.stopping.rung import rungs
+    from searchspace.stopping.rung import by_merit, rungs
     from trainables.shape import GangShape
 
     slots, gpus = preflight.count_slots(spec, resources)
@@ -81,7 +88,8 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
     space, drawn = preflight.check_space(spec, task)
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
+    order = by_front(latencies) if "latency" in spec.objectives else by_merit
+    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
     shape = GangShape(
         slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
         precision=spec.precision, memory_gb=spec.memory_gb,
@@ -120,7 +128,7 @@ def _planned(spec: SearchSpec, data: "DataSummary", gate: Gate, say: Say) -> Ite
     from searchspace.cluster import connected
 
     def checked(resources: Mapping[str, float]) -> Plan:
-        plan = make_plan(spec, data, resources, say)
+        plan = make_plan(spec, data, resources, say, gate.latencies)
         check_limits(gate, spec, plan.space, plan.task, say)
         return plan
 
@@ -143,7 +151,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     reviving.check_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
     with connected(spec.address) as resources:
-        plan = make_plan(spec, data, resources, clock.say)
+        plan = make_plan(spec, data, resources, clock.say, {})
         with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm")) as pool:
             revived = reviving.revive(spec, errand.revive, pool, clock)
     print(reviving.describe(load_study(spec, spec.folder), revived))
@@ -169,21 +177,25 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate:
     """Everything that needs gangs."""
     from searchspace.asking import Asker
     from searchspace.audit import read_audit
-    from searchspace.finals import evaluate_winner, run_finals
+    from searchspace.finals import run_finals
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
+    from searchspace.winner import evaluate_winner, retrain_winner
 
     progress = Progress(spec.trials, plan.shape.slots, spec.metric, clock)
-    asker = Asker(study, plan.space, plan.task, spec, gate.refuse)
+    asker = Asker(study, plan.space, plan.task, spec, gate)
     with gangs(plan, spec.folder, progress.warm) as pool:
         run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
         clock.say(progress.account())
         if audit := read_audit(study):
             clock.say(audit.in_words())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
-        run_finals(spec, study, pool, clock.say)
+        winner = run_finals(spec, study, pool, clock.say)[0]
+        retrain_winner(spec, study, winner, pool, clock.say)
         clock.say("the test split is opened, once")
-        return evaluate_winner(spec, plan.data.classes, pool)
+        metrics = evaluate_winner(spec, plan.data.classes, pool)
+    write_page(spec, study, metrics)
+    return metrics
 
 
 @contextmanager
@@ -215,15 +227,15 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
     print()
     print_board(spec, study, top=5)
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
-    score = recorded_score(spec.metric, metrics.confusion, metrics.log_loss)
-    named = "" if spec.metric == "accuracy" else f"; {METRICS[spec.metric].words} {score:.4f}"
     shown = Path(os.path.relpath(spec.folder))
     print(
-        f"\ntest, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
-        f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}{named}\n"
+        f"\nwinner: {say_way(spec.metric, read_finalists(study)[0], metrics)}\n"
+        f"test, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
+        f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
         f"model: {exported}\n"
+        f"page: {shown / 'winner' / PAGE}\n"
         f"next: python -m searchspace.leaderboard {shown}"
     )
 

@@ -105,6 +105,10 @@ class SearchSpec(Frozen):
     """Largest ONNX file, in MB (10^6 bytes)."""
     max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Most memory that a process which runs the model grows by, in MB (10^6 bytes)."""
+    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
+    """Fresh seeds of each finalist, whose mean score counts; it takes three to tell finalists apart with some right."""
+    ensemble: Annotated[bool, Option(PROOF)] = False
+    """Let the mean of the best 3 finalists' probabilities be one more finalist; it takes as long as its members."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)

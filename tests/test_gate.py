@@ -292,7 +292,7 @@ def test_a_search_asks_for_nothing_that_does_not_fit(digits, tmp_path):
     task = Task(data=digits, models=("convnet",), pretrained=frozenset(), gpu=False)
     study = create_study(spec, optuna.samplers.RandomSampler(seed=0))
     with Gate(spec, digits) as gate:
-        asker = Asker(study, default_space, task, spec, gate.refuse)
+        asker = Asker(study, default_space, task, spec, gate)
         while not asker.done:
             asker.ask()
     refused = [trial for trial in study.trials if is_refused(trial)]

@@ -43,7 +43,8 @@ def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
         write_images(place / "colours" / name, 60, (12, 12), colour)
     done = command(
         "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
-        "--name", "first", "--set", "batch_size=16", "--metric", "f1_macro", home=place, cache=cache, cwd=place,
+        "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16", "--metric", "f1_macro",
+        home=place, cache=cache, cwd=place,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return place / "results" / "first", done.stdout
@@ -53,7 +54,7 @@ def test_a_search_leaves_everything_it_promises(searched):
     folder, said = searched
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert names >= {
-        "search.json", "study.journal", "leaderboard.csv", "winner/model.safetensors", "winner/model.json",
+        "search.json", "study.journal", "leaderboard.csv", "winner/model.json", "winner/README.md",
         "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
         "winner/parity.json",
     }  # fmt: skip
@@ -75,7 +76,7 @@ def test_a_search_leaves_everything_it_promises(searched):
 
 def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
     folder, said = searched
-    for part in ("validation macro F1 ", "fresh seeds (validation macro F1)", "by validation macro F1", "; macro F1 "):
+    for part in ("validation macro F1 ", "fresh seeds (validation macro F1)", "by validation macro F1", ", macro F1: "):
         assert part in said
     assert "validation accuracy" not in said
     spec = load_spec(folder)
@@ -86,6 +87,20 @@ def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
     assert row["metric"] == "f1_macro"
     tested = json.loads((folder / "winner" / "metrics.json").read_text())
     assert row["test_score"] == pytest.approx(tested["f1_macro"], abs=1e-4)
+
+
+def test_the_winners_page_tells_what_the_end_told(searched):
+    folder, said = searched
+    page = (folder / "winner" / "README.md").read_text()
+    (way,) = [line.removeprefix("winner: ") for line in said.splitlines() if line.startswith("winner: ")]
+    assert way[1:] in page
+    assert "over 2 fresh seeds" in way
+    assert "95 % interval" in way
+    board = said[said.index("finalists, from fresh seeds") :].splitlines()
+    assert [name for name in ("deviation", "seeds", "drop", "told apart") if name not in board[1]] == []
+    assert len([line for line in board[2:5] if line.split()[0] in {"0", "1", "2", "3", "4", "ensemble"}]) == 3
+    assert page.count("cannot be told apart") == said.count("cannot be told apart")
+    assert "python -m searchspace.run --data colours" in page
 
 
 def test_the_record_repeats_the_search(searched):
@@ -140,6 +155,8 @@ def test_mlflow_has_parent_children_and_champion(searched):
     champion = client.get_model_version_by_alias("searchspace-first", "champion")
     assert champion.run_id == parent.info.run_id
     mlflow.set_tracking_uri(f"sqlite:///{results / 'mlflow.db'}")
+    kept = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "winner")}
+    assert kept >= {"winner/README.md", "winner/metrics.json", "winner/model.json"}
     model = mlflow.pyfunc.load_model("models:/searchspace-first@champion")
     out = model.predict({"images": np.zeros((2, 3, 12, 12), np.uint8)})
     assert out["probabilities"].shape == (2, 3)

@@ -293,7 +293,7 @@ def test_a_checkpoint_is_of_the_moment_it_was_asked_for(place, tmp_path, monkeyp
     run.epoch()
     then = weights(run)
     write, may = checkpoints.write_checkpoint, threading.Event()
-    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda *found: may.wait(10) and write(*found))
+    monkeypatch.setattr(checkpoints, "write_checkpoint", lambda *found: may.wait(100) and write(*found))
     run.save()
     run.epoch()  # goes on while the disk is slow
     may.set()

@@ -1,6 +1,6 @@
 """Scores, higher is better: what a search can be asked to make best, from sums that add up over chunks and workers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -88,13 +88,6 @@ METRICS: dict[MetricName, Metric] = {
 def score_of(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> float:
     """Score of `probabilities` (n, classes) against `labels` (n,), higher is better."""
     return METRICS[metric].score(Tally.of(probabilities, labels))
-
-
-def recorded_score(metric: MetricName, confusion: Sequence[Sequence[int]], log_loss: float) -> float:
-    """Score of recorded test metrics: their confusion matrix, true classes in rows, and mean cross-entropy in nats."""
-    counts = np.array(confusion, dtype=np.float64)
-    whole = Tally(counts.sum(axis=1), counts.sum(axis=0), np.diag(counts), log_loss * float(counts.sum()))
-    return METRICS[metric].score(whole)
 
 
 def _count(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:

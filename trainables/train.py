@@ -109,7 +109,7 @@ class TrialRun:
         features = frozen_features(self.model, config, store, device)
         return settle(features, store.labels, device, self.place.memory), network.head
 
-    def _evaluated(self) -> Inputs:
+    def evaluated(self) -> Inputs:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
         classes = len(self.place.store.summary.classes)
         if self.data is not self.place.images:
@@ -147,9 +147,8 @@ class TrialRun:
         trained = time.perf_counter() - started
         scored = {}
         if assignment.kind != "winner":
-            scored = evaluate(self.kept, self._evaluated(), self.place.store.rows("val"), group).report(
-                assignment.metric
-            )
+            rows = self.place.store.rows("val")
+            scored = evaluate(self.kept, self.evaluated(), rows, group).report(assignment.metric)
         seconds = time.perf_counter() - started
         self.total_seconds += seconds
         return EpochReport(
