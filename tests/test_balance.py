@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from searchspace.run import describe_data
-from searchspace.spaces import Task, default_space, draw_config
+from searchspace.spaces import Task, default_space, default_trials, draw_config
 from trainables.batches import Batches, class_weights
 from trainables.config import Assignment, TrialConfig
 from trainables.data.plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
@@ -162,6 +162,22 @@ def test_the_default_space_balances_only_what_is_unbalanced(uneven, digits):
     assert found(uneven, {"balance": "none"})[0] == {"none"}
     assert found(digits)[0] == {"none"}
     assert "balance" not in found(digits)[1]
+
+
+@pytest.mark.parametrize(
+    ("metric", "first"),
+    [("accuracy", "none"), ("log_loss", "none"), ("balanced_accuracy", "sampling"), ("f1_macro", "sampling")],
+)
+def test_the_first_trials_balance_where_every_class_counts_alike(uneven, digits, metric, first):
+    models = ("convnet", "tf_efficientnet_lite0")
+    starts = {
+        data.name: default_trials(
+            Task(data=data, models=models, pretrained=frozenset({models[1]}), gpu=False, metric=metric), {}
+        )
+        for data in (uneven, digits)
+    }
+    assert [start.get("balance") for start in starts[uneven.name]] == [first, first]
+    assert not any("balance" in start for start in starts[digits.name])
 
 
 def place_of(data) -> Workplace:
