@@ -127,6 +127,8 @@ class SearchSpec(Frozen):
     """Name of the search: its folder, study and MLflow run. Default: data and time."""
     results: Annotated[str, Option(RECORD)] = "results"
     """Folder of all searches."""
+    keep_gb: Annotated[float, Option(RECORD)] = Field(10.0, ge=0)
+    """Most GB (10^9 bytes) of stopped trials' checkpoints, which going on and --revive need; the worst go first."""
     storage: Annotated[str, Option(RECORD)] = ""
     """Optuna storage URL. Default: a journal file in the search's folder."""
 
