@@ -1,6 +1,7 @@
 """What a running search says: one plain line for each event that matters, and its own account of the time."""
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trainables.config import EpochReport
@@ -80,6 +81,16 @@ class Progress:
             + " · ".join(f"{name} {100 * x / whole:.0f} %" for name, x in shares.items())
             + f" (of the time when warm, training {100 * warm:.1f} %)"
         )
+
+
+def to_all(*listeners: Callable[[str, int, EpochReport | None], None]) -> Callable[..., None]:
+    """A listener of the searcher that tells several."""
+
+    def tell(event: str, number: int, report: EpochReport | None) -> None:
+        for listener in listeners:
+            listener(event, number, report)
+
+    return tell
 
 
 def _outcome(event: str, report: EpochReport) -> str:

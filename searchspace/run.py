@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.leaderboard import print_board, rank_trials, to_text
 from searchspace.options import with_options
-from searchspace.progress import Clock, Progress
+from searchspace.progress import Clock, Progress, to_all
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
@@ -22,6 +22,7 @@ from trainables.errors import UserError
 if TYPE_CHECKING:
     import optuna
 
+    from searchspace.forecast.live import Foresight
     from searchspace.spaces import Space, Task
     from searchspace.spec import SamplerName
     from searchspace.stopping.rule import Rule
@@ -43,6 +44,8 @@ def main(**options: Any) -> None:
     errand = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
     if errand.resume or errand.revive is not None:
         revive(errand, str(options["results"]), Clock())
+    elif errand.dry_run:
+        dry_run(make_spec(**options), errand.price_per_hour, Clock())
     else:
         run(make_spec(**options), Clock())
 
@@ -86,11 +89,10 @@ def make_plan(spec: SearchSpec, data: "DataSummary", resources: Mapping[str, flo
     return Plan(data, task, space, sampler, rule, shape)
 
 
-def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
-    """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
+@contextmanager
+def planned(spec: SearchSpec, clock: Clock) -> Iterator[Plan]:
+    """Data, plan and Ray; raises `UserError` before any worker starts if something given is wrong."""
     from searchspace.cluster import connected
-    from searchspace.study import flush_study
-    from searchspace.tracking import tracked
     from trainables.data.store import prepare
 
     preflight.check_name(spec)
@@ -98,20 +100,43 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     clock.say(describe_data(data))
     plan = None if spec.address else make_plan(spec, data, preflight.local_resources(), clock.say)
     with connected(spec.address) as resources:
-        plan = plan or make_plan(spec, data, resources, clock.say)
+        yield plan or make_plan(spec, data, resources, clock.say)
+
+
+def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
+    """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
+    from searchspace.forecast.live import Foresight
+    from searchspace.study import flush_study
+    from searchspace.tracking import tracked
+
+    with planned(spec, clock) as plan:
         study = _begin_study(spec, plan)
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
+        foresight = Foresight(spec, plan.task, plan.shape, study, clock)
         with tracked(spec, clock.say):
             try:
-                metrics = _search_and_prove(spec, plan, study, clock)
+                metrics = _search_and_prove(spec, plan, study, foresight)
             finally:
                 flush_study(study)  # others read it from here on
             (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
             clock.say("exporting the winner to ONNX")
             parity = export_winner(spec.folder)
-    _print_end(spec, study, metrics, describe_export(spec.folder, parity))
+            forecasts = foresight.close()
+    _print_end(spec, study, metrics, [f"model: {describe_export(spec.folder, parity)}", *forecasts])
     return metrics
+
+
+def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
+    """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
+    from searchspace.forecast.dry_run import conclude, scratch_folder
+    from searchspace.forecast.probing import draw_probes, measure
+
+    with planned(spec, clock) as plan, scratch_folder(spec) as folder:
+        starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
+        with gangs(plan, folder, lambda _slot, _info: None) as pool:
+            measured = measure(draw_probes(plan.space, plan.task, spec, starts), spec, pool, folder, clock)
+    conclude(measured, spec, plan.task, plan.shape, price)
 
 
 def revive(errand: RunOptions, results: str, clock: Clock) -> None:
@@ -150,7 +175,7 @@ def _begin_study(spec: SearchSpec, plan: Plan) -> "optuna.Study":
     return study
 
 
-def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock: Clock) -> "TestMetrics":
+def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
     """Everything that needs gangs."""
     from searchspace.asking import Asker
     from searchspace.audit import read_audit
@@ -158,15 +183,20 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", clock
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
 
+    clock = foresight.clock
     progress = Progress(spec.trials, plan.shape.slots, clock)
     asker = Asker(study, plan.space, plan.task, spec, lambda _trial, _config: "")
+    searcher = StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, to_all(progress, foresight))
     with gangs(plan, spec.folder, progress.warm) as pool:
-        run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
+        foresight.look_back()
+        run_search(spec, searcher, plan.rule, pool)
+        foresight.mark("search")
         clock.say(progress.account())
         if audit := read_audit(study):
             clock.say(audit.in_words())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
         run_finals(spec, study, pool, clock.say)
+        foresight.mark("finals")
         clock.say("the test split is opened, once")
         return evaluate_winner(spec, plan.data.classes, pool)
 
@@ -194,7 +224,7 @@ def describe_data(data: "DataSummary") -> str:
     )
 
 
-def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", exported: str) -> None:
+def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", said: Sequence[str]) -> None:
     print()
     print_board(spec, study, top=5)
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
@@ -204,8 +234,8 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
-        f"model: {exported}\n"
-        f"next: python -m searchspace.leaderboard {shown}"
+        + "\n".join(said)
+        + f"\nnext: python -m searchspace.leaderboard {shown}"
     )
 
 

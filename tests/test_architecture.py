@@ -22,7 +22,7 @@ RAY_MODULES = {
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "audit", "leaderboard", "progress", "seeds", "record", "run",
     "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
-    "sampling.warm_start",
+    "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
 )  # fmt: skip
 
 

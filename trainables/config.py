@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Kind = Literal["search", "final", "winner", "test"]
+Kind = Literal["search", "final", "winner", "test", "probe"]
 Status = Literal["running", "complete", "failed"]
 LOSS_WEIGHT = 1e-9
 """Of a nat against accuracy: at most a ten-millionth, less than one image in any validation split."""
@@ -79,7 +79,8 @@ class Assignment(Frozen):
     trial: str
     """Name within the search: `trial-7`, `final-7-1`, `winner`."""
     kind: Kind
-    """What it trains on: search and final on train (scored on val), winner on train+val; test only evaluates."""
+    """What it trains on: search and final on train (scored on val), winner on train+val; test only evaluates;
+    probe times some steps on train, and keeps nothing."""
     config: TrialConfig
     """The configuration to train."""
     seed: int = Field(ge=0)
