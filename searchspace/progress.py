@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainables.config import EpochReport
 
@@ -83,12 +83,12 @@ class Progress:
         )
 
 
-def to_all(*listeners: Callable[[str, int, EpochReport | None], None]) -> Callable[..., None]:
-    """A listener of the searcher that tells several."""
+def to_all(*listeners: Callable[..., None]) -> Callable[..., None]:
+    """A listener that tells several."""
 
-    def tell(event: str, number: int, report: EpochReport | None) -> None:
+    def tell(*heard: Any) -> None:
         for listener in listeners:
-            listener(event, number, report)
+            listener(*heard)
 
     return tell
 

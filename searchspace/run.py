@@ -187,7 +187,7 @@ def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", fores
     progress = Progress(spec.trials, plan.shape.slots, clock)
     asker = Asker(study, plan.space, plan.task, spec, lambda _trial, _config: "")
     searcher = StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, to_all(progress, foresight))
-    with gangs(plan, spec.folder, progress.warm) as pool:
+    with gangs(plan, spec.folder, to_all(progress.warm, foresight.warm)) as pool:
         foresight.look_back()
         run_search(spec, searcher, plan.rule, pool)
         foresight.mark("search")

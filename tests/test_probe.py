@@ -90,3 +90,20 @@ def test_a_timing_crosses_the_disk_as_it_is(place, tmp_path):
     found = probe(assignment(tmp_path, SMALL), place)
     write_timing(tmp_path, found)
     assert read_timing(tmp_path) == found
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tmp_path):
+    from trainables.gang import GangPool
+    from trainables.shape import GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    impossible = TrialConfig(model="no_such_backbone")
+    tasks = [assignment(tmp_path / str(n), config) for n, config in enumerate((impossible, SMALL, FROZEN))]
+    unable, able, frozen = pool.train(tasks)
+    pool.close()
+    assert (unable.status, able.status, frozen.status) == ("failed", "complete", "complete")
+    assert "no_such_backbone" in unable.reason
+    assert read_timing(tmp_path / "1").epoch_seconds > 0
+    assert read_timing(tmp_path / "2").config == FROZEN
+    assert not list(tmp_path.glob("*/checkpoints/*"))

@@ -19,8 +19,12 @@ FAVOURED = 0.9
 """Share of trials that a sampler which learns gives to the model it found best, after its random start."""
 AHEAD = 2.0
 """By how much that model is better, in standard deviations between configurations of one model."""
-LEARNT = 1.0
-"""By how much configurations are better at the end of a search than at its start, at most, in the same unit."""
+LEARNT = 4.0
+"""By how much its configurations are better at a search's end than at its start, at most, in the same unit.
+
+What is better than all before it passes its rung at once, so a search that learns trains more epochs than one in
+three at each rung: 544 on digits (64 trials), where random merits give 376, this 2 on average 450, and 4 520.
+"""
 NOISE = 0.2
 """Standard deviation of one epoch's merit, in the same unit."""
 
@@ -69,9 +73,10 @@ class Costs:
 def imagine_search(costs: Costs, spec: SearchSpec, slots: int, favourite: str, rng: random.Random) -> Taken:
     """One search of `spec` on `slots` gangs, whose sampler comes to prefer the model `favourite`."""
     trials = min(spec.trials, MOST_TRIALS)
-    drawn = _draw(costs, trials, favourite, spec.sampler != "random", rng)
+    learns = spec.sampler != "random"
+    drawn = _draw(costs, trials, favourite, learns, rng)
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    gain, seen, curves = rng.random() * LEARNT, set[str](), []
+    gain, seen, curves = learns * rng.random() * LEARNT, set[str](), []
     for number, timing in enumerate(drawn):
         model = timing.config.model
         merit = rng.gauss(0, 1) + gain * number / trials + (AHEAD if model == favourite else 0.0)

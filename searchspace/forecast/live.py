@@ -33,6 +33,8 @@ class Foresight:
         self._spec, self._task, self._shape, self._study, self.clock = spec, task, shape, study, clock
         self.forecasts: list[Forecast] = []
         self._curves: dict[int, list[EpochReport]] = {}
+        self._warm = 0
+        self._slowed: set[int] = set()  # trials beside which a gang was starting, on the same cores
         self._first_step = 0.0
         self._due = min(STARTUP_TRIALS, -(-spec.trials // 2))
         self._thinking: threading.Thread | None = None
@@ -44,25 +46,33 @@ class Foresight:
         if measured is not None and measured.costs.by_model:
             self._say(measured.costs, self._known("an earlier dry run", measured.start))
 
+    def warm(self, _slot: int, _info: object) -> None:
+        """Hear that a gang can train."""
+        self._warm += 1
+
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
-        """Hear of one event of one trial; forecast when the first trials came to their first rung, or end."""
-        if report is None or self._thinking is not None:
+        """Hear of one event of one trial; forecast when enough trials came to their first rung."""
+        if report is None or event != "epoch" or self._thinking is not None:
             return
-        if event == "epoch":
-            self._first_step = self._first_step or self.clock.seconds - report.seconds
-            self._curves.setdefault(number, []).append(report)
-        known = [n for n, curve in self._curves.items() if curve[-1].epoch >= self._spec.grace_epochs]
-        if len(known) >= self._due:
+        self._first_step = self._first_step or self.clock.seconds - report.seconds
+        self._curves.setdefault(number, []).append(report)
+        if self._warm < self._shape.slots:
+            self._slowed.add(number)
+        known = [n for n, curve in self._curves.items() if len(curve) >= self._spec.grace_epochs]
+        if len(set(known) - self._slowed) >= self._due:
             self._thinking = threading.Thread(target=self._look_ahead, args=(known,), daemon=True)
             self._thinking.start()
 
     def _look_ahead(self, numbers: Sequence[int]) -> None:
         configs = {t.number: config_of(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
-        timings = [timing_of(configs[n], self._curves[n], self._task.data) for n in numbers]
-        costs = Measured(timings=tuple(timings), shares=_shares(timings), start=self._first_step).costs
+        models = {n: config.model for n, config in configs.items()}
+        sound = {models[n] for n in numbers if n not in self._slowed}
+        chosen = [n for n in numbers if n not in self._slowed or models[n] not in sound]
+        timings = tuple(timing_of(configs[n], self._curves[n], self._task.data) for n in chosen)
+        shares = {model: list(models.values()).count(model) / len(models) for model in models.values()}
+        costs = Measured(timings=timings, shares=shares, start=self._first_step).costs
         best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].merit)
-        basis = f"the first {len(numbers)} trials"
-        self._say(costs, self._known(basis, self._first_step, configs[best].model))
+        self._say(costs, self._known(f"the first {len(numbers)} trials", self._first_step, models[best]))
 
     def _known(self, basis: str, start: float, favourite: str = "") -> Known:
         return Known(
@@ -100,11 +110,6 @@ def timing_of(config: TrialConfig, curve: Sequence[EpochReport], data: DataSumma
         evaluation_seconds=max(0.0, median(report.seconds for report in curve) - training),
         setup_seconds=max(curve[0].wait_seconds, curve[0].setup_seconds), parameters=curve[0].parameters,
     )  # fmt: skip
-
-
-def _shares(timings: Sequence[Timing]) -> dict[str, float]:
-    models = [timing.config.model for timing in timings]
-    return {model: models.count(model) / len(models) for model in models}
 
 
 def compare(found: Forecast, search: float, total: float) -> str:

@@ -22,6 +22,8 @@ MOST, LEAST = 12, 4
 """Configurations of each model that are timed: so many where that is quick, and so many in any case."""
 SECONDS = 30.0
 """Seconds after which no more than `LEAST` are timed."""
+BATCH = 4
+"""Configurations of each slot that are timed without a pause, so that none is timed alone."""
 DRAWS, PATIENCE = 64, 256
 """Random draws of a space for the shares of its models; and at most, for a model that it seldom draws."""
 
@@ -80,7 +82,7 @@ def measure(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, cl
     queue = list(filter(None, chain.from_iterable(zip_longest(*probes.by_model.values()))))
     least = sum(min(LEAST, len(configs)) for configs in probes.by_model.values())
     timings: list[Timing] = []
-    for batch in _batches(queue, max(pool.shape.slots, len(probes.by_model))):
+    for batch in _batches(queue, BATCH * pool.shape.slots):
         if len(timings) >= least and clock.seconds - start > SECONDS:
             break
         tasks = [_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
