@@ -24,6 +24,9 @@ from trainables.timing import Timing
 if TYPE_CHECKING:
     from searchspace.progress import Clock
 
+FAVOURITES = 8
+"""Trials of the model that does best whose cost is to be known before a search is forecast from its own trials."""
+
 
 class Foresight:
     """Forecasts one search while it runs; a listener of the searcher."""
@@ -59,20 +62,32 @@ class Foresight:
         if self._warm < self._shape.slots:
             self._slowed.add(number)
         known = [n for n, curve in self._curves.items() if len(curve) >= self._spec.grace_epochs]
-        if len(set(known) - self._slowed) >= self._due:
+        if len(set(known) - self._slowed) >= self._due and self._is_enough(known):
             self._thinking = threading.Thread(target=self._look_ahead, args=(known,), daemon=True)
             self._thinking.start()
 
+    def _is_enough(self, numbers: Sequence[int]) -> bool:
+        """Whether the model that will get most trials is known well enough; by half of the search it has to be."""
+        models = [config.model for config in self._configs(numbers).values()]
+        return models.count(self._favourite(numbers)) >= FAVOURITES or 2 * len(models) >= self._spec.trials
+
+    def _favourite(self, numbers: Sequence[int]) -> str:
+        best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].merit)
+        return self._configs([best])[best].model
+
+    def _configs(self, numbers: Sequence[int]) -> dict[int, TrialConfig]:
+        return {t.number: config_of(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
+
     def _look_ahead(self, numbers: Sequence[int]) -> None:
-        configs = {t.number: config_of(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
+        configs = self._configs(numbers)
         models = {n: config.model for n, config in configs.items()}
         sound = {models[n] for n in numbers if n not in self._slowed}
         chosen = [n for n in numbers if n not in self._slowed or models[n] not in sound]
         timings = tuple(timing_of(configs[n], self._curves[n], self._task.data) for n in chosen)
         shares = {model: list(models.values()).count(model) / len(models) for model in models.values()}
         costs = Measured(timings=timings, shares=shares, start=self._first_step).costs
-        best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].merit)
-        self._say(costs, self._known(f"the first {len(numbers)} trials", self._first_step, models[best]))
+        basis = f"the first {len(numbers)} trials"
+        self._say(costs, self._known(basis, self._first_step, self._favourite(numbers)))
 
     def _known(self, basis: str, start: float, favourite: str = "") -> Known:
         return Known(
