@@ -103,6 +103,8 @@ def test_the_range_holds_what_is_not_known_and_narrows_when_it_is():
     cheap, dear = (foreseen(spec, *costs, favourite=model) for model in ("convnet", "resnet"))
     assert either.search_low <= cheap.search < either.search < dear.search <= either.search_high * 1.2
     assert cheap.search_high - cheap.search_low < either.search_high - either.search_low
+    assert either.total_if == pytest.approx({"convnet": cheap.total, "resnet": dear.total}, rel=0.1)
+    assert either.total_low <= cheap.total < dear.total <= either.total_high * 1.2
     assert foreseen(spec, *costs) == either, "the same seed, the same forecast"
 
 

@@ -1,6 +1,7 @@
 """Peak memory of a worker: of its GPU, or of its process."""
 
 import contextlib
+import ctypes
 import gc
 import re
 from pathlib import Path
@@ -15,6 +16,8 @@ def forget_peak(device: torch.device) -> None:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
         return
+    with contextlib.suppress(AttributeError, OSError):  # no glibc: what was freed may still count
+        ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):  # no Linux, or not allowed: the peak is then the process's since its start
         Path("/proc/self/clear_refs").write_text("5")
 

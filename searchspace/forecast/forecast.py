@@ -1,15 +1,16 @@
 """The forecast: how long a search and its proof will take, and between what bounds, from what its trials cost."""
 
 import random
-import statistics
+from collections.abc import Sequence
+from statistics import fmean, quantiles
 
 from searchspace.forecast.imagine import Costs, imagine_finals, imagine_search
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from trainables.config import Frozen
 
-IMAGINED = 30
-"""Searches imagined for one forecast."""
+IMAGINED = 20
+"""Searches imagined for each model that may turn out best."""
 UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
@@ -51,21 +52,17 @@ class Forecast(Frozen):
     """Epochs of the search, all trials together."""
     checkpoints_mb: float
     """Checkpoints that the search leaves, in MB."""
+    total_low: float
+    """The whole command; one imagined in ten was shorter."""
+    total_high: float
+    """The whole command; one imagined in ten was longer."""
+    total_if: dict[str, float]
+    """The whole command, by the model that does best."""
 
     @property
     def total(self) -> float:
         """The whole command."""
         return self.search + self.finals + self.closing
-
-    @property
-    def total_low(self) -> float:
-        """The whole command, where the search is short."""
-        return self.total - self.search + self.search_low
-
-    @property
-    def total_high(self) -> float:
-        """The whole command, where the search is long."""
-        return self.total - self.search + self.search_high
 
     def in_words(self) -> str:
         """One line of a running search."""
@@ -80,18 +77,26 @@ def forecast(costs: Costs, spec: SearchSpec, known: Known) -> Forecast:
     rng = random.Random(derive_seed(spec.seed, "forecast"))  # noqa: S311  # no secret
     models = [known.favourite] if known.favourite else list(costs.by_model)
     longest = spec.time_budget or float("inf")
-    taken, finals = [], []
-    for number in range(IMAGINED):
+    taken, totals, finals = [], [], []
+    for number in range(IMAGINED * len(models)):
         model = models[number % len(models)]
         taken.append(imagine_search(costs, spec, known.slots, model, rng).within(longest))
         finals.append(sum(imagine_finals(costs, spec, known.slots, model, known.growth)))
-    bounds = statistics.quantiles((each.seconds for each in taken), n=10, method="inclusive")
+        totals.append(known.start + taken[-1].seconds + finals[-1] + known.closing)
+    (low, high), (total_low, total_high) = _bounds([each.seconds for each in taken]), _bounds(totals)
     return Forecast(
-        basis=known.basis, start=known.start, search=known.start + statistics.fmean(each.seconds for each in taken),
-        search_low=known.start + bounds[0], search_high=known.start + bounds[-1], finals=statistics.fmean(finals),
-        closing=known.closing, epochs=statistics.fmean(each.epochs for each in taken),
-        checkpoints_mb=statistics.fmean(each.checkpoints_mb for each in taken),
+        basis=known.basis, start=known.start, search=known.start + fmean(each.seconds for each in taken),
+        search_low=known.start + low, search_high=known.start + high, finals=fmean(finals), closing=known.closing,
+        epochs=fmean(each.epochs for each in taken), checkpoints_mb=fmean(each.checkpoints_mb for each in taken),
+        total_low=total_low, total_high=total_high,
+        total_if={model: fmean(totals[first :: len(models)]) for first, model in enumerate(models)},
     )  # fmt: skip
+
+
+def _bounds(values: Sequence[float]) -> tuple[float, float]:
+    """What one value in ten is below, and one in ten above."""
+    tenths = quantiles(values, n=10, method="inclusive")
+    return tenths[0], tenths[-1]
 
 
 def in_units(seconds: float) -> str:

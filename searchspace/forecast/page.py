@@ -89,6 +89,7 @@ def estimates(found: Forecast, measured: Measured, spec: SearchSpec, shape: Gang
         f"time    {in_units(found.total)} ({in_units(found.total_low)} to {in_units(found.total_high)}): "
         f"{in_units(found.search - found.start)} of search (some {found.epochs:,.0f} epochs), "
         f"{in_units(found.finals)} of finals, {in_units(around)} to start, test and export",
+        *_either(found),
         _memory(measured, shape),
         _disk(found, measured, spec),
     ]
@@ -96,6 +97,12 @@ def estimates(found: Forecast, measured: Measured, spec: SearchSpec, shape: Gang
         low, mean, high = (price * seconds / 3600 for seconds in (found.total_low, found.total, found.total_high))
         lines.append(f"money   {mean:,.2f} ({low:,.2f} to {high:,.2f}) at {price:g} an hour")
     return lines
+
+
+def _either(found: Forecast) -> list[str]:
+    """What the search takes by the model that wins it, where there are several."""
+    each = ", ".join(f"{in_units(seconds)} if {model} does best" for model, seconds in found.total_if.items())
+    return [f"        {each}"] if len(found.total_if) > 1 else []
 
 
 def _memory(measured: Measured, shape: GangShape) -> str:
