@@ -2,22 +2,40 @@
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from searchspace.gate import broken_limits, describe_cost
+from searchspace.spec import SearchSpec, load_spec
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
+    from trainables.deploy.cost import ArchitectureCost
     from trainables.deploy.onnx import Parity
 
 ONNX = "model.onnx"
 
 
-def export_winner(folder: Path) -> "Parity":
-    """Write and prove `winner/model.onnx` of the search in `folder`; raises `UserError` where there is no winner."""
+@dataclass(frozen=True)
+class Shipped:
+    """What is known of an exported model."""
+
+    parity: "Parity"
+    """How close it is to PyTorch."""
+    cost: "ArchitectureCost"
+    """What it costs on one thread of this machine's CPU, measured as the search's architectures were."""
+
+
+def export_winner(folder: Path) -> Shipped:
+    """Write, prove and measure `winner/model.onnx` of the search in `folder`.
+
+    Raises `UserError` where there is no winner.
+    """
     from trainables.data.store import open_store
+    from trainables.deploy.measure import count_parameters, measure_file
     from trainables.deploy.onnx import export_onnx, prove_onnx
     from trainables.predictions import PERMIT
     from trainables.weights import CARD, read_classifier
@@ -29,8 +47,10 @@ def export_winner(folder: Path) -> "Parity":
     export_onnx(classifier, card, winner / ONNX)
     images, _labels = open_store(card.data).open_test(winner / PERMIT)
     parity = prove_onnx(winner / ONNX, classifier, images)
-    (winner / "parity.json").write_text(json.dumps({ONNX: parity.model_dump()}, indent=1))
-    return parity
+    shipped = Shipped(parity, measure_file(winner / ONNX, count_parameters(classifier)))
+    record = parity.model_dump() | {"cost": shipped.cost.model_dump()}
+    (winner / "parity.json").write_text(json.dumps({ONNX: record}, indent=1))
+    return shipped
 
 
 def main(folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")]) -> None:
@@ -38,15 +58,19 @@ def main(folder: Annotated[Path, typer.Argument(help="The search's folder, such 
 
     Example: python -m searchspace.export results/digits
     """
-    parity = export_winner(folder)
-    print(describe(folder, parity))
+    print(describe(load_spec(folder), folder, export_winner(folder)))
 
 
-def describe(folder: Path, parity: "Parity") -> str:
-    """One line on the exported model."""
+def describe(spec: SearchSpec, folder: Path, shipped: Shipped) -> str:
+    """Two lines on the exported model, and a warning for each limit of `spec` that it breaks."""
+    parity = shipped.parity
+    warnings = [
+        f"\nwarning: the shipped model breaks a limit: {broken}" for broken in broken_limits(spec, shipped.cost)
+    ]
     return (
         f"{os.path.relpath(folder / 'winner' / ONNX)}: {parity.megabytes:.2f} MB, largest difference from PyTorch "
-        f"{parity.largest_difference:.1e}, same answer on {parity.agreement:.2%} of {parity.count:,} test images"
+        f"{parity.largest_difference:.1e}, same answer on {parity.agreement:.2%} of {parity.count:,} test images\n"
+        f"  on one thread of this CPU: {describe_cost(spec, shipped.cost)}" + "".join(warnings)
     )
 
 

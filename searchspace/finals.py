@@ -1,49 +1,31 @@
-"""The finals: finalists trained again from fresh seeds, a winner chosen by them, retrained, tested once.
+"""The finals: finalists trained again from fresh seeds, so that the winner is chosen by scores that chose nothing yet.
 
 The best of 64 noisy validation scores flatters itself; a fresh seed does not know that it won.
 """
 
-import csv
-import json
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import config_of, curve_of, put_record
-from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
-from trainables.metrics import TestMetrics, measure
+from searchspace.verdict import Contender, Finalist, NoWinnerError, join, judge
+from searchspace.wording import metric_of, tell_doubts
+from trainables.config import Assignment, EpochReport
 
 if TYPE_CHECKING:
     from trainables.gang import GangPool
 
-METRICS = "metrics.json"
-
-
-class Finalist(Frozen):
-    """One of the top trials, trained again."""
-
-    number: int
-    """Its trial's number."""
-    search_score: float
-    """Validation accuracy in the search."""
-    score: float
-    """Validation accuracy of the fresh training."""
-    val_loss: float
-    """Validation cross-entropy of the fresh training, in nats."""
-    seconds: float
-    """Seconds it took."""
-
-
-class NoWinnerError(RuntimeError):
-    """No trial, or no finalist, came to an end; there is nothing to choose from."""
+MEMBERS = 3
+"""Finalists that an ensemble joins, at most: the first by the search, so that no re-score has a say in who they are."""
+Say = Callable[[str], None]
 
 
 def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
@@ -51,44 +33,60 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
 
     def rank(trial: FrozenTrial) -> tuple[bool, int, float]:
         last = curve_of(trial)[-1]
-        return trial.state == TrialState.COMPLETE, last.epoch, last.score
+        return trial.state == TrialState.COMPLETE, last.epoch, last.merit
 
     able = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED} and curve_of(t)]
     return sorted(able, key=rank, reverse=True)[:count]
 
 
-def choose_winner(finalists: Sequence[Finalist]) -> Finalist:
-    """Highest fresh validation accuracy; equal ones by the lower validation loss."""
-    return max(finalists, key=lambda finalist: (finalist.score, -finalist.val_loss))
-
-
-def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Callable[[str], None]) -> Finalist:
-    """Train the finalists on the gangs, choose the winner, retrain it on train+val into `winner/`.
+def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say) -> tuple[Finalist, ...]:
+    """Train the finalists on the gangs, from `spec.final_seeds` seeds each; returns all, judged, the winner first.
 
     Raises `NoWinnerError` where there is nothing to choose from.
     """
     chosen = choose_finalists(study.get_trials(deepcopy=False), spec.finalists)
     if not chosen:
         raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(study)}")
-    say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, fresh seeds")
-    reports = pool.train([_assignment(spec, t.number, config_of(t)) for t in chosen], _announcer(say))
-    finalists = [
-        Finalist(
-            number=trial.number, search_score=curve_of(trial)[-1].score, score=report.score,
-            val_loss=report.val_loss, seconds=report.total_seconds,
-        )
-        for trial, report in zip(chosen, reports, strict=True)
-        if report.status == "complete"
-    ]  # fmt: skip
-    if not finalists:
+    seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
+    say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
+    tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in chosen]
+    reports = pool.train(tasks, _announcer(say))
+    ended = dict(zip([task.folder for task in tasks], reports, strict=True))
+    labels, contenders = _gather(spec, chosen, ended)
+    if not contenders:
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({reports[0].reason})")
+    joined = join(contenders[:MEMBERS]) if spec.ensemble else None
+    if spec.ensemble and joined is None:
+        say("no ensemble: it takes two finalists that ended with the same seed")
+    contenders += [joined] if joined else []
+    finalists = judge(metric_of(spec), contenders, labels, derive_seed(spec.seed, "verdict"))
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
-    winner = choose_winner(finalists)
-    put_record(study, "winner", winner.number)
-    config = next(config_of(trial) for trial in chosen if trial.number == winner.number)
-    say(f"winner: trial {winner.number} ({config.model}), retrained on train+val")
-    _must_end_well(pool.train([_assignment(spec, winner.number, config, winner=True)])[0])
-    return winner
+    put_record(study, "winner", finalists[0].name)
+    for doubt in tell_doubts(metric_of(spec), finalists):
+        say(doubt)
+    return finalists
+
+
+def _gather(
+    spec: SearchSpec, chosen: Sequence[FrozenTrial], ended: dict[str, EpochReport]
+) -> tuple[NDArray[np.int64], list[Contender]]:
+    """The validation labels, and the finalists of which at least one seed came to an end."""
+    from trainables.predictions import VALIDATION, read_predictions
+
+    labels, contenders = np.zeros(0, np.int64), []
+    for trial in chosen:
+        found = {}
+        folders = [_folder(spec, trial.number, index) for index in range(spec.final_seeds)]
+        for index, folder in enumerate(folders):
+            if ended[str(folder)].status == "complete":
+                found[index], labels = read_predictions(folder, VALIDATION)
+        contender = Contender(
+            members=(trial.number,), search_score=curve_of(trial)[-1].score,
+            full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(folders) - len(found),
+            seconds=sum(ended[str(folder)].total_seconds for folder in folders),
+        )  # fmt: skip
+        contenders += [contender] if found else []
+    return labels, contenders
 
 
 def _why(study: optuna.Study) -> str:
@@ -97,7 +95,7 @@ def _why(study: optuna.Study) -> str:
     return "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
 
 
-def _announcer(say: Callable[[str], None]) -> Callable[[EpochReport], None]:
+def _announcer(say: Say) -> Callable[[EpochReport], None]:
     def announce(report: EpochReport) -> None:
         if report.status != "running":
             outcome = report.reason or f"validation accuracy {report.score:.4f}"
@@ -106,51 +104,13 @@ def _announcer(say: Callable[[str], None]) -> Callable[[EpochReport], None]:
     return announce
 
 
-def _assignment(spec: SearchSpec, number: int, config: TrialConfig, winner: bool = False) -> Assignment:
-    name = "winner" if winner else f"final-{number}"
+def _folder(spec: SearchSpec, number: int, index: int) -> Path:
+    return spec.folder / "trials" / f"final-{number}-{index}"
+
+
+def _assignment(spec: SearchSpec, trial: FrozenTrial, index: int) -> Assignment:
+    folder = _folder(spec, trial.number, index)
     return Assignment(
-        trial=name, kind="winner" if winner else "final", config=config, max_epochs=spec.max_epochs,
-        seed=derive_seed(spec.seed, name, number),
-        folder=str(spec.folder / "winner" if winner else spec.folder / "trials" / name),
+        trial=folder.name, kind="final", config=config_of(trial), max_epochs=spec.max_epochs,
+        seed=derive_seed(spec.seed, "final", trial.number, index), folder=str(folder),
     )  # fmt: skip
-
-
-def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
-    """Open the test split, once for this search, evaluate the retrained winner on it, and write the metrics."""
-    from trainables.predictions import read_predictions
-
-    folder = spec.folder / "winner"
-    open_test_split(folder)
-    config = TrialConfig()  # a test trains nothing
-    task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
-    _must_end_well(pool.train([task])[0])
-    metrics = measure(*read_predictions(folder), classes, derive_seed(spec.seed, "bootstrap"))
-    (folder / METRICS).write_text(metrics.model_dump_json(indent=1))
-    write_confusion(folder, metrics)
-    return metrics
-
-
-def open_test_split(folder: Path) -> None:
-    """Write the permit that opens the test split; raises `FileExistsError` if this search has opened it before."""
-    from trainables.predictions import PERMIT
-
-    permit = os.open(folder / PERMIT, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    with os.fdopen(permit, "w") as file:
-        json.dump({"opened": datetime.now(UTC).isoformat(timespec="seconds")}, file)
-
-
-def write_confusion(folder: Path, metrics: TestMetrics) -> None:
-    """Write the confusion matrix as `confusion.csv` and `confusion.png`."""
-    names = [entry.name for entry in metrics.classes]
-    with (folder / "confusion.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["true \\ predicted", *names])
-        writer.writerows([name, *row] for name, row in zip(names, metrics.confusion, strict=True))
-    from searchspace.plots import draw_confusion
-
-    draw_confusion(folder / "confusion.png", names, metrics)
-
-
-def _must_end_well(report: EpochReport) -> None:
-    if report.status != "complete":
-        raise NoWinnerError(f"{report.trial}: {report.reason}")

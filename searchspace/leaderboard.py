@@ -11,12 +11,18 @@ import optuna
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.export import ONNX
+from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import curve_of, get_record, is_refused, is_waiting, load_study
+from searchspace.study import cost_of, curve_of, get_record, is_refused, is_waiting, load_study
+from searchspace.verdict import Comparison, Finalist
+from searchspace.wording import metric_of, say_amount, say_interval
 from trainables.config import TrialConfig
+from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
 
 Row = Mapping[str, Any]
+Costs = Mapping[int, ArchitectureCost | None]
 Format = Literal["table", "csv", "json", "md"]
 STATUS = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "stopped", TrialState.FAIL: "failed",
@@ -35,7 +41,7 @@ def rank_trials(study: optuna.Study) -> list[Row]:
 
 
 def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
-    curve = curve_of(trial)
+    curve, cost = curve_of(trial), cost_of(trial)
     return {
         "trial": trial.number,
         "status": "at rung" if is_waiting(trial) else STATUS[trial.state],
@@ -43,9 +49,16 @@ def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
         "epoch": _epoch(trial),
         **{name: _short(trial.params.get(name)) for name in varying},
         "seconds": round(curve[-1].total_seconds, 1) if curve else None,
-        "parameters": curve[-1].parameters if curve else None,
+        "parameters": cost.parameters if cost else curve[-1].parameters if curve else None,
+        **_shipped(cost),
         "reason": trial.user_attrs.get("reason", ""),
     }
+
+
+def _shipped(cost: ArchitectureCost | None) -> dict[str, Any]:
+    """What was measured of a network as it would be shipped."""
+    names = ("latency_ms", "size_mb", "memory_mb")
+    return {name: _short(getattr(cost, name)) if cost else None for name in names}
 
 
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
@@ -67,18 +80,42 @@ def _short(value: Any) -> Any:
     return float(f"{value:.3g}") if isinstance(value, float) else value
 
 
-def rank_finalists(study: optuna.Study) -> list[Row]:
-    """One row a finalist, the winner first."""
-    winner = get_record(study, "winner")
-    finalists = sorted(get_record(study, "finalists") or [], key=lambda f: (f["number"] != winner, -f["score"]))
+def read_finalists(study: optuna.Study) -> tuple[Finalist, ...]:
+    """The finalists of a search, the winner first; none before the finals."""
+    return tuple(Finalist.model_validate(record) for record in get_record(study, "finalists") or [])
+
+
+def costs_of(study: optuna.Study) -> Costs:
+    """What each trial's architecture costs, where that was measured."""
+    return {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
+
+
+def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
+    """What its architecture costs; an ensemble's was not measured."""
+    return costs.get(finalist.members[0]) if len(finalist.members) == 1 else None
+
+
+def finalist_rows(metric: str, finalists: Sequence[Finalist], costs: Costs) -> list[Row]:
+    """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
     return [
         {
-            "trial": f["number"], "search_score": round(f["search_score"], 4), "score": round(f["score"], 4),
-            "val_loss": round(f["val_loss"], 4), "seconds": round(f["seconds"], 1),
-            "winner": "yes" if f["number"] == winner else "",
+            "trial": f.name, "search_score": _rounded(f.search_score), "score": _rounded(f.score),
+            "deviation": _rounded(f.deviation), "seeds": len(f.scores), "drop": _rounded(f.drop),
+            "val_loss": _rounded(f.val_loss), "seconds": round(f.seconds, 1), **_shipped(_cost_of(f, costs)),
+            "behind": say_amount(metric, f.behind.difference) if f.behind else "",
+            "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
+            "told_apart": _told(f.behind) if f.behind else "the winner",
         }
         for f in finalists
     ]  # fmt: skip
+
+
+def _told(behind: Comparison) -> str:
+    return "unknown" if behind.low is None else "yes" if behind.told_apart else "no"
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
 
 
 def rank_searches(results: Path) -> list[Row]:
@@ -93,11 +130,9 @@ def _search_row(folder: Path) -> dict[str, Any]:
     study = load_study(spec, folder)
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
-    metrics_file = folder / "winner" / "metrics.json"
-    metrics = json.loads(metrics_file.read_text()) if metrics_file.is_file() else {}
-    winner: Row = next(
-        (f for f in get_record(study, "finalists") or [] if f["number"] == get_record(study, "winner")), {}
-    )
+    metrics = _read_json(folder / "winner" / "metrics.json")
+    cost = _read_json(folder / "winner" / "parity.json").get(ONNX, {}).get("cost", {})
+    winner = next(iter(read_finalists(study)), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {
         "search": spec.name,
@@ -107,10 +142,17 @@ def _search_row(folder: Path) -> dict[str, Any]:
         "stopped": counts[TrialState.PRUNED],
         "failed": counts[TrialState.FAIL],
         "best": round(max(complete), 4) if complete else None,
-        "winner": winner.get("number"),
-        "winner_val": round(winner["score"], 4) if winner else None,
+        "winner": winner.name if winner else None,
+        "winner_val": _rounded(winner.score) if winner else None,
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
+        "latency_ms": _short(cost.get("latency_ms")),
+        "size_mb": _short(cost.get("size_mb")),
     }
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return found
 
 
 def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
@@ -169,14 +211,22 @@ def _cell(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-HEAD = ("rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr", "head_lr", "parameters", "seconds")
+HEAD = (
+    "rank", "trial", "status", "score", "epoch", "model", "batch_size", "lr", "head_lr", "parameters", "latency_ms",
+    "size_mb", "seconds",
+)  # fmt: skip
 
 
 def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
-    finalists = rank_finalists(study)
+    metric, finalists = metric_of(spec), read_finalists(study)
     if finalists:
-        print_table(finalists, f"{spec.name}: finalists, from fresh seeds (validation)")
+        print_table(
+            finalist_rows(metric, finalists, costs_of(study)),
+            f"{spec.name}: finalists, from fresh seeds (validation {metric})",
+        )
+    if "latency" in spec.objectives:
+        print_table(pareto_rows(study), f"{spec.name}: full-length trials that none is both better and quicker than")
     rows = rank_trials(study)
     brief = [{name: row[name] for name in HEAD if name in row} for row in rows[:top]]
     print_table(brief, f"{spec.name}: {len(brief)} of {len(rows)} trials by validation (all columns: --format csv)")

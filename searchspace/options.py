@@ -58,7 +58,7 @@ def _default(field: FieldInfo) -> Any:
     option = _option(field)
     if option and option.kind and not default:
         return "" if option.kind is str else None
-    return default
+    return ",".join(default) if isinstance(default, tuple) else default
 
 
 def _typed(name: str, field: FieldInfo) -> Any:

@@ -67,7 +67,7 @@ class StudySearcher(Searcher):
         return self._open[number]
 
     def _new(self) -> Running | None:
-        if self._asker.done or not self._asker.is_ready(self._slots):
+        if self._asker.done or (self._training and not self._asker.is_ready(self._slots)):
             return None
         running = self._asker.ask()
         if running is not None:
@@ -115,6 +115,7 @@ class StudySearcher(Searcher):
 
     def end(self) -> None:
         """Close what was held back for good, and what a time budget cut off: PRUNED where they stand."""
+        self._asker.close()
         self._training.clear()
         for running in list(self._open.values()):
             if not running.curve:

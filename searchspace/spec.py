@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from searchspace.options import Option, flag_of
 from trainables.config import Frozen, TrialConfig
@@ -17,6 +17,9 @@ from trainables.shape import Precision
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
+LIMITS = "Limits of the shipped model"
+OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
+"""What can be searched for at once; the first is the score."""
 SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
@@ -40,7 +43,15 @@ def parse_duration(text: Any) -> Any:
     return seconds
 
 
+def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names` if they can be searched for; raises ValueError for any others."""
+    if names not in OBJECTIVES:
+        raise ValueError("expected " + " or ".join(",".join(known) for known in OBJECTIVES))
+    return names
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+Objectives = Annotated[Names, AfterValidator(check_objectives)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 
 
@@ -55,8 +66,8 @@ class SearchSpec(Frozen):
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
     """Pin a hyperparameter, name=value; repeatable."""
-    objectives: Annotated[Names, Option(WHAT, kind=str)] = ("accuracy",)
-    """accuracy, or accuracy,latency: the front of both."""
+    objectives: Annotated[Objectives, Option(WHAT, kind=str)] = ("accuracy",)
+    """accuracy, or accuracy,latency: then a Pareto board shows what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
     sampler: Annotated[SamplerName, Option(WHAT)] = "auto"
@@ -83,6 +94,18 @@ class SearchSpec(Frozen):
     """Best trials trained again from fresh seeds, to find the winner among them."""
     audit: Annotated[float, Option(PROOF)] = Field(0.0, ge=0, le=1)
     """Share of the stopped trials that run on to the end, to see what early stopping cost."""
+    max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
+    """Longest time for one image, in ms, of the exported model on one thread of this machine's CPU."""
+    max_params: Annotated[int | None, Option(LIMITS)] = Field(None, gt=0)
+    """Most parameters."""
+    max_size_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
+    """Largest ONNX file, in MB (10^6 bytes)."""
+    max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
+    """Most memory that a process which runs the model grows by, in MB (10^6 bytes)."""
+    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
+    """Fresh seeds of each finalist, whose mean score counts; it takes three to tell finalists apart with some right."""
+    ensemble: Annotated[bool, Option(PROOF)] = False
+    """Let the mean of the best 3 finalists' probabilities be one more finalist; it takes as long as its members."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)

@@ -14,6 +14,7 @@ from searchspace.journal import WriteBehindJournal
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rung import Standing
 from trainables.config import EpochReport, TrialConfig
+from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
 
 JOURNAL = "study.journal"
@@ -129,6 +130,17 @@ def seed_of(trial: FrozenTrial) -> int:
 def curve_of(trial: FrozenTrial) -> list[EpochReport]:
     """Reports of a trial that is over; empty while it runs."""
     return [EpochReport.model_validate_json(text) for text in trial.user_attrs.get("curve", [])]
+
+
+def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:
+    """Keep what the trial's architecture costs where it is shipped."""
+    trial.set_user_attr("cost", cost.model_dump_json())
+
+
+def cost_of(trial: FrozenTrial) -> ArchitectureCost | None:
+    """What a recorded trial's architecture costs where it is shipped, if that was measured."""
+    text = trial.user_attrs.get("cost")
+    return ArchitectureCost.model_validate_json(text) if text else None
 
 
 def seconds_of(trial: FrozenTrial) -> float | None:

@@ -133,7 +133,7 @@ class Uploader:
             found = json.loads((winner / "metrics.json").read_text())
             metrics = [Metric(f"test_{k}", v, 0, 0) for k, v in found.items() if isinstance(v, int | float)]
             self.client.log_batch(self.parent, metrics=metrics)
-            for name in ("metrics.json", "confusion.csv", "confusion.png", "parity.json", "model.json"):
+            for name in ("README.md", "metrics.json", "confusion.csv", "confusion.png", "parity.json", "model.json"):
                 if (winner / name).is_file():
                     self.client.log_artifact(self.parent, str(winner / name), "winner")
         if not (winner / "model.onnx").is_file():

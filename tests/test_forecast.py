@@ -47,7 +47,9 @@ def test_without_stopping_it_is_trials_times_epochs():
     assert found.epochs == 100
     assert found.search == pytest.approx(10 + 20 * (0.5 + 5))
     assert found.search_low == pytest.approx(found.search_high)
-    assert found.finals == pytest.approx(3 * (0.5 + 5) + 0.5 + 5 * 0.8 * 1.25), "finalists, then the winner, unscored"
+    assert found.finals == pytest.approx(3 * 3 * (0.5 + 5) + 0.5 + 5 * 0.8 * 1.25), (
+        "finalists, then the winner, unscored"
+    )
     assert found.total == pytest.approx(found.search + found.finals)
 
 
@@ -114,7 +116,7 @@ def test_imagined_searches_train_every_model_and_favour_one():
     taken = [imagine_search(costs, spec_of(trials=100), 1, name, random.Random(0)).seconds for name in shares]
     assert taken[0] > 5 * 500, "both are in the random start"
     assert taken[0] * 3 < taken[1]
-    assert imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[0] == pytest.approx(500)
+    assert imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[0] == pytest.approx(3 * 500)
 
 
 def test_what_cannot_run_is_named_and_counts_for_nothing():
@@ -160,6 +162,10 @@ def test_seconds_in_words(seconds, words):
     assert in_units(seconds) == words
 
 
+def allow(_config: TrialConfig) -> str:
+    return ""
+
+
 @pytest.fixture
 def task(digits) -> Task:
     models = ("convnet", "tf_efficientnet_lite0")
@@ -168,12 +174,25 @@ def task(digits) -> Task:
 
 def test_each_model_is_timed_at_its_default_and_at_random(task):
     starts = default_trials(task, {})
-    probes = draw_probes(default_space, task, spec_of(), starts)
+    probes = draw_probes(default_space, task, spec_of(), starts, allow)
     assert {model: len(configs) for model, configs in probes.by_model.items()} == dict.fromkeys(task.models, MOST)
     assert [configs[0].batch_size for configs in probes.by_model.values()] == [s["batch_size"] for s in starts]
     assert all(len(set(configs)) == MOST for configs in probes.by_model.values()), "none twice"
     assert sum(probes.shares.values()) == pytest.approx(1)
-    assert probes == draw_probes(default_space, task, spec_of(), starts), "the same seed, the same configurations"
+    assert probes == draw_probes(default_space, task, spec_of(), starts, allow), (
+        "the same seed, the same configurations"
+    )
+
+
+def test_what_a_limit_forbids_is_not_timed_and_is_named(task):
+    def refusal(config: TrialConfig) -> str:
+        return "too deep" if config.model == "convnet" and config.depth > 2 else ""
+
+    starts = default_trials(task, {})
+    probes = draw_probes(default_space, task, spec_of(), starts, refusal)
+    assert {config.depth for config in probes.by_model["convnet"]} == {2}
+    assert {found.reason for found in probes.refused} == {"too deep"}
+    assert len(probes.refused) + len(probes.by_model["convnet"]) == MOST
 
 
 def test_a_space_of_ones_own_is_drawn_from_at_random(task):
@@ -181,7 +200,7 @@ def test_a_space_of_ones_own_is_drawn_from_at_random(task):
         dropout = trial.suggest_float("dropout", 0, 0.9)
         return {"model": task.models[dropout > 0.8], "dropout": dropout}
 
-    probes = draw_probes(space, task, spec_of(), [])
+    probes = draw_probes(space, task, spec_of(), [], allow)
     assert probes.shares["convnet"] > 0.8
     assert len(probes.by_model["tf_efficientnet_lite0"]) >= 4
 

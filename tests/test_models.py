@@ -80,13 +80,13 @@ def test_freezing_the_stem_freezes_the_first_quarter(digits):
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "mobilenetv3_small_050", "convnext_atto"])
 def test_timm_backbones_give_the_features_they_announce(name):
-    trunk, features = pretrained.empty_backbone(name)
+    trunk, features, _spec = pretrained.empty_backbone(name)
     assert trunk.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg11", "mobilenet_v3_small", "efficientnet_b0"])
 def test_torchvision_backbones_give_the_features_they_announce(name):
-    trunk, features = pretrained.empty_backbone(f"torchvision/{name}")
+    trunk, features, _spec = pretrained.empty_backbone(f"torchvision/{name}")
     assert trunk.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
 
 

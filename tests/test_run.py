@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from searchspace.command import run_command
+from searchspace.leaderboard import rank_searches
 from searchspace.run import main
 from tests.conftest import RAY_TOKEN, write_images
 
@@ -40,7 +41,8 @@ def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
         write_images(place / "colours" / name, 60, (12, 12), colour)
     done = command(
         "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
-        "--name", "first", "--set", "batch_size=16", home=place, cache=cache, cwd=place,
+        "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16",
+        home=place, cache=cache, cwd=place,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return place / "results" / "first", done.stdout
@@ -50,7 +52,7 @@ def test_a_search_leaves_everything_it_promises(searched):
     folder, said = searched
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert names >= {
-        "search.json", "study.journal", "leaderboard.csv", "winner/model.safetensors", "winner/model.json",
+        "search.json", "study.journal", "leaderboard.csv", "winner/model.json", "winner/README.md",
         "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
         "winner/parity.json",
     }  # fmt: skip
@@ -68,6 +70,20 @@ def test_a_search_leaves_everything_it_promises(searched):
     ):
         assert part in said
     assert "warning: MLflow" not in said
+
+
+def test_the_winners_page_tells_what_the_end_told(searched):
+    folder, said = searched
+    page = (folder / "winner" / "README.md").read_text()
+    (way,) = [line.removeprefix("winner: ") for line in said.splitlines() if line.startswith("winner: ")]
+    assert way[1:] in page
+    assert "over 2 fresh seeds" in way
+    assert "95 % interval" in way
+    board = said[said.index("finalists, from fresh seeds") :].splitlines()
+    assert [name for name in ("deviation", "seeds", "drop", "told apart") if name not in board[1]] == []
+    assert len([line for line in board[2:5] if line.split()[0] in {"0", "1", "2", "3", "4", "ensemble"}]) == 3
+    assert page.count("cannot be told apart") == said.count("cannot be told apart")
+    assert "python -m searchspace.run --data colours" in page
 
 
 def test_the_record_repeats_the_search(searched):
@@ -146,6 +162,8 @@ def test_mlflow_has_parent_children_and_champion(searched):
     steps = [m.step for m in client.get_metric_history(children[0].info.run_id, "score")]
     assert sorted(steps) == list(range(1, len(steps) + 1))
     assert parent.data.metrics["test_accuracy"] > 0.5
+    kept = {artifact.path for artifact in client.list_artifacts(parent.info.run_id, "winner")}
+    assert kept >= {"winner/README.md", "winner/metrics.json", "winner/model.json"}
     champion = client.get_model_version_by_alias("searchspace-first", "champion")
     assert champion.run_id == parent.info.run_id
     mlflow.set_tracking_uri(f"sqlite:///{results / 'mlflow.db'}")
@@ -201,6 +219,12 @@ def test_exporting_again_proves_again(searched, cache, tmp_path):
     done = command("export", str(searched[0]), home=tmp_path, cache=cache, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "same answer on 100.00% of 27 test images" in done.stdout
+    assert "on one thread of this CPU: " in done.stdout
+    cost = json.loads((searched[0] / "winner" / "parity.json").read_text())["model.onnx"]["cost"]
+    assert cost["size_mb"] == (searched[0] / "winner" / "model.onnx").stat().st_size / 1e6
+    assert cost["latency_ms"] > 0
+    (row,) = rank_searches(searched[0].parent)
+    assert row["latency_ms"] == pytest.approx(cost["latency_ms"], rel=0.01)
 
 
 def test_a_search_leaves_no_process_behind(searched):
@@ -231,6 +255,8 @@ WRONG = {
     "no such GPUs": (["--gpus-per-worker", "64"], ["--gpus-per-worker 64", "64 GPUs, the cluster has"]),
     "wrong time": (["--time-budget", "soon"], ["'soon'", "2h"]),
     "no cluster there": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster answers there"]),
+    "limits that nothing meets": (["--max-params", "10"], ["no network of the space fits", "--max-params 10"]),
+    "an objective alone": (["--objectives", "latency"], ["--objectives 'latency'", "accuracy,latency"]),
     "wrong name": (["--name", "a/b"], ["'a/b'"]),
     "no such space": (["--space", "mine.py:space"], ["mine.py:space", "FILE.py:FUNCTION"]),
 }

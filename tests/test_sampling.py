@@ -8,6 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from searchspace.asking import Asker
+from searchspace.gate import Gate
 from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
 from searchspace.sampling.samplers import make_sampler as make_named
 from searchspace.sampling.warm_start import earlier_starts, earlier_trials
@@ -187,7 +188,7 @@ def test_a_reproducible_search_asks_the_same_whoever_is_faster(tmp_path, digits,
         """Configurations in the order asked, the slots' trials ending in an order drawn from `hurry`."""
         spec = make_spec(name=name, results=str(tmp_path), trials=24, reproducible=True)
         study = create_study(spec, make_named(spec, sampler, slots=slots))
-        asker = Asker(study, default_space, task, spec, lambda *_: "")
+        asker = Asker(study, default_space, task, spec, Gate(spec, digits))
         rng, running, found = random.Random(hurry), [], []
         while not asker.done or running:
             while not asker.done and len(running) < slots and asker.is_ready(slots):
@@ -209,7 +210,7 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     spec = make_spec(name="old", results=str(tmp_path), max_epochs=3)
     study = create_study(spec, make_named(spec, "random"))
     save_record(spec.folder, spec, {"data": {"fingerprint": "f"}})
-    asker = Asker(study, default_space, task, spec, lambda *_: "")
+    asker = Asker(study, default_space, task, spec, Gate(spec, digits))
     for score in (0.1, 0.9, 0.5):
         running = asker.ask()
         curve = [EpochReport(trial="t", epoch=3, score=score, status="complete")]
@@ -231,4 +232,4 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     # The new search begins with the old one's best, and its sampler has those three from the start.
     study = create_study(new, make_named(new, "tpe", earlier))
     study.enqueue_trial(earlier_starts([str(spec.folder)], {})[0])
-    assert Asker(study, default_space, task, new, lambda *_: "").ask().assignment.config == configs[1]
+    assert Asker(study, default_space, task, new, Gate(new, digits)).ask().assignment.config == configs[1]

@@ -6,7 +6,6 @@ from optuna.trial import TrialState
 
 from searchspace.asking import Asker
 from searchspace.audit import read_audit
-from searchspace.finals import Finalist, choose_finalists, choose_winner, open_test_split
 from searchspace.leaderboard import rank_trials, sort_rows, to_text
 from searchspace.sampling.samplers import make_sampler
 from searchspace.searcher import StudySearcher
@@ -36,11 +35,24 @@ def create_study(spec):
     return create_study_with(spec, make_sampler(spec, "tpe"))
 
 
-def make_searcher(spec, task, listener=lambda *_: None, space=default_space, slots=4, refuse=lambda *_: ""):
+class Refusing:
+    """A gate that refuses what a function has something against."""
+
+    def __init__(self, refuse):
+        self._refuse = refuse
+
+    def ready(self, _config):
+        return True
+
+    def refuse(self, _trial, config):
+        return self._refuse(config)
+
+
+def make_searcher(spec, task, listener=lambda *_: None, space=default_space, slots=4, refuse=lambda _config: ""):
     study = create_study(spec)
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
-    asker = Asker(study, space, task, spec, refuse)
+    asker = Asker(study, space, task, spec, Refusing(refuse))
     return StudySearcher(study, asker, rule, spec, slots, listener)
 
 
@@ -170,7 +182,7 @@ def test_no_configuration_is_trained_twice(tmp_path, task):
 
 def test_what_is_refused_is_never_trained_and_teaches_the_sampler(tmp_path, task):
     spec = make_spec(name="gated", results=str(tmp_path), trials=6)
-    searcher = make_searcher(spec, task, slots=6, refuse=lambda _trial, config: "too wide" if config.width > 8 else "")
+    searcher = make_searcher(spec, task, slots=6, refuse=lambda config: "too wide" if config.width > 8 else "")
     configs = [Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]).config for i in range(6)]
     assert all(config.width == 8 or config.model == "tf_efficientnet_lite0" for config in configs)
     refused = [t for t in searcher._study.trials if is_refused(t)]
@@ -304,11 +316,6 @@ def study(spec):
     return study
 
 
-def test_finalists_are_full_length_trials_before_any_other(study):
-    assert [t.number for t in choose_finalists(study.trials, 2)] == [2, 0]
-    assert [t.number for t in choose_finalists(study.trials, 9)] == [2, 0, 3, 1]
-
-
 def test_the_board_never_mixes_fidelities(study):
     rows = rank_trials(study)
     assert [row["trial"] for row in rows] == [2, 0, 3, 1, 4]
@@ -323,22 +330,6 @@ def test_boards_print_in_every_format(study):
     assert to_text(rows, "csv").splitlines()[0].startswith("rank,trial,status,score")
     assert len(to_text(rows, "md").splitlines()) == 7
     assert to_text(rows, "json").count('"trial"') == 5
-
-
-def test_the_winner_is_the_best_fresh_score_and_then_the_lower_loss():
-    def finalist(number, search_score, score, loss):
-        return Finalist(number=number, search_score=search_score, score=score, val_loss=loss, seconds=1)
-
-    assert (
-        choose_winner([finalist(1, 0.99, 0.90, 0.1), finalist(2, 0.95, 0.93, 0.3), finalist(3, 0.9, 0.93, 0.2)]).number
-        == 3
-    )
-
-
-def test_the_test_split_opens_once(tmp_path):
-    open_test_split(tmp_path)
-    with pytest.raises(FileExistsError):
-        open_test_split(tmp_path)
 
 
 def test_two_studies_of_one_name_in_one_storage_are_refused(tmp_path):

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from searchspace.pareto import by_front
 from searchspace.stopping.asha import Asha
 from searchspace.stopping.pasha import Pasha
 from searchspace.stopping.registry import SCHEDULERS, make_rule
@@ -148,3 +149,15 @@ def test_combinations_without_a_rule_are_named():
         make_rule("pasha", "seconds", RUNGS, 3)
     with pytest.raises(UserError, match="--budget-unit 'seconds'"):
         make_rule("asha", "seconds", RUNGS, 3, order=list)
+
+
+def test_with_two_objectives_the_front_goes_on():
+    """The quick network is the worst by score, and still nobody else offers what it does."""
+    latencies = {0: 9.0, 1: 9.5, 2: 1.0, 3: 5.0, 4: 9.0, 5: 8.0}
+    rule = make_rule("asha", "epochs", (1, 3), 3, by_front(latencies))
+    merits = {0: 0.90, 1: 0.89, 2: 0.60, 3: 0.55, 4: 0.80}
+    assert hear(rule, *((trial, 1, merit, 1) for trial, merit in merits.items()))[:2] == [False, False]
+    rule.fail(5)
+    rule.drain()
+    gone_on = {trial for trial in merits if rule.standing(trial) is None} | set(iter(rule.promote, None))
+    assert gone_on == {0, 2}, "two of six: the best, and the quickest"

@@ -1,6 +1,6 @@
 """Scores: sums over counts, reduced over the gang once, divided once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.group import Group
-from trainables.models.classifier import Classifier
+from trainables.models.ensemble import AnyClassifier
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,27 @@ class Inputs:
 @torch.inference_mode()
 def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> tuple[float, float]:
     """Accuracy (0 to 1) and mean cross-entropy (nats) over `rows`, each worker taking its share of them."""
-    network.eval()
     sums = torch.zeros(2, device=group.device, dtype=torch.float64)
-    mine, size, start = rows[group.rank :: group.world], inputs.chunk, 0
-    while start < len(mine):
-        chunk = mine[start : start + size]
+    for logits, labels in _answers(network, inputs, rows[group.rank :: group.world]):
+        sums[0] += (logits.argmax(dim=1) == labels).sum()
+        sums[1] += functional.cross_entropy(logits, labels, reduction="sum")
+    correct, loss = (group.sum(sums) / len(rows)).tolist()
+    return correct, loss
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of `rows`, by this worker alone."""
+    chunks = [logits.softmax(dim=1).cpu().numpy() for logits, _ in _answers(network, inputs, rows)]
+    return np.concatenate(chunks)
+
+
+def _answers(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits and labels of `rows`, in order, chunk by chunk; out of memory halves the chunk, and again."""
+    network.eval()
+    size, start = inputs.chunk, 0
+    while start < len(rows):
+        chunk = rows[start : start + size]
         try:
             logits = forward(network, inputs.of(chunk))
         except (RuntimeError, MemoryError) as error:
@@ -39,19 +55,15 @@ def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group:
                 raise
             size //= 2  # no worker waits for another in here, so each may find its own size
             continue
-        labels = inputs.labels_of(chunk)
-        sums[0] += (logits.argmax(dim=1) == labels).sum()
-        sums[1] += functional.cross_entropy(logits, labels, reduction="sum")
+        yield logits, inputs.labels_of(chunk)
         start += len(chunk)
-    correct, loss = (group.sum(sums) / len(rows)).tolist()
-    return correct, loss
 
 
 @torch.inference_mode()
-def probabilities(classifier: Classifier, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
+def probabilities(classifier: AnyClassifier, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of uint8 images (n, c, h, w)."""
     classifier.eval()
-    size = evaluation_chunk(device, classifier.preprocess.spec.pixels)
+    size = evaluation_chunk(device, classifier.pixels)
     chunks = [
         forward(classifier, torch.from_numpy(images[start : start + size]).to(device)).softmax(dim=1).cpu().numpy()
         for start in range(0, len(images), size)

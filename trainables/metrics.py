@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.bootstrap import Guesses, score_intervals
 from trainables.config import Frozen
 
 TOP5_CLASSES = 11
@@ -12,7 +13,9 @@ TOP5_CLASSES = 11
 BINS = 15
 """Of the calibration error."""
 RESAMPLES = 10_000
-"""Of the bootstrap."""
+"""Of the bootstrap of an accuracy."""
+FEWER = 2_000
+"""Resamples for the other scores, whose every resample has to be counted."""
 
 
 class ClassMetrics(Frozen):
@@ -49,8 +52,16 @@ class TestMetrics(Frozen):
     """Mean of the classes' precisions."""
     recall_macro: float
     """Mean of the classes' recalls (balanced accuracy)."""
+    recall_macro_low: float
+    """Lower end of its 95 % interval, over test images drawn with replacement."""
+    recall_macro_high: float
+    """Upper end."""
     f1_macro: float
     """Mean of the classes' F1."""
+    f1_macro_low: float
+    """Lower end of its 95 % interval, over test images drawn with replacement."""
+    f1_macro_high: float
+    """Upper end."""
     precision_weighted: float
     """Mean of the classes' precisions, weighted by their images."""
     recall_weighted: float
@@ -59,6 +70,10 @@ class TestMetrics(Frozen):
     """Mean of the classes' F1, weighted by their images."""
     log_loss: float
     """Mean cross-entropy, in nats."""
+    log_loss_low: float
+    """Lower end of its 95 % interval, over test images drawn with replacement."""
+    log_loss_high: float
+    """Upper end."""
     calibration_error: float
     """Expected calibration error, 15 equal bins of confidence (arXiv:1706.04599)."""
     classes: tuple[ClassMetrics, ...]
@@ -79,13 +94,16 @@ def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple
     macro = precision_recall_fscore_support(labels, predicted, average="macro", **options)
     weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
     low, high = bootstrap_interval(right, seed)
-    own = np.maximum(probabilities[np.arange(len(labels)), labels].astype(np.float64), 1e-12)
+    guesses = Guesses.of(probabilities, labels)
+    recalls, f1s, logs = score_intervals(("balanced_accuracy", "f1_macro", "log_loss"), guesses, FEWER, seed)
     return TestMetrics(
         count=len(labels), accuracy=float(right.mean()), accuracy_low=low, accuracy_high=high,
         top5=_top5(probabilities, labels) if len(names) >= TOP5_CLASSES else None,
-        precision_macro=macro[0], recall_macro=macro[1], f1_macro=macro[2],
+        precision_macro=macro[0], recall_macro=macro[1], recall_macro_low=recalls[0], recall_macro_high=recalls[1],
+        f1_macro=macro[2], f1_macro_low=f1s[0], f1_macro_high=f1s[1],
         precision_weighted=weighted[0], recall_weighted=weighted[1], f1_weighted=weighted[2],
-        log_loss=float(-np.log(own).mean()), calibration_error=calibration_error(probabilities, right),
+        log_loss=float(-guesses.own_log.mean()), log_loss_low=-logs[1], log_loss_high=-logs[0],
+        calibration_error=calibration_error(probabilities, right),
         classes=tuple(
             ClassMetrics(name=names[i], precision=precision[i], recall=recall[i], f1=f1[i], count=count[i])
             for i in every

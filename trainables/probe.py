@@ -106,7 +106,7 @@ class ProbeRun(TrialRun):
 
     def time_evaluation(self) -> float:
         """Seconds to score the validation split, from one chunk a worker of it."""
-        inputs, rows, group = self._evaluated(), self.place.store.rows("val"), self.place.group
+        inputs, rows, group = self.evaluated(), self.place.store.rows("val"), self.place.group
         sample = rows[: inputs.chunk * group.world]
         evaluate(self.kept, inputs, sample, group)
         seconds, _ = self._timed(lambda: evaluate(self.kept, inputs, sample, group))

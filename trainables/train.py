@@ -109,7 +109,7 @@ class TrialRun:
         features = frozen_features(self.model, config, store, device)
         return settle(features, store.labels, device, self.place.memory), network.head
 
-    def _evaluated(self) -> Inputs:
+    def evaluated(self) -> Inputs:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
         if self.data is not self.place.images:
             return Inputs(self.data.take, self.data.labels_of, FEATURES_CHUNK)
@@ -146,7 +146,7 @@ class TrialRun:
         trained = time.perf_counter() - started
         score, val_loss = 0.0, 0.0
         if assignment.kind != "winner":
-            score, val_loss = evaluate(self.kept, self._evaluated(), self.place.store.rows("val"), group)
+            score, val_loss = evaluate(self.kept, self.evaluated(), self.place.store.rows("val"), group)
         seconds = time.perf_counter() - started
         self.total_seconds += seconds
         return EpochReport(

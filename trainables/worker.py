@@ -18,7 +18,7 @@ from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
 from trainables.group import Group, lost_peer
 from trainables.mailbox import GangInfo
-from trainables.predictions import write_predictions
+from trainables.predictions import write_predictions, write_validation
 from trainables.probe import probe
 from trainables.shape import GangShape
 from trainables.timing import write_timing
@@ -130,6 +130,8 @@ class Post:
                 run.close()
             if run.done and assignment.kind == "winner" and self.place.group.rank == 0:
                 write_weights(Path(assignment.folder), assignment, run)
+            if report.status == "complete" and assignment.kind == "final" and self.place.group.rank == 0:
+                write_validation(Path(assignment.folder), run)
             if not self._go_on(report, assignment):
                 break
             if run.seconds_since_save() >= assignment.checkpoint_seconds:

@@ -127,7 +127,7 @@ def imagine_finals(costs: Costs, spec: SearchSpec, slots: int, favourite: str, g
     known = costs.by_model[favourite]
     mean = sum(timing.epoch_seconds for timing in known) / len(known)
     ends = [costs.setup(favourite) + mean * (epoch + 1) for epoch in range(spec.max_epochs)]
-    curves = [Curve(ends, [0.0] * len(ends))] * spec.finalists
+    curves = [Curve(ends, [0.0] * len(ends))] * (spec.finalists * spec.final_seeds)
     training = sum(timing.training_seconds for timing in known) / len(known)
     *_, last = simulate(curves, FullLength(), slots)
     return last.time, costs.setup(favourite) + growth * training * spec.max_epochs

@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from searchspace.forecast.probing import Measured
-from searchspace.record import cpu_name
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.data.source import cache_folder
+from trainables.machine import cpu_name
 from trainables.shape import GangShape
 
 CLOSING = 10.0

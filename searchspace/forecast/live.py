@@ -11,10 +11,11 @@ from searchspace.forecast.forecast import Forecast, Known, forecast, in_units
 from searchspace.forecast.imagine import Costs
 from searchspace.forecast.keep import keep_closing, known_closing, known_measured
 from searchspace.forecast.probing import Measured
+from searchspace.leaderboard import read_finalists
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
-from searchspace.study import config_of, get_record
+from searchspace.study import config_of
 from trainables.config import EpochReport, TrialConfig
 from trainables.data.plan import batch_count
 from trainables.data.summary import DataSummary
@@ -108,9 +109,8 @@ class Foresight:
         self.mark("total")
         if self._thinking is not None:
             self._thinking.join(timeout=60)
-        winner = get_record(self._study, "winner")
-        model = next(config_of(t).model for t in self._study.get_trials(deepcopy=False) if t.number == winner)
-        keep_closing(model, self._marks["total"] - self._marks["finals"])
+        winner = read_finalists(self._study)[0].members[0]
+        keep_closing(self._configs([winner])[winner].model, self._marks["total"] - self._marks["finals"])
         facts: dict[str, Any] = {"took": self._marks, "forecasts": [found.model_dump() for found in self.forecasts]}
         extend_record(self._spec.folder, facts)
         return [compare(found, self._marks["search"], self._marks["total"]) for found in self.forecasts]

@@ -1,6 +1,6 @@
 """Timing a space: some configurations of each model, on the gangs that would train them, all gangs at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ class Probes(Frozen):
     """The model's default first, where it has one; then random ones of the space."""
     shares: dict[str, float]
     """How often a random draw of the space is of each model."""
+    refused: tuple[Timing, ...] = ()
+    """Those that a limit forbids, with their reasons."""
 
 
 class Measured(Frozen):
@@ -55,8 +57,17 @@ class Measured(Frozen):
         return Costs({model: [t for t in able if t.config.model == model] for model in models}, self.shares)
 
 
-def draw_probes(space: Space, task: Task, spec: SearchSpec, starts: Sequence[Mapping[str, Any]]) -> Probes:
-    """Up to `MOST` configurations of each model: those that the search starts with, then draws of the space."""
+def draw_probes(
+    space: Space,
+    task: Task,
+    spec: SearchSpec,
+    starts: Sequence[Mapping[str, Any]],
+    refusal: Callable[[TrialConfig], str],
+) -> Probes:
+    """Up to `MOST` configurations of each model: those that the search starts with, then draws of the space.
+
+    `refusal` says why one must not be trained, or nothing.
+    """
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=derive_seed(spec.seed, "probes")))
     for values in starts:
         study.enqueue_trial(dict(values))
@@ -69,8 +80,11 @@ def draw_probes(space: Space, task: Task, spec: SearchSpec, starts: Sequence[Map
         found.setdefault(config.model, {})[config] = None
         if number >= len(starts):
             counts[config.model] = counts.get(config.model, 0) + 1
+    chosen = {model: tuple(configs)[:MOST] for model, configs in found.items() if configs}
+    reasons = {config: refusal(config) for configs in chosen.values() for config in configs}
     return Probes(
-        by_model={model: tuple(configs)[:MOST] for model, configs in found.items() if configs},
+        by_model={model: tuple(c for c in configs if not reasons[c]) for model, configs in chosen.items()},
+        refused=tuple(Timing(config=config, reason=reason) for config, reason in reasons.items() if reason),
         shares={model: count / sum(counts.values()) for model, count in counts.items()},
     )
 
@@ -89,7 +103,7 @@ def measure(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, cl
         reports = pool.train(tasks)
         timings += [_timing(task, report) for task, report in zip(tasks, reports, strict=True)]
         clock.say(f"timed {len(timings)} of {len(queue)} configurations")
-    return Measured(timings=tuple(timings), shares=probes.shares, start=start)
+    return Measured(timings=(*timings, *probes.refused), shares=probes.shares, start=start)
 
 
 def _batches(queue: Sequence[TrialConfig], size: int) -> Iterator[Sequence[TrialConfig]]:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainables.config import Frozen
-from trainables.models.classifier import Classifier
-from trainables.weights import ModelCard
+from trainables.models.ensemble import AnyClassifier
+from trainables.weights import AnyCard
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-3
@@ -42,7 +42,7 @@ class ParityError(RuntimeError):
 
 
 class _Probabilities(nn.Module):
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, classifier: AnyClassifier) -> None:
         super().__init__()
         self.classifier = classifier
 
@@ -51,7 +51,7 @@ class _Probabilities(nn.Module):
         return out
 
 
-def export_onnx(classifier: Classifier, card: ModelCard, path: Path) -> None:
+def export_onnx(classifier: AnyClassifier, card: AnyCard, path: Path) -> None:
     """Write `path`: uint8 `images` (batch, channels, height, width) -> float32 `probabilities` (batch, classes)."""
     import onnx
 
@@ -66,8 +66,7 @@ def export_onnx(classifier: Classifier, card: ModelCard, path: Path) -> None:
     model = program.model_proto
     facts = {
         "classes": json.dumps(card.data.classes),
-        "config": card.config.model_dump_json(),
-        "input": card.input.model_dump_json(),
+        **card.facts,
         "data": data.name,
         "fingerprint": data.fingerprint,
         "layout": "uint8, batch x channels x height x width, " + ("grey" if data.channels == 1 else "RGB"),
@@ -77,7 +76,7 @@ def export_onnx(classifier: Classifier, card: ModelCard, path: Path) -> None:
     onnx.save_model(model, str(path))
 
 
-def prove_onnx(path: Path, classifier: Classifier, images: NDArray[np.uint8]) -> Parity:
+def prove_onnx(path: Path, classifier: AnyClassifier, images: NDArray[np.uint8]) -> Parity:
     """Compare `path` with `classifier` on uint8 images (n, c, h, w); deletes it, raising `ParityError`, if unlike."""
     images = images[:PROVEN]
     found = run_onnx(path, images)
@@ -104,7 +103,7 @@ def run_onnx(path: Path, images: NDArray[np.uint8], batch: int = 256) -> NDArray
 
 
 @torch.inference_mode()
-def _full_precision(classifier: Classifier, images: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
+def _full_precision(classifier: AnyClassifier, images: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
     """PyTorch's probabilities without autocast, whatever precision the classifier was trained in."""
     chunks = [torch.from_numpy(images[start : start + batch]) for start in range(0, len(images), batch)]
     return np.concatenate([classifier.eval()(chunk).softmax(dim=1).numpy() for chunk in chunks])

@@ -21,6 +21,8 @@ class Model:
     """One line for `--help` and the README."""
     build: "Callable[[TrialConfig, int, int], tuple[nn.Module, int]]"
     """Configuration, input channels, input side -> trunk and its number of features."""
+    shaped_by: tuple[str, ...]
+    """Fields of `TrialConfig` that the trunk's shape depends on, besides `model` and `input_size`."""
 
 
 def _convnet(config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, int]":
@@ -36,9 +38,15 @@ def _resnet(config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, 
 
 
 MODELS: dict[str, Model] = {
-    "convnet": Model("whitened patches, blocks of two convolutions: width, depth, activation, batch norm", _convnet),
-    "resnet": Model("small-image residual network: width, depth, activation", _resnet),
-}
+    "convnet": Model(
+        "whitened patches, blocks of two convolutions: width, depth, activation, batch norm", _convnet,
+        # `whiten` is left out: a whitening layer is a convolution like the one in its place, with other weights.
+        shaped_by=("width", "depth", "activation", "batch_norm"),
+    ),
+    "resnet": Model(
+        "small-image residual network: width, depth, activation", _resnet, shaped_by=("width", "depth", "activation")
+    ),
+}  # fmt: skip
 
 
 def is_pretrained(name: str) -> bool:

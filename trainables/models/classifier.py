@@ -50,6 +50,11 @@ class Classifier(nn.Module):
         self.preprocess = preprocess
         self.network = network
 
+    @property
+    def pixels(self) -> int:
+        """Numbers in one image as the network sees it."""
+        return self.preprocess.spec.pixels
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (b, classes) of uint8 images (b, c, h, w)."""
         logits: Tensor = self.network(self.preprocess(images))

@@ -39,32 +39,32 @@ def load_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
 
     Raises OSError (or a subclass) or RuntimeError where the weights are neither cached nor downloadable.
     """
-    return _load_torchvision(name.removeprefix(TORCHVISION)) if name.startswith(TORCHVISION) else _load_timm(name)
+    return _open(name, pretrained=True)
 
 
-def empty_backbone(name: str) -> tuple[nn.Module, int]:
-    """Backbone without its head and without its weights, which are about to be loaded; its number of features."""
+def empty_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
+    """The same without its weights, which are about to be loaded, or do not matter."""
+    return _open(name, pretrained=False)
+
+
+def _open(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
     if name.startswith(TORCHVISION):
-        from torchvision.models import get_model
-
-        return _without_head(get_model(name.removeprefix(TORCHVISION), weights=None))
-    import timm
-
-    network = timm.create_model(name, pretrained=False, num_classes=0)
-    return network, _timm_features(network)
+        return _open_torchvision(name.removeprefix(TORCHVISION), pretrained)
+    return _open_timm(name, pretrained)
 
 
-def _load_timm(name: str) -> tuple[nn.Module, int, InputSpec]:
+def _open_timm(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
     import timm
     from timm.data.config import resolve_data_config
 
     if name == lite0.NAME:
         network = timm.create_model(name, pretrained=False)
-        lite0.load_imagenet_weights(network)
+        if pretrained:
+            lite0.load_imagenet_weights(network)
         network.reset_classifier(0)  # type: ignore[operator]  # timm gives every network this method
         # The package's weights want 0.5 here; torchvision's usual mean and std cost them 11 points.
         return network, _timm_features(network), _spec(224, (0.5,) * 3, (0.5,) * 3, 0.875, "bicubic")
-    network = timm.create_model(name, pretrained=True, num_classes=0)
+    network = timm.create_model(name, pretrained=pretrained, num_classes=0)
     wanted = resolve_data_config(network.pretrained_cfg)  # type: ignore[no-untyped-call]  # timm lacks it
     spec = _spec(wanted["input_size"][-1], wanted["mean"], wanted["std"], wanted["crop_pct"], wanted["interpolation"])
     return network, _timm_features(network), spec
@@ -74,10 +74,10 @@ def _timm_features(network: Any) -> int:
     return int(getattr(network, "head_hidden_size", None) or network.num_features)
 
 
-def _load_torchvision(name: str) -> tuple[nn.Module, int, InputSpec]:
+def _open_torchvision(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
     from torchvision.models import get_model, get_model_weights
 
-    network, features = _without_head(get_model(name, weights="DEFAULT"))
+    network, features = _without_head(get_model(name, weights="DEFAULT" if pretrained else None))
     wanted: Any = get_model_weights(name).DEFAULT.transforms()
     crop, resize = wanted.crop_size[0], wanted.resize_size[0]
     return network, features, _spec(crop, wanted.mean, wanted.std, crop / resize, wanted.interpolation.value)

@@ -1,5 +1,7 @@
 """The one function that builds a classifier for a configuration and a data set."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -12,15 +14,25 @@ from trainables.models.preprocess import InputSpec, Preprocess
 
 LARGEST_FROM_SCRATCH = 128
 """Input side, in pixels, that a network trained from scratch chooses at most."""
+Backbones = Callable[[str], tuple[nn.Module, int, InputSpec]]
+"""A backbone's name -> the backbone without its head, its number of features, what input it was trained on."""
 
 
 def build_model(config: TrialConfig, data: DataSummary) -> Classifier:
     """Classifier for `config` on images of `data`; a network from scratch draws its weights from torch's generator."""
+    return _build(config, data, pretrained.shared_backbone if config.freeze == "all" else pretrained.load_backbone)
+
+
+def build_untrained(config: TrialConfig, data: DataSummary) -> Classifier:
+    """The same classifier, with random weights in its backbone too: for what weights do not matter to."""
+    return _build(config, data, pretrained.empty_backbone)
+
+
+def _build(config: TrialConfig, data: DataSummary, load: Backbones) -> Classifier:
     if config.model in MODELS:
         side = config.input_size or min(data.side, LARGEST_FROM_SCRATCH)
         spec = InputSpec(side=side, channels=data.channels, mean=data.mean, std=data.std)
         return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, side))
-    load = pretrained.shared_backbone if config.freeze == "all" else pretrained.load_backbone
     with torch.random.fork_rng(devices=[]):  # the head's weights must not depend on whether the backbone was at hand
         trunk, features, native = load(config.model)
     side = config.input_size or pretrained.fitted_side(native.side, data)
@@ -37,7 +49,8 @@ def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Cl
     """Classifier of the same shape for weights that are about to be loaded; needs no pretrained weights."""
     if config.model in MODELS:
         return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, spec.side))
-    return _assemble(config, data, spec, *pretrained.empty_backbone(config.model))
+    trunk, features, _native = pretrained.empty_backbone(config.model)
+    return _assemble(config, data, spec, trunk, features)
 
 
 def _assemble(config: TrialConfig, data: DataSummary, spec: InputSpec, trunk: nn.Module, features: int) -> Classifier:

@@ -1,0 +1,84 @@
+"""How scores, and what is known of them, are said; the same on the terminal and on the winner's page."""
+
+from collections.abc import Sequence
+
+from searchspace.spec import SearchSpec
+from searchspace.verdict import Comparison, Finalist
+from trainables.metrics import TestMetrics
+
+LOG_LOSS = "log_loss"
+
+
+def metric_of(spec: SearchSpec) -> str:  # noqa: ARG001  # a specification will name its metric
+    """Name of the score that a search makes best."""
+    return "accuracy"
+
+
+def say_score(metric: str, score: float) -> str:
+    """A score as it stands: 99.63 %, or, of a log loss (negated, so that higher is better), -0.0951."""
+    return f"{score:.4f}" if metric == LOG_LOSS else f"{score:.2%}"
+
+
+def say_amount(metric: str, amount: float) -> str:
+    """A difference of scores, or their deviation: 0.44 points, or 0.0123 nats."""
+    return f"{amount:.4f} nats" if metric == LOG_LOSS else f"{100 * amount:.2f} points"
+
+
+def say_interval(metric: str, behind: Comparison) -> str:
+    """The 95 % interval of a distance to the winner: `-0.20 to 0.79`; empty where it is not known."""
+    if behind.low is None or behind.high is None:
+        return ""
+    return " to ".join(say_amount(metric, end).split()[0] for end in (behind.low, behind.high))
+
+
+def say_name(finalist: Finalist) -> str:
+    """`trial 25`, or `ensemble of trials 3, 7, 25`."""
+    numbers = ", ".join(map(str, finalist.members))
+    return f"trial {numbers}" if len(finalist.members) == 1 else f"ensemble of trials {numbers}"
+
+
+def say_rescore(metric: str, finalist: Finalist) -> str:
+    """Mean and deviation over the fresh seeds, and how many those are."""
+    count = len(finalist.scores)
+    spread = "" if finalist.deviation is None else f" ± {say_amount(metric, finalist.deviation)}"
+    lost = f" ({finalist.lost} more failed)" if finalist.lost else ""
+    return f"{say_score(metric, finalist.score)}{spread} over {count} fresh seed{'s' if count > 1 else ''}{lost}"
+
+
+def tested(metric: str, metrics: TestMetrics) -> tuple[float, float, float]:
+    """Test score in the search's metric, higher is better, and the ends of its 95 % interval."""
+    return {
+        "accuracy": (metrics.accuracy, metrics.accuracy_low, metrics.accuracy_high),
+        "balanced_accuracy": (metrics.recall_macro, metrics.recall_macro_low, metrics.recall_macro_high),
+        "f1_macro": (metrics.f1_macro, metrics.f1_macro_low, metrics.f1_macro_high),
+        LOG_LOSS: (-metrics.log_loss, -metrics.log_loss_high, -metrics.log_loss_low),
+    }[metric]
+
+
+def say_test(metric: str, metrics: TestMetrics) -> str:
+    """Test score and its interval."""
+    score, low, high = (say_score(metric, value) for value in tested(metric, metrics))
+    return f"{score} (95 % interval {low} to {high})"
+
+
+def say_way(metric: str, winner: Finalist, metrics: TestMetrics) -> str:
+    """The winner's three scores in one line: search, re-score, test."""
+    search = "" if winner.search_score is None else f"search {say_score(metric, winner.search_score)} -> "
+    early = "" if winner.full_length or not search else "(stopped early) "
+    return (
+        f"{say_name(winner)}, {metric.replace('_', ' ')}: {search}{early}re-score {say_rescore(metric, winner)} -> "
+        f"test {say_test(metric, metrics)}"
+    )
+
+
+def tell_doubts(metric: str, finalists: Sequence[Finalist]) -> list[str]:
+    """A sentence for each finalist that may be as good as the winner; one for all where nothing can be told."""
+    others = [(finalist, finalist.behind) for finalist in finalists if finalist.behind]
+    if others and all(behind.low is None for _, behind in others):
+        return ["one seed each tells no finalist apart from another; --final-seeds 2 or more does"]
+    return [
+        f"{say_name(finalist)} cannot be told apart from the winner "
+        f"(difference {say_amount(metric, behind.difference)}, 95 % interval {say_interval(metric, behind)})"
+        for finalist, behind in others
+        if not behind.told_apart
+    ]

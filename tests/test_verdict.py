@@ -1,0 +1,123 @@
+"""The verdict: equals are seldom told apart, the clearly different are, and seeds count as well as images."""
+
+import numpy as np
+import pytest
+
+from searchspace.verdict import Contender, Finalist, join, judge, pooled_variance
+from searchspace.wording import tell_doubts
+
+IMAGES = 250
+LABELS = np.zeros(IMAGES, np.int64)
+
+
+def contender(number, probabilities, search_score=0.9, lost=0):
+    return Contender((number,), search_score, True, dict(enumerate(probabilities)), lost, seconds=1.0)
+
+
+def trained(rng, difficulty, skill, seeds, seed_scatter):
+    """What `seeds` trainings of one configuration say of images, whose difficulty all configurations share."""
+    found = []
+    for _ in range(seeds):
+        logit = difficulty + skill + seed_scatter * rng.normal() + rng.normal(size=IMAGES)
+        right = 1 / (1 + np.exp(-logit))
+        found.append(np.stack([right, 1 - right], axis=1).astype(np.float32))
+    return found
+
+
+def verdicts(skills, seeds, seed_scatter, repeats=60):
+    """Of `repeats` finals of configurations with these skills, the finalists."""
+    for repeat in range(repeats):
+        rng = np.random.default_rng(repeat)
+        difficulty = 3 * rng.normal(size=IMAGES) + 5
+        all_trained = [trained(rng, difficulty, skill, seeds, seed_scatter) for skill in skills]
+        yield judge("accuracy", [contender(i, each) for i, each in enumerate(all_trained)], LABELS, repeat)
+
+
+def apart(finalists):
+    return any(finalist.behind.told_apart for finalist in finalists[1:])
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+@pytest.mark.parametrize("seed_scatter", [0.0, 0.5, 2.0])
+def test_equals_are_seldom_told_apart_wherever_chance_comes_from(seeds, seed_scatter):
+    wrongly = np.mean([apart(found) for found in verdicts([0.0, 0.0, 0.0], seeds, seed_scatter)])
+    assert wrongly <= 0.12
+
+
+def test_the_clearly_different_are_told_apart():
+    found = list(verdicts([0.0, 3.0], seeds=3, seed_scatter=0.3))
+    assert np.mean([finalists[0].name == 1 for finalists in found]) == 1.0
+    assert np.mean([apart(finalists) for finalists in found]) > 0.95
+
+
+def test_a_lead_that_the_seeds_explain_is_no_lead():
+    """The same lead on the same images: told apart where seeds agree, not where they scatter more than it."""
+
+    def lead(scatter):
+        wrong = {"a": [10 - scatter, 10 + scatter], "b": [40 - scatter, 40 + scatter]}
+        pairs = {name: [np.where(np.arange(IMAGES)[:, None] < n, [[0.1, 0.9]], [[0.9, 0.1]]) for n in counts]
+                 for name, counts in wrong.items()}  # fmt: skip
+        first, second = judge("accuracy", [contender(0, pairs["a"]), contender(1, pairs["b"])], LABELS, 0)
+        assert first.score - second.score == pytest.approx(30 / IMAGES)
+        return second.behind
+
+    assert lead(0).told_apart
+    assert not lead(10).told_apart
+    assert lead(10).high - lead(10).low > lead(0).high - lead(0).low
+
+
+def test_with_one_seed_nothing_is_told_apart():
+    (finalists,) = verdicts([0.0, 3.0], seeds=1, seed_scatter=0.3, repeats=1)
+    assert finalists[0].name == 1
+    assert finalists[0].deviation is None
+    assert finalists[1].behind.low is None
+    assert not apart(finalists)
+    (doubt,) = tell_doubts("accuracy", finalists)
+    assert "--final-seeds 2" in doubt
+
+
+def test_a_doubt_names_difference_and_interval():
+    finalists = next(iter(verdicts([0.0, 0.0], seeds=3, seed_scatter=0.5, repeats=1)))
+    (doubt,) = tell_doubts("accuracy", finalists)
+    behind = finalists[1].behind
+    assert doubt == (
+        f"trial {finalists[1].name} cannot be told apart from the winner (difference {100 * behind.difference:.2f} "
+        f"points, 95 % interval {100 * behind.low:.2f} to {100 * behind.high:.2f})"
+    )
+
+
+def test_the_winner_is_the_best_mean_and_then_the_lower_loss():
+    sure, unsure, wrong = [[0.9, 0.1]], [[0.6, 0.4]], [[0.1, 0.9]]
+    labels = np.zeros(1, np.int64)
+    some = [contender(1, [np.array(wrong), np.array(sure)]), contender(2, [np.array(unsure)] * 2),
+            contender(3, [np.array(sure)] * 2)]  # fmt: skip
+    found = judge("accuracy", some, labels, 0)
+    assert [finalist.name for finalist in found] == [3, 2, 1]
+    assert [finalist.score for finalist in found] == [1.0, 1.0, 0.5]
+    assert found[0].behind is None
+    assert found[2].deviation == pytest.approx(np.std([0, 1], ddof=1))
+
+
+def test_variance_over_seeds_is_pooled_over_finalists():
+    assert pooled_variance([(0.8, 0.9), (0.5, 0.7), (0.3,)]) == (pytest.approx((2 * 0.05**2 + 2 * 0.1**2) / 2), 2)
+    assert pooled_variance([(0.8,), (0.9,)]) == (0.0, 0)
+
+
+def test_an_ensemble_is_the_mean_of_its_members_seed_by_seed():
+    rng = np.random.default_rng(0)
+    first, second = ([each / each.sum(axis=1, keepdims=True) for each in rng.random((3, 5, 4))] for _ in "ab")
+    late = Contender((8,), 0.8, True, {1: second[1], 2: second[2]}, lost=1, seconds=2.0)
+    joined = join([contender(7, first), late])
+    assert joined is not None
+    assert joined.members == (7, 8)
+    assert list(joined.probabilities) == [1, 2], "seed 0 of trial 8 failed"
+    assert joined.lost == 1
+    assert np.allclose(joined.probabilities[2], (first[2] + second[2]) / 2)
+    assert join([contender(7, first)]) is None
+    assert join([contender(7, first[:1]), late]) is None
+
+
+def test_no_drop_is_told_from_a_score_at_another_length():
+    facts = {"members": (1,), "search_score": 0.95, "scores": (0.9, 0.92), "val_losses": (1.0, 1.0), "lost": 0}
+    assert Finalist(**facts, full_length=True, seconds=1).drop == pytest.approx(0.04)
+    assert Finalist(**facts, full_length=False, seconds=1).drop is None

@@ -1,0 +1,119 @@
+"""What an architecture costs where it is shipped, and where measured costs are kept: by architecture, not by trial."""
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from trainables.config import Frozen, TrialConfig
+from trainables.data.source import cache_folder
+from trainables.data.summary import DataSummary
+from trainables.machine import cpu_name
+from trainables.models.catalog import MODELS
+
+Kind = Literal["count", "run"]
+"""`count` only counts parameters; `run` exports the network and runs it as well."""
+SHAPES_ALL = ("model", "input_size", "tta")
+"""Fields of `TrialConfig` that shape every shipped network; `Model.shaped_by` names each model's own."""
+PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime")
+
+
+class Architecture(Frozen):
+    """A network as it would be shipped, without its weights: configurations that differ in training share one."""
+
+    config: TrialConfig
+    """What shapes the network; every other field is at its default."""
+    classes: int
+    """Number of classes."""
+    channels: int
+    """Of the stored images: 1 or 3."""
+    height: int
+    """Of the stored images, in pixels."""
+    width: int
+    """Of the stored images, in pixels."""
+
+
+class ArchitectureCost(Frozen):
+    """What a network costs, measured on one thread of the CPU it was measured on; its weights do not matter."""
+
+    parameters: int
+    """Numbers in its weights, trained or frozen."""
+    size_mb: float | None = None
+    """Size of the ONNX file, in 10^6 bytes; None if only parameters were counted."""
+    latency_ms: float | None = None
+    """Milliseconds from a raw uint8 image to its probabilities: median of the faster half of `runs`, after warm-up."""
+    memory_mb: float | None = None
+    """Growth, in 10^6 bytes, of the peak resident memory of a fresh process that loads the file and runs it."""
+    runs: int = 0
+    """Timed runs."""
+
+
+class MeasureError(RuntimeError):
+    """A network could not be measured; its text is the reason."""
+
+
+def shaping_fields(model: str) -> tuple[str, ...]:
+    """Fields of `TrialConfig` that shape the shipped network of `model`."""
+    return SHAPES_ALL + (MODELS[model].shaped_by if model in MODELS else ())
+
+
+def describe_network(config: TrialConfig) -> str:
+    """The model and what shapes it, such as `convnet, width=8, depth=2, activation=relu, batch_norm=True, tta=True`."""
+    shape = config.model_dump(include=set(shaping_fields(config.model)))
+    always = shaping_fields(config.model)[len(SHAPES_ALL) :]
+    shown = [f"{name}={value}" for name, value in shape.items() if name in always or (value and name != "model")]
+    return ", ".join([config.model, *shown])
+
+
+def architecture_of(config: TrialConfig, data: DataSummary) -> Architecture:
+    """The architecture that `config` trains on `data`; what its model does not look at is left out."""
+    shape = config.model_dump(include=set(shaping_fields(config.model)))
+    return Architecture(
+        config=TrialConfig(**shape), classes=len(data.classes), channels=data.channels,
+        height=data.height, width=data.width,
+    )  # fmt: skip
+
+
+def cache_file(architecture: Architecture, kind: Kind) -> Path:
+    """Where a measured cost is kept; another CPU, package version or source of the networks is another file."""
+    shape = architecture.config.model_dump(include=set(shaping_fields(architecture.config.model)))
+    whole = [architecture.model_dump(exclude={"config"}), shape, kind, *_environment()]
+    name = hashlib.blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return cache_folder() / "architectures" / f"{name}.json"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> tuple[str, ...]:
+    """What a cost depends on besides the architecture: the CPU, the packages, the code that builds and exports."""
+    root = Path(__file__).parent.parent
+    sources = [*sorted((root / "models").glob("*.py")), *sorted((root / "deploy").glob("*.py"))]
+    code = hashlib.blake2b(b"".join(path.read_bytes() for path in sources), digest_size=16).hexdigest()
+    return cpu_name(), *(version(name) for name in PACKAGES), code
+
+
+def read_cost(architecture: Architecture, kind: Kind) -> ArchitectureCost | None:
+    """Cost measured before, by whichever process, or None."""
+    try:
+        kept = json.loads(cache_file(architecture, kind).read_text())
+        return ArchitectureCost.model_validate(kept["cost"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError, ValidationError):
+        return None  # what cannot be read is measured again
+
+
+def write_cost(architecture: Architecture, kind: Kind, cost: ArchitectureCost) -> None:
+    """Keep a measured cost; readers see a whole file or none."""
+    file = cache_file(architecture, kind)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(f".{os.getpid()}.partial")
+    record = {
+        "network": describe_network(architecture.config),
+        "environment": _environment(),
+        "cost": cost.model_dump(),
+    }
+    beside.write_text(json.dumps(record, indent=1))
+    beside.replace(file)
