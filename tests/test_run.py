@@ -95,6 +95,33 @@ def test_the_record_repeats_the_search(searched):
     assert record["command"].startswith("python -m searchspace.run --data colours")
 
 
+def test_a_search_says_how_far_off_its_forecasts_were(searched):
+    record = json.loads((searched[0] / "search.json").read_text())
+    assert 0 < record["took"]["search"] < record["took"]["finals"] < record["took"]["total"]
+    assert searched[1].count("forecast from") == len(record["forecasts"])
+
+
+def test_a_dry_run_says_what_a_search_takes_and_leaves_nothing(colour_folder, cache, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    options = (
+        "--data", str(colour_folder), "--models", "convnet,tf_efficientnet_lite0", "--set", "batch_size=16",
+        "--trials", "4", "--max-epochs", "2", "--grace-epochs", "1", "--name", "forecast",
+    )  # fmt: skip
+    stores = sorted(path.name for path in cache.glob("stores/colours-*/features/*"))
+    dry = command("run", "--dry-run", "--price-per-hour", "36", *options, home=tmp_path, cache=cache, cwd=place)
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    for part in ("at a time", "convnet", "tf_efficientnet_lite0", "time   ", "memory ", "disk   ", "money  "):
+        assert part in dry.stdout
+    assert list(place.iterdir()) == [], "no results"
+    assert sorted(path.name for path in cache.glob("stores/colours-*/features/*")) == stores
+    real = command("run", *options, home=tmp_path, cache=cache, cwd=place)
+    assert real.returncode == 0, real.stdout + real.stderr
+    (found, *_) = json.loads((place / "results" / "forecast" / "search.json").read_text())["forecasts"]
+    assert found["basis"] == "an earlier dry run"
+    assert "forecast from an earlier dry run: search" in real.stdout
+
+
 def test_the_leaderboard_file_has_every_trial_once(searched):
     rows = list(csv.DictReader((searched[0] / "leaderboard.csv").open()))
     assert sorted(int(row["trial"]) for row in rows) == [0, 1, 2, 3, 4]
