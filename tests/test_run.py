@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -17,35 +16,7 @@ from PIL import Image
 from searchspace.command import run_command
 from searchspace.leaderboard import rank_searches
 from searchspace.run import main
-from tests.conftest import RAY_TOKEN, write_images
-
-ROOT = Path(__file__).parent.parent
-
-
-def command(module: str, *arguments: str, home: Path, cache: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "HOME": str(home), "SEARCHSPACE_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1",
-        "RAY_AUTH_TOKEN": RAY_TOKEN,
-    }  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-m", f"searchspace.{module}", *arguments],
-        capture_output=True, text=True, check=False, env=environment, cwd=cwd, timeout=280,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A small search on a folder of images, done once: its folder, and what it printed."""
-    place = tmp_path_factory.mktemp("place")
-    for name, colour in (("red", (200, 60, 60)), ("blue", (60, 60, 200)), ("grey", (120, 120, 120))):
-        write_images(place / "colours" / name, 60, (12, 12), colour)
-    done = command(
-        "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
-        "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16",
-        home=place, cache=cache, cwd=place,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return place / "results" / "first", done.stdout
+from tests.conftest import command, write_images
 
 
 def test_a_search_leaves_everything_it_promises(searched):
