@@ -67,7 +67,7 @@ class SearchSpec(Frozen):
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT)] = "accuracy"
+    metric: Annotated[MetricName, Option(WHAT, kind=str)] = "accuracy"
     """What is made best: accuracy, balanced_accuracy (mean recall), f1_macro, or log_loss (negated)."""
     objectives: Annotated[Objectives, Option(WHAT, kind=str)] = ("accuracy",)
     """accuracy (or --metric's score), or accuracy,latency: then a Pareto board shows what each millisecond buys."""

@@ -16,6 +16,8 @@ from PIL import Image
 from searchspace.command import run_command
 from searchspace.leaderboard import rank_searches
 from searchspace.run import main
+from searchspace.spec import load_spec
+from searchspace.study import curve_of, load_study
 from tests.conftest import command, write_images
 
 
@@ -41,6 +43,21 @@ def test_a_search_leaves_everything_it_promises(searched):
     ):
         assert part in said
     assert "warning: MLflow" not in said
+
+
+def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
+    folder, said = searched
+    for part in ("validation macro F1 ", "fresh seeds (validation macro F1)", "by validation macro F1", ", macro F1: "):
+        assert part in said
+    assert "validation accuracy" not in said
+    spec = load_spec(folder)
+    reports = [curve_of(trial)[-1] for trial in load_study(spec, folder).get_trials() if curve_of(trial)]
+    assert any(report.score != report.accuracy for report in reports if report.accuracy < 1)
+    every = command("leaderboard", str(folder.parent), "--format", "json", home=tmp_path, cache=cache, cwd=tmp_path)
+    (row,) = json.loads(every.stdout)
+    assert row["metric"] == "f1_macro"
+    tested = json.loads((folder / "winner" / "metrics.json").read_text())
+    assert row["test_score"] == pytest.approx(tested["f1_macro"], abs=1e-4)
 
 
 def test_the_winners_page_tells_what_the_end_told(searched):
@@ -228,6 +245,7 @@ WRONG = {
     "no cluster there": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster answers there"]),
     "limits that nothing meets": (["--max-params", "10"], ["no network of the space fits", "--max-params 10"]),
     "an objective alone": (["--objectives", "latency"], ["--objectives 'latency'", "accuracy,latency"]),
+    "unknown metric": (["--metric", "f2"], ["f2", "balanced_accuracy"]),
     "wrong name": (["--name", "a/b"], ["'a/b'"]),
     "no such space": (["--space", "mine.py:space"], ["mine.py:space", "FILE.py:FUNCTION"]),
 }
