@@ -142,6 +142,10 @@ def test_the_page_says_time_memory_disk_and_money():
     assert "some 100 epochs" in time
     assert memory == "memory  900 MB a worker at most, 1.8 GB for 2 of them"
     assert "winner 16 MB" in disk
+    (_, _, capped, _) = estimates(
+        whole.model_copy(update={"checkpoints_mb": 5e5}), found, spec_of(keep_gb=3), SHAPE, price=1.0
+    )
+    assert "checkpoints 3.0 GB" in capped, "stopped trials keep no more than they may"
     assert money.startswith(f"money   {2 * whole.total:,.2f} (")
     assert len(estimates(whole, found, spec, SHAPE, price=0.0)) == 3, "no price, no money"
 

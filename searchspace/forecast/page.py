@@ -115,7 +115,7 @@ def _memory(measured: Measured, shape: GangShape) -> str:
 def _disk(found: Forecast, measured: Measured, spec: SearchSpec) -> str:
     features = {timing.config.model: timing.features_mb for timing in measured.timings}
     parts = {
-        "checkpoints": found.checkpoints_mb,
+        "checkpoints": min(found.checkpoints_mb, 1000 * spec.keep_gb),
         "features": sum(features.values()),
         "study": spec.trials * JOURNAL_MB,
         "winner": COPIES * 4e-6 * max(timing.parameters for timing in measured.timings),
