@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
+from searchspace.boards.finalists import read_finalists
+from searchspace.boards.table import to_text
+from searchspace.boards.trials import rank_trials
 from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate
-from searchspace.leaderboard import print_board, rank_trials, read_finalists, to_text
+from searchspace.leaderboard import print_board
 from searchspace.options import with_options
-from searchspace.page import PAGE, write_page
 from searchspace.plan import Plan, gangs, make_plan
 from searchspace.progress import Clock, Progress, to_all
+from searchspace.proof.page import PAGE, write_page
+from searchspace.proof.wording import say_way
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials, is_unbalanced
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
-from searchspace.wording import say_way
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
@@ -145,11 +148,11 @@ def _search_and_prove(
 ) -> "TestMetrics":
     """Everything that needs gangs."""
     from searchspace.asking import Asker
-    from searchspace.audit import read_audit
-    from searchspace.finals import run_finals
+    from searchspace.proof.audit import read_audit
+    from searchspace.proof.finals import run_finals
+    from searchspace.proof.winner import evaluate_winner, retrain_winner
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
-    from searchspace.winner import evaluate_winner, retrain_winner
 
     clock = foresight.clock
     progress = Progress(spec.trials, plan.shape.slots, spec.metric, clock)

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from searchspace.asking import Asker
-from searchspace.audit import choose_audited
+from searchspace.proof.audit import choose_audited
 from searchspace.retention import Shelf
 from searchspace.running import Running
 from searchspace.spec import SearchSpec

@@ -20,10 +20,10 @@ RAY_MODULES = {
     "searchspace/cluster.py",
 }
 LIGHT = (
-    "spec", "options", "spaces", "study", "asking", "audit", "leaderboard", "progress", "seeds", "record", "run",
-    "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
+    "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress", "seeds", "record", "run",
+    "export", "tracking", "proof.finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
-    "sampling.warm_start", "gate", "feasible", "pareto", "verdict", "wording", "winner", "page",
+    "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "proof.page",
 )  # fmt: skip
 
 

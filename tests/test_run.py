@@ -13,8 +13,8 @@ import psutil
 import pytest
 from PIL import Image
 
+from searchspace.boards.searches import rank_searches
 from searchspace.command import run_command
-from searchspace.leaderboard import rank_searches
 from searchspace.run import main
 from searchspace.spec import load_spec
 from searchspace.study import curve_of, load_study

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from searchspace.boards.finalists import read_finalists
 from searchspace.forecast.forecast import Forecast, Known, forecast, in_units
 from searchspace.forecast.imagine import Costs
 from searchspace.forecast.keep import keep_closing, known_closing, known_measured
 from searchspace.forecast.probing import Measured
-from searchspace.leaderboard import read_finalists
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
+from searchspace.boards.table import Row, print_table
 from searchspace.forecast.forecast import Forecast, in_units
 from searchspace.forecast.probing import Measured
-from searchspace.leaderboard import Row, print_table
 from searchspace.spec import SearchSpec
 from trainables.shape import GangShape
 from trainables.timing import Timing
