@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss
 
-from searchspace import wording
+from searchspace.proof import wording
 from trainables.config import EpochReport
 from trainables.device import set_precision
 from trainables.evaluate import Inputs, evaluate

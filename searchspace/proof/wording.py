@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from searchspace.verdict import Comparison, Finalist
+from searchspace.proof.verdict import Comparison, Finalist
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS, MetricName
 
