@@ -23,8 +23,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from record import summary, write_record
 
+from searchspace.boards.finalists import read_finalists
 from searchspace.spec import load_spec
-from searchspace.study import config_of, get_record, load_study
+from searchspace.study import config_of, load_study
 
 MOST, FEWEST = 5000, 250
 """Images of the first class and of the last."""
@@ -63,11 +64,11 @@ def search(data: Path, results: Path, way: str, seed: int, given: argparse.Names
         raise SystemExit(f"{way} failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
     metrics = json.loads((results / name / "winner" / "metrics.json").read_text())
     study = load_study(load_spec(results / name), results / name)
-    winner = get_record(study, "finalists")[0]
+    winner = read_finalists(study)[0]
     recalls = [entry["recall"] for entry in metrics["classes"]]
     return {
-        "winner's balance": [config_of(study.get_trials()[number]).balance for number in winner["members"]],
-        "validation balanced accuracy": winner["score"],
+        "winner's balance": [config_of(study.get_trials()[number]).balance for number in winner.members],
+        "validation balanced accuracy": winner.score,
         "test balanced accuracy": metrics["recall_macro"],
         "test macro F1": metrics["f1_macro"],
         f"test recall of the {RAREST} rarest": float(np.mean(recalls[-RAREST:])),
