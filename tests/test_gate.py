@@ -32,7 +32,7 @@ from trainables.weights import ModelCard
 SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
 TRAINING = {
     "whiten", "dropout", "freeze", "optimizer", "lr", "head_lr", "backbone_lr", "momentum", "weight_decay",
-    "batch_size", "warmup", "schedule", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip", "ema_decay",
+    "batch_size", "warmup", "schedule", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip",
     "grad_clip",
 }  # fmt: skip
 """Fields of `TrialConfig` that change how a network is trained, or its weights, but not what it costs when shipped."""

@@ -63,11 +63,11 @@ CONFIGS = {
     "plain": CONVNET,
     "everything": CONVNET.model_copy(
         update={"augment_strength": 0.2, "mixup": 0.2, "cutmix": 1.0, "dropout": 0.1,
-                "label_smoothing": 0.1, "ema_decay": 0.9, "grad_clip": 1.0, "optimizer": "sgd", "lr": 0.1}
+                "label_smoothing": 0.1, "grad_clip": 1.0, "optimizer": "sgd", "lr": 0.1}
     ),
     "speed run": CONVNET.model_copy(
         update={"optimizer": "muon", "momentum": 0.6, "schedule": "triangular", "flip": "alternating", "tta": True,
-                "dropout": 0.1, "ema_decay": 0.9, "weight_decay": 1e-2}
+                "dropout": 0.1, "weight_decay": 1e-2}
     ),
     "resnet": TrialConfig(model="resnet", width=8, depth=1, lr=1e-2),
     "frozen backbone": TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2),
@@ -232,14 +232,7 @@ def train_with(world: int, config: TrialConfig, folder: Path):
         # 1,298 images in batches of at most 63: every batch is uneven between two workers somewhere.
         # At larger rates AdamW makes of rounding errors what one cannot tell from a mistake.
         CONVNET.model_copy(
-            update={
-                "lr": 1e-3,
-                "batch_size": 63,
-                "ema_decay": 0.9,
-                "augment_strength": 0.2,
-                "cutmix": 1.0,
-                "balance": "loss",
-            }
+            update={"lr": 1e-3, "batch_size": 63, "augment_strength": 0.2, "cutmix": 1.0, "balance": "loss"}
         ),
         TrialConfig(
             model="resnet", width=8, depth=1, lr=3e-3, batch_size=129, grad_clip=1.0, mixup=0.2, balance="sampling"

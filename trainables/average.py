@@ -1,35 +1,47 @@
-"""Averaged weights: an exponential moving average of a network's parameters and statistics, one kernel a step."""
+"""Averaged weights: what a network's parameters were of late, "of late" growing with the time trained.
+
+Raw weights in mid-schedule are as far from their goal as the learning rate is high, which hides from a rung which trial
+will be good; their average is near to where the rate's fall would lead, at every epoch and not at the last alone.
+"""
 
 from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
+POWER = 3
+"""The t-th step's weights count about as t to this power: half of the average is of the last sixth of the steps."""
+
 
 class Average:
-    """The averaged copy of a module.
+    """The averaged copy of a module (polynomial-decay averaging, arXiv:1212.1824); one kernel a step.
 
-    Early steps decay faster, as (1 + t) / (10 + t), so that the random start is forgotten in short trials. Torch's
-    `AveragedModel` walks all modules anew at every step, which cost a tenth of a small network's step.
+    A fixed decay would average the same number of steps in a short training and in a long one, with small batches and
+    with large ones. Torch's `AveragedModel` walks all modules anew at every step, which cost a tenth of a small
+    network's step.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
-        """Begin as a copy of `module`, whose parameters and buffers are then changed in place."""
-        self.module = deepcopy(module).requires_grad_(False)
-        self._decay, self._steps = decay, 0
-        pairs = list(zip(_tensors(self.module), _tensors(module), strict=True))
-        self._averages = [average for average, _ in pairs if average.is_floating_point()]
-        self._values = [value for _, value in pairs if value.is_floating_point()]
-        self._counters = [(average, value) for average, value in pairs if not average.is_floating_point()]
+    def __init__(self, module: nn.Module) -> None:
+        """Begin as a copy of `module`, whose tensors are then changed in place; what does not learn is shared."""
+        self._values = _learnt(module)
+        shared = {id(parameter): parameter for parameter in module.parameters() if not parameter.requires_grad}
+        self.module = deepcopy(module, shared)
+        self._averages = _learnt(self.module)
+        self.module.requires_grad_(False)
+        self._steps = 0
+        self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the module as it is now."""
-        share = 1.0 - min(self._decay, (1 + self._steps) / (10 + self._steps)) if self._steps else 1.0
-        torch._foreach_lerp_(self._averages, self._values, share)
-        for average, value in self._counters:
-            average.copy_(value)
+        """Take in the parameters as they are now."""
         self._steps += 1
+        torch._foreach_lerp_(self._averages, self._values, (POWER + 1) / (self._steps + POWER))
+
+    @torch.no_grad()
+    def take_buffers(self) -> None:
+        """Take over the buffers as they are now; statistics in them are of the raw weights."""
+        for average, value in self._buffers:
+            average.copy_(value)
 
     def state_dict(self) -> dict[str, Tensor]:
         """What `load_state_dict` takes back."""
@@ -41,5 +53,5 @@ class Average:
         self.module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k != "steps"})
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]
+def _learnt(module: nn.Module) -> list[Tensor]:
+    return [parameter.detach() for parameter in module.parameters() if parameter.requires_grad]

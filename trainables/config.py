@@ -69,8 +69,6 @@ class TrialConfig(Frozen):
     """Mirroring of training images left to right: by a coin each epoch, or every other epoch (arXiv:2404.00498)."""
     tta: bool = False
     """Whether inference averages the logits of an image and its mirror image, exported too; it takes twice as long."""
-    ema_decay: float = Field(0.0, ge=0.0, lt=1.0)
-    """Decay a step of the averaged weights that evaluation uses; 0 evaluates the raw weights."""
     grad_clip: float = Field(0.0, ge=0.0, le=100.0)
     """Largest global gradient norm; 0 is off."""
     balance: Literal["none", "loss", "sampling"] = "none"

@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +19,7 @@ from trainables.data.residence import memory_budget, settle
 from trainables.data.resident import Residence
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
+from trainables.errors import OutOfMemoryError
 from trainables.evaluate import Inputs, evaluate
 from trainables.features import frozen_features, known_backbone, learns_from_features
 from trainables.group import Group
@@ -26,6 +28,7 @@ from trainables.models.classifier import Classifier
 from trainables.models.registry import build_head, build_model
 from trainables.models.whiten import fit_whitening
 from trainables.optim import make_optimizer, schedule, set_rate
+from trainables.refresh import STATISTICS_IMAGES, refresh_statistics
 
 FEATURES_CHUNK = 8192
 """Frozen features evaluated at a time."""
@@ -49,15 +52,6 @@ class Workplace:
         return cls(group, store, images, budget - images.held)
 
 
-class OutOfMemoryError(RuntimeError):
-    """A step did not fit, however small its micro-batch, or (with several workers) at this micro-batch."""
-
-    def __init__(self, micro_batch: int) -> None:
-        """Remember the micro-batch to try next; below 1 there is none."""
-        super().__init__(f"out of memory; next micro-batch {micro_batch}")
-        self.micro_batch = micro_batch
-
-
 class TrialRun:
     """One assignment in training: `epoch()` until `done`, with `save()` between epochs."""
 
@@ -78,7 +72,7 @@ class TrialRun:
         self.module = group.wrap(self.learner)
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
-        self.average = Average(self.learner, config.ema_decay) if config.ema_decay else None
+        self.average = Average(self.learner)
         self.rows = store.rows("trainval" if assignment.kind == "winner" else "train")
         plain = self.data is place.images
         self.batches = Batches(config, self.data, self.rows, self.model.preprocess if plain else None)
@@ -124,8 +118,8 @@ class TrialRun:
 
     @property
     def kept(self) -> nn.Module:
-        """The weights that evaluation uses and that would be kept."""
-        return self.average.module if self.average is not None else self.learner
+        """The averaged weights, which evaluation uses and which would be kept."""
+        return self.average.module
 
     def epoch(self) -> EpochReport:
         """Train one epoch, then score the validation split (none is left for a winner); reduced over all workers."""
@@ -137,15 +131,16 @@ class TrialRun:
             Mixing.of(config, self.place.store.labels[self.rows]), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
-        steps = self.steps_an_epoch * assignment.max_epochs
         with closing(self.data.feed((batch, self.rows[batch.wanted]) for batch in plan)) as feed:
             for step, (batch, inputs) in enumerate(feed, start=self.epochs * self.steps_an_epoch):
-                set_rate(self.optimizer, schedule(step, steps, config))
+                set_rate(self.optimizer, self.rate(step))
                 loss += self._step(batch, inputs)
         self.epochs += 1
         train_loss = float(group.sum(loss)) / len(self.rows)
         trained = time.perf_counter() - started
         scored = {}
+        if assignment.kind != "winner" or self.done:
+            self.ready_kept()
         if assignment.kind != "winner":
             rows = self.place.store.rows("val")
             scored = evaluate(self.kept, self.evaluated(), rows, group).report(assignment.metric)
@@ -158,6 +153,19 @@ class TrialRun:
             setup_seconds=self.setup_seconds if self.epochs == 1 else 0.0,
             status="complete" if self.done else "running",
         )  # fmt: skip
+
+    def ready_kept(self) -> None:
+        """Give the averaged weights the buffers that belong to them: batch norm's statistics, from training images."""
+        self.average.take_buffers()
+        world, batch = self.place.group.world, self.assignment.config.batch_size
+        size = min(batch, self.micro_batch * world) if self.micro_batch else batch  # as in training, so they fit
+        rows = np.random.default_rng(self.assignment.seed).permutation(self.rows)[:STATISTICS_IMAGES]
+        batches = np.array_split(rows, batch_count(len(rows), size))
+        refresh_statistics(self.kept, self.evaluated(), batches, self.place.group)
+
+    def rate(self, step: int) -> float:
+        """Factor on the peak learning rate at a step, counted from the trial's start."""
+        return schedule(step, self.steps_an_epoch * self.assignment.max_epochs, self.assignment.config)
 
     def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """One optimizer step; returns this worker's summed loss. Out of memory halves the micro-batch, and again."""
@@ -174,8 +182,7 @@ class TrialRun:
             nn.utils.clip_grad_norm_(self.module.parameters(), config.grad_clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.average is not None:
-            self.average.update()
+        self.average.update()
         return loss
 
     def _gradients(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
@@ -215,8 +222,7 @@ class TrialRun:
         Rank 0's is the gang's, but every worker may go on from it. Raises what stood in the way of the one before.
         """
         tensors = {f"weights.{k}": v for k, v in self.learner.state_dict().items()}
-        if self.average is not None:
-            tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         tensors |= checkpoints.optimizer_tensors(self.optimizer)
         tensors["generator"] = torch.get_rng_state()
         if self.place.group.rank == 0:
@@ -240,9 +246,8 @@ class TrialRun:
         found = checkpoints.read_checkpoint(self.folder)
         if found is None:
             return
-        self.learner.load_state_dict(_below("weights.", found.tensors))
-        if self.average is not None:
-            self.average.load_state_dict(_below("average.", found.tensors))
+        self.learner.load_state_dict(checkpoints.below("weights.", found.tensors))
+        self.average.load_state_dict(checkpoints.below("average.", found.tensors))
         checkpoints.restore_optimizer(self.optimizer, found.tensors)
         if self.place.group.rank == 0:
             torch.set_rng_state(found.tensors["generator"])
@@ -251,10 +256,5 @@ class TrialRun:
 
     def kept_state(self) -> dict[str, Tensor]:
         """The whole classifier's weights as evaluation uses them."""
-        if self.average is not None:
-            self.learner.load_state_dict(self.average.module.state_dict())
+        self.learner.load_state_dict(self.kept.state_dict())
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
-
-
-def _below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

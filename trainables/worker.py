@@ -16,13 +16,14 @@ from trainables import device as devices
 from trainables.config import Assignment, EpochReport, failure
 from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
+from trainables.errors import OutOfMemoryError
 from trainables.group import Group, lost_peer
 from trainables.mailbox import GangInfo
 from trainables.predictions import write_predictions, write_validation
 from trainables.probe import probe
 from trainables.shape import GangShape
 from trainables.timing import write_timing
-from trainables.train import OutOfMemoryError, TrialRun, Workplace
+from trainables.train import TrialRun, Workplace
 from trainables.weights import write_weights
 
 

@@ -39,7 +39,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "AdamW": {"optimizer": "adamw"},
     "SGD": {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4},
     "cosine": {"schedule": "cosine"},
-    "no averaged weights": {"ema_decay": 0.0},
 }
 
 
