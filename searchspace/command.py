@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from searchspace.verdict import NoWinnerError
+from searchspace.proof.verdict import NoWinnerError
 from trainables.errors import UserError
 
 

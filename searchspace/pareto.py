@@ -12,6 +12,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from searchspace.boards.table import short
 from searchspace.stopping.rung import Order
 from searchspace.study import config_of, cost_of, curve_of
 from trainables.deploy.cost import describe_network
@@ -87,13 +88,9 @@ def pareto_rows(study: optuna.Study) -> list[Mapping[str, Any]]:
     chosen = [able[i] for i in front([(score, cost.latency_ms or 0.0) for _, score, cost in able])]
     return [
         {
-            "trial": trial.number, "score": round(score, 4), "latency_ms": _short(cost.latency_ms),
-            "parameters": cost.parameters, "size_mb": _short(cost.size_mb),
+            "trial": trial.number, "score": round(score, 4), "latency_ms": short(cost.latency_ms),
+            "parameters": cost.parameters, "size_mb": short(cost.size_mb),
             "network": describe_network(config_of(trial)),
         }
         for trial, score, cost in sorted(chosen, key=lambda found: (found[2].latency_ms or 0.0, found[0].number))
     ]  # fmt: skip
-
-
-def _short(value: float | None) -> float | None:
-    return None if value is None else float(f"{value:.3g}")

@@ -2,7 +2,8 @@
 
 import math
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from trainables.config import EpochReport
 from trainables.scores import METRICS, MetricName
@@ -91,3 +92,13 @@ class Progress:
         note = f", micro-batch {report.micro_batch} after out of memory" if report.micro_batch else ""
         score = f"validation {self._words} {report.score:.4f}"
         return f"{word} at epoch {report.epoch}, {score}, {report.total_seconds:.1f} s{note}"
+
+
+def to_all(*listeners: Callable[..., None]) -> Callable[..., None]:
+    """A listener that tells several."""
+
+    def tell(*heard: Any) -> None:
+        for listener in listeners:
+            listener(*heard)
+
+    return tell

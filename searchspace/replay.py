@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.leaderboard import Format, Row, print_table, to_text
+from searchspace.boards.table import Format, Row, print_table, to_text
 from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import rungs

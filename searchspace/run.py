@@ -1,39 +1,36 @@
 """The one command: `python -m searchspace.run --trials 64` searches, proves, retrains, tests and exports."""
 
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
+from searchspace.boards.finalists import read_finalists
+from searchspace.boards.table import to_text
+from searchspace.boards.trials import rank_trials
 from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate
-from searchspace.leaderboard import print_board, rank_trials, read_finalists, to_text
+from searchspace.leaderboard import print_board
 from searchspace.options import with_options
-from searchspace.page import PAGE, write_page
-from searchspace.progress import Clock, Progress
+from searchspace.plan import Plan, gangs, make_plan
+from searchspace.progress import Clock, Progress, to_all
+from searchspace.proof.page import PAGE, write_page
+from searchspace.proof.wording import say_way
 from searchspace.record import gather_facts
 from searchspace.spaces import default_space, default_trials, is_unbalanced
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_spec, make_spec, parse_record, save_record
-from searchspace.wording import say_way
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
     import optuna
 
-    from searchspace.spaces import Space, Task
-    from searchspace.spec import SamplerName
-    from searchspace.stopping.rule import Rule
+    from searchspace.forecast.live import Foresight
     from trainables.data.summary import DataSummary
-    from trainables.gang import GangPool
-    from trainables.mailbox import GangInfo
     from trainables.metrics import TestMetrics
-    from trainables.shape import GangShape
 
 Say = Callable[[str], None]
 
@@ -47,94 +44,67 @@ def main(**options: Any) -> None:
     errand = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
     if errand.resume or errand.revive is not None:
         revive(errand, str(options["results"]), Clock())
+    elif errand.dry_run:
+        dry_run(make_spec(**options), errand.price_per_hour, Clock())
     else:
         run(make_spec(**options), Clock())
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the preflight found: all that the search needs to know besides its specification."""
-
-    data: "DataSummary"
-    task: "Task"
-    space: "Space"
-    sampler: "SamplerName"
-    rule: "Rule"
-    shape: "GangShape"
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What `search.json` keeps of it."""
-        gangs = self.shape.model_dump()
-        return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
-
-
-def make_plan(
-    spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say, latencies: Mapping[int, float]
-) -> Plan:
-    """Check everything against the cluster's `resources`; raises `UserError` for what cannot work.
-
-    `latencies`, by trial, are what a second objective is ranked by; they need not be there yet.
-    """
-    from searchspace.pareto import by_front
-    from searchspace.sampling.samplers import suiting
-    from searchspace.stopping.registry import make_rule
-    from searchspace.stopping.rung import by_merit, rungs
-    from trainables.shape import GangShape
-
-    slots, gpus = preflight.count_slots(spec, resources)
-    models = preflight.choose_models(spec, gpus > 0, say)
-    task = preflight.make_task(data, models, gpus > 0, spec.metric)
-    space, drawn = preflight.check_space(spec, task)
-    sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
-    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    order = by_front(latencies) if "latency" in spec.objectives else by_merit
-    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
-    shape = GangShape(
-        slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
-        precision=spec.precision, memory_gb=spec.memory_gb,
-    )  # fmt: skip
-    return Plan(data, task, space, sampler, rule, shape)
-
-
 def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
     """Search, finals, test, export; raises `UserError` before any worker starts if something given is wrong."""
+    from searchspace.forecast.live import Foresight
     from searchspace.study import flush_study
     from searchspace.tracking import tracked
-    from trainables.data.store import prepare
 
-    preflight.check_name(spec)
-    data = prepare(spec.data, clock.say)
-    clock.say(describe_data(data))
-    with Gate(spec, data) as gate, _planned(spec, data, gate, clock.say) as plan:
+    with _planned(spec, clock.say) as (plan, gate):
         study = _begin_study(spec, plan)
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
+        foresight = Foresight(spec, plan.task, plan.shape, study, clock)
         with tracked(spec, clock.say):
             try:
-                metrics = _search_and_prove(spec, plan, study, gate, clock)
+                metrics = _search_and_prove(spec, plan, study, gate, foresight)
             finally:
                 flush_study(study)  # others read it from here on
             (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
             clock.say("exporting the winner to ONNX")
             shipped = export_winner(spec.folder)
-    _print_end(spec, study, metrics, describe_export(spec, spec.folder, shipped))
+            forecasts = foresight.close()
+    _print_end(spec, study, metrics, [f"model: {describe_export(spec, spec.folder, shipped)}", *forecasts])
     return metrics
 
 
+def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
+    """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
+    from searchspace.forecast.dry_run import conclude, scratch_folder
+    from searchspace.forecast.probing import draw_probes, measure
+
+    with _planned(spec, clock.say) as (plan, gate), scratch_folder(spec) as folder:
+        starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
+        probes = draw_probes(plan.space, plan.task, spec, starts, gate.refusal)
+        with gangs(plan, folder, lambda _slot, _info: None) as pool:
+            measured = measure(probes, spec, pool, folder, clock)
+    conclude(measured, spec, plan.task, plan.shape, price)
+
+
 @contextmanager
-def _planned(spec: SearchSpec, data: "DataSummary", gate: Gate, say: Say) -> Iterator[Plan]:
+def _planned(spec: SearchSpec, say: Say) -> Iterator[tuple[Plan, Gate]]:
     """The plan, on a connected cluster; what this machine alone can tell to be wrong is told before that."""
     from searchspace.cluster import connected
+    from trainables.data.store import prepare
 
     def checked(resources: Mapping[str, float]) -> Plan:
         plan = make_plan(spec, data, resources, say, gate.latencies)
         check_limits(gate, spec, plan.space, plan.task, say)
         return plan
 
-    early = None if spec.address else checked(preflight.local_resources())
-    with connected(spec.address) as resources:
-        yield early or checked(resources)
+    preflight.check_name(spec)
+    data = prepare(spec.data, say)
+    say(describe_data(data))
+    with Gate(spec, data) as gate:
+        early = None if spec.address else checked(preflight.local_resources())
+        with connected(spec.address) as resources:
+            yield early or checked(resources), gate
 
 
 def revive(errand: RunOptions, results: str, clock: Clock) -> None:
@@ -173,42 +143,36 @@ def _begin_study(spec: SearchSpec, plan: Plan) -> "optuna.Study":
     return study
 
 
-def _search_and_prove(spec: SearchSpec, plan: Plan, study: "optuna.Study", gate: Gate, clock: Clock) -> "TestMetrics":
+def _search_and_prove(
+    spec: SearchSpec, plan: Plan, study: "optuna.Study", gate: Gate, foresight: "Foresight"
+) -> "TestMetrics":
     """Everything that needs gangs."""
     from searchspace.asking import Asker
-    from searchspace.audit import read_audit
-    from searchspace.finals import run_finals
+    from searchspace.proof.audit import read_audit
+    from searchspace.proof.finals import run_finals
+    from searchspace.proof.winner import evaluate_winner, retrain_winner
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
-    from searchspace.winner import evaluate_winner, retrain_winner
 
+    clock = foresight.clock
     progress = Progress(spec.trials, plan.shape.slots, spec.metric, clock)
     asker = Asker(study, plan.space, plan.task, spec, gate)
-    with gangs(plan, spec.folder, progress.warm) as pool:
-        run_search(spec, StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, progress), plan.rule, pool)
+    searcher = StudySearcher(study, asker, plan.rule, spec, plan.shape.slots, to_all(progress, foresight))
+    with gangs(plan, spec.folder, to_all(progress.warm, foresight.warm)) as pool:
+        foresight.look_back()
+        run_search(spec, searcher, plan.rule, pool)
+        foresight.mark("search")
         clock.say(progress.account())
         if audit := read_audit(study):
             clock.say(audit.in_words())
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
         winner = run_finals(spec, study, pool, clock.say)[0]
         retrain_winner(spec, study, winner, pool, clock.say)
+        foresight.mark("finals")
         clock.say("the test split is opened, once")
         metrics = evaluate_winner(spec, plan.data.classes, pool)
     write_page(spec, study, metrics)
     return metrics
-
-
-@contextmanager
-def gangs(plan: Plan, folder: Path, when_warm: Callable[[int, "GangInfo"], None]) -> Iterator["GangPool"]:
-    """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train."""
-    from trainables.gang import GangPool
-
-    pool = GangPool(plan.shape, plan.data, folder / "gangs", when_warm)
-    try:
-        yield pool
-    finally:
-        pool.close()
-        shutil.rmtree(folder / "gangs", ignore_errors=True)
 
 
 def describe_data(data: "DataSummary") -> str:
@@ -223,7 +187,7 @@ def describe_data(data: "DataSummary") -> str:
     )
 
 
-def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", exported: str) -> None:
+def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", said: Sequence[str]) -> None:
     print()
     print_board(spec, study, top=5)
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
@@ -234,8 +198,8 @@ def _print_end(spec: SearchSpec, study: "optuna.Study", metrics: "TestMetrics", 
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
-        f"model: {exported}\n"
-        f"page: {shown / 'winner' / PAGE}\n"
+        + "\n".join(said)
+        + f"\npage: {shown / 'winner' / PAGE}\n"
         f"next: python -m searchspace.leaderboard {shown}"
     )
 

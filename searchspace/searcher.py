@@ -5,6 +5,7 @@ checkpoint on whatever gang is free. To the study it is one trial, told when it 
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 import optuna
@@ -12,7 +13,8 @@ from optuna.trial import TrialState
 from ray.tune.search import Searcher
 
 from searchspace.asking import Asker
-from searchspace.audit import choose_audited
+from searchspace.proof.audit import choose_audited
+from searchspace.retention import Shelf
 from searchspace.running import Running
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rule import Rule
@@ -37,6 +39,7 @@ class StudySearcher(Searcher):
         self._open: dict[int, Running] = {}
         self._training: dict[str, int] = {}
         self._audited: list[int] | None = None
+        self._shelf = Shelf(spec.keep_gb)
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial to train as Tune's config; None while there is none, `FINISHED` when there will be none."""
@@ -46,6 +49,7 @@ class StudySearcher(Searcher):
         if running is None:
             return None if self._training else Searcher.FINISHED
         self._training[trial_id] = running.trial.number
+        self._shelf.take(Path(running.assignment.folder))
         config = {"trial": running.trial.number, "audited": running.audited}
         return config | {"assignment": running.assignment.model_dump_json()}
 
@@ -109,6 +113,7 @@ class StudySearcher(Searcher):
         if running.last.status == "running":
             record_waiting(running.trial, running.last.epoch)
             record_curve(running.trial, running.curve)
+            self._shelf.put(Path(running.assignment.folder), running.last)
             self._listen("waits", running.trial.number, running.last)
         else:
             self._tell(running, running.last.reason)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from trainables.config import Frozen, TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
-from trainables.scores import MetricName
+from trainables.scores import METRICS, MetricName
 
 
 class Task(Frozen):
@@ -101,7 +101,10 @@ def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
 def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     """Where the default space's search begins: for each model, values that are seldom far off; pinned ones left out."""
     sizes, widths = _batch_sizes(task), _widths(task)
-    common = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
+    common: dict[str, Any] = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
+    if is_unbalanced(task.data):
+        # Drawing the few more often did better than weighing them more, where every class counts alike.
+        common["balance"] = "sampling" if METRICS[task.metric].by_class else "none"
     # Photographs keep their meaning in a mirror; what comes in grey is often written, printed or scanned.
     flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
     # A few epochs of many images teach more undistorted; few images are soon known by heart.

@@ -17,10 +17,10 @@ from trainables.shape import Precision
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
+FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
 LIMITS = "Limits of the shipped model"
 OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
 """What can be searched for at once; the first is the score."""
-AFTERWARDS = "Instead of a new search"
 SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
@@ -67,7 +67,7 @@ class SearchSpec(Frozen):
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT)] = "accuracy"
+    metric: Annotated[MetricName, Option(WHAT, kind=str)] = "accuracy"
     """What is made best: accuracy, balanced_accuracy (mean recall), f1_macro, or log_loss (negated)."""
     objectives: Annotated[Objectives, Option(WHAT, kind=str)] = ("accuracy",)
     """accuracy (or --metric's score), or accuracy,latency: then a Pareto board shows what each millisecond buys."""
@@ -127,6 +127,8 @@ class SearchSpec(Frozen):
     """Name of the search: its folder, study and MLflow run. Default: data and time."""
     results: Annotated[str, Option(RECORD)] = "results"
     """Folder of all searches."""
+    keep_gb: Annotated[float, Option(RECORD)] = Field(10.0, ge=0)
+    """Most GB (10^9 bytes) of stopped trials' checkpoints, which going on and --revive need; the worst go first."""
     storage: Annotated[str, Option(RECORD)] = ""
     """Optuna storage URL. Default: a journal file in the search's folder."""
 
@@ -139,6 +141,10 @@ class SearchSpec(Frozen):
 class RunOptions(Frozen):
     """What one command does, beside what the search is."""
 
+    dry_run: Annotated[bool, Option(FORECAST)] = False
+    """Time each architecture on the data and device, print what the search will take, and search nothing."""
+    price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
+    """What an hour of the whole cluster costs, in any currency: the dry run says money, too."""
     resume: Annotated[str, Option(AFTERWARDS)] = ""
     """Name of an earlier search to go back to, with --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)

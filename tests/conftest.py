@@ -1,5 +1,8 @@
 """Isolation: every test has its own home, cache and Ray token; nothing it starts outlives it."""
 
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +84,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a broken function shows before a broken search."""
     slow = {"ray_cluster", "searched"}
     items.sort(key=lambda item: bool(slow & set(getattr(item, "fixturenames", ()))))
+
+
+def command(module: str, *arguments: str, home: Path, cache: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "HOME": str(home), "SEARCHSPACE_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1",
+        "RAY_AUTH_TOKEN": RAY_TOKEN,
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", f"searchspace.{module}", *arguments],
+        capture_output=True, text=True, check=False, env=environment, cwd=cwd, timeout=280,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A small search on a folder of images, done once: its folder, and what it printed."""
+    place = tmp_path_factory.mktemp("place")
+    for name, colour in (("red", (200, 60, 60)), ("blue", (60, 60, 200)), ("grey", (120, 120, 120))):
+        write_images(place / "colours" / name, 60, (12, 12), colour)
+    done = command(
+        "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
+        "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16",
+        home=place, cache=cache, cwd=place,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place / "results" / "first", done.stdout

@@ -20,9 +20,10 @@ RAY_MODULES = {
     "searchspace/cluster.py",
 }
 LIGHT = (
-    "spec", "options", "spaces", "study", "asking", "audit", "leaderboard", "progress", "seeds", "record", "run",
-    "export", "tracking", "finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
-    "sampling.warm_start", "gate", "feasible", "pareto", "verdict", "wording", "winner", "page",
+    "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress", "seeds", "record", "run",
+    "export", "tracking", "proof.finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
+    "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
+    "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "proof.page",
 )  # fmt: skip
 
 
@@ -84,7 +85,7 @@ def test_every_field_says_what_it_means():
 def test_a_search_is_planned_without_torch():
     code = """
 import sys
-from searchspace.run import make_plan
+from searchspace.plan import make_plan
 from searchspace.spec import make_spec
 from trainables.data.store import prepare
 make_plan(make_spec(name="x"), prepare("digits"), {"CPU": 2.0}, print, {})

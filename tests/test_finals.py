@@ -9,16 +9,16 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
+from searchspace.boards.finalists import finalist_rows, read_finalists
 from searchspace.export import export_winner
-from searchspace.finals import choose_finalists, run_finals
-from searchspace.leaderboard import finalist_rows, read_finalists
-from searchspace.page import write_page
+from searchspace.proof.finals import choose_finalists, run_finals
+from searchspace.proof.page import write_page
+from searchspace.proof.verdict import Finalist, NoWinnerError
+from searchspace.proof.winner import evaluate_winner, open_test_split, retrain_winner
+from searchspace.proof.wording import say_way
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
 from searchspace.study import create_study
-from searchspace.verdict import Finalist, NoWinnerError
-from searchspace.winner import evaluate_winner, open_test_split, retrain_winner
-from searchspace.wording import say_way
 from trainables.config import EpochReport, TrialConfig, failure
 from trainables.device import set_precision
 from trainables.group import Group

@@ -5,7 +5,7 @@ import random
 import optuna
 import pytest
 
-from searchspace.leaderboard import rank_trials
+from searchspace.boards.trials import rank_trials
 from searchspace.pareto import front, order, pareto_rows, ranks
 from searchspace.study import record_config, record_cost, record_curve
 from trainables.config import EpochReport, TrialConfig

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -14,38 +13,12 @@ import psutil
 import pytest
 from PIL import Image
 
+from searchspace.boards.searches import rank_searches
 from searchspace.command import run_command
-from searchspace.leaderboard import rank_searches
 from searchspace.run import main
-from tests.conftest import RAY_TOKEN, write_images
-
-ROOT = Path(__file__).parent.parent
-
-
-def command(module: str, *arguments: str, home: Path, cache: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "HOME": str(home), "SEARCHSPACE_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1",
-        "RAY_AUTH_TOKEN": RAY_TOKEN,
-    }  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-m", f"searchspace.{module}", *arguments],
-        capture_output=True, text=True, check=False, env=environment, cwd=cwd, timeout=280,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A small search on a folder of images, done once: its folder, and what it printed."""
-    place = tmp_path_factory.mktemp("place")
-    for name, colour in (("red", (200, 60, 60)), ("blue", (60, 60, 200)), ("grey", (120, 120, 120))):
-        write_images(place / "colours" / name, 60, (12, 12), colour)
-    done = command(
-        "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
-        "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16",
-        home=place, cache=cache, cwd=place,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return place / "results" / "first", done.stdout
+from searchspace.spec import load_spec
+from searchspace.study import curve_of, load_study
+from tests.conftest import command, write_images
 
 
 def test_a_search_leaves_everything_it_promises(searched):
@@ -72,6 +45,21 @@ def test_a_search_leaves_everything_it_promises(searched):
     assert "warning: MLflow" not in said
 
 
+def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
+    folder, said = searched
+    for part in ("validation macro F1 ", "fresh seeds (validation macro F1)", "by validation macro F1", ", macro F1: "):
+        assert part in said
+    assert "validation accuracy" not in said
+    spec = load_spec(folder)
+    reports = [curve_of(trial)[-1] for trial in load_study(spec, folder).get_trials() if curve_of(trial)]
+    assert any(report.score != report.accuracy for report in reports if report.accuracy < 1)
+    every = command("leaderboard", str(folder.parent), "--format", "json", home=tmp_path, cache=cache, cwd=tmp_path)
+    (row,) = json.loads(every.stdout)
+    assert row["metric"] == "f1_macro"
+    tested = json.loads((folder / "winner" / "metrics.json").read_text())
+    assert row["test_score"] == pytest.approx(tested["f1_macro"], abs=1e-4)
+
+
 def test_the_winners_page_tells_what_the_end_told(searched):
     folder, said = searched
     page = (folder / "winner" / "README.md").read_text()
@@ -93,6 +81,33 @@ def test_the_record_repeats_the_search(searched):
     assert record["versions"]["ray"]
     assert record["workers"][0]["precision"] in {"fp32", "bf16"}
     assert record["command"].startswith("python -m searchspace.run --data colours")
+
+
+def test_a_search_says_how_far_off_its_forecasts_were(searched):
+    record = json.loads((searched[0] / "search.json").read_text())
+    assert 0 < record["took"]["search"] < record["took"]["finals"] < record["took"]["total"]
+    assert searched[1].count("forecast from") == len(record["forecasts"])
+
+
+def test_a_dry_run_says_what_a_search_takes_and_leaves_nothing(colour_folder, cache, tmp_path):
+    place = tmp_path / "place"
+    place.mkdir()
+    options = (
+        "--data", str(colour_folder), "--models", "convnet,tf_efficientnet_lite0", "--set", "batch_size=16",
+        "--trials", "4", "--max-epochs", "2", "--grace-epochs", "1", "--name", "forecast",
+    )  # fmt: skip
+    stores = sorted(path.name for path in cache.glob("stores/colours-*/features/*"))
+    dry = command("run", "--dry-run", "--price-per-hour", "36", *options, home=tmp_path, cache=cache, cwd=place)
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    for part in ("at a time", "convnet", "tf_efficientnet_lite0", "time   ", "memory ", "disk   ", "money  "):
+        assert part in dry.stdout
+    assert list(place.iterdir()) == [], "no results"
+    assert sorted(path.name for path in cache.glob("stores/colours-*/features/*")) == stores
+    real = command("run", *options, home=tmp_path, cache=cache, cwd=place)
+    assert real.returncode == 0, real.stdout + real.stderr
+    (found, *_) = json.loads((place / "results" / "forecast" / "search.json").read_text())["forecasts"]
+    assert found["basis"] == "an earlier dry run"
+    assert "forecast from an earlier dry run: search" in real.stdout
 
 
 def test_the_leaderboard_file_has_every_trial_once(searched):
@@ -230,6 +245,7 @@ WRONG = {
     "no cluster there": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster answers there"]),
     "limits that nothing meets": (["--max-params", "10"], ["no network of the space fits", "--max-params 10"]),
     "an objective alone": (["--objectives", "latency"], ["--objectives 'latency'", "accuracy,latency"]),
+    "unknown metric": (["--metric", "f2"], ["f2", "balanced_accuracy"]),
     "wrong name": (["--name", "a/b"], ["'a/b'"]),
     "no such space": (["--space", "mine.py:space"], ["mine.py:space", "FILE.py:FUNCTION"]),
 }

@@ -5,8 +5,9 @@ import pytest
 from optuna.trial import TrialState
 
 from searchspace.asking import Asker
-from searchspace.audit import read_audit
-from searchspace.leaderboard import rank_trials, sort_rows, to_text
+from searchspace.boards.table import sort_rows, to_text
+from searchspace.boards.trials import rank_trials
+from searchspace.proof.audit import read_audit
 from searchspace.sampling.samplers import make_sampler
 from searchspace.searcher import StudySearcher
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space

@@ -231,8 +231,12 @@ def train_with(world: int, config: TrialConfig, folder: Path):
     [
         # 1,298 images in batches of at most 63: every batch is uneven between two workers somewhere.
         # At larger rates AdamW makes of rounding errors what one cannot tell from a mistake.
-        CONVNET.model_copy(update={"lr": 1e-3, "batch_size": 63, "augment_strength": 0.2, "cutmix": 1.0}),
-        TrialConfig(model="resnet", width=8, depth=1, lr=3e-3, batch_size=129, grad_clip=1.0, mixup=0.2),
+        CONVNET.model_copy(
+            update={"lr": 1e-3, "batch_size": 63, "augment_strength": 0.2, "cutmix": 1.0, "balance": "loss"}
+        ),
+        TrialConfig(
+            model="resnet", width=8, depth=1, lr=3e-3, batch_size=129, grad_clip=1.0, mixup=0.2, balance="sampling"
+        ),
         CONVNET.model_copy(update={"batch_size": 63, "optimizer": "muon", "flip": "alternating", "tta": True}),
     ],
     ids=["convnet", "resnet", "speed run"],

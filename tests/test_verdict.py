@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from searchspace.verdict import Contender, Finalist, join, judge, pooled_variance
-from searchspace.wording import tell_doubts
+from searchspace.proof.verdict import Contender, Finalist, join, judge, pooled_variance
+from searchspace.proof.wording import tell_doubts
 
 IMAGES = 250
 LABELS = np.zeros(IMAGES, np.int64)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from trainables.scores import MetricName
 
-Kind = Literal["search", "final", "winner", "test"]
+Kind = Literal["search", "final", "winner", "test", "probe"]
 Status = Literal["running", "complete", "failed"]
 LOSS_WEIGHT = 1e-10
 """Of a nat against a score: at most a hundred-millionth, less than one image in any validation split."""
@@ -81,7 +81,8 @@ class Assignment(Frozen):
     trial: str
     """Name within the search: `trial-7`, `final-7-1`, `winner`."""
     kind: Kind
-    """What it trains on: search and final on train (scored on val), winner on train+val; test only evaluates."""
+    """What it trains on: search and final on train (scored on val), winner on train+val; test only evaluates;
+    probe times some steps on train, and keeps nothing."""
     metric: MetricName = "accuracy"
     """What its score is."""
     config: TrialConfig

@@ -73,14 +73,16 @@ class Metric:
     """One line for `--help` and the README."""
     score: Callable[[Tally], float]
     """The score, higher is better."""
+    by_class: bool = False
+    """Whether each class counts alike, however few images it has."""
 
 
 METRICS: dict[MetricName, Metric] = {
     "accuracy": Metric("accuracy", "share of images classified right", lambda tally: tally.accuracy),
     "balanced_accuracy": Metric(
-        "balanced accuracy", "mean of the classes' recalls, each class counting alike", lambda t: t.balanced_accuracy
+        "balanced accuracy", "mean of the classes' recalls", lambda tally: tally.balanced_accuracy, by_class=True
     ),
-    "f1_macro": Metric("macro F1", "mean of the classes' F1, each class counting alike", lambda t: t.f1_macro),
+    "f1_macro": Metric("macro F1", "mean of the classes' F1", lambda tally: tally.f1_macro, by_class=True),
     "log_loss": Metric("negated log loss", "minus the mean cross-entropy, in nats", lambda tally: -tally.mean_loss),
 }
 

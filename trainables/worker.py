@@ -20,7 +20,9 @@ from trainables.errors import OutOfMemoryError
 from trainables.group import Group, lost_peer
 from trainables.mailbox import GangInfo
 from trainables.predictions import write_predictions, write_validation
+from trainables.probe import probe
 from trainables.shape import GangShape
+from trainables.timing import write_timing
 from trainables.train import TrialRun, Workplace
 from trainables.weights import write_weights
 
@@ -88,6 +90,8 @@ class Post:
                 if self.place.group.rank == 0:
                     write_predictions(Path(assignment.folder), self.place)
                     self._tell(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
+            elif assignment.kind == "probe":
+                self._probe(assignment)
             else:
                 self._train(assignment)
         except OutOfMemoryError as error:
@@ -105,6 +109,12 @@ class Post:
         self._tell(failure(assignment.trial, _one_line(error)))
         if several or "CUDA" in str(error):
             raise error
+
+    def _probe(self, assignment: Assignment) -> None:
+        timing = probe(assignment, self.place)
+        if self.place.group.rank == 0:
+            write_timing(Path(assignment.folder), timing)
+            self._tell(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
 
     def _train(self, assignment: Assignment) -> None:
         with closing(TrialRun(assignment, self.place)) as run:

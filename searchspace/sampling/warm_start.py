@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.finals import choose_finalists
+from searchspace.proof.finals import choose_finalists
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import config_of, is_refused, load_study
 from trainables.errors import UserError

@@ -33,7 +33,7 @@ def run_search(unit: str, trials: int, seed: int, results: Path) -> Path:
     command = [
         sys.executable, "-m", "searchspace.run", "--trials", trials, "--seed", seed, "--name", name, "--results",
         results, "--models", "convnet,tf_efficientnet_lite0", "--space", f"{HERE / 'mixed.py'}:space",
-        "--budget-unit", unit, "--max-epochs", 9, "--grace-epochs", 1, "--finalists", 1,
+        "--budget-unit", unit, "--max-epochs", 9, "--grace-epochs", 1, "--finalists", 1, "--final-seeds", 1,
     ]  # fmt: skip
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:

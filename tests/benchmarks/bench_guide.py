@@ -6,7 +6,7 @@ The guide pattern (`rival_guide.py`: Ray's `OptunaSearch` + ASHA) searches a han
 full-length validation accuracy. This project runs once on the same space, so that searching and training are all that
 differ, and once as it comes, with its own space and first guesses. Counted are all epochs of all trials until the
 first trial that has at least that accuracy, at full length and at any epoch. Same data, splits, epochs a trial and
-rungs; digits, and 3,000 + 1,000 images of Fashion-MNIST.
+rungs; digits, and 2,000 + 1,000 images of Fashion-MNIST.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def run_searchspace(data: str, trials: int, seed: int, own: bool, results: Path)
     command = [
         sys.executable, "-m", "searchspace.run", "--data", data, "--trials", trials, "--seed", seed, "--name", name,
         "--results", results, "--max-epochs", MAX_EPOCHS, "--grace-epochs", GRACE, "--reduction-factor", FACTOR,
-        "--finalists", 1, *space,
+        "--finalists", 1, "--final-seeds", 1, *space,
     ]  # fmt: skip
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     root = Path(tempfile.mkdtemp(prefix="bench-guide-"))
-    fashion = write_subset("fashion-mnist", {"train": 3000, "val": 1000, "test": 1000}, root / "fashion-3000")
+    fashion = write_subset("fashion-mnist", {"train": 2000, "val": 1000, "test": 500}, root / "fashion-2000")
     figures: dict[str, Any] = {}
     for data in ("digits", str(fashion)):
         runs = []

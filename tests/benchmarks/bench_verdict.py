@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from record import write_record
 
-from searchspace.verdict import Contender, Finalist, judge
+from searchspace.proof.verdict import Contender, Finalist, judge
 
 IMAGES = 250
 LABELS = np.zeros(IMAGES, np.int64)

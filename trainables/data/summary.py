@@ -52,3 +52,8 @@ class DataSummary(Frozen):
     def side(self) -> int:
         """The longer stored side, in pixels."""
         return max(self.height, self.width)
+
+    @property
+    def growth(self) -> float:
+        """Images in training and validation together, as a multiple of those in training."""
+        return (self.train + self.val) / self.train

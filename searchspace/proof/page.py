@@ -7,11 +7,10 @@ from typing import Any
 
 import optuna
 
-from searchspace.leaderboard import finalist_rows, read_finalists, to_text
-from searchspace.spec import SearchSpec, load_facts
-from searchspace.study import config_of, is_refused
-from searchspace.verdict import RESAMPLES, Finalist
-from searchspace.wording import (
+from searchspace.boards.finalists import finalist_rows, read_finalists
+from searchspace.boards.table import to_text
+from searchspace.proof.verdict import RESAMPLES, Finalist
+from searchspace.proof.wording import (
     say_amount,
     say_name,
     say_rescore,
@@ -21,6 +20,8 @@ from searchspace.wording import (
     tell_doubts,
     tested,
 )  # fmt: skip
+from searchspace.spec import SearchSpec, load_facts
+from searchspace.study import config_of, is_refused
 from trainables.config import TrialConfig
 from trainables.metrics import TestMetrics
 from trainables.scores import MetricName

@@ -13,11 +13,11 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.proof.verdict import Contender, Finalist, NoWinnerError, join, judge
+from searchspace.proof.wording import tell_doubts
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import config_of, curve_of, put_record
-from searchspace.verdict import Contender, Finalist, NoWinnerError, join, judge
-from searchspace.wording import tell_doubts
 from trainables.config import Assignment, EpochReport
 from trainables.scores import METRICS
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from searchspace.verdict import Comparison, Finalist
+from searchspace.proof.verdict import Comparison, Finalist
 from trainables.metrics import TestMetrics
-from trainables.scores import MetricName
+from trainables.scores import METRICS, MetricName
 
 LOG_LOSS = "log_loss"
 
@@ -61,7 +61,7 @@ def say_way(metric: MetricName, winner: Finalist, metrics: TestMetrics) -> str:
     search = "" if winner.search_score is None else f"search {say_score(metric, winner.search_score)} -> "
     early = "" if winner.full_length or not search else "(stopped early) "
     return (
-        f"{say_name(winner)}, {metric.replace('_', ' ')}: {search}{early}re-score {say_rescore(metric, winner)} -> "
+        f"{say_name(winner)}, {METRICS[metric].words}: {search}{early}re-score {say_rescore(metric, winner)} -> "
         f"test {say_test(metric, metrics)}"
     )
 

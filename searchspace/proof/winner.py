@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import optuna
 
+from searchspace.proof.verdict import Finalist, NoWinnerError
+from searchspace.proof.wording import say_name
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import config_of
-from searchspace.verdict import Finalist, NoWinnerError
-from searchspace.wording import say_name
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.metrics import TestMetrics, measure
 

@@ -1,0 +1,1 @@
+"""Boards: rows of trials, finalists and searches, and how they are printed."""

@@ -1,0 +1,49 @@
+"""One row a finalist of a search."""
+
+from collections.abc import Mapping, Sequence
+
+import optuna
+
+from searchspace.boards.table import Row, rounded
+from searchspace.boards.trials import shipped
+from searchspace.proof.verdict import Comparison, Finalist
+from searchspace.proof.wording import say_amount, say_interval
+from searchspace.study import cost_of, get_record
+from trainables.deploy.cost import ArchitectureCost
+from trainables.scores import MetricName
+
+Costs = Mapping[int, ArchitectureCost | None]
+
+
+def read_finalists(study: optuna.Study) -> tuple[Finalist, ...]:
+    """The finalists of a search, the winner first; none before the finals."""
+    return tuple(Finalist.model_validate(record) for record in get_record(study, "finalists") or [])
+
+
+def costs_of(study: optuna.Study) -> Costs:
+    """What each trial's architecture costs, where that was measured."""
+    return {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
+
+
+def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
+    """What its architecture costs; an ensemble's was not measured."""
+    return costs.get(finalist.members[0]) if len(finalist.members) == 1 else None
+
+
+def finalist_rows(metric: MetricName, finalists: Sequence[Finalist], costs: Costs) -> list[Row]:
+    """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
+    return [
+        {
+            "trial": f.name, "search_score": rounded(f.search_score), "score": rounded(f.score),
+            "deviation": rounded(f.deviation), "seeds": len(f.scores), "drop": rounded(f.drop),
+            "val_loss": rounded(f.val_loss), "seconds": round(f.seconds, 1), **shipped(_cost_of(f, costs)),
+            "behind": say_amount(metric, f.behind.difference) if f.behind else "",
+            "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
+            "told_apart": _told(f.behind) if f.behind else "the winner",
+        }
+        for f in finalists
+    ]  # fmt: skip
+
+
+def _told(behind: Comparison) -> str:
+    return "unknown" if behind.low is None else "yes" if behind.told_apart else "no"

@@ -1,0 +1,59 @@
+"""One row a search."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import TrialState
+
+from searchspace.boards.finalists import read_finalists
+from searchspace.boards.table import Row, rounded, short
+from searchspace.boards.trials import STATUS
+from searchspace.export import ONNX
+from searchspace.proof.wording import tested
+from searchspace.spec import SearchSpec, load_spec
+from searchspace.study import is_refused, load_study
+from trainables.metrics import TestMetrics
+
+
+def rank_searches(results: Path) -> list[Row]:
+    """One row a search under `results`, the best tested winner first."""
+    folders = [path.parent for path in sorted(results.glob("*/search.json"))]
+    rows = [_search_row(folder) for folder in folders]
+    return sorted(rows, key=lambda row: -(row["test_accuracy"] or 0.0))
+
+
+def _search_row(folder: Path) -> dict[str, Any]:
+    spec = load_spec(folder)
+    study = load_study(spec, folder)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
+    counts = {state: sum(t.state == state for t in trials) for state in STATUS}
+    metrics = _read_json(folder / "winner" / "metrics.json")
+    cost = _read_json(folder / "winner" / "parity.json").get(ONNX, {}).get("cost", {})
+    winner = next(iter(read_finalists(study)), None)
+    complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+    return {
+        "search": spec.name,
+        "data": spec.data,
+        "trials": f"{len(trials)}/{spec.trials}",
+        "complete": counts[TrialState.COMPLETE],
+        "stopped": counts[TrialState.PRUNED],
+        "failed": counts[TrialState.FAIL],
+        "best": round(max(complete), 4) if complete else None,
+        "winner": winner.name if winner else None,
+        "winner_val": rounded(winner.score) if winner else None,
+        "metric": spec.metric,
+        "test_score": _test_score(spec, metrics),
+        "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
+        "latency_ms": short(cost.get("latency_ms")),
+        "size_mb": short(cost.get("size_mb")),
+    }
+
+
+def _test_score(spec: SearchSpec, metrics: Row) -> float | None:
+    return round(tested(spec.metric, TestMetrics.model_validate(metrics))[0], 4) if metrics else None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    return found

@@ -1,0 +1,105 @@
+"""The forecast: how long a search and its proof will take, and between what bounds, from what its trials cost."""
+
+import random
+from collections.abc import Sequence
+from statistics import fmean, quantiles
+
+from searchspace.forecast.imagine import Costs, imagine_finals, imagine_search
+from searchspace.seeds import derive_seed
+from searchspace.spec import SearchSpec
+from trainables.config import Frozen
+
+IMAGINED = 20
+"""Searches imagined for each model that may turn out best."""
+UNITS = ((3600.0, "h"), (60.0, "min"))
+
+
+class Known(Frozen):
+    """What a forecast needs to know beside the specification and the costs."""
+
+    basis: str
+    """Where the costs come from: `a dry run`, or the first trials of the search itself."""
+    slots: int
+    """Trials at a time."""
+    growth: float
+    """Images that the winner is retrained on, as a multiple of those that trials are."""
+    start: float
+    """Seconds from the command's start until the gangs are warm."""
+    closing: float = 0.0
+    """Seconds of test and export."""
+    favourite: str = ""
+    """The model that does best, where that is known."""
+
+
+class Forecast(Frozen):
+    """What a search will take, all in seconds from the command's start."""
+
+    basis: str
+    """Where the costs come from."""
+    start: float
+    """Until the gangs are warm."""
+    search: float
+    """Until the search's end: the mean of the searches imagined."""
+    search_low: float
+    """One imagined search in ten was shorter."""
+    search_high: float
+    """One imagined search in ten was longer."""
+    finals: float
+    """Finalists' and winner's trainings."""
+    closing: float
+    """Test and export."""
+    epochs: float
+    """Epochs of the search, all trials together."""
+    checkpoints_mb: float
+    """Checkpoints that the search leaves, in MB."""
+    total_low: float
+    """The whole command; one imagined in ten was shorter."""
+    total_high: float
+    """The whole command; one imagined in ten was longer."""
+    total_if: dict[str, float]
+    """The whole command, by the model that does best."""
+
+    @property
+    def total(self) -> float:
+        """The whole command."""
+        return self.search + self.finals + self.closing
+
+    def in_words(self) -> str:
+        """One line of a running search."""
+        return (
+            f"{in_units(self.search)} of search ({in_units(self.search_low)} to {in_units(self.search_high)}), "
+            f"{in_units(self.finals)} of finals, {in_units(self.total)} in all, from {self.basis}"
+        )
+
+
+def forecast(costs: Costs, spec: SearchSpec, known: Known) -> Forecast:
+    """Imagine the search some times; whose model is best is as open as it is, unless that is known."""
+    rng = random.Random(derive_seed(spec.seed, "forecast"))  # noqa: S311  # no secret
+    models = [known.favourite] if known.favourite else list(costs.by_model)
+    longest = spec.time_budget or float("inf")
+    taken, totals, finals = [], [], []
+    for number in range(IMAGINED * len(models)):
+        model = models[number % len(models)]
+        taken.append(imagine_search(costs, spec, known.slots, model, rng).within(longest))
+        finals.append(sum(imagine_finals(costs, spec, known.slots, model, known.growth)))
+        totals.append(known.start + taken[-1].seconds + finals[-1] + known.closing)
+    (low, high), (total_low, total_high) = _bounds([each.seconds for each in taken]), _bounds(totals)
+    return Forecast(
+        basis=known.basis, start=known.start, search=known.start + fmean(each.seconds for each in taken),
+        search_low=known.start + low, search_high=known.start + high, finals=fmean(finals), closing=known.closing,
+        epochs=fmean(each.epochs for each in taken), checkpoints_mb=fmean(each.checkpoints_mb for each in taken),
+        total_low=total_low, total_high=total_high,
+        total_if={model: fmean(totals[first :: len(models)]) for first, model in enumerate(models)},
+    )  # fmt: skip
+
+
+def _bounds(values: Sequence[float]) -> tuple[float, float]:
+    """What one value in ten is below, and one in ten above."""
+    tenths = quantiles(values, n=10, method="inclusive")
+    return tenths[0], tenths[-1]
+
+
+def in_units(seconds: float) -> str:
+    """Seconds as a person says them: `45 s`, `1.2 min`, `3.4 h`."""
+    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1.0, "s"))
+    return f"{seconds / size:.1f} {unit}" if size > 1 else f"{seconds:.0f} s"
