@@ -66,7 +66,6 @@ def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]
         "width": trial.suggest_categorical("width", _widths(task)),
         "depth": trial.suggest_int("depth", 2, 4),
         "activation": trial.suggest_categorical("activation", ["relu", "gelu", "silu"]),
-        "schedule": trial.suggest_categorical("schedule", ["triangular", "cosine"]),
     }
     if optimizer != "adamw":
         values["momentum"] = trial.suggest_float("momentum", 0.5, 0.97)
@@ -110,7 +109,7 @@ def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     # A few epochs of many images teach more undistorted; few images are soon known by heart.
     strength = 0.2 if task.data.train < FEW_IMAGES else 0.0
     scratch = {
-        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "schedule": "triangular", "width": widths[1], "depth": 3,
+        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "width": widths[1], "depth": 3,
         "activation": "relu", "weight_decay": 1e-2, "augment_strength": strength, "mixup": 0.0,
         "cutmix": 0.0, **flips,
     }  # fmt: skip

@@ -111,7 +111,7 @@ def test_any_image_gives_four_widths_of_features_from_a_small_map(digits, channe
 
 
 def test_a_small_convnet_learns_digits_in_a_few_epochs(digits_store, tmp_path):
-    config = TrialConfig(width=16, depth=3, optimizer="muon", lr=1e-2, momentum=0.6, schedule="triangular")
+    config = TrialConfig(width=16, depth=3, optimizer="muon", lr=1e-2, momentum=0.6)
     task = Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=4, folder=str(tmp_path))
     run = TrialRun(task, Workplace.open(Group(0, 1, torch.device("cpu")), digits_store))
     scores = [run.epoch().score for _ in range(4)]

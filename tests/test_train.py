@@ -66,7 +66,7 @@ CONFIGS = {
                 "label_smoothing": 0.1, "grad_clip": 1.0, "optimizer": "sgd", "lr": 0.1}
     ),
     "speed run": CONVNET.model_copy(
-        update={"optimizer": "muon", "momentum": 0.6, "schedule": "triangular", "flip": "alternating", "tta": True,
+        update={"optimizer": "muon", "momentum": 0.6, "flip": "alternating", "tta": True,
                 "dropout": 0.1, "weight_decay": 1e-2}
     ),
     "resnet": TrialConfig(model="resnet", width=8, depth=1, lr=1e-2),
@@ -252,21 +252,13 @@ def test_two_workers_train_what_one_does(digits, tmp_path, config):
         assert torch.allclose(tensor, two_weights[name], atol=5e-3, rtol=5e-2), name
 
 
-def test_the_schedule_warms_up_peaks_and_ends_near_zero():
-    factors = [schedule(step, 100, TrialConfig(warmup=0.1)) for step in range(100)]
-    assert factors[0] < 0.1
-    assert max(factors) == pytest.approx(1.0)
-    assert factors.index(max(factors)) == 10
-    assert factors[-1] < 0.01
-    assert all(a >= b for a, b in itertools.pairwise(factors[10:]))
-
-
-def test_a_triangular_schedule_rises_and_falls_in_straight_lines():
-    factors = [schedule(step, 100, TrialConfig(warmup=0.2, schedule="triangular")) for step in range(101)]
+def test_the_learning_rate_rises_and_falls_in_straight_lines():
+    factors = [schedule(step, 100, 0.2) for step in range(101)]
     assert factors[20] == 1.0
     assert factors[-1] == 0.0
     for slope, part in ((1 / 21, factors[:20]), (-1 / 80, factors[20:])):
         assert [b - a for a, b in itertools.pairwise(part)] == pytest.approx([slope] * (len(part) - 1))
+    assert [schedule(step, 4, 0.0) for step in range(4)] == [1.0, 0.75, 0.5, 0.25]
 
 
 def test_a_winner_trains_on_everything_but_the_test_split(place, tmp_path):

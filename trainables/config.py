@@ -54,9 +54,7 @@ class TrialConfig(Frozen):
     batch_size: int = Field(64, ge=2, le=16384)
     """Images in one optimizer step, over all workers of the gang."""
     warmup: float = Field(0.1, ge=0.0, lt=1.0)
-    """Share of all steps with linear warm-up, before the fall."""
-    schedule: Literal["cosine", "triangular"] = "cosine"
-    """How the learning rate falls to zero after the warm-up: as a cosine, or in a straight line."""
+    """Share of all steps in which the learning rate rises, in a line, before it falls to zero, in a line."""
     label_smoothing: float = Field(0.0, ge=0.0, le=0.5)
     """Share of the target's mass spread over all classes."""
     mixup: float = Field(0.0, ge=0.0, le=2.0)

@@ -165,7 +165,7 @@ class TrialRun:
 
     def rate(self, step: int) -> float:
         """Factor on the peak learning rate at a step, counted from the trial's start."""
-        return schedule(step, self.steps_an_epoch * self.assignment.max_epochs, self.assignment.config)
+        return schedule(step, self.steps_an_epoch * self.assignment.max_epochs, self.assignment.config.warmup)
 
     def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """One optimizer step; returns this worker's summed loss. Out of memory halves the micro-batch, and again."""

@@ -38,7 +38,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "no tta": {"tta": False},
     "AdamW": {"optimizer": "adamw"},
     "SGD": {"optimizer": "sgd", "lr": 0.1, "momentum": 0.9, "weight_decay": 5e-4},
-    "cosine": {"schedule": "cosine"},
 }
 
 

@@ -38,7 +38,7 @@ from trainables.train import TrialRun, Workplace
 
 AIRBENCH = {
     "model": "convnet", "width": 64, "depth": 3, "activation": "gelu", "optimizer": "muon", "momentum": 0.6, "lr": 1e-2,
-    "batch_size": 1024, "warmup": 0.1, "schedule": "triangular", "label_smoothing": 0.2, "weight_decay": 1e-2,
+    "batch_size": 1024, "warmup": 0.1, "label_smoothing": 0.2, "weight_decay": 1e-2,
     "flip": "alternating", "tta": True, "augment_strength": 0.1,
 }  # fmt: skip
 TESTED = re.compile(r"test, once, ([\d,]+) images: accuracy ([\d.]+)%")
