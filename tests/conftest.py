@@ -105,7 +105,7 @@ def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
         write_images(place / "colours" / name, 60, (12, 12), colour)
     done = command(
         "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
-        "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16",
+        "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16", "--metric", "f1_macro",
         home=place, cache=cache, cwd=place,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

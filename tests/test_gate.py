@@ -32,14 +32,14 @@ from trainables.weights import ModelCard
 SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
 TRAINING = {
     "whiten", "dropout", "freeze", "optimizer", "lr", "head_lr", "backbone_lr", "momentum", "weight_decay",
-    "batch_size", "warmup", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip",
+    "batch_size", "balance", "warmup", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip",
     "grad_clip",
 }  # fmt: skip
 """Fields of `TrialConfig` that change how a network is trained, or its weights, but not what it costs when shipped."""
 OTHERS = {
     "width": 8, "depth": 3, "activation": "silu", "batch_norm": False, "whiten": False, "dropout": 0.5,
     "freeze": "all", "input_size": 16, "optimizer": "sgd", "momentum": 0.5, "flip": "random",
-    "tta": True, "batch_size": 128,
+    "tta": True, "batch_size": 128, "balance": "loss",
 }  # fmt: skip
 """Another value than the default, of fields that are no numbers below 1."""
 

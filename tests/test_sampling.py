@@ -13,11 +13,11 @@ from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
 from searchspace.sampling.samplers import make_sampler as make_named
 from searchspace.sampling.warm_start import earlier_starts, earlier_trials
 from searchspace.sampling.weigh import cooling_weight, random_weight, weigh
-from searchspace.sampling.window import BEST, NEWEST, at_one_fidelity, choose_window
+from searchspace.sampling.window import BEST, NEWEST, at_one_fidelity, choose_window, settle
 from searchspace.seeds import derive_seed
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.study import config_of, create_study, flush_study, record_curve, seconds_of
+from searchspace.study import config_of, create_study, flush_study, record_curve, record_refusal, seconds_of
 from trainables.config import EpochReport, TrialConfig
 from trainables.errors import UserError
 
@@ -233,3 +233,26 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     study = create_study(new, make_named(new, "tpe", earlier))
     study.enqueue_trial(earlier_starts([str(spec.folder)], {})[0])
     assert Asker(study, default_space, task, new, Gate(new, digits)).ask().assignment.config == configs[1]
+
+
+def test_where_all_was_refused_the_sampler_does_not_take_it_for_good():
+    kinds = {"kind": CategoricalDistribution(["a", "b", "c"])}
+    study = optuna.create_study(direction="maximize", sampler=make_named(SearchSpec(seed=2), "tpe"))
+    for _ in range(4 * STARTUP_TRIALS):
+        trial = study.ask(kinds)
+        if trial.params["kind"] == "a":
+            record_refusal(trial, "too slow")
+            study.tell(trial, state=TrialState.PRUNED)
+    drawn = [study.ask(kinds).params["kind"] for _ in range(40)]
+    assert drawn.count("a") < 20
+
+
+def test_what_was_refused_is_shown_up_to_a_number_and_duplicates_never():
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for number in range(2 * NEWEST):
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        record_refusal(trial, "too wide" if number % 4 else f"the same configuration as trial {number - 1}")
+        study.tell(trial, state=TrialState.PRUNED)
+    shown = settle(study.get_trials())
+    assert [t.number for t in shown] == [n for n in range(2 * NEWEST) if n % 4][-NEWEST:]

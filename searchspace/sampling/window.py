@@ -81,14 +81,27 @@ class Window:
 
 
 def settle(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials as they stand: who waits at a rung has been held back so far; a duplicate says nothing of its own."""
+    """Trials as a sampler may take them: who waits at a rung has been held back so far, and what was refused runs.
+
+    TPE and the Gaussian process keep away from what runs; of what is pruned TPE takes the best for good, even where all
+    was refused. A duplicate says nothing of its own. No more of the refused are shown than of the finished.
+    """
+    refused = [t for t in trials if is_refused(t) and not t.user_attrs.get("reason", "").startswith("the same")]
+    avoided = {t.number for t in refused[-NEWEST:]}
     shown = []
     for trial in trials:
         if is_waiting(trial):
-            trial = copy.copy(trial)  # noqa: PLW2901  # the study's own is not ours to change
-            trial.state = TrialState.PRUNED
-        if not (is_refused(trial) and trial.user_attrs.get("reason", "").startswith("the same")):
+            shown.append(_in_state(trial, TrialState.PRUNED))
+        elif trial.number in avoided:
+            shown.append(_in_state(trial, TrialState.RUNNING))
+        elif not is_refused(trial):
             shown.append(trial)
+    return shown
+
+
+def _in_state(trial: FrozenTrial, state: TrialState) -> FrozenTrial:
+    shown = copy.copy(trial)  # the study's own is not ours to change
+    shown.state = state
     return shown
 
 
