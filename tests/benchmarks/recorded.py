@@ -75,7 +75,7 @@ def _at_shares(curve: Curve, epochs: int) -> Curve:
 
 
 def read_own(file: Path) -> Pool:
-    """Curves that `bench_anytime.py` recorded, of the way that is the default now."""
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    """Curves that `bench_anytime.py` recorded of all configurations at every epoch: a cosine, nothing averaged."""
+    rows = [row for line in file.read_text().splitlines() if (row := json.loads(line))["way"] == "cosine raw"]
     curves = [Curve(row["seconds"], row["score"]) for row in rows]
     return Pool(file.stem, curves, [row["params"] for row in rows], max(len(curve.merits) for curve in curves))
