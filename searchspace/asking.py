@@ -3,7 +3,7 @@
 from typing import Protocol
 
 import optuna
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.running import Running
 from searchspace.sampling.samplers import lag
@@ -13,9 +13,20 @@ from searchspace.spaces import Space, Task, draw_config
 from searchspace.spec import SearchSpec
 from searchspace.stopping.registry import SCHEDULERS
 from searchspace.stopping.rung import rungs
-from searchspace.study import record_config, record_refusal
+from searchspace.study import (
+    config_of,
+    curve_of,
+    is_refused,
+    is_revived,
+    record_config,
+    record_refusal,
+    seed_of,
+)
 from trainables.config import Assignment, TrialConfig
+from trainables.errors import UserError
 
+RAISES = 10
+"""Times in a row that a space may raise."""
 PATIENCE = 200
 """Refused configurations in a row after which a space is taken to hold no more."""
 
@@ -37,9 +48,10 @@ class Asker:
         """Draw configurations for `task` from `space`, as many as `gate` lets through."""
         self._study, self._space, self._task, self._spec = study, space, task, spec
         self._gate = gate
-        self._ahead: tuple[optuna.Trial, TrialConfig] | None = None
-        self._known: dict[TrialConfig, int] = {}
-        self.asked = 0
+        self._ahead: list[tuple[optuna.Trial, TrialConfig]] = []
+        asked = [t for t in study.get_trials(deepcopy=False) if _is_asked(t)]
+        self._known = {config_of(trial): trial.number for trial in asked}
+        self.asked = len(asked)
 
     @property
     def done(self) -> bool:
@@ -50,44 +62,67 @@ class Asker:
         """Whether `ask` answers at once; it may wait all the same."""
         if not self._knows_enough(slots):
             return False
-        self._ahead = self._ahead or self._draw()
-        return self._gate.ready(self._ahead[1])
+        self._ahead = self._ahead or [self._draw()]
+        return self._gate.ready(self._ahead[0][1])
 
     def _knows_enough(self, slots: int) -> bool:
         """Whether all that the sampler is to know is known; always, but for a reproducible search."""
         if not self._spec.reproducible:
             return True
         trials = self._study.get_trials(deepcopy=False)
-        due = [t for t in trials if t.state != TrialState.WAITING][: -lag(slots)]
+        due = [t for t in trials if t.state != TrialState.WAITING and not is_revived(t)][: -lag(slots)]
         return all(is_known(trial, self._spec.grace_epochs) for trial in due)
 
-    def _draw(self) -> tuple[optuna.Trial, TrialConfig]:
-        trial = self._study.ask()
-        return trial, draw_config(self._space, trial, self._task, self._spec.pins)
+    def _draw(self, trial: optuna.Trial | None = None) -> tuple[optuna.Trial, TrialConfig]:
+        """Draw for `trial`, or a new one; a space that raises now and then costs what it raised for, and no trial."""
+        for _ in range(RAISES):
+            trial = trial or self._study.ask()
+            try:
+                return trial, draw_config(self._space, trial, self._task, self._spec.pins)
+            except UserError as error:
+                self._refuse(trial, str(error))
+                reason, trial = error, None
+        raise reason
+
+    def take_up(self) -> list[Running]:
+        """The trials that were begun and are not over, when a search is resumed; none is asked for twice."""
+        found = []
+        for known in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            trial = optuna.Trial(self._study, known._trial_id)
+            if is_refused(known):
+                self._study.tell(trial, state=TrialState.PRUNED)
+            elif _is_asked(known):
+                assignment = self._assignment(known.number, config_of(known), seed_of(known))
+                audited = bool(known.user_attrs.get("audited"))
+                assignment = assignment.model_copy(update={"rungs": ()}) if audited else assignment
+                found.append(Running(trial, assignment, curve_of(known), audited))
+            else:
+                self._ahead.append(self._draw(trial))
+        return found
 
     def ask(self) -> Running | None:
         """The next trial; None where the space holds no more."""
         for _ in range(PATIENCE):
-            trial, config = self._ahead or self._draw()
-            self._ahead = None
+            trial, config = self._ahead.pop(0) if self._ahead else self._draw()
             seed = derive_seed(self._spec.seed, "trial", trial.number)
-            record_config(trial, config, seed)
             reason = self._reason(trial, config)
             if not reason:
+                record_config(trial, config, seed)
                 self._known[config] = trial.number
                 self.asked += 1
                 return Running(trial, self._assignment(trial.number, config, seed))
-            record_refusal(trial, reason)
-            self._study.tell(trial, state=TrialState.PRUNED)
+            self._refuse(trial, reason)
         self.asked = self._spec.trials
         return None
 
     def close(self) -> None:
         """No more will be asked for; what was drawn ahead is not trained."""
-        if self._ahead is not None:
-            record_refusal(self._ahead[0], "the search was over")
-            self._study.tell(self._ahead[0], state=TrialState.PRUNED)
-            self._ahead = None
+        while self._ahead:
+            self._refuse(self._ahead.pop()[0], "the search was over")
+
+    def _refuse(self, trial: optuna.Trial, reason: str) -> None:
+        record_refusal(trial, reason)
+        self._study.tell(trial, state=TrialState.PRUNED)
 
     def _reason(self, trial: optuna.Trial, config: TrialConfig) -> str:
         if config in self._known:
@@ -103,3 +138,8 @@ class Asker:
             rungs=rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if waits else (),
             folder=str(spec.folder / "trials" / name),
         )  # fmt: skip
+
+
+def _is_asked(trial: FrozenTrial) -> bool:
+    """Whether a recorded trial is one of the search's own, to be trained or trained."""
+    return "config" in trial.user_attrs and not is_refused(trial) and not is_revived(trial)

@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from searchspace.interruption import Interrupted, LostError
 from searchspace.proof.verdict import NoWinnerError
 from trainables.errors import UserError
 
@@ -18,8 +19,10 @@ def run_command(function: Callable[..., Any]) -> None:
         app()
     except UserError as error:
         _fail(error, 2)
-    except NoWinnerError as error:
+    except (NoWinnerError, LostError) as error:
         _fail(error, 1)
+    except Interrupted as stop:
+        sys.exit(stop.code)
 
 
 def _fail(error: Exception, code: int) -> None:

@@ -21,6 +21,28 @@ PATIENCE = 60.0
 """Seconds that `flush` waits for the disk at most."""
 
 
+def mend(path: Path) -> int:
+    """Cut off what a writer that was killed left half-written at a journal's end; returns its bytes.
+
+    For who alone may write it: the lock that such a writer may have left is removed, too.
+    """
+    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    whole = size = path.stat().st_size
+    with path.open("rb") as file:
+        content = file.read()
+    while whole and not _is_entry(content[content.rfind(b"\n", 0, whole - 1) + 1 : whole]):
+        whole = content.rfind(b"\n", 0, whole - 1) + 1
+    os.truncate(path, whole)
+    return size - whole
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
 class WriteBehindJournal(BaseJournalBackend):
     """Entries in memory until they are in an Optuna journal file, soon after."""
 

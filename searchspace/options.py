@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import click
 import typer
+from click.core import ParameterSource
 from pydantic.fields import FieldInfo
 
 from trainables.config import Frozen
@@ -41,6 +43,14 @@ def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Calla
         return command
 
     return decorate
+
+
+def given_options() -> frozenset[str]:
+    """Fields whose options were given on the command line that is being run, rather than left at their defaults."""
+    context = click.get_current_context()
+    return frozenset(
+        name for name in context.params if context.get_parameter_source(name) != ParameterSource.DEFAULT
+    )  # fmt: skip
 
 
 def flag_of(record: type[Frozen], name: str) -> str:

@@ -4,10 +4,12 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
+from searchspace.interruption import Interruption
 from searchspace.spec import SearchSpec
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from trainables.shape import GangShape
 
 Say = Callable[[str], None]
+PATIENCE = 20.0
+"""Seconds that the end of a search waits for each gang."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class Plan:
     task: "Task"
     space: "Space"
     sampler: "SamplerName"
-    rule: "Rule"
+    new_rule: Callable[[], "Rule"]
+    """Makes the early-stopping rule, which knows of no trial yet."""
     shape: "GangShape"
 
     @property
@@ -60,22 +65,29 @@ def make_plan(
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     order = by_front(latencies) if "latency" in spec.objectives else by_merit
-    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
+    new_rule = partial(make_rule, spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
+    new_rule()  # which raises for what there is no rule for
     shape = GangShape(
         slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
         precision=spec.precision, memory_gb=spec.memory_gb,
     )  # fmt: skip
-    return Plan(data, task, space, sampler, rule, shape)
+    return Plan(data, task, space, sampler, new_rule, shape)
 
 
 @contextmanager
-def gangs(plan: Plan, folder: Path, when_warm: Callable[[int, "GangInfo"], None]) -> Iterator["GangPool"]:
-    """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train."""
+def gangs(
+    plan: Plan, folder: Path, when_warm: Callable[[int, "GangInfo"], None], interruption: Interruption | None = None
+) -> Iterator["GangPool"]:
+    """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train.
+
+    An `interruption` ends what they train with its epoch, and waits until that is saved.
+    """
     from trainables.gang import GangPool
 
-    pool = GangPool(plan.shape, plan.data, folder / "gangs", when_warm)
+    check = interruption.check if interruption else lambda: None
+    pool = GangPool(plan.shape, plan.data, folder / "gangs", when_warm, check)
     try:
         yield pool
     finally:
-        pool.close()
+        pool.close(None if interruption and interruption.is_asked() else PATIENCE)
         shutil.rmtree(folder / "gangs", ignore_errors=True)

@@ -23,7 +23,9 @@ GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_att
 def check_name(spec: SearchSpec) -> None:
     """Raise `UserError` if there is a search of this name already."""
     if spec.folder.exists():
-        raise UserError(f"--name {spec.name!r}: {str(spec.folder)!r} exists already; choose another name")
+        raise UserError(
+            f"--name {spec.name!r}: {str(spec.folder)!r} exists already; choose another name, or --resume it"
+        )
 
 
 def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tuple[str, ...]:

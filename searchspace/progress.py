@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainables.config import EpochReport
@@ -39,9 +39,16 @@ class Progress:
         self._warm: dict[int, float] = {}
         self._heard: set[int] = set()
         self._best = -math.inf
+        self._troubled = False
         self._first_step = 0.0
         self.epochs = 0
         self.training_seconds = 0.0
+
+    def look_back(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Hear of the trials that a search had, as its board tells them, before it was resumed."""
+        over = [row for row in rows if row["status"] not in {"running", "waiting"}]
+        self._heard = {row["trial"] for row in over}
+        self._best = max((row["score"] for row in over if row["status"] == "complete"), default=-math.inf)
 
     def warm(self, slot: int, info: "GangInfo") -> None:
         """Hear that a gang can train."""
@@ -53,6 +60,9 @@ class Progress:
         """Hear of one event of one trial."""
         if report is None:
             return
+        if report.trouble and not self._troubled:
+            self._troubled = True
+            self._clock.say(f"warning: trial {number} trains on without a new checkpoint: {report.trouble}")
         if event == "epoch":
             if not self.epochs:
                 self._first_step = self._clock.seconds - report.seconds

@@ -1,32 +1,51 @@
-"""How much of the stopped trials' checkpoints stays on disk: the best of them, within a budget."""
+"""How much of a search's checkpoints stays on disk: what is being trained, and the best of the others, in a budget."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
+from optuna.trial import FrozenTrial
+
+from searchspace.study import curve_of
 from trainables.config import EpochReport
 
 
 class Shelf:
-    """The checkpoints of trials that wait, or were stopped; one that is gone is trained anew if it is wanted."""
+    """The checkpoints of trials that wait, or are over; one that is gone is trained anew if it is wanted."""
 
-    def __init__(self, gigabytes: float) -> None:
-        """Hold that many GB (10^9 bytes)."""
+    def __init__(self, gigabytes: float, folder: Path, trials: Iterable[FrozenTrial] = ()) -> None:
+        """Hold that many GB (10^9 bytes), and what `trials` of an earlier part of the search left under `folder`."""
         self._budget = gigabytes * 1e9
         self._sizes: dict[Path, int] = {}
-        self._places: dict[Path, tuple[int, float]] = {}
+        self._reports: dict[Path, EpochReport] = {}
+        for trial in trials:
+            curve = curve_of(trial)
+            if curve and curve[-1].status != "failed":
+                self.put(folder / f"trial-{trial.number}", curve[-1])
 
     def put(self, trial: Path, report: EpochReport) -> list[Path]:
         """Keep the checkpoint in a trial's folder; returns the folders whose checkpoints were deleted to make room."""
         self._sizes[trial] = sum(file.stat().st_size for file in (trial / "checkpoints").glob("*"))
-        self._places[trial] = (report.epoch, report.merit)
+        self._reports[trial] = report
         gone = []
-        for worst in sorted(self._sizes, key=lambda folder: self._places[folder]):
+        for worst in self._worst_first():
             if sum(self._sizes.values()) <= self._budget:
                 break
             shutil.rmtree(worst / "checkpoints", ignore_errors=True)
             del self._sizes[worst]
             gone.append(worst)
         return gone
+
+    def _worst_first(self) -> list[Path]:
+        """Trials that are through, which nobody needs to train, then those that wait, and at last the best of all."""
+        through = {folder: self._reports[folder].status == "complete" for folder in self._sizes}
+        best = max((f for f in through if through[f]), key=lambda folder: self._reports[folder].merit, default=None)
+
+        def place(folder: Path) -> tuple[bool, bool, int, float]:
+            report = self._reports[folder]
+            return folder == best, not through[folder], report.epoch, report.merit
+
+        return sorted(self._sizes, key=place)
 
     def take(self, trial: Path) -> None:
         """A trial goes on: its checkpoint is in use, and not to be deleted."""

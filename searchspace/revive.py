@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.spec import SearchSpec, load_facts
-from searchspace.study import config_of, curve_of, load_study, seed_of, standing_of
+from searchspace.spec import SearchSpec
+from searchspace.study import config_of, curve_attributes, curve_of, load_study, seed_of, standing_of
 from trainables.config import Assignment, EpochReport
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
     from searchspace.progress import Clock
-    from trainables.data.summary import DataSummary
     from trainables.gang import GangPool
 
 
@@ -33,13 +32,6 @@ def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> Frozen
     if read_checkpoint(_folder(spec, number) / "checkpoints") is None:
         raise UserError(f"--revive {number}: there is no good checkpoint of it in {str(_folder(spec, number))!r}")
     return trials[number]
-
-
-def check_data(spec: SearchSpec, data: "DataSummary") -> None:
-    """Raise `UserError` if the data is not what the search was on."""
-    known = load_facts(spec.folder).get("data", {}).get("fingerprint")
-    if known != data.fingerprint:
-        raise UserError(f"--resume {spec.name!r}: --data {spec.data!r} has changed since (fingerprint {known})")
 
 
 def revive(spec: SearchSpec, number: int, pool: "GangPool", clock: "Clock") -> FrozenTrial:
@@ -76,7 +68,7 @@ def describe(study: optuna.Study, revived: FrozenTrial) -> str:
 def _revived(stopped: FrozenTrial, curve: list[EpochReport]) -> FrozenTrial:
     last = curve[-1]
     kept = {name: stopped.user_attrs[name] for name in ("config", "seed", "cost") if name in stopped.user_attrs}
-    attributes = kept | {"revives": stopped.number, "curve": [report.model_dump_json() for report in curve]}
+    attributes = kept | {"revives": stopped.number} | curve_attributes(curve)
     return optuna.trial.create_trial(
         state=TrialState.COMPLETE if last.status == "complete" else TrialState.FAIL,
         value=last.score if last.status == "complete" else None,

@@ -19,11 +19,17 @@ class Running:
     """Its reports so far."""
     audited: bool = False
     """Whether it runs on although it was held back, to see what that costs."""
+    losses: int = 0
+    """Trial actors that died with it."""
 
     @property
     def last(self) -> EpochReport:
         """Its newest report."""
         return self.curve[-1]
+
+    def next_go(self) -> Assignment:
+        """What a gang is given now."""
+        return self.assignment.model_copy(update={"known": self.last.epoch if self.curve else 0})
 
     def take(self, report: EpochReport) -> bool:
         """Add a report; False for an epoch that is known, which a resumed trial repeats."""

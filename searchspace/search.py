@@ -5,6 +5,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
+from searchspace.interruption import LostError
 from searchspace.spec import SearchSpec
 
 if TYPE_CHECKING:
@@ -17,14 +18,20 @@ HEAD = {"node:__internal_head__": 0.001}
 
 
 def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: "GangPool") -> None:
-    """Run `spec.trials` trials, or as many as the time budget holds."""
+    """Run what is left of `spec.trials` trials, or as many as the time budget holds.
+
+    Returns earlier, with nothing closed, if the search is asked to stop; raises `LostError` when the mailbox is gone.
+    All that is not over then can go on from the study.
+    """
     # The study is the record; Tune's own files would only cost time, and its console only noise.
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_WARN_INSUFFICIENT_RESOURCE_THRESHOLD_S"] = "1000000"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours is `Interruption`
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     from ray import tune
 
+    from searchspace.budget import TimeBudget
     from searchspace.scheduler import RungScheduler
     from searchspace.trial import Trial
 
@@ -37,10 +44,14 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
             tune_config=tune.TuneConfig(
                 num_samples=-1,  # the searcher knows when it is over, and how many run at a time
                 search_alg=searcher,
-                scheduler=RungScheduler(rule),
+                scheduler=RungScheduler(rule, searcher.is_stopping),
                 reuse_actors=True,
-                time_budget_s=spec.time_budget or None,
             ),
-            run_config=tune.RunConfig(name=spec.name, storage_path=scratch, verbose=0),
+            run_config=tune.RunConfig(
+                name=spec.name, storage_path=scratch, verbose=0, stop=TimeBudget(spec.time_budget or float("inf"))
+            ),
         ).fit()
-    searcher.end()
+    if searcher.lost:
+        raise LostError("the mailbox between the search and its gangs died")
+    if not searcher.is_stopping():
+        searcher.end()

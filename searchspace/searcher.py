@@ -1,10 +1,11 @@
 """The searcher: Ray Tune asks it for trials, and it tells the study truthfully what became of them.
 
-A trial may come to Tune more than once: what waited at a rung and may go on is suggested again, and takes up its
-checkpoint on whatever gang is free. To the study it is one trial, told when it is over.
+A trial may come to Tune more than once: what waited at a rung and may go on, and what was interrupted, is suggested
+again, and takes up its checkpoint on whatever gang is free. To the study it is one trial, told when it is over.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,43 +18,80 @@ from searchspace.proof.audit import choose_audited
 from searchspace.retention import Shelf
 from searchspace.running import Running
 from searchspace.spec import SearchSpec
+from searchspace.stopping.history import recall
 from searchspace.stopping.rule import Rule
-from searchspace.study import record_curve, record_stop, record_waiting
+from searchspace.study import (
+    history_of,
+    record_going_on,
+    record_pace,
+    record_reason,
+    record_report,
+    record_stop,
+    record_waiting,
+)
 from trainables.config import EpochReport, Status, failure
 
 Event = Literal["start", "epoch", "waits", "goes on", "audited", "complete", "pruned", "failed"]
 ENDS: dict[Status, Event] = {"complete": "complete", "running": "pruned", "failed": "failed"}
+MAX_LOSSES = 3
+"""Trial actors that one trial may outlive."""
 Listener = Callable[[Event, int, EpochReport | None], None]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a search is run by."""
+
+    slots: int
+    """Trials at a time."""
+    listener: Listener
+    """Hears of every event, after the study has it."""
+    is_asked_to_stop: Callable[[], bool] = lambda: False
+    """Whether every trial is to end with its epoch."""
+    is_reachable: Callable[[], bool] = lambda: True
+    """Whether those are there who carry trials to the gangs."""
 
 
 class StudySearcher(Searcher):
     """Ask and tell: COMPLETE only at full length, PRUNED where it was held back for good, FAIL with the reason."""
 
-    def __init__(
-        self, study: optuna.Study, asker: Asker, rule: Rule, spec: SearchSpec, slots: int, listener: Listener
-    ) -> None:
-        """Keep `slots` trials running; `listener` hears of every event, after the study has it."""
+    def __init__(self, study: optuna.Study, asker: Asker, rule: Rule, spec: SearchSpec, around: Surroundings) -> None:
+        """Take the search up where the study has it."""
         super().__init__(metric="merit", mode="max")
         self._study, self._asker, self._rule, self._spec = study, asker, rule, spec
-        self._slots, self._listen = slots, listener
-        self._open: dict[int, Running] = {}
+        self._slots, self._listen, self._around = around.slots, around.listener, around
+        trials = study.get_trials(deepcopy=False)
+        history = history_of(trials)
+        recall(rule, history)
+        self._order = max((event.order for event in history), default=-1)
+        self._open = {running.trial.number: running for running in asker.take_up()}
+        self._interrupted = [n for n, r in self._open.items() if r.audited or rule.standing(n) is None]
         self._training: dict[str, int] = {}
         self._audited: list[int] | None = None
-        self._shelf = Shelf(spec.keep_gb)
+        kept = [trial for trial in trials if trial.number not in self._interrupted]
+        self._shelf = Shelf(spec.keep_gb, spec.folder / "trials", kept)
+        self.lost = False
+        """Whether whoever carries the trials to the gangs is gone."""
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial to train as Tune's config; None while there is none, `FINISHED` when there will be none."""
         if len(self._training) >= self._slots:
             return None
-        running = self._next()
+        running = None if self.is_stopping() else self._next()
         if running is None:
             return None if self._training else Searcher.FINISHED
         self._training[trial_id] = running.trial.number
         self._shelf.take(Path(running.assignment.folder))
         config = {"trial": running.trial.number, "audited": running.audited}
-        return config | {"assignment": running.assignment.model_dump_json()}
+        return config | {"assignment": running.next_go().model_dump_json()}
+
+    def is_stopping(self) -> bool:
+        """Whether trials are to end with their epochs, and no others to begin."""
+        return self.lost or self._around.is_asked_to_stop()
 
     def _next(self) -> Running | None:
+        if self._interrupted:
+            return self._open[self._interrupted.pop(0)]
         if self._audited is not None:
             return self._next_audited()
         running = self._promoted() or self._new()
@@ -63,12 +101,14 @@ class StudySearcher(Searcher):
         return running
 
     def _promoted(self) -> Running | None:
-        number = self._rule.promote()
-        if number is None:
-            return None
-        record_waiting(self._open[number].trial, 0)
-        self._listen("goes on", number, self._open[number].last)
-        return self._open[number]
+        while (number := self._rule.promote()) is not None:
+            if number in self._open:  # and not over since, in an earlier part of a search that was extended
+                running = self._open[number]
+                self._order += 1
+                record_going_on(running.trial, self._order, running.last.epoch)
+                self._listen("goes on", number, running.last)
+                return running
+        return None
 
     def _new(self) -> Running | None:
         if self._asker.done or (self._training and not self._asker.is_ready(self._slots)):
@@ -82,7 +122,7 @@ class StudySearcher(Searcher):
     def _next_audited(self) -> Running | None:
         """One of those that run on to the end although they were held back; drawn when all else is done."""
         if self._audited is None:
-            self._audited = choose_audited(list(self._open), self._spec.audit, self._spec.seed)
+            self._audited = self._choose_audited()
         if not self._audited:
             return None
         running = self._open[self._audited.pop(0)]
@@ -93,29 +133,54 @@ class StudySearcher(Searcher):
         self._listen("audited", number, running.last)
         return running
 
+    def _choose_audited(self) -> list[int]:
+        """Those of the stopped trials that are to be audited and are not yet."""
+        done = [t.number for t in self._study.get_trials(deepcopy=False) if t.user_attrs.get("audited")]
+        chosen = choose_audited([*self._open, *done], self._spec.audit, self._spec.seed)
+        return [number for number in chosen if number not in done]
+
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Put one epoch into the study, once."""
         running = self._open[self._training[trial_id]]
         report = EpochReport.model_validate_json(result["report"])
-        if running.take(report) and report.status != "failed":
-            running.trial.report(report.score, report.epoch)
-            self._listen("epoch", running.trial.number, report)
+        if running.take(report):
+            self._record(running)
+            if report.status != "failed":
+                self._listen("epoch", running.trial.number, report)
+
+    def _record(self, running: Running) -> None:
+        self._order += 1
+        record_report(running.trial, self._order, running.last)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear that Tune is through with a trial: it is over, or it waits."""
         if result is not None and "report" in result:
             self.on_trial_result(trial_id, result)
         running = self._open[self._training.pop(trial_id)]
-        if error or not running.curve:
-            self._fail(running, "its trial actor was lost")
-        if running.last.status == "failed":
-            self._rule.fail(running.trial.number)
-        if running.last.status == "running":
+        number = running.trial.number
+        if error:
+            self._lose(running)
+        elif running.last.status != "running":
+            if running.last.status == "failed":
+                self._rule.fail(number)
+            self._tell(running, running.last.reason)
+        elif self._rule.standing(number) is not None and not running.audited:
             record_waiting(running.trial, running.last.epoch)
-            record_curve(running.trial, running.curve)
+            record_pace(running.trial, running.last)
             self._shelf.put(Path(running.assignment.folder), running.last)
-            self._listen("waits", running.trial.number, running.last)
+            self._listen("waits", number, running.last)
+
+    def _lose(self, running: Running) -> None:
+        """A trial's actor died: another takes the trial up, unless nobody can, or it was not the first."""
+        running.losses += 1
+        self.lost = self.lost or not self._around.is_reachable()
+        if self.lost:
+            return
+        if running.losses <= MAX_LOSSES:
+            self._interrupted.append(running.trial.number)
         else:
+            self._fail(running, f"its trial actor was lost {running.losses} times")
+            self._rule.fail(running.trial.number)
             self._tell(running, running.last.reason)
 
     def end(self) -> None:
@@ -132,14 +197,17 @@ class StudySearcher(Searcher):
 
     def _fail(self, running: Running, reason: str) -> None:
         running.curve.append(failure(running.assignment.trial, reason, running.last.epoch if running.curve else 0))
+        self._record(running)
 
     def _tell(self, running: Running, reason: str) -> None:
         trial, last = running.trial, running.last
         del self._open[trial.number]
-        record_curve(trial, running.curve, reason)
+        record_pace(trial, last)
         if last.status == "complete":
             self._study.tell(trial, last.score)
+            self._shelf.put(Path(running.assignment.folder), last)
         else:
+            record_reason(trial, reason)
             self._study.tell(trial, state=TrialState.FAIL if last.status == "failed" else TrialState.PRUNED)
         self._listen(ENDS[last.status], trial.number, last)
 

@@ -152,7 +152,10 @@ def load_space(reference: str) -> Space:
 
 def draw_config(space: Space, trial: optuna.Trial, task: Task, pins: dict[str, Any]) -> TrialConfig:
     """Configuration that `space` suggests, with `pins` held; raises `UserError` for a space that gives no valid one."""
-    values = space(cast(optuna.Trial, PinnedTrial(trial, pins)), task)
+    try:
+        values = space(cast(optuna.Trial, PinnedTrial(trial, pins)), task)
+    except Exception as error:  # whatever the user's function raises
+        raise UserError(f"the space raised {type(error).__name__}: {error}") from error
     try:
         return TrialConfig(**(values | pins))
     except (ValidationError, TypeError) as error:

@@ -146,7 +146,7 @@ class RunOptions(Frozen):
     price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
     """What an hour of the whole cluster costs, in any currency: the dry run says money, too."""
     resume: Annotated[str, Option(AFTERWARDS)] = ""
-    """Name of an earlier search to go back to, with --revive."""
+    """Name of a search to go on with: one that was cut off, or is to get more --trials, or a stopped one --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
     """Number of a stopped trial of that search, to train on from its checkpoint to its full length."""
 

@@ -1,6 +1,7 @@
 """The study: the one record of truth of a search, in an Optuna storage."""
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,17 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.journal import WriteBehindJournal
+from searchspace.journal import WriteBehindJournal, mend
 from searchspace.spec import SearchSpec
-from searchspace.stopping.rung import Standing
-from trainables.config import EpochReport, TrialConfig
+from searchspace.stopping.history import Event
+from searchspace.stopping.rung import Mark, Standing
+from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
 
 JOURNAL = "study.journal"
+REPORT, WENT_ON = "report-", "went-on-"
+"""Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -25,7 +29,7 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
     """New study of a search; raises `UserError` if the storage holds one of this name already, or cannot be reached."""
     if not spec.storage:
-        spec.folder.mkdir(parents=True)
+        spec.folder.mkdir(parents=True, exist_ok=True)
     try:
         study = optuna.create_study(
             storage=_storage_to_write(spec), study_name=spec.name, direction="maximize",
@@ -37,6 +41,18 @@ def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
         ) from error
     flush_study(study)
     return study
+
+
+def continue_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
+    """Study of a search that goes on; raises `UserError` where there is none."""
+    if not spec.storage:
+        if not (spec.folder / JOURNAL).is_file():
+            raise UserError(f"--resume {spec.name!r}: {str(spec.folder)!r} holds no {JOURNAL}")
+        mend(spec.folder / JOURNAL)
+    try:
+        return optuna.load_study(storage=_storage_to_write(spec), study_name=spec.name, sampler=sampler)
+    except KeyError as error:
+        raise UserError(f"--resume {spec.name!r}: no study of this name was recorded") from error
 
 
 def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
@@ -72,13 +88,46 @@ def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:
     trial.set_user_attr("seed", seed)
 
 
-def record_curve(trial: optuna.Trial, curve: list[EpochReport], reason: str = "") -> None:
-    """Keep every report so far, and why the trial ended before its full length, if it did."""
-    trial.set_user_attr("curve", [report.model_dump_json() for report in curve])
-    if curve[-1].epoch:
-        trial.set_user_attr("seconds_per_epoch", curve[-1].total_seconds / curve[-1].epoch)
-    if reason and curve[-1].status != "complete":
-        trial.set_user_attr("reason", reason)
+class Told(Frozen):
+    """One report as the study keeps it."""
+
+    order: int
+    """Its place among all that the search's early stopping heard."""
+    report: EpochReport
+    """What was reported."""
+
+
+def record_report(trial: optuna.Trial, order: int, report: EpochReport) -> None:
+    """Keep one epoch of a trial, or that it failed."""
+    if report.status != "failed":
+        trial.report(report.score, report.epoch)
+    trial.set_user_attr(_key(report), Told(order=order, report=report).model_dump_json())
+
+
+def curve_attributes(curve: Sequence[EpochReport]) -> dict[str, str]:
+    """A whole curve as `record_report` keeps it, of a trial that early stopping never heard of."""
+    return {_key(report): Told(order=-1, report=report).model_dump_json() for report in curve}
+
+
+def _key(report: EpochReport) -> str:
+    return REPORT + ("failed" if report.status == "failed" else f"{report.epoch:05d}")
+
+
+def record_pace(trial: optuna.Trial, last: EpochReport) -> None:
+    """Keep the seconds an epoch that a sampler may look at."""
+    if last.epoch:
+        trial.set_user_attr("seconds_per_epoch", last.total_seconds / last.epoch)
+
+
+def record_reason(trial: optuna.Trial, reason: str) -> None:
+    """Keep why a trial ended before its full length."""
+    trial.set_user_attr("reason", reason)
+
+
+def record_going_on(trial: optuna.Trial, order: int, epoch: int) -> None:
+    """Keep that a trial which waited at a rung goes on."""
+    trial.set_user_attr(f"{WENT_ON}{epoch:05d}", order)
+    record_waiting(trial, 0)
 
 
 def record_waiting(trial: optuna.Trial, epoch: int) -> None:
@@ -127,9 +176,39 @@ def seed_of(trial: FrozenTrial) -> int:
     return int(trial.user_attrs["seed"])
 
 
+def told_of(trial: FrozenTrial) -> list[Told]:
+    """All reports of a recorded trial, in the order of their epochs, a failure last."""
+    keys = sorted(key for key in trial.user_attrs if key.startswith(REPORT))
+    return [Told.model_validate_json(trial.user_attrs[key]) for key in keys]
+
+
 def curve_of(trial: FrozenTrial) -> list[EpochReport]:
-    """Reports of a trial that is over; empty while it runs."""
-    return [EpochReport.model_validate_json(text) for text in trial.user_attrs.get("curve", [])]
+    """Reports of a recorded trial so far."""
+    return [told.report for told in told_of(trial)]
+
+
+def is_revived(trial: FrozenTrial) -> bool:
+    """Whether a trial is one that was brought back after its search, which learnt nothing from it."""
+    return "revives" in trial.user_attrs
+
+
+def history_of(trials: Iterable[FrozenTrial]) -> list[Event]:
+    """What early stopping heard of these trials."""
+    return [event for trial in trials if not is_revived(trial) for event in _events(trial)]
+
+
+def _events(trial: FrozenTrial) -> Iterator[Event]:
+    number, stood = trial.number, standing_of(trial)
+    audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
+    for order, report in ((told.order, told.report) for told in told_of(trial)):
+        if report.status == "failed":
+            yield Event(order=order, trial=number, failed=True)
+        elif report.status == "running" and (audited_from is None or report.epoch <= audited_from):
+            mark = Mark(trial=number, epoch=report.epoch, merit=report.merit, seconds=report.total_seconds)
+            yield Event(order=order, trial=number, mark=mark)
+    for key, order in trial.user_attrs.items():
+        if key.startswith(WENT_ON):
+            yield Event(order=order, trial=number)
 
 
 def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:

@@ -39,7 +39,7 @@ def tracked(spec: SearchSpec, say: Any) -> Iterator[None]:
     """Upload to MLflow while the block runs, and wait a while for the rest at its end; a failure is a warning."""
     with (spec.folder / LOG).open("w") as log:
         command = [sys.executable, "-m", "searchspace.tracking", str(spec.folder)]
-        uploader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)  # noqa: S603  # this program
+        uploader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)  # noqa: S603  # this program
     try:
         yield
     finally:

@@ -15,7 +15,8 @@ class Trial(tune.Trainable):
         """Claim a slot, and begin the first trial on it."""
         self.mailbox = mailbox
         # Gangs start in the order of their slots, so the first trials go to those that are warm first.
-        self.slot: int = ray.get(mailbox.claim.remote(config["trial"]))
+        this = ray.get_runtime_context().current_actor
+        self.slot: int = ray.get(mailbox.claim.remote(config["trial"], this))
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -24,7 +25,7 @@ class Trial(tune.Trainable):
         while not ray.get(self.mailbox.assign.remote(self.slot, assignment)):
             # This slot's gang is gone for good; another's will be free sooner or later.
             ray.get(self.mailbox.release.remote(self.slot))
-            self.slot = ray.get(self.mailbox.claim.remote())
+            self.slot = ray.get(self.mailbox.claim.remote(0, ray.get_runtime_context().current_actor))
         return True
 
     def step(self) -> dict[str, Any]:

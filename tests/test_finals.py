@@ -18,7 +18,7 @@ from searchspace.proof.winner import evaluate_winner, open_test_split, retrain_w
 from searchspace.proof.wording import say_way
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
-from searchspace.study import create_study
+from searchspace.study import create_study, record_report
 from trainables.config import EpochReport, TrialConfig, failure
 from trainables.device import set_precision
 from trainables.group import Group
@@ -80,9 +80,8 @@ def record(study, scores, state, config=CONFIGS[0], val_loss=0.0):
     trial = study.ask()
     trial.set_user_attr("config", config.model_dump_json())
     curve = [EpochReport(trial="t", epoch=i, score=score, val_loss=val_loss) for i, score in enumerate(scores, start=1)]
-    for report in curve:
-        trial.report(report.score, report.epoch)
-    trial.set_user_attr("curve", [report.model_dump_json() for report in curve])
+    for order, report in enumerate(curve):
+        record_report(trial, order, report)
     study.tell(trial, scores[-1] if state == TrialState.COMPLETE else None, state=state)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from searchspace.boards.trials import rank_trials
 from searchspace.pareto import front, order, pareto_rows, ranks
-from searchspace.study import record_config, record_cost, record_curve
+from searchspace.study import record_config, record_cost, record_report
 from trainables.config import EpochReport, TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 
@@ -59,8 +59,7 @@ def ended(study, score, latency, length=3):
         record_cost(trial, ArchitectureCost(parameters=10, latency_ms=latency, size_mb=0.1, memory_mb=9.0, runs=9))
     status = "complete" if length == 3 else "running"
     report = EpochReport(trial="t", epoch=length, score=score, status=status, parameters=10)
-    record_curve(trial, [report], "stopped")
-    trial.report(score, length)
+    record_report(trial, 0, report)
     if status == "complete":
         study.tell(trial, score)
     else:

@@ -17,7 +17,15 @@ from searchspace.sampling.window import BEST, NEWEST, at_one_fidelity, choose_wi
 from searchspace.seeds import derive_seed
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.study import config_of, create_study, flush_study, record_curve, record_refusal, seconds_of
+from searchspace.study import (
+    config_of,
+    create_study,
+    flush_study,
+    record_pace,
+    record_refusal,
+    record_report,
+    seconds_of,
+)
 from trainables.config import EpochReport, TrialConfig
 from trainables.errors import UserError
 
@@ -46,11 +54,22 @@ def grown(sampler, size) -> tuple[optuna.Study, list[dict]]:
     return study, drawn
 
 
-def test_a_small_study_is_sampled_as_by_optuna():
-    plain = optuna.samplers.TPESampler(
-        n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True, seed=3
-    )
-    assert grown(make_sampler(3), 60)[1] == grown(plain, 60)[1]
+def test_a_small_study_is_sampled_as_by_optuna_of_a_seed_a_trial():
+    study, drawn = grown(make_sampler(3), 60)
+    again = optuna.create_study(direction="maximize")
+    again.add_trials(study.trials[:-1])
+    again.sampler = optuna.samplers.TPESampler(
+        n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True,
+        seed=derive_seed(3, "sampler", 59),
+    )  # fmt: skip
+    assert draw(again.ask()) == drawn[-1]
+
+
+def test_what_is_drawn_does_not_depend_on_what_this_process_drew_before():
+    study, drawn = grown(make_sampler(3), 60)
+    again = optuna.create_study(direction="maximize", sampler=make_sampler(3))
+    again.add_trials(study.trials[:-1])
+    assert draw(again.ask()) == drawn[-1]
 
 
 @pytest.fixture(scope="module")
@@ -214,8 +233,8 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     for score in (0.1, 0.9, 0.5):
         running = asker.ask()
         curve = [EpochReport(trial="t", epoch=3, score=score, status="complete")]
-        running.trial.report(score, 3)
-        record_curve(running.trial, curve)
+        record_report(running.trial, 0, curve[0])
+        record_pace(running.trial, curve[0])
         study.tell(running.trial, score)
     flush_study(study)
     configs = [config_of(trial) for trial in study.trials]

@@ -9,12 +9,12 @@ from searchspace.boards.table import sort_rows, to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.proof.audit import read_audit
 from searchspace.sampling.samplers import make_sampler
-from searchspace.searcher import StudySearcher
+from searchspace.searcher import StudySearcher, Surroundings
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import config_of, curve_of, flush_study, is_refused, load_study, standing_of
+from searchspace.study import config_of, curve_of, flush_study, is_refused, load_study, record_report, standing_of
 from searchspace.study import create_study as create_study_with
 from trainables.config import Assignment, EpochReport, TrialConfig, failure
 from trainables.errors import UserError
@@ -54,7 +54,7 @@ def make_searcher(spec, task, listener=lambda *_: None, space=default_space, slo
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     asker = Asker(study, space, task, spec, Refusing(refuse))
-    return StudySearcher(study, asker, rule, spec, slots, listener)
+    return StudySearcher(study, asker, rule, spec, Surroundings(slots, listener))
 
 
 @pytest.fixture
@@ -98,7 +98,11 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
     tell(searcher, "a", *[epoch(i, i / 10) for i in range(1, 9)], epoch(9, 0.9, "complete"))
     tell(searcher, "b", epoch(1, 0.05))
     tell(searcher, "c", epoch(1, 0.05), failure("t", "diverged", 2))
-    searcher.on_trial_complete("d", None, error=True)
+    for actor in "dijk":  # each dies, and the next takes the trial up
+        searcher.on_trial_complete(actor, None, error=True)
+        if actor != "k":
+            following = "dijk"["dijk".index(actor) + 1]
+            assert Assignment.model_validate_json(searcher.suggest(following)["assignment"]).trial == "trial-3"
     assert recorded(searcher, spec)[1].state == TrialState.RUNNING, "who waits at a rung is not over"
     searcher.end()
     trials = recorded(searcher, spec)
@@ -106,7 +110,7 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
     assert trials[0].value == 0.9
     assert trials[0].intermediate_values == {i: i / 10 for i in range(1, 10)}
     assert [t.user_attrs.get("reason") for t in trials] == [
-        None, "held back at epoch 1: rank 2 of 4, cut-off 0.1000", "diverged", "its trial actor was lost",
+        None, "held back at epoch 1: rank 2 of 4, cut-off 0.1000", "diverged", "its trial actor was lost 4 times",
     ]  # fmt: skip
     assert [event for event in searcher.heard if event[1] == 1] == [
         ("start", 1), ("epoch", 1), ("waits", 1), ("pruned", 1),
@@ -300,9 +304,8 @@ def trained(study, score, epochs, state):
     trial.suggest_float("lr", 0.001, 0.1)
     trial.set_user_attr("config", TrialConfig().model_dump_json())
     curve = [epoch(i, score, "complete" if i == 9 else "running") for i in range(1, epochs + 1)]
-    for r in curve:
-        trial.report(r.score, r.epoch)
-    trial.set_user_attr("curve", [r.model_dump_json() for r in curve])
+    for order, report in enumerate(curve):
+        record_report(trial, order, report)
     study.tell(trial, score if state == TrialState.COMPLETE else None, state=state)
 
 

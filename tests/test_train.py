@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import os
 import subprocess
 import sys
 import threading
@@ -289,10 +290,50 @@ def test_a_checkpoint_is_of_the_moment_it_was_asked_for(place, tmp_path, monkeyp
         assert torch.equal(tensor, then[name]), name
 
 
-def test_a_checkpoint_that_cannot_be_written_is_said(place, tmp_path):
+def test_a_disk_that_is_full_costs_a_checkpoint_and_no_trial(place, tmp_path):
     run = TrialRun(assignment(tmp_path), place)
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     run.folder.write_text("a file where the folder should be")
     run.save()
-    with pytest.raises(OSError, match="checkpoints"):
-        run.close()
+    run.close()
+    assert "checkpoints" in run.trouble
+    run.folder.unlink()
+    run.epoch()
+    run.save()
+    run.close()
+    assert run.trouble == ""
+    assert TrialRun(assignment(tmp_path), place).epochs == 1
+
+
+def test_a_rung_waits_for_a_disk_that_is_freed(place, tmp_path):
+    run = TrialRun(assignment(tmp_path), place)
+    run.epoch()
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    run.folder.write_text("a file where the folder should be")
+    threading.Timer(1.5, run.folder.unlink).start()
+    run.keep()
+    assert run.trouble == ""
+    assert TrialRun(assignment(tmp_path), place).epochs == 1
+
+
+def test_a_disk_that_hangs_is_not_waited_for_between_rungs(place, tmp_path):
+    run = TrialRun(assignment(tmp_path), place)
+    run.folder.mkdir(parents=True)
+    os.mkfifo(run.folder / "epoch-00001.safetensors.partial")  # whoever opens it to write waits for a reader
+    run.epoch()
+    run.save()
+    run.epoch()
+    run.save()  # skipped, as the one before is still being written
+    reader = os.open(run.folder / "epoch-00001.safetensors.partial", os.O_RDONLY | os.O_NONBLOCK)
+    os.close(reader)
+    run.close()
+    run.epoch()
+    run.keep()
+    assert TrialRun(assignment(tmp_path), place).epochs == 3
+
+
+def test_what_a_checkpoint_has_beyond_the_study_is_told_again(place, tmp_path):
+    run = TrialRun(assignment(tmp_path), place)
+    reports = [run.epoch() for _ in range(3)]
+    run.keep()
+    assert TrialRun(assignment(tmp_path), place).reports == reports

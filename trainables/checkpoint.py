@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import os
 import shutil
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,8 +12,13 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
-"""Writes this process's checkpoints."""
+from trainables.config import EpochReport
+from trainables.files import write_atomically
+
+PATIENCE = 60.0
+"""Seconds that a trial waits for its checkpoint at a rung, where another gang may take it up."""
+RETRY = 1.0
+"""Seconds until what could not be written there is tried again."""
 INDEX = "checkpoint.json"
 """Names the newest good file, its hash and what is not a tensor; replaced last, in one rename."""
 
@@ -28,6 +33,8 @@ class Checkpoint:
     """Images a forward pass, after out-of-memory halvings."""
     seconds: float
     """Seconds of all epochs so far."""
+    reports: tuple[EpochReport, ...]
+    """Of all epochs so far: whoever goes on tells those again that nobody has heard, or written down, before."""
     tensors: dict[str, Tensor]
     """Weights, averages, optimizer state, generator state, by dotted name."""
 
@@ -39,7 +46,8 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     file = f"epoch-{checkpoint.epoch:05d}.safetensors"
     write_atomically(folder / file, content)
     facts = {"epoch": checkpoint.epoch, "micro_batch": checkpoint.micro_batch, "seconds": checkpoint.seconds}
-    index = {"file": file, **facts, "blake2b": _hash(content)}
+    reports = [report.model_dump() for report in checkpoint.reports]
+    index = {"file": file, **facts, "reports": reports, "blake2b": _hash(content)}
     write_atomically(folder / INDEX, json.dumps(index).encode())
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != file:
@@ -47,24 +55,47 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 class Writer:
-    """Writes one trial's checkpoints in the background: training goes on while the disk is busy."""
+    """Writes one trial's checkpoints in the background: training goes on while the disk is busy, full, or gone."""
 
     def __init__(self, folder: Path) -> None:
         """Write into `folder`."""
         self._folder = folder
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
+        self.trouble = ""
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Begin to write a copy of `checkpoint`; raises what stood in the way of the one before."""
-        self.close()
-        copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in checkpoint.tensors.items()}
-        self._writing = THREAD.submit(write_checkpoint, self._folder, replace(checkpoint, tensors=copies))
+        """Begin to write a copy of `checkpoint`, unless the one before is still being written."""
+        if self.close(patience=0.0):
+            copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in checkpoint.tensors.items()}
+            kept = replace(checkpoint, tensors=copies)
+            self._writing = self._thread.submit(write_checkpoint, self._folder, kept)
 
-    def close(self) -> None:
-        """Wait until nothing is being written; raises what stood in its way."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            writing.result()
+    def close(self, patience: float = PATIENCE) -> bool:
+        """Wait until nothing is being written; whether that came to be within `patience`, in seconds.
+
+        What stood in the way of the last write is in `trouble`; the checkpoint before it is still there.
+        """
+        if self._writing is not None:
+            try:
+                self._writing.result(patience)
+                self.trouble = ""
+            except TimeoutError:
+                self.trouble = f"its disk has not answered for {patience:.0f} s" if patience else self.trouble
+                return False
+            except OSError as error:
+                self.trouble = f"{type(error).__name__}: {error}"
+            self._writing = None
+        return True
+
+    def keep(self, checkpoint: Checkpoint) -> None:
+        """Write `checkpoint` and wait for it, trying again for a while: a disk that is full may be freed."""
+        deadline = time.monotonic() + PATIENCE
+        while self.close(deadline - time.monotonic()) and time.monotonic() < deadline:
+            self.write(checkpoint)
+            if self.close(max(0.0, deadline - time.monotonic())) and not self.trouble:
+                return
+            time.sleep(RETRY)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
@@ -72,12 +103,12 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     try:
         index = json.loads((folder / INDEX).read_text())
         content = (folder / index["file"]).read_bytes()
+        reports = tuple(EpochReport.model_validate(report) for report in index["reports"])
         facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")}
-    except (FileNotFoundError, json.JSONDecodeError, KeyError):
+        good = _hash(content) == index["blake2b"]
+    except (OSError, ValueError, KeyError, TypeError):  # torn, emptied, or not ours
         return None
-    if _hash(content) != index["blake2b"]:
-        return None
-    return Checkpoint(**facts, tensors=load(content))
+    return Checkpoint(**facts, reports=reports, tensors=load(content)) if good else None
 
 
 def remove_checkpoints(folder: Path) -> None:
@@ -113,16 +144,6 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors whose names begin with `prefix`, named without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside `path`, flush to disk, rename."""
-    beside = path.with_name(path.name + ".partial")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _hash(content: bytes) -> str:

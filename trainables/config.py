@@ -91,6 +91,8 @@ class Assignment(Frozen):
     """Full length, in epochs: the schedule's end."""
     rungs: tuple[int, ...] = ()
     """Epochs after which the gang waits for the word to go on."""
+    known: int = Field(0, ge=0)
+    """Epochs whose reports are written down; those that a checkpoint has beyond are told again."""
     folder: str
     """Where checkpoints and errors of this trial go; on storage that every node sees."""
     checkpoint_seconds: float = Field(10.0, ge=0.0)
@@ -134,6 +136,8 @@ class EpochReport(Frozen):
     """Whether the trial goes on, has run its full length, or failed."""
     reason: str = ""
     """Why it failed: `diverged`, `out of memory`, or the error's one line."""
+    trouble: str = ""
+    """Why its newest checkpoint could not be written, if it could not; it trains on."""
 
     @property
     def merit(self) -> float:

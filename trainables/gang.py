@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 import ray.train
+from ray.exceptions import RayError
 
 from trainables.config import Assignment, EpochReport
 from trainables.data.summary import DataSummary
@@ -28,9 +29,13 @@ class GangPool:
         data: DataSummary,
         folder: Path,
         when_warm: Callable[[int, GangInfo], None] | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Begin to start the gangs, and return; `when_warm` hears, from a thread, of each slot that can train."""
-        self.shape, self._data, self._folder = shape, data, folder
+        """Begin to start the gangs, and return; `when_warm` hears, from a thread, of each slot that can train.
+
+        `check` is called after each epoch of `train`, and may raise to end it; its gangs save what they have.
+        """
+        self.shape, self._data, self._folder, self._check = shape, data, folder, check
         self._when_warm = when_warm or (lambda _slot, _info: None)
         self.mailbox: Any = (
             ray.remote(Mailbox)
@@ -111,20 +116,30 @@ class GangPool:
                     listen(report)
                     if report.status != "running":
                         return report
+                    self._check()
             finally:
                 ray.get(self.mailbox.release.remote(slot))
 
         with ThreadPoolExecutor(max_workers=self.shape.slots) as threads:
             return list(threads.map(follow, assignments))
 
-    def close(self) -> None:
-        """Send all gangs home and wait for them."""
-        ray.get(self.mailbox.close.remote())
+    def is_reachable(self) -> bool:
+        """Whether the mailbox answers."""
+        try:
+            return bool(ray.get(self.mailbox.ping.remote(), timeout=10))
+        except RayError:
+            return False
+
+    def close(self, patience: float | None = 20.0) -> None:
+        """Send all gangs home and wait for them, `patience` seconds each at most, or as long as it takes."""
         for start in self._starts:
             start.cancel()
+        if not self.is_reachable():
+            return  # nobody can be told: they end with this process's part in the cluster
+        ray.get(self.mailbox.close.remote())
         for thread in self._fits:
             if thread.ident is not None:
-                thread.join(timeout=20)
+                thread.join(timeout=patience)
 
 
 def gang_loop(args: dict[str, Any]) -> None:

@@ -2,13 +2,19 @@
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from ray.exceptions import RayActorError
 
 from trainables.config import Assignment, EpochReport, Frozen, failure
 
 MAX_DEATHS = 2
-"""Worker groups that one assignment may outlive; the next one to die takes the trial with it."""
+"""Worker groups that one epoch of an assignment may outlive; the next one to die takes the trial with it."""
+
+OWNER_CHECK = 2.0
+"""Seconds that whoever waits for a slot waits, before it is asked whether their owners are alive."""
 
 
 class GangInfo(Frozen):
@@ -44,6 +50,10 @@ class Desk:
     reports: deque[EpochReport] = field(default_factory=deque)
     broken: str = ""
     """Why this slot's gang is gone for good."""
+    excused: bool = False
+    """Whether the present worker group's end is known to come, from outside."""
+    owner: Any = None
+    """The trial actor that holds the slot, if one does."""
     placement_group: Any = None
     """What its present worker group holds of the cluster."""
 
@@ -59,24 +69,43 @@ class Mailbox:
 
     # What owners of a slot call.
 
-    async def claim(self, preferred: int = 0) -> int:
-        """Wait for a free slot and take it, the preferred one if it is free; a broken one only when all are."""
+    async def claim(self, preferred: int = 0, owner: Any = None) -> int:
+        """Wait for a free slot and take it, the preferred one if it is free; a broken one only when all are.
+
+        A slot whose `owner`, an actor, has died is free again.
+        """
 
         def usable() -> list[int]:
             whole = {slot: desk for slot, desk in self._desks.items() if not desk.broken} or self._desks
             return [slot for slot, desk in whole.items() if desk.free]
 
         async with self._changed:
-            await self._changed.wait_for(usable)
+            while not usable():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), OWNER_CHECK)
+                    continue
+                await self._free_the_dead()
             slot = preferred if preferred in usable() else usable()[0]
-            self._desks[slot].free = False
+            self._desks[slot].free, self._desks[slot].owner = False, owner
             return slot
+
+    async def _free_the_dead(self) -> None:
+        for desk in self._desks.values():
+            if desk.owner is None:
+                continue
+            try:
+                await asyncio.wait_for(asyncio.wrap_future(desk.owner.__ray_ready__.remote().future()), 0.1)
+            except RayActorError:
+                self._put(desk, None)
+                desk.free, desk.owner = True, None
+            except TimeoutError:
+                pass  # alive, and busy
 
     async def release(self, slot: int) -> None:
         """Give a slot back; whatever its gang is training is stopped."""
         async with self._changed:
             self._put(self._desks[slot], None)
-            self._desks[slot].free = True
+            self._desks[slot].free, self._desks[slot].owner = True, None
             self._changed.notify_all()
 
     async def assign(self, slot: int, assignment: Assignment) -> bool:
@@ -100,6 +129,10 @@ class Mailbox:
             report = desk.reports.popleft()
             desk.delivered = report.epoch
             return report
+
+    async def ping(self) -> bool:
+        """Say that the mailbox is there."""
+        return True
 
     async def warm(self, slot: int) -> GangInfo | None:
         """Wait until the gang of `slot` has said what it is; None if it is gone for good, or sent home."""
@@ -174,12 +207,18 @@ class Mailbox:
             if sequence == desk.sequence and (report.epoch > desk.reported or report.status == "failed"):
                 desk.reported = report.epoch
                 desk.reports.append(report)
+                if desk.assignment is not None and desk.assignment.attempt:  # it got further than the one that died
+                    desk.assignment = desk.assignment.model_copy(update={"attempt": 0})
                 if report.status != "running":
                     desk.assignment = None
                 self._changed.notify_all()
             if wait:
                 await self._changed.wait_for(lambda: desk.sequence != sequence or desk.granted >= report.epoch)
             return desk.sequence == sequence
+
+    async def excuse(self, slot: int) -> None:
+        """The workers of `slot` are about to be taken away: that they die is not their assignment's doing."""
+        self._desks[slot].excused = True
 
     async def shrink(self, slot: int, sequence: int, micro_batch: int) -> None:
         """After an out-of-memory of a gang of several workers: the next group takes smaller micro-batches."""
@@ -197,7 +236,9 @@ class Mailbox:
         desk.reports.clear()
 
     def _begin_again(self, desk: Desk, assignment: Assignment) -> None:
-        if assignment.attempt >= MAX_DEATHS:
+        if desk.excused:
+            desk.excused = False
+        elif assignment.attempt >= MAX_DEATHS:
             deaths = assignment.attempt + 1
             desk.reports.append(failure(assignment.trial, f"its workers died {deaths} times", max(0, desk.reported)))
             desk.assignment = None

@@ -79,6 +79,8 @@ class TrialRun:
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
         self.epochs, self.total_seconds = 0, 0.0
+        self.reports: list[EpochReport] = []
+        self._kept = -1
         self._writer = checkpoints.Writer(self.folder)
         self._resume()
         self.saved = time.perf_counter()
@@ -146,13 +148,15 @@ class TrialRun:
             scored = evaluate(self.kept, self.evaluated(), rows, group).report(assignment.metric)
         seconds = time.perf_counter() - started
         self.total_seconds += seconds
-        return EpochReport(
+        report = EpochReport(
             trial=assignment.trial, epoch=self.epochs, **scored, train_loss=train_loss,
             seconds=seconds, total_seconds=self.total_seconds, images_per_second=len(self.rows) / trained,
             parameters=self.parameters, micro_batch=self.micro_batch,
             setup_seconds=self.setup_seconds if self.epochs == 1 else 0.0,
             status="complete" if self.done else "running",
         )  # fmt: skip
+        self.reports.append(report)
+        return report
 
     def ready_kept(self) -> None:
         """Give the averaged weights the buffers that belong to them: batch norm's statistics, from training images."""
@@ -219,15 +223,30 @@ class TrialRun:
     def save(self) -> None:
         """Begin to write a checkpoint of this epoch, from a copy, while training goes on.
 
-        Rank 0's is the gang's, but every worker may go on from it. Raises what stood in the way of the one before.
+        Rank 0's is the gang's, but every worker may go on from it.
         """
+        if self.place.group.rank == 0:
+            self._writer.write(self._checkpoint())
+        self.saved = time.perf_counter()
+
+    def keep(self) -> None:
+        """Write a checkpoint of this epoch, once, and wait for it: another gang may go on from it at once."""
+        if self.place.group.rank == 0 and self._kept != self.epochs:
+            self._writer.keep(self._checkpoint())
+        self._kept = self.epochs
+        self.saved = time.perf_counter()
+
+    def _checkpoint(self) -> Checkpoint:
         tensors = {f"weights.{k}": v for k, v in self.learner.state_dict().items()}
         tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         tensors |= checkpoints.optimizer_tensors(self.optimizer)
         tensors["generator"] = torch.get_rng_state()
-        if self.place.group.rank == 0:
-            self._writer.write(Checkpoint(self.epochs, self.micro_batch, self.total_seconds, tensors))
-        self.saved = time.perf_counter()
+        return Checkpoint(self.epochs, self.micro_batch, self.total_seconds, tuple(self.reports), tensors)
+
+    @property
+    def trouble(self) -> str:
+        """Why the newest checkpoint could not be written; empty where it could."""
+        return self._writer.trouble
 
     def close(self) -> None:
         """Wait for the checkpoint that is being written."""
@@ -251,7 +270,8 @@ class TrialRun:
         checkpoints.restore_optimizer(self.optimizer, found.tensors)
         if self.place.group.rank == 0:
             torch.set_rng_state(found.tensors["generator"])
-        self.epochs, self.total_seconds = found.epoch, found.seconds
+        self.epochs, self.total_seconds, self.reports = found.epoch, found.seconds, list(found.reports)
+        self._kept = self.epochs
         self.micro_batch = min(found.micro_batch or self.micro_batch, self.micro_batch or found.micro_batch)
 
     def kept_state(self) -> dict[str, Tensor]:

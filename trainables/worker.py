@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections import deque
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from trainables.errors import OutOfMemoryError
 from trainables.group import Group, lost_peer
 from trainables.mailbox import GangInfo
 from trainables.predictions import write_predictions, write_validation
+from trainables.preemption import is_preempted
 from trainables.probe import probe
 from trainables.shape import GangShape
 from trainables.timing import write_timing
@@ -121,24 +123,34 @@ class Post:
             self._run(run, assignment)
 
     def _run(self, run: TrialRun, assignment: Assignment) -> None:
+        for report in self._reports(run, assignment):
+            said = report.model_copy(update={"trouble": run.trouble}) if run.trouble else report
+            if not self._go_on(said, assignment):
+                break
+            if self.place.group.from_first(is_preempted()):
+                run.keep()
+                ray.get(self.mailbox.excuse.remote(self.slot))
+            elif run.seconds_since_save() >= assignment.checkpoint_seconds:
+                run.save()
+        if report.status == "running":
+            run.keep()  # it was told to stop, and may be told to go on
+        elif report.status == "failed" and self.place.group.rank == 0:
+            run.forget()
+
+    def _reports(self, run: TrialRun, assignment: Assignment) -> Iterator[EpochReport]:
+        """Reports of the epochs that the checkpoint has beyond those known, then of those trained here."""
+        yield from [report for report in run.reports if report.epoch > assignment.known]
         while not run.done:
             wait = time.perf_counter() - self.told
             report = run.epoch().model_copy(update={"wait_seconds": wait})
             if not _finite(report):
                 report = failure(assignment.trial, "diverged", report.epoch)
+            elif run.done:
+                self._leave_outcome(run, assignment)
+                run.keep()
             elif report.epoch in assignment.rungs:
-                run.save()  # whoever is told to wait here may go on from another gang at once
-                run.close()
-            if run.done and assignment.kind == "winner" and self.place.group.rank == 0:
-                write_weights(Path(assignment.folder), assignment, run)
-            if report.status == "complete" and assignment.kind == "final" and self.place.group.rank == 0:
-                write_validation(Path(assignment.folder), run)
-            if not self._go_on(report, assignment):
-                break
-            if run.seconds_since_save() >= assignment.checkpoint_seconds:
-                run.save()
-        if self.place.group.rank == 0 and (run.done or report.status == "failed"):
-            run.forget()
+                run.keep()  # whoever is told to wait here may go on from another gang at once
+            yield report
 
     def _go_on(self, report: EpochReport, assignment: Assignment) -> bool:
         """Tell a report; whether to train on, as rank 0 hears it from the mailbox."""
@@ -147,6 +159,12 @@ class Post:
             self._tell(report, wait=report.epoch in assignment.rungs)
             verdict = report.status == "running" and self._verdict(report.epoch in assignment.rungs)
         return self.place.group.from_first(verdict)
+
+    def _leave_outcome(self, run: TrialRun, assignment: Assignment) -> None:
+        if self.place.group.rank == 0 and assignment.kind == "winner":
+            write_weights(Path(assignment.folder), assignment, run)
+        if self.place.group.rank == 0 and assignment.kind == "final":
+            write_validation(Path(assignment.folder), run)
 
     def _out_of_memory(self, assignment: Assignment, error: OutOfMemoryError) -> None:
         if self.place.group.world == 1 or error.micro_batch < 1:

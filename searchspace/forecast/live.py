@@ -32,8 +32,14 @@ FAVOURITES = 8
 class Foresight:
     """Forecasts one search while it runs; a listener of the searcher."""
 
-    def __init__(self, spec: SearchSpec, task: Task, shape: GangShape, study: optuna.Study, clock: "Clock") -> None:
-        """Forecast the search `study` of `spec` on gangs of `shape`, and say it by `clock`."""
+    def __init__(
+        self, spec: SearchSpec, task: Task, shape: GangShape, study: optuna.Study, clock: "Clock", quiet: bool = False
+    ) -> None:
+        """Forecast the search `study` of `spec` on gangs of `shape`, and say it by `clock`.
+
+        `quiet` says nothing: what is left of a search that was resumed is no search.
+        """
+        self._quiet = quiet
         self._spec, self._task, self._shape, self._study, self.clock = spec, task, shape, study, clock
         self.forecasts: list[Forecast] = []
         self._curves: dict[int, list[EpochReport]] = {}
@@ -46,7 +52,7 @@ class Foresight:
 
     def look_back(self) -> None:
         """Forecast from an earlier dry run, if there was one like it."""
-        measured = known_measured(self._spec, self._task, self._shape)
+        measured = None if self._quiet else known_measured(self._spec, self._task, self._shape)
         if measured is not None and measured.costs.by_model:
             self._say(measured.costs, self._known("an earlier dry run", measured.start))
 
@@ -56,7 +62,7 @@ class Foresight:
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
         """Hear of one event of one trial; forecast when enough trials came to their first rung."""
-        if report is None or event != "epoch" or self._thinking is not None:
+        if self._quiet or report is None or event != "epoch" or self._thinking is not None:
             return
         self._first_step = self._first_step or self.clock.seconds - report.seconds
         self._curves.setdefault(number, []).append(report)

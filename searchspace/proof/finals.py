@@ -3,6 +3,7 @@
 The best of 64 noisy validation scores flatters itself; a fresh seed does not know that it won.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from searchspace.proof.verdict import Contender, Finalist, NoWinnerError, join, 
 from searchspace.proof.wording import tell_doubts
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
-from searchspace.study import config_of, curve_of, put_record
+from searchspace.study import config_of, curve_of, get_record, put_record
 from trainables.config import Assignment, EpochReport
 from trainables.scores import METRICS
 
@@ -51,11 +52,13 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say
     seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
     say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
     tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in chosen]
-    reports = pool.train(tasks, _announcer(spec, say))
-    ended = dict(zip([task.folder for task in tasks], reports, strict=True))
+    ended = {task.folder: report for task in tasks if (report := _known_end(study, task))}
+    left = [task for task in tasks if task.folder not in ended]
+    reports = pool.train(left, _announcer(spec, study, say))
+    ended |= dict(zip([task.folder for task in left], reports, strict=True))
     labels, contenders = _gather(spec, chosen, ended)
     if not contenders:
-        raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({reports[0].reason})")
+        raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({ended[tasks[0].folder].reason})")
     joined = join(contenders[:MEMBERS]) if spec.ensemble else None
     if spec.ensemble and joined is None:
         say("no ensemble: it takes two finalists that ended with the same seed")
@@ -63,6 +66,8 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say
     finalists = judge(spec.metric, contenders, labels, derive_seed(spec.seed, "verdict"))
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     put_record(study, "winner", finalists[0].name)
+    for task in tasks:
+        shutil.rmtree(Path(task.folder) / "checkpoints", ignore_errors=True)  # nobody goes on from them
     for doubt in tell_doubts(spec.metric, finalists):
         say(doubt)
     return finalists
@@ -96,9 +101,20 @@ def _why(study: optuna.Study) -> str:
     return "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
 
 
-def _announcer(spec: SearchSpec, say: Say) -> Callable[[EpochReport], None]:
+def _known_end(study: optuna.Study, task: Assignment) -> EpochReport | None:
+    """What a final came to in an earlier part of a search that was resumed; None if it has to be trained."""
+    from trainables.predictions import VALIDATION
+
+    found = get_record(study, task.trial)
+    report = EpochReport.model_validate(found) if found else None
+    there = (Path(task.folder) / VALIDATION).is_file()
+    return report if report and (there or report.status == "failed") else None
+
+
+def _announcer(spec: SearchSpec, study: optuna.Study, say: Say) -> Callable[[EpochReport], None]:
     def announce(report: EpochReport) -> None:
         if report.status != "running":
+            put_record(study, report.trial, report.model_dump())
             outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
             say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 

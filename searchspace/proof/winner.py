@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,22 +15,30 @@ from searchspace.proof.verdict import Finalist, NoWinnerError
 from searchspace.proof.wording import say_name
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
-from searchspace.study import config_of
+from searchspace.study import config_of, get_record, put_record
 from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.files import write_atomically
 from trainables.metrics import TestMetrics, measure
 
 if TYPE_CHECKING:
     from trainables.gang import GangPool
 
 METRICS = "metrics.json"
+RETRAINED = "retrained"
+"""Record of the study: the name of the winner that has been retrained."""
 
 
 def retrain_winner(
     spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", say: Callable[[str], None]
 ) -> None:
-    """Train the winner on train+val into `winner/`, an ensemble's members side by side; raises `NoWinnerError`."""
+    """Train the winner on train+val into `winner/`, an ensemble's members side by side; raises `NoWinnerError`.
+
+    Does nothing if that was done before.
+    """
     from trainables.weights import member_folder, write_ensemble
 
+    if get_record(study, RETRAINED) == winner.name:
+        return
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     configs = [config_of(trials[number]) for number in winner.members]
     say(f"winner: {say_name(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val")
@@ -47,21 +56,45 @@ def retrain_winner(
         _must_end_well(report)
     if not whole:
         write_ensemble(folder, len(tasks))
+    put_record(study, RETRAINED, winner.name)
+    for task in tasks:
+        shutil.rmtree(Path(task.folder) / "checkpoints", ignore_errors=True)
 
 
 def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
-    """Open the test split, once for this search, evaluate the retrained winner on it, and write the metrics."""
-    from trainables.predictions import read_predictions
+    """Open the test split, once for this winner, evaluate it there, and write the metrics.
+
+    Where a search was cut off after that, they are read, or the same winner is evaluated by the same permit.
+    """
+    from trainables.predictions import PERMIT, read_predictions
 
     folder = spec.folder / "winner"
-    open_test_split(folder)
+    if (folder / METRICS).is_file():
+        return TestMetrics.model_validate_json((folder / METRICS).read_text())
+    if not (folder / PERMIT).is_file():
+        open_test_split(folder)
     config = TrialConfig()  # a test trains nothing
     task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
     _must_end_well(pool.train([task])[0])
     metrics = measure(*read_predictions(folder), classes, derive_seed(spec.seed, "bootstrap"))
-    (folder / METRICS).write_text(metrics.model_dump_json(indent=1))
     write_confusion(folder, metrics)
+    write_atomically(folder / METRICS, metrics.model_dump_json(indent=1).encode())
     return metrics
+
+
+def put_aside(spec: SearchSpec, study: optuna.Study) -> None:
+    """Make room for another winner, where a search that had one is extended: `winner/` becomes `winner-1/`."""
+    if get_record(study, RETRAINED) is None:
+        return
+    count = len(earlier_winners(spec.folder)) + 1
+    if (spec.folder / "winner").is_dir():
+        (spec.folder / "winner").rename(spec.folder / f"winner-{count}")
+    put_record(study, RETRAINED, None)
+
+
+def earlier_winners(folder: Path) -> list[Path]:
+    """Folders of the winners that a search had before it was extended; each has opened the test split."""
+    return sorted(folder.glob("winner-[0-9]*"))
 
 
 def open_test_split(folder: Path) -> None:

@@ -79,7 +79,7 @@ def make_sampler(
     """The sampler of a search on so many slots, shown `earlier` trials of other searches besides the study's own."""
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     sampler = SAMPLERS[name]
-    return WindowedSampler(sampler.make(spec.seed), make_view(spec, sampler.full_length_only, earlier, slots))
+    return WindowedSampler(sampler.make, spec.seed, make_view(spec, sampler.full_length_only, earlier, slots))
 
 
 def lag(slots: int) -> int:

@@ -9,6 +9,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.seeds import derive_seed
 from searchspace.study import is_refused, is_waiting
 
 BEST, NEWEST = 64, 128
@@ -20,28 +21,36 @@ View = Callable[[list[FrozenTrial], int], list[FrozenTrial]]
 
 
 class WindowedSampler(BaseSampler):
-    """Any sampler of Optuna's, on a view of the study."""
+    """Any sampler of Optuna's, on a view of the study, seeded anew for each trial.
 
-    def __init__(self, inner: BaseSampler, view: View) -> None:
-        """Show `inner` what `view` makes of the study."""
-        self._inner, self._view = inner, view
+    So what is drawn for a trial depends on its number and on what is known, not on what this process drew before: a
+    search that is resumed asks what it would have asked.
+    """
+
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int, view: View) -> None:
+        """Show what `view` makes of the study to what `make` makes of a seed."""
+        self._make, self._seed, self._view = make, seed, view
+        self._inner = make(seed)
         self._newest: tuple[int, optuna.Study] | None = None
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The inner sampler's, on the window."""
-        return self._inner.infer_relative_search_space(self._window(study, trial), trial)
+        window = self._window(study, trial)
+        return self._inner.infer_relative_search_space(window, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The inner sampler's, on the window."""
-        return self._inner.sample_relative(self._window(study, trial), trial, search_space)
+        window = self._window(study, trial)
+        return self._inner.sample_relative(window, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """The inner sampler's, on the window."""
-        return self._inner.sample_independent(self._window(study, trial), trial, param_name, param_distribution)
+        window = self._window(study, trial)
+        return self._inner.sample_independent(window, trial, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """The inner sampler's."""
@@ -55,8 +64,9 @@ class WindowedSampler(BaseSampler):
         """Nothing: every seed is given."""
 
     def _window(self, study: optuna.Study, trial: FrozenTrial) -> optuna.Study:
-        """One window for all that is sampled for one trial."""
+        """One window, and one inner sampler, for all that is sampled for one trial."""
         if self._newest is None or self._newest[0] != trial.number:
+            self._inner = self._make(derive_seed(self._seed, "sampler", trial.number))
             shown = self._view(study.get_trials(deepcopy=False), trial.number)
             self._newest = (trial.number, cast(optuna.Study, Window(study, shown)))
         return self._newest[1]
