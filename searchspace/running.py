@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import optuna
 
 from trainables.config import Assignment, EpochReport
+from trainables.models.catalog import kind_of
 
 
 @dataclass
@@ -24,6 +25,11 @@ class Running:
     def last(self) -> EpochReport:
         """Its newest report."""
         return self.curve[-1]
+
+    @property
+    def kind(self) -> str:
+        """Kind of its network."""
+        return kind_of(self.assignment.config)
 
     def take(self, report: EpochReport) -> bool:
         """Add a report; False for an epoch that is known, which a resumed trial repeats."""

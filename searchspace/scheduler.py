@@ -22,6 +22,9 @@ class RungScheduler(FIFOScheduler):
         if trial.config["audited"]:
             return TrialScheduler.CONTINUE
         report = EpochReport.model_validate_json(result["report"])
-        mark = Mark(trial=trial.config["trial"], epoch=report.epoch, merit=report.merit, seconds=report.total_seconds)
+        mark = Mark(
+            trial=trial.config["trial"], epoch=report.epoch, merit=report.merit, seconds=report.total_seconds,
+            kind=trial.config["kind"],
+        )  # fmt: skip
         goes_on = self._rule.report(mark)
         return TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP

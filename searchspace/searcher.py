@@ -50,7 +50,7 @@ class StudySearcher(Searcher):
             return None if self._training else Searcher.FINISHED
         self._training[trial_id] = running.trial.number
         self._shelf.take(Path(running.assignment.folder))
-        config = {"trial": running.trial.number, "audited": running.audited}
+        config = {"trial": running.trial.number, "audited": running.audited, "kind": running.kind}
         return config | {"assignment": running.assignment.model_dump_json()}
 
     def _next(self) -> Running | None:
@@ -109,7 +109,7 @@ class StudySearcher(Searcher):
         if error or not running.curve:
             self._fail(running, "its trial actor was lost")
         if running.last.status == "failed":
-            self._rule.fail(running.trial.number)
+            self._rule.fail(running.trial.number, running.kind)
         if running.last.status == "running":
             record_waiting(running.trial, running.last.epoch)
             record_curve(running.trial, running.curve)

@@ -55,9 +55,9 @@ def test_seconds_never_run_backwards(study_with_a_failure):
 def study_with_a_failure():
     import optuna
 
-    from trainables.config import EpochReport, failure
+    from trainables.config import EpochReport, TrialConfig, failure
 
     reports = [EpochReport(trial="t", epoch=e, score=0.1, total_seconds=float(e)) for e in (1, 2)]
     reports.append(failure("t", "diverged", 3))
-    attributes = {"curve": [report.model_dump_json() for report in reports]}
+    attributes = {"curve": [report.model_dump_json() for report in reports], "config": TrialConfig().model_dump_json()}
     return [optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs=attributes)]

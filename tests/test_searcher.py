@@ -106,7 +106,7 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
     assert trials[0].value == 0.9
     assert trials[0].intermediate_values == {i: i / 10 for i in range(1, 10)}
     assert [t.user_attrs.get("reason") for t in trials] == [
-        None, "held back at epoch 1: rank 2 of 4, cut-off 0.1000", "diverged", "its trial actor was lost",
+        None, "held back at epoch 1: rank 2 of 3, cut-off 0.1000", "diverged", "its trial actor was lost",
     ]  # fmt: skip
     assert [event for event in searcher.heard if event[1] == 1] == [
         ("start", 1), ("epoch", 1), ("waits", 1), ("pruned", 1),

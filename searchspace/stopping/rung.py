@@ -30,6 +30,8 @@ class Mark(Frozen):
     """Score, with the loss telling equals apart."""
     seconds: float = 0.0
     """Training seconds of this trial so far."""
+    kind: str = ""
+    """Kind of its network: trials of different kinds are not compared."""
 
 
 class Standing(Frozen):
