@@ -14,9 +14,10 @@ from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, 
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate import Curve, simulate
-from searchspace.study import curve_of, load_study
+from searchspace.study import config_of, curve_of, load_study
 from trainables.config import Frozen
 from trainables.errors import UserError
+from trainables.models.catalog import kind_of
 
 GRACES = (1 / 18, 1 / 9, 1 / 6, 1 / 3)
 """First rungs to try, as shares of the full length."""
@@ -59,7 +60,7 @@ def recorded_curves(trials: Sequence[FrozenTrial]) -> list[Curve]:
         if reports:
             merits = [-math.inf if report.status == "failed" else report.merit for report in reports]
             seconds = list(accumulate((report.total_seconds for report in reports), max))  # a failure says none
-            curves.append(Curve(seconds, merits))
+            curves.append(Curve(seconds, merits, kind_of(config_of(trial))))
     return curves
 
 

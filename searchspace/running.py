@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import optuna
 
 from trainables.config import Assignment, EpochReport
+from trainables.models.catalog import kind_of
 
 
 @dataclass
@@ -30,6 +31,11 @@ class Running:
     def next_go(self) -> Assignment:
         """What a gang is given now."""
         return self.assignment.model_copy(update={"known": self.last.epoch if self.curve else 0})
+
+    @property
+    def kind(self) -> str:
+        """Kind of its network."""
+        return kind_of(self.assignment.config)
 
     def take(self, report: EpochReport) -> bool:
         """Add a report; False for an epoch that is known, which a resumed trial repeats."""

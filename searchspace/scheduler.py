@@ -6,7 +6,7 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from searchspace.stopping.rule import Rule
-from searchspace.stopping.rung import Mark
+from searchspace.stopping.rung import mark_of
 from trainables.config import EpochReport
 
 
@@ -23,6 +23,6 @@ class RungScheduler(FIFOScheduler):
         if trial.config["audited"]:
             return TrialScheduler.STOP if self._is_stopping() else TrialScheduler.CONTINUE
         report = EpochReport.model_validate_json(result["report"])
-        mark = Mark(trial=trial.config["trial"], epoch=report.epoch, merit=report.merit, seconds=report.total_seconds)
+        mark = mark_of(trial.config["trial"], trial.config["kind"], report)
         goes_on = self._rule.report(mark)
         return TrialScheduler.CONTINUE if goes_on and not self._is_stopping() else TrialScheduler.STOP

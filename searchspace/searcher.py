@@ -82,7 +82,7 @@ class StudySearcher(Searcher):
             return None if self._training else Searcher.FINISHED
         self._training[trial_id] = running.trial.number
         self._shelf.take(Path(running.assignment.folder))
-        config = {"trial": running.trial.number, "audited": running.audited}
+        config = {"trial": running.trial.number, "audited": running.audited, "kind": running.kind}
         return config | {"assignment": running.next_go().model_dump_json()}
 
     def is_stopping(self) -> bool:
@@ -162,7 +162,7 @@ class StudySearcher(Searcher):
             self._lose(running)
         elif running.last.status != "running":
             if running.last.status == "failed":
-                self._rule.fail(number)
+                self._rule.fail(number, running.kind)
             self._tell(running, running.last.reason)
         elif self._rule.standing(number) is not None and not running.audited:
             record_waiting(running.trial, running.last.epoch)
@@ -180,7 +180,7 @@ class StudySearcher(Searcher):
             self._interrupted.append(running.trial.number)
         else:
             self._fail(running, f"its trial actor was lost {running.losses} times")
-            self._rule.fail(running.trial.number)
+            self._rule.fail(running.trial.number, running.kind)
             self._tell(running, running.last.reason)
 
     def end(self) -> None:

@@ -14,10 +14,11 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.journal import WriteBehindJournal, mend
 from searchspace.spec import SearchSpec
 from searchspace.stopping.history import Event
-from searchspace.stopping.rung import Mark, Standing
+from searchspace.stopping.rung import Standing, mark_of
 from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
+from trainables.models.catalog import kind_of
 
 JOURNAL = "study.journal"
 REPORT, WENT_ON = "report-", "went-on-"
@@ -194,21 +195,21 @@ def is_revived(trial: FrozenTrial) -> bool:
 
 def history_of(trials: Iterable[FrozenTrial]) -> list[Event]:
     """What early stopping heard of these trials."""
-    return [event for trial in trials if not is_revived(trial) for event in _events(trial)]
+    asked = [trial for trial in trials if "config" in trial.user_attrs and not is_revived(trial)]
+    return [event for trial in asked for event in _events(trial)]
 
 
 def _events(trial: FrozenTrial) -> Iterator[Event]:
-    number, stood = trial.number, standing_of(trial)
+    number, kind, stood = trial.number, kind_of(config_of(trial)), standing_of(trial)
     audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
     for order, report in ((told.order, told.report) for told in told_of(trial)):
         if report.status == "failed":
-            yield Event(order=order, trial=number, failed=True)
+            yield Event(order=order, trial=number, kind=kind, failed=True)
         elif report.status == "running" and (audited_from is None or report.epoch <= audited_from):
-            mark = Mark(trial=number, epoch=report.epoch, merit=report.merit, seconds=report.total_seconds)
-            yield Event(order=order, trial=number, mark=mark)
+            yield Event(order=order, trial=number, kind=kind, mark=mark_of(number, kind, report))
     for key, order in trial.user_attrs.items():
         if key.startswith(WENT_ON):
-            yield Event(order=order, trial=number)
+            yield Event(order=order, trial=number, kind=kind)
 
 
 def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:

@@ -56,9 +56,9 @@ def study_with_a_failure():
     import optuna
 
     from searchspace.study import curve_attributes
-    from trainables.config import EpochReport, failure
+    from trainables.config import EpochReport, TrialConfig, failure
 
     reports = [EpochReport(trial="t", epoch=e, score=0.1, total_seconds=float(e)) for e in (1, 2)]
     reports.append(failure("t", "diverged", 3))
-    attributes = curve_attributes(reports)
+    attributes = curve_attributes(reports) | {"config": TrialConfig().model_dump_json()}
     return [optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs=attributes)]

@@ -161,3 +161,27 @@ def test_with_two_objectives_the_front_goes_on():
     rule.drain()
     gone_on = {trial for trial in merits if rule.standing(trial) is None} | set(iter(rule.promote, None))
     assert gone_on == {0, 2}, "two of six: the best, and the quickest"
+
+
+def test_kinds_of_networks_are_not_compared_before_their_end():
+    rule = make_rule("asha", "epochs", (1, 3), 3)
+    merits = {"frozen": (0.80, 0.81, 0.82), "scratch": (0.1, 0.3, 0.2)}
+    for start, kind in enumerate(merits):
+        for trial, merit in enumerate(merits[kind], start=3 * start):
+            rule.report(Mark(trial=trial, epoch=1, merit=merit, kind=kind))
+    assert sorted(iter(rule.promote, None)) == [4], "the third of each kind to come let the best go on"
+    assert rule.standing(2) is None, "which it was itself"
+    assert rule.standing(3).of == 3
+    rule.fail(6, "pretrained")
+    rule.drain()
+    assert not {6} & set(iter(rule.promote, None))
+    assert [rule.report(Mark(trial=t, epoch=3, merit=0.9, kind=k)) for t, k in ((2, "frozen"), (4, "scratch"))] == [
+        True, True,
+    ], "at the end the best of each kind goes on"  # fmt: skip
+
+
+def test_at_equal_seconds_all_kinds_are_compared():
+    rule = make_rule("asha", "seconds", (1, 3), 2)
+    rule.report(Mark(trial=0, epoch=1, merit=0.5, seconds=1.0, kind="scratch"))
+    assert rule.report(Mark(trial=1, epoch=1, merit=0.6, seconds=100.0, kind="pretrained"))
+    assert not rule.report(Mark(trial=2, epoch=1, merit=0.4, seconds=100.0, kind="frozen"))

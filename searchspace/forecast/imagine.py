@@ -11,6 +11,7 @@ from searchspace.stopping.full import FullLength
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate import Curve, simulate
+from trainables.models.catalog import kind_of
 from trainables.timing import Timing
 
 MOST_TRIALS = 128
@@ -83,7 +84,7 @@ def imagine_search(costs: Costs, spec: SearchSpec, slots: int, favourite: str, r
         stops = levels if spec.scheduler != "none" else ()
         begin = costs.setup(model)
         seconds = _seconds(begin + (0.0 if model in seen else costs.once(model)), begin, timing, stops, spec.max_epochs)
-        curves.append(Curve(seconds, [merit + rng.gauss(0, NOISE) for _ in seconds]))
+        curves.append(Curve(seconds, [merit + rng.gauss(0, NOISE) for _ in seconds], kind_of(timing.config)))
         seen.add(model)
     return _run(drawn, curves, spec, slots)
 

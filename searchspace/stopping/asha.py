@@ -26,7 +26,7 @@ class Asha:
         rung.merits[mark.trial] = mark.merit
         return self._pass(rung, mark.trial) if mark.trial in self._able(rung) else False
 
-    def fail(self, trial: int) -> None:
+    def fail(self, trial: int, kind: str = "") -> None:  # noqa: ARG002  # one rule, one kind
         """Hear that a trial failed: it counts among those that the next rung held back."""
         rung = next((rung for rung in self._rungs if trial not in rung.merits), None)
         if rung is not None:

@@ -10,7 +10,7 @@ class FullLength:
         """Train on."""
         return True
 
-    def fail(self, trial: int) -> None:
+    def fail(self, trial: int, kind: str = "") -> None:  # one rule, one kind
         """Nothing depends on it."""
 
     def promote(self) -> int | None:

@@ -14,6 +14,8 @@ class Event(Frozen):
     """Its place among all events of the search."""
     trial: int
     """Number of the trial."""
+    kind: str = ""
+    """Kind of its network."""
     mark: Mark | None = None
     """The epoch that was reported; None for another event."""
     failed: bool = False
@@ -28,6 +30,6 @@ def recall(rule: Rule, events: Iterable[Event]) -> None:
                 rule.go_on(event.trial)  # the last ones of a search went on for want of others
             rule.report(event.mark)
         elif event.failed:
-            rule.fail(event.trial)
+            rule.fail(event.trial, event.kind)
         else:
             rule.go_on(event.trial)

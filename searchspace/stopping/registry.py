@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from searchspace.stopping.asha import Asha
 from searchspace.stopping.full import FullLength
+from searchspace.stopping.kinds import ByKind
 from searchspace.stopping.pasha import Pasha
 from searchspace.stopping.rule import Rule
 from searchspace.stopping.rung import Order, by_merit
@@ -32,12 +33,15 @@ SCHEDULERS: dict[str, Scheduler] = {
 
 
 def make_rule(scheduler: str, unit: str, rungs: tuple[int, ...], factor: int, order: Order = by_merit) -> Rule:
-    """The rule of a search; raises `UserError` for a combination that there is none for."""
+    """The rule of a search; raises `UserError` for a combination that there is none for.
+
+    Kinds of networks are compared with each other at equal seconds, and at full length, but not at equal epochs.
+    """
     special = unit == "seconds" or order is not by_merit
     if scheduler == "none" or not special:
-        return SCHEDULERS[scheduler].make(rungs, factor)
+        return ByKind(lambda: SCHEDULERS[scheduler].make(rungs, factor))
     if scheduler != "asha":
         raise UserError(f"--scheduler {scheduler!r}: knows epochs and one objective only; asha knows the others")
     if unit == "seconds" and order is not by_merit:
         raise UserError("--budget-unit 'seconds': works with one objective only; leave --objectives at accuracy")
-    return AshaSeconds(rungs, factor) if unit == "seconds" else Asha(rungs, factor, order)
+    return AshaSeconds(rungs, factor) if unit == "seconds" else ByKind(lambda: Asha(rungs, factor, order))

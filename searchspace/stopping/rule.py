@@ -11,8 +11,8 @@ class Rule(Protocol):
     def report(self, mark: Mark) -> bool:
         """Hear of a trial's epoch; whether the trial trains on at once, rather than waits."""
 
-    def fail(self, trial: int) -> None:
-        """Hear that a trial failed."""
+    def fail(self, trial: int, kind: str = "") -> None:
+        """Hear that a trial of a kind failed."""
 
     def promote(self) -> int | None:
         """A waiting trial that may go on now, and is taken to do so."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from trainables.config import Frozen
+from trainables.config import EpochReport, Frozen
 
 Order = Callable[[Mapping[int, float]], list[int]]
 """From merits by trial to trials, the best first."""
@@ -30,6 +30,13 @@ class Mark(Frozen):
     """Score, with the loss telling equals apart."""
     seconds: float = 0.0
     """Training seconds of this trial so far."""
+    kind: str = ""
+    """Kind of its network: trials of different kinds are not compared."""
+
+
+def mark_of(trial: int, kind: str, report: EpochReport) -> Mark:
+    """What a rule hears of a report."""
+    return Mark(trial=trial, epoch=report.epoch, merit=report.merit, seconds=report.total_seconds, kind=kind)
 
 
 class Standing(Frozen):

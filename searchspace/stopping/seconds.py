@@ -33,7 +33,7 @@ class AshaSeconds:
         self._waiting[mark.trial] = mark
         return self._pass(mark) if self._is_able(mark) else False
 
-    def fail(self, trial: int) -> None:
+    def fail(self, trial: int, kind: str = "") -> None:  # noqa: ARG002  # one rule, one kind
         """Hear that a trial failed: from then on it counts as the worst."""
         self._waiting.pop(trial, None)
         self._best[trial], self._seconds[trial] = [-math.inf], [0.0]

@@ -17,6 +17,8 @@ class Curve:
     """Training seconds from the start to each epoch's end."""
     merits: Sequence[float]
     """Merit after each epoch; minus infinity from where it diverged."""
+    kind: str = ""
+    """Kind of the network."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def simulate(curves: Sequence[Curve], rule: Rule, slots: int = 1) -> Iterator[St
         step = gangs.end_epoch(time, trial)
         yield step
         if step.mark.merit == -math.inf:
-            rule.fail(trial)
+            rule.fail(trial, step.mark.kind)
         elif rule.report(step.mark) and not gangs.is_over(trial):
             gangs.begin(time, trial)
 
@@ -87,5 +89,6 @@ class _Gangs:
         self._now = time
         self._reached[trial] += 1
         epoch, curve = self._reached[trial], self._curves[trial]
-        mark = Mark(trial=trial, epoch=epoch, merit=curve.merits[epoch - 1], seconds=curve.seconds[epoch - 1])
+        merit, seconds = curve.merits[epoch - 1], curve.seconds[epoch - 1]
+        mark = Mark(trial=trial, epoch=epoch, merit=merit, seconds=seconds, kind=curve.kind)
         return Step(time, mark)

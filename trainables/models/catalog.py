@@ -54,6 +54,16 @@ def is_pretrained(name: str) -> bool:
     return name not in MODELS
 
 
+def kind_of(config: TrialConfig) -> str:
+    """How a network comes to know what it knows: `frozen` features, `pretrained` weights, or from `scratch`.
+
+    Curves of one kind tell early who will be good; those of two kinds cross late.
+    """
+    if not is_pretrained(config.model):
+        return "scratch"
+    return "frozen" if config.freeze == "all" else "pretrained"
+
+
 def check_model(name: str) -> None:
     """Raise `UserError` unless `name` is a registered model, a timm name or `torchvision/NAME`."""
     if name in MODELS or name == lite0.NAME:
