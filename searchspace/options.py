@@ -5,9 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import click
 import typer
-from click.core import ParameterSource
 from pydantic.fields import FieldInfo
 
 from trainables.config import Frozen
@@ -26,31 +24,34 @@ class Option:
 
 
 def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Make `function(**fields)` a command for typer: one option for each field of `records` that has an `Option`."""
+    """Make `function(given, **fields)` a command for typer: one option for each field of `records` with an `Option`.
+
+    `given` are the fields whose options were typed, rather than left at their defaults.
+    """
     parameters = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=_typed(name, field))
-        for record in records
-        for name, field in record.model_fields.items()
-        if _option(field)
+        inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+        *(
+            inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=_typed(name, field)
+            )
+            for record in records
+            for name, field in record.model_fields.items()
+            if _option(field)
+        ),
     ]
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
-        def command(**given: Any) -> None:
-            function(**given)
+        def command(context: typer.Context, **values: Any) -> None:
+            given = {
+                name for name in values if (source := context.get_parameter_source(name)) and source.name != "DEFAULT"
+            }
+            function(frozenset(given), **values)
 
         vars(command)["__signature__"] = inspect.Signature(parameters)  # what typer reads
         command.__doc__ = function.__doc__
         return command
 
     return decorate
-
-
-def given_options() -> frozenset[str]:
-    """Fields whose options were given on the command line that is being run, rather than left at their defaults."""
-    context = click.get_current_context()
-    return frozenset(
-        name for name in context.params if context.get_parameter_source(name) != ParameterSource.DEFAULT
-    )  # fmt: skip
 
 
 def flag_of(record: type[Frozen], name: str) -> str:

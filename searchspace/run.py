@@ -10,7 +10,7 @@ from searchspace.conduct import conduct, prepared
 from searchspace.export import describe as describe_export
 from searchspace.interruption import Interrupted
 from searchspace.leaderboard import print_board
-from searchspace.options import given_options, with_options
+from searchspace.options import with_options
 from searchspace.plan import gangs, make_plan
 from searchspace.progress import Clock
 from searchspace.proof.page import PAGE
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @with_options(SearchSpec, RunOptions)
-def main(**options: Any) -> None:
+def main(given: frozenset[str], **options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 
     Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
@@ -34,7 +34,7 @@ def main(**options: Any) -> None:
     if errand.revive is not None:
         revive(errand, str(options["results"]), Clock())
     elif errand.resume:
-        run(choose_resumed(errand.resume, options, given_options()), Clock(), resumed=True)
+        run(choose_resumed(errand.resume, options, given), Clock(), resumed=True)
     elif errand.dry_run:
         dry_run(make_spec(**options), errand.price_per_hour, Clock())
     else:

@@ -1,0 +1,54 @@
+"""Being told to stop, and two at a time."""
+
+import signal
+
+import pytest
+
+from tests.faults.invariant import Snapshot, check
+
+SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_search_with_its_epochs_and_it_goes_on(driver, number, code):
+    driver.start("--trials", "12", *SMALL)
+    driver.wait_for(r"complete at epoch")
+    driver.signal(number)
+    assert driver.ends() == code
+    assert "every trial finishes its epoch and is saved" in driver.output
+    assert "go on with: python -m searchspace.run --resume s" in driver.output
+    before = Snapshot.take(driver.folder)
+    assert before.trials
+    driver.resume()
+    assert driver.ends() == 0, driver.output
+    check(driver.folder, 12, before)
+    driver.resume()
+    assert driver.ends() == 0
+    assert "is finished: 12 trials" in driver.output
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_it_at_once(driver):
+    driver.start("--trials", "12", *SMALL)
+    driver.wait_for(r"waits at epoch")
+    driver.signal(signal.SIGINT)
+    driver.signal(signal.SIGINT)
+    assert driver.ends(patience=10) == 130
+    assert "--resume s" in driver.output
+    driver.resume()
+    assert driver.ends() == 0, driver.output
+    check(driver.folder, 12)
+
+
+@pytest.mark.slow
+def test_a_second_process_on_a_search_is_refused_and_told_who_holds_it(driver):
+    driver.start("--trials", "4", *SMALL)
+    driver.wait_for("warm")
+    first = driver.process
+    driver.resume()
+    assert driver.ends() == 2
+    assert f"process {first.pid} on " in driver.output
+    driver.process = first
+    assert driver.ends() == 0
+    check(driver.folder, 4)
