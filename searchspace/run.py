@@ -10,6 +10,7 @@ from searchspace import preflight
 from searchspace.boards.finalists import read_finalists
 from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
+from searchspace.doubtful import describe_skipped, keep_lists
 from searchspace.export import describe as describe_export
 from searchspace.export import export_winner
 from searchspace.feasible import check_limits
@@ -60,6 +61,7 @@ def run(spec: SearchSpec, clock: Clock) -> "TestMetrics":
         study = _begin_study(spec, plan)
         spec.folder.mkdir(parents=True, exist_ok=True)
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at a search needs it
+        keep_lists(plan.data, spec.folder)
         foresight = Foresight(spec, plan.task, plan.shape, study, clock)
         with tracked(spec, clock.say):
             try:
@@ -99,8 +101,10 @@ def _planned(spec: SearchSpec, say: Say) -> Iterator[tuple[Plan, Gate]]:
         return plan
 
     preflight.check_name(spec)
-    data = prepare(spec.data, say)
+    data = prepare(spec.data, say, spec.on_bad_image)
     say(describe_data(data))
+    if data.skipped:
+        say(describe_skipped(data))
     with Gate(spec, data) as gate:
         early = None if spec.address else checked(preflight.local_resources())
         with connected(spec.address) as resources:
@@ -117,7 +121,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     if not errand.resume or errand.revive is None:
         raise UserError("--resume NAME and --revive TRIAL: work together only; name a search and a stopped trial of it")
     spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
-    data = prepare(spec.data, clock.say)
+    data = prepare(spec.data, clock.say, spec.on_bad_image)
     reviving.check_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
     with connected(spec.address) as resources:
@@ -177,7 +181,7 @@ def _search_and_prove(
 
 def describe_data(data: "DataSummary") -> str:
     """One line on the data, and what to know of its splits."""
-    leaked = f"; {data.leaked} images occur in two splits" if data.leaked else ""
+    leaked = f"; {data.leaked:,} images occur in two splits (leaked-images.csv)" if data.leaked else ""
     fewest, most = min(data.counts, default=0), max(data.counts, default=0)
     uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"

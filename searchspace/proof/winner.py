@@ -59,7 +59,7 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
     task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
     _must_end_well(pool.train([task])[0])
     metrics = measure(*read_predictions(folder), classes, derive_seed(spec.seed, "bootstrap"))
-    (folder / METRICS).write_text(metrics.model_dump_json(indent=1))
+    (folder / METRICS).write_text(metrics.model_dump_json(indent=1), encoding="utf-8")
     write_confusion(folder, metrics)
     return metrics
 
@@ -76,7 +76,7 @@ def open_test_split(folder: Path) -> None:
 def write_confusion(folder: Path, metrics: TestMetrics) -> None:
     """Write the confusion matrix as `confusion.csv` and `confusion.png`."""
     names = [entry.name for entry in metrics.classes]
-    with (folder / "confusion.csv").open("w", newline="") as file:
+    with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["true \\ predicted", *names])
         writer.writerows([name, *row] for name, row in zip(names, metrics.confusion, strict=True))
