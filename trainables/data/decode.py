@@ -104,7 +104,7 @@ class Decoder:
 def _head(file: BinaryIO, name: str) -> tuple[int, int, bool]:
     with _opened(file, name) as picture:
         height, width = picture.height, picture.width
-        if orientation(picture) >= 5:
+        if orientation(picture) >= 5 and picture.format != "TIFF":  # of a TIFF, Pillow swaps them itself
             height, width = width, height
         return height, width, is_grey(picture)
 

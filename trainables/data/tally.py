@@ -20,6 +20,7 @@ from trainables.errors import UserError
 
 SAY_EVERY = 5.0
 """Seconds between lines on the progress."""
+ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 STEP = 4096
 """Images fingerprinted at a time."""
 
@@ -62,7 +63,7 @@ class Tally:
 
         Raises `UserError` if a class, or all, would have no image left in a split.
         """
-        raw, prints = self._raw, {split: self._prints(split) for split in self._splits}
+        raw, prints = self._raw, {split: self._prints(split) for split in ORDER}
         for folder, rows in self._holes.items():
             take_out(self._folder / folder, rows)
         bad = [*raw.refused, *(image for found in self._bad.values() for image in found.values())]
