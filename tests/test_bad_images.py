@@ -1,4 +1,4 @@
-"""What becomes of bad images: an error, or left out, counted and listed; in folders, parquet, and builds that are cut."""
+"""What becomes of bad images: an error, or left out, counted and listed; in folders, parquet and cut builds."""
 
 import csv
 import os
