@@ -33,7 +33,7 @@ def truncate(file: Path) -> None:
 
 
 def numbered(number: int) -> Image.Image:
-    pixels = np.random.default_rng(number).integers(0, 256, (6, 6), dtype=np.uint8)
+    pixels = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
     pixels[0, 0] = number
     return Image.fromarray(pixels)
 
@@ -208,7 +208,7 @@ def test_a_class_that_skipping_empties_is_an_error(tmp_path, damage, part):
 def test_hidden_files_and_folders_are_no_data(tmp_path):
     root = levels(tmp_path / "set", 20)
     for name in (".git", "__MACOSX", "even/.thumbs", "odd/__MACOSX"):
-        write_images(root / name, 2, (6, 6), (1, 2, 3))
+        write_images(root / name, 2, (8, 8), (1, 2, 3))
     for name in (".DS_Store", "Thumbs.db", "even/.DS_Store", "even/Thumbs.db", "odd/._001.png", "odd/notes.txt"):
         (root / name).write_bytes(b"what systems and people leave")
     data = prepare(str(root))
@@ -242,7 +242,7 @@ def test_a_class_or_part_that_is_a_link_to_the_outside_is_refused(tmp_path):
     outside = levels(tmp_path / "outside", 20)
     (tmp_path / "classes").mkdir()
     (tmp_path / "classes" / "even").symlink_to(outside / "even")
-    write_images(tmp_path / "classes" / "odd", 20, (6, 6), (1, 2, 3))
+    write_images(tmp_path / "classes" / "odd", 20, (8, 8), (1, 2, 3))
     with pytest.raises(UserError, match=r"class folder 'even'.*leads out of the data folder"):
         prepare(str(tmp_path / "classes"), on_bad="skip")
     (tmp_path / "parts").mkdir()
@@ -268,9 +268,9 @@ def test_leaks_are_found_by_decoded_pixels_and_listed(tmp_path):
         for level in range(first, first + (60 if part == "train" else 20)):
             file = root / part / ("odd" if level % 2 else "even") / f"{part}-{level}.png"
             file.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((6, 6), level, np.uint8)).save(file)
-    Image.fromarray(np.full((6, 6), 4, np.uint8)).save(root / "val" / "even" / "copy.bmp")  # another file, equal pixels
-    Image.fromarray(np.full((6, 6), 61, np.uint8)).save(root / "test" / "odd" / "copy,\n2.tif")
+            Image.fromarray(np.full((8, 8), level, np.uint8)).save(file)
+    Image.fromarray(np.full((8, 8), 4, np.uint8)).save(root / "val" / "even" / "copy.bmp")  # another file, equal pixels
+    Image.fromarray(np.full((8, 8), 61, np.uint8)).save(root / "test" / "odd" / "copy,\n2.tif")
     data = prepare(str(root))
     assert data.leaked == 2
     assert "; 2 images occur in two splits (leaked-images.csv)" in describe_data(data)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from trainables.data import decode as decoding
 from trainables.data.bad import BadImageError
-from trainables.data.decode import decode, probe
+from trainables.data.decode import common_shape, decode, probe
 from trainables.data.scans import count_scans
 from trainables.errors import UserError
 
@@ -121,6 +121,14 @@ def test_extreme_sizes_are_decoded_at_once(size):
     began = time.monotonic()
     assert (pixels(encoded(Image.new("RGB", size, (9, 8, 7))), 256, 256) == [9, 8, 7]).all()
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "stored"),
+    [({(1, 1)}, (8, 8)), ({(3, 5)}, (6, 10)), ({(1, 100)}, (1, 100)), ({(1, 1), (2, 9)}, (8, 8)), ({(8, 8)}, (8, 8))],
+)
+def test_small_images_are_stored_large_enough_for_networks(sizes, stored):
+    assert common_shape(sizes) == stored
 
 
 def test_resizing_keeps_the_middle():

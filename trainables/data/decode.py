@@ -1,6 +1,7 @@
 """Decoding image files to arrays of one shape, within limits that no file can talk its way around."""
 
 import io
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from trainables.errors import UserError
 
 STORED_SIDE = 256
 """Largest stored side, in pixels: the usual evaluation resize in front of a 224-pixel crop."""
+LEAST_SIDE = 8
+"""Longer side of stored images at least, in pixels."""
 MOST_PIXELS = 100_000_000
 """Of an image, by its header: what says more is a decompression bomb, and none of it is decoded."""
 MOST_BYTES = 1_000_000_000
@@ -62,12 +65,16 @@ def probe(content: bytes | Path, name: str) -> tuple[int, int, bool]:
 
 
 def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
-    """Stored height and width for images of these sizes: their own if it is one and small, else a square."""
+    """Stored height and width for images of these sizes: their own if it is one and small, else a square.
+
+    What is smaller than `LEAST_SIDE` is enlarged, so that the least of images are large enough for networks.
+    """
     if len(sizes) == 1:
         height, width = next(iter(sizes))
         if max(height, width) <= STORED_SIDE:
-            return height, width
-    side = min(STORED_SIDE, max(min(size) for size in sizes))
+            times = math.ceil(LEAST_SIDE / max(height, width))
+            return height * times, width * times
+    side = min(STORED_SIDE, max(LEAST_SIDE, *(min(size) for size in sizes)))
     return side, side
 
 

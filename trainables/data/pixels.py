@@ -50,7 +50,8 @@ def plain(picture: Pillow.Image, channels: int) -> Pillow.Image:
         white = Pillow.new("RGBA", picture.size, "white")
         white.alpha_composite(picture.convert("RGBA"))
         picture = white
-    converted = picture.convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    converted = picture if picture.mode == mode else picture.convert(mode)  # which would be a copy
     return converted if turn is None else converted.transpose(turn)
 
 
