@@ -133,6 +133,13 @@ def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path):
     assert (mended.skipped, 7 in stored_levels(mended)) == (0, True)
 
 
+def test_another_node_prepares_the_same_store_without_the_bad_images(tmp_path, monkeypatch):
+    data = prepare(str(levels(tmp_path / "set", 30, (7,))), on_bad="skip")
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "another node"))
+    there = open_store(data.model_copy(update={"path": str(tmp_path / "not here")})).summary
+    assert (there.fingerprint, there.skipped) == (data.fingerprint, 1)
+
+
 CUT = """
 import os, signal, sys
 from trainables.data import build, tally
