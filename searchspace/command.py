@@ -1,5 +1,6 @@
 """What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1."""
 
+import io
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +10,14 @@ import typer
 from searchspace.interruption import Interrupted, LostError
 from searchspace.proof.verdict import NoWinnerError
 from trainables.errors import UserError
+from trainables.printable import printable
 
 
 def run_command(function: Callable[..., Any]) -> None:
     """Run `function` as a command line of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names in any script, on terminals that do not have it
+            stream.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     app.command()(function)
     try:
@@ -26,5 +31,5 @@ def run_command(function: Callable[..., Any]) -> None:
 
 
 def _fail(error: Exception, code: int) -> None:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {printable(str(error))}", file=sys.stderr)
     sys.exit(code)

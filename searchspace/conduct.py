@@ -9,6 +9,7 @@ from searchspace import preflight
 from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.cluster import connected
+from searchspace.doubtful import describe_skipped, keep_lists
 from searchspace.export import Shipped, export_winner
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate
@@ -86,8 +87,10 @@ def prepared(spec: SearchSpec, say: Say) -> Iterator[Ready]:
     """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
     from trainables.data.store import prepare
 
-    data = prepare(spec.data, say)
+    data = prepare(spec.data, say, spec.on_bad_image)
     say(describe_data(data))
+    if data.skipped:
+        say(describe_skipped(data))
     made: list[Plan] = []
 
     def plan(resources: Mapping[str, float]) -> Plan:
@@ -113,6 +116,7 @@ def _attempt(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resumed: bo
     if not resumed:
         held.enter_context(locked(spec.folder))
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at it needs it
+        keep_lists(plan.data, spec.folder)
     study = _take_up(spec, plan) if resumed else _begin(spec, plan)
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     interruption = Interruption(clock.say, how_to_resume(spec))
@@ -216,7 +220,7 @@ def _say_audit(study: "optuna.Study", say: Say) -> None:
 
 def describe_data(data: "DataSummary") -> str:
     """One line on the data, and what to know of its splits."""
-    leaked = f"; {data.leaked} images occur in two splits" if data.leaked else ""
+    leaked = f"; {data.leaked:,} images occur in two splits (leaked-images.csv)" if data.leaked else ""
     fewest, most = min(data.counts, default=0), max(data.counts, default=0)
     uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"

@@ -1,11 +1,15 @@
 """Pictures of results."""
 
+import warnings
 from pathlib import Path
 
 from trainables.metrics import TestMetrics
+from trainables.printable import printable
 
 LABELLED = 30
 """Classes up to which cells bear their number, and axes their names."""
+LONGEST = 40
+"""Letters of a class's name beside an axis."""
 
 
 def draw_confusion(path: Path, names: list[str], metrics: TestMetrics) -> None:
@@ -25,10 +29,13 @@ def draw_confusion(path: Path, names: list[str], metrics: TestMetrics) -> None:
     axes.set_ylabel("true")
     axes.set_title(f"test accuracy {metrics.accuracy:.2%} of {metrics.count:,} images", fontsize=10)
     if len(names) <= LABELLED:
-        axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
-        axes.set_yticks(range(len(names)), names)
+        shown = [printable(name) if len(name) <= LONGEST else printable(name[:LONGEST]) + "…" for name in names]
+        axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", parse_math=False)  # no formula between $s
+        axes.set_yticks(range(len(names)), shown, parse_math=False)
         for (row, column), count in np.ndenumerate(counts):
             if count:
                 colour = "white" if shares[row, column] > 0.5 else "black"
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
-    figure.savefig(path, dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands for each letter of other scripts
+        figure.savefig(path, dpi=120)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from trainables.config import EpochReport
+from trainables.printable import printable
 from trainables.scores import METRICS, MetricName
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ class Clock:
         return time.monotonic() - self._start
 
     def say(self, line: str) -> None:
-        """Print one line at once."""
-        print(f"[{self.seconds:6.1f} s] {line}", flush=True)
+        """Print one line at once, whatever names are in it."""
+        print(f"[{self.seconds:6.1f} s] {printable(line)}", flush=True)
 
 
 class Progress:

@@ -84,7 +84,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     if not errand.resume or errand.revive is None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
     spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
-    data = prepare(spec.data, clock.say)
+    data = prepare(spec.data, clock.say, spec.on_bad_image)
     check_same_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
     with connected(spec.address) as resources:

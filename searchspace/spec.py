@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from searchspace.options import Option, flag_of
 from trainables.config import Frozen, TrialConfig
+from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
 from trainables.scores import MetricName
 from trainables.shape import Precision
@@ -61,6 +62,8 @@ class SearchSpec(Frozen):
 
     data: Annotated[str, Option(WHAT)] = "digits"
     """digits, fashion-mnist, cifar10, cifar100, or a folder of images or parquet files."""
+    on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str)] = "fail"
+    """What an image that cannot be used leads to: fail (an error), or skip (it is left out, counted and listed)."""
     models: Annotated[Names, Option(WHAT, kind=str)] = ()
     """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits here."""
     space: Annotated[str, Option(WHAT)] = ""
@@ -174,7 +177,8 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
 
 
 def _name_now(data: str) -> str:
-    return f"{Path(data).resolve().name}-{datetime.now():%Y%m%d-%H%M%S}"
+    data = re.sub(r"[^A-Za-z0-9]+", "-", Path(data).resolve().name, flags=re.ASCII).strip("-")
+    return f"{data[:50] or 'data'}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def parse_pins(settings: list[str]) -> dict[str, Any]:

@@ -15,8 +15,9 @@ import pytest
 
 from tests.conftest import write_images
 from tests.test_data import write_parquet
-from trainables.data import build
+from trainables.data import build, tally
 from trainables.data.chunk import CHUNK, Chunk, Filler
+from trainables.data.finished import Finished
 from trainables.data.parquet_images import ParquetImages
 from trainables.data.source import open_source
 from trainables.data.split import make_splits
@@ -25,7 +26,7 @@ from trainables.errors import UserError
 
 BUILD_AND_DIE = """
 import multiprocessing, os, signal, sys
-from trainables.data import build
+from trainables.data import build, tally
 from trainables.data.split import make_splits
 from trainables.data.store import prepare
 
@@ -34,7 +35,7 @@ def say(line):
         print(*(child.pid for child in multiprocessing.active_children()), flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 
-build.SAY_EVERY = 0.0
+tally.SAY_EVERY = 0.0
 prepare(sys.argv[1], say)
 """
 
@@ -107,20 +108,20 @@ def test_a_finished_chunk_is_not_decoded_again(tmp_path):
     np.lib.format.open_memmap(tmp_path / "images.npy", mode="w+", dtype=np.uint8, shape=(9, 3, 4, 5))
     chunk = Chunk(0, "", 2, "train", "train", np.arange(4))
     pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 5, 3), dtype=np.uint8)
-    first = Filler(tmp_path, {"train": pixels.__getitem__})(chunk, "")
+    first = Filler(tmp_path, {"train": pixels.__getitem__})(chunk, None)
     assert first.sums.tolist() == [pixels.sum((0, 1, 2)).tolist(), (pixels.astype(int) ** 2).sum((0, 1, 2)).tolist()]
 
     def refuse(i: int):
         raise UserError(f"{i} is decoded")
 
-    again = Filler(tmp_path, {"train": refuse})(chunk, first.digest)
+    again = Filler(tmp_path, {"train": refuse})(chunk, first.finished(0))
     assert np.array_equal(again.digests, first.digests)
     with pytest.raises(UserError, match="0 is decoded"):
-        Filler(tmp_path, {"train": refuse})(chunk, "another digest")
+        Filler(tmp_path, {"train": refuse})(chunk, Finished(0, "another digest", {}))
 
 
 def test_progress_is_said(colour_folder, monkeypatch):
-    monkeypatch.setattr(build, "SAY_EVERY", 0.0)
+    monkeypatch.setattr(tally, "SAY_EVERY", 0.0)
     lines: list[str] = []
     prepare(str(colour_folder), lines.append)
     assert lines[0].startswith("preparing colours: decoding 80 images once into")
@@ -141,14 +142,14 @@ def test_an_image_that_a_process_cannot_decode_is_named(tmp_path, monkeypatch):
 def test_a_killed_decoding_process_is_one_line(tmp_path, monkeypatch):
     origin = parquet_set(tmp_path / "set", 600)
     monkeypatch.setattr(build, "MANY", 1)
-    monkeypatch.setattr(build, "SAY_EVERY", 0.0)
+    monkeypatch.setattr(tally, "SAY_EVERY", 0.0)
 
     def kill_children(_line: str) -> None:
         for child in multiprocessing.active_children():
             child.kill()
 
     monkeypatch.setattr(build, "CHUNK", 2)
-    with pytest.raises(UserError, match=r"'set': a decoding process was killed.*goes on from what is finished"):
+    with pytest.raises(UserError, match=r"'set': .* was killed.* from \S+train\[\d+\] to \S+\[\d+\]; .*goes on"):
         prepare(str(origin), kill_children)
 
 
@@ -171,7 +172,8 @@ def test_parquet_images_are_read_in_any_order_by_any_process(tmp_path):
     assert [first for _, _, first in images.groups] == [0, 700, 1000, 1700]
     rows = [0, 1, 63, 64, 699, 700, 1999, 5, 1000, 999, 998]
     for reader in (images, pickle.loads(pickle.dumps(images))):
-        assert [reader(row) for row in rows] == [(b"%d" % row, f"set/train[{row}]") for row in rows]
+        assert [reader(row) for row in rows] == [b"%d" % row for row in rows]
+        assert reader.name(7) == "set/train[7]"
 
 
 @pytest.mark.parametrize(("label", "shown"), [(-1, "-1"), (None, "-1"), (2, "2")])

@@ -74,7 +74,7 @@ def write_weights(folder: Path, assignment: Assignment, run: "TrialRun") -> None
         config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
         data=run.place.store.summary, input=run.model.preprocess.spec,
     )  # fmt: skip
-    (folder / CARD).write_text(card.model_dump_json(indent=1))
+    (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 
 def member_folder(folder: Path, index: int) -> Path:
@@ -84,14 +84,14 @@ def member_folder(folder: Path, index: int) -> Path:
 
 def write_ensemble(folder: Path, count: int) -> None:
     """Join the `count` members in `folder` into one classifier: write its card, which makes it whole."""
-    texts = [(member_folder(folder, index) / CARD).read_text() for index in range(count)]
+    texts = [(member_folder(folder, index) / CARD).read_text(encoding="utf-8") for index in range(count)]
     card = EnsembleCard(members=tuple(ModelCard.model_validate_json(text) for text in texts))
-    (folder / CARD).write_text(card.model_dump_json(indent=1))
+    (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 
 def read_classifier(folder: Path, device: torch.device | None = None) -> tuple[AnyClassifier, AnyCard]:
     """Rebuild the classifier, or ensemble, in `folder`, in evaluation mode, and read its card."""
-    card: AnyCard = CARDS.validate_json((folder / CARD).read_text())
+    card: AnyCard = CARDS.validate_json((folder / CARD).read_text(encoding="utf-8"))
     model = _join(folder, card) if isinstance(card, EnsembleCard) else _load(folder, card)
     return model.to(device or torch.device("cpu")).eval(), card
 

@@ -55,5 +55,5 @@ def _test_score(spec: SearchSpec, metrics: Row) -> float | None:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+    found: dict[str, Any] = json.loads(file.read_bytes()) if file.is_file() else {}
     return found

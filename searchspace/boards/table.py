@@ -1,15 +1,20 @@
 """Rows as tables: on the terminal, and as CSV, JSON or Markdown."""
 
 import csv
+import html
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from trainables.errors import UserError
+from trainables.printable import printable
 
 Row = Mapping[str, Any]
 Format = Literal["table", "csv", "json", "md"]
+MARKUP = re.compile(r"[\\|`*\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What Markdown acts on; an underscore within a word it leaves alone."""
 SCORES = {"score", "accuracy", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
 
 
@@ -33,7 +38,7 @@ def to_text(rows: Sequence[Row], form: Format) -> str:
         lines = [
             columns,
             ["---"] * len(columns),
-            *([_cell(row[c]).replace("|", "\\|") for c in columns] for row in rows),
+            *([as_markdown(_cell(row[c])) for c in columns] for row in rows),
         ]
         return "".join("| " + " | ".join(line) + " |\n" for line in lines)
     out = io.StringIO()
@@ -41,6 +46,11 @@ def to_text(rows: Sequence[Row], form: Format) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def as_markdown(text: str) -> str:
+    """Text that a Markdown table shows as it is: one line, none of it markup to Markdown or a browser."""
+    return MARKUP.sub(r"\\\g<0>", html.escape(printable(text), quote=False))
 
 
 def print_table(rows: Sequence[Row], title: str) -> None:
@@ -54,7 +64,7 @@ def print_table(rows: Sequence[Row], title: str) -> None:
         right = all(isinstance(row[column], int | float | None) for row in rows)
         table.add_column(column.replace("_", " "), justify="right" if right else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_cell(row[column]) for column in columns))
+        table.add_row(*(printable(_cell(row[column])) for column in columns))
     console = Console()
     if not console.is_terminal:
         console = Console(width=200)

@@ -8,7 +8,8 @@ from typing import Any
 import optuna
 
 from searchspace.boards.finalists import finalist_rows, read_finalists
-from searchspace.boards.table import to_text
+from searchspace.boards.table import as_markdown, to_text
+from searchspace.doubtful import tell_doubtful
 from searchspace.proof.verdict import RESAMPLES, Finalist
 from searchspace.proof.wording import (
     say_amount,
@@ -66,7 +67,7 @@ def write_page(spec: SearchSpec, study: optuna.Study, metrics: TestMetrics) -> N
     configs = tuple(config_of(trials[number]) for number in finalists[0].members)
     trained = sum(not is_refused(trial) for trial in trials)
     facts = Facts(spec, trained, load_facts(spec.folder), finalists, configs, metrics)
-    (spec.folder / "winner" / PAGE).write_text(render_page(facts))
+    (spec.folder / "winner" / PAGE).write_text(render_page(facts), encoding="utf-8")
 
 
 def render_page(facts: Facts) -> str:
@@ -177,10 +178,12 @@ def _repeat(facts: Facts) -> str:
     commit = f" at commit `{record['git_commit']}`" if record.get("git_commit") else ""
     data = record["data"]
     return (
-        f"## How to repeat it\n\n```\n{record['command']}\n```\n\nSeed {spec.seed}{commit}; data `{data['name']}`, "
-        f"fingerprint `{data['fingerprint']}`, {data['train']:,} train, {data['val']:,} val, {data['test']:,} test "
-        f"({data['split']}). Versions and machine: `../search.json`; every trial: `../study.journal`. "
+        f"## How to repeat it\n\n```\n{record['command']}\n```\n\n"
+        f"Seed {spec.seed}{commit}; data {as_markdown(data['name'])}, fingerprint `{data['fingerprint']}`, "
+        f"{data['train']:,} train, {data['val']:,} val, {data['test']:,} test ({data['split']}). "
+        "Versions and machine: `../search.json`; every trial: `../study.journal`. "
         f"{_capital(say_name(facts.winner))} trained {spec.max_epochs} epochs."
+        + "".join(f"\n\n{line}" for line in tell_doubtful(data))
     )
 
 

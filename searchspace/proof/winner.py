@@ -109,7 +109,7 @@ def open_test_split(folder: Path) -> None:
 def write_confusion(folder: Path, metrics: TestMetrics) -> None:
     """Write the confusion matrix as `confusion.csv` and `confusion.png`."""
     names = [entry.name for entry in metrics.classes]
-    with (folder / "confusion.csv").open("w", newline="") as file:
+    with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["true \\ predicted", *names])
         writer.writerows([name, *row] for name, row in zip(names, metrics.confusion, strict=True))

@@ -1,57 +1,58 @@
 """Building a store: chunks decoded in parallel, recorded one by one, so that a build that was cut goes on."""
 
-import hashlib
 import multiprocessing
 import os
 import shutil
-import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainables.data.ahead import in_turn
+from trainables.data.bad import OnBadImage, refusal
 from trainables.data.chunk import CHUNK, Chunk, Examined, Filler, adopt, fill_adopted
+from trainables.data.finished import Finished, read_finished
 from trainables.data.part import RawSet
-from trainables.data.split import SPLIT_SEED, Rows, SplitName
+from trainables.data.split import SplitName, Splits
 from trainables.data.summary import DataSummary
+from trainables.data.tally import Tally
 from trainables.errors import UserError
 
 FOLDERS: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
 """Splits in each folder of a store."""
 MANY = 4096
 """Encoded images from which on processes pay: 2 decode twice as fast as 2 threads, but take a second to start."""
-SAY_EVERY = 5.0
-"""Seconds between lines on the progress."""
 RECORD = "finished"
-"""File of a store being built: a line for each finished chunk, its number and digest."""
-
-Splits = dict[SplitName, Rows]
+"""File of a store being built: a line for each finished chunk."""
 
 
-def build(raw: RawSet, splits: Splits, words: str, folder: Path, say: Callable[[str], None]) -> DataSummary:
+def build(
+    raw: RawSet, splits: Splits, words: str, folder: Path, say: Callable[[str], None], on_bad: OnBadImage = "fail"
+) -> DataSummary:
     """Build the store of `raw` in `folder`, or finish it there; returns its summary, with no origin yet.
 
-    Memory in use is bounded by chunks under way, and 12 bytes an image. Raises `UserError` for an image that cannot
-    be decoded, a full disk, or a decoding process that was killed.
+    Memory in use is bounded by chunks under way, and 20 bytes an image. What is decoded does not depend on `on_bad`, so
+    a build that failed by a bad image goes on from there when they are to be skipped. Raises `UserError` for that, a
+    class that skipping leaves without images in a split, a full disk, or a decoding process that was killed.
     """
     _lay_out(raw, splits, folder)
     chunks = list(_chunks(splits))
-    recorded = _read_record(folder / RECORD)
-    tally = _Tally(raw, folder, say, total=sum(len(rows) for _, rows in splits.values()))
+    recorded = read_finished(folder / RECORD)
+    tally = Tally(raw, splits, folder, say)
     if recorded:
         say(f"{raw.name}: going on from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished")
     with (folder / RECORD).open("a") as record:
         for chunk, examined in _filled(raw, chunks, recorded, folder):
-            if recorded.get(chunk.number) != examined.digest:
-                record.write(f"{chunk.number} {examined.digest}\n")
+            finished = examined.finished(chunk.number)
+            if recorded.get(chunk.number) != finished:
+                record.write(finished.line)
                 record.flush()
+            if examined.bad and on_bad == "fail":
+                raise refusal(raw.name, [image for _, image in sorted(examined.bad.items())])
             tally.add(chunk, examined)
-    return tally.summary(splits, words)
+    return tally.close(words)
 
 
 def forget_record(folder: Path) -> None:
@@ -93,76 +94,34 @@ def _chunks(splits: Splits) -> Iterator[Chunk]:
                 number, start = number + 1, start + len(piece)
 
 
-def _read_record(file: Path) -> dict[int, str]:
-    """Digest of each finished chunk. A torn line has a wrong digest, or none, so its chunk is decoded again."""
-    if not file.is_file():
-        return {}
-    lines = (line.partition(" ") for line in file.read_text().splitlines())
-    return {int(number): digest for number, _, digest in lines if number.isdigit()}
-
-
 def _filled(
-    raw: RawSet, chunks: list[Chunk], recorded: dict[int, str], folder: Path
+    raw: RawSet, chunks: list[Chunk], recorded: dict[int, Finished], folder: Path
 ) -> Iterator[tuple[Chunk, Examined]]:
     """Each chunk once it lies in the store, in order; decoded by processes where they pay, else by threads."""
-    workers = os.cpu_count() or 1
+    workers, done = os.cpu_count() or 1, 0
     filler = Filler(folder, {name: part.decode for name, part in raw.parts.items()})
     pool: Executor
     if raw.encoded and sum(len(chunk.rows) for chunk in chunks) >= MANY:
         # Spawned: a fork would copy locks, and threads' states, of whatever runs in this process.
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), adopt, (filler,))
-        work: Callable[[Chunk, str], Examined] = fill_adopted
+        work: Callable[[Chunk, Finished | None], Examined] = fill_adopted
     else:
         pool, work = ThreadPoolExecutor(workers), filler
     try:
-        jobs = ((chunk, pool.submit(work, chunk, recorded.get(chunk.number, ""))) for chunk in chunks)
-        yield from in_turn(jobs, ahead=4 * workers)
+        jobs = ((chunk, pool.submit(work, chunk, recorded.get(chunk.number))) for chunk in chunks)
+        for chunk, examined in in_turn(jobs, ahead=4 * workers):
+            done += 1
+            yield chunk, examined
     except BrokenProcessPool as error:
+        # A pool begins jobs in order, and holds one more ready than it has processes.
+        first, last = chunks[done], chunks[min(done + 2 * workers, len(chunks) - 1)]
         raise UserError(
-            f"--data {raw.name!r}: a decoding process was killed, perhaps for want of memory; "
-            "the same command goes on from what is finished"
+            f"--data {raw.name!r}: a decoding process was killed, perhaps for want of memory, at an image from "
+            f"{_name(raw, first, 0)} to {_name(raw, last, -1)}; the same command goes on from what is finished"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-class _Tally:
-    """What adds up, chunk by chunk in order, to a store's summary."""
-
-    def __init__(self, raw: RawSet, folder: Path, say: Callable[[str], None], total: int) -> None:
-        self.raw, self.folder, self.say, self.total = raw, folder, say, total
-        self.fingerprint = hashlib.blake2b(repr(raw.classes).encode(), digest_size=16)
-        self.sums = np.zeros((2, raw.channels), np.int64)
-        self.digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
-        self.done = 0
-        self.started = self.said = time.monotonic()
-
-    def add(self, chunk: Chunk, examined: Examined) -> None:
-        if chunk.start == 0:
-            self.fingerprint.update(np.load(self.folder / chunk.folder / "labels.npy").tobytes())
-        self.fingerprint.update(chunk.images(self.folder).data)
-        if chunk.split == "train":
-            self.sums += examined.sums
-        self.digests[chunk.split].append(examined.digests)
-        self.done += len(chunk.rows)
-        now = time.monotonic()
-        if now - self.said >= SAY_EVERY:
-            self.said = now
-            rate = self.done / (now - self.started)
-            self.say(f"{self.raw.name}: {self.done:,} of {self.total:,} images, {rate:,.0f} images/s")
-
-    def summary(self, splits: Splits, words: str) -> DataSummary:
-        raw, counts = self.raw, {split: len(rows) for split, (_, rows) in splits.items()}
-        pixels = counts["train"] * raw.height * raw.width
-        mean, square = self.sums[0] / (255 * pixels), self.sums[1] / (255**2 * pixels)
-        return DataSummary(
-            name=raw.name, path=str(self.folder), origin="", classes=raw.classes,
-            channels=raw.channels, height=raw.height, width=raw.width, **counts,
-            mean=tuple(mean), std=tuple(np.sqrt(np.maximum(square - mean**2, 1e-8))),
-            split=words, split_seed=SPLIT_SEED, leaked=self._leaked(), fingerprint=self.fingerprint.hexdigest(),
-        )  # fmt: skip
-
-    def _leaked(self) -> int:
-        """Images of val that are also in train, and of test that are also in either."""
-        train, val, test = (np.concatenate(self.digests[split]) for split in ("train", "val", "test"))
-        return int(np.isin(val, train).sum() + np.isin(test, np.concatenate([train, val])).sum())
+def _name(raw: RawSet, chunk: Chunk, place: int) -> str:
+    return raw.parts[chunk.part].name(int(chunk.rows[place]))

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.bad import BadImage, BadImageError
+from trainables.data.finished import Finished, digest_of
 from trainables.data.part import Image
 from trainables.data.split import SplitName
 
@@ -50,22 +52,23 @@ class Examined:
     """12-byte BLAKE2 hash of each image."""
     sums: NDArray[np.int64]
     """Sum, and sum of squares, of each channel's pixels (0 to 255): 2 x channels, exact."""
+    bad: dict[int, BadImage]
+    """Images that cannot be decoded, by their place in the chunk; their pixels are 0."""
 
-    @property
-    def digest(self) -> str:
-        """Of all pixels of the chunk."""
-        return hashlib.blake2b(self.digests.tobytes(), digest_size=12).hexdigest()
+    def finished(self, number: int) -> Finished:
+        """What the record keeps of it, as the chunk of this number."""
+        return Finished(number, digest_of(self.digests.tobytes(), self.bad), self.bad)
 
 
-def examine(images: NDArray[np.uint8]) -> Examined:
-    """Hash and add up images, n x channels x height x width."""
+def examine(images: NDArray[np.uint8], bad: dict[int, BadImage]) -> Examined:
+    """Hash and add up images, n x channels x height x width, of which some are `bad`."""
     sums = np.zeros((2, images.shape[1]), np.int64)
     digests = []
     for image in images:
         digests.append(hashlib.blake2b(image.data, digest_size=12).digest())
         pixels = image.reshape(len(image), -1)
         sums += pixels.sum(axis=1, dtype=np.int64), np.square(pixels, dtype=np.uint32).sum(axis=1, dtype=np.int64)
-    return Examined(np.array(digests, dtype="S12"), sums)
+    return Examined(np.array(digests, dtype="S12"), sums, bad)
 
 
 @dataclass(frozen=True)
@@ -77,20 +80,24 @@ class Filler:
     decoders: dict[str, Callable[[int], Image]]
     """Of each part of the source."""
 
-    def __call__(self, chunk: Chunk, recorded: str) -> Examined:
-        """Decode a chunk into its place, unless its digest is the `recorded` one: then it lies there already.
+    def __call__(self, chunk: Chunk, recorded: Finished | None) -> Examined:
+        """Decode a chunk into its place, unless what lies there is the `recorded` one already.
 
-        Raises `UserError` naming an image that cannot be decoded.
+        Raises `UserError` naming an image that the disk or the memory does not give.
         """
         images = chunk.images(self.store)
         if recorded:
-            found = examine(images)
-            if found.digest == recorded:
+            found = examine(images, recorded.bad)
+            if found.finished(chunk.number) == recorded:
                 return found
-        decode = self.decoders[chunk.part]
-        for place, row in zip(images, chunk.rows.tolist(), strict=True):
-            place[...] = decode(row).transpose(2, 0, 1)
-        return examine(images)
+        decode, bad = self.decoders[chunk.part], dict[int, BadImage]()
+        for at, row in enumerate(chunk.rows.tolist()):
+            try:
+                images[at] = decode(row).transpose(2, 0, 1)
+            except BadImageError as error:
+                images[at] = 0
+                bad[at] = error.image
+        return examine(images, bad)
 
 
 _ADOPTED: list[Filler] = []
@@ -103,7 +110,7 @@ def adopt(filler: Filler) -> None:
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 
-def fill_adopted(chunk: Chunk, recorded: str) -> Examined:
+def fill_adopted(chunk: Chunk, recorded: Finished | None) -> Examined:
     """Fill a chunk in a process that `adopt` began."""
     return _ADOPTED[-1](chunk, recorded)
 

@@ -1,72 +1,156 @@
-"""Decoding image files to arrays of one shape."""
+"""Decoding image files to arrays of one shape, within limits that no file can talk its way around."""
 
 import io
-from collections.abc import Callable
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
+from trainables.data.bad import BadImageError
 from trainables.data.part import Image
+from trainables.data.pixels import is_grey, orientation, plain
+from trainables.data.scans import count_scans
 from trainables.errors import UserError
 
 STORED_SIDE = 256
 """Largest stored side, in pixels: the usual evaluation resize in front of a 224-pixel crop."""
+LEAST_SIDE = 8
+"""Longer side of stored images at least, in pixels."""
+MOST_PIXELS = 100_000_000
+"""Of an image, by its header: what says more is a decompression bomb, and none of it is decoded."""
+MOST_BYTES = 1_000_000_000
+"""Of an image's file: more than 100 megapixels take in any format."""
+MOST_SCANNED = 20 * MOST_PIXELS
+"""Pixels times scans of a JPEG: a progressive one of some megabytes could otherwise decode for hours."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+"""What is decoded, by content and not by name; not, for one, PostScript, which Pillow would have Ghostscript run."""
+
+# Pillow's own limit is a warning from its limit on; here it is an error, from the same limit on as ours.
+Pillow.MAX_IMAGE_PIXELS = MOST_PIXELS
+warnings.filterwarnings("error", category=Pillow.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # on oddities of files that do decode
+
+
+class Contents(Protocol):
+    """Encoded images of a part, by row."""
+
+    def __call__(self, row: int) -> bytes | Path:
+        """Encoded content, or its file."""
+        ...
+
+    def name(self, row: int) -> str:
+        """What to call the image in messages and lists."""
+        ...
 
 
 def probe(content: bytes | Path, name: str) -> tuple[int, int, bool]:
-    """Height, width and greyness of an image from its header alone; raises `UserError` naming it if unreadable."""
-    with _opened(content, name) as picture:
-        return picture.height, picture.width, picture.mode in {"1", "L", "I", "I;16", "LA"}
+    """Height and width (upright) and greyness of an image, from its header alone.
+
+    Raises `BadImageError` if it is no image, or too large; `UserError` for a file that the disk does not give.
+    """
+    if isinstance(content, Path):
+        try:
+            with content.open("rb") as file:
+                return _head(file, name)
+        except (BadImageError, OSError):
+            content = _read(content, name)  # the whole of it tells a bad image from a bad disk
+    return _head(io.BytesIO(content), name)
 
 
 def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
-    """Stored height and width for images of these sizes: their own if it is one and small, else a square."""
+    """Stored height and width for images of these sizes: their own if it is one and small, else a square.
+
+    What is smaller than `LEAST_SIDE` is enlarged, so that the least of images are large enough for networks.
+    """
     if len(sizes) == 1:
         height, width = next(iter(sizes))
         if max(height, width) <= STORED_SIDE:
-            return height, width
-    side = min(STORED_SIDE, max(min(size) for size in sizes))
+            times = math.ceil(LEAST_SIDE / max(height, width))
+            return height * times, width * times
+    side = min(STORED_SIDE, max(LEAST_SIDE, *(min(size) for size in sizes)))
     return side, side
 
 
 def decode(content: bytes | Path, name: str, shape: tuple[int, int, int]) -> Image:
     """One image as uint8 (height, width, channels): shorter side resized to fit (bicubic), centre cropped.
 
-    Raises `UserError` naming the image if it cannot be read.
+    Upright, the first of several frames, transparent parts on white, 16 bits scaled to 8. Raises `BadImageError` for
+    content that cannot be decoded, and `UserError` for a file that the disk does not give, or memory that runs out.
     """
     height, width, channels = shape
-    with _opened(content, name) as picture:
-        try:
-            converted = picture.convert("L" if channels == 1 else "RGB")
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(f"image {name}: cannot be decoded ({error})") from error
-    if converted.size != (width, height):
-        scale = max(height / converted.height, width / converted.width)
-        size = (max(width, round(converted.width * scale)), max(height, round(converted.height * scale)))
-        resized = converted.resize(size, Pillow.Resampling.BICUBIC)
-        left, top = (size[0] - width) // 2, (size[1] - height) // 2
-        converted = resized.crop((left, top, left + width, top + height))
-    return np.asarray(converted, dtype=np.uint8).reshape(height, width, channels)
+    content = _read(content, name) if isinstance(content, Path) else content
+    with _opened(io.BytesIO(content), name) as picture:
+        if picture.format in {"JPEG", "MPO"} and count_scans(content) * picture.width * picture.height > MOST_SCANNED:
+            raise BadImageError(name, f"has {count_scans(content):,} scans, which would take too long to decode")
+        picture.load()
+        pixels = _fit(plain(picture, channels), height, width)
+    return np.asarray(pixels, dtype=np.uint8).reshape(height, width, channels)
 
 
 @dataclass(frozen=True)
 class Decoder:
-    """Decodes image i of a part; picklable as far as `content` is."""
+    """Decodes image i of a part; picklable as far as `contents` is."""
 
-    content: Callable[[int], tuple[bytes | Path, str]]
-    """Encoded content of image i, or its file; and its name in messages."""
+    contents: Contents
+    """The part's encoded images."""
     shape: tuple[int, int, int]
     """Stored height and width in pixels, and channels."""
 
     def __call__(self, i: int) -> Image:
-        """Image i as uint8, of `shape`; raises `UserError` naming it if it cannot be read."""
-        return decode(*self.content(i), self.shape)
+        """Image i as uint8, of `shape`; raises what `decode` raises."""
+        return decode(self.contents(i), self.contents.name(i), self.shape)
 
 
-def _opened(content: bytes | Path, name: str) -> Pillow.Image:
+def _head(file: BinaryIO, name: str) -> tuple[int, int, bool]:
+    with _opened(file, name) as picture:
+        height, width = picture.height, picture.width
+        if orientation(picture) >= 5 and picture.format != "TIFF":  # of a TIFF, Pillow swaps them itself
+            height, width = width, height
+        return height, width, is_grey(picture)
+
+
+def _fit(picture: Pillow.Image, height: int, width: int) -> Pillow.Image:
+    if picture.size == (width, height):
+        return picture
+    # Cropped while it is resized: resized as a whole, a picture of 1 x 100,000 pixels would become a huge one.
+    scale = max(height / picture.height, width / picture.width)
+    across, down = min(picture.width, width / scale), min(picture.height, height / scale)
+    left, top = (picture.width - across) / 2, (picture.height - down) / 2
+    return picture.resize((width, height), Pillow.Resampling.BICUBIC, box=(left, top, left + across, top + down))
+
+
+def _read(file: Path, name: str) -> bytes:
     try:
-        return Pillow.open(io.BytesIO(content) if isinstance(content, bytes) else content)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"image {name}: cannot be read ({error})") from error
+        if file.stat().st_size > MOST_BYTES:
+            raise BadImageError(name, f"has {file.stat().st_size:,} bytes, more than {MOST_BYTES:,}")
+        return file.read_bytes()
+    except OSError as error:  # it says nothing about the image, and may pass
+        raise UserError(f"image {name}: cannot be read ({error.strerror or error})") from error
+
+
+@contextmanager
+def _opened(file: BinaryIO, name: str) -> Iterator[Pillow.Image]:
+    """The picture in `file`, not decoded yet; whatever goes wrong with it meanwhile is its `BadImageError`."""
+    try:
+        with Pillow.open(file, formats=FORMATS) as picture:
+            if picture.width * picture.height > MOST_PIXELS:
+                raise Pillow.DecompressionBombError
+            yield picture
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(f"image {name}: not enough memory to decode it") from error
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+        raise BadImageError(name, f"more than {MOST_PIXELS:,} pixels: a decompression bomb") from error
+    except UnidentifiedImageError as error:
+        empty = file.seek(0, io.SEEK_END) == 0
+        raise BadImageError(name, "empty" if empty else "no image, or its header is damaged") from error
+    except Exception as error:  # Pillow's readers raise whatever damaged content leads them to
+        raise BadImageError(name, f"cannot be decoded: {error or type(error).__name__}") from error

@@ -1,21 +1,27 @@
 """A folder of images: `train/CLASS/*`, with `val` and `test` beside it or not, or `CLASS/*` alone."""
 
 import hashlib
+import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from trainables.data.bad import BadImage, BadImageError
 from trainables.data.decode import Decoder, common_shape, probe
+from trainables.data.listing import Listing, folders_in, link_fault, list_classes
 from trainables.data.part import Part, RawSet
 from trainables.errors import UserError
+from trainables.printable import decodable
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
-Listing = dict[str, list[Path]]
-"""Image files of each class."""
+Classes = dict[str, Listing]
+"""What each class's folder holds."""
+Head = tuple[int, int, bool]
+"""An image's height, width and greyness."""
 
 
 @dataclass(frozen=True)
@@ -25,76 +31,115 @@ class Files:
     paths: tuple[Path, ...]
     """Of one part, class by class."""
 
-    def __call__(self, i: int) -> tuple[Path, str]:
-        """File of image i, and its name."""
-        return self.paths[i], str(self.paths[i])
+    def __call__(self, row: int) -> Path:
+        """File of an image."""
+        return self.paths[row]
+
+    def name(self, row: int) -> str:
+        """Its name."""
+        return str(self.paths[row])
 
 
 def open_folder(path: Path) -> RawSet:
-    """Open a folder of images; raises `UserError` for no images, or parts without `train` or with other classes."""
-    listings = _list_parts(path)
-    classes = sorted(listings["train"])
-    for part, listing in listings.items():
-        if set(listing) != set(classes):
-            differing = sorted(set(listing) ^ set(classes))
-            raise UserError(
-                f"--data {str(path)!r}: classes differ between train and {part}: {', '.join(differing[:5])}"
-            )
-    files = [file for listing in listings.values() for found in listing.values() for file in found]
-    with ThreadPoolExecutor() as threads:
-        probed = list(threads.map(lambda file: probe(file, str(file)), files))
-    height, width = common_shape({(h, w) for h, w, _ in probed})
-    channels = 1 if all(grey for _, _, grey in probed) else 3
-    shape = (height, width, channels)
+    """Open a folder of images; those whose header is bad are `refused`.
+
+    Raises `UserError` for no images, a class without one that can be used, parts without `train` or with other classes.
+    """
+    try:
+        parts = _list_parts(path)
+        heads, refused = _probed(parts)
+        identity = _identity(path, heads, refused)
+    except OSError as error:
+        raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
+    classes = sorted(parts["train"])
+    kept = {
+        part: [[file for file in listings[name].images if file in heads] for name in classes]
+        for part, listings in parts.items()
+    }
+    height, width = common_shape({(h, w) for h, w, _ in heads.values()})
+    channels = 1 if all(grey for _, _, grey in heads.values()) else 3
     return RawSet(
-        name=path.resolve().name,
+        name=decodable(path.resolve().name),
         classes=tuple(classes),
-        parts={part: _part(listing, classes, shape) for part, listing in listings.items()},
+        parts={part: _part(files, (height, width, channels)) for part, files in kept.items()},
         channels=channels,
         height=height,
         width=width,
-        identity=_identity(path, files),
+        identity=identity,
         encoded=True,
+        refused=refused,
     )
 
 
-def _list_parts(path: Path) -> dict[str, Listing]:
-    folders = {child.name: child for child in sorted(path.iterdir()) if child.is_dir()}
-    parts = {PART_NAMES[name]: child for name, child in folders.items() if name in PART_NAMES}
-    if "train" in parts:
-        return {part: _list_classes(child) for part, child in parts.items()}
-    if parts:
-        found = next(name for name in folders if name in PART_NAMES)
+def _list_parts(path: Path) -> dict[str, Classes]:
+    """Classes of each part; raises `UserError` for a layout that is none, or classes that differ between parts."""
+    named = {PART_NAMES[name]: folder for name, folder in folders_in(path).items() if name in PART_NAMES}
+    if named and "train" not in named:
         raise UserError(
-            f"--data {str(path)!r}: has a folder {found!r} but no 'train'; "
+            f"--data {str(path)!r}: has a folder {next(iter(named.values())).name!r} but no 'train'; "
             "expected train/CLASS/*.jpg with val and test beside it or not, or CLASS/*.jpg"
         )
-    return {"train": _list_classes(path)}
+    for folder in named.values():
+        if folder.is_symlink() and (fault := link_fault(folder, path.resolve())):
+            raise UserError(f"--data: folder {str(folder)!r} is {fault}; links may lead to what is in it only")
+    parts = {part: list_classes(folder, path) for part, folder in (named or {"train": path}).items()}
+    for part, classes in parts.items():
+        folder = named.get(part, path)
+        if not any(listing.images or listing.refused for listing in classes.values()):
+            raise UserError(
+                f"--data: no images under {str(folder)!r}; expected {folder.name}/CLASS/*.jpg (or png, webp, …)"
+            )
+        if set(classes) != set(parts["train"]):
+            differing = ", ".join(sorted(set(classes) ^ set(parts["train"]))[:5])
+            raise UserError(f"--data {str(path)!r}: classes differ between train and {part}: {differing}")
+    return parts
 
 
-def _list_classes(path: Path) -> Listing:
-    listing = {
-        child.name: sorted(file for file in child.rglob("*") if file.suffix.lower() in SUFFIXES)
-        for child in sorted(path.iterdir())
-        if child.is_dir() and not child.name.startswith(".")
-    }
-    if not any(listing.values()):
-        raise UserError(f"--data: no images under {str(path)!r}; expected {path.name}/CLASS/*.jpg (or png, webp, …)")
-    empty = [name for name, files in listing.items() if not files]
-    if empty:
-        raise UserError(f"--data: class folder {str(path / empty[0])!r} holds no images")
-    return listing
+def _probed(parts: dict[str, Classes]) -> tuple[dict[Path, Head], tuple[BadImage, ...]]:
+    """Headers of the images that have a good one, and the others; raises `UserError` for a class left with none."""
+    heads: dict[Path, Head] = {}
+    refused: list[BadImage] = []
+    with ThreadPoolExecutor() as threads:
+        for part, classes in parts.items():
+            for name, listing in classes.items():
+                bad = list(listing.refused)
+                for file, head in zip(listing.images, threads.map(_probe, listing.images), strict=True):
+                    if isinstance(head, BadImage):
+                        bad.append(head)
+                    else:
+                        heads[file] = head
+                if len(bad) == len(listing.images) + len(listing.refused):
+                    raise _empty(part, name, bad)
+                refused += bad
+    return heads, tuple(refused)
 
 
-def _part(listing: Listing, classes: list[str], shape: tuple[int, int, int]) -> Part:
-    files = [file for name in classes for file in listing[name]]
-    labels = np.repeat(np.arange(len(classes)), [len(listing[name]) for name in classes])
-    return Part(labels=labels.astype(np.int64), decode=Decoder(Files(tuple(files)), shape))
+def _probe(file: Path) -> Head | BadImage:
+    try:
+        return probe(file, str(file))
+    except BadImageError as error:
+        return error.image
 
 
-def _identity(path: Path, files: list[Path]) -> str:
+def _empty(part: str, name: str, bad: list[BadImage]) -> UserError:
+    if not bad:
+        return UserError(f"--data: class folder {name!r} of {part} holds no images; put some there, or delete it")
+    return UserError(
+        f"--data: class folder {name!r} of {part} holds only bad images, {len(bad):,}; the first: {bad[0]}"
+    )
+
+
+def _part(files: list[list[Path]], shape: tuple[int, int, int]) -> Part:
+    labels = np.repeat(np.arange(len(files)), [len(found) for found in files])
+    contents = Files(tuple(file for found in files for file in found))
+    return Part(labels=labels.astype(np.int64), decode=Decoder(contents, shape), name=contents.name)
+
+
+def _identity(path: Path, files: Iterable[Path], refused: Iterable[BadImage]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for file in files:
         stat = file.stat()
-        digest.update(f"{file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(file.relative_to(path)) + f" {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for image in refused:  # what is bad in them makes no difference: none of them is in the store
+        digest.update(b"without " + os.fsencode(os.path.relpath(image.name, path)) + b"\n")
     return f"folder {digest.hexdigest()}"

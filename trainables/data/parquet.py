@@ -2,16 +2,19 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.bad import BadImageError
 from trainables.data.decode import Decoder, common_shape, probe
 from trainables.data.parquet_images import ParquetImages
 from trainables.data.part import Part, RawSet
 from trainables.errors import UserError
+from trainables.printable import decodable
 
 PART_PREFIXES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
 PROBED = 512
@@ -35,17 +38,18 @@ def open_parquet(path: Path) -> RawSet:
         contents = {part: ParquetImages.open(files, image, f"{path}/{part}") for part, files in by_part.items()}
     except (OSError, ValueError) as error:
         raise UserError(f"--data {str(path)!r}: {error}") from error
-    probed = [
-        probe(*contents[part](i))
-        for part, found in labels.items()
-        for i in np.linspace(0, len(found) - 1, min(PROBED, len(found)), dtype=int).tolist()
-    ]
+    probed = [head for part, found in labels.items() for head in _probed(contents[part], len(found))]
+    if not probed:
+        raise UserError(f"--data {str(path)!r}: column {image!r} holds no image that can be decoded")
     height, width = common_shape({(h, w) for h, w, _ in probed})
     shape = (height, width, 1 if all(grey for _, _, grey in probed) else 3)
     return RawSet(
-        name=path.resolve().name,
+        name=decodable(path.resolve().name),
         classes=_class_names(schema, label, labels["train"]),
-        parts={part: Part(labels=found, decode=Decoder(contents[part], shape)) for part, found in labels.items()},
+        parts={
+            part: Part(labels=found, decode=Decoder(contents[part], shape), name=contents[part].name)
+            for part, found in labels.items()
+        },
         channels=shape[2],
         height=height,
         width=width,
@@ -54,8 +58,19 @@ def open_parquet(path: Path) -> RawSet:
     )
 
 
+def _probed(contents: ParquetImages, count: int) -> list[tuple[int, int, bool]]:
+    """Heights, widths and greyness of some of the images; those with a bad header are told when they are decoded."""
+    heads = []
+    for row in np.linspace(0, count - 1, min(PROBED, count), dtype=int).tolist():
+        with suppress(BadImageError):
+            heads.append(probe(contents(row), contents.name(row)))
+    return heads
+
+
 def _files(path: Path) -> list[Path]:
-    return sorted(path.glob("*.parquet")) or sorted((path / "data").glob("*.parquet"))
+    # "[!.]": not what systems leave beside a file unasked, such as `._train.parquet`. Links may lead anywhere, as those
+    # in Hugging Face's cache do: a parquet file holds its images, and can bring in nothing else.
+    return sorted(path.glob("[!.]*.parquet")) or sorted((path / "data").glob("[!.]*.parquet"))
 
 
 def _list_parts(path: Path) -> dict[str, list[Path]]:
@@ -96,7 +111,9 @@ def _columns(path: Path, schema: Any) -> tuple[str, str]:
 def _class_names(schema: Any, label: str, labels: NDArray[np.int64]) -> tuple[str, ...]:
     metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
     names = metadata.get("info", {}).get("features", {}).get(label, {}).get("names")
-    return tuple(names) if names else tuple(str(i) for i in range(int(labels.max()) + 1))
+    return (
+        tuple(decodable(str(name)) for name in names) if names else tuple(str(i) for i in range(int(labels.max()) + 1))
+    )
 
 
 def _identity(path: Path) -> str:

@@ -42,12 +42,12 @@ class ParquetImages:
     """Of each row group: its file, its number there, and its first row."""
     column: str
     """Name of the image column."""
-    name: str
+    part: str
     """What to call the part in messages."""
     _threads: threading.local = field(default_factory=threading.local)
 
     @classmethod
-    def open(cls, files: list[Path], column: str, name: str) -> "ParquetImages":
+    def open(cls, files: list[Path], column: str, part: str) -> "ParquetImages":
         """Images of `files`, one after another; raises what pyarrow raises for a damaged file."""
         import pyarrow.parquet as pq
 
@@ -57,23 +57,27 @@ class ParquetImages:
             for number in range(metadata.num_row_groups):
                 groups.append((file, number, first))
                 first += metadata.row_group(number).num_rows
-        return cls(tuple(groups), column, name)
+        return cls(tuple(groups), column, part)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled without the threads' cursors."""
-        return ParquetImages, (self.groups, self.column, self.name)
+        return ParquetImages, (self.groups, self.column, self.part)
 
-    def __call__(self, row: int) -> tuple[bytes, str]:
-        """Content and name of the image at `row`; raises `UserError` naming a file that cannot be read on."""
+    def __call__(self, row: int) -> bytes:
+        """Content of the image at `row`; raises `UserError` naming a file that cannot be read on."""
         group = int(np.searchsorted([first for _, _, first in self.groups], row, side="right")) - 1
         file, number, first = self.groups[group]
         cursor: _Cursor | None = getattr(self._threads, "cursor", None)
         if cursor is None or cursor.group != group or row < cursor.first:
             cursor = self._threads.cursor = _Cursor(group, first, self._batches(file, number))
         try:
-            return cursor.read(row), f"{self.name}[{row}]"
+            return cursor.read(row)
         except (OSError, ValueError) as error:
             raise UserError(f"--data {str(file)!r}: cannot be read ({error})") from error
+
+    def name(self, row: int) -> str:
+        """What to call the image at `row`."""
+        return f"{self.part}[{row}]"
 
     def _batches(self, file: Path, group: int) -> Iterator[Any]:
         import pyarrow.parquet as pq

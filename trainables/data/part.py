@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.bad import BadImage
+
 Image = NDArray[np.uint8]
 """One image, uint8, height x width x channels."""
 
@@ -17,8 +19,10 @@ class Part:
     labels: NDArray[np.int64]
     """Class index of each image, shape (n,)."""
     decode: Callable[[int], Image]
-    """Decodes image i; safe to call from several threads. Raises `UserError` naming an unreadable image.
+    """Decodes image i; safe to call from several threads. Raises `BadImageError` for one that cannot be decoded.
     Of an encoded set it goes to other processes, so it is picklable."""
+    name: Callable[[int], str]
+    """What to call image i in messages and lists."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class RawSet:
     """Changes whenever the source's content may have: names, sizes, times of its files."""
     encoded: bool = False
     """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
+    refused: tuple[BadImage, ...] = ()
+    """Images known to be bad without decoding them; they are in no part."""
 
 
 def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:
     """Part over images already in memory, shape (n, height, width, channels)."""
-    return Part(labels=labels.astype(np.int64), decode=lambda i: images[i])
+    return Part(labels=labels.astype(np.int64), decode=lambda i: images[i], name="image {}".format)

@@ -18,9 +18,10 @@ LARGEST = 10_000
 
 Rows = tuple[str, NDArray[np.int64]]
 """A source's part, and the rows taken from it, ascending."""
+Splits = dict[SplitName, Rows]
 
 
-def make_splits(raw: RawSet) -> tuple[dict[SplitName, Rows], str]:
+def make_splits(raw: RawSet) -> tuple[Splits, str]:
     """Rows of each split, and in words how they came about.
 
     A source's test part is the test split. A source with train and val but no test keeps its val part for the test
@@ -28,7 +29,7 @@ def make_splits(raw: RawSet) -> tuple[dict[SplitName, Rows], str]:
     stratified by class, from train. Raises `UserError` if a class has too few images to be in every split.
     """
     held_out = next((part for part in ("test", "val") if part in raw.parts), None)
-    splits: dict[SplitName, Rows] = {}
+    splits: Splits = {}
     rest = np.arange(len(raw.parts["train"].labels))
     words = []
     if held_out:

@@ -1,6 +1,7 @@
 """The uint8 store: a data set decoded once a node, memory-mapped by every worker, with a fingerprint."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +11,18 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from trainables.data.bad import OnBadImage, read_bad, refusal
 from trainables.data.build import build, forget_record
 from trainables.data.part import RawSet
 from trainables.data.source import cache_folder, open_source
 from trainables.data.split import SPLIT_SEED, make_splits
 from trainables.data.summary import DataSummary
 
-VERSION = 1
+VERSION = 2
 """Of the layout below; a store of another version is built again."""
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
-# `test/` holds the same two for the locked test split; `features/` caches frozen backbones; `summary.json` is last.
+# `test/` holds the same two for the locked test split; `features/` caches frozen backbones; `bad-images.csv` and
+# `leaked-images.csv` are there if they have anything to list; `summary.json` is last.
 
 
 class LockedSplitError(RuntimeError):
@@ -57,7 +60,7 @@ class Store:
 def open_store(summary: DataSummary) -> Store:
     """Open the store that `summary` describes, preparing it first on a node that does not have it yet."""
     if not (Path(summary.path) / "summary.json").is_file():
-        prepared = prepare(summary.origin)
+        prepared = prepare(summary.origin, on_bad="skip" if summary.skipped else "fail")
         if prepared.fingerprint != summary.fingerprint:
             raise RuntimeError(f"{summary.origin} differs between nodes: {prepared.fingerprint}, {summary.fingerprint}")
         summary = prepared
@@ -65,28 +68,37 @@ def open_store(summary: DataSummary) -> Store:
     return Store(summary=summary, images=images, labels=labels)
 
 
-def prepare(origin: str, say: Callable[[str], None] = lambda _line: None) -> DataSummary:
+def prepare(origin: str, say: Callable[[str], None] = lambda _line: None, on_bad: OnBadImage = "fail") -> DataSummary:
     """Find or build the store of what `--data` names, and return its summary; a build that was cut goes on.
 
-    Raises `UserError` where the data cannot be used, naming the unreadable image, missing class or wrong path.
+    One store serves both ways with bad images: where there are some, it is finished only by "skip", and "fail" refuses
+    it. Raises `UserError` where the data cannot be used, naming the bad image, missing class or wrong path.
     """
     raw = open_source(origin)
-    folder = cache_folder() / "stores" / f"{raw.name}-{_key(raw)}"
+    folder = cache_folder() / "stores" / f"{_file_name(raw.name)}-{_key(raw)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder) + ".lock"):
+        bad = read_bad(folder) or raw.refused
+        if bad and on_bad == "fail":
+            raise refusal(raw.name, bad)
         if not (folder / "summary.json").is_file():
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
             say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
             building = folder.with_name(folder.name + ".building")
-            summary = build(raw, splits, words, building, say)
-            (building / "summary.json").write_text(summary.model_dump_json(indent=1))
+            summary = build(raw, splits, words, building, say, on_bad)
+            (building / "summary.json").write_text(summary.model_dump_json(indent=1), encoding="utf-8")
             forget_record(building)
             building.rename(folder)
-    stored = DataSummary.model_validate_json((folder / "summary.json").read_text())
+    stored = DataSummary.model_validate_json((folder / "summary.json").read_bytes())
     # Counted here, so that no store need be built again for having been built before anyone counted.
     counts = np.bincount(np.load(folder / "labels.npy")[: stored.train], minlength=len(stored.classes))
     return stored.model_copy(update={"path": str(folder), "origin": origin, "counts": tuple(counts.tolist())})
+
+
+def _file_name(name: str) -> str:
+    """What any system takes for part of a file's name, and any terminal prints."""
+    return re.sub(r"[^\w.-]", "_", name)[:50]
 
 
 def _key(raw: RawSet) -> str:

@@ -39,7 +39,9 @@ class DataSummary(Frozen):
     split_seed: int
     """Seed of the splits that were drawn; it belongs to the data, so every search shares one test split."""
     leaked: int
-    """Images of val or test whose pixels also occur, byte for byte, in another split."""
+    """Images of val or test whose pixels also occur, byte for byte, in another split (`leaked-images.csv`)."""
+    skipped: int = Field(0, ge=0)
+    """Images left out because they are bad (`bad-images.csv`)."""
     fingerprint: str
     """BLAKE2 hash of all stored pixels, labels and class names."""
 

@@ -1,0 +1,68 @@
+"""Whatever a picture's pixels are (palette, CMYK, 16 bits, transparent), as plain grey or RGB of 8 bits."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+
+GREY = {"1", "L", "LA", "La"}
+WHITE = 65535
+"""Of 16-bit pixels."""
+TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+"""What sets each EXIF orientation upright; from 5 on, height and width change places."""
+
+
+def is_grey(picture: Pillow.Image) -> bool:
+    """Whether the picture's pixels have no colour, by its header."""
+    return picture.mode in GREY or picture.mode.startswith("I")
+
+
+def orientation(picture: Pillow.Image) -> int:
+    """EXIF orientation, a key of `TURNS`; 1 (upright) where there is none, or none that can be read."""
+    if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & set(picture.info):
+        return 1  # Pillow would decode the pixels to look behind them
+    try:
+        found = picture.getexif().get(274, 1)
+    except Exception:  # a damaged label does not make the picture a bad one
+        return 1
+    return int(found) if found in TURNS else 1
+
+
+def plain(picture: Pillow.Image, channels: int) -> Pillow.Image:
+    """The picture as mode L (1 channel) or RGB (3), upright; transparent parts lie on white.
+
+    Raises ValueError for pixels whose scale nobody knows: floats, and integers of more than 16 bits.
+    """
+    turn = TURNS.get(orientation(picture))
+    if picture.mode.startswith("I"):
+        picture = _from_16_bits(picture)
+    elif picture.mode == "F":
+        raise ValueError("has floating-point pixels, whose scale is not known")
+    elif picture.has_transparency_data:
+        white = Pillow.new("RGBA", picture.size, "white")
+        white.alpha_composite(picture.convert("RGBA"))
+        picture = white
+    mode = "L" if channels == 1 else "RGB"
+    converted = picture if picture.mode == mode else picture.convert(mode)  # which would be a copy
+    return converted if turn is None else converted.transpose(turn)
+
+
+def _from_16_bits(picture: Pillow.Image) -> Pillow.Image:
+    """All 16 bits scaled to 8; Pillow's own conversion clips at 255, which leaves white."""
+    values: Any = np.asarray(picture)
+    low, high = int(values.min()), int(values.max())
+    if low < 0 or high > WHITE:
+        raise ValueError(f"has 32-bit pixels from {low} to {high}, whose scale is not known")
+    transparent = picture.info.get("transparency")
+    scaled = (values.astype(np.uint32) * 255 + WHITE // 2) // WHITE
+    if isinstance(transparent, int):
+        scaled[values == transparent] = 255
+    return Pillow.fromarray(scaled.astype(np.uint8))

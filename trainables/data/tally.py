@@ -1,0 +1,115 @@
+"""What adds up, chunk by chunk in order, to a store's summary."""
+
+import hashlib
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.bad import BadImage, write_bad
+from trainables.data.chunk import Chunk, Examined
+from trainables.data.compact import take_out
+from trainables.data.leaks import Prints, write_leaks
+from trainables.data.part import RawSet
+from trainables.data.split import SPLIT_SEED, SplitName, Splits
+from trainables.data.summary import DataSummary
+from trainables.errors import UserError
+
+SAY_EVERY = 5.0
+"""Seconds between lines on the progress."""
+ORDER: tuple[SplitName, ...] = ("train", "val", "test")
+STEP = 4096
+"""Images fingerprinted at a time."""
+
+
+class Tally:
+    """Takes the chunks of a store being built in `folder`, in order, then closes it."""
+
+    def __init__(self, raw: RawSet, splits: Splits, folder: Path, say: Callable[[str], None]) -> None:
+        """Begin with nothing."""
+        self._raw, self._splits, self._folder, self._say = raw, splits, folder, say
+        self._fingerprint = _begin_fingerprint(raw)
+        self._sums = np.zeros((2, raw.channels), np.int64)
+        self._digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
+        self._bad: dict[SplitName, dict[int, BadImage]] = defaultdict(dict)
+        self._holes: dict[str, list[int]] = defaultdict(list)
+        self._total, self._done = sum(len(rows) for _, rows in splits.values()), 0
+        self._started = self._said = time.monotonic()
+
+    def add(self, chunk: Chunk, examined: Examined) -> None:
+        """Add the next chunk, and say how far it is, now and then."""
+        if chunk.start == 0:
+            self._fingerprint.update(np.load(self._folder / chunk.folder / "labels.npy").tobytes())
+        self._fingerprint.update(chunk.images(self._folder).data)
+        if chunk.split == "train":
+            self._sums += examined.sums
+        before = sum(map(len, self._digests[chunk.split]))
+        for at, image in examined.bad.items():
+            self._bad[chunk.split][before + at] = image
+            self._holes[chunk.folder].append(chunk.start + at)
+        self._digests[chunk.split].append(examined.digests)
+        self._done += len(chunk.rows)
+        now = time.monotonic()
+        if now - self._said >= SAY_EVERY:
+            self._said = now
+            rate = self._done / (now - self._started)
+            self._say(f"{self._raw.name}: {self._done:,} of {self._total:,} images, {rate:,.0f} images/s")
+
+    def close(self, words: str) -> DataSummary:
+        """Take the bad images out of the store, list them and what leaked, and sum up; `words` are on the splits.
+
+        Raises `UserError` if a class, or all, would have no image left in a split.
+        """
+        raw, prints = self._raw, {split: self._prints(split) for split in ORDER}
+        for folder, rows in self._holes.items():
+            take_out(self._folder / folder, rows)
+        bad = [*raw.refused, *(image for found in self._bad.values() for image in found.values())]
+        if bad:
+            write_bad(self._folder, bad)
+        fingerprint = _fingerprint(raw, self._folder) if self._holes else self._fingerprint.hexdigest()
+        counts = {split: len(found.rows) for split, found in prints.items()}
+        pixels = counts["train"] * raw.height * raw.width
+        mean, square = self._sums[0] / (255 * pixels), self._sums[1] / (255**2 * pixels)
+        return DataSummary(
+            name=raw.name, path=str(self._folder), origin="", classes=raw.classes,
+            channels=raw.channels, height=raw.height, width=raw.width, **counts,
+            mean=tuple(mean), std=tuple(np.sqrt(np.maximum(square - mean**2, 1e-8))), split=words,
+            split_seed=SPLIT_SEED, skipped=len(bad), leaked=write_leaks(self._folder, prints), fingerprint=fingerprint,
+        )  # fmt: skip
+
+    def _prints(self, split: SplitName) -> Prints:
+        """Digests and rows of the split's good images."""
+        part, rows = self._splits[split]
+        if not len(rows):
+            raise UserError(f"--data {self._raw.name!r}: there are no images in {part!r}, which is {split}")
+        bad = sorted(self._bad[split])
+        good = np.delete(rows, bad)
+        labels, classes = self._raw.parts[part].labels, len(self._raw.classes)
+        emptied = np.bincount(labels[rows], minlength=classes).astype(bool)
+        emptied &= np.bincount(labels[good], minlength=classes) == 0
+        if emptied.any():
+            label = int(emptied.argmax())
+            first = next(self._bad[split][at] for at in bad if labels[rows[at]] == label)
+            raise UserError(
+                f"--data {self._raw.name!r}: without bad images class {self._raw.classes[label]!r} has none left "
+                f"in {split}; the first of them: {first}"
+            )
+        return Prints(np.delete(np.concatenate(self._digests[split]), bad), good, self._raw.parts[part].name)
+
+
+def _begin_fingerprint(raw: RawSet) -> "hashlib.blake2b":
+    return hashlib.blake2b(repr(raw.classes).encode(), digest_size=16)
+
+
+def _fingerprint(raw: RawSet, folder: Path) -> str:
+    """Of the store as it lies in `folder`; the same as adding up its chunks gives if none is bad."""
+    digest = _begin_fingerprint(raw)
+    for within in (folder, folder / "test"):
+        digest.update(np.load(within / "labels.npy").tobytes())
+        images = np.load(within / "images.npy", mmap_mode="r")
+        for first in range(0, len(images), STEP):
+            digest.update(np.ascontiguousarray(images[first : first + STEP]).data)
+    return digest.hexdigest()
