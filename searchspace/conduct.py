@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from searchspace import preflight
+from searchspace.afresh import begin_afresh
 from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.cluster import connected
@@ -19,7 +20,14 @@ from searchspace.plan import Plan, gangs, make_plan
 from searchspace.progress import Clock, Progress, to_all
 from searchspace.proof.page import write_page
 from searchspace.record import gather_facts
-from searchspace.resume import check_same_data, how_to_resume, is_done, put_finished, record_resumption
+from searchspace.resume import (
+    check_same_data,
+    how_to_resume,
+    is_done,
+    put_finished,
+    record_resumption,
+    resume_arguments,
+)
 from searchspace.spaces import default_space, default_trials, is_unbalanced
 from searchspace.spec import SearchSpec, extend_record, save_record
 
@@ -32,8 +40,6 @@ if TYPE_CHECKING:
     from trainables.gang import GangPool
     from trainables.metrics import TestMetrics
 
-ATTEMPTS = 3
-"""Times that the cluster, or the mailbox, may be lost before the command gives up; the search can still be resumed."""
 Say = Callable[[str], None]
 
 
@@ -64,7 +70,8 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     """Search, finals, test, export.
 
     Raises `UserError` before any worker starts if something given is wrong, `Interrupted` after a signal, and
-    `LostError` if the cluster was lost too often: after these two the search can be resumed.
+    `LostError` if the cluster was lost too often: after these two the search can be resumed. Until then the command
+    begins afresh, and resumes by itself.
     """
     with ExitStack() as held:
         if resumed:
@@ -72,14 +79,8 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
         ready = held.enter_context(prepared(spec, clock.say))
         if resumed:
             check_same_data(spec, ready.data)
-        for attempt in range(ATTEMPTS):
-            try:
-                with connected(spec.address) as resources:
-                    plan = ready.plan(resources)
-                    return _attempt(spec, plan, ready.gate, clock, resumed or attempt > 0, held)
-            except LostError as error:
-                clock.say(f"warning: {error}; going on from what is recorded")
-    raise LostError(f"the cluster was lost {ATTEMPTS} times; {how_to_resume(spec)}")
+        with connected(spec.address) as resources:
+            return _carry_through(spec, ready.plan(resources), ready.gate, clock, resumed, held)
 
 
 @contextmanager
@@ -105,8 +106,8 @@ def prepared(spec: SearchSpec, say: Say) -> Iterator[Ready]:
         yield Ready(data, gate, plan)
 
 
-def _attempt(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resumed: bool, held: ExitStack) -> Outcome:
-    """Everything that a cluster is needed for, and what follows; raises `LostError` where the cluster is lost."""
+def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resumed: bool, held: ExitStack) -> Outcome:
+    """Everything that a cluster is needed for, and what follows."""
     from ray.exceptions import RayError
 
     from searchspace.forecast.live import Foresight
@@ -123,9 +124,11 @@ def _attempt(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resumed: bo
     with interruption, tracked(spec, clock.say):
         try:
             metrics = _search_and_prove(spec, plan, study, gate, foresight, interruption)
-        except RayError as error:
+        except (RayError, LostError) as error:
             interruption.check()
-            raise LostError(f"the cluster was lost ({str(error).strip().splitlines()[0]})") from error
+            flush_study(study)
+            clock.say(f"warning: lost {_one_line(error)}; going on from what is recorded")
+            begin_afresh(resume_arguments(spec), error)
         finally:
             flush_study(study)  # others read it from here on
         (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
@@ -209,6 +212,10 @@ def _search(
     rule = plan.new_rule()
     asker = Asker(study, plan.space, plan.task, spec, gate)
     run_search(spec, StudySearcher(study, asker, rule, spec, around), rule, pool)
+
+
+def _one_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _say_audit(study: "optuna.Study", say: Say) -> None:

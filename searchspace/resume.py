@@ -1,6 +1,7 @@
 """Resuming: what a search that was begun needs to go on, and what may be changed about it."""
 
 import os
+import shlex
 from collections.abc import Mapping, Set
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,10 +72,14 @@ def put_finished(study: "optuna.Study", trials: int) -> None:
     put_record(study, FINISHED, trials)
 
 
+def resume_arguments(spec: SearchSpec) -> list[str]:
+    """Command-line arguments with which the search goes on."""
+    return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results])]
+
+
 def how_to_resume(spec: SearchSpec) -> str:
     """The command that goes on."""
-    place = "" if spec.results == "results" else f" --results {spec.results}"
-    return f"go on with: python -m searchspace.run --resume {spec.name}{place}"
+    return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
 
 
 def shown(spec: SearchSpec) -> Path:

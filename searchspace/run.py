@@ -10,6 +10,7 @@ from searchspace.conduct import conduct, prepared
 from searchspace.export import describe as describe_export
 from searchspace.interruption import Interrupted
 from searchspace.leaderboard import print_board
+from searchspace.lock import locked
 from searchspace.options import with_options
 from searchspace.plan import gangs, make_plan
 from searchspace.progress import Clock
@@ -87,7 +88,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     data = prepare(spec.data, clock.say, spec.on_bad_image)
     check_same_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
-    with connected(spec.address) as resources:
+    with locked(spec.folder), connected(spec.address) as resources:
         plan = make_plan(spec, data, resources, clock.say, {})
         with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm")) as pool:
             revived = reviving.revive(spec, errand.revive, pool, clock)

@@ -52,6 +52,6 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
             ),
         ).fit()
     if searcher.lost:
-        raise LostError("the mailbox between the search and its gangs died")
+        raise LostError("the mailbox between the search and its gangs")
     if not searcher.is_stopping():
         searcher.end()

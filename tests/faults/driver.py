@@ -41,7 +41,8 @@ class Driver:
 
     def _run(self, options: Sequence[str], environment: dict[str, str] | None) -> None:
         self.said.append(self.root / f"said-{len(self.said)}.txt")
-        variables = os.environ | {MARK: self.mark, "NO_COLOR": "1"} | (environment or {})
+        here = str(Path(__file__).parents[2])  # the code beside these tests, wherever it is installed
+        variables = os.environ | {MARK: self.mark, "NO_COLOR": "1", "PYTHONPATH": here} | (environment or {})
         with self.said[-1].open("w") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "searchspace.run", *options], stdout=out, stderr=subprocess.STDOUT, text=True,
