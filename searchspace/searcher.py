@@ -65,11 +65,12 @@ class StudySearcher(Searcher):
         recall(rule, history)
         self._order = max((event.order for event in history), default=-1)
         self._open = {running.trial.number: running for running in asker.take_up()}
-        self._interrupted = [n for n, r in self._open.items() if r.audited or rule.standing(n) is None]
+        self._interrupted: list[int] = []
         self._training: dict[str, int] = {}
         self._audited: list[int] | None = None
-        kept = [trial for trial in trials if trial.number not in self._interrupted]
-        self._shelf = Shelf(spec.keep_gb, spec.folder / "trials", kept)
+        self._shelf = Shelf(spec.keep_gb, spec.folder / "trials", [t for t in trials if t.state.is_finished()])
+        for running in list(self._open.values()):
+            self._settle(running)
         self.lost = False
         """Whether whoever carries the trials to the gangs is gone."""
 
@@ -164,11 +165,26 @@ class StudySearcher(Searcher):
             if running.last.status == "failed":
                 self._rule.fail(number, running.kind)
             self._tell(running, running.last.reason)
-        elif self._rule.standing(number) is not None and not running.audited:
-            record_waiting(running.trial, running.last.epoch)
-            record_pace(running.trial, running.last)
-            self._shelf.put(Path(running.assignment.folder), running.last)
+        elif self._waits(running):
+            self._put_aside(running)
             self._listen("waits", number, running.last)
+
+    def _settle(self, running: Running) -> None:
+        """Find out where a trial of an earlier part of the search was when that ended: over, waiting, or on its way."""
+        if running.curve and running.last.status != "running":
+            self._tell(running, running.last.reason)
+        elif self._waits(running):
+            self._put_aside(running)
+        else:
+            self._interrupted.append(running.trial.number)
+
+    def _waits(self, running: Running) -> bool:
+        return not running.audited and self._rule.standing(running.trial.number) is not None
+
+    def _put_aside(self, running: Running) -> None:
+        record_waiting(running.trial, running.last.epoch)
+        record_pace(running.trial, running.last)
+        self._shelf.put(Path(running.assignment.folder), running.last)
 
     def _lose(self, running: Running) -> None:
         """A trial's actor died: another takes the trial up, unless nobody can, or it was not the first."""

@@ -139,7 +139,7 @@ class Post:
 
     def _reports(self, run: TrialRun, assignment: Assignment) -> Iterator[EpochReport]:
         """Reports of the epochs that the checkpoint has beyond those known, then of those trained here."""
-        yield from [report for report in run.reports if report.epoch > assignment.known]
+        yield from [report for report in run.reports if report.epoch > assignment.known or run.done]
         while not run.done:
             wait = time.perf_counter() - self.told
             report = run.epoch().model_copy(update={"wait_seconds": wait})

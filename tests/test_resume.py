@@ -1,0 +1,240 @@
+"""Resuming, without a cluster: what a searcher makes of a study whose driver is gone."""
+
+import json
+import random
+import subprocess
+import sys
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from searchspace.asking import Asker
+from searchspace.gate import Gate
+from searchspace.journal import mend
+from searchspace.lock import locked
+from searchspace.resume import check_same_data, choose_resumed
+from searchspace.sampling.samplers import make_sampler
+from searchspace.searcher import StudySearcher, Surroundings
+from searchspace.spaces import Task, default_space
+from searchspace.spec import make_spec, save_record
+from searchspace.stopping.history import Event, recall
+from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rung import Mark, rungs
+from searchspace.study import JOURNAL, continue_study, create_study, curve_of, flush_study, history_of, record_refusal
+from trainables.config import Assignment, EpochReport
+from trainables.errors import UserError
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return make_spec(name="s", results=str(tmp_path), max_epochs=9, grace_epochs=1, trials=24)
+
+
+@pytest.fixture
+def task(digits):
+    lite0 = "tf_efficientnet_lite0"
+    return Task(data=digits, models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
+
+
+def new_rule(spec, scheduler="asha"):
+    return make_rule(scheduler, spec.budget_unit, rungs(1, 3, 9), 3)
+
+
+class Search:
+    """A search on one slot whose scores follow from the configuration alone."""
+
+    def __init__(self, spec, task, study, scheduler="asha", space=default_space):
+        self.rule, self.study = new_rule(spec, scheduler), study
+        asker = Asker(study, space, task, spec, Gate(spec, task.data))
+        self.searcher = StudySearcher(study, asker, self.rule, spec, Surroundings(1, lambda *_: None))
+        self.goes = 0
+
+    def epochs(self):
+        """Train; yields after every epoch, when a driver may die."""
+        while isinstance(config := self.searcher.suggest(str(self.goes)), dict):
+            assignment = Assignment.model_validate_json(config["assignment"])
+            rng = random.Random(assignment.config.lr * 1e6 + assignment.config.head_lr * 1e6)
+            best, name = rng.random(), str(self.goes)
+            self.goes += 1
+            for epoch in range(assignment.known + 1, 10):
+                status = "complete" if epoch == 9 else "running"
+                report = EpochReport(trial="t", epoch=epoch, score=best * epoch / 9, status=status, total_seconds=epoch)
+                result = {"report": report.model_dump_json()}
+                mark = Mark(trial=config["trial"], epoch=epoch, merit=report.merit, seconds=epoch, kind=config["kind"])
+                goes_on = status == "complete" or self.rule.report(mark)
+                self.searcher.on_trial_result(name, result)
+                yield
+                if status == "complete" or not goes_on:
+                    self.searcher.on_trial_complete(name, result)
+                    break
+        self.searcher.end()
+
+
+def told(study):
+    return [
+        (t.number, t.state, t.params, t.value, t.intermediate_values, t.user_attrs.get("standing"))
+        for t in study.get_trials()
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "pasha", "none"])
+@pytest.mark.parametrize("sampler", ["tpe", "random"])
+def test_a_search_cut_off_anywhere_comes_to_the_same(tmp_path, task, scheduler, sampler):
+    def begun(name):
+        spec = make_spec(name=name, results=str(tmp_path), max_epochs=9, grace_epochs=1, trials=24, scheduler=scheduler)
+        return spec, create_study(spec, make_sampler(spec, sampler))
+
+    spec, whole = begun("whole")
+    for _ in Search(spec, task, whole, scheduler).epochs():
+        pass
+    spec, study = begun("cut")
+    search, rng = Search(spec, task, study, scheduler), random.Random(1)
+    over = False
+    while not over:
+        left, over = rng.randrange(1, 30), True
+        for _ in search.epochs():
+            left -= 1
+            if left == 0:
+                over = False
+                break
+        flush_study(study)
+        if not over:
+            study = continue_study(spec, make_sampler(spec, sampler))
+            search = Search(spec, task, study, scheduler)
+    assert told(study) == told(whole)
+    assert len(whole.trials) == 24
+    assert [len(curve_of(t)) for t in study.trials] == [len(curve_of(t)) for t in whole.trials]
+
+
+def test_rules_recall_what_they_decided(spec):
+    for scheduler in ("asha", "pasha"):
+        rule, again, rng = new_rule(spec, scheduler), new_rule(spec, scheduler), random.Random(0)
+        events, reached, waiting = [], {}, set()
+        for order in range(400):
+            if waiting and (number := rule.promote()) is not None:
+                waiting.discard(number)
+                events.append(Event(order=order, trial=number))
+                continue
+            free = [n for n in range(400) if n not in waiting and reached.get(n, 0) < 9]
+            number = rng.choice(free)
+            reached[number] = reached.get(number, 0) + 1
+            mark = Mark(trial=number, epoch=reached[number], merit=rng.random())
+            events.append(Event(order=order, trial=number, mark=mark))
+            if not rule.report(mark):
+                waiting.add(number)
+        recall(again, reversed(events))
+        assert {n: again.standing(n) for n in range(400)} == {n: rule.standing(n) for n in range(400)}
+        assert list(iter(again.promote, None)) == list(iter(rule.promote, None))
+
+
+def test_what_was_drawn_and_not_begun_is_taken_up_and_what_was_refused_is_not(spec, task):
+    study = create_study(spec, make_sampler(spec, "random"))
+    asker = Asker(study, default_space, task, spec, Gate(spec, task.data))
+    first = asker.ask()
+    refused = study.ask()
+    record_refusal(refused, "too wide")
+    study.ask()  # and the driver dies before anything is drawn for it
+    flush_study(study)
+    study = continue_study(spec, make_sampler(spec, "random"))
+    asker = Asker(study, default_space, task, spec, Gate(spec, task.data))
+    (taken,) = asker.take_up()
+    assert (taken.trial.number, taken.assignment) == (0, first.assignment)
+    assert study.trials[1].state == TrialState.PRUNED
+    assert asker.asked == 1
+    assert asker.ask().trial.number == 2, "what was asked for and not drawn is drawn first"
+
+
+def test_more_trials_go_on_after_a_search_that_is_over(spec, task):
+    study = create_study(spec, make_sampler(spec, "random"))
+    for _ in Search(spec, task, study).epochs():
+        pass
+    flush_study(study)
+    before = told(study)
+    more = spec.model_copy(update={"trials": 30})
+    study = continue_study(more, make_sampler(more, "random"))
+    for _ in Search(more, task, study).epochs():
+        pass
+    assert told(study)[:24] == before
+    assert len(study.trials) == 30
+    assert all(trial.state.is_finished() for trial in study.trials)
+
+
+def test_a_torn_journal_loses_its_last_line_and_no_other(tmp_path):
+    path = tmp_path / JOURNAL
+    lines = [json.dumps({"op_code": number}) for number in range(3)]
+    for torn in ("", '{"op_co', '{"op_code": 3}', "\x00\x00\n", '{"a": 1\n'):
+        path.write_text("".join(f"{line}\n" for line in lines) + torn)
+        assert mend(path) == len(torn)
+        assert path.read_text().splitlines() == lines
+    path.write_text("")
+    assert mend(path) == 0
+
+
+def test_a_writer_killed_with_the_journals_lock_in_hand_does_not_stop_the_next(spec):
+    study = create_study(spec, make_sampler(spec, "random"))
+    flush_study(study)
+    (spec.folder / f"{JOURNAL}.lock").symlink_to(spec.folder / JOURNAL)
+    study = continue_study(spec, make_sampler(spec, "random"))
+    study.ask()
+    flush_study(study)
+
+
+def test_one_process_at_a_time_holds_a_search_and_its_death_frees_it(tmp_path):
+    code = f"""
+import time
+from pathlib import Path
+from searchspace.lock import locked
+with locked(Path({str(tmp_path)!r})):
+    print(1, flush=True)
+    time.sleep(100)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        with pytest.raises(UserError, match=f"process {holder.pid} on .* is working on it"), locked(tmp_path):
+            pass
+        holder.kill()
+        holder.wait()
+    with locked(tmp_path):
+        pass
+
+
+def test_what_a_search_is_cannot_be_changed_when_it_goes_on(spec, digits):
+    spec.folder.mkdir(parents=True)
+    save_record(spec.folder, spec, {"data": digits.model_dump()})
+    options = {"results": spec.results, "trials": 48, "lr": 1}
+    assert choose_resumed("s", options, frozenset({"trials"})).trials == 48
+    assert choose_resumed("s", options, frozenset()).trials == 24
+    with pytest.raises(UserError, match="--max-epochs: is part of what search 's' is"):
+        choose_resumed("s", options, frozenset({"max_epochs"}))
+    with pytest.raises(UserError, match="it can only have more"):
+        choose_resumed("s", options | {"trials": 3}, frozenset({"trials"}))
+    check_same_data(spec, digits)
+    with pytest.raises(UserError, match="has changed since"):
+        check_same_data(spec, digits.model_copy(update={"fingerprint": "other"}))
+
+
+def test_a_space_that_raises_now_and_then_costs_no_trial(spec, task):
+    def moody(trial: optuna.Trial, _task: Task):
+        lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
+        if trial.number % 3 == 0:
+            raise ValueError("not today")
+        return {"model": "convnet", "lr": lr}
+
+    study = create_study(spec, make_sampler(spec, "random"))
+    for _ in Search(spec, task, study, space=moody).epochs():
+        pass
+    asked = [t for t in study.trials if "config" in t.user_attrs]
+    assert len(asked) == 24
+    (reason,) = {t.user_attrs["reason"] for t in study.trials if t not in asked}
+    assert reason == "the space raised ValueError: not today"
+    assert history_of(study.trials)
+
+
+def test_a_space_that_always_raises_ends_the_search_with_its_words(spec, task):
+    def broken(_trial, _task):
+        raise ValueError("no such luck")
+
+    study = create_study(spec, make_sampler(spec, "random"))
+    with pytest.raises(UserError, match="the space raised ValueError: no such luck"):
+        Search(spec, task, study, space=broken).searcher.suggest("0")
