@@ -41,6 +41,10 @@ class Asha:
                     return trial
         return None
 
+    def go_on(self, trial: int) -> None:
+        """Hear that a waiting trial goes on, as it did in a part of the search that is being recalled."""
+        self._pass([rung for rung in self._rungs if trial in rung.merits][-1], trial)
+
     def drain(self) -> None:
         """No new trials come: from now on the best of every rung goes on, however few came there."""
         self._drained = True

@@ -16,6 +16,9 @@ class FullLength:
     def promote(self) -> int | None:
         """Nobody waits."""
 
+    def go_on(self, trial: int) -> None:
+        """Nobody waits."""
+
     def drain(self) -> None:
         """Nothing depends on it."""
 

@@ -17,6 +17,9 @@ class Rule(Protocol):
     def promote(self) -> int | None:
         """A waiting trial that may go on now, and is taken to do so."""
 
+    def go_on(self, trial: int) -> None:
+        """Hear that a waiting trial goes on, as it did in a part of the search that is being recalled."""
+
     def drain(self) -> None:
         """Hear that no new trials will come."""
 

@@ -25,8 +25,9 @@ class AshaSeconds:
     def report(self, mark: Mark) -> bool:
         """Hear of a trial's epoch; whether the trial trains on at once, rather than waits."""
         best = self._best.setdefault(mark.trial, [])
-        best.append(max(mark.merit, best[-1] if best else -math.inf))
-        self._seconds.setdefault(mark.trial, []).append(mark.seconds)
+        if len(best) < mark.epoch:  # an epoch that is repeated says nothing new
+            best.append(max(mark.merit, best[-1] if best else -math.inf))
+            self._seconds.setdefault(mark.trial, []).append(mark.seconds)
         if mark.epoch not in self._rungs or self._passed.get(mark.trial, 0) >= mark.epoch:
             return True
         self._waiting[mark.trial] = mark
@@ -44,6 +45,10 @@ class AshaSeconds:
                 self._pass(mark)
                 return mark.trial
         return None
+
+    def go_on(self, trial: int) -> None:
+        """Hear that a waiting trial goes on, as it did in a part of the search that is being recalled."""
+        self._pass(self._waiting[trial])
 
     def drain(self) -> None:
         """No new trials come: from now on the best goes on at each rung, however few it is compared with."""
