@@ -121,17 +121,16 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
 def test_who_waited_goes_on_as_the_same_trial(searcher, spec):
     for name in "abc":
         searcher.suggest(name)
-    first = searcher._open[0].assignment
-    for name, score in zip("abc", (0.5, 0.3, 0.4), strict=True):
+    known = searcher._open[1].assignment
+    tell(searcher, "a", epoch(1, 0.3), end=False)  # the first one never waits
+    for name, score in zip("bc", (0.5, 0.4), strict=True):
         tell(searcher, name, epoch(1, score))
     again = searcher.suggest("d")
-    assert again["trial"] == 0, "the best of three goes on"
-    assert Assignment.model_validate_json(again["assignment"]) == first.model_copy(update={"known": 1}), (
-        "its own checkpoint"
-    )
+    assert again["trial"] == 1, "the best of three goes on"
+    assert Assignment.model_validate_json(again["assignment"]) == known.model_copy(update={"known": 1})
     assert searcher.suggest("e")["trial"] == 3
     tell(searcher, "d", epoch(2, 0.6), epoch(3, 0.7))
-    assert searcher._study.trials[0].intermediate_values == {1: 0.5, 2: 0.6, 3: 0.7}
+    assert searcher._study.trials[1].intermediate_values == {1: 0.5, 2: 0.6, 3: 0.7}
 
 
 def test_a_search_ends_when_nobody_may_go_on(tmp_path, task):
@@ -153,12 +152,9 @@ def test_audited_trials_run_on_past_every_rung(tmp_path, task):
     searcher = make_searcher(spec, task)
     for name in "abc":
         searcher.suggest(name)
-    for name, score in zip("abc", (0.5, 0.3, 0.4), strict=True):
+    tell(searcher, "a", *[epoch(i, 0.5) for i in range(1, 9)], epoch(9, 0.6, "complete"))
+    for name, score in zip("bc", (0.3, 0.4), strict=True):
         tell(searcher, name, epoch(1, score))
-    searcher.suggest("d")
-    tell(searcher, "d", epoch(2, 0.5), epoch(3, 0.5), end=True)
-    searcher.suggest("e")
-    tell(searcher, "e", *[epoch(i, 0.6) for i in range(4, 9)], epoch(9, 0.6, "complete"))
     audited = searcher.suggest("f")
     assert audited["audited"]
     assert Assignment.model_validate_json(audited["assignment"]).rungs == ()

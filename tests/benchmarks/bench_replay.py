@@ -32,6 +32,7 @@ from searchspace.spec import SearchSpec
 from searchspace.stopping.asha import Asha
 from searchspace.stopping.full import FullLength
 from searchspace.stopping.pasha import Pasha
+from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rule import Rule
 from searchspace.stopping.rung import Mark, rungs
 from searchspace.stopping.simulate import Curve, Step, simulate
@@ -156,7 +157,7 @@ def ways_of(pool: Pool) -> dict[str, Way]:
             "asha, rungs at shares": lambda _p, s, n: (s, shuffled(s, n), Asha(levels(s), FACTOR)),
             "Ray's ASHA, rungs at shares": lambda _p, s, n: (s, shuffled(s, n), RayAsha(2, FACTOR, s.longest)),
             "default (tpe, asha, rungs at shares)": lambda _p, s, n: (
-                s, Sampled(s, "tpe", n, s.longest), Asha(levels(s), FACTOR),
+                s, Sampled(s, "tpe", n, s.longest), make_rule("asha", "epochs", levels(s), FACTOR),
             ),
         }  # fmt: skip
     return ways
