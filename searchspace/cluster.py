@@ -24,6 +24,8 @@ QUIET = {
     # Ray starts as many processes at a time as there are cores, and warns of more; most of a start is waiting.
     "RAY_worker_maximum_startup_concurrency": "16",
 }
+HUNG = "60"
+"""Seconds without an answer after which a worker counts as dead; Ray Train would wait ten minutes."""
 LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 """On a machine of one's own nothing is preempted; the watcher is one more process a gang."""
 
@@ -32,6 +34,7 @@ LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 def connected(address: str) -> Iterator[Mapping[str, float]]:
     """Ray up, and its resources; everything is shut down afterwards. Raises `UserError` for a wrong address."""
     _check_reachable(address)
+    os.environ.setdefault("RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S", HUNG)
     os.environ.update(QUIET | WORKER_ENVIRONMENT | ({} if address else LOCAL))
     import ray
 

@@ -30,6 +30,7 @@ class Driver:
         self.mark = uuid.uuid4().hex
         self.process: subprocess.Popen[str] | None = None
         self.said: list[Path] = []
+        self.here = str(Path(__file__).parents[2])  # the code beside these tests, wherever it is installed
 
     def start(self, *options: str, environment: dict[str, str] | None = None) -> None:
         """Begin a new search."""
@@ -41,8 +42,7 @@ class Driver:
 
     def _run(self, options: Sequence[str], environment: dict[str, str] | None) -> None:
         self.said.append(self.root / f"said-{len(self.said)}.txt")
-        here = str(Path(__file__).parents[2])  # the code beside these tests, wherever it is installed
-        variables = os.environ | {MARK: self.mark, "NO_COLOR": "1", "PYTHONPATH": here} | (environment or {})
+        variables = os.environ | {MARK: self.mark, "NO_COLOR": "1", "PYTHONPATH": self.here} | (environment or {})
         with self.said[-1].open("w") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "searchspace.run", *options], stdout=out, stderr=subprocess.STDOUT, text=True,
