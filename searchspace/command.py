@@ -1,6 +1,10 @@
-"""What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1."""
+"""What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1.
+
+No secret is in what they print, and nobody else may write what they leave.
+"""
 
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -8,20 +12,26 @@ import typer
 
 from searchspace.proof.verdict import NoWinnerError
 from trainables.errors import UserError
+from trainables.ownership import keep_to_owner
+from trainables.redaction import redact
 
 
 def run_command(function: Callable[..., Any]) -> None:
     """Run `function` as a command line of its own."""
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     app.command()(function)
+    keep_to_owner()
     try:
         app()
     except UserError as error:
         _fail(error, 2)
     except NoWinnerError as error:
         _fail(error, 1)
+    except Exception:  # a defect; its traceback may quote a URL or a token
+        print(redact(traceback.format_exc()), end="", file=sys.stderr)
+        sys.exit(1)
 
 
 def _fail(error: Exception, code: int) -> None:
-    print(f"error: {error}", file=sys.stderr)
+    print(redact(f"error: {error}"), file=sys.stderr)
     sys.exit(code)
