@@ -53,7 +53,7 @@ def _what_to_set() -> str:
     mode = os.environ.get("RAY_AUTH_MODE", "not set")
     given = [name for name in WHERE if os.environ.get(name)]
     return (
-        f"the cluster refuses the token of this search; set RAY_AUTH_MODE=token and {' or '.join(WHERE)} to the cluster's "
+        f"the cluster refuses this search's token; set RAY_AUTH_MODE=token and {' or '.join(WHERE)} to the cluster's "
         f"(RAY_AUTH_MODE is {mode}, the token is from {given[0] if given else '~/.ray/auth_token, if there is one'})"
     )
 

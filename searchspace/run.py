@@ -113,9 +113,11 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     from searchspace.cluster import connected
     from searchspace.study import load_study
     from trainables.data.store import prepare
+    from trainables.ownership import check_owned
 
     if not errand.resume or errand.revive is None:
         raise UserError("--resume NAME and --revive TRIAL: work together only; name a search and a stopped trial of it")
+    check_owned(Path(results) / errand.resume)  # what lies there names code that is run
     spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
     data = prepare(spec.data, clock.say)
     reviving.check_data(spec, data)
