@@ -82,6 +82,30 @@ def test_an_array_in_a_results_folder_cannot_carry_code(tmp_path):
         read_predictions(tmp_path)
 
 
+class Evil:
+    """What runs code where it is unpickled."""
+
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (Path.write_text, (self.marker, "ran"))
+
+
+def test_code_in_a_file_of_torchs_hub_is_not_run(tmp_path, monkeypatch):
+    import torch
+
+    from trainables.models.pretrained import load_backbone
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    hub = tmp_path / "hub" / "checkpoints"
+    hub.mkdir(parents=True)
+    torch.save(Evil(tmp_path / "marker"), hub / "shufflenetv2_x0.5-f707e7126e.pth")
+    with pytest.raises(RuntimeError, match="holds more than tensors"):
+        load_backbone("torchvision/shufflenet_v2_x0_5")
+    assert not (tmp_path / "marker").exists()
+
+
 def test_dependency_floors_are_above_the_known_advisories():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     floors = {}
