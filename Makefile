@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?= --trials 64
 
-.PHONY: search test test-all check bench clean
+.PHONY: search test test-all check audit bench clean
 
 search: .venv/installed
 	$(BIN)/python -m searchspace.run $(ARGS)
@@ -18,6 +18,10 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Asks PyPI for known advisories on what is installed, so it needs a network; no other target does once installed.
+audit: .venv/installed-dev
+	$(BIN)/pip-audit --local --skip-editable
 
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/bench_search.py

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from searchspace.interruption import LostError
@@ -13,8 +13,8 @@ MOST = 3
 """Losses after which a command gives up; its search can still be resumed."""
 
 
-def begin_afresh(arguments: Sequence[str], error: Exception) -> NoReturn:
-    """Replace this process by a new one that resumes; raises `LostError` after too many losses.
+def begin_afresh(arguments: Sequence[str], environment: Mapping[str, str], error: Exception) -> NoReturn:
+    """Replace this process by a new one that resumes, with `environment` besides its own; raises `LostError` at last.
 
     Ray ends a process whose threads still talk to it when it is shut down, and those of the gangs do. Nothing of a
     process that is replaced goes on, and what it started of Ray is ended first.
@@ -27,5 +27,5 @@ def begin_afresh(arguments: Sequence[str], error: Exception) -> NoReturn:
     if worker._global_node is not None:
         worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
     sys.stdout.flush()
-    os.environ[LOSSES] = str(losses)
+    os.environ.update({**environment, LOSSES: str(losses)})
     os.execv(sys.executable, [sys.executable, "-m", "searchspace.run", *arguments])  # noqa: S606  # this program

@@ -1,14 +1,14 @@
-"""Ray: joining a cluster, or starting one on this machine, without its chatter."""
+"""Ray, up for as long as a search needs it: one of its own, or a cluster's, without its chatter."""
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from trainables.errors import UserError
+from searchspace.joined_ray import joined
+from searchspace.local_ray import alone
 
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 """Idle OpenMP threads sleep: spinning, two gangs on one machine made each other 2 to 5 times slower."""
@@ -32,35 +32,30 @@ LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 
 @contextmanager
 def connected(address: str) -> Iterator[Mapping[str, float]]:
-    """Ray up, and its resources; everything is shut down afterwards. Raises `UserError` for a wrong address."""
-    _check_reachable(address)
+    """Ray up, and its resources; everything is shut down afterwards.
+
+    Raises `UserError` for an address where no cluster is, or one that does not let this search in.
+    """
     os.environ.setdefault("RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S", HUNG)
-    os.environ.update(QUIET | WORKER_ENVIRONMENT | ({} if address else LOCAL))
+    os.environ.update(QUIET | WORKER_ENVIRONMENT)
+    with ExitStack() as held:
+        if not address:
+            os.environ.update(LOCAL)
+            _start(held.enter_context(alone()))
+        else:
+            with joined(address, QUIET | WORKER_ENVIRONMENT) as options:
+                _start(options)
+        import ray
+
+        held.callback(ray.shutdown)
+        yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
+
+
+def _start(options: dict[str, Any]) -> None:
     import ray
 
-    options: dict[str, Any] = {"address": address} if address else {"include_dashboard": False}
-    if address:
-        options["runtime_env"] = {"env_vars": QUIET | WORKER_ENVIRONMENT}
     threading.Thread(target=_import_ahead, daemon=True).start()
-    try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
-    except (ConnectionError, ValueError) as error:
-        raise UserError(f"--address {address!r}: {str(error).splitlines()[0]}") from error
-    try:
-        yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
-    finally:
-        ray.shutdown()
-
-
-def _check_reachable(address: str) -> None:
-    """Raise `UserError` where nothing listens at HOST:PORT; Ray would go on trying for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not (colon and port.isdigit()):
-        return  # `auto`, or empty
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from error
+    ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
 
 
 def _import_ahead() -> None:

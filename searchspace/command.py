@@ -1,7 +1,11 @@
-"""What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1."""
+"""What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1.
+
+No secret is in what they print, and nobody else may write what they leave.
+"""
 
 import io
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +14,9 @@ import typer
 from searchspace.interruption import Interrupted, LostError
 from searchspace.proof.verdict import NoWinnerError
 from trainables.errors import UserError
+from trainables.ownership import keep_to_owner
 from trainables.printable import printable
+from trainables.redaction import redact
 
 
 def run_command(function: Callable[..., Any]) -> None:
@@ -20,6 +26,7 @@ def run_command(function: Callable[..., Any]) -> None:
             stream.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     app.command()(function)
+    keep_to_owner()
     try:
         app()
     except UserError as error:
@@ -28,8 +35,11 @@ def run_command(function: Callable[..., Any]) -> None:
         _fail(error, 1)
     except Interrupted as stop:
         sys.exit(stop.code)
+    except Exception:  # a defect; its traceback may quote a URL or a token
+        print(redact(traceback.format_exc()), end="", file=sys.stderr)
+        sys.exit(1)
 
 
 def _fail(error: Exception, code: int) -> None:
-    print(f"error: {printable(str(error))}", file=sys.stderr)
+    print(redact(f"error: {printable(str(error))}"), file=sys.stderr)
     sys.exit(code)

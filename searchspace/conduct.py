@@ -111,7 +111,7 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
     from ray.exceptions import RayError
 
     from searchspace.forecast.live import Foresight
-    from searchspace.study import flush_study
+    from searchspace.study import STORAGE, flush_study, whole_url
     from searchspace.tracking import tracked
 
     if not resumed:
@@ -128,7 +128,8 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
             interruption.check()
             flush_study(study)
             clock.say(f"warning: lost {_one_line(error)}; going on from what is recorded")
-            begin_afresh(resume_arguments(spec), error)
+            secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
+            begin_afresh(resume_arguments(spec), secrets, error)
         finally:
             flush_study(study)  # others read it from here on
         (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.machine import cpu_name
+from trainables.redaction import redact
 
 PACKAGES = (
     "searchspace",
@@ -29,7 +30,7 @@ PACKAGES = (
 def gather_facts() -> dict[str, Any]:
     """Command, time, versions, git commit and machine."""
     return {
-        "command": "python -m " + shlex.join(_module_and_arguments()),
+        "command": "python -m " + shlex.join(map(redact, _module_and_arguments())),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},

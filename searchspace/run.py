@@ -20,6 +20,7 @@ from searchspace.resume import check_same_data, choose_resumed, how_to_resume, i
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_spec, make_spec, parse_record
 from trainables.errors import UserError
+from trainables.ownership import check_owned
 
 if TYPE_CHECKING:
     from searchspace.conduct import Outcome
@@ -35,6 +36,7 @@ def main(given: frozenset[str], **options: Any) -> None:
     if errand.revive is not None:
         revive(errand, str(options["results"]), Clock())
     elif errand.resume:
+        check_owned(Path(str(options["results"])) / errand.resume)  # what lies there names code that is run
         run(choose_resumed(errand.resume, options, given), Clock(), resumed=True)
     elif errand.dry_run:
         dry_run(make_spec(**options), errand.price_per_hour, Clock())
@@ -84,6 +86,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
 
     if not errand.resume or errand.revive is None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
+    check_owned(Path(results) / errand.resume)  # what lies there names code that is run
     spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
     data = prepare(spec.data, clock.say, spec.on_bad_image)
     check_same_data(spec, data)

@@ -7,12 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
 
 from searchspace.options import Option, flag_of
 from trainables.config import Frozen, TrialConfig
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
+from trainables.redaction import redact_urls
 from trainables.scores import MetricName
 from trainables.shape import Precision
 
@@ -55,6 +56,8 @@ def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
 Objectives = Annotated[Names, AfterValidator(check_objectives)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
+"""A URL whose password is in memory only: whatever is written of it has `***` there."""
 
 
 class SearchSpec(Frozen):
@@ -132,8 +135,8 @@ class SearchSpec(Frozen):
     """Folder of all searches."""
     keep_gb: Annotated[float, Option(RECORD)] = Field(10.0, ge=0)
     """Most GB (10^9 bytes) of stopped trials' checkpoints, which going on and --revive need; the worst go first."""
-    storage: Annotated[str, Option(RECORD)] = ""
-    """Optuna storage URL. Default: a journal file in the search's folder."""
+    storage: Annotated[SecretUrl, Option(RECORD)] = Field("", repr=False)
+    """Optuna storage URL; with *** for its password, $SEARCHSPACE_STORAGE has it whole. Default: a journal file."""
 
     @property
     def folder(self) -> Path:

@@ -1,6 +1,7 @@
 """The study: the one record of truth of a search, in an Optuna storage."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 from trainables.errors import UserError
 from trainables.models.catalog import kind_of
+from trainables.redaction import is_redacted, redact, redact_urls
 
 JOURNAL = "study.journal"
+STORAGE = "SEARCHSPACE_STORAGE"
+"""Environment variable with the whole of a storage URL whose password is `***` elsewhere."""
 REPORT, WENT_ON = "report-", "went-on-"
 """Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
 
@@ -38,7 +42,7 @@ def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
         )  # fmt: skip
     except optuna.exceptions.DuplicatedStudyError as error:
         raise UserError(
-            f"--name {spec.name!r}: --storage {spec.storage!r} holds a study of this name already"
+            f"--name {spec.name!r}: --storage {redact_urls(spec.storage)!r} holds a study of this name already"
         ) from error
     flush_study(study)
     return study
@@ -77,10 +81,28 @@ def _storage_to_write(spec: SearchSpec) -> BaseStorage:
 def _storage(url: str, folder: Path) -> BaseStorage:
     if not url:
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
+    whole = whole_url(url)
     try:
-        return RDBStorage(url)
+        return RDBStorage(whole)
     except Exception as error:  # SQLAlchemy's drivers raise errors of their own
-        raise UserError(f"--storage {url!r}: {str(error).splitlines()[0]}") from error
+        said = redact(str(error).splitlines()[0], os.environ | {STORAGE: whole})
+        raise UserError(
+            f"--storage {redact_urls(url)!r}: {said}"
+        ) from None  # the cause's own text may hold the password
+
+
+def whole_url(url: str) -> str:
+    """A storage URL with its password, which a hidden one has from `$SEARCHSPACE_STORAGE`.
+
+    Raises `UserError` where that is another one: a record names the server, and must not choose who is sent a password.
+    """
+    if not is_redacted(url):
+        return url
+    whole = os.environ.get(STORAGE, "")
+    if redact_urls(whole) != url:
+        found = f"is {redact_urls(whole)!r}" if whole else "is not set"
+        raise UserError(f"--storage {url!r}: its password is not kept; set {STORAGE} to the whole URL (it {found})")
+    return whole
 
 
 def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:

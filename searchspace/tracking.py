@@ -19,7 +19,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.study import config_of, curve_of, load_study
+from searchspace.study import STORAGE, config_of, curve_of, load_study, whole_url
+from trainables.ownership import keep_to_owner
+from trainables.redaction import RedactedStream
 
 PERIOD = 5.0
 """Seconds between two looks at the study."""
@@ -39,7 +41,10 @@ def tracked(spec: SearchSpec, say: Any) -> Iterator[None]:
     """Upload to MLflow while the block runs, and wait a while for the rest at its end; a failure is a warning."""
     with (spec.folder / LOG).open("w") as log:
         command = [sys.executable, "-m", "searchspace.tracking", str(spec.folder)]
-        uploader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)  # noqa: S603  # this program
+        environment = os.environ | ({STORAGE: whole_url(spec.storage)} if spec.storage else {})
+        uploader = subprocess.Popen(  # noqa: S603  # this program
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
     try:
         yield
     finally:
@@ -195,4 +200,6 @@ def upload(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    keep_to_owner()
+    sys.stdout = sys.stderr = RedactedStream(sys.stderr)  # MLflow's messages quote the server's whole URL
     upload(Path(sys.argv[1]))

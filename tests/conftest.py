@@ -68,16 +68,18 @@ def colour_folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A Ray instance of its own with two CPUs, whatever the machine has."""
+    """A Ray instance of its own with two CPUs, whatever the machine has; closed to others as a search's is."""
     import ray
 
     from searchspace.cluster import QUIET, WORKER_ENVIRONMENT
+    from searchspace.local_ray import alone
 
     for name, value in (QUIET | WORKER_ENVIRONMENT).items():
         monkeypatch.setenv(name, value)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
-    yield
-    ray.shutdown()
+    with alone() as options:
+        ray.init(num_cpus=2, log_to_driver=False, **options)
+        yield
+        ray.shutdown()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

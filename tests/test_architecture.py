@@ -18,6 +18,9 @@ RAY_MODULES = {
     "searchspace/searcher.py",
     "searchspace/scheduler.py",
     "searchspace/cluster.py",
+    "searchspace/joined_ray.py",
+    "searchspace/local_ray.py",
+    "trainables/loopback.py",
 }
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress", "seeds", "record", "run",

@@ -102,7 +102,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     """Newest checkpoint of `folder`, or None if there is none whose hash is right."""
     try:
         index = json.loads((folder / INDEX).read_text())
-        content = (folder / index["file"]).read_bytes()
+        content = (folder / Path(index["file"]).name).read_bytes()  # in this folder, whatever the index says
         reports = tuple(EpochReport.model_validate(report) for report in index["reports"])
         facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")}
         good = _hash(content) == index["blake2b"]

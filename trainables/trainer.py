@@ -15,6 +15,8 @@ from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+LOOPBACK = "127.0.0.1"
+"""Address of the only node, where a search started its own Ray."""
 NEEDLESS = {"DatasetsCallback", "PlacementGroupCleanerCallback"}
 """Ray Train's callbacks that start an actor of their own, by class name."""
 
@@ -69,6 +71,11 @@ def _backend(scaling: Any) -> BackendConfig:
     """A process group where there are several workers; alone, a worker needs neither it nor torch in its controller."""
     if scaling.num_workers == 1:
         return BackendConfig()
+    here: Any = ray.util
+    if here.get_node_ip_address() == LOOPBACK:
+        from trainables.loopback import LoopbackConfig
+
+        return LoopbackConfig()
     from ray.train.torch import TorchConfig
 
     return TorchConfig()

@@ -20,9 +20,11 @@ from trainables.data.summary import DataSummary
 from trainables.errors import OutOfMemoryError
 from trainables.group import Group, lost_peer
 from trainables.mailbox import GangInfo
+from trainables.ownership import keep_to_owner
 from trainables.predictions import write_predictions, write_validation
 from trainables.preemption import is_preempted
 from trainables.probe import probe
+from trainables.redaction import redact
 from trainables.shape import GangShape
 from trainables.timing import write_timing
 from trainables.train import TrialRun, Workplace
@@ -31,6 +33,7 @@ from trainables.weights import write_weights
 
 def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape) -> None:
     """Join the gang of `slot` and serve; what stands in the way of that ends the gang, with its reason."""
+    keep_to_owner()
     try:
         torch.backends.cudnn.benchmark = True
         devices.set_threads(shape.cpus)
@@ -103,7 +106,7 @@ class Post:
 
     def _failed(self, assignment: Assignment, error: Exception) -> None:
         Path(assignment.folder).mkdir(parents=True, exist_ok=True)
-        (Path(assignment.folder) / "error.txt").write_text(traceback.format_exc())
+        (Path(assignment.folder) / "error.txt").write_text(redact(traceback.format_exc()))
         several = self.place.group.world > 1
         if several and lost_peer(error):
             raise error  # not this trial's doing: Ray Train restarts the group, and the trial resumes
@@ -191,4 +194,4 @@ def _finite(report: EpochReport) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    return redact(f"{type(error).__name__}: {error}".splitlines()[0])

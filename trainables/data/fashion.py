@@ -1,4 +1,4 @@
-"""Fashion-MNIST (arXiv:1708.07747), from Debian's `dataset-fashion-mnist` package or by torchvision's download."""
+"""Fashion-MNIST (arXiv:1708.07747), from Debian's `dataset-fashion-mnist` package or by a download."""
 
 import gzip
 from pathlib import Path
@@ -6,12 +6,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.download import fetch
 from trainables.data.part import Part, RawSet, array_part
 from trainables.errors import UserError
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 FILES = {"train": "train", "test": "t10k"}
+HOME = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+SHA256 = {
+    "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+}
+"""Of the files at `HOME`, which has no https."""
 
 
 def open_fashion_mnist(downloads: Path) -> RawSet:
@@ -29,16 +38,16 @@ def open_fashion_mnist(downloads: Path) -> RawSet:
 
 
 def _downloaded(downloads: Path) -> Path:
-    from torchvision.datasets import FashionMNIST
-
+    folder = downloads / "FashionMNIST" / "raw"
     try:
-        FashionMNIST(str(downloads), train=True, download=True)
-    except (OSError, RuntimeError) as error:
+        for file, sha256 in SHA256.items():
+            fetch(HOME + file, sha256, folder)
+    except OSError as error:
         raise UserError(
             f"--data 'fashion-mnist': cannot be downloaded ({error}); "
             "`apt-get install dataset-fashion-mnist` brings it without a download"
         ) from error
-    return downloads / "FashionMNIST" / "raw"
+    return folder
 
 
 def _read_part(root: Path, prefix: str) -> Part:

@@ -33,9 +33,12 @@ SOURCES: dict[str, Source] = {
 
 
 def cache_folder() -> Path:
-    """Where stores and downloads are kept: `$SEARCHSPACE_CACHE`, or `~/.cache/searchspace`."""
+    """Where stores and downloads are kept: `$SEARCHSPACE_CACHE`, or `~/.cache/searchspace`; made if it is missing."""
     given = os.environ.get("SEARCHSPACE_CACHE")
-    return Path(given) if given else Path.home() / ".cache" / "searchspace"
+    folder = Path(given) if given else Path.home() / ".cache" / "searchspace"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)  # decoded copies of images that may lie in a private folder themselves
+    return folder
 
 
 def open_source(origin: str) -> RawSet:

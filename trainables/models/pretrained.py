@@ -9,6 +9,7 @@ from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.models import lite0
 from trainables.models.preprocess import InputSpec
+from trainables.models.tensors_only import tensors_only
 
 TORCHVISION = "torchvision/"
 SMALLEST_SIDE = 64
@@ -77,7 +78,9 @@ def _timm_features(network: Any) -> int:
 def _open_torchvision(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
     from torchvision.models import get_model, get_model_weights
 
-    network, features = _without_head(get_model(name, weights="DEFAULT" if pretrained else None))
+    with tensors_only():
+        whole = get_model(name, weights="DEFAULT" if pretrained else None)
+    network, features = _without_head(whole)
     wanted: Any = get_model_weights(name).DEFAULT.transforms()
     crop, resize = wanted.crop_size[0], wanted.resize_size[0]
     return network, features, _spec(crop, wanted.mean, wanted.std, crop / resize, wanted.interpolation.value)
