@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from searchspace.interruption import LostError
+from searchspace.local_ray import kill_own
 
 LOSSES = "SEARCHSPACE_LOSSES"
 """Environment variable: how often this command has begun afresh."""
@@ -22,10 +23,7 @@ def begin_afresh(arguments: Sequence[str], environment: Mapping[str, str], error
     losses = int(os.environ.get(LOSSES, "0")) + 1
     if losses > MOST:
         raise LostError(f"{error}, for the {losses}th time") from error
-    from ray._private import worker
-
-    if worker._global_node is not None:
-        worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
+    kill_own()
     sys.stdout.flush()
     os.environ.update({**environment, LOSSES: str(losses)})
     os.execv(sys.executable, [sys.executable, "-m", "searchspace.run", *arguments])  # noqa: S606  # this program

@@ -5,6 +5,7 @@ from typing import Protocol
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.recorded import config_of, curve_of, is_refused, is_revived, record_config, record_refusal, seed_of
 from searchspace.running import Running
 from searchspace.sampling.samplers import lag
 from searchspace.sampling.window import is_known
@@ -13,15 +14,6 @@ from searchspace.spaces import Space, Task, draw_config
 from searchspace.spec import SearchSpec
 from searchspace.stopping.registry import SCHEDULERS
 from searchspace.stopping.rung import rungs
-from searchspace.study import (
-    config_of,
-    curve_of,
-    is_refused,
-    is_revived,
-    record_config,
-    record_refusal,
-    seed_of,
-)
 from trainables.config import Assignment, TrialConfig
 from trainables.errors import UserError
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from searchspace.interruption import LostError
 from searchspace.joined_ray import joined
 from searchspace.local_ray import alone
 
@@ -49,6 +50,17 @@ def connected(address: str) -> Iterator[Mapping[str, float]]:
 
         held.callback(ray.shutdown)
         yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
+
+
+@contextmanager
+def losses_told() -> Iterator[None]:
+    """Raise `LostError` where Ray's own errors come out: a part that everything hangs on is gone."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except RayError as error:
+        raise LostError(next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
 
 
 def _start(options: dict[str, Any]) -> None:

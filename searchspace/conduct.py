@@ -9,7 +9,7 @@ from searchspace import preflight
 from searchspace.afresh import begin_afresh
 from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
-from searchspace.cluster import connected
+from searchspace.cluster import connected, losses_told
 from searchspace.doubtful import describe_skipped, keep_lists
 from searchspace.export import Shipped, export_winner
 from searchspace.feasible import check_limits
@@ -108,8 +108,6 @@ def prepared(spec: SearchSpec, say: Say) -> Iterator[Ready]:
 
 def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resumed: bool, held: ExitStack) -> Outcome:
     """Everything that a cluster is needed for, and what follows."""
-    from ray.exceptions import RayError
-
     from searchspace.forecast.live import Foresight
     from searchspace.study import STORAGE, flush_study, whole_url
     from searchspace.tracking import tracked
@@ -123,11 +121,12 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
     interruption = Interruption(clock.say, how_to_resume(spec))
     with interruption, tracked(spec, clock.say):
         try:
-            metrics = _search_and_prove(spec, plan, study, gate, foresight, interruption)
-        except (RayError, LostError) as error:
+            with losses_told():
+                metrics = _search_and_prove(spec, plan, study, gate, foresight, interruption)
+        except LostError as error:
             interruption.check()
             flush_study(study)
-            clock.say(f"warning: lost {_one_line(error)}; going on from what is recorded")
+            clock.say(f"warning: lost {error}; going on from what is recorded")
             secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
             begin_afresh(resume_arguments(spec), secrets, error)
         finally:
@@ -213,10 +212,6 @@ def _search(
     rule = plan.new_rule()
     asker = Asker(study, plan.space, plan.task, spec, gate)
     run_search(spec, StudySearcher(study, asker, rule, spec, around), rule, pool)
-
-
-def _one_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _say_audit(study: "optuna.Study", say: Say) -> None:

@@ -8,8 +8,8 @@ from typing import Self
 import optuna
 
 from searchspace.options import flag_of
+from searchspace.recorded import record_cost
 from searchspace.spec import SearchSpec
-from searchspace.study import record_cost
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.deploy.cost import Architecture, ArchitectureCost, Kind, MeasureError, architecture_of

@@ -36,6 +36,14 @@ def alone() -> Iterator[dict[str, Any]]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def kill_own() -> None:
+    """Kill the processes of a Ray of one's own, without asking any of them."""
+    from ray._private import worker
+
+    if worker._global_node is not None:
+        worker._global_node.kill_all_processes(check_alive=False, allow_graceful=False)
+
+
 def _private_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="searchspace-ray-"))
     if len(str(folder)) > LONGEST:

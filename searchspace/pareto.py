@@ -13,8 +13,8 @@ import optuna
 from optuna.trial import TrialState
 
 from searchspace.boards.table import short
+from searchspace.recorded import config_of, cost_of, curve_of
 from searchspace.stopping.rung import Order
-from searchspace.study import config_of, cost_of, curve_of
 from trainables.deploy.cost import describe_network
 
 Point = tuple[float, float]

@@ -10,11 +10,12 @@ import typer
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.boards.table import Format, Row, print_table, to_text
+from searchspace.recorded import config_of, curve_of
 from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate import Curve, simulate
-from searchspace.study import config_of, curve_of, load_study
+from searchspace.study import load_study
 from trainables.config import Frozen
 from trainables.errors import UserError
 from trainables.models.catalog import kind_of

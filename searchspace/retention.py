@@ -6,7 +6,7 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
-from searchspace.study import curve_of
+from searchspace.recorded import curve_of
 from trainables.config import EpochReport
 
 

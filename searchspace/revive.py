@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.recorded import config_of, curve_attributes, curve_of, seed_of, standing_of
 from searchspace.spec import SearchSpec
-from searchspace.study import config_of, curve_attributes, curve_of, load_study, seed_of, standing_of
+from searchspace.study import load_study
 from trainables.config import Assignment, EpochReport
 from trainables.errors import UserError
 

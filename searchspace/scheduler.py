@@ -1,9 +1,11 @@
-"""Ray Tune's side of early stopping: it hears every report, and stops what the rule holds back."""
+"""Ray Tune's side of stopping: a trial that the rule holds back, and a search whose time is over."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.stopper import Stopper
 
 from searchspace.stopping.rule import Rule
 from searchspace.stopping.rung import mark_of
@@ -26,3 +28,19 @@ class RungScheduler(FIFOScheduler):
         mark = mark_of(trial.config["trial"], trial.config["kind"], report)
         goes_on = self._rule.report(mark)
         return TrialScheduler.CONTINUE if goes_on and not self._is_stopping() else TrialScheduler.STOP
+
+
+class TimeBudget(Stopper):
+    """Ends a search after so many seconds, by a clock that nobody sets; Tune's own would follow the wall clock."""
+
+    def __init__(self, seconds: float) -> None:
+        """Begin to count now."""
+        self._end = time.monotonic() + seconds
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002  # Tune's signature
+        """No trial ends by itself."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether the time is over."""
+        return time.monotonic() > self._end

@@ -31,8 +31,7 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     from ray import tune
 
-    from searchspace.budget import TimeBudget
-    from searchspace.scheduler import RungScheduler
+    from searchspace.scheduler import RungScheduler, TimeBudget
     from searchspace.trial import Trial
 
     trainable = tune.with_resources(

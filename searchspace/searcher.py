@@ -15,12 +15,7 @@ from ray.tune.search import Searcher
 
 from searchspace.asking import Asker
 from searchspace.proof.audit import choose_audited
-from searchspace.retention import Shelf
-from searchspace.running import Running
-from searchspace.spec import SearchSpec
-from searchspace.stopping.history import recall
-from searchspace.stopping.rule import Rule
-from searchspace.study import (
+from searchspace.recorded import (
     history_of,
     record_going_on,
     record_pace,
@@ -29,6 +24,11 @@ from searchspace.study import (
     record_stop,
     record_waiting,
 )
+from searchspace.retention import Shelf
+from searchspace.running import Running
+from searchspace.spec import SearchSpec
+from searchspace.stopping.history import recall
+from searchspace.stopping.rule import Rule
 from trainables.config import EpochReport, Status, failure
 
 Event = Literal["start", "epoch", "waits", "goes on", "audited", "complete", "pruned", "failed"]

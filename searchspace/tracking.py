@@ -18,8 +18,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.recorded import config_of, curve_of
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.study import STORAGE, config_of, curve_of, load_study, whole_url
+from searchspace.study import STORAGE, load_study, whole_url
 from trainables.ownership import keep_to_owner
 from trainables.redaction import RedactedStream
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
+from searchspace.recorded import curve_of, standing_of
 from searchspace.spec import load_spec
-from searchspace.study import curve_of, load_study, standing_of
+from searchspace.study import load_study
 from tests.conftest import command
 
 

@@ -16,7 +16,8 @@ from trainables.data.resident import Resident
 from trainables.data.store import open_store, prepare
 from trainables.device import set_precision
 from trainables.group import Group
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 COUNTS = (400, 90, 12, 0, 3)
 """Images of each class; one does not occur."""

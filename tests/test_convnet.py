@@ -12,7 +12,8 @@ from trainables.group import Group
 from trainables.models import whiten
 from trainables.models.registry import build_model
 from trainables.models.whiten import Whitening, fit_whitening, whitening_filters
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 
 def first_layer(model):

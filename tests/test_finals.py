@@ -16,15 +16,17 @@ from searchspace.proof.page import write_page
 from searchspace.proof.verdict import Finalist, NoWinnerError
 from searchspace.proof.winner import evaluate_winner, open_test_split, retrain_winner
 from searchspace.proof.wording import say_way
+from searchspace.recorded import record_report
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
-from searchspace.study import create_study, record_report
+from searchspace.study import create_study
 from trainables.config import EpochReport, TrialConfig, failure
 from trainables.device import set_precision
 from trainables.group import Group
 from trainables.predictions import read_predictions, write_predictions, write_validation
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
 from trainables.weights import member_folder, read_classifier, write_weights
+from trainables.workplace import Workplace
 
 CONFIGS = [TrialConfig(width=8, depth=2, lr=lr, batch_size=64) for lr in (1e-2, 3e-3, 1e-3)]
 

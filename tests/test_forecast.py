@@ -243,7 +243,7 @@ def test_a_trials_own_epochs_say_what_it_costs(digits):
 def test_a_search_is_forecast_when_its_first_trials_are_known(task, tmp_path, capsys):
     import optuna
 
-    from searchspace.study import record_config
+    from searchspace.recorded import record_config
 
     study = optuna.create_study()
     spec = make_spec(name="s", results=str(tmp_path), trials=8, grace_epochs=2)

@@ -15,9 +15,10 @@ from searchspace.asking import Asker
 from searchspace.export import Shipped, describe
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate, broken_limits, describe_cost, kinds_needed
+from searchspace.recorded import cost_of, is_refused
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
-from searchspace.study import cost_of, create_study, is_refused
+from searchspace.study import create_study
 from trainables.config import TrialConfig
 from trainables.deploy.cost import MeasureError, architecture_of, cache_file, read_cost, shaping_fields
 from trainables.deploy.measure import count_parameters, measure_file

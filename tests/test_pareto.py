@@ -7,7 +7,7 @@ import pytest
 
 from searchspace.boards.trials import rank_trials
 from searchspace.pareto import front, order, pareto_rows, ranks
-from searchspace.study import record_config, record_cost, record_report
+from searchspace.recorded import record_config, record_cost, record_report
 from trainables.config import EpochReport, TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 

@@ -13,7 +13,8 @@ from trainables.group import Group
 from trainables.memory import forget_peak, peak_memory
 from trainables.probe import ProbeRun, probe
 from trainables.timing import read_timing, write_timing
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 CPU = Group(0, 1, torch.device("cpu"))
 SMALL = TrialConfig(width=8, depth=2, batch_size=64)

@@ -55,7 +55,7 @@ def test_seconds_never_run_backwards(study_with_a_failure):
 def study_with_a_failure():
     import optuna
 
-    from searchspace.study import curve_attributes
+    from searchspace.recorded import curve_attributes
     from trainables.config import EpochReport, TrialConfig, failure
 
     reports = [EpochReport(trial="t", epoch=e, score=0.1, total_seconds=float(e)) for e in (1, 2)]

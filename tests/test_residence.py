@@ -16,7 +16,8 @@ from trainables.data.residence import SHARE, memory_budget, settle
 from trainables.data.resident import Residence, Resident
 from trainables.data.streamed import AHEAD, Streamed
 from trainables.device import free_memory
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 LITTLE = 1e-6
 """GB: less than any store."""

@@ -13,6 +13,7 @@ from searchspace.asking import Asker
 from searchspace.gate import Gate
 from searchspace.journal import mend
 from searchspace.lock import locked
+from searchspace.recorded import curve_of, history_of, record_refusal
 from searchspace.resume import check_same_data, choose_resumed
 from searchspace.sampling.samplers import make_sampler
 from searchspace.searcher import StudySearcher, Surroundings
@@ -21,7 +22,7 @@ from searchspace.spec import make_spec, save_record
 from searchspace.stopping.history import Event, recall
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import JOURNAL, continue_study, create_study, curve_of, flush_study, history_of, record_refusal
+from searchspace.study import JOURNAL, continue_study, create_study, flush_study
 from trainables.config import Assignment, EpochReport
 from trainables.errors import UserError
 

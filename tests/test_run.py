@@ -15,9 +15,10 @@ from PIL import Image
 
 from searchspace.boards.searches import rank_searches
 from searchspace.command import run_command
+from searchspace.recorded import curve_of
 from searchspace.run import main
 from searchspace.spec import load_spec
-from searchspace.study import curve_of, load_study
+from searchspace.study import load_study
 from tests.conftest import command, write_images
 
 

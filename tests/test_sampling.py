@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from searchspace.asking import Asker
 from searchspace.gate import Gate
+from searchspace.recorded import config_of, record_pace, record_refusal, record_report, seconds_of
 from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
 from searchspace.sampling.samplers import make_sampler as make_named
 from searchspace.sampling.warm_start import earlier_starts, earlier_trials
@@ -17,15 +18,7 @@ from searchspace.sampling.window import BEST, NEWEST, at_one_fidelity, choose_wi
 from searchspace.seeds import derive_seed
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.study import (
-    config_of,
-    create_study,
-    flush_study,
-    record_pace,
-    record_refusal,
-    record_report,
-    seconds_of,
-)
+from searchspace.study import create_study, flush_study
 from trainables.config import EpochReport, TrialConfig
 from trainables.errors import UserError
 

@@ -8,14 +8,15 @@ from searchspace.asking import Asker
 from searchspace.boards.table import sort_rows, to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.proof.audit import read_audit
+from searchspace.recorded import config_of, curve_of, is_refused, record_report, standing_of
 from searchspace.sampling.samplers import make_sampler
 from searchspace.searcher import StudySearcher, Surroundings
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import config_of, curve_of, flush_study, is_refused, load_study, record_report, standing_of
 from searchspace.study import create_study as create_study_with
+from searchspace.study import flush_study, load_study
 from trainables.config import Assignment, EpochReport, TrialConfig, failure
 from trainables.errors import UserError
 

@@ -19,7 +19,8 @@ from trainables.device import set_precision
 from trainables.evaluate import forward
 from trainables.group import Group
 from trainables.optim import schedule
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 CPU = Group(0, 1, torch.device("cpu"))
 CONVNET = TrialConfig(width=8, depth=2, lr=1e-2, batch_size=64)
@@ -161,7 +162,8 @@ from trainables.evaluate import forward
 from trainables.data.store import open_store, prepare
 from trainables.device import set_precision
 from trainables.group import Group
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 torch.set_num_threads(1)
 set_precision("fp32")
@@ -192,7 +194,8 @@ from trainables.config import Assignment
 from trainables.data.store import open_store, prepare
 from trainables.device import set_precision
 from trainables.group import Group
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)

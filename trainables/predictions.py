@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from trainables.train import TrialRun, Workplace
+    from trainables.train import TrialRun
+    from trainables.workplace import Workplace
 
 PERMIT = "test-opened.json"
 """Written once, by the finals, when the winner is retrained; the store opens the test split for nobody else."""

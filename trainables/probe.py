@@ -19,7 +19,8 @@ from trainables.evaluate import evaluate
 from trainables.features import embed, known_backbone, learns_from_features
 from trainables.memory import forget_peak, peak_memory
 from trainables.timing import Timing
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 T = TypeVar("T")
 WARM_UP = 2

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,44 +11,25 @@ from torch import Tensor, nn
 from trainables import checkpoint as checkpoints
 from trainables.average import Average
 from trainables.batches import Batches
-from trainables.checkpoint import Checkpoint
 from trainables.config import Assignment, EpochReport
 from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
-from trainables.data.residence import memory_budget, settle
+from trainables.data.residence import settle
 from trainables.data.resident import Residence
-from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.errors import OutOfMemoryError
 from trainables.evaluate import Inputs, evaluate
 from trainables.features import frozen_features, known_backbone, learns_from_features
-from trainables.group import Group
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_head, build_model
 from trainables.models.whiten import fit_whitening
 from trainables.optim import make_optimizer, schedule, set_rate
 from trainables.refresh import STATISTICS_IMAGES, refresh_statistics
+from trainables.snapshot import put_back, take_snapshot
+from trainables.workplace import Workplace
 
 FEATURES_CHUNK = 8192
 """Frozen features evaluated at a time."""
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """What outlives the trials in a worker: its place in the gang, and the images where training reaches them."""
-
-    group: Group
-    store: Store
-    images: Residence
-    memory: int
-    """Bytes that frozen features may take beside the images."""
-
-    @classmethod
-    def open(cls, group: Group, store: Store, memory_gb: float = 0.0) -> "Workplace":
-        """Bring the store's images to the group's device, if `memory_gb` (0: a share of what is free) holds them."""
-        budget = memory_budget(group.device, memory_gb)
-        images = settle(store.images, store.labels, group.device, budget)
-        return cls(group, store, images, budget - images.held)
 
 
 class TrialRun:
@@ -226,22 +206,15 @@ class TrialRun:
         Rank 0's is the gang's, but every worker may go on from it.
         """
         if self.place.group.rank == 0:
-            self._writer.write(self._checkpoint())
+            self._writer.write(take_snapshot(self))
         self.saved = time.perf_counter()
 
     def keep(self) -> None:
         """Write a checkpoint of this epoch, once, and wait for it: another gang may go on from it at once."""
         if self.place.group.rank == 0 and self._kept != self.epochs:
-            self._writer.keep(self._checkpoint())
+            self._writer.keep(take_snapshot(self))
         self._kept = self.epochs
         self.saved = time.perf_counter()
-
-    def _checkpoint(self) -> Checkpoint:
-        tensors = {f"weights.{k}": v for k, v in self.learner.state_dict().items()}
-        tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
-        tensors |= checkpoints.optimizer_tensors(self.optimizer)
-        tensors["generator"] = torch.get_rng_state()
-        return Checkpoint(self.epochs, self.micro_batch, self.total_seconds, tuple(self.reports), tensors)
 
     @property
     def trouble(self) -> str:
@@ -263,16 +236,9 @@ class TrialRun:
 
     def _resume(self) -> None:
         found = checkpoints.read_checkpoint(self.folder)
-        if found is None:
-            return
-        self.learner.load_state_dict(checkpoints.below("weights.", found.tensors))
-        self.average.load_state_dict(checkpoints.below("average.", found.tensors))
-        checkpoints.restore_optimizer(self.optimizer, found.tensors)
-        if self.place.group.rank == 0:
-            torch.set_rng_state(found.tensors["generator"])
-        self.epochs, self.total_seconds, self.reports = found.epoch, found.seconds, list(found.reports)
-        self._kept = self.epochs
-        self.micro_batch = min(found.micro_batch or self.micro_batch, self.micro_batch or found.micro_batch)
+        if found is not None:
+            put_back(self, found)
+            self._kept = self.epochs
 
     def kept_state(self) -> dict[str, Tensor]:
         """The whole classifier's weights as evaluation uses them."""

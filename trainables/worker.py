@@ -27,8 +27,9 @@ from trainables.probe import probe
 from trainables.redaction import redact
 from trainables.shape import GangShape
 from trainables.timing import write_timing
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
 from trainables.weights import write_weights
+from trainables.workplace import Workplace
 
 
 def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape) -> None:

@@ -8,7 +8,8 @@ from searchspace.boards.table import Row, rounded
 from searchspace.boards.trials import shipped
 from searchspace.proof.verdict import Comparison, Finalist
 from searchspace.proof.wording import say_amount, say_interval
-from searchspace.study import cost_of, get_record
+from searchspace.recorded import cost_of
+from searchspace.study import get_record
 from trainables.deploy.cost import ArchitectureCost
 from trainables.scores import MetricName
 

@@ -11,8 +11,9 @@ from searchspace.boards.table import Row, rounded, short
 from searchspace.boards.trials import STATUS
 from searchspace.export import ONNX
 from searchspace.proof.wording import tested
+from searchspace.recorded import is_refused
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import is_refused, load_study
+from searchspace.study import load_study
 from trainables.metrics import TestMetrics
 
 

@@ -7,7 +7,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.boards.table import Row, short
-from searchspace.study import cost_of, curve_of, is_refused, is_waiting
+from searchspace.recorded import cost_of, curve_of, is_refused, is_waiting
 from trainables.config import TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 

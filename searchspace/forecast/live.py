@@ -12,10 +12,10 @@ from searchspace.forecast.forecast import Forecast, Known, forecast, in_units
 from searchspace.forecast.imagine import Costs
 from searchspace.forecast.keep import keep_closing, known_closing, known_measured
 from searchspace.forecast.probing import Measured
+from searchspace.recorded import config_of
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
-from searchspace.study import config_of
 from trainables.config import EpochReport, TrialConfig
 from trainables.data.plan import batch_count
 from trainables.data.summary import DataSummary

@@ -7,8 +7,8 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.recorded import standing_of
 from searchspace.seeds import derive_seed
-from searchspace.study import standing_of
 from trainables.config import Frozen
 
 

@@ -16,9 +16,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.proof.verdict import Contender, Finalist, NoWinnerError, join, judge
 from searchspace.proof.wording import tell_doubts
+from searchspace.recorded import config_of, curve_of
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
-from searchspace.study import config_of, curve_of, get_record, put_record
+from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport
 from trainables.scores import METRICS
 

@@ -21,8 +21,8 @@ from searchspace.proof.wording import (
     tell_doubts,
     tested,
 )  # fmt: skip
+from searchspace.recorded import config_of, is_refused
 from searchspace.spec import SearchSpec, load_facts
-from searchspace.study import config_of, is_refused
 from trainables.config import TrialConfig
 from trainables.metrics import TestMetrics
 from trainables.scores import MetricName

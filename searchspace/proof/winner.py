@@ -13,9 +13,10 @@ import optuna
 
 from searchspace.proof.verdict import Finalist, NoWinnerError
 from searchspace.proof.wording import say_name
+from searchspace.recorded import config_of
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
-from searchspace.study import config_of, get_record, put_record
+from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.files import write_atomically
 from trainables.metrics import TestMetrics, measure

@@ -8,8 +8,9 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.proof.finals import choose_finalists
+from searchspace.recorded import config_of, is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.study import config_of, is_refused, load_study
+from searchspace.study import load_study
 from trainables.errors import UserError
 
 TRIED = 3

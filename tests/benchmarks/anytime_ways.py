@@ -16,7 +16,8 @@ from trainables.config import Assignment
 from trainables.data.plan import Mixing, PlannedBatch, epoch_plan
 from trainables.evaluate import evaluate, forward
 from trainables.optim import set_rate
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 WARMUP, COOLDOWN = 0.1, 0.2
 """Shares of all steps: the linear warm-up of every schedule, the trapezoid's linear fall at its end."""

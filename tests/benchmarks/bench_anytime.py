@@ -27,7 +27,7 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.store import Store, open_store, prepare
 from trainables.device import precision
 from trainables.group import Group
-from trainables.train import Workplace
+from trainables.workplace import Workplace
 
 EPOCHS = 18
 SCORED = (2, 3, 6, 9, 18)

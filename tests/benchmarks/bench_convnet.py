@@ -28,7 +28,8 @@ from trainables.data.plan import batch_count
 from trainables.data.store import open_store, prepare
 from trainables.device import precision, set_threads
 from trainables.group import Group
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 PROBED_BATCHES = 40
 ABLATIONS: dict[str, dict[str, Any]] = {

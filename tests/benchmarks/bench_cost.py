@@ -20,8 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from record import summary, write_record
 
+from searchspace.recorded import config_of, curve_of
 from searchspace.spec import load_spec
-from searchspace.study import config_of, curve_of, load_study
+from searchspace.study import load_study
 
 HERE = Path(__file__).parent
 TARGETS = (0.95, 0.98, 0.99)

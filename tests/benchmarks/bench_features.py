@@ -29,7 +29,8 @@ from trainables.device import precision
 from trainables.group import Group
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_model
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 CONFIG = TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2, batch_size=32)
 

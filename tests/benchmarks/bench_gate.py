@@ -30,8 +30,9 @@ from trainables.deploy.meter import Meter
 from trainables.deploy.onnx import export_onnx
 from trainables.group import Group
 from trainables.models.registry import build_model, build_untrained
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
 from trainables.weights import ModelCard
+from trainables.workplace import Workplace
 
 CONFIGS = [
     *(TrialConfig(width=width, depth=depth, tta=depth == 3) for width in (8, 16, 32) for depth in (2, 3, 4)),

@@ -24,8 +24,9 @@ import pyarrow.parquet as pq
 from record import summary, write_record
 
 from searchspace.boards.finalists import read_finalists
+from searchspace.recorded import config_of
 from searchspace.spec import load_spec
-from searchspace.study import config_of, load_study
+from searchspace.study import load_study
 
 MOST, FEWEST = 5000, 250
 """Images of the first class and of the last."""

@@ -29,8 +29,9 @@ TRIALS = {2: 200, 8: 1000}
 
 def searchspace_waits(trials: int, slots: int, seed: int) -> dict[str, float]:
     """One search on `slots` gangs; medians and percentiles of its gangs' waits, in seconds."""
+    from searchspace.recorded import curve_of
     from searchspace.spec import load_spec
-    from searchspace.study import curve_of, load_study
+    from searchspace.study import load_study
 
     results = Path(tempfile.mkdtemp(prefix="bench-overhead-"))
     cores = len(os.sched_getaffinity(0))

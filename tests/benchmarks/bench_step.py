@@ -35,7 +35,8 @@ from trainables.device import autocast
 from trainables.group import Group
 from trainables.lean import AdamW
 from trainables.models.registry import build_model
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 CPU = torch.device("cpu")
 STRENGTH = 0.3

@@ -34,7 +34,8 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.store import open_store, prepare
 from trainables.device import autocast, precision, set_threads
 from trainables.group import Group
-from trainables.train import TrialRun, Workplace
+from trainables.train import TrialRun
+from trainables.workplace import Workplace
 
 AIRBENCH = {
     "model": "convnet", "width": 64, "depth": 3, "activation": "gelu", "optimizer": "muon", "momentum": 0.6, "lr": 1e-2,

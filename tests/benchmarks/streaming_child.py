@@ -32,7 +32,8 @@ def train(origin: str, memory_gb: float, epochs: int, threads: int) -> dict[str,
     from trainables.data.store import open_store, prepare
     from trainables.device import set_threads
     from trainables.group import Group
-    from trainables.train import TrialRun, Workplace
+    from trainables.train import TrialRun
+    from trainables.workplace import Workplace
 
     set_threads(threads)
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

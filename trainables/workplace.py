@@ -1,0 +1,26 @@
+"""Where a worker trains: what outlives its trials."""
+
+from dataclasses import dataclass
+
+from trainables.data.residence import memory_budget, settle
+from trainables.data.resident import Residence
+from trainables.data.store import Store
+from trainables.group import Group
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What outlives the trials in a worker: its place in the gang, and the images where training reaches them."""
+
+    group: Group
+    store: Store
+    images: Residence
+    memory: int
+    """Bytes that frozen features may take beside the images."""
+
+    @classmethod
+    def open(cls, group: Group, store: Store, memory_gb: float = 0.0) -> "Workplace":
+        """Bring the store's images to the group's device, if `memory_gb` (0: a share of what is free) holds them."""
+        budget = memory_budget(group.device, memory_gb)
+        images = settle(store.images, store.labels, group.device, budget)
+        return cls(group, store, images, budget - images.held)
