@@ -228,6 +228,7 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
         curve = [EpochReport(trial="t", epoch=3, score=score, status="complete")]
         record_report(running.trial, 0, curve[0])
         record_pace(running.trial, curve[0])
+        study._storage.set_trial_system_attr(running.trial._trial_id, "cma:optimizer:0", "a pickle of Optuna's")
         study.tell(running.trial, score)
     flush_study(study)
     configs = [config_of(trial) for trial in study.trials]
@@ -238,6 +239,7 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     new = make_spec(name="new", results=str(tmp_path), max_epochs=3, warm_start=str(spec.folder))
     earlier = earlier_trials(new, "f")
     assert [trial.number for trial in earlier] == [-3, -2, -1]
+    assert [trial.system_attrs for trial in earlier] == [{}, {}, {}], "pickles of others are not looked at"
     assert earlier_trials(new, "other data") == [], "scores on other data mean something else"
     with pytest.raises(UserError, match="--warm-start"):
         earlier_starts([str(tmp_path)], {})

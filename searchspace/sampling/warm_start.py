@@ -58,4 +58,5 @@ def _trials(folder: str) -> list[FrozenTrial]:
 def _renumbered(trial: FrozenTrial, number: int) -> FrozenTrial:
     shown = copy.copy(trial)
     shown.number = number
+    shown.system_attrs = {}  # where Optuna's CMA-ES would look for a pickle of its own, and find another's
     return shown
