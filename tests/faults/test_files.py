@@ -1,5 +1,6 @@
 """Files that are torn, disks that are full, and readers beside the writer."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -31,7 +32,8 @@ def test_torn_files_cost_what_is_in_them_and_no_more(driver):
     before = Snapshot.take(driver.folder)
     with (driver.folder / JOURNAL).open("ab") as journal:
         journal.write(b'{"op_code": 5, "worker_id": "x", "trial')  # cut in mid-line
-    for newest in driver.folder.glob("trials/*/checkpoints/*.safetensors"):
+    open_still = [path for path in driver.folder.glob("trials/trial-*") if int(path.name[6:]) not in before.trials]
+    for newest in [file for trial in open_still for file in trial.glob("checkpoints/*.safetensors")]:
         content = newest.read_bytes()
         newest.write_bytes(content[: len(content) // 2])
     driver.resume()
@@ -63,9 +65,11 @@ def test_fifty_readers_see_a_board_at_any_moment(driver):
     driver.start("--trials", "16", *SMALL)
     driver.wait_for("warm")
 
+    environment = os.environ | {"PYTHONPATH": driver.here}
+
     def read(_number: int) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "searchspace.leaderboard", str(driver.folder), "--format", "json"]
-        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=driver.root)
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=driver.root, env=environment)
 
     with ThreadPoolExecutor(8) as readers:
         found = list(readers.map(read, range(50)))
