@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from searchspace.command import run_command
-from searchspace.conduct import describe_data, main
+from searchspace.conduct import describe_data
 from searchspace.doubtful import describe_skipped, keep_lists, tell_doubtful
+from searchspace.run import main
 from tests.conftest import write_images
 from tests.test_data import encoded
 from trainables.data import build
