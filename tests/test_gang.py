@@ -1,5 +1,6 @@
 """Gangs on a real Ray: two DDP workers train one trial after another, and outlive what happens to them."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -77,7 +78,8 @@ def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
     assert "no_such_backbone" in bad.reason
     assert "Traceback" in (tmp_path / "bad" / "error.txt").read_text()
     assert good.status == "complete"
-    assert not (tmp_path / "good" / "checkpoints").exists(), "checkpoints of a finished trial are gone"
+    assert not (tmp_path / "bad" / "checkpoints").exists(), "nobody goes on from what failed"
+    assert json.loads((tmp_path / "good" / "checkpoints" / "checkpoint.json").read_text())["epoch"] == good.epoch
     pool.close()
 
 
@@ -96,6 +98,7 @@ def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
     pool.close()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path):
     from trainables.gang import GangPool

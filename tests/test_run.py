@@ -90,13 +90,16 @@ def test_a_search_says_how_far_off_its_forecasts_were(searched):
     assert searched[1].count("forecast from") == len(record["forecasts"])
 
 
+DRY = (
+    "--models", "convnet,resnet", "--set", "batch_size=16", "--trials", "4", "--max-epochs", "2", "--grace-epochs", "1",
+    "--name", "forecast",
+)  # fmt: skip
+
+
 def test_a_dry_run_says_what_a_search_takes_and_leaves_nothing(colour_folder, cache, tmp_path):
     place = tmp_path / "place"
     place.mkdir()
-    options = (
-        "--data", str(colour_folder), "--models", "convnet,resnet", "--set", "batch_size=16",
-        "--trials", "4", "--max-epochs", "2", "--grace-epochs", "1", "--name", "forecast",
-    )  # fmt: skip
+    options = ("--data", str(colour_folder), *DRY)
     stores = sorted(path.name for path in cache.glob("stores/colours-*/features/*"))
     dry = command("run", "--dry-run", "--price-per-hour", "36", *options, home=tmp_path, cache=cache, cwd=place)
     assert dry.returncode == 0, dry.stdout + dry.stderr
@@ -104,11 +107,17 @@ def test_a_dry_run_says_what_a_search_takes_and_leaves_nothing(colour_folder, ca
         assert part in dry.stdout
     assert list(place.iterdir()) == [], "no results"
     assert sorted(path.name for path in cache.glob("stores/colours-*/features/*")) == stores
-    real = command("run", *options, home=tmp_path, cache=cache, cwd=place)
-    assert real.returncode == 0, real.stdout + real.stderr
-    (found, *_) = json.loads((place / "results" / "forecast" / "search.json").read_text())["forecasts"]
+
+
+@pytest.mark.slow
+def test_a_search_is_forecast_from_an_earlier_dry_run(colour_folder, cache, tmp_path):
+    options = ("--data", str(colour_folder), *DRY)
+    for dry in (("--dry-run",), ()):
+        done = command("run", *dry, *options, home=tmp_path, cache=cache, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (found, *_) = json.loads((tmp_path / "results" / "forecast" / "search.json").read_text())["forecasts"]
     assert found["basis"] == "an earlier dry run"
-    assert "forecast from an earlier dry run: search" in real.stdout
+    assert "forecast from an earlier dry run: search" in done.stdout
 
 
 def test_the_leaderboard_file_has_every_trial_once(searched):
