@@ -66,8 +66,10 @@ def losses_told() -> Iterator[None]:
 def _start(options: dict[str, Any]) -> None:
     import ray
 
-    threading.Thread(target=_import_ahead, daemon=True).start()
+    ahead = threading.Thread(target=_import_ahead, daemon=True)
+    ahead.start()
     ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
+    ahead.join()  # two threads that import the same packages at once may each find half of them
 
 
 def _import_ahead() -> None:
