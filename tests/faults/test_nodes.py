@@ -22,7 +22,7 @@ def nodes(driver, monkeypatch) -> Iterator[object]:
     for name, value in (QUIET | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S", "1")
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")  # with the tests' own
+    monkeypatch.delenv("RAY_AUTH_TOKEN")  # an open cluster; a driver that brings a token could run nothing on it
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     cluster.workers = [cluster.add_node(num_cpus=1) for _ in range(3)]
     cluster.wait_for_nodes()
