@@ -207,3 +207,19 @@ def test_a_claim_gets_the_slot_it_prefers_or_the_first_that_is_free():
         assert [await box.claim(1), await box.claim(1), await box.claim(7)] == [1, 0, 2]
 
     run(scenario)
+
+
+def test_a_gang_whose_owner_died_while_it_waited_goes_home_all_the_same():
+    async def scenario():
+        box = Mailbox(1)
+        slot = await box.claim()
+        await box.enlist(slot, INFO)
+        await box.assign(slot, assignment("a", rungs=(2,)))
+        sequence, _ = await box.take(slot, 0)
+        waiting = asyncio.ensure_future(box.report(slot, sequence, report("a", 2), wait=True))
+        assert await blocked(waiting)  # and nobody will ever ask for more
+        await box.close()
+        assert await waiting is False
+        assert await box.take(slot, sequence) is None
+
+    run(scenario)

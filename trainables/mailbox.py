@@ -213,8 +213,10 @@ class Mailbox:
                     desk.assignment = None
                 self._changed.notify_all()
             if wait:
-                await self._changed.wait_for(lambda: desk.sequence != sequence or desk.granted >= report.epoch)
-            return desk.sequence == sequence
+                await self._changed.wait_for(
+                    lambda: self._closed or desk.sequence != sequence or desk.granted >= report.epoch
+                )
+            return desk.sequence == sequence and not self._closed
 
     async def excuse(self, slot: int) -> None:
         """The workers of `slot` are about to be taken away: that they die is not their assignment's doing."""
