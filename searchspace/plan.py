@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 PATIENCE = 20.0
 """Seconds that the end of a search waits for each gang."""
+SAVING = 60.0
+"""Seconds that an interrupted one waits, for an epoch that has begun; without it, an older checkpoint counts."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def gangs(
 ) -> Iterator["GangPool"]:
     """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train.
 
-    An `interruption` ends what they train with its epoch, and waits until that is saved.
+    An `interruption` ends what they train with its epoch, and waits a while until that is saved.
     """
     from trainables.gang import GangPool
 
@@ -89,5 +91,5 @@ def gangs(
     try:
         yield pool
     finally:
-        pool.close(None if interruption and interruption.is_asked() else PATIENCE)
+        pool.close(SAVING if interruption and interruption.is_asked() else PATIENCE)
         shutil.rmtree(folder / "gangs", ignore_errors=True)

@@ -130,8 +130,8 @@ class GangPool:
         except RayError:
             return False
 
-    def close(self, patience: float | None = 20.0) -> None:
-        """Send all gangs home and wait for them, `patience` seconds each at most, or as long as it takes."""
+    def close(self, patience: float = 20.0) -> None:
+        """Send all gangs home and wait for them, `patience` seconds each at most; what is saved then stays."""
         for start in self._starts:
             start.cancel()
         if not self.is_reachable():
