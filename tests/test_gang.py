@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,11 @@ def assignment(folder: Path, trial: str, **changes) -> Assignment:
 def train_workers() -> list[psutil.Process]:
     children = psutil.Process().children(recursive=True)
     return [process for process in children if "RayTrainWorker" in " ".join(process.cmdline())]
+
+
+def controllers() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [process for process in children if "GangController" in " ".join(process.cmdline())]
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -106,7 +112,7 @@ def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path)
 
     pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
     pool.ready()
-    (controller,) = [p for p in psutil.Process().children(recursive=True) if "TrainController" in " ".join(p.cmdline())]
+    (controller,) = controllers()
     heard: list[int] = []
 
     def kill_it(report: EpochReport) -> None:
@@ -117,4 +123,23 @@ def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path)
     (survivor,) = pool.train([assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_it)
     assert survivor.status == "complete"
     assert heard == list(range(1, 41)), "every epoch once, in order, on the two CPUs that the dead one held"
+    pool.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp_path):
+    import ray
+
+    from trainables.gang import GangPool
+    from trainables.shape import GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    while not ray.util.placement_group_table():
+        time.sleep(0.01)
+    assert not train_workers()
+    (controller,) = controllers()
+    controller.kill()
+    (report,) = pool.train([assignment(tmp_path, "any")])
+    assert report.status == "complete", "on the two CPUs that the dead one held"
     pool.close()

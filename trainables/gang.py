@@ -61,28 +61,21 @@ class GangPool:
         """Keep one gang up until the mailbox sends it home: Ray Train restarts its workers, this its controller."""
         reason = "the gang has gone home"
         for _ in range(CONTROLLERS):
+            trainer = self._trainer(slot)
             try:
-                self._trainer(slot).fit()
+                trainer.fit()
                 break
             except Exception as error:  # whatever ended the controller
                 reason = f"the gang could not be kept up: {str(error).strip().splitlines()[0]}"
                 if not ray.is_initialized():
                     return
-                self._give_back(slot)
+                trainer.give_back()
         self.mailbox.give_up.remote(slot, reason)
-
-    def _give_back(self, slot: int) -> None:
-        """Remove what a dead controller left behind; Ray would keep it until the end of the search."""
-        held = ray.get(self.mailbox.held.remote(slot))
-        if held is not None:
-            ray.util.remove_placement_group(held)
 
     def _trainer(self, slot: int) -> GangTrainer:
         shape = self.shape
         resources = {"CPU": shape.cpus} | ({"GPU": shape.gpus} if shape.gpus else {})
         return GangTrainer(
-            self.mailbox,
-            slot,
             train_loop_per_worker=gang_loop,
             train_loop_config={"mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": shape},
             scaling_config=ray.train.ScalingConfig(

@@ -54,8 +54,6 @@ class Desk:
     """Whether the present worker group's end is known to come, from outside."""
     owner: Any = None
     """The trial actor that holds the slot, if one does."""
-    placement_group: Any = None
-    """What its present worker group holds of the cluster."""
 
 
 class Mailbox:
@@ -152,14 +150,6 @@ class Mailbox:
         async with self._changed:
             self._desks[slot].broken = reason
             self._changed.notify_all()
-
-    async def holds(self, slot: int, placement_group: Any) -> None:
-        """The worker group of `slot` has started on this placement group."""
-        self._desks[slot].placement_group = placement_group
-
-    async def held(self, slot: int) -> Any:
-        """Placement group that the worker group of `slot` last started on, or None."""
-        return self._desks[slot].placement_group
 
     # What workers call.
 

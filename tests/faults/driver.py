@@ -15,7 +15,7 @@ import psutil
 from tests.faults.invariant import MARK, processes
 
 ROLES = {
-    "worker": r"RayTrainWorker", "controller": r"TrainController", "trial": r"ray::(Trial|ResourceTrainable)",
+    "worker": r"RayTrainWorker", "controller": r"GangController", "trial": r"ray::(Trial|ResourceTrainable)",
     "mailbox": r"Mailbox", "raylet": r"/raylet ", "gcs": r"/gcs_server ",
 }  # fmt: skip
 """What the command lines of Ray's processes say of what they are."""
