@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -43,54 +45,69 @@ def test_a_clock_that_jumps_an_hour_ends_no_search(driver, tmp_path):
     assert not [t for t in asked(driver.folder) if t.user_attrs.get("reason") == "time budget"]
 
 
-def _server(port: int, place) -> subprocess.Popen[bytes]:
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{place / 'server.db'}",
-        "--artifacts-destination", str(place / "artifacts"), "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-
-
-def _answers(port: int, patience: float = 90.0) -> bool:
+def _wait_for(port: int, patience: float = 90.0) -> None:
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return True
+                return
         time.sleep(0.5)
-    return False
+    raise AssertionError(f"no server at port {port}")
+
+
+@contextmanager
+def _server(port: int, place) -> Iterator[None]:
+    command = [
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{place / 'server.db'}",
+        "--artifacts-destination", str(place / "artifacts"), "--port", str(port), "--workers", "1",
+    ]  # fmt: skip
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        _wait_for(port)
+        yield
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_tracking_server_that_is_down_costs_nothing_and_is_told_later_without_doubles(driver, tmp_path, monkeypatch):
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("begins", ["down", "up"])
+def test_a_tracking_server_that_is_down_costs_nothing_and_is_told_later_without_doubles(driver, tmp_path, begins):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     uri = f"http://127.0.0.1:{port}"
-    driver.start("--trials", "6", *SMALL, environment={"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"})
-    assert driver.ends() == 0, driver.output  # down from the start to the end
+    with _server(port, tmp_path) if begins == "up" else nullcontext():
+        driver.start(
+            "--trials", "6", *SMALL, environment={"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+        )
+        driver.wait_for("complete at epoch")
+    assert driver.ends() == 0, driver.output  # down from here to the end
     check(driver.folder, 6)
     assert "warning: MLflow has not got everything" in driver.output
-    server = _server(port, tmp_path)
-    try:
-        assert _answers(port)
-        environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": driver.here}
-        command = [sys.executable, "-m", "searchspace.tracking", str(driver.folder)]
+    with _server(port, tmp_path):
         for _ in range(2):  # a second time adds nothing
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
-            )
-            assert done.returncode == 0, done.stderr[-2000:]
-        from mlflow.tracking import MlflowClient
+            _upload(driver, uri)
+        _check_runs(uri)
 
-        client = MlflowClient(uri)
-        (experiment,) = [e for e in client.search_experiments() if e.name == "searchspace"]
-        runs = client.search_runs([experiment.experiment_id])
-        assert len(runs) == 7, "six trials and their search, each once"
-        for run in runs:
-            steps = [m.step for m in client.get_metric_history(run.info.run_id, "score")]
-            assert len(steps) == len(set(steps))
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+
+def _upload(driver, uri: str) -> None:
+    environment = os.environ | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": driver.here}
+    done = subprocess.run(
+        [sys.executable, "-m", "searchspace.tracking", str(driver.folder)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def _check_runs(uri: str) -> None:
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient(uri)
+    (experiment,) = [e for e in client.search_experiments() if e.name == "searchspace"]
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 7, "six trials and their search, each once"
+    for run in runs:
+        steps = [m.step for m in client.get_metric_history(run.info.run_id, "score")]
+        assert len(steps) == len(set(steps))
