@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from searchspace.boards.table import as_markdown, print_table, to_text
-from searchspace.progress import Clock
+from searchspace.progress.clock import Clock
 from searchspace.proof.winner import write_confusion
 from searchspace.spec import make_spec
 from tests.conftest import write_images

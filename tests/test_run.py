@@ -26,7 +26,7 @@ def test_a_search_leaves_everything_it_promises(searched):
     folder, said = searched
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert names >= {
-        "search.json", "study.journal", "leaderboard.csv", "winner/model.json", "winner/README.md",
+        "search.json", "search.log", "study.journal", "leaderboard.csv", "winner/model.json", "winner/README.md",
         "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
         "winner/parity.json",
     }  # fmt: skip
@@ -44,6 +44,9 @@ def test_a_search_leaves_everything_it_promises(searched):
     ):
         assert part in said
     assert "warning: MLflow" not in said
+    assert "\x1b" not in said, "no terminal, no codes"
+    stamped = [line for line in said.splitlines() if line.startswith("[")]
+    assert len({line.split("] ", 1)[1] for line in stamped}) == len(stamped), "nothing is said twice"
 
 
 def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
