@@ -114,7 +114,7 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
     """Everything that a cluster is needed for, and what follows."""
     from searchspace.forecast.live import Foresight
     from searchspace.study import STORAGE, flush_study, whole_url
-    from searchspace.tracking import tracked
+    from searchspace.tracking.beside import tracked
 
     if not resumed:
         held.enter_context(locked(spec.folder))

@@ -25,7 +25,8 @@ RAY_MODULES = {
 }
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress.screen", "seeds", "record",
-    "run", "export", "tracking", "proof.finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
+    "run", "export", "tracking.runs", "tracking.finish", "tracking.beside", "proof.finals",
+    "stopping.registry", "stopping.simulate", "sampling.samplers",
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "proof.page",
 )  # fmt: skip
