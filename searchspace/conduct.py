@@ -70,6 +70,18 @@ class Ready:
     """From the cluster's resources to the plan; made once."""
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """What is there once the cluster is."""
+
+    spec: SearchSpec
+    plan: Plan
+    gate: Gate
+    clock: Clock
+    interruption: Interruption
+    """Entered."""
+
+
 def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     """Search, finals, test, export.
 
@@ -83,8 +95,14 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
         ready = held.enter_context(prepared(spec, clock))
         if resumed:
             check_same_data(spec, ready.data)
-        with connected(spec.address) as resources:
-            return _carry_through(spec, ready.plan(resources), ready.gate, clock, resumed, held)
+        # From here on no signal may raise wherever it happens to come: it could leave any library's lock held for ever.
+        with (
+            Interruption(clock.say, partial(how_to_resume, spec)) as interruption,
+            connected(spec.address) as resources,
+        ):
+            interruption.check()
+            under_way = UnderWay(spec, ready.plan(resources), ready.gate, clock, interruption)
+            return _carry_through(under_way, resumed, held)
 
 
 @contextmanager
@@ -110,12 +128,13 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
         yield Ready(data, gate, plan)
 
 
-def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resumed: bool, held: ExitStack) -> Outcome:
+def _carry_through(under_way: UnderWay, resumed: bool, held: ExitStack) -> Outcome:
     """Everything that a cluster is needed for, and what follows."""
     from searchspace.forecast.live import Foresight
     from searchspace.study import STORAGE, flush_study, whole_url
     from searchspace.tracking.beside import tracked
 
+    spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
     if not resumed:
         held.enter_context(locked(spec.folder))
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at it needs it
@@ -123,13 +142,12 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
     clock.keep_chatter(spec.folder / CHATTER)
     study = _take_up(spec, plan) if resumed else _begin(spec, plan)
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
-    interruption = Interruption(clock.say, how_to_resume(spec))
-    with interruption, tracked(spec, clock.say):
+    with tracked(spec, clock.say):
         try:
             with losses_told():
-                metrics = _search_and_prove(spec, plan, study, gate, foresight, interruption)
+                metrics = _search_and_prove(under_way, study, foresight)
         except LostError as error:
-            interruption.check()
+            under_way.interruption.check()
             flush_study(study)
             clock.say(f"warning: lost {error}; going on from what is recorded")
             secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
@@ -178,15 +196,13 @@ def _take_up(spec: SearchSpec, plan: Plan) -> "optuna.Study":
     return study
 
 
-def _search_and_prove(
-    spec: SearchSpec, plan: Plan, study: "optuna.Study", gate: Gate, foresight: "Foresight", interruption: Interruption
-) -> "TestMetrics":
+def _search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
     """Everything that needs gangs."""
     from searchspace.proof.finals import run_finals
     from searchspace.proof.winner import evaluate_winner, retrain_winner
     from searchspace.searcher import Surroundings
 
-    clock = foresight.clock
+    spec, plan, clock, interruption = under_way.spec, under_way.plan, under_way.clock, under_way.interruption
     account = Account(spec, plan.shape.slots, clock)
     account.look_back(rank_trials(study))
     account.left, account.describe = foresight.left, partial(describe_trial, study)
@@ -195,7 +211,7 @@ def _search_and_prove(
         foresight.look_back()
         stop, reach = interruption.is_asked, pool.is_reachable
         around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach)
-        _search(spec, plan, study, gate, pool, around)
+        _search(under_way, study, pool, around)
         interruption.check()
         foresight.mark("search")
         clock.conclude()
@@ -213,15 +229,14 @@ def _search_and_prove(
     return metrics
 
 
-def _search(
-    spec: SearchSpec, plan: Plan, study: "optuna.Study", gate: Gate, pool: "GangPool", around: "Surroundings"
-) -> None:
+def _search(under_way: UnderWay, study: "optuna.Study", pool: "GangPool", around: "Surroundings") -> None:
     from searchspace.asking import Asker
     from searchspace.search import run_search
     from searchspace.searcher import StudySearcher
 
+    spec, plan = under_way.spec, under_way.plan
     rule = plan.new_rule()
-    asker = Asker(study, plan.space, plan.task, spec, gate)
+    asker = Asker(study, plan.space, plan.task, spec, under_way.gate)
     run_search(spec, StudySearcher(study, asker, rule, spec, around), rule, pool)
 
 

@@ -24,7 +24,7 @@ class LostError(Exception):
 class Interruption:
     """Hears signals while it is entered."""
 
-    def __init__(self, say: Callable[[str], None], how_to_go_on: str) -> None:
+    def __init__(self, say: Callable[[str], None], how_to_go_on: Callable[[], str]) -> None:
         """Answer the first signal by `say`, and tell at the second one `how_to_go_on`."""
         self._say, self._how = say, how_to_go_on
         self._number = 0
@@ -51,7 +51,7 @@ class Interruption:
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self._number:
-            self._say(f"stopped at once; {self._how}")
+            self._say(f"stopped at once; {self._how()}")
             os._exit(128 + number)  # whatever hangs, hangs; Ray's processes end with this one
         self._number = number
         self._say(f"{signal.Signals(number).name}: every trial finishes its epoch and is saved; again to stop at once")

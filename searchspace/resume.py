@@ -78,7 +78,9 @@ def resume_arguments(spec: SearchSpec) -> list[str]:
 
 
 def how_to_resume(spec: SearchSpec) -> str:
-    """The command that goes on."""
+    """The command that goes on, if there is anything to go on with."""
+    if not (spec.folder / "search.json").is_file():
+        return "nothing was begun"
     return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
 
 
