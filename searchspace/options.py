@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -21,14 +21,17 @@ class Option:
     """Its name there; empty derives it from the field's."""
     kind: Any = None
     """Type of its text there, where the record parses it itself; None is the field's own type."""
+    metavar: str | None = None
+    """What stands for its value in `--help`; None derives it from the type."""
 
 
 def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Make `function(given, **fields)` a command for typer: one option for each field of `records` with an `Option`.
 
-    `given` are the fields whose options were typed, rather than left at their defaults.
+    `given` are the fields whose options were typed, rather than left at their defaults. What else the function takes
+    and describes to typer by `Annotated`, such as an argument, comes first.
     """
-    parameters = [
+    options = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(
             inspect.Parameter(
@@ -47,7 +50,8 @@ def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Calla
             }
             function(frozenset(given), **values)
 
-        vars(command)["__signature__"] = inspect.Signature(parameters)  # what typer reads
+        own = [p for p in inspect.signature(function).parameters.values() if get_origin(p.annotation) is Annotated]
+        vars(command)["__signature__"] = inspect.Signature([*own, *options])  # what typer reads
         command.__doc__ = function.__doc__
         return command
 
@@ -78,4 +82,5 @@ def _typed(name: str, field: FieldInfo) -> Any:
     kind = option.kind or field.annotation
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
     text = " ".join((field.description or "").split())
-    return Annotated[kind, typer.Option(*filter(None, [flag]), help=text, rich_help_panel=option.panel)]
+    names = filter(None, [flag])
+    return Annotated[kind, typer.Option(*names, help=text, rich_help_panel=option.panel, metavar=option.metavar)]

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.boards.table import Format, Row, print_table, to_text
+from searchspace.boards.table import Format, Row, to_text
+from searchspace.boards.terminal import print_table
 from searchspace.recorded import config_of, curve_of
 from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec
 from searchspace.stopping.registry import make_rule
