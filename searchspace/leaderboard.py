@@ -16,14 +16,15 @@ from searchspace.boards.snapshot import open_study
 from searchspace.boards.table import Format, Row, to_text
 from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials
-from searchspace.boards.view import View
+from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
 from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
 from searchspace.spec import SearchSpec, load_spec, parse_record
 from searchspace.study import Recorded
-from trainables.config import Frozen, TrialConfig
+from trainables.config import TrialConfig
 from trainables.errors import UserError
+from trainables.nearest import suggest
 from trainables.scores import METRICS
 
 if TYPE_CHECKING:
@@ -37,19 +38,16 @@ TRIALS = (
 FINALISTS = ("trial", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
 SEARCHES = ("search", "data", "status", "trials", "winner", "winner_val", "test_score", "seconds", "latency_ms")
 ALL = "; --columns NAMES, or --format csv for all"
-FORM = "How to show them"
 TOP = 10
 """Rows of a table that nobody asked for more of."""
 Folder = Annotated[Path, typer.Argument(help="One search, such as results/digits; or the folder of all.")]
 
 
-class Showing(Frozen):
+class Showing(Printing):
     """How it is shown."""
 
     compare: Annotated[tuple[str, str] | None, Option(FORM, metavar="A B")] = None
     """Two trials of the search, or two searches, side by side."""
-    form: Annotated[Format, Option(FORM, "--format")] = "table"
-    """How it is written."""
     watch: Annotated[bool, Option(FORM)] = False
     """Draw it again while the search runs."""
 
@@ -114,7 +112,8 @@ def main(given: frozenset[str], folder: Folder = Path("results"), **options: Any
     """
     single = (folder / "search.json").is_file()
     if not single and not any(folder.glob("*/search.json")):
-        raise UserError(f"{str(folder)!r}: holds no search; start one with python -m searchspace.run")
+        hint = suggest(folder.name, [path.parent.name for path in folder.parent.glob("*/search.json")])
+        raise UserError(f"{str(folder)!r}: holds no search; python -m searchspace.run starts one{hint}")
     showing = parse_record(Showing, {name: options.pop(name) for name in Showing.model_fields})
     form, view = showing.form, parse_record(View, options)
     if view.top is None and form == "table":

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
@@ -79,8 +79,10 @@ def _default(field: FieldInfo) -> Any:
 def _typed(name: str, field: FieldInfo) -> Any:
     option = _option(field)
     assert option is not None  # callers ask for fields with an option only
-    kind = option.kind or field.annotation
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    kind = option.kind or (str if choices else field.annotation)  # the record judges a choice, and says it better
+    shown = option.metavar or "|".join(choices) or None
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
     text = " ".join((field.description or "").split())
     names = filter(None, [flag])
-    return Annotated[kind, typer.Option(*names, help=text, rich_help_panel=option.panel, metavar=option.metavar)]
+    return Annotated[kind, typer.Option(*names, help=text, rich_help_panel=option.panel, metavar=shown)]

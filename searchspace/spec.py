@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic_core import ErrorDetails
 
 from searchspace.options import Option, flag_of
 from trainables.config import Frozen, TrialConfig
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
+from trainables.nearest import suggest
 from trainables.redaction import redact_urls
 from trainables.scores import MetricName
 from trainables.shape import Precision
@@ -27,6 +29,8 @@ SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
 R = TypeVar("R", bound=Frozen)
+CHOICE = re.compile("'([^']*)'")
+"""A choice, as pydantic lists them."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -49,7 +53,8 @@ def parse_duration(text: Any) -> Any:
 def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
     """`names` if they can be searched for; raises ValueError for any others."""
     if names not in OBJECTIVES:
-        raise ValueError("expected " + " or ".join(",".join(known) for known in OBJECTIVES))
+        known = [",".join(each) for each in OBJECTIVES]
+        raise ValueError("expected " + " or ".join(known) + suggest(",".join(names), known))
     return names
 
 
@@ -175,8 +180,8 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
         return record(**options)
     except ValidationError as error:
         first = error.errors()[0]
-        message = _plain(first["msg"].removeprefix("Value error, "))
-        raise UserError(f"{flag_of(record, str(first['loc'][0]))} {first['input']!r}: {message}") from error
+        flag = flag_of(record, str(first["loc"][0]))
+        raise UserError(f"{flag} {first['input']!r}: {_wrong(first)}") from error
 
 
 def _name_now(data: str) -> str:
@@ -192,18 +197,18 @@ def parse_pins(settings: list[str]) -> dict[str, Any]:
         if not equals:
             raise UserError(f"--set {setting!r}: expected name=value")
         if name not in TrialConfig.model_fields:
-            raise UserError(f"--set {name!r}: no such hyperparameter; there are {', '.join(TrialConfig.model_fields)}")
+            known = ", ".join(TrialConfig.model_fields)
+            hint = suggest(name, TrialConfig.model_fields)
+            raise UserError(f"--set {name!r}: no such hyperparameter; there are {known}{hint}")
         pins[name] = _typed(name, text)
     return pins
 
 
 def _typed(name: str, text: str) -> Any:
-    field = TrialConfig.model_fields[name]
     try:
         return getattr(TrialConfig.model_validate({name: text}), name)
     except ValidationError as error:
-        kind = getattr(field.annotation, "__name__", str(field.annotation)).replace("typing.", "")
-        raise UserError(f"--set {name}={text}: {_plain(error.errors()[0]['msg'])} (a {kind})") from error
+        raise UserError(f"--set {name}={text}: {_wrong(error.errors()[0])}") from error
 
 
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:
@@ -227,7 +232,9 @@ def load_facts(folder: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads((folder / "search.json").read_text())
     except FileNotFoundError as error:
-        raise UserError(f"{str(folder)!r}: holds no search (no search.json)") from error
+        beside = [path.parent.name for path in folder.parent.glob("*/search.json")]
+        hint = suggest(folder.name, beside)
+        raise UserError(f"{str(folder)!r}: holds no search (no search.json){hint}") from error
     except ValueError as error:
         raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
     return facts
@@ -241,5 +248,10 @@ def load_spec(folder: Path) -> SearchSpec:
         raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
 
 
-def _plain(message: str) -> str:
+def _wrong(error: ErrorDetails) -> str:
+    """What is wrong with a value, and of a choice what there is, and what was probably meant."""
+    if error["type"] == "literal_error":
+        choices = CHOICE.findall(error["ctx"]["expected"])
+        return f"not one of {', '.join(choices)}{suggest(str(error['input']), choices)}"
+    message = error["msg"].removeprefix("Value error, ")
     return message[0].lower() + message[1:]

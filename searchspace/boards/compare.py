@@ -15,7 +15,7 @@ from searchspace.recorded import config_of, cost_of, curve_of, is_refused
 from searchspace.spec import load_facts, load_spec
 from searchspace.study import Recorded
 from trainables.errors import UserError
-from trainables.nearest import name_known
+from trainables.nearest import suggest
 
 Pair = tuple[str, str]
 EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -61,7 +61,7 @@ def compare_searches(results: Path, names: Pair) -> list[Row]:
     known = [path.parent.name for path in sorted(results.glob("*/search.json"))]
     for name in names:
         if name not in known:
-            raise UserError(f"--compare {name!r}: no such search under {str(results)!r}. {name_known(name, known)}")
+            raise UserError(f"--compare {name!r}: no such search under {str(results)!r}{suggest(name, known)}")
     one, other = (_search_facts(results / name) for name in names)
     return _side_by_side(names, one, other, always=("data", "metric", "winner_val", "test_score", "seconds"))
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from trainables.errors import UserError
-from trainables.nearest import name_known
+from trainables.nearest import suggest
 from trainables.printable import printable
 
 Row = Mapping[str, Any]
@@ -39,7 +39,7 @@ def check_columns(flag: str, rows: Sequence[Row], names: Sequence[str]) -> None:
     """Raise `UserError` for the first name that is no column; where there are no rows, any name will do."""
     for name in names:
         if rows and name not in rows[0]:
-            raise UserError(f"{flag} {name!r}: no such column. {name_known(name, rows[0])}")
+            raise UserError(f"{flag} {name!r}: no such column; there are {', '.join(rows[0])}{suggest(name, rows[0])}")
 
 
 def to_text(rows: Sequence[Row], form: Format) -> str:

@@ -5,14 +5,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from searchspace.boards.table import Row, check_columns, sort_rows
+from searchspace.boards.table import Format, Row, check_columns, sort_rows
 from searchspace.options import Option
 from searchspace.spec import Names
 from trainables.config import Frozen
 from trainables.errors import UserError
-from trainables.nearest import name_known
+from trainables.nearest import suggest
 
-ROWS = "Which rows and columns"
+FORM, ROWS = "How to show it", "Which rows and columns"
+
+
+class Printing(Frozen):
+    """How rows are written."""
+
+    form: Annotated[Format, Option(FORM, "--format")] = "table"
+    """How it is written."""
 
 
 class View(Frozen):
@@ -48,17 +55,20 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
     from pandas.errors import UndefinedVariableError
 
     frame = pd.DataFrame([dict(row) for row in rows])
+    columns = ", ".join(frame.columns)
     try:
         kept = frame.eval(condition, engine="python", local_dict={}, global_dict={})
         if not (isinstance(kept, pd.Series) and kept.dtype == bool):
             raise TypeError("neither true nor false")
     except UndefinedVariableError as error:
         name = str(error).split("'")[1]
-        raise UserError(f"--where {condition!r}: {name!r} is no column. {name_known(name, frame.columns)}") from error
+        raise UserError(
+            f"--where {condition!r}: {name!r} is no column; there are {columns}{suggest(name, frame.columns)}"
+        ) from error
     except Exception as error:  # pandas and Python's parser raise most kinds
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
             f"--where {condition!r}: is no condition such as 'score > 0.9 and status == \"complete\"' ({said}); "
-            f"columns are {', '.join(frame.columns)}"
+            f"columns are {columns}"
         ) from error
     return [row for row, true in zip(rows, kept, strict=True) if true]
