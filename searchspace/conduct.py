@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from searchspace import preflight
 from searchspace.afresh import begin_afresh
 from searchspace.boards.table import to_text
-from searchspace.boards.trials import rank_trials
+from searchspace.boards.trials import describe_trial, rank_trials
 from searchspace.cluster import connected, losses_told
 from searchspace.doubtful import describe_skipped, keep_lists
 from searchspace.export import Shipped, export_winner
@@ -17,7 +18,8 @@ from searchspace.gate import Gate
 from searchspace.interruption import Interruption, LostError
 from searchspace.lock import locked
 from searchspace.plan import Plan, gangs, make_plan
-from searchspace.progress import Clock, Progress, to_all
+from searchspace.progress.account import Account, to_all
+from searchspace.progress.clock import Clock
 from searchspace.proof.page import write_page
 from searchspace.record import gather_facts
 from searchspace.resume import (
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from trainables.metrics import TestMetrics
 
 Say = Callable[[str], None]
+CHATTER = "search.log"
+"""File of what Ray and other libraries have to say."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     with ExitStack() as held:
         if resumed:
             held.enter_context(locked(spec.folder))
-        ready = held.enter_context(prepared(spec, clock.say))
+        ready = held.enter_context(prepared(spec, clock))
         if resumed:
             check_same_data(spec, ready.data)
         with connected(spec.address) as resources:
@@ -84,20 +88,20 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
 
 
 @contextmanager
-def prepared(spec: SearchSpec, say: Say) -> Iterator[Ready]:
+def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
     """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
     from trainables.data.store import prepare
 
-    data = prepare(spec.data, say, spec.on_bad_image)
-    say(describe_data(data))
+    data = prepare(spec.data, clock, spec.on_bad_image)
+    clock.say(describe_data(data))
     if data.skipped:
-        say(describe_skipped(data))
+        clock.say(describe_skipped(data))
     made: list[Plan] = []
 
     def plan(resources: Mapping[str, float]) -> Plan:
         if not made:
-            made.append(make_plan(spec, data, resources, say, gate.latencies))
-            check_limits(gate, spec, made[0].space, made[0].task, say)
+            made.append(make_plan(spec, data, resources, clock.say, gate.latencies))
+            check_limits(gate, spec, made[0].space, made[0].task, clock.say)
         return made[0]
 
     with Gate(spec, data) as gate:
@@ -110,12 +114,13 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
     """Everything that a cluster is needed for, and what follows."""
     from searchspace.forecast.live import Foresight
     from searchspace.study import STORAGE, flush_study, whole_url
-    from searchspace.tracking import tracked
+    from searchspace.tracking.beside import tracked
 
     if not resumed:
         held.enter_context(locked(spec.folder))
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at it needs it
         keep_lists(plan.data, spec.folder)
+    clock.keep_chatter(spec.folder / CHATTER)
     study = _take_up(spec, plan) if resumed else _begin(spec, plan)
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     interruption = Interruption(clock.say, how_to_resume(spec))
@@ -128,11 +133,13 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
             flush_study(study)
             clock.say(f"warning: lost {error}; going on from what is recorded")
             secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
-            begin_afresh(resume_arguments(spec), secrets, error)
+            clock.close()
+            begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
         finally:
             flush_study(study)  # others read it from here on
         (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
         clock.say("exporting the winner to ONNX")
+        clock.step("export", 0, 0)
         shipped = export_winner(spec.folder)
         forecasts = foresight.close()
         put_finished(study, spec.trials)
@@ -180,23 +187,27 @@ def _search_and_prove(
     from searchspace.searcher import Surroundings
 
     clock = foresight.clock
-    progress = Progress(spec.trials, plan.shape.slots, spec.metric, clock)
-    progress.look_back(rank_trials(study))
-    with gangs(plan, spec.folder, to_all(progress.warm, foresight.warm), interruption) as pool:
+    account = Account(spec, plan.shape.slots, clock)
+    account.look_back(rank_trials(study))
+    account.left, account.describe = foresight.left, partial(describe_trial, study)
+    follower = clock.follow(account)
+    with gangs(plan, spec.folder, to_all(follower.warm, foresight.warm), interruption) as pool:
         foresight.look_back()
         stop, reach = interruption.is_asked, pool.is_reachable
-        around = Surroundings(plan.shape.slots, to_all(progress, foresight), stop, reach)
+        around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach)
         _search(spec, plan, study, gate, pool, around)
         interruption.check()
         foresight.mark("search")
-        clock.say(progress.account())
+        clock.conclude()
+        clock.say(account.in_words())
         _say_audit(study, clock.say)
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
-        winner = run_finals(spec, study, pool, clock.say)[0]
-        retrain_winner(spec, study, winner, pool, clock.say)
+        winner = run_finals(spec, study, pool, clock)[0]
+        retrain_winner(spec, study, winner, pool, clock)
         foresight.mark("finals")
         interruption.check()
         clock.say("the test split is opened, once")
+        clock.step("test", 0, 0)
         metrics = evaluate_winner(spec, plan.data.classes, pool)
     write_page(spec, study, metrics)
     return metrics

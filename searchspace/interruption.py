@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 from types import FrameType, TracebackType
 
@@ -52,7 +51,7 @@ class Interruption:
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if self._number:
-            print(f"\nstopped at once; {self._how}", file=sys.stderr, flush=True)
+            self._say(f"stopped at once; {self._how}")
             os._exit(128 + number)  # whatever hangs, hangs; Ray's processes end with this one
         self._number = number
         self._say(f"{signal.Signals(number).name}: every trial finishes its epoch and is saved; again to stop at once")

@@ -17,7 +17,7 @@ from trainables.config import Assignment, EpochReport
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
-    from searchspace.progress import Clock
+    from searchspace.progress.clock import Clock
     from trainables.gang import GangPool
 
 

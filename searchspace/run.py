@@ -13,7 +13,8 @@ from searchspace.leaderboard import print_board
 from searchspace.lock import locked
 from searchspace.options import with_options
 from searchspace.plan import gangs, make_plan
-from searchspace.progress import Clock
+from searchspace.progress.clock import Clock
+from searchspace.progress.screen import open_clock
 from searchspace.proof.page import PAGE
 from searchspace.proof.wording import say_way
 from searchspace.resume import check_same_data, choose_resumed, how_to_resume, is_finished, shown
@@ -33,17 +34,18 @@ def main(given: frozenset[str], **options: Any) -> None:
     Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
     """
     errand = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
+    clock = open_clock(errand.verbose, errand.price_per_hour)
     if errand.revive is not None:
-        revive(errand, str(options["results"]), Clock())
+        revive(errand, str(options["results"]), clock)
     elif errand.resume:
         check_owned(Path(str(options["results"])) / errand.resume)  # what lies there names code that is run
-        run(choose_resumed(errand.resume, options, given), Clock(), resumed=True)
+        run(choose_resumed(errand.resume, options, given), clock, resumed=True)
     elif errand.dry_run:
-        dry_run(make_spec(**options), errand.price_per_hour, Clock())
+        dry_run(make_spec(**options), errand.price_per_hour, clock)
     else:
         spec = make_spec(**options)
         preflight.check_name(spec)
-        run(spec, Clock())
+        run(spec, clock)
 
 
 def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
@@ -54,7 +56,8 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
         )
         return
     try:
-        outcome = conduct(spec, clock, resumed)
+        with clock:
+            outcome = conduct(spec, clock, resumed)
     except Interrupted:
         print(f"interrupted; {how_to_resume(spec)}", file=sys.stderr)
         raise
@@ -68,7 +71,7 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     from searchspace.forecast.probing import draw_probes, measure
 
     preflight.check_name(spec)
-    with prepared(spec, clock.say) as ready, connected(spec.address) as resources, scratch_folder(spec) as folder:
+    with clock, prepared(spec, clock) as ready, connected(spec.address) as resources, scratch_folder(spec) as folder:
         plan = ready.plan(resources)
         starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
         probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
@@ -88,10 +91,10 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
     check_owned(Path(results) / errand.resume)  # what lies there names code that is run
     spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
-    data = prepare(spec.data, clock.say, spec.on_bad_image)
+    data = prepare(spec.data, clock, spec.on_bad_image)
     check_same_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
-    with locked(spec.folder), connected(spec.address) as resources:
+    with clock, locked(spec.folder), connected(spec.address) as resources:
         plan = make_plan(spec, data, resources, clock.say, {})
         with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm")) as pool:
             revived = reviving.revive(spec, errand.revive, pool, clock)

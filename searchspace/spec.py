@@ -155,7 +155,9 @@ class RunOptions(Frozen):
     dry_run: Annotated[bool, Option(FORECAST)] = False
     """Time each architecture on the data and device, print what the search will take, and search nothing."""
     price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """What an hour of the whole cluster costs, in any currency: the dry run says money, too."""
+    """What an hour of the whole cluster costs, in any currency: dry runs and live screens say money, too."""
+    verbose: Annotated[bool, Option(RECORD)] = False
+    """Plain lines, and among them what Ray and other libraries say, which else is in search.log."""
     resume: Annotated[str, Option(AFTERWARDS)] = ""
     """Name of a search to go on with: one that was cut off, or is to get more --trials, or a stopped one --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)

@@ -24,8 +24,9 @@ RAY_MODULES = {
     "trainables/loopback.py",
 }
 LIGHT = (
-    "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress", "seeds", "record", "run",
-    "export", "tracking", "proof.finals", "stopping.registry", "stopping.simulate", "sampling.samplers",
+    "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress.screen", "seeds", "record",
+    "run", "export", "tracking.runs", "tracking.finish", "tracking.beside", "proof.finals",
+    "stopping.registry", "stopping.simulate", "sampling.samplers",
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "proof.page",
 )  # fmt: skip

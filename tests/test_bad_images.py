@@ -19,6 +19,7 @@ from searchspace.doubtful import describe_skipped, keep_lists, tell_doubtful
 from searchspace.run import main
 from tests.conftest import write_images
 from tests.test_data import encoded
+from tests.told import Told
 from trainables.data import build
 from trainables.data.bad import BAD_IMAGES
 from trainables.data.leaks import LEAKED_IMAGES
@@ -91,12 +92,12 @@ def test_bad_headers_are_all_known_before_anything_is_decoded(tmp_path):
     root = levels(tmp_path / "set", 60)
     for name, content in (("even/000.png", b""), ("even/008.png", b"text"), ("odd/011.png", b"\x89PNG")):
         (root / name).write_bytes(content)
-    lines: list[str] = []
+    told = Told()
     with pytest.raises(
         UserError, match=r"000\.png \(empty\); 2 more bad images are known so far; `--on-bad-image skip`"
     ):
-        prepare(str(root), lines.append)
-    assert lines == []
+        prepare(str(root), told)
+    assert told == Told()
 
 
 @pytest.mark.parametrize("processes", [False, True])
@@ -123,9 +124,9 @@ def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path):
     assert prepare(str(good)) == prepare(str(good), on_bad="skip")
     with pytest.raises(UserError, match=r"007\.png"):
         prepare(str(bad))
-    lines: list[str] = []
-    skipped = prepare(str(bad), lines.append, on_bad="skip")
-    assert any("going on from" in line for line in lines), "what the failed build decoded is not decoded again"
+    told = Told()
+    skipped = prepare(str(bad), told, on_bad="skip")
+    assert any("going on from" in line for line in told.said), "what the failed build decoded is not decoded again"
     with pytest.raises(UserError, match=r"007\.png"):
         prepare(str(bad))
     assert prepare(str(bad), on_bad="skip") == skipped
@@ -156,9 +157,16 @@ elif sys.argv[2] == "between":
     tally.take_out = lambda *given: die() if times else times.append(take_out(*given))
 elif sys.argv[2] == "within":
     tally.take_out.__globals__["np"].lib.format.write_array_header_1_0 = die
-else:
-    tally.SAY_EVERY = 0.0
-prepare(sys.argv[1], lambda line: die() if sys.argv[2] == "decoding" and "120 of" in line else None, on_bad="skip")
+
+class Killer:
+    def say(self, line):
+        pass
+
+    def step(self, what, done, total):
+        if sys.argv[2] == "decoding" and done == 120:
+            die()
+
+prepare(sys.argv[1], Killer(), on_bad="skip")
 """
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from tests.conftest import write_images
 from tests.test_data import write_parquet
-from trainables.data import build, tally
+from tests.told import Told
+from trainables.data import build
 from trainables.data.chunk import CHUNK, Chunk, Filler
 from trainables.data.finished import Finished
 from trainables.data.parquet_images import ParquetImages
@@ -26,17 +27,19 @@ from trainables.errors import UserError
 
 BUILD_AND_DIE = """
 import multiprocessing, os, signal, sys
-from trainables.data import build, tally
 from trainables.data.split import make_splits
 from trainables.data.store import prepare
 
-def say(line):
-    if " of " in line and int(line.split(": ")[1].split()[0].replace(",", "")) >= int(sys.argv[2]):
-        print(*(child.pid for child in multiprocessing.active_children()), flush=True)
-        os.kill(os.getpid(), signal.SIGKILL)
+class Killer:
+    def say(self, line):
+        pass
 
-tally.SAY_EVERY = 0.0
-prepare(sys.argv[1], say)
+    def step(self, what, done, total):
+        if done >= int(sys.argv[2]):
+            print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+prepare(sys.argv[1], Killer())
 """
 
 
@@ -75,13 +78,13 @@ def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count):
     finished = len((building / build.RECORD).read_text().splitlines())
     assert finished >= count // 2 // CHUNK
 
-    lines: list[str] = []
+    told = Told()
     monkeypatch.setattr(build, "MANY", 10**9)  # whoever decodes, it is the same store
-    resumed = prepare(str(origin), lines.append)
-    assert f"going on from {finished} of " in lines[1]
+    resumed = prepare(str(origin), told)
+    assert f"going on from {finished} of " in told.said[1]
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    whole = prepare(str(origin), lines.append)
-    assert not any("going on" in line for line in lines[2:])
+    whole = prepare(str(origin), told)
+    assert not any("going on" in line for line in told.said[2:])
     assert resumed.model_copy(update={"path": whole.path}) == whole
     assert whole.leaked > 0
     assert np.array_equal(open_store(resumed).images, open_store(whole).images)
@@ -120,13 +123,11 @@ def test_a_finished_chunk_is_not_decoded_again(tmp_path):
         Filler(tmp_path, {"train": refuse})(chunk, Finished(0, "another digest", {}))
 
 
-def test_progress_is_said(colour_folder, monkeypatch):
-    monkeypatch.setattr(tally, "SAY_EVERY", 0.0)
-    lines: list[str] = []
-    prepare(str(colour_folder), lines.append)
-    assert lines[0].startswith("preparing colours: decoding 80 images once into")
-    assert lines[-1].startswith("colours: 80 of 80 images, ")
-    assert lines[-1].endswith(" images/s")
+def test_progress_is_told(colour_folder):
+    told = Told()
+    prepare(str(colour_folder), told)
+    assert told.said[0].startswith("preparing colours: decoding 80 images once into")
+    assert told.steps[-1] == ("colours: images prepared", 80, 80)
 
 
 def test_an_image_that_a_process_cannot_decode_is_named(tmp_path, monkeypatch):
@@ -142,21 +143,21 @@ def test_an_image_that_a_process_cannot_decode_is_named(tmp_path, monkeypatch):
 def test_a_killed_decoding_process_is_one_line(tmp_path, monkeypatch):
     origin = parquet_set(tmp_path / "set", 600)
     monkeypatch.setattr(build, "MANY", 1)
-    monkeypatch.setattr(tally, "SAY_EVERY", 0.0)
 
-    def kill_children(_line: str) -> None:
-        for child in multiprocessing.active_children():
-            child.kill()
+    class Killer(Told):
+        def step(self, what: str, done: int, total: int) -> None:
+            for child in multiprocessing.active_children():
+                child.kill()
 
     monkeypatch.setattr(build, "CHUNK", 2)
     with pytest.raises(UserError, match=r"'set': .* was killed.* from \S+train\[\d+\] to \S+\[\d+\]; .*goes on"):
-        prepare(str(origin), kill_children)
+        prepare(str(origin), Killer())
 
 
 def test_a_disk_without_room_is_refused(tmp_path):
     raw = dataclasses.replace(open_source("digits"), height=10**12)
     with pytest.raises(UserError, match=r"bytes free, 'digits' needs 12,216,"):
-        build.build(raw, make_splits(raw)[0], "", tmp_path / "store", print)
+        build.build(raw, make_splits(raw)[0], "", tmp_path / "store", Told())
 
 
 def test_parquet_images_are_read_in_any_order_by_any_process(tmp_path):

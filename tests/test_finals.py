@@ -20,10 +20,12 @@ from searchspace.recorded import record_report
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
 from searchspace.study import create_study
+from tests.told import Told
 from trainables.config import EpochReport, TrialConfig, failure
 from trainables.device import set_precision
 from trainables.group import Group
 from trainables.predictions import read_predictions, write_predictions, write_validation
+from trainables.teller import Silence
 from trainables.train import TrialRun
 from trainables.weights import member_folder, read_classifier, write_weights
 from trainables.workplace import Workplace
@@ -100,8 +102,8 @@ def test_finalists_are_full_length_trials_before_any_other_and_equals_by_their_l
 
 def test_finals_train_each_finalist_from_fresh_seeds_and_judge_what_they_said(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2)
-    bench, said = Workbench(place), []
-    found = run_finals(spec, study, bench, said.append)
+    bench, told = Workbench(place), Told()
+    found = run_finals(spec, study, bench, told)
     assert [a.trial for a in bench.trained] == ["final-0-0", "final-1-0", "final-0-1", "final-1-1"]
     assert len({a.seed for a in bench.trained}) == 4
     assert sorted(f.name for f in found) == [0, 1]
@@ -120,7 +122,9 @@ def test_finals_train_each_finalist_from_fresh_seeds_and_judge_what_they_said(tm
     assert rows[0]["told_apart"] == "the winner"
     assert rows[1]["told_apart"] in {"yes", "no"}
     assert rows[1]["seeds"] == 2
-    assert any("trials 0, 1 again, 2 epochs, 2 fresh seeds each" in line for line in said)
+    assert any("trials 0, 1 again, 2 epochs, 2 fresh seeds each" in line for line in told.said)
+    assert (steps := [step for what, *step in told.steps if what == "finals: epochs"])[-1] == [8, 8]
+    assert steps == sorted(steps), "a bar never goes back"
 
 
 def test_predictions_score_as_the_last_epoch_did(tmp_path, digits, place):
@@ -129,14 +133,14 @@ def test_predictions_score_as_the_last_epoch_did(tmp_path, digits, place):
     bench = Workbench(place)
     serve = bench.serve
     bench.serve = lambda assignment: reports.append(serve(assignment)) or reports[-1]
-    (finalist,) = run_finals(spec, study, bench, print)
+    (finalist,) = run_finals(spec, study, bench, Silence())
     assert finalist.scores[0] == pytest.approx(reports[0].score)
     assert finalist.val_losses[0] == pytest.approx(reports[0].val_loss, abs=1e-5)
 
 
 def test_failed_seeds_leave_a_finalist_with_those_that_ended(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=3, final_seeds=2)
-    found = run_finals(spec, study, Workbench(place, fails="final-0-1|final-2-."), print)
+    found = run_finals(spec, study, Workbench(place, fails="final-0-1|final-2-."), Silence())
     by_name = {finalist.name: finalist for finalist in found}
     assert set(by_name) == {0, 1}, "of trial 2 nothing ended"
     assert (len(by_name[0].scores), by_name[0].lost) == (1, 1)
@@ -146,19 +150,19 @@ def test_failed_seeds_leave_a_finalist_with_those_that_ended(tmp_path, digits, p
 def test_finals_of_which_all_failed_have_no_winner(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2)
     with pytest.raises(NoWinnerError, match=r"every finalist failed \(diverged\)"):
-        run_finals(spec, study, Workbench(place, fails="final.*"), print)
+        run_finals(spec, study, Workbench(place, fails="final.*"), Silence())
 
 
 def test_a_search_without_a_finalist_says_what_its_trials_failed_of(tmp_path):
     spec = make_spec(name="s", results=str(tmp_path))
     with pytest.raises(NoWinnerError, match="no trial came far enough"):
-        run_finals(spec, create_study(spec, make_sampler(spec, "random")), Workbench(None), print)
+        run_finals(spec, create_study(spec, make_sampler(spec, "random")), Workbench(None), Silence())
 
 
 def test_an_ensemble_wins_is_retrained_tested_and_exported_as_one(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2, ensemble=True)
     bench = Workbench(place)
-    found = {finalist.name: finalist for finalist in run_finals(spec, study, bench, print)}
+    found = {finalist.name: finalist for finalist in run_finals(spec, study, bench, Silence())}
     ensemble = found["ensemble"]
     assert ensemble.members == (0, 1)
     assert ensemble.drop is None
@@ -168,7 +172,7 @@ def test_an_ensemble_wins_is_retrained_tested_and_exported_as_one(tmp_path, digi
         own = np.mean(said, axis=0)[np.arange(len(labels[0])), labels[0]]
         assert loss == pytest.approx(-np.log(own).mean(), rel=1e-5)
 
-    retrain_winner(spec, study, ensemble, bench, print)
+    retrain_winner(spec, study, ensemble, bench, Silence())
     metrics = evaluate_winner(spec, digits.classes, bench)
     tested, _ = read_predictions(spec.folder / "winner")
     images, _ = place.store.open_test(spec.folder / "winner" / "test-opened.json")
@@ -188,8 +192,8 @@ def proven(tmp_path, digits, place):
     """A search to its end, without gangs."""
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2)
     bench = Workbench(place)
-    winner = run_finals(spec, study, bench, print)[0]
-    retrain_winner(spec, study, winner, bench, print)
+    winner = run_finals(spec, study, bench, Silence())[0]
+    retrain_winner(spec, study, winner, bench, Silence())
     return spec, study, winner, evaluate_winner(spec, digits.classes, bench)
 
 
@@ -225,7 +229,7 @@ def test_the_test_split_opens_once(tmp_path):
 
 def test_a_lost_member_is_told_and_stops_nothing(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=1, ensemble=True)
-    said = []
-    (finalist,) = run_finals(spec, study, Workbench(place, fails="final-1-0"), said.append)
+    told = Told()
+    (finalist,) = run_finals(spec, study, Workbench(place, fails="final-1-0"), told)
     assert isinstance(finalist, Finalist)
-    assert "no ensemble: it takes two finalists that ended with the same seed" in said
+    assert "no ensemble: it takes two finalists that ended with the same seed" in told.said

@@ -10,7 +10,7 @@ from searchspace.forecast.keep import keep_closing, keep_measured, known_closing
 from searchspace.forecast.live import Foresight, compare, timing_of
 from searchspace.forecast.page import estimates, reasons, to_rows, warnings
 from searchspace.forecast.probing import MOST, Measured, draw_probes
-from searchspace.progress import Clock
+from searchspace.progress.clock import Clock
 from searchspace.spaces import Task, default_space, default_trials
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, TrialConfig

@@ -14,7 +14,7 @@ from PIL import Image
 
 from searchspace.boards.table import as_markdown, to_text
 from searchspace.boards.terminal import print_table
-from searchspace.progress import Clock
+from searchspace.progress.clock import Clock
 from searchspace.proof.winner import write_confusion
 from searchspace.spec import make_spec
 from tests.conftest import write_images

@@ -17,7 +17,7 @@ from searchspace.boards.searches import rank_searches
 from searchspace.command import run_command
 from searchspace.recorded import curve_of
 from searchspace.run import main
-from searchspace.spec import load_spec
+from searchspace.spec import load_facts, load_spec
 from searchspace.study import load_study
 from tests.conftest import command, write_images
 
@@ -26,7 +26,7 @@ def test_a_search_leaves_everything_it_promises(searched):
     folder, said = searched
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert names >= {
-        "search.json", "study.journal", "leaderboard.csv", "winner/model.json", "winner/README.md",
+        "search.json", "search.log", "study.journal", "leaderboard.csv", "winner/model.json", "winner/README.md",
         "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
         "winner/parity.json",
     }  # fmt: skip
@@ -44,6 +44,9 @@ def test_a_search_leaves_everything_it_promises(searched):
     ):
         assert part in said
     assert "warning: MLflow" not in said
+    assert "\x1b" not in said, "no terminal, no codes"
+    stamped = [line for line in said.splitlines() if line.startswith("[")]
+    assert len({line.split("] ", 1)[1] for line in stamped}) == len(stamped), "nothing is said twice"
 
 
 def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
@@ -159,6 +162,15 @@ def test_mlflow_has_parent_children_and_champion(searched):
     assert all(run.data.params["batch_size"] == "16" for run in children)
     steps = [m.step for m in client.get_metric_history(children[0].info.run_id, "score")]
     assert sorted(steps) == list(range(1, len(steps) + 1))
+    known = load_facts(searched[0])
+    for run in runs:
+        assert run.data.tags["searchspace.data_fingerprint"] == known["data"]["fingerprint"]
+        assert run.data.tags.get("searchspace.git_commit", "") == (known["git_commit"] or "")
+    stopped = [run for run in children if run.data.tags["searchspace.reason"].startswith("held back")]
+    assert all(int(run.data.tags["searchspace.rung"]) >= 1 for run in stopped)
+    inputs = {i.tags[0].value: i.dataset for i in client.get_run(parent.info.run_id).inputs.dataset_inputs}
+    assert set(inputs) == {"training", "validation", "testing"}
+    assert {dataset.digest for dataset in inputs.values()} == {known["data"]["fingerprint"]}
     assert parent.data.metrics["test_accuracy"] > 0.5
     champion = client.get_model_version_by_alias("searchspace-first", "champion")
     assert champion.run_id == parent.info.run_id

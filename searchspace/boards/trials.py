@@ -49,6 +49,12 @@ def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def describe_trial(study: Recorded, number: int) -> str:
+    """What was chosen for a trial, in words."""
+    params = study.get_trials(deepcopy=False)[number].params
+    return ", ".join(f"{name} {short(params[name])}" for name in TrialConfig.model_fields if name in params)
+
+
 def shipped(cost: ArchitectureCost | None) -> dict[str, Any]:
     """What was measured of a network as it would be shipped."""
     names = ("latency_ms", "size_mb", "memory_mb")

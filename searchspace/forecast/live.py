@@ -23,7 +23,7 @@ from trainables.shape import GangShape
 from trainables.timing import Timing
 
 if TYPE_CHECKING:
-    from searchspace.progress import Clock
+    from searchspace.progress.clock import Clock
 
 FAVOURITES = 8
 """Trials of the model that does best whose cost is to be known before a search is forecast from its own trials."""
@@ -109,6 +109,10 @@ class Foresight:
     def mark(self, phase: str) -> None:
         """Hear that `search`, `finals` or everything (`total`) came to its end."""
         self._marks[phase] = self.clock.seconds
+
+    def left(self) -> float | None:
+        """Seconds until all is done by the newest forecast; less than none is later than forecast."""
+        return self.forecasts[-1].total - self.clock.seconds if self.forecasts else None
 
     def close(self) -> list[str]:
         """Keep the forecasts, and what they were of, when the winner is exported; returns a line on each."""

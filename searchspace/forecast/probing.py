@@ -15,7 +15,7 @@ from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
 from trainables.timing import Timing, read_timing
 
 if TYPE_CHECKING:
-    from searchspace.progress import Clock
+    from searchspace.progress.clock import Clock
     from trainables.gang import GangPool
 
 MOST, LEAST = 12, 4
@@ -102,7 +102,7 @@ def measure(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, cl
         tasks = [_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
         reports = pool.train(tasks)
         timings += [_timing(task, report) for task, report in zip(tasks, reports, strict=True)]
-        clock.say(f"timed {len(timings)} of {len(queue)} configurations")
+        clock.step("timing configurations", len(timings), len(queue))
     return Measured(timings=(*timings, *probes.refused), shares=probes.shares, start=start)
 
 

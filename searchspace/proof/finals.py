@@ -22,13 +22,13 @@ from searchspace.spec import SearchSpec
 from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport
 from trainables.scores import METRICS
+from trainables.teller import Teller
 
 if TYPE_CHECKING:
     from trainables.gang import GangPool
 
 MEMBERS = 3
 """Finalists that an ensemble joins, at most: the first by the search, so that no re-score has a say in who they are."""
-Say = Callable[[str], None]
 
 
 def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
@@ -42,7 +42,7 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
     return sorted(able, key=rank, reverse=True)[:count]
 
 
-def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say) -> tuple[Finalist, ...]:
+def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: Teller) -> tuple[Finalist, ...]:
     """Train the finalists on the gangs, from `spec.final_seeds` seeds each; returns all, judged, the winner first.
 
     Raises `NoWinnerError` where there is nothing to choose from.
@@ -51,18 +51,18 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say
     if not chosen:
         raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(study)}")
     seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
-    say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
+    teller.say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
     tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in chosen]
     ended = {task.folder: report for task in tasks if (report := _known_end(study, task))}
     left = [task for task in tasks if task.folder not in ended]
-    reports = pool.train(left, _announcer(spec, study, say))
+    reports = pool.train(left, _announcer(spec, study, teller, len(left)))
     ended |= dict(zip([task.folder for task in left], reports, strict=True))
     labels, contenders = _gather(spec, chosen, ended)
     if not contenders:
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({ended[tasks[0].folder].reason})")
     joined = join(contenders[:MEMBERS]) if spec.ensemble else None
     if spec.ensemble and joined is None:
-        say("no ensemble: it takes two finalists that ended with the same seed")
+        teller.say("no ensemble: it takes two finalists that ended with the same seed")
     contenders += [joined] if joined else []
     finalists = judge(spec.metric, contenders, labels, derive_seed(spec.seed, "verdict"))
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
@@ -70,7 +70,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", say: Say
     for task in tasks:
         shutil.rmtree(Path(task.folder) / "checkpoints", ignore_errors=True)  # nobody goes on from them
     for doubt in tell_doubts(spec.metric, finalists):
-        say(doubt)
+        teller.say(doubt)
     return finalists
 
 
@@ -112,12 +112,16 @@ def _known_end(study: optuna.Study, task: Assignment) -> EpochReport | None:
     return report if report and (there or report.status == "failed") else None
 
 
-def _announcer(spec: SearchSpec, study: optuna.Study, say: Say) -> Callable[[EpochReport], None]:
+def _announcer(spec: SearchSpec, study: optuna.Study, teller: Teller, count: int) -> Callable[[EpochReport], None]:
+    epochs: dict[str, int] = {}
+
     def announce(report: EpochReport) -> None:
+        epochs[report.trial] = report.epoch if report.status == "running" else spec.max_epochs
+        teller.step("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
         if report.status != "running":
             put_record(study, report.trial, report.model_dump())
             outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
-            say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
+            teller.say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
     return announce
 

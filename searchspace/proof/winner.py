@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.files import write_atomically
 from trainables.metrics import TestMetrics, measure
+from trainables.teller import Teller
 
 if TYPE_CHECKING:
     from trainables.gang import GangPool
@@ -29,9 +29,7 @@ RETRAINED = "retrained"
 """Record of the study: the name of the winner that has been retrained."""
 
 
-def retrain_winner(
-    spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", say: Callable[[str], None]
-) -> None:
+def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", teller: Teller) -> None:
     """Train the winner on train+val into `winner/`, an ensemble's members side by side; raises `NoWinnerError`.
 
     Does nothing if that was done before.
@@ -42,7 +40,7 @@ def retrain_winner(
         return
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     configs = [config_of(trials[number]) for number in winner.members]
-    say(f"winner: {say_name(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val")
+    teller.say(f"winner: {say_name(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val")
     folder = spec.folder / "winner"
     whole = len(configs) == 1
     tasks = [
@@ -53,7 +51,13 @@ def retrain_winner(
         )
         for index, (number, config) in enumerate(zip(winner.members, configs, strict=True))
     ]  # fmt: skip
-    for report in pool.train(tasks):
+    epochs: dict[str, int] = {}
+
+    def hear(report: EpochReport) -> None:
+        epochs[report.trial] = report.epoch
+        teller.step("winner: epochs", sum(epochs.values()), len(tasks) * spec.max_epochs)
+
+    for report in pool.train(tasks, hear):
         _must_end_well(report)
     if not whole:
         write_ensemble(folder, len(tasks))

@@ -19,6 +19,7 @@ from trainables.data.split import SplitName, Splits
 from trainables.data.summary import DataSummary
 from trainables.data.tally import Tally
 from trainables.errors import UserError
+from trainables.teller import Teller
 
 FOLDERS: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
 """Splits in each folder of a store."""
@@ -29,7 +30,7 @@ RECORD = "finished"
 
 
 def build(
-    raw: RawSet, splits: Splits, words: str, folder: Path, say: Callable[[str], None], on_bad: OnBadImage = "fail"
+    raw: RawSet, splits: Splits, words: str, folder: Path, teller: Teller, on_bad: OnBadImage = "fail"
 ) -> DataSummary:
     """Build the store of `raw` in `folder`, or finish it there; returns its summary, with no origin yet.
 
@@ -40,9 +41,11 @@ def build(
     _lay_out(raw, splits, folder)
     chunks = list(_chunks(splits))
     recorded = read_finished(folder / RECORD)
-    tally = Tally(raw, splits, folder, say)
+    tally = Tally(raw, splits, folder, teller)
     if recorded:
-        say(f"{raw.name}: going on from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished")
+        teller.say(
+            f"{raw.name}: going on from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"
+        )
     with (folder / RECORD).open("a") as record:
         for chunk, examined in _filled(raw, chunks, recorded, folder):
             finished = examined.finished(chunk.number)

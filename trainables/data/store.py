@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from trainables.data.part import RawSet
 from trainables.data.source import cache_folder, open_source
 from trainables.data.split import SPLIT_SEED, make_splits
 from trainables.data.summary import DataSummary
+from trainables.teller import Silence, Teller
 
 VERSION = 2
 """Of the layout below; a store of another version is built again."""
@@ -68,7 +68,7 @@ def open_store(summary: DataSummary) -> Store:
     return Store(summary=summary, images=images, labels=labels)
 
 
-def prepare(origin: str, say: Callable[[str], None] = lambda _line: None, on_bad: OnBadImage = "fail") -> DataSummary:
+def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
     """Find or build the store of what `--data` names, and return its summary; a build that was cut goes on.
 
     One store serves both ways with bad images: where there are some, it is finished only by "skip", and "fail" refuses
@@ -84,9 +84,10 @@ def prepare(origin: str, say: Callable[[str], None] = lambda _line: None, on_bad
         if not (folder / "summary.json").is_file():
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
-            say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
+            teller = teller or Silence()
+            teller.say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
             building = folder.with_name(folder.name + ".building")
-            summary = build(raw, splits, words, building, say, on_bad)
+            summary = build(raw, splits, words, building, teller, on_bad)
             (building / "summary.json").write_text(summary.model_dump_json(indent=1), encoding="utf-8")
             forget_record(building)
             building.rename(folder)

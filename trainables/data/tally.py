@@ -1,9 +1,7 @@
 """What adds up, chunk by chunk in order, to a store's summary."""
 
 import hashlib
-import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +15,8 @@ from trainables.data.part import RawSet
 from trainables.data.split import SPLIT_SEED, SplitName, Splits
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
+from trainables.teller import Teller
 
-SAY_EVERY = 5.0
-"""Seconds between lines on the progress."""
 ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 STEP = 4096
 """Images fingerprinted at a time."""
@@ -28,19 +25,18 @@ STEP = 4096
 class Tally:
     """Takes the chunks of a store being built in `folder`, in order, then closes it."""
 
-    def __init__(self, raw: RawSet, splits: Splits, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(self, raw: RawSet, splits: Splits, folder: Path, teller: Teller) -> None:
         """Begin with nothing."""
-        self._raw, self._splits, self._folder, self._say = raw, splits, folder, say
+        self._raw, self._splits, self._folder, self._teller = raw, splits, folder, teller
         self._fingerprint = _begin_fingerprint(raw)
         self._sums = np.zeros((2, raw.channels), np.int64)
         self._digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
         self._bad: dict[SplitName, dict[int, BadImage]] = defaultdict(dict)
         self._holes: dict[str, list[int]] = defaultdict(list)
         self._total, self._done = sum(len(rows) for _, rows in splits.values()), 0
-        self._started = self._said = time.monotonic()
 
     def add(self, chunk: Chunk, examined: Examined) -> None:
-        """Add the next chunk, and say how far it is, now and then."""
+        """Add the next chunk, and tell how far it is."""
         if chunk.start == 0:
             self._fingerprint.update(np.load(self._folder / chunk.folder / "labels.npy").tobytes())
         self._fingerprint.update(chunk.images(self._folder).data)
@@ -52,11 +48,7 @@ class Tally:
             self._holes[chunk.folder].append(chunk.start + at)
         self._digests[chunk.split].append(examined.digests)
         self._done += len(chunk.rows)
-        now = time.monotonic()
-        if now - self._said >= SAY_EVERY:
-            self._said = now
-            rate = self._done / (now - self._started)
-            self._say(f"{self._raw.name}: {self._done:,} of {self._total:,} images, {rate:,.0f} images/s")
+        self._teller.step(f"{self._raw.name}: images prepared", self._done, self._total)
 
     def close(self, words: str) -> DataSummary:
         """Take the bad images out of the store, list them and what leaked, and sum up; `words` are on the splits.

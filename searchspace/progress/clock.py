@@ -1,0 +1,79 @@
+"""Telling a user what goes on in plain lines, with the seconds since the start in front."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from searchspace.progress.chatter import Chatter
+from trainables.printable import printable
+
+if TYPE_CHECKING:
+    from searchspace.progress.account import Account, Follower
+
+STEP_EVERY = 20.0
+"""Seconds between two lines on how far one work is."""
+
+
+class Clock:
+    """A teller for pipes, logs and batch jobs: every line once, none taken back."""
+
+    def __init__(self, verbose: bool = False) -> None:
+        """Start now; `verbose` shows what libraries have to say, too."""
+        self._start = time.monotonic()
+        self._verbose = verbose
+        self._chatter: Chatter | None = None
+        self._work, self._due = "", 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def options(self) -> list[str]:
+        """Command-line options that make another like this."""
+        return ["--verbose"] if self._verbose else []
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    def say(self, line: str) -> None:
+        """Print one line at once, whatever names are in it."""
+        print(self._stamped(line), flush=True)
+
+    def _stamped(self, line: str) -> str:
+        return f"[{self.seconds:6.1f} s] {printable(line)}"
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Print a line on a work that takes long, now and then; its beginning and end are others' to tell."""
+        if what != self._work:
+            self._work, self._due = what, self.seconds + STEP_EVERY
+        elif total and done < total and self.seconds >= self._due:
+            self._due = self.seconds + STEP_EVERY
+            self.say(f"{what}: {done:,} of {total:,}")
+
+    def follow(self, account: "Account") -> "Follower":
+        """Whoever keeps `account` from here on, and tells what matters in it."""
+        from searchspace.progress.lines import Lines
+
+        return Lines(account, self)
+
+    def conclude(self) -> None:
+        """The search is over; its account is shown no more."""
+
+    def keep_chatter(self, log: Path) -> None:
+        """Put what libraries print into `log` from here on, until `close`."""
+        if not self._verbose:
+            self._chatter = Chatter(log)
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._chatter is not None:
+            self._chatter.close()
+            self._chatter = None

@@ -1,0 +1,61 @@
+"""`python -m searchspace.tracking results/NAME` brings MLflow up to date with a search, whatever it has."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from searchspace.spec import SearchSpec, load_spec
+from searchspace.study import load_study
+from searchspace.tracking.beside import is_over
+from searchspace.tracking.finish import finish
+from searchspace.tracking.runs import EXPERIMENT, Uploader, tracking_uri
+from searchspace.tracking.system import Monitor
+from trainables.redaction import RedactedStream, redact
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="One search, such as results/digits.")],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until standard input closes, as the upload beside a search does.")
+    ] = False,
+) -> None:
+    """Upload a search to MLflow: to $MLFLOW_TRACKING_URI, or results/mlflow.db; what is there already stays as it is.
+
+    Example: MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python -m searchspace.tracking results/digits
+    """
+    sys.stdout = sys.stderr = RedactedStream(sys.stderr)  # MLflow's messages quote the server's whole URL
+    os.nice(19)  # whatever a search leaves over
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
+    spec = load_spec(folder)
+    uploader = _keep_up(spec, folder) if follow else Uploader(spec, folder)
+    uploader.replay(load_study(spec, folder))
+    finish(uploader)
+    print(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(tracking_uri(folder))}")
+
+
+def _keep_up(spec: SearchSpec, folder: Path) -> Uploader:
+    """Replay the search now and then while it runs; whatever fails is tried again at the next look."""
+    uploader: Uploader | None = None
+    with Monitor() as monitor:
+        while not is_over():
+            try:
+                study = load_study(spec, folder)
+                if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
+                    # MLflow itself is loaded no sooner: while gangs start, every core is theirs.
+                    uploader = uploader or Uploader(spec, folder)
+                    monitor.start(uploader.parent)
+                    uploader.replay(study)
+            except Exception:  # a tracker may fail in any way
+                traceback.print_exc()
+    return uploader or Uploader(spec, folder)
+
+
+if __name__ == "__main__":
+    from searchspace.command import run_command
+
+    run_command(main)

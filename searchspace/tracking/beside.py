@@ -1,0 +1,45 @@
+"""The upload beside a running search: begun with it, given a while to finish, and never waited for."""
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from searchspace.spec import SearchSpec
+from searchspace.study import STORAGE, whole_url
+
+PERIOD = 5.0
+"""Seconds between two looks at the study."""
+PATIENCE = 120.0
+"""Seconds that a finished search waits for the last upload."""
+LOG = "mlflow.log"
+
+
+@contextmanager
+def tracked(spec: SearchSpec, say: Callable[[str], None]) -> Iterator[None]:
+    """Upload to MLflow while the block runs, and wait a while for the rest at its end; a failure is a warning."""
+    with (spec.folder / LOG).open("w") as log:
+        command = [sys.executable, "-m", "searchspace.tracking", str(spec.folder), "--follow"]
+        environment = os.environ | ({STORAGE: whole_url(spec.storage)} if spec.storage else {})
+        uploader = subprocess.Popen(  # noqa: S603  # this program
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        if uploader.stdin is not None:
+            uploader.stdin.close()  # its word to upload what is left and end
+    again = f"python -m searchspace.tracking {spec.folder}"
+    try:
+        if uploader.wait(timeout=PATIENCE) != 0:
+            say(f"warning: MLflow has not got everything; see {spec.folder / LOG}, then {again}")
+    except subprocess.TimeoutExpired:
+        uploader.kill()
+        say(f"warning: MLflow is too slow, gave up after {PATIENCE:.0f} s; {again}")
+
+
+def is_over() -> bool:
+    """Wait for the next look; whether the search that this process was started by is over."""
+    return bool(select.select([sys.stdin], [], [], PERIOD)[0])

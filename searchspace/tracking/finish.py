@@ -1,0 +1,106 @@
+"""The end of a search in MLflow: its options, data and results, and the winner, registered once."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from searchspace.proof.winner import earlier_winners
+
+if TYPE_CHECKING:
+    from searchspace.tracking.runs import Uploader
+
+WINNER = ("README.md", "metrics.json", "confusion.csv", "confusion.png", "parity.json", "model.json")
+"""Files of the winner's folder that are artifacts; its model is registered."""
+CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
+"""MLflow's word for what each split was used for."""
+ALIAS = "champion"
+
+
+def finish(uploader: "Uploader") -> None:
+    """Log the search's options, data and winner; register the model with the alias `champion`.
+
+    A search that was cut off is marked as killed, and may be finished by another upload.
+    """
+    from mlflow.entities import Param
+
+    client, parent = uploader.client, uploader.parent
+    known, stage = client.get_run(parent).data, f"{uploader.spec.trials} trials"
+    if known.tags.get("searchspace.finished") == stage:
+        return
+    options = uploader.spec.model_dump().items()
+    # What a search that was extended began with stays: a parameter of MLflow has one value for good.
+    client.log_batch(parent, params=[Param(key, str(value)) for key, value in options if key not in known.params])
+    _log_data(uploader)
+    for name in ("search.json", "leaderboard.csv", "report.html"):
+        if (uploader.folder / name).is_file():
+            client.log_artifact(parent, str(uploader.folder / name))
+    winner = uploader.folder / "winner"
+    _log_winner(uploader, winner)
+    if not (winner / "model.onnx").is_file():
+        client.set_terminated(parent, "KILLED")
+        return
+    _register(uploader, winner / "model.onnx")
+    client.set_tag(parent, "searchspace.finished", stage)
+    client.set_terminated(parent, "FINISHED")
+
+
+def _log_data(uploader: "Uploader") -> None:
+    """The data's splits as inputs of the run, each under the fingerprint of all."""
+    import mlflow
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    data = uploader.facts.get("data")
+    if not data:
+        return
+    source = CodeDatasetSource({"mlflow.source.name": f"searchspace --data {uploader.spec.data}"})
+    with mlflow.start_run(run_id=uploader.parent):
+        for split, context in CONTEXTS.items():
+            name = f"{data['name']}: {data[split]} {split} images"
+            made: Any = MetaDataset  # which leaves an abstract property open that nothing checks
+            mlflow.log_input(made(source, name=name, digest=data["fingerprint"]), context=context)
+
+
+def _log_winner(uploader: "Uploader", winner: Path) -> None:
+    from mlflow.entities import Metric
+
+    if not (winner / "metrics.json").is_file():
+        return
+    found = json.loads((winner / "metrics.json").read_text())
+    metrics = [Metric(f"test_{k}", v, 0, 0) for k, v in found.items() if isinstance(v, int | float)]
+    uploader.client.log_batch(uploader.parent, metrics=metrics)
+    for name in WINNER:
+        if (winner / name).is_file():
+            uploader.client.log_artifact(uploader.parent, str(winner / name), "winner")
+
+
+def _register(uploader: "Uploader", path: Path) -> None:
+    """Register the winner as champion, with signature and input example, unless an earlier upload came as far."""
+    import mlflow
+    import mlflow.onnx
+    import numpy as np
+    import onnx
+    from mlflow.models.signature import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    name = f"searchspace-{uploader.spec.name}"
+    if len(_versions(uploader, name)) <= len(earlier_winners(uploader.folder)):
+        model = onnx.load(str(path))
+        shape = [d.dim_value or -1 for d in model.graph.input[0].type.tensor_type.shape.dim]
+        classes = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+        signature = ModelSignature(
+            inputs=Schema([TensorSpec(np.dtype(np.uint8), shape, "images")]),
+            outputs=Schema([TensorSpec(np.dtype(np.float32), [-1, classes], "probabilities")]),
+        )
+        with mlflow.start_run(run_id=uploader.parent):
+            mlflow.onnx.log_model(
+                model, name="winner", signature=signature, registered_model_name=name,
+                input_example={"images": np.zeros([1, *shape[1:]], np.uint8)},
+            )  # fmt: skip
+    uploader.client.set_registered_model_alias(name, ALIAS, str(max(_versions(uploader, name))))
+
+
+def _versions(uploader: "Uploader", name: str) -> list[int]:
+    """Versions of the model that this search has registered."""
+    found = uploader.client.search_model_versions(f"name = '{name}'")
+    return [int(version.version) for version in found if version.run_id == uploader.parent]

@@ -1,0 +1,109 @@
+"""MLflow runs from a study: each found again by its tags, and told only what it lacks."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from searchspace.recorded import config_of, curve_of, standing_of
+from searchspace.spec import SearchSpec, load_facts
+from trainables.config import EpochReport
+
+EXPERIMENT = "searchspace"
+CURVES = ("score", "accuracy", "val_loss", "train_loss", "seconds", "images_per_second")
+"""Fields of an `EpochReport` that are metrics; all of one epoch are logged at once."""
+EPOCHS = 100
+"""Epochs logged at a time; MLflow takes 1,000 metrics."""
+
+
+def tracking_uri(folder: Path) -> str:
+    """`$MLFLOW_TRACKING_URI`, or a SQLite file beside the search's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve().parent / 'mlflow.db'}"
+
+
+class Uploader:
+    """Brings one search's MLflow runs up to date with its study."""
+
+    def __init__(self, spec: SearchSpec, folder: Path) -> None:
+        """Find or make the experiment and the parent run."""
+        import mlflow
+        from mlflow.tracking import MlflowClient
+
+        self.spec, self.folder, self.facts = spec, folder, load_facts(folder)
+        artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else self._artifacts()
+        mlflow.set_tracking_uri(tracking_uri(folder))  # which sets that variable, too
+        self.client = MlflowClient()
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifacts)
+        # Two searches of one name may meet on a shared server; they began at different times.
+        self.identity = {"searchspace.search": spec.name, "searchspace.started": self.facts["started"]}
+        self.parent = self._run(spec.name, self.identity | {"searchspace.role": "search"}, self._origin)
+        self.done: set[int] = set()
+
+    @property
+    def _origin(self) -> dict[str, str]:
+        """Tags that say what code and data a run is of."""
+        from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
+
+        commit, data = str(self.facts.get("git_commit") or ""), self.facts.get("data", {})
+        code = {MLFLOW_GIT_COMMIT: commit, "searchspace.git_commit": commit} if commit else {}
+        return code | {"searchspace.data": self.spec.data, "searchspace.data_fingerprint": data.get("fingerprint", "")}
+
+    def _artifacts(self) -> str:
+        return (self.folder.resolve().parent / "mlartifacts").as_uri()
+
+    def _run(self, name: str, identity: dict[str, str], tags: dict[str, str]) -> str:
+        """Id of the run of this identity, made with `tags` besides if it is missing."""
+        import mlflow.entities
+        from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+
+        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
+        found = self.client.search_runs([self.experiment], wanted, mlflow.entities.ViewType.ACTIVE_ONLY, max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        run = self.client.create_run(self.experiment, tags={**identity, **tags, MLFLOW_RUN_NAME: name})
+        return str(run.info.run_id)
+
+    def replay(self, study: optuna.Study) -> None:
+        """Log what has come since the last look."""
+        for trial in study.get_trials(deepcopy=False):
+            if trial.number not in self.done and "config" in trial.user_attrs:
+                self._replay_trial(trial)
+
+    def _replay_trial(self, trial: FrozenTrial) -> None:
+        from mlflow.entities import Param
+        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+        identity = self.identity | {"searchspace.role": "trial", "searchspace.trial": str(trial.number)}
+        run = self._run(f"trial-{trial.number}", identity, {MLFLOW_PARENT_RUN_ID: self.parent} | self._origin)
+        logged = {metric.step for metric in self.client.get_metric_history(run, CURVES[-1])}
+        if not logged:
+            self.client.log_batch(run, params=[Param(k, str(v)) for k, v in config_of(trial).model_dump().items()])
+        missing = [report for report in curve_of(trial) if report.status != "failed" and report.epoch not in logged]
+        for start in range(0, len(missing), EPOCHS):
+            self.client.log_batch(run, metrics=_metrics(trial, missing[start : start + EPOCHS]))
+        if trial.state.is_finished():
+            self._close_trial(run, trial)
+            self.done.add(trial.number)
+
+    def _close_trial(self, run: str, trial: FrozenTrial) -> None:
+        standing = standing_of(trial)
+        told = {"state": trial.state.name, "reason": trial.user_attrs.get("reason", "")}
+        told |= {"rung": str(standing.rung)} if standing else {}
+        for name, value in told.items():
+            self.client.set_tag(run, f"searchspace.{name}", value)
+        self.client.set_terminated(run, "FAILED" if trial.state == TrialState.FAIL else "FINISHED")
+
+
+def _metrics(trial: FrozenTrial, reports: list[EpochReport]) -> list[Any]:
+    """The epochs' metrics, at the time that each was over as far as the trial's own clock tells."""
+    from mlflow.entities import Metric
+
+    start = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+    return [
+        Metric(name, getattr(report, name), int(1000 * (start + report.total_seconds)), report.epoch)
+        for report in reports
+        for name in CURVES
+    ]

@@ -1,0 +1,222 @@
+"""What a running search shows: a screen on a terminal, plain lines elsewhere, and libraries' chatter in a file."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+import threading
+
+import pytest
+from rich.console import Console
+
+from searchspace.progress.account import Account, Best, to_all
+from searchspace.progress.clock import Clock
+from searchspace.progress.screen import Screen, open_clock
+from searchspace.progress.view import Scene, Work, draw, in_clock, sparkline
+from searchspace.spec import make_spec
+from trainables.config import EpochReport, failure
+from trainables.mailbox import GangInfo
+
+INFO = GangInfo(device="cpu", precision="bf16", threads=1)
+
+
+def epoch(number, score, **values):
+    return EpochReport(
+        trial="t",
+        epoch=number,
+        score=score,
+        seconds=0.5,
+        total_seconds=number * 0.5,
+        images_per_second=12345.6,
+        **values,
+    )
+
+
+def make_account(trials=8, slots=2, clock=None):
+    return Account(make_spec(name="s", trials=trials, max_epochs=9), slots, clock or Clock())
+
+
+def shown(scene, width=80):
+    console = Console(width=width, file=io.StringIO(), highlight=False)
+    console.print(draw(scene))
+    return console.file.getvalue()
+
+
+def tell(listener, events):
+    for event, number, report in events:
+        listener(event, number, report)
+
+
+STORY = [
+    ("start", 0, None), ("epoch", 0, epoch(1, 0.5)), ("start", 1, None), ("epoch", 1, epoch(1, 0.25)),
+    ("waits", 1, epoch(1, 0.25)), ("start", 2, None), ("epoch", 0, epoch(2, 0.75)),
+    ("failed", 2, failure("t", "diverged")),
+    ("complete", 0, epoch(2, 0.75, status="complete")), ("start", 3, None), ("epoch", 3, epoch(1, 0.9)),
+]  # fmt: skip
+
+
+def test_an_account_knows_what_became_of_each_trial_and_what_each_slot_does():
+    account = make_account()
+    tell(account, STORY)
+    assert account.counts == {"complete": 1, "at rung": 1, "failed": 1, "running": 1}
+    assert [lane and (lane.trial, lane.scores) for lane in account.lanes] == [(3, (0.9,)), None]
+    assert account.best == Best(complete=True, epoch=2, score=0.75, trial=0), "0.9 after one epoch is another fidelity"
+    tell(account, [("goes on", 1, epoch(1, 0.25)), ("epoch", 1, epoch(2, 0.3))])
+    assert account.lanes[1].scores == (0.25, 0.3), "a trial that goes on has its whole curve"
+    assert account.epochs == 5
+    assert account.training_seconds == 2.5
+
+
+def test_a_resumed_search_begins_with_what_it_had():
+    account = make_account()
+    rows = [
+        {"trial": 0, "status": "complete", "epoch": 9, "score": 0.8},
+        {"trial": 1, "status": "at rung", "epoch": 1, "score": 0.9},
+        {"trial": 2, "status": "waiting", "epoch": 0, "score": None},
+    ]
+    account.look_back(rows)
+    assert account.known == {0, 1}
+    assert account.best == Best(complete=True, epoch=9, score=0.8, trial=0)
+
+
+def test_lines_say_each_event_that_matters_once(capsys):
+    clock = Clock()
+    account = make_account(clock=clock)
+    follower = clock.follow(account)
+    follower.warm(0, INFO)
+    tell(follower, STORY)
+    tell(follower, [("pruned", 1, epoch(1, 0.25))])
+    lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "gang 1/2 warm: cpu, bf16, 1 threads a worker",
+        "1/8  trial 1  waits at epoch 1, validation accuracy 0.2500, 0.5 s",
+        "2/8  trial 2  failed after epoch 0: diverged",
+        "3/8  trial 0  complete at epoch 2, validation accuracy 0.7500, 1.0 s  best so far",
+    ]
+
+
+def test_a_screen_fits_eighty_columns_and_tells_all():
+    account = make_account()
+    account.left, account.describe = lambda: 90.0, lambda trial: f"lr {trial + 0.5}"
+    account.warm(0, INFO)
+    tell(account, STORY)
+    text = shown(Scene(65.0, account, Work(), ("warning: a \x1b[31mred\n one",), price=36.0))
+    assert "1 running  1 at rung  1 complete  0 stopped  1 failed" in text
+    assert "1:05 gone  about 1:30 left  cost 0.65  about 0.90 to come" in text
+    assert "best: trial 0, validation accuracy 0.7500\nlr 0.5\n" in text
+    assert "3/8" in text
+    row = next(line for line in text.splitlines() if "12,346" in line)
+    assert row.split() == ["0", "3", "1/9", "0.9000", "█", "12,346", "0.5"]
+    assert "starting" in text
+    assert "\\x1b[31mred\\n" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_before_a_full_length_trial_the_best_says_its_fidelity():
+    account = make_account()
+    tell(account, [("start", 0, None), ("epoch", 0, epoch(1, 0.5)), ("waits", 0, epoch(1, 0.5))])
+    assert "best: trial 0, validation accuracy 0.5000 at epoch 1 of 9" in shown(Scene(1.0, account))
+
+
+@pytest.mark.parametrize(("done", "total", "words"), [(50, 200, "50/200"), (0, 0, "")])
+def test_long_work_has_a_bar(done, total, words):
+    text = shown(Scene(1.0, None, Work("finals", done, total)))
+    assert text.startswith("finals ")
+    assert text.rstrip().endswith(words)
+
+
+def test_sparklines_and_clocks():
+    assert sparkline([0.0, 0.5, 1.0], 0.0, 1.0) == "▁▅█"
+    assert sparkline([0.3, 0.3], 0.3, 0.3) == "██"
+    assert [in_clock(s) for s in (0, 59.6, 3600)] == ["0:00", "1:00", "1:00:00"]
+
+
+def test_steps_are_lines_now_and_then(capsys, monkeypatch):
+    clock = Clock()
+    now = iter([0.0, 5.0, 25.0, 25.0, 26.0, 50.0, 50.0])
+    monkeypatch.setattr(type(clock), "seconds", property(lambda self: next(now)))
+    for done in range(1, 5):
+        clock.step("images", done, 4)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("] ")[1] for line in lines] == ["images: 3 of 4"]
+
+
+def test_chatter_goes_to_a_file_and_what_is_said_does_not(tmp_path):
+    code = """
+import os, sys, pathlib
+from searchspace.progress.clock import Clock
+log = pathlib.Path(sys.argv[1])
+with Clock(verbose=sys.argv[2] == "True") as clock:
+    clock.keep_chatter(log)
+    os.write(1, b"from C, out\\n"); os.write(2, b"from C, err\\n")
+    print("from Python, err", file=sys.stderr, flush=True)
+    clock.say("told")
+print("after"); print("after, err", file=sys.stderr)
+"""
+    log = tmp_path / "log"
+    done = [
+        subprocess.run([sys.executable, "-c", code, str(log), verbose], capture_output=True, text=True, check=True)
+        for verbose in ("False", "True")
+    ]
+    assert [line.split("] ")[-1] for line in done[0].stdout.splitlines()] == ["told", "after"]
+    assert done[0].stderr == "after, err\n"
+    assert sorted(log.read_text().splitlines()) == ["from C, err", "from C, out", "from Python, err"]
+    assert "from C, out" in done[1].stdout
+    assert "from C, err" in done[1].stderr
+
+
+def test_a_pipe_gets_plain_lines_and_a_terminal_a_screen(monkeypatch):
+    assert type(open_clock()) is Clock
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert type(open_clock()) is Screen
+    assert type(open_clock(verbose=True)) is Clock
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(open_clock()) is Clock
+
+
+def test_events_reach_every_listener():
+    heard = []
+    to_all(lambda *given: heard.append(given), lambda *given: heard.append(given))("epoch", 1, None)
+    assert heard == [("epoch", 1, None)] * 2
+
+
+def run_on_a_terminal(command, cwd):
+    """What a command writes to a terminal of 24 lines and 80 columns, and its exit code."""
+    mine, its = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    process = subprocess.Popen(command, stdin=its, stdout=its, stderr=its, cwd=cwd, env=environment)
+    os.close(its)
+    written = []
+
+    def read():
+        try:
+            while part := os.read(mine, 65536):
+                written.append(part)
+        except OSError:  # the terminal's other end is closed
+            pass
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    code = process.wait(240)
+    reader.join(10)
+    os.close(mine)
+    return code, b"".join(written).decode()
+
+
+@pytest.mark.slow
+def test_a_search_on_a_terminal_is_calm(tmp_path):
+    command = [
+        sys.executable, "-m", "searchspace.run", "--trials", "4", "--models", "convnet", "--max-epochs", "3", "--name",
+        "s", "--finalists", "1", "--final-seeds", "1",
+    ]  # fmt: skip
+    code, text = run_on_a_terminal(command, tmp_path)
+    assert code == 0, text
+    for part in ("images/s", "best: trial", "finals: epochs", "the test split is opened, once", "winner: trial"):
+        assert part in text
+    assert "trial 0  complete" not in text, "trials are in the table"
+    assert text.count("the test split is opened") == 1
+    assert "WARNING" not in text
+    assert "ray" not in text.lower().replace("array", "")
+    assert (tmp_path / "results" / "s" / "search.log").is_file()
