@@ -108,7 +108,7 @@ def split_constant(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
 def main(given: frozenset[str], folder: Folder = Path("results"), **options: Any) -> None:  # noqa: ARG001
     """Rank one search's trials, or all searches; also while they run.
 
-    Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet" and seconds < 5' --top 20
+    Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet"' --top 20
     """
     single = (folder / "search.json").is_file()
     if not single and not any(folder.glob("*/search.json")):

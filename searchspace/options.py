@@ -1,14 +1,20 @@
 """Command-line options from the fields of a record: name, help, default, type and panel are said once, at the field."""
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from trainables.config import Frozen
+from trainables.nearest import suggest
+
+CHOICE = re.compile("'([^']*)'")
+"""A choice, as pydantic lists them."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,15 @@ def flag_of(record: type[Frozen], name: str) -> str:
     return option.flag if option and option.flag else "--" + name.replace("_", "-")
 
 
+def say_wrong(error: ErrorDetails) -> str:
+    """What is wrong with a value, and of a choice what there is, and what was probably meant."""
+    if error["type"] == "literal_error":
+        choices = CHOICE.findall(error["ctx"]["expected"])
+        return f"not one of {', '.join(choices)}{suggest(str(error['input']), choices)}"
+    message = error["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
+
+
 def _option(field: FieldInfo) -> Option | None:
     return next((found for found in field.metadata if isinstance(found, Option)), None)
 
@@ -83,6 +98,8 @@ def _typed(name: str, field: FieldInfo) -> Any:
     kind = option.kind or (str if choices else field.annotation)  # the record judges a choice, and says it better
     shown = option.metavar or "|".join(choices) or None
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
-    text = " ".join((field.description or "").split())
-    names = filter(None, [flag])
-    return Annotated[kind, typer.Option(*names, help=text, rich_help_panel=option.panel, metavar=shown)]
+    names, text, default = filter(None, [flag]), " ".join((field.description or "").split()), _default(field)
+    if default is not None and default is not False and default != "":
+        text += f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
+    described = typer.Option(*names, help=text, show_default=False, rich_help_panel=option.panel, metavar=shown)
+    return Annotated[kind, described]
