@@ -13,7 +13,7 @@ from searchspace.boards.compare import compare_searches, compare_trials, warn_of
 from searchspace.boards.finalists import costs_of, finalist_rows, read_finalists
 from searchspace.boards.searches import rank_searches
 from searchspace.boards.snapshot import open_study
-from searchspace.boards.table import Format, Row, to_text
+from searchspace.boards.table import Format, Row, cell, to_text
 from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials
 from searchspace.boards.view import FORM, Printing, View
@@ -36,7 +36,7 @@ TRIALS = (
 )  # fmt: skip
 """Columns of a board that matter most, in the order in which they get room."""
 FINALISTS = ("trial", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
-SEARCHES = ("search", "data", "status", "trials", "winner", "winner_val", "test_score", "seconds", "latency_ms")
+SEARCHES = ("search", "data", "test_score", "trials", "winner_val", "status", "winner", "seconds", "latency_ms")
 ALL = "; --columns NAMES, or --format csv for all"
 TOP = 10
 """Rows of a table that nobody asked for more of."""
@@ -101,7 +101,7 @@ def split_constant(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     }
     doubled = {n for n in ("accuracy", "best_score") if all(row.get(n) == row.get("score") for row in rows)}
     kept: list[Row] = [{name: value for name, value in row.items() if name not in {*alike, *doubled}} for row in rows]
-    return kept, [f"{name} {value}" for name, value in alike.items() if value is not None]
+    return kept, [f"{name} {cell(value)}" for name, value in alike.items() if value is not None]
 
 
 @with_options(View, Showing)
@@ -133,6 +133,7 @@ def main(given: frozenset[str], folder: Folder = Path("results"), **options: Any
 def _watch(folder: Path, able: bool, view: View) -> None:
     if not able:
         raise UserError(f"--watch {str(folder)!r}: shows one search, results/NAME, as a table, and compares none")
+    gc.enable()  # drawing for hours makes some cycles, after all
     watch(folder, partial(draw_board, load_spec(folder), view))
 
 

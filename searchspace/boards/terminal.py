@@ -45,7 +45,7 @@ def draw_table(
     texts = [{name: printable(cell(value)) for name, value in row.items()} for row in rows]
     filled = [name for name in (rows[0] if rows else {}) if any(text[name] for text in texts)]
     if not filled:
-        return Text(f"{printable(title)}: nothing yet")
+        return Text(f"{printable(title)}: nothing to show")
     widths = {name: max(len(_header(name)), *(_length(text[name]) for text in texts)) for name in filled}
     shown = choose_columns(widths, width, first)
     left = [name for name in filled if name not in shown]
