@@ -28,7 +28,11 @@ def run_command(function: Callable[..., Any]) -> None:
     app.command()(function)
     keep_to_owner()
     try:
-        app()
+        sys.exit(app(standalone_mode=False))  # None, or 130 where Ctrl-C was nobody else's
+    except typer.TyperException as error:  # the command line itself
+        _fail(UserError(_say(error)), error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
     except UserError as error:
         _fail(error, 2)
     except (NoWinnerError, LostError) as error:
@@ -38,6 +42,15 @@ def run_command(function: Callable[..., Any]) -> None:
     except Exception:  # a defect; its traceback may quote a URL or a token
         print(redact(traceback.format_exc()), end="", file=sys.stderr)
         sys.exit(1)
+
+
+def _say(error: typer.TyperException) -> str:
+    """An error of the command line in one line."""
+    option, meant = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+    if option and meant:
+        return f"{option}: no such option; did you mean {meant[0]!r}?"
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{said[:1].lower()}{said[1:]} (--help says more)"
 
 
 def _fail(error: Exception, code: int) -> None:

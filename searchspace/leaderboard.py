@@ -1,69 +1,157 @@
 """Leaderboards: `python -m searchspace.leaderboard [results/NAME]` ranks one search's trials, or all searches."""
 
+import gc
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import optuna
 import typer
 
+from searchspace.boards.compare import compare_searches, compare_trials, warn_of
 from searchspace.boards.finalists import costs_of, finalist_rows, read_finalists
 from searchspace.boards.searches import rank_searches
-from searchspace.boards.table import Format, print_table, sort_rows, to_text
+from searchspace.boards.snapshot import open_study
+from searchspace.boards.table import Format, Row, cell, to_text
+from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials
+from searchspace.boards.view import FORM, Printing, View
+from searchspace.boards.watch import watch
+from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
-from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import load_study
+from searchspace.spec import SearchSpec, load_spec, parse_record
+from searchspace.study import Recorded
+from trainables.config import TrialConfig
 from trainables.errors import UserError
+from trainables.nearest import suggest
 from trainables.scores import METRICS
 
-HEAD = (
-    "rank", "trial", "status", "score", "accuracy", "epoch", "model", "batch_size", "lr", "head_lr", "balance",
-    "parameters", "latency_ms", "size_mb", "seconds",
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+TRIALS = (
+    "rank", "trial", "status", "score", "best_epoch", "model", "latency_ms", "lr", "seconds", "head_lr", "parameters",
+    "batch_size", "optimizer", "width", "depth", "balance", "reason",
 )  # fmt: skip
+"""Columns of a board that matter most, in the order in which they get room."""
+FINALISTS = ("trial", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
+SEARCHES = ("search", "data", "test_score", "trials", "winner_val", "status", "winner", "seconds", "latency_ms")
+ALL = "; --columns NAMES, or --format csv for all"
+TOP = 10
+"""Rows of a table that nobody asked for more of."""
+Folder = Annotated[Path, typer.Argument(help="One search, such as results/digits; or the folder of all.")]
 
 
-def print_board(spec: SearchSpec, study: optuna.Study, top: int) -> None:
+class Showing(Printing):
+    """How it is shown."""
+
+    compare: Annotated[tuple[str, str] | None, Option(FORM, metavar="A B")] = None
+    """Two trials of the search, or two searches, side by side."""
+    watch: Annotated[bool, Option(FORM)] = False
+    """Draw it again while the search runs."""
+
+
+def print_board(spec: SearchSpec, study: Recorded, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
-    words = METRICS[spec.metric].words
+    console = make_console()
+    console.print(draw_board(spec, View(top=top), study, console.width))
+
+
+def draw_board(spec: SearchSpec, view: View, study: Recorded, width: int) -> "RenderableType":
+    """The wanted of a search's trials, below its finalists unless something certain is wanted."""
+    from rich.console import Group
+
+    words, parts = METRICS[spec.metric].words, []
+    rows = rank_trials(study)
+    found = view.of(rows)
+    if not (view.where or view.columns or view.sort):
+        parts = _best(spec, study, width)
+    title = f"{spec.name}: {len(found)} of {len(rows)} trials by {view.sort or f'validation {words}'}"
+    if view.columns:
+        return Group(*parts, draw_table(found, title, width, view.columns))
+    shown, same = split_constant(found)
+    told = f"; the same in all of these: {', '.join(same)}" if same else ""
+    return Group(*parts, draw_table(shown, title + told, width, TRIALS, ALL))
+
+
+def _best(spec: SearchSpec, study: Recorded, width: int) -> "list[RenderableType]":
+    """The finalists, and the front of two objectives, as far as there are any."""
+    parts = []
     finalists = read_finalists(study)
     if finalists:
-        print_table(
-            finalist_rows(spec.metric, finalists, costs_of(study)),
-            f"{spec.name}: finalists, from fresh seeds (validation {words})",
-        )
+        rows = finalist_rows(spec.metric, finalists, costs_of(study))
+        title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].words})"
+        parts.append(draw_table(rows, title, width, FINALISTS))
     if "latency" in spec.objectives:
-        print_table(pareto_rows(study), f"{spec.name}: full-length trials that none is both better and quicker than")
-    rows = rank_trials(study)
-    head = [name for name in HEAD if name != "accuracy" or spec.metric != "accuracy"]  # which would say it twice
-    brief = [{name: row[name] for name in head if name in row} for row in rows[:top]]
-    print_table(
-        brief, f"{spec.name}: {len(brief)} of {len(rows)} trials by validation {words} (all columns: --format csv)"
-    )
+        title = f"{spec.name}: full-length trials that none is both better and quicker than"
+        parts.append(draw_table(pareto_rows(study), title, width))
+    return parts
 
 
-def main(
-    folder: Annotated[Path, typer.Argument(help="One search, such as results/digits; or the folder of all.")] = Path(
-        "results"
-    ),
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
-    top: Annotated[int, typer.Option(min=0, help="Rows; 0 prints all.")] = 10,
-    sort: Annotated[str, typer.Option(help="Column to sort by, instead of rank.")] = "",
-) -> None:
-    """Rank one search's trials, or all searches.
+def split_constant(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """`rows` without hyperparameters that are the same in all of them, and those: `width 16`, ...
 
-    Example: python -m searchspace.leaderboard results/digits --top 20 --sort seconds
+    Also without what repeats another column: the accuracy where it is the score, the best score where it is the last.
+    """
+    alike = {
+        name: rows[0][name]
+        for name in (rows[0] if len(rows) > 1 else {})
+        if name in TrialConfig.model_fields and all(row[name] == rows[0][name] for row in rows)
+    }
+    doubled = {n for n in ("accuracy", "best_score") if all(row.get(n) == row.get("score") for row in rows)}
+    kept: list[Row] = [{name: value for name, value in row.items() if name not in {*alike, *doubled}} for row in rows]
+    return kept, [f"{name} {cell(value)}" for name, value in alike.items() if value is not None]
+
+
+@with_options(View, Showing)
+def main(given: frozenset[str], folder: Folder = Path("results"), **options: Any) -> None:  # noqa: ARG001
+    """Rank one search's trials, or all searches; also while they run.
+
+    Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet"' --top 20
     """
     single = (folder / "search.json").is_file()
     if not single and not any(folder.glob("*/search.json")):
-        raise UserError(f"{str(folder)!r}: holds no search; start one with python -m searchspace.run")
-    if single and form == "table" and not sort:
-        spec = load_spec(folder)
-        print_board(spec, load_study(spec, folder), top or 10**9)
-        return
-    rows = rank_trials(load_study(load_spec(folder), folder)) if single else rank_searches(folder)
-    rows = (sort_rows(rows, sort) if sort else rows)[: top or None]
+        hint = suggest(folder.name, [path.parent.name for path in folder.parent.glob("*/search.json")])
+        raise UserError(f"{str(folder)!r}: holds no search; python -m searchspace.run starts one{hint}")
+    showing = parse_record(Showing, {name: options.pop(name) for name in Showing.model_fields})
+    form, view = showing.form, parse_record(View, options)
+    if view.top is None and form == "table":
+        view = view.model_copy(update={"top": TOP})
+    if showing.watch:
+        _watch(folder, single and not showing.compare and form == "table", view)
+    elif showing.compare:
+        _compare(folder, single, showing.compare, form)
+    elif single and form == "table":
+        spec, console = load_spec(folder), make_console()
+        console.print(draw_board(spec, view, open_study(spec, folder).read(), console.width))
+    else:
+        rows = rank_trials(open_study(load_spec(folder), folder).read()) if single else rank_searches(folder)
+        _print(view.of(rows), form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
+
+
+def _watch(folder: Path, able: bool, view: View) -> None:
+    if not able:
+        raise UserError(f"--watch {str(folder)!r}: shows one search, results/NAME, as a table, and compares none")
+    gc.enable()  # drawing for hours makes some cycles, after all
+    watch(folder, partial(draw_board, load_spec(folder), view))
+
+
+def _compare(folder: Path, single: bool, names: tuple[str, str], form: Format) -> None:
+    if names[0] == names[1]:
+        raise UserError(f"--compare {names[0]!r} {names[1]!r}: are the same; give two different ones")
+    if single:
+        rows = compare_trials(open_study(load_spec(folder), folder).read(), names)
+    else:
+        rows = compare_searches(folder, names)
+        for warning in warn_of(folder, names):
+            print(f"warning: {warning}", file=sys.stderr)
+    _print(rows, form, f"{folder}: what differs", ("what", *names))
+
+
+def _print(rows: Sequence[Row], form: Format, title: str, first: Sequence[str]) -> None:
     if form == "table":
-        print_table(rows, str(folder))
+        print_table(rows, title, first, hint=ALL)
     else:
         print(to_text(rows, form), end="")
 
@@ -71,4 +159,5 @@ def main(
 if __name__ == "__main__":
     from searchspace.command import run_command
 
+    gc.disable()  # a board lives for a second and makes no cycles; looking for them costs a third of that
     run_command(main)

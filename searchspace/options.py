@@ -1,14 +1,20 @@
 """Command-line options from the fields of a record: name, help, default, type and panel are said once, at the field."""
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from trainables.config import Frozen
+from trainables.nearest import suggest
+
+CHOICE = re.compile("'([^']*)'")
+"""A choice, as pydantic lists them."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,17 @@ class Option:
     """Its name there; empty derives it from the field's."""
     kind: Any = None
     """Type of its text there, where the record parses it itself; None is the field's own type."""
+    metavar: str | None = None
+    """What stands for its value in `--help`; None derives it from the type."""
 
 
 def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Make `function(given, **fields)` a command for typer: one option for each field of `records` with an `Option`.
 
-    `given` are the fields whose options were typed, rather than left at their defaults.
+    `given` are the fields whose options were typed, rather than left at their defaults. What else the function takes
+    and describes to typer by `Annotated`, such as an argument, comes first.
     """
-    parameters = [
+    options = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(
             inspect.Parameter(
@@ -47,7 +56,8 @@ def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Calla
             }
             function(frozenset(given), **values)
 
-        vars(command)["__signature__"] = inspect.Signature(parameters)  # what typer reads
+        own = [p for p in inspect.signature(function).parameters.values() if get_origin(p.annotation) is Annotated]
+        vars(command)["__signature__"] = inspect.Signature([*own, *options])  # what typer reads
         command.__doc__ = function.__doc__
         return command
 
@@ -58,6 +68,15 @@ def flag_of(record: type[Frozen], name: str) -> str:
     """A field's name on the command line, as error messages say it."""
     option = _option(record.model_fields[name]) if name in record.model_fields else None
     return option.flag if option and option.flag else "--" + name.replace("_", "-")
+
+
+def say_wrong(error: ErrorDetails) -> str:
+    """What is wrong with a value, and of a choice what there is, and what was probably meant."""
+    if error["type"] == "literal_error":
+        choices = CHOICE.findall(error["ctx"]["expected"])
+        return f"not one of {', '.join(choices)}{suggest(str(error['input']), choices)}"
+    message = error["msg"].removeprefix("Value error, ")
+    return message[0].lower() + message[1:]
 
 
 def _option(field: FieldInfo) -> Option | None:
@@ -75,7 +94,12 @@ def _default(field: FieldInfo) -> Any:
 def _typed(name: str, field: FieldInfo) -> Any:
     option = _option(field)
     assert option is not None  # callers ask for fields with an option only
-    kind = option.kind or field.annotation
+    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    kind = option.kind or (str if choices else field.annotation)  # the record judges a choice, and says it better
+    shown = option.metavar or "|".join(choices) or None
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
-    text = " ".join((field.description or "").split())
-    return Annotated[kind, typer.Option(*filter(None, [flag]), help=text, rich_help_panel=option.panel)]
+    names, text, default = filter(None, [flag]), " ".join((field.description or "").split()), _default(field)
+    if default is not None and default is not False and default != "":
+        text += f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
+    described = typer.Option(*names, help=text, show_default=False, rich_help_panel=option.panel, metavar=shown)
+    return Annotated[kind, described]

@@ -9,12 +9,12 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import optuna
 from optuna.trial import TrialState
 
 from searchspace.boards.table import short
 from searchspace.recorded import config_of, cost_of, curve_of
 from searchspace.stopping.rung import Order
+from searchspace.study import Recorded
 from trainables.deploy.cost import describe_network
 
 Point = tuple[float, float]
@@ -81,7 +81,7 @@ def by_front(latencies: Mapping[int, float]) -> Order:
     return ordered
 
 
-def pareto_rows(study: optuna.Study) -> list[Mapping[str, Any]]:
+def pareto_rows(study: Recorded) -> list[Mapping[str, Any]]:
     """One row a full-length trial that none dominates by validation score and measured latency, the quickest first."""
     trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
     able = [(t, curve_of(t)[-1].score, cost) for t in trials if (cost := cost_of(t)) and cost.latency_ms is not None]

@@ -121,6 +121,12 @@ def curve_of(trial: FrozenTrial) -> list[EpochReport]:
     return [told.report for told in told_of(trial)]
 
 
+def last_report(trial: FrozenTrial) -> EpochReport | None:
+    """The last of `curve_of`, without reading the others; None before the first."""
+    newest = max((key for key in trial.user_attrs if key.startswith(REPORT)), default=None)
+    return Told.model_validate_json(trial.user_attrs[newest]).report if newest else None
+
+
 def is_revived(trial: FrozenTrial) -> bool:
     """Whether a trial is one that was brought back after its search, which learnt nothing from it."""
     return "revives" in trial.user_attrs

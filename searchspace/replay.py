@@ -9,9 +9,12 @@ from typing import Annotated, Any
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.boards.table import Format, Row, print_table, to_text
+from searchspace.boards.table import Row, to_text
+from searchspace.boards.terminal import print_table
+from searchspace.boards.view import Printing
+from searchspace.options import with_options
 from searchspace.recorded import config_of, curve_of
-from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec
+from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec, parse_record
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate import Curve, simulate
@@ -109,9 +112,11 @@ def to_row(found: Replay, own: Replay) -> Row:
     return row
 
 
+@with_options(Printing)
 def main(
+    given: frozenset[str],  # noqa: ARG001
     folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")],
-    form: Annotated[Format, typer.Option("--format", help="How to print it.")] = "table",
+    **options: Any,
 ) -> None:
     """What other early-stopping settings would have done with the curves that a search recorded, without training.
 
@@ -120,7 +125,7 @@ def main(
 
     Example: python -m searchspace.replay results/digits
     """
-    spec = load_spec(folder)
+    form, spec = parse_record(Printing, options).form, load_spec(folder)
     trials = [t for t in load_study(spec, folder).get_trials(deepcopy=False) if t.state != TrialState.WAITING]
     curves = recorded_curves(trials)
     if not curves:

@@ -14,6 +14,7 @@ from trainables.errors import UserError
 if TYPE_CHECKING:
     import optuna
 
+    from searchspace.study import Recorded
     from trainables.data.summary import DataSummary
 
 CHANGEABLE = frozenset({"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb", "results"})
@@ -51,7 +52,7 @@ def record_resumption(spec: SearchSpec) -> None:
     extend_record(spec.folder, {"spec": spec.model_dump(mode="json"), "resumed": times})
 
 
-def is_done(study: "optuna.Study", trials: int) -> bool:
+def is_done(study: "Recorded", trials: int) -> bool:
     """Whether the winner of so many trials has been exported."""
     from searchspace.study import get_record
 

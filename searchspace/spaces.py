@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from trainables.config import Frozen, TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
+from trainables.nearest import suggest
 from trainables.scores import METRICS, MetricName
 
 
@@ -146,7 +147,9 @@ def load_space(reference: str) -> Space:
     except Exception as error:  # whatever the user's file raises is theirs to see
         raise UserError(f"--space {reference!r}: {type(error).__name__}: {error}") from error
     if not callable(getattr(module, function, None)):
-        raise UserError(f"--space {reference!r}: {file!r} has no function {function!r}")
+        raise UserError(
+            f"--space {reference!r}: {file!r} has no function {function!r}{suggest(function, vars(module))}"
+        )
     return cast(Space, getattr(module, function))
 
 
@@ -160,7 +163,9 @@ def draw_config(space: Space, trial: optuna.Trial, task: Task, pins: dict[str, A
         return TrialConfig(**(values | pins))
     except (ValidationError, TypeError) as error:
         detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("values",), "msg": str(error)}
-        raise UserError(f"the space gave {'.'.join(map(str, detail['loc']))}: {detail['msg']}") from error
+        name = ".".join(map(str, detail["loc"]))
+        hint = "" if name in TrialConfig.model_fields else suggest(name, TrialConfig.model_fields)
+        raise UserError(f"the space gave {name}: {detail['msg']}{hint}") from error
 
 
 class PinnedTrial:

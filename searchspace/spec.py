@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
 
-from searchspace.options import Option, flag_of
+from searchspace.options import Option, flag_of, say_wrong
 from trainables.config import Frozen, TrialConfig
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
+from trainables.nearest import suggest
 from trainables.redaction import redact_urls
 from trainables.scores import MetricName
 from trainables.shape import Precision
@@ -49,7 +50,8 @@ def parse_duration(text: Any) -> Any:
 def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
     """`names` if they can be searched for; raises ValueError for any others."""
     if names not in OBJECTIVES:
-        raise ValueError("expected " + " or ".join(",".join(known) for known in OBJECTIVES))
+        known = [",".join(each) for each in OBJECTIVES]
+        raise ValueError("expected " + " or ".join(known) + suggest(",".join(names), known))
     return names
 
 
@@ -63,28 +65,30 @@ SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
 class SearchSpec(Frozen):
     """What was asked for; everything that a search does follows from it, the data and the machine."""
 
-    data: Annotated[str, Option(WHAT)] = "digits"
-    """digits, fashion-mnist, cifar10, cifar100, or a folder of images or parquet files."""
-    on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str)] = "fail"
-    """What an image that cannot be used leads to: fail (an error), or skip (it is left out, counted and listed)."""
-    models: Annotated[Names, Option(WHAT, kind=str)] = ()
-    """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits here."""
-    space: Annotated[str, Option(WHAT)] = ""
+    data: Annotated[str, Option(WHAT, metavar="NAME")] = "digits"
+    """digits, fashion-mnist, cifar10, cifar100, or a folder of images or parquet."""
+    on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
+    """An unusable image: an error (fail), or left out, counted and listed (skip)."""
+    models: Annotated[Names, Option(WHAT, kind=str, metavar="A,B")] = ()
+    """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits."""
+    space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""
     """Your own search space, FILE.py:FUNCTION."""
-    pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str])] = Field(default_factory=dict)
+    pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME=VALUE")] = Field(
+        default_factory=dict
+    )
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT, kind=str)] = "accuracy"
-    """What is made best: accuracy, balanced_accuracy (mean recall), f1_macro, or log_loss (negated)."""
-    objectives: Annotated[Objectives, Option(WHAT, kind=str)] = ("accuracy",)
-    """accuracy (or --metric's score), or accuracy,latency: then a Pareto board shows what each millisecond buys."""
+    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME")] = "accuracy"
+    """What is made best: accuracy, balanced_accuracy, f1_macro, or log_loss (negated)."""
+    objectives: Annotated[Objectives, Option(WHAT, kind=str, metavar="A,B")] = ("accuracy",)
+    """accuracy (or --metric), or accuracy,latency: also what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
-    sampler: Annotated[SamplerName, Option(WHAT)] = "auto"
+    sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME")] = "auto"
     """auto (what suits the space), tpe, gp, cmaes, or random."""
     reproducible: Annotated[bool, Option(WHAT)] = False
-    """Ask for the same configurations in the same order at any timing: the sampler learns from first rungs only."""
-    warm_start: Annotated[Names, Option(WHAT, kind=str)] = ()
-    """Folders of earlier searches, comma-separated: their best are tried first, and inform the sampler."""
+    """The same configurations at any timing: first rungs alone count."""
+    warm_start: Annotated[Names, Option(WHAT, kind=str, metavar="A,B")] = ()
+    """Folders of searches: their best go first, and inform the sampler."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1)
@@ -94,49 +98,49 @@ class SearchSpec(Frozen):
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2)
     """One trial in so many goes on at each rung; also the ratio between rungs."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
-    """Early stopping: asha, pasha, or none."""
+    """Early stopping."""
     budget_unit: Annotated[BudgetUnit, Option(HOW_LONG)] = "epochs"
-    """What trials are compared at equal amounts of, and the sampler is to spare: epochs, or training seconds."""
-    time_budget: Annotated[Duration, Option(HOW_LONG, kind=str)] = Field(0.0, ge=0)
+    """What trials are compared at equal amounts of, and the sampler is to spare."""
+    time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
     """Longest search, such as 90s, 30m or 2h; the finals come after. 0 is no limit."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
-    """Best trials trained again from fresh seeds, to find the winner among them."""
+    """Best trials trained again from fresh seeds, to find the winner."""
     audit: Annotated[float, Option(PROOF)] = Field(0.0, ge=0, le=1)
-    """Share of the stopped trials that run on to the end, to see what early stopping cost."""
+    """Share of the stopped that run on: what did stopping cost?"""
     max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
-    """Longest time for one image, in ms, of the exported model on one thread of this machine's CPU."""
+    """Longest time for one image, in ms, on one thread of this CPU."""
     max_params: Annotated[int | None, Option(LIMITS)] = Field(None, gt=0)
     """Most parameters."""
     max_size_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Largest ONNX file, in MB (10^6 bytes)."""
     max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
-    """Most memory that a process which runs the model grows by, in MB (10^6 bytes)."""
+    """Most MB (10^6 bytes) that a process running it grows by."""
     final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
-    """Fresh seeds of each finalist, whose mean score counts; it takes three to tell finalists apart with some right."""
+    """Fresh seeds of each finalist; the mean counts. Three tell finalists apart."""
     ensemble: Annotated[bool, Option(PROOF)] = False
-    """Let the mean of the best 3 finalists' probabilities be one more finalist; it takes as long as its members."""
+    """Let the averaged best 3 finalists be one more; it takes as long as its members."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)
     """Cores, and threads, of each worker."""
     gpus_per_worker: Annotated[float | None, Option(WHERE)] = Field(None, ge=0)
-    """GPUs of each worker; a fraction packs trials on one. Default: 1 where there are any."""
+    """GPUs of each worker; a fraction packs trials. Default: 1 where there are any."""
     precision: Annotated[Precision, Option(WHERE)] = "auto"
-    """auto (bf16 where the hardware has it natively), bf16 or fp32."""
+    """auto is bf16 where the hardware has it natively."""
     memory_gb: Annotated[float, Option(WHERE)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """Image memory of each worker, in GB (10^9 bytes); what it cannot hold is streamed. 0: a share of what is free."""
+    """Image memory of each worker, in GB (10^9 bytes); the rest is streamed. 0: auto."""
     max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0)
     """Trials at a time; 0 takes what the cluster holds."""
     address: Annotated[str, Option(WHERE)] = ""
     """Ray cluster, such as auto; empty starts one here."""
     name: Annotated[str, Option(RECORD)] = ""
-    """Name of the search: its folder, study and MLflow run. Default: data and time."""
+    """Its folder, study and MLflow run. Default: data and time."""
     results: Annotated[str, Option(RECORD)] = "results"
     """Folder of all searches."""
     keep_gb: Annotated[float, Option(RECORD)] = Field(10.0, ge=0)
-    """Most GB (10^9 bytes) of stopped trials' checkpoints, which going on and --revive need; the worst go first."""
-    storage: Annotated[SecretUrl, Option(RECORD)] = Field("", repr=False)
-    """Optuna storage URL; with *** for its password, $SEARCHSPACE_STORAGE has it whole. Default: a journal file."""
+    """Most GB (10^9 bytes) of stopped trials' checkpoints; the worst go first."""
+    storage: Annotated[SecretUrl, Option(RECORD, metavar="URL")] = Field("", repr=False)
+    """Optuna storage URL; *** stands for $SEARCHSPACE_STORAGE. Default: a journal file."""
 
     @property
     def folder(self) -> Path:
@@ -148,15 +152,15 @@ class RunOptions(Frozen):
     """What one command does, beside what the search is."""
 
     dry_run: Annotated[bool, Option(FORECAST)] = False
-    """Time each architecture on the data and device, print what the search will take, and search nothing."""
+    """Time each architecture, say what a search takes, and search nothing."""
     price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """What an hour of the whole cluster costs, in any currency: dry runs and live screens say money, too."""
+    """What an hour of the whole cluster costs, in any currency: then forecasts say money."""
     verbose: Annotated[bool, Option(RECORD)] = False
-    """Plain lines, and among them what Ray and other libraries say, which else is in search.log."""
-    resume: Annotated[str, Option(AFTERWARDS)] = ""
-    """Name of a search to go on with: one that was cut off, or is to get more --trials, or a stopped one --revive."""
+    """Plain lines, and what libraries say, which else is in search.log."""
+    resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
+    """Search to go on with: it was cut off, gets more --trials or --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
-    """Number of a stopped trial of that search, to train on from its checkpoint to its full length."""
+    """Number of a stopped trial of that search, to train on to its end."""
 
 
 def make_spec(**options: Any) -> SearchSpec:
@@ -177,8 +181,8 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
         return record(**options)
     except ValidationError as error:
         first = error.errors()[0]
-        message = _plain(first["msg"].removeprefix("Value error, "))
-        raise UserError(f"{flag_of(record, str(first['loc'][0]))} {first['input']!r}: {message}") from error
+        flag = flag_of(record, str(first["loc"][0]))
+        raise UserError(f"{flag} {first['input']!r}: {say_wrong(first)}") from error
 
 
 def _name_now(data: str) -> str:
@@ -194,18 +198,18 @@ def parse_pins(settings: list[str]) -> dict[str, Any]:
         if not equals:
             raise UserError(f"--set {setting!r}: expected name=value")
         if name not in TrialConfig.model_fields:
-            raise UserError(f"--set {name!r}: no such hyperparameter; there are {', '.join(TrialConfig.model_fields)}")
+            known = ", ".join(TrialConfig.model_fields)
+            hint = suggest(name, TrialConfig.model_fields)
+            raise UserError(f"--set {name!r}: no such hyperparameter; there are {known}{hint}")
         pins[name] = _typed(name, text)
     return pins
 
 
 def _typed(name: str, text: str) -> Any:
-    field = TrialConfig.model_fields[name]
     try:
         return getattr(TrialConfig.model_validate({name: text}), name)
     except ValidationError as error:
-        kind = getattr(field.annotation, "__name__", str(field.annotation)).replace("typing.", "")
-        raise UserError(f"--set {name}={text}: {_plain(error.errors()[0]['msg'])} (a {kind})") from error
+        raise UserError(f"--set {name}={text}: {say_wrong(error.errors()[0])}") from error
 
 
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:
@@ -229,7 +233,9 @@ def load_facts(folder: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads((folder / "search.json").read_text())
     except FileNotFoundError as error:
-        raise UserError(f"{str(folder)!r}: holds no search (no search.json)") from error
+        beside = [path.parent.name for path in folder.parent.glob("*/search.json")]
+        hint = suggest(folder.name, beside)
+        raise UserError(f"{str(folder)!r}: holds no search (no search.json){hint}") from error
     except ValueError as error:
         raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
     return facts
@@ -241,7 +247,3 @@ def load_spec(folder: Path) -> SearchSpec:
         return SearchSpec.model_validate(load_facts(folder)["spec"])
     except (KeyError, ValueError) as error:
         raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
-
-
-def _plain(message: str) -> str:
-    return message[0].lower() + message[1:]

@@ -3,12 +3,13 @@
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
 
 from searchspace.journal import WriteBehindJournal, mend
 from searchspace.spec import SearchSpec
@@ -20,6 +21,17 @@ STORAGE = "SEARCHSPACE_STORAGE"
 """Environment variable with the whole of a storage URL whose password is `***` elsewhere."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+class Recorded(Protocol):
+    """What is read of a study: Optuna's own, or the boards' snapshot of one."""
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """What was kept of the whole search."""
+
+    def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
+        """All trials, by number."""
 
 
 def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
@@ -101,7 +113,7 @@ def put_record(study: optuna.Study, key: str, value: Any) -> None:
     study.set_user_attr(key, json.dumps(value))
 
 
-def get_record(study: optuna.Study, key: str) -> Any:
+def get_record(study: Recorded, key: str) -> Any:
     """Value that `put_record` kept, or None."""
     text = study.user_attrs.get(key)
     return json.loads(text) if text else None

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from searchspace.boards.table import as_markdown, print_table, to_text
+from searchspace.boards.table import as_markdown, to_text
+from searchspace.boards.terminal import print_table
 from searchspace.progress.clock import Clock
 from searchspace.proof.winner import write_confusion
 from searchspace.spec import make_spec

@@ -267,7 +267,7 @@ WRONG = {
     "no cluster there": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster answers there"]),
     "limits that nothing meets": (["--max-params", "10"], ["no network of the space fits", "--max-params 10"]),
     "an objective alone": (["--objectives", "latency"], ["--objectives 'latency'", "accuracy,latency"]),
-    "unknown way with bad images": (["--on-bad-image", "ignore"], ["--on-bad-image 'ignore'", "'fail' or 'skip'"]),
+    "unknown way with bad images": (["--on-bad-image", "ignore"], ["--on-bad-image 'ignore'", "not one of fail, skip"]),
     "unknown metric": (["--metric", "f2"], ["f2", "balanced_accuracy"]),
     "wrong name": (["--name", "a/b"], ["'a/b'"]),
     "no such space": (["--space", "mine.py:space"], ["mine.py:space", "FILE.py:FUNCTION"]),

@@ -20,8 +20,8 @@ def test_pins_are_typed():
         ("lr=-1", ["lr=-1", "greater than 0"]),
         ("dropout=0.95", ["dropout=0.95", "less than or equal to 0.9"]),
         ("width=wide", ["width=wide", "int"]),
-        ("flip=true", ["flip=true", "'none', 'random' or 'alternating'"]),
-        ("optimizer=lion", ["optimizer=lion", "'sgd', 'adamw' or 'muon'"]),
+        ("flip=true", ["flip=true", "not one of none, random, alternating"]),
+        ("optimizer=lion", ["optimizer=lion", "not one of sgd, adamw, muon"]),
     ],
 )
 def test_wrong_pins_name_thing_value_and_what_is_allowed(setting, parts):

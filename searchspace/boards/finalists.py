@@ -2,26 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
-import optuna
-
 from searchspace.boards.table import Row, rounded
 from searchspace.boards.trials import shipped
 from searchspace.proof.verdict import Comparison, Finalist
 from searchspace.proof.wording import say_amount, say_interval
 from searchspace.recorded import cost_of
-from searchspace.study import get_record
+from searchspace.study import Recorded, get_record
 from trainables.deploy.cost import ArchitectureCost
 from trainables.scores import MetricName
 
 Costs = Mapping[int, ArchitectureCost | None]
 
 
-def read_finalists(study: optuna.Study) -> tuple[Finalist, ...]:
+def read_finalists(study: Recorded) -> tuple[Finalist, ...]:
     """The finalists of a search, the winner first; none before the finals."""
     return tuple(Finalist.model_validate(record) for record in get_record(study, "finalists") or [])
 
 
-def costs_of(study: optuna.Study) -> Costs:
+def costs_of(study: Recorded) -> Costs:
     """What each trial's architecture costs, where that was measured."""
     return {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
 

@@ -7,26 +7,29 @@ from typing import Any
 from optuna.trial import TrialState
 
 from searchspace.boards.finalists import read_finalists
+from searchspace.boards.snapshot import open_study
 from searchspace.boards.table import Row, rounded, short
 from searchspace.boards.trials import STATUS
 from searchspace.export import ONNX
 from searchspace.proof.wording import tested
 from searchspace.recorded import is_refused
-from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import load_study
+from searchspace.resume import is_done
+from searchspace.spec import SearchSpec, load_facts, load_spec
+from searchspace.study import Recorded
 from trainables.metrics import TestMetrics
 
 
 def rank_searches(results: Path) -> list[Row]:
     """One row a search under `results`, the best tested winner first."""
     folders = [path.parent for path in sorted(results.glob("*/search.json"))]
-    rows = [_search_row(folder) for folder in folders]
+    rows = [search_row(folder) for folder in folders]
     return sorted(rows, key=lambda row: -(row["test_accuracy"] or 0.0))
 
 
-def _search_row(folder: Path) -> dict[str, Any]:
-    spec = load_spec(folder)
-    study = load_study(spec, folder)
+def search_row(folder: Path) -> dict[str, Any]:
+    """What the search in `folder` was, and what has come of it so far."""
+    spec, took = load_spec(folder), load_facts(folder).get("took", {})
+    study = open_study(spec, folder).read()
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics = _read_json(folder / "winner" / "metrics.json")
@@ -36,6 +39,7 @@ def _search_row(folder: Path) -> dict[str, Any]:
     return {
         "search": spec.name,
         "data": spec.data,
+        "status": _status(study, spec),
         "trials": f"{len(trials)}/{spec.trials}",
         "complete": counts[TrialState.COMPLETE],
         "stopped": counts[TrialState.PRUNED],
@@ -48,7 +52,15 @@ def _search_row(folder: Path) -> dict[str, Any]:
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
         "latency_ms": short(cost.get("latency_ms")),
         "size_mb": short(cost.get("size_mb")),
+        "seconds": round(took["total"], 1) if "total" in took else None,
     }
+
+
+def _status(study: Recorded, spec: SearchSpec) -> str:
+    """A search that is not finished may be running or cut off; its folder does not tell which."""
+    if is_done(study, spec.trials):
+        return "finished"
+    return "in finals" if read_finalists(study) else "unfinished"
 
 
 def _test_score(spec: SearchSpec, metrics: Row) -> float | None:

@@ -1,27 +1,33 @@
-"""Rows as tables: on the terminal, and as CSV, JSON or Markdown."""
+"""Rows of boards, and how each format writes them."""
 
 import csv
 import html
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from trainables.errors import UserError
+from trainables.nearest import suggest
 from trainables.printable import printable
 
 Row = Mapping[str, Any]
-Format = Literal["table", "csv", "json", "md"]
+Format = Literal["table", "csv", "json", "md", "html"]
 MARKUP = re.compile(r"[\\|`*\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What Markdown acts on; an underscore within a word it leaves alone."""
-SCORES = {"score", "accuracy", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
+SCORES = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
+HTML = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Leaderboard</title>
+<style>body {{ font: 14px system-ui, sans-serif }} td, th {{ padding: 2px 8px; text-align: left }}</style>
+{table}
+</html>
+"""
 
 
 def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
     """Rows by `column`: scores from the highest down, everything else up, empty cells last."""
-    if rows and column not in rows[0]:
-        raise UserError(f"--sort {column!r}: no such column; there are {', '.join(rows[0])}")
+    check_columns("--sort", rows, [column])
     filled = [row for row in rows if row[column] not in (None, "")]
     empty = [row for row in rows if row[column] in (None, "")]
     numeric = all(isinstance(row[column], int | float) for row in filled)
@@ -29,23 +35,48 @@ def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
     return sorted(filled, key=key, reverse=column in SCORES) + empty
 
 
+def check_columns(flag: str, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Raise `UserError` for the first name that is no column; where there are no rows, any name will do."""
+    for name in names:
+        if rows and name not in rows[0]:
+            raise UserError(f"{flag} {name!r}: no such column; there are {', '.join(rows[0])}{suggest(name, rows[0])}")
+
+
 def to_text(rows: Sequence[Row], form: Format) -> str:
-    """Rows as CSV, JSON or a Markdown table."""
-    columns = list(rows[0]) if rows else []
-    if form == "json":
-        return json.dumps(list(rows), indent=1, default=str) + "\n"
-    if form == "md":
-        lines = [
-            columns,
-            ["---"] * len(columns),
-            *([as_markdown(_cell(row[c])) for c in columns] for row in rows),
-        ]
-        return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    """Rows, which share their columns, as CSV, JSON, a Markdown table or an HTML page."""
+    return WRITERS[form](rows)
+
+
+def _write_csv(rows: Sequence[Row]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return out.getvalue()
+
+
+def _write_json(rows: Sequence[Row]) -> str:
+    return json.dumps(list(rows), indent=1, default=str) + "\n"
+
+
+def _write_markdown(rows: Sequence[Row]) -> str:
+    columns = list(rows[0]) if rows else []
+    lines = [columns, ["---"] * len(columns), *([as_markdown(cell(row[c])) for c in columns] for row in rows)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _write_html(rows: Sequence[Row]) -> str:
+    import pandas as pd
+
+    frame = pd.DataFrame([{name: printable(cell(value)) for name, value in row.items()} for row in rows])
+    with pd.option_context("display.max_colwidth", None):  # else long texts are cut
+        return HTML.format(table=frame.to_html(index=False, border=0, escape=True))
+
+
+WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {
+    "csv": _write_csv, "json": _write_json, "md": _write_markdown, "html": _write_html,
+}  # fmt: skip
+"""How each format but the terminal's is written."""
 
 
 def as_markdown(text: str) -> str:
@@ -53,25 +84,8 @@ def as_markdown(text: str) -> str:
     return MARKUP.sub(r"\\\g<0>", html.escape(printable(text), quote=False))
 
 
-def print_table(rows: Sequence[Row], title: str) -> None:
-    """Rows as a table on the terminal; cells that are empty in every row are left out."""
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = [c for c in (rows[0] if rows else {}) if any(row[c] not in (None, "") for row in rows)]
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        right = all(isinstance(row[column], int | float | None) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if right else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(printable(_cell(row[column])) for column in columns))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
-    console.print(table if columns else f"{title}: nothing yet", markup=False, highlight=False)
-
-
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as people read it."""
     if value is None:
         return ""
     if isinstance(value, bool):

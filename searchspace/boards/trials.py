@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.boards.table import Row, short
-from searchspace.recorded import cost_of, curve_of, is_refused, is_waiting
+from searchspace.boards.table import Row, rounded, short
+from searchspace.recorded import cost_of, is_refused, is_waiting, last_report
+from searchspace.study import Recorded
 from trainables.config import TrialConfig
 from trainables.deploy.cost import ArchitectureCost
 
@@ -18,7 +18,7 @@ STATUS = {
 ORDER = {TrialState.COMPLETE: 0, TrialState.RUNNING: 1, TrialState.PRUNED: 1, TrialState.WAITING: 2, TrialState.FAIL: 3}
 
 
-def rank_trials(study: optuna.Study) -> list[Row]:
+def rank_trials(study: Recorded) -> list[Row]:
     """One row a trial: full-length ones first, then by how far they came, then by score; fidelities never mix."""
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     varying = _varying_names(trials)
@@ -26,23 +26,30 @@ def rank_trials(study: optuna.Study) -> list[Row]:
     return [{"rank": rank, **_trial_row(trial, varying)} for rank, trial in enumerate(ranked, start=1)]
 
 
+def status_of(trial: FrozenTrial) -> str:
+    """What became of a trial so far, in one word or two."""
+    return "at rung" if is_waiting(trial) else STATUS[trial.state]
+
+
 def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
-    curve, cost = curve_of(trial), cost_of(trial)
+    last, cost, values, params = last_report(trial), cost_of(trial), trial.intermediate_values, trial.params
     return {
         "trial": trial.number,
-        "status": "at rung" if is_waiting(trial) else STATUS[trial.state],
-        "score": round(_score(trial), 4) if trial.intermediate_values else None,
-        "accuracy": round(curve[-1].accuracy, 4) if curve else None,
+        "status": status_of(trial),
+        "score": rounded(_score(trial)) if values else None,
+        "accuracy": rounded(last.accuracy) if last else None,
         "epoch": _epoch(trial),
-        **{name: short(trial.params.get(name)) for name in varying},
-        "seconds": round(curve[-1].total_seconds, 1) if curve else None,
-        "parameters": cost.parameters if cost else curve[-1].parameters if curve else None,
+        "best_score": rounded(max(values.values())) if values else None,
+        "best_epoch": max(values, key=values.__getitem__) if values else None,
+        **{name: short(params.get(name)) for name in varying},
+        "seconds": round(last.total_seconds, 1) if last else None,
+        "parameters": cost.parameters if cost else last.parameters if last else None,
         **shipped(cost),
         "reason": trial.user_attrs.get("reason", ""),
     }
 
 
-def describe_trial(study: optuna.Study, number: int) -> str:
+def describe_trial(study: Recorded, number: int) -> str:
     """What was chosen for a trial, in words."""
     params = study.get_trials(deepcopy=False)[number].params
     return ", ".join(f"{name} {short(params[name])}" for name in TrialConfig.model_fields if name in params)
@@ -56,9 +63,11 @@ def shipped(cost: ArchitectureCost | None) -> dict[str, Any]:
 
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
     """Hyperparameters that differ between trials, in `TrialConfig`'s order, the model first of all."""
-    seen = {name for trial in trials for name in trial.params}
-    values = {name: {repr(t.params[name]) for t in trials if name in t.params} for name in seen}
-    return [n for n in TrialConfig.model_fields if n == "model" or len(values.get(n, ())) > 1]
+    seen: dict[str, set[Any]] = {}
+    for trial in trials:
+        for name, value in trial.params.items():
+            seen.setdefault(name, set()).add(value)
+    return [n for n in TrialConfig.model_fields if n == "model" or len(seen.get(n, ())) > 1]
 
 
 def _epoch(trial: FrozenTrial) -> int:

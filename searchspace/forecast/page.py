@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from searchspace.boards.table import Row, print_table
+from searchspace.boards.table import Row
+from searchspace.boards.terminal import print_table
 from searchspace.forecast.forecast import Forecast, in_units
 from searchspace.forecast.probing import Measured
 from searchspace.spec import SearchSpec

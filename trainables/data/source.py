@@ -1,6 +1,5 @@
 """Where images come from: one record a source, and the one function that finds the source a name or path means."""
 
-import difflib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from trainables.data import cifar, digits, fashion, folder, parquet
 from trainables.data.part import RawSet
 from trainables.errors import UserError
+from trainables.nearest import suggest
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,9 @@ def open_source(origin: str) -> RawSet:
         return SOURCES[origin].open(cache_folder() / "downloads")
     path = Path(origin).expanduser()
     if not path.exists():
-        near = difflib.get_close_matches(origin, SOURCES, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(SOURCES)
         raise UserError(
-            f"--data {origin!r}: neither a known data set ({', '.join(SOURCES)}) nor an existing folder{hint}"
+            f"--data {origin!r}: neither a known data set ({known}) nor an existing folder{suggest(origin, SOURCES)}"
         )
     if not path.is_dir():
         raise UserError(f"--data {origin!r}: is a file; give the folder that holds the images or parquet files")

@@ -1,6 +1,5 @@
 """The models by name, and what can be said of a name before anything heavy is imported."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from trainables.config import TrialConfig
 from trainables.errors import UserError
 from trainables.models import lite0
+from trainables.nearest import suggest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -68,12 +68,11 @@ def check_model(name: str) -> None:
     """Raise `UserError` unless `name` is a registered model, a timm name or `torchvision/NAME`."""
     if name in MODELS or name == lite0.NAME:
         return
-    from trainables.models.pretrained import is_known
+    from trainables.models.pretrained import is_known, known_names
 
     if is_known(name):
         return
-    near = difflib.get_close_matches(name, [*MODELS, lite0.NAME], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = suggest(name, [*MODELS, lite0.NAME, *known_names()])
     raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
 
 

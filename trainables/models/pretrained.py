@@ -29,6 +29,14 @@ def is_known(name: str) -> bool:
     return bool(is_model(name))
 
 
+def known_names() -> list[str]:
+    """Of all architectures that timm or torchvision has."""
+    import timm
+    from torchvision.models import list_models
+
+    return [*timm.list_models(), *(TORCHVISION + name for name in list_models())]
+
+
 @lru_cache(maxsize=2)
 def shared_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
     """`load_backbone`, one module for all callers: for backbones that stay frozen, whose weights nobody changes."""

@@ -1,0 +1,113 @@
+"""Two trials of a search, or two searches, side by side: what differs between them, and what came of it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from searchspace.boards.finalists import read_finalists
+from searchspace.boards.searches import search_row
+from searchspace.boards.table import Row, rounded, short
+from searchspace.boards.trials import shipped, status_of
+from searchspace.recorded import config_of, cost_of, curve_of, is_refused
+from searchspace.spec import load_facts, load_spec
+from searchspace.study import Recorded
+from trainables.errors import UserError
+from trainables.nearest import suggest
+
+Pair = tuple[str, str]
+EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""Epochs of two curves that are set side by side, where both have them."""
+
+
+def compare_trials(study: Recorded, names: Pair) -> list[Row]:
+    """What differs between two trials of a search; raises `UserError` where one was never trained."""
+    trials = {str(t.number): t for t in study.get_trials(deepcopy=False) if "config" in t.user_attrs}
+    known = {number: trial for number, trial in trials.items() if not is_refused(trial)}
+    for name in names:
+        if name not in known:
+            raise UserError(f"--compare {name!r}: no such trial; give two numbers of its {len(known)}, as boards do")
+    one, other = (_trial_facts(study, known[name]) for name in names)
+    return _side_by_side(names, one, other, always=("score", "best_epoch", "seconds"))
+
+
+def _trial_facts(study: Recorded, trial: FrozenTrial) -> dict[str, Any]:
+    curve = [report for report in curve_of(trial) if report.status != "failed"]
+    best = max(curve, key=lambda report: report.score, default=None)
+    scores = {finalist.name: finalist.score for finalist in read_finalists(study)}
+    return {
+        **{name: short(value) for name, value in config_of(trial).model_dump().items()},
+        "status": status_of(trial),
+        "reason": trial.user_attrs.get("reason", ""),
+        "epochs": len(curve),
+        **{f"score at epoch {r.epoch}": rounded(r.score) for r in curve if r.epoch in EPOCHS},
+        "best_epoch": best.epoch if best else None,
+        "best_score": rounded(best.score) if best else None,
+        "score": rounded(curve[-1].score) if curve else None,
+        "val_loss": rounded(curve[-1].val_loss) if curve else None,
+        "train_loss": rounded(curve[-1].train_loss) if curve else None,
+        "as finalist, fresh seeds": rounded(scores.get(str(trial.number))),
+        "seconds": round(curve[-1].total_seconds, 1) if curve else None,
+        "images_per_second": short(curve[-1].images_per_second) if curve else None,
+        "parameters": curve[-1].parameters if curve else None,
+        **shipped(cost_of(trial)),
+    }
+
+
+def compare_searches(results: Path, names: Pair) -> list[Row]:
+    """What differs between two searches under `results`; raises `UserError` where one is not there."""
+    known = [path.parent.name for path in sorted(results.glob("*/search.json"))]
+    for name in names:
+        if name not in known:
+            raise UserError(f"--compare {name!r}: no such search under {str(results)!r}{suggest(name, known)}")
+    one, other = (_search_facts(results / name) for name in names)
+    return _side_by_side(names, one, other, always=("data", "metric", "winner_val", "test_score", "seconds"))
+
+
+def warn_of(results: Path, names: Pair) -> list[str]:
+    """Why two searches' scores say nothing of each other."""
+    facts = [load_facts(results / name) for name in names]
+    prints = [fact.get("data", {}).get("fingerprint") for fact in facts]
+    metrics = [load_spec(results / name).metric for name in names]
+    differ = {"data (fingerprints)": prints, "metrics": metrics}
+    return [
+        f"NOT COMPARABLE: their {what} differ: {one} and {other}"
+        for what, (one, other) in differ.items()
+        if one != other
+    ]
+
+
+def _search_facts(folder: Path) -> dict[str, Any]:
+    spec, facts = load_spec(folder), load_facts(folder)
+    options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric"})
+    card = folder / "winner" / "model.json"
+    config = json.loads(card.read_bytes()).get("config", {}) if card.is_file() else {}
+    return {
+        "data": spec.data,
+        "fingerprint": facts.get("data", {}).get("fingerprint"),
+        "metric": spec.metric,
+        **{name: _plain(value) for name, value in options.items()},
+        "machine": _plain(facts.get("machine")),
+        "gangs": _plain(facts.get("gangs")),
+        "commit": facts.get("git_commit"),
+        **{f"version of {name}": version for name, version in facts.get("versions", {}).items()},
+        **{f"winner's {name}": short(value) for name, value in config.items()},
+        **{name: value for name, value in search_row(folder).items() if name not in {"search", "data", "metric"}},
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _side_by_side(names: Pair, one: Row, other: Row, always: tuple[str, ...]) -> list[Row]:
+    """A row for each fact that differs, or is `always` wanted."""
+    return [
+        {"what": what, names[0]: one.get(what), names[1]: other.get(what)}
+        for what in dict.fromkeys([*one, *other])
+        if one.get(what) != other.get(what) or (what in always and one.get(what) is not None)
+    ]

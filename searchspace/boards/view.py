@@ -1,0 +1,74 @@
+"""Which rows and columns of a board are wanted."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from searchspace.boards.table import Format, Row, check_columns, sort_rows
+from searchspace.options import Option
+from searchspace.spec import Names
+from trainables.config import Frozen
+from trainables.errors import UserError
+from trainables.nearest import suggest
+
+FORM, ROWS = "How to show it", "Which rows and columns"
+
+
+class Printing(Frozen):
+    """How rows are written."""
+
+    form: Annotated[Format, Option(FORM, "--format")] = "table"
+    """How it is written."""
+
+
+class View(Frozen):
+    """What was asked to be seen."""
+
+    where: Annotated[str, Option(ROWS, metavar="CONDITION")] = ""
+    """Only rows of which this holds, such as 'score > 0.9'."""
+    columns: Annotated[Names, Option(ROWS, kind=str, metavar="A,B,C")] = ()
+    """Only these columns. Default: what matters and fits; csv, json, md and html have all."""
+    sort: Annotated[str, Option(ROWS, metavar="COLUMN")] = ""
+    """Sort by it, scores from the highest down."""
+    top: Annotated[int | None, Option(ROWS, metavar="N")] = Field(None, ge=0)
+    """The first N rows; 0 is all. Default: 10 in a table, else all."""
+
+    def of(self, rows: Sequence[Row]) -> list[Row]:
+        """What is wanted of `rows`; raises `UserError` naming a column that is none, or a wrong condition."""
+        check_columns("--columns", rows, self.columns)
+        found = where(rows, self.where) if self.where else list(rows)
+        if self.sort:
+            check_columns("--sort", rows, [self.sort])
+            found = sort_rows(found, self.sort)
+        found = found[: self.top or None]
+        return [{name: row[name] for name in self.columns} for row in found] if self.columns else found
+
+
+def where(rows: Sequence[Row], condition: str) -> list[Row]:
+    """Rows for which `condition` holds; raises `UserError` where it is no condition on their columns.
+
+    It is an expression of whoever typed it, of which pandas evaluates names, comparisons and methods of columns
+    (`model.str.startswith("res")`); `@` finds nothing. What rows hold is never evaluated.
+    """
+    import pandas as pd
+    from pandas.errors import UndefinedVariableError
+
+    frame = pd.DataFrame([dict(row) for row in rows])
+    columns = ", ".join(frame.columns)
+    try:
+        kept = frame.eval(condition, engine="python", local_dict={}, global_dict={})
+        if not (isinstance(kept, pd.Series) and kept.dtype == bool):
+            raise TypeError("neither true nor false")
+    except UndefinedVariableError as error:
+        name = str(error).split("'")[1]
+        raise UserError(
+            f"--where {condition!r}: {name!r} is no column; there are {columns}{suggest(name, frame.columns)}"
+        ) from error
+    except Exception as error:  # pandas and Python's parser raise most kinds
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(
+            f"--where {condition!r}: is no condition such as 'score > 0.9 and status == \"complete\"' ({said}); "
+            f"columns are {columns}"
+        ) from error
+    return [row for row, true in zip(rows, kept, strict=True) if true]
