@@ -109,6 +109,7 @@ def prepared(spec: SearchSpec, say: Say) -> Iterator[Ready]:
 def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resumed: bool, held: ExitStack) -> Outcome:
     """Everything that a cluster is needed for, and what follows."""
     from searchspace.forecast.live import Foresight
+    from searchspace.report.page import try_report
     from searchspace.study import STORAGE, flush_study, whole_url
     from searchspace.tracking import tracked
 
@@ -135,6 +136,7 @@ def _carry_through(spec: SearchSpec, plan: Plan, gate: Gate, clock: Clock, resum
         clock.say("exporting the winner to ONNX")
         shipped = export_winner(spec.folder)
         forecasts = foresight.close()
+        try_report(spec.folder, study, clock.say)
         put_finished(study, spec.trials)
         flush_study(study)
     return Outcome(study, metrics, shipped, forecasts)
