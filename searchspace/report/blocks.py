@@ -13,6 +13,9 @@ LONGEST = 40
 LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 """Above a figure, where it grows without covering anything."""
 
+NUMBERS = {"rank", "trial"}
+"""Columns whose numbers are names."""
+
 
 class MissingError(Exception):
     """A section cannot be drawn, and this is why, in one line."""
@@ -69,7 +72,7 @@ class Table:
             return "yes" if value else "no"
         if isinstance(value, float):
             return f"{value:.{self.decimals[column]}f}" if column in self.decimals else f"{value:g}"
-        return f"{value:,}" if isinstance(value, int) else printable(str(value))
+        return f"{value:,}" if isinstance(value, int) and column not in NUMBERS else printable(str(value))
 
 
 def _is_number(value: Any) -> bool:

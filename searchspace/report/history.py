@@ -43,7 +43,7 @@ def optimisation(material: Material) -> Iterator[Block]:
     failed = sum(trial.state == TrialState.FAIL for trial in material.trials)
     rungs = ", ".join(map(str, material.rungs)) or "none"
     said = f"Rungs, where trials are compared and most are held back: {rungs} of {material.spec.max_epochs} epochs."
-    yield Note(said + (f" {failed:,} trials failed." if failed else "") + cut)
+    yield Note(said + (f" Failed trials: {failed:,}." if failed else "") + cut)
 
 
 def curves(material: Material) -> Iterator[Block]:

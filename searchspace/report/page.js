@@ -60,7 +60,11 @@
     if (head) sort(head);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
-  addEventListener("beforeprint", () => draw(PRINTED));
-  addEventListener("afterprint", () => draw());
+  for (const [event, width] of [["beforeprint", PRINTED], ["afterprint", undefined]]) {
+    addEventListener(event, () => {
+      document.documentElement.classList.toggle("printed", Boolean(width)); // paper is white, by night too
+      draw(width);
+    });
+  }
   draw();
 })();

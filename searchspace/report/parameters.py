@@ -20,6 +20,8 @@ from trainables.config import TrialConfig
 
 LEAST = 10
 """Trials from which on importances say something."""
+MOST_TRIALS = 300
+"""Trials that importances are computed from, as fANOVA takes time by their square."""
 MOST_LINES = 400
 """Trials in the parallel coordinates."""
 SHADES = 5
@@ -41,7 +43,7 @@ class Comparable:
     @property
     def words(self) -> str:
         """Which trials these are."""
-        return f"{len(self.trials):,} trials of {self.model}, by their validation score after {self.epoch} epochs"
+        return f"{len(self.trials):,} trials of {self.model}, by their validation score at epoch {self.epoch}"
 
 
 def comparable(material: Material) -> Comparable:
@@ -49,7 +51,7 @@ def comparable(material: Material) -> Comparable:
     epoch = material.spec.grace_epochs
     there = [trial for trial in material.trials if epoch in trial.intermediate_values]
     if len(there) < 2:
-        raise MissingError(f"Fewer than 2 trials have been trained for {epoch} epochs.")
+        raise MissingError(f"Fewer than 2 trials have come to epoch {epoch}.")
     models = {trial.number: config_of(trial).model for trial in there}
     names = list(models.values())
     model = next((c.model for c in material.configs.values() if c.model in names), max(names, key=names.count))
@@ -82,23 +84,31 @@ def importances(material: Material) -> Iterator[Block]:
         "yaxis": {"automargin": True, "type": "category"}, "bargap": 0.35,
     }  # fmt: skip
     yield Figure("importances", "Importance of each hyperparameter", [trace], layout)
+    few = f", {MOST_TRIALS} of them, evenly by number" if len(found.trials) > MOST_TRIALS else ""
     yield Note(
-        f"Optuna's fANOVA over {found.words}. It says what mattered within the ranges searched, not which value is "
-        "best; the sampler looked more often where scores were good."
+        f"Optuna's fANOVA over {found.words}{few}. It says what mattered within the ranges searched, not which value "
+        "is best; the sampler looked more often where scores were good."
     )
 
 
 def _fanova(found: Comparable) -> dict[str, float]:
     study = optuna.create_study(direction="maximize")
+    few = _evenly(len(found.trials), MOST_TRIALS)
     study.add_trials([
         create_trial(
-            state=TrialState.COMPLETE, value=score, params={n: trial.params[n] for n in found.distributions},
-            distributions=found.distributions,
+            state=TrialState.COMPLETE, value=found.scores[index], distributions=found.distributions,
+            params={name: found.trials[index].params[name] for name in found.distributions},
         )
-        for trial, score in zip(found.trials, found.scores, strict=True)
+        for index in few
     ])  # fmt: skip
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return optuna.importance.get_param_importances(study, evaluator=evaluator)
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """At most so many of `count` places, evenly."""
+    places: list[int] = np.unique(np.linspace(0, count - 1, min(most, count)).astype(int)).tolist()
+    return places
 
 
 def parallel(material: Material) -> Iterator[Block]:
@@ -107,7 +117,7 @@ def parallel(material: Material) -> Iterator[Block]:
     scales = [Scale.of(name, found) for name in found.distributions]
     scales.append(Scale.of_scores(found))
     order = sorted(range(len(found.trials)), key=lambda i: found.scores[i])
-    drawn = [order[place] for place in np.unique(np.linspace(0, len(order) - 1, MOST_LINES).astype(int))]
+    drawn = [order[place] for place in _evenly(len(order), MOST_LINES)]
     groups = _groups(drawn, found.scores)
     traces = [_lines(found, scales, group, shade + SHADES - len(groups)) for shade, group in enumerate(groups)]
     traces += [
