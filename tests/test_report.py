@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
-from searchspace.report.blocks import Table, label
+from searchspace.report.answer import answer
+from searchspace.report.blocks import Code, Table, label
 from searchspace.report.history import MOST_CURVES
 from searchspace.report.images import png
 from searchspace.report.material import Predictions, gather
@@ -173,6 +174,20 @@ def test_the_reliability_diagram_is_the_calibration_error(made):
     assert [x.tolist() for x in reliability(perfect)] == [[1.0], [1.0], [1]]
 
 
+def test_an_ensemble_shows_what_each_member_was_trained_on(made, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    for place in (0, 1):
+        (folder / "winner" / "members" / str(place)).mkdir(parents=True)
+        shutil.copy(folder / "winner" / "augmented.png", folder / "winner" / "members" / str(place))
+    material = gather(folder)
+    both = material.finalists[0].model_copy(update={"members": (3, 0)})
+    material.__dict__["finalists"] = (both,)
+    note, _, other, _ = draw(next(s for s in SECTIONS if s.anchor == "augmented"), material).blocks
+    assert [note.text[:8], other.text[:8]] == ["Trial 3:", "Trial 0:"], "in the order of its members"
+    assert answer(material).headline == "The winner is an ensemble: convnet"
+
+
 def test_of_very_many_classes_those_with_most_errors_are_shown(made):
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(60), 5)
@@ -258,3 +273,10 @@ def test_a_real_search_leaves_a_report_with_every_section(searched):
     found = spans(gather(folder))
     assert found
     assert {span.slot for span in found} <= {0, 1}
+    (code,) = (block.text for block in answer(gather(folder)).blocks if isinstance(block, Code))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder / "winner", capture_output=True, text=True, check=True
+    )
+    name, probability = done.stdout.split()
+    assert name in gather(folder).data.classes
+    assert 1 / 3 <= float(probability) <= 1

@@ -56,7 +56,7 @@ def answer(material: Material) -> Answer:
 def _so_far(material: Material) -> Answer:
     over = sum(trial.state.is_finished() for trial in material.trials)
     complete = [t for t in material.trials if t.state == TrialState.COMPLETE and t.value is not None]
-    tiles = [Tile(f"{over:,}", "trials are over", f"of {material.spec.trials:,}")]
+    tiles = [Tile(f"{over:,}", "trials are over", f"of {material.spec.trials:,}; {len(material.trials):,} have begun")]
     if complete:
         best = max(complete, key=lambda trial: trial.value or 0.0)
         words, score = METRICS[material.spec.metric].words, say_score(material.spec.metric, best.value or 0.0)
@@ -111,15 +111,15 @@ def _use(material: Material) -> Iterator[Block]:
         classes = 'classes = json.load(open("model.json"))["data"]["classes"]'
     image = f"{data.height} x {data.width} {'grey' if data.channels == 1 else 'RGB'}"
     yield Note(
-        f"How to use it: winner/{ONNX} takes raw {image} images and does everything else itself; it needs "
-        "onnxruntime and nothing of this project."
+        f"How to use it: winner/{ONNX} takes raw {image} images. It needs onnxruntime, and nothing of this project."
     )
     yield Code(
         ("import json\n\n" if len(data.classes) > MOST_NAMES else "") + "import numpy as np\nimport onnxruntime\n\n"
         f'session = onnxruntime.InferenceSession("{ONNX}")\n'
-        f"images = np.zeros((1, {data.channels}, {data.height}, {data.width}), np.uint8)  "
-        "# any number of them: n x channels x height x width\n"
+        "# any number of images: n x channels x height x width\n"
+        f"images = np.zeros((1, {data.channels}, {data.height}, {data.width}), np.uint8)\n"
         '(probabilities,) = session.run(None, {"images": images})\n'
         f"{classes}\n"
-        "print(classes[probabilities[0].argmax()], probabilities[0].max())"
+        "best = probabilities[0].argmax()\n"
+        "print(classes[best], probabilities[0, best])"
     )

@@ -26,12 +26,14 @@ def optimisation(material: Material) -> Iterator[Block]:
         raise MissingError("No trial has finished an epoch.")
     complete = [trial for trial in scored if trial.state == TrialState.COMPLETE]
     traces = [
-        _dots(f"stopped at epoch {epoch}", found, f"var(--ramp-{min(index, 3)})")
+        _dots(f"held back at epoch {epoch}", found, f"var(--ramp-{min(index, 3)})")
         for index, epoch in enumerate(sorted({_epoch(t) for t in scored if _is_stopped(t)}))
         if (found := [t for t in scored if _is_stopped(t) and _epoch(t) == epoch])
     ]
-    others = [t for t in scored if not _is_stopped(t) and t.state != TrialState.COMPLETE]
-    traces += [_dots("failed, or not over", others, "var(--bad)", "x")] if others else []
+    failed = [trial for trial in scored if trial.state == TrialState.FAIL]
+    running = [trial for trial in scored if trial.state == TrialState.RUNNING and not _is_stopped(trial)]
+    traces += [_dots("failed", failed, "var(--bad)", "x")] if failed else []
+    traces += [_dots("running", running, "var(--best)", "circle-open")] if running else []
     if complete:
         traces += [_dots("full length", complete, "var(--accent)"), _best(complete)]
     shown, cut = _window([_last(trial) for trial in scored])
@@ -40,10 +42,10 @@ def optimisation(material: Material) -> Iterator[Block]:
         "legend": LEGEND,
     }  # fmt: skip
     yield Figure("history", "Last validation score of each trial, by its number", traces, layout)
-    failed = sum(trial.state == TrialState.FAIL for trial in material.trials)
+    lost = sum(trial.state == TrialState.FAIL for trial in material.trials)
     rungs = ", ".join(map(str, material.rungs)) or "none"
     said = f"Rungs, where trials are compared and most are held back: {rungs} of {material.spec.max_epochs} epochs."
-    yield Note(said + (f" Failed trials: {failed:,}." if failed else "") + cut)
+    yield Note(said + (f" Failed trials: {lost:,}." if lost else "") + cut)
 
 
 def curves(material: Material) -> Iterator[Block]:

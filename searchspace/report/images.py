@@ -43,7 +43,7 @@ def mistakes(material: Material) -> Iterator[Block]:
 
 def uncertain(material: Material) -> Iterator[Block]:
     """Answers, right or wrong, whose class is least ahead of the next."""
-    two = np.sort(material.predictions.probabilities, axis=1)[:, -2:]
+    two = np.partition(material.predictions.probabilities, -2, axis=1)[:, -2:]
     least = np.argsort(two[:, 1] - two[:, 0], kind="stable")[:MOST]
     yield Note("The answers, right or wrong, whose class has the smallest lead over the next.")
     yield Pictures(_pictures(material, least))

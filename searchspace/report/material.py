@@ -106,7 +106,8 @@ class Material:
     def configs(self) -> dict[int, TrialConfig]:
         """The winner's configuration by its trial's number; an ensemble has one a member."""
         members = self.finalists[0].members if self.finalists else ()
-        return {trial.number: config_of(trial) for trial in self.trials if trial.number in members}
+        trials = {trial.number: trial for trial in self.trials}
+        return {number: config_of(trials[number]) for number in members}
 
     @cached_property
     def metrics(self) -> TestMetrics | None:

@@ -163,7 +163,7 @@ class Scale:
         if isinstance(distribution, CategoricalDistribution):
             choices = distribution.choices
             places = {repr(c): i / max(1, len(choices) - 1) for i, c in enumerate(choices)}
-            marks = [(places[repr(c)], str(c)) for c in choices]
+            marks = [(places[repr(c)], ("no", "yes")[c] if isinstance(c, bool) else str(c)) for c in choices]
             return cls(name, [places[repr(value)] for value in values], marks)
         bend = np.log if getattr(distribution, "log", False) else np.asarray
         return cls(name, *_spread(values, bend))

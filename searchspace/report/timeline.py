@@ -15,6 +15,7 @@ COLOURS = {
     TrialState.COMPLETE: "var(--accent)", TrialState.PRUNED: "var(--ramp-1)", TrialState.FAIL: "var(--bad)",
     TrialState.RUNNING: "var(--best)",
 }  # fmt: skip
+NAMES = STATUS | {TrialState.RUNNING: "not over"}
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def timeline(material: Material) -> Iterator[Block]:
     states = {trial.number: trial.state for trial in material.trials}
     traces = [
         {
-            "type": "bar", "orientation": "h", "name": STATUS[state], "marker": {"color": colour, "line": {"width": 0}},
+            "type": "bar", "orientation": "h", "name": NAMES[state], "marker": {"color": colour, "line": {"width": 0}},
             "y": [f"slot {span.slot}" for span in chosen], "width": 0.6,
             "base": [round((span.start - start) / size, 3) for span in chosen],
             "x": [round((span.end - span.start) / size, 4) for span in chosen],
