@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?= --trials 64
 
-.PHONY: search test test-all check audit bench clean
+.PHONY: search test test-all browser check audit bench clean
 
 search: .venv/installed
 	$(BIN)/python -m searchspace.run $(ARGS)
@@ -11,8 +11,11 @@ search: .venv/installed
 test: .venv/installed-dev check
 	$(BIN)/python -m pytest -m "not slow and not gpu and not cluster and not browser"
 
-test-all: .venv/installed-dev check
+test-all: .venv/installed-dev check browser
 	$(BIN)/python -m pytest -m "not gpu"
+
+browser:
+	command -v chromium && command -v chromedriver || apt-get install -y chromium chromium-driver
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

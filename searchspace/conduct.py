@@ -1,48 +1,32 @@
 """Conducting a search: begun, or taken up where it stands, through to its winner, whatever is lost on the way."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from searchspace import preflight
 from searchspace.afresh import begin_afresh
+from searchspace.begin import begin, take_up
 from searchspace.boards.table import to_text
-from searchspace.boards.trials import describe_trial, rank_trials
+from searchspace.boards.trials import rank_trials
 from searchspace.cluster import connected, losses_told
-from searchspace.doubtful import describe_skipped, keep_lists
+from searchspace.doubtful import keep_lists
 from searchspace.export import Shipped, export_winner
-from searchspace.feasible import check_limits
-from searchspace.gate import Gate
 from searchspace.interruption import Interruption, LostError
 from searchspace.lock import locked
-from searchspace.plan import Plan, gangs, make_plan
-from searchspace.progress.account import Account, to_all
+from searchspace.phases import UnderWay, search_and_prove
+from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
-from searchspace.proof.page import write_page
 from searchspace.record import gather_facts
-from searchspace.resume import (
-    check_same_data,
-    how_to_resume,
-    is_done,
-    put_finished,
-    record_resumption,
-    resume_arguments,
-)
-from searchspace.spaces import default_space, default_trials, is_unbalanced
-from searchspace.spec import SearchSpec, extend_record, save_record
+from searchspace.resume import check_same_data, how_to_resume, put_finished, resume_arguments
+from searchspace.spec import SearchSpec, save_record
 
 if TYPE_CHECKING:
     import optuna
 
     from searchspace.forecast.live import Foresight
-    from searchspace.searcher import Surroundings
-    from trainables.data.summary import DataSummary
-    from trainables.gang import GangPool
     from trainables.metrics import TestMetrics
 
-Say = Callable[[str], None]
 CHATTER = "search.log"
 """File of what Ray and other libraries have to say."""
 
@@ -58,28 +42,6 @@ class Outcome:
     """The exported winner."""
     forecasts: list[str]
     """A line on each forecast that was made."""
-
-
-@dataclass(frozen=True)
-class Ready:
-    """What is there before any worker starts."""
-
-    data: "DataSummary"
-    gate: Gate
-    plan: Callable[[Mapping[str, float]], Plan]
-    """From the cluster's resources to the plan; made once."""
-
-
-@dataclass(frozen=True)
-class UnderWay:
-    """What is there once the cluster is."""
-
-    spec: SearchSpec
-    plan: Plan
-    gate: Gate
-    clock: Clock
-    interruption: Interruption
-    """Entered."""
 
 
 def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
@@ -105,33 +67,9 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             return _carry_through(under_way, resumed, held)
 
 
-@contextmanager
-def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
-    """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
-    from trainables.data.store import prepare
-
-    data = prepare(spec.data, clock, spec.on_bad_image)
-    clock.say(describe_data(data))
-    if data.skipped:
-        clock.say(describe_skipped(data))
-    made: list[Plan] = []
-
-    def plan(resources: Mapping[str, float]) -> Plan:
-        if not made:
-            made.append(make_plan(spec, data, resources, clock.say, gate.latencies))
-            check_limits(gate, spec, made[0].space, made[0].task, clock.say)
-        return made[0]
-
-    with Gate(spec, data) as gate:
-        if not spec.address:
-            plan(preflight.local_resources())
-        yield Ready(data, gate, plan)
-
-
 def _carry_through(under_way: UnderWay, resumed: bool, held: ExitStack) -> Outcome:
     """Everything that a cluster is needed for, and what follows."""
     from searchspace.forecast.live import Foresight
-    from searchspace.study import STORAGE, flush_study, whole_url
     from searchspace.tracking.beside import tracked
 
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
@@ -140,120 +78,44 @@ def _carry_through(under_way: UnderWay, resumed: bool, held: ExitStack) -> Outco
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at it needs it
         keep_lists(plan.data, spec.folder)
     clock.keep_chatter(spec.folder / CHATTER)
-    study = _take_up(spec, plan) if resumed else _begin(spec, plan)
+    study = take_up(spec, plan) if resumed else begin(spec, plan)
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec, clock.say):
-        try:
-            with losses_told():
-                metrics = _search_and_prove(under_way, study, foresight)
-        except LostError as error:
-            under_way.interruption.check()
-            flush_study(study)
-            clock.say(f"warning: lost {error}; going on from what is recorded")
-            secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
-            clock.close()
-            begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
-        finally:
-            flush_study(study)  # others read it from here on
-        (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
-        clock.say("exporting the winner to ONNX")
-        clock.step("export", 0, 0)
-        shipped = export_winner(spec.folder)
-        forecasts = foresight.close()
-        put_finished(study, spec.trials)
+        return _conclude(under_way, study, foresight, _survive(under_way, study, foresight))
+
+
+def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
+    """Search and prove; when the cluster is lost on the way, the command begins afresh."""
+    from searchspace.study import STORAGE, flush_study, whole_url
+
+    spec, clock = under_way.spec, under_way.clock
+    try:
+        with losses_told():
+            return search_and_prove(under_way, study, foresight)
+    except LostError as error:
+        under_way.interruption.check()
         flush_study(study)
+        clock.say(f"warning: lost {error}; going on from what is recorded")
+        secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
+        clock.close()
+        begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
+    finally:
+        flush_study(study)  # others read it from here on
+
+
+def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight", metrics: "TestMetrics") -> Outcome:
+    """What follows the winner's test, and needs no gangs: boards, export, forecasts, report."""
+    from searchspace.report.page import try_report
+    from searchspace.study import flush_study
+
+    spec, clock = under_way.spec, under_way.clock
+    (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
+    clock.say("exporting the winner to ONNX")
+    clock.step("export", 0, 0)
+    shipped = export_winner(spec.folder)
+    forecasts = foresight.close()
+    clock.step("report", 0, 0)
+    try_report(spec.folder, study, clock.say)
+    put_finished(study, spec.trials)
+    flush_study(study)
     return Outcome(study, metrics, shipped, forecasts)
-
-
-def _begin(spec: SearchSpec, plan: Plan) -> "optuna.Study":
-    """A new study, its first trials waiting in it: the best of earlier searches, then the models' defaults."""
-    from searchspace.sampling.samplers import make_sampler
-    from searchspace.sampling.warm_start import earlier_starts, earlier_trials
-    from searchspace.study import create_study
-
-    starts = earlier_starts(spec.warm_start, spec.pins)
-    if plan.space is default_space:
-        starts += default_trials(plan.task, spec.pins)
-    earlier = earlier_trials(spec, plan.data.fingerprint)
-    study = create_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
-    for values in starts[: spec.trials]:
-        study.enqueue_trial(values)
-    return study
-
-
-def _take_up(spec: SearchSpec, plan: Plan) -> "optuna.Study":
-    """The study of a search that was begun, as it stands."""
-    from searchspace.proof.winner import put_aside
-    from searchspace.sampling.samplers import make_sampler
-    from searchspace.sampling.warm_start import earlier_trials
-    from searchspace.study import continue_study
-
-    record_resumption(spec)
-    earlier = earlier_trials(spec, plan.data.fingerprint)
-    study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
-    if not is_done(study, spec.trials):
-        put_aside(spec, study)
-    return study
-
-
-def _search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
-    """Everything that needs gangs."""
-    from searchspace.proof.finals import run_finals
-    from searchspace.proof.winner import evaluate_winner, retrain_winner
-    from searchspace.searcher import Surroundings
-
-    spec, plan, clock, interruption = under_way.spec, under_way.plan, under_way.clock, under_way.interruption
-    account = Account(spec, plan.shape.slots, clock)
-    account.look_back(rank_trials(study))
-    account.left, account.describe = foresight.left, partial(describe_trial, study)
-    follower = clock.follow(account)
-    with gangs(plan, spec.folder, to_all(follower.warm, foresight.warm), interruption) as pool:
-        foresight.look_back()
-        stop, reach = interruption.is_asked, pool.is_reachable
-        around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach)
-        _search(under_way, study, pool, around)
-        interruption.check()
-        foresight.mark("search")
-        clock.conclude()
-        clock.say(account.in_words())
-        _say_audit(study, clock.say)
-        extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
-        winner = run_finals(spec, study, pool, clock)[0]
-        retrain_winner(spec, study, winner, pool, clock)
-        foresight.mark("finals")
-        interruption.check()
-        clock.say("the test split is opened, once")
-        clock.step("test", 0, 0)
-        metrics = evaluate_winner(spec, plan.data.classes, pool)
-    write_page(spec, study, metrics)
-    return metrics
-
-
-def _search(under_way: UnderWay, study: "optuna.Study", pool: "GangPool", around: "Surroundings") -> None:
-    from searchspace.asking import Asker
-    from searchspace.search import run_search
-    from searchspace.searcher import StudySearcher
-
-    spec, plan = under_way.spec, under_way.plan
-    rule = plan.new_rule()
-    asker = Asker(study, plan.space, plan.task, spec, under_way.gate)
-    run_search(spec, StudySearcher(study, asker, rule, spec, around), rule, pool)
-
-
-def _say_audit(study: "optuna.Study", say: Say) -> None:
-    from searchspace.proof.audit import read_audit
-
-    if audit := read_audit(study):
-        say(audit.in_words())
-
-
-def describe_data(data: "DataSummary") -> str:
-    """One line on the data, and what to know of its splits."""
-    leaked = f"; {data.leaked:,} images occur in two splits (leaked-images.csv)" if data.leaked else ""
-    fewest, most = min(data.counts, default=0), max(data.counts, default=0)
-    uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
-    shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"
-    return (
-        f"{data.name}: {len(data.classes)} classes, {shape}, "
-        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){leaked}{uneven}"
-    )

@@ -1,6 +1,7 @@
 """What the study keeps of each trial, and how it is read back."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 
 import optuna
@@ -29,13 +30,18 @@ class Told(Frozen):
     """Its place among all that the search's early stopping heard."""
     report: EpochReport
     """What was reported."""
+    at: float | None = None
+    """When the search heard it, in seconds since 1970."""
+    slot: int | None = None
+    """The slot whose gang trained it; None where nobody says so."""
 
 
-def record_report(trial: optuna.Trial, order: int, report: EpochReport) -> None:
-    """Keep one epoch of a trial, or that it failed."""
+def record_report(trial: optuna.Trial, order: int, report: EpochReport, slot: int | None = None) -> None:
+    """Keep one epoch of a trial, or that it failed, and now as its time."""
     if report.status != "failed":
         trial.report(report.score, report.epoch)
-    trial.set_user_attr(_key(report), Told(order=order, report=report).model_dump_json())
+    told = Told(order=order, report=report, at=round(time.time(), 3), slot=slot)
+    trial.set_user_attr(_key(report), told.model_dump_json())
 
 
 def curve_attributes(curve: Sequence[EpochReport]) -> dict[str, str]:

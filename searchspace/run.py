@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
 from searchspace.boards.finalists import read_finalists
-from searchspace.conduct import conduct, prepared
+from searchspace.conduct import conduct
 from searchspace.export import describe as describe_export
 from searchspace.interruption import Interrupted
 from searchspace.leaderboard import print_board
 from searchspace.lock import locked
 from searchspace.options import with_options
 from searchspace.plan import gangs, make_plan
+from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
 from searchspace.progress.screen import open_clock
 from searchspace.proof.page import PAGE
 from searchspace.proof.wording import say_way
+from searchspace.report import REPORT
 from searchspace.resume import check_same_data, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_spec, make_spec, parse_record
@@ -114,7 +116,8 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
         + "\n".join(said)
-        + f"\npage: {shown(spec) / 'winner' / PAGE}\n"
+        + f"\nreport: {shown(spec) / REPORT}\n"
+        f"page: {shown(spec) / 'winner' / PAGE}\n"
         f"next: python -m searchspace.leaderboard {shown(spec)}"
     )
 

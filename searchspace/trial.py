@@ -35,6 +35,7 @@ class Trial(tune.Trainable):
             "epoch": report.epoch,
             "merit": report.merit,
             "report": report.model_dump_json(),
+            "slot": self.slot,
             "done": report.status != "running",
         }
 

@@ -29,6 +29,7 @@ LIGHT = (
     "stopping.registry", "stopping.simulate", "sampling.samplers",
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "proof.page",
+    "report.page",
 )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from searchspace.command import run_command
-from searchspace.conduct import describe_data
 from searchspace.doubtful import describe_skipped, keep_lists, tell_doubtful
+from searchspace.preparation import describe_data
 from searchspace.run import main
 from tests.conftest import write_images
 from tests.test_data import encoded

@@ -7,7 +7,7 @@ import optuna
 import pytest
 import torch
 
-from searchspace.conduct import describe_data
+from searchspace.preparation import describe_data
 from searchspace.spaces import Task, default_space, default_trials, draw_config
 from trainables.batches import Batches, class_weights
 from trainables.config import Assignment, TrialConfig

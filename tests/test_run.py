@@ -26,7 +26,8 @@ def test_a_search_leaves_everything_it_promises(searched):
     folder, said = searched
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     assert names >= {
-        "search.json", "search.log", "study.journal", "leaderboard.csv", "winner/model.json", "winner/README.md",
+        "search.json", "search.log", "study.journal", "report.html", "leaderboard.csv", "winner/model.json",
+        "winner/README.md",
         "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
         "winner/parity.json",
     }  # fmt: skip

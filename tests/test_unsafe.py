@@ -15,6 +15,7 @@ UNPACKING = {"extract", "extractall", "unpack_archive"}
 RUNNING = {"read_pickle", "load_from_checkpoint", "system", "popen", "unsafe_load", "full_load"}
 FIRST_FIXED = {
     "filelock": "3.20.3",  # CVE-2025-68146, CVE-2026-22701: links in the place of lock files
+    "jinja2": "3.1.6",  # CVE-2024-56201, CVE-2024-56326, CVE-2025-27516: templates of others, which none here are
     "mlflow": "3.13.0",  # CVE-2025-14279, CVE-2026-0545, CVE-2026-2614, CVE-2026-2652, CVE-2026-8147: its server
     "numpy": "1.22.0",  # CVE-2021-41495, CVE-2021-41496
     "onnx": "1.21.0",  # CVE-2024-5187, CVE-2025-51480, CVE-2026-27489, CVE-2026-34445, CVE-2026-34446: external data

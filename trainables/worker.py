@@ -26,6 +26,7 @@ from trainables.preemption import is_preempted
 from trainables.probe import probe
 from trainables.redaction import redact
 from trainables.shape import GangShape
+from trainables.sheet import write_sheet
 from trainables.timing import write_timing
 from trainables.train import TrialRun
 from trainables.weights import write_weights
@@ -167,6 +168,7 @@ class Post:
     def _leave_outcome(self, run: TrialRun, assignment: Assignment) -> None:
         if self.place.group.rank == 0 and assignment.kind == "winner":
             write_weights(Path(assignment.folder), assignment, run)
+            write_sheet(Path(assignment.folder), run)
         if self.place.group.rank == 0 and assignment.kind == "final":
             write_validation(Path(assignment.folder), run)
 

@@ -1,0 +1,39 @@
+"""The study that a search goes by: begun, or taken up as it stands."""
+
+import optuna
+
+from searchspace.plan import Plan
+from searchspace.resume import is_done, record_resumption
+from searchspace.spaces import default_space, default_trials
+from searchspace.spec import SearchSpec
+
+
+def begin(spec: SearchSpec, plan: Plan) -> optuna.Study:
+    """A new study, its first trials waiting in it: the best of earlier searches, then the models' defaults."""
+    from searchspace.sampling.samplers import make_sampler
+    from searchspace.sampling.warm_start import earlier_starts, earlier_trials
+    from searchspace.study import create_study
+
+    starts = earlier_starts(spec.warm_start, spec.pins)
+    if plan.space is default_space:
+        starts += default_trials(plan.task, spec.pins)
+    earlier = earlier_trials(spec, plan.data.fingerprint)
+    study = create_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
+    for values in starts[: spec.trials]:
+        study.enqueue_trial(values)
+    return study
+
+
+def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
+    """The study of a search that was begun, as it stands."""
+    from searchspace.proof.winner import put_aside
+    from searchspace.sampling.samplers import make_sampler
+    from searchspace.sampling.warm_start import earlier_trials
+    from searchspace.study import continue_study
+
+    record_resumption(spec)
+    earlier = earlier_trials(spec, plan.data.fingerprint)
+    study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
+    if not is_done(study, spec.trials):
+        put_aside(spec, study)
+    return study

@@ -1,0 +1,63 @@
+"""What is there before any worker starts: the data, limits that are known, and a plan; what is wrong is told here."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from searchspace import preflight
+from searchspace.doubtful import describe_skipped
+from searchspace.feasible import check_limits
+from searchspace.gate import Gate
+from searchspace.plan import Plan, make_plan
+from searchspace.progress.clock import Clock
+from searchspace.spaces import is_unbalanced
+from searchspace.spec import SearchSpec
+
+if TYPE_CHECKING:
+    from trainables.data.summary import DataSummary
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What is there before any worker starts."""
+
+    data: "DataSummary"
+    gate: Gate
+    plan: Callable[[Mapping[str, float]], Plan]
+    """From the cluster's resources to the plan; made once."""
+
+
+@contextmanager
+def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
+    """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
+    from trainables.data.store import prepare
+
+    data = prepare(spec.data, clock, spec.on_bad_image)
+    clock.say(describe_data(data))
+    if data.skipped:
+        clock.say(describe_skipped(data))
+    made: list[Plan] = []
+
+    def plan(resources: Mapping[str, float]) -> Plan:
+        if not made:
+            made.append(make_plan(spec, data, resources, clock.say, gate.latencies))
+            check_limits(gate, spec, made[0].space, made[0].task, clock.say)
+        return made[0]
+
+    with Gate(spec, data) as gate:
+        if not spec.address:
+            plan(preflight.local_resources())
+        yield Ready(data, gate, plan)
+
+
+def describe_data(data: "DataSummary") -> str:
+    """One line on the data, and what to know of its splits."""
+    leaked = f"; {data.leaked:,} images occur in two splits (leaked-images.csv)" if data.leaked else ""
+    fewest, most = min(data.counts, default=0), max(data.counts, default=0)
+    uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
+    shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"
+    return (
+        f"{data.name}: {len(data.classes)} classes, {shape}, "
+        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){leaked}{uneven}"
+    )

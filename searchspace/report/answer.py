@@ -1,0 +1,125 @@
+"""The answer: who won, how good it is, what it costs, and how to use it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from optuna.trial import TrialState
+
+from searchspace.export import ONNX
+from searchspace.forecast.forecast import in_units
+from searchspace.gate import broken_limits
+from searchspace.proof.wording import say_score, say_test, say_way, tell_doubts, tested
+from searchspace.report.blocks import Block, Code, Note, Table
+from searchspace.report.material import Material
+from trainables.metrics import TestMetrics
+from trainables.scores import METRICS
+
+MOST_NAMES = 20
+"""Classes whose names are written out in the example."""
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure that is read from afar."""
+
+    value: str
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The top of the page."""
+
+    headline: str
+    tiles: list[Tile]
+    sentences: list[str]
+    blocks: list[Block]
+
+
+def answer(material: Material) -> Answer:
+    """What is known by now: the winner, or how far the search is."""
+    if material.metrics is None:
+        return _so_far(material)
+    spec, winner = material.spec, material.finalists[0]
+    models = ", ".join(dict.fromkeys(config.model for config in material.configs.values()))
+    way = say_way(spec.metric, winner, material.metrics)
+    way = way.replace(" -> ", " → ")
+    sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *tell_doubts(spec.metric, material.finalists))]
+    if material.cost:
+        sentences += [f"The shipped model breaks a limit: {b}." for b in broken_limits(spec, material.cost)]
+    trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"
+    blocks = [_scores(material.metrics), *_use(material)]
+    return Answer(f"The winner is {trial}: {models}", list(_tiles(material, material.metrics)), sentences, blocks)
+
+
+def _so_far(material: Material) -> Answer:
+    over = sum(trial.state.is_finished() for trial in material.trials)
+    complete = [t for t in material.trials if t.state == TrialState.COMPLETE and t.value is not None]
+    tiles = [Tile(f"{over:,}", "trials are over", f"of {material.spec.trials:,}; {len(material.trials):,} have begun")]
+    if complete:
+        best = max(complete, key=lambda trial: trial.value or 0.0)
+        words, score = METRICS[material.spec.metric].words, say_score(material.spec.metric, best.value or 0.0)
+        tiles.append(Tile(score, f"validation {words}", f"trial {best.number}, the best at full length so far"))
+    sentence = "This search has not come to its end, or was cut off; sections that need a tested winner say so."
+    return Answer("There is no winner yet", tiles, [sentence], [])
+
+
+def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
+    spec = material.spec
+    _, low, high = (say_score("accuracy", value) for value in tested("accuracy", metrics))
+    note = f"95 % interval {low} to {high}; {metrics.count:,} images, opened once"
+    yield Tile(say_score("accuracy", metrics.accuracy), "test accuracy", note)
+    if spec.metric != "accuracy":
+        score, _, interval = say_test(spec.metric, metrics).partition(" (")
+        yield Tile(score, f"test {METRICS[spec.metric].words}", interval.rstrip(")"))
+    if cost := material.cost:
+        if cost.size_mb is not None:
+            yield Tile(f"{cost.size_mb:.3g} MB", "model size", f"{cost.parameters:,} parameters, ONNX")
+        if cost.latency_ms is not None:
+            machine = material.record.get("machine", {}).get("cpu", "this CPU")
+            yield Tile(f"{cost.latency_ms:.3g} ms", "latency", f"one raw image, one thread of {machine}")
+    took = material.record.get("took", {}).get("total")
+    note = f"{in_units(took)} from the command to the model" if took else ""
+    yield Tile(f"{len(material.trials):,}", "trials", note)
+
+
+def _scores(metrics: TestMetrics) -> Table:
+    rows = [
+        ("accuracy", metrics.accuracy, metrics.accuracy_low, metrics.accuracy_high),
+        ("balanced accuracy (mean recall)", metrics.recall_macro, metrics.recall_macro_low, metrics.recall_macro_high),
+        ("F1, mean over classes", metrics.f1_macro, metrics.f1_macro_low, metrics.f1_macro_high),
+        ("precision, mean over classes", metrics.precision_macro, None, None),
+        ("log loss, nats", metrics.log_loss, metrics.log_loss_low, metrics.log_loss_high),
+        ("calibration error", metrics.calibration_error, None, None),
+    ]
+    if metrics.top5 is not None:
+        rows.insert(1, ("top-5 accuracy", metrics.top5, None, None))
+    names = ("test metric", "value", "95 % from", "to")
+    digits = dict.fromkeys(names[1:], 4)
+    return Table([dict(zip(names, row, strict=True)) for row in rows], "Test metrics", digits)
+
+
+def _use(material: Material) -> Iterator[Block]:
+    """How to call the exported model, as it stands in `winner/`."""
+    if not (material.winner / ONNX).is_file():
+        yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
+        return
+    data = material.data
+    classes = f"classes = {list(data.classes)!r}"
+    if len(data.classes) > MOST_NAMES:
+        classes = 'classes = json.load(open("model.json"))["data"]["classes"]'
+    image = f"{data.height} x {data.width} {'grey' if data.channels == 1 else 'RGB'}"
+    yield Note(
+        f"How to use it: winner/{ONNX} takes raw {image} images. It needs onnxruntime, and nothing of this project."
+    )
+    yield Code(
+        ("import json\n\n" if len(data.classes) > MOST_NAMES else "") + "import numpy as np\nimport onnxruntime\n\n"
+        f'session = onnxruntime.InferenceSession("{ONNX}")\n'
+        "# any number of images: n x channels x height x width\n"
+        f"images = np.zeros((1, {data.channels}, {data.height}, {data.width}), np.uint8)\n"
+        '(probabilities,) = session.run(None, {"images": images})\n'
+        f"{classes}\n"
+        "best = probabilities[0].argmax()\n"
+        "print(classes[best], probabilities[0, best])"
+    )

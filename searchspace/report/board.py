@@ -1,0 +1,40 @@
+"""The boards: finalists and trials, as on the terminal."""
+
+from collections.abc import Iterator
+
+from searchspace.boards.finalists import costs_of, finalist_rows
+from searchspace.pareto import pareto_rows
+from searchspace.report.blocks import Block, MissingError, Note, Table
+from searchspace.report.material import Material
+from trainables.scores import METRICS
+
+MOST_ROWS = 500
+"""Trials on the board."""
+DECIMALS = {
+    "score": 4, "accuracy": 4, "search_score": 4, "deviation": 4, "drop": 4, "val_loss": 4, "seconds": 1,
+}  # fmt: skip
+
+PRINTED = (
+    "rank", "trial", "status", "score", "accuracy", "epoch", "model", "lr", "batch_size", "seconds", "parameters",
+    "latency_ms", "size_mb",
+)  # fmt: skip
+"""Columns of the trials that paper has room for."""
+
+
+def boards(material: Material) -> Iterator[Block]:
+    """Finalists, the front where latency counts, and trials; full-length ones stand above stopped ones."""
+    if not material.trials:
+        raise MissingError("No trial has begun.")
+    words = METRICS[material.spec.metric].words
+    if material.finalists:
+        rows = finalist_rows(material.spec.metric, material.finalists, costs_of(material.study))
+        yield Table(rows, f"Finalists, trained again from fresh seeds (validation {words})", DECIMALS, marked=[0])
+    if "latency" in material.spec.objectives:
+        rows = pareto_rows(material.study)
+        yield Table(rows, "Full-length trials that none is both better and quicker than", DECIMALS)
+    rows = [{name: row[name] for name in row if (name, words) != ("accuracy",) * 2} for row in material.rows]
+    if len(rows) > MOST_ROWS:
+        yield Note(f"The first {MOST_ROWS} of {len(rows):,} trials by rank; leaderboard.csv has all.")
+    marked = [index for index, row in enumerate(rows) if row["trial"] in material.configs]
+    aside = [name for name in rows[0] if name not in PRINTED]
+    yield Table(rows[:MOST_ROWS], f"Trials by validation {words}", DECIMALS, aside, marked)

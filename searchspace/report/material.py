@@ -1,0 +1,143 @@
+"""What a report is made from: the study and the files of one search, each read once."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial
+
+from searchspace.boards.finalists import read_finalists
+from searchspace.boards.table import Row
+from searchspace.boards.trials import rank_trials
+from searchspace.export import ONNX
+from searchspace.proof.verdict import Finalist
+from searchspace.proof.winner import METRICS
+from searchspace.recorded import Told, config_of, is_refused, told_of
+from searchspace.report.blocks import MissingError
+from searchspace.spec import SearchSpec, load_facts, load_spec
+from searchspace.stopping.rung import rungs
+from searchspace.study import load_study
+from trainables.config import TrialConfig
+from trainables.data.summary import DataSummary
+from trainables.deploy.cost import ArchitectureCost
+from trainables.metrics import TestMetrics
+from trainables.predictions import PREDICTIONS, read_predictions
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the winner says of each test image, in the order of the store's test split."""
+
+    probabilities: NDArray[np.float32]
+    """Images x classes."""
+    labels: NDArray[np.int64]
+    """True class of each."""
+
+    @property
+    def called(self) -> NDArray[np.int64]:
+        """Likeliest class of each image."""
+        found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return found
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """Probability of that class."""
+        found: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return found
+
+
+@dataclass(frozen=True)
+class Material:
+    """One search, finished or not."""
+
+    folder: Path
+    """Of the search."""
+    spec: SearchSpec
+    """What was asked for."""
+    record: dict[str, Any]
+    """What is in `search.json`."""
+    study: optuna.Study
+    """The record of truth."""
+
+    @cached_property
+    def trials(self) -> list[FrozenTrial]:
+        """The search's trials, in the order of their numbers, without configurations that were refused."""
+        return [trial for trial in self.study.get_trials(deepcopy=False) if not is_refused(trial)]
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The leaderboard."""
+        return rank_trials(self.study)
+
+    @cached_property
+    def told(self) -> dict[int, list[Told]]:
+        """Reports of each trial, in the order of their epochs."""
+        return {trial.number: told_of(trial) for trial in self.trials}
+
+    @cached_property
+    def finalists(self) -> tuple[Finalist, ...]:
+        """The winner first; none before the finals."""
+        return read_finalists(self.study)
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """Epochs at which trials were compared; none without early stopping."""
+        spec = self.spec
+        if spec.scheduler == "none":
+            return ()
+        return rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+
+    @cached_property
+    def data(self) -> DataSummary:
+        """The data set."""
+        return DataSummary.model_validate(self.record["data"])
+
+    @property
+    def winner(self) -> Path:
+        """Folder of the winner, whether there is one or not."""
+        return self.folder / "winner"
+
+    @cached_property
+    def configs(self) -> dict[int, TrialConfig]:
+        """The winner's configuration by its trial's number; an ensemble has one a member."""
+        members = self.finalists[0].members if self.finalists else ()
+        trials = {trial.number: trial for trial in self.trials}
+        return {number: config_of(trials[number]) for number in members}
+
+    @cached_property
+    def metrics(self) -> TestMetrics | None:
+        """Test metrics; None before the test."""
+        file = self.winner / METRICS
+        return TestMetrics.model_validate_json(file.read_bytes()) if file.is_file() else None
+
+    def tested(self) -> TestMetrics:
+        """Test metrics; raises `MissingError` before the test."""
+        if self.metrics is None:
+            raise MissingError("There is no tested winner yet.")
+        return self.metrics
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Of the test split; raises `MissingError` where they were not kept."""
+        self.tested()
+        if not (self.winner / PREDICTIONS).is_file():
+            raise MissingError(f"What the winner said of each test image (winner/{PREDICTIONS}) is not here.")
+        return Predictions(*read_predictions(self.winner))
+
+    @cached_property
+    def cost(self) -> ArchitectureCost | None:
+        """What the exported model costs; None before the export."""
+        file = self.winner / "parity.json"
+        found = json.loads(file.read_bytes())[ONNX] if file.is_file() else {}
+        return ArchitectureCost.model_validate(found["cost"]) if found else None
+
+
+def gather(folder: Path, study: optuna.Study | None = None) -> Material:
+    """Everything on the search in `folder`; raises `UserError` where there is none."""
+    spec = load_spec(folder)
+    return Material(folder, spec, load_facts(folder), study or load_study(spec, folder))

@@ -1,0 +1,61 @@
+"""The report's sections, in their order: one function, and one line here, adds one."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from searchspace.report.blocks import Block, MissingError
+from searchspace.report.board import boards
+from searchspace.report.history import curves, optimisation
+from searchspace.report.images import augmented, mistakes, uncertain
+from searchspace.report.material import Material
+from searchspace.report.origin import data_set, repeat
+from searchspace.report.parameters import importances, parallel
+from searchspace.report.tested import calibration, classes, confusion
+from searchspace.report.timeline import timeline
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report."""
+
+    anchor: str
+    """Its id in the page."""
+    title: str
+    draw: Callable[[Material], Iterator[Block]]
+    """Raises `MissingError` where there is nothing to draw."""
+
+
+SECTIONS = (
+    Section("board", "Leaderboard", boards),
+    Section("optimisation", "Optimisation history", optimisation),
+    Section("learning", "Learning curves", curves),
+    Section("coordinates", "Parallel coordinates", parallel),
+    Section("importance", "What mattered", importances),
+    Section("time", "Time by slot", timeline),
+    Section("matrix", "Confusion matrix", confusion),
+    Section("classes", "Classes", classes),
+    Section("mistakes", "Worst mistakes", mistakes),
+    Section("uncertain", "Most uncertain", uncertain),
+    Section("trust", "Calibration", calibration),
+    Section("augmented", "Augmentation", augmented),
+    Section("data", "Data set", data_set),
+    Section("repeat", "How to repeat it", repeat),
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A section as it came out."""
+
+    section: Section
+    blocks: list[Block]
+    missing: str = ""
+    """Why it could not be drawn, if so."""
+
+
+def draw(section: Section, material: Material) -> Drawn:
+    """The section's blocks, or the line that says why there are none."""
+    try:
+        return Drawn(section, list(section.draw(material)))
+    except MissingError as reason:
+        return Drawn(section, [], str(reason))

@@ -1,0 +1,90 @@
+"""A finished search that nobody trained: made up, in no time, with everything in its folder that a report looks for."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import optuna
+from optuna.trial import TrialState
+from PIL import Image
+
+from searchspace.proof.verdict import Comparison, Finalist
+from searchspace.recorded import record_config, record_reason, record_report
+from searchspace.spec import SearchSpec, make_spec, save_record
+from searchspace.study import create_study, flush_study, put_record
+from trainables.config import EpochReport, TrialConfig, failure
+from trainables.data.store import open_store
+from trainables.data.summary import DataSummary
+from trainables.deploy.cost import ArchitectureCost
+from trainables.metrics import measure
+from trainables.predictions import PERMIT, PREDICTIONS
+
+
+def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bool = True) -> Path:
+    """Folder of a search of `trials` trials, one in three of them at full length, the last failed."""
+    spec = make_spec(name="made", results=str(results), trials=max(1, trials), max_epochs=9, grace_epochs=1)
+    spec.folder.mkdir(parents=True)
+    save_record(spec.folder, spec, {
+        "command": "python -m searchspace.run --name made", "started": "2026-01-01T00:00:00+00:00",
+        "data": data.model_dump(), "machine": {"cpu": "a CPU", "cores": 2}, "versions": {"optuna": "5.0.0"},
+        "took": {"search": 50.0, "finals": 70.0, "total": 80.0},
+    })  # fmt: skip
+    study = create_study(spec, optuna.samplers.RandomSampler(seed=0))
+    for number in range(trials):
+        _add_trial(study, number, number == trials - 1)
+    if finished:
+        second = _finalist(3, 0.96).model_copy(update={"behind": Comparison(difference=0.01, low=-0.01, high=0.03)})
+        put_record(study, "finalists", [_finalist(0, 0.97).model_dump(), second.model_dump()])
+        _crown(spec, data)
+    flush_study(study)
+    return spec.folder
+
+
+def _add_trial(study: optuna.Study, number: int, fails: bool) -> None:
+    trial = study.ask()
+    lr = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
+    config = TrialConfig(
+        lr=lr, width=trial.suggest_categorical("width", [8, 16, 32]), dropout=trial.suggest_float("dropout", 0, 0.5),
+        augment_strength=0.3,
+    )  # fmt: skip
+    record_config(trial, config, number)
+    length = 9 if number % 3 == 0 else 1 + 2 * (number % 2)
+    score = 0.0
+    for epoch in range(1, length + 1):
+        score = 1 - 0.5 / epoch - abs(np.log10(lr) + 2) / 10
+        status = "complete" if epoch == 9 else "running"
+        report = EpochReport(trial="t", epoch=epoch, score=score, accuracy=score, status=status, seconds=0.001)
+        record_report(trial, epoch, report, slot=number % 2)
+    if fails:
+        record_report(trial, 10, failure("t", "diverged", length))
+        record_reason(trial, "diverged")
+        study.tell(trial, state=TrialState.FAIL)
+    elif length == 9:
+        study.tell(trial, score)
+    else:
+        record_reason(trial, f"held back at epoch {length}: rank 2 of 3, cut-off 0.9000")
+        study.tell(trial, state=TrialState.PRUNED)
+
+
+def _finalist(number: int, score: float) -> Finalist:
+    return Finalist(
+        members=(number,), search_score=0.98, full_length=True, scores=(score, score + 0.01), val_losses=(0.1, 0.1),
+        lost=0, seconds=3.0,
+    )  # fmt: skip
+
+
+def _crown(spec: SearchSpec, data: DataSummary) -> None:
+    """Write what the winner leaves; it is right on about 9 test images of 10."""
+    winner = spec.folder / "winner"
+    winner.mkdir()
+    (winner / PERMIT).write_text("{}")
+    _, labels = open_store(data).open_test(winner / PERMIT)
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(len(labels), len(data.classes))) + 4 * np.eye(len(data.classes))[labels]
+    found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.savez_compressed(winner / PREDICTIONS, probabilities=found.astype(np.float32), labels=labels)
+    (winner / "metrics.json").write_text(measure(found, labels, data.classes, 0).model_dump_json())
+    cost = ArchitectureCost(parameters=50_546, size_mb=0.24, latency_ms=0.018, memory_mb=18.8, runs=2000)
+    (winner / "parity.json").write_text(json.dumps({"model.onnx": {"cost": cost.model_dump()}}))
+    (winner / "model.onnx").write_bytes(b"")
+    Image.new("RGBA", (71, 53), "grey").save(winner / "augmented.png")

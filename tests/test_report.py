@@ -1,0 +1,282 @@
+"""The report: complete, escaped, alone in the world; and what it says where there is nothing to draw."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import plotly.graph_objects as go
+import pytest
+from PIL import Image
+from plotly.offline import get_plotlyjs
+
+from searchspace.report.answer import answer
+from searchspace.report.blocks import Code, Table, label
+from searchspace.report.history import MOST_CURVES
+from searchspace.report.images import png
+from searchspace.report.material import Predictions, gather
+from searchspace.report.page import try_report, write_report
+from searchspace.report.sections import SECTIONS, draw
+from searchspace.report.tested import MOST_CLASSES, confusion, reliability
+from searchspace.report.timeline import spans
+from searchspace.spec import load_spec
+from searchspace.study import load_study
+from tests.made_search import make_search
+from trainables.config import TrialConfig
+from trainables.data.store import open_store
+from trainables.metrics import calibration_error, measure
+from trainables.models.preprocess import InputSpec, Preprocess
+from trainables.sheet import COLUMNS, arrange, versions
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def figures(page: str) -> dict[str, dict]:
+    found = re.findall(r'<script type="application/json" id="([\w-]+)-figure">(.*?)</script>', page, re.DOTALL)
+    return {name: json.loads(text) for name, text in found}
+
+
+@pytest.fixture(scope="module")
+def made(digits, tmp_path_factory):
+    return make_search(tmp_path_factory.mktemp("results"), digits)
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return write_report(made).read_text()
+
+
+def test_every_section_of_a_finished_search_is_drawn(made, page):
+    drawn = [draw(section, gather(made)) for section in SECTIONS]
+    assert {part.section.title: part.missing for part in drawn if part.missing or not part.blocks} == {}
+    assert [f'<section id="{section.anchor}">' in page for section in SECTIONS] == [True] * len(SECTIONS)
+    assert set(figures(page)) == {
+        "history", "curves", "parallel", "importances", "timeline", "confusion", "calibration", "balance",
+    }  # fmt: skip
+
+
+def test_plotly_knows_every_property_of_every_figure(page):
+    def coloured(value):
+        if isinstance(value, dict):
+            return {key: coloured(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [coloured(each) for each in value]
+        return "#123456" if isinstance(value, str) and value.startswith("var(--") else value
+
+    for content in figures(page).values():
+        go.Figure(coloured(content))  # raises where one is unknown
+
+
+def test_the_answer_comes_first(made, page):
+    metrics = gather(made).tested()
+    head = page[: page.index("<nav")]
+    assert "The winner is trial 0: convnet" in head
+    assert f"{metrics.accuracy:.2%}" in head
+    assert f"95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}" in head
+    assert "0.24 MB" in head
+    assert "0.018 ms" in head
+    assert "cannot be told apart" in head
+    assert page.index("InferenceSession(") < page.index('<section id="board">')
+
+
+def test_nothing_is_asked_of_a_network(page):
+    own = page.replace(get_plotlyjs(), "")
+    assert re.findall(r"\w+://[^ <]*", own) == []
+    sources = re.findall(r'(?:src|href|action|data)="([^"]*)"', own)
+    assert sources
+    assert [s[:40] for s in sources if not s.startswith(("data:", "#"))] == []
+    assert "@import" not in own
+    assert "url(" not in own
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', own)[1]
+    assert policy.startswith("default-src &#39;none&#39;")
+    assert "unsafe-eval" not in policy
+    assert "script-src &#39;sha256-" in policy, "no script but the page's own"
+
+
+def test_names_are_text_wherever_they_stand(digits, tmp_path):
+    names = (HOSTILE, '"><b>bold', "{{ 7*7 }}", "${alert(1)}", "\u202eevil\x1b[31m", *digits.classes[5:])
+    page = write_report(make_search(tmp_path, digits.model_copy(update={"classes": names}))).read_text()
+    own = page.replace(get_plotlyjs(), "")
+    assert "<img src=x" not in own
+    assert "<b>bold" not in own
+    assert "49" not in re.findall(r"<td class=\"\">(\d+)</td>", own)
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in own
+    assert "\x1b" not in own
+    assert len(re.findall(r"<script>", own)) == 2
+    assert label(HOSTILE) in figures(page)["balance"]["data"][0]["text"], "Plotly reads HTML, too"
+
+
+def test_a_search_that_is_not_over_says_what_it_lacks(digits, tmp_path):
+    folder = make_search(tmp_path, digits, finished=False)
+    page = write_report(folder).read_text()
+    assert "There is no winner yet" in page
+    assert "24" in page[: page.index("<nav")]
+    missing = {part.section.title: part.missing for part in (draw(s, gather(folder)) for s in SECTIONS) if part.missing}
+    assert set(missing) == {
+        "Confusion matrix", "Classes", "Worst mistakes", "Most uncertain", "Calibration", "Augmentation",
+    }  # fmt: skip
+    assert set(missing.values()) <= {"There is no tested winner yet.", "There is no winner yet."}
+    assert set(figures(page)) == {"history", "curves", "parallel", "importances", "timeline", "balance"}
+
+
+def test_a_search_of_no_trials_makes_a_report(digits, tmp_path):
+    folder = make_search(tmp_path, digits, trials=0, finished=False)
+    page = write_report(folder).read_text()
+    assert "No trial has begun." in page
+    assert set(figures(page)) == {"balance"}
+
+
+def test_without_the_prepared_images_only_the_pictures_are_missing(made, digits, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    for changed, words in (
+        ({"path": str(tmp_path / "gone")}, "not on this machine"),
+        ({"fingerprint": "another"}, "no longer those"),
+    ):
+        record = json.loads((folder / "search.json").read_text())
+        record["data"] = digits.model_copy(update=changed).model_dump()
+        (folder / "search.json").write_text(json.dumps(record))
+        missing = {p.section.anchor: p.missing for p in (draw(s, gather(folder)) for s in SECTIONS) if p.missing}
+        assert set(missing) == {"mistakes", "uncertain"}
+        assert all(words in reason for reason in missing.values())
+
+
+def test_the_worst_mistake_is_the_first(made):
+    material = gather(made)
+    found = material.predictions
+    (_note, pictures) = draw(next(s for s in SECTIONS if s.anchor == "mistakes"), material).blocks
+    truth = np.where(found.called != found.labels, found.probabilities[np.arange(len(found.labels)), found.labels], 2)
+    worst = int(truth.argmin())
+    first = pictures.pictures[0]
+    assert first.lines[0] == f"true: {found.labels[worst]} ({truth[worst]:.1%})"
+    assert first.lines[-1] == f"test image {worst:,}"
+    shown = Image.open(io.BytesIO(base64.b64decode(first.source.partition(",")[2])))
+    images, _ = open_store(material.data).open_test(material.winner / "test-opened.json")
+    assert np.array_equal(np.array(shown), images[worst][0])
+
+
+def test_pictures_are_small_whatever_the_images_are():
+    big = np.random.default_rng(0).integers(0, 256, (3, 256, 200), dtype=np.uint8)
+    assert Image.open(io.BytesIO(png(big))).size == (75, 96)
+
+
+def test_the_reliability_diagram_is_the_calibration_error(made):
+    material = gather(made)
+    found = material.predictions
+    means, rights, counts = reliability(found)
+    error = float((counts * np.abs(means - rights)).sum() / counts.sum())
+    assert error == pytest.approx(calibration_error(found.probabilities, found.called == found.labels))
+    perfect = Predictions(np.array([[1.0, 0.0]], np.float32), np.array([0]))
+    assert [x.tolist() for x in reliability(perfect)] == [[1.0], [1.0], [1]]
+
+
+def test_an_ensemble_shows_what_each_member_was_trained_on(made, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    for place in (0, 1):
+        (folder / "winner" / "members" / str(place)).mkdir(parents=True)
+        shutil.copy(folder / "winner" / "augmented.png", folder / "winner" / "members" / str(place))
+    material = gather(folder)
+    both = material.finalists[0].model_copy(update={"members": (3, 0)})
+    material.__dict__["finalists"] = (both,)
+    note, _, other, _ = draw(next(s for s in SECTIONS if s.anchor == "augmented"), material).blocks
+    assert [note.text[:8], other.text[:8]] == ["Trial 3:", "Trial 0:"], "in the order of its members"
+    assert answer(material).headline == "The winner is an ensemble: convnet"
+
+
+def test_of_very_many_classes_those_with_most_errors_are_shown(made):
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(60), 5)
+    probabilities = np.eye(60)[labels]
+    probabilities[labels == 59] = np.eye(60)[7]
+    probabilities += 1e-3 * rng.random(probabilities.shape)
+    material = gather(made)
+    names = tuple(f"class {i}" for i in range(60))
+    material.__dict__["metrics"] = measure(probabilities / probabilities.sum(1, keepdims=True), labels, names, 0)
+    figure, note = confusion(material)
+    assert len(figure.traces[0]["z"]) == MOST_CLASSES
+    assert {"class 7", "class 59"} <= set(figure.layout["xaxis"]["ticktext"])
+    assert f"The {MOST_CLASSES} classes with most errors of 60" in note.text
+
+
+def test_the_timeline_is_what_the_study_has_of_slots(made):
+    found = spans(gather(made))
+    assert {span.slot for span in found} == {0, 1}
+    assert {span.trial for span in found} == set(range(24))
+    assert all(span.end > span.start for span in found)
+    assert all(span.slot == span.trial % 2 for span in found)
+
+
+def test_a_search_of_many_trials_stays_readable_and_says_what_it_leaves_out(digits, tmp_path):
+    folder = make_search(tmp_path, digits, trials=700, finished=False)
+    page = write_report(folder).read_text()
+    assert f"{MOST_CURVES} of 700 curves" in page
+    assert "The first 500 of 700 trials" in page
+    assert "400 of them are drawn" in page
+    assert "300 of them, evenly by number" in page
+    assert len(page) - len(get_plotlyjs()) < 1_000_000
+
+
+def test_tables_align_and_leave_out_what_is_empty():
+    table = Table([{"trial": 1234, "score": 1.0, "note": None, "on": True}], decimals={"score": 4})
+    assert table.columns == ["trial", "score", "on"]
+    assert table.numeric == {"trial", "score"}
+    assert [table.show(c, table.rows[0][c]) for c in table.columns] == ["1234", "1.0000", "yes"]
+
+
+def test_a_report_that_cannot_be_drawn_is_a_warning(made, tmp_path):
+    study = load_study(load_spec(made), made)
+    said: list[str] = []
+    try_report(tmp_path, study, said.append)  # which holds no search
+    (line,) = said
+    assert line.startswith("warning: no report (UserError: ")
+    try_report(made, study, said.append)
+    assert said == [line]
+
+
+def test_the_command_writes_it_and_refuses_what_is_no_search(made, tmp_path):
+    def report(folder):
+        command = [sys.executable, "-m", "searchspace.report", str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    (made / "report.html").unlink(missing_ok=True)
+    done = report(made)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"report\.html: \d\.\d MB\n$", done.stdout)
+    refused = report(tmp_path)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert "holds no search" in refused.stderr
+
+
+def test_the_sheet_shows_each_image_and_then_its_versions():
+    images = np.random.default_rng(0).integers(0, 256, (2, 1, 8, 8), dtype=np.uint8)
+    preprocess = Preprocess(InputSpec(side=8, channels=1, mean=(0.5,), std=(0.5,)))
+    config = TrialConfig(augment_strength=0.8)
+    shown = versions(images, config, preprocess, seed=3)
+    assert shown.shape == (2, COLUMNS, 8, 8, 1)
+    assert np.array_equal(shown[:, 0, :, :, 0], images[:, 0])
+    assert all((shown[:, column] != shown[:, 0]).any() for column in range(1, COLUMNS))
+    assert np.array_equal(shown, versions(images, config, preprocess, seed=3))
+    assert arrange(shown).size == (8 * 9 - 1, 2 * 9 - 1)
+
+
+def test_a_real_search_leaves_a_report_with_every_section(searched):
+    folder, said = searched
+    assert "report: results/first/report.html" in said
+    assert "warning: no report" not in said
+    missing = {p.section.anchor: p.missing for p in (draw(s, gather(folder)) for s in SECTIONS) if p.missing}
+    assert set(missing) <= {"importance", "coordinates"}, missing  # 5 trials may be too few for these two
+    found = spans(gather(folder))
+    assert found
+    assert {span.slot for span in found} <= {0, 1}
+    (code,) = (block.text for block in answer(gather(folder)).blocks if isinstance(block, Code))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder / "winner", capture_output=True, text=True, check=True
+    )
+    name, probability = done.stdout.split()
+    assert name in gather(folder).data.classes
+    assert 1 / 3 <= float(probability) <= 1
