@@ -10,7 +10,7 @@ import pytest
 from trainables.nearest import suggest
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("run", "leaderboard", "replay", "export", "tracking")
+COMMANDS = ("run", "leaderboard", "report", "replay", "export", "tracking")
 SCREENS, LINES, COLUMNS = 2, 50, 100
 
 
