@@ -8,7 +8,7 @@ from searchspace import preflight
 from searchspace.boards.finalists import read_finalists
 from searchspace.conduct import conduct
 from searchspace.export import describe as describe_export
-from searchspace.interruption import Interrupted
+from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
 from searchspace.lock import locked
 from searchspace.options import with_options
@@ -73,11 +73,15 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     from searchspace.forecast.probing import draw_probes, measure
 
     preflight.check_name(spec)
-    with clock, prepared(spec, clock) as ready, connected(spec.address) as resources, scratch_folder(spec) as folder:
+    with (
+        clock, prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
+        connected(spec.address) as resources, scratch_folder(spec) as folder,
+    ):  # fmt: skip
+        interruption.check()
         plan = ready.plan(resources)
         starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
         probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
-        with gangs(plan, folder, lambda _slot, _info: None) as pool:
+        with gangs(plan, folder, lambda _slot, _info: None, interruption) as pool:
             measured = measure(probes, spec, pool, folder, clock)
     conclude(measured, spec, plan.task, plan.shape, price)
 
@@ -96,11 +100,20 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     data = prepare(spec.data, clock, spec.on_bad_image)
     check_same_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
-    with clock, locked(spec.folder), connected(spec.address) as resources:
+    with (
+        clock, locked(spec.folder), Interruption(clock.say, _again) as interruption,
+        connected(spec.address) as resources,
+    ):  # fmt: skip
+        interruption.check()
         plan = make_plan(spec, data, resources, clock.say, {})
-        with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm")) as pool:
+        with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
             revived = reviving.revive(spec, errand.revive, pool, clock)
     print(reviving.describe(load_study(spec, spec.folder), revived))
+
+
+def _again() -> str:
+    """How to go on with what leaves nothing when it is cut off."""
+    return "the same command begins again"
 
 
 def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:

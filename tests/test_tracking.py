@@ -1,13 +1,9 @@
 """MLflow as it is: a server of its own that is told everything once, or is not there and costs a warning."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
@@ -15,6 +11,7 @@ from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
 from searchspace.study import create_study, flush_study
 from searchspace.tracking.beside import LOG, tracked
+from tests.mlflow_server import free_port, serving
 
 
 def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monkeypatch):
@@ -29,28 +26,6 @@ def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monke
     (line,) = said
     assert line.startswith("warning: MLflow")
     assert "127.0.0.1" in (spec.folder / LOG).read_text()
-
-
-@contextmanager
-def serving(place) -> Iterator[str]:
-    """A real `mlflow server` on a free port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{place / 'server.db'}",
-        "--artifacts-destination", str(place / "artifacts"), "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 90
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            assert time.monotonic() < deadline, "no server"
-            time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 def upload(folder, uri, seconds=None):
@@ -82,7 +57,7 @@ def test_a_real_server_is_told_everything_once(searched, tmp_path):
     from mlflow.tracking import MlflowClient
 
     folder = searched[0]
-    with serving(tmp_path) as uri:
+    with serving(tmp_path, free_port()) as uri:
         upload(folder, uri, seconds=20)
         client = MlflowClient(uri)
         experiment = client.get_experiment_by_name("searchspace").experiment_id

@@ -33,7 +33,8 @@ class GangPool:
     ) -> None:
         """Begin to start the gangs, and return; `when_warm` hears, from a thread, of each slot that can train.
 
-        `check` is called after each epoch of `train`, and may raise to end it; its gangs save what they have.
+        `check` is called before each trial and after each epoch of `train`, and may raise to end it; its gangs save
+        what they have.
         """
         self.shape, self._data, self._folder, self._check = shape, data, folder, check
         self._when_warm = when_warm or (lambda _slot, _info: None)
@@ -99,6 +100,7 @@ class GangPool:
         """Train `assignments` on whatever gangs are free, without Tune; returns the last report of each, in order."""
 
         def follow(assignment: Assignment) -> EpochReport:
+            self._check()
             slot = ray.get(self.mailbox.claim.remote())
             try:
                 while not ray.get(self.mailbox.assign.remote(slot, assignment)):

@@ -1,17 +1,14 @@
 """What does not die but hangs, lies or refuses: a stopped worker, a clock that jumps, a tracker that is not there."""
 
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 
 import pytest
 
 from tests.faults.invariant import asked, check
+from tests.mlflow_server import free_port, serving
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 LEAP = """
@@ -45,40 +42,13 @@ def test_a_clock_that_jumps_an_hour_ends_no_search(driver, tmp_path):
     assert not [t for t in asked(driver.folder) if t.user_attrs.get("reason") == "time budget"]
 
 
-def _wait_for(port: int, patience: float = 90.0) -> None:
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.5)
-    raise AssertionError(f"no server at port {port}")
-
-
-@contextmanager
-def _server(port: int, place) -> Iterator[None]:
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{place / 'server.db'}",
-        "--artifacts-destination", str(place / "artifacts"), "--port", str(port), "--workers", "1",
-    ]  # fmt: skip
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        _wait_for(port)
-        yield
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("begins", ["down", "up"])
 def test_a_tracking_server_that_is_down_costs_nothing_and_is_told_later_without_doubles(driver, tmp_path, begins):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     uri = f"http://127.0.0.1:{port}"
-    with _server(port, tmp_path) if begins == "up" else nullcontext():
+    with serving(tmp_path, port) if begins == "up" else nullcontext():
         driver.start(
             "--trials", "6", *SMALL, environment={"MLFLOW_TRACKING_URI": uri, "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
         )
@@ -86,7 +56,7 @@ def test_a_tracking_server_that_is_down_costs_nothing_and_is_told_later_without_
     assert driver.ends() == 0, driver.output  # down from here to the end
     check(driver.folder, 6)
     assert "warning: MLflow has not got everything" in driver.output
-    with _server(port, tmp_path):
+    with serving(tmp_path, port):
         for _ in range(2):  # a second time adds nothing
             _upload(driver, uri)
         _check_runs(uri)

@@ -1,6 +1,8 @@
 """Being told to stop, and two at a time."""
 
+import re
 import signal
+import time
 
 import pytest
 
@@ -26,6 +28,18 @@ def test_a_signal_ends_a_search_with_its_epochs_and_it_goes_on(driver, number, c
     driver.resume()
     assert driver.ends() == 0
     assert "is finished: 12 trials" in driver.output
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [1.0, 1.8, 2.6, 3.4, 5.0, 8.0])
+def test_a_signal_while_ray_starts_ends_the_search_too(driver, seconds):
+    """Python's own answer, an exception wherever it is, once left a lock of a library held for ever."""
+    driver.start("--trials", "12", *SMALL)
+    driver.wait_for("digits: 10 classes")
+    time.sleep(seconds)
+    driver.signal(signal.SIGINT)
+    assert driver.ends(patience=60) == 130
+    assert re.search("nothing was begun|--resume s", driver.output)
 
 
 @pytest.mark.slow
