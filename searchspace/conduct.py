@@ -62,7 +62,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             Interruption(clock.say, partial(how_to_resume, spec)) as interruption,
             connected(spec.address) as resources,
         ):
-            interruption.check()
+            interruption.listen_again()
             under_way = UnderWay(spec, ready.plan(resources), ready.gate, clock, interruption)
             return _carry_through(under_way, resumed, held)
 

@@ -34,6 +34,12 @@ class Interruption:
         self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
         return self
 
+    def listen_again(self) -> None:
+        """Hear signals again after something took them, as Ray's start does with SIGTERM; raise if one has come."""
+        for number in SIGNALS:
+            signal.signal(number, self._hear)
+        self.check()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

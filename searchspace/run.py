@@ -77,7 +77,7 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
         clock, prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
         connected(spec.address) as resources, scratch_folder(spec) as folder,
     ):  # fmt: skip
-        interruption.check()
+        interruption.listen_again()
         plan = ready.plan(resources)
         starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
         probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
@@ -104,7 +104,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
         clock, locked(spec.folder), Interruption(clock.say, _again) as interruption,
         connected(spec.address) as resources,
     ):  # fmt: skip
-        interruption.check()
+        interruption.listen_again()
         plan = make_plan(spec, data, resources, clock.say, {})
         with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
             revived = reviving.revive(spec, errand.revive, pool, clock)
