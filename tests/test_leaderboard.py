@@ -30,6 +30,7 @@ from searchspace.spec import make_spec, save_record
 from searchspace.study import JOURNAL, create_study, flush_study, load_study, put_record
 from tests.benchmarks.bench_leaderboard import write_search
 from tests.conftest import RAY_TOKEN, command
+from tests.made_search import make_search
 from trainables.errors import UserError
 
 HOSTILE = "<script>alert(1)</script>"
@@ -203,6 +204,12 @@ def test_two_trials_are_compared_by_what_differs(folder):
     assert "score at epoch 1" in found
     with pytest.raises(UserError, match="'99': no such trial"):
         compare_trials(study, ("0", "99"))
+
+
+def test_a_comparison_says_what_a_finalist_scored_from_fresh_seeds(tmp_path, digits):
+    study = JournalReader(make_search(tmp_path, digits) / JOURNAL).read()
+    found = {row["what"]: (row["0"], row["1"]) for row in compare_trials(study, ("0", "1"))}
+    assert found["as finalist, fresh seeds"] == (0.975, None)
 
 
 def test_two_searches_on_different_data_are_said_to_be_not_comparable(tmp_path):

@@ -48,7 +48,7 @@ def _trial_facts(study: Recorded, trial: FrozenTrial) -> dict[str, Any]:
         "score": rounded(curve[-1].score) if curve else None,
         "val_loss": rounded(curve[-1].val_loss) if curve else None,
         "train_loss": rounded(curve[-1].train_loss) if curve else None,
-        "as finalist, fresh seeds": rounded(scores.get(str(trial.number))),
+        "as finalist, fresh seeds": rounded(scores.get(trial.number)),
         "seconds": round(curve[-1].total_seconds, 1) if curve else None,
         "images_per_second": short(curve[-1].images_per_second) if curve else None,
         "parameters": curve[-1].parameters if curve else None,
