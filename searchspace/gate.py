@@ -2,8 +2,6 @@
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import optuna
 
@@ -143,13 +141,3 @@ class Gate:
         """End the measuring process; what is being measured is given up."""
         self._meter.close()
         self._thread.shutdown(cancel_futures=True)
-
-    def __enter__(self) -> Self:
-        """Itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()

@@ -1,7 +1,7 @@
 """What is there before any worker starts: the data, limits that are known, and a plan; what is wrong is told here."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
             check_limits(gate, spec, made[0].space, made[0].task, clock.say)
         return made[0]
 
-    with Gate(spec, data) as gate:
+    with closing(Gate(spec, data)) as gate:
         if not spec.address:
             plan(preflight.local_resources())
         yield Ready(data, gate, plan)

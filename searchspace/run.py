@@ -1,6 +1,7 @@
 """The one command: `python -m searchspace.run --trials 64` searches, proves, retrains, tests and exports."""
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
         )
         return
     try:
-        with clock:
+        with closing(clock):
             outcome = conduct(spec, clock, resumed)
     except Interrupted:
         print(f"interrupted; {how_to_resume(spec)}", file=sys.stderr)
@@ -74,7 +75,7 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
 
     preflight.check_name(spec)
     with (
-        clock, prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
+        closing(clock), prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
         connected(spec.address) as resources, scratch_folder(spec) as folder,
     ):  # fmt: skip
         interruption.listen_again()
@@ -101,7 +102,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     check_same_data(spec, data)
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
     with (
-        clock, locked(spec.folder), Interruption(clock.say, _again) as interruption,
+        closing(clock), locked(spec.folder), Interruption(clock.say, _again) as interruption,
         connected(spec.address) as resources,
     ):  # fmt: skip
         interruption.listen_again()

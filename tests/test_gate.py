@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import optuna
 import pytest
@@ -19,6 +20,7 @@ from searchspace.recorded import cost_of, is_refused
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
 from searchspace.study import create_study
+from trainables.card import ModelCard
 from trainables.config import TrialConfig
 from trainables.deploy.cost import MeasureError, architecture_of, cache_file, read_cost, shaping_fields
 from trainables.deploy.measure import count_parameters, measure_file
@@ -28,7 +30,6 @@ from trainables.errors import UserError
 from trainables.models.catalog import MODELS
 from trainables.models.registry import build_model, build_untrained
 from trainables.models.whiten import fit_whitening
-from trainables.weights import ModelCard
 
 SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
 TRAINING = {
@@ -173,18 +174,18 @@ def test_refusals_say_what_is_too_much(measured, digits):
         "--max-params 100,000", "--max-size-mb 0.5", "--max-latency-ms 0.001",
     ]  # fmt: skip
     assert describe_cost(spec, small).startswith(f"{small.parameters:,} parameters (limit 100,000), size ")
-    with Gate(spec, digits) as gate:
+    with closing(Gate(spec, digits)) as gate:
         assert gate.refusal(WIDE) == f"{wide.parameters:,} parameters is more than --max-params 100,000"
         assert gate.cost(WIDE).latency_ms is None, "what has too many parameters need not be run"
         assert "--max-latency-ms" in gate.refusal(SMALL)
         assert gate.cost(SMALL) == small
-    with Gate(make_spec(name="x", max_latency_ms=1000.0), digits) as gate:
+    with closing(Gate(make_spec(name="x", max_latency_ms=1000.0), digits)) as gate:
         assert gate.refusal(SMALL) == ""
         assert gate.ready(SMALL)
 
 
 def test_without_limits_nothing_is_measured_or_started(digits):
-    with Gate(make_spec(name="x"), digits) as gate:
+    with closing(Gate(make_spec(name="x"), digits)) as gate:
         assert (gate.refusal(WIDE), gate.cost(WIDE), gate.ready(WIDE), gate.measures) == ("", None, True, False)
         assert gate._meter._process is None
 
@@ -218,7 +219,7 @@ def test_wrong_limits(options, message):
 
 
 def test_a_network_that_cannot_be_built_is_refused_with_its_reason(digits):
-    with Gate(make_spec(name="x", max_params=10**9), digits) as gate:
+    with closing(Gate(make_spec(name="x", max_params=10**9), digits)) as gate:
         reason = gate.refusal(TrialConfig(model="no_such_network"))
         assert "cannot be measured" in reason
         assert "no_such_network" in reason
@@ -242,7 +243,7 @@ def test_a_process_that_dies_is_an_outcome_and_the_next_one_starts(digits):
 
 
 def test_a_measurement_in_the_background_is_given_up_at_the_end(digits):
-    with Gate(make_spec(name="x", max_latency_ms=5.0), digits) as gate:
+    with closing(Gate(make_spec(name="x", max_latency_ms=5.0), digits)) as gate:
         assert not gate.ready(TrialConfig(width=28))
         process = gate._meter._start()
         started = time.monotonic()
@@ -267,7 +268,7 @@ def test_limits_that_nothing_meets_are_told_before_the_search(digits):
     def check(**options):
         spec = make_spec(name="x", **options)
         said = []
-        with Gate(spec, digits) as gate:
+        with closing(Gate(spec, digits)) as gate:
             check_limits(gate, spec, default_space, task, said.append)
         return said
 
@@ -292,7 +293,7 @@ def test_a_search_asks_for_nothing_that_does_not_fit(digits, tmp_path):
     spec = make_spec(name="s", results=str(tmp_path), max_params=60_000, trials=12)
     task = Task(data=digits, models=("convnet",), pretrained=frozenset(), gpu=False)
     study = create_study(spec, optuna.samplers.RandomSampler(seed=0))
-    with Gate(spec, digits) as gate:
+    with closing(Gate(spec, digits)) as gate:
         asker = Asker(study, default_space, task, spec, gate)
         while not asker.done:
             asker.ask()

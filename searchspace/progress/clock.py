@@ -2,8 +2,7 @@
 
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from searchspace.progress.chatter import Chatter
 from trainables.printable import printable
@@ -24,14 +23,6 @@ class Clock:
         self._verbose = verbose
         self._chatter: Chatter | None = None
         self._work, self._due = "", 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def options(self) -> list[str]:

@@ -3,6 +3,7 @@
 import os
 import sys
 import traceback
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,7 @@ def main(
 def _keep_up(spec: SearchSpec, folder: Path) -> Uploader:
     """Replay the search now and then while it runs; whatever fails is tried again at the next look."""
     uploader: Uploader | None = None
-    with Monitor() as monitor:
+    with closing(Monitor()) as monitor:
         while not is_over():
             try:
                 study = load_study(spec, folder)

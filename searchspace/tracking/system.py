@@ -1,14 +1,13 @@
 """What the machine does that a search is driven from: MLflow's own system metrics, on the search's run."""
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 SECONDS = 10
 """Between two samples of the processor, memory, disk, network and, where there is one, GPU."""
 
 
 class Monitor:
-    """Samples while it is entered, once it is told for which run."""
+    """Samples from when it is told for which run until it is closed."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -24,11 +23,7 @@ class Monitor:
             self._monitor = made(run, sampling_interval=SECONDS, resume_logging=True)
             self._monitor.start()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Sample no more."""
         if self._monitor is not None:
             self._monitor.finish()
