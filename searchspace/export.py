@@ -34,11 +34,12 @@ def export_winner(folder: Path) -> Shipped:
 
     Raises `UserError` where there is no winner.
     """
+    from trainables.card import CARD
     from trainables.data.store import open_store
     from trainables.deploy.measure import count_parameters, measure_file
     from trainables.deploy.onnx import export_onnx, prove_onnx
     from trainables.predictions import PERMIT
-    from trainables.weights import CARD, read_classifier
+    from trainables.weights import read_classifier
 
     winner = folder / "winner"
     if not (winner / CARD).is_file():

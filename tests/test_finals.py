@@ -21,13 +21,14 @@ from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
 from searchspace.study import create_study
 from tests.told import Told
+from trainables.card import member_folder
 from trainables.config import EpochReport, TrialConfig, failure
 from trainables.device import set_precision
 from trainables.group import Group
 from trainables.predictions import read_predictions, write_predictions, write_validation
 from trainables.teller import Silence
 from trainables.train import TrialRun
-from trainables.weights import member_folder, read_classifier, write_weights
+from trainables.weights import read_classifier, write_weights
 from trainables.workplace import Workplace
 
 CONFIGS = [TrialConfig(width=8, depth=2, lr=lr, batch_size=64) for lr in (1e-2, 3e-3, 1e-3)]

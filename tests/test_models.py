@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from trainables.card import InputSpec
 from trainables.config import TrialConfig
 from trainables.errors import UserError
 from trainables.models import lite0, pretrained
 from trainables.models.catalog import MODELS, check_model, missing_weights
-from trainables.models.preprocess import InputSpec, Preprocess
+from trainables.models.preprocess import Preprocess
 from trainables.models.registry import build_model, rebuild_model
 
 

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
+from trainables.card import ModelCard
 from trainables.config import TrialConfig
 from trainables.deploy.onnx import export_onnx, prove_onnx
 from trainables.models.registry import build_model
 from trainables.models.whiten import fit_whitening
-from trainables.weights import ModelCard
 
 
 @pytest.mark.parametrize("tta", [False, True])

@@ -9,13 +9,13 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.card import InputSpec
 from trainables.config import Frozen, TrialConfig
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, precision
 from trainables.files import write_atomically
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
-from trainables.models.preprocess import InputSpec
 
 
 class Backbone(Frozen):

@@ -34,7 +34,8 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
 
     Does nothing if that was done before.
     """
-    from trainables.weights import member_folder, write_ensemble
+    from trainables.card import member_folder
+    from trainables.weights import write_ensemble
 
     if get_record(study, RETRAINED) == winner.name:
         return

@@ -12,6 +12,7 @@ from PIL import Image
 
 from searchspace.report.blocks import Block, MissingError, Note, Picture, Pictures
 from searchspace.report.material import Material
+from trainables.card import member_folder
 from trainables.config import TrialConfig
 from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
@@ -54,7 +55,7 @@ def augmented(material: Material) -> Iterator[Block]:
     if not material.configs:
         raise MissingError("There is no winner yet.")
     for place, (number, config) in enumerate(material.configs.items()):
-        folder = material.winner if len(material.configs) == 1 else material.winner / "members" / str(place)
+        folder = material.winner if len(material.configs) == 1 else member_folder(material.winner, place)
         yield Note(f"Trial {number}: {_augmentation(config)}.")
         if (folder / SHEET).is_file():
             title = "Training images of several classes: the image itself, then as training saw it"

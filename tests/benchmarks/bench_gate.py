@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from record import summary, write_record
 
+from trainables.card import ModelCard
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store import open_store, prepare
 from trainables.data.summary import DataSummary
@@ -31,7 +32,6 @@ from trainables.deploy.onnx import export_onnx
 from trainables.group import Group
 from trainables.models.registry import build_model, build_untrained
 from trainables.train import TrialRun
-from trainables.weights import ModelCard
 from trainables.workplace import Workplace
 
 CONFIGS = [

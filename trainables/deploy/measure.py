@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainables.card import ModelCard
 from trainables.data.summary import DataSummary
 from trainables.deploy.cost import Architecture, ArchitectureCost, Kind, MeasureError
 from trainables.deploy.onnx import export_onnx
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_untrained
-from trainables.weights import ModelCard
 
 
 def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trainables.card import AnyCard
 from trainables.config import Frozen
 from trainables.models.ensemble import AnyClassifier
-from trainables.weights import AnyCard
 
 OPSET = 18
 LARGEST_DIFFERENCE = 1e-3

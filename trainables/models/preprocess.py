@@ -4,29 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.config import Frozen
-
-
-class InputSpec(Frozen):
-    """What a network expects of its input."""
-
-    side: int
-    """Side of the square input, in pixels."""
-    channels: int
-    """1 or 3; grey images are repeated where the network wants 3."""
-    mean: tuple[float, ...]
-    """Subtracted from each channel, on a scale from 0 to 1."""
-    std: tuple[float, ...]
-    """Divides each channel."""
-    crop: float = 1.0
-    """Share of the stored side that the centre crop keeps, if that is still at least `side` pixels."""
-    interpolation: str = "bicubic"
-    """`bicubic` or `bilinear`, antialiased."""
-
-    @property
-    def pixels(self) -> int:
-        """Numbers in one input image."""
-        return self.channels * self.side**2
+from trainables.card import InputSpec
 
 
 class Preprocess(nn.Module):

@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import nn
 
+from trainables.card import InputSpec
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.models import lite0
-from trainables.models.preprocess import InputSpec
 from trainables.models.tensors_only import tensors_only
 
 TORCHVISION = "torchvision/"

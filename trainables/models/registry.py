@@ -5,12 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from trainables.card import InputSpec
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.models import pretrained
 from trainables.models.catalog import MODELS, is_pretrained
 from trainables.models.classifier import Classifier, Network, linear_head
-from trainables.models.preprocess import InputSpec, Preprocess
+from trainables.models.preprocess import Preprocess
 
 LARGEST_FROM_SCRATCH = 128
 """Input side, in pixels, that a network trained from scratch chooses at most."""

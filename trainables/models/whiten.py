@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.card import InputSpec
 from trainables.data.store import Store
 from trainables.models.classifier import Classifier
-from trainables.models.preprocess import InputSpec
 
 SAMPLE = 400
 """Training images whose patches are measured."""
