@@ -27,6 +27,16 @@ def run(scenario) -> None:
     asyncio.run(asyncio.wait_for(scenario(), 10))
 
 
+async def at_a_rung(epoch: int):
+    """A mailbox, its slot, the sequence of trial `a` there, and its gang's report, which waits at a rung at `epoch`."""
+    box = Mailbox(1)
+    slot = await box.claim()
+    await box.enlist(slot, INFO)
+    await box.assign(slot, assignment("a", rungs=(epoch,)))
+    sequence, _ = await box.take(slot, 0)
+    return box, slot, sequence, asyncio.ensure_future(box.report(slot, sequence, report("a", epoch), wait=True))
+
+
 def test_reports_arrive_in_order_and_once():
     async def scenario():
         box = Mailbox(1)
@@ -45,12 +55,7 @@ def test_reports_arrive_in_order_and_once():
 
 def test_a_rung_waits_for_the_owner_to_ask_for_more():
     async def scenario():
-        box = Mailbox(1)
-        slot = await box.claim()
-        await box.enlist(slot, INFO)
-        await box.assign(slot, assignment("a", rungs=(2,)))
-        sequence, _ = await box.take(slot, 0)
-        waiting = asyncio.ensure_future(box.report(slot, sequence, report("a", 2), wait=True))
+        box, slot, _sequence, waiting = await at_a_rung(2)
         assert (await box.next_report(slot)).epoch == 2
         assert await blocked(waiting), "delivered, but not yet decided on"
         asking = asyncio.ensure_future(box.next_report(slot))
@@ -62,12 +67,7 @@ def test_a_rung_waits_for_the_owner_to_ask_for_more():
 
 def test_a_stopped_trial_is_told_at_its_rung_and_its_late_word_is_void():
     async def scenario():
-        box = Mailbox(1)
-        slot = await box.claim()
-        await box.enlist(slot, INFO)
-        await box.assign(slot, assignment("a", rungs=(1,)))
-        old, _ = await box.take(slot, 0)
-        waiting = asyncio.ensure_future(box.report(slot, old, report("a", 1), wait=True))
+        box, slot, old, waiting = await at_a_rung(1)
         await box.next_report(slot)
         await box.assign(slot, assignment("b"))
         assert await waiting is False
@@ -211,12 +211,7 @@ def test_a_claim_gets_the_slot_it_prefers_or_the_first_that_is_free():
 
 def test_a_gang_whose_owner_died_while_it_waited_goes_home_all_the_same():
     async def scenario():
-        box = Mailbox(1)
-        slot = await box.claim()
-        await box.enlist(slot, INFO)
-        await box.assign(slot, assignment("a", rungs=(2,)))
-        sequence, _ = await box.take(slot, 0)
-        waiting = asyncio.ensure_future(box.report(slot, sequence, report("a", 2), wait=True))
+        box, slot, sequence, waiting = await at_a_rung(2)
         assert await blocked(waiting)  # and nobody will ever ask for more
         await box.close()
         assert await waiting is False

@@ -26,10 +26,11 @@ from searchspace.report.timeline import spans
 from searchspace.spec import load_spec
 from searchspace.study import load_study
 from tests.made_search import make_search
+from trainables.card import InputSpec
 from trainables.config import TrialConfig
 from trainables.data.store import open_store
 from trainables.metrics import calibration_error, measure
-from trainables.models.preprocess import InputSpec, Preprocess
+from trainables.models.preprocess import Preprocess
 from trainables.sheet import COLUMNS, arrange, versions
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -68,7 +69,8 @@ def test_plotly_knows_every_property_of_every_figure(page):
         return "#123456" if isinstance(value, str) and value.startswith("var(--") else value
 
     for content in figures(page).values():
-        go.Figure(coloured(content))  # raises where one is unknown
+        known = go.Figure(coloured(content))  # raises where one is unknown
+        assert len(known.data) == len(content["data"])
 
 
 def test_the_answer_comes_first(made, page):

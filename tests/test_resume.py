@@ -22,7 +22,7 @@ from searchspace.spec import make_spec, save_record
 from searchspace.stopping.history import Event, recall
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import JOURNAL, continue_study, create_study, flush_study
+from searchspace.study import JOURNAL, continue_study, create_study, flush_study, load_study
 from trainables.config import Assignment, EpochReport
 from trainables.errors import UserError
 
@@ -179,6 +179,7 @@ def test_a_writer_killed_with_the_journals_lock_in_hand_does_not_stop_the_next(s
     study = continue_study(spec, make_sampler(spec, "random"))
     study.ask()
     flush_study(study)
+    assert len(load_study(spec, spec.folder).get_trials()) == 1
 
 
 def test_one_process_at_a_time_holds_a_search_and_its_death_frees_it(tmp_path):

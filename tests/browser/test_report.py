@@ -144,6 +144,7 @@ def test_pointing_at_a_trial_names_it(opened):
     opened.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", point)
     time.sleep(0.3)
     ActionChains(opened).move_to_element(point).perform()
-    WebDriverWait(opened, 10).until(
-        lambda b: any("trial " in e.text for e in b.find_elements(By.CSS_SELECTOR, "#history .hoverlayer text"))
+    shown = WebDriverWait(opened, 10).until(
+        lambda b: [e.text for e in b.find_elements(By.CSS_SELECTOR, "#history .hoverlayer text") if e.text]
     )
+    assert any("trial " in text for text in shown)
