@@ -32,15 +32,13 @@ class Told(Frozen):
     """What was reported."""
     at: float | None = None
     """When the search heard it, in seconds since 1970."""
-    slot: int | None = None
-    """The slot whose gang trained it; None where nobody says so."""
 
 
-def record_report(trial: optuna.Trial, order: int, report: EpochReport, slot: int | None = None) -> None:
+def record_report(trial: optuna.Trial, order: int, report: EpochReport) -> None:
     """Keep one epoch of a trial, or that it failed, and now as its time."""
     if report.status != "failed":
         trial.report(report.score, report.epoch)
-    told = Told(order=order, report=report, at=round(time.time(), 3), slot=slot)
+    told = Told(order=order, report=report, at=round(time.time(), 3))
     trial.set_user_attr(_key(report), told.model_dump_json())
 
 

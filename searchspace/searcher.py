@@ -145,13 +145,13 @@ class StudySearcher(Searcher):
         running = self._open[self._training[trial_id]]
         report = EpochReport.model_validate_json(result["report"])
         if running.take(report):
-            self._record(running, result.get("slot"))
+            self._record(running)
             if report.status != "failed":
                 self._listen("epoch", running.trial.number, report)
 
-    def _record(self, running: Running, slot: int | None = None) -> None:
+    def _record(self, running: Running) -> None:
         self._order += 1
-        record_report(running.trial, self._order, running.last, slot)
+        record_report(running.trial, self._order, running.last)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear that Tune is through with a trial: it is over, or it waits."""

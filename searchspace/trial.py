@@ -35,7 +35,6 @@ class Trial(tune.Trainable):
             "epoch": report.epoch,
             "merit": report.merit,
             "report": report.model_dump_json(),
-            "slot": self.slot,
             "done": report.status != "running",
         }
 

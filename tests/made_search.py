@@ -53,8 +53,10 @@ def _add_trial(study: optuna.Study, number: int, fails: bool) -> None:
     for epoch in range(1, length + 1):
         score = 1 - 0.5 / epoch - abs(np.log10(lr) + 2) / 10
         status = "complete" if epoch == 9 else "running"
-        report = EpochReport(trial="t", epoch=epoch, score=score, accuracy=score, status=status, seconds=0.001)
-        record_report(trial, epoch, report, slot=number % 2)
+        report = EpochReport(
+            trial="t", epoch=epoch, score=score, accuracy=score, status=status, seconds=0.001, slot=number % 2
+        )
+        record_report(trial, epoch, report)
     if fails:
         record_report(trial, 10, failure("t", "diverged", length))
         record_reason(trial, "diverged")

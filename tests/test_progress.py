@@ -68,6 +68,14 @@ def test_an_account_knows_what_became_of_each_trial_and_what_each_slot_does():
     assert account.training_seconds == 2.5
 
 
+def test_a_trial_stands_in_the_row_of_the_slot_that_trains_it():
+    account = make_account()
+    tell(account, [("start", 0, None), ("start", 1, None), ("epoch", 0, epoch(1, 0.5, slot=1))])
+    assert [lane.trial for lane in account.lanes] == [1, 0], "the other has told nothing yet, and one row is free"
+    tell(account, [("waits", 0, epoch(1, 0.5, slot=1)), ("goes on", 0, epoch(1, 0.5, slot=1))])
+    assert sorted(lane.trial for lane in account.lanes) == [0, 1], "it may go on from any slot"
+
+
 def test_a_resumed_search_begins_with_what_it_had():
     account = make_account()
     rows = [
@@ -144,10 +152,10 @@ def test_steps_are_lines_now_and_then(capsys, monkeypatch):
 
 def test_chatter_goes_to_a_file_and_what_is_said_does_not(tmp_path):
     code = """
-import os, sys, pathlib
+import contextlib, os, sys, pathlib
 from searchspace.progress.clock import Clock
 log = pathlib.Path(sys.argv[1])
-with Clock(verbose=sys.argv[2] == "True") as clock:
+with contextlib.closing(Clock(verbose=sys.argv[2] == "True")) as clock:
     clock.keep_chatter(log)
     os.write(1, b"from C, out\\n"); os.write(2, b"from C, err\\n")
     print("from Python, err", file=sys.stderr, flush=True)

@@ -136,6 +136,8 @@ class EpochReport(Frozen):
     """Whether the trial goes on, has run its full length, or failed."""
     reason: str = ""
     """Why it failed: `diverged`, `out of memory`, or the error's one line."""
+    slot: int | None = None
+    """Slot whose gang trained it; None where no gang did, or none says so."""
     trouble: str = ""
     """Why its newest checkpoint could not be written, if it could not; it trains on."""
 

@@ -182,7 +182,8 @@ class Post:
 
     def _tell(self, report: EpochReport, wait: bool = False) -> None:
         self.told = time.perf_counter()
-        self.answers.append(self.mailbox.report.remote(self.slot, self.sequence, report, wait))
+        said = report.model_copy(update={"slot": self.slot})
+        self.answers.append(self.mailbox.report.remote(self.slot, self.sequence, said, wait))
 
     def _verdict(self, now: bool) -> bool:
         """Whether to train on: the answer to the newest report if `now`, else to the one before, which is there."""

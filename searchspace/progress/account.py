@@ -44,6 +44,8 @@ class Lane:
     """Of its epochs so far."""
     newest: EpochReport | None = None
     """Its last epoch, if it has one."""
+    slot: int | None = None
+    """The slot it is on; None until an epoch of it comes from there."""
 
 
 class Follower(Protocol):
@@ -63,7 +65,7 @@ class Account:
         """Begin with nothing, on `slots` slots, by `clock`."""
         self.spec, self.slots, self.clock = spec, slots, clock
         self.standings: dict[int, Standing] = {}
-        self.lanes: list[Lane | None] = [None] * slots
+        self._running: dict[int, Lane] = {}
         self.best: Best | None = None
         self.epochs = 0
         self.training_seconds = 0.0
@@ -110,10 +112,11 @@ class Account:
             self.training_seconds += report.seconds
             self._scores[number] = (*self._scores.get(number, ()), report.score)
         if BECOMES[event] == "running":
-            self._lay(Lane(number, self._scores.get(number, ()), report))
+            slot = report.slot if report is not None and event == "epoch" else None
+            self._running[number] = Lane(number, self._scores.get(number, ()), report, slot)
             return
         self.known.add(number)
-        self.lanes = [lane if lane and lane.trial != number else None for lane in self.lanes]
+        self._running.pop(number, None)
         if report is not None and event in {"complete", "waits", "pruned"}:
             found = Best(event == "complete", report.epoch, report.score, number)
             self.best = max(found, self.best or found)
@@ -123,11 +126,12 @@ class Account:
             self._troubled = True
             self.clock.say(f"warning: trial {number} trains on without a new checkpoint: {report.trouble}")
 
-    def _lay(self, lane: Lane) -> None:
-        """Put a trial into the slot that it has, or into one that has nothing to do."""
-        trials = [found.trial if found else None for found in self.lanes]
-        at = trials.index(lane.trial) if lane.trial in trials else trials.index(None) if None in trials else -1
-        self.lanes = [lane if index == at % self.slots else found for index, found in enumerate(self.lanes)]
+    @property
+    def lanes(self) -> list[Lane | None]:
+        """What each slot does; a trial that has told nothing from its slot yet is shown in any that is free."""
+        placed = {lane.slot: lane for lane in self._running.values() if lane.slot is not None}
+        others = (lane for lane in list(self._running.values()) if lane.slot is None)
+        return [placed.get(slot) or next(others, None) for slot in range(self.slots)]
 
     @property
     def training_share(self) -> float:

@@ -35,10 +35,10 @@ class Span:
 def spans(material: Material) -> list[Span]:
     """What each slot trained, in order of its start; epochs that follow each other are one."""
     epochs = [
-        Span(number, told.slot, told.at - told.report.seconds, told.at, 1)
+        Span(number, told.report.slot, told.at - told.report.seconds, told.at, 1)
         for number, all_told in material.told.items()
         for told in all_told
-        if told.slot is not None and told.at is not None and told.report.status != "failed"
+        if told.report.slot is not None and told.at is not None and told.report.status != "failed"
     ]
     joined: list[Span] = []
     for span in sorted(epochs, key=lambda span: (span.slot, span.start)):
