@@ -256,7 +256,7 @@ def test_watching_ends_with_the_search_or_with_ctrl_c(folder, tmp_path, finishes
         said += read_until(leader, b"finished")
     else:
         watching.send_signal(signal.SIGINT)
-    assert watching.wait(timeout=20) == 0
+    assert watching.wait(timeout=60) == 0
     assert b"Traceback" not in said
     os.close(leader)
 

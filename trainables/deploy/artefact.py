@@ -1,0 +1,120 @@
+"""What is shipped: the winner's files, and what was measured of each on the test images and on this machine."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from trainables.config import Frozen
+from trainables.deploy.cost import ArchitectureCost
+
+SHIPMENT = "artefacts.json"
+Format = Literal["pytorch", "pt2", "pt2-half", "onnx", "onnx-int8"]
+"""`pytorch` is the classifier as it was trained (safetensors), run eagerly in float32: what the others stand beside."""
+FILES: dict[Format, str] = {
+    "pytorch": "model.safetensors",
+    "pt2": "model.pt2",
+    "pt2-half": "model-half.pt2",
+    "onnx": "model.onnx",
+    "onnx-int8": "model-int8.onnx",
+}
+"""File of each format, in the winner's folder."""
+SERVED: tuple[Format, ...] = ("onnx", "onnx-int8")
+"""Formats that onnxruntime runs."""
+BATCHES = (32, 256)
+"""Batch sizes of the throughputs."""
+
+
+class Proof(Frozen):
+    """How close a file's answers are to PyTorch's in float32, and how good they are, on test images."""
+
+    count: int
+    """Test images compared."""
+    largest_difference: float
+    """Largest difference of a logit."""
+    mean_difference: float
+    """Mean difference of a logit."""
+    agreement: float
+    """Share of images with the same likeliest class, from 0 to 1."""
+    accuracy: float
+    """Share of images whose likeliest class is theirs, from 0 to 1."""
+    f1_macro: float
+    """F1, mean over classes, from 0 to 1."""
+
+
+class Speed(Frozen):
+    """What a file costs in a process that does nothing but run it, on all cores of the machine."""
+
+    p50_ms: float
+    """Median latency of one image, in ms."""
+    p99_ms: float
+    """99th percentile of that."""
+    runs: int
+    """Timed runs of one image."""
+    throughput: dict[int, float]
+    """Images a second, by batch size: the median of several runs."""
+    memory_mb: float
+    """Peak resident memory of that process by the end of the runs of 32 images, in 10^6 bytes."""
+
+
+class Artefact(Frozen):
+    """One file of the winner."""
+
+    format: Format
+    """What it is."""
+    file: str
+    """Its name in the winner's folder."""
+    size_mb: float
+    """Its size, in 10^6 bytes."""
+    proof: Proof
+    """On test images."""
+    speed: Speed
+    """On this machine."""
+    note: str = ""
+    """What else is to be known of it, such as layers that were left in float32."""
+
+
+class Dropped(Frozen):
+    """A file that was made and deleted."""
+
+    format: Format
+    """What it was."""
+    reason: str
+    """Why."""
+
+
+class Shipment(Frozen):
+    """All that is shipped of one winner."""
+
+    artefacts: tuple[Artefact, ...]
+    """`pytorch` first, then what was exported."""
+    dropped: tuple[Dropped, ...]
+    """What failed its proof."""
+    recommended: Format
+    """The fastest at batches of 32 whose accuracy is within `max_drop` of PyTorch's."""
+    max_drop: float
+    """Points of test accuracy that an exported file may lose."""
+    cost: ArchitectureCost
+    """The float32 ONNX file on one thread, measured as the search's architectures were."""
+    machine: str
+    """Processor that the speeds were measured on."""
+    threads: int
+    """Threads that each file ran on."""
+
+    def of(self, wanted: Format) -> Artefact | None:
+        """The artefact of that format, if it is shipped."""
+        return next((artefact for artefact in self.artefacts if artefact.format == wanted), None)
+
+    @property
+    def served(self) -> Artefact:
+        """The recommended one of those that onnxruntime runs: the fastest."""
+        ways = [artefact for artefact in self.artefacts if artefact.format in SERVED]
+        return max(ways, key=lambda artefact: (artefact.format == self.recommended, artefact.speed.throughput[32]))
+
+
+def read_shipment(winner: Path) -> Shipment | None:
+    """What is shipped from the folder `winner`; None where nothing is, or it cannot be read."""
+    try:
+        return Shipment.model_validate_json((winner / SHIPMENT).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
