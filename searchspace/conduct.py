@@ -11,7 +11,7 @@ from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.cluster import connected, losses_told
 from searchspace.doubtful import keep_lists
-from searchspace.export import Shipped, export_winner
+from searchspace.export import export_winner
 from searchspace.interruption import Interruption, LostError
 from searchspace.lock import locked
 from searchspace.phases import UnderWay, search_and_prove
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import optuna
 
     from searchspace.forecast.live import Foresight
+    from trainables.deploy.artefact import Shipment
     from trainables.metrics import TestMetrics
 
 CHATTER = "search.log"
@@ -38,7 +39,7 @@ class Outcome:
     study: "optuna.Study"
     metrics: "TestMetrics"
     """Of the winner on the test split."""
-    shipped: Shipped
+    shipment: "Shipment"
     """The exported winner."""
     forecasts: list[str]
     """A line on each forecast that was made."""
@@ -110,12 +111,12 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight"
 
     spec, clock = under_way.spec, under_way.clock
     (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
-    clock.say("exporting the winner to ONNX")
+    clock.say("exporting the winner")
     clock.step("export", 0, 0)
-    shipped = export_winner(spec.folder)
+    shipment = export_winner(spec, spec.folder, clock)
     forecasts = foresight.close()
     clock.step("report", 0, 0)
     try_report(spec.folder, study, clock.say)
     put_finished(study, spec.trials)
     flush_study(study)
-    return Outcome(study, metrics, shipped, forecasts)
+    return Outcome(study, metrics, shipment, forecasts)

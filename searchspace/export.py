@@ -1,78 +1,78 @@
 """Export a finished search's winner: `python -m searchspace.export results/NAME`."""
 
-import json
 import os
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import Field
 
+from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
+from searchspace.boards.terminal import print_table
 from searchspace.gate import broken_limits, describe_cost
-from searchspace.spec import SearchSpec, load_spec
+from searchspace.options import Option, with_options
+from searchspace.progress.screen import open_clock
+from searchspace.seeds import derive_seed
+from searchspace.spec import LIMITS, SearchSpec, load_spec, parse_record
+from searchspace.values import Formats
+from trainables.card import CARD
+from trainables.config import Frozen
+from trainables.deploy.artefact import Shipment
 from trainables.errors import UserError
+from trainables.teller import Teller
 
-if TYPE_CHECKING:
-    from trainables.deploy.cost import ArchitectureCost
-    from trainables.deploy.onnx import Parity
-
-ONNX = "model.onnx"
+FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "p50_ms", "p99_ms", "images/s_by_32")
+"""Columns that a narrow terminal shows before the rest."""
 
 
-@dataclass(frozen=True)
-class Shipped:
-    """What is known of an exported model."""
+class ExportOptions(Frozen):
+    """What an export after the search can do otherwise."""
 
-    parity: "Parity"
-    """How close it is to PyTorch."""
-    cost: "ArchitectureCost"
-    """What it costs on one thread of this machine's CPU, measured as the search's architectures were."""
+    formats: Annotated[Formats, Option(LIMITS, kind=str, metavar="A,B")] = ()
+    """pt2, pt2-half, onnx, onnx-int8. Default: as the search was asked."""
+    max_drop: Annotated[float | None, Option(LIMITS)] = Field(None, ge=0, le=100)
+    """Points of test accuracy that a format may lose. Default: as the search was asked."""
 
 
-def export_winner(folder: Path) -> Shipped:
-    """Write, prove and measure `winner/model.onnx` of the search in `folder`.
+@with_options(ExportOptions)
+def main(
+    given: frozenset[str],
+    folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")],
+    **options: Any,
+) -> None:
+    """Export a search's winner: raw images in, probabilities out, each format proven on test images and measured.
 
-    Raises `UserError` where there is no winner.
+    Example: python -m searchspace.export results/digits --formats onnx,onnx-int8
     """
-    from trainables.card import CARD
-    from trainables.data.store import open_store
-    from trainables.deploy.measure import count_parameters, measure_file
-    from trainables.deploy.onnx import export_onnx, prove_onnx
-    from trainables.predictions import PERMIT
-    from trainables.weights import read_classifier
+    changed = parse_record(ExportOptions, options).model_dump(include=set(given))
+    spec = load_spec(folder).model_copy(update=changed)
+    with closing(open_clock()) as clock:
+        shipment = export_winner(spec, folder, clock)
+    print_shipment(spec, folder, shipment)
 
+
+def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
+    """Export the winner of the search in `folder`; raises `UserError` where there is none."""
     winner = folder / "winner"
     if not (winner / CARD).is_file():
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{CARD})")
-    classifier, card = read_classifier(winner)
-    export_onnx(classifier, card, winner / ONNX)
-    images, _labels = open_store(card.data).open_test(winner / PERMIT)
-    parity = prove_onnx(winner / ONNX, classifier, images)
-    shipped = Shipped(parity, measure_file(winner / ONNX, count_parameters(classifier)))
-    record = parity.model_dump() | {"cost": shipped.cost.model_dump()}
-    (winner / "parity.json").write_text(json.dumps({ONNX: record}, indent=1))
-    return shipped
+    from trainables.deploy.ship import ship
+
+    shipment = ship(winner, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller)
+    for line in tell_dropped(shipment):
+        teller.say(f"warning: {line}")
+    return shipment
 
 
-def main(folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")]) -> None:
-    """Export a search's winner to ONNX: raw uint8 images in, probabilities out, proven on test images.
-
-    Example: python -m searchspace.export results/digits
-    """
-    print(describe(load_spec(folder), folder, export_winner(folder)))
-
-
-def describe(spec: SearchSpec, folder: Path, shipped: Shipped) -> str:
-    """Two lines on the exported model, and a warning for each limit of `spec` that it breaks."""
-    parity = shipped.parity
-    warnings = [
-        f"\nwarning: the shipped model breaks a limit: {broken}" for broken in broken_limits(spec, shipped.cost)
-    ]
-    return (
-        f"{os.path.relpath(folder / 'winner' / ONNX)}: {parity.megabytes:.2f} MB, largest difference from PyTorch "
-        f"{parity.largest_difference:.1e}, same answer on {parity.agreement:.2%} of {parity.count:,} test images\n"
-        f"  on one thread of this CPU: {describe_cost(spec, shipped.cost)}" + "".join(warnings)
-    )
+def print_shipment(spec: SearchSpec, folder: Path, shipment: Shipment) -> None:
+    """The table of what is shipped, and a warning for each limit of `spec` that it breaks."""
+    print_table(artefact_rows(shipment), f"{spec.name}: shipped in {os.path.relpath(folder / 'winner')}", FIRST)
+    print(say_conditions(shipment))
+    if shipment.cost:
+        print(f"onnx on one thread: {describe_cost(spec, shipment.cost)}")
+        for broken in broken_limits(spec, shipment.cost):
+            print(f"warning: the shipped model breaks a limit: {broken}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from searchspace import preflight
 from searchspace.boards.finalists import read_finalists
 from searchspace.conduct import conduct
-from searchspace.export import describe as describe_export
+from searchspace.export import print_shipment
 from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
 from searchspace.lock import locked
@@ -122,15 +122,16 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
     print()
     print_board(spec, study, top=5)
     top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
-    said = [f"model: {describe_export(spec, spec.folder, outcome.shipped)}", *outcome.forecasts]
     print(
         f"\nwinner: {say_way(spec.metric, read_finalists(study)[0], metrics)}\n"
         f"test, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
-        + "\n".join(said)
-        + f"\nreport: {shown(spec) / REPORT}\n"
+    )
+    print_shipment(spec, spec.folder, outcome.shipment)
+    print(
+        "\n".join(["", *outcome.forecasts, f"report: {shown(spec) / REPORT}"]) + "\n"
         f"page: {shown(spec) / 'winner' / PAGE}\n"
         f"next: python -m searchspace.leaderboard {shown(spec)}"
     )

@@ -1,65 +1,30 @@
 """The search's specification: one frozen object from the command line to every part, and into `search.json`."""
 
 import json
-import math
 import re
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic import Field, ValidationError
 
 from searchspace.options import Option, flag_of, say_wrong
+from searchspace.values import Duration, Formats, Names, Objectives, SecretUrl
 from trainables.config import Frozen, TrialConfig
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
 from trainables.nearest import suggest
-from trainables.redaction import redact_urls
 from trainables.scores import MetricName
 from trainables.shape import Precision
 
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
-LIMITS = "Limits of the shipped model"
-OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
-"""What can be searched for at once; the first is the score."""
+LIMITS = "The shipped model"
 SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
 R = TypeVar("R", bound=Frozen)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def parse_names(text: Any) -> Any:
-    """`a,b` -> `("a", "b")`; what is no text is left as it is."""
-    return tuple(filter(None, text.split(","))) if isinstance(text, str) else text
-
-
-def parse_duration(text: Any) -> Any:
-    """`90`, `90s`, `30m`, `2h` or `1d` -> seconds, an empty text -> 0; raises ValueError for any other text."""
-    if not isinstance(text, str):
-        return text
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", text.strip() or "0")
-    seconds = float(found[1]) * UNITS[found[2] or "s"] if found else math.nan
-    if not seconds > 0 and text.strip():
-        raise ValueError("expected a positive time such as 90s, 30m or 2h")
-    return seconds
-
-
-def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
-    """`names` if they can be searched for; raises ValueError for any others."""
-    if names not in OBJECTIVES:
-        known = [",".join(each) for each in OBJECTIVES]
-        raise ValueError("expected " + " or ".join(known) + suggest(",".join(names), known))
-    return names
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
-Objectives = Annotated[Names, AfterValidator(check_objectives)]
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
-"""A URL whose password is in memory only: whatever is written of it has `***` there."""
 
 
 class SearchSpec(Frozen):
@@ -115,6 +80,10 @@ class SearchSpec(Frozen):
     """Largest ONNX file, in MB (10^6 bytes)."""
     max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Most MB (10^6 bytes) that a process running it grows by."""
+    formats: Annotated[Formats, Option(LIMITS, kind=str, metavar="A,B")] = ()
+    """pt2, pt2-half, onnx, onnx-int8. Empty: all that this machine can make."""
+    max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
+    """Points of test accuracy that a format may lose, or it is not shipped."""
     final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Fresh seeds of each finalist; the mean counts. Three tell finalists apart."""
     ensemble: Annotated[bool, Option(PROOF)] = False

@@ -266,7 +266,7 @@ def test_the_sheet_shows_each_image_and_then_its_versions():
     assert arrange(shown).size == (8 * 9 - 1, 2 * 9 - 1)
 
 
-def test_a_real_search_leaves_a_report_with_every_section(searched):
+def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):
     folder, said = searched
     assert "report: results/first/report.html" in said
     assert "warning: no report" not in said
@@ -276,8 +276,13 @@ def test_a_real_search_leaves_a_report_with_every_section(searched):
     assert found
     assert {span.slot for span in found} <= {0, 1}
     (code,) = (block.text for block in answer(gather(folder)).blocks if isinstance(block, Code))
+    (tmp_path / "photo.jpg").write_bytes(next(folder.parent.parent.glob("colours/red/*.png")).read_bytes())
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder / "winner", capture_output=True, text=True, check=True
+        [sys.executable, "-c", code.replace('Session("', f'Session("{folder / "winner"}/')],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     name, probability = done.stdout.split()
     assert name in gather(folder).data.classes

@@ -20,6 +20,7 @@ from searchspace.run import main
 from searchspace.spec import load_facts, load_spec
 from searchspace.study import load_study
 from tests.conftest import command, write_images
+from trainables.deploy.artefact import read_shipment
 
 
 def test_a_search_leaves_everything_it_promises(searched):
@@ -29,7 +30,7 @@ def test_a_search_leaves_everything_it_promises(searched):
         "search.json", "search.log", "study.journal", "report.html", "leaderboard.csv", "winner/model.json",
         "winner/README.md",
         "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
-        "winner/parity.json",
+        "winner/artefacts.json", "winner/model.pt2",
     }  # fmt: skip
     assert "gangs" not in names
     assert {path.name for path in folder.parent.iterdir()} == {"first", "mlflow.db", "mlartifacts"}
@@ -140,7 +141,7 @@ def test_the_exported_model_knows_the_colours_without_this_project(searched, tmp
         write_images(tmp_path / str(label), 20, (12, 12), colour, seed=9)
     files = sorted(tmp_path.glob("[012]/*.png"))
     images = np.stack([np.asarray(Image.open(file)).transpose(2, 0, 1) for file in files])
-    (probabilities,) = session.run(None, {"images": images})
+    (probabilities,) = session.run(["probabilities"], {"images": images})
     assert probabilities.sum(axis=1) == pytest.approx(1.0, abs=1e-4)
     right = probabilities.argmax(axis=1) == [int(file.parent.name) for file in files]
     recorded = json.loads((searched[0] / "winner" / "metrics.json").read_text())["accuracy"]
@@ -229,13 +230,14 @@ def test_a_search_is_never_overwritten(searched, cache, tmp_path):
 def test_exporting_again_proves_again(searched, cache, tmp_path):
     done = command("export", str(searched[0]), home=tmp_path, cache=cache, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "same answer on 100.00% of 27 test images" in done.stdout
-    assert "on one thread of this CPU: " in done.stdout
-    cost = json.loads((searched[0] / "winner" / "parity.json").read_text())["model.onnx"]["cost"]
-    assert cost["size_mb"] == (searched[0] / "winner" / "model.onnx").stat().st_size / 1e6
-    assert cost["latency_ms"] > 0
+    assert "proven on 27 test images; measured on " in done.stdout
+    assert "onnx on one thread: " in done.stdout
+    shipment = read_shipment(searched[0] / "winner")
+    assert shipment.of("onnx").proof.agreement == 1.0
+    assert shipment.cost.size_mb == (searched[0] / "winner" / "model.onnx").stat().st_size / 1e6
+    assert shipment.cost.latency_ms > 0
     (row,) = rank_searches(searched[0].parent)
-    assert row["latency_ms"] == pytest.approx(cost["latency_ms"], rel=0.01)
+    assert row["latency_ms"] == pytest.approx(shipment.cost.latency_ms, rel=0.01)
 
 
 def test_a_search_leaves_no_process_behind(searched):

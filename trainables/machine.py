@@ -1,5 +1,6 @@
 """The machine that this process runs on."""
 
+import os
 import platform
 from pathlib import Path
 
@@ -11,3 +12,8 @@ def cpu_name() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def core_count() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from trainables.card import CARD, CARDS, AnyCard, EnsembleCard, ModelCard, member_folder
 from trainables.config import Assignment
+from trainables.deploy.describe import describe
 from trainables.models.classifier import Classifier
 from trainables.models.ensemble import AnyClassifier, Ensemble
 from trainables.models.registry import rebuild_model
@@ -24,11 +25,11 @@ WEIGHTS = "model.safetensors"
 def write_weights(folder: Path, assignment: Assignment, run: "TrialRun") -> None:
     """Write the weights that evaluation uses, and their card, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(run.kept_state(), folder / WEIGHTS)
     card = ModelCard(
         config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
         data=run.place.store.summary, input=run.model.preprocess.spec,
     )  # fmt: skip
+    save_file(run.kept_state(), folder / WEIGHTS, metadata=describe(card))
     (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 

@@ -10,12 +10,12 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.snapshot import open_study
 from searchspace.boards.table import Row, rounded, short
 from searchspace.boards.trials import STATUS
-from searchspace.export import ONNX
 from searchspace.proof.wording import tested
 from searchspace.recorded import is_refused
 from searchspace.resume import is_done
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import Recorded
+from trainables.deploy.artefact import read_shipment
 from trainables.metrics import TestMetrics
 
 
@@ -33,7 +33,8 @@ def search_row(folder: Path) -> dict[str, Any]:
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics = _read_json(folder / "winner" / "metrics.json")
-    cost = _read_json(folder / "winner" / "parity.json").get(ONNX, {}).get("cost", {})
+    shipment = read_shipment(folder / "winner")
+    cost = shipment.cost if shipment else None
     winner = next(iter(read_finalists(study)), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {
@@ -50,8 +51,8 @@ def search_row(folder: Path) -> dict[str, Any]:
         "metric": spec.metric,
         "test_score": _test_score(spec, metrics),
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
-        "latency_ms": short(cost.get("latency_ms")),
-        "size_mb": short(cost.get("size_mb")),
+        "latency_ms": short(cost.latency_ms) if cost else None,
+        "size_mb": short(cost.size_mb) if cost else None,
         "seconds": round(took["total"], 1) if "total" in took else None,
     }
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from searchspace.boards.table import Format, Row, check_columns, sort_rows
 from searchspace.options import Option
-from searchspace.spec import Names
+from searchspace.values import Names
 from trainables.config import Frozen
 from trainables.errors import UserError
 from trainables.nearest import suggest

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from optuna.trial import TrialState
 
-from searchspace.export import ONNX
+from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
 from searchspace.forecast.forecast import in_units
 from searchspace.gate import broken_limits
 from searchspace.proof.wording import say_score, say_test, say_way, tell_doubts, tested
@@ -13,9 +13,6 @@ from searchspace.report.blocks import Block, Code, Note, Table
 from searchspace.report.material import Material
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS
-
-MOST_NAMES = 20
-"""Classes whose names are written out in the example."""
 
 
 @dataclass(frozen=True)
@@ -101,25 +98,23 @@ def _scores(metrics: TestMetrics) -> Table:
 
 
 def _use(material: Material) -> Iterator[Block]:
-    """How to call the exported model, as it stands in `winner/`."""
-    if not (material.winner / ONNX).is_file():
+    """What is shipped, and how to call it."""
+    shipment = material.shipment
+    if shipment is None:
         yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
         return
-    data = material.data
-    classes = f"classes = {list(data.classes)!r}"
-    if len(data.classes) > MOST_NAMES:
-        classes = 'classes = json.load(open("model.json"))["data"]["classes"]'
-    image = f"{data.height} x {data.width} {'grey' if data.channels == 1 else 'RGB'}"
-    yield Note(
-        f"How to use it: winner/{ONNX} takes raw {image} images. It needs onnxruntime, and nothing of this project."
-    )
+    yield Table(artefact_rows(shipment), "What is shipped, in winner/")
+    yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
+    if shipment.served is None:
+        return
+    yield Note("How to use it: any image, grey or RGB. It needs onnxruntime, and nothing of this project.")
     yield Code(
-        ("import json\n\n" if len(data.classes) > MOST_NAMES else "") + "import numpy as np\nimport onnxruntime\n\n"
-        f'session = onnxruntime.InferenceSession("{ONNX}")\n'
-        "# any number of images: n x channels x height x width\n"
-        f"images = np.zeros((1, {data.channels}, {data.height}, {data.width}), np.uint8)\n"
-        '(probabilities,) = session.run(None, {"images": images})\n'
-        f"{classes}\n"
+        "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image\n\n"
+        f'session = onnxruntime.InferenceSession("{shipment.served.file}")\n'
+        'classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])\n'
+        'image = np.asarray(Image.open("photo.jpg").convert("RGB"))\n'
+        "# any number of images of one size: n x channels x height x width\n"
+        '(probabilities,) = session.run(["probabilities"], {"images": image.transpose(2, 0, 1)[None]})\n'
         "best = probabilities[0].argmax()\n"
         "print(classes[best], probabilities[0, best])"
     )

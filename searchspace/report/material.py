@@ -1,6 +1,5 @@
 """What a report is made from: the study and the files of one search, each read once."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,6 @@ from optuna.trial import FrozenTrial
 from searchspace.boards.finalists import read_finalists
 from searchspace.boards.table import Row
 from searchspace.boards.trials import rank_trials
-from searchspace.export import ONNX
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.winner import METRICS
 from searchspace.recorded import Told, config_of, is_refused, told_of
@@ -24,6 +22,7 @@ from searchspace.stopping.rung import rungs
 from searchspace.study import load_study
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
+from trainables.deploy.artefact import Shipment, read_shipment
 from trainables.deploy.cost import ArchitectureCost
 from trainables.metrics import TestMetrics
 from trainables.predictions import PREDICTIONS, read_predictions
@@ -130,11 +129,14 @@ class Material:
         return Predictions(*read_predictions(self.winner))
 
     @cached_property
+    def shipment(self) -> Shipment | None:
+        """The exported formats; None before the export."""
+        return read_shipment(self.winner)
+
+    @property
     def cost(self) -> ArchitectureCost | None:
         """What the exported model costs; None before the export."""
-        file = self.winner / "parity.json"
-        found = json.loads(file.read_bytes())[ONNX] if file.is_file() else {}
-        return ArchitectureCost.model_validate(found["cost"]) if found else None
+        return self.shipment.cost if self.shipment else None
 
 
 def gather(folder: Path, study: optuna.Study | None = None) -> Material:

@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace.proof.winner import earlier_winners
+from trainables.deploy.artefact import read_shipment
+from trainables.deploy.runner import IMAGES, LOGITS, PROBABILITIES
 
 if TYPE_CHECKING:
     from searchspace.tracking.runs import Uploader
 
-WINNER = ("README.md", "metrics.json", "confusion.csv", "confusion.png", "parity.json", "model.json")
+WINNER = ("README.md", "metrics.json", "confusion.csv", "confusion.png", "artefacts.json", "model.json")
 """Files of the winner's folder that are artifacts; its model is registered."""
 CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
 """MLflow's word for what each split was used for."""
+FACTS = ("classes", "shape")
+"""Of what the file says of itself, what its signature takes."""
 ALIAS = "champion"
 
 
@@ -36,10 +40,12 @@ def finish(uploader: "Uploader") -> None:
             client.log_artifact(parent, str(uploader.folder / name))
     winner = uploader.folder / "winner"
     _log_winner(uploader, winner)
-    if not (winner / "model.onnx").is_file():
+    shipment = read_shipment(winner)
+    if shipment is None:
         client.set_terminated(parent, "KILLED")
         return
-    _register(uploader, winner / "model.onnx")
+    if shipment.served:
+        _register(uploader, winner / shipment.served.file)
     client.set_tag(parent, "searchspace.finished", stage)
     client.set_terminated(parent, "FINISHED")
 
@@ -86,16 +92,15 @@ def _register(uploader: "Uploader", path: Path) -> None:
     name = f"searchspace-{uploader.spec.name}"
     if len(_versions(uploader, name)) <= len(earlier_winners(uploader.folder)):
         model = onnx.load(str(path))
-        shape = [d.dim_value or -1 for d in model.graph.input[0].type.tensor_type.shape.dim]
-        classes = model.graph.output[0].type.tensor_type.shape.dim[1].dim_value
-        signature = ModelSignature(
-            inputs=Schema([TensorSpec(np.dtype(np.uint8), shape, "images")]),
-            outputs=Schema([TensorSpec(np.dtype(np.float32), [-1, classes], "probabilities")]),
-        )
+        facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props if entry.key in FACTS}
+        given: list[Any] = [TensorSpec(np.dtype(np.uint8), [-1, -1, -1, -1], IMAGES)]
+        width = len(facts["classes"])
+        answers: list[Any] = [TensorSpec(np.dtype(np.float32), [-1, width], of) for of in (LOGITS, PROBABILITIES)]
+        signature = ModelSignature(inputs=Schema(given), outputs=Schema(answers))
         with mlflow.start_run(run_id=uploader.parent):
             mlflow.onnx.log_model(
                 model, name="winner", signature=signature, registered_model_name=name,
-                input_example={"images": np.zeros([1, *shape[1:]], np.uint8)},
+                input_example={IMAGES: np.zeros([1, *facts["shape"]], np.uint8)},
             )  # fmt: skip
     uploader.client.set_registered_model_alias(name, ALIAS, str(max(_versions(uploader, name))))
 

@@ -96,7 +96,7 @@ def trained_and_not(data: DataSummary, repeats: int, epochs: int, folder: Path) 
         export_onnx(model.eval(), card, folder / f"{name}.onnx")
     for _ in range(repeats):
         for name, model in networks.items():
-            found[name].append(measure_file(folder / f"{name}.onnx", count_parameters(model)))
+            found[name].append(measure_file(folder / f"{name}.onnx", data, count_parameters(model)))
     kinds = ("latency_ms", "memory_mb", "size_mb")
     figures = {n: {k: summary([getattr(c, k) for c in costs]) for k in kinds} for n, costs in found.items()}
     ratio = figures["trained"]["latency_ms"]["median"] / figures["untrained"]["latency_ms"]["median"]

@@ -19,10 +19,12 @@ FILES: dict[Format, str] = {
     "onnx-int8": "model-int8.onnx",
 }
 """File of each format, in the winner's folder."""
+EXPORTED = tuple(FILES)[1:]
+"""Formats that a classifier is exported to."""
 SERVED: tuple[Format, ...] = ("onnx", "onnx-int8")
 """Formats that onnxruntime runs."""
-BATCHES = (32, 256)
-"""Batch sizes of the throughputs."""
+BATCH = 32
+"""Batch size whose throughput formats are compared by."""
 
 
 class Proof(Frozen):
@@ -34,6 +36,8 @@ class Proof(Frozen):
     """Largest difference of a logit."""
     mean_difference: float
     """Mean difference of a logit."""
+    largest_probability_difference: float
+    """Largest difference of a probability."""
     agreement: float
     """Share of images with the same likeliest class, from 0 to 1."""
     accuracy: float
@@ -52,9 +56,14 @@ class Speed(Frozen):
     runs: int
     """Timed runs of one image."""
     throughput: dict[int, float]
-    """Images a second, by batch size: the median of several runs."""
+    """Images a second, by batch size (32 and 256, unless that takes many seconds): the median of several runs."""
     memory_mb: float
     """Peak resident memory of that process by the end of the runs of 32 images, in 10^6 bytes."""
+
+    @property
+    def rate(self) -> float:
+        """Images a second that formats are compared by."""
+        return self.throughput[BATCH]
 
 
 class Artefact(Frozen):
@@ -75,7 +84,7 @@ class Artefact(Frozen):
 
 
 class Dropped(Frozen):
-    """A file that was made and deleted."""
+    """A format that is not shipped: it could not be made, or failed its proof and was deleted."""
 
     format: Format
     """What it was."""
@@ -91,11 +100,11 @@ class Shipment(Frozen):
     dropped: tuple[Dropped, ...]
     """What failed its proof."""
     recommended: Format
-    """The fastest at batches of 32 whose accuracy is within `max_drop` of PyTorch's."""
+    """The fastest exported one at batches of 32; `pytorch` if none passed its proof."""
     max_drop: float
     """Points of test accuracy that an exported file may lose."""
-    cost: ArchitectureCost
-    """The float32 ONNX file on one thread, measured as the search's architectures were."""
+    cost: ArchitectureCost | None
+    """The float32 ONNX file on one thread, measured as the search's architectures were; None if it was dropped."""
     machine: str
     """Processor that the speeds were measured on."""
     threads: int
@@ -106,10 +115,10 @@ class Shipment(Frozen):
         return next((artefact for artefact in self.artefacts if artefact.format == wanted), None)
 
     @property
-    def served(self) -> Artefact:
-        """The recommended one of those that onnxruntime runs: the fastest."""
+    def served(self) -> Artefact | None:
+        """The fastest of those that onnxruntime runs; None if none passed its proof."""
         ways = [artefact for artefact in self.artefacts if artefact.format in SERVED]
-        return max(ways, key=lambda artefact: (artefact.format == self.recommended, artefact.speed.throughput[32]))
+        return max(ways, key=lambda artefact: artefact.speed.rate, default=None)
 
 
 def read_shipment(winner: Path) -> Shipment | None:

@@ -17,8 +17,10 @@ from torch import nn
 
 from trainables.card import ModelCard
 from trainables.data.summary import DataSummary
+from trainables.deploy.artefact import Speed
 from trainables.deploy.cost import Architecture, ArchitectureCost, Kind, MeasureError
 from trainables.deploy.onnx import export_onnx
+from trainables.machine import core_count
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_untrained
 
@@ -35,17 +37,29 @@ def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         export_onnx(model, card, file)
-        return measure_file(file, count_parameters(model))
+        return measure_file(file, data, count_parameters(model))
 
 
-def measure_file(file: Path, parameters: int) -> ArchitectureCost:
-    """Cost of an exported network of so many parameters; raises `MeasureError` where it does not run."""
-    command = [sys.executable, "-m", "trainables.deploy.alone", str(file)]
+def measure_file(file: Path, data: DataSummary, parameters: int) -> ArchitectureCost:
+    """Cost of an ONNX file of so many parameters for images of `data`; raises `MeasureError` where it does not run."""
+    found = _run_alone("limits", file, data)
+    return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **found)
+
+
+def measure_speed(file: Path, data: DataSummary) -> Speed:
+    """Speed of a file, or of the classifier in a folder, on images of `data`; raises `MeasureError` likewise."""
+    return Speed.model_validate(_run_alone("speed", file, data, str(core_count())))
+
+
+def _run_alone(mode: str, file: Path, data: DataSummary, *rest: str) -> dict[str, Any]:
+    shape = json.dumps([data.channels, data.height, data.width])
+    command = [sys.executable, "-m", "trainables.deploy.alone", mode, str(file), shape, *rest]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603  # this program
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise MeasureError(f"the exported network does not run: {last}")
-    return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **json.loads(done.stdout))
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -72,8 +86,8 @@ def scatter(model: Classifier) -> None:
             tensor.add_(torch.rand_like(tensor), alpha=0.01)  # upwards, so that no variance falls below 0
 
 
-def _root_of(error: BaseException) -> str:
-    """The first line of what came first: an exporter wraps it in pages of its own."""
+def root_of(error: BaseException) -> str:
+    """The first line of what went wrong first: an exporter wraps it in pages of its own."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -90,7 +104,7 @@ def main() -> None:
             cost = measure(Architecture.model_validate(question["architecture"]), question["kind"])
             answer: dict[str, Any] = {"cost": cost.model_dump()}
         except Exception as error:  # any network may fail in any way, and the next one be well
-            answer = {"reason": _root_of(error)}
+            answer = {"reason": root_of(error)}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -1,120 +1,115 @@
-"""ONNX export of a classifier: raw uint8 images in, class probabilities out, proven against PyTorch."""
+"""ONNX export of a classifier: raw uint8 images of any size in, logits and class probabilities out.
+
+The graph is joined of two: one that fits images to the size of training, which images of that size pass by, and the
+classifier itself.
+"""
 
 import contextlib
 import io
-import json
 import logging
 import warnings
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from trainables.card import AnyCard
-from trainables.config import Frozen
+from trainables.deploy.describe import describe
+from trainables.deploy.fit import Fit
+from trainables.deploy.infer import Inference
+from trainables.deploy.runner import IMAGES, LOGITS, PROBABILITIES
+from trainables.deploy.slim import shorten, strip
 from trainables.models.ensemble import AnyClassifier
 
 OPSET = 18
-LARGEST_DIFFERENCE = 1e-3
-"""Between ONNX's and PyTorch's probabilities, beyond which an artefact is not what was trained."""
-PROVEN = 1_000
-"""Test images that parity is proven on, at most."""
-
-
-class Parity(Frozen):
-    """How close an artefact is to the PyTorch classifier, on test images."""
-
-    count: int
-    """Images compared."""
-    largest_difference: float
-    """Largest difference of a probability."""
-    agreement: float
-    """Share of images with the same likeliest class, from 0 to 1."""
-    megabytes: float
-    """File size, in 10^6 bytes."""
-
-
-class ParityError(RuntimeError):
-    """An artefact does not compute what PyTorch does; it was deleted."""
-
-
-class _Probabilities(nn.Module):
-    def __init__(self, classifier: AnyClassifier) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, images: Tensor) -> Tensor:
-        out: Tensor = self.classifier(images).softmax(dim=1)
-        return out
+FITTED = "fitted"
+"""What the first graph hands to the second."""
 
 
 def export_onnx(classifier: AnyClassifier, card: AnyCard, path: Path) -> None:
-    """Write `path`: uint8 `images` (batch, channels, height, width) -> float32 `probabilities` (batch, classes)."""
+    """Write `path`: uint8 `images` (n, 1 or 3, height, width) -> float32 `logits` and `probabilities` (n, classes).
+
+    Its metadata says what it is.
+    """
+    write_artefact(trace_classifier(classifier, card), card, path)
+
+
+def trace_classifier(classifier: AnyClassifier, card: AnyCard) -> Any:
+    """The ONNX model of the classifier alone: its input are uint8 images of the trained shape."""
+    data = card.data
+    example = torch.zeros(2, data.channels, data.height, data.width, dtype=torch.uint8)
+    return _trace(Inference(classifier), example, FITTED, [LOGITS, PROBABILITIES], ("batch",))
+
+
+def write_artefact(model: Any, card: AnyCard, path: Path) -> None:
+    """Write `path`: a classifier's ONNX model behind what fits images to it, with metadata."""
     import onnx
 
     data = card.data
-    example = torch.zeros(2, data.channels, data.height, data.width, dtype=torch.uint8)
+    joined = onnx.compose.merge_models(
+        _fitting(data.channels, data.height, data.width), model, io_map=[(FITTED, FITTED)], producer_name="searchspace"
+    )
+    for key, value in describe(card).items():
+        joined.metadata_props.add(key=key, value=value)
+    shorten(joined)
+    onnx.save_model(joined, str(path))
+
+
+@lru_cache(maxsize=8)
+def _fitting(channels: int, height: int, width: int) -> Any:
+    """The ONNX model that fits images to a shape; it does nothing to those that have it."""
+    from onnx import TensorProto, compose, helper
+
+    example = torch.zeros(2, 3, height + 1, width + 2, dtype=torch.uint8)
+    traced = _trace(Fit(channels, height, width), example, IMAGES, [FITTED], ("batch", "channels", "height", "width"))
+    fit = compose.add_prefix(traced, "fit.", rename_inputs=False, rename_outputs=False).graph
+    shape = [channels, height, width]
+    fit.output[0].CopyFrom(_info(FITTED, "batch", *shape))
+    same = helper.make_graph([helper.make_node("Identity", [IMAGES], ["as_they_are"])], "as_they_are", [], [])
+    same.output.append(_info("as_they_are", "batch", *shape))
+    del fit.input[:]  # a branch sees what is around it
+    nodes = [
+        helper.make_node("Shape", [IMAGES], ["shape"], start=1),
+        helper.make_node("Equal", ["shape", "trained_shape"], ["equal"]),
+        helper.make_node("Cast", ["equal"], ["equal_as_number"], to=TensorProto.INT32),
+        helper.make_node("ReduceMin", ["equal_as_number"], ["all_equal_as_number"], keepdims=0),
+        helper.make_node("Cast", ["all_equal_as_number"], ["all_equal"], to=TensorProto.BOOL),
+        helper.make_node("If", ["all_equal"], [FITTED], then_branch=same, else_branch=fit),
+    ]
+    graph = helper.make_graph(
+        nodes, "fitting", [_info(IMAGES, "batch", "channels", "height", "width")], [_info(FITTED, "batch", *shape)],
+        [helper.make_tensor("trained_shape", TensorProto.INT64, [3], shape)],
+    )  # fmt: skip
+    return helper.make_model(graph, opset_imports=traced.opset_import, ir_version=traced.ir_version)
+
+
+def _info(name: str, *shape: int | str) -> Any:
+    from onnx import TensorProto, helper
+
+    return helper.make_tensor_value_info(name, TensorProto.UINT8, shape)
+
+
+def _trace(module: nn.Module, example: torch.Tensor, given: str, found: list[str], free: tuple[str, ...]) -> Any:
+    """ONNX model of `module`, whose input's first axes are free, under these names."""
     with _quiet():
         program: Any = torch.onnx.export(
-            _Probabilities(classifier).eval(), (example,), dynamo=True, opset_version=OPSET,
-            input_names=["images"], output_names=["probabilities"],
-            dynamic_shapes={"images": {0: torch.export.Dim("batch")}},
+            module.eval(), (example,), dynamo=True, opset_version=OPSET, input_names=[given], output_names=found,
+            dynamic_shapes=(dict.fromkeys(range(len(free)), torch.export.Dim.DYNAMIC),),
         )  # fmt: skip
-    model = program.model_proto
-    facts = {
-        "classes": json.dumps(card.data.classes),
-        **card.facts,
-        "data": data.name,
-        "fingerprint": data.fingerprint,
-        "layout": "uint8, batch x channels x height x width, " + ("grey" if data.channels == 1 else "RGB"),
-    }
-    for key, value in facts.items():
-        model.metadata_props.add(key=key, value=value)
-    onnx.save_model(model, str(path))
-
-
-def prove_onnx(path: Path, classifier: AnyClassifier, images: NDArray[np.uint8]) -> Parity:
-    """Compare `path` with `classifier` on uint8 images (n, c, h, w); deletes it, raising `ParityError`, if unlike."""
-    images = images[:PROVEN]
-    found = run_onnx(path, images)
-    expected = _full_precision(classifier, images)
-    parity = Parity(
-        count=len(images),
-        largest_difference=float(np.abs(found - expected).max()),
-        agreement=float((found.argmax(axis=1) == expected.argmax(axis=1)).mean()),
-        megabytes=path.stat().st_size / 1e6,
-    )
-    if not parity.largest_difference <= LARGEST_DIFFERENCE:  # so written, a NaN fails too
-        path.unlink()
-        raise ParityError(f"{path.name}: probabilities differ from PyTorch's by {parity.largest_difference:.2e}")
-    return parity
-
-
-def run_onnx(path: Path, images: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-    """Probabilities that the artefact gives, on the CPU."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    chunks = [images[start : start + batch] for start in range(0, len(images), batch)]
-    return np.concatenate([session.run(None, {"images": np.ascontiguousarray(chunk)})[0] for chunk in chunks])
-
-
-@torch.inference_mode()
-def _full_precision(classifier: AnyClassifier, images: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-    """PyTorch's probabilities without autocast, whatever precision the classifier was trained in."""
-    chunks = [torch.from_numpy(images[start : start + batch]) for start in range(0, len(images), batch)]
-    return np.concatenate([classifier.eval()(chunk).softmax(dim=1).numpy() for chunk in chunks])
+    return strip(program.model_proto)
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
     """The exporter talks on every channel there is."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
-    logging.disable(level)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,72 @@
+"""The classifier as it is exported: the same answers, arranged so that whatever runs it has less to do."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from trainables.models.classifier import Network
+from trainables.models.ensemble import AnyClassifier
+
+
+class Inference(nn.Module):
+    """Uint8 images of the trained shape in, logits and probabilities out, both float32."""
+
+    def __init__(self, classifier: AnyClassifier, dtype: torch.dtype = torch.float32) -> None:
+        """Rearrange a copy of `classifier`, whose networks compute in `dtype`."""
+        super().__init__()
+        self.classifier = copy.deepcopy(classifier).eval()
+        for parent in list(self.classifier.modules()):
+            if isinstance(parent, nn.Sequential):
+                rearrange(parent)
+            for name, child in parent.named_children():
+                if isinstance(child, Network):
+                    setattr(parent, name, LeanNetwork(child, dtype))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and probabilities (b, classes) of uint8 images (b, c, h, w)."""
+        logits: Tensor = self.classifier(images)
+        return logits, logits.softmax(dim=1)
+
+
+class LeanNetwork(nn.Module):
+    """A network for inference alone; one that averages an image and its mirror image sees both in one pass."""
+
+    def __init__(self, network: Network, dtype: torch.dtype) -> None:
+        """Take over the network's trunk and head, to compute in `dtype`."""
+        super().__init__()
+        self.trunk, self.head = network.trunk.to(dtype), network.head.to(dtype)
+        self.mirrored, self.dtype = network.mirrored, dtype
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Float32 logits (b, classes) of preprocessed images (b, channels, side, side)."""
+        inputs = inputs.to(self.dtype)
+        if not self.mirrored:
+            plain: Tensor = self.head(self.trunk(inputs)).float()
+            return plain
+        both: Tensor = self.head(self.trunk(torch.cat([inputs, inputs.flip(-1)]))).float()
+        return both.view(2, -1, both.shape[1]).mean(dim=0)
+
+
+def rearrange(layers: nn.Sequential) -> None:
+    """Move max-pools behind the batch norm and the ReLU that follow them, then melt norms into convolutions; in place.
+
+    Both keep the order of values (a norm with a positive scale does), so the largest stays the largest, to the bit.
+    """
+    order = list(layers)
+    for index in range(len(order) - 1):
+        if isinstance(order[index], nn.MaxPool2d) and _keeps_order(order[index + 1]):
+            order[index : index + 2] = order[index + 1], order[index]
+    for index in range(len(order) - 1):
+        first, second = order[index : index + 2]
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            order[index : index + 2] = fuse_conv_bn_eval(first, second), nn.Identity()
+    for index, layer in enumerate(order):
+        layers[index] = layer
+
+
+def _keeps_order(layer: nn.Module) -> bool:
+    if isinstance(layer, nn.BatchNorm2d):
+        return not layer.affine or bool((layer.weight > 0).all())
+    return isinstance(layer, nn.ReLU)

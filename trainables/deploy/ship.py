@@ -1,0 +1,87 @@
+"""Shipping a classifier: write each format, prove it on test images, measure it, and recommend one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.store import open_store
+from trainables.deploy.alone import load
+from trainables.deploy.artefact import SERVED, SHIPMENT, Artefact, Dropped, Format, Proof, Shipment
+from trainables.deploy.cost import ArchitectureCost
+from trainables.deploy.formats import WRITERS, Goods
+from trainables.deploy.measure import count_parameters, measure_file, measure_speed, root_of
+from trainables.deploy.prove import Answer, Exam, check, set_exam
+from trainables.deploy.runner import Runner
+from trainables.files import write_atomically
+from trainables.machine import core_count, cpu_name
+from trainables.predictions import PERMIT
+from trainables.teller import Teller
+from trainables.weights import read_classifier
+
+
+def ship(folder: Path, formats: Sequence[Format], max_drop: float, seed: int, teller: Teller) -> Shipment:
+    """Export the classifier in `folder`, which the permit there lets see test images, to `formats` (none: all).
+
+    What cannot be made, loses more than `max_drop` points or is not what was trained is deleted, with its reason.
+    """
+    classifier, card = read_classifier(folder)
+    goods = Goods(folder, classifier, card, open_store(card.data), max_drop, seed)
+    exam = set_exam(classifier, *goods.store.open_test(folder / PERMIT))
+    wanted = formats or [name for name, writer in WRITERS.items() if writer.usable()]
+    artefacts, dropped = [_measured(goods, "pytorch", exam.compare(exam.logits))], []
+    for done, name in enumerate(wanted):
+        teller.step("export", done, len(wanted))
+        try:
+            note, proof = _proven(goods, name, exam)
+            artefacts.append(_measured(goods, name, proof, note))
+        except Exception as error:  # an exporter fails in any way there is, and the next may not
+            goods.file(name).unlink(missing_ok=True)
+            dropped.append(Dropped(format=name, reason=root_of(error)))
+    shipment = Shipment(
+        artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
+        cost=_cost(goods), machine=cpu_name(), threads=core_count(),
+    )  # fmt: skip
+    write_atomically(folder / SHIPMENT, shipment.model_dump_json(indent=1).encode())
+    return shipment
+
+
+def _proven(goods: Goods, name: Format, exam: Exam) -> tuple[str, Proof]:
+    """Write a format, and prove it; its note, and its proof. Raises `ProofError`, and whatever exporters raise."""
+    writer = WRITERS[name]
+    note = writer.write(goods)
+    proof = exam.prove(_answer(name, goods.file(name)))
+    check(proof, exam.compare(exam.logits), writer.exact, goods.max_drop)
+    return note, proof
+
+
+def _answer(name: Format, file: Path) -> Answer:
+    if name in SERVED:
+        return Runner(file).logits
+    run = load(file, core_count())
+
+    def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = run(images).numpy()
+        return found
+
+    return answer
+
+
+def _measured(goods: Goods, name: Format, proof: Proof, note: str = "") -> Artefact:
+    """What is known of a format that passed; PyTorch itself is run from the folder."""
+    file = goods.file(name)
+    speed = measure_speed(goods.folder if name == "pytorch" else file, goods.card.data)
+    size = sum(path.stat().st_size for path in goods.folder.rglob(file.name))  # an ensemble has a file a member
+    return Artefact(format=name, file=file.name, size_mb=size / 1e6, proof=proof, speed=speed, note=note)
+
+
+def _fastest(artefacts: Sequence[Artefact]) -> Format:
+    """The exported format that is fastest at batches; `pytorch` where there is none."""
+    return max(artefacts[1:] or artefacts, key=lambda artefact: artefact.speed.rate).format
+
+
+def _cost(goods: Goods) -> ArchitectureCost | None:
+    """What limits apply to, of the file that they are measured by."""
+    file = goods.file("onnx")
+    return measure_file(file, goods.card.data, count_parameters(goods.classifier)) if file.is_file() else None
