@@ -10,7 +10,7 @@ import pytest
 from trainables.nearest import suggest
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("run", "leaderboard", "report", "replay", "export", "tracking")
+COMMANDS = ("run", "leaderboard", "report", "replay", "export", "predict", "tracking")
 SCREENS, LINES, COLUMNS = 2, 50, 100
 
 
@@ -22,7 +22,7 @@ def call(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_no_command_is_left_out():
-    runnable = [p for p in (ROOT / "searchspace").rglob("*.py") if "run_command(main)" in p.read_text()]
+    runnable = [p for p in (ROOT / "searchspace").rglob("*.py") if '__name__ == "__main__"' in p.read_text()]
     names = {p.parent.name if p.stem == "__main__" else p.stem for p in runnable}
     assert names <= set(COMMANDS)
 

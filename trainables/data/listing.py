@@ -43,6 +43,12 @@ def list_classes(path: Path, root: Path) -> dict[str, Listing]:
     return classes
 
 
+def list_images(folder: Path) -> list[Path]:
+    """Image files below `folder`, in order, whether they can be read or not."""
+    within = folder.resolve()
+    return [path for path, _ in _walk(folder, within, {within})]
+
+
 def link_fault(link: Path, within: Path) -> str:
     """Why a symbolic link may not be followed; empty if it leads to something within the folder `within`."""
     try:

@@ -1,0 +1,162 @@
+"""Say what is on images, by an exported model.
+
+It runs on numpy, Pillow and onnxruntime, without what a search needs; so its command line is argparse's.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+
+from searchspace.guesses import FORMS, Guess, best
+from searchspace.progress.bar import Bar
+from trainables.data.decode import decode
+from trainables.data.listing import SUFFIXES, list_images
+from trainables.data.part import Image
+from trainables.deploy.runner import Runner
+from trainables.errors import UserError
+from trainables.nearest import suggest
+from trainables.printable import printable
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for."""
+
+    model: Path
+    """ONNX file, or folder of a search."""
+    images: tuple[str, ...]
+    """Images, folders of them, or `-`."""
+    top: int
+    """Classes an image."""
+    form: str
+    """A key of `FORMS`."""
+    batch: int
+    """Images at a time."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells what is wrong in one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (--help says more)")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Answer the command line; returns its exit code. Raises `UserError` where it is wrong."""
+    request = parse(arguments)
+    runner, names = Runner(find_model(request.model)), find_images(request.images)
+    form, bad = FORMS[request.form], 0
+    sys.stdout.write(form.header)
+    with Bar("images", len(names)) as bar:
+        for guess in predict(runner, names, request.top, request.batch):
+            if isinstance(guess, UserError):
+                bad += 1
+                bar.say(f"error: {guess}")
+            else:
+                sys.stdout.write(form.write(guess))
+            bar.advance()
+    return (2 if len(names) == 1 else 1) if bad else 0
+
+
+def parse(arguments: Sequence[str]) -> Request:
+    """The command line; raises `UserError` where it is wrong."""
+    parser = _Parser(
+        prog="python -m searchspace.predict", description=(__doc__ or "").splitlines()[0], allow_abbrev=False,
+        epilog="Example: python -m searchspace.predict results/digits photo.jpg --top 3",
+    )  # fmt: skip
+    parser.add_argument("model", type=Path, metavar="MODEL", help="an exported .onnx file, or a search's folder")
+    parser.add_argument("images", nargs="+", metavar="IMAGE", help="images, folders of them, or - for standard input")
+    parser.add_argument("--top", type=_count, default=5, metavar="N", help="likeliest classes to show; default: 5")
+    parser.add_argument("--format", default="text", metavar="|".join(FORMS), help="default: text; json has a line each")
+    parser.add_argument("--batch", type=_count, default=32, metavar="N", help="images at a time; default: 32")
+    found = parser.parse_args(arguments)
+    if found.format not in FORMS:
+        hint = suggest(found.format, FORMS)
+        raise UserError(f"--format {found.format!r}: not one of {', '.join(FORMS)}{hint}")
+    return Request(found.model, tuple(found.images), found.top, found.format, found.batch)
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def find_model(path: Path) -> Path:
+    """The ONNX file that `path` is, or the fastest that a search ships; raises `UserError` where there is none."""
+    if not path.is_dir():
+        return path
+    record = path / "winner" / "artefacts.json"
+    if not record.is_file():
+        raise UserError(f"model {str(path)!r}: holds no exported search (no winner/{record.name})")
+    artefacts = json.loads(record.read_text(encoding="utf-8"))["artefacts"]
+    run = [artefact for artefact in artefacts if artefact["file"].endswith(".onnx")]
+    if not run:
+        raise UserError(f"model {str(path)!r}: ships nothing that onnxruntime runs")
+    fastest = max(run, key=lambda artefact: float(artefact["speed"]["throughput"]["32"]))
+    return record.parent / str(fastest["file"])
+
+
+def find_images(given: Sequence[str]) -> list[str]:
+    """Names of all images in what is given, folders' in order; raises `UserError` for what is not there, or nothing."""
+    names: list[str] = []
+    for name in given:
+        if name != STDIN and not Path(name).exists():
+            beside = [path.name for path in Path(name).parent.glob("*")]
+            raise UserError(f"image {name!r}: no such file or folder{suggest(Path(name).name, beside)}")
+        names += map(str, list_images(Path(name))) if name != STDIN and Path(name).is_dir() else [name]
+    if not names:
+        raise UserError(f"{', '.join(map(repr, given))}: no images there ({', '.join(sorted(SUFFIXES))})")
+    return names
+
+
+def predict(runner: Runner, names: Sequence[str], top: int, batch: int) -> Iterator[Guess | UserError]:
+    """What the model says of each image, in order, or why it cannot be read; `batch` of them at a time."""
+    channels, height, width = runner.shape
+
+    def read(name: str) -> Image | UserError:
+        content = sys.stdin.buffer.read() if name == STDIN else Path(name)
+        try:
+            return decode(content, name, (height, width, channels))
+        except UserError as error:  # this image, not the next
+            return error
+
+    with ThreadPoolExecutor() as threads:
+        for start in range(0, len(names), batch):
+            part = names[start : start + batch]
+            found = list(threads.map(read, part))
+            good = [image.transpose(2, 0, 1) for image in found if not isinstance(image, UserError)]
+            answers = iter(runner.probabilities(np.stack(good)) if good else ())
+            for name, image in zip(part, found, strict=True):
+                yield image if isinstance(image, UserError) else best(name, next(answers), runner.classes, top)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The command's exit code, whatever goes wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal's, a pipe's and a file's have it
+    try:
+        return main(arguments)
+    except UserError as error:
+        print(f"error: {printable(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # whoever reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
