@@ -64,7 +64,7 @@ def test_all_formats_are_proven_and_measured(shipped):
     for artefact in shipment.artefacts:
         assert artefact.size_mb == (folder / artefact.file).stat().st_size / 1e6
         assert artefact.proof.count == 270
-        assert artefact.proof.agreement >= 0.99
+        assert artefact.proof.agreement >= (0.97 if artefact.format == "onnx-int8" else 1.0)
         assert 0 < artefact.speed.p50_ms <= artefact.speed.p99_ms
         assert set(artefact.speed.throughput) == {32, 256}
         assert artefact.speed.memory_mb > 10

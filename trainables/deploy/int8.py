@@ -7,7 +7,7 @@ Whether they do is measured on training images that set no range; the test split
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.deploy.align import align_channels, padding_of
 from trainables.deploy.runner import chunks
 
 CALIBRATION, JUDGES = 512, 1_024
@@ -67,11 +68,12 @@ def quantise(model: Any, given: str, calibration: Examples, judges: Examples, ma
         bench = _Bench(Path(folder), given, calibration.images)
         onnx.save_model(model, str(bench.whole))
         quant_pre_process(str(bench.whole), str(bench.whole), skip_symbolic_shape=True)
+        bench.rewrite(align_channels)
         layers = [node.name for node in onnx.load(str(bench.whole)).graph.node if node.op_type in HEAVY]
         expected = _accuracy(bench.logits(bench.whole, judges.images), judges)
         kept, ranked = list[str](), list[str]()
         while True:
-            bench.quantise(nodes_to_exclude=kept)
+            bench.quantise(nodes_to_exclude=[*kept, *map(padding_of, kept)])
             lost = 100 * (expected - _accuracy(bench.logits(bench.integer, judges.images), judges))
             if lost <= max_drop or len(kept) >= len(layers) // 2:
                 return Quantised(onnx.load(str(bench.integer)), len(kept), len(layers), lost)
@@ -98,6 +100,14 @@ class _Bench:
     def integer(self) -> Path:
         """The model as it was quantised last."""
         return self.folder / "int8.onnx"
+
+    def rewrite(self, change: Callable[[Any], None]) -> None:
+        """Change the model in float32."""
+        import onnx
+
+        model = onnx.load(str(self.whole))
+        change(model)
+        onnx.save_model(model, str(self.whole))
 
     def quantise(self, **nodes: list[str]) -> None:
         """Quantise all operators, or those that `nodes` leaves (`nodes_to_quantize`, `nodes_to_exclude`)."""
