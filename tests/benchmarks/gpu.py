@@ -1,7 +1,7 @@
-"""Everything that only a GPU can show, in one JSON: results/benchmarks/gpu.json.
+"""Everything that only a GPU can show, a record a part: results/benchmarks/gpu_PART.json.
 
-    python tests/benchmarks/gpu.py --data path/to/cifar10 [--part trial,compile,packed,search] [--seeds 10]
-    python tests/benchmarks/gpu.py --self-check     # every part, small, on a CPU: shows that the script is complete
+    python tests/benchmarks/gpu.py --data path/to/cifar10 [--part trial,compile,packed,search] [--seeds 10] [--trials N]
+    python tests/benchmarks/gpu.py --self-check     # every part, small, on a CPU too: shows that the script is complete
 
 trial     a short CIFAR-10 trial of cifar10-airbench's size through `TrialRun`: validation accuracy over the seeds,
           seconds, and its share of the bf16 matmul rate that was measured on the same card
@@ -55,8 +55,7 @@ class Size:
     config: dict[str, Any] | None = None
     matrix: int = 8192
     backend: str = "inductor"
-    packed_trials: int = 64
-    search_trials: int = 64
+    trials: int = 64
     packing: tuple[float, ...] = (1, 1 / 4, 1 / 8, 1 / 16)
 
     @property
@@ -65,11 +64,11 @@ class Size:
         return TrialConfig(**(AIRBENCH | (self.config or {})))
 
 
-def small(seeds: int) -> Size:
+def small(seeds: int, gpu: bool) -> Size:
     """The self-check's size; without a GPU nothing is packed, and nothing compiled for one."""
     return Size(
         data="digits", seeds=seeds, epochs=1, config={"width": 8, "batch_size": 128, "flip": "none", "tta": False},
-        matrix=256, backend="eager", packed_trials=2, search_trials=2, packing=(0.0,),
+        matrix=256, backend="inductor" if gpu else "eager", trials=2, packing=(1, 1 / 2) if gpu else (0.0,),
     )  # fmt: skip
 
 
@@ -160,10 +159,10 @@ def measure_compile(place: Workplace, size: Size) -> dict[str, Any]:
     return figures
 
 
-def run_search(size: Size, trials: int, gpus_per_worker: float, *options: object) -> dict[str, Any]:
+def run_search(size: Size, gpus_per_worker: float, *options: object) -> dict[str, Any]:
     """A search in a process of its own, as its user starts it."""
     results = tempfile.mkdtemp(prefix="bench-gpu-")
-    arguments = ["--data", size.data, "--trials", trials, "--results", results, "--name", "bench", *options]
+    arguments = ["--data", size.data, "--trials", size.trials, "--results", results, "--name", "bench", *options]
     if gpus_per_worker:
         arguments += ["--gpus-per-worker", gpus_per_worker, "--max-concurrent", round(1 / gpus_per_worker)]
     started = time.perf_counter()
@@ -175,14 +174,22 @@ def run_search(size: Size, trials: int, gpus_per_worker: float, *options: object
     if done.returncode or account is None or tested is None:
         raise SystemExit(f"the search failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
     warm = account["seconds"] - account["first_step"]
-    return {"wall": wall, **account, "trials_a_minute": 60 * trials / warm, "test_accuracy": float(tested[2]) / 100}
+    return {
+        "wall": wall,
+        **account,
+        "trials_a_minute": 60 * size.trials / warm,
+        "test_accuracy": float(tested[2]) / 100,
+    }
 
 
 def measure_packed(size: Size) -> dict[str, Any]:
     """Part (c): networks too small to fill a card; every trial trains its two epochs, whatever it scores."""
     pins = ["--models", "convnet", "--set", "width=8", "--set", "batch_size=256"]
     epochs = ["--max-epochs", 2, "--grace-epochs", 2, "--finalists", 1, "--cpus-per-worker", 1]
-    figures = {f"{share:g}": run_search(size, size.packed_trials, share, *pins, *epochs) for share in size.packing}
+    figures = {}
+    for share in size.packing:
+        figures[f"{share:g}"] = run_search(size, share, *pins, *epochs)
+        print(f"packed, {share:g} of the card each: {figures[f'{share:g}']}", flush=True)
     serial = figures[f"{size.packing[0]:g}"]["trials_a_minute"]
     return figures | {"speed_up": {name: found["trials_a_minute"] / serial for name, found in figures.items()}}
 
@@ -193,12 +200,15 @@ def main() -> None:
     parser.add_argument("--data", default="cifar10")
     parser.add_argument("--part", default="trial,compile,packed,search")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=64)
     parser.add_argument("--self-check", action="store_true")
     given = parser.parse_args()
-    if not given.self_check and not torch.cuda.is_available():
+    gpu = torch.cuda.is_available()
+    if not given.self_check and not gpu:
         raise SystemExit("no GPU; --self-check runs every part small on a CPU")
-    size = small(min(2, given.seeds)) if given.self_check else Size(data=given.data, seeds=given.seeds)
-    device = torch.device("cpu" if given.self_check else "cuda")
+    chosen = Size(data=given.data, seeds=given.seeds, trials=given.trials)
+    size = small(min(2, given.seeds), gpu) if given.self_check else chosen
+    device = torch.device("cuda" if gpu else "cpu")
     set_threads(len(os.sched_getaffinity(0)))
     torch.backends.cudnn.benchmark = True
     place = Workplace.open(Group(0, 1, device), open_store(prepare(size.data)))
@@ -206,20 +216,25 @@ def main() -> None:
         "trial": lambda: measure_trial(place, size),
         "compile": lambda: measure_compile(place, size),
         "packed": lambda: measure_packed(size),
-        "search": lambda: run_search(size, size.search_trials, 0.0, *(["--max-epochs", 2] if given.self_check else [])),
+        "search": lambda: run_search(size, 0.0, *(["--max-epochs", 2] if given.self_check else [])),
     }
-    figures: dict[str, Any] = {}
     for part in given.part.split(","):
-        figures[part] = parts[part]()
-        print(f"{part}: {figures[part]}", flush=True)
-    if given.self_check:
-        return
-    settings = {
+        figures = parts[part]()
+        print(f"{part}: {figures}", flush=True)
+        if not given.self_check:
+            print(write_record(f"gpu_{part}", {"settings": settings_of(place, size), **figures}, [
+                f"--data {place.store.summary.name}", f"--part {part}", f"--seeds {size.seeds}",
+                f"--trials {size.trials}",
+            ]))  # fmt: skip
+
+
+def settings_of(place: Workplace, size: Size) -> dict[str, Any]:
+    """What was measured, and on which card."""
+    device = place.group.device
+    return {
         "data": place.store.summary.name, "split": "val", "device": torch.cuda.get_device_name(device),
         "precision": precision(device), "epochs": size.epochs, "config": size.trial.model_dump(),
     }  # fmt: skip
-    arguments = [f"--data {place.store.summary.name}", f"--part {given.part}", f"--seeds {given.seeds}"]
-    print(write_record("gpu", {"settings": settings, **figures}, arguments))
 
 
 if __name__ == "__main__":
