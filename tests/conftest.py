@@ -14,6 +14,7 @@ from PIL import Image
 
 from trainables.data.store import Store, open_store, prepare
 from trainables.data.summary import DataSummary
+from trainables.deploy.artefact import Shipment
 
 RAY_TOKEN = uuid.uuid4().hex
 """Of every Ray instance these tests start; given by the environment, so that none is written into a home."""
@@ -45,6 +46,39 @@ def digits(cache: Path) -> DataSummary:
 @pytest.fixture
 def digits_store(digits: DataSummary) -> Store:
     return open_store(digits)
+
+
+@pytest.fixture(scope="session")
+def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small convnet that knows the digits, as a winner's folder."""
+    import torch
+
+    from trainables.config import Assignment, TrialConfig
+    from trainables.group import Group
+    from trainables.train import TrialRun
+    from trainables.weights import write_weights
+    from trainables.workplace import Workplace
+
+    folder = tmp_path_factory.mktemp("trained")
+    place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(digits))
+    config = TrialConfig(width=8, depth=2, lr=0.01, batch_size=64, tta=True)
+    task = Assignment(trial="w", kind="winner", config=config, max_epochs=4, seed=0, folder=str(folder))
+    run = TrialRun(task, place)
+    while not run.done:
+        run.epoch()
+    run.close()
+    write_weights(folder, task, run)
+    (folder / "test-opened.json").write_text("{}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shipped(trained: Path) -> tuple[Path, Shipment]:
+    """That winner in every format that a CPU can make: its folder, and what was proven and measured."""
+    from trainables.deploy.ship import ship
+    from trainables.teller import Silence
+
+    return trained, ship(trained, (), 1.0, 0, Silence())
 
 
 def write_images(folder: Path, count: int, size: tuple[int, int], colour: tuple[int, int, int], seed: int = 0) -> None:

@@ -11,42 +11,14 @@ import pytest
 import torch
 from PIL import Image
 
-from trainables.config import Assignment, TrialConfig
-from trainables.deploy.artefact import SHIPMENT, Shipment, read_shipment
+from trainables.deploy.artefact import SHIPMENT, read_shipment
 from trainables.deploy.formats import WRITERS, Goods, Writer
 from trainables.deploy.prove import Exam, ProofError, check
 from trainables.deploy.runner import Runner
 from trainables.deploy.ship import ship
 from trainables.errors import UserError
-from trainables.group import Group
 from trainables.teller import Silence
-from trainables.train import TrialRun
-from trainables.weights import WEIGHTS, read_classifier, write_weights
-from trainables.workplace import Workplace
-
-CONFIG = TrialConfig(width=8, depth=2, lr=0.01, batch_size=64, tta=True)
-
-
-@pytest.fixture(scope="module")
-def trained(digits, tmp_path_factory) -> Path:
-    """A small convnet that knows the digits, as a winner's folder."""
-    from trainables.data.store import open_store
-
-    folder = tmp_path_factory.mktemp("winner")
-    place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(digits))
-    task = Assignment(trial="w", kind="winner", config=CONFIG, max_epochs=4, seed=0, folder=str(folder))
-    run = TrialRun(task, place)
-    while not run.done:
-        run.epoch()
-    run.close()
-    write_weights(folder, task, run)
-    (folder / "test-opened.json").write_text("{}")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def shipped(trained) -> tuple[Path, Shipment]:
-    return trained, ship(trained, (), 1.0, 0, Silence())
+from trainables.weights import WEIGHTS, read_classifier
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from trainables.deploy.artefact import SERVED, SHIPMENT, Artefact, Dropped, Form
 from trainables.deploy.cost import ArchitectureCost
 from trainables.deploy.formats import WRITERS, Goods
 from trainables.deploy.measure import count_parameters, measure_file, measure_speed, root_of
-from trainables.deploy.prove import Answer, Exam, check, set_exam
+from trainables.deploy.prove import Answer, Exam, check, eager_answer, set_exam
+from trainables.deploy.robustness import measure_robustness, write_robustness
 from trainables.deploy.runner import Runner
 from trainables.files import write_atomically
 from trainables.machine import core_count, cpu_name
@@ -44,7 +45,17 @@ def ship(folder: Path, formats: Sequence[Format], max_drop: float, seed: int, te
         cost=_cost(goods), machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
     write_atomically(folder / SHIPMENT, shipment.model_dump_json(indent=1).encode())
+    _stress(goods, shipment, exam, teller)
     return shipment
+
+
+def _stress(goods: Goods, shipment: Shipment, exam: Exam, teller: Teller) -> None:
+    """Measure, and write beside it, what the recommended format makes of images that are worse."""
+    teller.step("robustness", 0, 0)
+    name = shipment.recommended
+    answer = eager_answer(goods.classifier) if name == "pytorch" else _answer(name, goods.file(name))
+    rate = next(artefact.speed.rate for artefact in shipment.artefacts if artefact.format == name)
+    write_robustness(goods.folder, measure_robustness(name, answer, rate, exam, goods.seed))
 
 
 def _proven(goods: Goods, name: Format, exam: Exam) -> tuple[str, Proof]:
