@@ -56,6 +56,8 @@ def test_onnx_takes_any_image_and_names_its_classes(shipped, digits, file):
     assert runner.shape == (1, 8, 8)
     assert runner.metadata["fingerprint"] == digits.fingerprint
     assert json.loads(runner.metadata["input"])["mean"]
+    assert runner.metadata["license"] == "yours"
+    assert runner.metadata["license_terms"].startswith("trained from scratch on digits, ")
     assert json.loads(runner.metadata["versions"])["torch"] in torch.__version__
     rng = np.random.default_rng(0)
     for shape in ((1, 1, 8, 8), (3, 3, 8, 8), (2, 3, 40, 31), (1, 1, 5, 90)):
@@ -103,6 +105,7 @@ def test_the_weights_say_what_they_are(shipped, digits):
 
     with safe_open(shipped[0] / WEIGHTS, "pt") as file:
         assert json.loads(file.metadata()["classes"]) == list(digits.classes)
+        assert file.metadata()["license"] == "yours"
 
 
 def test_half_precision_runs_where_there_is_hardware_for_it(copied):

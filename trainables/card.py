@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter
 
 from trainables.config import Frozen, TrialConfig
 from trainables.data.summary import DataSummary
+from trainables.licence import Licence
 
 CARD = "model.json"
 
@@ -46,6 +47,13 @@ class ModelCard(Frozen):
     """The data it was trained on."""
     input: InputSpec
     """What the network expects of its input."""
+    licence: Licence = Licence()
+    """Of its weights."""
+
+    @property
+    def members(self) -> "tuple[ModelCard, ...]":
+        """Itself, as the one member that it has."""
+        return (self,)
 
     @property
     def facts(self) -> dict[str, str]:

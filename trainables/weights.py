@@ -14,6 +14,7 @@ from trainables.config import Assignment
 from trainables.deploy.describe import describe
 from trainables.models.classifier import Classifier
 from trainables.models.ensemble import AnyClassifier, Ensemble
+from trainables.models.licences import licence_of
 from trainables.models.registry import rebuild_model
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def write_weights(folder: Path, assignment: Assignment, run: "TrialRun") -> None
     card = ModelCard(
         config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
         data=run.place.store.summary, input=run.model.preprocess.spec,
+        licence=licence_of(assignment.config.model, run.place.store.summary.name),
     )  # fmt: skip
     save_file(run.kept_state(), folder / WEIGHTS, metadata=describe(card))
     (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")

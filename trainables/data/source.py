@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trainables.data import cifar, digits, fashion, folder, parquet
 from trainables.data.part import RawSet
 from trainables.errors import UserError
+from trainables.licence import Licence
 from trainables.nearest import suggest
 
 
@@ -22,14 +23,33 @@ class Source:
     """One line for `--help` and the README."""
     open: Callable[[Path], RawSet]
     """Opens the set; its argument is a folder where downloads may be kept."""
+    licence: Licence
+    """Terms of its images."""
 
 
+UNSAID = "published without a licence"
 SOURCES: dict[str, Source] = {
-    "digits": Source("1,797 grey 8x8 digits, embedded in scikit-learn", digits.open_digits),
-    "fashion-mnist": Source("70,000 grey 28x28 articles of clothing", fashion.open_fashion_mnist),
-    "cifar10": Source("60,000 32x32 photographs in 10 classes", cifar.open_cifar10),
-    "cifar100": Source("60,000 32x32 photographs in 100 classes", cifar.open_cifar100),
-}
+    "digits": Source(
+        "1,797 grey 8x8 digits, embedded in scikit-learn", digits.open_digits,
+        Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits, under cc-by-4.0"),
+    ),
+    "fashion-mnist": Source(
+        "70,000 grey 28x28 articles of clothing", fashion.open_fashion_mnist,
+        Licence(id="mit", terms="Zalando's Fashion-MNIST, under mit"),
+    ),
+    "cifar10": Source(
+        "60,000 32x32 photographs in 10 classes", cifar.open_cifar10, Licence(terms=f"CIFAR-10, {UNSAID}")
+    ),
+    "cifar100": Source(
+        "60,000 32x32 photographs in 100 classes", cifar.open_cifar100, Licence(terms=f"CIFAR-100, {UNSAID}")
+    ),
+}  # fmt: skip
+OWN = Licence(terms="images of a folder, whose licence is not known here")
+
+
+def licence_of_data(origin: str) -> Licence:
+    """Terms of what `--data` names."""
+    return SOURCES[origin].licence if origin in SOURCES else OWN
 
 
 def cache_folder() -> Path:

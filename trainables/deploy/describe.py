@@ -4,17 +4,21 @@ import json
 from importlib.metadata import version
 
 from trainables.card import AnyCard
+from trainables.licence import binding
 
 PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onnxruntime")
 
 
 def describe(card: AnyCard) -> dict[str, str]:
-    """Classes, shape and normalisation, configuration, data and versions, as texts; lists and records are JSON."""
+    """Classes, shape and normalisation, configuration, licence, data and versions, as texts; lists are JSON."""
     data = card.data
+    licences = [member.licence for member in card.members]
     return {
         "classes": json.dumps(data.classes),
         "shape": json.dumps([data.channels, data.height, data.width]),
         **card.facts,
+        "license": ", ".join(binding(licences)),
+        "license_terms": "; ".join(dict.fromkeys(licence.terms for licence in licences)),
         "data": data.name,
         "fingerprint": data.fingerprint,
         "versions": json.dumps({name: version(name) for name in PACKAGES}),

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 NAME = "tf_efficientnet_lite0"
+LICENCE = "apache-2.0"
+"""Of the package and the weights in it."""
 STAGE_BLOCKS = (1, 2, 2, 3, 3, 4, 1)
 """Blocks in each of timm's stages; the package numbers them without a break."""
 TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}

@@ -1,0 +1,23 @@
+"""Licences of weights and data: what is known of them, and nothing that is guessed."""
+
+from collections.abc import Sequence
+
+from trainables.config import Frozen
+
+YOURS, OTHER, UNKNOWN = "yours", "other", "unknown"
+"""What stands for an id: trained here from scratch; terms of its own, which `terms` names; not known."""
+
+
+class Licence(Frozen):
+    """Terms that something may be used under."""
+
+    id: str = UNKNOWN
+    """SPDX id in small letters, such as `apache-2.0`; or `yours`, `other` or `unknown`."""
+    terms: str = "of unknown origin"
+    """What has them and what is to be known, in words that go on from "the weights were" or "the data are"."""
+
+
+def binding(licences: Sequence[Licence]) -> tuple[str, ...]:
+    """Ids that bind what several things were made of: each once; `yours` alone where nothing else binds."""
+    ids = tuple(dict.fromkeys(licence.id for licence in licences))
+    return tuple(name for name in ids if name != YOURS) or ids

