@@ -106,6 +106,7 @@ def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight")
 
 def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight", metrics: "TestMetrics") -> Outcome:
     """What follows the winner's test, and needs no gangs: boards, export, forecasts, report."""
+    from searchspace.card.page import try_card
     from searchspace.report.page import try_report
     from searchspace.study import flush_study
 
@@ -116,6 +117,7 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight"
     shipment = export_winner(spec, spec.folder, clock)
     forecasts = foresight.close()
     clock.step("report", 0, 0)
+    try_card(spec.folder / "winner", clock.say, study)
     try_report(spec.folder, study, clock.say)
     put_finished(study, spec.trials)
     flush_study(study)

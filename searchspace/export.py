@@ -47,8 +47,11 @@ def main(
     """
     changed = parse_record(ExportOptions, options).model_dump(include=set(given))
     spec = load_spec(folder).model_copy(update=changed)
+    from searchspace.card.page import try_card
+
     with closing(open_clock()) as clock:
         shipment = export_winner(spec, folder, clock)
+        try_card(folder / "winner", clock.say)
     print_shipment(spec, folder, shipment)
 
 

@@ -10,7 +10,6 @@ from searchspace.interruption import Interruption
 from searchspace.plan import Plan, gangs
 from searchspace.progress.account import Account, to_all
 from searchspace.progress.clock import Clock
-from searchspace.proof.page import write_page
 from searchspace.spec import SearchSpec, extend_record
 
 if TYPE_CHECKING:
@@ -62,9 +61,7 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "For
         interruption.check()
         clock.say("the test split is opened, once")
         clock.step("test", 0, 0)
-        metrics = evaluate_winner(spec, plan.data.classes, pool)
-    write_page(spec, study, metrics)
-    return metrics
+        return evaluate_winner(spec, plan.data.classes, pool)
 
 
 def _search(under_way: UnderWay, study: "optuna.Study", pool: "GangPool", around: "Surroundings") -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
 from searchspace.boards.finalists import read_finalists
+from searchspace.card import PAGE
 from searchspace.conduct import conduct
 from searchspace.export import print_shipment
 from searchspace.interruption import Interrupted, Interruption
@@ -17,7 +18,6 @@ from searchspace.plan import gangs, make_plan
 from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
 from searchspace.progress.screen import open_clock
-from searchspace.proof.page import PAGE
 from searchspace.proof.wording import say_way
 from searchspace.report import REPORT
 from searchspace.resume import check_same_data, choose_resumed, how_to_resume, is_finished, shown
@@ -132,7 +132,7 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
     print_shipment(spec, spec.folder, outcome.shipment)
     print(
         "\n".join(["", *outcome.forecasts, f"report: {shown(spec) / REPORT}"]) + "\n"
-        f"page: {shown(spec) / 'winner' / PAGE}\n"
+        f"model card: {shown(spec) / 'winner' / PAGE}\n"
         f"next: python -m searchspace.leaderboard {shown(spec)}"
     )
 

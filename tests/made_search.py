@@ -12,10 +12,12 @@ from searchspace.recorded import record_config, record_reason, record_report
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.study import create_study, flush_study, put_record
 from trainables.config import EpochReport, TrialConfig, failure
+from trainables.corruptions import CORRUPTIONS
 from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import SHIPMENT, Artefact, Dropped, Proof, Shipment, Speed
 from trainables.deploy.cost import ArchitectureCost
+from trainables.deploy.robustness import STRENGTHS, Corrupted, Robustness, write_robustness
 from trainables.metrics import measure
 from trainables.predictions import PERMIT, PREDICTIONS
 
@@ -88,7 +90,18 @@ def _crown(spec: SearchSpec, data: DataSummary) -> None:
     (winner / "metrics.json").write_text(measure(found, labels, data.classes, 0).model_dump_json())
     cost = ArchitectureCost(parameters=50_546, size_mb=0.24, latency_ms=0.018, memory_mb=18.8, runs=2000)
     (winner / SHIPMENT).write_text(made_shipment(cost).model_dump_json())
+    write_robustness(winner, made_robustness())
     Image.new("RGBA", (71, 53), "grey").save(winner / "augmented.png")
+
+
+def made_robustness() -> Robustness:
+    """An ONNX file that loses five points with each strength."""
+    worse = [
+        Corrupted(corruption=name, strength=strength, parameter=strength / 10, accuracy=0.9 - strength / 20)
+        for name in CORRUPTIONS
+        for strength in STRENGTHS
+    ]
+    return Robustness(format="onnx", count=270, clean=0.9, corrupted=tuple(worse))
 
 
 def made_shipment(cost: ArchitectureCost) -> Shipment:

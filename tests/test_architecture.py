@@ -28,7 +28,7 @@ LIGHT = (
     "run", "export", "tracking.runs", "tracking.finish", "tracking.beside", "proof.finals",
     "stopping.registry", "stopping.simulate", "sampling.samplers",
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
-    "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "proof.page",
+    "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "card.page",
     "report.page",
 )  # fmt: skip
 

@@ -10,9 +10,9 @@ import torch
 from optuna.trial import TrialState
 
 from searchspace.boards.finalists import finalist_rows, read_finalists
+from searchspace.card.page import write_card
 from searchspace.export import export_winner
 from searchspace.proof.finals import choose_finalists, run_finals
-from searchspace.proof.page import write_page
 from searchspace.proof.verdict import Finalist, NoWinnerError
 from searchspace.proof.winner import evaluate_winner, open_test_split, retrain_winner
 from searchspace.proof.wording import say_way
@@ -201,9 +201,8 @@ def proven(tmp_path, digits, place):
 
 def test_the_page_says_how_the_winner_was_chosen_and_how_good_it_is(proven):
     spec, study, winner, metrics = proven
-    write_page(spec, study, metrics)
-    page = (spec.folder / "winner" / "README.md").read_text()
-    assert say_way("accuracy", winner, metrics)[1:] in page.splitlines()[2]
+    page = write_card(spec.folder / "winner", study).read_text()
+    assert f"\nTrial {say_way('accuracy', winner, metrics).removeprefix('trial ')}.\n" in page
     for part in (
         f"search {winner.search_score:.2%} -> re-score {winner.score:.2%} ± ", "over 2 fresh seeds",
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})",
@@ -212,14 +211,17 @@ def test_the_page_says_how_the_winner_was_chosen_and_how_good_it_is(proven):
         "## How to repeat it", "python -m searchspace.run", '"model": "convnet"',
     ):  # fmt: skip
         assert part in page, part
-    rows = [line for line in page.splitlines() if re.match(r"\| \d \| [\d.]+ \| [\d.]+ \| [\d.]+ \| \d+ \|$", line)]
+    rows = [
+        line for line in page.splitlines() if re.match(r"\| \d \| [\d.]+ \| [\d.]+ \| [\d.]+ \| \d+ \| \d+ \|$", line)
+    ]
     assert len(rows) == 10, "one row a class"
 
 
 def test_the_page_never_takes_no_error_for_certainty(proven):
     spec, study, _, metrics = proven
-    write_page(spec, study, metrics.model_copy(update={"accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0}))
-    assert "error rate of at most 1.11%" in (spec.folder / "winner" / "README.md").read_text()
+    perfect = metrics.model_copy(update={"accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0})
+    (spec.folder / "winner" / "metrics.json").write_text(perfect.model_dump_json())
+    assert "error rate of at most 1.11%" in write_card(spec.folder / "winner", study).read_text()
 
 
 def test_the_test_split_opens_once(tmp_path):

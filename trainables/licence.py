@@ -14,7 +14,7 @@ class Licence(Frozen):
     id: str = UNKNOWN
     """SPDX id in small letters, such as `apache-2.0`; or `yours`, `other` or `unknown`."""
     terms: str = "of unknown origin"
-    """What has them and what is to be known, in words that go on from "the weights were" or "the data are"."""
+    """What it is that they hold for, and what else is to be known, in words."""
 
 
 def binding(licences: Sequence[Licence]) -> tuple[str, ...]:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from optuna.trial import TrialState
 
 from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
+from searchspace.card import PAGE
+from searchspace.card.use import onnx_code
 from searchspace.forecast.forecast import in_units
 from searchspace.gate import broken_limits
 from searchspace.proof.wording import say_score, say_test, say_way, tell_doubts, tested
-from searchspace.report.blocks import Block, Code, Note, Table
+from searchspace.report.blocks import Block, Code, Link, Note, Table
 from searchspace.report.material import Material
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS
@@ -108,13 +110,6 @@ def _use(material: Material) -> Iterator[Block]:
     if shipment.served is None:
         return
     yield Note("How to use it: any image, grey or RGB. It needs onnxruntime, and nothing of this project.")
-    yield Code(
-        "import json\n\nimport numpy as np\nimport onnxruntime\nfrom PIL import Image\n\n"
-        f'session = onnxruntime.InferenceSession("{shipment.served.file}")\n'
-        'classes = json.loads(session.get_modelmeta().custom_metadata_map["classes"])\n'
-        'image = np.asarray(Image.open("photo.jpg").convert("RGB"))\n'
-        "# any number of images of one size: n x channels x height x width\n"
-        '(probabilities,) = session.run(["probabilities"], {"images": image.transpose(2, 0, 1)[None]})\n'
-        "best = probabilities[0].argmax()\n"
-        "print(classes[best], probabilities[0, best])"
-    )
+    yield Code(onnx_code(shipment.served.file))
+    if (material.winner / PAGE).is_file():
+        yield Link("Its model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")

@@ -30,6 +30,18 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A file beside the report, and what is said of it."""
+
+    kind: ClassVar[str] = "link"
+    text: str
+    target: str
+    """Path from the report's folder."""
+    rest: str
+    """What follows the link in its sentence."""
+
+
+@dataclass(frozen=True)
 class Code:
     """Something to copy."""
 
@@ -122,7 +134,7 @@ class Pictures:
     """Whether each is as wide as the page."""
 
 
-Block = Note | Code | Table | Figure | Pictures
+Block = Note | Link | Code | Table | Figure | Pictures
 
 
 def label(name: str) -> str:

@@ -5,14 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
 from searchspace.boards.table import Row
 from searchspace.boards.trials import rank_trials
+from searchspace.proof.reliability import Predictions, load_predictions
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.winner import METRICS
 from searchspace.recorded import Told, config_of, is_refused, told_of
@@ -24,30 +23,9 @@ from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import Shipment, read_shipment
 from trainables.deploy.cost import ArchitectureCost
+from trainables.deploy.robustness import Robustness, read_robustness
 from trainables.metrics import TestMetrics
-from trainables.predictions import PREDICTIONS, read_predictions
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the winner says of each test image, in the order of the store's test split."""
-
-    probabilities: NDArray[np.float32]
-    """Images x classes."""
-    labels: NDArray[np.int64]
-    """True class of each."""
-
-    @property
-    def called(self) -> NDArray[np.int64]:
-        """Likeliest class of each image."""
-        found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
-        return found
-
-    @property
-    def confidence(self) -> NDArray[np.float32]:
-        """Probability of that class."""
-        found: NDArray[np.float32] = self.probabilities.max(axis=1)
-        return found
+from trainables.predictions import PREDICTIONS
 
 
 @dataclass(frozen=True)
@@ -124,14 +102,20 @@ class Material:
     def predictions(self) -> Predictions:
         """Of the test split; raises `MissingError` where they were not kept."""
         self.tested()
-        if not (self.winner / PREDICTIONS).is_file():
+        found = load_predictions(self.winner)
+        if found is None:
             raise MissingError(f"What the winner said of each test image (winner/{PREDICTIONS}) is not here.")
-        return Predictions(*read_predictions(self.winner))
+        return found
 
     @cached_property
     def shipment(self) -> Shipment | None:
         """The exported formats; None before the export."""
         return read_shipment(self.winner)
+
+    @cached_property
+    def robustness(self) -> Robustness | None:
+        """The winner's accuracy on worse images; None where that was not measured."""
+        return read_robustness(self.winner)
 
     @property
     def cost(self) -> ArchitectureCost | None:

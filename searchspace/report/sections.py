@@ -10,6 +10,7 @@ from searchspace.report.images import augmented, mistakes, uncertain
 from searchspace.report.material import Material
 from searchspace.report.origin import data_set, repeat
 from searchspace.report.parameters import importances, parallel
+from searchspace.report.robustness import robustness
 from searchspace.report.tested import calibration, classes, confusion
 from searchspace.report.timeline import timeline
 
@@ -37,6 +38,7 @@ SECTIONS = (
     Section("mistakes", "Worst mistakes", mistakes),
     Section("uncertain", "Most uncertain", uncertain),
     Section("trust", "Calibration", calibration),
+    Section("worse", "Robustness", robustness),
     Section("augmented", "Augmentation", augmented),
     Section("data", "Data set", data_set),
     Section("repeat", "How to repeat it", repeat),

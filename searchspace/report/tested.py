@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from searchspace.proof.reliability import reliability, say_lean
 from searchspace.report.blocks import LEGEND, Block, Figure, Note, Table, axis, label
-from searchspace.report.material import Material, Predictions
+from searchspace.report.material import Material
 from trainables.metrics import BINS
 
 MOST_CLASSES = 40
@@ -89,24 +90,12 @@ def calibration(material: Material) -> Iterator[Block]:
         "legend": LEGEND,
     }  # fmt: skip
     yield Figure("calibration", "Share of right answers by confidence", [ideal, marks], layout)
-    gap = float(found.confidence.mean()) - metrics.accuracy
-    lean = "over" if gap > 0 else "under"
     yield Note(
         f"{metrics.count:,} test images in {BINS} equal bins of confidence, {len(counts)} of them with any; a dot's "
         "size is its images, its bar Wilson's 95 % interval. The calibration error, the mean distance from the line "
         f"weighted by images (arXiv:1706.04599), is {metrics.calibration_error:.4f}; on the whole the winner is "
-        f"{lean}confident by {100 * abs(gap):.2f} points."
+        f"{say_lean(found)}."
     )
-
-
-def reliability(found: Predictions) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Mean confidence, share that is right, and images of each bin of confidence that has any."""
-    bins = np.minimum((found.confidence * BINS).astype(int), BINS - 1)
-    counts = np.bincount(bins, minlength=BINS)
-    there = counts > 0
-    means = np.bincount(bins, weights=found.confidence, minlength=BINS)[there] / counts[there]
-    rights = np.bincount(bins, weights=found.called == found.labels, minlength=BINS)[there] / counts[there]
-    return means, rights, counts[there]
 
 
 def _wilson(shares: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

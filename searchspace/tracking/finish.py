@@ -11,7 +11,15 @@ from trainables.deploy.runner import IMAGES, LOGITS, PROBABILITIES
 if TYPE_CHECKING:
     from searchspace.tracking.runs import Uploader
 
-WINNER = ("README.md", "metrics.json", "confusion.csv", "confusion.png", "artefacts.json", "model.json")
+WINNER = (
+    "README.md",
+    "metrics.json",
+    "confusion.csv",
+    "confusion.png",
+    "artefacts.json",
+    "robustness.json",
+    "model.json",
+)
 """Files of the winner's folder that are artifacts; its model is registered."""
 CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
 """MLflow's word for what each split was used for."""

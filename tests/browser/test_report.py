@@ -16,7 +16,7 @@ from tests.made_search import make_search
 from tests.test_report import HOSTILE
 
 pytestmark = pytest.mark.browser
-PLOTS = 8
+PLOTS = 9
 
 
 @pytest.fixture(scope="module")

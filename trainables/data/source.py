@@ -31,11 +31,11 @@ UNSAID = "published without a licence"
 SOURCES: dict[str, Source] = {
     "digits": Source(
         "1,797 grey 8x8 digits, embedded in scikit-learn", digits.open_digits,
-        Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits, under cc-by-4.0"),
+        Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits"),
     ),
     "fashion-mnist": Source(
         "70,000 grey 28x28 articles of clothing", fashion.open_fashion_mnist,
-        Licence(id="mit", terms="Zalando's Fashion-MNIST, under mit"),
+        Licence(id="mit", terms="Zalando's Fashion-MNIST"),
     ),
     "cifar10": Source(
         "60,000 32x32 photographs in 10 classes", cifar.open_cifar10, Licence(terms=f"CIFAR-10, {UNSAID}")

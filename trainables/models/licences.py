@@ -34,11 +34,10 @@ def _torchvision(name: str) -> Licence:
 
     weights: Any = get_model_weights(name).DEFAULT
     if own := weights.meta.get("license"):
-        return _begun(OTHER, f"torchvision's {weights}", f"under {own}")
-    caution = "under torchvision's bsd-3-clause, though its weights may carry terms of the data they were trained on"
-    return _begun("bsd-3-clause", f"torchvision's {weights}", caution)
+        return _begun(OTHER, f"torchvision's {weights}, under {own}")
+    caution = "which torchvision gives out as its code, though terms of the data they were trained on may bind them"
+    return _begun("bsd-3-clause", f"torchvision's {weights}, {caution}")
 
 
-def _begun(licence: str, weights: str, under: str = "") -> Licence:
-    said = under or ("whose licence is not known" if licence == UNKNOWN else f"under {licence}")
-    return Licence(id=licence, terms=f"begun with the weights of {weights}, {said}")
+def _begun(licence: str, weights: str) -> Licence:
+    return Licence(id=licence, terms=f"begun with the weights of {weights}")

@@ -1,0 +1,33 @@
+"""One row a corruption: how much accuracy is left at each strength."""
+
+from searchspace.boards.table import Row
+from trainables.corruptions import CORRUPTIONS
+from trainables.deploy.robustness import Robustness
+
+METHOD = (
+    "Corruptions and strengths, of 5, are those of CIFAR-10-C, Tiny-ImageNet-C or ImageNet-C (arXiv:1903.12261), "
+    "whichever is nearest in image size. Nothing was chosen by these figures, and no training image was corrupted so "
+    "unless augmentation did."
+)
+
+
+def robustness_rows(found: Robustness) -> list[Row]:
+    """Accuracy by strength, weakest first, as text; the parameter that stands for it in brackets."""
+    return [
+        {
+            "corruption": name,
+            **{f"strength {e.strength}": f"{e.accuracy:.2%} ({e.parameter:g})" for e in entries},
+            "in brackets": CORRUPTIONS[name].summary,
+        }
+        for name, entries in found.by_corruption().items()
+    ]  # fmt: skip
+
+
+def say_robustness(found: Robustness) -> str:
+    """In two sentences."""
+    worst = found.worst
+    return (
+        f"{found.format} is right on {found.clean:.2%} of {found.count:,} test images as they are, and on "
+        f"{found.mean:.2%} on the mean of the corruptions below. It loses most by {worst.corruption} at strength "
+        f"{worst.strength}: {100 * (found.clean - worst.accuracy):.2f} points."
+    )

@@ -1,0 +1,83 @@
+"""How the winner was chosen: what became of its score on the way, and which finalists it beat."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from searchspace.boards.finalists import finalist_rows
+from searchspace.card.facts import Facts
+from searchspace.card.markdown import bullets, paragraphs, sentence, table
+from searchspace.proof.verdict import RESAMPLES
+from searchspace.proof.wording import (
+    say_amount,
+    say_rescore,
+    say_score,
+    say_test,
+    say_way,
+    tell_doubts,
+    tested,
+)  # fmt: skip
+from trainables.scores import MetricName
+
+
+def chosen(facts: Facts) -> str:
+    """Its three scores, and why they differ."""
+    metric, winner, data = facts.metric, facts.winner, facts.data
+    rows = [
+        {
+            "step": "re-score", metric: say_rescore(metric, winner),
+            "measured on": f"{data.val:,} validation images, trained again at full length",
+        },
+        {
+            "step": "test", metric: say_test(metric, facts.metrics),
+            "measured on": f"{facts.metrics.count:,} test images, opened once, after retraining on train + validation",
+        },
+    ]  # fmt: skip
+    if winner.search_score is not None:
+        length = "at full length" if winner.full_length else "stopped early"
+        place = f"{data.val:,} validation images, {length}; among the best of {len(facts.trials)} trials"
+        rows.insert(0, {"step": "search", metric: say_score(metric, winner.search_score), "measured on": place})
+    way = f"{sentence(say_way(metric, winner, facts.metrics))}"
+    return paragraphs(way, table(rows), bullets(_drops(facts)))
+
+
+def _drops(facts: Facts) -> list[str]:
+    """What became of the score on its way, and why."""
+    metric, winner = facts.metric, facts.winner
+    lines = []
+    if winner.drop is not None:
+        luck = (
+            f"The best of {len(facts.trials)} noisy scores flatters itself: what chance had given it, fresh seeds take "
+            "back (selection bias, regression to the mean)"
+        )
+        lines.append(f"From search to re-score: {_change(metric, -winner.drop)}. {luck}")
+    change = _change(metric, tested(metric, facts.metrics)[0] - winner.score)
+    rest = "The test has images that chose nothing, not even among finalists, and a training on more images"
+    lines.append(f"From re-score to test: {change}. {rest}")
+    if facts.metrics.accuracy == 1.0:
+        lines.append(f"No test image was wrong, which a bootstrap takes for certainty; {_rule_of_three(facts)}")
+    return lines
+
+
+def _rule_of_three(facts: Facts) -> str:
+    """What no error among n images says: with 95 % confidence the error rate is at most 3 / n."""
+    count = facts.metrics.count
+    return f"what {count:,} images without an error do say is an error rate of at most {min(1.0, 3 / count):.2%}"
+
+
+def _change(metric: MetricName, change: float) -> str:
+    """`0.44 points lower`."""
+    return f"{say_amount(metric, abs(change))} {'lower' if change < 0 else 'higher'}" if change else "no change"
+
+
+def finalists(facts: Facts) -> str:
+    """All of them, and which cannot be told apart from the winner."""
+    doubts = tell_doubts(facts.metric, facts.finalists)
+    if not doubts and len(facts.finalists) > 1:
+        doubts = ["every other finalist is told apart from the winner"]
+    method = (
+        "The score is the mean over fresh seeds, its deviation that of one training, the drop what the search's score "
+        "had promised above it. How far one is behind the winner has a 95 % interval, for all finalists together, from "
+        f"{RESAMPLES:,} paired bootstrap resamples of the validation images and the variance over seeds."
+    )
+    rows: list[Mapping[str, Any]] = finalist_rows(facts.metric, facts.finalists, {})
+    return paragraphs(table(rows), bullets(doubts), method)

@@ -1,0 +1,91 @@
+"""What a card is made from: the search's record and study, and the files of one folder, each read once."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from searchspace.boards.finalists import read_finalists
+from searchspace.proof.reliability import Predictions, load_predictions
+from searchspace.proof.verdict import Finalist
+from searchspace.proof.winner import METRICS
+from searchspace.recorded import is_refused
+from searchspace.spec import SearchSpec, load_facts, load_spec
+from searchspace.study import load_study
+from trainables.card import CARD, CARDS, AnyCard
+from trainables.data.summary import DataSummary
+from trainables.deploy.artefact import Shipment, read_shipment
+from trainables.deploy.robustness import Robustness, read_robustness
+from trainables.metrics import TestMetrics
+from trainables.scores import MetricName
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One classifier, tested, of one search."""
+
+    folder: Path
+    """Of the classifier, within the search's."""
+    spec: SearchSpec
+    """What was asked for."""
+    record: Mapping[str, Any]
+    """What is in `search.json`."""
+    trials: Sequence[FrozenTrial]
+    """All that were trained."""
+    finalists: tuple[Finalist, ...]
+    """The winner first."""
+    card: AnyCard
+    """What the classifier is; an ensemble's has several members."""
+    metrics: TestMetrics
+    """Of its only test."""
+
+    @property
+    def metric(self) -> MetricName:
+        """The search's metric."""
+        return self.spec.metric
+
+    @property
+    def data(self) -> DataSummary:
+        """What it was trained on."""
+        return self.card.data
+
+    @property
+    def winner(self) -> Finalist:
+        """The first of the finalists."""
+        return self.finalists[0]
+
+    @property
+    def models(self) -> str:
+        """Names of its members' architectures, each once."""
+        return ", ".join(dict.fromkeys(member.config.model for member in self.card.members))
+
+    @cached_property
+    def predictions(self) -> Predictions | None:
+        """What it says of each test image; None where that was not kept."""
+        return load_predictions(self.folder)
+
+    @cached_property
+    def shipment(self) -> Shipment | None:
+        """Its files; None before the export."""
+        return read_shipment(self.folder)
+
+    @cached_property
+    def robustness(self) -> Robustness | None:
+        """Its accuracy on worse images; None where that was not measured."""
+        return read_robustness(self.folder)
+
+
+def gather(folder: Path, study: optuna.Study | None = None) -> Facts:
+    """Everything on the tested classifier in `folder`; raises `UserError` or OSError where there is none."""
+    spec = load_spec(folder.parent)
+    study = study or load_study(spec, folder.parent)
+    return Facts(
+        folder=folder, spec=spec, record=load_facts(folder.parent),
+        trials=[trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)],
+        finalists=read_finalists(study), card=CARDS.validate_json((folder / CARD).read_bytes()),
+        metrics=TestMetrics.model_validate_json((folder / METRICS).read_bytes()),
+    )  # fmt: skip

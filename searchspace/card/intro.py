@@ -1,0 +1,43 @@
+"""What the model is, in two sentences, with the one number that counts."""
+
+from searchspace.boards.table import as_markdown
+from searchspace.card.facts import Facts
+from searchspace.card.markdown import paragraphs
+from searchspace.proof.wording import say_test
+from trainables.licence import YOURS
+from trainables.scores import METRICS
+
+NAMED = 12
+"""Classes up to which all are named."""
+
+
+def introduce(facts: Facts) -> str:
+    """What it is, what it knows, how good it is."""
+    words = METRICS[facts.metric].words
+    what = (
+        f"An image classifier for {as_markdown(facts.data.name)} ({_classes(facts)}): {_network(facts)}, "
+        f"the best of {len(facts.trials):,} configurations that a search tried."
+    )
+    how_good = (
+        f"**Test {words}: {say_test(facts.metric, facts.metrics)}**, on {facts.metrics.count:,} images that nothing "
+        "was trained on or chosen by, opened once for it."
+    )
+    return paragraphs(f"# {facts.spec.name}: the {facts.folder.name}", f"{what} {how_good}")
+
+
+def _classes(facts: Facts) -> str:
+    names = facts.data.classes
+    shown = ", ".join(as_markdown(name) for name in names[:NAMED])
+    rest = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"{len(names):,} classes: {shown}{rest}"
+
+
+def _network(facts: Facts) -> str:
+    members = facts.card.members
+    scratch = all(member.licence.id == YOURS for member in members)
+    came = "trained from scratch" if scratch else "trained on from weights that others had trained"
+    many = f"{len(members)} networks whose probabilities are averaged ({facts.models})"
+    one = f"the network {facts.models}"
+    cost = facts.shipment.cost if facts.shipment else None
+    size = f" of {cost.parameters:,} parameters" if cost else ""
+    return f"{many if len(members) > 1 else one}{size}, {came}"

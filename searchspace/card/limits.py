@@ -1,0 +1,92 @@
+"""What the model cannot do, and what its figures do not say; only what is known of this one."""
+
+from collections.abc import Iterator
+
+from searchspace.boards.table import as_markdown
+from searchspace.card.facts import Facts
+from searchspace.card.markdown import bullets
+from searchspace.proof.reliability import say_lean
+from searchspace.proof.winner import earlier_winners
+
+FEW = 30
+"""Test images of a class below which its figures say little."""
+NAMED = 10
+"""Classes that are named, of those."""
+LEANS = 0.02
+"""Distance of confidence from accuracy that is worth a word."""
+SUFFERS = 0.05
+"""Accuracy that a corruption takes, likewise."""
+
+
+def limits(facts: Facts) -> str:
+    """One sentence or two on each."""
+    return bullets([*_knows(facts), *_sees(facts), *_tested(facts), *_shipped(facts)])
+
+
+def _knows(facts: Facts) -> Iterator[str]:
+    data = facts.data
+    yield (
+        f"It knows {len(data.classes):,} classes and nothing else: whatever an image shows, the answer is one of them, "
+        "and a high probability is no sign that the image shows any of them"
+    )
+    yield (
+        f"It was trained and tested on images of one origin ({as_markdown(data.name)}). Its figures hold for images "
+        "that come about as those did; others (another camera, place, time or preparation) have not been tried"
+    )
+    if data.imbalance >= 2:
+        fewest, most = min(data.counts), max(data.counts)
+        yield f"Its classes are unbalanced, {fewest:,} to {most:,} training images each: it leans to the frequent ones"
+
+
+def _sees(facts: Facts) -> Iterator[str]:
+    data = facts.data
+    colour = "; it sees no colour" if data.channels == 1 else ""
+    yield (
+        f"It sees {data.height} x {data.width} pixels: a larger image is reduced, one of another shape loses its edges "
+        f"(the middle is kept), and what is lost by that it cannot know{colour}"
+    )
+    yield "It turns no image upright: a photo on its side, as a camera may store it, is to be turned before"
+
+
+def _tested(facts: Facts) -> Iterator[str]:
+    found = facts.metrics
+    low, high = found.accuracy_low, found.accuracy_high
+    yield (
+        f"{found.count:,} test images leave its accuracy uncertain by {100 * (high - low) / 2:.2f} points either way "
+        f"(95 % interval {low:.2%} to {high:.2%})"
+    )
+    if few := [entry for entry in found.classes if entry.count < FEW]:
+        named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:NAMED])
+        more = f" and {len(few) - NAMED:,} more" if len(few) > NAMED else ""
+        yield f"Classes of fewer than {FEW} test images, whose own figures say little: {named}{more}"
+    if facts.data.leaked:
+        yield (
+            f"{facts.data.leaked:,} validation or test images also occur in another split, so its figures may flatter "
+            "it (`../leaked-images.csv`)"
+        )
+    if before := len(earlier_winners(facts.folder.parent)):
+        yield f"{before:,} earlier winner{'s' if before > 1 else ''} of this search opened the test split before it"
+    predictions = facts.predictions
+    if predictions is not None and abs(predictions.overconfidence) >= LEANS:
+        yield f"Its probabilities are not to be taken at their word: it is {say_lean(predictions)}"
+
+
+def _shipped(facts: Facts) -> Iterator[str]:
+    robustness, shipment = facts.robustness, facts.shipment
+    if robustness is not None and robustness.clean - robustness.worst.accuracy >= SUFFERS:
+        worst = robustness.worst
+        yield (
+            f"Worse images cost it: {worst.corruption} at strength {worst.strength} leaves {worst.accuracy:.2%} of "
+            f"{robustness.clean:.2%}"
+        )
+    if shipment is None:
+        return
+    for name in ("onnx-int8", "pt2-half"):
+        if artefact := shipment.of(name):
+            lost = 100 * (shipment.artefacts[0].proof.accuracy - artefact.proof.accuracy)
+            change = f"{abs(lost):.2f} points {'less' if lost > 0 else 'more'} accurate" if lost else "as accurate"
+            yield (
+                f"As {name} it is not the same model to the digit: {change} on the test images, and it calls "
+                f"{1 - artefact.proof.agreement:.2%} of them something else than PyTorch does"
+            )
+    yield f"Speed and memory are those of one machine ({as_markdown(shipment.machine)}), and may differ on yours"

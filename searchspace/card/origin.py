@@ -1,0 +1,98 @@
+"""Where it comes from: the data, what the search took, licences, the configuration, and how to repeat it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from searchspace.boards.table import as_markdown
+from searchspace.boards.trials import status_of
+from searchspace.card.facts import Facts
+from searchspace.card.markdown import bullets, code, paragraphs, sentence, table
+from searchspace.doubtful import tell_doubtful
+from searchspace.forecast.forecast import in_units
+from searchspace.proof.wording import say_name
+from searchspace.recorded import last_report
+from trainables.data.source import licence_of_data
+from trainables.licence import YOURS
+from trainables.printable import printable
+
+
+def data(facts: Facts) -> str:
+    """Splits, and what is doubtful about them."""
+    found = facts.data
+    counts = {"training": found.train, "validation": found.val, "test": found.test}
+    uses = {"training": "trained on", "validation": "chose; then trained on", "test": "opened once"}
+    whole = sum(counts.values())
+    rows = [
+        {"split": split, "images": f"{count:,}", "share": f"{count / whole:.1%}", "what it was for": uses[split]}
+        for split, count in counts.items()
+    ]
+    kind = "grey" if found.channels == 1 else "RGB"
+    doubtful = tell_doubtful(found.model_dump())
+    return paragraphs(
+        f"{as_markdown(found.name)}: {len(found.classes):,} classes, stored as {found.height} x {found.width} {kind}; "
+        f"splits: {as_markdown(found.split)}.",
+        table(rows),
+        bullets(doubtful or ["no image was left out as bad, and none occurs in two splits"]),
+        f"Fingerprint of all pixels, labels and class names: `{found.fingerprint}`.",
+    )  # fmt: skip
+
+
+def budget(facts: Facts) -> str:
+    """What the search took."""
+    record, trials = facts.record, facts.trials
+    states = Counter(status_of(trial) for trial in trials)
+    reports = [report for report in map(last_report, trials) if report]
+    rows: dict[str, str] = {
+        "trials": f"{len(trials):,}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()),
+        "epochs": f"{sum(report.epoch for report in reports):,}, at most {facts.spec.max_epochs:,} a trial",
+        "training of trials": in_units(sum(report.total_seconds for report in reports)),
+        "training of finalists": in_units(sum(finalist.seconds for finalist in facts.finalists)),
+        "wall clock": ", ".join(f"{name} by {in_units(at)}" for name, at in record.get("took", {}).items()),
+        "machine": _list(record.get("machine", {})),
+        "gangs": _list(record.get("gangs", {})),
+    }
+    return table([{"what": name, "is": printable(value)} for name, value in rows.items() if value])
+
+
+def licence(facts: Facts) -> str:
+    """Of the weights, and of the data they were trained on."""
+    members, own = facts.card.members, licence_of_data(facts.data.origin)
+    weights = dict.fromkeys(member.licence for member in members)
+    lines = [f"Weights, `{each.id}`: {as_markdown(each.terms)}" for each in weights]
+    if any(each.id != YOURS for each in weights):
+        lines.append("What was trained on top belongs to whoever trained it; the terms of what it began with stay")
+    return bullets([*lines, f"Data, `{own.id}`: {as_markdown(own.terms)}"])
+
+
+def configuration(facts: Facts) -> str:
+    """Each member's."""
+    members = facts.card.members
+    return paragraphs(*_configurations(facts), f"Trained for {members[0].epochs:,} epochs.")
+
+
+def _configurations(facts: Facts) -> Iterator[str]:
+    members = facts.card.members
+    for place, member in enumerate(members):
+        name = f"Member {place}, seed {member.seed}:" if len(members) > 1 else f"Seed {member.seed}:"
+        yield name
+        yield code(json.dumps(member.config.model_dump(), indent=1), "json")
+
+
+def repeat(facts: Facts) -> str:
+    """Command, code, data, versions."""
+    record = facts.record
+    commit = f" at commit `{record['git_commit']}`" if record.get("git_commit") else ""
+    found = record["data"]
+    return paragraphs(
+        code(record["command"]),
+        f"Seed {facts.spec.seed}{commit}; data {as_markdown(found['name'])}, fingerprint `{found['fingerprint']}`. "
+        "Versions and machine: `../search.json`; every trial: `../study.journal`; all of it to look at: "
+        f"[`../report.html`](../report.html). {sentence(say_name(facts.winner))[:-1]} trained "
+        f"{facts.spec.max_epochs} epochs.",
+    )
+
+
+def _list(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())

@@ -1,0 +1,43 @@
+"""The card's sections, in their order: one function, and one line here, adds one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from searchspace.card.chosen import chosen, finalists
+from searchspace.card.facts import Facts
+from searchspace.card.intro import introduce
+from searchspace.card.limits import limits
+from searchspace.card.origin import budget, configuration, data, licence, repeat
+from searchspace.card.robust import robust
+from searchspace.card.shipped import shipped
+from searchspace.card.tested import calibration, confusions, tested
+from searchspace.card.use import use
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the card."""
+
+    title: str
+    """Its heading; none for what stands at the top."""
+    write: Callable[[Facts], str]
+    """Its Markdown; empty where there is nothing to say, and then it is left out."""
+
+
+SECTIONS = (
+    Section("", introduce),
+    Section("How to use it", use),
+    Section("What is shipped", shipped),
+    Section("Test", tested),
+    Section("What it confuses", confusions),
+    Section("Calibration", calibration),
+    Section("Robustness", robust),
+    Section("Limits", limits),
+    Section("Data", data),
+    Section("How it was chosen", chosen),
+    Section("Finalists", finalists),
+    Section("What the search took", budget),
+    Section("Licence", licence),
+    Section("Configuration", configuration),
+    Section("How to repeat it", repeat),
+)

@@ -1,0 +1,45 @@
+"""The files: what was proven of each, what each costs, which one to take, and what is not shipped."""
+
+from collections.abc import Sequence
+
+from searchspace.boards.artefacts import artefact_rows, say_conditions
+from searchspace.boards.table import Row, as_markdown
+from searchspace.card.facts import Facts
+from searchspace.card.markdown import paragraphs, sentence, table
+from trainables.deploy.artefact import BATCH
+
+PROVEN = ("format", "file", "MB", "accuracy", "F1", "agreement", "logits_off_by", "mean", "note")
+"""Columns of the first table; the others are what it costs."""
+MEANING = (
+    "*agreement* is the share of images with PyTorch's likeliest class, *logits off by* the largest difference of a "
+    "logit and *mean* the mean one. The p50 and p99 latencies are of one image; memory is the peak of a process that "
+    "does nothing but run the file. PyTorch runs the weights eagerly, in float32."
+)
+
+
+def shipped(facts: Facts) -> str:
+    """Proof and cost, a table each."""
+    shipment = facts.shipment
+    if shipment is None:
+        return ""
+    rows = artefact_rows(shipment)
+    recommended = (
+        f"Recommended is **{shipment.recommended}**, the fastest exported one at batches of {BATCH} among those that "
+        f"lose no more than {shipment.max_drop:g} points of accuracy."
+    )
+    return paragraphs(
+        recommended if shipment.recommended != "pytorch" else "No exported format passed its proof.",
+        table([_part(row, PROVEN) for row in rows]),
+        table([_part(row, ["format", *_costs(row)]) for row in rows]),
+        sentence(as_markdown(say_conditions(shipment))) + f" {MEANING}",
+        "\n".join(f"- **{each.format}** is not shipped: {as_markdown(each.reason)}." for each in shipment.dropped),
+    )  # fmt: skip
+
+
+def _costs(row: Row) -> list[str]:
+    """Columns of the second table."""
+    return [name for name in row if name not in (*PROVEN, "recommended")]
+
+
+def _part(row: Row, names: Sequence[str]) -> Row:
+    return {name: row[name] for name in names}
