@@ -191,7 +191,6 @@ def test_the_licence_is_that_of_the_weights(folder, tmp_path, licence, said):
     text = write_card(changed(folder, tmp_path / "made", licence=begun)).read_text()
     assert {key: value for key, value in front(text).items() if key.startswith("license")} == said
     assert f"- Weights, `{licence}`: begun with the weights of another." in text
-    assert "trained on from weights that others had trained" in text
     assert "- Data, `cc-by-4.0`: UCI's" in text
 
 
@@ -278,11 +277,14 @@ def test_limits_are_those_of_this_model(folder, digits, tmp_path):
 
 def test_an_ensemble_has_every_members_configuration(folder, tmp_path):
     known = ModelCard.model_validate_json((folder / CARD).read_text())
-    second = known.model_copy(update={"config": TrialConfig(model="resnet", lr=0.123), "seed": 9})
+    config = TrialConfig(model="resnet18", lr=0.123, freeze="all")
+    second = known.model_copy(update={"config": config, "seed": 9})
     shutil.copytree(folder.parent, tmp_path / "made")
     (tmp_path / "made" / "winner" / CARD).write_text(EnsembleCard(members=(known, second)).model_dump_json())
     text = write_card(tmp_path / "made" / "winner").read_text()
-    assert "2 networks whose probabilities are averaged (convnet, resnet)" in text
+    assert "2 networks whose probabilities are averaged (convnet, resnet18)" in text
+    assert "trained from scratch and with a new head on weights that others had trained" in text
+    assert "It began with weights that were trained on other images" in text
     configurations = [json.loads(block) for block in blocks(section(text, "Configuration"), "json")]
     assert configurations == [known.config.model_dump(), second.config.model_dump()]
 

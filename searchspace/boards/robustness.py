@@ -27,7 +27,7 @@ def say_robustness(found: Robustness) -> str:
     """In two sentences."""
     worst = found.worst
     return (
-        f"{found.format} is right on {found.clean:.2%} of {found.count:,} test images as they are, and on "
-        f"{found.mean:.2%} on the mean of the corruptions below. It loses most by {worst.corruption} at strength "
+        f"Of {found.count:,} test images as they are, {found.format} is right on {found.clean:.2%}; of the same images "
+        f"corrupted, on {found.mean:.2%} on average. It loses most by {worst.corruption} at strength "
         f"{worst.strength}: {100 * (found.clean - worst.accuracy):.2f} points."
     )

@@ -4,9 +4,15 @@ from searchspace.boards.table import as_markdown
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import paragraphs
 from searchspace.proof.wording import say_test
-from trainables.licence import YOURS
+from trainables.models.catalog import kind_of
 from trainables.scores import METRICS
 
+KINDS = {
+    "scratch": "trained from scratch",
+    "pretrained": "trained on from weights that others had trained",
+    "frozen": "with a new head on weights that others had trained",
+}
+"""How a network came to know what it knows, in words, by `kind_of`."""
 NAMED = 12
 """Classes up to which all are named."""
 
@@ -19,8 +25,8 @@ def introduce(facts: Facts) -> str:
         f"the best of {len(facts.trials):,} configurations that a search tried."
     )
     how_good = (
-        f"**Test {words}: {say_test(facts.metric, facts.metrics)}**, on {facts.metrics.count:,} images that nothing "
-        "was trained on or chosen by, opened once for it."
+        f"**Test {words}: {say_test(facts.metric, facts.metrics)}**, on {facts.metrics.count:,} images of a test "
+        "split that nothing was chosen by, opened once for it."
     )
     return paragraphs(f"# {facts.spec.name}: the {facts.folder.name}", f"{what} {how_good}")
 
@@ -34,8 +40,7 @@ def _classes(facts: Facts) -> str:
 
 def _network(facts: Facts) -> str:
     members = facts.card.members
-    scratch = all(member.licence.id == YOURS for member in members)
-    came = "trained from scratch" if scratch else "trained on from weights that others had trained"
+    came = " and ".join(dict.fromkeys(KINDS[kind_of(member.config)] for member in members))
     many = f"{len(members)} networks whose probabilities are averaged ({facts.models})"
     one = f"the network {facts.models}"
     cost = facts.shipment.cost if facts.shipment else None

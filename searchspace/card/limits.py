@@ -7,9 +7,13 @@ from searchspace.card.facts import Facts
 from searchspace.card.markdown import bullets
 from searchspace.proof.reliability import say_lean
 from searchspace.proof.winner import earlier_winners
+from trainables.card import InputSpec
+from trainables.models.catalog import is_pretrained
 
 FEW = 30
 """Test images of a class below which its figures say little."""
+UNEVEN = 2.0
+"""Training images of the largest class for each one of the smallest that are worth a word."""
 NAMED = 10
 """Classes that are named, of those."""
 LEANS = 0.02
@@ -33,7 +37,9 @@ def _knows(facts: Facts) -> Iterator[str]:
         f"It was trained and tested on images of one origin ({as_markdown(data.name)}). Its figures hold for images "
         "that come about as those did; others (another camera, place, time or preparation) have not been tried"
     )
-    if data.imbalance >= 2:
+    if any(is_pretrained(member.config.model) for member in facts.card.members):
+        yield "It began with weights that were trained on other images, and carries on what those were partial to"
+    if data.imbalance >= UNEVEN:
         fewest, most = min(data.counts), max(data.counts)
         yield f"Its classes are unbalanced, {fewest:,} to {most:,} training images each: it leans to the frequent ones"
 
@@ -45,7 +51,14 @@ def _sees(facts: Facts) -> Iterator[str]:
         f"It sees {data.height} x {data.width} pixels: a larger image is reduced, one of another shape loses its edges "
         f"(the middle is kept), and what is lost by that it cannot know{colour}"
     )
+    if (kept := min(_kept(member.input, data.side) for member in facts.card.members)) < 1:
+        yield f"Of those its network takes the middle {kept:.0%} of each side, and nothing of the rest"
     yield "It turns no image upright: a photo on its side, as a camera may store it, is to be turned before"
+
+
+def _kept(taken: InputSpec, side: int) -> float:
+    """Share of a stored side that a network sees; one that would have to enlarge what it crops crops nothing."""
+    return taken.crop if round(side * taken.crop) >= taken.side else 1.0
 
 
 def _tested(facts: Facts) -> Iterator[str]:

@@ -25,7 +25,8 @@ def shipped(facts: Facts) -> str:
     rows = artefact_rows(shipment)
     recommended = (
         f"Recommended is **{shipment.recommended}**, the fastest exported one at batches of {BATCH} among those that "
-        f"lose no more than {shipment.max_drop:g} points of accuracy."
+        f"lose no more than {shipment.max_drop:g} points of accuracy. So which files are shipped was decided on "
+        "test images; the model that they hold was not."
     )
     return paragraphs(
         recommended if shipment.recommended != "pytorch" else "No exported format passed its proof.",
