@@ -192,7 +192,7 @@ def test_robustness_is_drawn_as_it_was_measured(made):
 def test_the_model_card_is_a_click_away_where_there_is_one(made, tmp_path):
     folder = tmp_path / "made"
     shutil.copytree(made, folder)
-    link = '<a href="winner/README.md">Its model card</a>'
+    link = '<a href="winner/README.md">The model card</a>'
     assert link not in write_report(folder).read_text()
     (folder / "winner" / "README.md").write_text("# made")
     assert link in write_report(folder).read_text()

@@ -105,11 +105,10 @@ def _use(material: Material) -> Iterator[Block]:
     if shipment is None:
         yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
         return
+    if shipment.served is not None:
+        yield Note("How to use it: any image, grey or RGB. It needs onnxruntime, and nothing of this project.")
+        yield Code(onnx_code(shipment.served.file))
     yield Table(artefact_rows(shipment), "What is shipped, in winner/")
     yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
-    if shipment.served is None:
-        return
-    yield Note("How to use it: any image, grey or RGB. It needs onnxruntime, and nothing of this project.")
-    yield Code(onnx_code(shipment.served.file))
     if (material.winner / PAGE).is_file():
-        yield Link("Its model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")
+        yield Link("The model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")

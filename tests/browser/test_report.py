@@ -69,6 +69,12 @@ def test_every_section_and_figure_is_there(opened):
     assert len(opened.find_elements(By.TAG_NAME, "img")) > 16
 
 
+def test_nothing_of_the_answer_is_squeezed(opened):
+    wide = "return [...document.querySelectorAll('#answer > *')].map((each) => each.getBoundingClientRect().width)"
+    assert len(opened.execute_script(wide)) >= 7
+    assert min(opened.execute_script(wide)) > 300
+
+
 def test_it_asks_no_network_for_anything(opened, report):
     events = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
     asked = [e["params"] for e in events if e["method"] == "Network.requestWillBeSent"]
