@@ -21,7 +21,7 @@ STRENGTHS = (1, 3, 5)
 """Of the five of the benchmarks: the weakest, the middle one, the strongest."""
 MOST, LEAST = 2_000, 200
 """Test images that are corrupted, at each strength."""
-PATIENCE = 30.0
+PATIENCE = 15.0
 """Seconds that the file may take over all of them; a slow one sees fewer, but not fewer than `LEAST`."""
 VALUES = 25_000_000
 """Numbers that are corrupted at each strength, which takes about a second; likewise."""
