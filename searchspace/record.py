@@ -6,12 +6,12 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from trainables.machine import cpu_name
 from trainables.redaction import redact
+from trainables.versions import versions_of
 
 PACKAGES = (
     "searchspace",
@@ -33,7 +33,7 @@ def gather_facts() -> dict[str, Any]:
         "command": "python -m " + shlex.join(map(redact, _module_and_arguments())),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": versions_of(PACKAGES),
         "git_commit": git_commit(),
         "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "system": platform.platform()},
     }
@@ -52,13 +52,6 @@ def git_commit() -> str:
 def _git(root: Path, *arguments: str) -> str:
     done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607  # git, by its name, with fixed arguments
     return done.stdout.strip()
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return ""
 
 
 def _module_and_arguments() -> list[str]:

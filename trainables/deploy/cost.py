@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +14,7 @@ from trainables.data.source import cache_folder
 from trainables.data.summary import DataSummary
 from trainables.machine import cpu_name
 from trainables.models.catalog import MODELS
+from trainables.versions import versions_of
 
 Kind = Literal["count", "run"]
 """`count` only counts parameters; `run` exports the network and runs it as well."""
@@ -93,7 +93,7 @@ def _environment() -> tuple[str, ...]:
     root = Path(__file__).parent.parent
     sources = [*sorted((root / "models").glob("*.py")), *sorted((root / "deploy").glob("*.py"))]
     code = hashlib.blake2b(b"".join(path.read_bytes() for path in sources), digest_size=16).hexdigest()
-    return cpu_name(), *(version(name) for name in PACKAGES), code
+    return cpu_name(), *versions_of(PACKAGES).values(), code
 
 
 def read_cost(architecture: Architecture, kind: Kind) -> ArchitectureCost | None:

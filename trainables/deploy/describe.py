@@ -1,10 +1,10 @@
 """What every artefact says of itself, in its own metadata: whoever has the file needs nothing else."""
 
 import json
-from importlib.metadata import version
 
 from trainables.card import AnyCard
 from trainables.licence import binding
+from trainables.versions import versions_of
 
 PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onnxruntime")
 
@@ -21,5 +21,5 @@ def describe(card: AnyCard) -> dict[str, str]:
         "license_terms": "; ".join(dict.fromkeys(licence.terms for licence in licences)),
         "data": data.name,
         "fingerprint": data.fingerprint,
-        "versions": json.dumps({name: version(name) for name in PACKAGES}),
+        "versions": json.dumps(versions_of(PACKAGES)),
     }
