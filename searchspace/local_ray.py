@@ -30,7 +30,7 @@ def alone() -> Iterator[dict[str, Any]]:
         with _environment(variables):
             # Ray opens its own folder to everybody; nobody gets through the one around it.
             yield {"address": "local", "include_dashboard": False, "_temp_dir": str(folder / "ray")}
-    except (UserError, Interrupted, KeyboardInterrupt):
+    except (UserError, Interrupted, KeyboardInterrupt, SystemExit):
         shutil.rmtree(folder, ignore_errors=True)
         raise
     shutil.rmtree(folder, ignore_errors=True)
