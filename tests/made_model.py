@@ -1,6 +1,7 @@
 """A model that nobody trained: it tells dark images from bright ones, and one class has the worst of names."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from onnx import TensorProto, helper, save_model
@@ -8,8 +9,8 @@ from onnx import TensorProto, helper, save_model
 CLASSES = ["dark", 'bright, "very"\n\x1b[31m', "çölored"]
 
 
-def make_model(file: Path) -> Path:
-    """Write it as a search would export it."""
+def make_model(file: Path, classes: Sequence[str] = CLASSES, **facts: str) -> Path:
+    """Write it as a search would export it, with `facts` of itself."""
     nodes = [
         helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["numbers", "axes"], ["mean"], keepdims=0),
@@ -28,7 +29,7 @@ def make_model(file: Path) -> Path:
     ]
     graph = helper.make_graph(nodes, "made", [images], found, constants)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    for key, value in {"classes": CLASSES, "shape": [3, 8, 8]}.items():
-        made.metadata_props.add(key=key, value=json.dumps(value))
+    for key, value in {"classes": json.dumps(classes), "shape": json.dumps([3, 8, 8]), **facts}.items():
+        made.metadata_props.add(key=key, value=value)
     save_model(made, str(file))
     return file

@@ -15,7 +15,7 @@ def _hash(tag: str) -> str:
 
 
 POLICY = (
-    f"default-src 'none'; script-src {_hash('script')}; style-src {_hash('style')}; img-src blob:; "
+    f"default-src 'none'; script-src {_hash('script')}; style-src {_hash('style')}; img-src blob: data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-"""Its own style and script, by their hashes, images that were dropped on it, and this service alone."""
+"""Its own style and script, by their hashes, images of its own and that were dropped on it, and this service alone."""
