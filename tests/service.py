@@ -26,6 +26,12 @@ class Service:
     process: psutil.Process
 
 
+def ray_folders(processes: list[psutil.Process]) -> set[Path]:
+    """Folders with Ray's sockets and logs."""
+    found = re.findall(r"(/\S*searchspace-ray-\w+)/", " ".join(part for one in processes for part in one.cmdline()))
+    return set(map(Path, found))
+
+
 @contextmanager
 def served(
     model: Path, *options: str, ends: int = signal.SIGTERM, told: str = "", **environment: str
@@ -43,7 +49,8 @@ def served(
             assert line, said + process.stderr.read()
             said += line
         one = psutil.Process(process.pid)
-        started = one.children(recursive=True)
+        folders = ray_folders(one.children(recursive=True))
+        assert folders
         try:
             yield Service(re.search(r"http://\S+:\d+", said)[0], said, one)
             started = one.children(recursive=True)
@@ -53,3 +60,4 @@ def served(
     assert (process.returncode, wrong) == (128 + ends, ""), wrong
     assert re.fullmatch(told, rest), rest
     assert psutil.wait_procs(started, timeout=20)[1] == [], "nothing is left running"
+    assert not [folder for folder in folders if folder.exists()]

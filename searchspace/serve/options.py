@@ -23,8 +23,6 @@ class ServeOptions(Frozen):
     """Processes that decode and classify; they share the cores."""
     batch: Annotated[int, Option(WORKING)] = Field(32, ge=1)
     """Most images that a replica classifies at a time."""
-    wait_ms: Annotated[float, Option(WORKING)] = Field(1.0, ge=0, allow_inf_nan=False)
-    """Longest that an image waits for others, in ms."""
 
     @property
     def most_bytes(self) -> int:
