@@ -1,9 +1,10 @@
 """Ray, up for as long as a search needs it: one of its own, or a cluster's, without its chatter."""
 
+import importlib
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -31,9 +32,13 @@ LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 """On a machine of one's own nothing is preempted; the watcher is one more process a gang."""
 
 
+SEARCHING = ("ray.train", "ray.tune")
+"""Parts of Ray that a search needs."""
+
+
 @contextmanager
-def connected(address: str) -> Iterator[Mapping[str, float]]:
-    """Ray up, and its resources; everything is shut down afterwards.
+def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator[Mapping[str, float]]:
+    """Ray up, and its resources; `parts` of it are imported meanwhile. Everything is shut down afterwards.
 
     Raises `UserError` for an address where no cluster is, or one that does not let this search in.
     """
@@ -42,10 +47,10 @@ def connected(address: str) -> Iterator[Mapping[str, float]]:
     with ExitStack() as held:
         if not address:
             os.environ.update(LOCAL)
-            _start(held.enter_context(alone()))
+            _start(held.enter_context(alone()), parts)
         else:
             with joined(address, QUIET | WORKER_ENVIRONMENT) as options:
-                _start(options)
+                _start(options, parts)
         import ray
 
         held.callback(ray.shutdown)
@@ -63,16 +68,16 @@ def losses_told() -> Iterator[None]:
         raise LostError(next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
 
 
-def _start(options: dict[str, Any]) -> None:
+def _start(options: dict[str, Any], parts: Sequence[str]) -> None:
     import ray
 
-    ahead = threading.Thread(target=_import_ahead, daemon=True)
+    ahead = threading.Thread(target=_import_ahead, args=(parts,), daemon=True)
     ahead.start()
     ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
     ahead.join()  # two threads that import the same packages at once may each find half of them
 
 
-def _import_ahead() -> None:
+def _import_ahead(parts: Sequence[str]) -> None:
     """Import what comes next while Ray's own processes start."""
-    import ray.train
-    import ray.tune  # noqa: F401  # for whoever imports it after this
+    for part in parts:
+        importlib.import_module(part)

@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,10 +38,15 @@ def as_text(guess: Guess) -> str:
     return f"{printable(guess.image)}: {said}\n"
 
 
+def as_record(guess: Guess) -> dict[str, Any]:
+    """What JSON says of it."""
+    classes = [{"class": name, "probability": round(probability, 6)} for name, probability in guess.classes]
+    return {"image": guess.image, "classes": classes}
+
+
 def as_json(guess: Guess) -> str:
     """One line of JSON."""
-    classes = [{"class": name, "probability": round(probability, 6)} for name, probability in guess.classes]
-    return json.dumps({"image": guess.image, "classes": classes}) + "\n"
+    return json.dumps(as_record(guess)) + "\n"
 
 
 def as_csv(guess: Guess) -> str:

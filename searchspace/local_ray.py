@@ -1,11 +1,13 @@
 """Ray on this machine alone: a fresh token, every port on loopback, and files that nobody else can reach."""
 
+import atexit
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,20 @@ def alone() -> Iterator[dict[str, Any]]:
     """
     variables = LOOPBACK | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     folder = _private_folder()
+    remove = partial(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(remove)  # after Ray's own: a start that is interrupted leaves processes until then
     try:
         with _environment(variables):
             # Ray opens its own folder to everybody; nobody gets through the one around it.
             yield {"address": "local", "include_dashboard": False, "_temp_dir": str(folder / "ray")}
-    except (UserError, Interrupted, KeyboardInterrupt):
-        shutil.rmtree(folder, ignore_errors=True)
+    except (UserError, Interrupted, KeyboardInterrupt, SystemExit):
+        remove()
         raise
-    shutil.rmtree(folder, ignore_errors=True)
+    except BaseException:
+        atexit.unregister(remove)
+        raise
+    remove()
+    atexit.unregister(remove)
 
 
 def kill_own() -> None:

@@ -4,7 +4,6 @@ It runs on numpy, Pillow and onnxruntime, without what a search needs; so its co
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 
 from searchspace.guesses import FORMS, Guess, best
 from searchspace.progress.bar import Bar
+from searchspace.shipped import find_model
 from trainables.data.decode import decode
 from trainables.data.listing import SUFFIXES, list_images
 from trainables.data.part import Image
@@ -91,21 +91,6 @@ def _count(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
     return number
-
-
-def find_model(path: Path) -> Path:
-    """The ONNX file that `path` is, or the fastest that a search ships; raises `UserError` where there is none."""
-    if not path.is_dir():
-        return path
-    record = path / "winner" / "artefacts.json"
-    if not record.is_file():
-        raise UserError(f"model {str(path)!r}: holds no exported search (no winner/{record.name})")
-    artefacts = json.loads(record.read_text(encoding="utf-8"))["artefacts"]
-    run = [artefact for artefact in artefacts if artefact["file"].endswith(".onnx")]
-    if not run:
-        raise UserError(f"model {str(path)!r}: ships nothing that onnxruntime runs")
-    fastest = max(run, key=lambda artefact: float(artefact["speed"]["throughput"]["32"]))
-    return record.parent / str(fastest["file"])
 
 
 def find_images(given: Sequence[str]) -> list[str]:

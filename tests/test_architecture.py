@@ -22,6 +22,7 @@ RAY_MODULES = {
     "searchspace/joined_ray.py",
     "searchspace/local_ray.py",
     "trainables/loopback.py",
+    "searchspace/serve/model.py",
 }
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress.screen", "seeds", "record",
@@ -29,7 +30,7 @@ LIGHT = (
     "stopping.registry", "stopping.simulate", "sampling.samplers",
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "card.page",
-    "report.page",
+    "report.page", "shipped", "serve.app", "serve.listen", "serve.__main__",
 )  # fmt: skip
 
 

@@ -10,41 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, save_model
 from PIL import Image
 
+from tests.made_model import CLASSES, make_model
 from trainables.deploy.runner import Runner
 
-CLASSES = ["dark", 'bright, "very"\n\x1b[31m', "çölored"]
 ALLOWED = {"numpy", "PIL", "onnxruntime", "searchspace", "trainables"}
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    """A model that tells dark images from bright ones, made by hand."""
-    file = tmp_path_factory.mktemp("model") / "model.onnx"
-    nodes = [
-        helper.make_node("Cast", ["images"], ["numbers"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["numbers", "axes"], ["mean"], keepdims=0),
-        helper.make_node("Unsqueeze", ["mean", "last"], ["column"]),
-        helper.make_node("Sub", ["column", "middle"], ["centred"]),
-        helper.make_node("Mul", ["centred", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-    ]
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", "c", "h", "w"])
-    found = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 3]) for name in ("logits", "probabilities")]
-    constants = [
-        helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
-        helper.make_tensor("last", TensorProto.INT64, [1], [1]),
-        helper.make_tensor("middle", TensorProto.FLOAT, [1], [128]),
-        helper.make_tensor("weights", TensorProto.FLOAT, [1, 3], [-0.05, 0.05, 0.0]),
-    ]
-    graph = helper.make_graph(nodes, "made", [images], found, constants)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    for key, value in {"classes": CLASSES, "shape": [3, 8, 8]}.items():
-        made.metadata_props.add(key=key, value=json.dumps(value))
-    save_model(made, str(file))
-    return file
+    return make_model(tmp_path_factory.mktemp("model") / "model.onnx")
 
 
 @pytest.fixture

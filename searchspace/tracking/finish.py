@@ -1,6 +1,7 @@
 """The end of a search in MLflow: its options, data and results, and the winner, registered once."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,9 @@ WINNER = (
 CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
 """MLflow's word for what each split was used for."""
 FACTS = ("classes", "shape")
-"""Of what the file says of itself, what its signature takes."""
+"""Of what the file says of itself, what its signature takes, and whoever asks a server of it needs."""
+NEEDS = ("mlflow", "numpy", "onnx", "onnxruntime")
+"""Packages that run it; MLflow would find them out by running it, in some ten seconds."""
 ALIAS = "champion"
 
 
@@ -108,7 +111,9 @@ def _register(uploader: "Uploader", path: Path) -> None:
         with mlflow.start_run(run_id=uploader.parent):
             mlflow.onnx.log_model(
                 model, name="winner", signature=signature, registered_model_name=name,
-                input_example={IMAGES: np.zeros([1, *facts["shape"]], np.uint8)},
+                input_example={IMAGES: np.zeros([1, *facts["shape"]], np.uint8)}, metadata=facts,
+                pip_requirements=[f"{package}=={version(package)}" for package in NEEDS],
+                onnx_execution_providers=["CPUExecutionProvider"], save_as_external_data=False,
             )  # fmt: skip
     uploader.client.set_registered_model_alias(name, ALIAS, str(max(_versions(uploader, name))))
 
@@ -116,4 +121,4 @@ def _register(uploader: "Uploader", path: Path) -> None:
 def _versions(uploader: "Uploader", name: str) -> list[int]:
     """Versions of the model that this search has registered."""
     found = uploader.client.search_model_versions(f"name = '{name}'")
-    return [int(version.version) for version in found if version.run_id == uploader.parent]
+    return [int(one.version) for one in found if one.run_id == uploader.parent]

@@ -1,0 +1,72 @@
+"""Serve a search's winner over HTTP: `python -m searchspace.serve results/NAME`."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from searchspace.command import run_command
+from searchspace.options import with_options
+from searchspace.serve.access import TOKEN, Access, make_access
+from searchspace.serve.app import make_app
+from searchspace.serve.listen import ended_by_signals, listen, listen_again, speak_http
+from searchspace.serve.options import ServeOptions
+from searchspace.shipped import find_model
+from searchspace.spec import parse_record
+from trainables.deploy.runner import Runner
+
+PARTS = ("ray.serve",)
+"""Of Ray."""
+DIRECT = {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}
+"""Replicas are called by gRPC, which halves the latency of one image; Serve's default is a task of Ray's a call."""
+
+
+@with_options(ServeOptions)
+def main(
+    _given: frozenset[str],
+    model: Annotated[Path, typer.Argument(help="A search's folder, or an exported .onnx file.")],
+    **options: Any,
+) -> None:
+    """Serve a search's winner over HTTP: images in, classes out, and a page to drop an image on.
+
+    Example: python -m searchspace.serve results/digits --port 8000
+    """
+    serve(model, parse_record(ServeOptions, options))
+
+
+def serve(model: Path, options: ServeOptions) -> None:
+    """Answer until a signal; raises `UserError` for a model or address that is none, and `Interrupted` at the end."""
+    file = find_model(model)
+    metadata = Runner(file, threads=1).metadata
+    with closing(listen(options.host, options.port)) as listening:
+        address, port = listening.getsockname()[:2]
+        access = make_access(options.host, address, os.environ)
+        from searchspace.cluster import connected
+
+        os.environ.update(DIRECT)
+        with ended_by_signals(), connected("", PARTS):
+            from searchspace.serve.model import deploy
+
+            listen_again()
+            app = make_app(deploy(file, options), metadata, access, options.most_bytes)
+            print(_greeting(file, access, port), flush=True)
+            speak_http(app, listening)
+
+
+def _greeting(file: Path, access: Access, port: int) -> str:
+    """How to ask; a token that was made is told here, and nowhere else."""
+    host = f"[{access.host}]" if ":" in access.host else access.host
+    url = f"http://{host}:{port}"
+    lines = [f"serving {os.path.relpath(file)} at {url}/, where a page takes images; Ctrl-C ends it"]
+    shown = ""
+    if access.token:
+        shown = f' -H "Authorization: Bearer ${TOKEN}"'
+        if access.token != os.environ.get(TOKEN):
+            lines.append(f"export {TOKEN}={access.token}")
+    return "\n".join([*lines, f"curl{shown} -F image=@photo.jpg {url}/predict"])
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,30 @@
+"""What a service can be told."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from searchspace.options import Option
+from trainables.config import Frozen
+
+LISTENING, WORKING = "Who is listened to", "How it works"
+
+
+class ServeOptions(Frozen):
+    """The options of `python -m searchspace.serve`."""
+
+    host: Annotated[str, Option(LISTENING)] = "127.0.0.1"
+    """Address to listen at. At any but this machine's own, callers need the token."""
+    port: Annotated[int, Option(LISTENING)] = Field(8000, ge=0, le=65535)
+    """Port; 0 takes a free one."""
+    max_mb: Annotated[float, Option(LISTENING)] = Field(10.0, gt=0, allow_inf_nan=False)
+    """Largest request, in MB (10^6 bytes)."""
+    replicas: Annotated[int, Option(WORKING)] = Field(1, ge=1)
+    """Processes that decode and classify; they share the cores."""
+    batch: Annotated[int, Option(WORKING)] = Field(32, ge=1)
+    """Most images that a replica classifies at a time."""
+
+    @property
+    def most_bytes(self) -> int:
+        """Largest request, in bytes."""
+        return int(1e6 * self.max_mb)

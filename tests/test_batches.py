@@ -1,0 +1,101 @@
+"""Which images go in which call, and who is told what; the calls themselves are a test's own."""
+
+import asyncio
+
+import numpy as np
+import pytest
+
+from searchspace.serve import batches
+from searchspace.serve.access import Refused
+from searchspace.serve.answer import Answer, Upload
+from searchspace.serve.batches import Batches
+
+pytestmark = pytest.mark.anyio  # whose plugin comes with Starlette
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Replica:
+    """Answers when it is let; remembers what it was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[str]] = []
+        self.open = asyncio.Event()
+
+    async def send(self, uploads: list[Upload]) -> list[Answer]:
+        self.sent.append([upload.name for upload in uploads])
+        await self.open.wait()
+        if any(upload.name == "deadly" for upload in uploads):
+            raise Refused(503, "gone")
+        return [Answer(np.array([float(upload.name)], np.float32), len(uploads)) for upload in uploads]
+
+
+async def ask_for(made: Batches, names: list[str], size: int = 1) -> list[asyncio.Task]:
+    tasks = [asyncio.create_task(made.ask(Upload(name, bytes(size)))) for name in names]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    return tasks
+
+
+async def test_what_waits_when_a_call_ends_is_the_next_call() -> None:
+    replica = Replica()
+    tasks = await ask_for(Batches(replica.send, most=4, lanes=2), [str(n) for n in range(11)])
+    assert [len(names) for names in replica.sent] == [4, 4], "two lanes, the rest waits"
+    replica.open.set()
+    answers = await asyncio.gather(*tasks)
+    assert [answer.probabilities[0] for answer in answers] == list(range(11))
+    assert [answer.batch for answer in answers] == [4] * 8 + [3] * 3
+    assert [name for names in replica.sent for name in names] == [str(n) for n in range(11)]
+
+
+async def test_who_is_alone_waits_for_nobody() -> None:
+    replica = Replica()
+    made = Batches(replica.send, most=4, lanes=2)
+    replica.open.set()
+    for number in range(3):
+        (task,) = await ask_for(made, [str(number)])
+        assert (await task).batch == 1
+
+
+async def test_a_call_has_so_many_bytes_unless_one_image_has_more(monkeypatch) -> None:
+    monkeypatch.setattr(batches, "MOST_BYTES", 100)
+    replica = Replica()
+    replica.open.set()
+    made = Batches(replica.send, most=9, lanes=1)
+    for task in await ask_for(made, [str(n) for n in range(6)], size=40):
+        await task
+    (task,) = await ask_for(made, ["7"], size=1000)
+    await task
+    assert [len(names) for names in replica.sent] == [2, 2, 2, 1]
+
+
+async def test_a_failure_is_told_to_those_of_its_call_and_the_next_one_works() -> None:
+    replica = Replica()
+    replica.open.set()
+    made = Batches(replica.send, most=2, lanes=1)
+    tasks = await ask_for(made, ["1", "deadly", "3"])
+    told = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(each) for each in told] == [Refused, Refused, Answer]
+
+
+async def test_who_has_gone_is_not_asked_for_and_who_is_too_many_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr(batches, "WAITING", 3)
+    replica = Replica()
+    made = Batches(replica.send, most=1, lanes=1)
+    tasks = await ask_for(made, ["0"]) + await ask_for(made, ["1", "2", "3"])
+    with pytest.raises(Refused, match="too many images are waiting"):
+        await made.ask(Upload("4", b""))
+    tasks[2].cancel()
+    replica.open.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert replica.sent == [["0"], ["1"], ["3"]]
+
+
+async def test_an_answer_that_takes_too_long_is_a_refusal(monkeypatch) -> None:
+    monkeypatch.setattr(batches, "PATIENCE", 0.01)
+    with pytest.raises(Refused, match="no answer in time") as refused:
+        await Batches(Replica().send, most=1, lanes=1).ask(Upload("0", b""))
+    assert refused.value.status == 503
