@@ -3,7 +3,7 @@
 import optuna
 
 from searchspace.plan import Plan
-from searchspace.resume import is_done, record_resumption
+from searchspace.resume import record_resumption
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec
 
@@ -26,7 +26,7 @@ def begin(spec: SearchSpec, plan: Plan) -> optuna.Study:
 
 def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
     """The study of a search that was begun, as it stands."""
-    from searchspace.proof.winner import put_aside
+    from searchspace.proof.winner import is_outgrown, put_aside
     from searchspace.sampling.samplers import make_sampler
     from searchspace.sampling.warm_start import earlier_trials
     from searchspace.study import continue_study
@@ -34,6 +34,6 @@ def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
     record_resumption(spec)
     earlier = earlier_trials(spec, plan.data.fingerprint)
     study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
-    if not is_done(study, spec.trials):
+    if is_outgrown(study, spec.trials):
         put_aside(spec, study)
     return study

@@ -11,7 +11,7 @@ from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.cluster import connected, losses_told
 from searchspace.doubtful import keep_lists
-from searchspace.export import export_winner
+from searchspace.export import export_student, export_winner
 from searchspace.interruption import Interruption, LostError
 from searchspace.lock import locked
 from searchspace.phases import UnderWay, search_and_prove
@@ -41,6 +41,8 @@ class Outcome:
     """Of the winner on the test split."""
     shipment: "Shipment"
     """The exported winner."""
+    student: "Shipment | None"
+    """Its exported student, if it has one."""
     forecasts: list[str]
     """A line on each forecast that was made."""
 
@@ -64,7 +66,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             connected(spec.address) as resources,
         ):
             interruption.listen_again()
-            under_way = UnderWay(spec, ready.plan(resources), ready.gate, clock, interruption)
+            under_way = UnderWay(spec, ready.plan(resources), ready.gate, ready.student_gate, clock, interruption)
             return _carry_through(under_way, resumed, held)
 
 
@@ -106,19 +108,19 @@ def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight")
 
 def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight", metrics: "TestMetrics") -> Outcome:
     """What follows the winner's test, and needs no gangs: boards, export, forecasts, report."""
-    from searchspace.card.page import try_card
+    from searchspace.card.page import try_cards
     from searchspace.report.page import try_report
     from searchspace.study import flush_study
 
     spec, clock = under_way.spec, under_way.clock
     (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
     clock.say("exporting the winner")
-    clock.step("export", 0, 0)
-    shipment = export_winner(spec, spec.folder, clock)
+    clock.step("export of the winner", 0, 0)
+    shipment, student = export_winner(spec, spec.folder, clock), export_student(spec, spec.folder, clock)
     forecasts = foresight.close()
     clock.step("report", 0, 0)
-    try_card(spec.folder / "winner", clock.say, study)
-    try_report(spec.folder, study, clock.say)
+    try_cards(spec.folder, clock.say, study)
+    try_report(spec.folder, clock.say, study)
     put_finished(study, spec.trials)
     flush_study(study)
-    return Outcome(study, metrics, shipment, forecasts)
+    return Outcome(study, metrics, shipment, student, forecasts)

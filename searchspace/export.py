@@ -1,4 +1,4 @@
-"""Export a finished search's winner: `python -m searchspace.export results/NAME`."""
+"""Export a finished search's winner, and its student: `python -m searchspace.export results/NAME`."""
 
 import os
 from contextlib import closing
@@ -13,6 +13,7 @@ from searchspace.boards.terminal import print_table
 from searchspace.gate import broken_limits, describe_cost
 from searchspace.options import Option, with_options
 from searchspace.progress.screen import open_clock
+from searchspace.proof.student import FOLDER, read_student
 from searchspace.seeds import derive_seed
 from searchspace.spec import LIMITS, SearchSpec, load_spec, parse_record
 from searchspace.values import Formats
@@ -41,18 +42,20 @@ def main(
     folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")],
     **options: Any,
 ) -> None:
-    """Export a search's winner: raw images in, probabilities out, each format proven on test images and measured.
+    """Export a search's winner, and its student: raw images in, probabilities out, each format proven and measured.
 
     Example: python -m searchspace.export results/digits --formats onnx,onnx-int8
     """
     changed = parse_record(ExportOptions, options).model_dump(include=set(given))
     spec = load_spec(folder).model_copy(update=changed)
-    from searchspace.card.page import try_card
+    from searchspace.card.page import try_cards
+    from searchspace.report.page import try_report
 
     with closing(open_clock()) as clock:
-        shipment = export_winner(spec, folder, clock)
-        try_card(folder / "winner", clock.say)
-    print_shipment(spec, folder, shipment)
+        shipments = export_winner(spec, folder, clock), export_student(spec, folder, clock)
+        try_cards(folder, clock.say)
+        try_report(folder, clock.say)
+    print_shipments(spec, folder, *shipments)
 
 
 def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
@@ -60,17 +63,38 @@ def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
     winner = folder / "winner"
     if not (winner / CARD).is_file():
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{CARD})")
+    return _ship(spec, winner, teller)
+
+
+def export_student(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment | None:
+    """Export the student of the search in `folder`; None where it has none."""
+    student = read_student(folder)
+    if student is None or student.status != "trained":
+        return None
+    teller.say("exporting the student")
+    return _ship(spec, folder / FOLDER, teller)
+
+
+def _ship(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
     from trainables.deploy.ship import ship
 
-    shipment = ship(winner, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller)
+    shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller)
     for line in tell_dropped(shipment):
-        teller.say(f"warning: {line}")
+        teller.say(f"warning: {folder.name}: {line}")
     return shipment
 
 
+def print_shipments(spec: SearchSpec, folder: Path, winner: Shipment, student: Shipment | None) -> None:
+    """What is shipped of a search: the winner, and its student beside it."""
+    print_shipment(spec.of_winner, folder / "winner", winner)
+    if student is not None:
+        print()
+        print_shipment(spec, folder / FOLDER, student)
+
+
 def print_shipment(spec: SearchSpec, folder: Path, shipment: Shipment) -> None:
-    """The table of what is shipped, and a warning for each limit of `spec` that it breaks."""
-    print_table(artefact_rows(shipment), f"{spec.name}: shipped in {os.path.relpath(folder / 'winner')}", FIRST)
+    """The table of what is shipped in `folder`, and a warning for each limit of `spec` that it breaks."""
+    print_table(artefact_rows(shipment), f"{spec.name}: shipped in {os.path.relpath(folder)}", FIRST)
     print(say_conditions(shipment))
     if shipment.cost:
         print(f"onnx on one thread: {describe_cost(spec, shipment.cost)}")

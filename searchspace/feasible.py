@@ -26,21 +26,27 @@ def check_limits(gate: Gate, spec: SearchSpec, space: Space, task: Task, say: Ca
     """
     if not gate.measures:
         return
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
-    starts = default_trials(task, spec.pins) if space is default_space else []
-    for values in starts:
-        study.enqueue_trial(values)
-    configs = [draw_config(space, study.ask(), task, spec.pins) for _ in range(len(starts) + DRAWS)]
-    if any(not gate.refusal(config) for config in configs[: len(starts)]):
+    starts, drawn = draw_sample(spec, space, task)
+    if any(not gate.refusal(config) for config in starts):
         return
     say("measuring small networks, in search of one that fits the limits")
-    smallest = _smallest(gate, configs)
+    smallest = _smallest(gate, starts + drawn)
     if all(gate.refusal(config) for config in smallest):
         first = smallest[0]
         raise UserError(
             f"no network of the space fits; the smallest of {DRAWS} draws is {describe_network(first)}: "
             f"{gate.refusal(first)}"
         )
+
+
+def draw_sample(spec: SearchSpec, space: Space, task: Task) -> tuple[list[TrialConfig], list[TrialConfig]]:
+    """What the search begins with, and `DRAWS` random configurations of the space, always the same."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
+    starts = default_trials(task, spec.pins) if space is default_space else []
+    for values in starts:
+        study.enqueue_trial(values)
+    configs = [draw_config(space, study.ask(), task, spec.pins) for _ in range(len(starts) + DRAWS)]
+    return configs[: len(starts)], configs[len(starts) :]
 
 
 def _smallest(gate: Gate, configs: list[TrialConfig]) -> list[TrialConfig]:

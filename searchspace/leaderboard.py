@@ -13,6 +13,7 @@ from searchspace.boards.compare import compare_searches, compare_trials, warn_of
 from searchspace.boards.finalists import costs_of, finalist_rows, read_finalists
 from searchspace.boards.searches import rank_searches
 from searchspace.boards.snapshot import open_study
+from searchspace.boards.student import student_rows
 from searchspace.boards.table import Format, Row, cell, to_text
 from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials
@@ -125,6 +126,8 @@ def main(given: frozenset[str], folder: Folder = Path("results"), **options: Any
     elif single and form == "table":
         spec, console = load_spec(folder), make_console()
         console.print(draw_board(spec, view, open_study(spec, folder).read(), console.width))
+        if rows := student_rows(spec, folder):
+            print_table(rows, f"{spec.name}: the winner and its student, both tested once")
     else:
         rows = rank_trials(open_study(load_spec(folder), folder).read()) if single else rank_searches(folder)
         _print(view.of(rows), form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)

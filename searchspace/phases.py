@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from searchspace.boards.trials import describe_trial, rank_trials
+from searchspace.feasible import draw_sample
 from searchspace.gate import Gate
 from searchspace.interruption import Interruption
 from searchspace.plan import Plan, gangs
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import optuna
 
     from searchspace.forecast.live import Foresight
+    from searchspace.proof.verdict import Finalist
     from searchspace.searcher import Surroundings
     from trainables.gang import GangPool
     from trainables.metrics import TestMetrics
@@ -28,6 +30,7 @@ class UnderWay:
     spec: SearchSpec
     plan: Plan
     gate: Gate
+    student_gate: Gate
     clock: Clock
     interruption: Interruption
     """Entered."""
@@ -35,6 +38,7 @@ class UnderWay:
 
 def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
     """Everything that needs gangs."""
+    from searchspace.proof.distil import evaluate_student
     from searchspace.proof.finals import run_finals
     from searchspace.proof.winner import evaluate_winner, retrain_winner
     from searchspace.searcher import Surroundings
@@ -57,11 +61,15 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "For
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
         winner = run_finals(spec, study, pool, clock)[0]
         retrain_winner(spec, study, winner, pool, clock)
+        if spec.distil:
+            _distil(under_way, study, winner, pool)
         foresight.mark("finals")
         interruption.check()
         clock.say("the test split is opened, once")
         clock.step("test", 0, 0)
-        return evaluate_winner(spec, plan.data.classes, pool)
+        metrics = evaluate_winner(spec, plan.data.classes, pool)
+        evaluate_student(spec, plan.data.classes, pool)
+    return metrics
 
 
 def _search(under_way: UnderWay, study: "optuna.Study", pool: "GangPool", around: "Surroundings") -> None:
@@ -73,6 +81,16 @@ def _search(under_way: UnderWay, study: "optuna.Study", pool: "GangPool", around
     rule = plan.new_rule()
     asker = Asker(study, plan.space, plan.task, spec, under_way.gate)
     run_search(spec, StudySearcher(study, asker, rule, spec, around), rule, pool)
+
+
+def _distil(under_way: UnderWay, study: "optuna.Study", winner: "Finalist", pool: "GangPool") -> None:
+    from searchspace.proof.distil import find_student, train_student
+
+    spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
+    starts, drawn = draw_sample(spec, plan.space, plan.task)
+    student = find_student(spec, study, winner, starts + drawn, under_way.student_gate, clock)
+    if student is not None:
+        train_student(spec, student, pool, clock)
 
 
 def _say_audit(study: "optuna.Study", clock: Clock) -> None:

@@ -1,7 +1,7 @@
 """What is there before any worker starts: the data, limits that are known, and a plan; what is wrong is told here."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,9 @@ class Ready:
 
     data: "DataSummary"
     gate: Gate
+    """Of the search."""
+    student_gate: Gate
+    """Of the winner's student; the search's own where there will be none."""
     plan: Callable[[Mapping[str, float]], Plan]
     """From the cluster's resources to the plan; made once."""
 
@@ -42,13 +45,16 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
     def plan(resources: Mapping[str, float]) -> Plan:
         if not made:
             made.append(make_plan(spec, data, resources, clock.say, gate.latencies))
-            check_limits(gate, spec, made[0].space, made[0].task, clock.say)
+            check_limits(student_gate, spec, made[0].space, made[0].task, clock.say)
         return made[0]
 
-    with closing(Gate(spec, data)) as gate:
+    with (
+        closing(Gate(spec.of_winner, data)) as gate,
+        closing(Gate(spec, data)) if spec.distil else nullcontext(gate) as student_gate,
+    ):
         if not spec.address:
             plan(preflight.local_resources())
-        yield Ready(data, gate, plan)
+        yield Ready(data, gate, student_gate, plan)
 
 
 def describe_data(data: "DataSummary") -> str:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
 from searchspace.boards.finalists import read_finalists
+from searchspace.boards.student import say_student
 from searchspace.card import PAGE
 from searchspace.conduct import conduct
-from searchspace.export import print_shipment
+from searchspace.export import print_shipments
 from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
 from searchspace.lock import locked
@@ -128,8 +129,9 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
         f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
+        + (f"{line}\n" if (line := say_student(spec, spec.folder)) else "")
     )
-    print_shipment(spec, spec.folder, outcome.shipment)
+    print_shipments(spec, spec.folder, outcome.shipment, outcome.student)
     print(
         "\n".join(["", *outcome.forecasts, f"report: {shown(spec) / REPORT}"]) + "\n"
         f"model card: {shown(spec) / 'winner' / PAGE}\n"

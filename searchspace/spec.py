@@ -23,6 +23,8 @@ LIMITS = "The shipped model"
 SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
+BOUNDS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
+"""Options that limit what a shipped model costs."""
 R = TypeVar("R", bound=Frozen)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -80,6 +82,10 @@ class SearchSpec(Frozen):
     """Largest ONNX file, in MB (10^6 bytes)."""
     max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Most MB (10^6 bytes) that a process running it grows by."""
+    distil: Annotated[bool, Option(LIMITS)] = False
+    """Let the winner teach a student, whom alone the limits bind."""
+    distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0)
+    """Epochs of the student; 0: a trial's."""
     formats: Annotated[Formats, Option(LIMITS, kind=str, metavar="A,B")] = ()
     """pt2, pt2-half, onnx, onnx-int8. Empty: all that this machine can make."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
@@ -116,6 +122,21 @@ class SearchSpec(Frozen):
         """Where this search leaves everything."""
         return Path(self.results).resolve() / self.name
 
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that were given, by option."""
+        return {option: most for option in BOUNDS if (most := getattr(self, option)) is not None}
+
+    @property
+    def student_epochs(self) -> int:
+        """Epochs that a student is trained; 0 where there will be none."""
+        return (self.distil_epochs or self.max_epochs) if self.distil else 0
+
+    @property
+    def of_winner(self) -> "SearchSpec":
+        """What search and winner are held to: of all limits none, where they are for a student."""
+        return self.model_copy(update=dict.fromkeys(BOUNDS)) if self.distil else self
+
 
 class RunOptions(Frozen):
     """What one command does, beside what the search is."""
@@ -139,6 +160,11 @@ def make_spec(**options: Any) -> SearchSpec:
     spec = parse_record(SearchSpec, options)
     if not NAME.fullmatch(spec.name):
         raise UserError(f"--name {spec.name!r}: only letters, digits, and after the first also '.', '_', '-'")
+    if spec.distil and not spec.limits:
+        *most, last = (flag_of(SearchSpec, option) for option in BOUNDS)
+        raise UserError(f"--distil: nothing limits the student; give {', '.join(most)} or {last}")
+    if spec.distil_epochs and not spec.distil:
+        raise UserError(f"--distil-epochs {spec.distil_epochs}: is for a student; give --distil too")
     if spec.grace_epochs > spec.max_epochs:
         raise UserError(f"--grace-epochs {spec.grace_epochs}: is more than --max-epochs {spec.max_epochs}")
     return spec

@@ -48,7 +48,7 @@ def check_formats(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
-Formats = Annotated[tuple[Format, ...], BeforeValidator(parse_names), BeforeValidator(check_formats)]
+Formats = Annotated[tuple[Format, ...], BeforeValidator(check_formats), BeforeValidator(parse_names)]
 Objectives = Annotated[Names, AfterValidator(check_objectives)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 SecretUrl = Annotated[str, PlainSerializer(redact_urls)]

@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,6 +17,10 @@ from trainables.data.store import Store, open_store, prepare
 from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import Shipment
 
+if TYPE_CHECKING:
+    from trainables.workplace import Workplace
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's client reads it once, when whichever test imports it first
 RAY_TOKEN = uuid.uuid4().hex
 """Of every Ray instance these tests start; given by the environment, so that none is written into a home."""
 
@@ -30,7 +35,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def isolated(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(cache))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("RAY_AUTH_TOKEN", RAY_TOKEN)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
@@ -46,6 +50,23 @@ def digits(cache: Path) -> DataSummary:
 @pytest.fixture
 def digits_store(digits: DataSummary) -> Store:
     return open_store(digits)
+
+
+@pytest.fixture
+def place(digits_store: Store) -> Iterator["Workplace"]:
+    """One thread, as a gang's worker has; two of them spin where another process wants a core."""
+    import torch
+
+    from trainables.device import set_precision
+    from trainables.group import Group
+    from trainables.workplace import Workplace
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    set_precision("fp32")  # what is compared to the last digits is computed alike on every machine
+    yield Workplace.open(Group(0, 1, torch.device("cpu")), digits_store)
+    set_precision("auto")
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
@@ -135,13 +156,14 @@ def command(module: str, *arguments: str, home: Path, cache: Path, cwd: Path) ->
 
 @pytest.fixture(scope="session")
 def searched(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A small search on a folder of images, done once: its folder, and what it printed."""
+    """A small search on a folder of images, with a student, done once: its folder, and what it printed."""
     place = tmp_path_factory.mktemp("place")
     for name, colour in (("red", (200, 60, 60)), ("blue", (60, 60, 200)), ("grey", (120, 120, 120))):
         write_images(place / "colours" / name, 60, (12, 12), colour)
     done = command(
         "run", "--data", "colours", "--trials", "5", "--max-epochs", "6", "--grace-epochs", "1", "--finalists", "2",
         "--final-seeds", "2", "--ensemble", "--name", "first", "--set", "batch_size=16", "--metric", "f1_macro",
+        "--distil", "--max-params", "20000", "--formats", "onnx,onnx-int8",
         home=place, cache=cache, cwd=place,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

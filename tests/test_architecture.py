@@ -30,7 +30,8 @@ LIGHT = (
     "stopping.registry", "stopping.simulate", "sampling.samplers",
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "card.page",
-    "report.page", "shipped", "serve.app", "serve.listen", "serve.__main__",
+    "proof.student", "proof.distil", "boards.student", "report.page", "shipped", "serve.app", "serve.listen",
+    "serve.__main__",
 )  # fmt: skip
 
 

@@ -16,9 +16,10 @@ from PIL import Image
 
 from searchspace.card.facts import gather
 from searchspace.card.limits import limits
-from searchspace.card.page import render, try_card, write_card
+from searchspace.card.page import render, try_cards, write_card
 from searchspace.card.sections import SECTIONS
 from searchspace.card.tested import confusions
+from searchspace.proof.student import Student, write_student
 from tests.made_search import make_search
 from trainables.card import CARD, EnsembleCard, ModelCard
 from trainables.config import TrialConfig
@@ -30,6 +31,7 @@ from trainables.licence import Licence
 from trainables.metrics import measure
 from trainables.predictions import PERMIT, PREDICTIONS
 
+WINNER = SECTIONS["winner"]
 ROOT = Path(__file__).parent.parent
 HOSTILE = "</table><script>alert(1)</script> | `x` \n---\nlicense: mit # {a: b}, 'é' \u202e\x1b[31m"
 
@@ -70,7 +72,7 @@ def front(text: str) -> dict:
 
 
 def test_sections_stand_in_their_order(card):
-    assert re.findall(r"^## (.*)$", card, re.MULTILINE) == [part.title for part in SECTIONS if part.title]
+    assert re.findall(r"^## (.*)$", card, re.MULTILINE) == [part.title for part in WINNER if part.title]
     assert card.split("---\n", 2)[2].lstrip().startswith("# made: the winner\n")
 
 
@@ -172,7 +174,7 @@ def test_no_name_breaks_it(folder, digits, tmp_path):
     assert front(text)["datasets"] == HubCard(text).data.datasets
     assert front(text)["datasets"][0].startswith("</table><script>alert(1)</script> | `x` \\n---\\nlicense: mit")
     assert front(text)["license"] == "other"
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [part.title for part in SECTIONS if part.title]
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [part.title for part in WINNER if part.title]
     for title in ("Test", "What it confuses"):
         for table in re.split(r"\n\n", section(text, title)):
             assert len({len(cells) for cells in rows(table)}) <= 1, table
@@ -217,7 +219,7 @@ def test_what_is_not_there_is_left_out(folder, tmp_path):
     for name in ("artefacts.json", "robustness.json", PREDICTIONS):
         (tmp_path / "made" / "winner" / name).unlink()
     text = write_card(tmp_path / "made" / "winner").read_text()
-    titles = {part.title for part in SECTIONS} - set(re.findall(r"^## (.*)$", text, re.MULTILINE))
+    titles = {part.title for part in WINNER} - set(re.findall(r"^## (.*)$", text, re.MULTILINE))
     assert titles == {"", "What is shipped", "Calibration", "Robustness"}
     assert "It is not exported: `python -m searchspace.export" in text
 
@@ -289,23 +291,37 @@ def test_an_ensemble_has_every_members_configuration(folder, tmp_path):
     assert configurations == [known.config.model_dump(), second.config.model_dump()]
 
 
-def test_another_folder_of_the_search_has_its_own_card(folder, tmp_path):
-    shutil.copytree(folder.parent, tmp_path / "made")
-    shutil.copytree(folder, tmp_path / "made" / "student")
-    chosen = [part for part in SECTIONS if part.title not in {"How it was chosen", "Finalists"}]
-    text = write_card(tmp_path / "made" / "student", sections=chosen).read_text()
-    assert text == render(gather(tmp_path / "made" / "student"), chosen)
+def test_a_student_has_a_card_of_its_own_and_the_winners_tells_of_it(folder, tmp_path):
+    search = tmp_path / "made"
+    shutil.copytree(folder.parent, search)
+    shutil.copytree(folder, search / "student")
+    config = gather(folder).card.members[0].config
+    write_student(search, Student(
+        trial=3, config=config, cost=None, limits={"max_params": 20_000}, teacher="trial 0", temperature=1.0, seed=5,
+        epochs=9, status="trained",
+    ))  # fmt: skip
+    text = write_card(search / "student").read_text()
+    assert text == render(gather(search / "student"))
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [part.title for part in SECTIONS["student"] if part.title]
     assert "# made: the student" in text
-    assert "Finalists" not in text
+    taught = section(text, "How it was taught")
+    assert "3 was the best that keeps the limits (`--max-params 20000`)" in taught
+    assert "trained for 9 epochs" in taught
+    assert [cells[0].strip() for cells in rows(taught)[2:]] == ["winner", "student"]
+    assert "[`../student`](../student/README.md)" in section(
+        write_card(search / "winner").read_text(), "What is shipped"
+    )
 
 
 def test_a_card_that_cannot_be_written_is_a_warning(folder, tmp_path):
     said: list[str] = []
-    try_card(tmp_path / "winner", said.append)
+    try_cards(folder.parent, said.append)
+    assert said == []
+    shutil.copytree(folder.parent, tmp_path / "made")
+    (tmp_path / "made" / "winner" / CARD).unlink()
+    try_cards(tmp_path / "made", said.append)
     (line,) = said
-    assert line.startswith("warning: no new model card (UserError: ")
-    try_card(folder, said.append)
-    assert said == [line]
+    assert line.startswith("warning: no new model card in winner/ (FileNotFoundError: ")
 
 
 def test_a_real_search_ends_with_its_card(searched):
@@ -313,7 +329,7 @@ def test_a_real_search_ends_with_its_card(searched):
     assert "model card: results/first/winner/README.md" in said
     assert "warning: no new model card" not in said
     text = (folder / "winner" / "README.md").read_text()
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [part.title for part in SECTIONS if part.title]
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [part.title for part in WINNER if part.title]
     hub = HubCard(text)
     tested = json.loads((folder / "winner" / "metrics.json").read_text())
     assert {r.metric_type: r.metric_value for r in hub.data.eval_results}["f1"] == round(tested["f1_macro"], 4)

@@ -23,8 +23,6 @@ from searchspace.study import create_study
 from tests.told import Told
 from trainables.card import member_folder
 from trainables.config import EpochReport, TrialConfig, failure
-from trainables.device import set_precision
-from trainables.group import Group
 from trainables.predictions import read_predictions, write_predictions, write_validation
 from trainables.teller import Silence
 from trainables.train import TrialRun
@@ -59,17 +57,6 @@ class Workbench:
             report = run.epoch()
         (write_weights(folder, assignment, run) if assignment.kind == "winner" else write_validation(folder, run))
         return report
-
-
-@pytest.fixture
-def place(digits_store):
-    """One thread, as a gang's worker has; two of them spin where another process wants a core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    set_precision("fp32")
-    yield Workplace.open(Group(0, 1, torch.device("cpu")), digits_store)
-    set_precision("auto")
-    torch.set_num_threads(threads)
 
 
 def make_search(tmp_path, digits, **options):

@@ -117,6 +117,9 @@ def test_imagined_searches_train_every_model_and_favour_one():
     assert taken[0] > 5 * 500, "both are in the random start"
     assert taken[0] * 3 < taken[1]
     assert imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[0] == pytest.approx(3 * 500)
+    alone = imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[1]
+    taught = spec_of(distil=True, distil_epochs=2 * spec_of().max_epochs, max_params=1)
+    assert imagine_finals(costs, taught, 3, "resnet", 1.0)[1] == pytest.approx(3 * alone, rel=0.05)
 
 
 def test_what_cannot_run_is_named_and_counts_for_nothing():

@@ -255,10 +255,10 @@ def test_tables_align_and_leave_out_what_is_empty():
 def test_a_report_that_cannot_be_drawn_is_a_warning(made, tmp_path):
     study = load_study(load_spec(made), made)
     said: list[str] = []
-    try_report(tmp_path, study, said.append)  # which holds no search
+    try_report(tmp_path, said.append, study)  # which holds no search
     (line,) = said
     assert line.startswith("warning: no report (UserError: ")
-    try_report(made, study, said.append)
+    try_report(made, said.append, study)
     assert said == [line]
 
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
@@ -15,6 +17,7 @@ from PIL import Image
 
 from searchspace.boards.searches import rank_searches
 from searchspace.command import run_command
+from searchspace.proof.student import read_student
 from searchspace.recorded import curve_of
 from searchspace.run import main
 from searchspace.spec import load_facts, load_spec
@@ -30,7 +33,7 @@ def test_a_search_leaves_everything_it_promises(searched):
         "search.json", "search.log", "study.journal", "report.html", "leaderboard.csv", "winner/model.json",
         "winner/README.md",
         "winner/metrics.json", "winner/confusion.csv", "winner/confusion.png", "winner/model.onnx",
-        "winner/artefacts.json", "winner/model.pt2",
+        "winner/artefacts.json", "winner/robustness.json", "student/README.md", "student/model.onnx",
     }  # fmt: skip
     assert "gangs" not in names
     assert {path.name for path in folder.parent.iterdir()} == {"first", "mlflow.db", "mlartifacts"}
@@ -47,8 +50,25 @@ def test_a_search_leaves_everything_it_promises(searched):
         assert part in said
     assert "warning: MLflow" not in said
     assert "\x1b" not in said, "no terminal, no codes"
-    stamped = [line for line in said.splitlines() if line.startswith("[")]
-    assert len({line.split("] ", 1)[1] for line in stamped}) == len(stamped), "nothing is said twice"
+    told = Counter(line.split("] ", 1)[1] for line in said.splitlines() if line.startswith("["))
+    assert [line for line, times in told.items() if times > 1] == [], "nothing is said twice"
+
+
+def test_a_search_leaves_its_student_tested_with_the_winner_and_exported(searched, cache, tmp_path):
+    folder, said = searched
+    student = read_student(folder)
+    assert student.status == "trained"
+    assert student.limits == load_spec(folder).limits == {"max_params": 20_000}
+    shipments = {part: read_shipment(folder / part) for part in ("winner", "student")}
+    assert shipments["student"].cost.parameters == student.cost.parameters <= 20_000
+    assert {a.file for a in shipments["student"].artefacts} <= {p.name for p in (folder / "student").iterdir()}
+    assert "test split is opened, once" in said
+    permits = [json.loads((folder / part / "test-opened.json").read_text()) for part in ("winner", "student")]
+    assert permits[0] == permits[1]
+    assert "student: " in said
+    assert f"shipped in {Path('results', 'first', 'student')}" in said
+    board = command("leaderboard", str(folder), home=tmp_path, cache=cache, cwd=tmp_path).stdout
+    assert "the winner and its student, both tested once" in board
 
 
 def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
@@ -228,7 +248,7 @@ def test_a_search_is_never_overwritten(searched, cache, tmp_path):
 
 
 def test_exporting_again_proves_again(searched, cache, tmp_path):
-    done = command("export", str(searched[0]), home=tmp_path, cache=cache, cwd=tmp_path)
+    done = command("export", str(searched[0]), "--formats", "onnx", home=tmp_path, cache=cache, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "proven on 27 test images; measured on " in done.stdout
     assert "onnx on one thread: " in done.stdout
@@ -269,6 +289,12 @@ WRONG = {
     "wrong time": (["--time-budget", "soon"], ["'soon'", "2h"]),
     "no cluster there": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster answers there"]),
     "limits that nothing meets": (["--max-params", "10"], ["no network of the space fits", "--max-params 10"]),
+    "patience with nobody": (["--distil-epochs", "9"], ["--distil-epochs 9", "give --distil too"]),
+    "a student of any size": (["--distil"], ["--distil: ", "--max-latency-ms, --max-params, --max-size-mb or --max-m"]),
+    "a student that is nowhere": (
+        ["--distil", "--max-params", "9"],
+        ["no network of the space fits", "--max-params 9"],
+    ),
     "an objective alone": (["--objectives", "latency"], ["--objectives 'latency'", "accuracy,latency"]),
     "unknown way with bad images": (["--on-bad-image", "ignore"], ["--on-bad-image 'ignore'", "not one of fail, skip"]),
     "unknown metric": (["--metric", "f2"], ["f2", "balanced_accuracy"]),

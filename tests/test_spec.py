@@ -52,11 +52,29 @@ def test_wrong_durations(text):
         ({"gpus_per_worker": -1.0}, "--gpus-per-worker -1.0"),
         ({"memory_gb": -1.0}, "--memory-gb -1.0: .*greater than or equal to 0"),
         ({"memory_gb": float("inf")}, "--memory-gb inf: .*finite"),
+        ({"formats": "onnx,onn"}, "'onn' is not one of pt2, .*did you mean 'onnx'"),
+        ({"distil": True}, "--distil: nothing limits the student; give --max-latency-ms, .*or --max-memory-mb"),
+        ({"distil_epochs": 9}, "--distil-epochs 9: is for a student; give --distil too"),
     ],
 )
 def test_wrong_options(options, message):
     with pytest.raises(UserError, match=message):
         make_spec(**{"name": "x"} | options)
+
+
+def test_formats_are_a_list_in_one_word():
+    assert make_spec(name="x", formats="onnx,onnx-int8").formats == ("onnx", "onnx-int8")
+    assert make_spec(name="x", formats="onnx").formats == ("onnx",)
+
+
+def test_with_a_student_its_limits_bind_the_student_alone():
+    spec = make_spec(name="x", distil=True, max_params=5, max_size_mb=0.5)
+    assert spec.limits == {"max_params": 5, "max_size_mb": 0.5}
+    assert spec.of_winner.limits == {}
+    assert spec.student_epochs == spec.max_epochs
+    alone = make_spec(name="x", max_params=5)
+    assert alone.of_winner == alone
+    assert alone.student_epochs == 0
 
 
 def test_specification_survives_its_record(tmp_path):

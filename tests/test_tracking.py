@@ -68,6 +68,9 @@ def test_a_real_server_is_told_everything_once(searched, tmp_path):
                 assert steps == ([0] if name == "first" else list(range(1, len(steps) + 1)))
         parent = client.search_runs([experiment], "tags.`searchspace.role` = 'search'")[0]
         assert parent.data.metrics["system/cpu_utilization_percentage"] >= 0
+        assert {"test_accuracy", "student_test_accuracy"} <= set(parent.data.metrics)
+        told = {file.path for file in client.list_artifacts(parent.info.run_id, "student")}
+        assert {"student/README.md", "student/student.json"} <= told
         assert parent.info.status == "FINISHED"
         (version,) = client.search_model_versions("name = 'searchspace-first'")
         assert client.get_model_version_by_alias("searchspace-first", "champion").version == version.version

@@ -215,9 +215,9 @@ if world > 1:
 """
 
 
-def train_with(world: int, config: TrialConfig, folder: Path):
+def train_with(world: int, config: TrialConfig, folder: Path, **changes):
     folder.mkdir()
-    task = assignment(folder, config, max_epochs=2).model_dump_json()
+    task = assignment(folder, config, max_epochs=2, **changes).model_dump_json()
     command = [sys.executable, "-c", TWO_WORKERS]
     workers = [
         subprocess.Popen([*command, str(rank), str(world), str(folder), task], stdout=subprocess.PIPE, text=True)

@@ -27,6 +27,14 @@ class Batches:
     preprocess: Preprocess | None
     """The network's preprocessing; None for features, which are taken as they are."""
 
+    @property
+    def views(self) -> int:
+        """How many views of each image there are: itself, then its mirror image; 0 where each epoch shows another."""
+        config = self.config
+        if config.augment_strength or config.mixup or config.cutmix:
+            return 0
+        return 1 if config.flip == "none" else 2
+
     def inputs(self, batch: PlannedBatch, wanted: Tensor, part: slice) -> tuple[Tensor, float]:
         """Network inputs of a slice of the batch, and the share of their own labels in them.
 
@@ -53,6 +61,16 @@ class Batches:
             return own
         others = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.partners[part]]))
         return torch.lerp(others, own, share)
+
+    def weighed(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
+        """Sum of a slice's losses, one an image (b,), weighed as the classes in each image are."""
+        if self.weights is None:
+            return each.sum()
+        own = self.weights[self.data.labels_of(self.rows[batch.rows[part]])]
+        if share == 1.0:
+            return each @ own
+        others = self.weights[self.data.labels_of(self.rows[batch.partners[part]])]
+        return each @ torch.lerp(others, own, share)
 
     @cached_property
     def weights(self) -> Tensor | None:

@@ -95,6 +95,8 @@ class Assignment(Frozen):
     """Epochs whose reports are written down; those that a checkpoint has beyond are told again."""
     folder: str
     """Where checkpoints and errors of this trial go; on storage that every node sees."""
+    teacher: str = ""
+    """Folder of a trained classifier whose answers it learns instead of labels; empty learns labels."""
     checkpoint_seconds: float = Field(10.0, ge=0.0)
     """Least seconds between two checkpoints."""
     attempt: int = Field(0, ge=0)

@@ -16,6 +16,7 @@ from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
 from trainables.data.residence import settle
 from trainables.data.resident import Residence
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
+from trainables.distil import Teacher, divergence
 from trainables.errors import OutOfMemoryError
 from trainables.evaluate import Inputs, evaluate
 from trainables.features import frozen_features, known_backbone, learns_from_features
@@ -56,6 +57,7 @@ class TrialRun:
         self.rows = store.rows("trainval" if assignment.kind == "winner" else "train")
         plain = self.data is place.images
         self.batches = Batches(config, self.data, self.rows, self.model.preprocess if plain else None)
+        self.teacher = Teacher(Path(assignment.teacher), place, self.batches) if assignment.teacher else None
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
         self.epochs, self.total_seconds = 0, 0.0
@@ -198,6 +200,9 @@ class TrialRun:
         inputs, share = self.batches.inputs(batch, wanted, part)
         with autocast(inputs.device):
             logits = self.module(inputs)
+        if self.teacher is not None:
+            answers = self.teacher.answers(batch, part, wanted, inputs)
+            return self.batches.weighed(divergence(logits, answers), batch, part, share)
         return self.batches.loss(logits, batch, part, share)
 
     def save(self) -> None:

@@ -19,26 +19,32 @@ NAMED = 12
 
 def introduce(facts: Facts) -> str:
     """What it is, what it knows, how good it is."""
-    words = METRICS[facts.metric].words
     what = (
-        f"An image classifier for {as_markdown(facts.data.name)} ({_classes(facts)}): {_network(facts)}, "
+        f"An image classifier for {as_markdown(facts.data.name)} ({say_classes(facts)}): {say_network(facts)}, "
         f"the best of {len(facts.trials):,} configurations that a search tried."
     )
+    return head(facts, what, "opened once for it")
+
+
+def head(facts: Facts, what: str, opened: str) -> str:
+    """Its name, what it is, and how good it is on a test split that was `opened` so."""
     how_good = (
-        f"**Test {words}: {say_test(facts.metric, facts.metrics)}**, on {facts.metrics.count:,} images of a test "
-        "split that nothing was chosen by, opened once for it."
+        f"**Test {METRICS[facts.metric].words}: {say_test(facts.metric, facts.metrics)}**, on "
+        f"{facts.metrics.count:,} images of a test split that nothing was chosen by, {opened}."
     )
     return paragraphs(f"# {facts.spec.name}: the {facts.folder.name}", f"{what} {how_good}")
 
 
-def _classes(facts: Facts) -> str:
+def say_classes(facts: Facts) -> str:
+    """How many classes it knows, and the first of them."""
     names = facts.data.classes
     shown = ", ".join(as_markdown(name) for name in names[:NAMED])
     rest = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"{len(names):,} classes: {shown}{rest}"
 
 
-def _network(facts: Facts) -> str:
+def say_network(facts: Facts) -> str:
+    """Its architecture, how large it is, and how it came to know what it knows."""
     members = facts.card.members
     came = " and ".join(dict.fromkeys(KINDS[kind_of(member.config)] for member in members))
     many = f"{len(members)} networks whose probabilities are averaged ({facts.models})"

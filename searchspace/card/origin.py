@@ -8,10 +8,9 @@ from typing import Any
 from searchspace.boards.table import as_markdown
 from searchspace.boards.trials import status_of
 from searchspace.card.facts import Facts
-from searchspace.card.markdown import bullets, code, paragraphs, sentence, table
+from searchspace.card.markdown import bullets, code, paragraphs, table
 from searchspace.doubtful import tell_doubtful
 from searchspace.forecast.forecast import in_units
-from searchspace.proof.wording import say_name
 from searchspace.recorded import last_report
 from trainables.data.source import licence_of_data
 from trainables.licence import YOURS
@@ -89,8 +88,7 @@ def repeat(facts: Facts) -> str:
         code(record["command"]),
         f"Seed {facts.spec.seed}{commit}; data {as_markdown(found['name'])}, fingerprint `{found['fingerprint']}`. "
         "Versions and machine: `../search.json`; every trial: `../study.journal`; all of it to look at: "
-        f"[`../report.html`](../report.html). {sentence(say_name(facts.winner))[:-1]} trained "
-        f"{facts.spec.max_epochs} epochs.",
+        "[`../report.html`](../report.html).",
     )
 
 

@@ -10,6 +10,7 @@ from searchspace.card.limits import limits
 from searchspace.card.origin import budget, configuration, data, licence, repeat
 from searchspace.card.robust import robust
 from searchspace.card.shipped import shipped
+from searchspace.card.student import introduce_student, taught
 from searchspace.card.tested import calibration, confusions, tested
 from searchspace.card.use import use
 
@@ -24,8 +25,7 @@ class Section:
     """Its Markdown; empty where there is nothing to say, and then it is left out."""
 
 
-SECTIONS = (
-    Section("", introduce),
+HOW_GOOD = (
     Section("How to use it", use),
     Section("What is shipped", shipped),
     Section("Test", tested),
@@ -34,10 +34,18 @@ SECTIONS = (
     Section("Robustness", robust),
     Section("Limits", limits),
     Section("Data", data),
-    Section("How it was chosen", chosen),
-    Section("Finalists", finalists),
+)
+ORIGIN = (
     Section("What the search took", budget),
     Section("Licence", licence),
     Section("Configuration", configuration),
     Section("How to repeat it", repeat),
 )
+SECTIONS = {
+    "winner": (
+        Section("", introduce), *HOW_GOOD, Section("How it was chosen", chosen), Section("Finalists", finalists),
+        *ORIGIN,
+    ),
+    "student": (Section("", introduce_student), *HOW_GOOD, Section("How it was taught", taught), *ORIGIN),
+}  # fmt: skip
+"""By the classifier's folder in its search's."""

@@ -6,6 +6,8 @@ from searchspace.boards.artefacts import artefact_rows, say_conditions
 from searchspace.boards.table import Row, as_markdown
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import paragraphs, sentence, table
+from searchspace.card.student import tell_student
+from searchspace.proof.student import FOLDER
 from trainables.deploy.artefact import BATCH
 
 PROVEN = ("format", "file", "MB", "accuracy", "F1", "agreement", "logits_off_by", "mean", "note")
@@ -34,6 +36,7 @@ def shipped(facts: Facts) -> str:
         table([_part(row, ["format", *_costs(row)]) for row in rows]),
         sentence(as_markdown(say_conditions(shipment))) + f" {MEANING}",
         "\n".join(f"- **{each.format}** is not shipped: {as_markdown(each.reason)}." for each in shipment.dropped),
+        tell_student(facts) if facts.folder.name != FOLDER else "",
     )  # fmt: skip
 
 

@@ -27,18 +27,21 @@ if TYPE_CHECKING:
 METRICS = "metrics.json"
 RETRAINED = "retrained"
 """Record of the study: the name of the winner that has been retrained."""
+RETRAINED_OF = "retrained of"
+"""Record of the study: how many trials had been asked for when it was."""
 
 
 def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", teller: Teller) -> None:
     """Train the winner on train+val into `winner/`, an ensemble's members side by side; raises `NoWinnerError`.
 
-    Does nothing if that was done before.
+    Does nothing if that was done before; another winner, of fewer trials, is put aside.
     """
     from trainables.card import member_folder
     from trainables.weights import write_ensemble
 
     if get_record(study, RETRAINED) == winner.name:
         return
+    put_aside(spec, study)
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     configs = [config_of(trials[number]) for number in winner.members]
     teller.say(f"winner: {say_name(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val")
@@ -62,6 +65,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
         _must_end_well(report)
     if not whole:
         write_ensemble(folder, len(tasks))
+    put_record(study, RETRAINED_OF, spec.trials)
     put_record(study, RETRAINED, winner.name)
     for task in tasks:
         shutil.rmtree(Path(task.folder) / "checkpoints", ignore_errors=True)
@@ -72,13 +76,20 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
 
     Where a search was cut off after that, they are read, or the same winner is evaluated by the same permit.
     """
-    from trainables.predictions import PERMIT, read_predictions
+    from trainables.predictions import PERMIT
 
     folder = spec.folder / "winner"
-    if (folder / METRICS).is_file():
-        return TestMetrics.model_validate_json((folder / METRICS).read_text())
     if not (folder / PERMIT).is_file():
         open_test_split(folder)
+    return evaluate(spec, folder, classes, pool)
+
+
+def evaluate(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
+    """Evaluate the classifier in `folder` on the test split, by the permit there; read what was evaluated before."""
+    from trainables.predictions import read_predictions
+
+    if (folder / METRICS).is_file():
+        return TestMetrics.model_validate_json((folder / METRICS).read_text())
     config = TrialConfig()  # a test trains nothing
     task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
     _must_end_well(pool.train([task])[0])
@@ -89,13 +100,22 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
 
 
 def put_aside(spec: SearchSpec, study: optuna.Study) -> None:
-    """Make room for another winner, where a search that had one is extended: `winner/` becomes `winner-1/`."""
+    """Make room for another winner, where a search that had one gets another: `winner/` becomes `winner-1/`.
+
+    Its student, if it has one, goes with it.
+    """
     if get_record(study, RETRAINED) is None:
         return
     count = len(earlier_winners(spec.folder)) + 1
-    if (spec.folder / "winner").is_dir():
-        (spec.folder / "winner").rename(spec.folder / f"winner-{count}")
+    for name in ("student", "winner"):
+        if (spec.folder / name).is_dir():
+            (spec.folder / name).rename(spec.folder / f"{name}-{count}")
     put_record(study, RETRAINED, None)
+
+
+def is_outgrown(study: optuna.Study, trials: int) -> bool:
+    """Whether the winner that was retrained, if there is one, is of fewer than so many trials."""
+    return get_record(study, RETRAINED) is not None and (get_record(study, RETRAINED_OF) or 0) < trials
 
 
 def earlier_winners(folder: Path) -> list[Path]:

@@ -46,7 +46,7 @@ def answer(material: Material) -> Answer:
     way = way.replace(" -> ", " → ")
     sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *tell_doubts(spec.metric, material.finalists))]
     if material.cost:
-        sentences += [f"The shipped model breaks a limit: {b}." for b in broken_limits(spec, material.cost)]
+        sentences += [f"The shipped model breaks a limit: {b}." for b in broken_limits(spec.of_winner, material.cost)]
     trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"
     blocks = [_scores(material.metrics), *_use(material)]
     return Answer(f"The winner is {trial}: {models}", list(_tiles(material, material.metrics)), sentences, blocks)

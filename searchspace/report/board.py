@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from searchspace.boards.finalists import costs_of, finalist_rows
+from searchspace.boards.student import student_rows
 from searchspace.pareto import pareto_rows
 from searchspace.report.blocks import Block, MissingError, Note, Table
 from searchspace.report.material import Material
@@ -29,6 +30,8 @@ def boards(material: Material) -> Iterator[Block]:
     if material.finalists:
         rows = finalist_rows(material.spec.metric, material.finalists, costs_of(material.study))
         yield Table(rows, f"Finalists, trained again from fresh seeds (validation {words})", DECIMALS, marked=[0])
+    if rows := student_rows(material.spec, material.folder):
+        yield Table(rows, "The winner and its student, both tested once", DECIMALS)
     if "latency" in material.spec.objectives:
         rows = pareto_rows(material.study)
         yield Table(rows, "Full-length trials that none is both better and quicker than", DECIMALS)

@@ -31,8 +31,8 @@ def write_report(folder: Path, study: "optuna.Study | None" = None) -> Path:
     return folder / REPORT
 
 
-def try_report(folder: Path, study: "optuna.Study", say: Callable[[str], None]) -> None:
-    """Write the report at a search's end, which no fault in it shall spoil: that is a warning."""
+def try_report(folder: Path, say: Callable[[str], None], study: "optuna.Study | None" = None) -> None:
+    """Write the report at the end of a search or export, which no fault in it shall spoil: that is a warning."""
     try:
         write_report(folder, study)
     except Exception as error:  # the search is done, and its results lie in the folder

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from searchspace.proof.student import FOLDER as STUDENT
 from searchspace.proof.winner import earlier_winners
 from trainables.deploy.artefact import read_shipment
 from trainables.deploy.runner import IMAGES, LOGITS, PROBABILITIES
@@ -12,16 +13,11 @@ from trainables.deploy.runner import IMAGES, LOGITS, PROBABILITIES
 if TYPE_CHECKING:
     from searchspace.tracking.runs import Uploader
 
-WINNER = (
-    "README.md",
-    "metrics.json",
-    "confusion.csv",
-    "confusion.png",
-    "artefacts.json",
-    "robustness.json",
-    "model.json",
-)
-"""Files of the winner's folder that are artifacts; its model is registered."""
+TESTED = (
+    "README.md", "metrics.json", "confusion.csv", "confusion.png", "artefacts.json", "robustness.json", "model.json",
+    "student.json",
+)  # fmt: skip
+"""Files in the winner's folder, and its student's, that are artifacts; the winner's model is registered."""
 CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
 """MLflow's word for what each split was used for."""
 FACTS = ("classes", "shape")
@@ -50,7 +46,8 @@ def finish(uploader: "Uploader") -> None:
         if (uploader.folder / name).is_file():
             client.log_artifact(parent, str(uploader.folder / name))
     winner = uploader.folder / "winner"
-    _log_winner(uploader, winner)
+    _log_tested(uploader, winner, "test")
+    _log_tested(uploader, uploader.folder / STUDENT, "student_test")
     shipment = read_shipment(winner)
     if shipment is None:
         client.set_terminated(parent, "KILLED")
@@ -78,17 +75,18 @@ def _log_data(uploader: "Uploader") -> None:
             mlflow.log_input(made(source, name=name, digest=data["fingerprint"]), context=context)
 
 
-def _log_winner(uploader: "Uploader", winner: Path) -> None:
+def _log_tested(uploader: "Uploader", folder: Path, prefix: str) -> None:
+    """Metrics, each under a name that begins so, and files of what was tested in `folder`, if anything was."""
     from mlflow.entities import Metric
 
-    if not (winner / "metrics.json").is_file():
+    if not (folder / "metrics.json").is_file():
         return
-    found = json.loads((winner / "metrics.json").read_text())
-    metrics = [Metric(f"test_{k}", v, 0, 0) for k, v in found.items() if isinstance(v, int | float)]
+    found = json.loads((folder / "metrics.json").read_text())
+    metrics = [Metric(f"{prefix}_{k}", v, 0, 0) for k, v in found.items() if isinstance(v, int | float)]
     uploader.client.log_batch(uploader.parent, metrics=metrics)
-    for name in WINNER:
-        if (winner / name).is_file():
-            uploader.client.log_artifact(uploader.parent, str(winner / name), "winner")
+    for name in TESTED:
+        if (folder / name).is_file():
+            uploader.client.log_artifact(uploader.parent, str(folder / name), folder.name)
 
 
 def _register(uploader: "Uploader", path: Path) -> None:

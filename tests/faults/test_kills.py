@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from searchspace.proof.student import read_student
 from tests.faults.invariant import Snapshot, check
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
@@ -64,6 +65,27 @@ def test_a_driver_killed_at_any_moment_loses_nothing(driver):
         driver.resume()
     assert driver.ends() == 0, driver.output
     check(driver.folder, 40, before)
+
+
+@pytest.mark.slow
+def test_a_driver_killed_between_winner_and_student_trains_the_winner_once(driver):
+    driver.start("--trials", "3", "--distil", "--max-params", "20000", "--formats", "onnx", *SMALL)
+    driver.wait_for(r"student: ")
+    winner = (driver.folder / "winner" / "model.safetensors").read_bytes()
+    assert not (driver.folder / "winner" / "test-opened.json").exists(), "the test waits for the student"
+    driver.signal(signal.SIGKILL)
+    driver.ends()
+    chosen = read_student(driver.folder)
+    before = Snapshot.take(driver.folder)
+    driver.resume()
+    assert driver.ends() == 0, driver.output
+    check(driver.folder, 3, before)
+    assert "retrained" not in driver.output
+    assert (driver.folder / "winner" / "model.safetensors").read_bytes() == winner
+    assert read_student(driver.folder) == chosen.model_copy(update={"status": "trained"})
+    names = {path.relative_to(driver.folder).as_posix() for path in driver.folder.rglob("*")}
+    assert names >= {"student/metrics.json", "student/artefacts.json", "student/model.onnx"}
+    assert not names & {"winner-1", "student-1"}
 
 
 @pytest.mark.slow

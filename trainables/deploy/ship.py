@@ -33,7 +33,7 @@ def ship(folder: Path, formats: Sequence[Format], max_drop: float, seed: int, te
     wanted = formats or [name for name, writer in WRITERS.items() if writer.usable()]
     artefacts, dropped = [_measured(goods, "pytorch", exam.compare(exam.logits))], []
     for done, name in enumerate(wanted):
-        teller.step("export", done, len(wanted))
+        teller.step(f"export of the {folder.name}", done, len(wanted))
         try:
             note, proof = _proven(goods, name, exam)
             artefacts.append(_measured(goods, name, proof, note))

@@ -21,8 +21,13 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logarithms of the members' mean probabilities (b, classes), of uint8 images (b, c, h, w)."""
-        logs = torch.stack([member(images).float().log_softmax(dim=1) for member in self.members])
-        return logs.logsumexp(dim=0) - math.log(len(self.members))
+        return join([member(images) for member in self.members])
+
+
+def join(logits: Sequence[Tensor]) -> Tensor:
+    """Logarithms of the members' mean probabilities (b, classes), of each one's logits (b, classes)."""
+    logs = torch.stack([each.float().log_softmax(dim=1) for each in logits])
+    return logs.logsumexp(dim=0) - math.log(len(logits))
 
 
 AnyClassifier = Classifier | Ensemble
