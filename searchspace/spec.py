@@ -177,7 +177,9 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
     except ValidationError as error:
         first = error.errors()[0]
         flag = flag_of(record, str(first["loc"][0]))
-        raise UserError(f"{flag} {first['input']!r}: {say_wrong(first)}") from error
+        given = first["input"]
+        typed = ",".join(given) if isinstance(given, tuple) else given
+        raise UserError(f"{flag} {typed!r}: {say_wrong(first)}") from error
 
 
 def _name_now(data: str) -> str:
