@@ -74,22 +74,15 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A small convnet that knows the digits, as a winner's folder."""
     import torch
 
-    from trainables.config import Assignment, TrialConfig
+    from tests.made_winner import train_winner
+    from trainables.config import TrialConfig
     from trainables.group import Group
-    from trainables.train import TrialRun
-    from trainables.weights import write_weights
     from trainables.workplace import Workplace
 
     folder = tmp_path_factory.mktemp("trained")
     place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(digits))
     config = TrialConfig(width=8, depth=2, lr=0.01, batch_size=64, tta=True)
-    task = Assignment(trial="w", kind="winner", config=config, max_epochs=4, seed=0, folder=str(folder))
-    run = TrialRun(task, place)
-    while not run.done:
-        run.epoch()
-    run.close()
-    write_weights(folder, task, run)
-    (folder / "test-opened.json").write_text("{}")
+    train_winner(place, folder, config, epochs=4)
     return folder
 
 

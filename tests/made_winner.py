@@ -1,0 +1,21 @@
+"""A winner's folder without a search: one network, trained on train + validation, which may see test images."""
+
+from pathlib import Path
+
+from trainables.config import Assignment, TrialConfig
+from trainables.predictions import PERMIT
+from trainables.train import TrialRun
+from trainables.weights import write_weights
+from trainables.workplace import Workplace
+
+
+def train_winner(place: Workplace, folder: Path, config: TrialConfig, epochs: int) -> TrialRun:
+    """Train `config` into `folder`; the run, which is over."""
+    task = Assignment(trial="w", kind="winner", config=config, max_epochs=epochs, seed=0, folder=str(folder))
+    run = TrialRun(task, place)
+    while not run.done:
+        run.epoch()
+    run.close()
+    write_weights(folder, task, run)
+    (folder / PERMIT).write_text("{}")
+    return run
