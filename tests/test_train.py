@@ -212,6 +212,8 @@ if rank == 0:
     torch.save(run.kept_state(), f"{folder}/weights.pt")
 if world > 1:
     dist.destroy_process_group()
+sys.stdout.flush()
+os._exit(0)  # a thread of torch's that wants an interpreter which is being taken down aborts the process
 """
 
 
