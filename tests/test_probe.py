@@ -93,6 +93,7 @@ def test_a_timing_crosses_the_disk_as_it_is(place, tmp_path):
     assert read_timing(tmp_path) == found
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tmp_path):
     from trainables.gang import GangPool

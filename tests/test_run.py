@@ -121,6 +121,7 @@ DRY = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_a_search_takes_and_leaves_nothing(colour_folder, cache, tmp_path):
     place = tmp_path / "place"
     place.mkdir()
@@ -247,6 +248,7 @@ def test_a_search_is_never_overwritten(searched, cache, tmp_path):
     assert "exists already" in again.stderr
 
 
+@pytest.mark.slow
 def test_exporting_again_proves_again(searched, cache, tmp_path):
     done = command("export", str(searched[0]), "--formats", "onnx", home=tmp_path, cache=cache, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
