@@ -12,7 +12,7 @@ from searchspace.spec import SearchSpec
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
 from trainables.scores import MetricName
-from trainables.storage import open_remote
+from trainables.storage import Remote, open_remote
 
 Distributions = dict[str, BaseDistribution]
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
@@ -24,7 +24,9 @@ GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_att
 def check_name(spec: SearchSpec) -> None:
     """Raise `UserError` if there is a search of this name already, or its storage cannot be reached."""
     place = spec.home.url or str(spec.folder)
-    if open_remote("--results", place).list() if spec.home.url else spec.folder.exists():
+    if spec.home.url:
+        open_remote("--results", spec.results)
+    if Remote.open(place).list() if spec.home.url else spec.folder.exists():
         raise UserError(f"--name {spec.name!r}: {place!r} exists already; choose another name, or --resume it")
 
 

@@ -6,7 +6,7 @@ from trainables.errors import UserError
 from trainables.mirror import Home, Mirror, Wanted, copy_folder
 from trainables.storage import check_place, is_url, open_remote, say_trouble
 
-HEAVY = (".safetensors", ".onnx", ".pt2", ".db")
+HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""
 GANGS_OWN = ("trials", "checkpoints", "stores")
 """Folders that no board reads."""

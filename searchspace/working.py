@@ -12,7 +12,7 @@ from searchspace.lock import locked
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
 from trainables.mirror import Mirror, without_checkpoints
-from trainables.storage import open_remote, say_trouble
+from trainables.storage import Remote, open_remote, say_trouble
 
 PERIOD = 5.0
 """Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
@@ -34,7 +34,8 @@ def working_on(spec: SearchSpec, say: Say) -> Iterator[Mirror]:
         if not spec.home.url:
             yield Mirror(spec.home)
             return
-        lease = Lease(open_remote("--results", spec.home.url), spec.folder)
+        open_remote("--results", spec.results)
+        lease = Lease(Remote.open(spec.home.url), spec.folder)
         try:
             mine, mirror = lease.take(spec.name), Mirror(spec.home)
             if mine:

@@ -5,12 +5,13 @@ import os
 import shutil
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from trainables.cache import cache_folder
 from trainables.config import Frozen
-from trainables.storage import Remote, files_below, join
+from trainables.storage import Entry, Remote, files_below, join
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""
@@ -18,6 +19,8 @@ Wanted = Callable[[str], bool]
 """Says by its name whether a file is wanted."""
 OWN = ("gangs", "search.lock", "search.holder", "search.lease")
 """What in a search's folder, or at its URL, is never moved: each is about one machine."""
+AT_ONCE = 16
+"""Files that are fetched at a time: most of a small one's time is waiting."""
 PARTIAL = ".partial"
 """Ends the name of a file that is being written."""
 
@@ -91,12 +94,16 @@ class Mirror:
         if self._remote is None:
             return
         remote = Remote.open(join(self._remote.url, part))
-        with self._lock:
-            for name, entry in remote.list().items():
-                whole = "/".join(filter(None, (part, name)))
-                known, file = self._known.get(whole), self.folder / whole
-                if wanted(whole) and _is_shared(whole) and (known is None or known == _stamp(file)):
-                    self._known[whole] = _fetch(remote, name, file, (entry.size, entry.changed))
+
+        def bring(found: tuple[str, Entry]) -> None:
+            name, entry = found
+            whole = "/".join(filter(None, (part, name)))
+            known, file = self._known.get(whole), self.folder / whole
+            if wanted(whole) and _is_shared(whole) and (known is None or known == _stamp(file)):
+                self._known[whole] = _fetch(remote, name, file, (entry.size, entry.changed))
+
+        with self._lock, ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(bring, remote.list().items()))
 
     def push(self) -> None:
         """Copy to the twin what changed here, and delete there what went; raises OSError.
