@@ -1,6 +1,6 @@
 """Conducting a search: begun, or taken up where it stands, through to its winner, whatever is lost on the way."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ from searchspace.cluster import connected, losses_told
 from searchspace.doubtful import keep_lists
 from searchspace.export import export_student, export_winner
 from searchspace.interruption import Interruption, LostError
-from searchspace.lock import locked
 from searchspace.phases import UnderWay, search_and_prove
 from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
 from searchspace.record import gather_facts
 from searchspace.resume import check_same_data, how_to_resume, put_finished, resume_arguments
 from searchspace.spec import SearchSpec, save_record
+from searchspace.working import working_on
 
 if TYPE_CHECKING:
     import optuna
@@ -55,8 +55,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     begins afresh, and resumes by itself.
     """
     with ExitStack() as held:
-        if resumed:
-            held.enter_context(locked(spec.folder))
+        mirror = held.enter_context(working_on(spec, clock.say)) if resumed else None
         ready = held.enter_context(prepared(spec, clock))
         if resumed:
             check_same_data(spec, ready.data)
@@ -66,18 +65,19 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             connected(spec.address) as resources,
         ):
             interruption.listen_again()
-            under_way = UnderWay(spec, ready.plan(resources), ready.gate, ready.student_gate, clock, interruption)
-            return _carry_through(under_way, resumed, held)
+            plan = ready.plan(resources)
+            mirror = mirror or held.enter_context(working_on(spec, clock.say))
+            under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
+            return _carry_through(under_way, resumed)
 
 
-def _carry_through(under_way: UnderWay, resumed: bool, held: ExitStack) -> Outcome:
+def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     """Everything that a cluster is needed for, and what follows."""
     from searchspace.forecast.live import Foresight
     from searchspace.tracking.beside import tracked
 
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
     if not resumed:
-        held.enter_context(locked(spec.folder))
         save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at it needs it
         keep_lists(plan.data, spec.folder)
     clock.keep_chatter(spec.folder / CHATTER)
@@ -101,6 +101,8 @@ def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight")
         clock.say(f"warning: lost {error}; going on from what is recorded")
         secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
         clock.close()
+        with suppress(OSError):  # whoever takes over here has it all; this is for who does elsewhere
+            under_way.mirror.push()
         begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
     finally:
         flush_study(study)  # others read it from here on

@@ -14,6 +14,7 @@ from searchspace.gate import broken_limits, describe_cost
 from searchspace.options import Option, with_options
 from searchspace.progress.screen import open_clock
 from searchspace.proof.student import FOLDER, read_student
+from searchspace.reading import read, shipped
 from searchspace.seeds import derive_seed
 from searchspace.spec import LIMITS, SearchSpec, load_spec, parse_record
 from searchspace.values import Formats
@@ -39,7 +40,7 @@ class ExportOptions(Frozen):
 @with_options(ExportOptions)
 def main(
     given: frozenset[str],
-    folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")],
+    folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
     **options: Any,
 ) -> None:
     """Export a search's winner, and its student: raw images in, probabilities out, each format proven and measured.
@@ -47,15 +48,17 @@ def main(
     Example: python -m searchspace.export results/digits --formats onnx,onnx-int8
     """
     changed = parse_record(ExportOptions, options).model_dump(include=set(given))
-    spec = load_spec(folder).model_copy(update=changed)
+    mirror = read(folder, shipped)
+    spec, here = load_spec(mirror.folder).model_copy(update=changed), mirror.folder
     from searchspace.card.page import try_cards
     from searchspace.report.page import try_report
 
     with closing(open_clock()) as clock:
-        shipments = export_winner(spec, folder, clock), export_student(spec, folder, clock)
-        try_cards(folder, clock.say)
-        try_report(folder, clock.say)
-    print_shipments(spec, folder, *shipments)
+        shipments = export_winner(spec, here, clock), export_student(spec, here, clock)
+        try_cards(here, clock.say)
+        try_report(here, clock.say)
+    mirror.push()
+    print_shipments(spec, here, *shipments)
 
 
 def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:

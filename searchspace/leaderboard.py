@@ -21,6 +21,7 @@ from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
 from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
+from searchspace.reading import read, records
 from searchspace.spec import SearchSpec, load_spec, parse_record
 from searchspace.study import Recorded
 from trainables.config import TrialConfig
@@ -41,7 +42,7 @@ SEARCHES = ("search", "data", "test_score", "trials", "winner_val", "status", "w
 ALL = "; --columns NAMES, or --format csv for all"
 TOP = 10
 """Rows of a table that nobody asked for more of."""
-Folder = Annotated[Path, typer.Argument(help="One search, such as results/digits; or the folder of all.")]
+Folder = Annotated[str, typer.Argument(help="One search, such as results/digits; or the folder of all; or a URL.")]
 
 
 class Showing(Printing):
@@ -106,50 +107,48 @@ def split_constant(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
 
 
 @with_options(View, Showing)
-def main(given: frozenset[str], folder: Folder = Path("results"), **options: Any) -> None:  # noqa: ARG001
+def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> None:  # noqa: ARG001
     """Rank one search's trials, or all searches; also while they run.
 
     Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet"' --top 20
     """
-    single = (folder / "search.json").is_file()
-    if not single and not any(folder.glob("*/search.json")):
-        hint = suggest(folder.name, [path.parent.name for path in folder.parent.glob("*/search.json")])
-        raise UserError(f"{str(folder)!r}: holds no search; python -m searchspace.run starts one{hint}")
+    mirror = read(folder)
+    here = mirror.folder
+    single = (here / "search.json").is_file()
+    if not single and not any(here.glob("*/search.json")):
+        hint = suggest(here.name, [path.parent.name for path in here.parent.glob("*/search.json")])
+        raise UserError(f"{folder!r}: holds no search; python -m searchspace.run starts one{hint}")
     showing = parse_record(Showing, {name: options.pop(name) for name in Showing.model_fields})
     form, view = showing.form, parse_record(View, options)
     if view.top is None and form == "table":
         view = view.model_copy(update={"top": TOP})
     if showing.watch:
-        _watch(folder, single and not showing.compare and form == "table", view)
+        if not single or showing.compare or form != "table":
+            raise UserError(f"--watch {folder!r}: shows one search, results/NAME, as a table, and compares none")
+        gc.enable()  # drawing for hours makes some cycles, after all
+        watch(here, partial(draw_board, load_spec(here), view), lambda: mirror.pull(records))
     elif showing.compare:
-        _compare(folder, single, showing.compare, form)
+        _compare(here, single, showing.compare, form, f"{folder}: what differs")
     elif single and form == "table":
-        spec, console = load_spec(folder), make_console()
-        console.print(draw_board(spec, view, open_study(spec, folder).read(), console.width))
-        if rows := student_rows(spec, folder):
+        spec, console = load_spec(here), make_console()
+        console.print(draw_board(spec, view, open_study(spec, here).read(), console.width))
+        if rows := student_rows(spec, here):
             print_table(rows, f"{spec.name}: the winner and its student, both tested once")
     else:
-        rows = rank_trials(open_study(load_spec(folder), folder).read()) if single else rank_searches(folder)
+        rows = rank_trials(open_study(load_spec(here), here).read()) if single else rank_searches(here)
         _print(view.of(rows), form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
 
 
-def _watch(folder: Path, able: bool, view: View) -> None:
-    if not able:
-        raise UserError(f"--watch {str(folder)!r}: shows one search, results/NAME, as a table, and compares none")
-    gc.enable()  # drawing for hours makes some cycles, after all
-    watch(folder, partial(draw_board, load_spec(folder), view))
-
-
-def _compare(folder: Path, single: bool, names: tuple[str, str], form: Format) -> None:
+def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, title: str) -> None:
     if names[0] == names[1]:
         raise UserError(f"--compare {names[0]!r} {names[1]!r}: are the same; give two different ones")
     if single:
-        rows = compare_trials(open_study(load_spec(folder), folder).read(), names)
+        rows = compare_trials(open_study(load_spec(here), here).read(), names)
     else:
-        rows = compare_searches(folder, names)
-        for warning in warn_of(folder, names):
+        rows = compare_searches(here, names)
+        for warning in warn_of(here, names):
             print(f"warning: {warning}", file=sys.stderr)
-    _print(rows, form, f"{folder}: what differs", ("what", *names))
+    _print(rows, form, title, ("what", *names))
 
 
 def _print(rows: Sequence[Row], form: Format, title: str, first: Sequence[str]) -> None:

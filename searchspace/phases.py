@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from searchspace.searcher import Surroundings
     from trainables.gang import GangPool
     from trainables.metrics import TestMetrics
+    from trainables.mirror import Mirror
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class UnderWay:
     clock: Clock
     interruption: Interruption
     """Entered."""
+    mirror: "Mirror"
+    """Of the search's folder."""
 
 
 def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
@@ -48,7 +51,7 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "For
     account.look_back(rank_trials(study))
     account.left, account.describe = foresight.left, partial(describe_trial, study)
     follower = clock.follow(account)
-    with gangs(plan, spec.folder, to_all(follower.warm, foresight.warm), interruption) as pool:
+    with gangs(plan, under_way.mirror, to_all(follower.warm, foresight.warm), interruption) as pool:
         foresight.look_back()
         stop, reach = interruption.is_asked, pool.is_reachable
         around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from trainables.data.summary import DataSummary
     from trainables.gang import GangPool
     from trainables.mailbox import GangInfo
+    from trainables.mirror import Mirror
     from trainables.shape import GangShape
 
 Say = Callable[[str], None]
@@ -78,18 +78,20 @@ def make_plan(
 
 @contextmanager
 def gangs(
-    plan: Plan, folder: Path, when_warm: Callable[[int, "GangInfo"], None], interruption: Interruption | None = None
+    plan: Plan, mirror: "Mirror", when_warm: Callable[[int, "GangInfo"], None], interruption: Interruption | None = None
 ) -> Iterator["GangPool"]:
     """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train.
 
+    All that they leave is in the folder of `mirror`.
+
     An `interruption` ends what they train with its epoch, and waits a while until that is saved.
     """
-    from trainables.gang import GangPool
+    from trainables.gang import GANGS, GangPool
 
     check = interruption.check if interruption else lambda: None
-    pool = GangPool(plan.shape, plan.data, folder / "gangs", when_warm, check)
+    pool = GangPool(plan.shape, plan.data, mirror, when_warm, check)
     try:
         yield pool
     finally:
         pool.close(SAVING if interruption and interruption.is_asked() else PATIENCE)
-        shutil.rmtree(folder / "gangs", ignore_errors=True)
+        shutil.rmtree(mirror.folder / GANGS, ignore_errors=True)

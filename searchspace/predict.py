@@ -32,8 +32,8 @@ STDIN = "-"
 class Request:
     """What was asked for."""
 
-    model: Path
-    """ONNX file, or folder of a search."""
+    model: str
+    """ONNX file, or folder or URL of a search."""
     images: tuple[str, ...]
     """Images, folders of them, or `-`."""
     top: int
@@ -54,7 +54,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Answer the command line; returns its exit code. Raises `UserError` where it is wrong."""
     request = parse(arguments)
-    runner, names = Runner(find_model(request.model)), find_images(request.images)
+    runner, names = Runner(find_model(_local(request.model))), find_images(request.images)
     form, bad = FORMS[request.form], 0
     sys.stdout.write(form.header)
     with Bar("images", len(names)) as bar:
@@ -68,13 +68,21 @@ def main(arguments: Sequence[str]) -> int:
     return (2 if len(names) == 1 else 1) if bad else 0
 
 
+def _local(model: str) -> Path:
+    if "://" not in model:
+        return Path(model)
+    from searchspace.reading import read, runnable  # takes more than this command otherwise needs
+
+    return read(model, runnable).folder
+
+
 def parse(arguments: Sequence[str]) -> Request:
     """The command line; raises `UserError` where it is wrong."""
     parser = _Parser(
         prog="python -m searchspace.predict", description=(__doc__ or "").splitlines()[0], allow_abbrev=False,
         epilog="Example: python -m searchspace.predict results/digits photo.jpg --top 3",
     )  # fmt: skip
-    parser.add_argument("model", type=Path, metavar="MODEL", help="an exported .onnx file, or a search's folder")
+    parser.add_argument("model", metavar="MODEL", help="an exported .onnx file, or a search's folder or URL")
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="images, folders of them, or - for standard input")
     parser.add_argument("--top", type=_count, default=5, metavar="N", help="likeliest classes to show; default: 5")
     parser.add_argument("--format", default="text", metavar="|".join(FORMS), help="default: text; json has a line each")

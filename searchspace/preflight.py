@@ -12,6 +12,7 @@ from searchspace.spec import SearchSpec
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
 from trainables.scores import MetricName
+from trainables.storage import Remote, open_remote
 
 Distributions = dict[str, BaseDistribution]
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
@@ -21,11 +22,12 @@ GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_att
 
 
 def check_name(spec: SearchSpec) -> None:
-    """Raise `UserError` if there is a search of this name already."""
-    if spec.folder.exists():
-        raise UserError(
-            f"--name {spec.name!r}: {str(spec.folder)!r} exists already; choose another name, or --resume it"
-        )
+    """Raise `UserError` if there is a search of this name already, or its storage cannot be reached."""
+    place = spec.home.url or str(spec.folder)
+    if spec.home.url:
+        open_remote("--results", spec.results)
+    if Remote.open(place).list() if spec.home.url else spec.folder.exists():
+        raise UserError(f"--name {spec.name!r}: {place!r} exists already; choose another name, or --resume it")
 
 
 def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tuple[str, ...]:

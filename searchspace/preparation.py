@@ -34,9 +34,7 @@ class Ready:
 @contextmanager
 def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
     """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
-    from trainables.data.store import prepare
-
-    data = prepare(spec.data, clock, spec.on_bad_image)
+    data = prepare_shared(spec, clock)
     clock.say(describe_data(data))
     if data.skipped:
         clock.say(describe_skipped(data))
@@ -55,6 +53,15 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
         if not spec.address:
             plan(preflight.local_resources())
         yield Ready(data, gate, student_gate, plan)
+
+
+def prepare_shared(spec: SearchSpec, clock: Clock) -> "DataSummary":
+    """The data, prepared here; and where results are at a URL, also there for a cluster's other nodes."""
+    from trainables.data.shared import share_store
+    from trainables.data.store import prepare
+
+    data = prepare(spec.data, clock, spec.on_bad_image)
+    return share_store(data, spec.results, clock) if spec.address and spec.home.url else data
 
 
 def describe_data(data: "DataSummary") -> str:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from itertools import accumulate, product
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +12,7 @@ from searchspace.boards.table import Row, to_text
 from searchspace.boards.terminal import print_table
 from searchspace.boards.view import Printing
 from searchspace.options import with_options
+from searchspace.reading import read
 from searchspace.recorded import config_of, curve_of
 from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec, parse_record
 from searchspace.stopping.registry import make_rule
@@ -115,7 +115,7 @@ def to_row(found: Replay, own: Replay) -> Row:
 @with_options(Printing)
 def main(
     given: frozenset[str],  # noqa: ARG001
-    folder: Annotated[Path, typer.Argument(help="The search's folder, such as results/digits.")],
+    folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
     **options: Any,
 ) -> None:
     """What other early-stopping settings would have done with the curves that a search recorded, without training.
@@ -125,12 +125,13 @@ def main(
 
     Example: python -m searchspace.replay results/digits
     """
-    form, spec = parse_record(Printing, options).form, load_spec(folder)
-    trials = [t for t in load_study(spec, folder).get_trials(deepcopy=False) if t.state != TrialState.WAITING]
+    form, here = parse_record(Printing, options).form, read(folder).folder
+    spec = load_spec(here)
+    trials = [t for t in load_study(spec, here).get_trials(deepcopy=False) if t.state != TrialState.WAITING]
     curves = recorded_curves(trials)
     if not curves:
-        raise UserError(f"{str(folder)!r}: no trial has recorded an epoch yet")
-    slots = load_facts(folder).get("gangs", {}).get("slots", 1)
+        raise UserError(f"{folder!r}: no trial has recorded an epoch yet")
+    slots = load_facts(here).get("gangs", {}).get("slots", 1)
     found = [replay(curves, setting, spec.max_epochs, slots) for setting in settings_for(spec)]
     rest = sorted(found[1:], key=lambda each: (-(-math.inf if each.best is None else each.best), each.seconds))
     rows = [to_row(each, found[0]) for each in (found[0], *rest)]

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace.options import flag_of
+from searchspace.reading import read
 from searchspace.spec import SearchSpec, extend_record, load_facts, load_spec, make_spec
 from trainables.errors import UserError
+from trainables.ownership import check_owned
+from trainables.storage import is_url, join
 
 if TYPE_CHECKING:
     import optuna
@@ -25,8 +28,7 @@ FINISHED = "finished"
 
 def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
     """The specification of the search `name`, with what was `given` anew; raises `UserError` for what cannot change."""
-    folder = Path(str(options["results"])).resolve() / name
-    known = load_spec(folder)
+    known = load_spec(begun(str(options["results"]), name))
     for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
         raise UserError(
             f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
@@ -37,6 +39,15 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
     if spec.trials < known.trials:
         raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
     return spec
+
+
+def begun(results: str, name: str) -> Path:
+    """Folder to read of a search that was begun; raises `UserError` where others may write to it."""
+    if is_url(results):
+        return read(join(results, name)).folder
+    folder = Path(results).resolve() / name
+    check_owned(folder)  # what lies there names code that is run
+    return folder
 
 
 def check_same_data(spec: SearchSpec, data: "DataSummary") -> None:
@@ -63,7 +74,7 @@ def is_finished(spec: SearchSpec) -> bool:
     """Whether there is nothing left to do for a search."""
     from searchspace.study import load_study
 
-    return is_done(load_study(spec, spec.folder), spec.trials)
+    return is_done(load_study(spec, begun(spec.results, spec.name)), spec.trials)
 
 
 def put_finished(study: "optuna.Study", trials: int) -> None:
@@ -85,6 +96,6 @@ def how_to_resume(spec: SearchSpec) -> str:
     return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
 
 
-def shown(spec: SearchSpec) -> Path:
+def shown(spec: SearchSpec) -> str:
     """The search's folder as one would type it here."""
-    return Path(os.path.relpath(spec.folder))
+    return spec.home.url or os.path.relpath(spec.folder)

@@ -1,6 +1,5 @@
 """How much of a search's checkpoints stays on disk: what is being trained, and the best of the others, in a budget."""
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -8,30 +7,31 @@ from optuna.trial import FrozenTrial
 
 from searchspace.recorded import curve_of
 from trainables.config import EpochReport
+from trainables.mirror import Home
 
 
 class Shelf:
     """The checkpoints of trials that wait, or are over; one that is gone is trained anew if it is wanted."""
 
-    def __init__(self, gigabytes: float, folder: Path, trials: Iterable[FrozenTrial] = ()) -> None:
-        """Hold that many GB (10^9 bytes), and what `trials` of an earlier part of the search left under `folder`."""
-        self._budget = gigabytes * 1e9
+    def __init__(self, gigabytes: float, home: Home, trials: Iterable[FrozenTrial] = ()) -> None:
+        """Hold that many GB (10^9 bytes), and what `trials` of an earlier part of the search left in `home`."""
+        self._budget, self._home = gigabytes * 1e9, home
         self._sizes: dict[Path, int] = {}
         self._reports: dict[Path, EpochReport] = {}
         for trial in trials:
             curve = curve_of(trial)
             if curve and curve[-1].status != "failed":
-                self.put(folder / f"trial-{trial.number}", curve[-1])
+                self.put(Path(home.folder, "trials", f"trial-{trial.number}"), curve[-1])
 
     def put(self, trial: Path, report: EpochReport) -> list[Path]:
         """Keep the checkpoint in a trial's folder; returns the folders whose checkpoints were deleted to make room."""
-        self._sizes[trial] = sum(file.stat().st_size for file in (trial / "checkpoints").glob("*"))
+        self._sizes[trial] = self._home.size(trial / "checkpoints")
         self._reports[trial] = report
         gone = []
         for worst in self._worst_first():
             if sum(self._sizes.values()) <= self._budget:
                 break
-            shutil.rmtree(worst / "checkpoints", ignore_errors=True)
+            self._home.remove(worst / "checkpoints")
             del self._sizes[worst]
             gone.append(worst)
         return gone

@@ -2,7 +2,6 @@
 
 import sys
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
@@ -13,19 +12,19 @@ from searchspace.conduct import conduct
 from searchspace.export import print_shipments
 from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
-from searchspace.lock import locked
 from searchspace.options import with_options
 from searchspace.plan import gangs, make_plan
-from searchspace.preparation import prepared
+from searchspace.preparation import prepare_shared, prepared
 from searchspace.progress.clock import Clock
 from searchspace.progress.screen import open_clock
 from searchspace.proof.wording import say_way
 from searchspace.report import REPORT
-from searchspace.resume import check_same_data, choose_resumed, how_to_resume, is_finished, shown
+from searchspace.resume import begun, check_same_data, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_spec, make_spec, parse_record
+from searchspace.working import working_on
 from trainables.errors import UserError
-from trainables.ownership import check_owned
+from trainables.storage import check_place
 
 if TYPE_CHECKING:
     from searchspace.conduct import Outcome
@@ -42,7 +41,6 @@ def main(given: frozenset[str], **options: Any) -> None:
     if errand.revive is not None:
         revive(errand, str(options["results"]), clock)
     elif errand.resume:
-        check_owned(Path(str(options["results"])) / errand.resume)  # what lies there names code that is run
         run(choose_resumed(errand.resume, options, given), clock, resumed=True)
     elif errand.dry_run:
         dry_run(make_spec(**options), errand.price_per_hour, clock)
@@ -71,20 +69,20 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
 def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
     from searchspace.cluster import connected
-    from searchspace.forecast.dry_run import conclude, scratch_folder
+    from searchspace.forecast.dry_run import conclude, scratch
     from searchspace.forecast.probing import draw_probes, measure
 
     preflight.check_name(spec)
     with (
         closing(clock), prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
-        connected(spec.address) as resources, scratch_folder(spec) as folder,
+        connected(spec.address) as resources, scratch(spec) as mirror,
     ):  # fmt: skip
         interruption.listen_again()
         plan = ready.plan(resources)
         starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
         probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
-        with gangs(plan, folder, lambda _slot, _info: None, interruption) as pool:
-            measured = measure(probes, spec, pool, folder, clock)
+        with gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
+            measured = measure(probes, spec, pool, mirror.folder, clock)
     conclude(measured, spec, plan.task, plan.shape, price)
 
 
@@ -93,23 +91,21 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     from searchspace import revive as reviving
     from searchspace.cluster import connected
     from searchspace.study import load_study
-    from trainables.data.store import prepare
 
     if not errand.resume or errand.revive is None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
-    check_owned(Path(results) / errand.resume)  # what lies there names code that is run
-    spec = load_spec(Path(results) / errand.resume).model_copy(update={"results": results, "max_concurrent": 1})
-    data = prepare(spec.data, clock, spec.on_bad_image)
-    check_same_data(spec, data)
-    reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
-    with (
-        closing(clock), locked(spec.folder), Interruption(clock.say, _again) as interruption,
-        connected(spec.address) as resources,
-    ):  # fmt: skip
-        interruption.listen_again()
-        plan = make_plan(spec, data, resources, clock.say, {})
-        with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
-            revived = reviving.revive(spec, errand.revive, pool, clock)
+    known = load_spec(begun(results, errand.resume))
+    spec = known.model_copy(update={"results": check_place(results), "max_concurrent": 1})
+    data = prepare_shared(spec, clock)
+    with closing(clock), working_on(spec, clock.say) as mirror:
+        check_same_data(spec, data)
+        mirror.pull(part=f"trials/trial-{errand.revive}")
+        reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
+        with Interruption(clock.say, _again) as interruption, connected(spec.address) as resources:
+            interruption.listen_again()
+            plan = make_plan(spec, data, resources, clock.say, {})
+            with gangs(plan, mirror, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
+                revived = reviving.revive(spec, errand.revive, pool, clock)
     print(reviving.describe(load_study(spec, spec.folder), revived))
 
 
@@ -133,8 +129,8 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
     )
     print_shipments(spec, spec.folder, outcome.shipment, outcome.student)
     print(
-        "\n".join(["", *outcome.forecasts, f"report: {shown(spec) / REPORT}"]) + "\n"
-        f"model card: {shown(spec) / 'winner' / PAGE}\n"
+        "\n".join(["", *outcome.forecasts, f"report: {shown(spec)}/{REPORT}"]) + "\n"
+        f"model card: {shown(spec)}/winner/{PAGE}\n"
         f"next: python -m searchspace.leaderboard {shown(spec)}"
     )
 

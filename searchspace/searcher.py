@@ -68,7 +68,7 @@ class StudySearcher(Searcher):
         self._interrupted: list[int] = []
         self._training: dict[str, int] = {}
         self._audited: list[int] | None = None
-        self._shelf = Shelf(spec.keep_gb, spec.folder / "trials", [t for t in trials if t.state.is_finished()])
+        self._shelf = Shelf(spec.keep_gb, spec.home, [t for t in trials if t.state.is_finished()])
         for running in list(self._open.values()):
             self._settle(running)
         self.lost = False

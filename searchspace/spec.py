@@ -9,13 +9,15 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from searchspace.options import Option, flag_of, say_wrong
-from searchspace.values import Duration, Formats, Names, Objectives, SecretUrl
+from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl
 from trainables.config import Frozen, TrialConfig
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
+from trainables.mirror import Home, copy_folder
 from trainables.nearest import suggest
 from trainables.scores import MetricName
 from trainables.shape import Precision
+from trainables.storage import is_url, join
 
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
@@ -32,8 +34,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class SearchSpec(Frozen):
     """What was asked for; everything that a search does follows from it, the data and the machine."""
 
-    data: Annotated[str, Option(WHAT, metavar="NAME")] = "digits"
-    """digits, fashion-mnist, cifar10, cifar100, or a folder of images or parquet."""
+    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME")] = "digits"
+    """digits, fashion-mnist, cifar10, cifar100, or a folder or URL of images or parquet."""
     on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
     models: Annotated[Names, Option(WHAT, kind=str, metavar="A,B")] = ()
@@ -110,8 +112,8 @@ class SearchSpec(Frozen):
     """Ray cluster, such as auto; empty starts one here."""
     name: Annotated[str, Option(RECORD)] = ""
     """Its folder, study and MLflow run. Default: data and time."""
-    results: Annotated[str, Option(RECORD)] = "results"
-    """Folder of all searches."""
+    results: Annotated[Place, Option(RECORD, kind=str, metavar="FOLDER")] = "results"
+    """Folder of all searches, or s3://BUCKET/PREFIX, gs:// or file://."""
     keep_gb: Annotated[float, Option(RECORD)] = Field(10.0, ge=0)
     """Most GB (10^9 bytes) of stopped trials' checkpoints; the worst go first."""
     storage: Annotated[SecretUrl, Option(RECORD, metavar="URL")] = Field("", repr=False)
@@ -119,8 +121,16 @@ class SearchSpec(Frozen):
 
     @property
     def folder(self) -> Path:
-        """Where this search leaves everything."""
+        """Where this search leaves everything; with a URL, this machine's working copy of that."""
+        if is_url(self.results):
+            return copy_folder("results", join(self.results, self.name))
         return Path(self.results).resolve() / self.name
+
+    @property
+    def home(self) -> Home:
+        """Its folder, and the URL that it is brought to, if it is."""
+        url = join(self.results, self.name) if is_url(self.results) else ""
+        return Home(folder=str(self.folder), url=url)
 
     @property
     def limits(self) -> dict[str, float]:

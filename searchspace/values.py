@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from trainables.deploy.artefact import EXPORTED, Format
 from trainables.nearest import suggest
 from trainables.redaction import redact_urls
+from trainables.storage import check_place
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
@@ -50,6 +51,8 @@ def check_formats(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
 Formats = Annotated[tuple[Format, ...], BeforeValidator(check_formats), BeforeValidator(parse_names)]
 Objectives = Annotated[Names, AfterValidator(check_objectives)]
+Place = Annotated[str, AfterValidator(check_place)]
+"""A folder, or a URL of shared storage."""
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
 """A URL whose password is in memory only: whatever is written of it has `***` there."""

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.mirror import Home, Mirror
 
 DIVERGING = {
     "optimizer": "sgd", "lr": 10.0, "momentum": 0.99, "batch_norm": False, "depth": 4, "warmup": 0.0, "batch_size": 32,
@@ -37,7 +38,9 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
     from trainables.gang import GangPool
     from trainables.shape import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6), digits, tmp_path / "gangs")
+    pool = GangPool(
+        GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6), digits, Mirror(Home(folder=str(tmp_path)))
+    )
     infos = pool.ready()
     assert [(info.device, info.threads) for info in infos] == [("cpu", 1)]
     before = {process.pid for process in train_workers()}
@@ -76,7 +79,7 @@ def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
     from trainables.gang import GangPool
     from trainables.shape import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     bad, good = pool.train(
         [assignment(tmp_path, "bad", config={"model": "no_such_backbone"}), assignment(tmp_path, "good")]
     )
@@ -95,7 +98,7 @@ def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
     from trainables.shape import GangShape
 
     elsewhere = digits.model_copy(update={"path": str(tmp_path / "none"), "origin": "/no/such/folder"})
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, tmp_path / "gangs")
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, Mirror(Home(folder=str(tmp_path))))
     (report,) = pool.train([assignment(tmp_path, "any")])
     assert report.status == "failed"
     assert "cannot start" in report.reason
@@ -110,7 +113,7 @@ def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path)
     from trainables.gang import GangPool
     from trainables.shape import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     pool.ready()
     (controller,) = controllers()
     heard: list[int] = []
@@ -134,7 +137,7 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
     from trainables.gang import GangPool
     from trainables.shape import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     while not ray.util.placement_group_table():
         time.sleep(0.01)
     assert not train_workers()

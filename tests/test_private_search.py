@@ -128,7 +128,7 @@ def test_a_defect_does_not_print_a_secret(tmp_path):
 
 
 def test_a_cache_is_made_for_its_owner_alone(tmp_path, monkeypatch):
-    from trainables.data.source import cache_folder
+    from trainables.cache import cache_folder
 
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "deep" / "cache"))
     assert cache_folder().stat().st_mode & 0o777 == 0o700

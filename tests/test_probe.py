@@ -11,6 +11,7 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.store import Store
 from trainables.group import Group
 from trainables.memory import forget_peak, peak_memory
+from trainables.mirror import Home, Mirror
 from trainables.probe import ProbeRun, probe
 from trainables.timing import read_timing, write_timing
 from trainables.train import TrialRun
@@ -99,7 +100,7 @@ def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tm
     from trainables.gang import GangPool
     from trainables.shape import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, tmp_path / "gangs")
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     impossible = TrialConfig(model="no_such_backbone")
     tasks = [assignment(tmp_path / str(n), config) for n, config in enumerate((impossible, SMALL, FROZEN))]
     unable, able, frozen = pool.train(tasks)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,9 +58,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 class Writer:
     """Writes one trial's checkpoints in the background: training goes on while the disk is busy, full, or gone."""
 
-    def __init__(self, folder: Path) -> None:
-        """Write into `folder`."""
-        self._folder = folder
+    def __init__(self, folder: Path, share: Callable[[], None]) -> None:
+        """Write into `folder`, and after each checkpoint `share` it, there too raising OSError for what fails."""
+        self._folder, self._share = folder, share
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
         self.trouble = ""
@@ -69,7 +70,11 @@ class Writer:
         if self.close(patience=0.0):
             copies = {name: tensor.detach().to("cpu", copy=True) for name, tensor in checkpoint.tensors.items()}
             kept = replace(checkpoint, tensors=copies)
-            self._writing = self._thread.submit(write_checkpoint, self._folder, kept)
+            self._writing = self._thread.submit(self._write, kept)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        write_checkpoint(self._folder, checkpoint)
+        self._share()
 
     def close(self, patience: float = PATIENCE) -> bool:
         """Wait until nothing is being written; whether that came to be within `patience`, in seconds.

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -13,9 +12,12 @@ from ray.exceptions import RayError
 from trainables.config import Assignment, EpochReport
 from trainables.data.summary import DataSummary
 from trainables.mailbox import GangInfo, Mailbox
+from trainables.mirror import Mirror, without_checkpoints
 from trainables.shape import GangShape
 from trainables.trainer import GangTrainer
 
+GANGS = "gangs"
+"""Folder in a search's that Ray Train asks for, while there are gangs."""
 CONTROLLERS = 3
 """Ray Train controllers that one slot may use up; one dies only with its process."""
 
@@ -27,16 +29,17 @@ class GangPool:
         self,
         shape: GangShape,
         data: DataSummary,
-        folder: Path,
+        mirror: Mirror,
         when_warm: Callable[[int, GangInfo], None] | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin to start the gangs, and return; `when_warm` hears, from a thread, of each slot that can train.
 
+        Assignments have folders in that of `mirror`, which `train` brings in step before and after each of them.
         `check` is called before each trial and after each epoch of `train`, and may raise to end it; its gangs save
         what they have.
         """
-        self.shape, self._data, self._folder, self._check = shape, data, folder, check
+        self.shape, self._data, self._mirror, self._check = shape, data, mirror, check
         self._when_warm = when_warm or (lambda _slot, _info: None)
         self.mailbox: Any = (
             ray.remote(Mailbox)
@@ -78,13 +81,15 @@ class GangPool:
         resources = {"CPU": shape.cpus} | ({"GPU": shape.gpus} if shape.gpus else {})
         return GangTrainer(
             train_loop_per_worker=gang_loop,
-            train_loop_config={"mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": shape},
+            train_loop_config={
+                "mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": shape, "home": self._mirror.home,
+            },
             scaling_config=ray.train.ScalingConfig(
                 num_workers=shape.workers, use_gpu=shape.gpus > 0, resources_per_worker=resources
             ),
             run_config=ray.train.RunConfig(
                 name=f"gang-{slot}",
-                storage_path=str(self._folder),
+                storage_path=str(self._mirror.folder / GANGS),
                 failure_config=ray.train.FailureConfig(max_failures=-1),
             ),
         )  # fmt: skip
@@ -97,7 +102,11 @@ class GangPool:
     def train(
         self, assignments: Sequence[Assignment], listen: Callable[[EpochReport], None] = lambda _report: None
     ) -> list[EpochReport]:
-        """Train `assignments` on whatever gangs are free, without Tune; returns the last report of each, in order."""
+        """Train `assignments` on whatever gangs are free, without Tune; returns the last report of each, in order.
+
+        Raises OSError where shared storage fails.
+        """
+        self._mirror.push()
 
         def follow(assignment: Assignment) -> EpochReport:
             self._check()
@@ -108,6 +117,8 @@ class GangPool:
                     slot = ray.get(self.mailbox.claim.remote())
                 while True:
                     report: EpochReport = ray.get(self.mailbox.next_report.remote(slot))
+                    if report.status != "running":
+                        self._mirror.pull(without_checkpoints, self._mirror.home.name(assignment.folder))
                     listen(report)
                     if report.status != "running":
                         return report

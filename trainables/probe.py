@@ -70,6 +70,7 @@ class ProbeRun(TrialRun):
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"blank-{self.place.group.rank}.npy"  # a sparse file: it takes no disk
         blank = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(len(store.labels), width))
+        file.unlink()  # the mapping stays; nobody else needs it
         self.features_mb = blank.nbytes / 1e6
         self.sampling_seconds = time.perf_counter() - started
         return settle(blank, store.labels, device, self.place.memory), self.model.network.head

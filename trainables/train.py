@@ -63,7 +63,7 @@ class TrialRun:
         self.epochs, self.total_seconds = 0, 0.0
         self.reports: list[EpochReport] = []
         self._kept = -1
-        self._writer = checkpoints.Writer(self.folder)
+        self._writer = checkpoints.Writer(self.folder, place.share)
         self._resume()
         self.saved = time.perf_counter()
         self.setup_seconds = self.saved - started

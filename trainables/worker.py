@@ -1,10 +1,12 @@
 """What each worker of a gang runs: train what the mailbox hands over, until it sends the gang home."""
 
+import os
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from trainables.data.summary import DataSummary
 from trainables.errors import OutOfMemoryError
 from trainables.group import Group, lost_peer
 from trainables.mailbox import GangInfo
+from trainables.mirror import Home
 from trainables.ownership import keep_to_owner
 from trainables.predictions import write_predictions, write_validation
 from trainables.preemption import is_preempted
@@ -29,23 +32,32 @@ from trainables.shape import GangShape
 from trainables.sheet import write_sheet
 from trainables.timing import write_timing
 from trainables.train import TrialRun
+from trainables.visit import Visit, visiting
 from trainables.weights import write_weights
 from trainables.workplace import Workplace
 
 
-def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape) -> None:
+def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape, home: Home) -> None:
     """Join the gang of `slot` and serve; what stands in the way of that ends the gang, with its reason."""
     keep_to_owner()
     try:
         torch.backends.cudnn.benchmark = True
+        _check_seen(home)
         devices.set_threads(shape.cpus)
         devices.set_precision(shape.precision)
-        post = Post(mailbox, slot, Workplace.open(_join(shape.gpus > 0), open_store(data), shape.memory_gb))
+        post = Post(mailbox, slot, Workplace.open(_join(shape.gpus > 0), open_store(data), shape.memory_gb), home)
     except Exception as error:  # trying again would meet the same error, for ever
         ray.get(mailbox.give_up.remote(slot, f"the gang cannot start: {_one_line(error)}"))
         return
     while (assignment := post.next()) is not None:
         post.serve(assignment)
+
+
+def _check_seen(home: Home) -> None:
+    """Raise `RuntimeError` where this node does not see the search's folder, and would write beside it."""
+    if not home.url and not os.path.isdir(home.folder):
+        here: Any = ray.util
+        raise RuntimeError(f"node {here.get_node_ip_address()} does not see results folder {home.folder!r}")
 
 
 def _join(gpu: bool) -> Group:
@@ -65,9 +77,9 @@ def _join(gpu: bool) -> Group:
 class Post:
     """One worker's end of the mailbox."""
 
-    def __init__(self, mailbox: Any, slot: int, place: Workplace) -> None:
+    def __init__(self, mailbox: Any, slot: int, place: Workplace, home: Home) -> None:
         """Report for duty."""
-        self.mailbox, self.slot, self.place = mailbox, slot, place
+        self.mailbox, self.slot, self.place, self.home = mailbox, slot, place, home
         self.sequence = 0
         self.answers: deque[Any] = deque()
         group = place.group
@@ -92,24 +104,36 @@ class Post:
 
     def serve(self, assignment: Assignment) -> None:
         """Train one assignment. What goes wrong in it is its outcome; a process that may be poisoned dies of it."""
+        desk = f"{self.slot} {self.place.group.rank}"
+        with ExitStack() as held:
+            try:
+                visit = held.enter_context(visiting(self.home, assignment, desk))
+            except OSError as error:
+                self._tell(failure(assignment.trial, _one_line(error)))
+                if self.place.group.world > 1:
+                    raise  # the others have begun without this worker
+                return
+            self._serve(visit)
+
+    def _serve(self, visit: Visit) -> None:
+        assignment, place = visit.assignment, replace(self.place, share=visit.share)
         try:
             if assignment.kind == "test":
-                if self.place.group.rank == 0:
-                    write_predictions(Path(assignment.folder), self.place)
-                    self._tell(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
+                self._test(assignment, place)
             elif assignment.kind == "probe":
-                self._probe(assignment)
+                self._probe(assignment, place)
             else:
-                self._train(assignment)
+                with closing(TrialRun(assignment, place)) as run:
+                    self._run(run, assignment)
         except OutOfMemoryError as error:
             self._out_of_memory(assignment, error)
         except Exception as error:  # a trial's own error, of whatever kind, must not end the gang
-            self._failed(assignment, error)
+            self._failed(assignment, error, place)
 
-    def _failed(self, assignment: Assignment, error: Exception) -> None:
+    def _failed(self, assignment: Assignment, error: Exception, place: Workplace) -> None:
         Path(assignment.folder).mkdir(parents=True, exist_ok=True)
         (Path(assignment.folder) / "error.txt").write_text(redact(traceback.format_exc()))
-        several = self.place.group.world > 1
+        several = place.group.world > 1
         if several and lost_peer(error):
             raise error  # not this trial's doing: Ray Train restarts the group, and the trial resumes
         checkpoints.remove_checkpoints(Path(assignment.folder) / "checkpoints")
@@ -117,15 +141,18 @@ class Post:
         if several or "CUDA" in str(error):
             raise error
 
-    def _probe(self, assignment: Assignment) -> None:
-        timing = probe(assignment, self.place)
-        if self.place.group.rank == 0:
-            write_timing(Path(assignment.folder), timing)
+    def _test(self, assignment: Assignment, place: Workplace) -> None:
+        if place.group.rank == 0:
+            write_predictions(Path(assignment.folder), place)
+            place.share()
             self._tell(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
 
-    def _train(self, assignment: Assignment) -> None:
-        with closing(TrialRun(assignment, self.place)) as run:
-            self._run(run, assignment)
+    def _probe(self, assignment: Assignment, place: Workplace) -> None:
+        timing = probe(assignment, place)
+        if place.group.rank == 0:
+            write_timing(Path(assignment.folder), timing)
+            place.share()
+            self._tell(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
 
     def _run(self, run: TrialRun, assignment: Assignment) -> None:
         for report in self._reports(run, assignment):
@@ -171,6 +198,7 @@ class Post:
             write_sheet(Path(assignment.folder), run)
         if self.place.group.rank == 0 and assignment.kind == "final":
             write_validation(Path(assignment.folder), run)
+        run.place.share()
 
     def _out_of_memory(self, assignment: Assignment, error: OutOfMemoryError) -> None:
         if self.place.group.world == 1 or error.micro_batch < 1:

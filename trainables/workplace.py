@@ -1,5 +1,6 @@
 """Where a worker trains: what outlives its trials."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainables.data.residence import memory_budget, settle
@@ -17,6 +18,8 @@ class Workplace:
     images: Residence
     memory: int
     """Bytes that frozen features may take beside the images."""
+    share: Callable[[], None] = lambda: None
+    """Uploads what was written for the trial, where others cannot see its folder; raises OSError."""
 
     @classmethod
     def open(cls, group: Group, store: Store, memory_gb: float = 0.0) -> "Workplace":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,11 @@ Draw = Callable[[Snapshot, int], "RenderableType"]
 """From a study and the terminal's width to what is shown."""
 
 
-def watch(folder: Path, draw: Draw) -> None:
-    """Draw the board of the search in `folder` until it is finished or Ctrl-C; raises `UserError` in a pipe."""
+def watch(folder: Path, draw: Draw, refresh: Callable[[], None]) -> None:
+    """Draw the board of the search in `folder` until it is finished or Ctrl-C; raises `UserError` in a pipe.
+
+    `refresh` brings a copy in `folder` up to date, if it is one; it may raise OSError.
+    """
     from rich.console import Group
     from rich.live import Live
     from rich.text import Text
@@ -35,6 +39,8 @@ def watch(folder: Path, draw: Draw) -> None:
     try:
         with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
             while True:
+                with suppress(OSError):  # what cannot be reached now is looked for again
+                    refresh()
                 study = reader.read()
                 steps = _steps(study)
                 changed, seen = (changed, seen) if steps == seen else (time.monotonic(), steps)

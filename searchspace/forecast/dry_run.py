@@ -1,6 +1,5 @@
 """The dry run: time a space on the gangs, keep what was found for later searches, print what one will take."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,21 +11,25 @@ from searchspace.forecast.page import print_page
 from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
+from trainables.mirror import Home, Mirror
 from trainables.shape import GangShape
+from trainables.storage import join
 
 
 @contextmanager
-def scratch_folder(spec: SearchSpec) -> Iterator[Path]:
+def scratch(spec: SearchSpec) -> Iterator[Mirror]:
     """A folder that every worker sees, gone afterwards: beside the results where a cluster shares those."""
+    beside = spec.address and not spec.home.url
     results = Path(spec.results).resolve()
-    made = [path for path in (results, *results.parents) if spec.address and not path.exists()]
-    if spec.address:
+    made = [path for path in (results, *results.parents) if beside and not path.exists()]
+    if beside:
         results.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".dry-run-", dir=results if spec.address else None))
+    folder = Path(tempfile.mkdtemp(prefix=".dry-run-", dir=results if beside else None))
+    home = Home(folder=str(folder), url=join(spec.results, folder.name) if spec.home.url else "")
     try:
-        yield folder
+        yield Mirror(home)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        home.remove(folder)
         for path in made:
             path.rmdir()
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
-from trainables.data.source import cache_folder
+from trainables.cache import cache_folder
 from trainables.machine import cpu_name
 from trainables.shape import GangShape
 

@@ -83,7 +83,7 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: 
         teller.say(f"warning: no student: its training failed ({report.reason})")
     ended = {"status": "failed", "reason": report.reason} if failed else {"status": "trained"}
     write_student(spec.folder, student.model_copy(update=ended))
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    spec.home.remove(folder / "checkpoints")
 
 
 def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics | None:

@@ -3,7 +3,6 @@
 The best of 64 noisy validation scores flatters itself; a fresh seed does not know that it won.
 """
 
-import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -68,7 +67,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     put_record(study, "winner", finalists[0].name)
     for task in tasks:
-        shutil.rmtree(Path(task.folder) / "checkpoints", ignore_errors=True)  # nobody goes on from them
+        spec.home.remove(Path(task.folder) / "checkpoints")  # nobody goes on from them
     for doubt in tell_doubts(spec.metric, finalists):
         teller.say(doubt)
     return finalists

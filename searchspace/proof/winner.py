@@ -3,7 +3,6 @@
 import csv
 import json
 import os
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +67,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
     put_record(study, RETRAINED_OF, spec.trials)
     put_record(study, RETRAINED, winner.name)
     for task in tasks:
-        shutil.rmtree(Path(task.folder) / "checkpoints", ignore_errors=True)
+        spec.home.remove(Path(task.folder) / "checkpoints")
 
 
 def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:

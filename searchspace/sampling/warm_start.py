@@ -2,12 +2,12 @@
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.proof.finals import choose_finalists
+from searchspace.reading import read
 from searchspace.recorded import config_of, is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import load_study
@@ -40,15 +40,16 @@ def earlier_trials(spec: SearchSpec, fingerprint: str) -> list[FrozenTrial]:
     """
     found: list[FrozenTrial] = []
     for folder in spec.warm_start:
-        other = load_spec(Path(folder))
-        same = load_facts(Path(folder)).get("data", {}).get("fingerprint") == fingerprint
+        here = read(folder).folder
+        other = load_spec(here)
+        same = load_facts(here).get("data", {}).get("fingerprint") == fingerprint
         if same and all(getattr(other, name) == getattr(spec, name) for name in ALIKE):
             found += [t for t in _trials(folder) if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
     return [_renumbered(trial, index - len(found)) for index, trial in enumerate(found)]
 
 
 def _trials(folder: str) -> list[FrozenTrial]:
-    path = Path(folder)
+    path = read(folder).folder
     if not (path / "search.json").is_file():
         raise UserError(f"--warm-start {folder!r}: holds no search (no search.json)")
     trials = load_study(load_spec(path), path).get_trials(deepcopy=False)

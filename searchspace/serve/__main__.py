@@ -9,6 +9,7 @@ import typer
 
 from searchspace.command import run_command
 from searchspace.options import with_options
+from searchspace.reading import read, runnable
 from searchspace.serve.access import TOKEN, Access, make_access
 from searchspace.serve.app import make_app
 from searchspace.serve.listen import ended_by_signals, listen, listen_again, speak_http
@@ -26,14 +27,14 @@ DIRECT = {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}
 @with_options(ServeOptions)
 def main(
     _given: frozenset[str],
-    model: Annotated[Path, typer.Argument(help="A search's folder, or an exported .onnx file.")],
+    model: Annotated[str, typer.Argument(help="A search's folder or URL, or an exported .onnx file.")],
     **options: Any,
 ) -> None:
     """Serve a search's winner over HTTP: images in, classes out, and a page to drop an image on.
 
     Example: python -m searchspace.serve results/digits --port 8000
     """
-    serve(model, parse_record(ServeOptions, options))
+    serve(read(model, runnable).folder, parse_record(ServeOptions, options))
 
 
 def serve(model: Path, options: ServeOptions) -> None:

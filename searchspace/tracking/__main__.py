@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from searchspace.reading import read, shipped
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.study import load_study
 from searchspace.tracking.beside import is_over
@@ -19,7 +20,7 @@ from trainables.redaction import RedactedStream, redact
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="One search, such as results/digits.")],
+    folder: Annotated[str, typer.Argument(help="One search, such as results/digits, or its URL.")],
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on until standard input closes, as the upload beside a search does.")
     ] = False,
@@ -32,11 +33,12 @@ def main(
     os.nice(19)  # whatever a search leaves over
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
-    spec = load_spec(folder)
-    uploader = _keep_up(spec, folder) if follow else Uploader(spec, folder)
-    uploader.replay(load_study(spec, folder))
+    here = read(folder, shipped).folder
+    spec = load_spec(here)
+    uploader = _keep_up(spec, here) if follow else Uploader(spec, here)
+    uploader.replay(load_study(spec, here))
     finish(uploader)
-    print(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(tracking_uri(folder))}")
+    print(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(tracking_uri(here))}")
 
 
 def _keep_up(spec: SearchSpec, folder: Path) -> Uploader:

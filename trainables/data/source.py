@@ -1,6 +1,5 @@
 """Where images come from: one record a source, and the one function that finds the source a name or path means."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.cache import cache_folder
 from trainables.data import cifar, digits, fashion, folder, parquet
+from trainables.data.fetched import fetch_source
 from trainables.data.part import RawSet
 from trainables.errors import UserError
 from trainables.licence import Licence
 from trainables.nearest import suggest
+from trainables.storage import is_url
 
 
 @dataclass(frozen=True)
@@ -52,23 +54,15 @@ def licence_of_data(origin: str) -> Licence:
     return SOURCES[origin].licence if origin in SOURCES else OWN
 
 
-def cache_folder() -> Path:
-    """Where stores and downloads are kept: `$SEARCHSPACE_CACHE`, or `~/.cache/searchspace`; made if it is missing."""
-    given = os.environ.get("SEARCHSPACE_CACHE")
-    folder = Path(given) if given else Path.home() / ".cache" / "searchspace"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)  # decoded copies of images that may lie in a private folder themselves
-    return folder
-
-
 def open_source(origin: str) -> RawSet:
-    """Open what `--data` names: a source in `SOURCES`, a folder of images, or a folder of parquet files.
+    """Open what `--data` names: a source in `SOURCES`, or a folder or URL of images or parquet files.
 
-    Raises `UserError` if it is none of these, or not a usable data set.
+    A URL's files are fetched into this machine's cache first, where they have not changed. Raises `UserError` if it is
+    none of these, or not a usable data set.
     """
     if origin in SOURCES:
         return SOURCES[origin].open(cache_folder() / "downloads")
-    path = Path(origin).expanduser()
+    path = fetch_source(origin) if is_url(origin) else Path(origin).expanduser()
     if not path.exists():
         known = ", ".join(SOURCES)
         raise UserError(

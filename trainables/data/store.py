@@ -10,10 +10,12 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from trainables.cache import cache_folder
 from trainables.data.bad import OnBadImage, read_bad, refusal
 from trainables.data.build import build, forget_record
 from trainables.data.part import RawSet
-from trainables.data.source import cache_folder, open_source
+from trainables.data.shared import fetch_store
+from trainables.data.source import open_source
 from trainables.data.split import SPLIT_SEED, make_splits
 from trainables.data.summary import DataSummary
 from trainables.teller import Silence, Teller
@@ -58,8 +60,10 @@ class Store:
 
 
 def open_store(summary: DataSummary) -> Store:
-    """Open the store that `summary` describes, preparing it first on a node that does not have it yet."""
-    if not (Path(summary.path) / "summary.json").is_file():
+    """Open the store that `summary` describes; a node that does not have it yet fetches or prepares it first."""
+    if not (Path(summary.path) / "summary.json").is_file() and summary.shared:
+        summary = fetch_store(summary)
+    elif not (Path(summary.path) / "summary.json").is_file():
         prepared = prepare(summary.origin, on_bad="skip" if summary.skipped else "fail")
         if prepared.fingerprint != summary.fingerprint:
             raise RuntimeError(f"{summary.origin} differs between nodes: {prepared.fingerprint}, {summary.fingerprint}")

@@ -14,6 +14,8 @@ class DataSummary(Frozen):
     """Folder of the uint8 store on this node."""
     origin: str
     """What `--data` said; another node prepares its own store from it."""
+    shared: str = ""
+    """URL of a copy of the store, which other nodes take theirs from instead; empty if there is none."""
     classes: tuple[str, ...] = Field(min_length=2)
     """Class names, in label order."""
     channels: int = Field(ge=1)

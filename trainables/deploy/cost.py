@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from trainables.cache import cache_folder
 from trainables.config import Frozen, TrialConfig
-from trainables.data.source import cache_folder
 from trainables.data.summary import DataSummary
 from trainables.machine import cpu_name
 from trainables.models.catalog import MODELS

@@ -1,0 +1,51 @@
+"""A search's folder, or that of all, as commands are given it: here, or a copy of what lies at a URL."""
+
+from pathlib import PurePosixPath
+
+from trainables.errors import UserError
+from trainables.mirror import Home, Mirror, Wanted, copy_folder
+from trainables.storage import check_place, is_url, open_remote, say_trouble
+
+HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
+"""Ends of names of files that only who runs or exports a model reads."""
+GANGS_OWN = ("trials", "checkpoints", "stores")
+"""Folders that no board reads."""
+
+
+def records(name: str) -> bool:
+    """What boards, reports and replays read: all but weights, models and what lies in trials' folders."""
+    return shipped(name) and not name.endswith(HEAVY)
+
+
+def shipped(name: str) -> bool:
+    """What exports read: all but what lies in trials' folders, and checkpoints."""
+    return not set(GANGS_OWN) & set(PurePosixPath(name).parts[:-1])
+
+
+def runnable(name: str) -> bool:
+    """What `predict` and `serve` read: the winner's ONNX files, and which of them is the fastest."""
+    return name.startswith("winner/") and name.endswith((".onnx", "artefacts.json"))
+
+
+def read(place: str, wanted: Wanted = records) -> Mirror:
+    """The folder that `place` is, or a copy of the URL with what is `wanted`; its `push` brings changes back there.
+
+    Raises `UserError` for a URL that cannot be read, or where there is nothing of that kind.
+    """
+    try:
+        checked = check_place(place)
+    except ValueError as error:
+        raise UserError(f"{place!r}: {error}") from error
+    if not is_url(checked):
+        return Mirror(Home(folder=checked))
+    open_remote("folder", checked)
+    mirror = Mirror(Home(folder=str(copy_folder("copies", checked)), url=checked))
+    mirror.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        mirror.pull(wanted)
+        found = mirror.prune()
+    except OSError as error:
+        raise UserError(f"folder {place!r}: {say_trouble(error)}") from error
+    if not found:
+        raise UserError(f"{place!r}: holds no search")
+    return mirror

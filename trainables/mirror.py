@@ -1,0 +1,182 @@
+"""A folder here and its twin at a URL, kept in step by what changed; where there is no URL, the folder alone."""
+
+import hashlib
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from trainables.cache import cache_folder
+from trainables.config import Frozen
+from trainables.storage import Entry, Remote, files_below, join
+
+Stamp = tuple[int, int]
+"""Size and time of change, by which a changed file is known."""
+Wanted = Callable[[str], bool]
+"""Says by its name whether a file is wanted."""
+OWN = ("gangs", "search.lock", "search.holder", "search.lease")
+"""What in a search's folder, or at its URL, is never moved: each is about one machine."""
+AT_ONCE = 16
+"""Files that are fetched at a time: most of a small one's time is waiting."""
+PARTIAL = ".partial"
+"""Ends the name of a file that is being written."""
+
+
+class Home(Frozen):
+    """Where a search lives: a folder that all its processes see, or a folder here whose twin all its nodes reach."""
+
+    folder: str
+    """The search's folder; with a URL, this machine's working copy of it."""
+    url: str = ""
+    """Its twin in shared storage; empty where the folder itself is shared."""
+
+    def name(self, path: str) -> str:
+        """Name, relative to the folder, of something in it."""
+        return Path(path).relative_to(self.folder).as_posix()
+
+    def part(self, path: str) -> str:
+        """URL of something in the folder."""
+        return join(self.url, self.name(path))
+
+    def size(self, path: Path) -> int:
+        """Bytes of the files in a folder of it, where gangs leave them; 0 while storage does not answer."""
+        if not self.url:
+            return sum(file.stat().st_size for file in path.glob("*"))
+        with suppress(OSError):
+            return sum(entry.size for entry in Remote.open(self.part(str(path))).list().values())
+        return 0
+
+    def remove(self, path: Path) -> None:
+        """Delete a folder of it, here and in shared storage, as far as that is possible."""
+        shutil.rmtree(path, ignore_errors=True)
+        if self.url:
+            with suppress(OSError):
+                remote = Remote.open(self.part(str(path)))
+                for name in remote.list():
+                    remote.delete(name)
+
+
+def everything(_name: str) -> bool:
+    """All files are wanted."""
+    return True
+
+
+def without_checkpoints(name: str) -> bool:
+    """All but the checkpoints, which only gangs read."""
+    return "checkpoints" not in PurePosixPath(name).parts
+
+
+def copy_folder(kind: str, url: str) -> Path:
+    """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own."""
+    base, _, query = url.partition("?")
+    parent, _, name = base.rpartition("/")
+    return cache_folder() / kind / hashlib.blake2b(f"{parent} {query}".encode(), digest_size=6).hexdigest() / name
+
+
+class Mirror:
+    """Brings a folder and its twin in step: `pull` and `push` move what changed since the last of either."""
+
+    def __init__(self, home: Home) -> None:
+        """Of a home; where that has no URL, nothing is ever moved."""
+        self.home, self.folder = home, Path(home.folder)
+        self._remote = Remote.open(home.url) if home.url else None
+        self._known: dict[str, Stamp] = {}
+        self._lock = threading.RLock()
+
+    def pull(self, wanted: Wanted = everything, part: str = "") -> None:
+        """Copy here what is wanted and differs, of the whole twin or a folder of it; raises OSError.
+
+        Files that are here alone stay, and so does what changed here since the last of either.
+        """
+        if self._remote is None:
+            return
+        remote = Remote.open(join(self._remote.url, part))
+
+        def bring(found: tuple[str, Entry]) -> None:
+            name, entry = found
+            whole = "/".join(filter(None, (part, name)))
+            known, file = self._known.get(whole), self.folder / whole
+            if wanted(whole) and _is_shared(whole) and (known is None or known == _stamp(file)):
+                self._known[whole] = _fetch(remote, name, file, (entry.size, entry.changed))
+
+        with self._lock, ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(bring, remote.list().items()))
+
+    def push(self) -> None:
+        """Copy to the twin what changed here, and delete there what went; raises OSError.
+
+        What tells of others comes after them, and as it is when this begins: JSON files, and a study's journal at last.
+        Only what was moved by this mirror before is ever deleted: others, such as gangs, leave files there too.
+        """
+        if self._remote is None:
+            return
+        with self._lock:
+            found = {name: _stamp(path) for name, path in files_below(self.folder) if _is_shared(name)}
+            for name in sorted(found, key=lambda name: (name.endswith(".journal"), name.endswith(".json"), name)):
+                stamp = found[name]
+                if stamp is not None and stamp != self._known.get(name):
+                    self._send(self._remote, name, stamp)
+            for name in self._known.keys() - found:
+                self._remote.delete(name)
+                del self._known[name]
+
+    def _send(self, remote: Remote, name: str, stamp: Stamp) -> None:
+        file = self.folder / name
+        try:
+            remote.send(file, name, stamp[0])
+        except FileNotFoundError:
+            if file.exists():
+                raise
+            return  # gone meanwhile
+        self._known[name] = stamp
+
+    def adopt(self) -> None:
+        """Take the folder here for the newer one: the next push makes the twin like it, but for what gangs own."""
+        if self._remote is None:
+            return
+        with self._lock:
+            theirs = {name for name in self._remote.list() if _is_shared(name)}
+            self._known = {name: (-1, -1) for name in theirs if not name.startswith("trials/")}
+            self._known = {name: stamp for name, stamp in self._known.items() if without_checkpoints(name)}
+
+    def prune(self) -> int:
+        """Delete here what was moved neither way; returns how many files are left."""
+        for name, path in files_below(self.folder):
+            if self._remote is not None and name not in self._known:
+                path.unlink()
+        return len(self._known)
+
+    def replace(self, wanted: Wanted) -> None:
+        """Take the twin for the newer one: what is here goes, and what is wanted of the twin comes."""
+        if self._remote is None:
+            return
+        for path in self.folder.iterdir():
+            if path.name not in OWN:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.pull(wanted)
+
+
+def _fetch(remote: Remote, name: str, file: Path, stamp: Stamp) -> Stamp:
+    """Copy a file here, unless it is here; its time is the twin's, so that it is known again."""
+    if _stamp(file) != stamp:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(file.name + PARTIAL)
+        remote.fetch(name, beside)
+        os.utime(beside, ns=(stamp[1], stamp[1]))
+        beside.replace(file)
+    return stamp
+
+
+def _stamp(file: Path) -> Stamp | None:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+def _is_shared(name: str) -> bool:
+    return PurePosixPath(name).parts[0] not in OWN and not name.endswith((PARTIAL, ".lock"))

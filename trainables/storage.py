@@ -1,0 +1,161 @@
+"""Storage that every node reaches by a URL: `s3://bucket/prefix` or `gs://bucket/prefix`, by pyarrow's file systems.
+
+Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, a role of the machine's
+…), never the URL's, which is recorded and printed.
+"""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from trainables.errors import UserError
+
+SCHEMES = ("s3", "gs")
+PIECE = 1 << 23
+"""Bytes that are moved at a time."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file at a URL."""
+
+    size: int
+    """Bytes."""
+    changed: int
+    """When it was written, in nanoseconds since 1970 by the storage's clock."""
+
+
+def is_url(place: str) -> bool:
+    """Whether `place` is a URL of storage rather than a folder here."""
+    return place.split("://", 1)[0] in SCHEMES and "://" in place
+
+
+def check_place(place: str) -> str:
+    """A folder or URL as it is kept: `file:///x` is the folder /x; raises ValueError for a URL that is of no use."""
+    scheme, mark, rest = place.partition("://")
+    if not mark:
+        return place
+    if scheme == "file" and rest.startswith("/"):
+        return rest
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in (*SCHEMES, "file"))
+        raise ValueError(f"{scheme}:// is not one of {known}; or give a folder")
+    parts = urlsplit(place)
+    if not parts.netloc:
+        raise ValueError(f"names no bucket; expected {scheme}://BUCKET/PREFIX")
+    if "@" in parts.netloc:
+        raise ValueError("holds credentials, which would be recorded; leave them to the environment")
+    return place.rstrip("/")
+
+
+def join(place: str, *names: str) -> str:
+    """URL of something below another; its query, such as `?endpoint_override=`, stays behind."""
+    base, mark, query = place.partition("?")
+    return "/".join([base.rstrip("/"), *filter(None, names)]) + mark + query
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The files below one URL, by their names relative to it; whatever fails there raises OSError."""
+
+    url: str
+    """Of their common beginning."""
+    system: Any
+    """pyarrow's file system."""
+    root: str
+    """Bucket and prefix, as that file system has them."""
+
+    @classmethod
+    def open(cls, url: str) -> "Remote":
+        """Find the file system of `url`; talks to nobody yet. Raises OSError for a URL that pyarrow refuses."""
+        import pyarrow as pa
+        from pyarrow import fs
+
+        try:
+            system, root = fs.FileSystem.from_uri(url)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise OSError(str(error)) from error
+        return cls(url, system, root.rstrip("/"))
+
+    def list(self) -> dict[str, Entry]:
+        """Every file, but those whose names would lead out of a folder that they are copied to."""
+        from pyarrow import fs
+
+        found = self.system.get_file_info(fs.FileSelector(self.root, recursive=True, allow_not_found=True))
+        files = {info.path[len(self.root) + 1 :]: info for info in found if info.type == fs.FileType.File}
+        return {name: Entry(info.size, info.mtime_ns) for name, info in files.items() if _is_below(name)}
+
+    def read(self, name: str) -> bytes | None:
+        """Content of a small file; None where there is none."""
+        try:
+            with self.system.open_input_stream(self._path(name)) as stream:
+                content: bytes = stream.read()
+        except FileNotFoundError:
+            return None
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file, whole or not at all."""
+        with self.system.open_output_stream(self._path(name)) as stream:
+            stream.write(content)
+
+    def fetch(self, name: str, file: Path) -> None:
+        """Copy a file to `file`."""
+        with self.system.open_input_stream(self._path(name)) as source, file.open("wb") as target:
+            shutil.copyfileobj(source, target, PIECE)
+
+    def send(self, file: Path, name: str, size: int) -> None:
+        """Copy the first `size` bytes of `file` here; who lists or reads sees the old or the new one, whole."""
+        with file.open("rb") as source, self.system.open_output_stream(self._path(name)) as target:
+            while size > 0 and (piece := source.read(min(size, PIECE))):
+                target.write(piece)
+                size -= len(piece)
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        try:
+            self.system.delete_file(self._path(name))
+        except FileNotFoundError:
+            return
+
+    def check(self) -> None:
+        """Raise OSError where its bucket is missing, or cannot be looked into."""
+        from pyarrow import fs
+
+        bucket = self.root.split("/", 1)[0]
+        if self.system.get_file_info([bucket])[0].type == fs.FileType.NotFound:
+            raise FileNotFoundError(f"there is no bucket {bucket!r}")
+        self.system.get_file_info(fs.FileSelector(self.root, allow_not_found=True))
+
+    def _path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+
+def open_remote(option: str, url: str) -> Remote:
+    """The storage that an option names; raises `UserError` where it cannot be reached."""
+    try:
+        remote = Remote.open(url)
+        remote.check()
+    except OSError as error:
+        raise UserError(f"{option} {url!r}: {say_trouble(error)}") from error
+    return remote
+
+
+def say_trouble(error: OSError) -> str:
+    """What a storage said, on one line."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line.partition("; Details")[0].partition(" (Request ID")[0]
+
+
+def _is_below(name: str) -> bool:
+    return bool(name) and not name.startswith("/") and ".." not in PurePosixPath(name).parts
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Name and path of every file below a folder, in order; nothing that a link leads to."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            yield path.relative_to(folder).as_posix(), path

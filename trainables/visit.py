@@ -1,0 +1,57 @@
+"""What a worker does about a trial's folder where nodes share none: a scratch folder, in step with the search's URL."""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from trainables.cache import cache_folder
+from trainables.config import Assignment
+from trainables.mirror import Home, Mirror, without_checkpoints
+
+
+class Visit:
+    """One assignment at one worker: `assignment` has folders that lie here, `share` brings its twin up to date."""
+
+    def __init__(self, assignment: Assignment, mirror: Mirror | None = None) -> None:
+        """Of an assignment with its own folders, or with those of a `mirror`."""
+        self.assignment, self._mirror = assignment, mirror
+
+    def share(self) -> None:
+        """Upload what this worker has written, if anybody else has to read it from there; raises OSError."""
+        if self._mirror is not None:
+            self._mirror.push()
+
+
+@contextmanager
+def visiting(home: Home, assignment: Assignment, desk: str) -> Iterator[Visit]:
+    """Have the trial's folder here, and its teacher's, while the block runs; `desk` names this worker on its node.
+
+    Where the search's folder is shared, the assignment is as it was given. Raises OSError where storage fails at first.
+    """
+    if not home.url:
+        yield Visit(assignment)
+        return
+    scratch = cache_folder() / "scratch" / hashlib.blake2b(f"{home.url} {desk}".encode(), digest_size=6).hexdigest()
+    shutil.rmtree(scratch, ignore_errors=True)  # of a worker that was killed
+    try:
+        trial = _copy(home, assignment.folder, scratch / "trial")
+        trial.pull()
+        here = {"folder": str(trial.folder)}
+        if assignment.teacher:
+            teacher = _copy(home, assignment.teacher, scratch / "teacher")
+            teacher.pull(without_checkpoints)
+            here["teacher"] = str(teacher.folder)
+        try:
+            yield Visit(assignment.model_copy(update=here), trial)
+        finally:
+            with suppress(OSError):  # what was told has been uploaded; this is its error's text, or what it deleted
+                trial.push()
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _copy(home: Home, folder: str, here: Path) -> Mirror:
+    here.mkdir(parents=True)
+    return Mirror(Home(folder=str(here), url=home.part(folder)))
