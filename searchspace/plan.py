@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 PATIENCE = 20.0
-"""Seconds that the end of a search waits for each gang."""
+"""Seconds that the end of a search waits for its gangs."""
 SAVING = 60.0
 """Seconds that an interrupted one waits, for an epoch that has begun; without it, an older checkpoint counts."""
 
