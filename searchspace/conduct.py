@@ -62,10 +62,10 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
         # From here on no signal may raise wherever it happens to come: it could leave any library's lock held for ever.
         with (
             Interruption(clock.say, partial(how_to_resume, spec)) as interruption,
-            connected(spec.address) as resources,
+            connected(spec.address) as room,
         ):
             interruption.listen_again()
-            plan = ready.plan(resources)
+            plan = ready.plan(room)
             mirror = mirror or held.enter_context(working_on(spec, clock.say))
             under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
             return _carry_through(under_way, resumed)

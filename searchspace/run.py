@@ -75,10 +75,10 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     preflight.check_name(spec)
     with (
         closing(clock), prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
-        connected(spec.address) as resources, scratch(spec) as mirror,
+        connected(spec.address) as room, scratch(spec) as mirror,
     ):  # fmt: skip
         interruption.listen_again()
-        plan = ready.plan(resources)
+        plan = ready.plan(room)
         starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
         probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
         with gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
@@ -101,9 +101,9 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
         check_same_data(spec, data)
         mirror.pull(part=f"trials/trial-{errand.revive}")
         reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
-        with Interruption(clock.say, _again) as interruption, connected(spec.address) as resources:
+        with Interruption(clock.say, _again) as interruption, connected(spec.address) as room:
             interruption.listen_again()
-            plan = make_plan(spec, data, resources, clock.say, {})
+            plan = make_plan(spec, data, room, clock.say, {})
             with gangs(plan, mirror, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
                 revived = reviving.revive(spec, errand.revive, pool, clock)
     print(reviving.describe(load_study(spec, spec.folder), revived))
