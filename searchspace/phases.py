@@ -58,7 +58,7 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "For
         clock.conclude()
         clock.say(account.in_words())
         _say_audit(study, clock)
-        extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.ready()]})
+        extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.known()]})
         winner = run_finals(spec, study, pool, clock)[0]
         retrain_winner(spec, study, winner, pool, clock)
         if spec.distil:

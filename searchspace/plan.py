@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from searchspace.spec import SamplerName
     from searchspace.stopping.rule import Rule
     from trainables.data.summary import DataSummary
+    from trainables.desk import GangInfo
     from trainables.gang import GangPool
-    from trainables.mailbox import GangInfo
     from trainables.shape import GangShape
 
 Say = Callable[[str], None]

@@ -30,17 +30,17 @@ class RungScheduler(FIFOScheduler):
         return TrialScheduler.CONTINUE if goes_on and not self._is_stopping() else TrialScheduler.STOP
 
 
-class TimeBudget(Stopper):
-    """Ends a search after so many seconds, by a clock that nobody sets; Tune's own would follow the wall clock."""
+class SearchEnd(Stopper):
+    """Ends a search whose time is over, by a clock that nobody sets, which Tune's own is not; or that has to end."""
 
-    def __init__(self, seconds: float) -> None:
-        """Begin to count now."""
-        self._end = time.monotonic() + seconds
+    def __init__(self, seconds: float, is_over: Callable[[], bool]) -> None:
+        """Begin to count `seconds` now; `is_over` says whether the search is to end, and nobody trains any more."""
+        self._end, self._is_over = time.monotonic() + seconds, is_over
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002  # Tune's signature
         """No trial ends by itself."""
         return False
 
     def stop_all(self) -> bool:
-        """Whether the time is over."""
-        return time.monotonic() > self._end
+        """Whether all trials are to end, those that wait for a gang too."""
+        return time.monotonic() > self._end or self._is_over()

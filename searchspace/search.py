@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 from searchspace.interruption import LostError
 from searchspace.spec import SearchSpec
+from trainables.shape import HEAD
 
 if TYPE_CHECKING:
     from searchspace.searcher import StudySearcher
     from searchspace.stopping.rule import Rule
     from trainables.gang import GangPool
-
-HEAD = {"node:__internal_head__": 0.001}
-"""Trial actors take no core, and stay on the head node: they only wait."""
 
 
 def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: "GangPool") -> None:
@@ -31,12 +29,13 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     from ray import tune
 
-    from searchspace.scheduler import RungScheduler, TimeBudget
+    from searchspace.scheduler import RungScheduler, SearchEnd
     from searchspace.trial import Trial
 
     trainable = tune.with_resources(
         tune.with_parameters(Trial, mailbox=pool.mailbox), tune.PlacementGroupFactory([{"CPU": 0, **HEAD}])
     )
+    end = SearchEnd(spec.time_budget or float("inf"), lambda: searcher.is_stopping() and not pool.is_training())
     with tempfile.TemporaryDirectory(prefix="searchspace-tune-") as scratch:
         tune.Tuner(
             trainable,
@@ -46,9 +45,7 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
                 scheduler=RungScheduler(rule, searcher.is_stopping),
                 reuse_actors=True,
             ),
-            run_config=tune.RunConfig(
-                name=spec.name, storage_path=scratch, verbose=0, stop=TimeBudget(spec.time_budget or float("inf"))
-            ),
+            run_config=tune.RunConfig(name=spec.name, storage_path=scratch, verbose=0, stop=end),
         ).fit()
     if searcher.lost:
         raise LostError("the mailbox between the search and its gangs")

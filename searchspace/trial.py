@@ -22,10 +22,7 @@ class Trial(tune.Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin the next trial; the gang stays warm."""
         assignment = Assignment.model_validate_json(new_config["assignment"])
-        while not ray.get(self.mailbox.assign.remote(self.slot, assignment)):
-            # This slot's gang is gone for good; another's will be free sooner or later.
-            ray.get(self.mailbox.release.remote(self.slot))
-            self.slot = ray.get(self.mailbox.claim.remote(0, ray.get_runtime_context().current_actor))
+        ray.get(self.mailbox.assign.remote(self.slot, assignment))
         return True
 
     def step(self) -> dict[str, Any]:

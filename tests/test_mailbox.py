@@ -1,11 +1,13 @@
 """The mailbox: order, going on, stopping, and worker groups that die."""
 
 import asyncio
+import random
 
 import pytest
 
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.mailbox import MAX_DEATHS, GangInfo, Mailbox
+from trainables.desk import MAX_DEATHS, GangInfo
+from trainables.mailbox import Mailbox
 
 INFO = GangInfo(device="cpu", precision="fp32", threads=1)
 
@@ -170,20 +172,26 @@ def test_a_gang_that_is_gone_for_good_fails_its_trial_with_the_reason():
     run(scenario)
 
 
-def test_a_broken_slot_takes_no_trial_while_another_is_whole():
+async def up(box: Mailbox, *slots: int) -> None:
+    for slot in slots:
+        await box.enlist(slot, INFO)
+
+
+def test_a_trial_of_a_broken_gang_goes_to_a_whole_one_and_fails_only_when_all_are_broken():
     async def scenario():
         box = Mailbox(2)
         await box.give_up(0, "no such disk")
-        slot = await box.claim()
-        assert slot == 1
-        assert await box.assign(0, assignment("a")) is False
-        assert await box.assign(1, assignment("a")) is True
-        waiting = asyncio.ensure_future(box.claim())
-        assert await blocked(waiting), "the whole one is taken"
+        await up(box, 1)
+        await box.assign(0, assignment("a"))
+        sequence, taken = await box.take(1, 0)
+        assert taken.trial == "a"
+        await box.assign(1, assignment("b"))
+        await box.report(1, sequence, report("a", 9, "complete"))
+        assert (await box.next_report(0)).status == "complete"
+        waiting = asyncio.ensure_future(box.next_report(1))
+        assert await blocked(waiting), "the whole gang is at the other desk, whose owner may have something newer"
         await box.give_up(1, "no such disk")
-        assert await waiting == 0, "all are broken: the next trial shall hear it at once"
-        assert await box.assign(0, assignment("b")) is True
-        assert (await box.next_report(0)).reason == "no such disk"
+        assert (await waiting).reason == "no such disk"
 
     run(scenario)
 
@@ -216,5 +224,168 @@ def test_a_gang_whose_owner_died_while_it_waited_goes_home_all_the_same():
         await box.close()
         assert await waiting is False
         assert await box.take(slot, sequence) is None
+
+    run(scenario)
+
+
+def test_trials_go_to_the_gangs_that_are_up_whatever_desk_they_lie_on():
+    async def scenario():
+        box = Mailbox(3)
+        for slot in range(3):
+            await box.assign(slot, assignment("abc"[slot]))
+        await up(box, 2)
+        sequence, taken = await box.take(2, 0)
+        assert taken.trial == "c", "its own"
+        await box.report(2, sequence, report("c", 9, "complete"))
+        assert (await box.next_report(2)).status == "complete"
+        for trial in "ab":
+            await box.assign(2, assignment("d" + trial))  # its owner has more; others wait longer
+            sequence, taken = await box.take(2, sequence)
+            assert taken.trial == trial
+            await box.report(2, sequence, report(trial, 9, "complete"))
+            slot = "ab".index(trial)
+            assert (await box.next_report(slot)).trial == trial
+            await box.release(slot)
+
+    run(scenario)
+
+
+def test_a_trial_whose_gang_lost_its_workers_goes_on_at_another_and_its_owner_sees_each_epoch_once():
+    async def scenario():
+        box = Mailbox(2)
+        await up(box, 0, 1)
+        slot = await box.claim(0)
+        await box.assign(slot, assignment("a"))
+        old, _ = await box.take(0, 0)
+        await box.report(0, old, report("a", 1))
+        assert (await box.next_report(slot)).epoch == 1
+        await box.lost(0)
+        new, taken = await box.take(1, 0)
+        assert (taken.trial, taken.attempt) == ("a", 1)
+        assert await box.report(0, old, report("a", 2)) is False, "what the dead one still had to say is void"
+        await box.report(1, new, report("a", 1))
+        await box.report(1, new, report("a", 2))
+        assert (await box.next_report(slot)).epoch == 2
+        await up(box, 0)
+        assert await blocked(asyncio.ensure_future(box.take(0, old))), "the first gang is back, and has nothing to do"
+
+    run(scenario)
+
+
+def test_the_end_of_workers_that_was_announced_is_no_death_of_their_trial():
+    async def scenario():
+        box = Mailbox(2)
+        await up(box, 0, 1)
+        await box.assign(0, assignment("a"))
+        await box.take(0, 0)
+        await box.excuse(0)
+        await box.lost(0)
+        assert (await box.take(1, 0))[1].attempt == 0
+
+    run(scenario)
+
+
+def test_a_gang_without_work_goes_home_but_the_last_and_is_called_again():
+    async def scenario():
+        box = Mailbox(3, rest=0.2)
+        await up(box, 0, 1, 2)
+        taking = [asyncio.ensure_future(box.take(slot, 0)) for slot in range(3)]
+        done, waiting = await asyncio.wait(taking, timeout=1.0)
+        assert [task.result() for task in done] == [None, None]
+        assert len(waiting) == 1
+        home = [slot for slot, task in enumerate(taking) if task.done()]
+        calls = [asyncio.ensure_future(box.called(slot)) for slot in home]
+        assert await blocked(calls[0])
+        for slot in range(2):
+            await box.assign(slot, assignment("ab"[slot]))
+        assert await next(iter(waiting)) is not None, "one trial goes to whoever is there"
+        done, _ = await asyncio.wait(calls, timeout=0.1)
+        assert [call.result() for call in done] == [True], "and one gang is called for the other"
+
+    run(scenario)
+
+
+def test_a_gang_that_waits_for_room_is_dropped_when_it_is_not_needed_and_only_then():
+    async def scenario():
+        box = Mailbox(2, rest=0.2)
+        await box.assign(1, assignment("b"))
+        await up(box, 0)  # which takes the trial over: nothing is left for the other
+        assert (await box.take(0, 0))[1].trial == "b"
+        dropped = [asyncio.ensure_future(box.dropped(slot)) for slot in range(2)]
+        assert await asyncio.wait_for(dropped[1], 1.0) is True
+        assert await blocked(dropped[0])
+        await box.close()
+        assert await dropped[0] is False, "it has workers, who will be told"
+
+    run(scenario)
+
+
+def test_it_is_known_whether_anybody_trains():
+    async def scenario():
+        box = Mailbox(2)
+        await box.assign(0, assignment("a"))
+        assert not await box.is_training()
+        await up(box, 1)
+        assert await box.is_training()
+        await box.lost(1)
+        assert not await box.is_training()
+
+    run(scenario)
+
+
+async def train(box: Mailbox, slot: int, found: tuple[int, Assignment], rng: random.Random) -> bool:
+    """Train what a gang took; whether the gang lives on."""
+    sequence, taken = found
+    for epoch in range(1, taken.max_epochs + 1):
+        await asyncio.sleep(0)
+        status = "complete" if epoch == taken.max_epochs else "running"
+        if not await box.report(slot, sequence, report(taken.trial, epoch, status), wait=epoch in taken.rungs):
+            return True
+        if rng.random() < 0.05:
+            await box.excuse(slot)
+            return False
+    return True
+
+
+async def keep_up(box: Mailbox, slot: int, rng: random.Random) -> None:
+    """A gang whose nodes come and go; any but the first may be gone for good."""
+    while await box.called(slot):
+        await asyncio.sleep(rng.uniform(0, 0.004))
+        await box.enlist(slot, INFO)
+        found: tuple[int, Assignment] | None = (0, assignment(""))
+        while (found := await box.take(slot, found[0])) and await train(box, slot, found, rng):
+            pass
+        await box.lost(slot)
+        if slot and rng.random() < 0.1:
+            await box.give_up(slot, "its node is gone")
+
+
+async def own(box: Mailbox, trials: list[str], told: dict[str, list[EpochReport]], rng: random.Random) -> None:
+    """Hand over trials, and stop some of them."""
+    slot = await box.claim(rng.randrange(4))
+    while trials:
+        trial = trials.pop()
+        await box.assign(slot, assignment(trial, rungs=(3,)))
+        told[trial] = []
+        while not told[trial] or (told[trial][-1].status == "running" and rng.random() > 0.05):
+            told[trial].append(await box.next_report(slot))
+            assert told[trial][-1].trial == trial
+    await box.release(slot)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_becomes_of_gangs_every_trial_goes_on_and_is_told_every_epoch_once(seed):
+    async def scenario():
+        rng = random.Random(seed)
+        box, told = Mailbox(4, rest=0.001), {}
+        gangs = [asyncio.ensure_future(keep_up(box, slot, rng)) for slot in range(4)]
+        trials = [f"t{number}" for number in range(24)]
+        await asyncio.gather(*(own(box, trials, told, rng) for _ in range(4)))
+        await box.close()
+        await asyncio.wait(gangs)
+        assert len(told) == 24
+        for curve in told.values():
+            assert [one.epoch for one in curve] == list(range(1, len(curve) + 1))
+            assert {one.status for one in curve} <= {"running", "complete"}
 
     run(scenario)

@@ -16,7 +16,7 @@ from searchspace.progress.screen import Screen, open_clock
 from searchspace.progress.view import Scene, Work, draw, in_clock, sparkline
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, failure
-from trainables.mailbox import GangInfo
+from trainables.desk import GangInfo
 
 INFO = GangInfo(device="cpu", precision="bf16", threads=1)
 

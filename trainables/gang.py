@@ -12,12 +12,17 @@ from ray.exceptions import RayError
 
 from trainables.config import Assignment, EpochReport
 from trainables.data.summary import DataSummary
-from trainables.mailbox import GangInfo, Mailbox
-from trainables.shape import GangShape
-from trainables.trainer import GangTrainer
+from trainables.desk import GangInfo
+from trainables.mailbox import Mailbox
+from trainables.shape import HEAD, GangShape
+from trainables.trainer import Dropped, GangTrainer, Share
 
 CONTROLLERS = 3
 """Ray Train controllers that one slot may use up; one dies only with its process."""
+REST = 60.0
+"""Seconds without work after which a gang goes home, on nodes that others want or that cost money; one always stays."""
+LOOK = 5.0
+"""Seconds after which whoever waits for a report looks whether anything is trained at all."""
 
 
 class GangPool:
@@ -38,17 +43,19 @@ class GangPool:
         """
         self.shape, self._data, self._folder, self._check = shape, data, folder, check
         self._when_warm = when_warm or (lambda _slot, _info: None)
+        calls = 1000 + 2 * shape.slots * (shape.workers + 4)  # each worker and each owner waits in one
         self.mailbox: Any = (
             ray.remote(Mailbox)
-            .options(num_cpus=0, max_concurrency=1000, resources={"node:__internal_head__": 0.001})
-            .remote(shape.slots)
+            .options(num_cpus=0, max_concurrency=calls, resources=HEAD)
+            .remote(shape.slots, REST if shape.elastic else float("inf"))
         )
         self._fits = [
             threading.Thread(target=self._keep_up, args=(slot,), name=f"gang-{slot}", daemon=True)
             for slot in range(shape.slots)
         ]
         # A starting gang keeps two cores busy: more at a time would only make the first one late.
-        at_once = max(1, round(shape.slots * shape.workers * shape.cpus) // 2)
+        # Where nodes bring their own cores, and may have to come first, nobody waits for anybody.
+        at_once = shape.slots if shape.elastic else max(1, round(shape.slots * shape.workers * shape.cpus) // 2)
         self._starters = ThreadPoolExecutor(max_workers=at_once)
         self._starts = [self._starters.submit(self._start, slot) for slot in range(shape.slots)]
 
@@ -59,28 +66,43 @@ class GangPool:
             self._when_warm(slot, info)
 
     def _keep_up(self, slot: int) -> None:
-        """Keep one gang up until the mailbox sends it home: Ray Train restarts its workers, this its controller."""
-        reason = "the gang has gone home"
-        for _ in range(CONTROLLERS):
-            trainer = self._trainer(slot)
-            try:
-                trainer.fit()
-                break
-            except Exception as error:  # whatever ended the controller
-                reason = f"the gang could not be kept up: {str(error).strip().splitlines()[0]}"
+        """Keep one gang up while the mailbox calls for it: Ray Train restarts its workers, this its controller."""
+        reason, deaths = "the gang has gone home", 0
+        try:
+            while deaths < CONTROLLERS and ray.get(self.mailbox.called.remote(slot)):
+                error = self._run(slot)
                 if not ray.is_initialized():
                     return
+                ray.get(self.mailbox.lost.remote(slot))
+                if error is not None:
+                    reason, deaths = f"the gang could not be kept up: {_first_line(error)}", deaths + 1
+            ray.get(self.mailbox.give_up.remote(slot, reason))
+        except RayError:
+            return  # the mailbox is gone, or Ray is: whoever waits for it will know
+
+    def _run(self, slot: int) -> Exception | None:
+        """Run one gang until it goes home; what ended its controller, if anything did."""
+        trainer = self._trainer(slot)
+        try:
+            trainer.fit()
+        except Dropped:
+            trainer.give_back()
+        except Exception as error:  # whatever ended the controller
+            if ray.is_initialized():
                 trainer.give_back()
-        self.mailbox.give_up.remote(slot, reason)
+            return error
+        return None
 
     def _trainer(self, slot: int) -> GangTrainer:
         shape = self.shape
-        resources = {"CPU": shape.cpus} | ({"GPU": shape.gpus} if shape.gpus else {})
         return GangTrainer(
+            self.mailbox,
+            slot,
             train_loop_per_worker=gang_loop,
             train_loop_config={"mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": shape},
-            scaling_config=ray.train.ScalingConfig(
-                num_workers=shape.workers, use_gpu=shape.gpus > 0, resources_per_worker=resources
+            scaling_config=Share(
+                num_workers=shape.workers, use_gpu=shape.gpus > 0, resources_per_worker=shape.resources,
+                nodes=shape.nodes,
             ),
             run_config=ray.train.RunConfig(
                 name=f"gang-{slot}",
@@ -94,6 +116,14 @@ class GangPool:
         infos = ray.get([self.mailbox.warm.remote(slot) for slot in range(self.shape.slots)])
         return [info for info in infos if info is not None]
 
+    def known(self) -> list[GangInfo]:
+        """What the gangs that were ever up are; others may still wait for room."""
+        return list(ray.get(self.mailbox.known.remote()))
+
+    def is_training(self) -> bool:
+        """Whether any trial is with workers; if not, all that are there wait for room."""
+        return bool(ray.get(self.mailbox.is_training.remote()))
+
     def train(
         self, assignments: Sequence[Assignment], listen: Callable[[EpochReport], None] = lambda _report: None
     ) -> list[EpochReport]:
@@ -103,11 +133,9 @@ class GangPool:
             self._check()
             slot = ray.get(self.mailbox.claim.remote())
             try:
-                while not ray.get(self.mailbox.assign.remote(slot, assignment)):
-                    ray.get(self.mailbox.release.remote(slot))  # gone for good since; another gang will be free
-                    slot = ray.get(self.mailbox.claim.remote())
+                ray.get(self.mailbox.assign.remote(slot, assignment))
                 while True:
-                    report: EpochReport = ray.get(self.mailbox.next_report.remote(slot))
+                    report = self._next_report(slot)
                     listen(report)
                     if report.status != "running":
                         return report
@@ -117,6 +145,14 @@ class GangPool:
 
         with ThreadPoolExecutor(max_workers=self.shape.slots) as threads:
             return list(threads.map(follow, assignments))
+
+    def _next_report(self, slot: int) -> EpochReport:
+        asked = self.mailbox.next_report.remote(slot)
+        while not ray.wait([asked], timeout=LOOK)[0]:
+            if not self.is_training():
+                self._check()  # nobody will finish an epoch before nodes come
+        report: EpochReport = ray.get(asked)
+        return report
 
     def is_reachable(self) -> bool:
         """Whether the mailbox answers."""
@@ -135,6 +171,10 @@ class GangPool:
         for thread in self._fits:
             if thread.ident is not None:
                 thread.join(timeout=patience)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def gang_loop(args: dict[str, Any]) -> None:

@@ -1,143 +1,143 @@
 """The mailbox: one async actor between those who decide (trial actors, finals) and the gangs that train."""
 
 import asyncio
-from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from ray.exceptions import RayActorError
 
-from trainables.config import Assignment, EpochReport, Frozen, failure
-
-MAX_DEATHS = 2
-"""Worker groups that one epoch of an assignment may outlive; the next one to die takes the trial with it."""
+from trainables.config import Assignment, EpochReport, failure
+from trainables.desk import Desk, Gang, GangInfo, match
 
 OWNER_CHECK = 2.0
 """Seconds that whoever waits for a slot waits, before it is asked whether their owners are alive."""
 
 
-class GangInfo(Frozen):
-    """What a gang's rank 0 says of itself when it is ready."""
-
-    device: str
-    """`cpu`, or the GPU's name."""
-    precision: str
-    """`bf16` or `fp32`."""
-    threads: int
-    """Threads of each worker."""
-
-
-@dataclass
-class Desk:
-    """What lies between one slot's owner and its gang."""
-
-    free: bool = True
-    info: GangInfo | None = None
-    assignment: Assignment | None = None
-    sequence: int = 0
-    """Counts assignments; a worker's word on an older one is void."""
-    generation: int = 0
-    """Counts worker groups of this slot's gang."""
-    taken: int = 0
-    """Newest sequence that the present worker group's rank 0 took up."""
-    granted: int = 0
-    """Epochs of the present assignment whose reports its owner has seen and followed by asking for more."""
-    delivered: int = 0
-    """Epoch of the report last handed to the owner."""
-    reported: int = -1
-    """Epoch of the newest report; older ones, from a resumed trial, are not told twice."""
-    reports: deque[EpochReport] = field(default_factory=deque)
-    broken: str = ""
-    """Why this slot's gang is gone for good."""
-    excused: bool = False
-    """Whether the present worker group's end is known to come, from outside."""
-    owner: Any = None
-    """The trial actor that holds the slot, if one does."""
-
-
 class Mailbox:
-    """Desks by slot. Every wait is on one condition, so any change wakes whoever may care."""
+    """Desks and gangs by slot. Every wait is on one condition, so any change wakes whoever may care.
 
-    def __init__(self, slots: int) -> None:
-        """Set up one desk a slot."""
-        self._desks = {slot: Desk() for slot in range(slots)}
+    A trial that lies at a desk whose gang is not there, because it waits for a node or lost one, goes to the next gang
+    that has nothing to do; the owner of the desk does not notice.
+    """
+
+    def __init__(self, slots: int, rest: float = float("inf")) -> None:
+        """Set up one desk and gang a slot; a gang without work for `rest` seconds goes home, but the last one."""
+        self._desks = [Desk() for _ in range(slots)]
+        self._gangs = [desk.gang for desk in self._desks]
+        self._rest = rest
+        self._sequence = 0
         self._changed = asyncio.Condition()
         self._closed = False
 
-    # What owners of a slot call.
+    # What owners of a desk call.
 
     async def claim(self, preferred: int = 0, owner: Any = None) -> int:
-        """Wait for a free slot and take it, the preferred one if it is free; a broken one only when all are.
+        """Wait for a free desk and take it, the preferred one if it is free.
 
-        A slot whose `owner`, an actor, has died is free again.
+        A desk whose `owner`, an actor, has died is free again.
         """
-
-        def usable() -> list[int]:
-            whole = {slot: desk for slot, desk in self._desks.items() if not desk.broken} or self._desks
-            return [slot for slot, desk in whole.items() if desk.free]
-
         async with self._changed:
-            while not usable():
+            while not (free := [slot for slot, desk in enumerate(self._desks) if desk.free]):
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._changed.wait(), OWNER_CHECK)
                     continue
                 await self._free_the_dead()
-            slot = preferred if preferred in usable() else usable()[0]
+            slot = preferred if preferred in free else free[0]
             self._desks[slot].free, self._desks[slot].owner = False, owner
             return slot
 
     async def _free_the_dead(self) -> None:
-        for desk in self._desks.values():
+        for desk in self._desks:
             if desk.owner is None:
                 continue
             try:
                 await asyncio.wait_for(asyncio.wrap_future(desk.owner.__ray_ready__.remote().future()), 0.1)
             except RayActorError:
-                self._put(desk, None)
-                desk.free, desk.owner = True, None
+                self._vacate(desk)
             except TimeoutError:
                 pass  # alive, and busy
+        self._changed.notify_all()
+
+    def _vacate(self, desk: Desk) -> None:
+        self._put(desk, None)
+        desk.free, desk.owner = True, None
+        self._match()
 
     async def release(self, slot: int) -> None:
-        """Give a slot back; whatever its gang is training is stopped."""
+        """Give a desk back; whatever its gang is training is stopped."""
         async with self._changed:
-            self._put(self._desks[slot], None)
-            self._desks[slot].free, self._desks[slot].owner = True, None
+            self._vacate(self._desks[slot])
             self._changed.notify_all()
 
-    async def assign(self, slot: int, assignment: Assignment) -> bool:
-        """Hand the gang of `slot` a trial, stopping what it was training; False where another slot's gang is needed."""
+    async def assign(self, slot: int, assignment: Assignment) -> None:
+        """Lay a trial on the desk, stopping what was trained there; where one waits longer, its gang goes there."""
         async with self._changed:
-            if self._desks[slot].broken and not all(desk.broken for desk in self._desks.values()):
-                return False
-            self._put(self._desks[slot], assignment)
+            for given in (None, assignment):
+                self._put(self._desks[slot], given)
+                self._match()
             self._changed.notify_all()
-            return True
 
     async def next_report(self, slot: int) -> EpochReport:
-        """Next report of the slot's trial; asking for it is the word to go on after the report before."""
+        """Next report of the desk's trial; asking for it is the word to go on after the report before."""
         desk = self._desks[slot]
         async with self._changed:
             desk.granted = desk.delivered
             self._changed.notify_all()
-            await self._changed.wait_for(lambda: desk.reports or desk.broken)
+            await self._changed.wait_for(lambda: desk.reports or all(gang.broken for gang in self._gangs))
             if not desk.reports:
-                return failure(desk.assignment.trial if desk.assignment else "", desk.broken)
+                return failure(desk.assignment.trial if desk.assignment else "", desk.gang.broken)
             report = desk.reports.popleft()
             desk.delivered = report.epoch
             return report
+
+    # What the pool calls, which keeps the gangs up.
 
     async def ping(self) -> bool:
         """Say that the mailbox is there."""
         return True
 
+    async def is_training(self) -> bool:
+        """Whether any trial is with workers, or has a report to give; if not, all that are there wait for room."""
+        return any(desk.reports or (desk.assignment and desk.gang.whole) for desk in self._desks)
+
     async def warm(self, slot: int) -> GangInfo | None:
         """Wait until the gang of `slot` has said what it is; None if it is gone for good, or sent home."""
-        desk = self._desks[slot]
+        gang = self._gangs[slot]
         async with self._changed:
-            await self._changed.wait_for(lambda: desk.info or desk.broken or self._closed)
-            return desk.info
+            await self._changed.wait_for(lambda: gang.info or gang.broken or self._closed)
+            return gang.info
+
+    async def known(self) -> list[GangInfo]:
+        """What all gangs that were ever up said of themselves."""
+        return [gang.info for gang in self._gangs if gang.info]
+
+    async def called(self, slot: int) -> bool:
+        """Wait until the gang of `slot` is to be up; False if it is not to be any more."""
+        gang = self._gangs[slot]
+        async with self._changed:
+            await self._changed.wait_for(lambda: gang.called or gang.broken or self._closed)
+            gang.taken = 0
+            return not (gang.broken or self._closed)
+
+    async def dropped(self, slot: int) -> bool:
+        """Wait until the gang of `slot` is not to be up any more; whether it has no workers, who would be told."""
+        gang = self._gangs[slot]
+        async with self._changed:
+            while gang.called and not (gang.broken or self._closed):
+                if gang.whole:
+                    await self._changed.wait()
+                elif not await self._busy(gang, lambda: gang.whole or not gang.called or gang.broken or self._closed):
+                    gang.called = False
+            return not gang.whole and gang.taken == 0
+
+    async def lost(self, slot: int) -> None:
+        """The workers of the gang of `slot` are no more; it may get others."""
+        async with self._changed:
+            self._gangs[slot].lose()
+            self._match()
+            self._changed.notify_all()
 
     async def close(self) -> None:
         """Send every gang home."""
@@ -148,7 +148,10 @@ class Mailbox:
     async def give_up(self, slot: int, reason: str) -> None:
         """The gang of `slot` will not come back."""
         async with self._changed:
-            self._desks[slot].broken = reason
+            gang = self._gangs[slot]
+            gang.broken = reason
+            gang.lose()
+            self._match()
             self._changed.notify_all()
 
     # What workers call.
@@ -156,43 +159,46 @@ class Mailbox:
     async def enlist(self, slot: int, info: GangInfo) -> int:
         """Rank 0 of a new worker group reports for duty; returns the group's generation."""
         async with self._changed:
-            desk = self._desks[slot]
-            desk.info, desk.taken = info, 0
-            desk.generation += 1
-            if desk.assignment is not None and desk.generation > 1:
-                self._begin_again(desk, desk.assignment)
+            gang = self._gangs[slot]
+            gang.lose()
+            gang.info, gang.whole, gang.taken = info, not gang.broken, 0
+            gang.generation += 1
+            self._match()
             self._changed.notify_all()
-            return desk.generation
+            return gang.generation
 
     async def take(self, slot: int, after: int) -> tuple[int, Assignment] | None:
         """Rank 0 waits for an assignment newer than sequence `after`; None sends the gang home."""
-        desk = self._desks[slot]
+        gang = self._gangs[slot]
+
+        def is_over() -> bool:
+            return self._closed or bool(gang.broken)
+
         async with self._changed:
-            await self._changed.wait_for(
-                lambda: self._closed or desk.broken or (desk.assignment is not None and desk.sequence > after)
-            )
-            if self._closed or desk.broken or desk.assignment is None:
-                desk.taken = -1
+            if not await self._busy(gang, lambda: is_over() or (gang.desk.assignment and gang.desk.sequence > after)):
+                gang.called = False
+            if is_over() or not gang.called or gang.desk.assignment is None:
+                gang.whole, gang.taken = False, -1
                 self._changed.notify_all()
                 return None
-            desk.taken = desk.sequence
+            gang.taken, gang.took = gang.desk.sequence, gang.desk.assignment
             self._changed.notify_all()
-            return desk.sequence, desk.assignment
+            return gang.taken, gang.took
 
     async def follow(self, slot: int, generation: int, after: int) -> tuple[int, Assignment] | None:
         """Another rank waits for what its group's rank 0 took after sequence `after`."""
-        desk = self._desks[slot]
+        gang = self._gangs[slot]
         async with self._changed:
             await self._changed.wait_for(
-                lambda: desk.broken or (desk.generation == generation and (desk.taken > after or desk.taken < 0))
+                lambda: gang.broken or (gang.generation == generation and (gang.taken > after or gang.taken < 0))
             )
-            if desk.broken or desk.taken < 0 or desk.assignment is None:
+            if gang.broken or gang.taken < 0 or gang.took is None:
                 return None
-            return desk.taken, desk.assignment
+            return gang.taken, gang.took
 
     async def report(self, slot: int, sequence: int, report: EpochReport, wait: bool = False) -> bool:
         """Rank 0 tells an epoch's report; whether its assignment still stands, after `wait`ing for the owner's word."""
-        desk = self._desks[slot]
+        desk = self._gangs[slot].desk
         async with self._changed:
             if sequence == desk.sequence and (report.epoch > desk.reported or report.status == "failed"):
                 desk.reported = report.epoch
@@ -200,7 +206,7 @@ class Mailbox:
                 if desk.assignment is not None and desk.assignment.attempt:  # it got further than the one that died
                     desk.assignment = desk.assignment.model_copy(update={"attempt": 0})
                 if report.status != "running":
-                    desk.assignment = None
+                    desk.clear()
                 self._changed.notify_all()
             if wait:
                 await self._changed.wait_for(
@@ -210,29 +216,45 @@ class Mailbox:
 
     async def excuse(self, slot: int) -> None:
         """The workers of `slot` are about to be taken away: that they die is not their assignment's doing."""
-        self._desks[slot].excused = True
+        self._gangs[slot].excused = True
 
     async def shrink(self, slot: int, sequence: int, micro_batch: int) -> None:
         """After an out-of-memory of a gang of several workers: the next group takes smaller micro-batches."""
-        desk = self._desks[slot]
+        desk = self._gangs[slot].desk
         if sequence == desk.sequence and desk.assignment is not None:
-            # A smaller batch is progress, not one more death; the next enlisting counts it as one.
+            # A smaller batch is progress, not one more death; the group's end, which follows, counts as one.
             smaller = {"micro_batch": micro_batch, "attempt": desk.assignment.attempt - 1}
             desk.assignment = desk.assignment.model_copy(update=smaller)
 
+    # Which gang trains what.
+
     def _put(self, desk: Desk, assignment: Assignment | None) -> None:
+        desk.clear()
         desk.assignment = assignment
-        desk.sequence += 1
         desk.granted = desk.delivered = 0
         desk.reported = -1
         desk.reports.clear()
+        self._renumber(desk)
 
-    def _begin_again(self, desk: Desk, assignment: Assignment) -> None:
-        if desk.excused:
-            desk.excused = False
-        elif assignment.attempt >= MAX_DEATHS:
-            deaths = assignment.attempt + 1
-            desk.reports.append(failure(assignment.trial, f"its workers died {deaths} times", max(0, desk.reported)))
-            desk.assignment = None
-        else:
-            desk.assignment = assignment.model_copy(update={"attempt": assignment.attempt + 1})
+    def _renumber(self, desk: Desk) -> None:
+        self._sequence += 1
+        desk.sequence = self._sequence
+
+    def _match(self) -> None:
+        match(self._desks, self._renumber)
+
+    async def _busy(self, gang: Gang, happens: Callable[[], Any]) -> bool:
+        """Wait until something `happens`; False once the gang has had nothing to do for so long that it may rest."""
+        while not happens():
+            left = self._rest_in(gang)
+            if left <= 0:
+                return False
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), None if left == float("inf") else left)
+        return True
+
+    def _rest_in(self, gang: Gang) -> float:
+        """Seconds until the gang may rest, if nothing changes; one gang at least stays, for what comes next."""
+        if gang.desk.assignment is not None or not any(other.whole for other in self._gangs if other is not gang):
+            return float("inf")
+        return max(gang.since, gang.desk.cleared) + self._rest - monotonic()

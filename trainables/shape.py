@@ -7,6 +7,9 @@ from pydantic import Field
 from trainables.config import Frozen
 
 Precision = Literal["auto", "bf16", "fp32"]
+HEAD = {"node:__internal_head__": 0.001}
+"""Ray's resource of the head node, which is never a spot node: mailbox, trial actors and Ray Train's controllers only
+wait there for others, and a search outlives the loss of every other node."""
 
 
 class GangShape(Frozen):
@@ -20,7 +23,16 @@ class GangShape(Frozen):
     """Cores of each worker."""
     gpus: float = Field(ge=0)
     """GPUs of each worker; a fraction packs several on one."""
+    nodes: int = Field(1, ge=1)
+    """Nodes that a gang lies on: all in one, or in equal shares on so many, which differ by one worker at most."""
+    elastic: bool = False
+    """Whether nodes come and go: gangs wait for them side by side, and one without work makes room for others."""
     precision: Precision = "auto"
     """What workers train in; `auto` is bf16 where the hardware has it natively, else fp32."""
     memory_gb: float = Field(0.0, ge=0)
     """Image memory of each worker, in GB; 0 takes a share of what is free."""
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What Ray sets aside for each worker."""
+        return {"CPU": self.cpus} | ({"GPU": self.gpus} if self.gpus else {})

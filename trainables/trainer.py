@@ -5,18 +5,23 @@ Measured on two cores, `TorchTrainer` spent some 8 CPU seconds a gang on torch i
 autoscaler (which sees the waiting placement group anyway): most of a cold start.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray.train import ScalingConfig
 from ray.train.backend import BackendConfig
+from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import WorkerGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import DefaultPlacementGroupHandle
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.placement_group import get_placement_group, placement_group, remove_placement_group
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trainables.shape import HEAD
 
 LOOPBACK = "127.0.0.1"
 """Address of the only node, where a search started its own Ray."""
@@ -24,25 +29,43 @@ NEEDLESS = {"DatasetsCallback", "PlacementGroupCleanerCallback"}
 """Ray Train's callbacks that start an actor of their own, by class name."""
 
 
+class Dropped(Exception):  # noqa: N818  # no error: the gang was not needed
+    """A gang that had no workers yet, or no more, is not to get any."""
+
+
+@dataclass
+class Share(ScalingConfig):
+    """Ray Train's scaling configuration, and how many nodes the workers lie on."""
+
+    nodes: int = 1
+    """Each has an equal share of the workers, to one."""
+
+
 class GangTrainer(DataParallelTrainer):
     """Keeps one gang's workers running `train_loop_per_worker`, and restarts them when one dies."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, mailbox: Any, slot: int, **options: Any) -> None:
         """Take `DataParallelTrainer`'s options; the run's folder and name must be no other gang's."""
         super().__init__(**options, backend_config=_backend(options["scaling_config"]))
+        self._mailbox, self._slot = mailbox, slot
 
     def _create_default_callbacks(self) -> list[Any]:
         found = super()._create_default_callbacks()
-        return [callback for callback in found if type(callback).__name__ not in NEEDLESS]
+        kept = [callback for callback in found if type(callback).__name__ not in NEEDLESS]
+        return [*kept, LossTold(self._mailbox, self._slot)]
 
     def _initialize_and_run_controller(self, **arguments: Any) -> Any:
         # Ray gives the controller a runtime environment, so it waits for the agent that builds those; this
         # project's workers have the same variables from the start.
         arguments["scaling_policy"] = FixedSize(arguments["train_run_context"].scaling_config)
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         remote: Any = ray.remote(GangController)
-        controller = remote.options(num_cpus=0, scheduling_strategy=here).remote(**arguments)
-        ray.get(controller.run.remote())
+        controller = remote.options(num_cpus=0, resources=HEAD).remote(**arguments)
+        run, dropped = controller.run.remote(), self._mailbox.dropped.remote(self._slot)
+        done, _ = ray.wait([run, dropped])
+        if dropped in done and ray.get(dropped):
+            ray.kill(controller)
+            raise Dropped
+        ray.get(run)
         return ray.get(controller.get_result.remote())
 
     def give_back(self) -> None:
@@ -64,17 +87,48 @@ class FixedSize(FixedScalingPolicy):
         pass
 
 
-class NamedWorkers(WorkerGroup):
-    """Workers on a placement group that can be found by its name, whenever the controller dies."""
+class LossTold(WorkerGroupCallback):
+    """Tells the mailbox as soon as a gang's workers are no more, so that their trial can go on elsewhere."""
 
-    def _create_placement_group(self, _scaling: Any, worker_group_context: Any) -> DefaultPlacementGroupHandle:
+    def __init__(self, mailbox: Any, slot: int) -> None:
+        """Tell it of the gang of `slot`."""
+        self._mailbox, self._slot = mailbox, slot
+
+    def before_worker_group_shutdown(self, worker_group: Any) -> None:  # noqa: ARG002  # Ray Train's signature
+        """Called when a worker has died, and when all have ended."""
+        self._mailbox.lost.remote(self._slot)
+
+
+class NamedWorkers(WorkerGroup):
+    """Workers whose places are one bundle a node, and can be found by a name, whenever the controller dies.
+
+    With a bundle a worker, Ray would spread a large gang over all nodes that have room: each node's network would
+    serve all gangs, and each node's end would end them all.
+    """
+
+    def _create_placement_group(self, scaling: Any, worker_group_context: Any) -> DefaultPlacementGroupHandle:
         held = placement_group(
-            [worker_group_context.resources_per_worker] * worker_group_context.num_workers,
-            strategy=worker_group_context.placement_strategy,
+            bundles(worker_group_context.resources_per_worker, worker_group_context.num_workers, scaling.nodes),
+            strategy="STRICT_PACK" if scaling.nodes == 1 else "STRICT_SPREAD",
             name=_holding(self._train_run_context.run_config),
-            bundle_label_selector=worker_group_context.label_selector,
         )
         return DefaultPlacementGroupHandle(held)
+
+    def _create_workers(self, num_workers: int, placement_group: Any, *arguments: Any, **options: Any) -> Any:
+        scaling: Any = self._train_run_context.scaling_config
+        shares = enumerate(shares_of(num_workers, scaling.nodes))
+        options["placement_group_bundle_indices"] = [bundle for bundle, share in shares for _ in range(share)]
+        return super()._create_workers(num_workers, placement_group, *arguments, **options)
+
+
+def bundles(worker: Mapping[str, float], workers: int, nodes: int) -> list[dict[str, float]]:
+    """What a gang takes of each node that it lies on."""
+    return [{kind: amount * share for kind, amount in worker.items()} for share in shares_of(workers, nodes)]
+
+
+def shares_of(workers: int, nodes: int) -> Sequence[int]:
+    """Workers on each node, the larger shares first."""
+    return [workers // nodes + (index < workers % nodes) for index in range(nodes)]
 
 
 class GangController(TrainController):

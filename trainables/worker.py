@@ -17,9 +17,9 @@ from trainables import device as devices
 from trainables.config import Assignment, EpochReport, failure
 from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
+from trainables.desk import GangInfo
 from trainables.errors import OutOfMemoryError
 from trainables.group import Group, lost_peer
-from trainables.mailbox import GangInfo
 from trainables.ownership import keep_to_owner
 from trainables.predictions import write_predictions, write_validation
 from trainables.preemption import is_preempted

@@ -10,7 +10,7 @@ from trainables.config import EpochReport
 
 if TYPE_CHECKING:
     from searchspace.progress.clock import Clock
-    from trainables.mailbox import GangInfo
+    from trainables.desk import GangInfo
 
 Standing = Literal["running", "at rung", "complete", "stopped", "failed"]
 BECOMES: dict[str, Standing] = {

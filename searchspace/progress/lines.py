@@ -8,7 +8,7 @@ from trainables.scores import METRICS
 
 if TYPE_CHECKING:
     from searchspace.progress.clock import Clock
-    from trainables.mailbox import GangInfo
+    from trainables.desk import GangInfo
 
 
 class Lines:
