@@ -116,6 +116,22 @@ def test_a_worker_group_that_died_gets_its_assignment_again_but_not_for_ever():
     run(scenario)
 
 
+def test_an_owner_who_waits_hears_that_its_trial_is_over_as_its_workers_died_too_often():
+    async def scenario():
+        box = Mailbox(2)
+        slot = await box.claim()
+        await box.enlist(slot, INFO)
+        await box.assign(slot, assignment("a"))
+        waiting = asyncio.ensure_future(box.next_report(slot))
+        for _ in range(MAX_DEATHS + 1):
+            await box.take(slot, 0)
+            assert await blocked(waiting)
+            await box.enlist(slot, INFO)
+        assert "died 3 times" in (await waiting).reason
+
+    run(scenario)
+
+
 def test_shrinking_is_progress_and_not_a_death():
     async def scenario():
         box = Mailbox(1)

@@ -14,7 +14,7 @@ from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
 from searchspace.sampling.samplers import make_sampler as make_named
 from searchspace.sampling.warm_start import earlier_starts, earlier_trials
 from searchspace.sampling.weigh import cooling_weight, random_weight, weigh
-from searchspace.sampling.window import BEST, NEWEST, at_one_fidelity, choose_window, settle
+from searchspace.sampling.window import BEST, NEWEST, RUNNING, at_one_fidelity, choose_window, settle
 from searchspace.seeds import derive_seed
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
@@ -88,6 +88,16 @@ def test_the_window_keeps_what_runs_and_forgets_failures(large):
     window = choose_window([*large, running, failed])
     assert running in window
     assert failed not in window
+
+
+def test_the_window_keeps_the_newest_of_thousands_that_run(large):
+    running = [optuna.trial.create_trial(state=TrialState.RUNNING) for _ in range(RUNNING + 100)]
+    for number, trial in enumerate(running):
+        trial.number = number  # as of another search, whose numbers are taken
+    window = choose_window([*large, *running])
+    assert [trial for trial in window if trial.state == TrialState.RUNNING] == running[100:]
+    assert len([trial for trial in window if trial.state != TrialState.RUNNING]) >= BEST + NEWEST
+    assert choose_window(running) == running[100:]
 
 
 def test_a_large_study_is_sampled_from_its_window(monkeypatch):

@@ -112,19 +112,25 @@ class Desk:
         return self.assignment is not None and not self.gang.whole
 
 
-def match(desks: Iterable[Desk], renumber: Callable[[Desk], None]) -> None:
+def match(desks: Iterable[Desk], renumber: Callable[[Desk], None]) -> bool:
     """Bring trials that wait to gangs that do not, who waits longest first, and call the gangs that are still needed.
 
-    Gangs change desks only where nothing is trained; `renumber` voids what was said on the trial before.
+    Gangs change desks only where nothing is trained; `renumber` voids what was said on the trial before. Returns
+    whether any did, or was called.
     """
     desks = list(desks)
-    idle = sorted((desk.gang for desk in desks if desk.assignment is None), key=lambda gang: gang.worth)
-    for desk in sorted((desk for desk in desks if desk.is_waiting), key=lambda desk: desk.sequence):
+    waiting = sorted((desk for desk in desks if desk.is_waiting), key=lambda desk: desk.sequence)
+    idle = sorted((desk.gang for desk in desks if desk.assignment is None), key=lambda g: g.worth) if waiting else []
+    changed = False
+    for desk in waiting:
         if idle and idle[-1].worth > desk.gang.worth:
             _trade(desk, idle.pop())
             renumber(desk)
+            changed = True
         if not desk.gang.called:
             desk.gang.called, desk.gang.since = True, monotonic()
+            changed = True
+    return changed
 
 
 def _trade(desk: Desk, gang: Gang) -> None:

@@ -14,6 +14,8 @@ from searchspace.seeds import derive_seed
 
 BEST, NEWEST = 64, 128
 """Finished trials that a sampler sees: the best, among which are all that TPE models as good, and the newest others."""
+RUNNING = 256
+"""Trials in training that a sampler sees, the newest: with thousands, each suggestion would take half a second."""
 ENOUGH = 10
 """Trials at one fidelity that are enough to model it."""
 View = Callable[[list[FrozenTrial], int], list[FrozenTrial]]
@@ -116,7 +118,9 @@ def _in_state(trial: FrozenTrial, state: TrialState) -> FrozenTrial:
 
 
 def choose_window(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """All that run, the `BEST` finished ones and the `NEWEST` of the others, in the order they began."""
+    """The newest `RUNNING` that run, the `BEST` finished ones, the `NEWEST` of the others, in the order they began."""
+    newest = {id(t) for t in [t for t in trials if t.state == TrialState.RUNNING][-RUNNING:]}
+    trials = [t for t in trials if t.state != TrialState.RUNNING or id(t) in newest]
     able = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
     if len(able) <= BEST + NEWEST:
         return trials

@@ -1,0 +1,47 @@
+"""Gangs without training: one async process that plays them all, by the mailbox's own protocol."""
+
+import asyncio
+import time
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from trainables.config import Assignment, EpochReport
+from trainables.mailbox import GangInfo
+
+
+class StandIn:
+    """Any number of gangs whose epochs are naps, and whose scores are drawn."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self.decisions: list[float] = []
+
+    async def work(self, mailbox: Any, slot: int, nap: float) -> None:
+        """Serve `slot` until the mailbox sends it home; an epoch takes `nap` seconds."""
+        await mailbox.enlist.remote(slot, GangInfo(device="none", precision="fp32", threads=1))
+        sequence = 0
+        while (found := await mailbox.take.remote(slot, sequence)) is not None:
+            sequence, assignment = found
+            await self._train(mailbox, slot, sequence, assignment, nap)
+
+    async def _train(self, mailbox: Any, slot: int, sequence: int, assignment: Assignment, nap: float) -> None:
+        answers: deque[Any] = deque()
+        for epoch in range(assignment.known + 1, assignment.max_epochs + 1):
+            await asyncio.sleep(nap)
+            waits, told = epoch in assignment.rungs, time.perf_counter()
+            report = EpochReport(
+                trial=assignment.trial, epoch=epoch, score=float(self._random.random()), slot=slot,
+                status="complete" if epoch == assignment.max_epochs else "running",
+            )  # fmt: skip
+            answers.append(mailbox.report.remote(slot, sequence, report, waits))
+            while len(answers) > (0 if waits else 1):  # as a worker does it: the answer to the one before is there
+                if not await answers.popleft():
+                    return
+            if waits:
+                self.decisions.append(time.perf_counter() - told)
+
+    async def waited(self) -> list[float]:
+        """Seconds from each report at a rung to the word to go on, where it came."""
+        return self.decisions

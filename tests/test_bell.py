@@ -1,0 +1,80 @@
+"""The bell: who waits is woken by what concerns him, and by nothing else."""
+
+import asyncio
+from contextlib import suppress
+
+from trainables.bell import Bell
+
+
+def run(scenario) -> None:
+    asyncio.run(asyncio.wait_for(scenario(), 10))
+
+
+class Waiting:
+    """Somebody who waits at a thing until `happened`, and counts how often he was woken."""
+
+    def __init__(self, bell: Bell, thing: str) -> None:
+        self.bell, self.thing, self.happened, self.looks = bell, thing, False, 0
+        self.task = asyncio.ensure_future(self.wait())
+
+    def look(self) -> bool:
+        self.looks += 1
+        return self.happened
+
+    async def wait(self) -> None:
+        async with self.bell:
+            await self.bell.wait_for(self.thing, self.look)
+
+
+async def ring(bell: Bell, *things: str) -> None:
+    async with bell:
+        bell.ring(*things)
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_a_ring_wakes_those_whom_it_concerns_alone():
+    async def scenario():
+        bell = Bell()
+        here, also_here, there = Waiting(bell, "here"), Waiting(bell, "here"), Waiting(bell, "there")
+        await asyncio.sleep(0)
+        await ring(bell, "here")
+        assert (here.looks, also_here.looks, there.looks) == (2, 2, 1)
+        here.happened = there.happened = True
+        await ring(bell, "here")
+        assert (here.task.done(), also_here.task.done(), there.task.done()) == (True, False, False)
+        await ring(bell, "there", "nowhere")
+        assert there.task.done()
+        also_here.task.cancel()
+
+    run(scenario)
+
+
+def test_a_ring_without_a_thing_wakes_everybody():
+    async def scenario():
+        bell = Bell()
+        waiting = [Waiting(bell, thing) for thing in ("here", "there")]
+        await asyncio.sleep(0)
+        for one in waiting:
+            one.happened = True
+        await ring(bell)
+        assert all(one.task.done() for one in waiting)
+
+    run(scenario)
+
+
+def test_whoever_stops_waiting_leaves_the_lock_to_others():
+    async def scenario():
+        bell = Bell()
+        async with bell:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(bell.wait("here"), 0.01)
+            inside = Waiting(bell, "here")
+            await asyncio.sleep(0)
+            assert inside.looks == 0, "the lock is held again"
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert inside.looks == 1
+        inside.task.cancel()
+
+    run(scenario)
