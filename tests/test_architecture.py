@@ -22,6 +22,7 @@ RAY_MODULES = {
     "searchspace/joined_ray.py",
     "searchspace/local_ray.py",
     "trainables/loopback.py",
+    "trainables/network.py",
     "searchspace/serve/model.py",
 }
 LIGHT = (
