@@ -39,7 +39,8 @@ class Onprem:
         content = yaml.safe_load(FILE.read_text())
         content["provider"] |= {"head_ip": self.head.address, "worker_ips": [host.address for host in self.workers]}
         content["auth"]["ssh_user"] = "root"
-        content["worker_start_ray_commands"][-1] += " --num-cpus=1"
+        start = content["worker_start_ray_commands"][-1].replace("ray start", "ray start --num-cpus=1")
+        content["worker_start_ray_commands"][-1] = start
         return yaml.safe_dump(content)
 
     def ray(self, line: str) -> str:
