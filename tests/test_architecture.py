@@ -23,6 +23,7 @@ RAY_MODULES = {
     "searchspace/nodes.py",
     "searchspace/local_ray.py",
     "trainables/loopback.py",
+    "trainables/network.py",
     "searchspace/serve/model.py",
 }
 LIGHT = (

@@ -156,6 +156,6 @@ def _backend(scaling: Any) -> BackendConfig:
         from trainables.loopback import LoopbackConfig
 
         return LoopbackConfig()
-    from ray.train.torch import TorchConfig
+    from trainables.network import NetworkConfig
 
-    return TorchConfig()
+    return NetworkConfig()

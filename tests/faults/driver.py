@@ -45,9 +45,13 @@ class Driver:
         variables = os.environ | {MARK: self.mark, "NO_COLOR": "1", "PYTHONPATH": self.here} | (environment or {})
         with self.said[-1].open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "searchspace.run", *options], stdout=out, stderr=subprocess.STDOUT, text=True,
-                cwd=self.root, env=variables, start_new_session=True,
+                self.command(options), stdout=out, stderr=subprocess.STDOUT, text=True, cwd=self.root, env=variables,
+                start_new_session=True,
             )  # fmt: skip
+
+    def command(self, options: Sequence[str]) -> list[str]:
+        """What runs a search."""
+        return [sys.executable, "-m", "searchspace.run", *options]
 
     @property
     def output(self) -> str:

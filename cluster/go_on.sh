@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+#
+# Begins a search on the cluster that this machine is part of, or goes on with it if it was begun: what tries again after
+# anything was lost calls it again as it is.
+#
+#     cluster/go_on.sh RESULTS NAME [OPTIONS OF A NEW SEARCH]
+#
+# Its process is the search's own, and can be told to stop with SIGTERM: its id is left in $PID_FILE, if that is set.
+set -euo pipefail
+
+results=$1 name=$2
+shift 2
+if [[ -f $results/$name/search.json ]]; then
+    set -- --resume "$name"
+else
+    set -- --name "$name" "$@"
+fi
+[[ -z ${PID_FILE:-} ]] || echo $$ > "$PID_FILE"
+exec python -m searchspace.run --address auto --results "$results" "$@"

@@ -1,0 +1,51 @@
+"""Several hosts that share a folder and nothing else, started by SSH; one of them is cut off in mid-search."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.onprem import PLACE, OnHead, Onprem, onprem
+from tests.faults.invariant import Snapshot, check
+
+SMALL = ("--models", "convnet", "--max-epochs", "6", "--finalists", "1", "--final-seeds", "1", "--formats", "onnx")
+SHARED = ("--workers-per-trial", "2")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces and mounts, which takes root's rights"),
+]
+
+
+@pytest.fixture
+def cluster(tmp_path) -> Iterator[Onprem]:
+    with onprem(tmp_path, workers=3) as found:
+        found.up()
+        yield found
+
+
+def test_a_search_survives_a_host_that_is_cut_off(cluster):
+    everyone = [cluster.laptop, cluster.head, *cluster.workers]
+    assert [host.run("stat -c %a ~/.ray/auth_token").stdout.strip() for host in everyone] == ["600"] * 5
+    refused = cluster.head.run(
+        f"cd {PLACE}; RAY_AUTH_TOKEN=guessed python -m searchspace.run --address {cluster.head.address}:6379"
+    )
+    assert refused.returncode == 2
+    assert "refuses this search's token" in refused.stderr
+
+    search = OnHead(cluster)
+    search.start("--trials", "8", *SHARED, *SMALL)
+    search.wait_for(r"waits at epoch")
+    ranks = cluster.training()
+    assert len(ranks) == 2, "the two ranks of the gang are on different hosts"
+    before = Snapshot.take(search.folder)
+    cluster.hosts.cut(ranks[1])
+    cluster.wait_for_training(next(host for host in cluster.workers if host not in ranks))
+    assert search.ends(400) == 0, search.output
+    check(search.folder, 8, before)
+
+    cluster.hosts.mend(ranks[1])
+    cluster.wait_for_nodes(4)
+    cluster.down()
