@@ -33,7 +33,7 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
         except (ConnectionError, ValueError, AuthenticationError) as error:
             told.seek(0)
             refused = isinstance(error, AuthenticationError) or b"Unauthenticated" in told.read()
-            said = _what_to_set() if refused else str(error).splitlines()[0]
+            said = what_to_set() if refused else str(error).splitlines()[0]
             raise UserError(f"--address {address!r}: {said}") from error
 
 
@@ -48,7 +48,7 @@ def _check_reachable(address: str) -> None:
         raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from error
 
 
-def _what_to_set() -> str:
+def what_to_set() -> str:
     """Names alone: the token itself is in no message."""
     mode = os.environ.get("RAY_AUTH_MODE", "not set")
     given = [name for name in WHERE if os.environ.get(name)]

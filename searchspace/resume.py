@@ -25,18 +25,22 @@ FINISHED = "finished"
 
 def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
     """The specification of the search `name`, with what was `given` anew; raises `UserError` for what cannot change."""
-    folder = Path(str(options["results"])).resolve() / name
-    known = load_spec(folder)
-    for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
-        raise UserError(
-            f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
-            f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE))} may be given"
-        )
+    known = load_spec(Path(str(options["results"])).resolve() / name)
+    check_changes(name, given)
     changed = {option: options[option] for option in CHANGEABLE & given}
     spec = make_spec(**(known.model_dump() | {"results": options["results"]} | changed))
     if spec.trials < known.trials:
         raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
     return spec
+
+
+def check_changes(name: str, given: Set[str]) -> None:
+    """Raise `UserError` if an option was `given` that the search `name` cannot go on with."""
+    for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
+        raise UserError(
+            f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
+            f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE))} may be given"
+        )
 
 
 def check_same_data(spec: SearchSpec, data: "DataSummary") -> None:
