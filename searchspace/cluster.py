@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from searchspace.interruption import LostError
-from searchspace.joined_ray import joined
+from searchspace.joined_ray import check_tokens, joined
 from searchspace.local_ray import alone
 
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
@@ -54,6 +54,8 @@ def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator[Mappin
         import ray
 
         held.callback(ray.shutdown)
+        if address:
+            check_tokens(address, ray.get_runtime_context().gcs_address)
         yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
 
 
@@ -64,7 +66,7 @@ def losses_told() -> Iterator[None]:
 
     try:
         yield
-    except RayError as error:
+    except (RayError, ConnectionError) as error:  # the second is Ray Client's
         raise LostError(next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
 
 

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import ray.util
+
 from tests.faults.invariant import MARK, check_nothing_left, processes
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +33,10 @@ class Head:
     mark: str
 
     @property
+    def host(self) -> str:
+        return str(ray.util.get_node_ip_address())
+
+    @property
     def dashboard(self) -> str:
         return f"http://127.0.0.1:{self.ports['dashboard-port']}"
 
@@ -42,18 +48,18 @@ class Head:
 
 
 @contextmanager
-def running_head(place: Path, cpus: int = 2) -> Iterator[Head]:
-    """A head that is up; afterwards, nothing of it is left."""
+def running_head(place: Path, mode: str = "token", code: bool = False) -> Iterator[Head]:
+    """A head that is up; afterwards, nothing of it is left. With `code`, it has this project's."""
     (place / "home").mkdir(parents=True)
     head = Head(place / "home", dict(zip(PORTS, free_ports(len(PORTS)), strict=True)), uuid.uuid4().hex)
     temporary = Path("/tmp") / f"rh-{head.mark[:8]}"  # short: a socket's path has 107 characters at most
     options = [f"--{name}={port}" for name, port in head.ports.items()]
     command = [
-        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--node-ip-address=127.0.0.1",
-        f"--num-cpus={cpus}", f"--temp-dir={temporary}", "--disable-usage-stats", *options,
+        str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=2",
+        f"--temp-dir={temporary}", "--disable-usage-stats", *options,
     ]  # fmt: skip
-    # It has the packages, and no code of this project: that is shipped.
-    environment = head.environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}") | {"PYTHONPATH": ""}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # it has the packages
+    environment = head.environment(PATH=path, RAY_AUTH_MODE=mode) | ({} if code else {"PYTHONPATH": ""})
     with (place / "head.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:

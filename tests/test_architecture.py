@@ -17,6 +17,7 @@ RAY_MODULES = {
     "searchspace/search.py",
     "searchspace/searcher.py",
     "searchspace/scheduler.py",
+    "searchspace/tuner.py",
     "trainables/preemption.py",
     "searchspace/cluster.py",
     "searchspace/joined_ray.py",
