@@ -1,5 +1,6 @@
 """Searches as jobs of a real head: left alone, watched again, stopped, gone on with; Ray Client; a real SSH tunnel."""
 
+import json
 import os
 import re
 import signal
@@ -15,6 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from searchspace.record import git_commit
 from searchspace.submit.tunnel import tunnel
 from tests.faults.invariant import check
 from tests.head import Head, free_ports, running_head
@@ -68,21 +70,29 @@ def laptop(head, tmp_path) -> Laptop:
 
 def test_a_search_runs_to_its_end_by_the_code_that_was_shipped(laptop):
     (laptop.place / "mine.py").write_text(
+        "import os, searchspace\n"
         "from helper import WIDTHS\n"
         "def space(trial, task):\n"
+        "    open(os.environ['NOTE'], 'w').write(searchspace.__file__)\n"
         "    return {'model': 'convnet', 'width': trial.suggest_categorical('width', WIDTHS),\n"
         "            'lr': trial.suggest_float('lr', 1e-3, 1e-2, log=True)}\n"
     )
     (laptop.place / "helper.py").write_text("WIDTHS = (8, 12)\n")
     done = laptop.call(
-        "--ship", "helper.py", "--env", "GREETING", "--", "--name", "whole", "--trials", "3", *SMALL,
-        "--space", "mine.py:space", "--results", str(laptop.results), GREETING="hello",
+        "--ship", "helper.py", "--env", "NOTE", "--", "--name", "whole", "--trials", "3", *SMALL,
+        "--space", "mine.py:space", "--results", str(laptop.results), NOTE=str(laptop.place / "note"),
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "search 'whole' is job 'whole' of the cluster" in done.stdout
-    assert done.stdout.count("winner: ") == 1, "every line once"
+    assert done.stdout.count("the test split is opened, once") == 1, "every line once"
     assert done.stdout.rstrip().endswith("job 'whole': succeeded")
     check(laptop.results / "whole", 3)
+    assert "working_dir_files" in (laptop.place / "note").read_text(), (
+        "neither this checkout's code nor an installed one"
+    )
+    assert (
+        json.loads((laptop.results / "whole" / "search.json").read_text())["git_commit"] == git_commit()
+    )  # which was shipped
     said = laptop.call("status")
     assert re.search(r"whole +succeeded +20\d\d-", said.stdout), said.stdout + said.stderr
     fetched = laptop.call("fetch", "whole")

@@ -1,5 +1,6 @@
 """Searches as jobs of a cluster: `python -m searchspace.submit --cluster cluster/gpu.yaml -- --trials 64`."""
 
+import logging
 from typing import Annotated, Any
 
 import typer
@@ -29,6 +30,7 @@ def main(
     """
     where = parse_record(SubmitOptions, options)
     check_cluster(where)
+    logging.disable(logging.INFO)  # Ray tells of every upload and connection
     word, *others = words or [""]
     if word.startswith("-"):
         submit(where, [word, *others])

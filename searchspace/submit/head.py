@@ -1,8 +1,9 @@
 """The head of a cluster that `ray up` started, by the cluster's file and Ray's own means: its SSH, and its files."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import StringIO
+import tempfile
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,23 +26,24 @@ def ssh_command(cluster: str) -> list[str]:
     from ray.autoscaler._private import command_runner
 
     # Asked first, and of the file as it stands: to complete it may make keys and roles in a cloud account.
-    host = _ask(cluster, lambda: sdk.get_head_node_ip(cluster))
-    auth = _ask(cluster, lambda: sdk.bootstrap_config(config))["auth"]
+    host = _ask(cluster, partial(sdk.get_head_node_ip, cluster))
+    auth = _ask(cluster, partial(sdk.bootstrap_config, config))["auth"]
     make: Any = command_runner.SSHOptions
     options = make(auth.get("ssh_private_key"), ProxyCommand=auth.get("ssh_proxy_command"))
     return ["ssh", *options.to_ssh_options_list(timeout=PATIENCE), f"{auth['ssh_user']}@{host}"]
 
 
 def copy_down(cluster: str, folder: str, target: Path) -> None:
-    """Copy what is in the head's `folder` into `target`, what is there already excepted.
+    """Copy what is in the folder of that name at the head, and not yet here, into `target`.
 
     Raises `UserError` where that fails.
     """
     _read(cluster)
     from ray.autoscaler import sdk
 
-    target.mkdir(parents=True, exist_ok=True)
-    _ask(cluster, lambda: sdk.rsync(cluster, source=f"{folder}/", target=f"{target}/", down=True))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy = partial(sdk.rsync, cluster, source=f"{folder}/", target=f"{target}/", down=True)
+    _ask(cluster, copy, f"cannot copy {folder!r} from its head: ")
 
 
 def _read(cluster: str) -> dict[str, Any]:
@@ -54,18 +56,13 @@ def _read(cluster: str) -> dict[str, Any]:
     return config
 
 
-def _ask(cluster: str, ask: Callable[[], T]) -> T:
-    """What Ray's autoscaler answers, without its chatter; raises `UserError` for whatever else it does."""
-    with _quiet() as said:
+def _ask(cluster: str, ask: Callable[[], T], failed: str = "") -> T:
+    """What Ray's autoscaler answers, without its chatter; raises `UserError`, with `failed`, for whatever it raises."""
+    with tempfile.TemporaryFile("w+") as said:  # one that the programs it starts can write to
         try:
-            return ask()
+            with redirect_stdout(said), redirect_stderr(said):
+                return ask()
         except Exception as error:  # a cloud's client may raise anything
-            told = [line for line in f"{said.getvalue()}\n{error}".splitlines() if line.strip()]
-            raise UserError(f"--cluster {cluster!r}: {told[-1].strip() if told else type(error).__name__}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[StringIO]:
-    said = StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
-        yield said
+            said.seek(0)
+            told = [line.strip() for line in f"{said.read()}\n{error}".splitlines() if line.strip()]
+            raise UserError(f"--cluster {cluster!r}: {failed}{told[-1] if told else type(error).__name__}") from error

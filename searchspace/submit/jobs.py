@@ -1,6 +1,5 @@
 """The jobs of a cluster, by Ray's Jobs API; an order's job knows its search, and where the results are."""
 
-import logging
 import os
 import shlex
 import socket
@@ -81,7 +80,6 @@ class Jobs:
             os.environ.setdefault("RAY_AUTH_MODE", "token")
         from ray.job_submission import JobSubmissionClient
 
-        logging.disable(logging.INFO)  # of uploads and closed connections
         with self._plainly():
             self._client = JobSubmissionClient(url)
 
