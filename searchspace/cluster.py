@@ -55,7 +55,7 @@ def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator[Mappin
 
         held.callback(ray.shutdown)
         if address:
-            check_tokens(address, ray.get_runtime_context().gcs_address)
+            check_tokens(address)
         yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
 
 

@@ -39,20 +39,20 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
             raise UserError(f"--address {address!r}: {said}") from error
 
 
-def check_tokens(address: str, control: str) -> None:
-    """Raise `UserError` where this search shows a token to a cluster that asks for none.
+def check_tokens(address: str) -> None:
+    """Raise `UserError` where this search has joined a cluster with a token that the cluster does not ask for.
 
-    The cluster's workers have none to show to this search, which could hear nothing of them. `control` is HOST:PORT
-    of the cluster's control store.
+    The cluster's workers have none to show to this search, which would hear nothing of them.
     """
     if os.environ.get("RAY_AUTH_MODE") != "token" or os.environ.get("RAY_USE_TLS") or address.startswith(CLIENT):
         return
     import grpc  # type: ignore[import-untyped]  # it ships no types
+    import ray
     from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
     messages: Any = gcs_service_pb2
     services: Any = gcs_service_pb2_grpc
-    with grpc.insecure_channel(control) as channel:
+    with grpc.insecure_channel(ray.get_runtime_context().gcs_address) as channel:
         try:
             services.NodeInfoGcsServiceStub(channel).CheckAlive(messages.CheckAliveRequest(), timeout=10)
         except grpc.RpcError:  # without a token, it should not answer

@@ -3,10 +3,12 @@
 import asyncio
 import sys
 import time
+from collections.abc import AsyncIterator
 
-from searchspace.submit.jobs import Job, Jobs, UnreachableError
+from searchspace.submit.jobs import GoneError, Job, Jobs
 from searchspace.submit.options import SubmitOptions
 from searchspace.submit.reach import reached
+from trainables.errors import UserError
 
 SILENCE = 60.0
 """Seconds without a word after which the connection is made anew: one that is dead says nothing either."""
@@ -25,35 +27,44 @@ class Watched:
         self._shown = 0
 
     def to_its_end(self) -> Job:
-        """Show the log until the job is over; returns how it ended. Raises `UnreachableError` at last."""
-        seen, told = time.monotonic(), False
+        """Show the log until the job is over; returns how it ended.
+
+        Raises `UserError` where the cluster cannot be reached, at once or any longer, or knows the job no more.
+        """
+        seen, cut = 0.0, False
         while True:
             try:
                 with reached(self._options) as jobs:
-                    told, seen = False, time.monotonic()
+                    seen, cut = time.monotonic(), False
                     asyncio.run(self._show(jobs))
                     job, seen = jobs.get(self._job.id), time.monotonic()
                 if job.is_over:
                     return job
-            except UnreachableError as error:
-                if time.monotonic() - seen > PATIENCE:
+            except GoneError:
+                raise
+            except UserError as error:
+                if not seen or time.monotonic() - seen > PATIENCE:
                     raise
-                if not told:
+                if not cut:
                     print(f"{error}; trying again, the job goes on", file=sys.stderr, flush=True)
-                told = True
+                cut = True
             time.sleep(PAUSE)
 
     async def _show(self, jobs: Jobs) -> None:
         """Show what has not been shown yet, until the log ends or the connection does."""
-        import aiohttp
-
         position, pieces = 0, jobs.tail(self._job)
-        try:
-            while True:
-                piece = await asyncio.wait_for(anext(pieces), SILENCE)
-                sys.stdout.write(piece[max(0, self._shown - position) :])
-                sys.stdout.flush()
-                position += len(piece)
-                self._shown = max(self._shown, position)
-        except (StopAsyncIteration, TimeoutError, RuntimeError, OSError, aiohttp.ClientError):
-            return  # whether it is over, the job's state says
+        while (piece := await _next(pieces)) is not None:
+            sys.stdout.write(piece[max(0, self._shown - position) :])
+            sys.stdout.flush()
+            position += len(piece)
+            self._shown = max(self._shown, position)
+
+
+async def _next(pieces: AsyncIterator[str]) -> str | None:
+    """What comes next of a log; None where it ends, or the connection does, which the job's state tells apart."""
+    import aiohttp
+
+    try:
+        return await asyncio.wait_for(anext(pieces), SILENCE)
+    except (StopAsyncIteration, TimeoutError, RuntimeError, OSError, aiohttp.ClientError):
+        return None

@@ -28,8 +28,8 @@ OVERRIDING = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 """Variables that Ray's client would follow rather than what it is told."""
 
 
-class UnreachableError(UserError):
-    """The cluster does not answer now; later it may."""
+class GoneError(UserError):
+    """The cluster answers, and does not know the job: it lives no longer than its head."""
 
 
 class Job(Frozen):
@@ -70,7 +70,7 @@ class Jobs:
     def __init__(self, url: str, name: str) -> None:
         """Connect to the dashboard at `url`; `name` says in messages what cluster that is.
 
-        Raises `UnreachableError` where nothing answers, and `UserError` for a refused token or no dashboard of Ray.
+        Raises `UserError` where nothing answers, for a refused token, and for what is no dashboard of Ray.
         """
         self._name = name
         _check_reachable(url, name)
@@ -101,9 +101,11 @@ class Jobs:
         raise UserError(f"search {search!r}: {self._name} has no job of it; {told}{suggest(search, known)}")
 
     def get(self, job_id: str) -> Job:
-        """One job, as it stands."""
-        with self._plainly():
-            return _read(self._client.get_job_info(job_id))
+        """One job, as it stands; raises `GoneError` where the cluster does not know it, or knows it no more."""
+        for job in self.all():
+            if job.id == job_id:
+                return job
+        raise GoneError(f"{self._name}: knows no job {job_id!r}; if its head was started anew, --resume the search")
 
     def submit(self, order: Order, folder: Path, variables: Mapping[str, str], again: str) -> Job:
         """Send an order with its `folder`; raises `UserError` while another job works on the same search."""
@@ -147,7 +149,7 @@ class Jobs:
         except (requests.exceptions.JSONDecodeError, requests.exceptions.HTTPError) as error:
             raise UserError(f"{self._name}: what answers there is no dashboard of Ray") from error
         except (OSError, requests.exceptions.RequestException) as error:
-            raise UnreachableError(f"{self._name}: does not answer ({_first_line(error)})") from error
+            raise UserError(f"{self._name}: does not answer ({_first_line(error)})") from error
         except (RuntimeError, ValueError) as error:
             raise UserError(f"{self._name}: {_first_line(error)}") from error
 
@@ -161,7 +163,7 @@ def _check_reachable(url: str, name: str) -> None:
     except ValueError as error:
         raise UserError(f"{name}: is no URL ({error})") from error
     except OSError as error:
-        raise UnreachableError(f"{name}: no dashboard answers there ({error})") from error
+        raise UserError(f"{name}: no dashboard answers there ({error})") from error
 
 
 def _read(details: "JobDetails") -> Job:

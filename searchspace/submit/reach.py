@@ -16,7 +16,7 @@ DASHBOARD = 8265
 def reached(options: SubmitOptions) -> Iterator[Jobs]:
     """The cluster's jobs, by a tunnel of one's own where its file was given.
 
-    Raises `UnreachableError` where it does not answer now, and `UserError` where it never will.
+    Raises `UserError` where it does not answer, or not to us.
     """
     with ExitStack() as held:
         url = options.address
