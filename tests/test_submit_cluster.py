@@ -4,12 +4,13 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.request import urlopen
@@ -39,8 +40,10 @@ class Laptop:
         self.head, self.place, self.results = head, place, place / "shared"
         self.said = place / "said.txt"
 
+        self.address = head.dashboard
+
     def command(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "searchspace.submit", "--address", self.head.dashboard, *words]
+        return [sys.executable, "-m", "searchspace.submit", "--address", self.address, *words]
 
     def call(self, *words: str, **changes: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -48,11 +51,12 @@ class Laptop:
             env=self.head.environment(**changes),
         )  # fmt: skip
 
-    def begin(self, *words: str) -> subprocess.Popen[str]:
+    def begin(self, *words: str, **changes: str) -> subprocess.Popen[str]:
         """Begin a command, and leave it alone; what it says is in `said`."""
+        environment = self.head.environment(**changes)
         with self.said.open("w") as out:
             return subprocess.Popen(
-                self.command(*words), stdout=out, stderr=out, text=True, cwd=self.place, env=self.head.environment()
+                self.command(*words), stdout=out, stderr=out, text=True, cwd=self.place, env=environment
             )
 
     def wait_for(self, pattern: str, process: subprocess.Popen[str], patience: float = 300.0) -> None:
@@ -63,12 +67,53 @@ class Laptop:
             time.sleep(0.1)
 
 
+class Wire:
+    """A port of one's own that leads to another one, and can be cut."""
+
+    def __init__(self, target: int) -> None:
+        self.target, self.port = target, free_ports(1)[0]
+        self.ends: list[socket.socket] = []
+
+    def __enter__(self) -> "Wire":
+        self.mend()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+
+    def mend(self) -> None:
+        self.server = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._serve, args=(self.server,), daemon=True).start()
+
+    def cut(self) -> None:
+        for end in (self.server, *self.ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        self.ends.clear()
+
+    def _serve(self, server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                here, _ = server.accept()
+                there = socket.create_connection(("127.0.0.1", self.target))
+                self.ends += [here, there]
+                for source, target in ((here, there), (there, here)):
+                    threading.Thread(target=self._pump, args=(source, target), daemon=True).start()
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while content := source.recv(1 << 16):
+                target.sendall(content)
+            target.shutdown(socket.SHUT_WR)
+
+
 @pytest.fixture
 def laptop(head, tmp_path) -> Laptop:
     return Laptop(head, tmp_path)
 
 
-def test_a_search_runs_to_its_end_by_the_code_that_was_shipped(laptop):
+def test_a_search_runs_to_its_end_by_the_code_that_was_shipped_and_is_watched_through_a_cut(head, laptop):
     (laptop.place / "mine.py").write_text(
         "import os, searchspace\n"
         "from helper import WIDTHS\n"
@@ -78,14 +123,30 @@ def test_a_search_runs_to_its_end_by_the_code_that_was_shipped(laptop):
         "            'lr': trial.suggest_float('lr', 1e-3, 1e-2, log=True)}\n"
     )
     (laptop.place / "helper.py").write_text("WIDTHS = (8, 12)\n")
-    done = laptop.call(
-        "--ship", "helper.py", "--env", "NOTE", "--", "--name", "whole", "--trials", "3", *SMALL,
-        "--space", "mine.py:space", "--results", str(laptop.results), NOTE=str(laptop.place / "note"),
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "search 'whole' is job 'whole' of the cluster" in done.stdout
-    assert done.stdout.count("the test split is opened, once") == 1, "every line once"
-    assert done.stdout.rstrip().endswith("job 'whole': succeeded")
+    with Wire(head.ports["dashboard-port"]) as wire:
+        laptop.address = f"http://127.0.0.1:{wire.port}"
+        search = (
+            "--name",
+            "whole",
+            "--trials",
+            "3",
+            *SMALL,
+            "--space",
+            "mine.py:space",
+            "--results",
+            str(laptop.results),
+        )
+        watching = laptop.begin("--ship", "helper.py", "--env", "NOTE", "--", *search, NOTE=str(laptop.place / "note"))
+        laptop.wait_for("digits: 10 classes", watching)
+        wire.cut()
+        laptop.wait_for("trying again, the job goes on", watching)
+        wire.mend()
+        assert watching.wait(300) == 0, laptop.said.read_text()
+    laptop.address = head.dashboard
+    said = laptop.said.read_text()
+    assert "search 'whole' is job 'whole' of the cluster" in said
+    assert [said.count(each) for each in ("digits: 10 classes", "the test split is opened, once")] == [1, 1], said
+    assert said.rstrip().endswith("job 'whole': succeeded")
     check(laptop.results / "whole", 3)
     assert "working_dir_files" in (laptop.place / "note").read_text(), (
         "neither this checkout's code nor an installed one"
