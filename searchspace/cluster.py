@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from searchspace.interruption import LostError
-from searchspace.joined_ray import joined
+from searchspace.joined_ray import check_tokens, joined
 from searchspace.local_ray import alone
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator["Room"
         held.callback(ray.shutdown)
         from searchspace.nodes import look_around
 
+        if address:
+            check_tokens(address)
         yield look_around(joined=bool(address))
 
 
@@ -69,7 +71,7 @@ def losses_told() -> Iterator[None]:
 
     try:
         yield
-    except RayError as error:
+    except (RayError, ConnectionError) as error:  # the second is Ray Client's
         raise LostError(next(iter(str(error).strip().splitlines()), type(error).__name__)) from error
 
 

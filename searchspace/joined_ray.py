@@ -10,6 +10,8 @@ from typing import Any
 
 from trainables.errors import UserError
 
+CLIENT = "ray://"
+"""How an address for Ray Client begins: then this process is no part of the cluster, and reaches only its head."""
 WHERE = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 """Environment variables that a token is taken from; without one, `~/.ray/auth_token` is read."""
 
@@ -30,16 +32,46 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
         try:
             with _stderr_into(told.fileno()):
                 yield {"address": address, "runtime_env": {"env_vars": dict(variables)}}
-        except (ConnectionError, ValueError, AuthenticationError) as error:
+        except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
             told.seek(0)
-            refused = isinstance(error, AuthenticationError) or b"Unauthenticated" in told.read()
-            said = _what_to_set() if refused else str(error).splitlines()[0]
+            refused = isinstance(error, AuthenticationError) or b"Unauthenticated" in f"{error}".encode() + told.read()
+            said = what_to_set() if refused else _in_a_line(error)
             raise UserError(f"--address {address!r}: {said}") from error
+
+
+def check_tokens(address: str) -> None:
+    """Raise `UserError` where this search has joined a cluster with a token that the cluster does not ask for.
+
+    The cluster's workers have none to show to this search, which would hear nothing of them.
+    """
+    if os.environ.get("RAY_AUTH_MODE") != "token" or os.environ.get("RAY_USE_TLS") or address.startswith(CLIENT):
+        return
+    import grpc  # type: ignore[import-untyped]  # it ships no types
+    import ray
+    from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+    messages: Any = gcs_service_pb2
+    services: Any = gcs_service_pb2_grpc
+    with grpc.insecure_channel(ray.get_runtime_context().gcs_address) as channel:
+        try:
+            services.NodeInfoGcsServiceStub(channel).CheckAlive(messages.CheckAliveRequest(), timeout=10)
+        except grpc.RpcError:  # without a token, it should not answer
+            return
+    raise UserError(
+        f"--address {address!r}: this search has a token, and the cluster asks for none; start every node with "
+        "RAY_AUTH_MODE=token and the same token, or, on a network of your own, search with RAY_AUTH_MODE=disabled"
+    )
+
+
+def _in_a_line(error: Exception) -> str:
+    """What went wrong; of a traceback from elsewhere, its last line."""
+    first, *more = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{first} {more[-1].strip()}" if more and first.endswith(":") else first
 
 
 def _check_reachable(address: str) -> None:
     """Raise `UserError` where nothing listens at HOST:PORT; Ray would go on trying for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    host, colon, port = address.removeprefix(CLIENT).rpartition(":")
     if not (colon and port.isdigit()):
         return  # `auto`
     try:
@@ -48,7 +80,7 @@ def _check_reachable(address: str) -> None:
         raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from error
 
 
-def _what_to_set() -> str:
+def what_to_set() -> str:
     """Names alone: the token itself is in no message."""
     mode = os.environ.get("RAY_AUTH_MODE", "not set")
     given = [name for name in WHERE if os.environ.get(name)]

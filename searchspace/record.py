@@ -25,6 +25,8 @@ PACKAGES = (
     "onnx",
     "onnxruntime",
 )
+COMMIT = "SEARCHSPACE_COMMIT"
+"""Environment variable: the commit of code that was shipped without its checkout."""
 
 
 def gather_facts() -> dict[str, Any]:
@@ -40,13 +42,16 @@ def gather_facts() -> dict[str, Any]:
 
 
 def git_commit() -> str:
-    """Commit of the checkout this code runs from, with `+changes` if it has any; empty outside a checkout."""
+    """Commit of the checkout this code runs from, with `+changes` if it has any.
+
+    Outside a checkout it is what `SEARCHSPACE_COMMIT` says, or empty.
+    """
     root = Path(__file__).resolve().parent.parent
     try:
         commit = _git(root, "rev-parse", "HEAD")
         return commit + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return os.environ.get(COMMIT, "")
 
 
 def _git(root: Path, *arguments: str) -> str:

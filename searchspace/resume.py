@@ -29,11 +29,7 @@ FINISHED = "finished"
 def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
     """The specification of the search `name`, with what was `given` anew; raises `UserError` for what cannot change."""
     known = load_spec(begun(str(options["results"]), name))
-    for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
-        raise UserError(
-            f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
-            f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE))} may be given"
-        )
+    check_changes(name, given)
     changed = {option: options[option] for option in CHANGEABLE & given}
     spec = make_spec(**(known.model_dump() | {"results": options["results"]} | changed))
     if spec.trials < known.trials:
@@ -48,6 +44,15 @@ def begun(results: str, name: str) -> Path:
     folder = Path(results).resolve() / name
     check_owned(folder)  # what lies there names code that is run
     return folder
+
+
+def check_changes(name: str, given: Set[str]) -> None:
+    """Raise `UserError` if an option was `given` that the search `name` cannot go on with."""
+    for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
+        raise UserError(
+            f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
+            f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE))} may be given"
+        )
 
 
 def check_same_data(spec: SearchSpec, data: "DataSummary") -> None:

@@ -3,6 +3,7 @@
 import logging
 import os
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchspace.interruption import LostError
@@ -33,14 +34,16 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
 
     from searchspace.scheduler import RungScheduler, SearchEnd
     from searchspace.trial import Trial
+    from searchspace.tuner import make_tuner
 
     trainable = tune.with_resources(
         tune.with_parameters(Trial, mailbox=pool.mailbox), tune.PlacementGroupFactory([{"CPU": 0, **HEAD}])
     )
     end = SearchEnd(spec.time_budget or float("inf"), lambda: searcher.is_stopping() and not pool.is_training())
     with tempfile.TemporaryDirectory(prefix="searchspace-tune-") as scratch:
-        tune.Tuner(
-            trainable,
+        make_tuner(
+            Path(scratch),
+            trainable=trainable,
             tune_config=tune.TuneConfig(
                 num_samples=-1,  # the searcher knows when it is over, and how many run at a time
                 search_alg=searcher,

@@ -17,6 +17,7 @@ RAY_MODULES = {
     "searchspace/search.py",
     "searchspace/searcher.py",
     "searchspace/scheduler.py",
+    "searchspace/tuner.py",
     "trainables/preemption.py",
     "searchspace/cluster.py",
     "searchspace/joined_ray.py",
@@ -27,6 +28,8 @@ RAY_MODULES = {
     "searchspace/serve/model.py",
     "searchspace/clouds/aws.py",
     "searchspace/clouds/gcp.py",
+    "searchspace/submit/head.py",
+    "searchspace/submit/jobs.py",
 }
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress.screen", "seeds", "record",
@@ -35,7 +38,7 @@ LIGHT = (
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "card.page",
     "proof.student", "proof.distil", "boards.student", "report.page", "shipped", "serve.app", "serve.listen",
-    "serve.__main__", "clouds.fallback", "clouds.policies", "clouds.prepare_aws", "clouds.spot",
+    "serve.__main__", "clouds.fallback", "clouds.policies", "clouds.prepare_aws", "clouds.spot", "submit.__main__",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import pytest
 from trainables.nearest import suggest
 
 ROOT = Path(__file__).parent.parent
-COMMANDS = ("run", "leaderboard", "report", "replay", "export", "predict", "serve", "tracking")
+COMMANDS = ("run", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking")
 SCREENS, LINES, COLUMNS = 2, 50, 100
 
 

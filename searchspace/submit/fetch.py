@@ -1,0 +1,28 @@
+"""Bringing a search's results here: from a URL, or from the disk of the cluster's head."""
+
+import os
+from pathlib import Path
+
+from searchspace.submit.head import copy_down
+from searchspace.submit.jobs import Job
+from searchspace.submit.options import SubmitOptions
+from trainables.errors import UserError
+
+
+def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:
+    """Copy what a job's search has left so far into the folder `into`; returns the search's folder there.
+
+    Raises `UserError` where its results cannot be reached from here, or are here anyway.
+    """
+    if "://" in job.results:
+        raise UserError(f"search {job.search!r}: its results are at {job.results}, which every command reads as it is")
+    there, here = Path(job.results) / job.search, into / job.search
+    if not options.cluster and there.is_dir():
+        raise UserError(f"search {job.search!r}: its results are on this machine already, in {str(there)!r}")
+    if not options.cluster:
+        raise UserError(
+            f"search {job.search!r}: its results are in {str(there)!r} of the cluster, which a dashboard does not give "
+            "away; give --cluster FILE.yaml, copy them (scp, kubectl cp), or search with --results s3://BUCKET/FOLDER"
+        )
+    copy_down(options.cluster, str(there), here)
+    return Path(os.path.relpath(here))
