@@ -23,6 +23,8 @@ RAY_MODULES = {
     "searchspace/local_ray.py",
     "trainables/loopback.py",
     "searchspace/serve/model.py",
+    "searchspace/clouds/aws.py",
+    "searchspace/clouds/gcp.py",
 }
 LIGHT = (
     "spec", "options", "spaces", "study", "asking", "proof.audit", "leaderboard", "progress.screen", "seeds", "record",
@@ -31,7 +33,7 @@ LIGHT = (
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "card.page",
     "proof.student", "proof.distil", "boards.student", "report.page", "shipped", "serve.app", "serve.listen",
-    "serve.__main__",
+    "serve.__main__", "clouds.fallback", "clouds.policies", "clouds.prepare_aws", "clouds.spot",
 )  # fmt: skip
 
 
