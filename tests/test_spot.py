@@ -113,7 +113,7 @@ BIN = Path(sys.executable).parent
 NODES = """
 import json, ray
 ray.init(log_to_driver=False, logging_level="ERROR")
-from ray.core.generated.gcs_pb2 import NodeDeathInfo
+from ray.core.generated.common_pb2 import NodeDeathInfo
 nodes = {node["NodeManagerAddress"]: node for node in ray.nodes()}
 reasons = NodeDeathInfo.Reason
 print(json.dumps({ip: "alive" if n["Alive"] else reasons.Name(n["DeathReason"]) for ip, n in nodes.items()}))
@@ -177,9 +177,10 @@ def answers(address: str) -> bool:
 
 
 def nodes() -> dict[str, str]:
-    """What has become of each node, by its address; nothing while the head is not up."""
+    """What has become of each node, by its address."""
     done = subprocess.run([sys.executable, "-c", NODES], capture_output=True, text=True, check=False)
-    found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
     return found
 
 
@@ -213,5 +214,5 @@ def test_a_node_with_a_notice_is_drained(apart, head, short, tmp_path):
                 notices[:] = [(200, action(120))]
                 wait_for({HEAD: "alive", WORKER: "AUTOSCALER_DRAIN_PREEMPTED"})
             finally:
-                node.terminate()
+                node.kill()  # and with it all of its processes: it waits for them otherwise
     assert "drained with" in (tmp_path / "worker.log").read_text()
