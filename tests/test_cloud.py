@@ -197,3 +197,22 @@ def test_what_is_missing_is_made_up_by_the_next():
 def test_nothing_to_be_had_is_said():
     with pytest.raises(RuntimeError, match="no dear"):
         launch_in_order(Cloud(), NODE, {}, 1)
+
+
+def test_google_is_asked_for_one_machine_at_a_time(monkeypatch):
+    from ray.autoscaler._private.gcp.node_provider import GCPNodeProvider
+
+    from searchspace.clouds.gcp import GCPInPriceOrder
+
+    cloud, counts = Cloud(cheap=1, dear=1), list[int]()
+
+    def insert(provider: Any, config: dict[str, Any], tags: dict[str, str], count: int) -> dict[str, Any]:
+        counts.append(count)
+        return cloud(config, tags, count)
+
+    monkeypatch.setattr(GCPNodeProvider, "create_node", insert)
+    provider = object.__new__(GCPInPriceOrder)  # its own start asks Google who it is
+    assert provider.create_node(NODE, {}, 3).keys() == {"cheap0", "dear0"}
+    assert set(counts) == {1}
+    with pytest.raises(RuntimeError, match="no dear"):
+        provider.create_node(NODE, {}, 1)

@@ -114,10 +114,20 @@ def test_an_account_is_prepared_and_can_be_again():
         assert "arn:aws:s3:::results/*" in json.dumps(document)
 
 
-@pytest.mark.parametrize("wrong", ["0.0.0.0/0", "203.0.113.7/24", "home"])
+@pytest.mark.parametrize("wrong", ["0.0.0.0/0", "203.0.113.7/24", "home", ""])
 def test_the_world_and_nonsense_are_refused(wrong):
     with pytest.raises(UserError, match=r"--ssh-from"):
         parse_record(Preparation, {"bucket": "results", "ssh_from": wrong})
+
+
+def test_what_is_needed_is_said():
+    done = subprocess.run(
+        [sys.executable, "-m", "searchspace.clouds.prepare_aws", "--ssh-from", "203.0.113.7/32"],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.splitlines()) == (
+        2, ["error: --bucket '': string should have at least 3 characters"],
+    )  # fmt: skip
 
 
 def test_all_instance_types_are_as_the_file_says():
@@ -142,6 +152,7 @@ def bootstrapped() -> dict[str, Any]:
     return ready
 
 
+@pytest.mark.slow
 def test_the_head_asks_for_spot_machines_and_for_the_next_type_where_one_is_refused():
     from searchspace.clouds.aws import AWSInPriceOrder
 
