@@ -27,9 +27,9 @@ PANEL = "AWS account"
 class Preparation(Frozen):
     """What differs from one account to the next."""
 
-    bucket: Annotated[str, Option(PANEL)] = Field(min_length=3, max_length=63)
+    bucket: Annotated[str, Option(PANEL)] = Field("", min_length=3, max_length=63)
     """S3 bucket for results, studies and checkpoints; made if it is not there. Needed."""
-    ssh_from: Annotated[str, Option(PANEL, metavar="CIDR")]
+    ssh_from: Annotated[str, Option(PANEL, metavar="CIDR")] = ""
     """Addresses that may reach the cluster's SSH, such as 203.0.113.7/32; nothing else is open. Needed."""
     region: Annotated[str, Option(PANEL)] = "us-west-2"
     """Region, the one that `cluster/gpu.yaml` names."""
@@ -39,7 +39,7 @@ class Preparation(Frozen):
     def _no_world(cls, text: str) -> str:
         network = ipaddress.IPv4Network(text)  # raises `ValueError`, which says what is wrong
         if network.prefixlen < 8:
-            raise ValueError(f"{text} is a large part of the world; give the addresses that you come from")
+            raise ValueError("that is a large part of the world; give the addresses that you come from")
         return text
 
 
