@@ -28,6 +28,8 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray starts as many processes at a time as there are cores, and warns of more; most of a start is waiting.
     "RAY_worker_maximum_startup_concurrency": "16",
+    # A gang may wait minutes for a node; Ray Train would take its wish back each minute, and autoscalers follow wishes.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3600",
 }
 HUNG = "60"
 """Seconds without an answer after which a worker counts as dead; Ray Train would wait ten minutes."""

@@ -51,7 +51,7 @@ def places(held: Any) -> list[str]:
 @pytest.mark.usefixtures("cluster")
 @pytest.mark.parametrize(
     ("workers", "gpus", "gangs", "spread"),
-    [(1, 1.0, 64, 1), (3, 1.0, 16, 1), (8, 1.0, 8, 1), (1, 0.25, 128, 1), (12, 1.0, 4, 2), (16, 1.0, 4, 2),
+    [(1, 1.0, 64, 1), (3, 1.0, 16, 1), (8, 1.0, 8, 1), (1, 0.25, 256, 1), (12, 1.0, 4, 2), (16, 1.0, 4, 2),
      (24, 1.0, 2, 3), (64, 1.0, 1, 8)],
 )  # fmt: skip
 def test_ray_places_as_many_gangs_as_were_counted_and_not_one_more(workers, gpus, gangs, spread):
