@@ -4,13 +4,16 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from searchspace.interruption import LostError
 from searchspace.joined_ray import joined
 from searchspace.local_ray import alone
+
+if TYPE_CHECKING:
+    from searchspace.placement import Room
 
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 """Idle OpenMP threads sleep: spinning, two gangs on one machine made each other 2 to 5 times slower."""
@@ -25,6 +28,8 @@ QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     # Ray starts as many processes at a time as there are cores, and warns of more; most of a start is waiting.
     "RAY_worker_maximum_startup_concurrency": "16",
+    # A gang may wait minutes for a node; Ray Train would take its wish back each minute, and autoscalers follow wishes.
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3600",
 }
 HUNG = "60"
 """Seconds without an answer after which a worker counts as dead; Ray Train would wait ten minutes."""
@@ -37,8 +42,8 @@ SEARCHING = ("ray.train", "ray.tune")
 
 
 @contextmanager
-def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator[Mapping[str, float]]:
-    """Ray up, and its resources; `parts` of it are imported meanwhile. Everything is shut down afterwards.
+def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator["Room"]:
+    """Ray up, and the room on it; `parts` of it are imported meanwhile. Everything is shut down afterwards.
 
     Raises `UserError` for an address where no cluster is, or one that does not let this search in.
     """
@@ -54,7 +59,9 @@ def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator[Mappin
         import ray
 
         held.callback(ray.shutdown)
-        yield ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray lacks it
+        from searchspace.nodes import look_around
+
+        yield look_around(joined=bool(address))
 
 
 @contextmanager

@@ -63,10 +63,10 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
         # From here on no signal may raise wherever it happens to come: it could leave any library's lock held for ever.
         with (
             Interruption(clock.say, partial(how_to_resume, spec)) as interruption,
-            connected(spec.address) as resources,
+            connected(spec.address) as room,
         ):
             interruption.listen_again()
-            under_way = UnderWay(spec, ready.plan(resources), ready.gate, ready.student_gate, clock, interruption)
+            under_way = UnderWay(spec, ready.plan(room), ready.gate, ready.student_gate, clock, interruption)
             return _carry_through(under_way, resumed, held)
 
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
 from searchspace.interruption import Interruption
+from searchspace.placement import place
 from searchspace.spec import SearchSpec
 
 if TYPE_CHECKING:
+    from searchspace.placement import Room
     from searchspace.spaces import Space, Task
     from searchspace.spec import SamplerName
     from searchspace.stopping.rule import Rule
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 PATIENCE = 20.0
-"""Seconds that the end of a search waits for each gang."""
+"""Seconds that the end of a search waits for its gangs."""
 SAVING = 60.0
 """Seconds that an interrupted one waits, for an epoch that has begun; without it, an older checkpoint counts."""
 
@@ -47,10 +49,8 @@ class Plan:
         return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
 
 
-def make_plan(
-    spec: SearchSpec, data: "DataSummary", resources: Mapping[str, float], say: Say, latencies: Mapping[int, float]
-) -> Plan:
-    """Check everything against the cluster's `resources`; raises `UserError` for what cannot work.
+def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", say: Say, latencies: Mapping[int, float]) -> Plan:
+    """Check everything against the `room` on the cluster; raises `UserError` for what cannot work.
 
     `latencies`, by trial, are what a second objective is ranked by; they need not be there yet.
     """
@@ -60,9 +60,11 @@ def make_plan(
     from searchspace.stopping.rung import by_merit, rungs
     from trainables.shape import GangShape
 
-    slots, gpus = preflight.count_slots(spec, resources)
-    models = preflight.choose_models(spec, gpus > 0, say)
-    task = preflight.make_task(data, models, gpus > 0, spec.metric)
+    placement = place(spec, room)
+    on_gpu = placement.gpus > 0
+    for remark in placement.remarks:
+        say(remark)
+    task = preflight.make_task(data, preflight.choose_models(spec, on_gpu, say), on_gpu, spec.metric)
     space, drawn = preflight.check_space(spec, task)
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
@@ -70,8 +72,8 @@ def make_plan(
     new_rule = partial(make_rule, spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
     new_rule()  # which raises for what there is no rule for
     shape = GangShape(
-        slots=slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=gpus,
-        precision=spec.precision, memory_gb=spec.memory_gb,
+        slots=placement.slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=placement.gpus,
+        nodes=placement.nodes, elastic=room.joined, precision=spec.precision, memory_gb=spec.memory_gb,
     )  # fmt: skip
     return Plan(data, task, space, sampler, new_rule, shape)
 

@@ -2,11 +2,12 @@
 
 import importlib.util
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import optuna
 from optuna.distributions import BaseDistribution
 
+from searchspace.placement import Node, Room
 from searchspace.spaces import Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
 from trainables.data.summary import DataSummary
@@ -81,30 +82,11 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
     return space, drawn
 
 
-def local_resources() -> dict[str, float]:
+def local_room() -> Room:
     """What a cluster started on this machine would have; without torch, where there is no NVIDIA driver."""
     gpus = 0
     if os.path.exists("/dev/nvidiactl") and importlib.util.find_spec("torch"):
         import torch
 
         gpus = torch.cuda.device_count()
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(gpus)}
-
-
-def count_slots(spec: SearchSpec, resources: Mapping[str, float]) -> tuple[int, float]:
-    """Trials at a time, and GPUs of each worker; raises `UserError` if not even one trial fits the cluster."""
-    held = {kind: resources.get(kind, 0.0) for kind in ("CPU", "GPU")}
-    gpus = spec.gpus_per_worker if spec.gpus_per_worker is not None else float(held["GPU"] > 0)
-    needed = {"CPU": spec.workers_per_trial * spec.cpus_per_worker, "GPU": spec.workers_per_trial * gpus}
-    # A whisker of slack, for fractions such as 1/3.
-    fits = {kind: int(held[kind] / amount + 1e-6) for kind, amount in needed.items() if amount}
-    slots = min(fits.values())
-    if slots < 1:
-        short = min(fits, key=lambda kind: fits[kind])
-        option = "--cpus-per-worker" if short == "CPU" else "--gpus-per-worker"
-        each = spec.cpus_per_worker if short == "CPU" else gpus
-        raise UserError(
-            f"--workers-per-trial {spec.workers_per_trial} with {option} {each:g}: one trial needs "
-            f"{needed[short]:g} {short}s, the cluster has {held[short]:g}"
-        )
-    return min(slots, spec.max_concurrent or slots, spec.trials), gpus
+    return Room(nodes=(Node(cpus=float(os.cpu_count() or 1), gpus=float(gpus)),))

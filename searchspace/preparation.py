@@ -1,6 +1,6 @@
 """What is there before any worker starts: the data, limits that are known, and a plan; what is wrong is told here."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
 
 if TYPE_CHECKING:
+    from searchspace.placement import Room
     from trainables.data.summary import DataSummary
 
 
@@ -27,8 +28,8 @@ class Ready:
     """Of the search."""
     student_gate: Gate
     """Of the winner's student; the search's own where there will be none."""
-    plan: Callable[[Mapping[str, float]], Plan]
-    """From the cluster's resources to the plan; made once."""
+    plan: Callable[["Room"], Plan]
+    """From the room on the cluster to the plan; made once."""
 
 
 @contextmanager
@@ -42,9 +43,9 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
         clock.say(describe_skipped(data))
     made: list[Plan] = []
 
-    def plan(resources: Mapping[str, float]) -> Plan:
+    def plan(room: "Room") -> Plan:
         if not made:
-            made.append(make_plan(spec, data, resources, clock.say, gate.latencies))
+            made.append(make_plan(spec, data, room, clock.say, gate.latencies))
             check_limits(student_gate, spec, made[0].space, made[0].task, clock.say)
         return made[0]
 
@@ -53,7 +54,7 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
         closing(Gate(spec, data)) if spec.distil else nullcontext(gate) as student_gate,
     ):
         if not spec.address:
-            plan(preflight.local_resources())
+            plan(preflight.local_room())
         yield Ready(data, gate, student_gate, plan)
 
 

@@ -77,10 +77,10 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     preflight.check_name(spec)
     with (
         closing(clock), prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
-        connected(spec.address) as resources, scratch_folder(spec) as folder,
+        connected(spec.address) as room, scratch_folder(spec) as folder,
     ):  # fmt: skip
         interruption.listen_again()
-        plan = ready.plan(resources)
+        plan = ready.plan(room)
         starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
         probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
         with gangs(plan, folder, lambda _slot, _info: None, interruption) as pool:
@@ -104,10 +104,10 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
     with (
         closing(clock), locked(spec.folder), Interruption(clock.say, _again) as interruption,
-        connected(spec.address) as resources,
+        connected(spec.address) as room,
     ):  # fmt: skip
         interruption.listen_again()
-        plan = make_plan(spec, data, resources, clock.say, {})
+        plan = make_plan(spec, data, room, clock.say, {})
         with gangs(plan, spec.folder, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
             revived = reviving.revive(spec, errand.revive, pool, clock)
     print(reviving.describe(load_study(spec, spec.folder), revived))

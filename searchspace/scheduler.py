@@ -44,3 +44,7 @@ class SearchEnd(Stopper):
     def stop_all(self) -> bool:
         """Whether all trials are to end, those that wait for a gang too."""
         return time.monotonic() > self._end or self._is_over()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Nothing, for Tune's own record of the search, which nobody reads."""
+        return {}

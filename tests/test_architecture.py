@@ -20,6 +20,7 @@ RAY_MODULES = {
     "trainables/preemption.py",
     "searchspace/cluster.py",
     "searchspace/joined_ray.py",
+    "searchspace/nodes.py",
     "searchspace/local_ray.py",
     "trainables/loopback.py",
     "searchspace/serve/model.py",
@@ -94,9 +95,10 @@ def test_a_search_is_planned_without_torch():
     code = """
 import sys
 from searchspace.plan import make_plan
+from searchspace.placement import Node, Room
 from searchspace.spec import make_spec
 from trainables.data.store import prepare
-make_plan(make_spec(name="x"), prepare("digits"), {"CPU": 2.0}, print, {})
+make_plan(make_spec(name="x"), prepare("digits"), Room(nodes=(Node(cpus=2),)), print, {})
 print([m for m in ("torch", "timm", "sklearn", "mlflow") if m in sys.modules])
 """
     subprocess.run([sys.executable, "-c", "from trainables.data.store import prepare; prepare('digits')"], check=True)

@@ -30,8 +30,8 @@ JOINING = """
 from searchspace.cluster import connected
 from searchspace.command import run_command
 def main(address: str) -> None:
-    with connected(address) as resources:
-        print("joined", sorted(resources))
+    with connected(address) as room:
+        print("joined", room.nodes)
 run_command(main)
 """
 
@@ -137,4 +137,4 @@ def test_who_has_the_token_joins(held, tmp_path):
         (tmp_path / "token").chmod(0o600)
         done = join(told["address"], home, **given)
         assert (done.returncode, done.stderr) == (0, "")
-        assert "'CPU'" in done.stdout
+        assert "joined (Node(cpus=" in done.stdout

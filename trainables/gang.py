@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import ray
@@ -162,7 +163,8 @@ class GangPool:
             return False
 
     def close(self, patience: float = 20.0) -> None:
-        """Send all gangs home and wait for them, `patience` seconds each at most; what is saved then stays."""
+        """Send all gangs home and wait for them, `patience` seconds at most; what is saved then stays."""
+        deadline = monotonic() + patience
         for start in self._starts:
             start.cancel()
         if not self.is_reachable():
@@ -170,7 +172,7 @@ class GangPool:
         ray.get(self.mailbox.close.remote())
         for thread in self._fits:
             if thread.ident is not None:
-                thread.join(timeout=patience)
+                thread.join(timeout=max(0.0, deadline - monotonic()))
 
 
 def _first_line(error: Exception) -> str:

@@ -19,7 +19,7 @@ from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
 from ray.train.v2._internal.execution.worker_group import WorkerGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import DefaultPlacementGroupHandle
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
-from ray.util.placement_group import get_placement_group, placement_group, remove_placement_group
+from ray.util.placement_group import PlacementGroup, get_placement_group, placement_group, remove_placement_group
 
 from trainables.shape import HEAD
 
@@ -107,18 +107,23 @@ class NamedWorkers(WorkerGroup):
     """
 
     def _create_placement_group(self, scaling: Any, worker_group_context: Any) -> DefaultPlacementGroupHandle:
-        held = placement_group(
-            bundles(worker_group_context.resources_per_worker, worker_group_context.num_workers, scaling.nodes),
-            strategy="STRICT_PACK" if scaling.nodes == 1 else "STRICT_SPREAD",
-            name=_holding(self._train_run_context.run_config),
+        workers, each = worker_group_context.num_workers, worker_group_context.resources_per_worker
+        return DefaultPlacementGroupHandle(
+            hold(each, workers, scaling.nodes, _holding(self._train_run_context.run_config))
         )
-        return DefaultPlacementGroupHandle(held)
 
     def _create_workers(self, num_workers: int, placement_group: Any, *arguments: Any, **options: Any) -> Any:
         scaling: Any = self._train_run_context.scaling_config
         shares = enumerate(shares_of(num_workers, scaling.nodes))
         options["placement_group_bundle_indices"] = [bundle for bundle, share in shares for _ in range(share)]
         return super()._create_workers(num_workers, placement_group, *arguments, **options)
+
+
+def hold(worker: Mapping[str, float], workers: int, nodes: int, name: str) -> PlacementGroup:
+    """Ask for a gang's places: in one node, or in shares on so many different ones. They may have to be waited for."""
+    strategy = "STRICT_PACK" if nodes == 1 else "STRICT_SPREAD"
+    held: PlacementGroup = placement_group(bundles(worker, workers, nodes), strategy=strategy, name=name)
+    return held
 
 
 def bundles(worker: Mapping[str, float], workers: int, nodes: int) -> list[dict[str, float]]:
