@@ -50,6 +50,7 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
         seen |= head.watch_actors(task)
         runs = [_run(task, *run) for run in RUNS]
         asha = _asha(task)
+        ramp = {"one start at a time": _ramp(task, ""), "all at once": _ramp(task, "auto")}
     print(json.dumps(seen), flush=True)
     result, go = _split(runs, "tune")
     growth = json.loads((FOLDER / "bench_growth.json").read_text())["figures"]["search"]
@@ -63,7 +64,7 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
         base_mb=seen["driver_mb"] + seen["ray_mb"] + seen["mailbox_mb"],
         trial_mb=(growth["4096"]["driver_mb"] - growth["512"]["driver_mb"]) / (4096 - 512),
     )  # fmt: skip
-    return costs, runs, {"head": seen, "asha": asha}
+    return costs, runs, {"head": seen, "asha": asha, "ramp": ramp}
 
 
 def _run(task: Any, slots: int, trials: int, epochs: int) -> dict[str, float]:
@@ -99,6 +100,24 @@ def _asha(task: Any, slots: int = 8, nap: float = 0.3) -> dict[str, float]:
         "p50": percentile(waits, 50),
         "p95": percentile(waits, 95),
     }
+
+
+def _ramp(task: Any, address: str, slots: int = 8, nap: float = 0.5) -> float:
+    """Epochs a second of short trials whose gangs are there before their trial actors, as on a large cluster.
+
+    Without an `address`, two cores start one trial actor at a time, as Tune would anywhere.
+    """
+    from scale.loop import search
+    from searchspace.spec import make_spec
+
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        spec = make_spec(
+            name="ramp", results=folder, trials=40, max_epochs=2, grace_epochs=1, sampler="random", scheduler="none",
+            address=address,
+        )  # fmt: skip
+        used = search(spec, task, slots, nap, together=False)[0].used
+    print(address or "alone", json.dumps(used), flush=True)
+    return used["epochs"] / used["seconds"]
 
 
 def _split(runs: list[dict[str, float]], key: str) -> tuple[float, float]:
