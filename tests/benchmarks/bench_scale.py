@@ -108,6 +108,7 @@ def _ramp(task: Any, address: str, slots: int = 8, nap: float = 0.5) -> float:
     Without an `address`, two cores start one trial actor at a time, as Tune would anywhere.
     """
     from scale.loop import search
+
     from searchspace.spec import make_spec
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
