@@ -33,7 +33,8 @@ def plot(outcomes: dict[str, dict[str, Any]], file: Path) -> None:
             axis.set_yscale("log")
         else:
             axis.set_ylim(0, 105)
-        axis.set_xticks(gpus, [f"{number:,}" for number in gpus], rotation=45)
+        every = [int(number) for number in next(iter(outcomes.values()))]
+        axis.set_xticks(every, [f"{number:,}" for number in every], rotation=45)
         axis.set_title(f"{title} ({unit})", fontsize=9, loc="left")
         axis.grid(alpha=0.25)
     for axis in axes[1]:
