@@ -25,6 +25,7 @@ from record import FOLDER, percentile, write_record
 from scale.costs import Costs
 from scale.model import Setting, simulate
 from scale.plot import plot
+from scale.table import to_table
 
 RUNS = ((2, 4, 60), (2, 80, 2), (4, 8, 40), (4, 80, 2), (8, 16, 30), (8, 120, 2), (16, 32, 15), (16, 160, 2))
 """Searches on played gangs: slots, trials, epochs of each."""
@@ -198,6 +199,8 @@ def main() -> None:
     for line in checked:
         print({key: round(value, 4) for key, value in line.items()}, flush=True)
     outcomes = simulate_all(costs)
+    for name, found in outcomes.items():
+        print(f"\n{name}\n\n{to_table(found)}")
     plot(outcomes, FOLDER.parent / "pictures" / "scale.png")
     figures = {
         "unit": "seconds", "load": load, "costs": costs.model_dump(), "runs": runs, "other": other,
