@@ -27,8 +27,10 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
     os.environ["TUNE_WARN_INSUFFICIENT_RESOURCE_THRESHOLD_S"] = "1000000"
     os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours is `Interruption`
-    # A starting trial actor keeps a core or two busy; with a searcher, Tune would start one after another anywhere.
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(max(1, (os.cpu_count() or 1) // 2))
+    # Tune would start one trial actor after another, and give up a start whenever another trial ends meanwhile, so that
+    # no more slots are ever busy than starts fit into a trial. On a machine of its own the gangs come later anyway.
+    pending = pool.shape.slots if spec.address else max(1, (os.cpu_count() or 1) // 2)
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(pending)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     from ray import tune
 

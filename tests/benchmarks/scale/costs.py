@@ -41,13 +41,11 @@ class Costs(Frozen):
     relay: float
     """What a trial's actor does with one report."""
     actor_start: float
-    """Starting the process of one trial actor, on the head."""
-    actor_ready: float
-    """Seconds until that is there, when nothing else starts."""
+    """Starting the process of one trial actor, on the head; so long it takes where a core is free."""
     controller_start: float
     """Starting one gang's controller, on the head."""
     gang_start: float
-    """Starting one worker of a gang, on its node."""
+    """Starting one worker of a gang, on its node; so long it takes there."""
     keep: float
     """Cores that one gang's controller and trial actor keep busy on the head while it trains."""
     thread: float

@@ -46,8 +46,8 @@ class Deciding:
         assignment = Assignment.model_validate_json(config["assignment"])
         epoch = next((rung for rung in assignment.rungs if rung > assignment.known), assignment.max_epochs)
         report = EpochReport(
-            trial=assignment.trial, epoch=epoch, score=self.rng.random(), slot=0, seconds=1.0, total_seconds=float(epoch),
-            status="complete" if epoch == assignment.max_epochs else "running",
+            trial=assignment.trial, epoch=epoch, score=self.rng.random(), slot=0, seconds=1.0,
+            total_seconds=float(epoch), status="complete" if epoch == assignment.max_epochs else "running",
         )  # fmt: skip
         result = {"report": report.model_dump_json()}
         started = time.thread_time()
@@ -88,4 +88,3 @@ def measure(task: Task, sizes: tuple[int, ...]) -> tuple[Points, Points, Points]
             hear[size], end[size] = median(one for one, _ in told), median(other for _, other in told)
             flush_study(searcher._study)
     return suggest, hear, end
-

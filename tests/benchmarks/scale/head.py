@@ -1,57 +1,81 @@
-"""What one slot costs the head: two real gangs and their controllers, and trial actors, at rest and starting."""
+"""What one slot costs the head: controllers and workers of a real search's gangs, and trial actors, each at rest."""
 
+import os
+import signal
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import psutil
-import ray
 
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
-from trainables.gang import GangPool
-from trainables.shape import GangShape
 
 from .loop import search
 
-REST = 6.0
+REST = 5.0
 """Seconds of watching what is at rest."""
 ROLES = {"controller": "GangController", "worker": "RayTrainWorker", "actor": "Trial", "mailbox": "Mailbox"}
+"""Names of their processes."""
 
 
-def measure(task: Task, gangs: int = 2, slots: int = 4) -> dict[str, float]:
-    """By role: CPU seconds until it is there, cores while at rest, MB of its own; and seconds that starts take."""
+def watch_search() -> dict[str, float]:
+    """A real search of long trials on the two slots of this machine: its controllers, workers, driver and Ray."""
+    command = [
+        sys.executable, "-m", "searchspace.run", "--trials", "4", "--max-epochs", "300", "--scheduler", "none",
+        "--models", "convnet", "--max-concurrent", "2", "--set", "width=64", "--name", "watched",
+    ]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        started, warm = time.perf_counter(), []
-        pool = GangPool(
-            GangShape(slots=gangs, workers=1, cpus=1, gpus=0), task.data, Path(folder) / "gangs",
-            lambda *_: warm.append(time.perf_counter() - started),
-        )  # fmt: skip
-        pool.ready()
-        found = {"gang_seconds": max(warm) / gangs} | _look("controller") | _look("worker")
-        pool.close()
-        spec = make_spec(name="rest", results=folder, trials=slots, max_epochs=2, grace_epochs=1, sampler="random",
-                         scheduler="none")  # fmt: skip
-        seen: dict[str, float] = {}
-        looking = threading.Thread(target=lambda: seen.update(_when_all(slots)))
-        looking.start()
-        search(spec, task, slots, 3 * REST)
-        looking.join()
-    return found | seen
+        child = subprocess.Popen([*command, "--results", folder], stdout=subprocess.PIPE, text=True)
+        try:
+            started = time.perf_counter()
+            for line in child.stdout or ():
+                if "gang 2/2 warm" in line:
+                    break
+            found = {"warm_seconds": time.perf_counter() - started}
+            time.sleep(REST)
+            return found | _look("controller", child.pid) | _look("worker", child.pid) | _base(child.pid)
+        finally:
+            for _ in range(2):  # the second time it stops at once
+                os.kill(child.pid, signal.SIGTERM)
+                time.sleep(1.0)
+            child.wait(60)
 
 
-def _when_all(slots: int) -> dict[str, float]:
-    while len(_processes("actor")) < slots:
+def watch_actors(task: Task, slots: int = 4) -> dict[str, float]:
+    """Trial actors of which each waits for a report; Ray is up."""
+    seen: dict[str, float] = {}
+    looking = threading.Thread(target=lambda: seen.update(_when(lambda: len(_processes("actor")) >= slots)))
+    looking.start()
+    with tempfile.TemporaryDirectory() as folder:
+        spec = make_spec(
+            name="rest",
+            results=folder,
+            address="auto",
+            trials=slots,
+            max_epochs=2,
+            grace_epochs=1,
+            sampler="random",
+            scheduler="none",
+        )
+        search(spec, task, slots, nap=3 * REST)
+    looking.join()
+    return seen
+
+
+def _when(is_time: Callable[[], bool]) -> dict[str, float]:
+    while not is_time():
         time.sleep(0.1)
     time.sleep(REST / 2)
     return _look("actor") | _look("mailbox")
 
 
-def _look(role: str) -> dict[str, float]:
+def _look(role: str, parent: int | None = None) -> dict[str, float]:
     """A role's processes: CPU seconds so far, cores while at rest, MB that no other process shares; means."""
-    processes = _processes(role)
+    processes = _processes(role, parent)
     before = [_used(process) for process in processes]
     time.sleep(REST)
     after = [_used(process) for process in processes]
@@ -63,11 +87,22 @@ def _look(role: str) -> dict[str, float]:
     }
 
 
-def _processes(role: str) -> list[psutil.Process]:
+def _base(parent: int) -> dict[str, float]:
+    """MB of driver, mailbox and Ray's own processes: all but the slots' own, and idle workers that wait for any."""
+    driver = psutil.Process(parent)
+    others = [process for process in driver.children(recursive=True) if process.status() != psutil.STATUS_ZOMBIE]
+    held = [process for process in others if not (process.cmdline() or ["ray::"])[0].startswith("ray::")]
+    return {
+        "driver_mb": driver.memory_full_info().uss / 1e6,
+        "ray_mb": sum(process.memory_full_info().uss for process in held) / 1e6,
+    }
+
+
+def _processes(role: str, parent: int | None = None) -> list[psutil.Process]:
     found = []
-    for process in psutil.Process().children(recursive=True):
+    for process in psutil.Process(parent).children(recursive=True):
         try:
-            if process.cmdline() and f"::{ROLES[role]}" in process.cmdline()[0]:
+            if f"::{ROLES[role]}" in (process.cmdline() or [""])[0]:
                 found.append(process)
         except psutil.Error:  # it has ended
             continue
@@ -77,14 +112,3 @@ def _processes(role: str) -> list[psutil.Process]:
 def _used(process: psutil.Process) -> float:
     used = process.cpu_times()
     return float(used.user + used.system)
-
-
-def base_mb() -> float:
-    """MB of the driver and of Ray's own processes on the head."""
-    everyone = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    whole = 0.0
-    for process in everyone:
-        name = " ".join(process.cmdline())
-        if "ray::" not in name or "Mailbox" in name:
-            whole += process.memory_full_info().uss / 1e6
-    return whole

@@ -26,7 +26,7 @@ async def _one(slots: int) -> float:
         await box.take(slot, 0)
     owners = [asyncio.ensure_future(box.next_report(slot)) for slot in range(slots)]
     gangs = [asyncio.ensure_future(box.take(slot, box._desks[slot].sequence)) for slot in range(slots)]
-    await asyncio.sleep(0)
+    await asyncio.sleep(0.1 + slots / 1000)  # until they all wait
     started = time.process_time()
     for epoch in range(1, EPOCHS + 1):  # one slot's: a report in, the report out, the next one asked for
         await box.report(0, box._desks[0].sequence, EpochReport(trial="t", epoch=epoch))
@@ -34,7 +34,9 @@ async def _one(slots: int) -> float:
         owners[0] = asyncio.ensure_future(box.next_report(0))
         await asyncio.sleep(0)
     seconds = (time.process_time() - started) / (2 * EPOCHS)
-    for waiting in owners + gangs:
+    await box.close()
+    await asyncio.gather(*gangs)
+    for waiting in owners:
         waiting.cancel()
-    await asyncio.gather(*owners, *gangs, return_exceptions=True)
+    await asyncio.gather(*owners, return_exceptions=True)
     return seconds

@@ -1,7 +1,6 @@
-"""What Ray Tune's loop costs the driver: real searches, real trial actors, real mailbox; only the training is played."""
+"""What Ray Tune's loop costs: real searches, real trial actors, a real mailbox; only the training is played."""
 
 import time
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +14,15 @@ from searchspace.searcher import StudySearcher, Surroundings
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec
 from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rule import Rule
 from searchspace.stopping.rung import rungs
 from searchspace.study import create_study
 from trainables.mailbox import Mailbox
 
 from .standin import StandIn
+
+ROLES = ("Mailbox", "StandIn", "Trial")
+"""Actors by the names that Ray gives their processes; all else is Ray's own."""
 
 
 class Open:
@@ -32,14 +35,33 @@ class Open:
         return ""
 
 
-class Counted:
-    """A searcher's calls, and the seconds of the loop's thread that they take."""
+class Meter:
+    """What a search uses between two of its epochs: all slots are busy by the first, nothing is over by the last."""
 
-    def __init__(self, searcher: StudySearcher) -> None:
-        self.seconds = 0.0
-        self.events = {"start": 0, "epoch": 0}
+    def __init__(self, searcher: StudySearcher, first: int, last: int) -> None:
+        self.searcher_seconds, self._count, self._ends, self._limits = 0.0, 0, {"gone": 0}, (first, last)
+        self._at: list[dict[str, Any]] = []
         for name in ("suggest", "on_trial_result", "on_trial_complete"):
             setattr(searcher, name, self._timed(getattr(searcher, name)))
+
+    def listen(self, event: str, _number: int, _report: Any) -> None:
+        """Called in the loop's thread."""
+        self._ends["gone"] += event in {"waits", "complete"}
+        self._count += event == "epoch"
+        if event == "epoch" and self._count in self._limits:
+            self._at.append(self._look())
+
+    def _look(self) -> dict[str, Any]:
+        return {
+            "seconds": time.perf_counter(), "loop": time.thread_time(), "searcher": self.searcher_seconds,
+            "driver": time.process_time(), "epochs": self._count, "goes": self._ends["gone"],
+        } | cpu_by_role()  # fmt: skip
+
+    @property
+    def used(self) -> dict[str, float]:
+        """What was used meanwhile: seconds of the clock, CPU seconds by who spent them, epochs and goes."""
+        first, last = self._at
+        return {name: last[name] - first.get(name, 0.0) for name in last}
 
     def _timed(self, call: Any) -> Any:
         def timed(*args: Any, **kwargs: Any) -> Any:
@@ -47,52 +69,58 @@ class Counted:
             try:
                 return call(*args, **kwargs)
             finally:
-                self.seconds += time.thread_time() - started
+                self.searcher_seconds += time.thread_time() - started
 
         return timed
 
 
-def make_searcher(spec: SearchSpec, task: Task, slots: int, listen: Any = lambda *_: None) -> tuple[Any, Any]:
-    """A new search's searcher, and its rule."""
+def make_searcher(spec: SearchSpec, task: Task, slots: int) -> tuple[StudySearcher, Rule]:
+    """A new search's searcher, and its rule; nobody listens."""
+    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     study = create_study(spec, make_sampler(spec, "tpe" if spec.sampler == "auto" else spec.sampler))
-    rule = make_rule(spec.scheduler, spec.budget_unit, rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs), 3)
-    return StudySearcher(study, Asker(study, default_space, task, spec, Open()), rule, spec, Surroundings(slots, listen)), rule
+    asker = Asker(study, default_space, task, spec, Open())
+    return StudySearcher(study, asker, rule, spec, Surroundings(slots, lambda *_: None)), rule
 
 
-def search(spec: SearchSpec, task: Task, slots: int, nap: float) -> dict[str, Any]:
-    """One search on gangs that are played; Ray is up. CPU seconds by who spends them, events, and seconds."""
-    mailbox = ray.remote(Mailbox).options(num_cpus=0, max_concurrency=1000).remote(slots)
-    gangs = ray.remote(StandIn).options(num_cpus=0, max_concurrency=1000).remote(spec.seed)
+def search(
+    spec: SearchSpec, task: Task, slots: int, nap: float = 0.0, together: bool = True
+) -> tuple[Meter, list[float]]:
+    """One search on gangs that are played; Ray is up.
+
+    Gangs train when all have a trial, or, if not `together`, as soon as they have one. Returns what tells what was used
+    between the moment when all slots are busy and the end, of searches without early stopping; and waits at rungs.
+    """
+    calls = 1000 + 8 * slots
+    mailbox = ray.remote(Mailbox).options(num_cpus=0, max_concurrency=calls).remote(slots)
+    gangs = ray.remote(StandIn).options(num_cpus=0, max_concurrency=calls).remote(spec.seed, slots if together else 0)
     work = [gangs.work.remote(mailbox, slot, nap) for slot in range(slots)]
-    ray.get([mailbox.warm.remote(slot) for slot in range(slots)])
-    times: list[tuple[float, str]] = []
-    searcher, rule = make_searcher(spec, task, slots, lambda event, *_: times.append((time.perf_counter(), event)))
-    counted = Counted(searcher)
-    before, thread, wall, driver = cpu_by_role(), time.thread_time(), time.perf_counter(), time.process_time()
-    run_search(spec, searcher, rule, SimpleNamespace(mailbox=mailbox))
-    found = {
-        "seconds": time.perf_counter() - wall, "loop": time.thread_time() - thread, "searcher": counted.seconds,
-        "driver": time.process_time() - driver,
-    }  # fmt: skip
-    after = cpu_by_role()
-    decisions = ray.get(gangs.waited.remote())
+    ray.wait(work, timeout=0)
+    searcher, rule = make_searcher(spec, task, slots)
+    epochs = spec.trials * spec.max_epochs
+    meter = Meter(searcher, epochs // 4, epochs - slots)
+    searcher._listen = meter.listen
+    run_search(
+        spec,
+        searcher,
+        rule,
+        SimpleNamespace(mailbox=mailbox, shape=SimpleNamespace(slots=slots), is_training=lambda: True),
+    )  # type: ignore[arg-type]
+    waits = ray.get(gangs.waited.remote())
     ray.get(mailbox.close.remote())
     ray.get(work)
-    ray.kill(mailbox), ray.kill(gangs)
-    return found | {
-        "cpu": {role: after[role] - before.get(role, 0.0) for role in after},
-        "decisions": decisions, "times": times,
-    }  # fmt: skip
+    ray.kill(mailbox)
+    ray.kill(gangs)
+    return meter, waits
 
 
 def cpu_by_role() -> dict[str, float]:
     """CPU seconds so far of this process's descendants, by what they are."""
-    found: dict[str, float] = {}
+    found = dict.fromkeys((*ROLES, "ray"), 0.0)
     for process in psutil.Process().children(recursive=True):
         try:
             name, used = " ".join(process.cmdline()), process.cpu_times()
-        except psutil.Error:
+        except psutil.Error:  # it has ended
             continue
-        role = next((role for role in ("Mailbox", "StandIn", "Trial", "raylet", "gcs_server") if role in name), "other")
-        found[role] = found.get(role, 0.0) + used.user + used.system
+        found[next((role for role in ROLES if f"::{role}" in name), "ray")] += used.user + used.system
     return found

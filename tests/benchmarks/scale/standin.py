@@ -14,8 +14,9 @@ from trainables.mailbox import GangInfo
 class StandIn:
     """Any number of gangs whose epochs are naps, and whose scores are drawn."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = np.random.default_rng(seed)
+    def __init__(self, seed: int, together: int) -> None:
+        """Train once `together` gangs have their first trial."""
+        self._random, self._together, self._here = np.random.default_rng(seed), together, asyncio.Event()
         self.decisions: list[float] = []
 
     async def work(self, mailbox: Any, slot: int, nap: float) -> None:
@@ -24,7 +25,14 @@ class StandIn:
         sequence = 0
         while (found := await mailbox.take.remote(slot, sequence)) is not None:
             sequence, assignment = found
+            await self._meet()
             await self._train(mailbox, slot, sequence, assignment, nap)
+
+    async def _meet(self) -> None:
+        self._together -= 1
+        if self._together <= 0:
+            self._here.set()
+        await self._here.wait()
 
     async def _train(self, mailbox: Any, slot: int, sequence: int, assignment: Assignment, nap: float) -> None:
         answers: deque[Any] = deque()
