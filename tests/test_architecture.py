@@ -21,6 +21,7 @@ RAY_MODULES = {
     "searchspace/cluster.py",
     "searchspace/joined_ray.py",
     "searchspace/local_ray.py",
+    "searchspace/reach.py",
     "trainables/loopback.py",
     "searchspace/serve/model.py",
 }

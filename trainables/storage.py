@@ -7,6 +7,7 @@ Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AW
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,14 +72,9 @@ class Remote:
     @classmethod
     def open(cls, url: str) -> "Remote":
         """Find the file system of `url`; talks to nobody yet. Raises OSError for a URL that pyarrow refuses."""
-        import pyarrow as pa
-        from pyarrow import fs
-
-        try:
-            system, root = fs.FileSystem.from_uri(url)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise OSError(str(error)) from error
-        return cls(url, system, root.rstrip("/"))
+        base, _, query = url.partition("?")
+        bucket, _, prefix = base.partition("://")[2].partition("/")
+        return cls(url, _system(url.partition("://")[0], bucket, query), f"{bucket}/{prefix}".rstrip("/"))
 
     def list(self) -> dict[str, Entry]:
         """Every file, but those whose names would lead out of a folder that they are copied to."""
@@ -132,6 +128,20 @@ class Remote:
 
     def _path(self, name: str) -> str:
         return f"{self.root}/{name}" if name else self.root
+
+
+@cache
+def _system(scheme: str, bucket: str, query: str) -> Any:
+    """One client a bucket, which keeps its connections."""
+    import pyarrow as pa
+    from pyarrow import fs
+
+    if scheme == "s3":
+        query = "&".join(filter(None, (query, "allow_delayed_open=true")))  # a small file is one request
+    try:
+        return fs.FileSystem.from_uri(f"{scheme}://{bucket}" + (f"?{query}" if query else ""))[0]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise OSError(str(error)) from error
 
 
 def open_remote(option: str, url: str) -> Remote:
