@@ -67,9 +67,9 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
         ):
             interruption.listen_again()
             plan = ready.plan(resources)
-            mirror = mirror or held.enter_context(working_on(spec, clock.say))
             if spec.address:
                 check_reached(spec.home, spec.results)
+            mirror = mirror or held.enter_context(working_on(spec, clock.say))
             under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
             return _carry_through(under_way, resumed)
 

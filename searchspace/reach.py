@@ -1,7 +1,8 @@
-"""Whether all nodes of a cluster reach the place where a search leaves its results: found out before any gang starts."""
+"""Whether all nodes of a cluster reach the place where a search leaves its results, before any gang starts."""
 
 import uuid
 from pathlib import Path
+from typing import Any
 
 from trainables.errors import UserError
 from trainables.mirror import Home
@@ -12,14 +13,16 @@ PATIENCE = 60.0
 
 
 def check_reached(home: Home, given: str) -> None:
-    """Raise `UserError` naming a node that does not see the search's folder, or does not reach its URL.
+    """Raise `UserError` naming a node that does not see the folder of all searches, or does not reach the URL.
 
     `given` is what `--results` said. Nodes that join later are checked by their workers.
     """
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    mark = Path(home.folder) / f".seen-{uuid.uuid4().hex}"
+    cluster: Any = ray
+    mark = Path(home.folder).parent / f".seen-{uuid.uuid4().hex}"
+    mark.parent.mkdir(parents=True, exist_ok=True)
     mark.touch()
     try:
         look = ray.remote(_look)
@@ -27,7 +30,7 @@ def check_reached(home: Home, given: str) -> None:
             look.options(
                 num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(home, str(mark)): node["NodeManagerAddress"]
-            for node in ray.nodes() if node["Alive"]
+            for node in cluster.nodes() if node["Alive"]
         }  # fmt: skip
         done, _ = ray.wait(list(answers), num_returns=len(answers), timeout=PATIENCE)
         for answer in done:

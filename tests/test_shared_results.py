@@ -1,4 +1,4 @@
-"""Searches whose results lie at a URL, on machines and nodes that share nothing else; and whose study is PostgreSQL's."""
+"""Searches with results at a URL, on machines and nodes that share nothing else; and with a study in PostgreSQL."""
 
 import json
 import os
