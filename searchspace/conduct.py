@@ -56,7 +56,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     begins afresh, and resumes by itself.
     """
     with ExitStack() as held:
-        mirror = held.enter_context(working_on(spec, clock.say)) if resumed else None
+        mirror = held.enter_context(working_on(spec, clock.say, begun=True)) if resumed else None
         ready = held.enter_context(prepared(spec, clock))
         if resumed:
             check_same_data(spec, ready.data)
@@ -69,7 +69,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             plan = ready.plan(resources)
             if spec.address:
                 check_reached(spec.home, spec.results)
-            mirror = mirror or held.enter_context(working_on(spec, clock.say))
+            mirror = mirror or held.enter_context(working_on(spec, clock.say, begun=False))
             under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
             return _carry_through(under_way, resumed)
 

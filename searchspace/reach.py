@@ -1,6 +1,7 @@
 """Whether all nodes of a cluster reach the place where a search leaves its results, before any gang starts."""
 
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ def check_reached(home: Home, given: str) -> None:
     `given` is what `--results` said. Nodes that join later are checked by their workers.
     """
     import ray
+    from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     cluster: Any = ray
@@ -34,7 +36,10 @@ def check_reached(home: Home, given: str) -> None:
         }  # fmt: skip
         done, _ = ray.wait(list(answers), num_returns=len(answers), timeout=PATIENCE)
         for answer in done:
-            if wrong := ray.get(answer):
+            wrong = ""
+            with suppress(RayError):  # of a node that has gone since
+                wrong = ray.get(answer)
+            if wrong:
                 raise UserError(f"--results {given!r}: node {answers[answer]} {wrong}")
     finally:
         mark.unlink()

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import ray
@@ -12,7 +13,7 @@ from ray.exceptions import RayError
 from trainables.config import Assignment, EpochReport
 from trainables.data.summary import DataSummary
 from trainables.mailbox import GangInfo, Mailbox
-from trainables.mirror import Mirror, without_checkpoints
+from trainables.mirror import Mirror, insist, without_checkpoints
 from trainables.shape import GangShape
 from trainables.trainer import GangTrainer
 
@@ -106,7 +107,7 @@ class GangPool:
 
         Raises OSError where shared storage fails.
         """
-        self._mirror.push()
+        insist(self._mirror.push)
 
         def follow(assignment: Assignment) -> EpochReport:
             self._check()
@@ -118,7 +119,8 @@ class GangPool:
                 while True:
                     report: EpochReport = ray.get(self.mailbox.next_report.remote(slot))
                     if report.status != "running":
-                        self._mirror.pull(without_checkpoints, self._mirror.home.name(assignment.folder))
+                        part = self._mirror.home.name(assignment.folder)
+                        insist(partial(self._mirror.pull, without_checkpoints, part))
                     listen(report)
                     if report.status != "running":
                         return report
