@@ -183,6 +183,9 @@ def test_a_home_weighs_and_removes_checkpoints_wherever_they_are(here, url, buck
     far.remove(checkpoints)
     assert keys(bucket) == set()
     assert not checkpoints.exists()
+    s3().put_object(Bucket=bucket, Key="some/where/x", Body=b"12345")
+    far.remove(here)
+    assert keys(bucket) == set(), "a home itself"
     assert without_checkpoints("trials/t/checkpoints/x") is False
 
 

@@ -37,8 +37,9 @@ class Home(Frozen):
     """Its twin in shared storage; empty where the folder itself is shared."""
 
     def name(self, path: str) -> str:
-        """Name, relative to the folder, of something in it."""
-        return Path(path).relative_to(self.folder).as_posix()
+        """Name, relative to the folder, of something in it; empty for the folder itself."""
+        name = Path(path).relative_to(self.folder).as_posix()
+        return "" if name == "." else name
 
     def part(self, path: str) -> str:
         """URL of something in the folder."""
