@@ -63,11 +63,12 @@ def test_a_search_goes_on_from_another_machine(bucket, tmp_path):  # noqa: F811 
     assert taken.stderr == (f"error: --name 's': '{results}/s' exists already; choose another name, or --resume it\n")
 
 
+ALONE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 HIDING = 'mount -t tmpfs none "$0" && exec "$@"'
 
 
 @pytest.fixture
-def nodes(driver, tmp_path, monkeypatch) -> Iterator[object]:  # the fixture
+def nodes(driver, bucket, tmp_path, monkeypatch) -> Iterator[object]:  # noqa: F811  # the fixture
     """A head without cores for training, where the driver runs, and two nodes that see nothing of its folder.
 
     Each of those has a cache of its own.
@@ -85,18 +86,23 @@ def nodes(driver, tmp_path, monkeypatch) -> Iterator[object]:  # the fixture
     start = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={cluster.address}", "--num-cpus=1"]
     started = [
         subprocess.Popen(
-            ["unshare", "--mount", "sh", "-c", HIDING, str(driver.root), *start, "--block"], stdout=subprocess.DEVNULL,
+            [*ALONE, "sh", "-c", HIDING, str(driver.root), *start, "--block"], stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, env=os.environ | {"SEARCHSPACE_CACHE": str(cache)}, cwd="/",
         )
         for cache in cluster.caches
     ]  # fmt: skip
-    wait_until(lambda: sum(node["Alive"] for node in cluster.global_state.node_table()) == 3)
-    yield cluster
-    for process in started:
-        process.terminate()
-    for process in started:
-        process.wait(60)
-    cluster.shutdown()
+    try:
+        wait_until(lambda: sum(node["Alive"] for node in cluster.global_state.node_table()) == 3)
+        yield cluster
+    finally:
+        end(started)
+        cluster.shutdown()
+
+
+def end(nodes: list[subprocess.Popen[bytes]]) -> None:
+    for node in nodes:
+        node.kill()  # and with it all that is in its namespace
+        node.wait(60)
 
 
 @pytest.fixture
