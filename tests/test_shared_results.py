@@ -15,7 +15,7 @@ import pytest
 
 from searchspace.spec import make_spec
 from searchspace.study import JOURNAL, load_study
-from tests.conftest import command
+from tests.conftest import command as command_line
 from tests.faults.driver import Driver
 from tests.faults.invariant import MARK, Snapshot, check, check_nothing_left
 from tests.postgres import postgres  # noqa: F401  # a fixture
@@ -30,7 +30,7 @@ SMALL = ("--models", "convnet", "--max-epochs", "3", "--grace-epochs", "1", "--f
 
 def run(module: str, *arguments: str, home: Path, cache: Path) -> str:
     home.mkdir(exist_ok=True)
-    done = command(module, *arguments, home=home, cache=cache, cwd=home)
+    done = command_line(module, *arguments, home=home, cache=cache, cwd=home)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -58,7 +58,7 @@ def test_a_search_goes_on_from_another_machine(bucket, tmp_path):  # noqa: F811 
     run("report", f"{results}/s", home=one, cache=one / "cache")
     run("export", f"{results}/s", "--formats", "onnx,pt2", home=one, cache=one / "cache")
     assert "results/s/winner/model.pt2" in keys(bucket)
-    taken = command("run", "--results", results, "--name", "s", *SMALL, home=two, cache=two / "cache", cwd=two)
+    taken = command_line("run", "--results", results, "--name", "s", *SMALL, home=two, cache=two / "cache", cwd=two)
     assert (taken.returncode, taken.stdout) == (2, "")
     assert taken.stderr == (f"error: --name 's': '{results}/s' exists already; choose another name, or --resume it\n")
 
@@ -84,13 +84,12 @@ def nodes(driver, bucket, tmp_path, monkeypatch) -> Iterator[object]:  # noqa: F
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     cluster.caches = [tmp_path / "node-1", tmp_path / "node-2"]
     start = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={cluster.address}", "--num-cpus=1"]
-    started = [
-        subprocess.Popen(
-            [*ALONE, "sh", "-c", HIDING, str(driver.root), *start, "--block"], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, env=os.environ | {"SEARCHSPACE_CACHE": str(cache)}, cwd="/",
-        )
-        for cache in cluster.caches
-    ]  # fmt: skip
+    started = []
+    for cache in cluster.caches:
+        mine = os.environ | {"SEARCHSPACE_CACHE": str(cache)}
+        with cache.with_suffix(".log").open("w") as log:
+            command = [*ALONE, "sh", "-c", HIDING, str(driver.root), *start, "--block"]
+            started.append(subprocess.Popen(command, stdout=log, stderr=log, env=mine, cwd="/"))
     try:
         wait_until(lambda: sum(node["Alive"] for node in cluster.global_state.node_table()) == 3)
         yield cluster
@@ -116,7 +115,7 @@ def driver(tmp_path) -> Iterator[Driver]:
         found.stop()
 
 
-def wait_until(true, patience=120.0):
+def wait_until(true, patience=240.0):
     deadline = time.monotonic() + patience
     while not true():
         assert time.monotonic() < deadline

@@ -124,10 +124,13 @@ def study_figures(url: str, trials: int, repeats: int, task: Task) -> dict[str, 
 
 def url_figures(repeats: int) -> dict[str, Any]:
     """Of results at a URL: a visit with nothing to fetch, and a checkpoint."""
+    import logging
+
     import boto3
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server.start()
     host, port = server.get_host_and_port()
     os.environ |= {
