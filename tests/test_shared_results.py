@@ -84,18 +84,23 @@ def nodes(driver, bucket, tmp_path, monkeypatch) -> Iterator[object]:  # noqa: F
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
     cluster.caches = [tmp_path / "node-1", tmp_path / "node-2"]
     start = [sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={cluster.address}", "--num-cpus=1"]
-    started = []
-    for cache in cluster.caches:
-        mine = os.environ | {"SEARCHSPACE_CACHE": str(cache)}
-        with cache.with_suffix(".log").open("w") as log:
-            command = [*ALONE, "sh", "-c", HIDING, str(driver.root), *start, "--block"]
-            started.append(subprocess.Popen(command, stdout=log, stderr=log, env=mine, cwd="/"))
+    start += ["--object-store-memory=150000000", "--block"]
+    started: list[subprocess.Popen[bytes]] = []
     try:
-        wait_until(lambda: sum(node["Alive"] for node in cluster.global_state.node_table()) == 3)
+        for number, cache in enumerate(cluster.caches, start=2):
+            mine = os.environ | {"SEARCHSPACE_CACHE": str(cache), "RAY_raylet_start_wait_time_s": "200"}
+            with cache.with_suffix(".log").open("w") as log:
+                command = [*ALONE, "sh", "-c", HIDING, str(driver.root), *start]
+                started.append(subprocess.Popen(command, stdout=log, stderr=log, env=mine, cwd="/"))
+            wait_until(lambda number=number: alive(cluster) == number)
         yield cluster
     finally:
         end(started)
         cluster.shutdown()
+
+
+def alive(cluster) -> int:
+    return sum(node["Alive"] for node in cluster.global_state.node_table())
 
 
 def end(nodes: list[subprocess.Popen[bytes]]) -> None:
