@@ -16,6 +16,7 @@ from searchspace.interruption import Interruption, LostError
 from searchspace.phases import UnderWay, search_and_prove
 from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
+from searchspace.reach import check_reached
 from searchspace.record import gather_facts
 from searchspace.resume import check_same_data, how_to_resume, put_finished, resume_arguments
 from searchspace.spec import SearchSpec, save_record
@@ -55,7 +56,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     begins afresh, and resumes by itself.
     """
     with ExitStack() as held:
-        mirror = held.enter_context(working_on(spec, clock.say)) if resumed else None
+        mirror = held.enter_context(working_on(spec, clock.say, begun=True)) if resumed else None
         ready = held.enter_context(prepared(spec, clock))
         if resumed:
             check_same_data(spec, ready.data)
@@ -66,7 +67,9 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
         ):
             interruption.listen_again()
             plan = ready.plan(room)
-            mirror = mirror or held.enter_context(working_on(spec, clock.say))
+            if spec.address:
+                check_reached(spec.home, spec.results)
+            mirror = mirror or held.enter_context(working_on(spec, clock.say, begun=False))
             under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
             return _carry_through(under_way, resumed)
 

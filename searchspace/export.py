@@ -58,7 +58,7 @@ def main(
         try_cards(here, clock.say)
         try_report(here, clock.say)
     mirror.push()
-    print_shipments(spec, here, *shipments)
+    print_shipments(spec, mirror.home.url or os.path.relpath(here), *shipments)
 
 
 def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
@@ -87,17 +87,17 @@ def _ship(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
     return shipment
 
 
-def print_shipments(spec: SearchSpec, folder: Path, winner: Shipment, student: Shipment | None) -> None:
-    """What is shipped of a search: the winner, and its student beside it."""
-    print_shipment(spec.of_winner, folder / "winner", winner)
+def print_shipments(spec: SearchSpec, place: str, winner: Shipment, student: Shipment | None) -> None:
+    """What is shipped of a search, which is at `place`: the winner, and its student beside it."""
+    print_shipment(spec.of_winner, f"{place}/winner", winner)
     if student is not None:
         print()
-        print_shipment(spec, folder / FOLDER, student)
+        print_shipment(spec, f"{place}/{FOLDER}", student)
 
 
-def print_shipment(spec: SearchSpec, folder: Path, shipment: Shipment) -> None:
-    """The table of what is shipped in `folder`, and a warning for each limit of `spec` that it breaks."""
-    print_table(artefact_rows(shipment), f"{spec.name}: shipped in {os.path.relpath(folder)}", FIRST)
+def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
+    """The table of what is shipped at `place`, and a warning for each limit of `spec` that it breaks."""
+    print_table(artefact_rows(shipment), f"{spec.name}: shipped in {place}", FIRST)
     print(say_conditions(shipment))
     if shipment.cost:
         print(f"onnx on one thread: {describe_cost(spec, shipment.cost)}")

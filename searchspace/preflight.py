@@ -7,6 +7,7 @@ from collections.abc import Callable
 import optuna
 from optuna.distributions import BaseDistribution
 
+from searchspace.lease import LEASE
 from searchspace.placement import Node, Room
 from searchspace.spaces import Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
@@ -27,7 +28,7 @@ def check_name(spec: SearchSpec) -> None:
     place = spec.home.url or str(spec.folder)
     if spec.home.url:
         open_remote("--results", spec.results)
-    if Remote.open(place).list() if spec.home.url else spec.folder.exists():
+    if Remote.open(place).list().keys() - {LEASE} if spec.home.url else spec.folder.exists():
         raise UserError(f"--name {spec.name!r}: {place!r} exists already; choose another name, or --resume it")
 
 

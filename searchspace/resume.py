@@ -77,9 +77,11 @@ def is_done(study: "Recorded", trials: int) -> bool:
 
 def is_finished(spec: SearchSpec) -> bool:
     """Whether there is nothing left to do for a search."""
-    from searchspace.study import load_study
+    from searchspace.study import JOURNAL, load_study
 
-    return is_done(load_study(spec, begun(spec.results, spec.name)), spec.trials)
+    folder = begun(spec.results, spec.name)
+    known = bool(spec.storage) or (folder / JOURNAL).is_file()
+    return known and is_done(load_study(spec, folder), spec.trials)
 
 
 def put_finished(study: "optuna.Study", trials: int) -> None:

@@ -97,7 +97,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     known = load_spec(begun(results, errand.resume))
     spec = known.model_copy(update={"results": check_place(results), "max_concurrent": 1})
     data = prepare_shared(spec, clock)
-    with closing(clock), working_on(spec, clock.say) as mirror:
+    with closing(clock), working_on(spec, clock.say, begun=True) as mirror:
         check_same_data(spec, data)
         mirror.pull(part=f"trials/trial-{errand.revive}")
         reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
@@ -127,7 +127,7 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
         + (f"{line}\n" if (line := say_student(spec, spec.folder)) else "")
     )
-    print_shipments(spec, spec.folder, outcome.shipment, outcome.student)
+    print_shipments(spec, shown(spec), outcome.shipment, outcome.student)
     print(
         "\n".join(["", *outcome.forecasts, f"report: {shown(spec)}/{REPORT}"]) + "\n"
         f"model card: {shown(spec)}/winner/{PAGE}\n"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,7 +87,13 @@ def _storage(url: str, folder: Path) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
     whole = whole_url(url)
     try:
-        return RDBStorage(whole)
+        # The driver that is installed with this project; what a plain URL means differs between SQLAlchemy's versions.
+        return RDBStorage(re.sub("^postgres(ql)?://", "postgresql+psycopg2://", whole))
+    except ImportError:
+        raise UserError(
+            f"--storage {redact_urls(url)!r}: the database's driver is not installed; PostgreSQL's comes with: "
+            "pip install 'searchspace[cluster]'"
+        ) from None
     except Exception as error:  # SQLAlchemy's drivers raise errors of their own
         said = redact(str(error).splitlines()[0], os.environ | {STORAGE: whole})
         raise UserError(

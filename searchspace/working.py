@@ -24,11 +24,11 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def working_on(spec: SearchSpec, say: Say) -> Iterator[Mirror]:
+def working_on(spec: SearchSpec, say: Say, begun: bool) -> Iterator[Mirror]:
     """Hold a search while the block runs, its folder the newest there is; raises `UserError` naming who else holds it.
 
-    With a URL, its folder is a working copy. Where this machine was the last to work on the search, the copy counts,
-    which may be ahead of the URL by what a kill left behind; otherwise the URL does.
+    With a URL, its folder is a working copy. Where this machine was the last to work on a search that was `begun`, the
+    copy counts, which may be ahead of the URL by what a kill left behind; otherwise the URL does.
     """
     with locked(spec.folder):
         if not spec.home.url:
@@ -38,7 +38,7 @@ def working_on(spec: SearchSpec, say: Say) -> Iterator[Mirror]:
         lease = Lease(Remote.open(spec.home.url), spec.folder)
         try:
             mine, mirror = lease.take(spec.name), Mirror(spec.home)
-            if mine:
+            if mine and begun:
                 mirror.adopt()
             else:
                 mirror.replace(without_checkpoints)

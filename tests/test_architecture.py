@@ -24,6 +24,7 @@ RAY_MODULES = {
     "searchspace/joined_ray.py",
     "searchspace/nodes.py",
     "searchspace/local_ray.py",
+    "searchspace/reach.py",
     "trainables/loopback.py",
     "trainables/network.py",
     "searchspace/serve/model.py",

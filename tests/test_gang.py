@@ -146,3 +146,12 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
     (report,) = pool.train([assignment(tmp_path, "any")])
     assert report.status == "complete", "on the two CPUs that the dead one held"
     pool.close()
+
+
+def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
+    from trainables.worker import _check_seen
+
+    _check_seen(Home(folder=str(tmp_path)))
+    _check_seen(Home(folder="/no/such/folder", url="s3://bucket/results"))
+    with pytest.raises(RuntimeError, match="does not see results folder '/no/such/folder'"):
+        _check_seen(Home(folder="/no/such/folder"))

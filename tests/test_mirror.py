@@ -183,6 +183,9 @@ def test_a_home_weighs_and_removes_checkpoints_wherever_they_are(here, url, buck
     far.remove(checkpoints)
     assert keys(bucket) == set()
     assert not checkpoints.exists()
+    s3().put_object(Bucket=bucket, Key="some/where/x", Body=b"12345")
+    far.remove(here)
+    assert keys(bucket) == set(), "a home itself"
     assert without_checkpoints("trials/t/checkpoints/x") is False
 
 
@@ -210,11 +213,13 @@ def test_a_shared_store_is_put_there_once(colour_folder, bucket, moved):  # noqa
 
 
 def test_images_at_a_url_are_fetched_once_and_again_where_they_changed(colour_folder, url, moved):
+    for image in [*colour_folder.glob("*/1?.png"), *colour_folder.glob("*/[23]?.png")]:
+        image.unlink()
     mirror(colour_folder, url).push()
     moved.clear()
     first = prepare(url)
-    assert len(moved) == 80
-    assert (first.classes, first.train + first.val + first.test) == (("blue", "red"), 80)
+    assert len(moved) == 20
+    assert (first.classes, first.train + first.val + first.test) == (("blue", "red"), 20)
     moved.clear()
     assert prepare(url).fingerprint == first.fingerprint
     assert moved == []

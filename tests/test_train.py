@@ -145,6 +145,15 @@ def test_a_damaged_checkpoint_is_not_used(place, tmp_path, damage):
 
 
 @pytest.mark.usefixtures("fp32")
+def test_a_checkpoint_of_another_trial_of_that_name_is_not_taken_up(tmp_path, place):
+    run = TrialRun(assignment(tmp_path), place)
+    run.epoch()
+    run.keep()
+    other = run.assignment.model_copy(update={"seed": run.assignment.seed + 1})
+    assert TrialRun(other, place).epochs == 0
+    assert TrialRun(run.assignment.model_copy(update={"known": 1, "rungs": (1,)}), place).epochs == 1
+
+
 def test_micro_batches_add_up_to_the_whole_batch(place, tmp_path):
     config = CONVNET.model_copy(update={"batch_norm": False})
     whole = TrialRun(assignment(tmp_path / "a", config, max_epochs=1), place)

@@ -7,6 +7,7 @@ import urllib.request
 import pytest
 
 from searchspace import lease, working
+from searchspace.preflight import check_name
 from searchspace.spec import make_spec
 from searchspace.working import working_on
 from tests.conftest import command
@@ -46,7 +47,7 @@ def wait_until(true, patience=20.0):
 
 
 def test_what_changes_is_uploaded_while_it_goes_and_at_the_end(spec, bucket):  # noqa: F811
-    with working_on(spec, print) as mirror:
+    with working_on(spec, print, begun=True) as mirror:
         (mirror.folder / "search.json").write_text("{}")
         wait_until(lambda: "results/s/search.json" in keys(bucket))
         (mirror.folder / "last.txt").write_text("x")
@@ -54,25 +55,25 @@ def test_what_changes_is_uploaded_while_it_goes_and_at_the_end(spec, bucket):  #
 
 
 def test_another_machine_is_told_who_works_on_it(spec, machine):
-    with working_on(spec, print):
+    with working_on(spec, print, begun=True):
         machine("two")
         said = re.escape("search 's': process ") + r"\d+ on .* is working on it"
-        with pytest.raises(UserError, match=said), working_on(spec, print):
+        with pytest.raises(UserError, match=said), working_on(spec, print, begun=True):
             pass
         machine("one")
     machine("two")
-    with working_on(spec, print):
+    with working_on(spec, print, begun=True):
         pass
 
 
 def test_a_machine_that_is_gone_is_taken_over_after_a_while(spec, machine, monkeypatch):
-    gone = working_on(spec, print)
+    gone = working_on(spec, print, begun=True)
     gone.__enter__()
     monkeypatch.setattr(working.Upkeep, "_try", lambda self: None)  # it does nothing any more
     machine("two")
     monkeypatch.setattr(lease, "STALE", 0.3)
     time.sleep(0.5)
-    with working_on(spec, print):
+    with working_on(spec, print, begun=True):
         pass
     gone.__exit__(None, None, None)
 
@@ -80,7 +81,7 @@ def test_a_machine_that_is_gone_is_taken_over_after_a_while(spec, machine, monke
 def test_whoever_was_taken_over_ends_and_uploads_no_more(spec, bucket, machine, monkeypatch):  # noqa: F811
     ended, said = [], []
     monkeypatch.setattr(working.os, "kill", lambda process, number: ended.append(number))
-    with working_on(spec, said.append) as mirror:
+    with working_on(spec, said.append, begun=True) as mirror:
         other = lease.Holder(id="other", process=1, host="elsewhere", since="now", renewed=time.time())
 
         def take() -> None:  # again, where a renewal was under way
@@ -94,36 +95,49 @@ def test_whoever_was_taken_over_ends_and_uploads_no_more(spec, bucket, machine, 
 
 
 def test_the_machine_that_was_last_goes_on_from_what_it_has(spec, machine, bucket, monkeypatch):  # noqa: F811
-    with working_on(spec, print) as mirror:
+    with working_on(spec, print, begun=True) as mirror:
         (mirror.folder / "study.journal").write_text("1\n")
         (mirror.folder / "old.txt").write_text("x")
     (mirror.folder / "study.journal").write_text("1\n2\n")  # a kill came before the upload
     (mirror.folder / "old.txt").unlink()
     s3().put_object(Bucket=bucket, Key="results/s/trials/t/checkpoints/c", Body=b"a gang's")
-    with working_on(spec, print) as again:
+    with working_on(spec, print, begun=True) as again:
         assert (again.folder / "study.journal").read_text() == "1\n2\n"
     assert content(bucket, "results/s/study.journal") == b"1\n2\n"
     assert "results/s/old.txt" not in keys(bucket)
     assert "results/s/trials/t/checkpoints/c" in keys(bucket)
 
 
+def test_a_start_that_was_killed_before_anything_was_uploaded_begins_anew(spec, bucket):  # noqa: F811
+    with working_on(spec, print, begun=False) as mirror:
+        check_name(spec)
+        (mirror.folder / "search.json").write_text("{}")
+    s3().delete_object(Bucket=bucket, Key="results/s/search.json")
+    check_name(spec)
+    with working_on(spec, print, begun=False) as again:
+        assert not (again.folder / "search.json").exists()
+        (again.folder / "search.json").write_text("{}")
+    with pytest.raises(UserError, match="exists already"):
+        check_name(spec)
+
+
 def test_where_another_was_last_the_url_counts(spec, machine):
-    with working_on(spec, print) as mirror:
+    with working_on(spec, print, begun=True) as mirror:
         (mirror.folder / "study.journal").write_text("1\n")
     machine("two")
-    with working_on(spec, print) as other:
+    with working_on(spec, print, begun=True) as other:
         assert (other.folder / "study.journal").read_text() == "1\n"
         (other.folder / "study.journal").write_text("1\n2\n")
     machine("one")
     (mirror.folder / "only-here.txt").write_text("stale")
-    with working_on(spec, print) as mirror:
+    with working_on(spec, print, begun=True) as mirror:
         assert (mirror.folder / "study.journal").read_text() == "1\n2\n"
         assert not (mirror.folder / "only-here.txt").exists()
 
 
 def test_storage_that_fails_is_told_once_and_tried_again(spec, bucket):  # noqa: F811
     said = []
-    with working_on(spec, said.append) as mirror:
+    with working_on(spec, said.append, begun=True) as mirror:
         (mirror.folder / "a.txt").write_text("1")
         wait_until(lambda: "results/s/a.txt" in keys(bucket))
         empty(bucket)
@@ -139,7 +153,7 @@ def test_storage_that_fails_is_told_once_and_tried_again(spec, bucket):  # noqa:
 
 def test_what_could_not_be_uploaded_is_told_at_the_end(spec, bucket):  # noqa: F811
     said = []
-    with working_on(spec, said.append) as mirror:
+    with working_on(spec, said.append, begun=True) as mirror:
         empty(bucket)
         (mirror.folder / "b.txt").write_text("2")
     assert said[-1].startswith(f"warning: not everything is at s3://{bucket}/results/s (")
@@ -147,11 +161,18 @@ def test_what_could_not_be_uploaded_is_told_at_the_end(spec, bucket):  # noqa: F
 
 
 def empty(name):
-    for key in keys(name) | {"results/s/", "results/"}:
-        s3().delete_object(Bucket=name, Key=key)
-    for entry in s3().list_objects_v2(Bucket=name).get("Contents", []):
-        s3().delete_object(Bucket=name, Key=entry["Key"])
-    s3().delete_bucket(Bucket=name)
+    """Delete a bucket; again where something was written to it meanwhile."""
+
+    def gone():
+        for entry in s3().list_objects_v2(Bucket=name).get("Contents", []):
+            s3().delete_object(Bucket=name, Key=entry["Key"])
+        try:
+            s3().delete_bucket(Bucket=name)
+        except s3().exceptions.ClientError:
+            return False
+        return True
+
+    wait_until(gone)
 
 
 @pytest.mark.parametrize(

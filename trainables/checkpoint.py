@@ -38,6 +38,8 @@ class Checkpoint:
     """Of all epochs so far: whoever goes on tells those again that nobody has heard, or written down, before."""
     tensors: dict[str, Tensor]
     """Weights, averages, optimizer state, generator state, by dotted name."""
+    of: str = ""
+    """Digest of what is trained; empty in checkpoints that older versions wrote."""
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
@@ -46,7 +48,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     content = save({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()})
     file = f"epoch-{checkpoint.epoch:05d}.safetensors"
     write_atomically(folder / file, content)
-    facts = {"epoch": checkpoint.epoch, "micro_batch": checkpoint.micro_batch, "seconds": checkpoint.seconds}
+    facts = {name: getattr(checkpoint, name) for name in ("epoch", "micro_batch", "seconds", "of")}
     reports = [report.model_dump() for report in checkpoint.reports]
     index = {"file": file, **facts, "reports": reports, "blake2b": _hash(content)}
     write_atomically(folder / INDEX, json.dumps(index).encode())
@@ -109,7 +111,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         index = json.loads((folder / INDEX).read_text())
         content = (folder / Path(index["file"]).name).read_bytes()  # in this folder, whatever the index says
         reports = tuple(EpochReport.model_validate(report) for report in index["reports"])
-        facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")}
+        facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")} | {"of": index.get("of", "")}
         good = _hash(content) == index["blake2b"]
     except (OSError, ValueError, KeyError, TypeError):  # torn, emptied, or not ours
         return None

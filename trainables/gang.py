@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -14,7 +15,7 @@ from trainables.config import Assignment, EpochReport
 from trainables.data.summary import DataSummary
 from trainables.desk import GangInfo
 from trainables.mailbox import Mailbox
-from trainables.mirror import Mirror, without_checkpoints
+from trainables.mirror import Mirror, insist, without_checkpoints
 from trainables.shape import HEAD, GangShape
 from trainables.trainer import Dropped, GangTrainer, Share
 
@@ -137,7 +138,7 @@ class GangPool:
 
         Raises OSError where shared storage fails.
         """
-        self._mirror.push()
+        insist(self._mirror.push)
 
         def follow(assignment: Assignment) -> EpochReport:
             self._check()
@@ -147,7 +148,8 @@ class GangPool:
                 while True:
                     report = self._next_report(slot)
                     if report.status != "running":
-                        self._mirror.pull(without_checkpoints, self._mirror.home.name(assignment.folder))
+                        part = self._mirror.home.name(assignment.folder)
+                        insist(partial(self._mirror.pull, without_checkpoints, part))
                     listen(report)
                     if report.status != "running":
                         return report

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +22,8 @@ OWN = ("gangs", "search.lock", "search.holder", "search.lease")
 """What in a search's folder, or at its URL, is never moved: each is about one machine."""
 AT_ONCE = 16
 """Files that are fetched at a time: most of a small one's time is waiting."""
+PATIENCE = 120.0
+"""Seconds that storage may fail where a search cannot go on without it."""
 PARTIAL = ".partial"
 """Ends the name of a file that is being written."""
 
@@ -34,8 +37,9 @@ class Home(Frozen):
     """Its twin in shared storage; empty where the folder itself is shared."""
 
     def name(self, path: str) -> str:
-        """Name, relative to the folder, of something in it."""
-        return Path(path).relative_to(self.folder).as_posix()
+        """Name, relative to the folder, of something in it; empty for the folder itself."""
+        name = Path(path).relative_to(self.folder).as_posix()
+        return "" if name == "." else name
 
     def part(self, path: str) -> str:
         """URL of something in the folder."""
@@ -157,6 +161,18 @@ class Mirror:
             if path.name not in OWN:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.pull(wanted)
+
+
+def insist(move: Callable[[], None]) -> None:
+    """Pull or push, and try again for a while; raises the OSError that stays."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return move()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(1.0)
 
 
 def _fetch(remote: Remote, name: str, file: Path, stamp: Stamp) -> Stamp:

@@ -1,10 +1,12 @@
 """A trial in training as a checkpoint, and back."""
 
+import hashlib
 from typing import TYPE_CHECKING
 
 import torch
 
 from trainables.checkpoint import Checkpoint, below, optimizer_tensors, restore_optimizer
+from trainables.config import Assignment
 
 if TYPE_CHECKING:
     from trainables.train import TrialRun
@@ -16,7 +18,14 @@ def take_snapshot(run: "TrialRun") -> Checkpoint:
     tensors |= {f"average.{k}": v for k, v in run.average.state_dict().items()}
     tensors |= optimizer_tensors(run.optimizer)
     tensors["generator"] = torch.get_rng_state()
-    return Checkpoint(run.epochs, run.micro_batch, run.total_seconds, tuple(run.reports), tensors)
+    of = digest(run.assignment)
+    return Checkpoint(run.epochs, run.micro_batch, run.total_seconds, tuple(run.reports), tensors, of)
+
+
+def digest(assignment: Assignment) -> str:
+    """What is trained, in short: one name may come to stand for another trial where a study lost its last seconds."""
+    facts = (assignment.kind, assignment.config.model_dump(), assignment.seed, assignment.max_epochs)
+    return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
 
 def put_back(run: "TrialRun", found: Checkpoint) -> None:

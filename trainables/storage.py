@@ -7,13 +7,18 @@ Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AW
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
 from trainables.errors import UserError
 
-SCHEMES = ("s3", "gs")
+USUAL = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
+"""Options by scheme: a small file is one request; what is refused is not tried again for a quarter of an hour."""
+SCHEMES = tuple(USUAL)
+NOBODY = "anonymous@"
+"""In front of a gs:// bucket: without credentials."""
 PIECE = 1 << 23
 """Bytes that are moved at a time."""
 
@@ -46,7 +51,7 @@ def check_place(place: str) -> str:
     parts = urlsplit(place)
     if not parts.netloc:
         raise ValueError(f"names no bucket; expected {scheme}://BUCKET/PREFIX")
-    if "@" in parts.netloc:
+    if "@" in parts.netloc.removeprefix(NOBODY):
         raise ValueError("holds credentials, which would be recorded; leave them to the environment")
     return place.rstrip("/")
 
@@ -71,14 +76,10 @@ class Remote:
     @classmethod
     def open(cls, url: str) -> "Remote":
         """Find the file system of `url`; talks to nobody yet. Raises OSError for a URL that pyarrow refuses."""
-        import pyarrow as pa
-        from pyarrow import fs
-
-        try:
-            system, root = fs.FileSystem.from_uri(url)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise OSError(str(error)) from error
-        return cls(url, system, root.rstrip("/"))
+        base, _, query = url.partition("?")
+        host, _, prefix = base.partition("://")[2].partition("/")
+        system = _system(url.partition("://")[0], host, query)
+        return cls(url, system, f"{host.removeprefix(NOBODY)}/{prefix}".rstrip("/"))
 
     def list(self) -> dict[str, Entry]:
         """Every file, but those whose names would lead out of a folder that they are copied to."""
@@ -134,6 +135,19 @@ class Remote:
         return f"{self.root}/{name}" if name else self.root
 
 
+@cache
+def _system(scheme: str, host: str, query: str) -> Any:
+    """One client a bucket, which keeps its connections."""
+    import pyarrow as pa
+    from pyarrow import fs
+
+    query = "&".join(filter(None, (USUAL[scheme], query)))
+    try:
+        return fs.FileSystem.from_uri(f"{scheme}://{host}?{query}")[0]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise OSError(str(error)) from error
+
+
 def open_remote(option: str, url: str) -> Remote:
     """The storage that an option names; raises `UserError` where it cannot be reached."""
     try:
@@ -147,7 +161,7 @@ def open_remote(option: str, url: str) -> Remote:
 def say_trouble(error: OSError) -> str:
     """What a storage said, on one line."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
-    return line.partition("; Details")[0].partition(" (Request ID")[0]
+    return line.partition("; Details")[0].partition(" (Request ID")[0][:200]
 
 
 def _is_below(name: str) -> bool:

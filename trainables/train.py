@@ -26,7 +26,7 @@ from trainables.models.registry import build_head, build_model
 from trainables.models.whiten import fit_whitening
 from trainables.optim import make_optimizer, schedule, set_rate
 from trainables.refresh import STATISTICS_IMAGES, refresh_statistics
-from trainables.snapshot import put_back, take_snapshot
+from trainables.snapshot import digest, put_back, take_snapshot
 from trainables.workplace import Workplace
 
 FEATURES_CHUNK = 8192
@@ -241,7 +241,7 @@ class TrialRun:
 
     def _resume(self) -> None:
         found = checkpoints.read_checkpoint(self.folder)
-        if found is not None:
+        if found is not None and found.of in {"", digest(self.assignment)}:
             put_back(self, found)
             self._kept = self.epochs
 

@@ -31,7 +31,7 @@ def tracked(spec: SearchSpec, say: Callable[[str], None]) -> Iterator[None]:
     finally:
         if uploader.stdin is not None:
             uploader.stdin.close()  # its word to upload what is left and end
-    again = f"python -m searchspace.tracking {spec.folder}"
+    again = f"python -m searchspace.tracking {spec.home.url or spec.folder}"
     try:
         if uploader.wait(timeout=PATIENCE) != 0:
             say(f"warning: MLflow has not got everything; see {spec.folder / LOG}, then {again}")

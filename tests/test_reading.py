@@ -1,0 +1,94 @@
+"""Commands that read a search take its URL: a copy of what they need, and no more, is brought here."""
+
+import json
+
+import pytest
+
+from searchspace.reading import read, records, runnable, shipped
+from searchspace.sampling.warm_start import earlier_starts
+from tests.conftest import command
+from tests.made_search import make_search
+from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
+from trainables.errors import UserError
+from trainables.mirror import Home, Mirror
+
+
+@pytest.fixture
+def url(bucket, digits, tmp_path):  # noqa: F811  # the fixture
+    """Of a made-up search in a bucket, with files of gangs', and weights."""
+    folder = make_search(tmp_path / "made", digits)
+    for name in ("winner/model.safetensors", "winner/model.onnx", "trials/trial-0/checkpoints/checkpoint.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("large")
+    url = f"s3://{bucket}/results/made"
+    Mirror(Home(folder=str(folder), url=url)).push()
+    return url
+
+
+def told(*arguments, home, cache):
+    done = command(*arguments, home=home, cache=cache, cwd=home)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout
+
+
+def test_boards_are_the_same_from_a_url(url, tmp_path, cache):
+    here = str(tmp_path / "made" / "made")
+    for more in ((), ("--format", "csv"), ("--compare", "0", "1", "--format", "json")):
+        far = told("leaderboard", url, *more, home=tmp_path, cache=cache)
+        assert far == told("leaderboard", here, *more, home=tmp_path, cache=cache)
+        assert far
+    (row,) = json.loads(told("leaderboard", url.rpartition("/")[0], "--format", "json", home=tmp_path, cache=cache))
+    assert row["search"] == "made"
+    assert told("replay", url, home=tmp_path, cache=cache) == told("replay", here, home=tmp_path, cache=cache)
+
+
+def test_a_report_goes_back_to_where_its_search_is(url, bucket, tmp_path, cache):  # noqa: F811
+    before = keys(bucket)
+    said = told("report", url, home=tmp_path, cache=cache)
+    assert said.startswith(f"{url}/report.html: ")
+    assert keys(bucket) - before == {"results/made/report.html"}
+    assert b"<html" in content(bucket, "results/made/report.html")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "not_there"),
+    [
+        (records, "study.journal", "winner/model.safetensors"), (shipped, "winner/model.safetensors", "trials"),
+        (runnable, "winner/model.onnx", "study.journal"),
+    ],
+)  # fmt: skip
+def test_only_what_is_needed_is_brought(url, wanted, there, not_there):
+    folder = read(url, wanted).folder
+    assert (folder / there).is_file()
+    assert not (folder / not_there).exists()
+
+
+def test_a_copy_follows_what_it_is_of(url, bucket):  # noqa: F811
+    first = read(url)
+    s3().put_object(Bucket=bucket, Key="results/made/leaderboard.csv", Body=b"new")
+    s3().delete_object(Bucket=bucket, Key="results/made/winner/metrics.json")
+    again = read(url)
+    assert (again.folder / "leaderboard.csv").read_text() == "new"
+    assert first.folder == again.folder
+    assert not (again.folder / "winner" / "metrics.json").exists()
+
+
+def test_an_earlier_search_at_a_url_warms_a_new_one(url, tmp_path):
+    assert earlier_starts([url], {}) == earlier_starts([str(tmp_path / "made" / "made")], {}) != []
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("s3://no-such-bucket-anywhere/x", "folder 's3://no-such-bucket-anywhere/x': there is no bucket"),
+        ("s3x://a/b", "'s3x://a/b': s3x:// is not one of"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(place, said, bucket):  # noqa: F811
+    with pytest.raises(UserError, match=said):
+        read(place)
+
+
+def test_a_url_without_a_search_is_one_line(bucket):  # noqa: F811
+    with pytest.raises(UserError, match="holds no search"):
+        read(f"s3://{bucket}/nothing")
