@@ -46,10 +46,12 @@ source .venv/bin/activate
 
 # Slurm's signal comes here, and must reach the search alone: Ray has to live until all is saved. Before there is a
 # search, everything may end.
-trap 'ending=yes; kill -TERM "$(cat "$PID_FILE" 2> /dev/null || echo "$running")" || true' TERM
+trap 'ending=yes; kill -TERM "$(cat "$PID_FILE" 2> /dev/null || echo "$running")" 2> /dev/null || true' TERM
 
-# The others end with the first task that does; after an orderly end they have 30 seconds to do so by themselves.
-srun --kill-on-bad-exit=1 --wait=30 \
+# What the search comes to is what the job comes to: after a good end the other nodes notice and end by themselves, in
+# the seconds below; after a bad one they are ended.
+export RAY_gcs_rpc_server_reconnect_timeout_s=15
+srun --kill-on-bad-exit=1 --wait=90 \
     ray symmetric-run --address "$address:$port" --min-nodes "$SLURM_JOB_NUM_NODES" \
     --resources '{"on_demand": 1000}' -- \
     bash cluster/go_on.sh "$results" "$name" "$@" &

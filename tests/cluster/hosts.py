@@ -11,11 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[1]
 NETWORK = "10.77.0"
 """First bytes of the hosts' addresses, which only they can see."""
+ON_HOSTS = [
+    pytest.mark.slow,
+    pytest.mark.cluster,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces and mounts, which takes root's rights"),
+]
+"""Marks of tests that need them."""
 PATIENCE = 20.0
 """Seconds that a host's SSH server has to come up."""
 
@@ -26,7 +34,6 @@ class Host:
 
     name: str
     address: str
-    namespace: str
     process: subprocess.Popen[bytes]
     """Holds the host's processes: they end with it."""
 
@@ -90,15 +97,14 @@ class Hosts:
         _do(*inside, "addr", "add", f"{address}/24", "dev", "eth0")
         _do(*inside, "link", "set", "eth0", "up")
         _do(*inside, "route", "add", "default", "via", f"{NETWORK}.254")  # nobody is there; Ray asks which way is out
-        process = subprocess.Popen(
-            [
-                "setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", namespace,
-                "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc",
-                "bash", str(HERE / "host.sh"), name, str(self.keys), str(self.shared), str(CHECKOUT),
-            ],
-            stdout=subprocess.DEVNULL, stderr=(self.keys / f"{name}.log").open("wb"), stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        host = Host(name, address, namespace, process)
+        start = [
+            "setpriv", "--pdeathsig", "KILL", "ip", "netns", "exec", namespace,
+            "unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc",
+            "bash", str(HERE / "host.sh"), name, str(self.keys), str(self.shared), str(CHECKOUT),
+        ]  # fmt: skip
+        with (self.keys / f"{name}.log").open("wb") as told:
+            process = subprocess.Popen(start, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=told)
+        host = Host(name, address, process)
         self.hosts.append(host)
         self._wait_for(host)
         return host
@@ -116,8 +122,9 @@ class Hosts:
         for host in self.hosts:
             host.process.send_signal(signal.SIGKILL)
             host.process.wait()
-        for namespace in (*(host.namespace for host in self.hosts), self.bridge):
-            subprocess.run(["ip", "netns", "del", namespace], check=False)
+        listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split()
+        for namespace in (word for word in listed if word.startswith(self.tag)):
+            _do("ip", "netns", "del", namespace)
 
     def _wait_for(self, host: Host) -> None:
         deadline = time.monotonic() + PATIENCE

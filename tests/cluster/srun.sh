@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Stands for Slurm's srun: runs a command on the nodes in $SLURM_STUB_NODES, this one first, with this environment and folder, and
-# ends the other tasks after the first that ended. Its options are dropped.
+# Stands for Slurm's srun: runs a command on the nodes in $SLURM_STUB_NODES, this one first, with this environment and
+# folder. When a task ends badly the others are killed; its code is the first bad one. Its options are dropped.
 set -uo pipefail
 while [[ $1 == --* ]]; do shift; done
 
@@ -11,10 +11,15 @@ bash -c "$line" &
 for node in "${nodes[@]:1}"; do
     "${there[@]}" "$node" "$line" &
 done
-wait -n
-code=$?
-for node in "${nodes[@]:1}"; do
-    "${there[@]}" "$node" "pkill -KILL -f '[r]ay'"
+bad=0
+for _ in "${nodes[@]}"; do
+    code=0
+    wait -n || code=$?
+    if ((code > 0 && bad == 0)); then
+        bad=$code
+        for node in "${nodes[@]:1}"; do
+            "${there[@]}" "$node" "pkill -KILL -f '[r]ay'"
+        done
+    fi
 done
-wait
-exit "$code"
+exit "$bad"

@@ -97,6 +97,7 @@ def test_what_tries_again_goes_on_where_all_nodes_write(job, pods):
     assert command[:2] == ["bash", "/opt/searchspace/cluster/go_on.sh"]
     mounts = {name: {mount.mount_path for mount in pods[name].containers[0].volume_mounts} for name in ("head", "gpu")}
     assert all(any(command[2].startswith(path) for path in paths) for paths in mounts.values())
+    assert {pods[name].security_context.fs_group_change_policy for name in mounts} == {"OnRootMismatch"}
     assert manifests()["PersistentVolumeClaim"].spec.access_modes == ["ReadWriteMany"]
 
 

@@ -1,22 +1,17 @@
 """Several hosts that share a folder and nothing else, started by SSH; one of them is cut off in mid-search."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster.hosts import ON_HOSTS
 from tests.cluster.onprem import PLACE, OnHead, Onprem, onprem
 from tests.faults.invariant import Snapshot, check
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--finalists", "1", "--final-seeds", "1", "--formats", "onnx")
 SHARED = ("--workers-per-trial", "2")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.cluster,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces and mounts, which takes root's rights"),
-]
+pytestmark = ON_HOSTS
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """`cluster/slurm.sh` on two nodes, with Ray and searches that are real, and Slurm's own commands that are not."""
 
-import os
 import signal
 import sys
 import time
@@ -11,19 +10,14 @@ import psutil
 import pytest
 
 from searchspace.spec import load_facts
-from tests.cluster.hosts import CHECKOUT, Host, Hosts, hosts_on_a_bridge
+from tests.cluster.hosts import CHECKOUT, ON_HOSTS, Host, Hosts, hosts_on_a_bridge
 from tests.faults.driver import Driver
 from tests.faults.invariant import GONE, Snapshot, check
 
 OPTIONS = ("--trials", "8", "--models", "convnet", "--max-epochs", "6", "--finalists", "1", "--final-seeds", "1")
 SMALL = ("--max-concurrent", "2", "--formats", "onnx")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.cluster,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces and mounts, which takes root's rights"),
-]
+pytestmark = ON_HOSTS
 
 
 class Job(Driver):
