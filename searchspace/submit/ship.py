@@ -34,7 +34,7 @@ def packed(order: Order, beside: Sequence[str]) -> Iterator[Path]:
 
 
 def _add(path: Path, folder: Path, option: str) -> None:
-    target = folder / path.resolve().name
+    target = folder / path.absolute().name
     if not path.exists():
         raise UserError(f"{option} {str(path)!r}: no such file or folder")
     if target.exists() and not (target.is_file() and path.is_file() and target.read_bytes() == path.read_bytes()):
