@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,7 +122,8 @@ class TinyPool(GangPool):
 
         trainer = super()._trainer(slot)
         trainer.train_loop_per_worker = tiny_loop
-        trainer.backend_config = trainer.train_run_context.backend_config = BackendConfig()
+        trainer.backend_config = BackendConfig()
+        trainer.train_run_context = replace(trainer.train_run_context, backend_config=trainer.backend_config)
         return trainer
 
 
