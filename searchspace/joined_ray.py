@@ -36,6 +36,10 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
             told.seek(0)
             refused = isinstance(error, AuthenticationError) or b"Unauthenticated" in f"{error}".encode() + told.read()
             said = what_to_set() if refused else _in_a_line(error)
+            if address.startswith(CLIENT) and "timeout" in said:  # its client never says why
+                said += (
+                    f"; that is what becomes of a wrong token, too: set RAY_AUTH_MODE=token and {' or '.join(WHERE)}"
+                )
             raise UserError(f"--address {address!r}: {said}") from error
 
 
