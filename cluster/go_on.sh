@@ -5,12 +5,20 @@
 #
 #     cluster/go_on.sh RESULTS NAME [OPTIONS OF A NEW SEARCH]
 #
+# RESULTS is a folder that all nodes share, or a URL such as s3://BUCKET/PREFIX.
+#
 # Its process is the search's own, and can be told to stop with SIGTERM: its id is left in $PID_FILE, if that is set.
 set -euo pipefail
 
 results=$1 name=$2
 shift 2
-if [[ -f $results/$name/search.json ]]; then
+is_begun() {
+    case $results in
+        *://*) python -m searchspace.leaderboard "$results/$name" --top 1 > /dev/null 2>&1 ;;
+        *) [[ -f $results/$name/search.json ]] ;;
+    esac
+}
+if is_begun; then
     set -- --resume "$name"
 else
     set -- --name "$name" "$@"
