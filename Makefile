@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?= --trials 64
 
-.PHONY: search test test-all browser check audit bench clean
+.PHONY: search test test-all browser servers check audit bench clean
 
 search: .venv/installed
 	$(BIN)/python -m searchspace.run $(ARGS)
@@ -11,11 +11,16 @@ search: .venv/installed
 test: .venv/installed-dev check
 	$(BIN)/python -m pytest -m "not slow and not gpu and not cluster and not browser"
 
-test-all: .venv/installed-dev check browser
+test-all: .venv/installed-dev check browser servers
 	$(BIN)/python -m pytest -m "not gpu"
 
 browser:
 	command -v chromium && command -v chromedriver || apt-get install -y chromium chromium-driver
+
+# What tests of clusters talk to: hosts of their own need root as well, and say so where there is none.
+servers:
+	command -v sshd && command -v rsync && command -v ip || apt-get install -y openssh-server rsync iproute2
+	ls /usr/lib/postgresql/*/bin/initdb || apt-get install -y postgresql
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

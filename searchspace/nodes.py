@@ -22,17 +22,21 @@ def look_around(joined: bool) -> Room:
     here = ray.get_runtime_context().get_node_id()
     mine: dict[str, float] = next((node["Resources"] for node in alive if node["NodeID"] == here), {})
     file = Path(BOOTSTRAP).expanduser()
-    grows = joined and HEAD.keys() <= mine.keys() and file.is_file()
+    follows = joined and HEAD.keys() <= mine.keys() and file.is_file()
+    growth = read_growth(yaml.safe_load(file.read_text())) if follows else ()
     return Room(
         nodes=tuple(_node(node["Resources"]) for node in alive),
-        most=(_node(mine), *read_growth(yaml.safe_load(file.read_text()))) if grows else (),
+        most=(_node(mine), *growth) if growth else (),
         joined=joined,
         on_spot=ON_DEMAND not in mine and any(ON_DEMAND in node["Resources"] for node in alive),
     )
 
 
 def read_growth(configuration: dict[str, Any]) -> tuple[Node, ...]:
-    """Nodes beside the head that an autoscaler's `configuration` allows; of several types, the ones with most GPUs."""
+    """Nodes beside the head that an autoscaler's `configuration` allows; of several types, the ones with most GPUs.
+
+    None where it starts machines that are listed by address, and knows no type of node beside the head's.
+    """
     left = int(configuration.get("max_workers", 0))
     found = []
     types = configuration.get("available_node_types", {})

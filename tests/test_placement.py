@@ -156,3 +156,9 @@ def test_growth_is_what_the_autoscalers_configuration_allows():
     }
     found = read_growth({"max_workers": 10, "head_node_type": "head", "available_node_types": kinds})
     assert found == (Node(cpus=48, gpus=4, count=6), Node(cpus=8, count=4))
+
+
+def test_machines_listed_by_address_are_no_growth():
+    kinds = {"local.cluster.node": {"resources": {}, "node_config": {}}}
+    listed = {"max_workers": 3, "head_node_type": "local.cluster.node", "available_node_types": kinds}
+    assert read_growth(listed) == ()

@@ -1,10 +1,16 @@
 """Submitting a search, up to where a cluster would be asked: what is checked here, and what would go along."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from searchspace.submit import ship
+from searchspace.submit.fetch import fetch
+from searchspace.submit.jobs import Job
+from searchspace.submit.options import SubmitOptions
 from searchspace.submit.order import Order, read_order
 from searchspace.submit.ship import packed
+from tests.s3_server import bucket, s3, s3_server  # noqa: F401  # fixtures
 from tests.test_help import call
 from trainables.errors import UserError
 
@@ -137,3 +143,15 @@ def test_a_shipped_search_knows_its_commit(monkeypatch, tmp_path):
     monkeypatch.setattr(record, "__file__", str(tmp_path / "searchspace" / "record.py"))
     monkeypatch.setenv(record.COMMIT, "abc123+changes")
     assert record.git_commit() == "abc123+changes"
+
+
+def test_results_at_a_url_are_fetched_but_for_checkpoints(bucket, tmp_path):  # noqa: F811  # the fixture
+    for key in ("study.journal", "winner/model.onnx", "trials/trial-0/checkpoints/epoch-00001.safetensors"):
+        s3().put_object(Bucket=bucket, Key=f"r/mine/{key}", Body=key.encode())
+    job = Job(
+        id="mine", search="mine", results=f"s3://{bucket}/r", again="", state="RUNNING", message="",
+        started=datetime.now(UTC), exit_code=None,
+    )  # fmt: skip
+    here = fetch(job, SubmitOptions(address="http://127.0.0.1:1"), tmp_path / "here")
+    found = {path.relative_to(here).as_posix(): path.read_text() for path in here.rglob("*") if path.is_file()}
+    assert found == {name: name for name in ("study.journal", "winner/model.onnx")}

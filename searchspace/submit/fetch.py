@@ -7,15 +7,18 @@ from searchspace.submit.head import copy_down
 from searchspace.submit.jobs import Job
 from searchspace.submit.options import SubmitOptions
 from trainables.errors import UserError
+from trainables.mirror import Home, Mirror, without_checkpoints
+from trainables.storage import is_url, join, open_remote, say_trouble
 
 
 def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:
     """Copy what a job's search has left so far into the folder `into`; returns the search's folder there.
 
-    Raises `UserError` where its results cannot be reached from here, or are here anyway.
+    Without the trials' checkpoints where it is at a URL. Raises `UserError` where its results cannot be reached from
+    here, or are here anyway.
     """
-    if "://" in job.results:
-        raise UserError(f"search {job.search!r}: its results are at {job.results}, which every command reads as it is")
+    if is_url(job.results):
+        return _fetch_url(join(job.results, job.search), into / job.search)
     there, here = Path(job.results) / job.search, into / job.search
     if not options.cluster and there.is_dir():
         raise UserError(f"search {job.search!r}: its results are on this machine already, in {str(there)!r}")
@@ -25,4 +28,14 @@ def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:
             "away; give --cluster FILE.yaml, copy them (scp, kubectl cp), or search with --results s3://BUCKET/FOLDER"
         )
     copy_down(options.cluster, str(there), here)
+    return Path(os.path.relpath(here))
+
+
+def _fetch_url(url: str, here: Path) -> Path:
+    open_remote("--results", url)
+    here.mkdir(parents=True, exist_ok=True)
+    try:
+        Mirror(Home(folder=str(here), url=url)).pull(without_checkpoints)
+    except OSError as error:
+        raise UserError(f"{url!r}: {say_trouble(error)}") from error
     return Path(os.path.relpath(here))
