@@ -76,8 +76,6 @@ class Jobs:
         _check_reachable(url, name)
         for variable in OVERRIDING:
             os.environ.pop(variable, None)
-        if os.environ.keys() & set(TOKENS) or Path("~/.ray/auth_token").expanduser().is_file():
-            os.environ.setdefault("RAY_AUTH_MODE", "token")
         from ray.job_submission import JobSubmissionClient
 
         with self._plainly():
@@ -152,6 +150,12 @@ class Jobs:
             raise UserError(f"{self._name}: does not answer ({_first_line(error)})") from error
         except (RuntimeError, ValueError) as error:
             raise UserError(f"{self._name}: {_first_line(error)}") from error
+
+
+def show_token() -> None:
+    """Let Ray's clients show the token that there is; before Ray is first imported, which reads this once."""
+    if os.environ.keys() & set(TOKENS) or Path("~/.ray/auth_token").expanduser().is_file():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def _check_reachable(url: str, name: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from searchspace.submit.head import ssh_command
-from searchspace.submit.jobs import Jobs
+from searchspace.submit.jobs import Jobs, show_token
 from searchspace.submit.options import SubmitOptions
 from searchspace.submit.tunnel import tunnel
 
@@ -18,6 +18,7 @@ def reached(options: SubmitOptions) -> Iterator[Jobs]:
 
     Raises `UserError` where it does not answer, or not to us.
     """
+    show_token()
     with ExitStack() as held:
         url = options.address
         if options.cluster:

@@ -44,3 +44,17 @@ def test_a_search_survives_a_host_that_is_cut_off(cluster):
     cluster.hosts.mend(ranks[1])
     cluster.wait_for_nodes(4)
     cluster.down()
+
+
+def test_a_search_is_submitted_by_ssh_watched_and_fetched(cluster):
+    submit = "python -m searchspace.submit --cluster onprem.yaml"
+    said = cluster.ray(f"{submit} -- --name s --trials 4 --results {PLACE}/results {' '.join((*SHARED, *SMALL))}")
+    assert "search 's' is job 's' of the cluster" in said
+    assert "winner: trial" in said
+    assert "job 's': succeeded" in said
+    assert "succeeded" in cluster.ray(f"{submit} status s")
+    cluster.ray(f"{submit} fetch s ~/fetched && test -f ~/fetched/s/winner/model.onnx")
+    wrong = cluster.laptop.run(f"PATH={PLACE}/.venv/bin:$PATH; cd /srv; {submit} -- --trials none")
+    assert wrong.returncode == 2, "a typo is told before anything is sent"
+    check(cluster.place / "results" / "s", 4)
+    cluster.down()
