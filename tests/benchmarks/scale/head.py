@@ -7,7 +7,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 
 import psutil
 
@@ -48,34 +47,32 @@ def watch_search() -> dict[str, float]:
 def watch_actors(task: Task, slots: int = 4) -> dict[str, float]:
     """Trial actors of which each waits for a report; Ray is up."""
     seen: dict[str, float] = {}
-    looking = threading.Thread(target=lambda: seen.update(_when(lambda: len(_processes("actor")) >= slots)))
+    looking = threading.Thread(target=_look_once_there, args=(slots, seen), daemon=True)
     looking.start()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         spec = make_spec(
-            name="rest",
-            results=folder,
-            address="auto",
-            trials=slots,
-            max_epochs=2,
-            grace_epochs=1,
-            sampler="random",
+            name="rest", results=folder, address="auto", trials=slots, max_epochs=2, grace_epochs=1, sampler="random",
             scheduler="none",
-        )
-        search(spec, task, slots, nap=3 * REST)
-    looking.join()
+        )  # fmt: skip
+        search(spec, task, slots, nap=4 * REST)
+    looking.join(10 * REST)
     return seen
 
 
-def _when(is_time: Callable[[], bool]) -> dict[str, float]:
-    while not is_time():
+def _look_once_there(slots: int, seen: dict[str, float]) -> None:
+    while len(actors := _processes("actor")) < slots:
         time.sleep(0.1)
-    time.sleep(REST / 2)
-    return _look("actor") | _look("mailbox")
+    mailbox = _processes("mailbox")
+    time.sleep(REST)
+    seen.update(_measured("actor", actors) | _measured("mailbox", mailbox))
 
 
-def _look(role: str, parent: int | None = None) -> dict[str, float]:
-    """A role's processes: CPU seconds so far, cores while at rest, MB that no other process shares; means."""
-    processes = _processes(role, parent)
+def _look(role: str, parent: int) -> dict[str, float]:
+    return _measured(role, _processes(role, parent))
+
+
+def _measured(role: str, processes: list[psutil.Process]) -> dict[str, float]:
+    """CPU seconds so far, cores while at rest, MB that no other process shares; means."""
     before = [_used(process) for process in processes]
     time.sleep(REST)
     after = [_used(process) for process in processes]

@@ -65,11 +65,11 @@ class Meter:
 
     def _timed(self, call: Any) -> Any:
         def timed(*args: Any, **kwargs: Any) -> Any:
-            started = time.thread_time()
+            before, started = self.searcher_seconds, time.thread_time()
             try:
                 return call(*args, **kwargs)
-            finally:
-                self.searcher_seconds += time.thread_time() - started
+            finally:  # one of these may call another
+                self.searcher_seconds = before + time.thread_time() - started
 
         return timed
 
@@ -98,7 +98,7 @@ def search(
     ray.wait(work, timeout=0)
     searcher, rule = make_searcher(spec, task, slots)
     epochs = spec.trials * spec.max_epochs
-    meter = Meter(searcher, epochs // 4, epochs - slots)
+    meter = Meter(searcher, epochs // 4, epochs * 9 // 10)
     searcher._listen = meter.listen
     run_search(
         spec,
