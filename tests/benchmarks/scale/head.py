@@ -13,12 +13,12 @@ import psutil
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
 
-from .loop import search
+from .loop import actors, search, used
 
 REST = 5.0
 """Seconds of watching what is at rest."""
-ROLES = {"controller": "GangController", "worker": "RayTrainWorker", "actor": "Trial", "mailbox": "Mailbox"}
-"""Names of their processes."""
+ROLES = {"controller": "GangController", "worker": "RayTrainWorker"}
+"""Titles of their processes."""
 
 
 def watch_search() -> dict[str, float]:
@@ -60,11 +60,10 @@ def watch_actors(task: Task, slots: int = 4) -> dict[str, float]:
 
 
 def _look_once_there(slots: int, seen: dict[str, float]) -> None:
-    while len(actors := _processes("actor")) < slots:
+    while len(actors("Trial")) < slots:
         time.sleep(0.1)
-    mailbox = _processes("mailbox")
     time.sleep(REST)
-    seen.update(_measured("actor", actors) | _measured("mailbox", mailbox))
+    seen.update(_measured("actor", actors("Trial")) | _measured("mailbox", actors("Mailbox")))
 
 
 def _look(role: str, parent: int) -> dict[str, float]:
@@ -73,9 +72,9 @@ def _look(role: str, parent: int) -> dict[str, float]:
 
 def _measured(role: str, processes: list[psutil.Process]) -> dict[str, float]:
     """CPU seconds so far, cores while at rest, MB that no other process shares; means."""
-    before = [_used(process) for process in processes]
+    before = [used(process) for process in processes]
     time.sleep(REST)
-    after = [_used(process) for process in processes]
+    after = [used(process) for process in processes]
     count = len(processes)
     return {
         f"{role}_start": sum(before) / count,
@@ -95,7 +94,7 @@ def _base(parent: int) -> dict[str, float]:
     }
 
 
-def _processes(role: str, parent: int | None = None) -> list[psutil.Process]:
+def _processes(role: str, parent: int) -> list[psutil.Process]:
     found = []
     for process in psutil.Process(parent).children(recursive=True):
         try:
@@ -104,8 +103,3 @@ def _processes(role: str, parent: int | None = None) -> list[psutil.Process]:
         except psutil.Error:  # it has ended
             continue
     return found
-
-
-def _used(process: psutil.Process) -> float:
-    used = process.cpu_times()
-    return float(used.user + used.system)
