@@ -27,7 +27,7 @@ from scale.model import Setting, simulate
 from scale.plot import plot
 from scale.table import to_table
 
-RUNS = ((2, 4, 60), (2, 80, 2), (4, 8, 40), (4, 80, 2), (8, 16, 30), (8, 120, 2), (16, 32, 15), (16, 160, 2))
+RUNS = ((2, 4, 60), (2, 80, 2), (8, 16, 30), (8, 120, 2), (16, 32, 15), (16, 160, 2))
 """Searches on played gangs: slots, trials, epochs of each."""
 SIZES = (8, 64, 256, 1024)
 GPUS = (10, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -60,7 +60,8 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
         result=max(1e-6, result - wait[8]), go=go,
         call=statistics.median(run["Mailbox"] / run["epochs"] / 2 for run in runs if run["epochs"] > 9 * run["goes"]),
         relay=statistics.median(run["Trial"] / run["epochs"] for run in runs if run["epochs"] > 9 * run["goes"]),
-        actor_start=seen["actor_start"], controller_start=seen["controller_start"], gang_start=seen["worker_start"],
+        actor_start=seen["actor_start"], controller_start=seen["controller_start"],
+        gang_start=seen["worker_start"] - head.REST * seen["worker_rest"],
         keep=seen["controller_rest"] + seen["actor_rest"], slot_mb=seen["controller_mb"] + seen["actor_mb"],
         base_mb=seen["driver_mb"] + seen["ray_mb"] + seen["mailbox_mb"],
         trial_mb=(growth["4096"]["driver_mb"] - growth["512"]["driver_mb"]) / (4096 - 512),

@@ -7,19 +7,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 
 import psutil
 
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
 
-from .loop import search
+from .loop import actors, search, used
 
 REST = 5.0
 """Seconds of watching what is at rest."""
-ROLES = {"controller": "GangController", "worker": "RayTrainWorker", "actor": "Trial", "mailbox": "Mailbox"}
-"""Names of their processes."""
+ROLES = {"controller": "GangController", "worker": "RayTrainWorker"}
+"""Titles of their processes."""
 
 
 def watch_search() -> dict[str, float]:
@@ -48,37 +47,34 @@ def watch_search() -> dict[str, float]:
 def watch_actors(task: Task, slots: int = 4) -> dict[str, float]:
     """Trial actors of which each waits for a report; Ray is up."""
     seen: dict[str, float] = {}
-    looking = threading.Thread(target=lambda: seen.update(_when(lambda: len(_processes("actor")) >= slots)))
+    looking = threading.Thread(target=_look_once_there, args=(slots, seen), daemon=True)
     looking.start()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         spec = make_spec(
-            name="rest",
-            results=folder,
-            address="auto",
-            trials=slots,
-            max_epochs=2,
-            grace_epochs=1,
-            sampler="random",
+            name="rest", results=folder, address="auto", trials=slots, max_epochs=2, grace_epochs=1, sampler="random",
             scheduler="none",
-        )
-        search(spec, task, slots, nap=3 * REST)
-    looking.join()
+        )  # fmt: skip
+        search(spec, task, slots, nap=4 * REST)
+    looking.join(10 * REST)
     return seen
 
 
-def _when(is_time: Callable[[], bool]) -> dict[str, float]:
-    while not is_time():
+def _look_once_there(slots: int, seen: dict[str, float]) -> None:
+    while len(actors("Trial")) < slots:
         time.sleep(0.1)
-    time.sleep(REST / 2)
-    return _look("actor") | _look("mailbox")
-
-
-def _look(role: str, parent: int | None = None) -> dict[str, float]:
-    """A role's processes: CPU seconds so far, cores while at rest, MB that no other process shares; means."""
-    processes = _processes(role, parent)
-    before = [_used(process) for process in processes]
     time.sleep(REST)
-    after = [_used(process) for process in processes]
+    seen.update(_measured("actor", actors("Trial")) | _measured("mailbox", actors("Mailbox")))
+
+
+def _look(role: str, parent: int) -> dict[str, float]:
+    return _measured(role, _processes(role, parent))
+
+
+def _measured(role: str, processes: list[psutil.Process]) -> dict[str, float]:
+    """CPU seconds so far, cores while at rest, MB that no other process shares; means."""
+    before = [used(process) for process in processes]
+    time.sleep(REST)
+    after = [used(process) for process in processes]
     count = len(processes)
     return {
         f"{role}_start": sum(before) / count,
@@ -98,7 +94,7 @@ def _base(parent: int) -> dict[str, float]:
     }
 
 
-def _processes(role: str, parent: int | None = None) -> list[psutil.Process]:
+def _processes(role: str, parent: int) -> list[psutil.Process]:
     found = []
     for process in psutil.Process(parent).children(recursive=True):
         try:
@@ -107,8 +103,3 @@ def _processes(role: str, parent: int | None = None) -> list[psutil.Process]:
         except psutil.Error:  # it has ended
             continue
     return found
-
-
-def _used(process: psutil.Process) -> float:
-    used = process.cpu_times()
-    return float(used.user + used.system)

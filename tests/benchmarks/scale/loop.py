@@ -6,6 +6,7 @@ from typing import Any
 
 import psutil
 import ray
+import ray._private.state
 
 from searchspace.asking import Asker
 from searchspace.sampling.samplers import make_sampler
@@ -22,7 +23,7 @@ from trainables.mailbox import Mailbox
 from .standin import StandIn
 
 ROLES = ("Mailbox", "StandIn", "Trial")
-"""Actors by the names that Ray gives their processes; all else is Ray's own."""
+"""Classes of the actors of a search on played gangs."""
 
 
 class Open:
@@ -65,11 +66,11 @@ class Meter:
 
     def _timed(self, call: Any) -> Any:
         def timed(*args: Any, **kwargs: Any) -> Any:
-            started = time.thread_time()
+            before, started = self.searcher_seconds, time.thread_time()
             try:
                 return call(*args, **kwargs)
-            finally:
-                self.searcher_seconds += time.thread_time() - started
+            finally:  # one of these may call another
+                self.searcher_seconds = before + time.thread_time() - started
 
         return timed
 
@@ -98,7 +99,7 @@ def search(
     ray.wait(work, timeout=0)
     searcher, rule = make_searcher(spec, task, slots)
     epochs = spec.trials * spec.max_epochs
-    meter = Meter(searcher, epochs // 4, epochs - slots)
+    meter = Meter(searcher, epochs // 4, epochs * 9 // 10)
     searcher._listen = meter.listen
     run_search(
         spec,
@@ -115,12 +116,20 @@ def search(
 
 
 def cpu_by_role() -> dict[str, float]:
-    """CPU seconds so far of this process's descendants, by what they are."""
-    found = dict.fromkeys((*ROLES, "ray"), 0.0)
-    for process in psutil.Process().children(recursive=True):
-        try:
-            name, used = " ".join(process.cmdline()), process.cpu_times()
-        except psutil.Error:  # it has ended
-            continue
-        found[next((role for role in ROLES if f"::{role}" in name), "ray")] += used.user + used.system
-    return found
+    """CPU seconds so far of this search's actors, by what they are."""
+    return {role: sum(used(process) for process in actors(role)) for role in ROLES}
+
+
+def actors(role: str) -> list[psutil.Process]:
+    """Processes of the actors of a class, as Ray knows them; a process's own title changes with what it does."""
+    known: Any = ray._private.state.actors(actor_state_name="ALIVE")
+    return [psutil.Process(actor["Pid"]) for actor in known.values() if role in actor["ActorClassName"]]
+
+
+def used(process: psutil.Process) -> float:
+    """CPU seconds of a process so far; 0 for one that has ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system)
