@@ -5,8 +5,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from searchspace.cluster.local_ray import kill_own
 from searchspace.interruption import LostError
-from searchspace.local_ray import kill_own
 
 LOSSES = "SEARCHSPACE_LOSSES"
 """Environment variable: how often this command has begun afresh."""

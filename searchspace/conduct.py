@@ -9,18 +9,18 @@ from searchspace.afresh import begin_afresh
 from searchspace.begin import begin, take_up
 from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
-from searchspace.cluster import connected, losses_told
+from searchspace.cluster.connect import connected, losses_told
 from searchspace.doubtful import keep_lists
 from searchspace.export import export_student, export_winner
+from searchspace.home.reach import check_reached
+from searchspace.home.working import working_on
 from searchspace.interruption import Interruption, LostError
 from searchspace.phases import UnderWay, search_and_prove
 from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
-from searchspace.reach import check_reached
 from searchspace.record import gather_facts
 from searchspace.resume import check_same_data, how_to_resume, put_finished, resume_arguments
 from searchspace.spec import SearchSpec, save_record
-from searchspace.working import working_on
 
 if TYPE_CHECKING:
     import optuna

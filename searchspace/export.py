@@ -11,10 +11,10 @@ from pydantic import Field
 from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
 from searchspace.boards.terminal import print_table
 from searchspace.gate import broken_limits, describe_cost
+from searchspace.home.reading import read, shipped
 from searchspace.options import Option, with_options
 from searchspace.progress.screen import open_clock
 from searchspace.proof.student import FOLDER, read_student
-from searchspace.reading import read, shipped
 from searchspace.seeds import derive_seed
 from searchspace.spec import LIMITS, SearchSpec, load_spec, parse_record
 from searchspace.values import Formats

@@ -19,9 +19,9 @@ from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials
 from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
+from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
-from searchspace.reading import read, records
 from searchspace.spec import SearchSpec, load_spec, parse_record
 from searchspace.study import Recorded
 from trainables.config import TrialConfig

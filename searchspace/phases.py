@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from searchspace.proof.verdict import Finalist
     from searchspace.searcher import Surroundings
     from trainables.gang import GangPool
+    from trainables.home.mirror import Mirror
     from trainables.metrics import TestMetrics
-    from trainables.mirror import Mirror
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from searchspace import preflight
+from searchspace.cluster.placement import place
 from searchspace.interruption import Interruption
-from searchspace.placement import place
 from searchspace.spec import SearchSpec
 
 if TYPE_CHECKING:
-    from searchspace.placement import Room
+    from searchspace.cluster.placement import Room
     from searchspace.spaces import Space, Task
     from searchspace.spec import SamplerName
     from searchspace.stopping.rule import Rule
     from trainables.data.summary import DataSummary
     from trainables.desk import GangInfo
     from trainables.gang import GangPool
-    from trainables.mirror import Mirror
+    from trainables.home.mirror import Mirror
     from trainables.shape import GangShape
 
 Say = Callable[[str], None]

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
 def _local(model: str) -> Path:
     if "://" not in model:
         return Path(model)
-    from searchspace.reading import read, runnable  # takes more than this command otherwise needs
+    from searchspace.home.reading import read, runnable  # takes more than this command otherwise needs
 
     return read(model, runnable).folder
 

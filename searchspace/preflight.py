@@ -7,14 +7,14 @@ from collections.abc import Callable
 import optuna
 from optuna.distributions import BaseDistribution
 
-from searchspace.lease import LEASE
-from searchspace.placement import Node, Room
+from searchspace.cluster.placement import Node, Room
+from searchspace.home.lease import LEASE
 from searchspace.spaces import Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
+from trainables.home.storage import Remote, open_remote
 from trainables.scores import MetricName
-from trainables.storage import Remote, open_remote
 
 Distributions = dict[str, BaseDistribution]
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")

@@ -15,7 +15,7 @@ from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
 
 if TYPE_CHECKING:
-    from searchspace.placement import Room
+    from searchspace.cluster.placement import Room
     from trainables.data.summary import DataSummary
 
 

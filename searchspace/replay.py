@@ -11,8 +11,8 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.boards.table import Row, to_text
 from searchspace.boards.terminal import print_table
 from searchspace.boards.view import Printing
+from searchspace.home.reading import read
 from searchspace.options import with_options
-from searchspace.reading import read
 from searchspace.recorded import config_of, curve_of
 from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec, parse_record
 from searchspace.stopping.registry import make_rule

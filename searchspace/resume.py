@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from searchspace.home.reading import read
 from searchspace.options import flag_of
-from searchspace.reading import read
 from searchspace.spec import SearchSpec, extend_record, load_facts, load_spec, make_spec
 from trainables.errors import UserError
+from trainables.home.storage import is_url, join
 from trainables.ownership import check_owned
-from trainables.storage import is_url, join
 
 if TYPE_CHECKING:
     import optuna

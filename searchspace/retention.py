@@ -7,7 +7,7 @@ from optuna.trial import FrozenTrial
 
 from searchspace.recorded import curve_of
 from trainables.config import EpochReport
-from trainables.mirror import Home
+from trainables.home.mirror import Home
 
 
 class Shelf:

@@ -10,6 +10,7 @@ from searchspace.boards.student import say_student
 from searchspace.card import PAGE
 from searchspace.conduct import conduct
 from searchspace.export import print_shipments
+from searchspace.home.working import working_on
 from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
 from searchspace.options import with_options
@@ -22,9 +23,8 @@ from searchspace.report import REPORT
 from searchspace.resume import begun, check_same_data, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_spec, make_spec, parse_record
-from searchspace.working import working_on
 from trainables.errors import UserError
-from trainables.storage import check_place
+from trainables.home.storage import check_place
 
 if TYPE_CHECKING:
     from searchspace.conduct import Outcome
@@ -68,7 +68,7 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
 
 def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
-    from searchspace.cluster import connected
+    from searchspace.cluster.connect import connected
     from searchspace.forecast.dry_run import conclude, scratch
     from searchspace.forecast.probing import draw_probes, measure
 
@@ -89,7 +89,7 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
 def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
     from searchspace import revive as reviving
-    from searchspace.cluster import connected
+    from searchspace.cluster.connect import connected
     from searchspace.study import load_study
 
     if not errand.resume or errand.revive is None:

@@ -13,11 +13,11 @@ from searchspace.values import Duration, Formats, Names, Objectives, Place, Secr
 from trainables.config import Frozen, TrialConfig
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
-from trainables.mirror import Home, copy_folder
+from trainables.home.mirror import Home, copy_folder
+from trainables.home.storage import is_url, join
 from trainables.nearest import suggest
 from trainables.scores import MetricName
 from trainables.shape import Precision
-from trainables.storage import is_url, join
 
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from trainables.deploy.artefact import EXPORTED, Format
+from trainables.home.storage import check_place
 from trainables.nearest import suggest
 from trainables.redaction import redact_urls
-from trainables.storage import check_place
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 OBJECTIVES = (("accuracy",), ("accuracy", "latency"))

@@ -119,8 +119,8 @@ def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Ray instance of its own with two CPUs, whatever the machine has; closed to others as a search's is."""
     import ray
 
-    from searchspace.cluster import QUIET, WORKER_ENVIRONMENT
-    from searchspace.local_ray import alone
+    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.local_ray import alone
 
     for name, value in (QUIET | WORKER_ENVIRONMENT).items():
         monkeypatch.setenv(name, value)

@@ -20,11 +20,11 @@ RAY_MODULES = {
     "searchspace/scheduler.py",
     "searchspace/tuner.py",
     "trainables/preemption.py",
-    "searchspace/cluster.py",
-    "searchspace/joined_ray.py",
-    "searchspace/nodes.py",
-    "searchspace/local_ray.py",
-    "searchspace/reach.py",
+    "searchspace/cluster/connect.py",
+    "searchspace/cluster/joined_ray.py",
+    "searchspace/cluster/nodes.py",
+    "searchspace/cluster/local_ray.py",
+    "searchspace/home/reach.py",
     "trainables/loopback.py",
     "trainables/network.py",
     "searchspace/serve/model.py",
@@ -103,7 +103,7 @@ def test_a_search_is_planned_without_torch():
     code = """
 import sys
 from searchspace.plan import make_plan
-from searchspace.placement import Node, Room
+from searchspace.cluster.placement import Node, Room
 from searchspace.spec import make_spec
 from trainables.data.store import prepare
 make_plan(make_spec(name="x"), prepare("digits"), Room(nodes=(Node(cpus=2),)), print, {})

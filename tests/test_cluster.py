@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HOLDING = """
 import json, os, sys
-from searchspace.cluster import connected
+from searchspace.cluster.connect import connected
 with connected(""):
     import ray
     ray.get(ray.remote(lambda: None).remote())
@@ -27,7 +27,7 @@ with connected(""):
 print(json.dumps({name: os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_MODE")}))
 """
 JOINING = """
-from searchspace.cluster import connected
+from searchspace.cluster.connect import connected
 from searchspace.command import run_command
 def main(address: str) -> None:
     with connected(address) as room:

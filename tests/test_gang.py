@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.mirror import Home, Mirror
+from trainables.home.mirror import Home, Mirror
 
 DIVERGING = {
     "optimizer": "sgd", "lr": 10.0, "momentum": 0.99, "batch_norm": False, "depth": 4, "warmup": 0.0, "batch_size": 32,

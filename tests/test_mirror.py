@@ -10,10 +10,10 @@ from trainables.data.fetched import fetch_source
 from trainables.data.shared import share_store
 from trainables.data.store import open_store, prepare
 from trainables.errors import UserError
-from trainables.mirror import Home, Mirror, without_checkpoints
-from trainables.storage import Remote, check_place, is_url, join
+from trainables.home.mirror import Home, Mirror, without_checkpoints
+from trainables.home.storage import Remote, check_place, is_url, join
+from trainables.home.visit import visiting
 from trainables.teller import Silence
-from trainables.visit import visiting
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from searchspace.nodes import look_around
-from searchspace.placement import count_gangs
+from searchspace.cluster.nodes import look_around
+from searchspace.cluster.placement import count_gangs
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.desk import GangInfo
 from trainables.gang import GangPool
@@ -25,7 +25,7 @@ def cluster() -> Iterator[None]:
     import ray
     from ray.cluster_utils import Cluster
 
-    from searchspace.cluster import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (QUIET | WORKER_ENVIRONMENT).items():

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from searchspace.nodes import read_growth
-from searchspace.placement import Node, Room, count_gangs, place
+from searchspace.cluster.nodes import read_growth
+from searchspace.cluster.placement import Node, Room, count_gangs, place
 from searchspace.spec import make_spec
 from trainables.errors import UserError
 from trainables.trainer import bundles, shares_of

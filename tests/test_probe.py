@@ -10,8 +10,8 @@ import torch
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store import Store
 from trainables.group import Group
+from trainables.home.mirror import Home, Mirror
 from trainables.memory import forget_peak, peak_memory
-from trainables.mirror import Home, Mirror
 from trainables.probe import ProbeRun, probe
 from trainables.timing import read_timing, write_timing
 from trainables.train import TrialRun

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from searchspace.reading import read, records, runnable, shipped
+from searchspace.home.reading import read, records, runnable, shipped
 from searchspace.sampling.warm_start import earlier_starts
 from tests.conftest import command
 from tests.made_search import make_search
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
 from trainables.errors import UserError
-from trainables.mirror import Home, Mirror
+from trainables.home.mirror import Home, Mirror
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from searchspace.asking import Asker
 from searchspace.gate import Gate
+from searchspace.home.lock import locked
 from searchspace.journal import mend
-from searchspace.lock import locked
 from searchspace.recorded import curve_of, history_of, record_refusal
 from searchspace.resume import check_same_data, choose_resumed
 from searchspace.sampling.samplers import make_sampler
@@ -186,7 +186,7 @@ def test_one_process_at_a_time_holds_a_search_and_its_death_frees_it(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from searchspace.lock import locked
+from searchspace.home.lock import locked
 with locked(Path({str(tmp_path)!r})):
     print(1, flush=True)
     time.sleep(100)

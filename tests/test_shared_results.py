@@ -21,7 +21,7 @@ from tests.faults.invariant import MARK, Snapshot, check, check_nothing_left
 from tests.postgres import postgres  # noqa: F401  # a fixture
 from tests.s3_server import bucket, keys, s3_server  # noqa: F401  # fixtures
 from trainables.errors import UserError
-from trainables.mirror import Home, Mirror
+from trainables.home.mirror import Home, Mirror
 from trainables.redaction import redact_urls
 
 SMALL = ("--models", "convnet", "--max-epochs", "3", "--grace-epochs", "1", "--finalists", "2", "--final-seeds", "1",
@@ -75,7 +75,7 @@ def nodes(driver, bucket, tmp_path, monkeypatch) -> Iterator[object]:  # noqa: F
     """
     from ray.cluster_utils import Cluster
 
-    from searchspace.cluster import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
 
     for name, value in (QUIET | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
         monkeypatch.setenv(name, value)

@@ -6,10 +6,10 @@ import urllib.request
 
 import pytest
 
-from searchspace import lease, working
+from searchspace.home import lease, working
+from searchspace.home.working import working_on
 from searchspace.preflight import check_name
 from searchspace.spec import make_spec
-from searchspace.working import working_on
 from tests.conftest import command
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
 from trainables.errors import UserError

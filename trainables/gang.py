@@ -14,8 +14,8 @@ from ray.exceptions import RayError
 from trainables.config import Assignment, EpochReport
 from trainables.data.summary import DataSummary
 from trainables.desk import GangInfo
+from trainables.home.mirror import Mirror, insist, without_checkpoints
 from trainables.mailbox import Mailbox
-from trainables.mirror import Mirror, insist, without_checkpoints
 from trainables.shape import HEAD, GangShape
 from trainables.trainer import Dropped, GangTrainer, Share
 

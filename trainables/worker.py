@@ -22,7 +22,8 @@ from trainables.data.summary import DataSummary
 from trainables.desk import GangInfo
 from trainables.errors import OutOfMemoryError
 from trainables.group import Group, lost_peer
-from trainables.mirror import Home
+from trainables.home.mirror import Home
+from trainables.home.visit import Visit, visiting
 from trainables.ownership import keep_to_owner
 from trainables.predictions import write_predictions, write_validation
 from trainables.preemption import is_preempted
@@ -32,7 +33,6 @@ from trainables.shape import GangShape
 from trainables.sheet import write_sheet
 from trainables.timing import write_timing
 from trainables.train import TrialRun
-from trainables.visit import Visit, visiting
 from trainables.weights import write_weights
 from trainables.workplace import Workplace
 

@@ -11,9 +11,9 @@ from searchspace.forecast.page import print_page
 from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
-from trainables.mirror import Home, Mirror
+from trainables.home.mirror import Home, Mirror
+from trainables.home.storage import join
 from trainables.shape import GangShape
-from trainables.storage import join
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from searchspace.command import run_command
-from searchspace.reading import read
+from searchspace.home.reading import read
 from searchspace.report.page import write_report
-from trainables.storage import join
+from trainables.home.storage import join
 
 
 def main(folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.home.reading import read
 from searchspace.proof.finals import choose_finalists
-from searchspace.reading import read
 from searchspace.recorded import config_of, is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import load_study

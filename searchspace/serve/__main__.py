@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from searchspace.command import run_command
+from searchspace.home.reading import read, runnable
 from searchspace.options import with_options
-from searchspace.reading import read, runnable
 from searchspace.serve.access import TOKEN, Access, make_access
 from searchspace.serve.app import make_app
 from searchspace.serve.listen import ended_by_signals, listen, listen_again, speak_http
@@ -44,7 +44,7 @@ def serve(model: Path, options: ServeOptions) -> None:
     with closing(listen(options.host, options.port)) as listening:
         address, port = listening.getsockname()[:2]
         access = make_access(options.host, address, os.environ)
-        from searchspace.cluster import connected
+        from searchspace.cluster.connect import connected
 
         os.environ.update(DIRECT)
         with ended_by_signals(), connected("", PARTS):

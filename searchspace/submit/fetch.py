@@ -7,8 +7,8 @@ from searchspace.submit.head import copy_down
 from searchspace.submit.jobs import Job
 from searchspace.submit.options import SubmitOptions
 from trainables.errors import UserError
-from trainables.mirror import Home, Mirror, without_checkpoints
-from trainables.storage import is_url, join, open_remote, say_trouble
+from trainables.home.mirror import Home, Mirror, without_checkpoints
+from trainables.home.storage import is_url, join, open_remote, say_trouble
 
 
 def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:

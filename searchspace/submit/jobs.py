@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from searchspace.joined_ray import WHERE as TOKENS
-from searchspace.joined_ray import what_to_set
+from searchspace.cluster.joined_ray import WHERE as TOKENS
+from searchspace.cluster.joined_ray import what_to_set
 from searchspace.submit.order import Order
 from trainables.config import Frozen
 from trainables.errors import UserError

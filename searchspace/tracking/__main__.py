@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from searchspace.reading import read, shipped
+from searchspace.home.reading import read, shipped
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.study import load_study
 from searchspace.tracking.beside import is_over

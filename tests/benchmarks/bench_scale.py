@@ -38,7 +38,7 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
     """All costs, the searches that the model is held against, and what else is worth keeping."""
     from scale import decide, head, letters, waiting
 
-    from searchspace.cluster import connected
+    from searchspace.cluster.connect import connected
     from searchspace.spaces import Task
     from trainables.data.store import prepare
 

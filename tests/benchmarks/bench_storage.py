@@ -37,8 +37,8 @@ from tests.postgres import running
 from trainables.checkpoint import Checkpoint, write_checkpoint
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.store import prepare
-from trainables.mirror import Home
-from trainables.visit import visiting
+from trainables.home.mirror import Home
+from trainables.home.visit import visiting
 
 SLOTS = 4
 

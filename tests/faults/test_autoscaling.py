@@ -16,7 +16,7 @@ SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--fi
 @pytest.fixture
 def cluster(driver, tmp_path, monkeypatch) -> Iterator[Autoscaled]:
     """No worker yet, and three at most."""
-    from searchspace.cluster import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
 
     for name, value in (QUIET | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
         monkeypatch.setenv(name, value)

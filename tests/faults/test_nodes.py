@@ -17,7 +17,7 @@ def nodes(driver, monkeypatch) -> Iterator[object]:
     """A head without cores of its own for training, and two nodes of one core each; and a third as spare."""
     from ray.cluster_utils import Cluster
 
-    from searchspace.cluster import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
 
     for name, value in (QUIET | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
         monkeypatch.setenv(name, value)

@@ -5,8 +5,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from trainables.errors import UserError
-from trainables.mirror import Home, Mirror, copy_folder
-from trainables.storage import open_remote, say_trouble
+from trainables.home.mirror import Home, Mirror, copy_folder
+from trainables.home.storage import open_remote, say_trouble
 
 
 def fetch_source(url: str) -> Path:

@@ -7,8 +7,8 @@ from filelock import FileLock
 from trainables.cache import cache_folder
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
-from trainables.mirror import Home, Mirror
-from trainables.storage import Remote, files_below, join, say_trouble
+from trainables.home.mirror import Home, Mirror
+from trainables.home.storage import Remote, files_below, join, say_trouble
 from trainables.teller import Teller
 
 STORES = "stores"

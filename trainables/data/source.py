@@ -12,9 +12,9 @@ from trainables.data import cifar, digits, fashion, folder, parquet
 from trainables.data.fetched import fetch_source
 from trainables.data.part import RawSet
 from trainables.errors import UserError
+from trainables.home.storage import is_url
 from trainables.licence import Licence
 from trainables.nearest import suggest
-from trainables.storage import is_url
 
 
 @dataclass(frozen=True)

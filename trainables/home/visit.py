@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trainables.cache import cache_folder
 from trainables.config import Assignment
-from trainables.mirror import Home, Mirror, without_checkpoints
+from trainables.home.mirror import Home, Mirror, without_checkpoints
 
 
 class Visit:

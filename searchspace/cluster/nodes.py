@@ -6,7 +6,7 @@ from typing import Any
 import ray
 import yaml
 
-from searchspace.placement import Node, Room
+from searchspace.cluster.placement import Node, Room
 from trainables.shape import HEAD
 
 BOOTSTRAP = "~/ray_bootstrap_config.yaml"

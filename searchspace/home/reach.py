@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from trainables.errors import UserError
-from trainables.mirror import Home
-from trainables.storage import Remote, say_trouble
+from trainables.home.mirror import Home
+from trainables.home.storage import Remote, say_trouble
 
 PATIENCE = 60.0
 """Seconds that all nodes have to answer."""

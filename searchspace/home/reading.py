@@ -3,8 +3,8 @@
 from pathlib import PurePosixPath
 
 from trainables.errors import UserError
-from trainables.mirror import Home, Mirror, Wanted, copy_folder
-from trainables.storage import check_place, is_url, open_remote, say_trouble
+from trainables.home.mirror import Home, Mirror, Wanted, copy_folder
+from trainables.home.storage import check_place, is_url, open_remote, say_trouble
 
 HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""

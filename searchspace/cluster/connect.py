@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from searchspace.cluster.joined_ray import check_tokens, joined
+from searchspace.cluster.local_ray import alone
 from searchspace.interruption import LostError
-from searchspace.joined_ray import check_tokens, joined
-from searchspace.local_ray import alone
 
 if TYPE_CHECKING:
-    from searchspace.placement import Room
+    from searchspace.cluster.placement import Room
 
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 """Idle OpenMP threads sleep: spinning, two gangs on one machine made each other 2 to 5 times slower."""
@@ -59,7 +59,7 @@ def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator["Room"
         import ray
 
         held.callback(ray.shutdown)
-        from searchspace.nodes import look_around
+        from searchspace.cluster.nodes import look_around
 
         if address:
             check_tokens(address)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from trainables.config import Frozen
 from trainables.errors import UserError
-from trainables.storage import Remote
+from trainables.home.storage import Remote
 
 LEASE = "search.lease"
 """File at the search's URL."""

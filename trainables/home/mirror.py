@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from trainables.cache import cache_folder
 from trainables.config import Frozen
-from trainables.storage import Entry, Remote, files_below, join
+from trainables.home.storage import Entry, Remote, files_below, join
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""

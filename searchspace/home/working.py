@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from searchspace.lease import Lease, LeaseLostError
-from searchspace.lock import locked
+from searchspace.home.lease import Lease, LeaseLostError
+from searchspace.home.lock import locked
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
-from trainables.mirror import Mirror, without_checkpoints
-from trainables.storage import Remote, open_remote, say_trouble
+from trainables.home.mirror import Mirror, without_checkpoints
+from trainables.home.storage import Remote, open_remote, say_trouble
 
 PERIOD = 5.0
 """Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
