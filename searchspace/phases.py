@@ -51,7 +51,7 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "For
     with gangs(plan, spec.folder, to_all(follower.warm, foresight.warm), interruption) as pool:
         foresight.look_back()
         stop, reach = interruption.is_asked, pool.is_reachable
-        around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach)
+        around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach, pool.let_go)
         _search(under_way, study, pool, around)
         interruption.check()
         foresight.mark("search")

@@ -50,6 +50,8 @@ class Surroundings:
     """Whether every trial is to end with its epoch."""
     is_reachable: Callable[[], bool] = lambda: True
     """Whether those are there who carry trials to the gangs."""
+    let_go: Callable[[str, int], None] = lambda _trial, _epoch: None
+    """Hears of a trial that is not to be trained beyond an epoch for now; Tune may keep its actor, and tell nobody."""
 
 
 class StudySearcher(Searcher):
@@ -159,6 +161,8 @@ class StudySearcher(Searcher):
             self.on_trial_result(trial_id, result)
         running = self._open[self._training.pop(trial_id)]
         number = running.trial.number
+        if running.curve:
+            self._around.let_go(running.assignment.trial, running.last.epoch)
         if error:
             self._lose(running)
         elif running.last.status != "running":

@@ -12,6 +12,7 @@ RAY_MODULES = {
     "trainables/gang.py",
     "trainables/mailbox.py",
     "trainables/trainer.py",
+    "trainables/watching.py",
     "trainables/worker.py",
     "searchspace/trial.py",
     "searchspace/search.py",

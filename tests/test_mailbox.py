@@ -336,6 +336,24 @@ def test_a_gang_that_waits_for_room_is_dropped_when_it_is_not_needed_and_only_th
     run(scenario)
 
 
+def test_a_trial_that_is_let_go_at_a_rung_frees_its_gang_for_one_that_waits_though_its_owner_sleeps():
+    async def scenario():
+        box = Mailbox(2)
+        await box.assign(0, assignment("a", rungs=(2,)))
+        await box.assign(1, assignment("b"))
+        await up(box, 0)
+        sequence, _ = await box.take(0, 0)
+        rung = asyncio.ensure_future(box.report(0, sequence, report("a", 2), wait=True))
+        assert (await box.next_report(0)).epoch == 2
+        await box.let_go("a", 1)
+        assert await blocked(rung), "what was said of an earlier epoch is no word on this one"
+        await box.let_go("a", 2)
+        assert await rung is False
+        assert (await box.take(0, sequence))[1].trial == "b"
+
+    run(scenario)
+
+
 def test_it_is_known_whether_anybody_trains():
     async def scenario():
         box = Mailbox(2)

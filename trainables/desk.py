@@ -94,6 +94,21 @@ class Desk:
         """Nothing is to be trained here any more."""
         self.assignment, self.cleared = None, monotonic()
 
+    def lay(self, assignment: Assignment | None) -> None:
+        """Lay an assignment here, or none, instead of what was here."""
+        self.clear()
+        self.assignment = assignment
+        self.granted = self.delivered = 0
+        self.reported = -1
+        self.reports.clear()
+
+    def shrink(self, micro_batch: int) -> None:
+        """The present assignment is taken up next in micro-batches of so many images."""
+        if self.assignment is not None:
+            # A smaller batch is progress, not one more death; the group's end, which follows, counts as one.
+            smaller = {"micro_batch": micro_batch, "attempt": self.assignment.attempt - 1}
+            self.assignment = self.assignment.model_copy(update=smaller)
+
     def count_death(self) -> None:
         """Workers died of the present assignment, or with it; it is over if too many have."""
         if self.assignment is None:
@@ -131,6 +146,13 @@ def match(desks: Iterable[Desk], renumber: Callable[[Desk], None]) -> bool:
             desk.gang.called, desk.gang.since = True, monotonic()
             changed = True
     return changed
+
+
+def seconds_to_rest(gang: Gang, gangs: Iterable[Gang], rest: float) -> float:
+    """Seconds until a gang has had no work for `rest` seconds, if nothing changes; infinite for the last that is up."""
+    if gang.desk.assignment is not None or not any(other.whole for other in gangs if other is not gang):
+        return float("inf")
+    return max(gang.since, gang.desk.cleared) + rest - monotonic()
 
 
 def _trade(desk: Desk, gang: Gang) -> None:

@@ -155,6 +155,10 @@ class GangPool:
         report: EpochReport = ray.get(asked)
         return report
 
+    def let_go(self, trial: str, epoch: int) -> None:
+        """Say, without waiting, that a trial goes on no further for now than `epoch`, of which it has told."""
+        self.mailbox.let_go.remote(trial, epoch)
+
     def is_reachable(self) -> bool:
         """Whether the mailbox answers."""
         try:

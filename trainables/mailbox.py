@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from ray.exceptions import RayActorError
 
 from trainables.bell import Bell
 from trainables.config import Assignment, EpochReport, failure
-from trainables.desk import Desk, Gang, GangInfo, match
+from trainables.desk import Desk, Gang, GangInfo, match, seconds_to_rest
 
 OWNER_CHECK = 2.0
 """Seconds that whoever waits for a slot waits, before it is asked whether their owners are alive."""
@@ -90,6 +89,15 @@ class Mailbox:
             desk.delivered = report.epoch
             return report
 
+    async def let_go(self, trial: str, epoch: int) -> None:
+        """A trial whose report of `epoch` was the last word asked for: its gang is free, whatever its owner does."""
+        async with self._bell:
+            for desk in self._desks:
+                if desk.assignment and desk.assignment.trial == trial and desk.granted < epoch == desk.delivered:
+                    self._put(desk, None)
+                    self._bell.ring(desk.gang)
+            self._match()
+
     # What the pool calls, which keeps the gangs up.
 
     async def ping(self) -> bool:
@@ -124,9 +132,9 @@ class Mailbox:
         gang = self._gangs[slot]
         async with self._bell:
             while gang.called and not (gang.broken or self._closed):
-                if gang.whole:
-                    await self._bell.wait(gang)
-                elif not await self._busy(gang, lambda: gang.whole or not gang.called or gang.broken or self._closed):
+                if gang.whole or self._rest_in(gang) > 0:
+                    await self._patiently(gang, float("inf") if gang.whole else self._rest_in(gang))
+                else:
                     gang.called = False
             return not gang.whole and gang.taken == 0
 
@@ -146,9 +154,8 @@ class Mailbox:
     async def give_up(self, slot: int, reason: str) -> None:
         """The gang of `slot` will not come back."""
         async with self._bell:
-            gang = self._gangs[slot]
-            gang.broken = reason
-            gang.lose()
+            self._gangs[slot].broken = reason
+            self._gangs[slot].lose()
             self._match()
             self._bell.ring()
 
@@ -219,19 +226,11 @@ class Mailbox:
     async def shrink(self, slot: int, sequence: int, micro_batch: int) -> None:
         """After an out-of-memory of a gang of several workers: the next group takes smaller micro-batches."""
         desk = self._gangs[slot].desk
-        if sequence == desk.sequence and desk.assignment is not None:
-            # A smaller batch is progress, not one more death; the group's end, which follows, counts as one.
-            smaller = {"micro_batch": micro_batch, "attempt": desk.assignment.attempt - 1}
-            desk.assignment = desk.assignment.model_copy(update=smaller)
-
-    # Which gang trains what.
+        if sequence == desk.sequence:
+            desk.shrink(micro_batch)
 
     def _put(self, desk: Desk, assignment: Assignment | None) -> None:
-        desk.clear()
-        desk.assignment = assignment
-        desk.granted = desk.delivered = 0
-        desk.reported = -1
-        desk.reports.clear()
+        desk.lay(assignment)
         self._renumber(desk)
 
     def _renumber(self, desk: Desk) -> None:
@@ -245,15 +244,16 @@ class Mailbox:
     async def _busy(self, gang: Gang, happens: Callable[[], Any]) -> bool:
         """Wait until something `happens`; False once the gang has had nothing to do for so long that it may rest."""
         while not happens():
-            left = self._rest_in(gang)
-            if left <= 0:
+            if self._rest_in(gang) <= 0:
                 return False
-            with suppress(TimeoutError):  # a gang that is up alone looks again at times: others may have come since
-                await asyncio.wait_for(self._bell.wait(gang), min(left, self._rest))
+            await self._patiently(gang, self._rest_in(gang))
         return True
 
+    async def _patiently(self, gang: Gang, seconds: float) -> None:
+        """Wait for a change that concerns a gang, at most so long; one that is up alone looks again at times."""
+        limit = min(max(0.0, seconds), self._rest)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._bell.wait(gang), None if limit == float("inf") else limit)
+
     def _rest_in(self, gang: Gang) -> float:
-        """Seconds until the gang may rest, if nothing changes; one gang at least stays, for what comes next."""
-        if gang.desk.assignment is not None or not any(other.whole for other in self._gangs if other is not gang):
-            return float("inf")
-        return max(gang.since, gang.desk.cleared) + self._rest - monotonic()
+        return seconds_to_rest(gang, self._gangs, self._rest)

@@ -8,9 +8,8 @@ from trainables.config import Frozen
 
 Precision = Literal["auto", "bf16", "fp32"]
 HEAD = {"node:__internal_head__": 0.0001}
-"""Ray's resource of the head node, which is never a spot node: mailbox, trial actors and Ray Train's controllers only
-wait there for others, and a search outlives the loss of every other node. It is as little as Ray can count: there is
-one of it, and each slot takes two such shares."""
+"""Ray's resource of the head node, in the smallest part of its one unit: mailbox, trial actors, Ray Train's controllers
+and watchers are there, who only wait for others. It is never a spot node, so a search outlives every other one."""
 
 
 class GangShape(Frozen):

@@ -13,6 +13,7 @@ from typing import Any
 import ray
 from ray.train import ScalingConfig
 from ray.train.backend import BackendConfig
+from ray.train.v2._internal.callbacks.preemption_callback import PreemptionCallback
 from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 from ray.train.v2._internal.execution.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
@@ -22,6 +23,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.placement_group import PlacementGroup, get_placement_group, placement_group, remove_placement_group
 
 from trainables.shape import HEAD
+from trainables.watching import WatchFromHead
 
 LOOPBACK = "127.0.0.1"
 """Address of the only node, where a search started its own Ray."""
@@ -140,6 +142,12 @@ class GangController(TrainController):
     """Ray Train's controller, of such workers."""
 
     worker_group_cls = NamedWorkers
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Take what Ray Train gives it; notices that nodes go are watched for from the head."""
+        super().__init__(*arguments, **options)
+        callbacks: list[Any] = self._worker_group_callbacks_to_propagate
+        callbacks[:] = [WatchFromHead() if isinstance(one, PreemptionCallback) else one for one in callbacks]
 
 
 def _holding(run: Any) -> str:

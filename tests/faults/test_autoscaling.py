@@ -10,7 +10,7 @@ from tests.faults.autoscaled import Autoscaled
 from tests.faults.invariant import MARK, check
 from trainables.config import Assignment, EpochReport, TrialConfig
 
-SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1")
+SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")
 
 
 @pytest.fixture
