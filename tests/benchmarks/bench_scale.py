@@ -59,7 +59,7 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
         suggest=suggest, hear=hear, end=end, wait=wait, letter=letter, thread=thread,
         result=max(1e-6, result - wait[8]), go=go,
         call=statistics.median(run["Mailbox"] / run["epochs"] / 2 for run in runs if run["epochs"] > 9 * run["goes"]),
-        relay=statistics.median(run["Trial"] / run["epochs"] for run in runs if run["epochs"] > 9 * run["goes"]),
+        relay=statistics.median(run["Trainable"] / run["epochs"] for run in runs if run["epochs"] > 9 * run["goes"]),
         actor_start=seen["actor_start"], controller_start=seen["controller_start"],
         gang_start=seen["worker_start"] - head.REST * seen["worker_rest"],
         keep=seen["controller_rest"] + seen["actor_rest"], slot_mb=seen["controller_mb"] + seen["actor_mb"],
