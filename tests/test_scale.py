@@ -9,12 +9,12 @@ from tests.benchmarks.scale.model import Search, Setting, simulate
 
 COSTS = Costs(
     suggest={8: 0.007, 256: 0.037}, hear={8: 1e-4, 256: 5e-4}, end={8: 1e-4, 256: 2e-3}, wait={8: 1e-4, 2048: 1e-3},
-    result=1e-3, go=6e-3, letter={1: 2e-5}, call=5e-4, relay=2e-3, actor_start=1.5, controller_start=2.0,
+    result=1e-3, go=6e-3, letter={1: 2e-5}, call=5e-4, relay=2e-3, reset=5e-3, actor_start=1.5, controller_start=2.0,
     gang_start=6.0, keep=0.01, thread=1e-6, slot_mb=160.0, base_mb=1200.0, trial_mb=0.08,
 )  # fmt: skip
 FREE = COSTS.model_copy(
     update={name: {1: 1e-12} for name in ("suggest", "hear", "end", "wait", "letter")}
-    | dict.fromkeys(("result", "go", "call", "relay", "actor_start", "controller_start", "gang_start"), 0.0)
+    | dict.fromkeys(("result", "go", "call", "relay", "reset", "actor_start", "controller_start", "gang_start"), 0.0)
     | dict.fromkeys(("keep", "thread"), 0.0)
 )
 

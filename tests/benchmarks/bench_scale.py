@@ -53,13 +53,10 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
         asha = _asha(task)
         ramp = {"one start at a time": _ramp(task, ""), "all at once": _ramp(task, "auto")}
     print(json.dumps(seen), flush=True)
-    result, go = _split(runs, "tune")
     growth = json.loads((FOLDER / "bench_growth.json").read_text())["figures"]["search"]
     costs = Costs(
         suggest=suggest, hear=hear, end=end, wait=wait, letter=letter, thread=thread,
-        result=max(1e-6, result - wait[8]), go=go,
-        call=statistics.median(run["Mailbox"] / run["epochs"] / 2 for run in runs if run["epochs"] > 9 * run["goes"]),
-        relay=statistics.median(run["Trial"] / run["epochs"] for run in runs if run["epochs"] > 9 * run["goes"]),
+        **_from_searches(runs, wait[8]),
         actor_start=seen["actor_start"], controller_start=seen["controller_start"],
         gang_start=seen["worker_start"] - head.REST * seen["worker_rest"],
         keep=seen["controller_rest"] + seen["actor_rest"], slot_mb=seen["controller_mb"] + seen["actor_mb"],
@@ -133,6 +130,15 @@ def _split(runs: list[dict[str, float]], key: str) -> tuple[float, float]:
     return statistics.median(one for one, _ in found), statistics.median(other for _, other in found)
 
 
+def _from_searches(runs: list[dict[str, float]], wait: float) -> dict[str, float]:
+    """The costs that only whole searches tell; `wait` is what a look of Tune's loop at so few futures takes."""
+    others = [run | {"aside": run["Trainable"] + run["driver"] - run["loop"]} for run in runs]
+    (result, go), (relay, reset) = _split(runs, "tune"), _split(others, "aside")
+    long = [run for run in runs if run["epochs"] > 9 * run["goes"]]
+    call = statistics.median(run["Mailbox"] / run["epochs"] / 2 for run in long)
+    return {"result": max(1e-6, result - wait), "go": go, "relay": relay, "reset": reset, "call": call}
+
+
 def validate(costs: Costs, runs: list[dict[str, float]], asha: dict[str, float]) -> list[dict[str, float]]:
     """The model of each measured search, on this machine's cores: epochs a second, predicted and measured."""
     found = []
@@ -141,7 +147,7 @@ def validate(costs: Costs, runs: list[dict[str, float]], asha: dict[str, float])
     cores = os.cpu_count() or 1
     here = costs.model_copy(update={
         "suggest": {1: max(ask, 1e-6)}, "hear": {1: max(searcher, 1e-6)}, "end": {1: 1e-6}, "controller_start": 0.0,
-        "gang_start": 0.0, "relay": costs.relay + max(played, 0.0), "keep": 0.0,
+        "gang_start": 0.0, "actor_start": 0.0, "relay": costs.relay + max(played, 0.0), "keep": 0.0,
     })  # fmt: skip
     for run in runs:
         setting = Setting(
@@ -162,18 +168,20 @@ def validate(costs: Costs, runs: list[dict[str, float]], asha: dict[str, float])
     return found
 
 
-def simulate_all(costs: Costs) -> dict[str, dict[str, Any]]:
-    """Outcomes by case and GPUs."""
+def simulate_all(costs: Costs, random: float) -> dict[str, dict[str, Any]]:
+    """Outcomes by case and GPUs; `random` is what a suggestion at random costs."""
     cases: dict[str, dict[str, Any]] = {f"{seconds:g} s": {"epoch_seconds": seconds} for seconds in EPOCHS}
     cases["30 s, 8 GPUs a trial"] = {"epoch_seconds": 30.0, "workers": 8}
+    cases["30 s, random sampler"] = {"epoch_seconds": 30.0}
     cases["30 s, Tune's default start"] = {"epoch_seconds": 30.0, "pending": 1}
     found: dict[str, dict[str, Any]] = {}
     for name, case in cases.items():
+        paid = costs.model_copy(update={"suggest": {1: random}}) if "random" in name else costs
         for gpus in GPUS if "pending" not in case else GPUS[:-2]:
             slots = max(1, gpus // case.get("workers", 1))
             started = time.perf_counter()
             setting = Setting(slots=slots, trials=round(slots * _trials_a_slot(slots)), **case)
-            found.setdefault(name, {})[str(gpus)] = simulate(setting, costs).model_dump()
+            found.setdefault(name, {})[str(gpus)] = simulate(setting, paid).model_dump()
             print(name, gpus, f"{time.perf_counter() - started:.1f} s", found[name][str(gpus)], flush=True)
     return found
 
@@ -191,7 +199,8 @@ def main() -> None:
     load = os.getloadavg()[0]
     if given.only_model:
         recorded = json.loads((FOLDER / "bench_scale.json").read_text())["figures"]
-        costs, runs, other = Costs(**recorded["costs"]), recorded["runs"], recorded["other"]
+        runs, other = recorded["runs"], recorded["other"]
+        costs = Costs(**recorded["costs"] | _from_searches(runs, recorded["costs"]["wait"]["8"]))
         load = recorded["load"]
     else:
         costs, runs, other = measure()
@@ -199,7 +208,7 @@ def main() -> None:
     checked = validate(costs, runs, other["asha"])
     for line in checked:
         print({key: round(value, 4) for key, value in line.items()}, flush=True)
-    outcomes = simulate_all(costs)
+    outcomes = simulate_all(costs, _split(runs, "searcher")[1])
     for name, found in outcomes.items():
         print(f"\n{name}\n\n{to_table(found)}")
     plot(outcomes, FOLDER.parent / "pictures" / "scale.png")

@@ -39,7 +39,9 @@ class Costs(Frozen):
     call: float
     """What Ray adds to it, in the mailbox's process."""
     relay: float
-    """What a trial's actor does with one report."""
+    """What a trial's actor does with one report, and the driver's threads other than the loop's."""
+    reset: float
+    """What they do to begin and end one go of a trial."""
     actor_start: float
     """Starting the process of one trial actor, on the head; so long it takes where a core is free."""
     controller_start: float

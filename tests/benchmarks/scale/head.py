@@ -60,10 +60,10 @@ def watch_actors(task: Task, slots: int = 4) -> dict[str, float]:
 
 
 def _look_once_there(slots: int, seen: dict[str, float]) -> None:
-    while len(actors("Trial")) < slots:
+    while len(actors("Trainable")) < slots:
         time.sleep(0.1)
     time.sleep(REST)
-    seen.update(_measured("actor", actors("Trial")) | _measured("mailbox", actors("Mailbox")))
+    seen.update(_measured("actor", actors("Trainable")) | _measured("mailbox", actors("Mailbox")))
 
 
 def _look(role: str, parent: int) -> dict[str, float]:

@@ -22,8 +22,8 @@ from trainables.mailbox import Mailbox
 
 from .standin import StandIn
 
-ROLES = ("Mailbox", "StandIn", "Trial")
-"""Classes of the actors of a search on played gangs."""
+ROLES = ("Mailbox", "StandIn", "Trainable")
+"""What is in the names of the classes of a search's actors; Tune wraps `Trial` into one of its own."""
 
 
 class Open:

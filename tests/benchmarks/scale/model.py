@@ -143,6 +143,11 @@ class Search:
         self.head.ask(PROCESSES, self.costs.actor_start, started)
 
     def _assign(self, slot: int, trial: Trial) -> None:
+        """A trial actor makes ready for a trial, and hands it to its gang."""
+
+        def hand() -> None:
+            self.head.ask(MAILBOX, (1 + self.setting.workers) * self._letter(), assigned)
+
         def assigned() -> None:
             self.pending -= 1
             self._fill()
@@ -153,7 +158,7 @@ class Search:
             else:
                 self.waiting[slot] = trial
 
-        self.head.ask(MAILBOX, (1 + self.setting.workers) * self._letter(), assigned)
+        self.head.ask(PROCESSES, self.costs.reset, hand)
 
     # Training.
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-COLOURS = ("#4477aa", "#228833", "#ccbb44", "#aa3377", "#bbbbbb")
+COLOURS = ("#4477aa", "#228833", "#ccbb44", "#aa3377", "#66ccee", "#999999")
 PANELS = (
     ("steady", "GPUs' time spent in training, while there are trials for all", 100.0, "%", False),
     ("decision_p95", "from the report at a rung to the word to go on, 95th percentile", 1.0, "s", True),
@@ -26,7 +26,7 @@ def plot(outcomes: dict[str, dict[str, Any]], file: Path) -> None:
         for (name, found), colour in zip(outcomes.items(), COLOURS, strict=True):
             gpus = [int(number) for number in found]
             values = [factor * found[str(number)][field] for number in gpus]
-            style = "--" if "default" in name else ":" if "8 GPUs" in name else "-"
+            style = "--" if "default" in name else ":" if "," in name else "-"
             axis.plot(gpus, values, style, color=colour, marker="o", markersize=3, label=name)
         axis.set_xscale("log", base=2)
         if logarithmic:
@@ -40,7 +40,7 @@ def plot(outcomes: dict[str, dict[str, Any]], file: Path) -> None:
     for axis in axes[1]:
         axis.set_xlabel("GPUs")
     figure.legend(
-        *axes[0][0].get_legend_handles_labels(), title="epoch of", loc="outside lower center", ncols=5, frameon=False
+        *axes[0][0].get_legend_handles_labels(), title="epoch of", loc="outside lower center", ncols=3, frameon=False
     )
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=90)
