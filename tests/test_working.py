@@ -73,8 +73,8 @@ def test_a_machine_that_is_gone_is_taken_over_after_a_while(spec, machine, monke
     machine("two")
     monkeypatch.setattr(lease, "STALE", 0.3)
     time.sleep(0.5)
-    with working_on(spec, print, begun=True):
-        pass
+    with working_on(spec, print, begun=True) as mirror:
+        assert (mirror.folder / lease.HOLDER).is_file(), "the newest copy is here now"
     gone.__exit__(None, None, None)
 
 
