@@ -3,8 +3,9 @@
 from pathlib import PurePosixPath
 
 from trainables.errors import UserError
-from trainables.home.mirror import Home, Mirror, Wanted, copy_folder
-from trainables.home.storage import check_place, is_url, open_remote, say_trouble
+from trainables.home.copied import copied
+from trainables.home.mirror import Home, Mirror, Wanted
+from trainables.home.storage import check_place, is_url
 
 HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""
@@ -38,14 +39,4 @@ def read(place: str, wanted: Wanted = records) -> Mirror:
         raise UserError(f"{place!r}: {error}") from error
     if not is_url(checked):
         return Mirror(Home(folder=checked))
-    open_remote("folder", checked)
-    mirror = Mirror(Home(folder=str(copy_folder("copies", checked)), url=checked))
-    mirror.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        mirror.pull(wanted)
-        found = mirror.prune()
-    except OSError as error:
-        raise UserError(f"folder {place!r}: {say_trouble(error)}") from error
-    if not found:
-        raise UserError(f"{place!r}: holds no search")
-    return mirror
+    return copied("folder", checked, "copies", "holds no search", wanted)

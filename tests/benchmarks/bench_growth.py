@@ -24,9 +24,10 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent))
 
 from record import summary, write_record
-from searchspace.sampler import STARTUP_TRIALS, make_sampler
 
+from searchspace.sampling.samplers import STARTUP_TRIALS, make_sampler
 from searchspace.spaces import Task, default_space
+from searchspace.spec import make_spec
 from trainables.data.store import prepare
 
 SIZES = (64, 512, 4096)
@@ -110,7 +111,7 @@ def main() -> None:
     lite0 = "tf_efficientnet_lite0"
     task = Task(data=prepare("digits"), models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
     for size in SIZES:
-        ours = suggestion_seconds(make_sampler(0), size, task)
+        ours = suggestion_seconds(make_sampler(make_spec(name="growth"), "tpe"), size, task)
         plain = suggestion_seconds(plain_tpe(), size, task)
         ratio = statistics.median(plain) / statistics.median(ours)
         figures["suggestion"][str(size)] = {"window": summary(ours), "optuna": summary(plain), "optuna / window": ratio}
