@@ -1,11 +1,10 @@
-"""The default convnet trial against a plain ResNet-18 recipe: validation accuracy after equal seconds of training.
+"""The default convnet trial: validation accuracy after some seconds of training on all cores.
 
     python tests/benchmarks/bench_convnet.py --data cifar10 [--seconds 120] [--repeats 3] [--ablate]
 
-Both run in this process, in turn. The trial is the default space's first one, through `TrialRun` itself, as many epochs
-as its measured speed fits into the time; its seconds include set-up and the scoring of every epoch. The rival then gets
-the same seconds for its training alone, its cosine ending with them, and is scored after them. `--ablate` changes one
-choice at a time, at the same number of epochs.
+The trial is the default space's first one, through `TrialRun` itself, as many epochs as its measured speed fits into
+the time; its seconds include set-up and the scoring of every epoch. `--ablate` changes one choice at a time, at the
+same number of epochs.
 """
 
 import argparse
@@ -20,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
 from record import summary, write_record
-from rival_resnet import train_resnet
 
 from searchspace.spaces import Task, default_trials
 from trainables.config import Assignment, TrialConfig
@@ -99,10 +97,9 @@ def main() -> None:
     epochs = fitting_epochs(place, config, given.seconds)
     base = config.model_dump()
     ablations = {name: change for name, change in ABLATIONS.items() if given.ablate and base | change != base}
-    runs: dict[str, list[dict[str, float]]] = {name: [] for name in ("convnet", "resnet18", *ablations)}
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in ("convnet", *ablations)}
     for seed in range(given.repeats):
         runs["convnet"].append(run_trial(place, config, epochs, seed))
-        runs["resnet18"].append(train_resnet(place.store, runs["convnet"][-1]["seconds"], seed, device))
         for name, change in ablations.items():
             # Validated anew, for a change may be out of range.
             runs[name].append(run_trial(place, TrialConfig(**(base | change)), epochs, seed))

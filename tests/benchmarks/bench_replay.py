@@ -24,7 +24,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 from ray.tune.schedulers import AsyncHyperBandScheduler
-from record import write_record
+from record import INTERVAL, write_record
 from recorded import Pool, final, read_alexnet, read_own
 
 from searchspace.sampling.samplers import make_sampler
@@ -46,6 +46,11 @@ SPACE: dict[str, BaseDistribution] = {
     "weight_decay": FloatDistribution(1e-6, 1e-3, log=True), "label_smoothing": FloatDistribution(0.0, 0.5),
     "peak": FloatDistribution(0.0, 0.8),
 }  # fmt: skip
+
+
+def _tpe(pool: Pool, seed: int) -> "Sampled":
+    """The pool in TPE's order."""
+    return Sampled(pool, "tpe", seed, pool.longest)
 
 
 class RayAsha(FullLength):
@@ -156,8 +161,11 @@ def ways_of(pool: Pool) -> dict[str, Way]:
             "pasha, rungs at shares": lambda _p, s, n: (s, shuffled(s, n), Pasha(rungs(1, FACTOR, s.longest), FACTOR)),
             "asha, rungs at shares": lambda _p, s, n: (s, shuffled(s, n), Asha(levels(s), FACTOR)),
             "Ray's ASHA, rungs at shares": lambda _p, s, n: (s, shuffled(s, n), RayAsha(2, FACTOR, s.longest)),
+            "tpe": lambda p, _s, n: (p, _tpe(p, n), FullLength()),
+            "tpe, Ray's ASHA, its defaults": lambda p, _s, n: (p, _tpe(p, n), RayAsha(1, 4, p.longest)),
+            "tpe, Ray's ASHA, rungs at shares": lambda _p, s, n: (s, _tpe(s, n), RayAsha(2, FACTOR, s.longest)),
             "default (tpe, asha, rungs at shares)": lambda _p, s, n: (
-                s, Sampled(s, "tpe", n, s.longest), make_rule("asha", "epochs", levels(s), FACTOR),
+                s, _tpe(s, n), make_rule("asha", "epochs", levels(s), FACTOR),
             ),
         }  # fmt: skip
     return ways
@@ -199,7 +207,8 @@ def main() -> None:
     figures = {pool.name: measure(pool, shares, given.repeats, given.slots) for pool, shares in pools}
     arguments = [f"--repeats {given.repeats}", f"--slots {given.slots}", *(["--alexnet FILE"] if given.alexnet else [])]
     settings = {"reduction_factor": FACTOR, "grace": "a ninth of the full length", "budgets": BUDGETS}
-    print(write_record("bench_replay", {"settings": settings, **figures}, arguments))
+    settings |= {"slots": given.slots, "curves": {pool.name: len(pool.curves) for pool, _ in pools}}
+    print(write_record("bench_replay", {"settings": settings, **figures}, arguments, spread=INTERVAL))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The same CNN search on digits, three ways: a plain Optuna loop, Ray's guide pattern, searchspace.
+"""The same CNN search on digits, two ways: a plain Optuna loop in one process, and searchspace.
 
-    python tests/benchmarks/bench_search.py [--trials 64] [--ray-trials 8] [--repeats 3]
+    python tests/benchmarks/bench_search.py [--trials 64] [--repeats 3]
 
 Each way is a process of its own, timed from its start to its end by the clock; the order turns with each repeat,
-because machines are noisy and warm up. Ray's pattern takes some 20 s a trial, so it runs few and its cost per trial is
-what is compared. Searchspace runs its search only (one finalist's retraining and export are timed apart).
+because machines are noisy and warm up. Searchspace runs its search only (one finalist's retraining and export are
+timed apart). What Ray's guide pattern costs a trial is in `bench_overhead.py`.
 """
 
 import argparse
@@ -68,18 +68,16 @@ def main() -> None:
     """Measure, print the ratios, leave the record."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=64)
-    parser.add_argument("--ray-trials", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
     slots = max(1, len(os.sched_getaffinity(0)))
     ways = {
         "optuna": lambda seed: run_rival("rival_optuna.py", given.trials, seed),
-        "ray": lambda seed: run_rival("rival_ray.py", given.ray_trials, seed, slots),
         "searchspace": lambda seed: run_searchspace(given.trials, seed),
     }
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for repeat in range(given.repeats):
-        order = list(ways)[repeat % 3 :] + list(ways)[: repeat % 3]
+        order = list(ways)[:: 1 if repeat % 2 == 0 else -1]
         for name in order:
             runs[name].append(ways[name](repeat))
             print(f"repeat {repeat + 1}  {name}: {json.dumps(runs[name][-1])}", flush=True)
@@ -87,26 +85,12 @@ def main() -> None:
         name: {key: summary([float(run[key]) for run in found]) for key in found[0] if key != "began"}
         for name, found in runs.items()
     }
-    per_trial = {
-        name: figures[name]["seconds"]["median"] / (given.ray_trials if name == "ray" else given.trials)
-        for name in ways
-    }
-    ratios = {
-        "optuna_seconds / searchspace_seconds": figures["optuna"]["seconds"]["median"]
-        / figures["searchspace"]["seconds"]["median"],
-        "ray_per_trial / searchspace_per_trial": per_trial["ray"] / per_trial["searchspace"],
-    }
-    for name, value in ratios.items():
-        print(f"{name} = {value:.2f}")
-    arguments = [f"--trials {given.trials}", f"--ray-trials {given.ray_trials}", f"--repeats {given.repeats}"]
-    settings = {"trials": given.trials, "ray_trials": given.ray_trials, "max_epochs": MAX_EPOCHS, "slots": slots}
-    print(
-        write_record(
-            "bench_search",
-            {"settings": settings, "ways": figures, "seconds_per_trial": per_trial, "ratios": ratios},
-            arguments,
-        )
-    )
+    pairs = zip(runs["optuna"], runs["searchspace"], strict=True)
+    ratio = summary([optuna["seconds"] / own["seconds"] for optuna, own in pairs])
+    print(f"optuna / searchspace, seconds: {ratio}")
+    settings = {"trials": given.trials, "max_epochs": MAX_EPOCHS, "slots": slots}
+    record = {"settings": settings, "ways": figures, "optuna / searchspace, seconds": ratio}
+    print(write_record("bench_search", record, [f"--trials {given.trials}", f"--repeats {given.repeats}"]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A served winner under load: images a second, latencies and lost requests, beside two other ways to serve it.
 
-    python tests/benchmarks/bench_serve.py [--data digits] [--search results/NAME] [--requests 400] [--repeats 3]
+    python tests/benchmarks/bench_serve.py [--data digits] [--search results/NAME] [--seconds 30] [--repeats 3]
 
 Serves the winner of a search (of one trial, made here, unless one is given) in three ways, each in turn and alone:
 `python -m searchspace.serve`, the same with `--batch 1`, and `mlflow models serve` of the registered model. Clients on
@@ -13,9 +13,9 @@ onnxruntime's own is counted as wrong, and all but a 200 as dropped.
 import argparse
 import asyncio
 import io
+import itertools
 import json
 import math
-import os
 import subprocess
 import sys
 import tempfile
@@ -43,9 +43,9 @@ from trainables.data.decode import decode
 from trainables.data.source import open_source
 from trainables.deploy.runner import PROBABILITIES, Runner
 
-CLIENTS = (1, 8, 32)
-WARMUP = 64
-"""Requests before the clock starts."""
+CLIENTS = (1, 32)
+WARMUP = 3.0
+"""Seconds of requests before the clock starts."""
 IMAGES = 200
 PORT = free_port()
 
@@ -141,13 +141,16 @@ class ServedByMlflow:
         return int(np.argmax(answer["predictions"][PROBABILITIES][0])), 1
 
 
-async def press(way: Any, url: str, samples: list[Sample], classes: tuple[str, ...], clients: int, count: int) -> Load:
-    """`count` requests by so many clients."""
-    load, todo = Load(), iter(range(count))
+async def press(
+    way: Any, url: str, samples: list[Sample], classes: tuple[str, ...], clients: int, seconds: float
+) -> Load:
+    """Requests by so many clients, one after another each, for so many seconds."""
+    load, numbers = Load(), itertools.count()
+    end = time.perf_counter() + seconds
 
     async def client(session: aiohttp.ClientSession) -> None:
-        for number in todo:
-            sample = samples[number % len(samples)]
+        while time.perf_counter() < end:
+            sample = samples[next(numbers) % len(samples)]
             body, kind = way.request(sample)
             begun = time.perf_counter()
             try:
@@ -190,10 +193,9 @@ def compare(ways: dict[str, Any], samples: list[Sample], classes: tuple[str, ...
     for repeat in range(given.repeats):
         for name in list(ways)[:: 1 if repeat % 2 == 0 else -1]:
             with ways[name].address() as url:
-                asyncio.run(press(ways[name], url, samples, classes, 8, WARMUP))
+                asyncio.run(press(ways[name], url, samples, classes, max(CLIENTS), WARMUP))
                 for clients in CLIENTS:
-                    count = given.requests if clients > 1 else given.requests // 4
-                    load = asyncio.run(press(ways[name], url, samples, classes, clients, count))
+                    load = asyncio.run(press(ways[name], url, samples, classes, clients, given.seconds))
                     loads[name, clients].append(load)
                     print(
                         f"{name}, {clients} clients: {load.rate:.0f} images/s, batches of {load.batch:.1f}", flush=True
@@ -206,17 +208,16 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", default="digits")
     parser.add_argument("--search", default="", help="a finished search of that data; empty: a short one is made")
-    parser.add_argument("--requests", type=int, default=400, help="a repeat; of 1 client, a quarter")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each repeat, way and number of clients")
     parser.add_argument("--repeats", type=int, default=3)
     given = parser.parse_args()
-    load = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory(prefix="bench-serve-") as name:
         folder = Path(given.search) if given.search else make_search(given.data, Path(name) / "results")
         runner = Runner(find_model(folder))
         samples = make_samples(given.data, runner)
         ways = {"serve": Served(folder), "batch 1": Served(folder, "--batch", "1"), "mlflow": ServedByMlflow(folder)}
         loads = compare(ways, samples, runner.classes, given)
-        figures: dict[str, Any] = {"model": find_model(folder).name, "shape": runner.shape, "load_average_before": load}
+        figures: dict[str, Any] = {"model": find_model(folder).name, "shape": runner.shape, "seconds": given.seconds}
     for (way, clients), found in loads.items():
         figures.setdefault(way, {})[f"{clients} clients"] = describe(found)
     for clients in (f"{count} clients" for count in CLIENTS):
@@ -225,7 +226,7 @@ def main() -> None:
             f"times {way}": round(rates["serve"] / rate, 2) for way, rate in rates.items() if way != "serve"
         }
         print(clients, figures[clients])
-    arguments = f"--data {Path(given.data).name} --requests {given.requests} --repeats {given.repeats}"
+    arguments = f"--data {Path(given.data).name} --seconds {given.seconds:g} --repeats {given.repeats}"
     print(write_record("bench_serve", figures, [arguments]))
 
 

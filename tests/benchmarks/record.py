@@ -1,26 +1,84 @@
 """One figure's record: the command, the machine, the versions, n, median and spread."""
 
 import json
+import os
 import statistics
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from searchspace.record import gather_facts
 
-FOLDER = Path(__file__).parent.parent.parent / "results" / "benchmarks"
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "results" / "benchmarks"
+FLAGS = (
+    "avx", "avx2", "fma", "avx_vnni", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16", "avx512_fp16",
+    "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "bf16", "i8mm", "sve",
+)  # fmt: skip
+"""Instruction sets that decide how fast networks train and run, as Linux names them."""
+RANGE, INTERVAL, SHARE, ONCE = "least to largest", "95 % interval", "binomial, shares of n", "measured once"
+"""What the spread in a record is."""
 
 
-def write_record(name: str, figures: dict[str, Any], arguments: list[str]) -> Path:
-    """Write `results/benchmarks/NAME.json`."""
+def write_record(
+    name: str, figures: dict[str, Any], arguments: list[str], n: int | None = None, spread: str = RANGE
+) -> Path:
+    """Write `results/benchmarks/NAME.json`.
+
+    `n` is how often the whole was measured; by default the least `n` of the summaries in `figures`.
+    """
     facts = gather_facts()
     facts["command"] = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *arguments])
+    facts["git_commit"] = measured_commit()
+    facts["machine"] |= machine_details()
+    n = min(counts_in(figures)) if n is None else n
+    facts |= {"n": n, "spread": spread if n > 1 else ONCE}
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / f"{name}.json"
     file.write_text(json.dumps({**facts, "figures": figures}, indent=1) + "\n")
     return file
+
+
+def counts_in(figures: Any) -> Iterator[int]:
+    """Every `n` in nested figures."""
+    parts = figures.values() if isinstance(figures, dict) else figures if isinstance(figures, list) else ()
+    if isinstance(figures, dict) and isinstance(figures.get("n"), int):
+        yield figures["n"]
+    for part in parts:
+        yield from counts_in(part)
+
+
+def measured_commit() -> str:
+    """The commit whose code was measured, with `+changes` where code differs from it; records and texts are no code."""
+    commit = _git("rev-parse", "HEAD")
+    return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", *CODE) else "")
+
+
+CODE = (".", ":(exclude)results", ":(exclude)*.md")
+
+
+def machine_details() -> dict[str, Any]:
+    """Memory, instruction sets and load of this machine: what `searchspace.record` leaves out."""
+    found = set()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        name, _, values = line.partition(":")
+        if name.strip() in {"flags", "Features"}:
+            found |= set(values.split())
+    return {
+        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
+        "cpu_flags": [flag for flag in FLAGS if flag in found],
+        "load_average": [round(load, 2) for load in os.getloadavg()],
+    }
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def summary(values: list[float]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Rival: how Ray's guide tunes a PyTorch network, Ray's `OptunaSearch` and ASHA around a plain training function.
 
 For counting epochs: the function trains in the Tune trial itself, so that no time goes into a TorchTrainer a trial.
+Its sampler is Optuna's TPE with the options that searchspace gives it, so that stopping and training are what differs.
 """
 
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import optuna
 import ray
 import torch
 from cnn import FACTOR, GRACE, MAX_EPOCHS, accuracy, load_split, make_network, make_optimizer
@@ -18,6 +20,8 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 from torch.nn import functional
+
+from searchspace.sampling.samplers import STARTUP_TRIALS
 
 
 def train(config: dict) -> None:
@@ -41,6 +45,9 @@ def train(config: dict) -> None:
 def main(data: str, trials: int, seed: int) -> None:
     """Run `trials` trials; prints epochs trained and the best full-length validation accuracy as JSON."""
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    sampler = optuna.samplers.TPESampler(
+        n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True, seed=seed
+    )
     results = tune.Tuner(
         tune.with_resources(train, {"CPU": 1}),
         param_space={
@@ -55,7 +62,7 @@ def main(data: str, trials: int, seed: int) -> None:
         },
         tune_config=tune.TuneConfig(
             num_samples=trials, max_concurrent_trials=2, metric="score", mode="max",
-            search_alg=OptunaSearch(seed=seed),
+            search_alg=OptunaSearch(sampler=sampler),
             scheduler=ASHAScheduler(time_attr="epoch", max_t=MAX_EPOCHS, grace_period=GRACE, reduction_factor=FACTOR),
         ),
         run_config=tune.RunConfig(storage_path=tempfile.mkdtemp(), verbose=0),
