@@ -49,6 +49,13 @@ def test_all_formats_are_proven_and_measured(shipped):
     assert shipment.cost.parameters == sum(p.numel() for p in read_classifier(folder)[0].parameters())
 
 
+def test_all_files_may_be_read_by_the_same_people(shipped, tmp_path):
+    (tmp_path / "plain").touch()
+    files = [path for path in shipped[0].rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} >= {".safetensors", ".json", ".onnx", ".pt2"}
+    assert {path.stat().st_mode for path in files} == {(tmp_path / "plain").stat().st_mode}
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "model-int8.onnx"])
 def test_onnx_takes_any_image_and_names_its_classes(shipped, digits, file):
     runner = Runner(shipped[0] / file)

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from trainables.config import EpochReport
 from trainables.files import write_atomically
+from trainables.safetensors_file import serialize
 
 PATIENCE = 60.0
 """Seconds that a trial waits for its checkpoint at a rung, where another gang may take it up."""
@@ -45,7 +46,7 @@ class Checkpoint:
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Make `checkpoint` the newest in `folder`; a crash at any moment leaves the one before it readable."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = save({name: tensor.contiguous() for name, tensor in checkpoint.tensors.items()})
+    content = serialize(checkpoint.tensors)
     file = f"epoch-{checkpoint.epoch:05d}.safetensors"
     write_atomically(folder / file, content)
     facts = {name: getattr(checkpoint, name) for name in ("epoch", "micro_batch", "seconds", "of")}

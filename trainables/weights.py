@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from trainables.card import CARD, CARDS, AnyCard, EnsembleCard, ModelCard, member_folder
 from trainables.config import Assignment
@@ -16,6 +16,7 @@ from trainables.models.classifier import Classifier
 from trainables.models.ensemble import AnyClassifier, Ensemble
 from trainables.models.licences import licence_of
 from trainables.models.registry import rebuild_model
+from trainables.safetensors_file import write_safetensors
 
 if TYPE_CHECKING:
     from trainables.train import TrialRun
@@ -31,7 +32,7 @@ def write_weights(folder: Path, assignment: Assignment, run: "TrialRun") -> None
         data=run.place.store.summary, input=run.model.preprocess.spec,
         licence=licence_of(assignment.config.model, run.place.store.summary.name),
     )  # fmt: skip
-    save_file(run.kept_state(), folder / WEIGHTS, metadata=describe(card))
+    write_safetensors(folder / WEIGHTS, run.kept_state(), describe(card))
     (folder / CARD).write_text(card.model_dump_json(indent=1), encoding="utf-8")
 
 
