@@ -22,6 +22,7 @@ from trainables.data.store import open_store, prepare
 from trainables.errors import UserError
 from trainables.metrics import measure
 from trainables.printable import decodable, printable
+from trainables.spreadsheet import literal
 
 NAMES = (
     "<script>alert(1)</script>", "a|b`c*d_[e](f)", "new\nline", 'quo"te,comma', "\x1b[31mred\x1b[0m", "日本語 ünï 🐈",
@@ -92,7 +93,7 @@ def test_confusion_files_hold_any_name(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     rows = list(csv.reader((tmp_path / "confusion.csv").open(newline="", encoding="utf-8")))
-    assert tuple(rows[0][1:]) == tuple(row[0] for row in rows[1:]) == NAMES
+    assert tuple(rows[0][1:]) == tuple(row[0] for row in rows[1:]) == tuple(map(literal, NAMES))
     with Image.open(tmp_path / "confusion.png") as picture:
         assert max(picture.size) < 3000
     write_confusion(tmp_path, metrics)

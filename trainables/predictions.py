@@ -1,10 +1,14 @@
 """Class probabilities on disk: written by a worker, read by the driver, which imports no torch for that."""
 
+import csv
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainables.spreadsheet import literal
 
 if TYPE_CHECKING:
     from trainables.train import TrialRun
@@ -13,7 +17,31 @@ if TYPE_CHECKING:
 PERMIT = "test-opened.json"
 """Written once, by the finals, when the winner is retrained; the store opens the test split for nobody else."""
 PREDICTIONS = "test-predictions.npz"
+TABLE = "test-predictions.csv"
+"""The same as text, a row an image."""
 VALIDATION = "val-predictions.npz"
+MOST_COLUMNS = 100
+"""Classes up to which each has a column of probabilities in the table; of more, only the likeliest are named."""
+NAMED = 5
+"""Classes named for each image, where there are more than that."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
+STEP = 256
+"""Images whose brightness is computed at a time."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of each test image besides its class, in the order of the predictions."""
+
+    paths: tuple[str, ...]
+    """Path within the data folder, or part and row: `test[12]`."""
+    sizes: NDArray[np.int64] | None
+    """Height and width before it was stored, in pixels (n, 2); None where that is not known."""
+    brightness: NDArray[np.float32]
+    """Mean of the stored pixels' luma, from 0 to 1."""
+    contrast: NDArray[np.float32]
+    """Standard deviation of the stored pixels' luma, from 0 to 1."""
 
 
 def write_predictions(folder: Path, place: "Workplace") -> None:
@@ -23,8 +51,17 @@ def write_predictions(folder: Path, place: "Workplace") -> None:
 
     classifier, _ = read_classifier(folder, place.group.device)
     images, labels = place.store.open_test(folder / PERMIT)
+    origins = place.store.open_test_origins(folder / PERMIT)
     found = probabilities(classifier, images, place.group.device)
-    np.savez_compressed(folder / PREDICTIONS, probabilities=found, labels=labels)
+    brightness, contrast = measure_light(images)
+    arrays: dict[str, Any] = {
+        "probabilities": found, "labels": labels, "paths": np.array(origins.paths),
+        "brightness": brightness, "contrast": contrast,
+    }  # fmt: skip
+    if origins.sizes:
+        arrays["sizes"] = np.array(origins.sizes, np.int64)
+    np.savez_compressed(folder / PREDICTIONS, **arrays)
+    write_table(folder / TABLE, origins.paths, labels, found, place.store.summary.classes)
 
 
 def write_validation(folder: Path, run: "TrialRun") -> None:
@@ -41,3 +78,45 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.
     """Probabilities (n, classes) and labels (n,) that lie in `folder`."""
     with np.load(folder / file) as found:
         return found["probabilities"], found["labels"]
+
+
+def read_image_facts(folder: Path) -> ImageFacts | None:
+    """What is known of the test images whose predictions lie in `folder`; None where that was not kept."""
+    with np.load(folder / PREDICTIONS) as found:
+        if not {"paths", "brightness", "contrast"} <= set(found.files):
+            return None
+        sizes = found["sizes"] if "sizes" in found.files else None
+        return ImageFacts(tuple(found["paths"].tolist()), sizes, found["brightness"], found["contrast"])
+
+
+def measure_light(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Brightness and contrast of uint8 images (n, 1 or 3, height, width): mean and deviation of luma, 0 to 1."""
+    weights = np.array(LUMA if images.shape[1] == len(LUMA) else (1.0,), np.float32) / 255
+    means, deviations = np.empty(len(images), np.float32), np.empty(len(images), np.float32)
+    for start in range(0, len(images), STEP):
+        luma = np.tensordot(images[start : start + STEP].astype(np.float32), weights, axes=(1, 0))
+        means[start : start + STEP] = luma.mean(axis=(1, 2))
+        deviations[start : start + STEP] = luma.std(axis=(1, 2))
+    return means, deviations
+
+
+def write_table(
+    file: Path, paths: tuple[str, ...], labels: NDArray[np.int64], probabilities: NDArray[Any], classes: tuple[str, ...]
+) -> None:
+    r"""Write a row an image, CSV in UTF-8: path, label, prediction, probability (of the prediction), probabilities.
+
+    Up to `MOST_COLUMNS` classes have a column each, `p_CLASS`; of more, the next likeliest four stand with theirs.
+    Text that a spreadsheet would compute has an apostrophe before it; undecodable bytes are written as `\udce9`.
+    """
+    names = [literal(name) for name in classes]
+    many = len(names) > MOST_COLUMNS
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :NAMED]
+    ranked = [f"{what}_{rank}" for rank in range(2, order.shape[1] + 1) for what in ("prediction", "probability")]
+    with file.open("w", newline="", encoding="utf-8", errors="backslashreplace") as out:
+        writer = csv.writer(out)
+        rest = ranked if many else [f"p_{name}" for name in classes]
+        writer.writerow(["path", "label", "prediction", "probability", *rest])
+        for path, label, best, row in zip(paths, labels.tolist(), order.tolist(), probabilities, strict=True):
+            named = [cell for place in best for cell in (names[place], f"{row[place]:.6g}")]
+            every = named if many else [*named[:2], *(f"{value:.6g}" for value in row)]
+            writer.writerow([literal(path), names[label], *every])

@@ -18,6 +18,7 @@ from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.files import write_atomically
 from trainables.metrics import TestMetrics, measure
+from trainables.spreadsheet import literal
 from trainables.teller import Teller
 
 if TYPE_CHECKING:
@@ -136,8 +137,9 @@ def write_confusion(folder: Path, metrics: TestMetrics) -> None:
     names = [entry.name for entry in metrics.classes]
     with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["true \\ predicted", *names])
-        writer.writerows([name, *row] for name, row in zip(names, metrics.confusion, strict=True))
+        cells = [literal(name) for name in names]
+        writer.writerow(["true \\ predicted", *cells])
+        writer.writerows([name, *row] for name, row in zip(cells, metrics.confusion, strict=True))
     from searchspace.plots import draw_confusion
 
     draw_confusion(folder / "confusion.png", names, metrics)

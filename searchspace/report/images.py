@@ -72,25 +72,27 @@ def _augmentation(config: TrialConfig) -> str:
 def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:
     """The chosen test images, and what was said of each."""
     found, names = material.predictions, material.data.classes
-    images = _test_images(material.data, material.winner)
+    images, facts = _test_images(material.data, material.winner), material.image_facts
     return [
         Picture(
             _uri(png(images[index])),
-            _told(names, int(found.labels[index]), int(found.called[index]), found.probabilities[index], int(index)),
+            [
+                *_told(names, int(found.labels[index]), int(found.called[index]), found.probabilities[index]),
+                printable(facts.paths[index]) if facts else f"test image {index:,}",
+            ],
             tiny=material.data.side < TINY,
         )
         for index in chosen
     ]
 
 
-def _told(names: Sequence[str], true: int, called: int, probabilities: NDArray[Any], place: int) -> list[str]:
+def _told(names: Sequence[str], true: int, called: int, probabilities: NDArray[Any]) -> list[str]:
     if true == called:
         second = int(np.argsort(probabilities)[-2])
         said = (("right", true), ("next", second))
     else:
         said = (("true", true), ("said", called))
-    lines = [f"{word}: {printable(names[index])} ({probabilities[index]:.1%})" for word, index in said]
-    return [*lines, f"test image {place:,}"]
+    return [f"{word}: {printable(names[index])} ({probabilities[index]:.1%})" for word, index in said]
 
 
 def _test_images(data: DataSummary, winner: Path) -> NDArray[np.uint8]:

@@ -25,7 +25,7 @@ from trainables.deploy.artefact import Shipment, read_shipment
 from trainables.deploy.cost import ArchitectureCost
 from trainables.deploy.robustness import Robustness, read_robustness
 from trainables.metrics import TestMetrics
-from trainables.predictions import PREDICTIONS
+from trainables.predictions import PREDICTIONS, ImageFacts, read_image_facts
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,11 @@ class Material:
         if found is None:
             raise MissingError(f"What the winner said of each test image (winner/{PREDICTIONS}) is not here.")
         return found
+
+    @cached_property
+    def image_facts(self) -> ImageFacts | None:
+        """What is known of the test images besides their class; None where that was not kept."""
+        return read_image_facts(self.winner) if (self.winner / PREDICTIONS).is_file() else None
 
     @cached_property
     def shipment(self) -> Shipment | None:

@@ -30,6 +30,10 @@ class Files:
 
     paths: tuple[Path, ...]
     """Of one part, class by class."""
+    root: Path
+    """The data folder."""
+    sizes: tuple[tuple[int, int], ...]
+    """Height and width of each, in pixels, upright."""
 
     def __call__(self, row: int) -> Path:
         """File of an image."""
@@ -38,6 +42,14 @@ class Files:
     def name(self, row: int) -> str:
         """Its name."""
         return str(self.paths[row])
+
+    def path(self, row: int) -> str:
+        """Its path within the data folder, with `/`."""
+        return self.paths[row].relative_to(self.root).as_posix()
+
+    def size(self, row: int) -> tuple[int, int]:
+        """Its height and width."""
+        return self.sizes[row]
 
 
 def open_folder(path: Path) -> RawSet:
@@ -61,7 +73,7 @@ def open_folder(path: Path) -> RawSet:
     return RawSet(
         name=decodable(path.resolve().name),
         classes=tuple(classes),
-        parts={part: _part(files, (height, width, channels)) for part, files in kept.items()},
+        parts={part: _part(path, files, heads, (height, width, channels)) for part, files in kept.items()},
         channels=channels,
         height=height,
         width=width,
@@ -129,10 +141,12 @@ def _empty(part: str, name: str, bad: list[BadImage]) -> UserError:
     )
 
 
-def _part(files: list[list[Path]], shape: tuple[int, int, int]) -> Part:
-    labels = np.repeat(np.arange(len(files)), [len(found) for found in files])
-    contents = Files(tuple(file for found in files for file in found))
-    return Part(labels=labels.astype(np.int64), decode=Decoder(contents, shape), name=contents.name)
+def _part(root: Path, files: list[list[Path]], heads: dict[Path, Head], shape: tuple[int, int, int]) -> Part:
+    """One part of the files of each class, which lie below `root`; `shape` is what they are decoded to."""
+    labels = np.repeat(np.arange(len(files)), [len(found) for found in files]).astype(np.int64)
+    paths = tuple(file for found in files for file in found)
+    contents = Files(paths, root, tuple(heads[file][:2] for file in paths))
+    return Part(labels, Decoder(contents, shape), contents.name, contents.path, contents.size)
 
 
 def _identity(path: Path, files: Iterable[Path], refused: Iterable[BadImage]) -> str:

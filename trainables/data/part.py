@@ -23,6 +23,10 @@ class Part:
     Of an encoded set it goes to other processes, so it is picklable."""
     name: Callable[[int], str]
     """What to call image i in messages and lists."""
+    path: Callable[[int], str] | None = None
+    """Path of image i within the data folder, with `/`; None where images are no files."""
+    size: Callable[[int], tuple[int, int]] | None = None
+    """Height and width of image i before it is resized, in pixels, upright; None where only decoding would tell."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trainables.cache import cache_folder
 from trainables.data.bad import OnBadImage, read_bad, refusal
 from trainables.data.build import build, forget_record
+from trainables.data.origins import Origins, read_origins
 from trainables.data.part import RawSet
 from trainables.data.shared import fetch_store
 from trainables.data.source import open_source
@@ -20,11 +21,11 @@ from trainables.data.split import SPLIT_SEED, make_splits
 from trainables.data.summary import DataSummary
 from trainables.teller import Silence, Teller
 
-VERSION = 2
+VERSION = 3
 """Of the layout below; a store of another version is built again."""
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
-# `test/` holds the same two for the locked test split; `features/` caches frozen backbones; `bad-images.csv` and
-# `leaked-images.csv` are there if they have anything to list; `summary.json` is last.
+# `test/` holds the same two, and `origins.json`, for the locked test split; `features/` caches frozen backbones;
+# `bad-images.csv` and `leaked-images.csv` are there if they have anything to list; `summary.json` is last.
 
 
 class LockedSplitError(RuntimeError):
@@ -54,9 +55,18 @@ class Store:
 
     def open_test(self, permit: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists."""
+        self._check_permit(permit)
+        return _load(self.path / "test")
+
+    def open_test_origins(self, permit: Path) -> Origins:
+        """Where the test images come from; raises `LockedSplitError` unless the file `permit` exists."""
+        self._check_permit(permit)
+        kept = read_origins(self.path / "test")
+        return kept or Origins(paths=tuple(f"test[{row}]" for row in range(self.summary.test)))
+
+    def _check_permit(self, permit: Path) -> None:
         if not permit.is_file():
             raise LockedSplitError(f"the test split of {self.summary.name} is locked: no permit {permit}")
-        return _load(self.path / "test")
 
 
 def open_store(summary: DataSummary) -> Store:

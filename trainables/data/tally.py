@@ -11,6 +11,7 @@ from trainables.data.bad import BadImage, write_bad
 from trainables.data.chunk import Chunk, Examined
 from trainables.data.compact import take_out
 from trainables.data.leaks import Prints, write_leaks
+from trainables.data.origins import origins_of, write_origins
 from trainables.data.part import RawSet
 from trainables.data.split import SPLIT_SEED, SplitName, Splits
 from trainables.data.summary import DataSummary
@@ -61,6 +62,8 @@ class Tally:
         bad = [*raw.refused, *(image for found in self._bad.values() for image in found.values())]
         if bad:
             write_bad(self._folder, bad)
+        test = self._splits["test"][0]
+        write_origins(self._folder / "test", origins_of(raw.parts[test], test, prints["test"].rows))
         fingerprint = _fingerprint(raw, self._folder) if self._holes else self._fingerprint.hexdigest()
         counts = {split: len(found.rows) for split, found in prints.items()}
         pixels = counts["train"] * raw.height * raw.width
