@@ -6,19 +6,18 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.recorded import config_of, curve_of, is_refused, is_revived, record_config, record_refusal, seed_of
+from searchspace.refusals import OVER
 from searchspace.running import Running
 from searchspace.sampling.samplers import lag
 from searchspace.sampling.window import is_known
 from searchspace.seeds import derive_seed
-from searchspace.spaces import Space, Task, draw_config
+from searchspace.space_trial import SpaceError
+from searchspace.spaces import DrawError, Patience, Space, Task, draw_config
 from searchspace.spec import SearchSpec
 from searchspace.stopping.registry import SCHEDULERS
 from searchspace.stopping.rung import rungs
 from trainables.config import Assignment, TrialConfig
-from trainables.errors import UserError
 
-RAISES = 10
-"""Times in a row that a space may raise."""
 PATIENCE = 200
 """Refused configurations in a row after which a space is taken to hold no more."""
 
@@ -54,8 +53,8 @@ class Asker:
         """Whether `ask` answers at once; it may wait all the same."""
         if not self._knows_enough(slots):
             return False
-        self._ahead = self._ahead or [self._draw()]
-        return self._gate.ready(self._ahead[0][1])
+        self._ahead = self._ahead or list(filter(None, [self._draw()]))
+        return not self._ahead or self._gate.ready(self._ahead[0][1])
 
     def _knows_enough(self, slots: int) -> bool:
         """Whether all that the sampler is to know is known; always, but for a reproducible search."""
@@ -65,16 +64,24 @@ class Asker:
         due = [t for t in trials if t.state != TrialState.WAITING and not is_revived(t)][: -lag(slots)]
         return all(is_known(trial, self._spec.grace_epochs) for trial in due)
 
-    def _draw(self, trial: optuna.Trial | None = None) -> tuple[optuna.Trial, TrialConfig]:
-        """Draw for `trial`, or a new one; a space that raises now and then costs what it raised for, and no trial."""
-        for _ in range(RAISES):
+    def _draw(self, trial: optuna.Trial | None = None) -> tuple[optuna.Trial, TrialConfig] | None:
+        """Draw for `trial`, or a new one; a space that raises now and then costs what it raised for, and no trial.
+
+        None where a space that gave configurations says of all others that they are impossible.
+        """
+        patience = Patience()
+        while True:
             trial = trial or self._study.ask()
             try:
                 return trial, draw_config(self._space, trial, self._task, self._spec.pins)
-            except UserError as error:
+            except (DrawError, SpaceError) as error:
                 self._refuse(trial, str(error))
-                reason, trial = error, None
-        raise reason
+                trial = None
+                if not patience.give_up(error):
+                    continue
+                if isinstance(error, DrawError) and error.pruned and self._known:
+                    return None
+                raise
 
     def take_up(self) -> list[Running]:
         """The trials that were begun and are not over, when a search is resumed; none is asked for twice."""
@@ -89,13 +96,16 @@ class Asker:
                 assignment = assignment.model_copy(update={"rungs": ()}) if audited else assignment
                 found.append(Running(trial, assignment, curve_of(known), audited))
             else:
-                self._ahead.append(self._draw(trial))
+                self._ahead += filter(None, [self._draw(trial)])
         return found
 
     def ask(self) -> Running | None:
         """The next trial; None where the space holds no more."""
         for _ in range(PATIENCE):
-            trial, config = self._ahead.pop(0) if self._ahead else self._draw()
+            drawn = self._ahead.pop(0) if self._ahead else self._draw()
+            if drawn is None:
+                break
+            trial, config = drawn
             seed = derive_seed(self._spec.seed, "trial", trial.number)
             reason = self._reason(trial, config)
             if not reason:
@@ -110,7 +120,7 @@ class Asker:
     def close(self) -> None:
         """No more will be asked for; what was drawn ahead is not trained."""
         while self._ahead:
-            self._refuse(self._ahead.pop()[0], "the search was over")
+            self._refuse(self._ahead.pop()[0], OVER)
 
     def _refuse(self, trial: optuna.Trial, reason: str) -> None:
         record_refusal(trial, reason)

@@ -6,7 +6,7 @@ from itertools import groupby, islice
 import optuna
 
 from searchspace.gate import Gate
-from searchspace.spaces import Space, Task, default_space, default_trials, draw_config
+from searchspace.spaces import Space, Task, default_space, default_trials, draw_configs
 from searchspace.spec import SearchSpec
 from trainables.config import TrialConfig
 from trainables.deploy.cost import MeasureError, describe_network
@@ -45,7 +45,7 @@ def draw_sample(spec: SearchSpec, space: Space, task: Task) -> tuple[list[TrialC
     starts = default_trials(task, spec.pins) if space is default_space else []
     for values in starts:
         study.enqueue_trial(values)
-    configs = [draw_config(space, study.ask(), task, spec.pins) for _ in range(len(starts) + DRAWS)]
+    configs = list(draw_configs(space, study, task, spec.pins, len(starts) + DRAWS))
     return configs[: len(starts)], configs[len(starts) :]
 
 

@@ -11,6 +11,7 @@ from searchspace.interruption import Interruption
 from searchspace.plan import Plan, gangs
 from searchspace.progress.account import Account, to_all
 from searchspace.progress.clock import Clock
+from searchspace.refusals import describe_refusals
 from searchspace.spec import SearchSpec, extend_record
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "For
         foresight.mark("search")
         clock.conclude()
         clock.say(account.in_words())
+        if left_out := describe_refusals(study.get_trials(deepcopy=False)):
+            clock.say(left_out)
         _say_audit(study, clock)
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.known()]})
         winner = run_finals(spec, study, pool, clock)[0]

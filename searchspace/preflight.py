@@ -9,7 +9,8 @@ from optuna.distributions import BaseDistribution
 
 from searchspace.cluster.placement import Node, Room
 from searchspace.home.lease import LEASE
-from searchspace.spaces import Space, Task, draw_config, load_space
+from searchspace.space_trial import Range
+from searchspace.spaces import DrawError, Patience, Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
@@ -17,6 +18,8 @@ from trainables.home.storage import Remote, open_remote
 from trainables.scores import MetricName
 
 Distributions = dict[str, BaseDistribution]
+CHECKED = 8
+"""Draws of a space that are looked at before a search."""
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
 """Searched everywhere: a network from scratch, and a backbone whose weights need no network to get."""
 GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_atto", "mobilenetv3_large_100")
@@ -66,22 +69,30 @@ def make_task(data: DataSummary, models: tuple[str, ...], gpu: bool, metric: Met
 def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions]]:
     """Load the space and draw from it a few times, for the parameters it asked for.
 
-    Raises `UserError` where it gives no valid configuration.
+    A draw that raises is left out. Raises `UserError` where too many in a row do, or one of the others cannot be
+    searched.
     """
-    drawn = []
-    space = load_space(spec.space)
+    space, patience, raised = load_space(spec.space), Patience(), 0
+    drawn: list[Distributions] = []
+    known: dict[str, Range] = {}
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
-    for _ in range(8):
+    while len(drawn) < CHECKED:
         trial = study.ask()
         try:
-            config = draw_config(space, trial, task, spec.pins)
+            config = draw_config(space, trial, task, spec.pins, known)
+        except DrawError as error:
+            raised += 1
+            if not patience.give_up(error):
+                continue
+            if drawn:
+                break  # enough to know what it asks for; the search has its own patience
+            raise UserError(f"--space {spec.space!r}: each of {raised} draws raised; the last: {error}") from error
         except UserError as error:
             raise UserError(f"--space {spec.space or 'default'!r}: {error}") from error
-        except Exception as error:  # a user's function may raise anything
-            raise UserError(f"--space {spec.space or 'default'!r}: {type(error).__name__}: {error}") from error
         if spec.space and config.model not in task.models:
             raise UserError(f"--space {spec.space!r}: suggests model {config.model!r}; name it in --models as well")
         drawn.append(trial.distributions)
+        patience = Patience()
     return space, drawn
 
 

@@ -4,14 +4,15 @@ One's own is a function of the same two arguments in any Python file, given as `
 suggests are the fields of `TrialConfig`, and what it leaves out keeps that field's default.
 """
 
-import importlib.util
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import optuna
 from pydantic import ValidationError
 
+from searchspace.options import say_wrong
+from searchspace.space_file import load_function
+from searchspace.space_trial import Range, SpaceError, SpaceTrial, plain
 from trainables.config import Frozen, TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
@@ -38,6 +39,8 @@ FEW_IMAGES = 10_000
 """Training images below which the first guesses augment."""
 UNBALANCED = 1.5
 """Images of the largest class for each of the smallest, from which on it may pay to make up for it."""
+RAISES, PRUNES = 10, 200
+"""Times in a row that a space may raise: an error of its own, and `optuna.TrialPruned` for what is impossible."""
 Space = Callable[[optuna.Trial, Task], dict[str, Any]]
 
 
@@ -132,66 +135,74 @@ def _batch_sizes(task: Task) -> list[int]:
 
 def load_space(reference: str) -> Space:
     """The function that `FILE.py:FUNCTION` names; raises `UserError` where there is none. Empty: `default_space`."""
-    if not reference:
-        return default_space
-    file, colon, function = reference.rpartition(":")
-    path = Path(file)
-    if not colon or not path.is_file():
-        raise UserError(f"--space {reference!r}: expected FILE.py:FUNCTION, an existing file and a function in it")
-    module_spec = importlib.util.spec_from_file_location(path.stem, path)
-    if module_spec is None or module_spec.loader is None:
-        raise UserError(f"--space {reference!r}: {file!r} is not a Python file")
-    module = importlib.util.module_from_spec(module_spec)
-    try:
-        module_spec.loader.exec_module(module)
-    except Exception as error:  # whatever the user's file raises is theirs to see
-        raise UserError(f"--space {reference!r}: {type(error).__name__}: {error}") from error
-    if not callable(getattr(module, function, None)):
-        raise UserError(
-            f"--space {reference!r}: {file!r} has no function {function!r}{suggest(function, vars(module))}"
-        )
-    return cast(Space, getattr(module, function))
+    return cast(Space, load_function(reference)) if reference else default_space
 
 
-def draw_config(space: Space, trial: optuna.Trial, task: Task, pins: dict[str, Any]) -> TrialConfig:
-    """Configuration that `space` suggests, with `pins` held; raises `UserError` for a space that gives no valid one."""
+class DrawError(UserError):
+    """The space raised for one draw, which is left out; others may do."""
+
+    def __init__(self, error: Exception) -> None:
+        """Say what it raised."""
+        said = " ".join(str(error).split())
+        super().__init__(f"the space raised {type(error).__name__}" + (f": {said}" if said else ""))
+        self.pruned = isinstance(error, optuna.TrialPruned)
+        """Whether it said on purpose that this combination is impossible."""
+
+
+class Patience:
+    """How often in a row a space may raise before it is given up."""
+
+    def __init__(self) -> None:
+        """Begin a row."""
+        self._raised = self._pruned = 0
+
+    def give_up(self, error: UserError) -> bool:
+        """Count one more; whether these are too many."""
+        pruned = isinstance(error, DrawError) and error.pruned
+        self._pruned += pruned
+        self._raised += not pruned
+        return self._raised >= RAISES or self._pruned >= PRUNES
+
+
+def draw_config(
+    space: Space, trial: optuna.Trial, task: Task, pins: dict[str, Any], known: dict[str, Range] | None = None
+) -> TrialConfig:
+    """Configuration that `space` suggests, with `pins` held; `known` collects the ranges of several draws.
+
+    Raises `DrawError` where the space raised, and `SpaceError` naming the parameter where it asks for what cannot be
+    searched, or gives no valid configuration.
+    """
     try:
-        values = space(cast(optuna.Trial, PinnedTrial(trial, pins)), task)
+        values = space(cast(optuna.Trial, SpaceTrial(trial, pins, known)), task)
+    except SpaceError:
+        raise
     except Exception as error:  # whatever the user's function raises
-        raise UserError(f"the space raised {type(error).__name__}: {error}") from error
+        raise DrawError(error) from error
+    if not isinstance(values, Mapping):
+        raise SpaceError(f"the space returned {values!r}; expected a dict of hyperparameters")
+    given = {str(name): plain(value) for name, value in values.items()}
     try:
-        return TrialConfig(**(values | pins))
-    except (ValidationError, TypeError) as error:
-        detail = error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("values",), "msg": str(error)}
+        return TrialConfig(**(given | pins))
+    except ValidationError as error:
+        detail = error.errors()[0]
         name = ".".join(map(str, detail["loc"]))
-        hint = "" if name in TrialConfig.model_fields else suggest(name, TrialConfig.model_fields)
-        raise UserError(f"the space gave {name}: {detail['msg']}{hint}") from error
+        if name not in TrialConfig.model_fields:
+            hint = suggest(name, TrialConfig.model_fields)
+            raise SpaceError(f"the space gave {name!r}: no such hyperparameter{hint}") from error
+        raise SpaceError(f"the space gave {name} {detail['input']!r}: {say_wrong(detail)}") from error
 
 
-class PinnedTrial:
-    """A trial whose pinned hyperparameters have one choice; the study records them like the others."""
-
-    def __init__(self, trial: optuna.Trial, pins: dict[str, Any]) -> None:
-        """Hold `pins` fixed in everything that `trial` suggests."""
-        self._trial = trial
-        self._pins = pins
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:
-        """Optuna's method of this name, or the pinned value."""
-        return self._suggest(name, lambda: self._trial.suggest_categorical(name, choices))
-
-    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> Any:
-        """Optuna's method of this name, or the pinned value."""
-        return self._suggest(name, lambda: self._trial.suggest_float(name, low, high, **options))
-
-    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> Any:
-        """Optuna's method of this name, or the pinned value."""
-        return self._suggest(name, lambda: self._trial.suggest_int(name, low, high, **options))
-
-    def _suggest(self, name: str, free: Callable[[], Any]) -> Any:
-        if name in self._pins:
-            return self._trial.suggest_categorical(name, [self._pins[name]])
-        return free()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._trial, name)
+def draw_configs(
+    space: Space, study: optuna.Study, task: Task, pins: dict[str, Any], count: int
+) -> Iterator[TrialConfig]:
+    """So many configurations, leaving out draws that raise; raises `DrawError` where too many in a row do."""
+    for _ in range(count):
+        patience = Patience()
+        while True:
+            try:
+                config = draw_config(space, study.ask(), task, pins)
+                break
+            except DrawError as error:
+                if patience.give_up(error):
+                    raise
+        yield config

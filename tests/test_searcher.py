@@ -282,7 +282,7 @@ def test_an_own_space_is_loaded_and_wrong_ones_are_named(tmp_path, task):
     assert draw_config(load_space(f"{file}:mine"), trial, task, {}).width == 8
     with pytest.raises(UserError, match="learning_rate"):
         draw_config(load_space(f"{file}:wrong"), trial, task, {})
-    with pytest.raises(UserError, match=r"the space gave flip: .*'none', 'random' or 'alternating'"):
+    with pytest.raises(UserError, match="the space gave flip True: not one of none, random, alternating"):
         draw_config(load_space(f"{file}:yes_or_no"), trial, task, {})
     for reference in (f"{file}:nothing", f"{file}", "none.py:mine"):
         with pytest.raises(UserError, match="--space"):

@@ -9,7 +9,7 @@ import optuna
 
 from searchspace.forecast.imagine import Costs
 from searchspace.seeds import derive_seed
-from searchspace.spaces import Space, Task, draw_config
+from searchspace.spaces import Space, Task, draw_configs
 from searchspace.spec import SearchSpec
 from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
 from trainables.timing import Timing, read_timing
@@ -73,10 +73,10 @@ def draw_probes(
         study.enqueue_trial(dict(values))
     found: dict[str, dict[TrialConfig, None]] = {model: {} for model in task.models}
     counts = dict.fromkeys(task.models, 0)
-    for number in range(len(starts) + PATIENCE):
+    drawn = draw_configs(space, study, task, spec.pins, len(starts) + PATIENCE)
+    for number, config in enumerate(drawn):
         if number >= len(starts) + DRAWS and all(len(configs) >= MOST for configs in found.values()):
             break
-        config = draw_config(space, study.ask(), task, spec.pins)
         found.setdefault(config.model, {})[config] = None
         if number >= len(starts):
             counts[config.model] = counts.get(config.model, 0) + 1
