@@ -26,6 +26,7 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tests/benchmarks/figures.py --check
 
 # Asks PyPI for known advisories on what is installed, so it needs a network; no other target does once installed.
 audit: .venv/installed-dev

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 PLAIN = "cosine"
 """The schedule that all configurations are trained with."""
@@ -13,6 +13,8 @@ RUNGS = (2, 6)
 """Epochs at which the default search decides."""
 DRAWS, DRAWN = 2000, 12
 """Searches that are replayed, and configurations of each, drawn without replacement."""
+RESAMPLES = 500
+"""Of the configurations, for an interval."""
 SEARCHED = "as searched"
 """The way of a space that draws schedule and decay for each trial: what trials are compared by then."""
 Table = dict[str, dict[int, dict[str, list[Any]]]]
@@ -63,7 +65,9 @@ def figures_of(table: Table) -> dict[str, Any]:
         ways[way] = {
             "own": {r: _rank(scores, final[way]) for r, scores in rungs.items()},
             "best": {r: _rank(scores, best) for r, scores in rungs.items()},
+            "best, 95 %": {r: _interval(scores, best) for r, scores in rungs.items()},
             "best, upper half": {r: _rank(*_upper(scores, best)) for r, scores in rungs.items()},
+            "best, upper half, 95 %": {r: _interval(*_upper(scores, best)) for r, scores in rungs.items()},
             "top third": {r: _top_third(scores, best, draws) for r, scores in rungs.items()},
             "regret": round(float(np.mean([_regret(rungs, final[way], best, draw) for draw in draws])), 4),
             "final": round(float(final[way].mean()), 4),
@@ -89,6 +93,16 @@ def _seconds(curves: dict[int, dict[str, list[Any]]]) -> float:
 def _rank(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Spearman's rank correlation."""
     return round(float(spearmanr(a, b).statistic), 3)
+
+
+def _interval(a: NDArray[np.float64], b: NDArray[np.float64]) -> list[float]:
+    """95 % interval of the rank correlation: percentiles over configurations drawn again with replacement."""
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(len(a), size=len(a)) for _ in range(RESAMPLES)]
+    ranks = [
+        np.corrcoef(rankdata(a[rows]), rankdata(b[rows]))[0, 1] for rows in drawn if np.ptp(a[rows]) * np.ptp(b[rows])
+    ]
+    return [round(float(np.quantile(ranks, q)), 3) for q in (0.025, 0.975)]
 
 
 def _upper(scores: NDArray[np.float64], best: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -121,6 +135,8 @@ def _first(scores: NDArray[np.float64], factor: int) -> NDArray[np.int64]:
 
 
 def _mean(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over data sets; intervals have none."""
+    parts = [{key: value for key, value in part.items() if "95 %" not in key} for part in parts]
     return {
         key: {r: round(float(np.mean([part[key][r] for part in parts])), 3) for r in value}
         if isinstance(value, dict)

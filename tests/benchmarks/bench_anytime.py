@@ -20,12 +20,11 @@ import numpy as np
 import optuna
 import torch
 from anytime_ways import BRANCHES, FRESH, SCHEDULES, Watched
-from record import FOLDER, write_record
+from record import FOLDER, INTERVAL, write_record
 
 from searchspace.spaces import Task, default_space, draw_config
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store import Store, open_store, prepare
-from trainables.device import precision
 from trainables.group import Group
 from trainables.workplace import Workplace
 
@@ -146,8 +145,10 @@ def report() -> None:
     figures = anytime_figures.compare(lines)
     for name, found in figures.items():
         print(f"\n{name}\n{anytime_figures.table(found)}")
-    settings = {"epochs": EPOCHS, "train": TRAIN, "val": VAL, "precision": precision(torch.device("cpu")), "threads": 1}
-    print(write_record("bench_anytime", {"settings": settings, **figures}, ["report"]))
+    settings: dict[str, Any] = {"epochs": EPOCHS, "train": TRAIN, "val": VAL, "threads": 1}
+    settings["recorded"] = json.loads((CURVES / "origin.json").read_text())
+    n = min(found["configurations"] for part in figures.values() for found in part["data"].values())
+    print(write_record("bench_anytime", {"settings": settings, **figures}, ["report"], n=n, spread=INTERVAL))
 
 
 def main() -> None:

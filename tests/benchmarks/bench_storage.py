@@ -170,7 +170,7 @@ def main() -> None:
         figures["postgresql"] = study_figures(url, options.trials, options.repeats, task)
     figures["results at a URL"] = url_figures(options.repeats)
     print(figures)
-    print(write_record("bench_storage", figures, sys.argv[1:]))
+    print(write_record("bench_storage", figures, sys.argv[1:], n=options.repeats))
 
 
 if __name__ == "__main__":

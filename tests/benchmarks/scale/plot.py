@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-COLOURS = ("#4477aa", "#228833", "#ccbb44", "#aa3377", "#66ccee", "#999999")
+COLOURS = ("#4477aa", "#228833", "#ccbb44", "#aa3377", "#66ccee", "#999999", "#ee6677")
 PANELS = (
-    ("steady", "GPUs' time spent in training, while there are trials for all", 100.0, "%", False),
+    ("utilisation", "GPUs' time spent in training, over the whole search", 100.0, "%", False),
     ("decision_p95", "from the report at a rung to the word to go on, 95th percentile", 1.0, "s", True),
     ("loop", "driver's loop is busy", 100.0, "%", False),
     ("head_gb", "memory of the head", 1.0, "GB", True),

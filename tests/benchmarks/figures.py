@@ -1,0 +1,39 @@
+"""Writes the figures in README.md, cluster/README.md and results/benchmarks/README.md from the records.
+
+    python tests/benchmarks/figures.py [--check]
+
+What stands between `<!-- figures:NAME -->` and `<!-- /figures -->` is written anew from results/benchmarks/*.json;
+rendering/parts.py says how. `--check`, which `make check` runs, changes nothing, and fails where text and records
+differ.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from rendering.marked import differing
+from rendering.parts import PARTS
+from rendering.records import Records
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = [ROOT / name for name in ("README.md", "cluster/README.md", "results/benchmarks/README.md")]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--check", action="store_true", help="only say which files differ from the records")
+    check = parser.parse_args().check
+    changed = differing(FILES, PARTS, Records())
+    for file, text in changed.items():
+        if not check:
+            file.write_text(text)
+        print(
+            f"{file.relative_to(ROOT)}: {'differs from the records; run this without --check' if check else 'written'}"
+        )
+    return 1 if check and changed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
