@@ -24,7 +24,7 @@ from trainables.deploy.artefact import Shipment
 from trainables.errors import UserError
 from trainables.teller import Teller
 
-FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "p50_ms", "p99_ms", "images/s_by_32")
+FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "latency_ms", "images/s_by_32")
 """Columns that a narrow terminal shows before the rest."""
 
 
@@ -100,7 +100,7 @@ def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
     print_table(artefact_rows(shipment), f"{spec.name}: shipped in {place}", FIRST)
     print(say_conditions(shipment))
     if shipment.cost:
-        print(f"onnx on one thread: {describe_cost(spec, shipment.cost)}")
+        print(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
         for broken in broken_limits(spec, shipment.cost):
             print(f"warning: the shipped model breaks a limit: {broken}")
 

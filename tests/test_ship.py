@@ -37,7 +37,7 @@ def test_all_formats_are_proven_and_measured(shipped):
         assert artefact.size_mb == (folder / artefact.file).stat().st_size / 1e6
         assert artefact.proof.count == 270
         assert artefact.proof.agreement >= (0.97 if artefact.format == "onnx-int8" else 1.0)
-        assert 0 < artefact.speed.p50_ms <= artefact.speed.p99_ms
+        assert 0 < artefact.speed.latency_ms <= artefact.speed.latency_p99_ms
         assert set(artefact.speed.throughput) == {32, 256}
         assert artefact.speed.memory_mb > 10
     whole, integer = shipment.of("onnx"), shipment.of("onnx-int8")
@@ -46,6 +46,8 @@ def test_all_formats_are_proven_and_measured(shipped):
     fastest = max(shipment.artefacts[1:], key=lambda artefact: artefact.speed.rate)
     assert shipment.recommended == fastest.format
     assert shipment.served.format in {"onnx", "onnx-int8"}
+    assert shipment.best is fastest
+    assert (shipment.cost.latency_ms, shipment.cost.size_mb) == (whole.speed.latency_ms, whole.size_mb)
     assert shipment.cost.parameters == sum(p.numel() for p in read_classifier(folder)[0].parameters())
 
 

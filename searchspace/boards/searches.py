@@ -34,7 +34,7 @@ def search_row(folder: Path) -> dict[str, Any]:
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics = _read_json(folder / "winner" / "metrics.json")
     shipment = read_shipment(folder / "winner")
-    cost = shipment.cost if shipment else None
+    best = shipment.best if shipment else None
     winner = next(iter(read_finalists(study)), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {
@@ -51,8 +51,8 @@ def search_row(folder: Path) -> dict[str, Any]:
         "metric": spec.metric,
         "test_score": _test_score(spec, metrics),
         "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
-        "latency_ms": short(cost.latency_ms) if cost else None,
-        "size_mb": short(cost.size_mb) if cost else None,
+        "latency_ms": short(best.speed.latency_ms) if best else None,
+        "size_mb": short(best.size_mb) if best else None,
         "seconds": round(took["total"], 1) if "total" in took else None,
     }
 

@@ -9,13 +9,14 @@ from searchspace.card.markdown import paragraphs, sentence, table
 from searchspace.card.student import tell_student
 from searchspace.proof.student import FOLDER
 from trainables.deploy.artefact import BATCH
+from trainables.deploy.cost import LATENCY
 
 PROVEN = ("format", "file", "MB", "accuracy", "F1", "agreement", "logits_off_by", "mean", "note")
 """Columns of the first table; the others are what it costs."""
 MEANING = (
     "*agreement* is the share of images with PyTorch's likeliest class, *logits off by* the largest difference of a "
-    "logit and *mean* the mean one. The p50 and p99 latencies are of one image; memory is the peak of a process that "
-    "does nothing but run the file. PyTorch runs the weights eagerly, in float32."
+    f"logit and *mean* the mean one; {LATENCY} (p99: the 99th percentile of them all). Memory is the peak of a process "
+    "that does nothing but run the file. PyTorch runs the weights eagerly, in float32."
 )
 
 

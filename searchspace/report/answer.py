@@ -72,12 +72,11 @@ def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
     if spec.metric != "accuracy":
         score, _, interval = say_test(spec.metric, metrics).partition(" (")
         yield Tile(score, f"test {METRICS[spec.metric].words}", interval.rstrip(")"))
-    if cost := material.cost:
-        if cost.size_mb is not None:
-            yield Tile(f"{cost.size_mb:.3g} MB", "model size", f"{cost.parameters:,} parameters, ONNX")
-        if cost.latency_ms is not None:
-            machine = material.record.get("machine", {}).get("cpu", "this CPU")
-            yield Tile(f"{cost.latency_ms:.3g} ms", "latency", f"one raw image, one thread of {machine}")
+    if shipment := material.shipment:
+        best = shipment.best
+        parameters = f"; {shipment.cost.parameters:,} parameters" if shipment.cost else ""
+        yield Tile(f"{best.size_mb:.3g} MB", "model size", f"{best.file}, which is recommended{parameters}")
+        yield Tile(f"{best.speed.latency_ms:.3g} ms", "latency", f"one raw image, one thread of {shipment.machine}")
     took = material.record.get("took", {}).get("total")
     note = f"{in_units(took)} from the command to the model" if took else ""
     yield Tile(f"{len(material.trials):,}", "trials", note)

@@ -77,7 +77,8 @@ def figures_of(shipment: Shipment, speeds: dict[str, list[Speed]]) -> dict[str, 
     for artefact in shipment.artefacts:
         found = speeds[artefact.format]
         figures[artefact.format] = {
-            "p50_ms": summary([speed.p50_ms for speed in found]), "p99_ms": summary([speed.p99_ms for speed in found]),
+            "latency_ms": summary([speed.latency_ms for speed in found]),
+            "latency_p99_ms": summary([speed.latency_p99_ms for speed in found]),
             "images_per_second": {str(b): summary([s.throughput[b] for s in found]) for b in found[0].throughput},
             "memory_mb": summary([speed.memory_mb for speed in found]), "size_mb": artefact.size_mb,
             "note": artefact.note, **artefact.proof.model_dump(),

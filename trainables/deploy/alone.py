@@ -1,7 +1,7 @@
 """Runs one exported file in a process that does nothing else: `python -m trainables.deploy.alone` prints what it costs.
 
-`limits` gives it one thread and one raw image at a time; the figure is the median of the faster half of the runs,
-because whatever else the machine does can only slow a run down. `speed` gives it all cores, and batches as well.
+`limits` and `speed` both measure its latency, on one thread and one raw image at a time (`LATENCY` in `cost`); `limits`
+the growth of its memory as well, and `speed` batches on all cores.
 """
 
 import json
@@ -31,22 +31,28 @@ Run = Callable[[NDArray[np.uint8]], Any]
 
 
 def measure_limits(file: Path, shape: tuple[int, int, int]) -> dict[str, float]:
-    """`latency_ms`, `runs` and `memory_mb` (growth) of a file on one thread, by images of `shape` (c, h, w)."""
+    """Latency, and `memory_mb` (growth), of a file on one thread, by images of `shape` (c, h, w)."""
     import_module("onnxruntime")  # which is no part of the growth
     before = _peak_bytes()
-    run, image = load(file, 1), draw(1, shape)
-    times = _timed(run, image, LEAST_RUNS)
-    latency = statistics.median(times[: -(-len(times) // 2)])
-    return {"latency_ms": 1e3 * latency, "runs": len(times), "memory_mb": (_peak_bytes() - before) / 1e6}
+    found = measure_latency(load(file, 1), shape)
+    return {**found, "memory_mb": (_peak_bytes() - before) / 1e6}
+
+
+def measure_latency(run: Run, shape: tuple[int, int, int]) -> dict[str, float]:
+    """`latency_ms`, `latency_p99_ms` and `runs` of `run`, which has one thread, by one image of `shape` (c, h, w)."""
+    times = _timed(run, draw(1, shape), LEAST_RUNS)
+    faster = times[: -(-len(times) // 2)]
+    return {
+        "latency_ms": 1e3 * statistics.median(faster), "latency_p99_ms": 1e3 * float(np.quantile(times, 0.99)),
+        "runs": len(times),
+    }  # fmt: skip
 
 
 def measure_speed(file: Path, shape: tuple[int, int, int], threads: int) -> dict[str, Any]:
-    """The fields of a `Speed`, by images of `shape` (c, h, w), on so many threads."""
+    """The fields of a `Speed`, by images of `shape` (c, h, w); batches run on so many threads."""
+    found: dict[str, Any] = {**measure_latency(load(file, 1), shape), "throughput": {}}
     run = load(file, threads)
-    times = _timed(run, draw(1, shape), LEAST_RUNS)
-    found: dict[str, Any] = {"p50_ms": 1e3 * statistics.median(times), "runs": len(times), "throughput": {}}
-    found["p99_ms"] = 1e3 * float(np.quantile(times, 0.99))
-    an_image = found["p50_ms"] / 1e3
+    an_image = found["latency_ms"] / 1e3
     for batch in BATCHES:
         if batch * an_image <= PATIENCE or batch == BATCHES[0]:
             an_image = statistics.median(_timed(run, draw(batch, shape), 3)) / batch

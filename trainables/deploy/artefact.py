@@ -47,16 +47,16 @@ class Proof(Frozen):
 
 
 class Speed(Frozen):
-    """What a file costs in a process that does nothing but run it, on all cores of the machine."""
+    """What a file costs in a process that does nothing but run it."""
 
-    p50_ms: float
-    """Median latency of one image, in ms."""
-    p99_ms: float
-    """99th percentile of that."""
+    latency_ms: float
+    """`LATENCY`, in ms: one image, one thread."""
+    latency_p99_ms: float
+    """99th percentile of all those runs, in ms."""
     runs: int
     """Timed runs of one image."""
     throughput: dict[int, float]
-    """Images a second, by batch size (32 and 256, unless that takes many seconds): the median of several runs."""
+    """Images a second on all cores, by batch size (32 and 256, unless that takes many seconds): median of some runs."""
     memory_mb: float
     """Peak resident memory of that process by the end of the runs of 32 images, in 10^6 bytes."""
 
@@ -104,15 +104,20 @@ class Shipment(Frozen):
     max_drop: float
     """Points of test accuracy that an exported file may lose."""
     cost: ArchitectureCost | None
-    """The float32 ONNX file on one thread, measured as the search's architectures were; None if it was dropped."""
+    """What limits are held against: the float32 ONNX file, as the search's architectures; None if it was dropped."""
     machine: str
     """Processor that the speeds were measured on."""
     threads: int
-    """Threads that each file ran on."""
+    """Threads that throughputs were measured on."""
 
     def of(self, wanted: Format) -> Artefact | None:
         """The artefact of that format, if it is shipped."""
         return next((artefact for artefact in self.artefacts if artefact.format == wanted), None)
+
+    @property
+    def best(self) -> Artefact:
+        """The recommended one."""
+        return next(artefact for artefact in self.artefacts if artefact.format == self.recommended)
 
     @property
     def served(self) -> Artefact | None:

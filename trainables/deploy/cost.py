@@ -20,6 +20,11 @@ Kind = Literal["count", "run"]
 """`count` only counts parameters; `run` exports the network and runs it as well."""
 SHAPES_ALL = ("model", "input_size", "tta")
 """Fields of `TrialConfig` that shape every shipped network; `Model.shaped_by` names each model's own."""
+LATENCY = (
+    "latency is the time from one raw image to its probabilities, on one thread: the median of the faster half of the "
+    "runs after warm-up, as whatever else the machine does can only slow a run down"
+)
+"""What latency means, of whichever file, wherever it is shown or limited."""
 PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime")
 
 
@@ -46,7 +51,7 @@ class ArchitectureCost(Frozen):
     size_mb: float | None = None
     """Size of the ONNX file, in 10^6 bytes; None if only parameters were counted."""
     latency_ms: float | None = None
-    """Milliseconds from a raw uint8 image to its probabilities: median of the faster half of `runs`, after warm-up."""
+    """`LATENCY` of the float32 ONNX file, in ms."""
     memory_mb: float | None = None
     """Growth, in 10^6 bytes, of the peak resident memory of a fresh process that loads the file and runs it."""
     runs: int = 0

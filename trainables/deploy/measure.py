@@ -43,7 +43,8 @@ def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:
 def measure_file(file: Path, data: DataSummary, parameters: int) -> ArchitectureCost:
     """Cost of an ONNX file of so many parameters for images of `data`; raises `MeasureError` where it does not run."""
     found = _run_alone("limits", file, data)
-    return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **found)
+    costs = {name: found[name] for name in ("latency_ms", "memory_mb", "runs")}
+    return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **costs)
 
 
 def measure_speed(file: Path, data: DataSummary) -> Speed:

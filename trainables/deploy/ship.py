@@ -42,7 +42,7 @@ def ship(folder: Path, formats: Sequence[Format], max_drop: float, seed: int, te
             dropped.append(Dropped(format=name, reason=root_of(error)))
     shipment = Shipment(
         artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
-        cost=_cost(goods), machine=cpu_name(), threads=core_count(),
+        cost=_cost(goods, artefacts), machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
     write_atomically(folder / SHIPMENT, shipment.model_dump_json(indent=1).encode())
     _stress(goods, shipment, exam, teller)
@@ -92,7 +92,10 @@ def _fastest(artefacts: Sequence[Artefact]) -> Format:
     return max(artefacts[1:] or artefacts, key=lambda artefact: artefact.speed.rate).format
 
 
-def _cost(goods: Goods) -> ArchitectureCost | None:
-    """What limits apply to, of the file that they are measured by."""
-    file = goods.file("onnx")
-    return measure_file(file, goods.card.data, count_parameters(goods.classifier)) if file.is_file() else None
+def _cost(goods: Goods, artefacts: Sequence[Artefact]) -> ArchitectureCost | None:
+    """What limits apply to, of the file that they are measured by; its latency is the one that its own row has."""
+    speed = next((artefact.speed for artefact in artefacts if artefact.format == "onnx"), None)
+    if speed is None:
+        return None
+    cost = measure_file(goods.file("onnx"), goods.card.data, count_parameters(goods.classifier))
+    return cost.model_copy(update={"latency_ms": speed.latency_ms, "runs": speed.runs})
