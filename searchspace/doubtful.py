@@ -1,11 +1,15 @@
 """Doubtful images: those that were skipped, and those that occur in two splits, in a search's words and results."""
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.data.bad import BAD_IMAGES, read_bad
 from trainables.data.leaks import LEAKED_IMAGES
+from trainables.data.sources.left_out import LEFT_OUT
+from trainables.data.sources.left_out_counts import GRAVE
+from trainables.data.sources.understood import list_names
 
 if TYPE_CHECKING:
     from trainables.data.summary import DataSummary
@@ -19,9 +23,18 @@ def describe_skipped(data: "DataSummary") -> str:
 
 def keep_lists(data: "DataSummary", folder: Path) -> None:
     """Copy the store's lists of images, where there are any, into a search's results."""
-    for name in (BAD_IMAGES, LEAKED_IMAGES):
+    for name in (BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT):
         if (Path(data.path) / name).is_file():
             shutil.copyfile(Path(data.path) / name, folder / name)
+
+
+def describe_absent(absent: Mapping[str, Sequence[str]]) -> list[str]:
+    """A line for each split that lacks classes: nothing is measured of them there."""
+    return [
+        f"{split} has no image of {'class' if len(names) == 1 else f'{len(names):,} classes'} {list_names(names)}: "
+        "no score there tells of it"
+        for split, names in absent.items()
+    ]
 
 
 def tell_doubtful(data: dict[str, Any]) -> list[str]:
@@ -31,4 +44,7 @@ def tell_doubtful(data: dict[str, Any]) -> list[str]:
         lines.append(f"{skipped:,} bad images were left out of the data: `../{BAD_IMAGES}`.")
     if leaked := data.get("leaked"):
         lines.append(f"{leaked:,} validation or test images also occur in another split: `../{LEAKED_IMAGES}`.")
+    if grave := sum(found["count"] for found in data.get("left_out", ()) if found["reason"] in GRAVE):
+        lines.append(f"{grave:,} files that may have been meant as images were not used: `../{LEFT_OUT}`.")
+    lines += [f"{line}." for line in describe_absent(data.get("absent", {}))]
     return lines

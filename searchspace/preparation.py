@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from searchspace import preflight
-from searchspace.doubtful import describe_skipped
+from searchspace.doubtful import describe_absent, describe_skipped
 from searchspace.feasible import check_limits
 from searchspace.gate import Gate
 from searchspace.plan import Plan, make_plan
@@ -39,6 +39,8 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
     clock.say(describe_data(data))
     if data.skipped:
         clock.say(describe_skipped(data))
+    for line in describe_absent(data.absent):
+        clock.say(f"warning: {line}")
     made: list[Plan] = []
 
     def plan(room: "Room") -> Plan:

@@ -97,7 +97,8 @@ def test_bad_headers_are_all_known_before_anything_is_decoded(tmp_path):
         UserError, match=r"000\.png \(empty\); 2 more bad images are known so far; `--on-bad-image skip`"
     ):
         prepare(str(root), told)
-    assert told == Told()
+    assert not told.steps
+    assert not any("decoding" in line for line in told.said)
 
 
 @pytest.mark.parametrize("processes", [False, True])

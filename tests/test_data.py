@@ -166,7 +166,7 @@ def bad_folder(root, kind):
     [
         ("empty", ["no images"]),
         ("one class", ["only one class", "'a'"]),
-        ("different classes", ["differ between train and val", "b, c"]),
+        ("different classes", ["'c' has images (10 of val), but none of train"]),
         ("unreadable", ["7.png"]),
         ("truncated", ["7.png"]),
         ("too few", ["too few"]),

@@ -96,7 +96,7 @@ def test_a_bad_image_stops_no_other(model, photos):
         (["MODEL"], "error: the following arguments are required: IMAGE"),
         ([".", "a.jpg"], "error: model '.': holds no exported search (no winner/artefacts.json)"),
         (["a.jpg", "a.jpg"], "error: model 'a.jpg': onnxruntime does not load it"),
-        (["MODEL", "empty"], "error: 'empty': no images there (.bmp, "),
+        (["MODEL", "empty"], "error: 'empty': no images there ("),
     ],
 )
 def test_what_is_wrong_is_one_line(model, photos, arguments, said):

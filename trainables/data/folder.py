@@ -1,4 +1,4 @@
-"""A folder of images: `train/CLASS/*`, with `val` and `test` beside it or not, or `CLASS/*` alone."""
+"""A folder of images in class folders, with splits or without."""
 
 import hashlib
 import os
@@ -11,12 +11,14 @@ import numpy as np
 
 from trainables.data.bad import BadImage, BadImageError
 from trainables.data.decode import Decoder, common_shape, probe
-from trainables.data.listing import Listing, folders_in, link_fault, list_classes
+from trainables.data.listing import Listing, list_classes
 from trainables.data.part import Part, RawSet
+from trainables.data.sources.layout import Layout, find_layout
+from trainables.data.sources.left_out import LeftOut
+from trainables.data.sources.left_out_counts import count_left_out
+from trainables.data.sources.understood import Understood
 from trainables.errors import UserError
 from trainables.printable import decodable
-
-PART_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 Classes = dict[str, Listing]
 """What each class's folder holds."""
@@ -55,17 +57,19 @@ class Files:
 def open_folder(path: Path) -> RawSet:
     """Open a folder of images; those whose header is bad are `refused`.
 
-    Raises `UserError` for no images, a class without one that can be used, parts without `train` or with other classes.
+    Raises `UserError` for a layout that is not sure, no images, a class without a training image that can be used.
     """
     try:
-        parts = _list_parts(path)
+        layout = find_layout(path)
+        parts = {part: list_classes(folders, path) for part, folders in layout.classes.items()}
+        _check_classes(path, parts)
         heads, refused = _probed(parts)
         identity = _identity(path, heads, refused)
     except OSError as error:
         raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
     classes = sorted(parts["train"])
     kept = {
-        part: [[file for file in listings[name].images if file in heads] for name in classes]
+        part: [[file for file in _images(listings, name) if file in heads] for name in classes]
         for part, listings in parts.items()
     }
     height, width = common_shape({(h, w) for h, w, _ in heads.values()})
@@ -80,31 +84,54 @@ def open_folder(path: Path) -> RawSet:
         identity=identity,
         encoded=True,
         refused=refused,
+        understood=_understood(layout, parts),
     )
 
 
-def _list_parts(path: Path) -> dict[str, Classes]:
-    """Classes of each part; raises `UserError` for a layout that is none, or classes that differ between parts."""
-    named = {PART_NAMES[name]: folder for name, folder in folders_in(path).items() if name in PART_NAMES}
-    if named and "train" not in named:
-        raise UserError(
-            f"--data {str(path)!r}: has a folder {next(iter(named.values())).name!r} but no 'train'; "
-            "expected train/CLASS/*.jpg with val and test beside it or not, or CLASS/*.jpg"
-        )
-    for folder in named.values():
-        if folder.is_symlink() and (fault := link_fault(folder, path.resolve())):
-            raise UserError(f"--data: folder {str(folder)!r} is {fault}; links may lead to what is in it only")
-    parts = {part: list_classes(folder, path) for part, folder in (named or {"train": path}).items()}
+def _images(classes: Classes, name: str) -> list[Path]:
+    """Images of a class; none where a part does not have it."""
+    return classes[name].images if name in classes else []
+
+
+def _is_empty(listing: Listing) -> bool:
+    return not (listing.images or listing.refused)
+
+
+def _check_classes(path: Path, parts: dict[str, Classes]) -> None:
+    """Raise `UserError` for classes that no image is to be trained on."""
+    known = {name for name, listing in parts["train"].items() if not _is_empty(listing)}
     for part, classes in parts.items():
-        folder = named.get(part, path)
-        if not any(listing.images or listing.refused for listing in classes.values()):
-            raise UserError(
-                f"--data: no images under {str(folder)!r}; expected {folder.name}/CLASS/*.jpg (or png, webp, …)"
-            )
-        if set(classes) != set(parts["train"]):
-            differing = ", ".join(sorted(set(classes) ^ set(parts["train"]))[:5])
-            raise UserError(f"--data {str(path)!r}: classes differ between train and {part}: {differing}")
-    return parts
+        for name in list(classes):
+            if name in known or (part != "train" and _is_empty(classes[name]) and name not in parts["train"]):
+                continue
+            elsewhere = {other: len(_images(listings, name)) for other, listings in parts.items()}
+            raise _untrained(path, name, elsewhere, classes[name].left_out, known)
+
+
+def _untrained(path: Path, name: str, counts: dict[str, int], left_out: list[LeftOut], known: set[str]) -> UserError:
+    """The error of a class folder without training images; `counts` are its images in each part."""
+    where = f"--data {str(path)!r}: class folder {name!r}"
+    holding = ", ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
+    if holding:
+        other = next((found for found in known if found.casefold() == name.casefold()), "")
+        return UserError(
+            f"{where} has images ({holding}), but none of train: what is tested must be trained on, too; put some into "
+            f"train's folder {name!r}, or delete that folder elsewhere"
+            + (f"; train has {other!r}, which differs in case alone" if other else "")
+        )
+    undecoded = [found for found in count_left_out(left_out) if found.reason == "format"]
+    if undecoded:
+        kinds = ", ".join(f"{found.count:,} {found.kind}" for found in undecoded)
+        return UserError(f"{where} holds no images that are decoded here ({kinds}); convert them to JPEG or PNG")
+    return UserError(
+        f"{where} holds no images; put some there, or delete the folder"
+        + (" from every split" if len(counts) > 1 else "")
+    )
+
+
+def _understood(layout: Layout, parts: dict[str, Classes]) -> Understood:
+    within = [file for classes in parts.values() for listing in classes.values() for file in listing.left_out]
+    return Understood(sources=layout.sources, left_out=(*layout.left_out, *within), warnings=layout.warnings)
 
 
 def _probed(parts: dict[str, Classes]) -> tuple[dict[Path, Head], tuple[BadImage, ...]]:
@@ -120,8 +147,8 @@ def _probed(parts: dict[str, Classes]) -> tuple[dict[Path, Head], tuple[BadImage
                         bad.append(head)
                     else:
                         heads[file] = head
-                if len(bad) == len(listing.images) + len(listing.refused):
-                    raise _empty(part, name, bad)
+                if bad and len(bad) == len(listing.images) + len(listing.refused):
+                    raise _only_bad(part, name, bad)
                 refused += bad
     return heads, tuple(refused)
 
@@ -133,9 +160,7 @@ def _probe(file: Path) -> Head | BadImage:
         return error.image
 
 
-def _empty(part: str, name: str, bad: list[BadImage]) -> UserError:
-    if not bad:
-        return UserError(f"--data: class folder {name!r} of {part} holds no images; put some there, or delete it")
+def _only_bad(part: str, name: str, bad: list[BadImage]) -> UserError:
     return UserError(
         f"--data: class folder {name!r} of {part} holds only bad images, {len(bad):,}; the first: {bad[0]}"
     )

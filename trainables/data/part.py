@@ -1,12 +1,13 @@
 """A data set as its source gives it: named parts, each with labels and a way to decode one image."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.bad import BadImage
+from trainables.data.sources.understood import Understood
 
 Image = NDArray[np.uint8]
 """One image, uint8, height x width x channels."""
@@ -51,6 +52,8 @@ class RawSet:
     """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
     refused: tuple[BadImage, ...] = ()
     """Images known to be bad without decoding them; they are in no part."""
+    understood: Understood = field(default_factory=Understood)
+    """How a folder's layout was understood; nothing for sets known by name."""
 
 
 def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:

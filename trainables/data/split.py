@@ -7,7 +7,10 @@ from numpy.typing import NDArray
 
 from trainables.data.part import RawSet
 from trainables.errors import UserError
+from trainables.printable import printable
 
+SHOWN = 5
+"""Classes that an error names."""
 SplitName = Literal["train", "val", "test"]
 SPLIT_SEED = 20_240_613
 """Of every split drawn; fixed, so that no two searches on one data set disagree on what is test."""
@@ -34,20 +37,26 @@ def make_splits(raw: RawSet) -> tuple[Splits, str]:
     words = []
     if held_out:
         splits["test"] = (held_out, np.arange(len(raw.parts[held_out].labels)))
-        words.append(f"test = the source's {held_out}")
+        words.append(f"test = the source's {held_out}{_source(raw, held_out)}")
     else:
         rest, drawn = _draw(raw, rest, "test")
         splits["test"] = ("train", drawn)
         words.append(f"test = {SHARE:.0%} of the images, stratified")
     if held_out == "test" and "val" in raw.parts:
         splits["val"] = ("val", np.arange(len(raw.parts["val"].labels)))
-        words.append("val = the source's val")
+        words.append(f"val = the source's val{_source(raw, 'val')}")
     else:
         rest, drawn = _draw(raw, rest, "val")
         splits["val"] = ("train", drawn)
         words.append(f"val = {len(drawn) / (len(rest) + len(drawn)):.0%} of the training images, stratified")
     splits["train"] = ("train", rest)
     return splits, "; ".join(words)
+
+
+def _source(raw: RawSet, part: str) -> str:
+    """Where a part comes from, where that has another name."""
+    origin = raw.understood.sources.get(part, f"{part}/")
+    return "" if origin == f"{part}/" else f", {printable(origin)}"
 
 
 def _draw(raw: RawSet, rows: NDArray[np.int64], split: SplitName) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -59,8 +68,20 @@ def _draw(raw: RawSet, rows: NDArray[np.int64], split: SplitName) -> tuple[NDArr
     try:
         stay, drawn = train_test_split(rows, test_size=count, stratify=labels, random_state=SPLIT_SEED)
     except ValueError as error:
-        raise UserError(
-            f"--data {raw.name!r}: {len(rows)} training images in {len(raw.classes)} classes are too few "
-            f"to draw a {split} split from ({error})"
-        ) from error
+        raise _too_few(raw, split, error) from error
     return np.sort(stay), np.sort(drawn)
+
+
+def _too_few(raw: RawSet, split: SplitName, error: ValueError) -> UserError:
+    """The error of a split that cannot be drawn: the classes with fewer images than there are splits, and how many."""
+    needed = 4 - len(raw.parts)  # one to train on, and one in each split that is drawn
+    counts = np.bincount(raw.parts["train"].labels, minlength=len(raw.classes))
+    few = [f"{printable(raw.classes[i])!r} ({counts[i]:,})" for i in np.flatnonzero(counts < needed).tolist()]
+    where = f"--data {raw.name!r}: too few training images to draw a {split} split from"
+    if not few:
+        return UserError(f"{where}: {counts.sum():,} in {len(counts):,} classes ({error})")
+    more = f" and {len(few) - SHOWN:,} more" if len(few) > SHOWN else ""
+    return UserError(
+        f"{where}: class {', '.join(few[:SHOWN])}{more}; a class needs at least {needed}, one for each split: add "
+        "images, or leave the class out"
+    )

@@ -17,6 +17,9 @@ from trainables.data.origins import Origins, read_origins
 from trainables.data.part import RawSet
 from trainables.data.shared import fetch_store
 from trainables.data.source import open_source
+from trainables.data.sources.describe import describe
+from trainables.data.sources.left_out import write_left_out
+from trainables.data.sources.left_out_counts import count_left_out
 from trainables.data.split import SPLIT_SEED, make_splits
 from trainables.data.summary import DataSummary
 from trainables.teller import Silence, Teller
@@ -88,7 +91,11 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
     One store serves both ways with bad images: where there are some, it is finished only by "skip", and "fail" refuses
     it. Raises `UserError` where the data cannot be used, naming the bad image, missing class or wrong path.
     """
-    raw = open_source(origin)
+    raw, teller = open_source(origin), teller or Silence()
+    if raw.understood.sources:
+        counts = {name: len(part.labels) for name, part in raw.parts.items()}
+        for line in describe(raw.understood, raw.classes, counts):
+            teller.say(line)
     folder = cache_folder() / "stores" / f"{_file_name(raw.name)}-{_key(raw)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder) + ".lock"):
@@ -98,17 +105,34 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
         if not (folder / "summary.json").is_file():
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
-            teller = teller or Silence()
             teller.say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
             building = folder.with_name(folder.name + ".building")
             summary = build(raw, splits, words, building, teller, on_bad)
             (building / "summary.json").write_text(summary.model_dump_json(indent=1), encoding="utf-8")
             forget_record(building)
             building.rename(folder)
+        write_left_out(folder, raw.understood.left_out)
+    return _completed(raw, folder, origin)
+
+
+def _completed(raw: RawSet, folder: Path, origin: str) -> DataSummary:
+    """The summary of a finished store, with what is known of its source."""
     stored = DataSummary.model_validate_json((folder / "summary.json").read_bytes())
     # Counted here, so that no store need be built again for having been built before anyone counted.
-    counts = np.bincount(np.load(folder / "labels.npy")[: stored.train], minlength=len(stored.classes))
-    return stored.model_copy(update={"path": str(folder), "origin": origin, "counts": tuple(counts.tolist())})
+    labels, classes = np.load(folder / "labels.npy"), len(stored.classes)
+    held_out = {"val": labels[stored.train :], "test": np.load(folder / "test" / "labels.npy")}
+    absent = {
+        split: tuple(stored.classes[i] for i in np.flatnonzero(np.bincount(found, minlength=classes) == 0).tolist())
+        for split, found in held_out.items()
+    }
+    return stored.model_copy(
+        update={
+            "path": str(folder), "origin": origin, "split_sources": dict(raw.understood.sources),
+            "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
+            "left_out": count_left_out(raw.understood.left_out),
+            "absent": {split: names for split, names in absent.items() if names},
+        }
+    )  # fmt: skip
 
 
 def _file_name(name: str) -> str:

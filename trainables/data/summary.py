@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from trainables.config import Frozen
+from trainables.data.sources.left_out_counts import LeftOutCount
 
 
 class DataSummary(Frozen):
@@ -44,6 +45,12 @@ class DataSummary(Frozen):
     """Images of val or test whose pixels also occur, byte for byte, in another split (`leaked-images.csv`)."""
     skipped: int = Field(0, ge=0)
     """Images left out because they are bad (`bad-images.csv`)."""
+    split_sources: dict[str, str] = Field(default_factory=dict)
+    """Of each split that the source has: the folder or files it comes from; empty for sets known by name."""
+    left_out: tuple[LeftOutCount, ...] = ()
+    """Files of the source that are not used (`left-out.csv`), by reason and kind."""
+    absent: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Of val and test, the classes without an image there; only splits that lack some."""
     fingerprint: str
     """BLAKE2 hash of all stored pixels, labels and class names."""
 

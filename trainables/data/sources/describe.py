@@ -1,0 +1,23 @@
+"""What is said of how a source was understood, before any of it is decoded."""
+
+from collections.abc import Mapping, Sequence
+
+from trainables.data.sources.left_out_counts import count_left_out, describe_left_out
+from trainables.data.sources.understood import Understood, list_names
+from trainables.printable import printable
+
+
+def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str, int]) -> list[str]:
+    """The layout as a short block of lines; `counts` are images of each split that the source has."""
+    names = list_names(classes)
+    splits = ", ".join(
+        f"{split} = {printable(origin)} ({counts.get(split, counts['train']):,} images)"
+        for split, origin in understood.sources.items()
+    )
+    columns = ", ".join(f"{use} column {name!r}" for use, name in understood.columns.items())
+    return [
+        f"layout: {splits}" + (f"; {columns}" if columns else ""),
+        f"{len(classes)} classes: {names}",
+        *(f"warning: {line}" for line in understood.warnings),
+        *describe_left_out(count_left_out(understood.left_out)),
+    ]

@@ -1,0 +1,102 @@
+"""Folder and file names that mean a split: in any case, with the words that usually stand beside."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SPLIT_WORDS = {
+    "train": "train", "training": "train", "trn": "train", "trainval": "train",
+    "val": "val", "valid": "val", "validation": "val", "validate": "val", "validating": "val",
+    "dev": "val", "devel": "val", "development": "val",
+    "test": "test", "testing": "test", "tst": "test", "holdout": "test", "eval": "test", "evaluation": "test",
+    "entrenamiento": "train", "validacion": "val", "prueba": "test", "pruebas": "test",
+    "entrainement": "train", "apprentissage": "train", "treino": "train", "treinamento": "train",
+    "validacao": "val", "validierung": "val", "teste": "test", "addestramento": "train",
+    "训练": "train", "验证": "val", "测试": "test",
+}  # fmt: skip
+"""Words that mean a split, and which; without accents, in lower case."""
+FILLERS = frozenset({
+    "set", "sets", "subset", "split", "splits", "part", "data", "daten", "dataset", "datasets", "image", "images",
+    "img", "imgs", "picture", "pictures", "photo", "photos", "pic", "pics", "file", "files", "folder", "dir", "sample",
+    "samples", "jpg", "jpeg", "png", "集",
+})  # fmt: skip
+"""Words that change nothing about which split a name means."""
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_HOLD_OUT = re.compile(r"h[eo]ld[\W_]*out", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SplitName:
+    """How a name that holds one split's word reads."""
+
+    split: str
+    """train, val or test."""
+    rest: tuple[str, ...] = ()
+    """Its other words, in order: none in `train_images`, `seg` in `seg_train`."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the name says nothing but its split."""
+        return not self.rest
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name, in lower case and without accents; runs of digits are words, too."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return tuple(word.lower() for word in _WORD.findall(_HOLD_OUT.sub("holdout", plain)))
+
+
+def read_split_name(name: str) -> SplitName | None:
+    """Which split a folder or file name means; None if it means none, or more than one."""
+    splits: list[str] = []
+    rest: list[str] = []
+    for word in words_of(name):
+        if split := _split_of(word):
+            splits.append(split)
+        elif not (word in FILLERS or word.isdigit()):
+            rest.append(word)
+    if splits[:2] == ["train", "val"]:
+        splits = ["train"]  # both in one folder: what is trained on
+    return SplitName(splits[0], tuple(rest)) if len(set(splits)) == 1 else None
+
+
+def is_filler(name: str) -> bool:
+    """Whether a name has only words such as `images` or `dataset`, which mean neither a split nor a class."""
+    words = words_of(name)
+    return bool(words) and all(word in FILLERS or word.isdigit() for word in words) and not all(map(str.isdigit, words))
+
+
+def find_splits(names: Iterable[str]) -> dict[str, list[str]]:
+    """Which of the names in one folder are which split: those that say only that, else a family (`seg_train`, …).
+
+    A family shares its other words and has a `train`. Where several families do, none is sure, and all are returned.
+    """
+    read = {name: found for name in sorted(names) if (found := read_split_name(name))}
+    plain = {name: found for name, found in read.items() if found.is_plain}
+    if plain:
+        return _by_split(plain)
+    families: dict[tuple[str, ...], dict[str, SplitName]] = {}
+    for name, found in read.items():
+        families.setdefault(found.rest, {})[name] = found
+    sure = [family for family in families.values() if len({found.split for found in family.values()}) > 1]
+    return _by_split({name: found for family in sure for name, found in family.items()})
+
+
+def _by_split(read: dict[str, SplitName]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, meant in read.items():
+        found.setdefault(meant.split, []).append(name)
+    return found
+
+
+def _split_of(word: str) -> str:
+    """The split that a word means, also with a filler joined to it (`trainset`, `imgtest`); empty if none."""
+    if word in SPLIT_WORDS:
+        return SPLIT_WORDS[word]
+    for known, split in SPLIT_WORDS.items():
+        if (word.startswith(known) and word[len(known) :] in FILLERS) or (
+            word.endswith(known) and word[: -len(known)] in FILLERS
+        ):
+            return split
+    return ""
