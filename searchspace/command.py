@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from searchspace.interruption import Interrupted, LostError
 from searchspace.proof.verdict import NoWinnerError
@@ -19,13 +20,24 @@ from trainables.printable import printable
 from trainables.redaction import redact
 
 
+class Command(TyperCommand):
+    """A command whose `--help` shows no type for the option that is itself."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option, without a placeholder for a value that it does not take."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.metavar = ""
+        return option
+
+
 def run_command(function: Callable[..., Any]) -> None:
     """Run `function` as a command line of its own."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names in any script, on terminals that do not have it
             stream.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
-    app.command()(function)
+    app.command(cls=Command)(function)
     keep_to_owner()
     try:
         sys.exit(app(standalone_mode=False))  # None, or 130 where Ctrl-C was nobody else's

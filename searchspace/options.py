@@ -1,20 +1,17 @@
 """Command-line options from the fields of a record: name, help, default, type and panel are said once, at the field."""
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from trainables.config import Frozen
-from trainables.nearest import suggest
 
-CHOICE = re.compile("'([^']*)'")
-"""A choice, as pydantic lists them."""
+METAVARS = {int: "N", float: "X", str: "TEXT"}
+"""What stands for a value of each type in `--help`."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +67,6 @@ def flag_of(record: type[Frozen], name: str) -> str:
     return option.flag if option and option.flag else "--" + name.replace("_", "-")
 
 
-def say_wrong(error: ErrorDetails) -> str:
-    """What is wrong with a value, and of a choice what there is, and what was probably meant."""
-    if error["type"] == "literal_error":
-        choices = CHOICE.findall(error["ctx"]["expected"])
-        return f"not one of {', '.join(choices)}{suggest(str(error['input']), choices)}"
-    message = error["msg"].removeprefix("Value error, ")
-    return message[0].lower() + message[1:]
-
-
 def _option(field: FieldInfo) -> Option | None:
     return next((found for found in field.metadata if isinstance(found, Option)), None)
 
@@ -92,14 +80,22 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _typed(name: str, field: FieldInfo) -> Any:
+    """The option as typer reads it; the text of a single value is passed on as it is, for the record to judge."""
     option = _option(field)
     assert option is not None  # callers ask for fields with an option only
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    kind = option.kind or (str if choices else field.annotation)  # the record judges a choice, and says it better
-    shown = option.metavar or "|".join(choices) or None
+    own = _value_type(field.annotation)
+    kind = option.kind or (str if choices or own in METAVARS else field.annotation)
+    shown = "" if kind is bool else option.metavar or "|".join(choices) or METAVARS.get(own)
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
     names, text, default = filter(None, [flag]), " ".join((field.description or "").split()), _default(field)
     if default is not None and default is not False and default != "":
         text += f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
     described = typer.Option(*names, help=text, show_default=False, rich_help_panel=option.panel, metavar=shown)
     return Annotated[kind, described]
+
+
+def _value_type(annotation: Any) -> Any:
+    """`int` of `int | None`; anything else as it is."""
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    return kinds[0] if len(kinds) == 1 else annotation

@@ -5,6 +5,7 @@ It runs on numpy, Pillow and onnxruntime, without what a search needs; so its co
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +49,9 @@ class _Parser(argparse.ArgumentParser):
     """Tells what is wrong in one line, as the other commands do."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} (--help says more)")
+        # argparse says `argument --top: 'x': expected ...`; other commands say `--top 'x': expected ...`.
+        said = re.sub(r"^argument (-\S+): (?=')", r"\1 ", message)
+        raise UserError(f"{said} (--help says more)")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -95,10 +98,9 @@ def parse(arguments: Sequence[str]) -> Request:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is less than 1")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
+    return int(text)
 
 
 def find_images(given: Sequence[str]) -> list[str]:

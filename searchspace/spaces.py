@@ -10,9 +10,9 @@ from typing import Any, cast
 import optuna
 from pydantic import ValidationError
 
-from searchspace.options import say_wrong
 from searchspace.space_file import load_function
 from searchspace.space_trial import Range, SpaceError, SpaceTrial, plain
+from searchspace.wrong import say_wrong
 from trainables.config import Frozen, TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
@@ -189,7 +189,7 @@ def draw_config(
         if name not in TrialConfig.model_fields:
             hint = suggest(name, TrialConfig.model_fields)
             raise SpaceError(f"the space gave {name!r}: no such hyperparameter{hint}") from error
-        raise SpaceError(f"the space gave {name} {detail['input']!r}: {say_wrong(detail)}") from error
+        raise SpaceError(f"the space gave {name} {detail['input']!r}: {say_wrong(TrialConfig, detail)}") from error
 
 
 def draw_configs(

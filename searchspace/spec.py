@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from searchspace.options import Option, flag_of, say_wrong
+from searchspace.options import Option, flag_of
 from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl
+from searchspace.wrong import say_wrong, show_value
 from trainables.config import Frozen, TrialConfig
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
@@ -28,7 +29,7 @@ BudgetUnit = Literal["epochs", "seconds"]
 BOUNDS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
 """Options that limit what a shipped model costs."""
 R = TypeVar("R", bound=Frozen)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class SearchSpec(Frozen):
@@ -53,11 +54,11 @@ class SearchSpec(Frozen):
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
     sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME")] = "auto"
-    """auto (what suits the space), tpe, gp, cmaes, or random."""
+    """auto (what suits), tpe, gp, cmaes, or random."""
     reproducible: Annotated[bool, Option(WHAT)] = False
-    """The same configurations at any timing: first rungs alone count."""
+    """Same configurations at any timing: only first rungs inform."""
     warm_start: Annotated[Names, Option(WHAT, kind=str, metavar="A,B")] = ()
-    """Folders of searches: their best go first, and inform the sampler."""
+    """Earlier searches: their best go first and inform the sampler."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1)
@@ -89,13 +90,13 @@ class SearchSpec(Frozen):
     distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0)
     """Epochs of the student; 0: a trial's."""
     formats: Annotated[Formats, Option(LIMITS, kind=str, metavar="A,B")] = ()
-    """pt2, pt2-half, onnx, onnx-int8. Empty: all that this machine can make."""
+    """pt2, pt2-half, onnx, onnx-int8. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
-    """Points of test accuracy that a format may lose, or it is not shipped."""
+    """Most points of test accuracy a shipped format loses."""
     final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
-    """Fresh seeds of each finalist; the mean counts. Three tell finalists apart."""
+    """Fresh seeds of each; the mean counts. Three tell them apart."""
     ensemble: Annotated[bool, Option(PROOF)] = False
-    """Let the averaged best 3 finalists be one more; it takes as long as its members."""
+    """Let the averaged best 3 finalists be one more; as slow as all of them."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)
@@ -103,21 +104,21 @@ class SearchSpec(Frozen):
     gpus_per_worker: Annotated[float | None, Option(WHERE)] = Field(None, ge=0)
     """GPUs of each worker; a fraction packs trials. Default: 1 where there are any."""
     precision: Annotated[Precision, Option(WHERE)] = "auto"
-    """auto is bf16 where the hardware has it natively."""
+    """auto: bf16 where it is native."""
     memory_gb: Annotated[float, Option(WHERE)] = Field(0.0, ge=0, allow_inf_nan=False)
     """Image memory of each worker, in GB (10^9 bytes); the rest is streamed. 0: auto."""
     max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0)
-    """Trials at a time; 0 takes what the cluster holds."""
+    """Trials at a time; 0: as many as fit."""
     address: Annotated[str, Option(WHERE)] = ""
     """Ray cluster, such as auto; empty starts one here."""
     name: Annotated[str, Option(RECORD)] = ""
     """Its folder, study and MLflow run. Default: data and time."""
     results: Annotated[Place, Option(RECORD, kind=str, metavar="FOLDER")] = "results"
-    """Folder of all searches, or s3://BUCKET/PREFIX, gs:// or file://."""
+    """Folder of all searches; or s3://, gs:// or file://."""
     keep_gb: Annotated[float, Option(RECORD)] = Field(10.0, ge=0)
-    """Most GB (10^9 bytes) of stopped trials' checkpoints; the worst go first."""
+    """Most GB (10^9 bytes) of stopped trials' checkpoints."""
     storage: Annotated[SecretUrl, Option(RECORD, metavar="URL")] = Field("", repr=False)
-    """Optuna storage URL; *** stands for $SEARCHSPACE_STORAGE. Default: a journal file."""
+    """Optuna URL; *** is from $SEARCHSPACE_STORAGE. Default: a journal file."""
 
     @property
     def folder(self) -> Path:
@@ -154,7 +155,7 @@ class RunOptions(Frozen):
     dry_run: Annotated[bool, Option(FORECAST)] = False
     """Time each architecture, say what a search takes, and search nothing."""
     price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """What an hour of the whole cluster costs, in any currency: then forecasts say money."""
+    """The cluster's price an hour; then forecasts say money."""
     verbose: Annotated[bool, Option(RECORD)] = False
     """Plain lines, and what libraries say, which else is in search.log."""
     resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
@@ -169,7 +170,9 @@ def make_spec(**options: Any) -> SearchSpec:
     options["name"] = options.get("name") or _name_now(str(options.get("data", "digits")))
     spec = parse_record(SearchSpec, options)
     if not NAME.fullmatch(spec.name):
-        raise UserError(f"--name {spec.name!r}: only letters, digits, and after the first also '.', '_', '-'")
+        raise UserError(
+            f"--name {spec.name!r}: only letters, digits, and after the first also '.', '_', '-'; at most 200 of them"
+        )
     if spec.distil and not spec.limits:
         *most, last = (flag_of(SearchSpec, option) for option in BOUNDS)
         raise UserError(f"--distil: nothing limits the student; give {', '.join(most)} or {last}")
@@ -186,10 +189,9 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
         return record(**options)
     except ValidationError as error:
         first = error.errors()[0]
-        flag = flag_of(record, str(first["loc"][0]))
-        given = first["input"]
-        typed = ",".join(given) if isinstance(given, tuple) else given
-        raise UserError(f"{flag} {typed!r}: {say_wrong(first)}") from error
+        name = str(first["loc"][0])
+        typed = show_value(options.get(name, first["input"]))
+        raise UserError(f"{flag_of(record, name)} {typed}: {say_wrong(record, first)}") from error
 
 
 def _name_now(data: str) -> str:
@@ -216,7 +218,7 @@ def _typed(name: str, text: str) -> Any:
     try:
         return getattr(TrialConfig.model_validate({name: text}), name)
     except ValidationError as error:
-        raise UserError(f"--set {name}={text}: {say_wrong(error.errors()[0])}") from error
+        raise UserError(f"--set {name}={text}: {say_wrong(TrialConfig, error.errors()[0])}") from error
 
 
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:

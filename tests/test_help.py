@@ -37,9 +37,33 @@ def test_help_fits_two_screens_and_shows_an_example(module):
     done = call(module, "--help")
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(lines) <= SCREENS * LINES
+    assert len(lines) <= SCREENS * LINES, f"{len(lines)} lines; shorten by some words: {nearly_fitting(lines)}"
     assert max(map(len, lines)) <= COLUMNS
     assert f"python -m searchspace.{module} " in done.stdout.split("Example:")[1]
+    assert "<bool>" not in done.stdout, "a flag takes no value"
+
+
+def nearly_fitting(lines: list[str]) -> str:
+    """Options whose text needs another line for few words, those that need least first."""
+    option, rests = "", {}
+    for line in lines:
+        text = line.strip("│ ")
+        if text.startswith("--"):
+            option = text.split()[0]
+        elif line.startswith("│ ") and option:
+            rests[option] = text
+    return ", ".join(sorted(rests, key=lambda name: len(rests[name])))
+
+
+def test_help_that_is_too_long_names_what_to_shorten():
+    lines = [
+        "│ --a  N  A text that needs",
+        "│         another line",
+        "│ --b  N  fits",
+        "│ --c  N  Nearly",
+        "│         did",
+    ]
+    assert nearly_fitting(lines) == "--c, --a"
 
 
 def test_help_of_run_groups_its_options_and_shows_defaults():
@@ -58,7 +82,9 @@ WRONG = {
     ("run", "--set", "optimizer=adamW"): "not one of sgd, adamw, muon; did you mean 'adamw'?",
     ("run", "--objectives", "accuracy,latncy"): "did you mean 'accuracy,latency'?",
     ("run", "--schedular", "asha"): "--schedular: no such option; did you mean '--scheduler'?",
-    ("run", "--trials", "many"): "'--trials': Input should be a valid integer",
+    ("run", "--trials", "many"): "--trials 'many': expected a whole number of at least 1 (default: 64)",
+    ("run", "--sampler", "bayes"): "not one of auto, tpe, gp, cmaes, random; did you mean 'tpe'?",
+    ("run", "--results", ""): "--results '': is empty; give a folder or a URL",
     ("run", "something"): "unexpected extra argument(s) (something)",
     ("run", "--trials"): "'--trials' requires an argument",
     ("replay",): "missing argument",

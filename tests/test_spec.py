@@ -17,9 +17,9 @@ def test_pins_are_typed():
     [
         ("lr", ["'lr'", "name=value"]),
         ("learning_rate=0.1", ["'learning_rate'", "lr", "weight_decay"]),
-        ("lr=-1", ["lr=-1", "greater than 0"]),
-        ("dropout=0.95", ["dropout=0.95", "less than or equal to 0.9"]),
-        ("width=wide", ["width=wide", "int"]),
+        ("lr=-1", ["lr=-1", "a number above 0 and of at most 10"]),
+        ("dropout=0.95", ["dropout=0.95", "a number from 0 to 0.9"]),
+        ("width=wide", ["width=wide", "a whole number from 4 to 1024"]),
         ("flip=true", ["flip=true", "not one of none, random, alternating"]),
         ("optimizer=lion", ["optimizer=lion", "not one of sgd, adamw, muon"]),
     ],
@@ -45,12 +45,12 @@ def test_wrong_durations(text):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"trials": 0}, "--trials 0: .*greater than or equal to 1"),
+        ({"trials": 0}, "--trials 0: expected a whole number of at least 1"),
         ({"reduction_factor": 1}, "--reduction-factor 1"),
         ({"grace_epochs": 30}, "--grace-epochs 30: is more than --max-epochs 18"),
         ({"name": "../x"}, "--name '../x'"),
         ({"gpus_per_worker": -1.0}, "--gpus-per-worker -1.0"),
-        ({"memory_gb": -1.0}, "--memory-gb -1.0: .*greater than or equal to 0"),
+        ({"memory_gb": -1.0}, "--memory-gb -1.0: expected a number of at least 0"),
         ({"memory_gb": float("inf")}, "--memory-gb inf: .*finite"),
         ({"formats": "onnx,onn"}, "'onn' is not one of pt2, .*did you mean 'onnx'"),
         ({"distil": True}, "--distil: nothing limits the student; give --max-latency-ms, .*or --max-memory-mb"),

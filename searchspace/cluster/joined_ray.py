@@ -81,7 +81,8 @@ def _check_reachable(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError) as error:
-        raise UserError(f"--address {address!r}: no Ray cluster answers there ({error})") from error
+        said = getattr(error, "strerror", None) or error
+        raise UserError(f"--address {address!r}: no Ray cluster answers there ({said})") from error
 
 
 def what_to_set() -> str:

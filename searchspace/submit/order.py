@@ -61,6 +61,8 @@ def _parse(arguments: Sequence[str]) -> tuple[Set[str], dict[str, Any]] | None:
     """What was typed, and all values, as `searchspace.run` would get them."""
     import typer
 
+    from searchspace.command import Command
+
     found: list[tuple[Set[str], dict[str, Any]]] = []
 
     @with_options(SearchSpec, RunOptions)
@@ -69,7 +71,7 @@ def _parse(arguments: Sequence[str]) -> tuple[Set[str], dict[str, Any]] | None:
         found.append((given, options))
 
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command()(take)
+    app.command(cls=Command)(take)
     app(list(arguments), prog_name="python -m searchspace.submit ... --", standalone_mode=False)
     return found[0] if found else None
 

@@ -22,7 +22,10 @@ from trainables.redaction import RedactedStream, redact
 def main(
     folder: Annotated[str, typer.Argument(help="One search, such as results/digits, or its URL.")],
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on until standard input closes, as the upload beside a search does.")
+        bool,
+        typer.Option(
+            "--follow", metavar="", help="Go on until standard input closes, as the upload beside a search does."
+        ),
     ] = False,
 ) -> None:
     """Upload a search to MLflow: to $MLFLOW_TRACKING_URI, or results/mlflow.db; what is there already stays as it is.

@@ -4,6 +4,7 @@ Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AW
 …), never the URL's, which is recorded and printed.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ USUAL = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
 SCHEMES = tuple(USUAL)
 NOBODY = "anonymous@"
 """In front of a gs:// bucket: without credentials."""
+LONGEST = 255
+"""Bytes of a file's name."""
 PIECE = 1 << 23
 """Bytes that are moved at a time."""
 
@@ -39,10 +42,17 @@ def is_url(place: str) -> bool:
 
 
 def check_place(place: str) -> str:
-    """A folder or URL as it is kept: `file:///x` is the folder /x; raises ValueError for a URL that is of no use."""
+    """A folder or URL as it is kept: `file:///x` is the folder /x, `~` the home, which shells leave within quotes.
+
+    Raises ValueError for an empty text, a name that no file can have, or a URL that is of no use.
+    """
     scheme, mark, rest = place.partition("://")
+    if not place.strip():
+        raise ValueError("is empty; give a folder or a URL")
+    if any(len(part) > LONGEST for part in place.encode(errors="replace").split(b"/")):
+        raise ValueError(f"has a name of more than {LONGEST} bytes, which no file system has")
     if not mark:
-        return place
+        return os.path.expanduser(place)
     if scheme == "file" and rest.startswith("/"):
         return rest
     if scheme not in SCHEMES:
