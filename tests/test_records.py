@@ -4,7 +4,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from searchspace.spec import SearchSpec
 from tests.benchmarks.figures import FILES
-from tests.benchmarks.record import INTERVAL, ONCE, RANGE, SHARE, machine_details
+from tests.benchmarks.record import INTERVAL, ONCE, RANGE, SHARE, machine_details, nodes
 from tests.benchmarks.rendering.marked import differing, rendered, unmarked
 from tests.benchmarks.rendering.parts import PARTS
 from tests.benchmarks.rendering.records import Records, percent, show, span
@@ -30,14 +29,6 @@ MEASURED = re.compile(r"\d ?×|\d images/s|\d ms\b|± ?\d")
 def read(file: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(file.read_text())
     return found
-
-
-def nodes(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value in nested figures, with its key."""
-    yield key, value
-    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, part in parts:
-        yield from nodes(part, str(name))
 
 
 def git(*arguments: str) -> subprocess.CompletedProcess[str]:

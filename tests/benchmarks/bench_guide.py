@@ -84,6 +84,12 @@ def epochs_until(folder: Path, wanted: float, images: int) -> dict[str, float | 
     return found
 
 
+def shares(runs: list[dict[str, Any]], way: str, key: str) -> dict[str, Any]:
+    """Shares of the guide's epochs, of the runs that reached it, and how many did."""
+    reached = [run[way][key] / run["guide"]["epochs"] for run in runs if run[way][key]]
+    return {"reached": len(reached), "of": len(runs)} | ({"shares": summary(reached)} if reached else {})
+
+
 def main() -> None:
     """Measure, print the shares, leave the record."""
     parser = argparse.ArgumentParser()
@@ -95,7 +101,7 @@ def main() -> None:
     fashion = root / "fashion-2000"
     if not fashion.is_dir():
         write_subset("fashion-mnist", {"train": 2000, "val": 1000, "test": 500}, fashion)
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = {"settings": {"trials": given.trials, "max_epochs": MAX_EPOCHS}}
     for data in ("digits", str(fashion)):
         runs = []
         for seed in range(given.repeats):
@@ -111,14 +117,13 @@ def main() -> None:
             runs.append({"guide": guide, **ways})
             print(Path(data).name, seed, runs[-1], flush=True)
         figures[Path(data).name] = {"runs": runs} | {
-            f"{way} space, {key}, share of the guide's epochs": summary(
-                [run[way][key] / run["guide"]["epochs"] if run[way][key] else float("inf") for run in runs]
-            )
+            f"{way} space, {key}, share of the guide's epochs": shares(runs, way, key)
             for way in ("same", "own")
             for key in KEYS
         }
         print({key: value for key, value in figures[Path(data).name].items() if key != "runs"}, flush=True)
-    print(write_record("bench_guide", figures, [f"--trials {given.trials}", f"--repeats {given.repeats}"]))
+    arguments = [f"--trials {given.trials}", f"--repeats {given.repeats}"]
+    print(write_record("bench_guide", figures, arguments, n=given.repeats))
 
 
 if __name__ == "__main__":

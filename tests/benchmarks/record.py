@@ -21,23 +21,25 @@ FLAGS = (
     "amx_tile", "amx_int8", "amx_bf16", "asimd", "asimddp", "bf16", "i8mm", "sve",
 )  # fmt: skip
 """Instruction sets that decide how fast networks train and run, as Linux names them."""
+CODE = (".", ":(exclude)results", ":(exclude)*.md")
 RANGE, INTERVAL, SHARE, ONCE = "least to largest", "95 % interval", "binomial, shares of n", "measured once"
 """What the spread in a record is."""
 
 
 def write_record(
-    name: str, figures: dict[str, Any], arguments: list[str], n: int | None = None, spread: str = RANGE
+    name: str, figures: dict[str, Any], arguments: list[str], n: int | None = None, spread: str = ""
 ) -> Path:
     """Write `results/benchmarks/NAME.json`.
 
-    `n` is how often the whole was measured; by default the least `n` of the summaries in `figures`.
+    `n` is how often the whole was measured; by default the least `n` of the summaries in `figures`, whose spread is
+    `spread`, by default what the figures have.
     """
     facts = gather_facts()
     facts["command"] = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *arguments])
-    facts["git_commit"] = measured_commit()
+    facts["git_commit"] = COMMIT
     facts["machine"] |= machine_details()
     n = min(counts_in(figures)) if n is None else n
-    facts |= {"n": n, "spread": spread if n > 1 else ONCE}
+    facts |= {"n": n, "spread": (spread or spread_in(figures)) if n > 1 else ONCE}
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / f"{name}.json"
     file.write_text(json.dumps({**facts, "figures": figures}, indent=1) + "\n")
@@ -46,20 +48,29 @@ def write_record(
 
 def counts_in(figures: Any) -> Iterator[int]:
     """Every `n` in nested figures."""
-    parts = figures.values() if isinstance(figures, dict) else figures if isinstance(figures, list) else ()
-    if isinstance(figures, dict) and isinstance(figures.get("n"), int):
-        yield figures["n"]
-    for part in parts:
-        yield from counts_in(part)
+    return (value for key, value in nodes(figures) if key == "n" and isinstance(value, int))
+
+
+def spread_in(figures: Any) -> str:
+    """What the spread is that nested figures have."""
+    keys = {key for key, _ in nodes(figures)}
+    if {"least", "largest"} <= keys:
+        return RANGE
+    return INTERVAL if "plus_minus" in keys or {"low", "high"} <= keys else SHARE
+
+
+def nodes(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value in nested figures, with its key."""
+    yield key, value
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in parts:
+        yield from nodes(part, str(name))
 
 
 def measured_commit() -> str:
     """The commit whose code was measured, with `+changes` where code differs from it; records and texts are no code."""
     commit = _git("rev-parse", "HEAD")
     return commit + ("+changes" if _git("status", "--porcelain", "--untracked-files=no", "--", *CODE) else "")
-
-
-CODE = (".", ":(exclude)results", ":(exclude)*.md")
 
 
 def machine_details() -> dict[str, Any]:
@@ -72,13 +83,17 @@ def machine_details() -> dict[str, Any]:
     return {
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "cpu_flags": [flag for flag in FLAGS if flag in found],
-        "load_average": [round(load, 2) for load in os.getloadavg()],
+        "load_average_before": LOAD,
     }
 
 
 def _git(*arguments: str) -> str:
     done = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+COMMIT, LOAD = measured_commit(), [round(load, 2) for load in os.getloadavg()]
+"""As they are when the benchmark begins."""
 
 
 def summary(values: list[float]) -> dict[str, float]:
