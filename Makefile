@@ -34,6 +34,7 @@ audit: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/bench_search.py
+	$(BIN)/python tests/benchmarks/figures.py
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -31,14 +32,14 @@ def write_record(
 ) -> Path:
     """Write `results/benchmarks/NAME.json`.
 
-    `n` is how often the whole was measured; by default the least `n` of the summaries in `figures`, whose spread is
-    `spread`, by default what the figures have.
+    `n` is how often the whole was measured; by default the least `n` of the summaries in `figures`, or once where there
+    are none. `spread` says what spread the figures have; by default, what they look like.
     """
     facts = gather_facts()
     facts["command"] = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *arguments])
     facts["git_commit"] = COMMIT
     facts["machine"] |= machine_details()
-    n = min(counts_in(figures)) if n is None else n
+    n = min(counts_in(figures), default=1) if n is None else n
     facts |= {"n": n, "spread": (spread or spread_in(figures)) if n > 1 else ONCE}
     FOLDER.mkdir(parents=True, exist_ok=True)
     file = FOLDER / f"{name}.json"
@@ -74,17 +75,27 @@ def measured_commit() -> str:
 
 
 def machine_details() -> dict[str, Any]:
-    """Memory, instruction sets and load of this machine: what `searchspace.record` leaves out."""
+    """Memory, instruction sets, GPU and load of this machine: what `searchspace.record` leaves out."""
     found = set()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, values = line.partition(":")
         if name.strip() in {"flags", "Features"}:
             found |= set(values.split())
-    return {
+    gpu = {"gpu": found_gpu} if (found_gpu := gpu_name()) else {}
+    return gpu | {
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "cpu_flags": [flag for flag in FLAGS if flag in found],
         "load_average_before": LOAD,
     }
+
+
+def gpu_name() -> str:
+    """Name of the first NVIDIA card; empty where there is none."""
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0].strip() if done.returncode == 0 and done.stdout.strip() else ""
 
 
 def _git(*arguments: str) -> str:
