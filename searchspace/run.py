@@ -18,7 +18,7 @@ from searchspace.plan import gangs, make_plan
 from searchspace.preparation import prepare_shared, prepared
 from searchspace.progress.clock import Clock
 from searchspace.progress.screen import open_clock
-from searchspace.proof.wording import say_way
+from searchspace.proof.wording import say_test, say_top5, say_way
 from searchspace.report import REPORT
 from searchspace.resume import begun, check_same_data, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
@@ -118,11 +118,10 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
     study, metrics = outcome.study, outcome.metrics
     print()
     print_board(spec, study, top=5)
-    top5 = f", top-5 {metrics.top5:.2%}" if metrics.top5 is not None else ""
+    top5 = f", top-5 {say_top5(metrics)}" if metrics.top5 is not None else ""
     print(
         f"\nwinner: {say_way(spec.metric, read_finalists(study)[0], metrics)}\n"
-        f"test, once, {metrics.count:,} images: accuracy {metrics.accuracy:.2%} "
-        f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}){top5}\n"
+        f"test, once, {metrics.count:,} images: accuracy {say_test('accuracy', metrics)}{top5}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
         + (f"{line}\n" if (line := say_student(spec, spec.folder)) else "")

@@ -87,7 +87,7 @@ def _crown(spec: SearchSpec, data: DataSummary) -> None:
     logits = rng.normal(size=(len(labels), len(data.classes))) + 4 * np.eye(len(data.classes))[labels]
     found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.savez_compressed(winner / PREDICTIONS, probabilities=found.astype(np.float32), labels=labels)
-    (winner / "metrics.json").write_text(measure(found, labels, data.classes, 0).model_dump_json())
+    (winner / "metrics.json").write_text(measure(found, labels, data.classes).model_dump_json())
     cost = ArchitectureCost(parameters=50_546, size_mb=0.24, latency_ms=0.018, memory_mb=18.8, runs=2000)
     (winner / SHIPMENT).write_text(made_shipment(cost).model_dump_json())
     write_robustness(winner, made_robustness())

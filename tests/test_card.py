@@ -44,7 +44,7 @@ def folder(shipped, digits, tmp_path_factory) -> Path:
     images, labels = open_store(digits).open_test(winner / PERMIT)
     found = Runner(winner / "model.onnx").probabilities(images)
     np.savez_compressed(winner / PREDICTIONS, probabilities=found, labels=labels)
-    (winner / "metrics.json").write_text(measure(found, labels, digits.classes, 0).model_dump_json())
+    (winner / "metrics.json").write_text(measure(found, labels, digits.classes).model_dump_json())
     return winner
 
 
@@ -79,7 +79,7 @@ def test_sections_stand_in_their_order(card):
 def test_the_answer_is_at_the_top(card, folder):
     metrics = gather(folder).metrics
     first = card[card.index("# made") : card.index("\n## ")]
-    interval = f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})"
+    interval = f"(95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})"
     assert f"**Test accuracy: {metrics.accuracy:.2%} {interval}**, on 270 images" in first
     assert "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in first
     assert f"{read_shipment(folder).cost.parameters:,} parameters, trained from scratch" in first
@@ -149,7 +149,7 @@ def test_the_front_matter_is_what_the_hub_takes(card, folder):
     }  # fmt: skip
     assert found["accuracy"].metric_value == round(metrics.accuracy, 4)
     ends = [round(metrics.accuracy_low, 4), round(metrics.accuracy_high, 4)]
-    assert found["accuracy"].metric_args == {"interval_95": ends}
+    assert found["accuracy"].metric_args == {"interval_95": ends, "interval_method": "Wilson"}
 
 
 def changed(folder: Path, place: Path, **card) -> Path:

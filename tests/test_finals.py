@@ -192,23 +192,18 @@ def test_the_page_says_how_the_winner_was_chosen_and_how_good_it_is(proven):
     assert f"\nTrial {say_way('accuracy', winner, metrics).removeprefix('trial ')}.\n" in page
     for part in (
         f"search {winner.search_score:.2%} -> re-score {winner.score:.2%} ± ", "over 2 fresh seeds",
-        f"(95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})",
+        f"(95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})",
         f"From search to re-score: {100 * winner.drop:.2f} points lower", "From re-score to test: ", "selection bias",
         "## Finalists", f"| F1, mean over classes | {metrics.f1_macro:.4f} | {metrics.f1_macro_low:.4f} to ",
         "## How to repeat it", "python -m searchspace.run", '"model": "convnet"',
     ):  # fmt: skip
         assert part in page, part
     rows = [
-        line for line in page.splitlines() if re.match(r"\| \d \| [\d.]+ \| [\d.]+ \| [\d.]+ \| \d+ \| \d+ \|$", line)
+        line
+        for line in page.splitlines()
+        if re.match(r"\| \d( \| [\d.]+ \([\d.]+ to [\d.]+\)){3} \| \d+ \| \d+ \|$", line)
     ]
     assert len(rows) == 10, "one row a class"
-
-
-def test_the_page_never_takes_no_error_for_certainty(proven):
-    spec, study, _, metrics = proven
-    perfect = metrics.model_copy(update={"accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0})
-    (spec.folder / "winner" / "metrics.json").write_text(perfect.model_dump_json())
-    assert "error rate of at most 1.11%" in write_card(spec.folder / "winner", study).read_text()
 
 
 def test_the_test_split_opens_once(tmp_path):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_score
 
-from trainables.metrics import bootstrap_interval, calibration_error, measure
+from trainables.intervals import METHODS, share_interval
+from trainables.metrics import EARLIER, TestMetrics, calibration_error, measure
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def guesses():
 
 def test_metrics_are_scikit_learns(guesses):
     probabilities, labels = guesses
-    found = measure(probabilities, labels, tuple("abcdefghijkl"), seed=0)
+    found = measure(probabilities, labels, tuple("abcdefghijkl"))
     predicted = probabilities.argmax(axis=1)
     assert found.accuracy == accuracy_score(labels, predicted)
     assert found.f1_macro == pytest.approx(f1_score(labels, predicted, average="macro"))
@@ -32,21 +33,41 @@ def test_metrics_are_scikit_learns(guesses):
 def test_top5_of_few_classes_is_not_given(guesses):
     probabilities, labels = guesses
     few = probabilities[:, :4] / probabilities[:, :4].sum(axis=1, keepdims=True)
-    assert measure(few[labels < 4], labels[labels < 4], tuple("abcd"), seed=0).top5 is None
+    assert measure(few[labels < 4], labels[labels < 4], tuple("abcd")).top5 is None
 
 
 def test_a_class_never_predicted_counts_as_zero():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2]])
-    found = measure(probabilities, np.array([0, 1]), ("a", "b"), seed=0)
+    found = measure(probabilities, np.array([0, 1]), ("a", "b"))
     assert found.classes[1].recall == 0.0
     assert found.recall_macro == 0.5
 
 
-def test_the_interval_covers_the_true_rate_about_19_times_in_20():
-    rng = np.random.default_rng(1)
-    intervals = [bootstrap_interval(rng.random(400) < 0.8, seed) for seed in range(300)]
-    covered = np.mean([low <= 0.8 <= high for low, high in intervals])
-    assert 0.90 <= covered <= 0.99
+def test_every_score_has_an_interval_with_its_method(guesses):
+    probabilities, labels = guesses
+    found = measure(probabilities, labels, tuple("abcdefghijkl"))
+    assert (found.accuracy_low, found.accuracy_high) == share_interval(round(500 * found.accuracy), 500)
+    assert {metric: found.method(metric) for metric in METHODS} == METHODS
+    assert found.top5_interval[0] < found.top5 < found.top5_interval[1]
+    for entry in found.classes:
+        for value, (low, high) in (
+            (entry.precision, entry.precision_interval),
+            (entry.recall, entry.recall_interval),
+            (entry.f1, entry.f1_interval),
+        ):
+            assert 0 <= low < value < high <= 1
+
+
+def test_an_older_record_says_that_it_was_a_bootstrap(guesses):
+    probabilities, labels = guesses
+    record = measure(probabilities, labels, tuple("abcdefghijkl")).model_dump()
+    del record["methods"]
+    for entry in record["classes"]:
+        for name in ("precision_interval", "recall_interval", "f1_interval"):
+            del entry[name]
+    older = TestMetrics.model_validate(record)
+    assert older.method("accuracy") == EARLIER
+    assert older.classes[0].recall_interval is None
 
 
 def test_calibration_error_by_hand():

@@ -81,7 +81,7 @@ def test_the_answer_comes_first(made, page):
     head = page[: page.index("<nav")]
     assert "The winner is trial 0: convnet" in head
     assert f"{metrics.accuracy:.2%}" in head
-    assert f"95 % interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}" in head
+    assert f"95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}" in head
     best = gather(made).shipment.best
     assert best.format == "onnx-int8"
     assert f"{best.size_mb:.3g} MB" in head
@@ -224,7 +224,7 @@ def test_of_very_many_classes_those_with_most_errors_are_shown(made):
     probabilities += 1e-3 * rng.random(probabilities.shape)
     material = gather(made)
     names = tuple(f"class {i}" for i in range(60))
-    material.__dict__["metrics"] = measure(probabilities / probabilities.sum(1, keepdims=True), labels, names, 0)
+    material.__dict__["metrics"] = measure(probabilities / probabilities.sum(1, keepdims=True), labels, names)
     figure, note = confusion(material)
     assert len(figure.traces[0]["z"]) == MOST_CLASSES
     assert {"class 7", "class 59"} <= set(figure.layout["xaxis"]["ticktext"])

@@ -43,7 +43,7 @@ def test_a_search_leaves_everything_it_promises(searched):
         "5/5",
         "finalists",
         "test, once, 27 images: accuracy",
-        "95 % interval",
+        "95 % Wilson interval",
         "model.onnx",
         "next: python -m",
     ):
@@ -92,7 +92,7 @@ def test_the_winners_page_tells_what_the_end_told(searched):
     (way,) = [line.removeprefix("winner: ") for line in said.splitlines() if line.startswith("winner: ")]
     assert way[1:] in page
     assert "over 2 fresh seeds" in way
-    assert "95 % interval" in way
+    assert "95 % Wilson interval" in way
     board = said[said.index("finalists, from fresh seeds") :].splitlines()
     assert [name for name in ("deviation", "seeds", "drop", "told apart") if name not in board[1]] == []
     assert len([line for line in board[2:5] if line.split()[0] in {"0", "1", "2", "3", "4", "ensemble"}]) == 3

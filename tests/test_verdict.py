@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from searchspace.proof.verdict import Contender, Finalist, join, judge, pooled_variance
-from searchspace.proof.wording import tell_doubts
+from searchspace.boards.finalists import finalist_rows
+from searchspace.proof.comparison import Comparison
+from searchspace.proof.verdict import Contender, Finalist, join, judge
+from searchspace.proof.wording import say_interval, tell_doubts
 
 IMAGES = 250
 LABELS = np.zeros(IMAGES, np.int64)
@@ -30,7 +32,7 @@ def verdicts(skills, seeds, seed_scatter, repeats=60):
         rng = np.random.default_rng(repeat)
         difficulty = 3 * rng.normal(size=IMAGES) + 5
         all_trained = [trained(rng, difficulty, skill, seeds, seed_scatter) for skill in skills]
-        yield judge("accuracy", [contender(i, each) for i, each in enumerate(all_trained)], LABELS, repeat)
+        yield judge("accuracy", [contender(i, each) for i, each in enumerate(all_trained)], LABELS)
 
 
 def apart(finalists):
@@ -57,7 +59,7 @@ def test_a_lead_that_the_seeds_explain_is_no_lead():
         wrong = {"a": [10 - scatter, 10 + scatter], "b": [40 - scatter, 40 + scatter]}
         pairs = {name: [np.where(np.arange(IMAGES)[:, None] < n, [[0.1, 0.9]], [[0.9, 0.1]]) for n in counts]
                  for name, counts in wrong.items()}  # fmt: skip
-        first, second = judge("accuracy", [contender(0, pairs["a"]), contender(1, pairs["b"])], LABELS, 0)
+        first, second = judge("accuracy", [contender(0, pairs["a"]), contender(1, pairs["b"])], LABELS)
         assert first.score - second.score == pytest.approx(30 / IMAGES)
         return second.behind
 
@@ -82,14 +84,26 @@ def test_a_doubt_names_difference_and_interval():
     behind = finalists[1].behind
     assert doubt == (
         f"trial {finalists[1].name} cannot be told apart from the winner (difference {100 * behind.difference:.2f} "
-        f"points, 95 % interval {100 * behind.low:.2f} to {100 * behind.high:.2f})"
+        f"points, 95 % Welch interval {100 * behind.low:.2f} to {100 * behind.high:.2f})"
     )
 
 
-def test_who_answers_alike_is_said_to_and_gets_no_interval():
+def test_who_answers_alike_is_no_information():
     right = [np.tile([[0.9, 0.1]], (IMAGES, 1))] * 2
-    (doubt,) = tell_doubts("accuracy", judge("accuracy", [contender(0, right), contender(1, right)], LABELS, 0))
-    assert doubt.endswith("the winner (the same score in every resample of the validation images)")
+    finalists = judge("accuracy", [contender(0, right), contender(1, right)], LABELS)
+    assert (finalists[1].behind.outcome, finalists[1].behind.low) == ("no variance", None)
+    (doubt,) = tell_doubts("accuracy", finalists)
+    assert doubt.endswith("(no information: no validation image and no seed makes a difference between them)")
+    row = finalist_rows("accuracy", finalists, {})[1]
+    assert (row["95_%_interval"], row["told_apart"]) == ("", "no information")
+
+
+def test_an_older_record_of_an_interval_without_width_is_no_information():
+    older = Comparison(difference=0.0, low=0.0, high=0.0)
+    assert older.outcome == "no variance"
+    assert say_interval("accuracy", older) == ""
+    assert Comparison(difference=0.1, low=None, high=None).outcome == "one seed"
+    assert not Comparison(difference=0.1, low=0.1, high=0.1).told_apart
 
 
 def test_the_winner_is_the_best_mean_and_then_the_lower_loss():
@@ -97,16 +111,11 @@ def test_the_winner_is_the_best_mean_and_then_the_lower_loss():
     labels = np.zeros(1, np.int64)
     some = [contender(1, [np.array(wrong), np.array(sure)]), contender(2, [np.array(unsure)] * 2),
             contender(3, [np.array(sure)] * 2)]  # fmt: skip
-    found = judge("accuracy", some, labels, 0)
+    found = judge("accuracy", some, labels)
     assert [finalist.name for finalist in found] == [3, 2, 1]
     assert [finalist.score for finalist in found] == [1.0, 1.0, 0.5]
     assert found[0].behind is None
     assert found[2].deviation == pytest.approx(np.std([0, 1], ddof=1))
-
-
-def test_variance_over_seeds_is_pooled_over_finalists():
-    assert pooled_variance([(0.8, 0.9), (0.5, 0.7), (0.3,)]) == (pytest.approx((2 * 0.05**2 + 2 * 0.1**2) / 2), 2)
-    assert pooled_variance([(0.8,), (0.9,)]) == (0.0, 0)
 
 
 def test_an_ensemble_is_the_mean_of_its_members_seed_by_seed():

@@ -4,18 +4,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
-from trainables.bootstrap import Guesses, score_intervals
 from trainables.config import Frozen
+from trainables.influence import right_log
+from trainables.intervals import METHODS, Ends, f1_interval, score_interval, share_interval
 
 TOP5_CLASSES = 11
 """Classes from which on a top-5 figure says something."""
 BINS = 15
 """Of the calibration error."""
-RESAMPLES = 10_000
-"""Of the bootstrap of an accuracy."""
-FEWER = 2_000
-"""Resamples for the other scores, whose every resample has to be counted."""
+EARLIER = "percentile bootstrap"
+"""Method of the intervals in records that name none."""
 
 
 class ClassMetrics(Frozen):
@@ -31,6 +31,12 @@ class ClassMetrics(Frozen):
     """Harmonic mean of the two."""
     count: int
     """Test images of this class."""
+    precision_interval: Ends | None = None
+    """95 % Wilson interval of the precision; None for a class never predicted, or in an older record."""
+    recall_interval: Ends | None = None
+    """95 % Wilson interval of the recall; None for a class without test images, or in an older record."""
+    f1_interval: Ends | None = None
+    """95 % Wilson interval of the F1; likewise."""
 
 
 class TestMetrics(Frozen):
@@ -43,9 +49,9 @@ class TestMetrics(Frozen):
     accuracy: float
     """Share of images whose likeliest class is right."""
     accuracy_low: float
-    """Lower end of the bootstrap's 95 % interval."""
+    """Lower end of its 95 % interval."""
     accuracy_high: float
-    """Upper end of the bootstrap's 95 % interval."""
+    """Upper end."""
     top5: float | None
     """Share of images whose class is among the five likeliest; None for few classes."""
     precision_macro: float
@@ -53,13 +59,13 @@ class TestMetrics(Frozen):
     recall_macro: float
     """Mean of the recalls of the classes that occur (balanced accuracy)."""
     recall_macro_low: float
-    """Lower end of its 95 % interval, over test images drawn with replacement."""
+    """Lower end of its 95 % interval."""
     recall_macro_high: float
     """Upper end."""
     f1_macro: float
     """Mean of the F1 of the classes that occur."""
     f1_macro_low: float
-    """Lower end of its 95 % interval, over test images drawn with replacement."""
+    """Lower end of its 95 % interval."""
     f1_macro_high: float
     """Upper end."""
     precision_weighted: float
@@ -71,19 +77,30 @@ class TestMetrics(Frozen):
     log_loss: float
     """Mean cross-entropy, in nats."""
     log_loss_low: float
-    """Lower end of its 95 % interval, over test images drawn with replacement."""
+    """Lower end of its 95 % interval."""
     log_loss_high: float
     """Upper end."""
     calibration_error: float
     """Expected calibration error, 15 equal bins of confidence (arXiv:1706.04599)."""
+    methods: dict[str, str] = Field(default_factory=dict)
+    """Method of each score's 95 % interval, by metric; empty in an older record, whose method was `EARLIER`."""
     classes: tuple[ClassMetrics, ...]
     """Each class, in label order."""
     confusion: tuple[tuple[int, ...], ...]
     """Images by true class (row) and predicted class (column)."""
 
+    def method(self, metric: str) -> str:
+        """Name of the method of a score's interval, as in `95 % Wilson interval`."""
+        return self.methods.get(metric, EARLIER)
 
-def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...], seed: int) -> TestMetrics:
-    """Metrics of `probabilities` (n, classes) against `labels` (n,); `seed` draws the bootstrap."""
+    @property
+    def top5_interval(self) -> Ends | None:
+        """95 % Wilson interval of the top-5 accuracy; None for few classes."""
+        return None if self.top5 is None else share_interval(round(self.top5 * self.count), self.count)
+
+
+def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...]) -> TestMetrics:
+    """Metrics of `probabilities` (n, classes) against `labels` (n,)."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     predicted = probabilities.argmax(axis=1)
@@ -94,31 +111,38 @@ def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple
     there = {**options, "labels": np.unique(labels)}
     macro = precision_recall_fscore_support(labels, predicted, average="macro", **there)
     weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
-    low, high = bootstrap_interval(right, seed)
-    guesses = Guesses.of(probabilities, labels)
-    recalls, f1s, logs = score_intervals(("balanced_accuracy", "f1_macro", "log_loss"), guesses, FEWER, seed)
+    confusion = confusion_matrix(labels, predicted, labels=every)
+    low, high = score_interval("accuracy", probabilities, labels)
+    recalls = score_interval("balanced_accuracy", probabilities, labels)
+    f1s = score_interval("f1_macro", probabilities, labels)
+    negated = score_interval("log_loss", probabilities, labels)
     return TestMetrics(
         count=len(labels), accuracy=float(right.mean()), accuracy_low=low, accuracy_high=high,
         top5=_top5(probabilities, labels) if len(names) >= TOP5_CLASSES else None,
         precision_macro=macro[0], recall_macro=macro[1], recall_macro_low=recalls[0], recall_macro_high=recalls[1],
         f1_macro=macro[2], f1_macro_low=f1s[0], f1_macro_high=f1s[1],
         precision_weighted=weighted[0], recall_weighted=weighted[1], f1_weighted=weighted[2],
-        log_loss=float(-guesses.own_log.mean()), log_loss_low=-logs[1], log_loss_high=-logs[0],
-        calibration_error=calibration_error(probabilities, right),
+        log_loss=float(-right_log(probabilities, labels).mean()), log_loss_low=-negated[1], log_loss_high=-negated[0],
+        calibration_error=calibration_error(probabilities, right), methods=dict(METHODS),
         classes=tuple(
-            ClassMetrics(name=names[i], precision=precision[i], recall=recall[i], f1=f1[i], count=count[i])
+            ClassMetrics(
+                name=names[i], precision=precision[i], recall=recall[i], f1=f1[i], count=count[i],
+                **_class_intervals(confusion, i),
+            )
             for i in every
         ),
-        confusion=tuple(map(tuple, confusion_matrix(labels, predicted, labels=every).tolist())),
+        confusion=tuple(map(tuple, confusion.tolist())),
     )  # fmt: skip
 
 
-def bootstrap_interval(right: NDArray[np.bool_], seed: int) -> tuple[float, float]:
-    """95 % percentile interval of the mean of `right`, over images drawn with replacement."""
-    # Resampling n zeros and ones is a binomial draw: no need to hold the resamples.
-    drawn = np.random.default_rng(seed).binomial(len(right), right.mean(), RESAMPLES) / len(right)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return float(low), float(high)
+def _class_intervals(confusion: NDArray[np.int64], index: int) -> dict[str, Ends | None]:
+    """Intervals of one class against the rest."""
+    found, own, called = (int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum()))
+    return {
+        "precision_interval": share_interval(found, called),
+        "recall_interval": share_interval(found, own),
+        "f1_interval": f1_interval(found, own, called),
+    }
 
 
 def calibration_error(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> float:

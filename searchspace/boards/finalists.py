@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from searchspace.boards.table import Row, rounded
 from searchspace.boards.trials import shipped
-from searchspace.proof.verdict import Comparison, Finalist
+from searchspace.proof.comparison import Outcome
+from searchspace.proof.verdict import Finalist
 from searchspace.proof.wording import say_amount, say_interval
 from searchspace.recorded import cost_of
 from searchspace.study import Recorded, get_record
@@ -12,6 +13,10 @@ from trainables.deploy.cost import ArchitectureCost
 from trainables.scores import MetricName
 
 Costs = Mapping[int, ArchitectureCost | None]
+TOLD: dict[Outcome, str] = {
+    "significant": "yes", "not significant": "no", "one seed": "unknown", "no variance": "no information",
+}  # fmt: skip
+"""What the board says of a comparison with the winner."""
 
 
 def read_finalists(study: Recorded) -> tuple[Finalist, ...]:
@@ -38,11 +43,7 @@ def finalist_rows(metric: MetricName, finalists: Sequence[Finalist], costs: Cost
             "val_loss": rounded(f.val_loss), "seconds": round(f.seconds, 1), **shipped(_cost_of(f, costs)),
             "behind": say_amount(metric, f.behind.difference) if f.behind else "",
             "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
-            "told_apart": _told(f.behind) if f.behind else "the winner",
+            "told_apart": TOLD[f.behind.outcome] if f.behind else "the winner",
         }
         for f in finalists
     ]  # fmt: skip
-
-
-def _told(behind: Comparison) -> str:
-    return "unknown" if behind.low is None else "yes" if behind.told_apart else "no"

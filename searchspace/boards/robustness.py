@@ -3,6 +3,7 @@
 from searchspace.boards.table import Row
 from trainables.corruptions import CORRUPTIONS
 from trainables.deploy.robustness import Robustness
+from trainables.intervals import WILSON
 
 METHOD = (
     "Corruptions and strengths, of 5, are those of CIFAR-10-C, Tiny-ImageNet-C or ImageNet-C (arXiv:1903.12261), "
@@ -24,10 +25,16 @@ def robustness_rows(found: Robustness) -> list[Row]:
 
 
 def say_robustness(found: Robustness) -> str:
-    """In two sentences."""
+    """In two sentences, with the intervals of the accuracies."""
     worst = found.worst
     return (
-        f"Of {found.count:,} test images as they are, {found.format} is right on {found.clean:.2%}; of the same images "
-        f"corrupted, on {found.mean:.2%} on average. It loses most by {worst.corruption} at strength "
-        f"{worst.strength}: {100 * (found.clean - worst.accuracy):.2f} points."
+        f"Of {found.count:,} test images as they are, {found.format} is right on {_say(found, found.clean)}; of the "
+        f"same images corrupted, on {found.mean:.2%} on average. It loses most by {worst.corruption} at strength "
+        f"{worst.strength}: {100 * (found.clean - worst.accuracy):.2f} points, which leaves "
+        f"{_say(found, worst.accuracy)}."
     )
+
+
+def _say(found: Robustness, accuracy: float) -> str:
+    low, high = found.interval(accuracy)
+    return f"{accuracy:.2%} (95 % {WILSON} interval {low:.2%} to {high:.2%})"

@@ -50,11 +50,13 @@ def say_student(spec: SearchSpec, folder: Path) -> str:
 
 
 def _row(spec: SearchSpec, folder: Path) -> dict[str, Any]:
-    score, low, high = tested(spec.metric, _read_metrics(folder))
+    metrics = _read_metrics(folder)
+    score, *ends = tested(spec.metric, metrics)
+    low, high = (say_score(spec.metric, end) for end in ends)
     cost = shipment.cost if (shipment := read_shipment(folder)) else None
     return {
         "test_score": rounded(score),
-        "95_%_interval": f"{say_score(spec.metric, low)} to {say_score(spec.metric, high)}",
+        "95_%_interval": f"{low} to {high} ({metrics.method(spec.metric)})",
         "parameters": cost.parameters if cost else None,
         **shipped(cost),
     }

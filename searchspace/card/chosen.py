@@ -6,7 +6,7 @@ from typing import Any
 from searchspace.boards.finalists import finalist_rows
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import bullets, paragraphs, sentence, table
-from searchspace.proof.verdict import RESAMPLES
+from searchspace.proof.comparison import METHOD
 from searchspace.proof.wording import (
     say_amount,
     say_rescore,
@@ -53,15 +53,7 @@ def _drops(facts: Facts) -> list[str]:
     change = _change(metric, tested(metric, facts.metrics)[0] - winner.score)
     rest = "The test has images that chose nothing, not even among finalists, and a training on more images"
     lines.append(f"From re-score to test: {change}. {rest}")
-    if facts.metrics.accuracy == 1.0:
-        lines.append(f"No test image was wrong, which a bootstrap takes for certainty; {_rule_of_three(facts)}")
     return lines
-
-
-def _rule_of_three(facts: Facts) -> str:
-    """What no error among n images says: with 95 % confidence the error rate is at most 3 / n."""
-    count = facts.metrics.count
-    return f"what {count:,} images without an error do say is an error rate of at most {min(1.0, 3 / count):.2%}"
 
 
 def _change(metric: MetricName, change: float) -> str:
@@ -76,8 +68,9 @@ def finalists(facts: Facts) -> str:
         doubts = ["every other finalist is told apart from the winner"]
     method = (
         "The score is the mean over fresh seeds, its deviation that of one training, the drop what the search's score "
-        "had promised above it. How far one is behind the winner has a 95 % interval, for all finalists together, from "
-        f"{RESAMPLES:,} paired bootstrap resamples of the validation images and the variance over seeds."
+        f"had promised above it. How far one is behind the winner has a 95 % {METHOD} interval, for all finalists "
+        "together, from the variance of the paired difference over validation images and that of each over its "
+        "seeds. A difference that no image and no seed makes is no information."
     )
     rows: list[Mapping[str, Any]] = finalist_rows(facts.metric, facts.finalists, {})
     return paragraphs(table(rows), bullets(doubts), method)

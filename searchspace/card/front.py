@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from searchspace.card.facts import Facts
+from trainables.intervals import WILSON
 from trainables.licence import OTHER, YOURS, binding
 from trainables.printable import printable
 
@@ -61,15 +62,29 @@ def _results(facts: Facts) -> dict[str, Any]:
 
 def _metrics(facts: Facts) -> Iterator[dict[str, Any]]:
     found = facts.metrics
-    for kind, name, value, *ends in (
-        ("accuracy", "Accuracy", found.accuracy, found.accuracy_low, found.accuracy_high),
-        ("precision", "Precision, mean over classes", found.precision_macro),
-        ("recall", "Recall, mean over classes", found.recall_macro, found.recall_macro_low, found.recall_macro_high),
-        ("f1", "F1, mean over classes", found.f1_macro, found.f1_macro_low, found.f1_macro_high),
-        ("top_5_accuracy", "Top-5 accuracy", found.top5),
-        ("log_loss", "Log loss, nats", found.log_loss, found.log_loss_low, found.log_loss_high),
-        ("calibration_error", "Expected calibration error", found.calibration_error),
+    recall, f1 = found.method("balanced_accuracy"), found.method("f1_macro")
+    for kind, name, value, ends, method in (
+        ("accuracy", "Accuracy", found.accuracy, (found.accuracy_low, found.accuracy_high), found.method("accuracy")),
+        ("precision", "Precision, mean over classes", found.precision_macro, None, ""),
+        (
+            "recall",
+            "Recall, mean over classes",
+            found.recall_macro,
+            (found.recall_macro_low, found.recall_macro_high),
+            recall,
+        ),
+        ("f1", "F1, mean over classes", found.f1_macro, (found.f1_macro_low, found.f1_macro_high), f1),
+        ("top_5_accuracy", "Top-5 accuracy", found.top5, found.top5_interval, WILSON),
+        (
+            "log_loss",
+            "Log loss, nats",
+            found.log_loss,
+            (found.log_loss_low, found.log_loss_high),
+            found.method("log_loss"),
+        ),
+        ("calibration_error", "Expected calibration error", found.calibration_error, None, ""),
     ):
         if value is not None:
-            interval = {"args": {"interval_95": [round(end, 4) for end in ends if end is not None]}} if ends else {}
+            args = {"interval_95": [round(end, 4) for end in ends], "interval_method": method} if ends else {}
+            interval = {"args": args} if args else {}
             yield {"type": kind, "name": name, "value": round(value, 4), **interval}

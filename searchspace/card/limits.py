@@ -66,7 +66,7 @@ def _tested(facts: Facts) -> Iterator[str]:
     low, high = found.accuracy_low, found.accuracy_high
     yield (
         f"{found.count:,} test images leave its accuracy uncertain by {100 * (high - low) / 2:.2f} points either way "
-        f"(95 % interval {low:.2%} to {high:.2%})"
+        f"(95 % {found.method('accuracy')} interval {low:.2%} to {high:.2%})"
     )
     if few := [entry for entry in found.classes if entry.count < FEW]:
         named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:NAMED])

@@ -5,6 +5,8 @@ from typing import Any
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import paragraphs, table
 from searchspace.proof.reliability import reliability, say_lean
+from searchspace.proof.wording import score_intervals
+from trainables.intervals import Ends
 from trainables.metrics import BINS
 
 PAIRS = 10
@@ -15,24 +17,32 @@ def tested(facts: Facts) -> str:
     """All metrics, then each class against the rest."""
     found = facts.metrics
     rows: list[dict[str, Any]] = [
-        {"metric": name, "value": f"{value:.4f}", "95 % interval": f"{low:.4f} to {high:.4f}"}
-        for name, value, low, high in (
-            ("accuracy", found.accuracy, found.accuracy_low, found.accuracy_high),
-            ("balanced accuracy (mean recall)", found.recall_macro, found.recall_macro_low, found.recall_macro_high),
-            ("F1, mean over classes", found.f1_macro, found.f1_macro_low, found.f1_macro_high),
-            ("log loss, nats", found.log_loss, found.log_loss_low, found.log_loss_high),
-        )
+        {"metric": name, "value": f"{value:.4f}", **_interval(ends, method)}
+        for name, value, ends, method in score_intervals(found)
+        if value is not None
     ]
-    others = {"top-5 accuracy": found.top5, "calibration error": found.calibration_error}
-    rows += [{"metric": n, "value": f"{v:.4f}", "95 % interval": ""} for n, v in others.items() if v is not None]
-    method = "Intervals are of a bootstrap over the test images; the spread over trainings is below, at the finalists."
-    return paragraphs(f"{found.count:,} images, opened once.", table(rows), method, table(_classes(facts)))
+    method = (
+        "Intervals are over test images: Wilson's for shares, Wilson's with the effective number of images of the "
+        "delta method for means over classes, Hall's, which allows for skewness, for the log loss. The spread over "
+        "trainings is below, at the finalists."
+    )
+    each = "Each class against the rest, in brackets 95 % Wilson intervals:"
+    return paragraphs(f"{found.count:,} images, opened once.", table(rows), method, each, table(_classes(facts)))
+
+
+def _interval(ends: Ends | None, method: str) -> dict[str, str]:
+    return {"95 % interval": f"{ends[0]:.4f} to {ends[1]:.4f}" if ends else "", "method": method}
+
+
+def _with_interval(value: float, ends: Ends | None) -> str:
+    return f"{value:.4f}" + (f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends else "")
 
 
 def _classes(facts: Facts) -> list[dict[str, Any]]:
     counts = facts.data.counts or (None,) * len(facts.metrics.classes)
     return [
-        {"class": c.name, "precision": f"{c.precision:.4f}", "recall": f"{c.recall:.4f}", "F1": f"{c.f1:.4f}",
+        {"class": c.name, "precision": _with_interval(c.precision, c.precision_interval),
+         "recall": _with_interval(c.recall, c.recall_interval), "F1": _with_interval(c.f1, c.f1_interval),
          "test images": c.count, "training images": trained}
         for c, trained in zip(facts.metrics.classes, counts, strict=True)
     ]  # fmt: skip

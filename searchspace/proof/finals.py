@@ -63,7 +63,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     if spec.ensemble and joined is None:
         teller.say("no ensemble: it takes two finalists that ended with the same seed")
     contenders += [joined] if joined else []
-    finalists = judge(spec.metric, contenders, labels, derive_seed(spec.seed, "verdict"))
+    finalists = judge(spec.metric, contenders, labels)
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     put_record(study, "winner", finalists[0].name)
     for task in tasks:

@@ -8,12 +8,10 @@ from statistics import fmean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.bootstrap import Guesses, draw_images, resampled_scores
+from searchspace.proof.comparison import Comparison, compare
 from trainables.config import Frozen
 from trainables.scores import MetricName, score_of
 
-RESAMPLES = 2_000
-"""Of the validation images; their scatter is then known to some 2 %."""
 ENSEMBLE = "ensemble"
 """What stands for a trial's number where several trials are one finalist."""
 
@@ -38,22 +36,6 @@ class Contender:
     """Seeds that did not."""
     seconds: float
     """Seconds of all its trainings."""
-
-
-class Comparison(Frozen):
-    """How far one finalist is behind the winner."""
-
-    difference: float
-    """The winner's mean score less this one's."""
-    low: float | None
-    """Lower end of its 95 % interval, over validation images and seeds; None where one seed each leaves it unknown."""
-    high: float | None
-    """Upper end."""
-
-    @property
-    def told_apart(self) -> bool:
-        """Whether the winner's lead is more than chance would give."""
-        return self.low is not None and self.low > 0
 
 
 class Finalist(Frozen):
@@ -115,22 +97,22 @@ def join(members: Sequence[Contender]) -> Contender | None:
     )  # fmt: skip
 
 
-def judge(
-    metric: MetricName, contenders: Sequence[Contender], labels: NDArray[np.int64], seed: int
-) -> tuple[Finalist, ...]:
-    """All finalists, the winner first, the others by score, each compared with the winner; `seed` draws the bootstrap.
+def judge(metric: MetricName, contenders: Sequence[Contender], labels: NDArray[np.int64]) -> tuple[Finalist, ...]:
+    """All finalists, the winner first, the others by score, each compared with the winner.
 
-    Highest mean score; of equal ones the lower validation loss.
+    Highest mean score; of equal ones the lower validation loss. The winner is the best of so many, so the intervals
+    hold for all their pairs together.
     """
     finalists = [_score(metric, contender, labels) for contender in contenders]
-    order = sorted(range(len(finalists)), key=lambda i: (-finalists[i].score, finalists[i].val_loss))
-    scatter = _scatter(metric, [contenders[i] for i in order], labels, seed)
-    ranked = [finalists[i] for i in order]
-    others = (
-        other.model_copy(update={"behind": compare(ranked[0], other, images, len(ranked))})
-        for other, images in zip(ranked[1:], scatter[1:], strict=True)
+    first, *others = sorted(range(len(finalists)), key=lambda i: (-finalists[i].score, finalists[i].val_loss))
+    pairs = math.comb(len(finalists), 2)
+    winner = list(contenders[first].probabilities.values())
+    return finalists[first], *(
+        finalists[i].model_copy(
+            update={"behind": compare(metric, winner, list(contenders[i].probabilities.values()), labels, pairs)}
+        )
+        for i in others
     )
-    return ranked[0], *others
 
 
 def _score(metric: MetricName, contender: Contender, labels: NDArray[np.int64]) -> Finalist:
@@ -141,41 +123,3 @@ def _score(metric: MetricName, contender: Contender, labels: NDArray[np.int64]) 
         val_losses=tuple(-score_of("log_loss", each, labels) for each in found),
         lost=contender.lost, seconds=contender.seconds,
     )  # fmt: skip
-
-
-def _scatter(metric: MetricName, ranked: Sequence[Contender], labels: NDArray[np.int64], seed: int) -> list[float]:
-    """Variance of each one's difference from the first, over images drawn with replacement, the same for all."""
-    guesses = [[Guesses.of(each, labels) for each in contender.probabilities.values()] for contender in ranked]
-    means = np.concatenate([
-        np.array([np.mean([resampled_scores(metric, g, draws) for g in each], axis=0) for each in guesses])
-        for draws in draw_images(len(labels), RESAMPLES, seed)
-    ], axis=1)  # fmt: skip
-    return [float(variance) for variance in (means[0] - means).var(axis=1, ddof=1)]
-
-
-def compare(winner: Finalist, other: Finalist, images: float, among: int) -> Comparison:
-    """The winner's lead in mean score, and the 95 % interval that chance in images and seeds leaves it.
-
-    Both count (arXiv:2103.03098): `images` is the lead's variance by a paired bootstrap, the seeds' is a training's
-    variance, pooled over these two; Student's t has the degrees of freedom that Welch and Satterthwaite give the sum.
-    As the winner is the best `among` so many, the interval holds for all their pairs together (Bonferroni). What seeds
-    do to single images is in both terms: rather too wide than too narrow. Without a second seed there is none.
-    `tests/benchmarks/bench_verdict.py` shows why seeds are not just drawn again with the images.
-    """
-    from scipy.stats import t
-
-    lead = winner.score - other.score
-    spread, freedom = pooled_variance([winner.scores, other.scores])
-    if not freedom:
-        return Comparison(difference=lead, low=None, high=None)
-    seeds = spread * (1 / len(winner.scores) + 1 / len(other.scores))
-    degrees = freedom * ((images + seeds) / seeds) ** 2 if seeds else math.inf
-    reach = float(t.ppf(1 - 0.025 / math.comb(among, 2), degrees)) * math.sqrt(images + seeds)
-    return Comparison(difference=lead, low=lead - reach, high=lead + reach)
-
-
-def pooled_variance(scores: Sequence[Sequence[float]]) -> tuple[float, int]:
-    """Variance of a training's score over seeds, the same for all by assumption, and its degrees of freedom."""
-    freedom = sum(len(each) - 1 for each in scores)
-    squares = sum((score - fmean(each)) ** 2 for each in scores for score in each)
-    return (squares / freedom if freedom else 0.0), freedom

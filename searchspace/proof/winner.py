@@ -93,7 +93,7 @@ def evaluate(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "Ga
     config = TrialConfig()  # a test trains nothing
     task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
     _must_end_well(pool.train([task])[0])
-    metrics = measure(*read_predictions(folder), classes, derive_seed(spec.seed, "bootstrap"))
+    metrics = measure(*read_predictions(folder), classes)
     write_confusion(folder, metrics)
     write_atomically(folder / METRICS, metrics.model_dump_json(indent=1).encode())
     return metrics

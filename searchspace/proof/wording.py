@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from searchspace.proof.verdict import Comparison, Finalist
+from searchspace.proof.comparison import METHOD, Comparison
+from searchspace.proof.verdict import Finalist
+from trainables.intervals import WILSON, Ends
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS, MetricName
 
@@ -20,8 +22,8 @@ def say_amount(metric: MetricName, amount: float) -> str:
 
 
 def say_interval(metric: MetricName, behind: Comparison) -> str:
-    """The 95 % interval of a distance to the winner: `-0.20 to 0.79`; empty where it is not known."""
-    if behind.low is None or behind.high is None:
+    """The 95 % interval of a distance to the winner: `-0.20 to 0.79`; empty where there is no information."""
+    if behind.low is None or behind.high is None or behind.outcome == "no variance":
         return ""
     return " to ".join(say_amount(metric, end).split()[0] for end in (behind.low, behind.high))
 
@@ -50,10 +52,40 @@ def tested(metric: MetricName, metrics: TestMetrics) -> tuple[float, float, floa
     }[metric]
 
 
+def score_intervals(metrics: TestMetrics) -> list[tuple[str, float | None, Ends | None, str]]:
+    """Name, value, 95 % interval and its method of each test score, as they are, of which some have no interval."""
+    m = metrics
+    return [
+        ("accuracy", m.accuracy, (m.accuracy_low, m.accuracy_high), m.method("accuracy")),
+        ("top-5 accuracy", m.top5, m.top5_interval, WILSON),
+        (
+            "balanced accuracy (mean recall)", m.recall_macro, (m.recall_macro_low, m.recall_macro_high),
+            m.method("balanced_accuracy"),
+        ),
+        ("F1, mean over classes", m.f1_macro, (m.f1_macro_low, m.f1_macro_high), m.method("f1_macro")),
+        ("precision, mean over classes", m.precision_macro, None, ""),
+        ("log loss, nats", m.log_loss, (m.log_loss_low, m.log_loss_high), m.method("log_loss")),
+        ("calibration error", m.calibration_error, None, ""),
+    ]  # fmt: skip
+
+
 def say_test(metric: MetricName, metrics: TestMetrics) -> str:
     """Test score and its interval."""
-    score, low, high = (say_score(metric, value) for value in tested(metric, metrics))
-    return f"{score} (95 % interval {low} to {high})"
+    return f"{say_score(metric, tested(metric, metrics)[0])} ({say_test_interval(metric, metrics)})"
+
+
+def say_test_interval(metric: MetricName, metrics: TestMetrics) -> str:
+    """`95 % Wilson interval 98.89% to 100.00%`: the interval of a test score, with its method."""
+    _, low, high = (say_score(metric, value) for value in tested(metric, metrics))
+    return f"95 % {metrics.method(metric)} interval {low} to {high}"
+
+
+def say_top5(metrics: TestMetrics) -> str:
+    """Top-5 accuracy and its interval; nothing for few classes."""
+    if metrics.top5 is None or metrics.top5_interval is None:
+        return ""
+    low, high = metrics.top5_interval
+    return f"{metrics.top5:.2%} (95 % {WILSON} interval {low:.2%} to {high:.2%})"
 
 
 def say_way(metric: MetricName, winner: Finalist, metrics: TestMetrics) -> str:
@@ -69,7 +101,7 @@ def say_way(metric: MetricName, winner: Finalist, metrics: TestMetrics) -> str:
 def tell_doubts(metric: MetricName, finalists: Sequence[Finalist]) -> list[str]:
     """A sentence for each finalist that may be as good as the winner; one for all where nothing can be told."""
     others = [(finalist, finalist.behind) for finalist in finalists if finalist.behind]
-    if others and all(behind.low is None for _, behind in others):
+    if others and all(behind.outcome == "one seed" for _, behind in others):
         return ["one seed each tells no finalist apart from another; --final-seeds 2 or more does"]
     return [
         f"{say_name(finalist)} cannot be told apart from the winner ({_reason(metric, behind)})"
@@ -79,7 +111,9 @@ def tell_doubts(metric: MetricName, finalists: Sequence[Finalist]) -> list[str]:
 
 
 def _reason(metric: MetricName, behind: Comparison) -> str:
-    """The distance and its interval; where nothing scatters, that, as an interval of no width would look sure."""
-    if behind.low == behind.high:
-        return "the same score in every resample of the validation images"
-    return f"difference {say_amount(metric, behind.difference)}, 95 % interval {say_interval(metric, behind)}"
+    """The difference and its interval; or why there is none, as an interval of no width would look sure."""
+    if behind.outcome == "no variance":
+        return "no information: no validation image and no seed makes a difference between them"
+    if behind.outcome == "one seed":
+        return "no information from one seed each"
+    return f"difference {say_amount(metric, behind.difference)}, 95 % {METHOD} interval {say_interval(metric, behind)}"

@@ -10,7 +10,14 @@ from searchspace.card import PAGE
 from searchspace.card.use import onnx_code
 from searchspace.forecast.forecast import in_units
 from searchspace.gate import broken_limits
-from searchspace.proof.wording import say_score, say_test, say_way, tell_doubts, tested
+from searchspace.proof.wording import (
+    say_score,
+    say_test_interval,
+    say_way,
+    score_intervals,
+    tell_doubts,
+    tested,
+)
 from searchspace.report.blocks import Block, Code, Link, Note, Table
 from searchspace.report.material import Material
 from trainables.metrics import TestMetrics
@@ -66,12 +73,11 @@ def _so_far(material: Material) -> Answer:
 
 def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
     spec = material.spec
-    _, low, high = (say_score("accuracy", value) for value in tested("accuracy", metrics))
-    note = f"95 % interval {low} to {high}; {metrics.count:,} images, opened once"
+    note = f"{say_test_interval('accuracy', metrics)}; {metrics.count:,} images, opened once"
     yield Tile(say_score("accuracy", metrics.accuracy), "test accuracy", note)
     if spec.metric != "accuracy":
-        score, _, interval = say_test(spec.metric, metrics).partition(" (")
-        yield Tile(score, f"test {METRICS[spec.metric].words}", interval.rstrip(")"))
+        score = say_score(spec.metric, tested(spec.metric, metrics)[0])
+        yield Tile(score, f"test {METRICS[spec.metric].words}", say_test_interval(spec.metric, metrics))
     if shipment := material.shipment:
         best = shipment.best
         parameters = f"; {shipment.cost.parameters:,} parameters" if shipment.cost else ""
@@ -83,19 +89,13 @@ def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
 
 
 def _scores(metrics: TestMetrics) -> Table:
+    names = ("test metric", "value", "95 % from", "to", "interval")
     rows = [
-        ("accuracy", metrics.accuracy, metrics.accuracy_low, metrics.accuracy_high),
-        ("balanced accuracy (mean recall)", metrics.recall_macro, metrics.recall_macro_low, metrics.recall_macro_high),
-        ("F1, mean over classes", metrics.f1_macro, metrics.f1_macro_low, metrics.f1_macro_high),
-        ("precision, mean over classes", metrics.precision_macro, None, None),
-        ("log loss, nats", metrics.log_loss, metrics.log_loss_low, metrics.log_loss_high),
-        ("calibration error", metrics.calibration_error, None, None),
+        dict(zip(names, (name, value, *(ends or (None, None)), method), strict=True))
+        for name, value, ends, method in score_intervals(metrics)
+        if value is not None
     ]
-    if metrics.top5 is not None:
-        rows.insert(1, ("top-5 accuracy", metrics.top5, None, None))
-    names = ("test metric", "value", "95 % from", "to")
-    digits = dict.fromkeys(names[1:], 4)
-    return Table([dict(zip(names, row, strict=True)) for row in rows], "Test metrics", digits)
+    return Table(rows, "Test metrics", dict.fromkeys(names[1:4], 4))
 
 
 def _use(material: Material) -> Iterator[Block]:

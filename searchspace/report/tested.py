@@ -4,19 +4,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from searchspace.proof.reliability import reliability, say_lean
 from searchspace.report.blocks import LEGEND, Block, Figure, Note, Table, axis, label
 from searchspace.report.material import Material
+from trainables.intervals import Ends, wilson_ends
 from trainables.metrics import BINS
 
 MOST_CLASSES = 40
 """Classes in the confusion matrix."""
 NUMBERED = 20
 """Classes up to which its cells bear their number."""
-Z = 1.96
-"""Of a 95 % interval."""
 
 
 def confusion(material: Material) -> Iterator[Block]:
@@ -61,17 +59,24 @@ def classes(material: Material) -> Iterator[Block]:
         missed = int(others.sum())
         taken = f"{metrics.classes[int(others.argmax())].name} ({others.max():,})" if missed else ""
         rows.append({
-            "class": entry.name, "precision": entry.precision, "recall": entry.recall, "F1": entry.f1,
+            "class": entry.name, "precision": entry.precision, "95 % of precision": _ends(entry.precision_interval),
+            "recall": entry.recall, "95 % of recall": _ends(entry.recall_interval),
+            "F1": entry.f1, "95 % of F1": _ends(entry.f1_interval),
             "images": entry.count, "wrong": missed, "most often taken for": taken,
         })  # fmt: skip
     yield Table(rows, decimals=dict.fromkeys(("precision", "recall", "F1"), 4))
+    yield Note("95 %: Wilson intervals over test images.")
+
+
+def _ends(ends: Ends | None) -> str:
+    return f"{ends[0]:.3f} to {ends[1]:.3f}" if ends else ""
 
 
 def calibration(material: Material) -> Iterator[Block]:
     """Accuracy by confidence."""
     found, metrics = material.predictions, material.tested()
     means, rights, counts = reliability(found)
-    low, high = _wilson(rights, counts)
+    low, high = wilson_ends(rights, counts)
     marks = {
         "type": "scatter", "mode": "markers", "name": "test images", "x": means.round(4).tolist(),
         "y": rights.round(4).tolist(), "text": [f"{count:,} images" for count in counts.tolist()],
@@ -96,10 +101,3 @@ def calibration(material: Material) -> Iterator[Block]:
         f"weighted by images (arXiv:1706.04599), is {metrics.calibration_error:.4f}; on the whole the winner is "
         f"{say_lean(found)}."
     )
-
-
-def _wilson(shares: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Ends of Wilson's interval for shares of counts."""
-    middle = (shares + Z**2 / (2 * counts)) / (1 + Z**2 / counts)
-    half = Z * np.sqrt(shares * (1 - shares) / counts + (Z / (2 * counts)) ** 2) / (1 + Z**2 / counts)
-    return np.minimum(middle - half, shares), np.maximum(middle + half, shares)

@@ -77,11 +77,11 @@ def main() -> None:
         for scatter in (0.0, 0.5, 2.0):
             equal = [finals(i, seeds, (0.0, 0.0, 0.0), scatter) for i in range(repeats)]
             unequal = [finals(i, seeds, (2.0, 0.0, 0.0), scatter) for i in range(repeats)]
-            better = [judge("accuracy", each, LABELS, i) for i, each in enumerate(unequal)]
+            better = [judge("accuracy", each, LABELS) for i, each in enumerate(unequal)]
             wins = [found[0].name == 2 for found in better]
             rows.append({
                 "seeds": seeds, "scatter": scatter,
-                "equals told apart": np.mean([any_apart(judge("accuracy", e, LABELS, i)) for i, e in enumerate(equal)]),
+                "equals told apart": np.mean([any_apart(judge("accuracy", e, LABELS)) for i, e in enumerate(equal)]),
                 "by both drawn again": np.mean([any_apart_plainly(e, i, True) for i, e in enumerate(equal)]),
                 "by images drawn again": np.mean([any_apart_plainly(e, i, False) for i, e in enumerate(equal)]),
                 "the better wins": np.mean(wins),

@@ -12,6 +12,7 @@ from trainables.config import Frozen
 from trainables.corruptions import CORRUPTIONS, corrupt, parameter
 from trainables.deploy.artefact import Format
 from trainables.files import write_atomically
+from trainables.intervals import Ends, wilson
 
 if TYPE_CHECKING:
     from trainables.deploy.prove import Answer, Exam
@@ -51,6 +52,10 @@ class Robustness(Frozen):
     """Accuracy on them as they are, from 0 to 1."""
     corrupted: tuple[Corrupted, ...]
     """By corruption, then by strength."""
+
+    def interval(self, accuracy: float) -> Ends:
+        """95 % Wilson interval of an accuracy on these images."""
+        return wilson(accuracy, self.count)
 
     @property
     def mean(self) -> float:
