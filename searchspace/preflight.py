@@ -12,6 +12,7 @@ from searchspace.home.lease import LEASE
 from searchspace.space_trial import Range
 from searchspace.spaces import DrawError, Patience, Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
+from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
 from trainables.home.storage import Remote, open_remote
@@ -91,9 +92,29 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
             raise UserError(f"--space {spec.space or 'default'!r}: {error}") from error
         if spec.space and config.model not in task.models:
             raise UserError(f"--space {spec.space!r}: suggests model {config.model!r}; name it in --models as well")
+        check_trainable(config, spec.workers_per_trial, task.data)
         drawn.append(trial.distributions)
         patience = Patience()
     return space, drawn
+
+
+def check_trainable(config: TrialConfig, workers: int, data: DataSummary) -> None:
+    """Raise `UserError` for a configuration that every trial would fail with.
+
+    That is an input size that its backbone does not take, or batches of which one has no image for a worker.
+    """
+    from trainables.data.plan import check_shares
+    from trainables.models.catalog import needs_size_check
+
+    for count in (data.train, data.train + data.val):  # the winner trains on both
+        try:
+            check_shares(count, config.batch_size, workers)
+        except ValueError as error:
+            raise UserError(f"--workers-per-trial {workers}: {error}") from error
+    if needs_size_check(config.model):
+        from trainables.models.registry import check_input
+
+        check_input(config, data)
 
 
 def local_room() -> Room:

@@ -1,9 +1,11 @@
 """The epoch's plan: every image once, the same for any number of workers."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from trainables.data.plan import FLIP, Mixing, batch_count, epoch_plan
+from trainables.data.plan import FLIP, Mixing, batch_count, check_shares, epoch_plan, slices, smallest_batch
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(100, 32), (7, 64), (129, 64), (64, 64)])
@@ -70,3 +72,43 @@ def test_alternating_flips_leave_every_other_draw_alone():
     others = np.arange(coin.shape[1]) != FLIP
     assert np.array_equal(coin[:, others], alternating[:, others])
     assert not np.array_equal(coin[:, FLIP], alternating[:, FLIP])
+
+
+def test_no_batch_has_a_single_image():
+    for count, batch_size in itertools.product(range(2, 60), range(2, 12)):
+        totals = [batch.total for batch in epoch_plan(count, batch_size, 0, 0, Mixing())]
+        assert sum(totals) == count
+        assert min(totals) == smallest_batch(count, batch_size) >= 2
+        assert max(totals) <= max(batch_size, 3), "one more than asked for, only where one image would be left over"
+    assert [batch.total for batch in epoch_plan(1, 4, 0, 0, Mixing())] == [1], "there is no more to be had"
+
+
+def test_every_worker_has_an_image_of_every_batch_or_is_refused():
+    refused = 0
+    for count, batch_size, world in itertools.product(range(1, 40), range(2, 12), (1, 2, 3, 4)):
+        shards = [list(epoch_plan(count, batch_size, 0, 0, Mixing(), (rank, world))) for rank in range(world)]
+        if min(len(batch.rows) for shard in shards for batch in shard):
+            check_shares(count, batch_size, world)
+        else:
+            refused += 1
+            with pytest.raises(
+                ValueError, match=f"^{world} workers with batch_size {batch_size}: of {count} training "
+            ):
+                check_shares(count, batch_size, world)
+    assert refused > 100
+
+
+def test_workers_cut_their_shares_into_equally_many_slices_without_an_empty_one():
+    for total, world, most in itertools.product(range(1, 40), (1, 2, 3), range(12)):
+        if total < world:
+            continue
+        cuts = [slices(len(range(rank, total, world)), total, world, most) for rank in range(world)]
+        assert len({len(cut) for cut in cuts}) == 1, "their passes meet in batch norm"
+        for rank, cut in enumerate(cuts):
+            sizes = [part.stop - part.start for part in cut]
+            assert [i for part in cut for i in range(part.start, part.stop)] == list(
+                range(len(range(rank, total, world)))
+            )
+            assert min(sizes) > 0
+            assert max(sizes) - min(sizes) <= 1, "no small last one"
+            assert not most or max(sizes) <= most + (world > 1)

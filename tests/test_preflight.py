@@ -1,7 +1,11 @@
 """Which models a cluster can search."""
 
-from searchspace.preflight import choose_models
+import pytest
+
+from searchspace.preflight import check_trainable, choose_models
 from searchspace.spec import make_spec
+from trainables.config import TrialConfig
+from trainables.errors import UserError
 
 
 def test_default_backbones_without_weights_are_dropped_with_a_line():
@@ -15,3 +19,12 @@ def test_default_backbones_without_weights_are_dropped_with_a_line():
 def test_a_pinned_model_is_the_only_one_searched():
     spec = make_spec(name="x", pins={"model": "resnet"})
     assert choose_models(spec, gpu=False, say=print) == ("resnet",)
+
+
+def test_batches_too_small_for_the_workers_are_refused_before_the_search(digits):
+    few = digits.model_copy(update={"train": 5, "val": 3})
+    with pytest.raises(UserError, match=r"^--workers-per-trial 3: 3 workers with batch_size 4: of 5 training images"):
+        check_trainable(TrialConfig(batch_size=4), 3, few)
+    check_trainable(TrialConfig(batch_size=4), 2, few)
+    with pytest.raises(UserError, match="of 9 training images, the smallest batch has 4"):  # only the winner's
+        check_trainable(TrialConfig(batch_size=8), 5, digits.model_copy(update={"train": 8, "val": 1}))

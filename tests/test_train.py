@@ -226,15 +226,15 @@ os._exit(0)  # a thread of torch's that wants an interpreter which is being take
 """
 
 
-def train_with(world: int, config: TrialConfig, folder: Path, **changes):
+def train_with(world: int, config: TrialConfig, folder: Path, epochs: int = 2, **changes):
     folder.mkdir()
-    task = assignment(folder, config, max_epochs=2, **changes).model_dump_json()
+    task = assignment(folder, config, max_epochs=epochs, **changes).model_dump_json()
     command = [sys.executable, "-c", TWO_WORKERS]
     workers = [
         subprocess.Popen([*command, str(rank), str(world), str(folder), task], stdout=subprocess.PIPE, text=True)
         for rank in range(world)
     ]
-    out = [worker.communicate()[0] for worker in workers]
+    out = [worker.communicate(timeout=200)[0] for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * world
     from trainables.config import EpochReport
 
@@ -267,6 +267,26 @@ def test_two_workers_train_what_one_does(digits, tmp_path, config):
         assert torch.allclose(tensor, two_weights[name], atol=5e-3, rtol=5e-2), name
 
 
+@pytest.mark.parametrize(("batch_size", "micro_batch"), [(7, 0), (65, 8), (65, 1)], ids=["shares of one", "8", "1"])
+def test_three_workers_with_uneven_shares_train_what_one_does(digits, tmp_path, batch_size, micro_batch):
+    """Batches of 6 and 7 images; or shares of 21 and 22, in slices of 7 and 8, or of 1 and 2."""
+    norm = micro_batch == 0  # one worker's slices see other images together than three workers' do
+    config = CONVNET.model_copy(update={"lr": 1e-3, "batch_size": batch_size, "batch_norm": norm})
+    one, one_weights = train_with(1, config, tmp_path / "one", epochs=1)
+    three, three_weights = train_with(3, config, tmp_path / "three", epochs=1, micro_batch=micro_batch)
+    assert three[0].train_loss == pytest.approx(one[0].train_loss, rel=2e-3)
+    assert three[0].score == pytest.approx(one[0].score, abs=0.02)
+    for name, tensor in one_weights.items():
+        assert torch.allclose(tensor, three_weights[name], atol=1e-2, rtol=5e-2), name
+
+
+def test_batch_norm_over_workers_that_cut_uneven_shares_ends(digits, tmp_path):
+    """Shares of 33 and 32 in slices of 16: three passes each, or one worker would wait for the other for ever."""
+    config = CONVNET.model_copy(update={"batch_size": 65})
+    (report,) = train_with(2, config, tmp_path / "two", epochs=1, micro_batch=16)[0]
+    assert report.status == "complete"
+
+
 def test_the_learning_rate_rises_and_falls_in_straight_lines():
     factors = [schedule(step, 100, 0.2) for step in range(101)]
     assert factors[20] == 1.0
@@ -284,7 +304,9 @@ def test_a_winner_trains_on_everything_but_the_test_split(place, tmp_path):
 
 def test_a_batch_smaller_than_the_gang_is_refused(place, tmp_path):
     gang = dataclasses.replace(place, group=Group(0, 8, torch.device("cpu")))
-    with pytest.raises(ValueError, match="batch_size 4 is smaller than the gang's 8 workers"):
+    with pytest.raises(
+        ValueError, match="8 workers with batch_size 4: of 1298 training images, the smallest batch has 3"
+    ):
         TrialRun(assignment(tmp_path, CONVNET.model_copy(update={"batch_size": 4})), gang)
 
 

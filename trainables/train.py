@@ -12,7 +12,7 @@ from trainables import checkpoint as checkpoints
 from trainables.average import Average
 from trainables.batches import Batches
 from trainables.config import Assignment, EpochReport
-from trainables.data.plan import Mixing, PlannedBatch, batch_count, epoch_plan
+from trainables.data.plan import Mixing, PlannedBatch, batch_count, check_shares, epoch_plan, slices
 from trainables.data.residence import settle
 from trainables.data.resident import Residence
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
@@ -40,8 +40,8 @@ class TrialRun:
         """Build network, optimizer and averages, and take up the newest checkpoint in the assignment's folder."""
         started = time.perf_counter()
         config, group, store = assignment.config, place.group, place.store
-        if config.batch_size < group.world:
-            raise ValueError(f"batch_size {config.batch_size} is smaller than the gang's {group.world} workers")
+        self.rows = store.rows("trainval" if assignment.kind == "winner" else "train")
+        check_shares(len(self.rows), config.batch_size, group.world)
         torch.manual_seed(assignment.seed)
         self.assignment, self.place = assignment, place
         self.folder = Path(assignment.folder) / "checkpoints"
@@ -54,7 +54,6 @@ class TrialRun:
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
         self.average = Average(self.learner)
-        self.rows = store.rows("trainval" if assignment.kind == "winner" else "train")
         plain = self.data is place.images
         self.batches = Batches(config, self.data, self.rows, self.model.preprocess if plain else None)
         self.teacher = Teacher(Path(assignment.teacher), place, self.batches) if assignment.teacher else None
@@ -146,7 +145,7 @@ class TrialRun:
         world, batch = self.place.group.world, self.assignment.config.batch_size
         size = min(batch, self.micro_batch * world) if self.micro_batch else batch  # as in training, so they fit
         rows = np.random.default_rng(self.assignment.seed).permutation(self.rows)[:STATISTICS_IMAGES]
-        batches = np.array_split(rows, batch_count(len(rows), size))
+        batches = np.array_split(rows, min(batch_count(len(rows), size), len(rows) // world))
         refresh_statistics(self.kept, self.evaluated(), batches, self.place.group)
 
     def rate(self, step: int) -> float:
@@ -173,16 +172,14 @@ class TrialRun:
 
     def _gradients(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """Gradients of the mean loss over the whole batch, added up over micro-batches and averaged over workers."""
-        size = self.micro_batch or len(batch.rows)
+        world = self.place.group.world
         total = torch.zeros((), device=self.place.group.device)
-        starts = range(0, len(batch.rows), size)
-        for start in starts:
-            part = slice(start, start + size)
-            last = start == starts[-1]
-            with torch.enable_grad() if last else self.place.group.local_gradients(self.module):
+        parts = slices(len(batch.rows), batch.total, world, self.micro_batch)
+        for part in parts:
+            with torch.enable_grad() if part is parts[-1] else self.place.group.local_gradients(self.module):
                 loss = self._loss(batch, inputs, part)
                 # Workers' gradients are averaged, so each weighs its share of the sum by their number.
-                (loss * (self.place.group.world / batch.total)).backward()  # type: ignore[no-untyped-call]
+                (loss * (world / batch.total)).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
 

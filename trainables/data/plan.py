@@ -6,6 +6,7 @@ each batch, see between them exactly what one worker sees.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,8 +64,37 @@ class Mixing:
 
 
 def batch_count(count: int, batch_size: int) -> int:
-    """Batches an epoch; they differ by one image at most, so there is no small last batch."""
-    return max(1, -(-count // batch_size))
+    """Batches an epoch; they differ by one image at most, so there is no small last batch.
+
+    None has a single image, which batch norm cannot learn from: rather, one has an image more than `batch_size`.
+    """
+    return max(1, min(-(-count // batch_size), count // 2))
+
+
+def smallest_batch(count: int, batch_size: int) -> int:
+    """Images in the smallest batch of an epoch of `count` images."""
+    return count // batch_count(count, batch_size)
+
+
+def check_shares(count: int, batch_size: int, world: int) -> None:
+    """Raise `ValueError` where a batch of an epoch of `count` images has no image for one of the `world` workers."""
+    smallest = smallest_batch(count, batch_size)
+    if smallest < world:
+        raise ValueError(
+            f"{world} workers with batch_size {batch_size}: of {count} training images, the smallest batch has "
+            f"{smallest}, too few for one a worker"
+        )
+
+
+def slices(share: int, total: int, world: int, most: int) -> list[slice]:
+    """Cut a worker's `share` of a batch of `total` images into slices of about `most` images; 0 cuts nothing.
+
+    All `world` workers cut alike often, as their passes meet in batch norm, and none has an empty slice: where shares
+    differ, a slice may have one image more than `most`.
+    """
+    parts = min(-(-total // (world * most)), total // world) if most else 1
+    ends = [share * part // parts for part in range(parts + 1)]
+    return [slice(start, end) for start, end in pairwise(ends)]
 
 
 def epoch_plan(

@@ -54,6 +54,11 @@ def is_pretrained(name: str) -> bool:
     return name not in MODELS
 
 
+def needs_size_check(name: str) -> bool:
+    """Whether a model may take only some input sizes; the others' networks, and `lite0`'s, fit any."""
+    return is_pretrained(name) and name != lite0.NAME
+
+
 def kind_of(config: TrialConfig) -> str:
     """How a network comes to know what it knows: `frozen` features, `pretrained` weights, or from `scratch`.
 
@@ -65,15 +70,19 @@ def kind_of(config: TrialConfig) -> str:
 
 
 def check_model(name: str) -> None:
-    """Raise `UserError` unless `name` is a registered model, a timm name or `torchvision/NAME`."""
+    """Raise `UserError` unless `name` is a registered model, or timm or torchvision has an image classifier so named.
+
+    Nothing is downloaded, and no network is built.
+    """
     if name in MODELS or name == lite0.NAME:
         return
-    from trainables.models.pretrained import is_known, known_names
+    from trainables.models.pretrained import is_known, known_names, refusal
 
-    if is_known(name):
-        return
-    hint = suggest(name, [*MODELS, lite0.NAME, *known_names()])
-    raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
+    if wrong := refusal(name):
+        raise UserError(f"--models {name!r}: {wrong}")
+    if not is_known(name):
+        hint = suggest(name, [*MODELS, lite0.NAME, *known_names()])
+        raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
 
 
 def missing_weights(name: str) -> str:

@@ -9,7 +9,7 @@ from trainables.models.catalog import is_pretrained
 
 def licence_of(model: str, data: str) -> Licence:
     """Licence of the weights of `model`, trained on the data set of this name."""
-    from trainables.models.pretrained import TORCHVISION
+    from trainables.models.torchvision_models import TORCHVISION
 
     if not is_pretrained(model):
         return Licence(id=YOURS, terms=f"trained from scratch on {data}, and belong to whoever trained them")

@@ -1,40 +1,44 @@
 """Pretrained backbones by their timm name, or as `torchvision/NAME`."""
 
 from functools import lru_cache
-from typing import Any
 
+import torch
 from torch import nn
 
 from trainables.card import InputSpec
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
+from trainables.errors import UserError
 from trainables.models import lite0
-from trainables.models.tensors_only import tensors_only
+from trainables.models.input_size import wanted_side, working_side
+from trainables.models.timm_models import is_timm, open_timm, timm_names, what_is_wrong
+from trainables.models.torchvision_models import TORCHVISION, classifier_names, open_torchvision, other_kind
+from trainables.nearest import suggest
 
-TORCHVISION = "torchvision/"
-SMALLEST_SIDE = 64
-"""Pixels below which an ImageNet backbone's map shrinks to nothing useful."""
 STEM_SHARE = 0.25
 """Of the backbone's parameter tensors, first ones first, that `freeze=stem` keeps."""
 
 
 def is_known(name: str) -> bool:
-    """Whether timm or torchvision has this architecture."""
-    if name.startswith(TORCHVISION):
-        from torchvision.models import list_models
+    """Whether timm or torchvision has an image classifier of this name."""
+    return name in classifier_names() if name.startswith(TORCHVISION) else is_timm(name)
 
-        return name.removeprefix(TORCHVISION) in list_models()
-    from timm import is_model
 
-    return bool(is_model(name))
+def refusal(name: str) -> str:
+    """Why a name that looks familiar names no pretrained image classifier, and what to write instead; else empty.
+
+    Nothing is downloaded: timm and torchvision list their models and weights themselves.
+    """
+    if not name.startswith(TORCHVISION):
+        return what_is_wrong(name)
+    trained = name.replace("/quantized_", "/")  # what a quantized network was made of
+    hint = suggest(trained, classifier_names()) if trained != name else ""
+    return f"is no image classifier, but {kind}{hint}" if (kind := other_kind(name)) else ""
 
 
 def known_names() -> list[str]:
     """Of all architectures that timm or torchvision has."""
-    import timm
-    from torchvision.models import list_models
-
-    return [*timm.list_models(), *(TORCHVISION + name for name in list_models())]
+    return [*timm_names(), *classifier_names()]
 
 
 @lru_cache(maxsize=2)
@@ -56,59 +60,43 @@ def empty_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
     return _open(name, pretrained=False)
 
 
+def weightless_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
+    """The same for questions about shapes: without memory for its weights, where it can be built so."""
+    try:
+        with torch.device("meta"):
+            return empty_backbone(name)
+    except NotImplementedError:  # a network that computes with numbers while it is built, as RegNet does
+        return empty_backbone(name)
+
+
 def _open(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
-    if name.startswith(TORCHVISION):
-        return _open_torchvision(name.removeprefix(TORCHVISION), pretrained)
-    return _open_timm(name, pretrained)
+    return open_torchvision(name, pretrained) if name.startswith(TORCHVISION) else open_timm(name, pretrained)
 
 
-def _open_timm(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
-    import timm
-    from timm.data.config import resolve_data_config
-
-    if name == lite0.NAME:
-        network = timm.create_model(name, pretrained=False)
-        if pretrained:
-            lite0.load_imagenet_weights(network)
-        network.reset_classifier(0)  # type: ignore[operator]  # timm gives every network this method
-        # The package's weights want 0.5 here; torchvision's usual mean and std cost them 11 points.
-        return network, _timm_features(network), _spec(224, (0.5,) * 3, (0.5,) * 3, 0.875, "bicubic")
-    network = timm.create_model(name, pretrained=pretrained, num_classes=0)
-    wanted = resolve_data_config(network.pretrained_cfg)  # type: ignore[no-untyped-call]  # timm lacks it
-    spec = _spec(wanted["input_size"][-1], wanted["mean"], wanted["std"], wanted["crop_pct"], wanted["interpolation"])
-    return network, _timm_features(network), spec
+_SIDES: dict[tuple[str, int], int] = {}
+"""What `working_side` found in this process, by the backbone's name and the side wanted."""
 
 
-def _timm_features(network: Any) -> int:
-    return int(getattr(network, "head_hidden_size", None) or network.num_features)
+def input_side(config: TrialConfig, trunk: nn.Module, features: int, native: int, data: DataSummary) -> int:
+    """Side of the network's input: as configured, or one that suits the stored images and that the backbone takes.
 
-
-def _open_torchvision(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
-    from torchvision.models import get_model, get_model_weights
-
-    with tensors_only():
-        whole = get_model(name, weights="DEFAULT" if pretrained else None)
-    network, features = _without_head(whole)
-    wanted: Any = get_model_weights(name).DEFAULT.transforms()
-    crop, resize = wanted.crop_size[0], wanted.resize_size[0]
-    return network, features, _spec(crop, wanted.mean, wanted.std, crop / resize, wanted.interpolation.value)
-
-
-def _without_head(network: nn.Module) -> tuple[nn.Module, int]:
-    """Put an identity in the place of the last linear layer; returns how many features came into it."""
-    name, head = next((n, m) for n, m in reversed(list(network.named_modules())) if isinstance(m, nn.Linear))
-    network.set_submodule(name, nn.Identity())
-    return network, head.in_features
-
-
-def _spec(side: int, mean: Any, std: Any, crop: float, interpolation: str) -> InputSpec:
-    kind = interpolation if interpolation in {"bicubic", "bilinear"} else "bicubic"
-    return InputSpec(side=side, channels=3, mean=tuple(mean), std=tuple(std), crop=crop, interpolation=kind)
-
-
-def fitted_side(native: int, data: DataSummary) -> int:
-    """Input side for stored images: the backbone's own for large ones, about twice the image for tiny ones."""
-    return min(native, max(SMALLEST_SIDE, 2 * data.side))
+    Raises `UserError` for a configured side that the backbone does not take, and for a network that gives no
+    features (b, `features`) of square images.
+    """
+    wanted = config.input_size or wanted_side(native, data)
+    if config.model == lite0.NAME:  # any size: nothing to find out
+        return wanted
+    key = (config.model, wanted)
+    if key not in _SIDES:
+        _SIDES[key] = working_side(trunk, features, wanted, native)
+    if not _SIDES[key]:
+        raise UserError(f"{config.model}: gives no features of square images of {wanted} to {native} pixels")
+    if config.input_size not in {0, _SIDES[key]}:
+        larger = f"; the next larger size that it takes is {_SIDES[key]}" if _SIDES[key] > wanted else ""
+        raise UserError(
+            f"{config.model}: takes no images of input_size {wanted} pixels{larger or f'; it was made for {native}'}"
+        )
+    return _SIDES[key]
 
 
 def frozen_modules(config: TrialConfig, trunk: nn.Module) -> list[nn.Module]:

@@ -1,0 +1,52 @@
+"""Which input sizes a backbone takes, found by forward passes that compute shapes alone.
+
+Some networks take any size above a least one (Inception: 75 pixels), some only the one that they were trained at
+(vision transformers), some only multiples of a window.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from trainables.data.summary import DataSummary
+
+SMALLEST_SIDE = 64
+"""Pixels below which an ImageNet backbone's map shrinks to nothing useful."""
+
+NEARLY_NATIVE = 0.9
+"""Of the side that a backbone was trained at: from here on up, that side itself is taken."""
+
+
+def wanted_side(native: int, data: DataSummary) -> int:
+    """Input side for stored images: the backbone's own for large ones, about twice the image for tiny ones."""
+    return min(native, max(SMALLEST_SIDE, 2 * data.side))
+
+
+def takes(trunk: nn.Module, features: int, side: int) -> bool:
+    """Whether `trunk` gives (b, features) for images (b, 3, side, side); its weights are left alone."""
+    weights = {**dict(trunk.named_parameters()), **dict(trunk.named_buffers())}
+    shapes: dict[str, Tensor] = {name: torch.empty_like(tensor, device="meta") for name, tensor in weights.items()}
+    modes = {module: module.training for module in trunk.modules()}
+    trunk.eval()
+    try:
+        with torch.no_grad():
+            found = functional_call(trunk, shapes, (torch.empty(2, 3, side, side, device="meta"),))
+    except Exception:  # whatever a network raises for a size that it cannot do
+        return False
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return isinstance(found, Tensor) and tuple(found.shape) == (2, features)
+
+
+def working_side(trunk: nn.Module, features: int, wanted: int, native: int) -> int:
+    """`wanted`, if the trunk takes it, or one above it, up to `native`, that a bisection finds to work; 0 if none."""
+    if takes(trunk, features, wanted):
+        return wanted
+    if not takes(trunk, features, native):
+        return 0
+    low, high = wanted, native
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if takes(trunk, features, middle) else (middle, high)
+    return high if high < NEARLY_NATIVE * native else native

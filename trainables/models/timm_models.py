@@ -1,0 +1,81 @@
+"""Timm's networks as backbones: which names have weights, and the networks without their head."""
+
+from typing import Any
+
+from torch import nn
+
+from trainables.card import InputSpec
+from trainables.models import lite0
+from trainables.nearest import suggest
+
+
+def timm_names() -> list[str]:
+    """Names of all architectures that timm has."""
+    import timm
+
+    return list(timm.list_models())
+
+
+def is_timm(name: str) -> bool:
+    """Whether timm has an architecture of this name; the name may go on with a point and the tag of its weights."""
+    from timm import is_model
+
+    return bool(is_model(name))
+
+
+def what_is_wrong(name: str) -> str:
+    """Why timm cannot give pretrained weights for a name that it nearly knows, with what to write; else empty.
+
+    Nothing is downloaded: timm lists its weights itself.
+    """
+    from timm.models import get_arch_pretrained_cfgs, get_deprecated_models
+
+    if not is_timm(name):
+        bare = name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]
+        return f"models have timm's names, without hub and owner: {bare!r}" if is_timm(bare) else ""
+    if renamed := get_deprecated_models().get(name):
+        return f"timm calls it {renamed!r} now"
+    architecture, _, tag = name.partition(".")
+    tags = [full.partition(".")[2] for full, cfg in get_arch_pretrained_cfgs(architecture).items() if cfg.has_weights]
+    if not tags:
+        return f"timm has no pretrained weights for it{_nearest(architecture)}"
+    if "." in name and tag not in tags:
+        return f"timm has no weights {tag!r} for {architecture}, but {', '.join(filter(None, tags))}"
+    return ""
+
+
+def _nearest(architecture: str) -> str:
+    """The nearest name that has weights, as a question."""
+    from timm import list_models
+
+    return suggest(architecture, {name.partition(".")[0] for name in list_models(pretrained=True)})
+
+
+def open_timm(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
+    """Timm's network without its head; its number of features; what input it was trained on.
+
+    Raises OSError (or a subclass) or RuntimeError where the weights are neither cached nor downloadable.
+    """
+    import timm
+    from timm.data.config import resolve_data_config
+
+    if name == lite0.NAME:
+        network = timm.create_model(name, pretrained=False)
+        if pretrained:
+            lite0.load_imagenet_weights(network)
+        network.reset_classifier(0)  # type: ignore[operator]  # timm gives every network this method
+        # The package's weights want 0.5 here; torchvision's usual mean and std cost them 11 points.
+        return network, _features(network), _spec(224, (0.5,) * 3, (0.5,) * 3, 0.875, "bicubic")
+    network = timm.create_model(name, pretrained=pretrained, num_classes=0)
+    wanted = resolve_data_config(network.pretrained_cfg)  # type: ignore[no-untyped-call]  # timm lacks it
+    spec = _spec(wanted["input_size"][-1], wanted["mean"], wanted["std"], wanted["crop_pct"], wanted["interpolation"])
+    return network, _features(network), spec
+
+
+def _features(network: Any) -> int:
+    return int(getattr(network, "head_hidden_size", None) or network.num_features)
+
+
+def _spec(side: int, mean: Any, std: Any, crop: float, interpolation: str) -> InputSpec:
+    kind = interpolation if interpolation in {"bicubic", "bilinear"} else "bicubic"
+    return InputSpec(side=side, channels=3, mean=tuple(mean), std=tuple(std), crop=crop, interpolation=kind)
