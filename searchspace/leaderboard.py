@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from searchspace.boards.compare import compare_searches, compare_trials, warn_of
+from searchspace.boards.compare import brief_comparison, compare_searches, compare_trials, warn_of
 from searchspace.boards.finalists import costs_of, finalist_rows, read_finalists
 from searchspace.boards.searches import rank_searches
 from searchspace.boards.snapshot import open_study
 from searchspace.boards.student import student_rows
-from searchspace.boards.table import Format, Row, cell, to_text
+from searchspace.boards.table import Format, Row, brief, cell, to_text
 from searchspace.boards.terminal import draw_table, make_console, print_table
-from searchspace.boards.trials import rank_trials
+from searchspace.boards.trials import rank_trials, varying_columns, without_defaults
 from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
 from searchspace.home.reading import read, records
@@ -40,6 +40,8 @@ TRIALS = (
 FINALISTS = ("trial", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
 SEARCHES = ("search", "data", "test_score", "trials", "winner_val", "status", "winner", "seconds", "latency_ms")
 ALL = "; --columns NAMES, or --format csv for all"
+EXACT = ("csv", "json")
+"""Formats that programs read: figures are whole there."""
 TOP = 10
 """Rows of a table that nobody asked for more of."""
 Folder = Annotated[str, typer.Argument(help="One search, such as results/digits; or the folder of all; or a URL.")]
@@ -65,14 +67,15 @@ def draw_board(spec: SearchSpec, view: View, study: Recorded, width: int) -> "Re
     from rich.console import Group
 
     words, parts = METRICS[spec.metric].words, []
-    rows = rank_trials(study)
-    found = view.of(rows)
+    rows = without_defaults(study, rank_trials(study))
+    found = brief(view.of(rows))
     if not (view.where or view.columns or view.sort):
         parts = _best(spec, study, width)
     title = f"{spec.name}: {len(found)} of {len(rows)} trials by {view.sort or f'validation {words}'}"
     if view.columns:
         return Group(*parts, draw_table(found, title, width, view.columns))
-    shown, same = split_constant(found)
+    columns = varying_columns(study, rows)
+    shown, same = split_constant([{name: row[name] for name in columns} for row in found])
     told = f"; the same in all of these: {', '.join(same)}" if same else ""
     return Group(*parts, draw_table(shown, title + told, width, TRIALS, ALL))
 
@@ -135,8 +138,16 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
         if rows := student_rows(spec, here):
             print_table(rows, f"{spec.name}: the winner and its student, both tested once")
     else:
-        rows = rank_trials(open_study(load_spec(here), here).read()) if single else rank_searches(here)
-        _print(view.of(rows), form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
+        rows, seen = _all_trials(here) if single else (rank_searches(here), None)
+        found = view.of(rows, seen) if form in EXACT else brief(view.of(seen or rows))
+        _print(found, form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
+
+
+def _all_trials(here: Path) -> tuple[list[Row], list[Row]]:
+    """A search's trials, as files have them and as people see them."""
+    study = open_study(load_spec(here), here).read()
+    rows = rank_trials(study)
+    return rows, without_defaults(study, rows)
 
 
 def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, title: str) -> None:
@@ -148,7 +159,7 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
         rows = compare_searches(here, names)
         for warning in warn_of(here, names):
             print(f"warning: {warning}", file=sys.stderr)
-    _print(rows, form, title, ("what", *names))
+    _print(rows if form in EXACT else brief_comparison(rows), form, title, ("what", *names))
 
 
 def _print(rows: Sequence[Row], form: Format, title: str, first: Sequence[str]) -> None:

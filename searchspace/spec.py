@@ -9,9 +9,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from searchspace.options import Option, flag_of
+from searchspace.pins import parse_pins
 from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl
-from searchspace.wrong import say_wrong, show_value
-from trainables.config import Frozen, TrialConfig
+from searchspace.wrong import say_first, say_wrong, show_value
+from trainables.config import Frozen
 from trainables.data.bad import OnBadImage
 from trainables.errors import UserError
 from trainables.home.mirror import Home, copy_folder
@@ -199,28 +200,6 @@ def _name_now(data: str) -> str:
     return f"{data[:50] or 'data'}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
-def parse_pins(settings: list[str]) -> dict[str, Any]:
-    """`name=value` texts -> typed `TrialConfig` values; raises `UserError` for a wrong name, type or range."""
-    pins: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise UserError(f"--set {setting!r}: expected name=value")
-        if name not in TrialConfig.model_fields:
-            known = ", ".join(TrialConfig.model_fields)
-            hint = suggest(name, TrialConfig.model_fields)
-            raise UserError(f"--set {name!r}: no such hyperparameter; there are {known}{hint}")
-        pins[name] = _typed(name, text)
-    return pins
-
-
-def _typed(name: str, text: str) -> Any:
-    try:
-        return getattr(TrialConfig.model_validate({name: text}), name)
-    except ValidationError as error:
-        raise UserError(f"--set {name}={text}: {say_wrong(TrialConfig, error.errors()[0])}") from error
-
-
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:
     """Write `search.json`: the specification and the facts that repeat the search."""
     _write_record(folder, {"spec": spec.model_dump(mode="json"), **facts})
@@ -254,5 +233,8 @@ def load_spec(folder: Path) -> SearchSpec:
     """Read the specification of the search in `folder`; raises `UserError` where there is none."""
     try:
         return SearchSpec.model_validate(load_facts(folder)["spec"])
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
+    except ValidationError as error:
+        said = say_first(SearchSpec, error)
+    except (KeyError, TypeError):
+        said = "it has no specification"
+    raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({said})")

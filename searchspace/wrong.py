@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import NoneType
 from typing import Any, get_args
 
+from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -38,6 +39,12 @@ def say_wrong(record: type[Frozen], error: ErrorDetails) -> str:
         return "is no field of it" + suggest(str(error["loc"][0]) if error["loc"] else "", record.model_fields)
     said = f"expected {allowed(field)}"
     return said.replace("a number", "a finite number") if error["type"] == "finite_number" else said
+
+
+def say_first(record: type[Frozen], error: ValidationError) -> str:
+    """The first thing that is wrong with what was written down earlier: `trials: expected a whole number ...`."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'its fields'}: {say_wrong(record, first)}"
 
 
 def allowed(field: FieldInfo) -> str:

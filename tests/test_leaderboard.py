@@ -1,11 +1,13 @@
 """Boards: what they read equals Optuna's own, whoever writes meanwhile; what is shown of it, and how."""
 
+import csv
 import html
 import io
 import json
 import os
 import pty
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import threading
 import time
 import urllib.request
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from socket import socket
 
@@ -24,13 +27,16 @@ from searchspace.boards.compare import compare_searches, compare_trials, warn_of
 from searchspace.boards.snapshot import JournalReader, open_study
 from searchspace.boards.table import to_text
 from searchspace.boards.terminal import choose_columns, draw_table
-from searchspace.boards.trials import rank_trials
+from searchspace.boards.trials import rank_trials, without_defaults
 from searchspace.boards.view import View
+from searchspace.proof.verdict import Finalist
+from searchspace.recorded import config_of, curve_of, record_config, record_report, seed_of
 from searchspace.spec import make_spec, save_record
 from searchspace.study import JOURNAL, create_study, flush_study, load_study, put_record
 from tests.benchmarks.bench_leaderboard import write_search
 from tests.conftest import RAY_TOKEN, command
 from tests.made_search import make_search
+from trainables.config import EpochReport, TrialConfig
 from trainables.errors import UserError
 
 HOSTILE = "<script>alert(1)</script>"
@@ -124,6 +130,76 @@ def test_a_database_is_read_as_well(tmp_path):
         trial.report(score, 1)
         study.tell(trial, score)
     assert [row["score"] for row in rank_trials(open_study(spec, spec.folder).read())] == [0.3, 0.2, 0.1]
+
+
+def read_back(text: str, form: str) -> list[dict]:
+    return json.loads(text) if form == "json" else list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_a_trial_is_rebuilt_from_its_row(folder, tmp_path, cache, form):
+    """To the last digit: what a file has of a trial is what the study has."""
+    said = command("leaderboard", str(folder), "--format", form, home=tmp_path, cache=cache, cwd=tmp_path).stdout
+    trials = {trial.number: trial for trial in as_optuna_reads(folder).trials}
+    rows = read_back(said, form)
+    assert len(rows) == len(trials)
+    for row in rows:
+        trial = trials[int(row["trial"])]
+        assert TrialConfig(**{name: row[name] for name in TrialConfig.model_fields}) == config_of(trial)
+        last = curve_of(trial)[-1]
+        found = [float(row[name]) for name in ("score", "accuracy", "val_loss", "train_loss", "seconds")]
+        assert found == [last.score, last.accuracy, last.val_loss, last.train_loss, last.total_seconds]
+        assert int(row["seed"]) == seed_of(trial)
+        assert row["state"] == trial.state.name
+        assert datetime.fromisoformat(row["datetime_start"]).timestamp() == pytest.approx(
+            trial.datetime_start.timestamp(), abs=1e-3
+        )
+        if trial.state.is_finished():
+            assert float(row["duration"]) == trial.duration.total_seconds()
+
+
+def test_printed_boards_are_short_and_files_whole(folder, tmp_path, cache):
+    exact = rank_trials(JournalReader(folder / JOURNAL).read())
+    printed = command("leaderboard", str(folder), home=tmp_path, cache=cache, cwd=tmp_path).stdout
+    assert any(len(str(row["lr"])) > 12 for row in exact)
+    assert not re.search(r"\d\.\d{6}", printed)
+    for name in ("datetime_start", "seed", "train_loss"):
+        assert name in exact[0]
+        assert name.replace("_", " ") not in printed
+    named = command("leaderboard", str(folder), "--columns", "trial,seed", home=tmp_path, cache=cache, cwd=tmp_path)
+    assert str(exact[0]["seed"]) in named.stdout, "whoever names a column gets it"
+
+
+def test_a_hyperparameter_that_nobody_set_is_empty_to_conditions(folder):
+    study = JournalReader(folder / JOURNAL).read()
+    rows = rank_trials(study)
+    seen = without_defaults(study, rows)
+    left = TrialConfig.model_fields["warmup"].default
+    assert {row["warmup"] for row in rows} == {left}
+    assert {row["warmup"] for row in seen} == {None}
+    assert View(where="warmup > 0").of(rows, seen) == []
+    found = View(where="lr < 0.01", sort="lr").of(rows, seen)
+    wanted = [row for row, shown in zip(rows, seen, strict=True) if shown["lr"] is not None and row["lr"] < 0.01]
+    assert found == sorted(wanted, key=lambda row: row["lr"])
+    assert 0 < len(found) < len(rows)
+
+
+def test_equal_scores_are_ranked_by_re_score_then_loss(tmp_path):
+    spec = make_spec(name="s", trials=5, results=str(tmp_path))
+    study = create_study(spec, RandomSampler(seed=0))
+    for loss in (0.5, 0.4, 0.3, 0.2, 0.3):
+        trial = study.ask()
+        record_config(trial, TrialConfig(), 0)
+        record_report(trial, 0, EpochReport(trial="t", epoch=1, score=0.9, val_loss=loss))
+        study.tell(trial, 0.9)
+    assert [row["trial"] for row in rank_trials(study)] == [3, 2, 4, 1, 0], "the number counts where all else is equal"
+    scores = {0: 0.8, 1: 0.85}
+    finalists = [
+        Finalist(members=(n,), search_score=0.9, full_length=True, scores=(s,), val_losses=(0.1,), lost=0, seconds=1.0)
+        for n, s in scores.items()
+    ]
+    put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
+    assert [row["trial"] for row in rank_trials(study)] == [1, 0, 3, 2, 4]
 
 
 def test_conditions_filter_rows(rows):

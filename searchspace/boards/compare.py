@@ -1,16 +1,17 @@
 """Two trials of a search, or two searches, side by side: what differs between them, and what came of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from searchspace.boards.costs import shipped
 from searchspace.boards.finalists import read_finalists
 from searchspace.boards.searches import search_row
-from searchspace.boards.table import Row, rounded, short
-from searchspace.boards.trials import shipped, status_of
+from searchspace.boards.table import Row, brief_value
+from searchspace.boards.trials import status_of
 from searchspace.recorded import config_of, cost_of, curve_of, is_refused
 from searchspace.spec import load_facts, load_spec
 from searchspace.study import Recorded
@@ -38,19 +39,19 @@ def _trial_facts(study: Recorded, trial: FrozenTrial) -> dict[str, Any]:
     best = max(curve, key=lambda report: report.score, default=None)
     scores = {finalist.name: finalist.score for finalist in read_finalists(study)}
     return {
-        **{name: short(value) for name, value in config_of(trial).model_dump().items()},
+        **config_of(trial).model_dump(),
         "status": status_of(trial),
         "reason": trial.user_attrs.get("reason", ""),
         "epochs": len(curve),
-        **{f"score at epoch {r.epoch}": rounded(r.score) for r in curve if r.epoch in EPOCHS},
+        **{f"score at epoch {r.epoch}": r.score for r in curve if r.epoch in EPOCHS},
         "best_epoch": best.epoch if best else None,
-        "best_score": rounded(best.score) if best else None,
-        "score": rounded(curve[-1].score) if curve else None,
-        "val_loss": rounded(curve[-1].val_loss) if curve else None,
-        "train_loss": rounded(curve[-1].train_loss) if curve else None,
-        "as finalist, fresh seeds": rounded(scores.get(trial.number)),
-        "seconds": round(curve[-1].total_seconds, 1) if curve else None,
-        "images_per_second": short(curve[-1].images_per_second) if curve else None,
+        "best_score": best.score if best else None,
+        "score": curve[-1].score if curve else None,
+        "val_loss": curve[-1].val_loss if curve else None,
+        "train_loss": curve[-1].train_loss if curve else None,
+        "as finalist, fresh seeds": scores.get(trial.number),
+        "seconds": curve[-1].total_seconds if curve else None,
+        "images_per_second": curve[-1].images_per_second if curve else None,
         "parameters": curve[-1].parameters if curve else None,
         **shipped(cost_of(trial)),
     }
@@ -93,7 +94,7 @@ def _search_facts(folder: Path) -> dict[str, Any]:
         "gangs": _plain(facts.get("gangs")),
         "commit": facts.get("git_commit"),
         **{f"version of {name}": version for name, version in facts.get("versions", {}).items()},
-        **{f"winner's {name}": short(value) for name, value in config.items()},
+        **{f"winner's {name}": value for name, value in config.items()},
         **{name: value for name, value in search_row(folder).items() if name not in {"search", "data", "metric"}},
     }
 
@@ -102,6 +103,16 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {item}" for name, item in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def brief_comparison(rows: Sequence[Row]) -> list[Row]:
+    """Such rows with figures as short as people read them, by what they are of."""
+    return [{name: brief_value(_column(row["what"]), value) for name, value in row.items()} for row in rows]
+
+
+def _column(what: str) -> str:
+    """The board's column that a fact is like: `score at epoch 4` is a score."""
+    return "score" if what.startswith(("score ", "as finalist")) else what
 
 
 def _side_by_side(names: Pair, one: Row, other: Row, always: tuple[str, ...]) -> list[Row]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from searchspace.boards.table import Row, rounded
-from searchspace.boards.trials import shipped
+from searchspace.boards.costs import shipped
+from searchspace.boards.table import Row, brief
 from searchspace.proof.comparison import Outcome
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.wording import say_amount, say_interval
@@ -36,14 +36,14 @@ def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
 
 def finalist_rows(metric: MetricName, finalists: Sequence[Finalist], costs: Costs) -> list[Row]:
     """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
-    return [
+    return brief([
         {
-            "trial": f.name, "search_score": rounded(f.search_score), "score": rounded(f.score),
-            "deviation": rounded(f.deviation), "seeds": len(f.scores), "drop": rounded(f.drop),
-            "val_loss": rounded(f.val_loss), "seconds": round(f.seconds, 1), **shipped(_cost_of(f, costs)),
+            "trial": f.name, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
+            "seeds": len(f.scores), "drop": f.drop, "val_loss": f.val_loss, "seconds": f.seconds,
+            **shipped(_cost_of(f, costs)),
             "behind": say_amount(metric, f.behind.difference) if f.behind else "",
             "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
             "told_apart": TOLD[f.behind.outcome] if f.behind else "the winner",
         }
         for f in finalists
-    ]  # fmt: skip
+    ])  # fmt: skip

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 
 from searchspace.boards.finalists import read_finalists
 from searchspace.boards.snapshot import open_study
-from searchspace.boards.table import Row, rounded, short
+from searchspace.boards.table import Row
 from searchspace.boards.trials import STATUS
 from searchspace.proof.wording import tested
 from searchspace.recorded import is_refused
@@ -45,15 +45,15 @@ def search_row(folder: Path) -> dict[str, Any]:
         "complete": counts[TrialState.COMPLETE],
         "stopped": counts[TrialState.PRUNED],
         "failed": counts[TrialState.FAIL],
-        "best": round(max(complete), 4) if complete else None,
+        "best": max(complete) if complete else None,
         "winner": winner.name if winner else None,
-        "winner_val": rounded(winner.score) if winner else None,
+        "winner_val": winner.score if winner else None,
         "metric": spec.metric,
         "test_score": _test_score(spec, metrics),
-        "test_accuracy": round(metrics["accuracy"], 4) if metrics else None,
-        "latency_ms": short(best.speed.latency_ms) if best else None,
-        "size_mb": short(best.size_mb) if best else None,
-        "seconds": round(took["total"], 1) if "total" in took else None,
+        "test_accuracy": metrics["accuracy"] if metrics else None,
+        "latency_ms": best.speed.latency_ms if best else None,
+        "size_mb": best.size_mb if best else None,
+        "seconds": took.get("total"),
     }
 
 
@@ -65,7 +65,7 @@ def _status(study: Recorded, spec: SearchSpec) -> str:
 
 
 def _test_score(spec: SearchSpec, metrics: Row) -> float | None:
-    return round(tested(spec.metric, TestMetrics.model_validate(metrics))[0], 4) if metrics else None
+    return tested(spec.metric, TestMetrics.model_validate(metrics))[0] if metrics else None
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from searchspace.boards.table import Row, rounded
-from searchspace.boards.trials import shipped
+from searchspace.boards.costs import shipped
+from searchspace.boards.table import Row, brief
 from searchspace.proof.student import FOLDER, read_student
 from searchspace.proof.winner import METRICS as FILE
 from searchspace.proof.wording import say_score, say_test, tested
@@ -34,7 +34,7 @@ def student_rows(spec: SearchSpec, folder: Path) -> list[Row]:
     times = {
         column: float(f"{most / least:.3g}") if most and least else None for column, (most, least) in gains.items()
     }
-    return [{**winner, **dict.fromkeys(TIMES)}, {**own, **times}]
+    return brief([{**winner, **dict.fromkeys(TIMES)}, {**own, **times}])
 
 
 def say_student(spec: SearchSpec, folder: Path) -> str:
@@ -55,7 +55,7 @@ def _row(spec: SearchSpec, folder: Path) -> dict[str, Any]:
     low, high = (say_score(spec.metric, end) for end in ends)
     cost = shipment.cost if (shipment := read_shipment(folder)) else None
     return {
-        "test_score": rounded(score),
+        "test_score": score,
         "95_%_interval": f"{low} to {high} ({metrics.method(spec.metric)})",
         "parameters": cost.parameters if cost else None,
         **shipped(cost),

@@ -17,6 +17,8 @@ Format = Literal["table", "csv", "json", "md", "html"]
 MARKUP = re.compile(r"[\\|`*\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 """What Markdown acts on; an underscore within a word it leaves alone."""
 SCORES = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
+DECIMALS = dict.fromkeys([*SCORES, "val_loss", "train_loss", "deviation", "drop"], 4) | {"seconds": 1, "duration": 1}
+"""Of figures that people read, by column; any other has three digits."""
 HTML = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Leaderboard</title>
 <style>body {{ font: 14px system-ui, sans-serif }} td, th {{ padding: 2px 8px; text-align: left }}</style>
@@ -25,14 +27,19 @@ HTML = """<!doctype html>
 """
 
 
-def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
-    """Rows by `column`: scores from the highest down, everything else up, empty cells last."""
+def sort_order(rows: Sequence[Row], column: str) -> list[int]:
+    """Places of rows by `column`: scores from the highest down, everything else up, empty cells last."""
     check_columns("--sort", rows, [column])
-    filled = [row for row in rows if row[column] not in (None, "")]
-    empty = [row for row in rows if row[column] in (None, "")]
-    numeric = all(isinstance(row[column], int | float) for row in filled)
-    key = (lambda row: row[column]) if numeric else (lambda row: str(row[column]))
+    filled = [place for place, row in enumerate(rows) if row[column] not in (None, "")]
+    empty = [place for place, row in enumerate(rows) if row[column] in (None, "")]
+    numeric = all(isinstance(rows[place][column], int | float) for place in filled)
+    key = (lambda place: rows[place][column]) if numeric else (lambda place: str(rows[place][column]))
     return sorted(filled, key=key, reverse=column in SCORES) + empty
+
+
+def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
+    """Rows in `sort_order`."""
+    return [rows[place] for place in sort_order(rows, column)]
 
 
 def check_columns(flag: str, rows: Sequence[Row], names: Sequence[str]) -> None:
@@ -91,6 +98,18 @@ def cell(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def brief(rows: Sequence[Row]) -> list[Row]:
+    """`rows` with figures as short as people read them; files keep them whole."""
+    return [{name: brief_value(name, value) for name, value in row.items()} for row in rows]
+
+
+def brief_value(name: str, value: Any) -> Any:
+    """A figure of the column `name`: scores with four decimals, seconds with one, others with three digits."""
+    if not isinstance(value, float):
+        return value
+    return round(value, DECIMALS[name]) if name in DECIMALS else short(value)
 
 
 def rounded(value: float | None) -> float | None:

@@ -1,29 +1,72 @@
 """One row a trial of a search: fidelities never mix."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.boards.table import Row, rounded, short
+from searchspace.boards.costs import shipped
+from searchspace.boards.finalists import read_finalists
+from searchspace.boards.table import Row, brief, short
 from searchspace.recorded import cost_of, is_refused, is_waiting, last_report
 from searchspace.study import Recorded
-from trainables.config import TrialConfig
-from trainables.deploy.cost import ArchitectureCost
+from trainables.config import EpochReport, TrialConfig
 
 STATUS = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "stopped", TrialState.FAIL: "failed",
     TrialState.RUNNING: "running", TrialState.WAITING: "waiting",
 }  # fmt: skip
 ORDER = {TrialState.COMPLETE: 0, TrialState.RUNNING: 1, TrialState.PRUNED: 1, TrialState.WAITING: 2, TrialState.FAIL: 3}
+DEFAULTS = {name: field.default for name, field in TrialConfig.model_fields.items()}
+"""Values of hyperparameters that a space says nothing of."""
+MACHINE_COLUMNS = ("state", "val_loss", "train_loss", "seed", "datetime_start", "duration")
+"""What files have of each trial, and printed boards have only by name."""
 
 
 def rank_trials(study: Recorded) -> list[Row]:
-    """One row a trial: full-length ones first, then by how far they came, then by score; fidelities never mix."""
-    trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
-    varying = _varying_names(trials)
-    ranked = sorted(trials, key=lambda t: (ORDER[t.state], -_epoch(t), -_score(t), t.number))
-    return [{"rank": rank, **_trial_row(trial, varying)} for rank, trial in enumerate(ranked, start=1)]
+    """One row a trial, exact and whole, so that a trial can be trained again from its row.
+
+    Full-length ones first, then by how far they came, then by score; equal scores by the re-score from fresh seeds,
+    where they were finalists, then by validation loss. Fidelities never mix.
+    """
+    rescores = {finalist.name: finalist.score for finalist in read_finalists(study)}
+    trials = [(t, last_report(t)) for t in study.get_trials(deepcopy=False) if not is_refused(t)]
+
+    def key(found: tuple[FrozenTrial, EpochReport | None]) -> tuple[float, ...]:
+        trial, last = found
+        rescore, loss = rescores.get(trial.number, float("-inf")), last.val_loss if last else 0.0
+        return ORDER[trial.state], -_epoch(trial), -_score(trial), -rescore, loss, trial.number
+
+    ranked = sorted(trials, key=key)
+    return [{"rank": rank, **_trial_row(trial, last)} for rank, (trial, last) in enumerate(ranked, start=1)]
+
+
+def without_defaults(study: Recorded, rows: Sequence[Row]) -> list[Row]:
+    """`rows` as conditions and people see them: a hyperparameter that no one set for a trial is empty there.
+
+    It is at its default, and most often one that the trial's network does not have.
+    """
+    asked = {trial.number: trial.params for trial in study.get_trials(deepcopy=False)}
+    return [
+        {**row, **{n: None for n, value in DEFAULTS.items() if n not in asked[row["trial"]] and row[n] == value}}
+        for row in rows
+    ]
+
+
+def varying_columns(study: Recorded, rows: Sequence[Row]) -> list[str]:
+    """Columns of `rows` that a printed board has room for: hyperparameters that differ between the search's trials."""
+    varying = _varying_names([t for t in study.get_trials(deepcopy=False) if not is_refused(t)])
+    left = {*MACHINE_COLUMNS, *(DEFAULTS.keys() - set(varying))}
+    return [name for name in (rows[0] if rows else ()) if name not in left]
+
+
+def board_rows(study: Recorded) -> list[Row]:
+    """One row a trial as a printed board has it: short figures, and what differs."""
+    rows = without_defaults(study, rank_trials(study))
+    columns = varying_columns(study, rows)
+    return brief([{name: row[name] for name in columns} for row in rows])
 
 
 def status_of(trial: FrozenTrial) -> str:
@@ -31,34 +74,51 @@ def status_of(trial: FrozenTrial) -> str:
     return "at rung" if is_waiting(trial) else STATUS[trial.state]
 
 
-def _trial_row(trial: FrozenTrial, varying: Sequence[str]) -> dict[str, Any]:
-    last, cost, values, params = last_report(trial), cost_of(trial), trial.intermediate_values, trial.params
+def _trial_row(trial: FrozenTrial, last: EpochReport | None) -> dict[str, Any]:
+    cost, values = cost_of(trial), trial.intermediate_values
     return {
         "trial": trial.number,
         "status": status_of(trial),
-        "score": rounded(_score(trial)) if values else None,
-        "accuracy": rounded(last.accuracy) if last else None,
+        "score": _score(trial) if values else None,
+        "accuracy": last.accuracy if last else None,
         "epoch": _epoch(trial),
-        "best_score": rounded(max(values.values())) if values else None,
+        "best_score": max(values.values()) if values else None,
         "best_epoch": max(values, key=values.__getitem__) if values else None,
-        **{name: short(params.get(name)) for name in varying},
-        "seconds": round(last.total_seconds, 1) if last else None,
+        "val_loss": last.val_loss if last else None,
+        "train_loss": last.train_loss if last else None,
+        **_config_row(trial),
+        "state": trial.state.name,
+        "seed": trial.user_attrs.get("seed"),
+        "datetime_start": _with_zone(trial.datetime_start) if trial.datetime_start else None,
+        "duration": _duration(trial),
+        "seconds": last.total_seconds if last else None,
         "parameters": cost.parameters if cost else last.parameters if last else None,
         **shipped(cost),
         "reason": trial.user_attrs.get("reason", ""),
     }
 
 
+def _config_row(trial: FrozenTrial) -> Mapping[str, Any]:
+    """The whole configuration; empty for a trial that only waits in the study."""
+    config = json.loads(trial.user_attrs.get("config", "{}"))
+    return {name: config.get(name) for name in TrialConfig.model_fields}
+
+
+def _with_zone(moment: datetime) -> str:
+    """Optuna's naive local time, which says where it is of."""
+    return moment.astimezone().isoformat(timespec="milliseconds")
+
+
+def _duration(trial: FrozenTrial) -> float | None:
+    """Seconds from a trial's start to its end, waiting included, as Optuna's table has it."""
+    ended = trial.datetime_start and trial.datetime_complete
+    return trial.duration.total_seconds() if ended and trial.duration else None
+
+
 def describe_trial(study: Recorded, number: int) -> str:
     """What was chosen for a trial, in words."""
     params = study.get_trials(deepcopy=False)[number].params
     return ", ".join(f"{name} {short(params[name])}" for name in TrialConfig.model_fields if name in params)
-
-
-def shipped(cost: ArchitectureCost | None) -> dict[str, Any]:
-    """What was measured of a network as it would be shipped."""
-    names = ("latency_ms", "size_mb", "memory_mb")
-    return {name: short(getattr(cost, name)) if cost else None for name in names}
 
 
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:

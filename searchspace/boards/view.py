@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from searchspace.boards.table import Format, Row, check_columns, sort_rows
+from searchspace.boards.table import Format, Row, check_columns, sort_order
 from searchspace.options import Option
 from searchspace.values import Names
 from trainables.config import Frozen
@@ -34,19 +34,22 @@ class View(Frozen):
     top: Annotated[int | None, Option(ROWS, metavar="N")] = Field(None, ge=0)
     """The first N rows; 0 is all. Default: 10 in a table, else all."""
 
-    def of(self, rows: Sequence[Row]) -> list[Row]:
-        """What is wanted of `rows`; raises `UserError` naming a column that is none, or a wrong condition."""
+    def of(self, rows: Sequence[Row], seen: Sequence[Row] | None = None) -> list[Row]:
+        """What is wanted of `rows`; raises `UserError` naming a column that is none, or a wrong condition.
+
+        `seen` are the same rows as conditions and sorting see them, where that differs.
+        """
         check_columns("--columns", rows, self.columns)
-        found = where(rows, self.where) if self.where else list(rows)
+        judged = list(seen or rows)
+        chosen = keep_where(judged, self.where) if self.where else list(range(len(judged)))
         if self.sort:
-            check_columns("--sort", rows, [self.sort])
-            found = sort_rows(found, self.sort)
-        found = found[: self.top or None]
+            chosen = [chosen[place] for place in sort_order([judged[i] for i in chosen], self.sort)]
+        found = [rows[i] for i in chosen[: self.top or None]]
         return [{name: row[name] for name in self.columns} for row in found] if self.columns else found
 
 
-def where(rows: Sequence[Row], condition: str) -> list[Row]:
-    """Rows for which `condition` holds; raises `UserError` where it is no condition on their columns.
+def keep_where(rows: Sequence[Row], condition: str) -> list[int]:
+    """Places of rows for which `condition` holds; raises `UserError` where it is no condition on their columns.
 
     It is an expression of whoever typed it, of which pandas evaluates names, comparisons and methods of columns
     (`model.str.startswith("res")`); `@` finds nothing. What rows hold is never evaluated.
@@ -71,4 +74,4 @@ def where(rows: Sequence[Row], condition: str) -> list[Row]:
             f"--where {condition!r}: is no condition such as 'score > 0.9 and status == \"complete\"' ({said}); "
             f"columns are {columns}"
         ) from error
-    return [row for row, true in zip(rows, kept, strict=True) if true]
+    return [place for place, true in enumerate(kept) if true]

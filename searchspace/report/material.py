@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
 from searchspace.boards.table import Row
-from searchspace.boards.trials import rank_trials
+from searchspace.boards.trials import board_rows
 from searchspace.proof.reliability import Predictions, load_predictions
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.winner import METRICS
@@ -49,7 +49,7 @@ class Material:
     @cached_property
     def rows(self) -> list[Row]:
         """The leaderboard."""
-        return rank_trials(self.study)
+        return board_rows(self.study)
 
     @cached_property
     def told(self) -> dict[int, list[Told]]:
