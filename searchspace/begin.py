@@ -17,7 +17,7 @@ def begin(spec: SearchSpec, plan: Plan) -> optuna.Study:
     starts = earlier_starts(spec.warm_start, spec.pins)
     if plan.space is default_space:
         starts += default_trials(plan.task, spec.pins)
-    earlier = earlier_trials(spec, plan.data.fingerprint)
+    earlier = earlier_trials(spec, plan.data)
     study = create_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     for values in starts[: spec.trials]:
         study.enqueue_trial(values)
@@ -32,7 +32,7 @@ def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
     from searchspace.study import continue_study
 
     record_resumption(spec)
-    earlier = earlier_trials(spec, plan.data.fingerprint)
+    earlier = earlier_trials(spec, plan.data)
     study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     if is_outgrown(study, spec.trials):
         put_aside(spec, study)

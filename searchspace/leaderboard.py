@@ -22,6 +22,7 @@ from searchspace.boards.watch import watch
 from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
+from searchspace.proof.finals_validation import read_validation, say_validation
 from searchspace.spec import SearchSpec, load_spec, parse_record
 from searchspace.study import Recorded
 from trainables.config import TrialConfig
@@ -82,12 +83,14 @@ def draw_board(spec: SearchSpec, view: View, study: Recorded, width: int) -> "Re
 
 def _best(spec: SearchSpec, study: Recorded, width: int) -> "list[RenderableType]":
     """The finalists, and the front of two objectives, as far as there are any."""
-    parts = []
+    parts: list[RenderableType] = []
     finalists = read_finalists(study)
     if finalists:
         rows = finalist_rows(spec.metric, finalists, costs_of(study))
         title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].words})"
         parts.append(draw_table(rows, title, width, FINALISTS))
+        if validation := read_validation(study):
+            parts.append(say_validation(validation))
     if "latency" in spec.objectives:
         title = f"{spec.name}: full-length trials that none is both better and quicker than"
         parts.append(draw_table(pareto_rows(study), title, width))

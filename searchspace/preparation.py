@@ -11,6 +11,7 @@ from searchspace.feasible import check_limits
 from searchspace.gate import Gate
 from searchspace.plan import Plan, make_plan
 from searchspace.progress.clock import Clock
+from searchspace.proof.finals_validation import as_recorded, say_validation
 from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
 
@@ -59,11 +60,14 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
 
 
 def prepare_shared(spec: SearchSpec, clock: Clock) -> "DataSummary":
-    """The data, prepared here; and where results are at a URL, also there for a cluster's other nodes."""
+    """The data, prepared here; and where results are at a URL, also there for a cluster's other nodes.
+
+    A search that goes on keeps the finals' validation that it was begun with.
+    """
     from trainables.data.shared import share_store
     from trainables.data.store import prepare
 
-    data = prepare(spec.data, clock, spec.on_bad_image)
+    data = as_recorded(prepare(spec.data, clock, spec.on_bad_image), spec.folder)
     return share_store(data, spec.results, clock) if spec.address and spec.home.url else data
 
 
@@ -73,7 +77,8 @@ def describe_data(data: "DataSummary") -> str:
     fewest, most = min(data.counts, default=0), max(data.counts, default=0)
     uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"
+    held = f"; {say_validation(data.finals)}" if data.finals.source == "held back" else ""
     return (
         f"{data.name}: {len(data.classes)} classes, {shape}, "
-        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){leaked}{uneven}"
+        f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){held}{leaked}{uneven}"
     )

@@ -18,6 +18,7 @@ from searchspace.plan import gangs, make_plan
 from searchspace.preparation import prepare_shared, prepared
 from searchspace.progress.clock import Clock
 from searchspace.progress.screen import open_clock
+from searchspace.proof.finals_validation import as_recorded
 from searchspace.proof.wording import say_test, say_top5, say_way
 from searchspace.report import REPORT
 from searchspace.resume import begun, check_same_data, choose_resumed, how_to_resume, is_finished, shown
@@ -99,6 +100,7 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
     data = prepare_shared(spec, clock)
     with closing(clock), working_on(spec, clock.say, begun=True) as mirror:
         check_same_data(spec, data)
+        data = as_recorded(data, spec.folder)
         mirror.pull(part=f"trials/trial-{errand.revive}")
         reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
         with Interruption(clock.say, _again) as interruption, connected(spec.address) as room:

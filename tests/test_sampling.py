@@ -20,6 +20,7 @@ from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.study import create_study, flush_study
 from trainables.config import EpochReport, TrialConfig
+from trainables.data.finals import FinalsValidation
 from trainables.errors import UserError
 
 
@@ -247,10 +248,13 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
         configs[1], configs[2], configs[0],
     ]  # fmt: skip
     new = make_spec(name="new", results=str(tmp_path), max_epochs=3, warm_start=str(spec.folder))
-    earlier = earlier_trials(new, "f")
+    same = digits.model_copy(update={"fingerprint": "f"})
+    earlier = earlier_trials(new, same)
     assert [trial.number for trial in earlier] == [-3, -2, -1]
     assert [trial.system_attrs for trial in earlier] == [{}, {}, {}], "pickles of others are not looked at"
-    assert earlier_trials(new, "other data") == [], "scores on other data mean something else"
+    assert earlier_trials(new, digits) == [], "scores on other data mean something else"
+    held = FinalsValidation(source="held back", images=5, search_images=5)
+    assert earlier_trials(new, same.model_copy(update={"finals": held})) == [], "and so do those on other validation"
     with pytest.raises(UserError, match="--warm-start"):
         earlier_starts([str(tmp_path)], {})
     # The new search begins with the old one's best, and its sampler has those three from the start.

@@ -79,8 +79,8 @@ class Assignment(Frozen):
     trial: str
     """Name within the search: `trial-7`, `final-7-1`, `winner`."""
     kind: Kind
-    """What it trains on: search and final on train (scored on val), winner on train+val; test only evaluates;
-    probe times some steps on train, and keeps nothing."""
+    """What it trains on: search on train (scored on val), final on its own split of both, winner on train+val; test
+    only evaluates; probe times some steps on train, and keeps nothing."""
     metric: MetricName = "accuracy"
     """What its score is."""
     config: TrialConfig

@@ -66,10 +66,11 @@ def write_predictions(folder: Path, place: "Workplace") -> None:
 
 def write_validation(folder: Path, run: "TrialRun") -> None:
     """Write what a trained final says of the validation split, float32, into `folder`; by this worker alone."""
+    from trainables.data.store import SCORED_ON
     from trainables.evaluate import predict
 
     folder.mkdir(parents=True, exist_ok=True)
-    rows = run.place.store.rows("val")
+    rows = run.place.store.rows(SCORED_ON[run.assignment.kind])
     found = predict(run.kept, run.evaluated(), rows)
     np.savez_compressed(folder / VALIDATION, probabilities=found, labels=run.place.store.labels[rows])
 

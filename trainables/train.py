@@ -15,6 +15,7 @@ from trainables.config import Assignment, EpochReport
 from trainables.data.plan import Mixing, PlannedBatch, batch_count, check_shares, epoch_plan, slices
 from trainables.data.residence import settle
 from trainables.data.resident import Residence
+from trainables.data.store import SCORED_ON, TRAINED_ON
 from trainables.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.distil import Teacher, divergence
 from trainables.errors import OutOfMemoryError
@@ -40,14 +41,14 @@ class TrialRun:
         """Build network, optimizer and averages, and take up the newest checkpoint in the assignment's folder."""
         started = time.perf_counter()
         config, group, store = assignment.config, place.group, place.store
-        self.rows = store.rows("trainval" if assignment.kind == "winner" else "train")
+        self.rows = store.rows(TRAINED_ON[assignment.kind])
         check_shares(len(self.rows), config.batch_size, group.world)
         torch.manual_seed(assignment.seed)
         self.assignment, self.place = assignment, place
         self.folder = Path(assignment.folder) / "checkpoints"
         self.model, unseen = self._build()
         self.parameters = unseen + sum(p.numel() for p in self.model.parameters())
-        fit_whitening(self.model, store)
+        fit_whitening(self.model, store, "final-train" if assignment.kind == "final" else "train")
         self.model.to(group.device).to(memory_format=torch.channels_last)
         self.data, self.learner = self._inputs()
         self.module = group.wrap(self.learner)
@@ -125,7 +126,7 @@ class TrialRun:
         if assignment.kind != "winner" or self.done:
             self.ready_kept()
         if assignment.kind != "winner":
-            rows = self.place.store.rows("val")
+            rows = self.place.store.rows(SCORED_ON[assignment.kind])
             scored = evaluate(self.kept, self.evaluated(), rows, group).report(assignment.metric)
         seconds = time.perf_counter() - started
         self.total_seconds += seconds

@@ -7,6 +7,7 @@ from searchspace.boards.finalists import finalist_rows
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import bullets, paragraphs, sentence, table
 from searchspace.proof.comparison import METHOD
+from searchspace.proof.finals_validation import say_validation
 from searchspace.proof.wording import (
     say_amount,
     say_rescore,
@@ -21,11 +22,11 @@ from trainables.scores import MetricName
 
 def chosen(facts: Facts) -> str:
     """Its three scores, and why they differ."""
-    metric, winner, data = facts.metric, facts.winner, facts.data
+    metric, winner = facts.metric, facts.winner
     rows = [
         {
             "step": "re-score", metric: say_rescore(metric, winner),
-            "measured on": f"{data.val:,} validation images, trained again at full length",
+            "measured on": f"{_images(facts.validation.images)}, trained again at full length",
         },
         {
             "step": "test", metric: say_test(metric, facts.metrics),
@@ -34,10 +35,15 @@ def chosen(facts: Facts) -> str:
     ]  # fmt: skip
     if winner.search_score is not None:
         length = "at full length" if winner.full_length else "stopped early"
-        place = f"{data.val:,} validation images, {length}; among the best of {len(facts.trials)} trials"
+        seen = _images(facts.validation.search_images or facts.data.val)
+        place = f"{seen}, {length}; among the best of {len(facts.trials)} trials"
         rows.insert(0, {"step": "search", metric: say_score(metric, winner.search_score), "measured on": place})
     way = f"{sentence(say_way(metric, winner, facts.metrics))}"
-    return paragraphs(way, table(rows), bullets(_drops(facts)))
+    return paragraphs(way, table(rows), bullets([*_drops(facts), say_validation(facts.validation)]))
+
+
+def _images(count: int) -> str:
+    return f"{count:,} validation images" if count else "validation images"
 
 
 def _drops(facts: Facts) -> list[str]:
@@ -45,8 +51,9 @@ def _drops(facts: Facts) -> list[str]:
     metric, winner = facts.metric, facts.winner
     lines = []
     if winner.drop is not None:
+        fresh = "fresh seeds" if facts.validation.source == "reused" else "fresh seeds and fresh images"
         luck = (
-            f"The best of {len(facts.trials)} noisy scores flatters itself: what chance had given it, fresh seeds take "
+            f"The best of {len(facts.trials)} noisy scores flatters itself: what chance had given it, {fresh} take "
             "back (selection bias, regression to the mean)"
         )
         lines.append(f"From search to re-score: {_change(metric, -winner.drop)}. {luck}")

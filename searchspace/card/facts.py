@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
+from searchspace.proof.finals_validation import read_validation
 from searchspace.proof.reliability import Predictions, load_predictions
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.winner import METRICS
@@ -17,6 +18,7 @@ from searchspace.recorded import is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import load_study
 from trainables.card import CARD, CARDS, AnyCard
+from trainables.data.finals import FinalsValidation
 from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import Shipment, read_shipment
 from trainables.deploy.robustness import Robustness, read_robustness
@@ -38,6 +40,8 @@ class Facts:
     """All that were trained."""
     finalists: tuple[Finalist, ...]
     """The winner first."""
+    validation: FinalsValidation
+    """What they were scored on."""
     card: AnyCard
     """What the classifier is; an ensemble's has several members."""
     metrics: TestMetrics
@@ -86,6 +90,7 @@ def gather(folder: Path, study: optuna.Study | None = None) -> Facts:
     return Facts(
         folder=folder, spec=spec, record=load_facts(folder.parent),
         trials=[trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)],
-        finalists=read_finalists(study), card=CARDS.validate_json((folder / CARD).read_bytes()),
+        finalists=read_finalists(study), validation=read_validation(study) or FinalsValidation(),
+        card=CARDS.validate_json((folder / CARD).read_bytes()),
         metrics=TestMetrics.model_validate_json((folder / METRICS).read_bytes()),
     )  # fmt: skip

@@ -1,6 +1,7 @@
-"""The finals: finalists trained again from fresh seeds, so that the winner is chosen by scores that chose nothing yet.
+"""The finals: finalists trained again from fresh seeds, and scored on images that did not choose them.
 
-The best of 64 noisy validation scores flatters itself; a fresh seed does not know that it won.
+The best of 64 noisy validation scores flatters itself: its seed was lucky, and so were its images. Fresh seeds alone
+take back the first half of that.
 """
 
 from collections import Counter
@@ -13,6 +14,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.proof.finals_validation import RECORD, recorded_validation, say_validation
 from searchspace.proof.verdict import Contender, Finalist, NoWinnerError, join, judge
 from searchspace.proof.wording import tell_doubts
 from searchspace.recorded import config_of, curve_of
@@ -51,6 +53,8 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
         raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(study)}")
     seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
     teller.say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
+    validation = recorded_validation(spec.folder)
+    teller.say(say_validation(validation))
     tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in chosen]
     ended = {task.folder: report for task in tasks if (report := _known_end(study, task))}
     left = [task for task in tasks if task.folder not in ended]
@@ -64,6 +68,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
         teller.say("no ensemble: it takes two finalists that ended with the same seed")
     contenders += [joined] if joined else []
     finalists = judge(spec.metric, contenders, labels)
+    put_record(study, RECORD, validation.model_dump())
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     put_record(study, "winner", finalists[0].name)
     for task in tasks:

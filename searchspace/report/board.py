@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from searchspace.boards.finalists import costs_of, finalist_rows
 from searchspace.boards.student import student_rows
 from searchspace.pareto import pareto_rows
+from searchspace.proof.finals_validation import read_validation, say_validation
 from searchspace.report.blocks import Block, MissingError, Note, Table
 from searchspace.report.material import Material
 from trainables.scores import METRICS
@@ -30,6 +31,8 @@ def boards(material: Material) -> Iterator[Block]:
     if material.finalists:
         rows = finalist_rows(material.spec.metric, material.finalists, costs_of(material.study))
         yield Table(rows, f"Finalists, trained again from fresh seeds (validation {words})", DECIMALS, marked=[0])
+        if validation := read_validation(material.study):
+            yield Note(f"{say_validation(validation).capitalize()}.")
     if rows := student_rows(material.spec, material.folder):
         yield Table(rows, "The winner and its student, both tested once", DECIMALS)
     if "latency" in material.spec.objectives:

@@ -8,9 +8,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.home.reading import read
 from searchspace.proof.finals import choose_finalists
+from searchspace.proof.finals_validation import recorded_validation
 from searchspace.recorded import config_of, is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import load_study
+from trainables.data.summary import DataSummary
 from trainables.errors import UserError
 
 TRIED = 3
@@ -32,8 +34,8 @@ def earlier_starts(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[st
     return [{name: value for name, value in values.items() if name not in pins} for values in found.values()]
 
 
-def earlier_trials(spec: SearchSpec, fingerprint: str) -> list[FrozenTrial]:
-    """Trials whose scores mean the same here: of the same data, metric, schedule length and rungs.
+def earlier_trials(spec: SearchSpec, data: DataSummary) -> list[FrozenTrial]:
+    """Trials whose scores mean the same here: of the same data and validation, metric, schedule and rungs.
 
     They come with numbers below zero, for the sampler alone. A score on other data says little of this one's scale;
     of such searches only the best configurations are used.
@@ -42,7 +44,8 @@ def earlier_trials(spec: SearchSpec, fingerprint: str) -> list[FrozenTrial]:
     for folder in spec.warm_start:
         here = read(folder).folder
         other = load_spec(here)
-        same = load_facts(here).get("data", {}).get("fingerprint") == fingerprint
+        same = load_facts(here).get("data", {}).get("fingerprint") == data.fingerprint
+        same &= (recorded_validation(here).source == "held back") == (data.finals.source == "held back")
         if same and all(getattr(other, name) == getattr(spec, name) for name in ALIKE):
             found += [t for t in _trials(folder) if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
     return [_renumbered(trial, index - len(found)) for index, trial in enumerate(found)]

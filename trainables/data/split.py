@@ -42,7 +42,7 @@ def make_splits(raw: RawSet) -> tuple[Splits, str]:
         rest, drawn = _draw(raw, rest, "test")
         splits["test"] = ("train", drawn)
         words.append(f"test = {SHARE:.0%} of the images, stratified")
-    if held_out == "test" and "val" in raw.parts:
+    if gives_validation(raw):
         splits["val"] = ("val", np.arange(len(raw.parts["val"].labels)))
         words.append(f"val = the source's val{_source(raw, 'val')}")
     else:
@@ -51,6 +51,11 @@ def make_splits(raw: RawSet) -> tuple[Splits, str]:
         words.append(f"val = {len(drawn) / (len(rest) + len(drawn)):.0%} of the training images, stratified")
     splits["train"] = ("train", rest)
     return splits, "; ".join(words)
+
+
+def gives_validation(raw: RawSet) -> bool:
+    """Whether the validation split is one of the source's own, rather than drawn from its training images."""
+    return "test" in raw.parts and "val" in raw.parts
 
 
 def _source(raw: RawSet, part: str) -> str:

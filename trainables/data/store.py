@@ -3,16 +3,19 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from trainables.cache import cache_folder
+from trainables.config import Kind
 from trainables.data.bad import OnBadImage, read_bad, refusal
 from trainables.data.build import build, forget_record
+from trainables.data.finals import Partition, choose_validation
 from trainables.data.origins import Origins, read_origins
 from trainables.data.part import RawSet
 from trainables.data.shared import fetch_store
@@ -20,7 +23,7 @@ from trainables.data.source import open_source
 from trainables.data.sources.describe import describe
 from trainables.data.sources.left_out import write_left_out
 from trainables.data.sources.left_out_counts import count_left_out
-from trainables.data.split import SPLIT_SEED, make_splits
+from trainables.data.split import SPLIT_SEED, gives_validation, make_splits
 from trainables.data.summary import DataSummary
 from trainables.teller import Silence, Teller
 
@@ -29,6 +32,15 @@ VERSION = 3
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
 # `test/` holds the same two, and `origins.json`, for the locked test split; `features/` caches frozen backbones;
 # `bad-images.csv` and `leaked-images.csv` are there if they have anything to list; `summary.json` is last.
+
+
+RowsOf = Literal["train", "val", "trainval", "final-train", "final-val"]
+TRAINED_ON: dict[Kind, RowsOf] = {
+    "search": "train", "probe": "train", "test": "train", "final": "final-train", "winner": "trainval",
+}  # fmt: skip
+"""What each kind of assignment trains on, if it does."""
+SCORED_ON: dict[Kind, RowsOf] = {"search": "val", "probe": "val", "test": "val", "final": "final-val", "winner": "val"}
+"""And what it is scored on, if it is."""
 
 
 class LockedSplitError(RuntimeError):
@@ -51,10 +63,18 @@ class Store:
         """Folder of the store."""
         return Path(self.summary.path)
 
-    def rows(self, split: str) -> NDArray[np.int64]:
-        """Rows of `train`, `val` or `trainval` within `images`."""
-        end = {"train": self.summary.train, "val": len(self.labels), "trainval": len(self.labels)}[split]
-        return np.arange(self.summary.train if split == "val" else 0, end)
+    def rows(self, split: RowsOf) -> NDArray[np.int64]:
+        """Rows of a split within `images`: the search's `train` and `val`, the finals', or all."""
+        if split == "trainval":
+            return np.arange(len(self.labels))
+        found = self._partition
+        return {
+            "train": found.train, "val": found.val, "final-train": found.final_train, "final-val": found.final_val,
+        }[split]  # fmt: skip
+
+    @cached_property
+    def _partition(self) -> Partition:
+        return Partition.of(self.labels, self.summary.train, self.summary.finals.source)
 
     def open_test(self, permit: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists."""
@@ -80,7 +100,7 @@ def open_store(summary: DataSummary) -> Store:
         prepared = prepare(summary.origin, on_bad="skip" if summary.skipped else "fail")
         if prepared.fingerprint != summary.fingerprint:
             raise RuntimeError(f"{summary.origin} differs between nodes: {prepared.fingerprint}, {summary.fingerprint}")
-        summary = prepared
+        summary = prepared.model_copy(update={"finals": summary.finals})
     images, labels = _load(Path(summary.path))
     return Store(summary=summary, images=images, labels=labels)
 
@@ -130,6 +150,7 @@ def _completed(raw: RawSet, folder: Path, origin: str) -> DataSummary:
             "path": str(folder), "origin": origin, "split_sources": dict(raw.understood.sources),
             "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
             "left_out": count_left_out(raw.understood.left_out),
+            "finals": choose_validation(labels, stored.train, gives_validation(raw)),
             "absent": {split: names for split, names in absent.items() if names},
         }
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from trainables.config import Frozen
+from trainables.data.finals import FinalsValidation
 from trainables.data.sources.left_out_counts import LeftOutCount
 
 
@@ -41,6 +42,8 @@ class DataSummary(Frozen):
     """How the splits came about, in words."""
     split_seed: int
     """Seed of the splits that were drawn; it belongs to the data, so every search shares one test split."""
+    finals: FinalsValidation = FinalsValidation()
+    """What the finals are scored on; it belongs to a search, which keeps it when it goes on."""
     leaked: int
     """Images of val or test whose pixels also occur, byte for byte, in another split (`leaked-images.csv`)."""
     skipped: int = Field(0, ge=0)

@@ -3,12 +3,14 @@
 The method is cifar10-airbench's (Keller Jordan, arXiv:2404.00498, section 3.2), after tysam-code's hlb-CIFAR10.
 """
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.card import InputSpec
-from trainables.data.store import Store
+from trainables.data.store import RowsOf, Store
 from trainables.models.classifier import Classifier
 
 SAMPLE = 400
@@ -16,7 +18,7 @@ SAMPLE = 400
 EPSILON = 5e-4
 """Added to each variance (of normalised pixels), so that noise in near-empty directions is not blown up."""
 
-_FOUND: dict[tuple[str, InputSpec, int, int], Tensor] = {}
+_FOUND: dict[tuple[str, RowsOf, InputSpec, int, int], Tensor] = {}
 """Filters of this process's data sets: a gang trains many trials on one."""
 
 
@@ -31,23 +33,22 @@ class Whitening(nn.Conv2d):
             nn.init.zeros_(self.bias)
 
 
-def fit_whitening(model: Classifier, store: Store) -> None:
-    """Fill the filters of the model's whitening layer, if it has one, from the training split of `store`."""
+def fit_whitening(model: Classifier, store: Store, split: RowsOf = "train") -> None:
+    """Fill the filters of the model's whitening layer, if it has one, from a training split of `store`."""
     spec = model.preprocess.spec
     for layer in model.network.trunk.modules():
         if isinstance(layer, Whitening):
             kernel, stride = layer.kernel_size[0], layer.stride[0]
-            key = (store.summary.fingerprint, spec, kernel, stride)
+            key = (store.summary.fingerprint, split, spec, kernel, stride)
             if key not in _FOUND:
-                _FOUND[key] = whitening_filters(sample_patches(model, store, kernel, stride))
+                _FOUND[key] = whitening_filters(sample_patches(model, store, store.rows(split), kernel, stride))
             with torch.no_grad():
                 layer.weight.copy_(_FOUND[key].view_as(layer.weight))
 
 
 @torch.no_grad()
-def sample_patches(model: Classifier, store: Store, kernel: int, stride: int) -> Tensor:
-    """Patches (n, channels * kernel * kernel) of evenly spread training images, as the network sees them."""
-    rows = store.rows("train")
+def sample_patches(model: Classifier, store: Store, rows: NDArray[np.int64], kernel: int, stride: int) -> Tensor:
+    """Patches (n, channels * kernel * kernel) of images evenly spread over `rows`, as the network sees them."""
     images = torch.from_numpy(store.images[rows[:: -(-len(rows) // SAMPLE)]])
     patches = functional.unfold(model.preprocess(images), kernel, stride=stride)
     return patches.transpose(1, 2).flatten(0, 1)
