@@ -1,16 +1,24 @@
-"""How often the finals' verdict is wrong, and what it can see: simulated finals of three configurations.
+"""How often finals call equals different, how often they recognise a better finalist, and how far re-scores are off.
 
     python tests/benchmarks/bench_verdict.py [--repeats 300]
 
 A training's logit for the right class of an image is the image's easiness, shared by all (normal, deviation 3, mean
 5), plus the configuration's skill, plus the seed's (deviation `scatter`), plus noise of that training and image
-(deviation 1); 250 images are judged by accuracy. With three equals, any that is told apart is an error. Beside it the
-plain way: percentiles of a bootstrap that draws images and seeds again. With one that is better by a logit of 2, what
-counts is how often it wins, and how often it is told apart from both.
+(deviation 1); 250 images are judged by accuracy.
+
+False alarms: with three equals, any that is called significantly different is one; of the uneven ones, one never
+scatters and the others do, at the same expected accuracy. Beside it the plain way, percentiles of a bootstrap that
+draws images, and seeds, again. Power: one of three is better, by a logit of 1 or 2; it is recognised if it wins and
+both others are significantly different. Leads and scatter are in the record in points of accuracy as well.
+
+Re-scores: 64 equal configurations, each with images that it likes whatever the seed; the best three are trained again
+from three seeds, and scored on the images that chose them or on the finals' own.
 """
 
 import argparse
+import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,42 +26,70 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
 from numpy.typing import NDArray
-from record import write_record
+from record import SHARE, write_record
 
 from searchspace.proof.verdict import Contender, Finalist, judge
+from trainables.data.finals import Partition
 
 IMAGES = 250
 LABELS = np.zeros(IMAGES, np.int64)
 RESAMPLES = 500
+CONFIGURATIONS, STORED = 64, 1_500
+"""Equal configurations of a search, and its images of train and validation."""
+DEVIATION = math.sqrt(3**2 + 1**2)
+"""Of a logit over images and trainings."""
+
+Setting = tuple[float, float]
+"""A configuration's skill and its seeds' scatter, both logits."""
 
 
-def trained(rng: np.random.Generator, easiness: NDArray[Any], seeds: int, skill: float, scatter: float) -> Contender:
-    """One configuration, trained from some seeds; its number is its skill."""
+def trained(rng: np.random.Generator, easiness: NDArray[Any], seeds: int, number: int, setting: Setting) -> Contender:
+    """One configuration, trained from some seeds."""
+    skill, scatter = setting
     logits = easiness + skill + scatter * rng.normal(size=(seeds, 1)) + rng.normal(size=(seeds, IMAGES))
     right = 1 / (1 + np.exp(-logits))
     said = np.stack([right, 1 - right], axis=2).astype(np.float32)
-    return Contender((int(skill),), None, True, dict(enumerate(said)), lost=0, seconds=1.0)
+    return Contender((number,), None, True, dict(enumerate(said)), lost=0, seconds=1.0)
 
 
-def finals(seed: int, seeds: int, skills: tuple[float, ...], scatter: float) -> list[Contender]:
+def finals(seed: int, seeds: int, settings: list[Setting]) -> list[Contender]:
     """One search's finals."""
     rng = np.random.default_rng(seed)
     easiness = 3 * rng.normal(size=IMAGES) + 5
-    return [trained(rng, easiness, seeds, skill, scatter) for skill in skills]
+    return [trained(rng, easiness, seeds, number, setting) for number, setting in enumerate(settings)]
 
 
-def any_apart(finalists: tuple[Finalist, ...]) -> bool:
-    """Whether the verdict tells any from the winner."""
+def accuracy(setting: Setting) -> float:
+    """Expected accuracy over images and seeds."""
+    skill, scatter = setting
+    return 0.5 * (1 + math.erf((5 + skill) / math.sqrt(2 * (DEVIATION**2 + scatter**2))))
+
+
+def scatter_points(scatter: float) -> float:
+    """Standard deviation of one training's expected accuracy over seeds, in points."""
+    draws = np.random.default_rng(0).normal(size=20_000)
+    scores = [0.5 * (1 + math.erf((5 + scatter * draw) / math.sqrt(2) / DEVIATION)) for draw in draws]
+    return 100 * float(np.std(scores))
+
+
+def as_good_on_average(scatter: float) -> Setting:
+    """A configuration whose seeds scatter, of the expected accuracy of one that does not and has no skill."""
+    return 5 * (math.sqrt(1 + scatter**2 / DEVIATION**2) - 1), scatter
+
+
+def alarm(finalists: tuple[Finalist, ...]) -> bool:
+    """Whether any is called different from the winner."""
     return any(other.behind is not None and other.behind.told_apart for other in finalists[1:])
 
 
-def all_apart(finalists: tuple[Finalist, ...]) -> bool:
-    """Whether it tells the winner from every other."""
-    return all(other.behind is not None and other.behind.told_apart for other in finalists[1:])
+def recognised(finalists: tuple[Finalist, ...]) -> bool:
+    """Whether the first configuration wins and is called different from every other."""
+    others = [other.behind is not None and other.behind.told_apart for other in finalists[1:]]
+    return finalists[0].name == 0 and all(others)
 
 
-def any_apart_plainly(contenders: list[Contender], seed: int, redraw: bool) -> bool:
-    """Whether plain percentiles do, images drawn again, and seeds, too, if `redraw`."""
+def alarm_of_percentiles(contenders: list[Contender], seed: int, redraw: bool) -> bool:
+    """Whether plain percentiles call any different, images drawn again, and seeds, too, if `redraw`."""
     rng = np.random.default_rng(seed)
     draws = rng.integers(IMAGES, size=(RESAMPLES, IMAGES))
     means, exact = [], []
@@ -67,32 +103,64 @@ def any_apart_plainly(contenders: list[Contender], seed: int, redraw: bool) -> b
     return any(np.quantile(means[best] - other, 0.025) > 0 for i, other in enumerate(means) if i != best)
 
 
+def rows_of(repeats: int) -> Iterator[dict[str, float]]:
+    """False alarms and power, by seeds and their scatter."""
+    for seeds in (1, 2, 3, 5):
+        for scatter in (0.0, 0.15, 0.5, 2.0):
+            equal = [finals(i, seeds, [(0.0, scatter)] * 3) for i in range(repeats)]
+            uneven = [finals(i, seeds, [(0.0, 0.0), *[as_good_on_average(scatter)] * 2]) for i in range(repeats)]
+            row = {
+                "seeds": seeds, "scatter": scatter, "scatter points": scatter_points(scatter),
+                "false alarms": np.mean([alarm(judge("accuracy", each, LABELS)) for each in equal]),
+                "false alarms, one never scatters": np.mean([alarm(judge("accuracy", e, LABELS)) for e in uneven]),
+                "false alarms of percentiles": np.mean([alarm_of_percentiles(e, i, True) for i, e in enumerate(equal)]),
+                "false alarms of percentiles over images": np.mean(
+                    [alarm_of_percentiles(each, i, False) for i, each in enumerate(equal)]
+                ),
+            }  # fmt: skip
+            for lead in (1.0, 2.0):
+                settings = [(lead, scatter), (0.0, scatter), (0.0, scatter)]
+                found = [judge("accuracy", finals(i, seeds, settings), LABELS) for i in range(repeats)]
+                row |= {
+                    f"lead {lead:g}, points": 100 * (accuracy(settings[0]) - accuracy(settings[1])),
+                    f"lead {lead:g}, wins": np.mean([each[0].name == 0 for each in found]),
+                    f"lead {lead:g}, recognised": np.mean([recognised(each) for each in found]),
+                }
+            yield {key: round(float(value), 4) for key, value in row.items()}
+
+
+def one_search(seed: int) -> dict[str, float]:
+    """Mean scores of the best three of equal configurations, on what chose them, on other images, and in truth."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(STORED) % 2
+    split = Partition.of(labels, STORED - IMAGES, "drawn")
+    liked = 3 * rng.normal(size=STORED) + 5.5 + 2 * rng.normal(size=(CONFIGURATIONS, STORED))
+    once = liked + rng.normal(size=liked.shape) > 0
+    best = np.argsort(-once[:, split.val].mean(axis=1), kind="stable")[:3]
+    again = liked[best, None] + rng.normal(size=(3, 3, STORED)) > 0
+    others = np.setdiff1d(np.arange(STORED), np.concatenate([split.val, split.final_val]))
+    return {
+        "search": float(once[best][:, split.val].mean()),
+        "re-score on the search's images": float(again[..., split.val].mean()),
+        "re-score on the finals' images": float(again[..., split.final_val].mean()),
+        "truth": float(again[..., others].mean()),
+    }
+
+
 def main() -> None:
     """Simulate, print, leave the record."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=300)
     repeats = parser.parse_args().repeats
     rows = []
-    for seeds in (1, 2, 3, 5):
-        for scatter in (0.0, 0.5, 2.0):
-            equal = [finals(i, seeds, (0.0, 0.0, 0.0), scatter) for i in range(repeats)]
-            unequal = [finals(i, seeds, (2.0, 0.0, 0.0), scatter) for i in range(repeats)]
-            better = [judge("accuracy", each, LABELS) for i, each in enumerate(unequal)]
-            wins = [found[0].name == 2 for found in better]
-            rows.append({
-                "seeds": seeds, "scatter": scatter,
-                "equals told apart": np.mean([any_apart(judge("accuracy", e, LABELS)) for i, e in enumerate(equal)]),
-                "by both drawn again": np.mean([any_apart_plainly(e, i, True) for i, e in enumerate(equal)]),
-                "by images drawn again": np.mean([any_apart_plainly(e, i, False) for i, e in enumerate(equal)]),
-                "the better wins": np.mean(wins),
-                "and is told apart": np.mean([w and all_apart(found) for w, found in zip(wins, better, strict=True)]),
-                "winner's mean score": np.mean([found[0].score for found in better]),
-                "winner's mean lead": np.mean([found[0].score - found[1].score for found in better]),
-            })  # fmt: skip
-            rows[-1] = {key: round(float(value), 4) for key, value in rows[-1].items()}
-            print(rows[-1], flush=True)
-    settings = {"images": IMAGES, "finalists": 3, "metric": "accuracy", "n": repeats}
-    print(write_record("bench_verdict", {"settings": settings, "rows": rows}, [f"--repeats {repeats}"]))
+    for row in rows_of(repeats):
+        rows.append(row)
+        print(row, flush=True)
+    searches = [one_search(seed) for seed in range(repeats)]
+    rescores = {name: round(float(np.mean([found[name] for found in searches])), 4) for name in searches[0]}
+    settings = {"images": IMAGES, "finalists": 3, "metric": "accuracy", "configurations": CONFIGURATIONS}
+    figures = {"settings": settings, "rows": rows, "re-scores": rescores}
+    print(rescores, write_record("bench_verdict", figures, [f"--repeats {repeats}"], repeats, SHARE))
 
 
 if __name__ == "__main__":
