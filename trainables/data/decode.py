@@ -17,6 +17,7 @@ from trainables.data.bad import BadImageError
 from trainables.data.part import Image
 from trainables.data.pixels import is_grey, orientation, plain
 from trainables.data.scans import count_scans
+from trainables.data.sources.image_files import HEAD, say_content
 from trainables.errors import UserError
 
 STORED_SIDE = 256
@@ -150,7 +151,9 @@ def _opened(file: BinaryIO, name: str) -> Iterator[Pillow.Image]:
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
         raise BadImageError(name, f"more than {MOST_PIXELS:,} pixels: a decompression bomb") from error
     except UnidentifiedImageError as error:
-        empty = file.seek(0, io.SEEK_END) == 0
-        raise BadImageError(name, "empty" if empty else "no image, or its header is damaged") from error
+        file.seek(0)
+        head = file.read(HEAD)
+        reason = (say_content(head) or "no image, or its header is damaged") if head else "empty"
+        raise BadImageError(name, reason) from error
     except Exception as error:  # Pillow's readers raise whatever damaged content leads them to
         raise BadImageError(name, f"cannot be decoded: {error or type(error).__name__}") from error

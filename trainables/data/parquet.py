@@ -1,8 +1,8 @@
-"""Parquet files in the layout of Hugging Face hubs: an image struct with `bytes`, an integer label."""
+"""Parquet files in the layout of Hugging Face hubs: an image struct with `bytes`, a label."""
 
 import hashlib
-import json
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,48 +13,66 @@ from trainables.data.bad import BadImageError
 from trainables.data.decode import Decoder, common_shape, probe
 from trainables.data.parquet_images import ParquetImages
 from trainables.data.part import Part, RawSet
+from trainables.data.sources.left_out import LeftOut
+from trainables.data.sources.parquet_columns import choose_columns, features_of, has_label_name, is_text
+from trainables.data.sources.parquet_files import find_tables, holds_parquet
+from trainables.data.sources.understood import Understood, list_names
 from trainables.errors import UserError
 from trainables.printable import decodable
 
-PART_PREFIXES = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
+__all__ = ["holds_parquet", "open_parquet"]
 PROBED = 512
 """Images of each part whose headers decide the stored shape."""
+Labels = NDArray[np.int64]
 
 
-def holds_parquet(path: Path) -> bool:
-    """Whether `path`, or its `data` folder, holds parquet files."""
-    return bool(_files(path))
+@dataclass(frozen=True)
+class _Labelled:
+    """What the label column says."""
+
+    classes: tuple[str, ...]
+    """Class names, in label order."""
+    labels: dict[str, Labels]
+    """Of each part with labels, one a row; -1 where one is missing."""
+    unlabelled: tuple[LeftOut, ...]
+    """Files of parts that have no label at all."""
 
 
 def open_parquet(path: Path) -> RawSet:
-    """Open a folder of `train-*.parquet`, `test-*.parquet` …; raises `UserError` where a part or column is missing."""
+    """Open a folder of `train-*.parquet`, `test-*.parquet` …; raises `UserError` for what is missing or not sure."""
     import pyarrow.parquet as pq
 
-    by_part = _list_parts(path)
+    tables = find_tables(path)
     try:
-        schema = pq.read_schema(by_part["train"][0])
-        image, label = _columns(path, schema)
-        labels = {part: _read_labels(files, label) for part, files in by_part.items()}
-        contents = {part: ParquetImages.open(files, image, f"{path}/{part}") for part, files in by_part.items()}
+        schema = pq.read_schema(tables.splits["train"][0])
+        image, label = choose_columns(f"--data {str(path)!r}", schema)
+        _check_schemas(tables.splits, image, label)
+        found = _read_labels(path, tables.splits, label, schema)
+        contents = {part: ParquetImages.open(tables.splits[part], image, f"{path}/{part}") for part in found.labels}
     except (OSError, ValueError) as error:
         raise UserError(f"--data {str(path)!r}: {error}") from error
-    probed = [head for part, found in labels.items() for head in _probed(contents[part], len(found))]
+    probed = [head for part, labels in found.labels.items() for head in _probed(contents[part], len(labels))]
     if not probed:
         raise UserError(f"--data {str(path)!r}: column {image!r} holds no image that can be decoded")
     height, width = common_shape({(h, w) for h, w, _ in probed})
     shape = (height, width, 1 if all(grey for _, _, grey in probed) else 3)
     return RawSet(
         name=decodable(path.resolve().name),
-        classes=_class_names(schema, label, labels["train"]),
+        classes=found.classes,
         parts={
-            part: Part(labels=found, decode=Decoder(contents[part], shape), name=contents[part].name)
-            for part, found in labels.items()
+            part: Part(labels=labels, decode=Decoder(contents[part], shape), name=contents[part].name)
+            for part, labels in found.labels.items()
         },
         channels=shape[2],
         height=height,
         width=width,
-        identity=_identity(path),
+        identity=_identity(path, tables.splits, image, label),
         encoded=True,
+        understood=Understood(
+            sources={part: _say_files(path, tables.splits[part]) for part in found.labels},
+            columns={"image": image, "label": label},
+            left_out=(*tables.left_out, *found.unlabelled),
+        ),
     )
 
 
@@ -67,58 +85,61 @@ def _probed(contents: ParquetImages, count: int) -> list[tuple[int, int, bool]]:
     return heads
 
 
-def _files(path: Path) -> list[Path]:
-    # "[!.]": not what systems leave beside a file unasked, such as `._train.parquet`. Links may lead anywhere, as those
-    # in Hugging Face's cache do: a parquet file holds its images, and can bring in nothing else.
-    return sorted(path.glob("[!.]*.parquet")) or sorted((path / "data").glob("[!.]*.parquet"))
-
-
-def _list_parts(path: Path) -> dict[str, list[Path]]:
-    by_part: dict[str, list[Path]] = {}
-    for file in _files(path):
-        prefix = file.name.split("-")[0].removesuffix(".parquet")
-        by_part.setdefault(PART_PREFIXES.get(prefix, prefix), []).append(file)
-    unknown = sorted(set(by_part) - set(PART_PREFIXES.values()))
-    if unknown or "train" not in by_part:
-        what = f"part {unknown[0]!r} is not one of {', '.join(PART_PREFIXES)}" if unknown else "no train-*.parquet"
-        raise UserError(f"--data {str(path)!r}: {what}")
-    return by_part
-
-
-def _read_labels(files: list[Path], label: str) -> NDArray[np.int64]:
-    """Labels of all rows; -1 where one is missing."""
+def _check_schemas(splits: dict[str, list[Path]], image: str, label: str) -> None:
+    """Raise `UserError` for a file that lacks one of the columns."""
     import pyarrow.parquet as pq
 
-    column = pq.read_table(files, columns=[label])[label]
-    labels: NDArray[np.int64] = column.fill_null(-1).to_numpy().astype(np.int64)
-    return labels
+    for file in (file for files in splits.values() for file in files):
+        names = pq.read_schema(file).names
+        if missing := {image, label} - set(names):
+            raise UserError(f"--data: {str(file)!r} has no column {min(missing)!r}; has {list_names(names)}")
 
 
-def _columns(path: Path, schema: Any) -> tuple[str, str]:
-    import pyarrow as pa
+def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: Any) -> _Labelled:
+    """Labels of all parts by class; raises `UserError` for a column that holds none."""
+    import pyarrow.parquet as pq
 
-    images = [f.name for f in schema if pa.types.is_struct(f.type) and f.type.get_field_index("bytes") >= 0]
-    labels = [f.name for f in schema if pa.types.is_integer(f.type)]
-    if not images or not labels:
+    columns = {part: pq.read_table(files, columns=[label])[label] for part, files in splits.items()}
+    if is_text(schema.field(label).type):
+        texts = {part: column.to_pylist() for part, column in columns.items()}
+        names = sorted({text for text in texts["train"] if text is not None})
+        number = {name: i for i, name in enumerate(names)}
+        if strange := sorted({t for found in texts.values() for t in found if t is not None and t not in number}):
+            raise UserError(
+                f"--data {str(path)!r}: no image of train has the label {list_names(strange)} of other splits"
+            )
+        labels = {part: np.array([number.get(t, -1) for t in found], np.int64) for part, found in texts.items()}
+    else:
+        labels = {part: column.fill_null(-1).to_numpy().astype(np.int64) for part, column in columns.items()}
+        _check_values(path, label, labels["train"])
+        told = features_of(schema).get(label, {}).get("names")
+        names = told or [str(i) for i in range(int(labels["train"].max(initial=0)) + 1)]
+    empty = {part for part, found in labels.items() if part != "train" and len(found) and (found == -1).all()}
+    files = [LeftOut(str(file), "unlabelled split", ".parquet") for part in sorted(empty) for file in splits[part]]
+    kept = {part: found for part, found in labels.items() if part not in empty}
+    return _Labelled(tuple(decodable(str(name)) for name in names), kept, tuple(files))
+
+
+def _check_values(path: Path, label: str, labels: Labels) -> None:
+    """Raise `UserError` for numbers that tell images apart rather than sort them."""
+    values = len(np.unique(labels))
+    if not has_label_name(label) and 2 * values > len(labels) > 0:
         raise UserError(
-            f"--data {str(path)!r}: needs a struct column with `bytes` and an integer label column; "
-            f"has {', '.join(f'{f.name} ({f.type})' for f in schema)}"
+            f"--data {str(path)!r}: column {label!r} has {values:,} different values in {len(labels):,} rows, so it is "
+            "no label; name the label column `label`"
         )
-    preferred = [name for name in labels if name in {"label", "labels", "fine_label"}]
-    return images[0], (preferred or labels)[0]
 
 
-def _class_names(schema: Any, label: str, labels: NDArray[np.int64]) -> tuple[str, ...]:
-    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    names = metadata.get("info", {}).get("features", {}).get(label, {}).get("names")
-    return (
-        tuple(decodable(str(name)) for name in names) if names else tuple(str(i) for i in range(int(labels.max()) + 1))
-    )
+def _say_files(path: Path, files: list[Path]) -> str:
+    """Files of a part in a few words, relative to the data set."""
+    first = str(files[0].relative_to(path))
+    return first if len(files) == 1 else f"{first} and {len(files) - 1:,} more"
 
 
-def _identity(path: Path) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for file in _files(path):
-        stat = file.stat()
-        digest.update(f"{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+def _identity(path: Path, splits: dict[str, list[Path]], image: str, label: str) -> str:
+    digest = hashlib.blake2b(f"{image} {label}\n".encode(), digest_size=16)
+    for part, files in splits.items():
+        for file in files:
+            stat = file.stat()
+            digest.update(f"{part} {file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return f"parquet {digest.hexdigest()}"

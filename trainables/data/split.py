@@ -60,8 +60,8 @@ def gives_validation(raw: RawSet) -> bool:
 
 def _source(raw: RawSet, part: str) -> str:
     """Where a part comes from, where that has another name."""
-    origin = raw.understood.sources.get(part, f"{part}/")
-    return "" if origin == f"{part}/" else f", {printable(origin)}"
+    source = raw.understood.sources.get(part, part)
+    return "" if source.partition("-")[0].removesuffix(".parquet").strip("/") == part else f", {printable(source)}"
 
 
 def _draw(raw: RawSet, rows: NDArray[np.int64], split: SplitName) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

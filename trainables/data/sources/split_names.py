@@ -70,17 +70,17 @@ def is_filler(name: str) -> bool:
 def find_splits(names: Iterable[str]) -> dict[str, list[str]]:
     """Which of the names in one folder are which split: those that say only that, else a family (`seg_train`, …).
 
-    A family shares its other words and has a `train`. Where several families do, none is sure, and all are returned.
+    A family shares its other words. Where several families are found, none is sure, and all are returned.
     """
     read = {name: found for name in sorted(names) if (found := read_split_name(name))}
     plain = {name: found for name, found in read.items() if found.is_plain}
-    if plain:
+    if any(found.split == "train" for found in plain.values()):
         return _by_split(plain)
     families: dict[tuple[str, ...], dict[str, SplitName]] = {}
     for name, found in read.items():
         families.setdefault(found.rest, {})[name] = found
     sure = [family for family in families.values() if len({found.split for found in family.values()}) > 1]
-    return _by_split({name: found for family in sure for name, found in family.items()})
+    return _by_split(plain | {name: found for family in sure for name, found in family.items()})
 
 
 def _by_split(read: dict[str, SplitName]) -> dict[str, list[str]]:
