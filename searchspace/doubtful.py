@@ -31,8 +31,8 @@ def keep_lists(data: "DataSummary", folder: Path) -> None:
 def describe_absent(absent: Mapping[str, Sequence[str]]) -> list[str]:
     """A line for each split that lacks classes: nothing is measured of them there."""
     return [
-        f"{split} has no image of {'class' if len(names) == 1 else f'{len(names):,} classes'} {list_names(names)}: "
-        "no score there tells of it"
+        f"{split} has no image of {'class' if len(names) == 1 else f'{len(names):,} classes'} {list_names(names)}, "
+        "so nothing is measured of it there"
         for split, names in absent.items()
     ]
 

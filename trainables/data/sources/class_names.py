@@ -1,15 +1,18 @@
 """Whether folders are classes: not splits, numbered parts, copies of each other, or places of masks and labels."""
 
 from trainables.data.sources.level import Level
-from trainables.data.sources.split_names import FILLERS, find_splits, read_split_name, words_of
+from trainables.data.sources.split_names import FILLERS, find_splits, is_filler, read_split_name, words_of
 from trainables.data.sources.understood import list_names
 from trainables.errors import UserError
 
-NEVER = frozenset({"images", "image", "imgs", "img", "jpegimages", "annotations", "annotation"})
+NEVER = frozenset({
+    "images", "image", "imgs", "img", "jpegimages", "annotations", "annotation", "unlabeled",
+    "unlabelled", "unsup",
+})  # fmt: skip
 """Names that no class has."""
 CONTAINERS = NEVER | {
     "mask", "masks", "label", "labels", "annots", "segmentation", "segmentations", "groundtruth", "gt", "meta",
-    "metadata", "bbox", "bboxes", "thumbnails", "thumbs", "pictures", "photos", "unlabeled", "unlabelled", "unsup",
+    "metadata", "bbox", "bboxes", "thumbnails", "thumbs", "pictures", "photos", "labeled", "labelled",
     "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples", "trimaps", "superpixels",
 }  # fmt: skip
 """Names that hardly a class has, and no two classes of one set."""
@@ -101,7 +104,7 @@ def _copies(level: Level) -> str:
     """A folder that holds folders named as all those beside it."""
     for name, folder in level.full.items():
         others = set(level.full) - {name}
-        if len(others) > 1 and others <= set(folder.full):
+        if len(others) > 1 and not folder.is_flat and others <= set(folder.full):
             return (
                 f"folder {name!r} holds folders named as those beside it ({list_names(sorted(others))}): a second "
                 f"copy? delete it, or give it alone: --data {str(folder.path)!r}"
@@ -109,9 +112,16 @@ def _copies(level: Level) -> str:
     return ""
 
 
+def _inside(level: Level) -> Level:
+    """A folder, or the only one in it that holds images, where its name is one such as `images`."""
+    while len(level.full) == 1 and is_filler(name := next(iter(level.full))):
+        level = level.full[name]
+    return level
+
+
 def _alike(level: Level) -> list[str]:
     """Folders that hold equally named folders may be splits of an unknown name."""
-    inner = {name: frozenset(folder.full) for name, folder in level.full.items() if not folder.is_flat}
+    inner = {name: frozenset(_inside(folder).full) for name, folder in level.full.items() if not folder.is_flat}
     for name, found in inner.items():
         same = [other for other in inner if inner[other] == found]
         if len(found) > 1 and len(same) > 1:
