@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def write_record(
     """
     facts = gather_facts()
     facts["command"] = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *arguments])
-    facts["git_commit"] = COMMIT
+    facts |= {"git_commit": COMMIT, "started": STARTED}
     facts["machine"] |= machine_details()
     n = min(counts_in(figures), default=1) if n is None else n
     facts |= {"n": n, "spread": (spread or spread_in(figures)) if n > 1 else ONCE}
@@ -104,7 +105,8 @@ def _git(*arguments: str) -> str:
 
 
 COMMIT, LOAD = measured_commit(), [round(load, 2) for load in os.getloadavg()]
-"""As they are when the benchmark begins."""
+STARTED = datetime.now(UTC).isoformat(timespec="seconds")
+"""All three as they are when the benchmark begins."""
 
 
 def summary(values: list[float]) -> dict[str, float]:

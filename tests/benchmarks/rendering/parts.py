@@ -1,6 +1,6 @@
 """Every rendered part, by the name in its marker."""
 
-from . import quality  # noqa: F401  # registers its rows
+from . import finals, quality  # noqa: F401  # they register their rows
 from .driver import DRIVER_PARTS
 from .marked import Part
 from .records import Records, percent, show, span
@@ -28,6 +28,10 @@ def _described(records: Records, names: set[str]) -> str:
         versions = "; or ".join(sorted({record.versions for record in mine}))
         days = sorted({record.date for record in mine})
         lines.append(f"- **{letter}**: {machine}; {versions}; {days[0]}" + (f" to {days[-1]}" if days[1:] else ""))
+    if any(records[name].busy for name in names if name in records):
+        lines.append(
+            "- `*`: the machine had other work when the measurement began (a load average above half its cores)"
+        )
     return "\n\n" + "\n".join(lines) + "\n\n"
 
 
@@ -92,9 +96,7 @@ def _short_search(records: Records) -> str:
     if "bench_search" not in records:
         return ""
     ratio = records["bench_search"].at("optuna / searchspace, seconds")
-    return (
-        f"A search as small as 64 trials on digits takes 1/{span(ratio)} of a plain Optuna loop's time, start included."
-    )
+    return f"A search as small as 64 trials on digits is {span(ratio)} times as fast as a plain Optuna loop, start included."
 
 
 def _short_export(records: Records) -> str:

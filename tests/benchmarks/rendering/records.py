@@ -54,6 +54,12 @@ class Record:
         return ", ".join([*parts, f"{machine['memory_gb']:.0f} GiB"]) + f" ({' '.join(machine['cpu_flags'])})"
 
     @property
+    def busy(self) -> bool:
+        """Whether the machine had other work when the measurement began: a load average above half its cores."""
+        machine = self.facts["machine"]
+        return bool(machine.get("load_average_before", [0])[0] > machine["cores"] / 2)
+
+    @property
     def versions(self) -> str:
         """What decides about speed."""
         found = self.facts["versions"]
@@ -77,8 +83,8 @@ class Records:
         return name in self.all
 
     def letter(self, record: Record) -> str:
-        """The machine of a record."""
-        return self.machines[record.machine]
+        """The machine of a record, with a star where it was busy with other things."""
+        return self.machines[record.machine] + ("*" if record.busy else "")
 
 
 def show(value: float) -> str:

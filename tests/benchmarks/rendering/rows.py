@@ -92,7 +92,8 @@ def _search(r: Record) -> Row:
     ours, optuna = r.at("ways", "searchspace"), r.at("ways", "optuna")
     return Row(
         f"{r.at('settings', 'trials')} trials of a CNN on digits, same space and seeds, start included",
-        f"{span(ours['seconds'], ' s')}, best validation {percent(ours['best'])}, {span(ours['epochs'])} epochs",
+        f"{span(ours['seconds'], ' s')}, best validation {percent(ours['best'])}, {span(ours['epochs'])} epochs; with "
+        f"final and export {span(ours['wall_with_finals_and_export'], ' s')}",
         f"plain Optuna loop in one process {span(optuna['seconds'], ' s')}, {percent(optuna['best'])}, "
         f"{span(optuna['epochs'])} epochs: {span(r.at('optuna / searchspace, seconds'))} ×",
     )
