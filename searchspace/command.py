@@ -17,6 +17,7 @@ from searchspace.proof.verdict import NoWinnerError
 from trainables.errors import UserError
 from trainables.ownership import keep_to_owner
 from trainables.printable import printable
+from trainables.proxies import spare_loopback
 from trainables.redaction import redact
 
 
@@ -39,6 +40,7 @@ def run_command(function: Callable[..., Any]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     app.command(cls=Command)(function)
     keep_to_owner()
+    spare_loopback()
     try:
         sys.exit(app(standalone_mode=False))  # None, or 130 where Ctrl-C was nobody else's
     except typer.TyperException as error:  # the command line itself

@@ -1,30 +1,175 @@
 """MLflow as it is: a server of its own that is told everything once, or is not there and costs a warning."""
 
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
 from searchspace.study import create_study, flush_study
 from searchspace.tracking.beside import LOG, tracked
+from searchspace.tracking.place import artifacts_uri, database_file, database_uri, tracking_uri
+from searchspace.tracking.runs import EXPERIMENT, Uploader
+from searchspace.tracking.trouble import TROUBLES, check_store, explain, explained
 from tests.mlflow_server import free_port, serving
+from trainables.errors import UserError
+
+ODD = [
+    "plain",
+    "a b",
+    "q?x=1",
+    "h#x",
+    "p%x",
+    "p%20x",
+    "%",
+    "ä'\"",
+    "a&b;c",
+    "[x]{y}",
+    "u:p@h",
+    "~t",
+    "b\\s",
+    "+",
+    "日本",
+]
+"""Names of folders that mean something in a URI, a shell or a page, or are rare."""
+MESSAGES = {
+    "The experiment 1 must be in the 'active' state. Current state is deleted.": "mlflow experiments restore",
+    "Detected out-of-date database schema (found version 451aebb31d03, but expected dc11669786a5). Take a backup of "
+    "your database, then run 'mlflow db upgrade <database_uri>' to": "mlflow db upgrade 'sqlite:////r/mlflow.db', or",
+    "(sqlite3.OperationalError) database is locked\n[SQL: SELECT name FROM sqlite_master]": "end that process",
+    "(sqlite3.OperationalError) database or disk is full": "make room",
+    "(sqlite3.DatabaseError) file is not a database\n[SQL: SELECT name": "move it away",
+    "(sqlite3.OperationalError) unable to open database file": "make it writable",
+    "(sqlite3.OperationalError) attempt to write a readonly database": "make it writable",
+    "API request to endpoint /api/2.0/mlflow/x failed with error code 401 != 200.": "set MLFLOW_TRACKING_USERNAME and",
+    "API request to endpoint /api/2.0/mlflow/x failed with error code 404 != 200.": "set MLFLOW_TRACKING_URI to one",
+    "API request to endpoint was successful but the response body was not in a valid JSON format.": "URI to one",
+    "API request to http://127.0.0.1:9/ failed with exception HTTPConnectionPool(host='127.0.0.1', port=9): Max "
+    "retries exceeded with url": "start it (behind a proxy, name its host in NO_PROXY), or",
+    "The filesystem tracking backend (e.g., './mlruns') is in maintenance mode and will not": "sqlite:////PATH/FILE.db",
+    " Model registry functionality is unavailable; got unsupported URI 'htp://127.0.0.1:9'": "http://HOST:PORT",
+    "No module named 'psycopg'": "(No module named 'psycopg'); pip install it",
+}
+"""What MLflow 3.17 raised in each situation, and what is to be advised."""
+
+
+@pytest.mark.parametrize("told", MESSAGES)
+def test_each_error_of_a_store_is_one_line_that_ends_in_what_to_do(told):
+    line = explain(RuntimeError(told), "sqlite:////r/mlflow.db")
+    assert line.startswith("MLflow at 'sqlite:////r/mlflow.db': ")
+    assert MESSAGES[told] in line.partition("; ")[2] or MESSAGES[told] in line
+    assert "\n" not in line
+
+
+def test_no_kind_of_trouble_is_never_found():
+    lines = [explain(RuntimeError(told), "http://h") for told in MESSAGES]
+    for trouble in TROUBLES:
+        assert any(trouble.remedy.partition("{")[0] in line for line in lines), trouble
+    assert explain(ValueError("odd\nthings"), "http://h") == "MLflow at 'http://h': ValueError: odd"
+
+
+def test_a_defect_of_this_program_is_not_blamed_on_mlflow():
+    with pytest.raises(KeyError), explained("http://h"):
+        raise KeyError("x")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_folder_of_any_name_is_where_the_uri_says(tmp_path, name):
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    folder = tmp_path / name / "search"
+    folder.mkdir(parents=True)
+    uri = tracking_uri(folder)
+    assert make_url(uri).database == str(tmp_path / name / "mlflow.db")
+    assert database_file(uri) == tmp_path / name / "mlflow.db"
+    sqlite3.connect(make_url(uri).database).close()
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    file = folder / "file.txt"
+    file.write_text("content")
+    get_artifact_repository(artifacts_uri(folder)).log_artifact(str(file))
+    assert (tmp_path / name / "mlartifacts" / "file.txt").read_text() == "content"
+    assert uri.startswith("sqlite:///") == (not set("?%#") & set(name)), "as the documentation has it, where that works"
+
+
+def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path):
+    check_store(database_uri(tmp_path / "none" / "mlflow.db"))
+    check_store("http://127.0.0.1:9")
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(UserError, match=r"mlflow\.db. or its folder cannot be written; make it writable"):
+        check_store(database_uri(tmp_path / "mlflow.db"))
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        check_store(database_uri(tmp_path / "file" / "mlflow.db"))
+
+
+def begun(results: Path):
+    """A search that has begun in this folder of results."""
+    spec = make_spec(name="s", results=str(results))
+    flush_study(create_study(spec, make_sampler(spec, "random")))
+    save_record(spec.folder, spec, {"started": "2026-01-01T00:00:00+00:00"})
+    return spec
+
+
+def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkeypatch):
+    """A store of MLflow's own making, in a folder of an odd name, and what becomes of it."""
+    from mlflow.tracking import MlflowClient
+
+    results = tmp_path / "r? 100% #1 'ä'"
+    spec = begun(results)
+    uri, file = tracking_uri(spec.folder), results / "mlflow.db"
+    with explained(uri):
+        parent = Uploader(spec, spec.folder).parent
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # which MLflow sets
+    assert file.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [results.name]
+    kept = tmp_path / "kept.db"
+    shutil.copy(file, kept)
+
+    MlflowClient(uri).delete_experiment(MlflowClient(uri).get_experiment_by_name(EXPERIMENT).experiment_id)
+    done = subprocess.run(
+        [sys.executable, "-m", "searchspace.tracking", str(spec.folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("error: MLflow at 'sqlite+pysqlite:///")
+    assert "its experiment 'searchspace' is deleted; restore it: MLFLOW_TRACKING_URI='" in line
+    assert line.endswith(" mlflow experiments restore --experiment-id 1")
+    assert "Traceback" not in done.stderr
+
+    elsewhere = begun(tmp_path / "other")
+    other = tmp_path / "other" / "mlflow.db"
+    shutil.copy(kept, other)
+    with sqlite3.connect(other) as database:
+        database.execute("update alembic_version set version_num = '451aebb31d03'")
+    database.close()
+    failed = pytest.raises(
+        UserError, match="schema of another MLflow version; back it up and run: mlflow db upgrade 's"
+    )
+    with failed, explained(tracking_uri(elsewhere.folder)):
+        Uploader(elsewhere, elsewhere.folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert parent
 
 
 def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monkeypatch):
-    spec = make_spec(name="s", results=str(tmp_path))
-    flush_study(create_study(spec, make_sampler(spec, "random")))
-    save_record(spec.folder, spec, {"started": "2026-01-01T00:00:00+00:00"})
+    spec = begun(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     said: list[str] = []
     with tracked(spec, said.append):
         done = "the search"
     assert done == "the search"
     (line,) = said
-    assert line.startswith("warning: MLflow")
+    assert line.startswith("warning: MLflow has not got everything: MLflow at 'http://127.0.0.1:9': no server answers")
+    assert line.endswith(
+        f"or set MLFLOW_TRACKING_URI to one that runs; then python -m searchspace.tracking {spec.folder}"
+    )
     assert "127.0.0.1" in (spec.folder / LOG).read_text()
 
 

@@ -14,8 +14,11 @@ from searchspace.spec import SearchSpec, load_spec
 from searchspace.study import load_study
 from searchspace.tracking.beside import is_over
 from searchspace.tracking.finish import finish
-from searchspace.tracking.runs import EXPERIMENT, Uploader, tracking_uri
+from searchspace.tracking.place import tracking_uri
+from searchspace.tracking.runs import EXPERIMENT, Uploader
 from searchspace.tracking.system import Monitor
+from searchspace.tracking.trouble import explained
+from trainables.errors import UserError
 from trainables.redaction import RedactedStream, redact
 
 
@@ -37,28 +40,33 @@ def main(
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
     here = read(folder, shipped).folder
-    spec = load_spec(here)
-    uploader = _keep_up(spec, here) if follow else Uploader(spec, here)
-    uploader.replay(load_study(spec, here))
-    finish(uploader)
-    print(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(tracking_uri(here))}")
+    spec, uri = load_spec(here), tracking_uri(here)
+    uploader = _keep_up(spec, here, uri) if follow else None
+    study = load_study(spec, here)
+    with explained(uri):
+        uploader = uploader or Uploader(spec, here)
+        uploader.replay(study)
+        finish(uploader)
+    print(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(uri)}")
 
 
-def _keep_up(spec: SearchSpec, folder: Path) -> Uploader:
+def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
     """Replay the search now and then while it runs; whatever fails is tried again at the next look."""
-    uploader: Uploader | None = None
+    uploader, told = None, ""
     with closing(Monitor()) as monitor:
         while not is_over():
             try:
                 study = load_study(spec, folder)
                 if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
-                    # MLflow itself is loaded no sooner: while gangs start, every core is theirs.
-                    uploader = uploader or Uploader(spec, folder)
-                    monitor.start(uploader.parent)
-                    uploader.replay(study)
-            except Exception:  # a tracker may fail in any way
-                traceback.print_exc()
-    return uploader or Uploader(spec, folder)
+                    with explained(uri):
+                        # MLflow itself is loaded no sooner: while gangs start, every core is theirs.
+                        uploader = uploader or Uploader(spec, folder)
+                        monitor.start(uploader.parent)
+                        uploader.replay(study)
+            except Exception as error:  # a tracker may fail in any way
+                if told != (told := str(error)):
+                    print(f"warning: {error}" if isinstance(error, UserError) else traceback.format_exc())
+    return uploader
 
 
 if __name__ == "__main__":

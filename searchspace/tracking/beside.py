@@ -2,10 +2,12 @@
 
 import os
 import select
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from searchspace.spec import SearchSpec
 from searchspace.study import STORAGE, whole_url
@@ -15,6 +17,8 @@ PERIOD = 5.0
 PATIENCE = 120.0
 """Seconds that a finished search waits for the last upload."""
 LOG = "mlflow.log"
+ERROR = "error: "
+"""How a command's last line begins that says what was wrong."""
 
 
 @contextmanager
@@ -31,13 +35,20 @@ def tracked(spec: SearchSpec, say: Callable[[str], None]) -> Iterator[None]:
     finally:
         if uploader.stdin is not None:
             uploader.stdin.close()  # its word to upload what is left and end
-    again = f"python -m searchspace.tracking {spec.home.url or spec.folder}"
+    again = f"python -m searchspace.tracking {shlex.quote(spec.home.url or str(spec.folder))}"
     try:
         if uploader.wait(timeout=PATIENCE) != 0:
-            say(f"warning: MLflow has not got everything; see {spec.folder / LOG}, then {again}")
+            why = _last_error(spec.folder / LOG) or f"see {spec.folder / LOG}"
+            say(f"warning: MLflow has not got everything: {why}; then {again}")
     except subprocess.TimeoutExpired:
         uploader.kill()
         say(f"warning: MLflow is too slow, gave up after {PATIENCE:.0f} s; {again}")
+
+
+def _last_error(log: Path) -> str:
+    """The line that the upload ended with, if it is one for users."""
+    last = next(reversed(log.read_text(errors="replace").strip().splitlines()), "")
+    return last.removeprefix(ERROR) if last.startswith(ERROR) else ""
 
 
 def is_over() -> bool:

@@ -9,6 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.recorded import config_of, curve_of, standing_of
 from searchspace.spec import SearchSpec, load_facts
+from searchspace.tracking.place import artifacts_uri, tracking_uri
+from searchspace.tracking.trouble import check_experiment, check_store
 from trainables.config import EpochReport
 
 EXPERIMENT = "searchspace"
@@ -18,13 +20,11 @@ EPOCHS = 100
 """Epochs logged at a time; MLflow takes 1,000 metrics."""
 
 
-def tracking_uri(folder: Path) -> str:
-    """`$MLFLOW_TRACKING_URI`, or a SQLite file beside the search's folder."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.resolve().parent / 'mlflow.db'}"
-
-
 class Uploader:
-    """Brings one search's MLflow runs up to date with its study."""
+    """Brings one search's MLflow runs up to date with its study.
+
+    Errors of MLflow's store come as it raises them, but for what can be known before it tries.
+    """
 
     def __init__(self, spec: SearchSpec, folder: Path) -> None:
         """Find or make the experiment and the parent run."""
@@ -32,10 +32,14 @@ class Uploader:
         from mlflow.tracking import MlflowClient
 
         self.spec, self.folder, self.facts = spec, folder, load_facts(folder)
-        artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else self._artifacts()
-        mlflow.set_tracking_uri(tracking_uri(folder))  # which sets that variable, too
+        artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else artifacts_uri(folder)
+        self.uri = tracking_uri(folder)
+        check_store(self.uri)
+        mlflow.set_tracking_uri(self.uri)  # which sets that variable, too
         self.client = MlflowClient()
         found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found:
+            check_experiment(EXPERIMENT, found.experiment_id, found.lifecycle_stage, self.uri)
         self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifacts)
         # Two searches of one name may meet on a shared server; they began at different times.
         self.identity = {"searchspace.search": spec.name, "searchspace.started": self.facts["started"]}
@@ -50,9 +54,6 @@ class Uploader:
         commit, data = str(self.facts.get("git_commit") or ""), self.facts.get("data", {})
         code = {MLFLOW_GIT_COMMIT: commit, "searchspace.git_commit": commit} if commit else {}
         return code | {"searchspace.data": self.spec.data, "searchspace.data_fingerprint": data.get("fingerprint", "")}
-
-    def _artifacts(self) -> str:
-        return (self.folder.resolve().parent / "mlartifacts").as_uri()
 
     def _run(self, name: str, identity: dict[str, str], tags: dict[str, str]) -> str:
         """Id of the run of this identity, made with `tags` besides if it is missing."""
