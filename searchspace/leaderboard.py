@@ -39,7 +39,9 @@ TRIALS = (
 )  # fmt: skip
 """Columns of a board that matter most, in the order in which they get room."""
 FINALISTS = ("trial", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
-SEARCHES = ("search", "data", "test_score", "trials", "winner_val", "status", "winner", "seconds", "latency_ms")
+SEARCHES = (
+    "search", "data", "test_score", "95_%_interval", "trials", "winner_val", "status", "winner", "seconds", "latency_ms",
+)  # fmt: skip
 ALL = "; --columns NAMES, or --format csv for all"
 EXACT = ("csv", "json")
 """Formats that programs read: figures are whole there."""

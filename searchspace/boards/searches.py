@@ -1,6 +1,5 @@
 """One row a search."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.snapshot import open_study
 from searchspace.boards.table import Row
 from searchspace.boards.trials import STATUS
-from searchspace.proof.wording import tested
+from searchspace.proof.wording import say_ends, tested
 from searchspace.recorded import is_refused
 from searchspace.resume import is_done
 from searchspace.spec import SearchSpec, load_facts, load_spec
@@ -32,7 +31,7 @@ def search_row(folder: Path) -> dict[str, Any]:
     study = open_study(spec, folder).read()
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
-    metrics = _read_json(folder / "winner" / "metrics.json")
+    metrics = _read_metrics(folder / "winner" / "metrics.json")
     shipment = read_shipment(folder / "winner")
     best = shipment.best if shipment else None
     winner = next(iter(read_finalists(study)), None)
@@ -49,8 +48,9 @@ def search_row(folder: Path) -> dict[str, Any]:
         "winner": winner.name if winner else None,
         "winner_val": winner.score if winner else None,
         "metric": spec.metric,
-        "test_score": _test_score(spec, metrics),
-        "test_accuracy": metrics["accuracy"] if metrics else None,
+        "test_score": tested(spec.metric, metrics)[0] if metrics else None,
+        "95_%_interval": say_ends(spec.metric, metrics) if metrics else "",
+        "test_accuracy": metrics.accuracy if metrics else None,
         "latency_ms": best.speed.latency_ms if best else None,
         "size_mb": best.size_mb if best else None,
         "seconds": took.get("total"),
@@ -64,10 +64,5 @@ def _status(study: Recorded, spec: SearchSpec) -> str:
     return "in finals" if read_finalists(study) else "unfinished"
 
 
-def _test_score(spec: SearchSpec, metrics: Row) -> float | None:
-    return tested(spec.metric, TestMetrics.model_validate(metrics))[0] if metrics else None
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(file.read_bytes()) if file.is_file() else {}
-    return found
+def _read_metrics(file: Path) -> TestMetrics | None:
+    return TestMetrics.model_validate_json(file.read_bytes()) if file.is_file() else None

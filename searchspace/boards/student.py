@@ -7,7 +7,7 @@ from searchspace.boards.costs import shipped
 from searchspace.boards.table import Row, brief
 from searchspace.proof.student import FOLDER, read_student
 from searchspace.proof.winner import METRICS as FILE
-from searchspace.proof.wording import say_score, say_test, tested
+from searchspace.proof.wording import say_ends, say_test, tested
 from searchspace.spec import SearchSpec
 from trainables.deploy.artefact import read_shipment
 from trainables.metrics import TestMetrics
@@ -51,12 +51,10 @@ def say_student(spec: SearchSpec, folder: Path) -> str:
 
 def _row(spec: SearchSpec, folder: Path) -> dict[str, Any]:
     metrics = _read_metrics(folder)
-    score, *ends = tested(spec.metric, metrics)
-    low, high = (say_score(spec.metric, end) for end in ends)
     cost = shipment.cost if (shipment := read_shipment(folder)) else None
     return {
-        "test_score": score,
-        "95_%_interval": f"{low} to {high} ({metrics.method(spec.metric)})",
+        "test_score": tested(spec.metric, metrics)[0],
+        "95_%_interval": say_ends(spec.metric, metrics),
         "parameters": cost.parameters if cost else None,
         **shipped(cost),
     }

@@ -80,6 +80,12 @@ def say_test_interval(metric: MetricName, metrics: TestMetrics) -> str:
     return f"95 % {metrics.method(metric)} interval {low} to {high}"
 
 
+def say_ends(metric: MetricName, metrics: TestMetrics) -> str:
+    """`98.89% to 100.00% (Wilson)`: the same in a cell of a board."""
+    _, low, high = (say_score(metric, value) for value in tested(metric, metrics))
+    return f"{low} to {high} ({metrics.method(metric)})"
+
+
 def say_top5(metrics: TestMetrics) -> str:
     """Top-5 accuracy and its interval; nothing for few classes."""
     if metrics.top5 is None or metrics.top5_interval is None:
