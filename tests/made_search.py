@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from searchspace.proof.verdict import Comparison, Finalist
-from searchspace.recorded import record_config, record_reason, record_report
+from searchspace.recorded import record_config, record_cost, record_reason, record_report
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.study import create_study, flush_study, put_record
 from trainables.config import EpochReport, TrialConfig, failure
@@ -19,7 +19,7 @@ from trainables.deploy.artefact import SHIPMENT, Artefact, Dropped, Proof, Shipm
 from trainables.deploy.cost import ArchitectureCost
 from trainables.deploy.robustness import STRENGTHS, Corrupted, Robustness, write_robustness
 from trainables.metrics import measure
-from trainables.predictions import PERMIT, PREDICTIONS
+from trainables.predictions import PERMIT, PREDICTIONS, measure_light
 
 
 def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bool = True) -> Path:
@@ -50,13 +50,22 @@ def _add_trial(study: optuna.Study, number: int, fails: bool) -> None:
         augment_strength=0.3,
     )  # fmt: skip
     record_config(trial, config, number)
+    record_cost(trial, ArchitectureCost(parameters=10, size_mb=0.1, latency_ms=0.01 + lr, memory_mb=9.0, runs=9))
     length = 9 if number % 3 == 0 else 1 + 2 * (number % 2)
     score = 0.0
     for epoch in range(1, length + 1):
         score = 1 - 0.5 / epoch - abs(np.log10(lr) + 2) / 10
         status = "complete" if epoch == 9 else "running"
         report = EpochReport(
-            trial="t", epoch=epoch, score=score, accuracy=score, status=status, seconds=0.001, slot=number % 2
+            trial="t",
+            epoch=epoch,
+            score=score,
+            accuracy=score,
+            status=status,
+            seconds=0.001,
+            slot=number % 2,
+            train_loss=2 / epoch,
+            val_loss=0.1 + 2 / epoch,
         )
         record_report(trial, epoch, report)
     if fails:
@@ -82,11 +91,17 @@ def _crown(spec: SearchSpec, data: DataSummary) -> None:
     winner = spec.folder / "winner"
     winner.mkdir()
     (winner / PERMIT).write_text("{}")
-    _, labels = open_store(data).open_test(winner / PERMIT)
+    store = open_store(data)
+    images, labels = store.open_test(winner / PERMIT)
+    paths = store.open_test_origins(winner / PERMIT).paths
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(len(labels), len(data.classes))) + 4 * np.eye(len(data.classes))[labels]
     found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.savez_compressed(winner / PREDICTIONS, probabilities=found.astype(np.float32), labels=labels)
+    brightness, contrast = measure_light(images)
+    np.savez_compressed(
+        winner / PREDICTIONS, probabilities=found.astype(np.float32), labels=labels, paths=np.array(paths),
+        brightness=brightness, contrast=contrast, sizes=rng.integers(20, 99, (len(labels), 2)),
+    )  # fmt: skip
     (winner / "metrics.json").write_text(measure(found, labels, data.classes).model_dump_json())
     cost = ArchitectureCost(parameters=50_546, size_mb=0.24, latency_ms=0.018, memory_mb=18.8, runs=2000)
     (winner / SHIPMENT).write_text(made_shipment(cost).model_dump_json())

@@ -1,27 +1,34 @@
 """The report: complete, escaped, alone in the world; and what it says where there is nothing to draw."""
 
 import base64
+import hashlib
 import io
 import json
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 from PIL import Image
 from plotly.offline import get_plotlyjs
+from sklearn.metrics import average_precision_score
 
+from searchspace.boards.table import to_text
 from searchspace.proof.reliability import Predictions, reliability
 from searchspace.report.answer import answer
-from searchspace.report.blocks import Code, Table, label
+from searchspace.report.blocks import Code, Table, label, log_axis
 from searchspace.report.history import MOST_CURVES
 from searchspace.report.images import png
+from searchspace.report.losses import losses
 from searchspace.report.material import gather
 from searchspace.report.page import try_report, write_report
+from searchspace.report.precision_recall import curve_of, precision_recall
 from searchspace.report.sections import SECTIONS, draw
+from searchspace.report.slices import slices_of
 from searchspace.report.tested import MOST_CLASSES, confusion
 from searchspace.report.timeline import spans
 from searchspace.spec import load_spec
@@ -31,8 +38,10 @@ from trainables.card import InputSpec
 from trainables.config import TrialConfig
 from trainables.corruptions import CORRUPTIONS
 from trainables.data.store import open_store
+from trainables.intervals import wilson
 from trainables.metrics import calibration_error, measure
 from trainables.models.preprocess import Preprocess
+from trainables.predictions import PREDICTIONS, ImageFacts
 from trainables.sheet import COLUMNS, arrange, versions
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -56,10 +65,10 @@ def page(made):
 def test_every_section_of_a_finished_search_is_drawn(made, page):
     drawn = [draw(section, gather(made)) for section in SECTIONS]
     assert {part.section.title: part.missing for part in drawn if part.missing or not part.blocks} == {}
-    assert [f'<section id="{section.anchor}">' in page for section in SECTIONS] == [True] * len(SECTIONS)
+    assert [f'<section id="{section.anchor}"' in page for section in SECTIONS] == [True] * len(SECTIONS)
     assert set(figures(page)) == {
-        "history", "curves", "parallel", "importances", "timeline", "confusion", "calibration", "robustness",
-        "balance",
+        "history", "curves", "losses", "parallel", "importances", "timeline", "files", "trials-latency", "confusion",
+        "precision-recall", "calibration", "slices", "robustness", "balance",
     }  # fmt: skip
 
 
@@ -87,9 +96,9 @@ def test_the_answer_comes_first(made, page):
     assert f"{best.size_mb:.3g} MB" in head
     assert f"{best.speed.latency_ms:.3g} ms" in head, "of the recommended file, not of the one that limits hold for"
     assert "one raw image, one thread of a made one" in head
-    assert page.index(f"{best.file}&#34;)") < page.index('<section id="board">')
+    assert page.index(f"{best.file}&#34;)") < page.index('<section id="board"')
     assert "cannot be told apart" in head
-    assert page.index("InferenceSession(") < page.index('<section id="board">')
+    assert page.index("InferenceSession(") < page.index('<section id="board"')
 
 
 def test_nothing_is_asked_of_a_network(page):
@@ -115,7 +124,7 @@ def test_names_are_text_wherever_they_stand(digits, tmp_path):
     assert "49" not in re.findall(r"<td class=\"\">(\d+)</td>", own)
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in own
     assert "\x1b" not in own
-    assert len(re.findall(r"<script>", own)) == 2
+    assert len(re.findall(r"<script>", own)) == 3
     assert label(HOSTILE) in figures(page)["balance"]["data"][0]["text"], "Plotly reads HTML, too"
 
 
@@ -126,12 +135,14 @@ def test_a_search_that_is_not_over_says_what_it_lacks(digits, tmp_path):
     assert "24" in page[: page.index("<nav")]
     missing = {part.section.title: part.missing for part in (draw(s, gather(folder)) for s in SECTIONS) if part.missing}
     assert set(missing) == {
-        "Confusion matrix", "Classes", "Worst mistakes", "Most uncertain", "Calibration", "Robustness",
-        "Augmentation",
+        "Confusion matrix", "Classes", "Precision and recall", "Calibration", "Slices", "Robustness",
+        "Worst mistakes", "Most uncertain", "Augmentation",
     }  # fmt: skip
     measured = "How the winner bears worse images has not been measured; an export does."
     assert set(missing.values()) <= {"There is no tested winner yet.", "There is no winner yet.", measured}
-    assert set(figures(page)) == {"history", "curves", "parallel", "importances", "timeline", "balance"}
+    assert set(figures(page)) == {
+        "history", "curves", "losses", "parallel", "importances", "timeline", "trials-latency", "balance",
+    }  # fmt: skip
 
 
 def test_a_search_of_no_trials_makes_a_report(digits, tmp_path):
@@ -164,10 +175,151 @@ def test_the_worst_mistake_is_the_first(made):
     worst = int(truth.argmin())
     first = pictures.pictures[0]
     assert first.lines[0] == f"true: {found.labels[worst]} ({truth[worst]:.1%})"
-    assert first.lines[-1] == f"test image {worst:,}"
+    assert first.lines[-1] == material.image_facts.paths[worst]
+    assert first.lines[-1].startswith("train["), "digits are no files"
     shown = Image.open(io.BytesIO(base64.b64decode(first.source.partition(",")[2])))
     images, _ = open_store(material.data).open_test(material.winner / "test-opened.json")
     assert np.array_equal(np.array(shown), images[worst][0])
+
+
+def test_a_picture_says_its_path_whatever_that_is(made, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    arrays = dict(np.load(folder / "winner" / PREDICTIONS))
+    arrays["paths"] = np.array([f"{HOSTILE}/\u202e{i}\n.png" for i in range(len(arrays["labels"]))])
+    np.savez_compressed(folder / "winner" / PREDICTIONS, **arrays)
+    page = write_report(folder).read_text()
+    assert HOSTILE not in page.replace(get_plotlyjs(), "")
+    assert len(re.findall(r"<span>&lt;/script&gt;[^<]*/\\u202e\d+\\n\.png</span>", page)) > 16
+    for name in ("paths", "brightness", "contrast", "sizes"):  # as an earlier version left them
+        del arrays[name]
+    np.savez_compressed(folder / "winner" / PREDICTIONS, **arrays)
+    material = gather(folder)
+    for anchor in ("mistakes", "uncertain"):
+        _, pictures = draw(next(s for s in SECTIONS if s.anchor == anchor), material).blocks
+        assert pictures.pictures[0].lines[-1].startswith("test image ")
+    table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), material).blocks
+    assert {row["by"] for row in table.rows} == {"class"}
+
+
+def test_losses_are_those_of_the_finalists(made, digits, tmp_path):
+    material = gather(made)
+    figure, note = draw(next(s for s in SECTIONS if s.anchor == "losses"), material).blocks
+    names = ["trial 0 (winner), training", "trial 0 (winner), validation", "trial 3, training", "trial 3, validation"]
+    assert [trace["name"] for trace in figure.traces] == names
+    assert figure.traces[0]["x"] == list(range(1, 10))
+    assert figure.traces[0]["y"] == [round(2 / epoch, 6) for epoch in range(1, 10)]
+    assert figure.traces[1]["y"] == [round(0.1 + 2 / epoch, 6) for epoch in range(1, 10)]
+    assert "finalists' trials" in note.text
+    unfinished = gather(make_search(tmp_path, digits, trials=6, finished=False))
+    figure, note = losses(unfinished)
+    assert figure.traces[0]["name"] == f"trial {unfinished.rows[0]['trial']}, training"
+    assert "best trials so far" in note.text
+
+
+def test_precision_and_recall_are_counted_at_every_threshold():
+    scores, right = np.array([0.9, 0.8, 0.8, 0.3, 0.1]), np.array([True, False, True, True, False])
+    curve = curve_of(scores, right)
+    for threshold, precision, recall in zip(curve.thresholds, curve.precision, curve.recall, strict=True):
+        above = scores >= threshold
+        assert recall == (above & right).sum() / 3
+        assert precision == ((above & right).sum() / above.sum() if above.any() else 1.0)
+    assert curve.average == pytest.approx(1 / 3 * 1 + 1 / 3 * 2 / 3 + 1 / 3 * 3 / 4)
+
+
+def test_of_many_classes_the_hardest_have_curves(made):
+    material = gather(made)
+    figure, note = precision_recall(material)
+    found = material.predictions
+    averages = {
+        name: average_precision_score(found.labels == i, found.probabilities[:, i])
+        for i, name in enumerate(material.data.classes)
+    }
+    hardest = sorted(averages, key=averages.__getitem__)[:6]
+    assert [trace["name"] for trace in figure.traces[1:]] == [f"{n}, AP {averages[n]:.3f}" for n in hardest]
+    assert f"mean over classes is {np.mean(list(averages.values())):.4f}" in note.text
+    assert len(figure.traces[0]["x"]) <= 150
+
+
+def test_slices_are_of_all_test_images_and_count_right():
+    rng = np.random.default_rng(0)
+    sizes = np.array([[10, 20]] * 40 + [[20, 10]] * 30 + [[20, 20]] * 30)
+    facts = ImageFacts(tuple(map(str, range(100))), sizes, rng.random(100), np.full(100, 0.5))
+    found = slices_of(facts)
+    by = {
+        name: [each for each in found if each.by == name] for name in ("brightness", "contrast", "megapixels", "shape")
+    }
+    assert [int(each.rows.sum()) for each in by["brightness"]] == [25] * 4
+    assert not by["contrast"], "which is the same for all"
+    assert sum(int(each.rows.sum()) for each in by["megapixels"]) == 100
+    assert {each.name: int(each.rows.sum()) for each in by["shape"]} == {"landscape": 40, "portrait": 30, "square": 30}
+    assert not [s for s in slices_of(replace(facts, sizes=sizes[:1].repeat(100, 0))) if s.by in {"shape", "megapixels"}]
+
+
+def test_a_slice_has_its_accuracy_and_wilsons_interval(made):
+    material = gather(made)
+    _, table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), material).blocks
+    counts = {}
+    for row in table.rows:
+        counts[row["by"]] = counts.get(row["by"], 0) + row["images"]
+        assert row["accuracy"] == pytest.approx(1 - row["wrong"] / row["images"])
+        assert (row["95_%_from"], row["to"]) == pytest.approx(wilson(row["accuracy"], row["images"]))
+    assert counts == dict.fromkeys(("brightness", "contrast", "megapixels", "shape", "class"), material.data.test)
+    wrong = {row["slice"]: row["wrong"] for row in table.rows if row["by"] == "class"}
+    found = material.predictions
+    assert wrong == {
+        n: int(((found.labels == i) & (found.called != i)).sum()) for i, n in enumerate(material.data.classes)
+    }
+
+
+def test_accuracy_against_latency_is_of_files_and_of_trials(made):
+    material = gather(made)
+    files, _, trials, _ = draw(next(s for s in SECTIONS if s.anchor == "latency"), material).blocks
+    shown = {trace["name"]: (trace["x"], trace["y"]) for trace in files.traces}
+    assert shown == {"pytorch": ([1.0], [0.9]), "onnx": ([0.5], [0.9]), "onnx-int8 (recommended)": ([0.25], [0.9])}
+    whole, edge, won = trials.traces
+    assert len(whole["x"]) == 8, "full-length ones alone"
+    points = list(zip(whole["x"], whole["y"], strict=True))
+    for x, y in zip(edge["x"], edge["y"], strict=True):
+        assert not [p for p in points if p != (x, y) and p[0] <= x and p[1] >= y]
+    assert won["text"] == ["trial 0"]
+
+
+def test_importances_say_at_which_fidelity_they_are(made):
+    figure, note = draw(next(s for s in SECTIONS if s.anchor == "importance"), gather(made)).blocks
+    assert figure.layout["xaxis"]["title"]["text"] == "share of the variance of the score at epoch 1 of 9"
+    assert "validation score at epoch 1 of 9" in note.text
+    figure, _ = draw(next(s for s in SECTIONS if s.anchor == "coordinates"), gather(made)).blocks
+    assert "score at epoch 1 of 9" in figure.layout["xaxis"]["ticktext"]
+
+
+@pytest.mark.parametrize("values", [[0.02, 0.03], [1.0], [0.004, 300.0], [0.5, 0.500001]])
+def test_a_logarithmic_axis_covers_its_values_and_writes_plain_numbers(values):
+    found = log_axis("ms", values)
+    low, high = found["range"]
+    assert low < np.log10(min(values)) <= np.log10(max(values)) < high
+    assert all(
+        float(text) == pytest.approx(tick)
+        for text, tick in zip(found.get("ticktext", []), found.get("tickvals", []), strict=True)
+    )
+    assert "tickvals" in found or found["nticks"] > 1
+
+
+def test_a_board_is_a_page_of_its_own_with_the_reports_table(tmp_path):
+    rows = [
+        {"trial": 3, "score": 0.123456789, "reason": HOSTILE, "none": None},
+        {"trial": 4, "score": 0.5, "reason": "", "none": None},
+    ]
+    page = to_text(rows, "html")
+    assert re.findall(r"<button type=\"button\">([^<]*)</button>", page) == ["trial", "score", "reason", "none"]
+    assert 'data-value="0.123456789"' in page, "sorted by the whole number"
+    assert HOSTILE not in page
+    assert re.findall(r"\w+://[^ <]*", page) == []
+    assert "unsafe-eval" not in page
+    (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}&#39;" in page
+    assert "Nothing yet." in to_text([], "html")
 
 
 def test_pictures_are_small_whatever_the_images_are():

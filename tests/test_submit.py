@@ -87,7 +87,7 @@ def test_code_and_named_files_go_along_and_nothing_else(tmp_path):
     assert order.arguments[order.arguments.index("--space") + 1] == "mine.py:space"
     with packed(order, [str(tmp_path / "helper")]) as folder:
         assert {path.name for path in folder.iterdir()} == {"searchspace", "trainables", "mine.py", "helper"}
-        assert (folder / "searchspace" / "report" / "page.html").is_file()
+        assert (folder / "searchspace" / "report" / "assets" / "page.html").is_file()
         assert not list(folder.rglob("__pycache__"))
     assert not folder.exists()
 

@@ -19,12 +19,6 @@ MARKUP = re.compile(r"[\\|`*\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 SCORES = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
 DECIMALS = dict.fromkeys([*SCORES, "val_loss", "train_loss", "deviation", "drop"], 4) | {"seconds": 1, "duration": 1}
 """Of figures that people read, by column; any other has three digits."""
-HTML = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Leaderboard</title>
-<style>body {{ font: 14px system-ui, sans-serif }} td, th {{ padding: 2px 8px; text-align: left }}</style>
-{table}
-</html>
-"""
 
 
 def sort_order(rows: Sequence[Row], column: str) -> list[int]:
@@ -73,11 +67,9 @@ def _write_markdown(rows: Sequence[Row]) -> str:
 
 
 def _write_html(rows: Sequence[Row]) -> str:
-    import pandas as pd
+    from searchspace.report.leaderboard_page import render_board
 
-    frame = pd.DataFrame([{name: printable(cell(value)) for name, value in row.items()} for row in rows])
-    with pd.option_context("display.max_colwidth", None):  # else long texts are cut
-        return HTML.format(table=frame.to_html(index=False, border=0, escape=True))
+    return render_board(rows, "Leaderboard")
 
 
 WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {

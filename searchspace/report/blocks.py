@@ -1,6 +1,7 @@
-"""What a section of the report is made of. Plain data: only `page.html` turns it into HTML, and escapes all of it."""
+"""What a section of the report is made of. Plain data: `assets/blocks.html` makes HTML of it, and escapes all of it."""
 
 import html
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -10,6 +11,8 @@ from trainables.printable import printable
 
 LONGEST = 40
 """Letters of a class's name in a figure."""
+LONG = 40
+"""Letters of a cell from which on it may take several lines."""
 LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 """Above a figure, where it grows without covering anything."""
 
@@ -65,16 +68,29 @@ class Table:
     """Columns that are not printed, as paper is narrow."""
     marked: Sequence[int] = ()
     """Rows that stand out, by their place from 0."""
+    whole: bool = False
+    """Whether columns that are empty in all rows are shown, too."""
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns that hold something."""
+        """Names of the columns that are shown."""
+        if self.whole:
+            return list(self.rows[0] if self.rows else ())
         return [c for c in (self.rows[0] if self.rows else {}) if any(row[c] not in (None, "") for row in self.rows)]
 
     @property
     def numeric(self) -> set[str]:
         """Names of the columns that hold numbers only, which stand on the right."""
         return {c for c in self.columns if all(_is_number(row[c]) or row[c] in (None, "") for row in self.rows)}
+
+    @property
+    def styles(self) -> dict[str, str]:
+        """Classes of the style sheet, by column: on the right, not on paper, of several lines."""
+        numeric = self.numeric
+        return {c: " ".join(filter(None, (
+            "number" if c in numeric else "long" if any(len(self.show(c, row[c])) > LONG for row in self.rows) else "",
+            "aside" if c in self.aside else "",
+        ))) for c in self.columns}  # fmt: skip
 
     def show(self, column: str, value: Any) -> str:
         """A cell's text."""
@@ -146,3 +162,20 @@ def label(name: str) -> str:
 def axis(title: str, **more: Any) -> dict[str, Any]:
     """A Plotly axis with a title."""
     return {"title": {"text": title, "standoff": 8}, "automargin": True, **more}
+
+
+def log_axis(title: str, values: Collection[float]) -> dict[str, Any]:
+    """A logarithmic Plotly axis for `values`, which are above 0; its ticks are 1, 2 and 5 times powers of 10."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    margin = max(0.06 * (high - low), 0.06)
+    low, high = low - margin, high + margin
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5) if low <= math.log10(step) + power <= high]
+    steps = {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]} if len(ticks) > 1 else {"nticks": 5}
+    return axis(f"{title}, log scale", type="log", range=[low, high], **steps)
+
+
+def near(values: Collection[float], least: float) -> list[float]:
+    """Range of an axis for `values`, with a margin of at least `least` on either side."""
+    margin = max(0.12 * (max(values) - min(values)), least)
+    return [min(values) - margin, max(values) + margin]

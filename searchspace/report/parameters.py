@@ -33,7 +33,11 @@ class Comparable:
     """Trials of one model at one epoch."""
 
     model: str
+    """Of all of them."""
     epoch: int
+    """After which their scores are compared."""
+    length: int
+    """Epochs of a trial at full length."""
     trials: list[FrozenTrial]
     scores: list[float]
     """Of each, after that epoch."""
@@ -41,9 +45,14 @@ class Comparable:
     """Of the hyperparameters that all of them have, and that differ, in `TrialConfig`'s order."""
 
     @property
+    def fidelity(self) -> str:
+        """After how much training their scores are."""
+        return f"epoch {self.epoch} of {self.length}"
+
+    @property
     def words(self) -> str:
         """Which trials these are."""
-        return f"{len(self.trials):,} trials of {self.model}, by their validation score at epoch {self.epoch}"
+        return f"{len(self.trials):,} trials of {self.model}, by their validation score at {self.fidelity}"
 
 
 def comparable(material: Material) -> Comparable:
@@ -62,7 +71,7 @@ def comparable(material: Material) -> Comparable:
         raise MissingError(f"No hyperparameter differs between the trials of {model}.")
     order = [name for name in TrialConfig.model_fields if name in varying]
     return Comparable(
-        model, epoch, trials, [trial.intermediate_values[epoch] for trial in trials],
+        model, epoch, material.spec.max_epochs, trials, [trial.intermediate_values[epoch] for trial in trials],
         {name: trials[0].distributions[name] for name in order},
     )  # fmt: skip
 
@@ -80,14 +89,16 @@ def importances(material: Material) -> Iterator[Block]:
         "marker": {"color": "var(--accent)"}, "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }  # fmt: skip
     layout = {
-        "height": 90 + 24 * len(shares), "xaxis": axis("share of the score's variance", tickformat=".0%"),
+        "height": 90 + 24 * len(shares),
+        "xaxis": axis(f"share of the variance of the score at {found.fidelity}", tickformat=".0%"),
         "yaxis": {"automargin": True, "type": "category"}, "bargap": 0.35,
     }  # fmt: skip
     yield Figure("importances", "Importance of each hyperparameter", [trace], layout)
     few = f", {MOST_TRIALS} of them, evenly by number" if len(found.trials) > MOST_TRIALS else ""
     yield Note(
         f"Optuna's fANOVA over {found.words}{few}. It says what mattered within the ranges searched, not which value "
-        "is best; the sampler looked more often where scores were good."
+        f"is best; the sampler looked more often where scores were good. At {found.fidelity} every trial "
+        "has a score; what matters at full length may differ, most of all for what takes effect late, as dropout."
     )
 
 
@@ -171,7 +182,7 @@ class Scale:
     @classmethod
     def of_scores(cls, found: Comparable) -> "Scale":
         """The score's."""
-        return cls("score", *_spread(found.scores, np.asarray))
+        return cls(f"score at {found.fidelity}", *_spread(found.scores, np.asarray))
 
     def notes(self, place: int) -> list[dict[str, Any]]:
         """What Plotly writes beside the axis at `place`."""

@@ -7,12 +7,16 @@ from searchspace.report.blocks import Block, MissingError
 from searchspace.report.board import boards
 from searchspace.report.history import curves, optimisation
 from searchspace.report.images import augmented, mistakes, uncertain
+from searchspace.report.losses import losses
 from searchspace.report.material import Material
 from searchspace.report.origin import data_set, repeat
 from searchspace.report.parameters import importances, parallel
+from searchspace.report.precision_recall import precision_recall
 from searchspace.report.robustness import robustness
+from searchspace.report.slices import slices
 from searchspace.report.tested import calibration, classes, confusion
 from searchspace.report.timeline import timeline
+from searchspace.report.tradeoff import tradeoff
 
 
 @dataclass(frozen=True)
@@ -24,24 +28,30 @@ class Section:
     title: str
     draw: Callable[[Material], Iterator[Block]]
     """Raises `MissingError` where there is nothing to draw."""
+    wide: bool = False
+    """Whether it needs the whole width where a screen has room for two sections side by side."""
 
 
 SECTIONS = (
-    Section("board", "Leaderboard", boards),
+    Section("board", "Leaderboard", boards, wide=True),
     Section("optimisation", "Optimisation history", optimisation),
     Section("learning", "Learning curves", curves),
-    Section("coordinates", "Parallel coordinates", parallel),
+    Section("losses", "Training and validation loss", losses),
     Section("importance", "What mattered", importances),
+    Section("coordinates", "Parallel coordinates", parallel, wide=True),
     Section("time", "Time by slot", timeline),
+    Section("latency", "Accuracy against latency", tradeoff),
     Section("matrix", "Confusion matrix", confusion),
     Section("classes", "Classes", classes),
-    Section("mistakes", "Worst mistakes", mistakes),
-    Section("uncertain", "Most uncertain", uncertain),
+    Section("precision", "Precision and recall", precision_recall),
     Section("trust", "Calibration", calibration),
+    Section("slices", "Slices", slices),
     Section("worse", "Robustness", robustness),
+    Section("mistakes", "Worst mistakes", mistakes, wide=True),
+    Section("uncertain", "Most uncertain", uncertain, wide=True),
     Section("augmented", "Augmentation", augmented),
     Section("data", "Data set", data_set),
-    Section("repeat", "How to repeat it", repeat),
+    Section("repeat", "How to repeat it", repeat, wide=True),
 )
 
 

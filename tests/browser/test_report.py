@@ -10,13 +10,24 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from searchspace.boards.table import to_text
 from searchspace.report.page import write_report
 from searchspace.report.sections import SECTIONS
 from tests.made_search import make_search
 from tests.test_report import HOSTILE
 
 pytestmark = pytest.mark.browser
-PLOTS = 9
+PLOTS = 14
+
+STICKING_OUT = """
+const most = document.documentElement.clientWidth;
+const scrolled = (each) => each.closest(".scroll, figure.wide, nav ul, .plot");
+return [...document.querySelectorAll("header *, nav *, main *")].filter((each) => {
+  const box = each.getBoundingClientRect();
+  return box.width && !scrolled(each) && (box.right > most + 1 || box.left < -1);
+}).map((each) => `${each.tagName} ${each.className}: ${each.textContent.slice(0, 60)}`);
+"""
+"""Elements that stick out of the page sideways, but for what scrolls within its own box."""
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +126,89 @@ def test_a_phone_scrolls_down_and_not_sideways(opened):
     assert opened.execute_script("return innerWidth") == 390
     sizes = "return [...document.querySelectorAll('p, td')].map((each) => parseFloat(getComputedStyle(each).fontSize))"
     assert min(opened.execute_script(sizes)) >= 12
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280, 1920, 2560])
+def test_at_any_width_nothing_is_cut_and_the_width_is_used(opened, width):
+    mobile = width < 500
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": mobile}
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page = "const page = document.documentElement; "
+    fits = page + "return innerWidth === arguments[0] && page.scrollWidth === page.clientWidth"
+    WebDriverWait(opened, 20).until(lambda b: b.execute_script(fits, width))  # figures follow a moment later
+    assert opened.execute_script(STICKING_OUT) == []
+    used = "return document.querySelector('.tiles').getBoundingClientRect().width"
+    assert opened.execute_script(used) > 0.85 * width
+    beside = (
+        "const [a, b] = ['optimisation', 'learning'].map((id) => document.getElementById(id).offsetTop); return a === b"
+    )
+    assert opened.execute_script(beside) == (width >= 1600), "two sections side by side, where there is room"
+    narrow = "return [...document.querySelectorAll('td.long')].filter((cell) => cell.clientWidth < 150).length"
+    assert opened.execute_script(narrow) == 0
+
+
+def test_code_wraps_and_is_copied_whole(opened, report):
+    opened.execute_cdp_cmd(
+        "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    )
+    opened.set_window_size(500, 900)
+    cut = "return [...document.querySelectorAll('pre')].filter((pre) => pre.scrollWidth > pre.clientWidth + 1).length"
+    assert opened.execute_script(cut) == 0
+    button = opened.find_element(By.CSS_SELECTOR, "#answer .copy")
+    assert button.is_displayed()
+    code = opened.execute_script("return document.querySelector('#answer pre code').textContent")
+    button.click()
+    WebDriverWait(opened, 10).until(lambda _: button.text == "Copied")
+    assert pasted(opened) == code
+    assert "model-int8.onnx" in code, "of the recommended file"
+
+
+def test_where_the_clipboard_is_closed_code_is_still_copied(opened):
+    opened.execute_script(
+        "Object.defineProperty(navigator, 'clipboard', {value: undefined}); getSelection().removeAllRanges()"
+    )
+    button = opened.find_element(By.CSS_SELECTOR, "#repeat .copy")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", button)
+    button.click()
+    WebDriverWait(opened, 10).until(lambda _: button.text != "Copy")
+    code = opened.execute_script("return document.querySelector('#repeat pre code').textContent")
+    assert opened.execute_script("return getSelection().toString().trim()") == code.strip(), "selected, for Ctrl-C"
+
+
+def pasted(browser) -> str:
+    """What Ctrl-V gives, in a text field that is put at the page's top for that."""
+    browser.execute_script(
+        """const field = document.createElement("textarea");
+           field.id = "pasted";
+           document.body.prepend(field);
+           field.focus();"""
+    )
+    ActionChains(browser).key_down(Keys.CONTROL).send_keys("v").key_up(Keys.CONTROL).perform()
+    return browser.execute_script(
+        "const field = document.getElementById('pasted'), text = field.value; field.remove(); return text"
+    )
+
+
+def test_a_path_can_be_selected_whole(opened):
+    span = opened.find_element(By.CSS_SELECTOR, "#mistakes figcaption span:last-child")
+    opened.execute_script("getSelection().selectAllChildren(arguments[0])", span)
+    assert opened.execute_script("return getSelection().toString()") == span.text
+    assert span.text.startswith("train[")
+
+
+def test_a_board_of_its_own_sorts_and_fits(browser, tmp_path):
+    rows = [{"rank": i, "score": (7 * i) % 5 / 10, "reason": HOSTILE * (i == 2) or "long " * 30} for i in range(9)]
+    (tmp_path / "board.html").write_text(to_text(rows, "html"), encoding="utf-8")
+    browser.get((tmp_path / "board.html").as_uri())
+    browser.find_element(By.XPATH, "//th[2]/button").click()
+    cells = browser.find_elements(By.CSS_SELECTOR, "tbody td:nth-child(2)")
+    scores = [float(cell.text) for cell in cells]
+    assert scores == sorted(scores)
+    metrics = {"width": 390, "height": 900, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    assert browser.execute_script("return document.documentElement.scrollWidth") == 390
+    assert browser.execute_script(STICKING_OUT) == []
+    assert browser.get_log("browser") == []
 
 
 def test_by_night_figures_and_text_are_light_on_dark(opened):

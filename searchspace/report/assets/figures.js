@@ -1,5 +1,5 @@
 "use strict";
-// Draws the figures in the colours of the style sheet, by day and by night, and sorts the tables.
+// Draws the figures in the colours of the style sheet, by day and by night.
 (() => {
   const PRINTED = 680; // width of a figure on paper, in pixels
   const plots = [...document.querySelectorAll(".plot")];
@@ -38,27 +38,6 @@
     }
   }
 
-  function sort(head) {
-    const table = head.closest("table"), body = table.tBodies[0], column = head.cellIndex;
-    const numeric = head.classList.contains("number");
-    const before = head.getAttribute("aria-sort");
-    const down = before ? before === "ascending" : numeric && head.cellIndex > 1; // ranks and numbers begin with the least
-    const key = (row) => (numeric ? row.cells[column].dataset.value : row.cells[column].textContent);
-    const order = (a, b) => (numeric ? Number(a) - Number(b) : a.localeCompare(b, undefined, { numeric: true }));
-    const rows = [...body.rows].sort((one, other) => {
-      const [a, b] = [key(one), key(other)];
-      if (a === "" || b === "") return (a === "") - (b === ""); // empty cells are last, either way
-      return down ? order(b, a) : order(a, b);
-    });
-    for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", down ? "descending" : "ascending");
-    body.append(...rows);
-  }
-
-  document.addEventListener("click", (event) => {
-    const head = event.target.closest("thead th");
-    if (head) sort(head);
-  });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => draw());
   for (const [event, width] of [["beforeprint", PRINTED], ["afterprint", undefined]]) {
     addEventListener(event, () => {
