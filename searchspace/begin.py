@@ -2,7 +2,7 @@
 
 import optuna
 
-from searchspace.plan import Plan
+from searchspace.plan import Plan, Say
 from searchspace.resume import record_resumption
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec
@@ -24,15 +24,15 @@ def begin(spec: SearchSpec, plan: Plan) -> optuna.Study:
     return study
 
 
-def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
+def take_up(spec: SearchSpec, plan: Plan, say: Say) -> optuna.Study:
     """The study of a search that was begun, as it stands."""
     from searchspace.proof.winner import is_outgrown, put_aside
     from searchspace.sampling.samplers import make_sampler
     from searchspace.sampling.warm_start import earlier_trials
     from searchspace.study import continue_study
 
-    record_resumption(spec)
-    earlier = earlier_trials(spec, plan.data)
+    record_resumption(spec, plan.data)
+    earlier = earlier_trials(spec, plan.data, say)
     study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     if is_outgrown(study, spec.trials):
         put_aside(spec, study)

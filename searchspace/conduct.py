@@ -11,6 +11,7 @@ from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.cluster.connect import connected, losses_told
 from searchspace.doubtful import keep_lists
+from searchspace.early_checks import check_early
 from searchspace.export import export_student, export_winner
 from searchspace.home.reach import check_reached
 from searchspace.home.working import working_on
@@ -19,7 +20,8 @@ from searchspace.phases import UnderWay, search_and_prove
 from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
 from searchspace.record import gather_facts
-from searchspace.resume import check_same_data, how_to_resume, put_finished, resume_arguments
+from searchspace.resume import check_same_data, describe_changed_space, how_to_resume, put_finished, resume_arguments
+from searchspace.space_file import hash_file
 from searchspace.spec import SearchSpec, save_record
 
 if TYPE_CHECKING:
@@ -56,7 +58,11 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     begins afresh, and resumes by itself.
     """
     with ExitStack() as held:
+        for line in check_early(spec, resumed):
+            clock.say(line)
         mirror = held.enter_context(working_on(spec, clock.say, begun=True)) if resumed else None
+        for line in describe_changed_space(spec) if resumed else []:
+            clock.say(line)
         ready = held.enter_context(prepared(spec, clock))
         if resumed:
             check_same_data(spec, ready.data)
@@ -81,10 +87,11 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
 
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
     if not resumed:
-        save_record(spec.folder, spec, gather_facts() | plan.facts)  # first of all: whoever looks at it needs it
+        facts = gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)}
+        save_record(spec.folder, spec, facts)  # first of all: whoever looks at it needs it
         keep_lists(plan.data, spec.folder)
     clock.keep_chatter(spec.folder / CHATTER)
-    study = take_up(spec, plan) if resumed else begin(spec, plan)
+    study = take_up(spec, plan, clock.say) if resumed else begin(spec, plan)
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec, clock.say):
         return _conclude(under_way, study, foresight, _survive(under_way, study, foresight))

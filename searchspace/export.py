@@ -31,7 +31,7 @@ FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "latency_ms", "
 class ExportOptions(Frozen):
     """What an export after the search can do otherwise."""
 
-    formats: Annotated[Formats, Option(LIMITS, kind=str, metavar="A,B")] = ()
+    formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B")] = ()
     """pt2, pt2-half, onnx, onnx-int8. Default: as the search was asked."""
     max_drop: Annotated[float | None, Option(LIMITS)] = Field(None, ge=0, le=100)
     """Points of test accuracy that a format may lose. Default: as the search was asked."""

@@ -31,27 +31,29 @@ class Option:
 def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Make `function(given, **fields)` a command for typer: one option for each field of `records` with an `Option`.
 
-    `given` are the fields whose options were typed, rather than left at their defaults. What else the function takes
-    and describes to typer by `Annotated`, such as an argument, comes first.
+    `given` are the fields whose options were typed, rather than left at their defaults. A list, or a field whose
+    default follows from others, is passed only if it was typed. What else the function takes and describes to typer
+    by `Annotated`, such as an argument, comes first.
     """
+    fields = {name: field for record in records for name, field in record.model_fields.items() if _option(field)}
     options = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(
             inspect.Parameter(
-                name, inspect.Parameter.KEYWORD_ONLY, default=_default(field), annotation=_typed(name, field)
+                name, inspect.Parameter.KEYWORD_ONLY, default=None if _is_left_out(field) else _default(field),
+                annotation=_typed(name, field),
             )
-            for record in records
-            for name, field in record.model_fields.items()
-            if _option(field)
+            for name, field in fields.items()
         ),
-    ]
+    ]  # fmt: skip
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
         def command(context: typer.Context, **values: Any) -> None:
             given = {
                 name for name in values if (source := context.get_parameter_source(name)) and source.name != "DEFAULT"
             }
-            function(frozenset(given), **values)
+            left = {name for name in values.keys() & fields.keys() - given if _is_left_out(fields[name])}
+            function(frozenset(given), **{name: value for name, value in values.items() if name not in left})
 
         own = [p for p in inspect.signature(function).parameters.values() if get_origin(p.annotation) is Annotated]
         vars(command)["__signature__"] = inspect.Signature([*own, *options])  # what typer reads
@@ -71,8 +73,14 @@ def _option(field: FieldInfo) -> Option | None:
     return next((found for found in field.metadata if isinstance(found, Option)), None)
 
 
+def _is_left_out(field: FieldInfo) -> bool:
+    """Whether the record alone knows the default: of a list, or one that follows from other fields."""
+    option = _option(field)
+    return bool(field.default_factory_takes_validated_data or (option and option.kind == list[str]))
+
+
 def _default(field: FieldInfo) -> Any:
-    default = field.get_default(call_default_factory=True)
+    default = field.get_default(call_default_factory=True, validated_data={})
     option = _option(field)
     if option and option.kind and not default:
         return "" if option.kind is str else None
@@ -85,7 +93,8 @@ def _typed(name: str, field: FieldInfo) -> Any:
     assert option is not None  # callers ask for fields with an option only
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     own = _value_type(field.annotation)
-    kind = option.kind or (str if choices or own in METAVARS else field.annotation)
+    kind: Any = option.kind or (str if choices or own in METAVARS else field.annotation)
+    kind = kind | None if _is_left_out(field) else kind
     shown = "" if kind is bool else option.metavar or "|".join(choices) or METAVARS.get(own)
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
     names, text, default = filter(None, [flag]), " ".join((field.description or "").split()), _default(field)

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from searchspace.home.reading import read
 from searchspace.options import flag_of
-from searchspace.spec import SearchSpec, extend_record, load_facts, load_spec, make_spec
+from searchspace.places import anchored
+from searchspace.space_file import hash_file
+from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
 from trainables.errors import UserError
 from trainables.home.storage import is_url, join
 from trainables.ownership import check_owned
@@ -20,21 +22,70 @@ if TYPE_CHECKING:
     from searchspace.study import Recorded
     from trainables.data.summary import DataSummary
 
-CHANGEABLE = frozenset({"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb", "results"})
+PLACES = frozenset({"data", "space", "storage", "results"})
+"""Options that say where something of a search is; it must be the same there."""
+CHANGEABLE = PLACES | {"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb"}
 """Options of a search that change nothing of what its trials are."""
+REVIVING = PLACES | {"memory_gb", "address", "resume", "revive", "verbose", "price_per_hour"}
+"""Options that say something where one trial is revived."""
 FINISHED = "finished"
 """Record of the study: trials that were asked for when its winner was exported."""
 
 
 def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
-    """The specification of the search `name`, with what was `given` anew; raises `UserError` for what cannot change."""
-    known = load_spec(begun(str(options["results"]), name))
+    """The specification of the search `name`, with what was `given` anew; raises `UserError` for what cannot change.
+
+    Its folder may have been renamed or moved since; what it is called and where it is now counts.
+    """
+    results, name = locate(str(options["results"]), name)
+    folder = begun(results, name)
+    known = load_spec(folder)
     check_changes(name, given)
-    changed = {option: options[option] for option in CHANGEABLE & given}
-    spec = make_spec(**(known.model_dump() | {"results": options["results"]} | changed))
+    changed = {option: options[option] for option in CHANGEABLE & given} | {"results": results}
+    spec = anchored(parse_record(SearchSpec, known.model_dump() | {"name": name} | changed))
     if spec.trials < known.trials:
         raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
+    if "space" in given:
+        check_same_space(spec, load_facts(folder))
     return spec
+
+
+def locate(results: str, name: str) -> tuple[str, str]:
+    """Folder of all searches, and name, of a search that is named by its name or by its path or URL."""
+    place = name.rstrip("/")
+    if is_url(place):
+        parent, _, last = place.rpartition("/")
+        return parent, last
+    if "/" not in place:
+        return results, place
+    if not is_url(results) and not (Path(results) / place).is_dir() and Path(place).is_dir():
+        return str(Path(place).parent), Path(place).name
+    parent, _, last = place.rpartition("/")
+    return (join(results, parent) if is_url(results) else str(Path(results) / parent)), last
+
+
+def check_revived(given: Set[str]) -> None:
+    """Raise `UserError` for an option that would say nothing where one trial is revived."""
+    for option in sorted(given - REVIVING):
+        record = SearchSpec if option in SearchSpec.model_fields else RunOptions
+        raise UserError(f"{flag_of(record, option)}: says nothing with --revive, which trains one trial on as it was")
+
+
+def check_same_space(spec: SearchSpec, facts: Mapping[str, Any]) -> None:
+    """Raise `UserError` if the file of `--space` is not what the search was begun with."""
+    known = facts.get("space_sha256", "")
+    if not known or hash_file(spec.space) != known:
+        raise UserError(
+            f"--space {spec.space!r}: is not the file that search {spec.name!r} was begun with (SHA-256 {known[:12]})"
+        )
+
+
+def describe_changed_space(spec: SearchSpec) -> list[str]:
+    """A warning where the file of the space was changed since the search was begun."""
+    known = load_facts(spec.folder).get("space_sha256", "") if (spec.folder / "search.json").is_file() else ""
+    if not known or hash_file(spec.space) == known:
+        return []
+    return [f"warning: {spec.space!r} was changed since the search was begun; new trials are drawn from what it is now"]
 
 
 def begun(results: str, name: str) -> Path:
@@ -59,13 +110,17 @@ def check_same_data(spec: SearchSpec, data: "DataSummary") -> None:
     """Raise `UserError` if the data is not what the search was on."""
     known = load_facts(spec.folder).get("data", {}).get("fingerprint")
     if known != data.fingerprint:
-        raise UserError(f"--resume {spec.name!r}: --data {spec.data!r} has changed since (fingerprint {known})")
+        raise UserError(
+            f"--resume {spec.name!r}: --data {spec.data!r} is not what it was begun on, or has changed since "
+            f"(fingerprint {data.fingerprint[:12]}, not {str(known)[:12]})"
+        )
 
 
-def record_resumption(spec: SearchSpec) -> None:
-    """Keep in `search.json` when the search went on, and what is asked of it now."""
+def record_resumption(spec: SearchSpec, data: "DataSummary") -> None:
+    """Keep in `search.json` when the search went on, what is asked of it now, and where its data are."""
     times = [*load_facts(spec.folder).get("resumed", []), datetime.now(UTC).isoformat(timespec="seconds")]
-    extend_record(spec.folder, {"spec": spec.model_dump(mode="json"), "resumed": times})
+    facts = {"spec": spec.model_dump(mode="json"), "data": data.model_dump(), "resumed": times}
+    extend_record(spec.folder, facts)
 
 
 def is_done(study: "Recorded", trials: int) -> bool:

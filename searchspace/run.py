@@ -1,6 +1,7 @@
 """The one command: `python -m searchspace.run --trials 64` searches, proves, retrains, tests and exports."""
 
 import sys
+from collections.abc import Mapping, Set
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,13 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.student import say_student
 from searchspace.card import PAGE
 from searchspace.conduct import conduct
+from searchspace.early_checks import check_early
 from searchspace.export import print_shipments
 from searchspace.home.working import working_on
 from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
 from searchspace.options import with_options
+from searchspace.places import anchored
 from searchspace.plan import gangs, make_plan
 from searchspace.preparation import prepare_shared, prepared
 from searchspace.progress.clock import Clock
@@ -21,11 +24,10 @@ from searchspace.progress.screen import open_clock
 from searchspace.proof.finals_validation import as_recorded
 from searchspace.proof.wording import say_test, say_top5, say_way
 from searchspace.report import REPORT
-from searchspace.resume import begun, check_same_data, choose_resumed, how_to_resume, is_finished, shown
+from searchspace.resume import check_revived, check_same_data, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
-from searchspace.spec import RunOptions, SearchSpec, load_spec, make_spec, parse_record
+from searchspace.spec import RunOptions, SearchSpec, make_spec, parse_record
 from trainables.errors import UserError
-from trainables.home.storage import check_place
 
 if TYPE_CHECKING:
     from searchspace.conduct import Outcome
@@ -39,14 +41,17 @@ def main(given: frozenset[str], **options: Any) -> None:
     """
     errand = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
     clock = open_clock(errand.verbose, errand.price_per_hour)
+    if errand.dry_run and errand.resume:
+        raise UserError("--dry-run: is for a new search, and --resume goes on with one; give one of them")
     if errand.revive is not None:
-        revive(errand, str(options["results"]), clock)
+        check_revived(given)
+        revive(errand, options, given, clock)
     elif errand.resume:
         run(choose_resumed(errand.resume, options, given), clock, resumed=True)
     elif errand.dry_run:
-        dry_run(make_spec(**options), errand.price_per_hour, clock)
+        dry_run(anchored(make_spec(**options)), errand.price_per_hour, clock)
     else:
-        spec = make_spec(**options)
+        spec = anchored(make_spec(**options))
         preflight.check_name(spec)
         run(spec, clock)
 
@@ -74,6 +79,8 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     from searchspace.forecast.probing import draw_probes, measure
 
     preflight.check_name(spec)
+    for line in check_early(spec):
+        clock.say(line)
     with (
         closing(clock), prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
         connected(spec.address) as room, scratch(spec) as mirror,
@@ -87,7 +94,7 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     conclude(measured, spec, plan.task, plan.shape, price)
 
 
-def revive(errand: RunOptions, results: str, clock: Clock) -> None:
+def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], clock: Clock) -> None:
     """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
     from searchspace import revive as reviving
     from searchspace.cluster.connect import connected
@@ -95,8 +102,8 @@ def revive(errand: RunOptions, results: str, clock: Clock) -> None:
 
     if not errand.resume or errand.revive is None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
-    known = load_spec(begun(results, errand.resume))
-    spec = known.model_copy(update={"results": check_place(results), "max_concurrent": 1})
+    spec = choose_resumed(errand.resume, options, given).model_copy(update={"max_concurrent": 1})
+    check_early(spec, resumed=True)
     data = prepare_shared(spec, clock)
     with closing(clock), working_on(spec, clock.say, begun=True) as mirror:
         check_same_data(spec, data)

@@ -1,5 +1,6 @@
 """Ray Tune's side of stopping: a trial that the rule holds back, and a search whose time is over."""
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,9 +34,13 @@ class RungScheduler(FIFOScheduler):
 class SearchEnd(Stopper):
     """Ends a search whose time is over, by a clock that nobody sets, which Tune's own is not; or that has to end."""
 
-    def __init__(self, seconds: float, is_over: Callable[[], bool]) -> None:
-        """Begin to count `seconds` now; `is_over` says whether the search is to end, and nobody trains any more."""
-        self._end, self._is_over = time.monotonic() + seconds, is_over
+    def __init__(self, seconds: float, is_warm: Callable[[], bool], is_over: Callable[[], bool]) -> None:
+        """Count `seconds` from when `is_warm` says that a gang can train: starting one is no search.
+
+        `is_over` says whether the search is to end, and nobody trains any more.
+        """
+        self._seconds, self._is_warm, self._is_over = seconds, is_warm, is_over
+        self._end = math.inf
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002  # Tune's signature
         """No trial ends by itself."""
@@ -43,6 +48,8 @@ class SearchEnd(Stopper):
 
     def stop_all(self) -> bool:
         """Whether all trials are to end, those that wait for a gang too."""
+        if self._end == math.inf and self._is_warm():
+            self._end = time.monotonic() + self._seconds
         return time.monotonic() > self._end or self._is_over()
 
     def __getstate__(self) -> dict[str, Any]:

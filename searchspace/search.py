@@ -41,7 +41,8 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: 
     trainable = tune.with_resources(
         tune.with_parameters(Trial, mailbox=pool.mailbox), tune.PlacementGroupFactory([{"CPU": 0, **HEAD}])
     )
-    end = SearchEnd(spec.time_budget or float("inf"), lambda: searcher.is_stopping() and not pool.is_training())
+    seconds = spec.time_budget or float("inf")
+    end = SearchEnd(seconds, lambda: pool.is_warm, lambda: searcher.is_stopping() and not pool.is_training())
     with tempfile.TemporaryDirectory(prefix="searchspace-tune-") as scratch:
         make_tuner(
             Path(scratch),

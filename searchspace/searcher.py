@@ -33,6 +33,8 @@ from trainables.config import EpochReport, Status, failure
 
 Event = Literal["start", "epoch", "waits", "goes on", "audited", "complete", "pruned", "failed"]
 ENDS: dict[Status, Event] = {"complete": "complete", "running": "pruned", "failed": "failed"}
+BUDGET = "time budget"
+"""Reason of a trial that was cut off by it."""
 MAX_LOSSES = 3
 """Trial actors that one trial may outlive."""
 Listener = Callable[[Event, int, EpochReport | None], None]
@@ -209,11 +211,19 @@ class StudySearcher(Searcher):
         self._training.clear()
         for running in list(self._open.values()):
             if not running.curve:
-                self._fail(running, "time budget")
+                self._leave(running)
+                continue
             standing = self._rule.standing(running.trial.number)
             if not running.audited:
                 record_stop(running.trial, standing)
-            self._tell(running, running.last.reason or (standing.in_words() if standing else "time budget"))
+            self._tell(running, running.last.reason or (standing.in_words() if standing else BUDGET))
+
+    def _leave(self, running: Running) -> None:
+        """Stop a trial that the time budget cut off in its first epoch: nothing failed, and nothing is known of it."""
+        del self._open[running.trial.number]
+        record_reason(running.trial, BUDGET)
+        self._study.tell(running.trial, state=TrialState.PRUNED)
+        self._listen("pruned", running.trial.number, None)
 
     def _fail(self, running: Running, reason: str) -> None:
         running.curve.append(failure(running.assignment.trial, reason, running.last.epoch if running.curve else 0))

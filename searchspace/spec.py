@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from searchspace.options import Option, flag_of
 from searchspace.pins import parse_pins
-from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl
+from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
 from searchspace.wrong import say_first, say_wrong, show_value
 from trainables.config import Frozen
 from trainables.data.bad import OnBadImage
@@ -27,6 +27,8 @@ LIMITS = "The shipped model"
 SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
+GRACE = 2
+"""Epochs of the first rung, where trials are not shorter themselves and nobody says otherwise."""
 BOUNDS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
 """Options that limit what a shipped model costs."""
 R = TypeVar("R", bound=Frozen)
@@ -40,7 +42,7 @@ class SearchSpec(Frozen):
     """digits, fashion-mnist, cifar10, cifar100, or a folder or URL of images or parquet."""
     on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
-    models: Annotated[Names, Option(WHAT, kind=str, metavar="A,B")] = ()
+    models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits."""
     space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""
     """Your own search space, FILE.py:FUNCTION."""
@@ -50,7 +52,7 @@ class SearchSpec(Frozen):
     """Pin a hyperparameter, name=value; repeatable."""
     metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME")] = "accuracy"
     """What is made best: accuracy, balanced_accuracy, f1_macro, or log_loss (negated)."""
-    objectives: Annotated[Objectives, Option(WHAT, kind=str, metavar="A,B")] = ("accuracy",)
+    objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B")] = ("accuracy",)
     """accuracy (or --metric), or accuracy,latency: also what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
@@ -58,14 +60,16 @@ class SearchSpec(Frozen):
     """auto (what suits), tpe, gp, cmaes, or random."""
     reproducible: Annotated[bool, Option(WHAT)] = False
     """Same configurations at any timing: only first rungs inform."""
-    warm_start: Annotated[Names, Option(WHAT, kind=str, metavar="A,B")] = ()
+    warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Earlier searches: their best go first and inform the sampler."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1)
     """Full length of a trial, in epochs."""
-    grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(2, ge=1)
-    """First rung, in epochs: no trial is stopped before it."""
+    grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(
+        default_factory=lambda known: min(GRACE, known.get("max_epochs", GRACE)), ge=1
+    )
+    """First rung, in epochs; no trial is stopped before. Never above --max-epochs."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2)
     """One trial in so many goes on at each rung; also the ratio between rungs."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
@@ -73,10 +77,10 @@ class SearchSpec(Frozen):
     budget_unit: Annotated[BudgetUnit, Option(HOW_LONG)] = "epochs"
     """What trials are compared at equal amounts of, and the sampler is to spare."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
-    """Longest search, such as 90s, 30m or 2h; the finals come after. 0 is no limit."""
+    """Longest search once a gang is warm: 90s, 30m, 2h. Finals come after."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
     """Best trials trained again from fresh seeds, to find the winner."""
-    audit: Annotated[float, Option(PROOF)] = Field(0.0, ge=0, le=1)
+    audit: Annotated[Share, Option(PROOF)] = 0.0
     """Share of the stopped that run on: what did stopping cost?"""
     max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Longest time for one image, in ms, on one thread of this CPU."""
@@ -90,7 +94,7 @@ class SearchSpec(Frozen):
     """Let the winner teach a student, whom alone the limits bind."""
     distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0)
     """Epochs of the student; 0: a trial's."""
-    formats: Annotated[Formats, Option(LIMITS, kind=str, metavar="A,B")] = ()
+    formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B")] = ()
     """pt2, pt2-half, onnx, onnx-int8. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
     """Most points of test accuracy a shipped format loses."""
@@ -120,6 +124,8 @@ class SearchSpec(Frozen):
     """Most GB (10^9 bytes) of stopped trials' checkpoints."""
     storage: Annotated[SecretUrl, Option(RECORD, metavar="URL")] = Field("", repr=False)
     """Optuna URL; *** is from $SEARCHSPACE_STORAGE. Default: a journal file."""
+    study: str = ""
+    """Name of its study in the storage; empty: its own. A search whose folder was renamed keeps its study's."""
 
     @property
     def folder(self) -> Path:
@@ -133,6 +139,16 @@ class SearchSpec(Frozen):
         """Its folder, and the URL that it is brought to, if it is."""
         url = join(self.results, self.name) if is_url(self.results) else ""
         return Home(folder=str(self.folder), url=url)
+
+    @property
+    def study_name(self) -> str:
+        """Name of its study in the storage."""
+        return self.study or self.name
+
+    @property
+    def data_name(self) -> str:
+        """Its data as tables show them: a name, a URL, or the folder's name."""
+        return self.data if is_url(self.data) else Path(self.data).name or self.data
 
     @property
     def limits(self) -> dict[str, float]:
@@ -230,11 +246,14 @@ def load_facts(folder: Path) -> dict[str, Any]:
 
 
 def load_spec(folder: Path) -> SearchSpec:
-    """Read the specification of the search in `folder`; raises `UserError` where there is none."""
+    """The specification of the search in `folder`, whose name and place now count; raises `UserError` without one."""
     try:
-        return SearchSpec.model_validate(load_facts(folder)["spec"])
-    except ValidationError as error:
-        said = say_first(SearchSpec, error)
-    except (KeyError, TypeError):
-        said = "it has no specification"
-    raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({said})")
+        spec = SearchSpec.model_validate(load_facts(folder)["spec"])
+    except (KeyError, TypeError, ValidationError) as error:
+        said = say_first(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"
+        raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({said})") from error
+    here = folder.resolve()
+    moved: dict[str, Any] = {} if is_url(spec.results) else {"results": str(here.parent)}
+    if here.name != spec.name:
+        moved |= {"name": here.name, "study": spec.study_name}
+    return spec.model_copy(update=moved)

@@ -13,6 +13,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from searchspace.journal import WriteBehindJournal, mend
+from searchspace.places import sqlite_file
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
 from trainables.redaction import is_redacted, redact, redact_urls
@@ -41,13 +42,11 @@ def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
         spec.folder.mkdir(parents=True, exist_ok=True)
     try:
         study = optuna.create_study(
-            storage=_storage_to_write(spec), study_name=spec.name, direction="maximize",
+            storage=_storage_to_write(spec), study_name=spec.study_name, direction="maximize",
             sampler=sampler,
         )  # fmt: skip
     except optuna.exceptions.DuplicatedStudyError as error:
-        raise UserError(
-            f"--name {spec.name!r}: --storage {redact_urls(spec.storage)!r} holds a study of this name already"
-        ) from error
+        raise UserError(f"--name {spec.name!r}: {say_storage(spec)} holds a study of this name already") from error
     flush_study(study)
     return study
 
@@ -59,14 +58,30 @@ def continue_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
             raise UserError(f"--resume {spec.name!r}: {str(spec.folder)!r} holds no {JOURNAL}")
         mend(spec.folder / JOURNAL)
     try:
-        return optuna.load_study(storage=_storage_to_write(spec), study_name=spec.name, sampler=sampler)
+        return optuna.load_study(storage=_storage_to_write(spec), study_name=spec.study_name, sampler=sampler)
     except KeyError as error:
-        raise UserError(f"--resume {spec.name!r}: no study of this name was recorded") from error
+        raise UserError(f"--resume {spec.name!r}: no study {spec.study_name!r} was recorded") from error
 
 
 def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
-    """Study of the search in `folder`, for reading."""
-    return optuna.load_study(storage=_storage(spec.storage, folder), study_name=spec.name)
+    """Study of the search in `folder`, for reading; raises `UserError` where there is none, and makes no database."""
+    if not spec.storage and not (folder / JOURNAL).is_file():
+        raise UserError(f"{str(folder)!r}: holds no {JOURNAL}")
+    try:
+        return optuna.load_study(storage=_storage(spec.storage, folder, make=False), study_name=spec.study_name)
+    except KeyError as error:
+        where = say_storage(spec) if spec.storage else str(folder / JOURNAL)
+        raise UserError(f"{str(folder)!r}: {where} holds no study {spec.study_name!r}") from error
+
+
+def has_study(spec: SearchSpec) -> bool:
+    """Whether the storage of `--storage` holds the search's study; raises `UserError` where it cannot be read."""
+    return spec.study_name in optuna.get_all_study_names(_storage(spec.storage, spec.folder, make=False))
+
+
+def say_storage(spec: SearchSpec) -> str:
+    """The option that says where the study is, without its password."""
+    return f"--storage {redact_urls(spec.storage)!r}"
 
 
 def flush_study(study: optuna.Study) -> None:
@@ -82,10 +97,13 @@ def _storage_to_write(spec: SearchSpec) -> BaseStorage:
     return JournalStorage(WriteBehindJournal(spec.folder / JOURNAL))
 
 
-def _storage(url: str, folder: Path) -> BaseStorage:
+def _storage(url: str, folder: Path, make: bool = True) -> BaseStorage:
+    """The storage that a URL names, or the journal in `folder`; with `make`, its database is made if it is missing."""
     if not url:
         return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    whole = whole_url(url)
+    whole, file = whole_url(url), sqlite_file(url)
+    if file is not None and not make and not file.is_file():
+        raise UserError(f"--storage {redact_urls(url)!r}: there is no file {str(file)!r}")
     try:
         # The driver that is installed with this project; what a plain URL means differs between SQLAlchemy's versions.
         return RDBStorage(re.sub("^postgres(ql)?://", "postgresql+psycopg2://", whole))

@@ -52,7 +52,7 @@ def allowed(field: FieldInfo) -> str:
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not NoneType]
     what = KINDS.get(kinds[0], "another kind of value") if len(kinds) == 1 else "another kind of value"
     limits = {name: getattr(bound, name) for bound in field.metadata for name in LIMITS if hasattr(bound, name)}
-    default = field.get_default(call_default_factory=True)
+    default = field.get_default(call_default_factory=True, validated_data={})
     shown = f" (default: {default:g})" if isinstance(default, int | float) and not isinstance(default, bool) else ""
     return f"{what}{_bounds(limits)}{shown}"
 

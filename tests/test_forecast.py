@@ -159,7 +159,7 @@ def test_what_will_not_go_well_is_said():
     lines = warnings(forecast(found.costs, spec, known()), found, spec, SHAPE, free_mb=1000)
     assert len(lines) == 2
     assert "1.0 GB are free" in lines[0]
-    assert "--time-budget 20: ends the search before its 20 trials are done" in lines[1]
+    assert "--time-budget 20s: ends the search before its 20 trials are done" in lines[1]
     fine = spec_of()
     assert warnings(forecast(found.costs, fine, known()), found, fine, SHAPE, free_mb=9000) == []
 

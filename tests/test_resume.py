@@ -10,15 +10,18 @@ import pytest
 from optuna.trial import TrialState
 
 from searchspace.asking import Asker
+from searchspace.early_checks import check_early
 from searchspace.gate import Gate
 from searchspace.home.lock import locked
 from searchspace.journal import mend
 from searchspace.recorded import curve_of, history_of, record_refusal
-from searchspace.resume import check_same_data, choose_resumed
+from searchspace.resume import check_same_data, choose_resumed, describe_changed_space, record_resumption
 from searchspace.sampling.samplers import make_sampler
+from searchspace.sampling.warm_start import earlier_trials
 from searchspace.searcher import StudySearcher, Surroundings
+from searchspace.space_file import hash_file
 from searchspace.spaces import Task, default_space
-from searchspace.spec import make_spec, save_record
+from searchspace.spec import load_facts, load_spec, make_spec, save_record
 from searchspace.stopping.history import Event, recall
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import Mark, rungs
@@ -240,3 +243,98 @@ def test_a_space_that_always_raises_ends_the_search_with_its_words(spec, task):
     study = create_study(spec, make_sampler(spec, "random"))
     with pytest.raises(UserError, match="the space raised ValueError: no such luck"):
         Search(spec, task, study, space=broken).searcher.suggest("0")
+
+
+def begin_in(folder, digits, **options):
+    """A search that was begun in a folder, with nothing in its study."""
+    spec = make_spec(**({"name": folder.name, "results": str(folder.parent)} | options))
+    spec.folder.mkdir(parents=True)
+    save_record(spec.folder, spec, {"data": digits.model_dump()})
+    flush_study(create_study(spec, make_sampler(spec, "random")))
+    return spec
+
+
+WAYS = {
+    "by name": lambda after: (str(after.parent), after.name),
+    "by path": lambda after: ("results", str(after)),
+    "by a path within the results": lambda after: (str(after.parent.parent), f"{after.parent.name}/{after.name}"),
+    "with a slash at the end": lambda after: (str(after.parent), f"{after.name}/"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["after", "before (copy)", "Über 2"])
+def test_a_folder_that_was_renamed_and_moved_goes_on_there(tmp_path, digits, way, name):
+    before, after = tmp_path / "old" / "before", tmp_path / "new" / name
+    begin_in(before, digits)
+    after.parent.mkdir()
+    before.rename(after)
+    before.parent.rmdir()
+    results, called = WAYS[way](after)
+    spec = choose_resumed(called, {"results": results, "trials": 96}, frozenset({"trials"}))
+    assert (spec.name, spec.study_name, spec.folder, spec.trials) == (name, "before", after, 96)
+    assert load_spec(after).folder == after
+    study = continue_study(spec, make_sampler(spec, "random"))
+    study.ask()
+    flush_study(study)
+    assert len(load_study(load_spec(after), after).get_trials()) == 1
+    record_resumption(spec, digits)
+    again = after.with_name("again")
+    after.rename(again)
+    assert (load_spec(again).name, load_spec(again).study_name) == ("again", "before")
+    check_same_data(load_spec(again), digits)
+    assert {path.name for path in tmp_path.iterdir()} - {".cache"} == {"new"}, "nothing is made in the old place"
+    assert [path.name for path in again.parent.iterdir()] == ["again"]
+
+
+def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits):
+    images, file = tmp_path / "images", tmp_path / "mine.py"
+    images.mkdir()
+    file.write_text("def space(trial, task): return {}")
+    begin_in(tmp_path / "results" / "s", digits, data=str(images), space=f"{file}:space")
+    facts = {"data": digits.model_dump(), "space_sha256": hash_file(f"{file}:space")}
+    save_record(tmp_path / "results" / "s", load_spec(tmp_path / "results" / "s"), facts)
+
+    def resumed(**given):
+        options = {"results": str(tmp_path / "results")} | given
+        spec = choose_resumed("s", options, frozenset(given))
+        check_early(spec, resumed=True)
+        return spec
+
+    assert resumed().data == str(images)
+    images.rename(tmp_path / "moved")
+    with pytest.raises(UserError, match=f"its data '{images}' are not there; .*--data FOLDER"):
+        resumed()
+    assert resumed(data=str(tmp_path / "moved")).data == str(tmp_path / "moved")
+    file.rename(tmp_path / "elsewhere.py")
+    moved = {"data": str(tmp_path / "moved")}
+    with pytest.raises(UserError, match=f"its space '{file}:space' is not there; .*--space FILE.py:FUNCTION"):
+        resumed(**moved)
+    found = resumed(**moved, space=f"{tmp_path}/elsewhere.py:space")
+    assert describe_changed_space(found) == []
+    (tmp_path / "elsewhere.py").write_text("def space(trial, task): return {'width': 8}")
+    with pytest.raises(UserError, match="is not the file that search 's' was begun with"):
+        resumed(**moved, space=f"{tmp_path}/elsewhere.py:space")
+    (line,) = describe_changed_space(found)
+    assert "was changed since the search was begun" in line
+
+
+def test_a_record_of_other_data_is_refused_and_where_they_are_now_is_kept(tmp_path, digits):
+    spec = begin_in(tmp_path / "s", digits)
+    record_resumption(spec.model_copy(update={"data": "/new"}), digits.model_copy(update={"origin": "/new"}))
+    assert load_spec(spec.folder).data == "/new"
+    assert load_facts(spec.folder)["data"]["origin"] == "/new"
+    with pytest.raises(UserError, match="is not what it was begun on"):
+        check_same_data(spec, digits.model_copy(update={"fingerprint": "other"}))
+
+
+def test_a_warm_start_that_is_gone_stops_no_search_that_goes_on(tmp_path, digits):
+    begin_in(tmp_path / "first", digits)
+    spec = make_spec(name="second", results=str(tmp_path), warm_start=str(tmp_path / "first"))
+    assert earlier_trials(spec, digits) == []
+    (tmp_path / "first").rename(tmp_path / "gone")
+    with pytest.raises(UserError, match="holds no search"):
+        earlier_trials(spec, digits)
+    said = []
+    assert earlier_trials(spec, digits, said.append) == []
+    assert "without what --warm-start" in said[0]

@@ -8,8 +8,10 @@ from searchspace.asking import Asker
 from searchspace.boards.table import sort_rows, to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.proof.audit import read_audit
+from searchspace.proof.finals import choose_finalists
 from searchspace.recorded import config_of, curve_of, is_refused, record_report, standing_of
 from searchspace.sampling.samplers import make_sampler
+from searchspace.scheduler import SearchEnd
 from searchspace.searcher import StudySearcher, Surroundings
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
@@ -209,9 +211,26 @@ def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
     searcher.end()
     trials = recorded(searcher, spec)
     assert [(t.state, t.user_attrs["reason"]) for t in trials] == [
-        (TrialState.PRUNED, "time budget"), (TrialState.FAIL, "time budget"),
+        (TrialState.PRUNED, "time budget"), (TrialState.PRUNED, "time budget"),
     ]  # fmt: skip
     assert config_of(trials[0]).model in MODELS
+    assert [row["status"] for row in rank_trials(load_study(spec, spec.folder))] == ["stopped", "stopped"]
+    assert ("pruned", 1) in searcher.heard
+    assert [t.number for t in choose_finalists(trials, 3)] == [0], "of the other nothing is known"
+
+
+def test_a_time_budget_counts_from_the_first_warm_gang(monkeypatch):
+    now, warm = [0.0], [False]
+    monkeypatch.setattr("searchspace.scheduler.time.monotonic", lambda: now[0])
+    end = SearchEnd(10.0, lambda: warm[0], lambda: False)
+    now[0] = 60.0
+    assert not end.stop_all(), "a minute of starting, of which no trial had anything"
+    warm[0] = True
+    assert not end.stop_all()
+    now[0] = 69.9
+    assert not end.stop_all()
+    now[0] = 70.1
+    assert end.stop_all()
 
 
 def test_the_same_seed_asks_the_same(tmp_path, task):

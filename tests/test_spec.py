@@ -31,12 +31,15 @@ def test_wrong_pins_name_thing_value_and_what_is_allowed(setting, parts):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("2h", 7200), ("1d", 86400)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90s", 90), ("1.5m", 90), ("90 min", 5400), ("2h", 7200), ("1d", 86400), ("1h30m", 5400), ("", 0)],
+)
 def test_durations(text, seconds):
     assert make_spec(time_budget=text).time_budget == seconds
 
 
-@pytest.mark.parametrize("text", ["soon", "-3s", "0", "3 weeks"])
+@pytest.mark.parametrize("text", ["soon", "-3s", "0", "0s", "3 weeks", "h", "1h soon", "inf", "nan"])
 def test_wrong_durations(text):
     with pytest.raises(UserError, match="--time-budget"):
         make_spec(time_budget=text)

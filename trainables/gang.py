@@ -48,6 +48,8 @@ class GangPool:
         """
         self.shape, self._data, self._mirror, self._check = shape, data, mirror, check
         self._when_warm = when_warm or (lambda _slot, _info: None)
+        self.is_warm = False
+        """Whether any gang could train yet."""
         calls = 1000 + 2 * shape.slots * (shape.workers + 4)  # each worker and each owner waits in one
         self.mailbox: Any = (
             ray.remote(Mailbox)
@@ -68,6 +70,7 @@ class GangPool:
         self._fits[slot].start()
         info = ray.get(self.mailbox.warm.remote(slot))
         if info is not None:
+            self.is_warm = True
             self._when_warm(slot, info)
 
     def _keep_up(self, slot: int) -> None:

@@ -82,11 +82,11 @@ def warn_of(results: Path, names: Pair) -> list[str]:
 
 def _search_facts(folder: Path) -> dict[str, Any]:
     spec, facts = load_spec(folder), load_facts(folder)
-    options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric"})
+    options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric", "study"})
     card = folder / "winner" / "model.json"
     config = json.loads(card.read_bytes()).get("config", {}) if card.is_file() else {}
     return {
-        "data": spec.data,
+        "data": spec.data_name,
         "fingerprint": facts.get("data", {}).get("fingerprint"),
         "metric": spec.metric,
         **{name: _plain(value) for name, value in options.items()},

@@ -38,7 +38,7 @@ def search_row(folder: Path) -> dict[str, Any]:
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {
         "search": spec.name,
-        "data": spec.data,
+        "data": spec.data_name,
         "status": _status(study, spec),
         "trials": f"{len(trials)}/{spec.trials}",
         "complete": counts[TrialState.COMPLETE],

@@ -27,7 +27,7 @@ class View(Frozen):
 
     where: Annotated[str, Option(ROWS, metavar="CONDITION")] = ""
     """Only rows of which this holds, such as 'score > 0.9'."""
-    columns: Annotated[Names, Option(ROWS, kind=str, metavar="A,B,C")] = ()
+    columns: Annotated[Names, Option(ROWS, kind=list[str], metavar="A,B,C")] = ()
     """Only these columns. Default: what matters and fits; csv, json, md and html have all."""
     sort: Annotated[str, Option(ROWS, metavar="COLUMN")] = ""
     """Sort by it, scores from the highest down."""

@@ -24,7 +24,7 @@ def print_page(
 ) -> None:
     """Print all of it; `found` is None where nothing can run."""
     print()
-    print_table(to_rows(measured), f"{spec.data}: what one trial takes, {shape.slots} at a time")
+    print_table(to_rows(measured), f"{spec.data_name}: what one trial takes, {shape.slots} at a time")
     print()
     lines = reasons(measured)
     if found is not None:
@@ -137,5 +137,5 @@ def warnings(found: Forecast, measured: Measured, spec: SearchSpec, shape: GangS
     if not shape.gpus and not spec.address and needed > free_mb:
         lines.append(f"too little memory: {_megabytes(free_mb)} are free; lower --max-concurrent")
     if spec.time_budget and found.search >= found.start + 0.99 * spec.time_budget:
-        lines.append(f"--time-budget {spec.time_budget:g}: ends the search before its {spec.trials} trials are done")
+        lines.append(f"--time-budget {spec.time_budget:g}s: ends the search before its {spec.trials} trials are done")
     return lines

@@ -1,7 +1,7 @@
 """Warm start: the best configurations of earlier searches are tried first, and their scores inform the sampler."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -34,16 +34,23 @@ def earlier_starts(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[st
     return [{name: value for name, value in values.items() if name not in pins} for values in found.values()]
 
 
-def earlier_trials(spec: SearchSpec, data: DataSummary) -> list[FrozenTrial]:
+def earlier_trials(spec: SearchSpec, data: DataSummary, say: Callable[[str], None] | None = None) -> list[FrozenTrial]:
     """Trials whose scores mean the same here: of the same data and validation, metric, schedule and rungs.
 
     They come with numbers below zero, for the sampler alone. A score on other data says little of this one's scale;
-    of such searches only the best configurations are used.
+    of such searches only the best configurations are used. A search that is gone is left out where `say` is given,
+    which hears of it; else `UserError` is raised.
     """
     found: list[FrozenTrial] = []
     for folder in spec.warm_start:
-        here = read(folder).folder
-        other = load_spec(here)
+        try:
+            here = read(folder).folder
+            other = load_spec(here)
+        except UserError as error:
+            if say is None:
+                raise
+            say(f"warning: without what --warm-start {folder!r} knew: {error}")
+            continue
         same = load_facts(here).get("data", {}).get("fingerprint") == data.fingerprint
         same &= (recorded_validation(here).source == "held back") == (data.finals.source == "held back")
         if same and all(getattr(other, name) == getattr(spec, name) for name in ALIKE):

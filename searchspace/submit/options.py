@@ -17,9 +17,9 @@ class SubmitOptions(Frozen):
     """The file that ray up was given; its head is reached by SSH."""
     address: Annotated[str, Option(WHICH, metavar="URL")] = ""
     """Or its dashboard, where that can be reached, such as http://127.0.0.1:8265."""
-    ship: Annotated[Names, Option(ALONG, kind=str, metavar="A,B")] = ()
+    ship: Annotated[Names, Option(ALONG, kind=list[str], metavar="A,B")] = ()
     """Files or folders beside the code, such as what a space of your own imports."""
-    env: Annotated[Names, Option(ALONG, kind=str, metavar="A,B")] = ()
+    env: Annotated[Names, Option(ALONG, kind=list[str], metavar="A,B")] = ()
     """Variables of this environment; whoever sees the cluster's dashboard can read them."""
 
     @property

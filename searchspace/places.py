@@ -1,0 +1,46 @@
+"""Places that a search is given, as they are found from any folder: its data, its space, its storage."""
+
+import os
+import re
+from pathlib import Path
+
+from searchspace.spec import SearchSpec
+from trainables.data.source import SOURCES
+from trainables.home.storage import is_url
+
+SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<uri>file:)?(?P<file>[^?]*)(?P<query>\?.*)?")
+"""A URL of a SQLite file, which a fourth slash makes absolute."""
+
+
+def anchored(spec: SearchSpec) -> SearchSpec:
+    """`spec` with absolute paths, so that commands find what it names whatever folder they are typed in."""
+    file, colon, function = spec.space.rpartition(":")
+    return spec.model_copy(
+        update={
+            "data": spec.data if spec.data in SOURCES else absolute(spec.data),
+            "space": absolute(file) + colon + function if file else spec.space,
+            "warm_start": tuple(absolute(each) for each in spec.warm_start),
+            "storage": anchor_storage(spec.storage),
+        }
+    )
+
+
+def absolute(place: str) -> str:
+    """An absolute path, links in it kept; a URL as it is."""
+    return place if is_url(place) else os.path.abspath(os.path.expanduser(place))  # keeps links
+
+
+def sqlite_file(url: str) -> Path | None:
+    """File of a SQLite URL; None for any other URL, and for a database in memory."""
+    found = SQLITE.fullmatch(url)
+    if found is None or found["file"] in {"", ":memory:"} or "mode=memory" in (found["query"] or ""):
+        return None
+    return Path(found["file"]).expanduser()
+
+
+def anchor_storage(url: str) -> str:
+    """A URL of a SQLite file with its absolute path; any other as it is."""
+    found, file = SQLITE.fullmatch(url), sqlite_file(url)
+    if found is None or file is None:
+        return url
+    return f"{found['scheme']}:///{found['uri'] or ''}{absolute(str(file))}{found['query'] or ''}"
