@@ -40,7 +40,8 @@ TRIALS = (
 """Columns of a board that matter most, in the order in which they get room."""
 FINALISTS = ("trial", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
 SEARCHES = (
-    "search", "data", "test_score", "95_%_interval", "trials", "winner_val", "status", "winner", "seconds", "latency_ms",
+    "search", "data", "test_score", "95_%_interval", "trials", "winner_val", "status", "winner", "seconds",
+    "latency_ms",
 )  # fmt: skip
 ALL = "; --columns NAMES, or --format csv for all"
 EXACT = ("csv", "json")
