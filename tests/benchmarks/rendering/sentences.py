@@ -1,5 +1,7 @@
 """Numbers inside the sentences of README.md."""
 
+import re
+
 from .marked import Part
 from .records import Records, percent, show
 
@@ -39,7 +41,37 @@ def _slot_memory(records: Records) -> str:
     return f"{show(records['bench_scale'].at('costs', 'slot_mb'))} MB"
 
 
+def _demo(records: Records) -> str:
+    """What a search ends with: from its account of time on, without the boards of trials."""
+    lines = [re.sub(r"^\[[^\]]*\] ", "", line) for line in records["bench_demo"].at("output")]
+    first = next(number for number, line in enumerate(lines) if line.startswith("search: "))
+    blocks = "\n".join(lines[first:]).split("\n\n")
+    return _code("\n\n".join(block for block in blocks if " trials by " not in block.splitlines()[0]))
+
+
+def _demo_board(records: Records) -> str:
+    return _code("\n".join(records["bench_demo"].at("leaderboard")))
+
+
+def _code(text: str) -> str:
+    """A block of Markdown's indented code."""
+    indented = "\n".join(f"    {line}".rstrip() for line in text.strip("\n").splitlines())
+    return f"\n\n{indented}\n\n"
+
+
+def _demo_size(records: Records) -> str:
+    record = records["bench_demo"]
+    cores, cpu = record.facts["machine"]["cores"], record.facts["machine"]["cpu"]
+    return (
+        f"`--trials {record.at('settings', 'trials')}`, {cores} cores of {cpu}, {show(record.at('seconds'))} s in all, n = "
+        f"{record.n}"
+    )
+
+
 SENTENCES: dict[str, Part] = {
+    "demo": _demo,
+    "demo_board": _demo_board,
+    "demo_size": _demo_size,
     "leaderboard_time": _leaderboard,
     "storage_costs": _storage,
     "distilled": _distil,
