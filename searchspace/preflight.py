@@ -24,7 +24,7 @@ CHECKED = 8
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
 """Searched everywhere: a network from scratch, and a backbone whose weights need no network to get."""
 GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_atto", "mobilenetv3_large_100")
-"""Searched in addition where workers have a GPU; on two cores one of them would eat the search."""
+"""Searched in addition where workers have a GPU; on two cores one of them would eat the search. They take any size."""
 
 
 def check_name(spec: SearchSpec) -> None:
@@ -111,7 +111,7 @@ def check_trainable(config: TrialConfig, workers: int, data: DataSummary) -> Non
             check_shares(count, config.batch_size, workers)
         except ValueError as error:
             raise UserError(f"--workers-per-trial {workers}: {error}") from error
-    if needs_size_check(config.model):
+    if needs_size_check(config.model) and (config.input_size or config.model not in GPU_MODELS):
         from trainables.models.registry import check_input
 
         check_input(config, data)

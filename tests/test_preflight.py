@@ -2,7 +2,7 @@
 
 import pytest
 
-from searchspace.preflight import check_trainable, choose_models
+from searchspace.preflight import GPU_MODELS, check_trainable, choose_models
 from searchspace.spec import make_spec
 from trainables.config import TrialConfig
 from trainables.errors import UserError
@@ -28,3 +28,9 @@ def test_batches_too_small_for_the_workers_are_refused_before_the_search(digits)
     check_trainable(TrialConfig(batch_size=4), 2, few)
     with pytest.raises(UserError, match="of 9 training images, the smallest batch has 4"):  # only the winner's
         check_trainable(TrialConfig(batch_size=8), 5, digits.model_copy(update={"train": 8, "val": 1}))
+
+
+@pytest.mark.parametrize("name", GPU_MODELS)
+def test_the_default_backbones_take_any_size(digits, name):
+    for size in (64, 75, 97, 224):
+        check_trainable(TrialConfig(model=name, input_size=size), 1, digits)

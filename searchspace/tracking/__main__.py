@@ -2,6 +2,7 @@
 
 import os
 import sys
+import tempfile
 import traceback
 from contextlib import closing
 from pathlib import Path
@@ -39,8 +40,11 @@ def main(
     os.nice(19)  # whatever a search leaves over
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
-    here = read(folder, shipped).folder
+    here = Path(read(folder, shipped).folder).resolve()
     spec, uri = load_spec(here), tracking_uri(here)
+    if "'" in os.getcwd() and not os.environ.get("MLFLOW_TRACKING_URI"):
+        # MLflow quotes nothing where it writes its default experiment's folder, in this one, into a new database.
+        os.chdir(tempfile.gettempdir())
     uploader = _keep_up(spec, here, uri) if follow else None
     study = load_study(spec, here)
     with explained(uri):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from trainables.errors import UserError
 
@@ -42,7 +42,7 @@ def is_url(place: str) -> bool:
 
 
 def check_place(place: str) -> str:
-    """A folder or URL as it is kept: `file:///x` is the folder /x, `~` the home, which shells leave within quotes.
+    """A folder or URL as it is kept: `file:///x%20y` is the folder `/x y`, and `~` the home, left so within quotes.
 
     Raises ValueError for an empty text, a name that no file can have, or a URL that is of no use.
     """
@@ -54,7 +54,7 @@ def check_place(place: str) -> str:
     if not mark:
         return os.path.expanduser(place)
     if scheme == "file" and rest.startswith("/"):
-        return rest
+        return unquote(rest)
     if scheme not in SCHEMES:
         known = ", ".join(f"{name}://" for name in (*SCHEMES, "file"))
         raise ValueError(f"{scheme}:// is not one of {known}; or give a folder")

@@ -95,6 +95,8 @@ def missing_weights(name: str) -> str:
 
     try:
         load_backbone(name)
-    except (OSError, RuntimeError, ValueError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of the network, of a damaged file, of whichever library reads it
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ""

@@ -8,8 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from trainables.data.summary import DataSummary
-
 SMALLEST_SIDE = 64
 """Pixels below which an ImageNet backbone's map shrinks to nothing useful."""
 
@@ -17,9 +15,9 @@ NEARLY_NATIVE = 0.9
 """Of the side that a backbone was trained at: from here on up, that side itself is taken."""
 
 
-def wanted_side(native: int, data: DataSummary) -> int:
-    """Input side for stored images: the backbone's own for large ones, about twice the image for tiny ones."""
-    return min(native, max(SMALLEST_SIDE, 2 * data.side))
+def wanted_side(native: int, stored: int) -> int:
+    """Input side for images of `stored` pixels: the backbone's own for large ones, about twice that for tiny ones."""
+    return min(native, max(SMALLEST_SIDE, 2 * stored))
 
 
 def takes(trunk: nn.Module, features: int, side: int) -> bool:

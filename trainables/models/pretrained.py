@@ -7,7 +7,6 @@ from torch import nn
 
 from trainables.card import InputSpec
 from trainables.config import TrialConfig
-from trainables.data.summary import DataSummary
 from trainables.errors import UserError
 from trainables.models import lite0
 from trainables.models.input_size import wanted_side, working_side
@@ -77,13 +76,13 @@ _SIDES: dict[tuple[str, int], int] = {}
 """What `working_side` found in this process, by the backbone's name and the side wanted."""
 
 
-def input_side(config: TrialConfig, trunk: nn.Module, features: int, native: int, data: DataSummary) -> int:
-    """Side of the network's input: as configured, or one that suits the stored images and that the backbone takes.
+def input_side(config: TrialConfig, trunk: nn.Module, features: int, native: int, stored: int) -> int:
+    """Side of the network's input: as configured, or one that suits `stored` pixels and that the backbone takes.
 
     Raises `UserError` for a configured side that the backbone does not take, and for a network that gives no
     features (b, `features`) of square images.
     """
-    wanted = config.input_size or wanted_side(native, data)
+    wanted = config.input_size or wanted_side(native, stored)
     if config.model == lite0.NAME:  # any size: nothing to find out
         return wanted
     key = (config.model, wanted)

@@ -37,20 +37,20 @@ def _build(config: TrialConfig, data: DataSummary, load: Backbones) -> Classifie
         return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, side))
     with torch.random.fork_rng(devices=[]):  # the head's weights must not depend on whether the backbone was at hand
         trunk, features, native = load(config.model)
-    side = pretrained.input_side(config, trunk, features, native.side, data)
+    side = pretrained.input_side(config, trunk, features, native.side, data.side)
     return _assemble(config, data, native.model_copy(update={"side": side}), trunk, features)
 
 
 @lru_cache(maxsize=64)
-def _check_input(model: str, input_size: int, data: DataSummary) -> None:
+def _check_input(model: str, input_size: int, stored: int) -> None:
     trunk, features, native = pretrained.weightless_backbone(model)
     config = TrialConfig(model=model, input_size=input_size)
-    pretrained.input_side(config, trunk, features, native.side, data)
+    pretrained.input_side(config, trunk, features, native.side, stored)
 
 
 def check_input(config: TrialConfig, data: DataSummary) -> None:
     """Raise `UserError` for an input size that the backbone of `config` does not take; needs no weights."""
-    _check_input(config.model, config.input_size, data)
+    _check_input(config.model, config.input_size, data.side)
 
 
 def build_head(config: TrialConfig, data: DataSummary, spec: InputSpec, features: int) -> Classifier:
