@@ -11,7 +11,7 @@ from trainables.printable import printable
 
 LONGEST = 40
 """Letters of a class's name in a figure."""
-LONG = 40
+LONG = 60
 """Letters of a cell from which on it may take several lines."""
 LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 """Above a figure, where it grows without covering anything."""

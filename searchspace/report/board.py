@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from searchspace.boards.finalists import costs_of, finalist_rows
 from searchspace.boards.student import student_rows
+from searchspace.boards.table import DECIMALS
 from searchspace.pareto import pareto_rows
 from searchspace.proof.finals_validation import read_validation, say_validation
 from searchspace.report.blocks import Block, MissingError, Note, Table
@@ -12,9 +13,6 @@ from trainables.scores import METRICS
 
 MOST_ROWS = 500
 """Trials on the board."""
-DECIMALS = {
-    "score": 4, "accuracy": 4, "search_score": 4, "deviation": 4, "drop": 4, "val_loss": 4, "seconds": 1,
-}  # fmt: skip
 
 PRINTED = (
     "rank", "trial", "status", "score", "accuracy", "epoch", "model", "lr", "batch_size", "seconds", "parameters",

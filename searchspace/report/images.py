@@ -38,7 +38,8 @@ def mistakes(material: Material) -> Iterator[Block]:
         return
     worst = wrong[np.argsort(truth[wrong], kind="stable")][:MOST]
     those = "All" if len(worst) == len(wrong) else f"{len(worst)} of the"
-    yield Note(f"{those} {len(wrong):,} wrong answers, first those where the true class seemed least probable.")
+    order = "first those where the true class seemed least probable"
+    yield Note("The only wrong answer." if len(wrong) == 1 else f"{those} {len(wrong):,} wrong answers, {order}.")
     yield Pictures(_pictures(material, worst))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from searchspace.boards.table import Row
+from searchspace.boards.table import DECIMALS, Row
 from searchspace.report.blocks import Table
 from searchspace.report.rendering import read_asset, render_page
 
@@ -10,4 +10,4 @@ from searchspace.report.rendering import read_asset, render_page
 def render_board(rows: Sequence[Row], title: str) -> str:
     """One HTML file with `rows`, which share their columns; every column is there."""
     scripts = {"tables": read_asset("tables.js")}
-    return render_page("board.html", scripts, title=title, table=Table(rows, whole=True))
+    return render_page("board.html", scripts, title=title, table=Table(rows, decimals=DECIMALS, whole=True))
