@@ -102,7 +102,7 @@ def main() -> None:
         said, labels = population(rng, share_of(kind, classes), accuracy)
         for images in IMAGES:
             found = cover(said, labels, images, (given.repeats, given.bootstraps), rng)
-            rows.append({"classes": classes, "of size": kind, "accuracy": accuracy, "images": images, **found})
+            rows.append({"classes": classes, "of size": kind, "true accuracy": accuracy, "images": images, **found})
             print(rows[-1], flush=True)
     settings = {"methods": METHODS, "repeats of the bootstrap": given.bootstraps, "resamples": RESAMPLES}
     figures = {"settings": settings, "summary": summary_of(rows), "rows": rows}
