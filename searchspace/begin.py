@@ -1,8 +1,11 @@
 """The study that a search goes by: begun, or taken up as it stands."""
 
+from typing import Any
+
 import optuna
 
 from searchspace.plan import Plan, Say
+from searchspace.proof.baseline import ORIGIN, Origin
 from searchspace.resume import record_resumption
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec
@@ -14,13 +17,15 @@ def begin(spec: SearchSpec, plan: Plan) -> optuna.Study:
     from searchspace.sampling.warm_start import earlier_starts, earlier_trials
     from searchspace.study import create_study
 
-    starts = earlier_starts(spec.warm_start, spec.pins)
+    starts: list[tuple[Origin, dict[str, Any]]] = [
+        ("warm start", values) for values in earlier_starts(spec.warm_start, spec.pins)
+    ]
     if plan.space is default_space:
-        starts += default_trials(plan.task, spec.pins)
+        starts += [("default", values) for values in default_trials(plan.task, spec.pins)]
     earlier = earlier_trials(spec, plan.data)
     study = create_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
-    for values in starts[: spec.trials]:
-        study.enqueue_trial(values)
+    for origin, values in starts[: spec.trials]:
+        study.enqueue_trial(values, user_attrs={ORIGIN: origin})
     return study
 
 

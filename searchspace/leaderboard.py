@@ -22,7 +22,10 @@ from searchspace.boards.watch import watch
 from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
+from searchspace.proof.baseline import read_baseline
 from searchspace.proof.finals_validation import read_validation, say_validation
+from searchspace.proof.gain import read_gain
+from searchspace.proof.gain_text import say_gain
 from searchspace.spec import SearchSpec, load_spec, parse_record
 from searchspace.study import Recorded
 from trainables.config import TrialConfig
@@ -34,11 +37,11 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 TRIALS = (
-    "rank", "trial", "status", "score", "best_epoch", "model", "latency_ms", "lr", "seconds", "head_lr", "parameters",
-    "batch_size", "optimizer", "width", "depth", "balance", "reason",
+    "rank", "trial", "role", "status", "score", "best_epoch", "model", "latency_ms", "lr", "seconds", "head_lr",
+    "parameters", "batch_size", "optimizer", "width", "depth", "balance", "reason",
 )  # fmt: skip
 """Columns of a board that matter most, in the order in which they get room."""
-FINALISTS = ("trial", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
+FINALISTS = ("trial", "role", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
 SEARCHES = (
     "search", "data", "test_score", "95_%_interval", "trials", "winner_val", "status", "winner", "seconds",
     "latency_ms",
@@ -72,10 +75,12 @@ def draw_board(spec: SearchSpec, view: View, study: Recorded, width: int) -> "Re
 
     words, parts = METRICS[spec.metric].words, []
     rows = without_defaults(study, rank_trials(study))
-    found = brief(view.of(rows))
+    found = brief(view.of(rows, winner=True))
     if not (view.where or view.columns or view.sort):
         parts = _best(spec, study, width)
-    title = f"{spec.name}: {len(found)} of {len(rows)} trials by {view.sort or f'validation {words}'}"
+    also = " and the winner" if view.top and len(found) > view.top else ""
+    count = f"{len(found) if not also else view.top} of {len(rows)} trials{also}"
+    title = f"{spec.name}: {count} by {view.sort or f'validation {words}'}"
     if view.columns:
         return Group(*parts, draw_table(found, title, width, view.columns))
     columns = varying_columns(study, rows)
@@ -86,14 +91,18 @@ def draw_board(spec: SearchSpec, view: View, study: Recorded, width: int) -> "Re
 
 def _best(spec: SearchSpec, study: Recorded, width: int) -> "list[RenderableType]":
     """The finalists, and the front of two objectives, as far as there are any."""
+    from rich.text import Text
+
     parts: list[RenderableType] = []
     finalists = read_finalists(study)
     if finalists:
-        rows = finalist_rows(spec.metric, finalists, costs_of(study))
+        rows = finalist_rows(spec.metric, finalists, costs_of(study), read_baseline(study))
         title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].words})"
         parts.append(draw_table(rows, title, width, FINALISTS))
         if validation := read_validation(study):
             parts.append(say_validation(validation))
+        if gain := read_gain(spec.metric, study):
+            parts.append(Text(f"what the search bought: {say_gain(gain)}"))
     if "latency" in spec.objectives:
         title = f"{spec.name}: full-length trials that none is both better and quicker than"
         parts.append(draw_table(pareto_rows(study), title, width))
@@ -145,7 +154,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
             print_table(rows, f"{spec.name}: the winner and its student, both tested once")
     else:
         rows, seen = _all_trials(here) if single else (rank_searches(here), None)
-        found = view.of(rows, seen) if form in EXACT else brief(view.of(seen or rows))
+        found = view.of(rows, seen) if form in EXACT else brief(view.of(seen or rows, winner=single))
         _print(found, form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
 
 

@@ -21,12 +21,13 @@ from searchspace.plan import gangs, make_plan
 from searchspace.preparation import prepare_shared, prepared
 from searchspace.progress.clock import Clock
 from searchspace.progress.screen import open_clock
+from searchspace.proof.baseline import majority_accuracy
 from searchspace.proof.finals_validation import as_recorded
 from searchspace.proof.wording import say_test, say_top5, say_way
 from searchspace.report import REPORT
 from searchspace.resume import check_revived, check_same_data, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
-from searchspace.spec import RunOptions, SearchSpec, make_spec, parse_record
+from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
 from trainables.errors import UserError
 
 if TYPE_CHECKING:
@@ -127,10 +128,12 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
     study, metrics = outcome.study, outcome.metrics
     print()
     print_board(spec, study, top=5)
+    counts = load_facts(spec.folder).get("data", {}).get("counts", ())
     top5 = f", top-5 {say_top5(metrics)}" if metrics.top5 is not None else ""
     print(
         f"\nwinner: {say_way(spec.metric, read_finalists(study)[0], metrics)}\n"
-        f"test, once, {metrics.count:,} images: accuracy {say_test('accuracy', metrics)}{top5}\n"
+        f"test, once, {metrics.count:,} images: accuracy {say_test('accuracy', metrics)}{top5}; "
+        f"the most frequent class alone {majority_accuracy(metrics, counts):.2%}\n"
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
         + (f"{line}\n" if (line := say_student(spec, spec.folder)) else "")

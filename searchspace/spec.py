@@ -79,7 +79,7 @@ class SearchSpec(Frozen):
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
     """Longest search once a gang is warm: 90s, 30m, 2h. Finals come after."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
-    """Best trials trained again from fresh seeds, to find the winner."""
+    """Best trials trained again from fresh seeds; so is trial 0, as reference."""
     audit: Annotated[Share, Option(PROOF)] = 0.0
     """Share of the stopped that run on: what did stopping cost?"""
     max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)

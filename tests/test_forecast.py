@@ -47,8 +47,8 @@ def test_without_stopping_it_is_trials_times_epochs():
     assert found.epochs == 100
     assert found.search == pytest.approx(10 + 20 * (0.5 + 5))
     assert found.search_low == pytest.approx(found.search_high)
-    assert found.finals == pytest.approx(3 * 3 * (0.5 + 5) + 0.5 + 5 * 0.8 * 1.25), (
-        "finalists, then the winner, unscored"
+    assert found.finals == pytest.approx(4 * 3 * (0.5 + 5) + 0.5 + 5 * 0.8 * 1.25), (
+        "finalists and what they are compared with, then the winner, unscored"
     )
     assert found.total == pytest.approx(found.search + found.finals)
 
@@ -116,7 +116,7 @@ def test_imagined_searches_train_every_model_and_favour_one():
     taken = [imagine_search(costs, spec_of(trials=100), 1, name, random.Random(0)).seconds for name in shares]
     assert taken[0] > 5 * 500, "both are in the random start"
     assert taken[0] * 3 < taken[1]
-    assert imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[0] == pytest.approx(3 * 500)
+    assert imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[0] == pytest.approx(4 * 500)
     alone = imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[1]
     taught = spec_of(distil=True, distil_epochs=2 * spec_of().max_epochs, max_params=1)
     assert imagine_finals(costs, taught, 3, "resnet", 1.0)[1] == pytest.approx(3 * alone, rel=0.05)

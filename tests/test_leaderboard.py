@@ -32,7 +32,7 @@ from searchspace.boards.view import View
 from searchspace.proof.verdict import Finalist
 from searchspace.recorded import config_of, curve_of, record_config, record_report, seed_of
 from searchspace.spec import make_spec, save_record
-from searchspace.study import JOURNAL, create_study, flush_study, load_study, put_record
+from searchspace.study import JOURNAL, create_study, flush_study, get_record, load_study, put_record
 from tests.benchmarks.bench_leaderboard import write_search
 from tests.conftest import RAY_TOKEN, command
 from tests.made_search import make_search
@@ -200,6 +200,50 @@ def test_equal_scores_are_ranked_by_re_score_then_loss(tmp_path):
     ]
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     assert [row["trial"] for row in rank_trials(study)] == [1, 0, 3, 2, 4]
+
+
+@pytest.fixture
+def crowned(tmp_path, digits) -> Path:
+    """A search whose winner is at rank 8 of its board."""
+    folder = make_search(tmp_path / "results", digits)
+    study = load_study(make_spec(name="made", results=str(folder.parent)), folder)
+    number = [row["trial"] for row in rank_trials(study)][7]
+    record = get_record(study, "finalists")
+    record[0]["members"] = [number]
+    record[0]["scores"] = [0.1, 0.1]  # ranks go by the search's scores
+    put_record(study, "finalists", record)
+    put_record(
+        study, "baseline", {"trial": record[1]["members"][0], "kind": "default", "reference": True, "majority": 0.1}
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--top", "3"), ("--sort", "seconds", "--top", "1"), ("--columns", "trial,role")]
+)
+def test_the_winner_is_on_every_printed_board_and_marked(crowned, tmp_path, cache, options):
+    study = JournalReader(crowned / JOURNAL).read()
+    (winner,) = [row for row in rank_trials(study) if row["role"] == "winner"]
+    done = command("leaderboard", str(crowned), *options, home=tmp_path, cache=cache, cwd=tmp_path)
+    board = done.stdout[done.stdout.index("24 trials") :].splitlines()
+    marked = [line.split() for line in board if re.search(r" winner( |$)", line) and "trials" not in line]
+    assert len(marked) == 1, board
+    assert str(winner["trial"]) in marked[0][:2]
+    if "--top" in options and winner["rank"] > 3:
+        assert " and the winner by " in done.stdout
+
+
+def test_files_have_as_many_rows_as_were_asked_for(crowned, tmp_path, cache):
+    done = command(
+        "leaderboard", str(crowned), "--format", "json", "--top", "2", home=tmp_path, cache=cache, cwd=tmp_path
+    )
+    assert len(json.loads(done.stdout)) == 2
+
+
+def test_a_board_says_what_the_search_bought(crowned, tmp_path, cache):
+    said = command("leaderboard", str(crowned), home=tmp_path, cache=cache, cwd=tmp_path).stdout
+    assert "what the search bought: majority class 10.00%, default configuration (trial 3) " in said
+    assert re.search(r"^ +3  default ", said, flags=re.MULTILINE), "and marks the row that it is compared with"
 
 
 def test_conditions_filter_rows(rows):

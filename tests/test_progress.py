@@ -68,6 +68,25 @@ def test_an_account_knows_what_became_of_each_trial_and_what_each_slot_does():
     assert account.training_seconds == 2.5
 
 
+def test_only_a_real_improvement_is_the_best_so_far(capsys):
+    clock = Clock()
+    lines = clock.follow(make_account(clock=clock))
+    for number, score in enumerate((0.7, 0.7, 0.6, 0.8, 0.8)):
+        tell(lines, [("start", number, None), ("complete", number, epoch(9, score, status="complete"))])
+    said = [line.split("] ")[1] for line in capsys.readouterr().out.splitlines()]
+    assert [line.split()[2] for line in said if line.endswith("best so far")] == ["0", "3"]
+
+
+def test_a_resumed_search_takes_no_equal_score_for_an_improvement(capsys):
+    """Whatever digits a board prints: what was known is known exactly."""
+    clock = Clock()
+    account = make_account(clock=clock)
+    account.look_back([{"trial": 4, "status": "complete", "epoch": 9, "score": 0.97222}])
+    tell(clock.follow(account), [("complete", 5, epoch(9, 0.97222, status="complete"))])
+    assert "best so far" not in capsys.readouterr().out
+    assert account.best.trial == 4
+
+
 def test_a_trial_stands_in_the_row_of_the_slot_that_trains_it():
     account = make_account()
     tell(account, [("start", 0, None), ("start", 1, None), ("epoch", 0, epoch(1, 0.5, slot=1))])

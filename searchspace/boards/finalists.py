@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from searchspace.boards.costs import shipped
 from searchspace.boards.table import Row, brief
+from searchspace.proof.baseline import Baseline, read_baseline
 from searchspace.proof.comparison import Outcome
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.wording import say_amount, say_interval
@@ -34,16 +35,36 @@ def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
     return costs.get(finalist.members[0]) if len(finalist.members) == 1 else None
 
 
-def finalist_rows(metric: MetricName, finalists: Sequence[Finalist], costs: Costs) -> list[Row]:
+def finalist_roles(finalists: Sequence[Finalist], baseline: Baseline | None) -> list[str]:
+    """What each one is, the winner first: `winner`, `finalist`, or `default` for what is there for comparison alone."""
+    roles = ["winner", *["finalist"] * (len(finalists) - 1)][: len(finalists)]
+    for place, finalist in enumerate(finalists):
+        if baseline and finalist.name == baseline.trial:
+            alone = baseline.reference and place > 0
+            roles[place] = baseline.kind if alone else f"{roles[place]}, {baseline.kind}"
+    return roles
+
+
+def trial_roles(study: Recorded) -> dict[int, str]:
+    """The same by trial, before and after the finals; every member of an ensemble that won is a winner."""
+    finalists = read_finalists(study)
+    roles = finalist_roles(finalists, read_baseline(study))
+    found = {f.members[0]: role for f, role in zip(finalists, roles, strict=True) if len(f.members) == 1}
+    return found | dict.fromkeys(finalists[0].members if finalists and len(finalists[0].members) > 1 else (), "winner")
+
+
+def finalist_rows(
+    metric: MetricName, finalists: Sequence[Finalist], costs: Costs, baseline: Baseline | None = None
+) -> list[Row]:
     """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
     return brief([
         {
-            "trial": f.name, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
+            "trial": f.name, "role": role, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
             "seeds": len(f.scores), "drop": f.drop, "val_loss": f.val_loss, "seconds": f.seconds,
             **shipped(_cost_of(f, costs)),
             "behind": say_amount(metric, f.behind.difference) if f.behind else "",
             "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
             "told_apart": TOLD[f.behind.outcome] if f.behind else "the winner",
         }
-        for f in finalists
+        for f, role in zip(finalists, finalist_roles(finalists, baseline), strict=True)
     ])  # fmt: skip

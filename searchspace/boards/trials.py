@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.boards.costs import shipped
-from searchspace.boards.finalists import read_finalists
+from searchspace.boards.finalists import read_finalists, trial_roles
 from searchspace.boards.table import Row, brief, short
 from searchspace.recorded import cost_of, is_refused, is_waiting, last_report
 from searchspace.study import Recorded
@@ -21,6 +21,8 @@ STATUS = {
 ORDER = {TrialState.COMPLETE: 0, TrialState.RUNNING: 1, TrialState.PRUNED: 1, TrialState.WAITING: 2, TrialState.FAIL: 3}
 DEFAULTS = {name: field.default for name, field in TrialConfig.model_fields.items()}
 """Values of hyperparameters that a space says nothing of."""
+FIRST = ("rank", "trial", "role")
+"""Columns that stand first on a printed board; the others keep their order."""
 MACHINE_COLUMNS = ("state", "val_loss", "train_loss", "seed", "datetime_start", "duration")
 """What files have of each trial, and printed boards have only by name."""
 
@@ -39,8 +41,11 @@ def rank_trials(study: Recorded) -> list[Row]:
         rescore, loss = rescores.get(trial.number, float("-inf")), last.val_loss if last else 0.0
         return ORDER[trial.state], -_epoch(trial), -_score(trial), -rescore, loss, trial.number
 
-    ranked = sorted(trials, key=key)
-    return [{"rank": rank, **_trial_row(trial, last)} for rank, (trial, last) in enumerate(ranked, start=1)]
+    ranked, roles = sorted(trials, key=key), trial_roles(study)
+    return [
+        {"rank": rank, **_trial_row(trial, last, roles.get(trial.number, ""))}
+        for rank, (trial, last) in enumerate(ranked, start=1)
+    ]
 
 
 def without_defaults(study: Recorded, rows: Sequence[Row]) -> list[Row]:
@@ -59,7 +64,8 @@ def varying_columns(study: Recorded, rows: Sequence[Row]) -> list[str]:
     """Columns of `rows` that a printed board has room for: hyperparameters that differ between the search's trials."""
     varying = _varying_names([t for t in study.get_trials(deepcopy=False) if not is_refused(t)])
     left = {*MACHINE_COLUMNS, *(DEFAULTS.keys() - set(varying))}
-    return [name for name in (rows[0] if rows else ()) if name not in left]
+    found = [name for name in (rows[0] if rows else ()) if name not in left]
+    return sorted(found, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 
 
 def board_rows(study: Recorded) -> list[Row]:
@@ -74,7 +80,7 @@ def status_of(trial: FrozenTrial) -> str:
     return "at rung" if is_waiting(trial) else STATUS[trial.state]
 
 
-def _trial_row(trial: FrozenTrial, last: EpochReport | None) -> dict[str, Any]:
+def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[str, Any]:
     cost, values = cost_of(trial), trial.intermediate_values
     return {
         "trial": trial.number,
@@ -87,6 +93,7 @@ def _trial_row(trial: FrozenTrial, last: EpochReport | None) -> dict[str, Any]:
         "val_loss": last.val_loss if last else None,
         "train_loss": last.train_loss if last else None,
         **_config_row(trial),
+        "role": role,
         "state": trial.state.name,
         "seed": trial.user_attrs.get("seed"),
         "datetime_start": _with_zone(trial.datetime_start) if trial.datetime_start else None,

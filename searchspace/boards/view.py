@@ -34,18 +34,26 @@ class View(Frozen):
     top: Annotated[int | None, Option(ROWS, metavar="N")] = Field(None, ge=0)
     """The first N rows; 0 is all. Default: 10 in a table, else all."""
 
-    def of(self, rows: Sequence[Row], seen: Sequence[Row] | None = None) -> list[Row]:
+    def of(self, rows: Sequence[Row], seen: Sequence[Row] | None = None, winner: bool = False) -> list[Row]:
         """What is wanted of `rows`; raises `UserError` naming a column that is none, or a wrong condition.
 
-        `seen` are the same rows as conditions and sorting see them, where that differs.
+        `seen` are the same rows as conditions and sorting see them, where that differs. With `winner` the search's
+        winner is among the first, wherever it stands.
         """
         check_columns("--columns", rows, self.columns)
         judged = list(seen or rows)
         chosen = keep_where(judged, self.where) if self.where else list(range(len(judged)))
         if self.sort:
             chosen = [chosen[place] for place in sort_order([judged[i] for i in chosen], self.sort)]
-        found = [rows[i] for i in chosen[: self.top or None]]
+        first = len(chosen) if not self.top else self.top
+        late = [i for i in chosen[first:] if winner and is_winner(rows[i])]
+        found = [rows[i] for i in [*chosen[:first], *late]]
         return [{name: row[name] for name in self.columns} for row in found] if self.columns else found
+
+
+def is_winner(row: Row) -> bool:
+    """Whether a trial's row is of the search's winner."""
+    return str(row.get("role", "")).startswith("winner")
 
 
 def keep_where(rows: Sequence[Row], condition: str) -> list[int]:

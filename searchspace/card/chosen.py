@@ -79,5 +79,5 @@ def finalists(facts: Facts) -> str:
         "together, from the variance of the paired difference over validation images and that of each over its "
         "seeds. A difference that no image and no seed makes is no information."
     )
-    rows: list[Mapping[str, Any]] = finalist_rows(facts.metric, facts.finalists, {})
+    rows: list[Mapping[str, Any]] = finalist_rows(facts.metric, facts.finalists, {}, facts.baseline)
     return paragraphs(table(rows), bullets(doubts), method)

@@ -10,6 +10,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
+from searchspace.proof.baseline import Baseline, read_baseline
 from searchspace.proof.finals_validation import read_validation
 from searchspace.proof.reliability import Predictions, load_predictions
 from searchspace.proof.verdict import Finalist
@@ -46,6 +47,8 @@ class Facts:
     """What the classifier is; an ensemble's has several members."""
     metrics: TestMetrics
     """Of its only test."""
+    baseline: Baseline | None = None
+    """What the winner was compared with; None for searches of earlier versions."""
 
     @property
     def metric(self) -> MetricName:
@@ -93,4 +96,5 @@ def gather(folder: Path, study: optuna.Study | None = None) -> Facts:
         finalists=read_finalists(study), validation=read_validation(study) or FinalsValidation(),
         card=CARDS.validate_json((folder / CARD).read_bytes()),
         metrics=TestMetrics.model_validate_json((folder / METRICS).read_bytes()),
+        baseline=read_baseline(study),
     )  # fmt: skip

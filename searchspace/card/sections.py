@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from searchspace.card.bought import bought
 from searchspace.card.chosen import chosen, finalists
 from searchspace.card.facts import Facts
 from searchspace.card.intro import introduce
@@ -43,7 +44,8 @@ ORIGIN = (
 )
 SECTIONS = {
     "winner": (
-        Section("", introduce), *HOW_GOOD, Section("How it was chosen", chosen), Section("Finalists", finalists),
+        Section("", introduce), *HOW_GOOD, Section("What the search bought", bought),
+        Section("How it was chosen", chosen), Section("Finalists", finalists),
         *ORIGIN,
     ),
     "student": (Section("", introduce_student), *HOW_GOOD, Section("How it was taught", taught), *ORIGIN),

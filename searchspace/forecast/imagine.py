@@ -126,12 +126,13 @@ def _seconds(first: float, again: float, timing: Timing, stops: Sequence[int], e
 def imagine_finals(costs: Costs, spec: SearchSpec, slots: int, favourite: str, growth: float) -> tuple[float, float]:
     """Seconds of the finalists' trainings, all of the favourite, and of the winner's on `growth` times the images.
 
+    What the search began with is trained beside the finalists, unless it is one of them.
     A student, which asks its teacher at every step, is taken to need as long an epoch as the winner.
     """
     known = costs.by_model[favourite]
     mean = sum(timing.epoch_seconds for timing in known) / len(known)
     ends = [costs.setup(favourite) + mean * (epoch + 1) for epoch in range(spec.max_epochs)]
-    curves = [Curve(ends, [0.0] * len(ends))] * (spec.finalists * spec.final_seeds)
+    curves = [Curve(ends, [0.0] * len(ends))] * ((spec.finalists + 1) * spec.final_seeds)
     training = sum(timing.training_seconds for timing in known) / len(known)
     *_, last = simulate(curves, FullLength(), slots)
     alone = [epochs for epochs in (spec.max_epochs, spec.student_epochs) if epochs]

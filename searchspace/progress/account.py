@@ -20,9 +20,9 @@ BECOMES: dict[str, Standing] = {
 """By the searcher's events; the leaderboard uses the same words."""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Best:
-    """A trial that did well; a full-length one is better than any other, a longer one than a shorter."""
+    """A trial that did well."""
 
     complete: bool
     """Whether it ran its full length."""
@@ -32,6 +32,13 @@ class Best:
     """Validation score then."""
     trial: int
     """Its number."""
+
+    def is_above(self, other: "Best") -> bool:
+        """Whether it is better: at full length before any other, longer before shorter, then by score.
+
+        Of equal ones neither is, so that the earlier one stays.
+        """
+        return (self.complete, self.epoch, self.score) > (other.complete, other.epoch, other.score)
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,9 @@ class Account:
         self.known = {number for number, standing in self.standings.items() if standing != "running"}
         tried = [row for row in rows if row["epoch"] and row["status"] in {"complete", "stopped", "at rung"}]
         found = [Best(row["status"] == "complete", row["epoch"], row["score"], row["trial"]) for row in tried]
-        self.best = max(found, default=None)
+        self.best = None
+        for each in found:  # the first of the board's equals has the best re-score, or the lowest loss
+            self._hear_of(each)
 
     @property
     def counts(self) -> Counter[Standing]:
@@ -118,8 +127,11 @@ class Account:
         self.known.add(number)
         self._running.pop(number, None)
         if report is not None and event in {"complete", "waits", "pruned"}:
-            found = Best(event == "complete", report.epoch, report.score, number)
-            self.best = max(found, self.best or found)
+            self._hear_of(Best(event == "complete", report.epoch, report.score, number))
+
+    def _hear_of(self, found: Best) -> None:
+        if self.best is None or found.is_above(self.best):
+            self.best = found
 
     def _say_trouble(self, number: int, report: EpochReport | None) -> None:
         if report is not None and report.trouble and not self._troubled:

@@ -14,6 +14,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.proof.baseline import BASELINE, choose_reference, make_baseline
 from searchspace.proof.finals_validation import RECORD, recorded_validation, say_validation
 from searchspace.proof.verdict import Contender, Finalist, NoWinnerError, join, judge
 from searchspace.proof.wording import tell_doubts
@@ -46,24 +47,32 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
 def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: Teller) -> tuple[Finalist, ...]:
     """Train the finalists on the gangs, from `spec.final_seeds` seeds each; returns all, judged, the winner first.
 
+    The configuration that the search began with is trained beside them, unless it is one of them.
+
     Raises `NoWinnerError` where there is nothing to choose from.
     """
-    chosen = choose_finalists(study.get_trials(deepcopy=False), spec.finalists)
+    trials = study.get_trials(deepcopy=False)
+    chosen = choose_finalists(trials, spec.finalists)
     if not chosen:
         raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(study)}")
+    beside = choose_reference(spec, trials, chosen)
+    everyone = [*chosen, *beside]
     seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
     teller.say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
+    if beside:
+        teller.say(f"finals: trial {beside[0].number}, which the search began with, beside them for comparison")
     validation = recorded_validation(spec.folder)
     teller.say(say_validation(validation))
-    tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in chosen]
+    tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in everyone]
     ended = {task.folder: report for task in tasks if (report := _known_end(study, task))}
     left = [task for task in tasks if task.folder not in ended]
     reports = pool.train(left, _announcer(spec, study, teller, len(left)))
     ended |= dict(zip([task.folder for task in left], reports, strict=True))
-    labels, contenders = _gather(spec, chosen, ended)
+    labels, contenders = _gather(spec, everyone, ended)
     if not contenders:
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({ended[tasks[0].folder].reason})")
-    joined = join(contenders[:MEMBERS]) if spec.ensemble else None
+    numbers = [(trial.number,) for trial in chosen]
+    joined = join([c for c in contenders if c.members in numbers][:MEMBERS]) if spec.ensemble else None
     if spec.ensemble and joined is None:
         teller.say("no ensemble: it takes two finalists that ended with the same seed")
     contenders += [joined] if joined else []
@@ -71,6 +80,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     put_record(study, RECORD, validation.model_dump())
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     put_record(study, "winner", finalists[0].name)
+    put_record(study, BASELINE, make_baseline(spec, trials, chosen, contenders, labels).model_dump())
     for task in tasks:
         spec.home.remove(Path(task.folder) / "checkpoints")  # nobody goes on from them
     for doubt in tell_doubts(spec.metric, finalists):
@@ -92,7 +102,7 @@ def _gather(
             if ended[str(folder)].status == "complete":
                 found[index], labels = read_predictions(folder, VALIDATION)
         contender = Contender(
-            members=(trial.number,), search_score=curve_of(trial)[-1].score,
+            members=(trial.number,), search_score=curve[-1].score if (curve := curve_of(trial)) else None,
             full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(folders) - len(found),
             seconds=sum(ended[str(folder)].total_seconds for folder in folders),
         )  # fmt: skip

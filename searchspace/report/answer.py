@@ -10,6 +10,8 @@ from searchspace.card import PAGE
 from searchspace.card.use import onnx_code
 from searchspace.forecast.forecast import in_units
 from searchspace.gate import broken_limits
+from searchspace.proof.gain import read_gain
+from searchspace.proof.gain_text import say_gain
 from searchspace.proof.wording import (
     say_score,
     say_test_interval,
@@ -52,6 +54,8 @@ def answer(material: Material) -> Answer:
     way = say_way(spec.metric, winner, material.metrics)
     way = way.replace(" -> ", " → ")
     sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *tell_doubts(spec.metric, material.finalists))]
+    if gain := read_gain(spec.metric, material.study):
+        sentences.insert(1, f"What the search bought: {say_gain(gain)}.")
     if material.cost:
         sentences += [f"The shipped model breaks a limit: {b}." for b in broken_limits(spec.of_winner, material.cost)]
     trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"

@@ -6,6 +6,7 @@ from searchspace.boards.finalists import costs_of, finalist_rows
 from searchspace.boards.student import student_rows
 from searchspace.boards.table import DECIMALS
 from searchspace.pareto import pareto_rows
+from searchspace.proof.baseline import read_baseline
 from searchspace.proof.finals_validation import read_validation, say_validation
 from searchspace.report.blocks import Block, MissingError, Note, Table
 from searchspace.report.material import Material
@@ -27,7 +28,8 @@ def boards(material: Material) -> Iterator[Block]:
         raise MissingError("No trial has begun.")
     words = METRICS[material.spec.metric].words
     if material.finalists:
-        rows = finalist_rows(material.spec.metric, material.finalists, costs_of(material.study))
+        baseline = read_baseline(material.study)
+        rows = finalist_rows(material.spec.metric, material.finalists, costs_of(material.study), baseline)
         yield Table(rows, f"Finalists, trained again from fresh seeds (validation {words})", DECIMALS, marked=[0])
         if validation := read_validation(material.study):
             yield Note(f"{say_validation(validation).capitalize()}.")
