@@ -46,5 +46,4 @@ def tell_doubtful(data: dict[str, Any]) -> list[str]:
         lines.append(f"{leaked:,} validation or test images also occur in another split: `../{LEAKED_IMAGES}`.")
     if grave := sum(found["count"] for found in data.get("left_out", ()) if found["reason"] in GRAVE):
         lines.append(f"{grave:,} files that may have been meant as images were not used: `../{LEFT_OUT}`.")
-    lines += [f"{line}." for line in describe_absent(data.get("absent", {}))]
     return lines

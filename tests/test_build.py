@@ -127,7 +127,7 @@ def test_a_finished_chunk_is_not_decoded_again(tmp_path):
 def test_progress_is_told(colour_folder):
     told = Told()
     prepare(str(colour_folder), told)
-    assert told.said[:2] == ["layout: all = ./ (80 images)", "2 classes: 'blue', 'red'"]
+    assert told.said[:2] == ["layout: class folders in ./ (80 images), no splits", "2 classes: 'blue', 'red'"]
     assert told.said[2].startswith("preparing colours: decoding 80 images once into")
     assert told.steps[-1] == ("colours: images prepared", 80, 80)
 

@@ -9,7 +9,7 @@ from searchspace.boards.table import as_markdown
 from searchspace.boards.trials import status_of
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import bullets, code, paragraphs, table
-from searchspace.doubtful import tell_doubtful
+from searchspace.doubtful import describe_absent, tell_doubtful
 from searchspace.forecast.forecast import in_units
 from searchspace.recorded import last_report
 from trainables.data.source import licence_of_data
@@ -28,7 +28,8 @@ def data(facts: Facts) -> str:
         for split, count in counts.items()
     ]
     kind = "grey" if found.channels == 1 else "RGB"
-    doubtful = tell_doubtful(found.model_dump())
+    absent = [f"{as_markdown(line)}." for line in describe_absent(found.absent)]
+    doubtful = [*tell_doubtful(found.model_dump()), *absent]
     return paragraphs(
         f"{as_markdown(found.name)}: {len(found.classes):,} classes, stored as {found.height} x {found.width} {kind}; "
         f"splits: {as_markdown(found.split)}.",

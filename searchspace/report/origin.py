@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from searchspace.doubtful import tell_doubtful
+from searchspace.doubtful import describe_absent, tell_doubtful
 from searchspace.forecast.forecast import in_units
 from searchspace.preparation import describe_data
 from searchspace.report.blocks import Block, Code, Figure, Note, Table, axis, label
@@ -25,6 +25,7 @@ def data_set(material: Material) -> Iterator[Block]:
     if data.counts:
         yield _balance(data)
     lines = [line.replace("`../", "").replace("`", "") for line in tell_doubtful(material.record["data"])]
+    lines += [f"{line}." for line in describe_absent(data.absent)]
     mean, deviation = (", ".join(f"{value:.4f}" for value in values) for values in (data.mean, data.std))
     yield Note(" ".join([f"Channel means {mean}, deviations {deviation}, from 0 to 1, over training images.", *lines]))
 

@@ -9,15 +9,16 @@ from trainables.printable import printable
 
 def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str, int]) -> list[str]:
     """The layout as a short block of lines; `counts` are images of each split that the source has."""
-    names = list_names(classes)
-    splits = ", ".join(
-        f"{split} = {printable(origin)} ({counts.get(split, counts['train']):,} images)"
-        for split, origin in understood.sources.items()
-    )
+    splits = [
+        f"class folders in {printable(source)} ({counts['train']:,} images), no splits"
+        if split == "all"
+        else f"{split} = {printable(source)} ({counts[split]:,} images)"
+        for split, source in understood.sources.items()
+    ]
     columns = ", ".join(f"{use} column {name!r}" for use, name in understood.columns.items())
     return [
-        f"layout: {splits}" + (f"; {columns}" if columns else ""),
-        f"{len(classes)} classes: {names}",
+        f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else ""),
+        f"{len(classes)} classes: {list_names(classes)}",
         *(f"warning: {line}" for line in understood.warnings),
         *describe_left_out(count_left_out(understood.left_out)),
     ]
