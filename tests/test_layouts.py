@@ -231,6 +231,35 @@ def test_a_train_among_vehicles_is_a_class(tmp_path):
         open_source(str(tmp_path / "vehicles"))
 
 
+def test_masks_beside_images_are_no_images(tmp_path):
+    for name in ("cat", "dog"):
+        images(tmp_path / "one" / "CUB" / "images" / name, 3)
+        images(tmp_path / "one" / "segmentations" / name, 3)
+        for file in images(tmp_path / "two" / name, 3):
+            image(file.with_stem(f"{file.stem}_mask"), 1)
+            image(file.with_stem(f"{file.stem}_mask_1"), 2)
+        for inner in ("images", "masks"):
+            images(tmp_path / "three" / name / inner, 3)
+        images(tmp_path / "four" / f"{name}_mask", 3)
+    for root in ("one", "two"):
+        raw = open_source(str(tmp_path / root))
+        assert (raw.classes, len(raw.parts["train"].labels)) == (("cat", "dog"), 6)
+        assert not any("mask" in raw.parts["train"].name(i).rpartition("/")[2] for i in range(6))
+        assert len(raw.understood.left_out) == (6 if root == "one" else 12)
+    with pytest.raises(UserError, match=r"class folder 'cat' holds 'images', 'masks', and not all of these are images"):
+        open_source(str(tmp_path / "three"))
+    assert open_source(str(tmp_path / "four")).classes == ("cat_mask", "dog_mask")
+
+
+def test_an_extra_level_in_every_split_is_none_of_the_classes(tmp_path):
+    for split in ("dev", "train", "Test"):
+        for name in ("rose", "tulip"):
+            images(tmp_path / "set" / split / "Flowers" / name, 3)
+    raw = open_source(str(tmp_path / "set"))
+    assert raw.classes == ("rose", "tulip")
+    assert raw.understood.sources == {"train": "train/Flowers/", "val": "dev/Flowers/", "test": "Test/Flowers/"}
+
+
 def test_equally_named_folders_in_classes_are_doubtful(tmp_path):
     for name in ("one", "other"):
         for inner in ("cat", "dog"):

@@ -1,6 +1,7 @@
 """Files below a folder: images, none that is hidden or that a link brings in from outside, and what else lies there."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ NO_DATA = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "T
 """What systems leave in folders unasked, besides names with a dot in front."""
 TOOLS = {"mlruns", "mlartifacts", "wandb", "lightning_logs", "__pycache__", "node_modules"}
 """Folders that tools write their logs or caches to."""
+MASK = re.compile(r"(?P<image>.+)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?", re.IGNORECASE)
+"""Name of the mask of an image."""
 REASONS: dict[Kind, Reason] = {"undecoded": "format", "video": "video", "other": "no image"}
 
 
@@ -60,6 +63,7 @@ def list_classes(folders: dict[str, Path], root: Path) -> dict[str, Listing]:
             listing.refused.append(BadImage(str(folder), reason))
         else:
             _sort(_walk(folder, within, {folder.resolve()}), listing)
+            _take_out_masks(listing)
     return classes
 
 
@@ -122,6 +126,19 @@ def left_out_beside(path: Path) -> Iterator[LeftOut]:
         else:
             kind = kind_of(child)
             yield of_file(child, "no class" if kind == "image" else REASONS[kind])
+
+
+def _take_out_masks(listing: Listing) -> None:
+    """Leave out masks, which lie beside the image that they are of: `scan_mask.png` beside `scan.png`."""
+    known = {(file.parent, file.stem) for file in listing.images}
+    masks = {
+        file
+        for file in listing.images
+        if (named := MASK.fullmatch(file.stem)) and (file.parent, named["image"]) in known
+    }
+    if masks:
+        listing.left_out.extend(of_file(file, "mask") for file in listing.images if file in masks)
+        listing.images[:] = [file for file in listing.images if file not in masks]
 
 
 def _sort(walk: "Iterator[_Found]", listing: Listing) -> None:

@@ -10,14 +10,23 @@ NEVER = frozenset({
     "unlabelled", "unsup",
 })  # fmt: skip
 """Names that no class has."""
-CONTAINERS = NEVER | {
-    "mask", "masks", "label", "labels", "annots", "segmentation", "segmentations", "groundtruth", "gt", "meta",
-    "metadata", "bbox", "bboxes", "thumbnails", "thumbs", "pictures", "photos", "labeled", "labelled",
-    "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples", "trimaps", "superpixels",
+BESIDE = frozenset({
+    "masks", "labels", "annotations", "annotation", "annots", "segmentation", "segmentations", "groundtruth", "gt",
+    "trimaps", "superpixels", "meta", "metadata", "bbox", "bboxes", "thumbnails", "thumbs",
+})  # fmt: skip
+"""Names of what lies beside images and tells of them."""
+CONTAINERS = NEVER | BESIDE | {
+    "mask", "label", "pictures", "photos", "labeled", "labelled",
+    "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples",
 }  # fmt: skip
 """Names that hardly a class has, and no two classes of one set."""
 PIECES = FILLERS | {"fold", "folds", "batch", "chunk", "shard", "kfold", "cv", "volume", "page", "disk", "archive"}
 """Words that, with a number, name a piece of a set."""
+
+
+def is_beside(name: str) -> bool:
+    """Whether a folder's name says that it holds what tells of images, such as their masks."""
+    return "".join(words_of(name)) in BESIDE
 
 
 def is_container(name: str) -> bool:
@@ -39,7 +48,8 @@ def say_table(level: Level) -> str:
 def check_classes(level: Level) -> list[str]:
     """Warnings on the folders of a level that are to be its classes; raises `UserError` where they are none."""
     where = f"--data {str(level.path)!r}"
-    for doubt in (_splits(level), _containers(level), _pieces(level), _class_by_class(level), _copies(level)):
+    checks = (_splits, _containers, _pieces, _class_by_class, _masks, _copies)
+    for doubt in (check(level) for check in checks):
         if doubt:
             raise UserError(f"{where}: {doubt}")
     return _alike(level)
@@ -61,7 +71,8 @@ def _splits(level: Level) -> str:
 
 def _containers(level: Level) -> str:
     found = [name for name in level.full if is_container(name)]
-    if len(found) < 2 and not any("".join(words_of(name)) in NEVER for name in found):
+    told = any(is_beside(name) for name in found) and len(level.full) == 2
+    if len(found) < 2 and not told and not any("".join(words_of(name)) in NEVER for name in found):
         return ""
     return (
         f"{list_names(found)} {'is no name' if len(found) == 1 else 'are no names'} of classes; {say_table(level)}"
@@ -98,6 +109,18 @@ def _class_by_class(level: Level) -> str:
         f"class folder {name!r} holds folders {list_names(names)}, which are named like splits; "
         "expected it the other way round, train/CLASS/*.jpg"
     )
+
+
+def _masks(level: Level) -> str:
+    """`cat/images` and `cat/masks`: both would be images of the class."""
+    for name, folder in level.full.items():
+        names = [] if folder.is_flat else [inner for inner in folder.full if is_container(inner)]
+        if len(names) > 1 and any(is_beside(inner) for inner in names):
+            return (
+                f"class folder {name!r} holds {list_names(names)}, and not all of these are images to classify; "
+                "move the others out of the data folder"
+            )
+    return ""
 
 
 def _copies(level: Level) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.data.listing import link_fault
-from trainables.data.sources.class_names import check_classes, is_container, say_table
+from trainables.data.sources.class_names import check_classes, is_beside, is_container, say_table
 from trainables.data.sources.left_out import LeftOut
 from trainables.data.sources.level import Level
 from trainables.data.sources.split_names import find_splits, is_filler, read_split_name, words_of
@@ -46,9 +46,10 @@ def find_layout(path: Path) -> Layout:
 
 def _wrapper(level: Level) -> Level | None:
     """The one folder that all images of a level lie in, where that is an extra level: an archive's own folder."""
-    if len(level.full) != 1 or level.is_flat:
+    full = {name: inner for name, inner in level.full.items() if not is_beside(name)}
+    if len(full) != 1 or level.is_flat:
         return None
-    ((name, inner),) = level.full.items()
+    ((name, inner),) = full.items()
     if any(not any(other.path.iterdir()) for key, other in level.folders.items() if key != name):
         return None  # beside an empty folder, it is a class
     if read_split_name(name):
@@ -104,9 +105,10 @@ def _split(base: Level, splits: dict[str, Level], left_out: list[LeftOut]) -> La
     """A data set with a `train` and other splits."""
     left_out += _beside(base, {level.path.name for level in splits.values()})
     classes, sources, warnings = dict[str, dict[str, Path]](), dict[str, str](), list[str]()
-    for split, outer in sorted(splits.items(), key=lambda item: item[1].path.name):
+    extra: set[str] = set()
+    for split, outer in sorted(splits.items(), key=lambda item: item[0] != "train"):
         level = outer
-        while inner := _doubled(level, split):
+        while inner := _doubled(level, split, extra):
             left_out += _beside(level, {inner.path.name})
             level = inner
         if not level.full:
@@ -122,17 +124,29 @@ def _split(base: Level, splits: dict[str, Level], left_out: list[LeftOut]) -> La
         left_out += others
         sources[split] = level.name
     order = [split for split in ("train", "val", "test") if split in sources]
-    return Layout(classes, {split: sources[split] for split in order}, tuple(left_out), tuple(warnings))
+    by_name = sorted(classes, key=lambda split: splits[split].path.name)  # part of what identifies the data
+    return Layout(
+        {split: classes[split] for split in by_name},
+        {split: sources[split] for split in order},
+        tuple(left_out),
+        tuple(warnings),
+    )
 
 
-def _doubled(level: Level, split: str) -> Level | None:
-    """The one folder in a split's that its classes lie in: `train/train/CLASS`, `train/images/CLASS`."""
+def _doubled(level: Level, split: str, extra: set[str]) -> Level | None:
+    """The one folder in a split's that its classes lie in: `train/train/CLASS`, `train/images/CLASS`.
+
+    `extra` collects the names of other such folders in train, since one class alone would be none; it is read first.
+    """
     if len(level.full) != 1 or level.is_flat:
         return None
     ((name, inner),) = level.full.items()
     read = read_split_name(name)
-    same = (read and read.split == split) or is_filler(name) or words_of(name) == words_of(level.path.name)
-    return inner if same else None
+    if (read and read.split == split) or is_filler(name) or words_of(name) == words_of(level.path.name):
+        return inner
+    if split == "train" and not read and not inner.is_flat and len(inner.full) > 1:
+        extra.add(name)
+    return inner if name in extra else None
 
 
 def _class_folders(level: Level) -> tuple[dict[str, Path], list[LeftOut]]:

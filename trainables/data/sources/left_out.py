@@ -11,10 +11,10 @@ from trainables.printable import decodable
 LEFT_OUT = "left-out.csv"
 """The list of them, in a store and in a search's results."""
 Reason = Literal[
-    "format", "video", "suffix", "no class", "unlabelled split", "no split", "no image", "results", "hidden"
+    "format", "video", "suffix", "mask", "no class", "unlabelled split", "no split", "no image", "results", "hidden"
 ]
-"""A format that is not decoded; a film; an image whose suffix does not say so; an image outside of class folders; a
-split without classes; a folder or file that is no split; anything that is no image; results or logs; hidden."""
+"""A format that is not decoded; a film; an image whose suffix does not say so; the mask of another; an image outside of
+class folders; a split without classes; a folder or file that is no split; no image at all; results or logs; hidden."""
 
 
 @dataclass(frozen=True)

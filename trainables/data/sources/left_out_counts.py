@@ -13,6 +13,7 @@ REASONS: dict[Reason, str] = {
     "format": "a format that is not decoded; convert them to JPEG or PNG to use them",
     "video": "films; save their frames as images to use them",
     "suffix": "images by their content, but not by their suffix; rename them to use them",
+    "mask": "masks of the images beside them, by their names",
     "no class": "images that lie in no class folder",
     "unlabelled split": "a split without labels or class folders",
     "no split": "neither a split nor a class",
@@ -21,7 +22,7 @@ REASONS: dict[Reason, str] = {
     "hidden": "hidden, or left by the system",
 }
 """What is said of each reason, the gravest first."""
-GRAVE: frozenset[Reason] = frozenset({"format", "video", "suffix", "no class", "unlabelled split"})
+GRAVE: frozenset[Reason] = frozenset({"format", "video", "suffix", "mask", "no class", "unlabelled split"})
 """Reasons of what may have been meant to be used: a warning."""
 SHOWN, COUNTED = 6, 20
 """Kinds of files on one line, and counted of one reason: the rest is one kind more."""
