@@ -16,7 +16,9 @@ NO_DATA = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "T
 """What systems leave in folders unasked, besides names with a dot in front."""
 TOOLS = {"mlruns", "mlartifacts", "wandb", "lightning_logs", "__pycache__", "node_modules"}
 """Folders that tools write their logs or caches to."""
-MASK = re.compile(r"(?P<image>.+)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?", re.IGNORECASE)
+MASK = re.compile(
+    r"^(?P<image>.+?)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?(?:\.\w+)?$", re.IGNORECASE
+)
 """Name of the mask of an image."""
 REASONS: dict[Kind, Reason] = {"undecoded": "format", "video": "video", "other": "no image"}
 
@@ -130,15 +132,13 @@ def left_out_beside(path: Path) -> Iterator[LeftOut]:
 
 def _take_out_masks(listing: Listing) -> None:
     """Leave out masks, which lie beside the image that they are of: `scan_mask.png` beside `scan.png`."""
+    named = {file: match["image"] for file in listing.images if (match := MASK.search(file.name))}
+    if not named:
+        return
     known = {(file.parent, file.stem) for file in listing.images}
-    masks = {
-        file
-        for file in listing.images
-        if (named := MASK.fullmatch(file.stem)) and (file.parent, named["image"]) in known
-    }
-    if masks:
-        listing.left_out.extend(of_file(file, "mask") for file in listing.images if file in masks)
-        listing.images[:] = [file for file in listing.images if file not in masks]
+    masks = {file for file, image in named.items() if (file.parent, image) in known}
+    listing.left_out.extend(of_file(file, "mask") for file in listing.images if file in masks)
+    listing.images[:] = [file for file in listing.images if file not in masks]
 
 
 def _sort(walk: "Iterator[_Found]", listing: Listing) -> None:
@@ -161,20 +161,20 @@ def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Found]:
             yield _Found(path, left_out=of_hidden(path))
             continue
         fault = link_fault(path, within) if entry.is_symlink() else ""
-        if not fault and path.is_dir():
+        if not fault and entry.is_dir():
             if is_output(path):
                 yield _Found(path, left_out=LeftOut(str(path), "results", f"{decodable(path.name)}/"))
             elif (real := path.resolve()) not in seen:
                 seen.add(real)
                 yield from _walk(path, within, seen)
         else:
-            yield _file(path, fault)
+            yield _file(path, entry, fault)
 
 
-def _file(path: Path, fault: str) -> _Found:
-    kind = kind_by_name(path.name)
-    if kind == "image" or (fault and path.is_dir()):
-        return _Found(path, fault or ("" if path.is_file() else "no regular file"))
+def _file(path: Path, entry: "os.DirEntry[str]", fault: str) -> _Found:
+    kind = kind_by_name(entry.name)
+    if kind == "image" or (fault and _is_folder(entry)):
+        return _Found(path, fault or ("" if entry.is_file() else "no regular file"))
     if kind is None and not fault:
         kind = kind_by_content(read_head(path))
         if kind == "image" and not path.suffix:
@@ -182,6 +182,13 @@ def _file(path: Path, fault: str) -> _Found:
         if kind == "image":
             return _Found(path, left_out=of_file(path, "suffix"))
     return _Found(path, left_out=of_file(path, REASONS[kind or "other"]))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
 
 
 def _is_search(folder: Path) -> bool:

@@ -1,5 +1,6 @@
 """What a file is, by its name, or by its first bytes where the name does not say."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +47,7 @@ _UNDECODED_STARTS = {
 
 def kind_by_name(name: str) -> Kind | None:
     """What a file is by its suffix, in any case; None if that does not say."""
-    suffix = Path(name).suffix.lower()
+    suffix = os.path.splitext(name)[1].lower()  # of very many names, this is the fast one
     if suffix in SUFFIXES:
         return "image"
     if suffix in UNDECODED:
