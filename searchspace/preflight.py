@@ -2,7 +2,9 @@
 
 import importlib.util
 import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -34,6 +36,20 @@ def check_name(spec: SearchSpec) -> None:
         open_remote("--results", spec.results)
     if Remote.open(place).list().keys() - {LEASE} if spec.home.url else spec.folder.exists():
         raise UserError(f"--name {spec.name!r}: {place!r} exists already; choose another name, or --resume it")
+    if not spec.home.url:
+        _check_writable(spec.folder)
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise `UserError` where `folder` cannot be made: in the nearest folder above it that there is, nothing can be."""
+    above = next(parent for parent in folder.parents if parent.exists())
+    try:
+        tempfile.TemporaryFile(dir=above).close()
+    except OSError as error:
+        raise UserError(
+            f"--results {str(folder.parent)!r}: nothing can be written in {str(above)!r} ({error.strerror}); "
+            "choose another folder"
+        ) from error
 
 
 def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tuple[str, ...]:

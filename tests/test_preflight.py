@@ -2,7 +2,7 @@
 
 import pytest
 
-from searchspace.preflight import GPU_MODELS, check_trainable, choose_models
+from searchspace.preflight import GPU_MODELS, check_name, check_trainable, choose_models
 from searchspace.spec import make_spec
 from trainables.config import TrialConfig
 from trainables.errors import UserError
@@ -34,3 +34,16 @@ def test_batches_too_small_for_the_workers_are_refused_before_the_search(digits)
 def test_the_default_backbones_take_any_size(digits, name):
     for size in (64, 75, 97, 224):
         check_trainable(TrialConfig(model=name, input_size=size), 1, digits)
+
+
+@pytest.mark.parametrize("results", ["/proc/x", "file/results", "/dev/null/results"])
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_prepared(tmp_path, monkeypatch, results):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=f"^--results .*{results}.: nothing can be written in "):
+        check_name(make_spec(name="x", results=results))
+
+
+def test_a_folder_that_can_be_made_is_not_made_by_asking(tmp_path):
+    check_name(make_spec(name="x", results=str(tmp_path / "a" / "b")))
+    assert not list(tmp_path.iterdir())
