@@ -1,5 +1,6 @@
 """A finished search that nobody trained: made up, in no time, with everything in its folder that a report looks for."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import SHIPMENT, Artefact, Dropped, Proof, Shipment, Speed
 from trainables.deploy.cost import ArchitectureCost
 from trainables.deploy.robustness import STRENGTHS, Corrupted, Robustness, write_robustness
+from trainables.deploy.runner import Runner
 from trainables.metrics import measure
 from trainables.predictions import PERMIT, PREDICTIONS, measure_light
 
@@ -40,6 +42,17 @@ def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bo
         _crown(spec, data)
     flush_study(study)
     return spec.folder
+
+
+def make_exported_search(results: Path, data: DataSummary, exported: Path) -> Path:
+    """Winner's folder of a made search whose winner is that of `exported`, tested as its ONNX file answers."""
+    winner = make_search(results, data) / "winner"
+    shutil.copytree(exported, winner, dirs_exist_ok=True)
+    images, labels = open_store(data).open_test(winner / PERMIT)
+    found = Runner(winner / "model.onnx").probabilities(images)
+    np.savez_compressed(winner / PREDICTIONS, probabilities=found, labels=labels)
+    (winner / "metrics.json").write_text(measure(found, labels, data.classes).model_dump_json())
+    return winner
 
 
 def _add_trial(study: optuna.Study, number: int, fails: bool) -> None:

@@ -1,5 +1,6 @@
 """A registered winner behind MLflow's own server, asked over HTTP for what real images are."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
+from searchspace.card.snippets import READ_IMAGE, request_code
 from searchspace.shipped import find_model
 from tests.mlflow_server import free_port, serving_model
 from trainables.deploy.runner import LOGITS, PROBABILITIES, Runner
@@ -86,3 +88,16 @@ def test_the_registry_knows_the_classes_and_what_runs_it(store, runner, monkeypa
     assert info.signature.inputs.to_dict()[0]["tensor-spec"] == {"dtype": "uint8", "shape": (-1, -1, -1, -1)}
     needs = Path(mlflow.artifacts.download_artifacts(f"{CHAMPION}/requirements.txt")).read_text().split()
     assert [need.partition("==")[0] for need in needs] == ["mlflow", "numpy", "onnx", "onnxruntime"]
+
+
+def test_the_readmes_lines_ask_it(searched, address, runner, tmp_path, monkeypatch, capsys):
+    """As they are shown, but for the port; for a photo on its side, which `read_image` sets upright."""
+    exif = Image.Exif()
+    exif[274] = 6
+    upright = pixels(searched)[:1]
+    Image.fromarray(upright[0].transpose(1, 2, 0)).transpose(Image.Transpose.ROTATE_90).save(
+        tmp_path / "photo.jpg", "PNG", exif=exif
+    )
+    monkeypatch.chdir(tmp_path)
+    exec(f"import numpy\nfrom PIL import Image, ImageOps\n{READ_IMAGE}\n{request_code(address)}", {})
+    assert np.allclose(json.loads(capsys.readouterr().out), runner.probabilities(upright), atol=1e-6)

@@ -53,7 +53,10 @@ def _sees(facts: Facts) -> Iterator[str]:
     )
     if (kept := min(_kept(member.input, data.side) for member in facts.card.members)) < 1:
         yield f"Of those its network takes the middle {kept:.0%} of each side, and nothing of the rest"
-    yield "It turns no image upright: a photo on its side, as a camera may store it, is to be turned before"
+    yield (
+        "Its files take pixels: setting a photo upright by its EXIF, putting transparent parts on white and scaling 16 "
+        "bits to 8 is done before, by the lines above and by `searchspace.predict` and `searchspace.serve`"
+    )
 
 
 def _kept(taken: InputSpec, side: int) -> float:

@@ -2,49 +2,9 @@
 
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import code, paragraphs
+from searchspace.card.snippets import onnx_code, program_code, weights_code
 from trainables.card import CARD
 from trainables.deploy.artefact import SERVED, Artefact, Shipment
-
-READ = 'PIL.Image.open("photo.jpg").convert("RGB")'
-
-
-def onnx_code(file: str) -> str:
-    """An ONNX file by onnxruntime."""
-    return (
-        "import json, numpy, onnxruntime, PIL.Image\n"
-        f'model = onnxruntime.InferenceSession("{file}")\n'
-        f"images = numpy.array({READ}).transpose(2, 0, 1)[None]\n"
-        '(probabilities,) = model.run(["probabilities"], {"images": images})[0]\n'
-        'classes = json.loads(model.get_modelmeta().custom_metadata_map["classes"])\n'
-        "print(classes[probabilities.argmax()], probabilities.max())"
-    )
-
-
-def program_code(file: str, device: str = "cpu") -> str:
-    """A `.pt2` file by torch, on the device that it was exported for."""
-    there = "" if device == "cpu" else f'.to("{device}")'
-    return (
-        "import json, numpy, PIL.Image, torch\n"
-        'said = {"metadata.json": ""}\n'
-        f'model = torch.export.load("{file}", extra_files=said).module()\n'
-        f"images = torch.from_numpy(numpy.array({READ})).permute(2, 0, 1)[None]{there}\n"
-        "logits, (probabilities,) = model(images)\n"
-        'print(json.loads(json.loads(said["metadata.json"])["classes"])[probabilities.argmax()], '
-        "probabilities.max().item())"
-    )
-
-
-def weights_code() -> str:
-    """The weights by this project, to train on or to change."""
-    return (
-        "import pathlib, numpy, PIL.Image, torch\n"
-        "from trainables.deploy.fit import Fit\n"
-        "from trainables.weights import read_classifier\n"
-        'model, card = read_classifier(pathlib.Path("."))\n'
-        f"images = torch.from_numpy(numpy.array({READ})).permute(2, 0, 1)[None]\n"
-        "logits = model(Fit(card.data.channels, card.data.height, card.data.width)(images))\n"
-        "print(card.data.classes[logits.argmax()], logits.softmax(1).max().item())"
-    )
 
 
 def use(facts: Facts) -> str:
@@ -54,8 +14,9 @@ def use(facts: Facts) -> str:
         return f"It is not exported: `python -m searchspace.export {facts.spec.results}/{facts.spec.name}` does that."
     return paragraphs(
         "In this folder, with an image `photo.jpg` in it. A model takes uint8 images, any number of one size, grey or "
-        "RGB, upright: n x channels x height x width, of values 0 to 255. It fits them to its own size and normalises "
-        "them itself.",
+        "RGB: n x channels x height x width, of values 0 to 255. It fits them to its own size and normalises them "
+        "itself. `read_image` prepares an image file as in training: upright by its EXIF, of an animation the first "
+        "frame, 16 bits scaled to 8, transparent parts on white.",
         *(way(shipment) for way in (_onnx, _program, _half, _weights)),
     )  # fmt: skip
 

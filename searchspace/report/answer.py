@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
 from searchspace.card import PAGE
-from searchspace.card.use import onnx_code
+from searchspace.card.snippets import onnx_code
 from searchspace.forecast.forecast import in_units
 from searchspace.gate import broken_limits
 from searchspace.proof.gain import read_gain
@@ -110,8 +110,11 @@ def _use(material: Material) -> Iterator[Block]:
         yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
         return
     if shipment.served is not None:
-        yield Note("How to use it: any image, grey or RGB. It needs onnxruntime, and nothing of this project.")
-        yield Code(onnx_code(shipment.served.file))
+        yield Note(
+            "How to use it, in the folder of this report: any image that Pillow reads. It needs onnxruntime, numpy and "
+            "Pillow, and nothing of this project."
+        )
+        yield Code(onnx_code(f"{material.winner.name}/{shipment.served.file}"))
     yield Table(artefact_rows(shipment), "What is shipped, in winner/")
     yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
     if (material.winner / PAGE).is_file():

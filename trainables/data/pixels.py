@@ -6,8 +6,12 @@ import numpy as np
 from PIL import Image as Pillow
 
 GREY = {"1", "L", "LA", "La"}
+BY_RGB = {"YCbCr", "LAB"}
+"""Modes whose grey is made of their colours, as an exported model makes it."""
 WHITE = 65535
 """Of 16-bit pixels."""
+SAYING = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
+"""Entries of a picture's `info` that Pillow reads its orientation from."""
 TURNS = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -27,7 +31,7 @@ def is_grey(picture: Pillow.Image) -> bool:
 
 def orientation(picture: Pillow.Image) -> int:
     """EXIF orientation, a key of `TURNS`; 1 (upright) where there is none, or none that can be read."""
-    if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & set(picture.info):
+    if picture.format == "PNG" and not SAYING & set(picture.info):
         return 1  # Pillow would decode the pixels to look behind them
     try:
         found = picture.getexif().get(274, 1)
@@ -50,6 +54,8 @@ def plain(picture: Pillow.Image, channels: int) -> Pillow.Image:
         white = Pillow.new("RGBA", picture.size, "white")
         white.alpha_composite(picture.convert("RGBA"))
         picture = white
+    elif picture.mode in BY_RGB:
+        picture = picture.convert("RGB")
     mode = "L" if channels == 1 else "RGB"
     converted = picture if picture.mode == mode else picture.convert(mode)  # which would be a copy
     return converted if turn is None else converted.transpose(turn)
