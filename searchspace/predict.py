@@ -16,17 +16,16 @@ from typing import NoReturn
 import numpy as np
 
 from searchspace.guesses import FORMS, Guess, best
+from searchspace.inputs import STDIN, find_inputs
 from searchspace.progress.bar import Bar
 from searchspace.shipped import find_model
+from trainables.data.bad import BadImage, BadImageError
 from trainables.data.decode import decode
-from trainables.data.listing import SUFFIXES, list_images
 from trainables.data.part import Image
 from trainables.deploy.runner import Runner
 from trainables.errors import UserError
 from trainables.nearest import suggest
 from trainables.printable import printable
-
-STDIN = "-"
 
 
 @dataclass(frozen=True)
@@ -57,18 +56,23 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Answer the command line; returns its exit code. Raises `UserError` where it is wrong."""
     request = parse(arguments)
-    runner, names = Runner(find_model(_local(request.model))), find_images(request.images)
-    form, bad = FORMS[request.form], 0
+    runner, inputs = Runner(find_model(_local(request.model))), find_inputs(request.images)
+    form, bad, count = FORMS[request.form], 0, len(inputs.images)
     sys.stdout.write(form.header)
-    with Bar("images", len(names)) as bar:
-        for guess in predict(runner, names, request.top, request.batch):
+    with Bar("images", count) as bar:
+        for guess in predict(runner, inputs.images, request.top, request.batch):
             if isinstance(guess, UserError):
                 bad += 1
                 bar.say(f"error: {guess}")
             else:
                 sys.stdout.write(form.write(guess))
             bar.advance()
-    return (2 if len(names) == 1 else 1) if bad else 0
+    for line in (
+        *inputs.left_out,
+        *([f"error: {bad:,} of {count:,} images cannot be read"] if bad and count > 1 else []),
+    ):
+        print(printable(line), file=sys.stderr)
+    return (2 if bad == count else 1) if bad else 0
 
 
 def _local(model: str) -> Path:
@@ -85,7 +89,9 @@ def parse(arguments: Sequence[str]) -> Request:
         prog="python -m searchspace.predict", description=(__doc__ or "").splitlines()[0], allow_abbrev=False,
         epilog="Example: python -m searchspace.predict results/digits photo.jpg --top 3",
     )  # fmt: skip
-    parser.add_argument("model", metavar="MODEL", help="an exported .onnx file, or a search's folder or URL")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a search's folder or URL, its winner/ or student/, or an .onnx file"
+    )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="images, folders of them, or - for standard input")
     parser.add_argument("--top", type=_count, default=5, metavar="N", help="likeliest classes to show; default: 5")
     parser.add_argument("--format", default="text", metavar="|".join(FORMS), help="default: text; json has a line each")
@@ -103,24 +109,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def find_images(given: Sequence[str]) -> list[str]:
-    """Names of all images in what is given, folders' in order; raises `UserError` for what is not there, or nothing."""
-    names: list[str] = []
-    for name in given:
-        if name != STDIN and not Path(name).exists():
-            beside = [path.name for path in Path(name).parent.glob("*")]
-            raise UserError(f"image {name!r}: no such file or folder{suggest(Path(name).name, beside)}")
-        names += map(str, list_images(Path(name))) if name != STDIN and Path(name).is_dir() else [name]
-    if not names:
-        raise UserError(f"{', '.join(map(repr, given))}: no images there ({', '.join(sorted(SUFFIXES))})")
-    return names
-
-
-def predict(runner: Runner, names: Sequence[str], top: int, batch: int) -> Iterator[Guess | UserError]:
+def predict(runner: Runner, names: Sequence[str | BadImage], top: int, batch: int) -> Iterator[Guess | UserError]:
     """What the model says of each image, in order, or why it cannot be read; `batch` of them at a time."""
     channels, height, width = runner.shape
 
-    def read(name: str) -> Image | UserError:
+    def read(name: str | BadImage) -> Image | UserError:
+        if isinstance(name, BadImage):
+            return BadImageError(name.name, name.reason)
         content = sys.stdin.buffer.read() if name == STDIN else Path(name)
         try:
             return decode(content, name, (height, width, channels))
@@ -134,7 +129,7 @@ def predict(runner: Runner, names: Sequence[str], top: int, batch: int) -> Itera
             good = [image.transpose(2, 0, 1) for image in found if not isinstance(image, UserError)]
             answers = iter(runner.probabilities(np.stack(good)) if good else ())
             for name, image in zip(part, found, strict=True):
-                yield image if isinstance(image, UserError) else best(name, next(answers), runner.classes, top)
+                yield image if isinstance(image, UserError) else best(str(name), next(answers), runner.classes, top)
 
 
 def run(arguments: Sequence[str]) -> int:

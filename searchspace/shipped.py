@@ -1,21 +1,69 @@
 """Which file a search's folder is served by; reading that takes neither torch nor pydantic."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from trainables.errors import UserError
+from trainables.nearest import suggest
+
+RECORD = "artefacts.json"
+"""What is shipped, in the folder of a winner or student."""
+PLAIN = "model.onnx"
+"""The file that is taken where no record says which is the fastest."""
 
 
 def find_model(path: Path) -> Path:
-    """The ONNX file that `path` is, or the fastest that a search ships; raises `UserError` where there is none."""
+    """The ONNX file that `path` is, or the fastest that is shipped from a search's folder, its winner's or student's.
+
+    Raises `UserError` where there is none.
+    """
     if not path.is_dir():
+        if not path.exists():
+            beside = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
+            raise UserError(f"model {str(path)!r}: no such file{suggest(path.name, beside)}")
         return path
-    record = path / "winner" / "artefacts.json"
-    if not record.is_file():
-        raise UserError(f"model {str(path)!r}: holds no exported search (no winner/{record.name})")
-    artefacts = json.loads(record.read_text(encoding="utf-8"))["artefacts"]
-    run = [artefact for artefact in artefacts if artefact["file"].endswith(".onnx")]
-    if not run:
-        raise UserError(f"model {str(path)!r}: ships nothing that onnxruntime runs")
-    fastest = max(run, key=lambda artefact: float(artefact["speed"]["throughput"]["32"]))
-    return record.parent / str(fastest["file"])
+    for folder in (path, path / "winner"):
+        if found := _by_record(folder) or _by_name(folder):
+            return found
+    raise UserError(f"model {str(path)!r}: {_say_missing(path)}")
+
+
+def _by_record(folder: Path) -> Path | None:
+    """The fastest ONNX file that the record in `folder` names and that is still there."""
+    return max(_recorded(folder), default=(0.0, None), key=lambda found: found[0])[1]
+
+
+def _recorded(folder: Path) -> Iterator[tuple[float, Path]]:
+    """Images a second, and the file, of each ONNX file in the record; none where it cannot be read."""
+    try:
+        for artefact in json.loads((folder / RECORD).read_text(encoding="utf-8"))["artefacts"]:
+            file = folder / Path(artefact["file"]).name
+            if file.suffix == ".onnx" and file.is_file():
+                yield float(artefact["speed"]["throughput"]["32"]), file
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+
+
+def _by_name(folder: Path) -> Path | None:
+    """The ONNX file in `folder`; of several `model.onnx`. Raises `UserError` for several of other names."""
+    files = sorted(file for file in folder.glob("*.onnx") if file.is_file())
+    if len(files) > 1 and folder / PLAIN not in files:
+        raise UserError(f"model {str(folder)!r}: holds several; give one: {', '.join(file.name for file in files)}")
+    return folder / PLAIN if folder / PLAIN in files else files[0] if files else None
+
+
+def _say_missing(path: Path) -> str:
+    """What a folder without an ONNX file is, and what to give or do instead."""
+    for folder in (path, path / "winner"):
+        if (folder / "model.json").is_file():
+            search = path if folder != path else path.parent
+            return (
+                f"ships nothing that onnxruntime runs; `python -m searchspace.export {search} --formats onnx` adds that"
+            )
+    searches = sorted(record.parent.parent for record in path.glob(f"*/winner/{RECORD}"))
+    if searches:
+        return f"holds searches; give one, such as {str(searches[0])!r}"
+    if (path / "search.json").is_file():
+        return f"is a search without a winner yet; `python -m searchspace.run --resume {path.name}` goes on with it"
+    return f"holds no exported search (no winner/{RECORD}) and no .onnx file"

@@ -129,6 +129,21 @@ def test_its_commands_run_as_they_stand(card, folder, photo):
     assert serve == f"python -m searchspace.serve {best}"
 
 
+def test_it_says_how_the_datas_own_pixels_became_what_it_takes(card, folder, digits, tmp_path):
+    """What the card and the file say is what was done: scikit-learn's images, so scaled, are those of the store."""
+    from sklearn.datasets import load_digits
+
+    (formula,) = re.findall(r"`(numpy\.rint\(.*?)`", section(card, "How to use it"))
+    said = Runner(folder / "model.onnx").metadata["pixels"]
+    assert said.startswith("uint8, 0 (black) to 255 (white); scikit-learn's digits have pixels from 0 to 16")
+    assert formula in said
+    images = eval(formula, {"numpy": np, "images": load_digits().images})
+    stored = open_store(digits).images
+    own = changed(folder, tmp_path / "own", data=digits.model_copy(update={"origin": "a/folder"}))
+    assert set(map(bytes, np.asarray(stored[:, 0]))) <= set(map(bytes, images))
+    assert "Pixels of the data itself" not in write_card(own).read_text()
+
+
 def test_the_front_matter_is_what_the_hub_takes(card, folder):
     hub = HubCard(card)
     metrics = gather(folder).metrics

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from searchspace.predict import run
+from tests.image_kinds import encoded, picture
 from tests.made_model import CLASSES, make_model
+from trainables.data.listing import SUFFIXES
 from trainables.deploy.runner import Runner
 
 ALLOWED = {"numpy", "PIL", "onnxruntime", "searchspace", "trainables"}
@@ -45,7 +48,7 @@ def call(*arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None) ->
 
 def test_a_folder_in_order_as_the_model_says(model, photos):
     done = call(model, photos, "--format", "json", "--batch", "2")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"note: {str(photos)!r} holds 1 that is no image: notes.txt\n")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [Path(row["image"]).name for row in rows] == ["a.jpg", "b.png", "c, d.webp"]
     assert [row["classes"][0]["class"] for row in rows] == [CLASSES[0], CLASSES[1], CLASSES[0]]
@@ -80,9 +83,74 @@ def test_a_bad_image_stops_no_other(model, photos):
     assert done.returncode == 1
     assert len(done.stdout.splitlines()) == 3
     assert "bad.png (no image, or its header is damaged)" in done.stderr
-    assert "gone.png" in done.stderr
+    assert "gone.png (a link that leads nowhere)" in done.stderr
+    assert done.stderr.endswith("error: 2 of 5 images cannot be read\n")
     alone = call(model, photos / "bad.png")
     assert (alone.returncode, alone.stdout) == (2, "")
+
+
+NEVER_READ = {
+    "a.heic": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+    "b.HIF": b"\0\0\0\x18ftypmif1\0\0\0\0heicmif1" + bytes(100),
+    "c.cr2": b"II*\0" + bytes(100),
+    "d.jxl": b"\xff\x0a" + bytes(100),
+    "e.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+    "f.jpg": b"",
+    "g.png": b"\x89PNG\r\n\x1a\n" + bytes(20),
+    "h.jpg": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+    "heic-without-suffix": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100),
+}
+"""Files that somebody may take for images."""
+NO_IMAGES = {
+    "a.mov": b"\0\0\0\x14ftypqt  " + bytes(50), "b.txt": b"text", "c": b"neither name nor content say", "d.json": b"{}",
+}  # fmt: skip
+
+
+def own_run(capfd, *arguments: str | Path) -> tuple[int, list[str], list[str]]:
+    """Exit code and lines of the command, in this process."""
+    code = run(list(map(str, arguments)))
+    said = capfd.readouterr()
+    return code, said.out.splitlines(), said.err.splitlines()
+
+
+def test_every_file_of_a_folder_is_answered_or_told(model, tmp_path, capfd):
+    """Whatever its suffix, or with none; what cannot be read by name and with its reason, and counted."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    made = encoded(picture("RGB"), "PNG")
+    names = [*(f"image{suffix}" for suffix in SUFFIXES), "IMAGE.JPG", "without", "image.strange"]
+    for name in names:
+        (folder / name).write_bytes(made)
+    for name, content in (NEVER_READ | NO_IMAGES).items():
+        (folder / name).write_bytes(content)
+    (folder / "leads-out.png").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").write_bytes(made)
+    (folder / "leads-nowhere.png").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "waits.png")
+    code, answered, told = own_run(capfd, model, folder, "--top", "1")
+    assert code == 1
+    assert sorted(line.split(": ")[0] for line in answered) == sorted(
+        str(folder / n) for n in [*names, "leads-out.png"]
+    )
+    unread = sorted([*NEVER_READ, "leads-nowhere.png", "waits.png"])
+    assert [line.split(" (")[0] for line in told[:-2]] == [f"error: image {folder / name}" for name in unread]
+    assert told[-2:] == [
+        f"note: {str(folder)!r} holds {len(NO_IMAGES)} that are no images: {', '.join(sorted(NO_IMAGES))}",
+        f"error: {len(unread)} of {len(names) + 1 + len(unread)} images cannot be read",
+    ]
+
+
+def test_a_folder_without_a_readable_image_is_an_error(model, tmp_path, capfd):
+    for name in ("a.heic", "c.cr2"):
+        (tmp_path / name).write_bytes(NEVER_READ[name])
+    code, answered, told = own_run(capfd, model, tmp_path)
+    assert (code, answered, told[-1]) == (2, [], "error: 2 of 2 images cannot be read")
+    (tmp_path / "texts").mkdir()
+    for number in range(12):
+        (tmp_path / "texts" / f"{number:02}.txt").touch()
+    code, answered, (line,) = own_run(capfd, model, tmp_path / "texts")
+    assert (code, answered) == (2, [])
+    assert line.endswith("holds 12 that are no images: " + ", ".join(f"{n:02}.txt" for n in range(10)) + " and 2 more")
 
 
 @pytest.mark.parametrize(
@@ -91,11 +159,11 @@ def test_a_bad_image_stops_no_other(model, photos):
         (["none.onnx", "a.jpg"], "error: model 'none.onnx': no such file"),
         (["MODEL", "a.jpeg"], "error: image 'a.jpeg': no such file or folder; did you mean 'a.jpg'?"),
         (["MODEL", "a.jpg", "--format", "jsn"], "error: --format 'jsn': not one of text, csv, json; did you mean"),
-        (["MODEL", "a.jpg", "--top", "0"], "error: argument --top: 0 is less than 1"),
+        (["MODEL", "a.jpg", "--top", "0"], "error: --top '0': expected a whole number of at least 1"),
         (["MODEL", "a.jpg", "--topp", "1"], "error: unrecognized arguments: --topp 1"),
         (["MODEL"], "error: the following arguments are required: IMAGE"),
         ([".", "a.jpg"], "error: model '.': holds no exported search (no winner/artefacts.json)"),
-        (["a.jpg", "a.jpg"], "error: model 'a.jpg': onnxruntime does not load it"),
+        (["a.jpg", "a.jpg"], "error: model 'a.jpg': onnxruntime does not load it (an image; the model comes first)"),
         (["MODEL", "empty"], "error: 'empty': no images there ("),
     ],
 )
@@ -118,6 +186,7 @@ def test_nothing_else_is_imported(model, photos):
         "from searchspace.predict import run\n"
         "sys.exit(run(sys.argv[1:]))\n"
     )
+    (photos / "notes.txt").unlink()
     done = subprocess.run(
         [sys.executable, "-c", code, str(model), str(photos)], capture_output=True, text=True, check=False
     )
@@ -131,6 +200,7 @@ def test_an_environment_of_three_packages_is_enough(model, photos, tmp_path):
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "bare")], check=True)
     python = tmp_path / "bare" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", "numpy", "pillow", "onnxruntime"], check=True)
+    (photos / "notes.txt").unlink()
     done = subprocess.run(
         [python, "-m", "searchspace.predict", model, photos], capture_output=True, text=True, check=False, cwd=root
     )

@@ -63,6 +63,18 @@ def test_only_what_is_needed_is_brought(url, wanted, there, not_there):
     assert not (folder / not_there).exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "is_read"),
+    [
+        ("winner/model.onnx", True), ("winner/artefacts.json", True), ("model.onnx", True), ("artefacts.json", True),
+        ("student/model.onnx", False), ("winner-1/model.onnx", False), ("winner/members/0/model.onnx", False),
+        ("winner/model.pt2", False), ("search.json", False), ("trials/a/model.onnx", False),
+    ],
+)  # fmt: skip
+def test_a_model_is_brought_from_a_search_or_from_its_own_folder(name, is_read):
+    assert runnable(name) == is_read
+
+
 def test_a_copy_follows_what_it_is_of(url, bucket):  # noqa: F811
     first = read(url)
     s3().put_object(Bucket=bucket, Key="results/made/leaderboard.csv", Body=b"new")

@@ -185,7 +185,7 @@ def test_all_lines_that_are_shown_are_made_in_one_place(winner):
     assert in_card(winner) == [onnx_code(shipment.served.file), program_code("model.pt2"), weights_code()]
     assert in_report(winner) == [onnx_code(f"winner/{shipment.served.file}")]
     assert in_readme() == onnx_code(IN_README)
-    assert textwrap.indent(request_code("http://127.0.0.1:5001"), "    ", bool) in README.read_text()
+    assert textwrap.indent(request_code("http://127.0.0.1:5001"), "    ") in README.read_text()
 
 
 def test_lines_for_a_gpu_differ_by_the_device_alone():

@@ -4,6 +4,7 @@ from searchspace.card.facts import Facts
 from searchspace.card.markdown import code, paragraphs
 from searchspace.card.snippets import onnx_code, program_code, weights_code
 from trainables.card import CARD
+from trainables.data.source import pixels_of_data
 from trainables.deploy.artefact import SERVED, Artefact, Shipment
 
 
@@ -17,8 +18,15 @@ def use(facts: Facts) -> str:
         "RGB: n x channels x height x width, of values 0 to 255. It fits them to its own size and normalises them "
         "itself. `read_image` prepares an image file as in training: upright by its EXIF, of an animation the first "
         "frame, 16 bits scaled to 8, transparent parts on white.",
+        _pixels(facts),
         *(way(shipment) for way in (_onnx, _program, _half, _weights)),
     )  # fmt: skip
+
+
+def _pixels(facts: Facts) -> str:
+    """How the data's published pixels became 0 to 255, where they are others."""
+    note = pixels_of_data(facts.data.origin)
+    return f"**Pixels of the data itself:** {note}. Images of another range are answered wrongly." if note else ""
 
 
 def _onnx(shipment: Shipment) -> str:

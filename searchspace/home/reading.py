@@ -24,8 +24,8 @@ def shipped(name: str) -> bool:
 
 
 def runnable(name: str) -> bool:
-    """What `predict` and `serve` read: the winner's ONNX files, and which of them is the fastest."""
-    return name.startswith("winner/") and name.endswith((".onnx", "artefacts.json"))
+    """What `predict` and `serve` read: ONNX files of the winner, or right there, and which of them is the fastest."""
+    return name.removeprefix("winner/") == PurePosixPath(name).name and name.endswith((".onnx", "artefacts.json"))
 
 
 def read(place: str, wanted: Wanted = records) -> Mirror:

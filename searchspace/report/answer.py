@@ -22,6 +22,7 @@ from searchspace.proof.wording import (
 )
 from searchspace.report.blocks import Block, Code, Link, Note, Table
 from searchspace.report.material import Material
+from trainables.data.source import pixels_of_data
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS
 
@@ -114,6 +115,9 @@ def _use(material: Material) -> Iterator[Block]:
             "How to use it, in the folder of this report: any image that Pillow reads. It needs onnxruntime, numpy and "
             "Pillow, and nothing of this project."
         )
+        if pixels := pixels_of_data(material.data.origin):
+            said = pixels.replace("`", "")
+            yield Note(f"Pixels of the data itself: {said}. Images of another range are answered wrongly.")
         yield Code(onnx_code(f"{material.winner.name}/{shipment.served.file}"))
     yield Table(artefact_rows(shipment), "What is shipped, in winner/")
     yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")

@@ -27,7 +27,7 @@ DIRECT = {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}
 @with_options(ServeOptions)
 def main(
     _given: frozenset[str],
-    model: Annotated[str, typer.Argument(help="A search's folder or URL, or an exported .onnx file.")],
+    model: Annotated[str, typer.Argument(help="A search's folder or URL, its winner/ or student/, or an .onnx file.")],
     **options: Any,
 ) -> None:
     """Serve a search's winner over HTTP: images in, classes out, and a page to drop an image on.

@@ -27,13 +27,15 @@ class Source:
     """Opens the set; its argument is a folder where downloads may be kept."""
     licence: Licence
     """Terms of its images."""
+    pixels: str = ""
+    """How its published pixels became values from 0 to 255; empty where they are these already."""
 
 
 UNSAID = "published without a licence"
 SOURCES: dict[str, Source] = {
     "digits": Source(
         "1,797 grey 8x8 digits, embedded in scikit-learn", digits.open_digits,
-        Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits"),
+        Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits"), digits.PIXELS,
     ),
     "fashion-mnist": Source(
         "70,000 grey 28x28 articles of clothing", fashion.open_fashion_mnist,
@@ -52,6 +54,11 @@ OWN = Licence(terms="images of a folder, whose licence is not known here")
 def licence_of_data(origin: str) -> Licence:
     """Terms of what `--data` names."""
     return SOURCES[origin].licence if origin in SOURCES else OWN
+
+
+def pixels_of_data(origin: str) -> str:
+    """How the published pixels of what `--data` names became values from 0 to 255; empty where they are these."""
+    return SOURCES[origin].pixels if origin in SOURCES else ""
 
 
 def open_source(origin: str) -> RawSet:

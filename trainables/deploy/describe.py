@@ -3,19 +3,27 @@
 import json
 
 from trainables.card import AnyCard
+from trainables.data.source import pixels_of_data
+from trainables.data.summary import DataSummary
 from trainables.licence import binding
 from trainables.versions import versions_of
 
 PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onnxruntime")
 
 
+def say_pixels(data: DataSummary) -> str:
+    """What values an image's pixels have, and how those of the published data became so."""
+    return "; ".join(filter(None, ("uint8, 0 (black) to 255 (white)", pixels_of_data(data.origin))))
+
+
 def describe(card: AnyCard) -> dict[str, str]:
-    """Classes, shape and normalisation, configuration, licence, data and versions, as texts; lists are JSON."""
+    """Classes, shape, pixels and normalisation, configuration, licence, data and versions, as texts; lists are JSON."""
     data = card.data
     licences = [member.licence for member in card.members]
     return {
         "classes": json.dumps(data.classes),
         "shape": json.dumps([data.channels, data.height, data.width]),
+        "pixels": say_pixels(data),
         **card.facts,
         "license": ", ".join(binding(licences)),
         "license_terms": "; ".join(dict.fromkeys(licence.terms for licence in licences)),

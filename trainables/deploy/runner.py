@@ -5,16 +5,23 @@ metadata names its classes.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.deploy.foreign import advise, describe_file
 from trainables.errors import UserError
 
 IMAGES, LOGITS, PROBABILITIES = "images", "logits", "probabilities"
 """An artefact's input, uint8 (batch, 1 or 3, height, width), and its outputs, float32 (batch, classes)."""
+PLACE = re.compile(r"^/onnxruntime_src/\S+ .*?\) ", re.DOTALL)
+"""How onnxruntime's messages name a place in its sources."""
 
 
 class Runner:
@@ -22,20 +29,13 @@ class Runner:
 
     def __init__(self, file: Path, threads: int = 0) -> None:
         """Load `file`, for so many threads (0: all cores); raises `UserError` where it is no artefact of a search."""
-        import onnxruntime
-
         if not file.is_file():
             raise UserError(f"model {str(file)!r}: no such file")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        try:
-            self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's own kinds of them are not public
-            raise UserError(f"model {str(file)!r}: onnxruntime does not load it ({_one_line(error)})") from error
-        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self._session, found = _open(file, threads)
+        self.metadata: dict[str, str] = found
         """What the file says of itself."""
-        if "classes" not in self.metadata or [i.name for i in self._session.get_inputs()] != [IMAGES]:
-            raise UserError(f"model {str(file)!r}: is not exported by a search: it names no classes")
+        if fault := _find_fault(self._session, self.metadata):
+            raise UserError(f"model {str(file)!r}: is not exported by a search: {fault}; {advise(file)}")
         self.classes: tuple[str, ...] = tuple(json.loads(self.metadata["classes"]))
         """Class names, in the order of the outputs."""
         self.shape: tuple[int, int, int] = tuple(json.loads(self.metadata["shape"]))
@@ -59,5 +59,50 @@ def chunks(images: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
+def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
+    """A session of onnxruntime, and what the file says of itself; raises `UserError` where the file is no model."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors
+    try:
+        with redirect_stdout(StringIO()):  # where it tells of what it tries again
+            session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            return session, session.get_modelmeta().custom_metadata_map
+    except Exception as error:  # onnxruntime's own kinds of them are not public
+        reason = describe_file(file) or f"no ONNX model, or a damaged one: {_one_line(error)}"
+        raise UserError(f"model {str(file)!r}: onnxruntime does not load it ({reason}); {advise(file)}") from error
+
+
+def _find_fault(session: Any, metadata: Mapping[str, str]) -> str:
+    """What a loaded model lacks to be one that a search exported; empty if nothing."""
+    given = [(value.name, value.type) for value in session.get_inputs()]
+    if given != [(IMAGES, "tensor(uint8)")]:
+        return f"its inputs are not {IMAGES!r}, uint8, alone"
+    found = {value.name: value.shape for value in session.get_outputs()}
+    if PROBABILITIES not in found:
+        return f"it has no output {PROBABILITIES!r}"
+    classes, shape = (_parsed(metadata.get(key, "")) for key in ("classes", "shape"))
+    if not (classes and all(isinstance(name, str) for name in classes)):
+        return "it names no classes"
+    if not (len(shape) == 3 and all(isinstance(length, int) and length > 0 for length in shape)):
+        return "it does not say what images it was trained on"
+    last = found[PROBABILITIES][-1:]
+    fits = last == [len(classes)] or not isinstance(last[0] if last else "", int)
+    return "" if fits else f"it names {len(classes):,} classes and tells {last[0]:,} apart"
+
+
+def _parsed(text: str) -> list[Any]:
+    """A list in JSON; empty if the text is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return []
+    return found if isinstance(found, list) else []
+
+
 def _one_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """The first line of what onnxruntime says, without the place in its sources and the call that it was in."""
+    said = PLACE.sub("", str(error).split(" failed:", 1)[-1])
+    return (said.strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]
