@@ -76,7 +76,8 @@ def _containers(level: Level) -> str:
         return ""
     return (
         f"{list_names(found)} {'is no name' if len(found) == 1 else 'are no names'} of classes; {say_table(level)}"
-        "give the folder whose folders are the classes, or sort the images into CLASS/*.jpg"
+        "give the folder whose folders are the classes, sort the images into CLASS/*.jpg, or "
+        "give the classes other names"
     )
 
 
@@ -93,7 +94,7 @@ def _pieces(level: Level) -> str:
         return ""
     return (
         f"folders {list_names(list(level.full))} are numbered pieces of one set, not classes; {say_table(level)}"
-        "put their images into one set of folders, CLASS/*.jpg"
+        "put their images into one set of folders, CLASS/*.jpg, or give the classes other names"
     )
 
 
