@@ -105,7 +105,7 @@ def search(
         spec,
         searcher,
         rule,
-        SimpleNamespace(mailbox=mailbox, shape=SimpleNamespace(slots=slots), is_training=lambda: True),
+        SimpleNamespace(mailbox=mailbox, shape=SimpleNamespace(slots=slots), is_training=lambda: True, is_warm=True),
     )  # type: ignore[arg-type]
     waits = ray.get(gangs.waited.remote())
     ray.get(mailbox.close.remote())
