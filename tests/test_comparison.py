@@ -79,6 +79,11 @@ def test_several_comparisons_at_once_are_more_cautious():
     assert once.difference == thrice.difference
 
 
+def test_an_interval_ends_where_scores_do():
+    found = compare("accuracy", [training(0)] * 2, [training(100), training(300)], LABELS, pairs=6)
+    assert (found.low, found.high) == (-1.0, 1.0)
+
+
 @pytest.mark.parametrize("metric", ["accuracy", "balanced_accuracy", "f1_macro", "log_loss"])
 def test_equal_answers_are_no_information(metric):
     rng = np.random.default_rng(1)

@@ -72,7 +72,8 @@ def compare(
     if variance < ROUNDING:
         return Comparison(difference=difference, low=None, high=None, reason="no variance")
     reach = _quantile(1 - 0.025 / pairs, freedom * (variance / seeds) ** 2 if seeds else math.inf) * math.sqrt(variance)
-    return Comparison(difference=difference, low=difference - reach, high=difference + reach)
+    most = math.inf if metric == "log_loss" else 1.0  # few seeds of much scatter would reach beyond what can be
+    return Comparison(difference=difference, low=max(difference - reach, -most), high=min(difference + reach, most))
 
 
 class _Side:
