@@ -72,7 +72,7 @@ def _rescores(r: Record) -> Row:
 @row("bench_intervals", essential=True)
 def _coverage(r: Record) -> Row:
     images = sorted({line["images"] for line in r.at("rows")})
-    accuracies = sorted({line["accuracy"] for line in r.at("rows")})
+    accuracies = sorted({line["true accuracy"] for line in r.at("rows")})
 
     def cell(name: str) -> str:
         found = {kind: r.at("summary", kind, "accuracy", name) for kind in ("even", "uneven")}
