@@ -5,7 +5,16 @@ from typing import Protocol
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.recorded import config_of, curve_of, is_refused, is_revived, record_config, record_refusal, seed_of
+from searchspace.recorded import (
+    config_of,
+    curve_of,
+    is_cut,
+    is_refused,
+    is_revived,
+    record_config,
+    record_refusal,
+    seed_of,
+)
 from searchspace.refusals import OVER
 from searchspace.running import Running
 from searchspace.sampling.samplers import lag
@@ -40,7 +49,7 @@ class Asker:
         self._study, self._space, self._task, self._spec = study, space, task, spec
         self._gate = gate
         self._ahead: list[tuple[optuna.Trial, TrialConfig]] = []
-        asked = [t for t in study.get_trials(deepcopy=False) if _is_asked(t)]
+        asked = [t for t in study.get_trials(deepcopy=False) if _is_asked(t) and not is_cut(t)]
         self._known = {config_of(trial): trial.number for trial in asked}
         self.asked = len(asked)
 

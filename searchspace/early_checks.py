@@ -34,7 +34,11 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> list[str]:
     order = by_front({}) if "latency" in spec.objectives else by_merit
     make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
     room = local_room()
-    if not spec.address:
+    if spec.address:
+        from searchspace.cluster.joined_ray import check_reachable
+
+        check_reachable(spec.address)
+    else:
         place(spec, room)
     has_gpu = any(node.gpus for node in room.nodes)
     if "pt2-half" in spec.formats and not has_gpu:

@@ -3,8 +3,9 @@
 import importlib.util
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -91,6 +92,7 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
     """
     space, patience, raised = load_space(spec.space), Patience(), 0
     drawn: list[Distributions] = []
+    given: list[tuple[Mapping[str, Any], TrialConfig]] = []
     known: dict[str, Range] = {}
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
     while len(drawn) < CHECKED:
@@ -110,8 +112,25 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
             raise UserError(f"--space {spec.space!r}: suggests model {config.model!r}; name it in --models as well")
         check_trainable(config, spec.workers_per_trial, task.data)
         drawn.append(trial.distributions)
+        given.append((trial.params, config))
         patience = Patience()
+    for name in _unused(given):
+        raise UserError(
+            f"--space {spec.space!r}: suggests {name!r} and does not return it, so that every trial would have {name} "
+            f"{TrialConfig.model_fields[name].get_default()}; return it, or suggest it by another name"
+        )
     return space, drawn
+
+
+def _unused(draws: Sequence[tuple[Mapping[str, Any], TrialConfig]]) -> list[str]:
+    """Hyperparameters that draws suggest, and that have their defaults in all of those all the same."""
+    found = []
+    for name, field in TrialConfig.model_fields.items():
+        pairs = [(params[name], getattr(config, name)) for params, config in draws if name in params]
+        default = field.get_default()
+        if any(drawn != default for drawn, _ in pairs) and all(value == default for _, value in pairs):
+            found.append(name)
+    return found
 
 
 def check_trainable(config: TrialConfig, workers: int, data: DataSummary) -> None:

@@ -17,6 +17,10 @@ REPORT, WENT_ON = "report-", "went-on-"
 """Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
 
 
+BUDGET = "time budget"
+"""Reason of a trial that the time budget cut off."""
+
+
 def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:
     """Keep the whole configuration, defaults and pins too, and the seed."""
     trial.set_user_attr("config", config.model_dump_json())
@@ -91,6 +95,11 @@ def record_refusal(trial: optuna.Trial, reason: str) -> None:
 def is_refused(trial: FrozenTrial) -> bool:
     """Whether a trial's configuration was never trained."""
     return bool(trial.user_attrs.get("refused", False))
+
+
+def is_cut(trial: FrozenTrial) -> bool:
+    """Whether a trial was cut off by the time budget in its first epoch, so that nothing is known of it."""
+    return trial.state == TrialState.PRUNED and trial.user_attrs.get("reason") == BUDGET and last_report(trial) is None
 
 
 def is_waiting(trial: FrozenTrial) -> bool:

@@ -40,9 +40,11 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
     results, name = locate(str(options["results"]), name)
     folder = begun(results, name)
     known = load_spec(folder)
+    if folder.is_symlink():
+        results, name = known.results, known.name
     check_changes(name, given)
     changed = {option: options[option] for option in CHANGEABLE & given} | {"results": results}
-    spec = anchored(parse_record(SearchSpec, known.model_dump() | {"name": name} | changed))
+    spec = anchored(parse_record(SearchSpec, known.model_dump() | changed))
     if spec.trials < known.trials:
         raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
     if "space" in given:
@@ -54,8 +56,9 @@ def locate(results: str, name: str) -> tuple[str, str]:
     """Folder of all searches, and name, of a search that is named by its name or by its path or URL."""
     place = name.rstrip("/")
     if is_url(place):
-        parent, _, last = place.rpartition("/")
-        return parent, last
+        base, mark, query = place.partition("?")
+        parent, _, last = base.rstrip("/").rpartition("/")
+        return parent + mark + query, last
     if "/" not in place:
         return results, place
     if not is_url(results) and not (Path(results) / place).is_dir() and Path(place).is_dir():

@@ -16,6 +16,7 @@ from ray.tune.search import Searcher
 from searchspace.asking import Asker
 from searchspace.proof.audit import choose_audited
 from searchspace.recorded import (
+    BUDGET,
     history_of,
     record_going_on,
     record_pace,
@@ -33,8 +34,6 @@ from trainables.config import EpochReport, Status, failure
 
 Event = Literal["start", "epoch", "waits", "goes on", "audited", "complete", "pruned", "failed"]
 ENDS: dict[Status, Event] = {"complete": "complete", "running": "pruned", "failed": "failed"}
-BUDGET = "time budget"
-"""Reason of a trial that was cut off by it."""
 MAX_LOSSES = 3
 """Trial actors that one trial may outlive."""
 Listener = Callable[[Event, int, EpochReport | None], None]

@@ -11,9 +11,12 @@ from searchspace.command import run_command
 from searchspace.early_checks import check_early
 from searchspace.options import flag_of
 from searchspace.places import anchor_storage, anchored, sqlite_file
+from searchspace.replay import settings_for
 from searchspace.run import main
-from searchspace.sampling.samplers import make_sampler
+from searchspace.sampling.samplers import make_sampler, make_view
 from searchspace.spec import SearchSpec, make_spec, save_record
+from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rung import Mark, rungs
 from searchspace.study import create_study, load_study
 from trainables.config import TrialConfig
 from trainables.data import store
@@ -65,6 +68,7 @@ WRONG = {
     "results below a file": (["--results", "mine.py/results"], ["is a file"]),
     "rule for one objective": (["--scheduler", "pasha", "--objectives", "accuracy,latency"], ["'pasha'"]),
     "rule for epochs": (["--scheduler", "pasha", "--budget-unit", "seconds"], ["'pasha'"]),
+    "a cluster that is out of reach": (["--address", "127.0.0.1:1"], ["--address '127.0.0.1:1'", "no Ray cluster"]),
     "more workers than cores": (["--workers-per-trial", "4096"], ["--workers-per-trial 4096"]),
     "grace longer than trials": (["--grace-epochs", "2", "--max-epochs", "1"], ["--grace-epochs 2", "--max-epochs 1"]),
     "a dry run of a resumed search": (["--dry-run", "--resume", "x"], ["--dry-run", "--resume"]),
@@ -94,6 +98,22 @@ def test_what_follows_from_other_options_follows_and_what_is_given_is_refused(ep
     assert make_spec(name="x", max_epochs=str(epochs)).grace_epochs == min(2, epochs)
     with pytest.raises(UserError, match=f"--grace-epochs {epochs + 1}: is more than --max-epochs {epochs}"):
         make_spec(name="x", max_epochs=epochs, grace_epochs=epochs + 1)
+
+
+@pytest.mark.parametrize("scheduler", ["asha", "pasha", "none"])
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_trials_without_a_rung_are_searched_by_every_rule(scheduler, epochs):
+    spec = make_spec(name="x", max_epochs=epochs, scheduler=scheduler)
+    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    rule = make_rule(scheduler, "epochs", levels, spec.reduction_factor)
+    assert levels == ()
+    for number in range(9):
+        for epoch in range(1, epochs + 1):
+            assert rule.report(Mark(trial=number, epoch=epoch, merit=number / 9)), "nobody waits"
+    rule.drain()
+    assert rule.promote() is None
+    assert settings_for(spec)[0].grace_epochs == min(2, epochs)
+    assert make_view(spec, True, [], 1)([], 0) == []
 
 
 LISTS = [name for name, field in SearchSpec.model_fields.items() if isinstance(field.get_default(), tuple)]

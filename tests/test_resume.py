@@ -15,7 +15,7 @@ from searchspace.gate import Gate
 from searchspace.home.lock import locked
 from searchspace.journal import mend
 from searchspace.recorded import curve_of, history_of, record_refusal
-from searchspace.resume import check_same_data, choose_resumed, describe_changed_space, record_resumption
+from searchspace.resume import check_same_data, choose_resumed, describe_changed_space, locate, record_resumption
 from searchspace.sampling.samplers import make_sampler
 from searchspace.sampling.warm_start import earlier_trials
 from searchspace.searcher import StudySearcher, Surroundings
@@ -285,6 +285,29 @@ def test_a_folder_that_was_renamed_and_moved_goes_on_there(tmp_path, digits, way
     check_same_data(load_spec(again), digits)
     assert {path.name for path in tmp_path.iterdir()} - {".cache"} == {"new"}, "nothing is made in the old place"
     assert [path.name for path in again.parent.iterdir()] == ["again"]
+
+
+def test_a_link_to_a_search_is_that_search(tmp_path, digits):
+    begin_in(tmp_path / "results" / "s", digits)
+    (tmp_path / "results" / "latest").symlink_to("s")
+    spec = choose_resumed("latest", {"results": str(tmp_path / "results")}, frozenset())
+    assert (spec.name, spec.study_name, spec.folder) == ("s", "s", tmp_path / "results" / "s")
+    assert load_spec(tmp_path / "results" / "latest").name == "s"
+
+
+@pytest.mark.parametrize(
+    ("results", "name", "found"),
+    [
+        ("s3://b/r", "x", ("s3://b/r", "x")),
+        ("s3://b/r", "sub/x", ("s3://b/r/sub", "x")),
+        ("results", "s3://b/r/x/", ("s3://b/r", "x")),
+        ("results", "s3://b/r/x?endpoint_override=http://h:1", ("s3://b/r?endpoint_override=http://h:1", "x")),
+        ("s3://b/r?endpoint_override=http://h:1", "sub/x", ("s3://b/r/sub?endpoint_override=http://h:1", "x")),
+        ("results", "a/b", ("results/a", "b")),
+    ],
+)
+def test_a_search_is_found_by_name_path_or_url(results, name, found):
+    assert locate(results, name) == found
 
 
 def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits):

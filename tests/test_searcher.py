@@ -217,6 +217,8 @@ def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
     assert [row["status"] for row in rank_trials(load_study(spec, spec.folder))] == ["stopped", "stopped"]
     assert ("pruned", 1) in searcher.heard
     assert [t.number for t in choose_finalists(trials, 3)] == [0], "of the other nothing is known"
+    again = Asker(searcher._study, default_space, searcher._asker._task, spec, Refusing(lambda _config: ""))
+    assert again.asked == 1, "and another one is trained in its place"
 
 
 def test_a_time_budget_counts_from_the_first_warm_gang(monkeypatch):

@@ -111,6 +111,34 @@ GIVEN = {
 }
 
 
+UNUSED = {
+    "a number": lambda t: base(t, width=16) if t.suggest_float("dropout", 0.1, 0.5) else {},
+    "in some draws": lambda t: base(t) if t.number % 2 or t.suggest_int("depth", 3, 9) else {},
+    "one choice": lambda t: base(t) if t.suggest_categorical("flip", ["random"]) else {},
+    "NumPy": lambda t: base(t) if t.suggest_categorical("batch_size", [np.int64(32), np.int64(128)]) else {},
+}
+
+
+@pytest.mark.parametrize("case", UNUSED)
+def test_a_suggestion_that_is_not_returned_is_refused_by_name(check, case):
+    name = {"a number": "dropout", "in some draws": "depth", "one choice": "flip", "NumPy": "batch_size"}[case]
+    with pytest.raises(UserError, match=f"suggests '{name}' and does not return it"):
+        check(lambda trial, _task: UNUSED[case](trial))
+
+
+def test_a_suggestion_that_is_returned_or_that_gives_what_is_returned_is_sound(check):
+    def space(trial, _task):
+        shape = trial.suggest_categorical("shape", [(8, 2), (16, 3)])
+        values = base(trial, width=shape[0], depth=shape[1])
+        if trial.suggest_categorical("batch_norm", [True, False]):
+            values["batch_norm"] = True
+            return values
+        return values | {"batch_norm": False, "dropout": trial.suggest_float("dropout", 0, 0)}
+
+    for seed in range(20):
+        check(space, seed)
+
+
 @pytest.mark.parametrize("case", GIVEN)
 def test_what_gives_no_configuration_is_refused(check, case):
     values, parts = GIVEN[case]

@@ -22,7 +22,7 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
 
     Raises `UserError` where no cluster answers, and for what Ray says of one that lets nobody in.
     """
-    _check_reachable(address)
+    check_reachable(address)
     if os.environ.keys() & set(WHERE):
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # for an address, Ray shows no token without it
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "3")  # something answers there; Ray would try for 20 s
@@ -74,7 +74,7 @@ def _in_a_line(error: Exception) -> str:
     return f"{first} {more[-1].strip()}" if more and first.endswith(":") else first
 
 
-def _check_reachable(address: str) -> None:
+def check_reachable(address: str) -> None:
     """Raise `UserError` where nothing listens at HOST:PORT; Ray would go on trying for minutes."""
     host, colon, port = address.removeprefix(CLIENT).rpartition(":")
     if not (colon and port.isdigit()):

@@ -18,7 +18,7 @@ from searchspace.proof.baseline import BASELINE, choose_reference, make_baseline
 from searchspace.proof.finals_validation import RECORD, recorded_validation, say_validation
 from searchspace.proof.verdict import Contender, Finalist, NoWinnerError, join, judge
 from searchspace.proof.wording import tell_doubts
-from searchspace.recorded import config_of, curve_of
+from searchspace.recorded import BUDGET, config_of, curve_of
 from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import get_record, put_record
@@ -54,7 +54,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     trials = study.get_trials(deepcopy=False)
     chosen = choose_finalists(trials, spec.finalists)
     if not chosen:
-        raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(study)}")
+        raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(spec, study)}")
     beside = choose_reference(spec, trials, chosen)
     everyone = [*chosen, *beside]
     seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
@@ -110,10 +110,12 @@ def _gather(
     return labels, contenders
 
 
-def _why(study: optuna.Study) -> str:
-    """What most trials failed of, for an error's line."""
+def _why(spec: SearchSpec, study: optuna.Study) -> str:
+    """What most trials ended with, for an error's line, and how to go on where it was the time budget."""
     reasons = Counter(t.user_attrs["reason"] for t in study.get_trials(deepcopy=False) if "reason" in t.user_attrs)
-    return "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
+    said = "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
+    again = f"; go on with --resume {spec.name} and a longer --time-budget than {spec.time_budget:g}s"
+    return said + (again if BUDGET in reasons else "")
 
 
 def _known_end(study: optuna.Study, task: Assignment) -> EpochReport | None:
