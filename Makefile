@@ -1,7 +1,8 @@
 # `make search` and `make test` are all that a fresh clone needs: each installs into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
-ARGS ?= --trials 64
+# The search that README shows; a second `make search` goes on with it, or says that it is finished.
+ARGS ?= $(if $(wildcard results/digits/search.json),--resume digits,--name digits) --trials 64
 
 .PHONY: search test test-all browser servers check audit bench clean
 

@@ -19,6 +19,7 @@ from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials, varying_columns, without_defaults
 from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
+from searchspace.home.named import find_name, near
 from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
@@ -134,7 +135,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
     here = mirror.folder
     single = (here / "search.json").is_file()
     if not single and not any(here.glob("*/search.json")):
-        hint = suggest(here.name, [path.parent.name for path in here.parent.glob("*/search.json")])
+        hint = suggest(here.name, near(here))
         raise UserError(f"{folder!r}: holds no search; python -m searchspace.run starts one{hint}")
     showing = parse_record(Showing, {name: options.pop(name) for name in Showing.model_fields})
     form, view = showing.form, parse_record(View, options)
@@ -171,6 +172,7 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
     if single:
         rows = compare_trials(open_study(load_spec(here), here).read(), names)
     else:
+        names = (find_name(here, names[0]) or names[0], find_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)
         for warning in warn_of(here, names):
             print(f"warning: {warning}", file=sys.stderr)

@@ -16,6 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from searchspace.guesses import FORMS, Guess, best
+from searchspace.home.named import find_search
 from searchspace.inputs import STDIN, find_inputs
 from searchspace.progress.bar import Bar
 from searchspace.shipped import find_model
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _local(model: str) -> Path:
     if "://" not in model:
-        return Path(model)
+        return Path(find_search(os.path.expanduser(model)))
     from searchspace.home.reading import read, runnable  # takes more than this command otherwise needs
 
     return read(model, runnable).folder

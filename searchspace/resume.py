@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from searchspace.home.named import find_search
 from searchspace.home.reading import read
 from searchspace.options import flag_of
 from searchspace.places import anchored
@@ -37,7 +38,8 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
 
     Its folder may have been renamed or moved since; what it is called and where it is now counts.
     """
-    results, name = locate(str(options["results"]), name)
+    place = find_search(name) if "/" in name else name
+    results, name = find_begun(*locate(str(options["results"]), place))
     folder = begun(results, name)
     known = load_spec(folder)
     if folder.is_symlink():
@@ -65,6 +67,16 @@ def locate(results: str, name: str) -> tuple[str, str]:
         return str(Path(place).parent), Path(place).name
     parent, _, last = place.rpartition("/")
     return (join(results, parent) if is_url(results) else str(Path(results) / parent)), last
+
+
+def find_begun(results: str, name: str) -> tuple[str, str]:
+    """The same for `latest`, or the beginning of a name, as `find_search` understands them."""
+    place = join(results, name) if is_url(results) else str(Path(results) / name)
+    found = find_search(place)
+    if found == place:
+        return results, name
+    parent, _, last = found.rpartition("/")
+    return (parent or "."), last
 
 
 def check_revived(given: Set[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from searchspace.home.named import near
 from searchspace.options import Option, flag_of
 from searchspace.pins import parse_pins
 from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
@@ -237,8 +238,7 @@ def load_facts(folder: Path) -> dict[str, Any]:
     try:
         facts: dict[str, Any] = json.loads((folder / "search.json").read_text())
     except FileNotFoundError as error:
-        beside = [path.parent.name for path in folder.parent.glob("*/search.json")]
-        hint = suggest(folder.name, beside)
+        hint = suggest(folder.name, near(folder))
         raise UserError(f"{str(folder)!r}: holds no search (no search.json){hint}") from error
     except ValueError as error:
         raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from searchspace.__main__ import COMMANDS as OVERVIEW
 from trainables.nearest import suggest
 
 ROOT = Path(__file__).parent.parent
@@ -29,7 +30,27 @@ def test_no_command_is_left_out():
     runnable = [p for p in (ROOT / "searchspace").rglob("*.py") if '__name__ == "__main__"' in p.read_text()]
     modules = [path.relative_to(ROOT / "searchspace").with_suffix("") for path in runnable]
     names = {".".join(m.parts[:-1] if m.name == "__main__" else m.parts) for m in modules}
-    assert names == {*COMMANDS} | OF_NODES
+    assert names - {""} == {*COMMANDS} | OF_NODES
+    assert {*OVERVIEW} == {*COMMANDS}, "`python -m searchspace` lists them all"
+
+
+def test_the_package_itself_says_what_commands_there_are_and_runs_them():
+    said = package()
+    assert said.returncode == 0
+    assert all(f"python -m searchspace.{name} " in said.stdout for name in COMMANDS)
+    assert max(map(len, said.stdout.splitlines())) <= COLUMNS
+    assert package("leaderboard", "--help").stdout == call("leaderboard", "--help").stdout
+    wrong = package("leaderbord")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert "did you mean 'leaderboard'?" in wrong.stderr
+    assert package("run", "--trials", "0").returncode == 2
+
+
+def package(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "searchspace", *arguments],
+        capture_output=True, text=True, check=False, cwd=ROOT, env=os.environ | {"COLUMNS": str(COLUMNS)},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("module", COMMANDS)

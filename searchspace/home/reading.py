@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from searchspace.home.named import find_search
 from trainables.errors import UserError
 from trainables.home.copied import copied
 from trainables.home.mirror import Home, Mirror, Wanted
@@ -31,12 +32,15 @@ def runnable(name: str) -> bool:
 def read(place: str, wanted: Wanted = records) -> Mirror:
     """The folder that `place` is, or a copy of the URL with what is `wanted`; its `push` brings changes back there.
 
+    A search may be named as `find_search` understands.
+
     Raises `UserError` for a URL that cannot be read, or where there is nothing of that kind.
     """
     try:
         checked = check_place(place)
     except ValueError as error:
         raise UserError(f"{place!r}: {error}") from error
+    checked = find_search(checked)
     if not is_url(checked):
         return Mirror(Home(folder=checked))
     return copied("folder", checked, "copies", "holds no search", wanted)

@@ -1,0 +1,49 @@
+"""What there is: `python -m searchspace` lists the commands, and `python -m searchspace COMMAND ...` runs one."""
+
+import runpy
+import sys
+
+from trainables.nearest import suggest
+
+COMMANDS = {
+    "run": "search, prove, test and export the best classifier",
+    "leaderboard": "rank one search's trials, or all searches",
+    "report": "write a search's report.html",
+    "export": "export and prove a search's winner again",
+    "predict": "say what is on images, by an exported model",
+    "serve": "serve a search's winner over HTTP",
+    "submit": "run a search as a job of a cluster",
+    "replay": "what other early stopping would have done",
+    "tracking": "upload a search to MLflow",
+    "clouds.prepare_aws": "make what cluster/gpu.yaml names in AWS",
+}
+"""Each is a module: `python -m searchspace.NAME`."""
+
+
+def main(arguments: list[str]) -> int:
+    """List the commands, or run the one that is named; returns the exit code."""
+    if not arguments or arguments[0] in {"-h", "--help", "help"}:
+        print(overview())
+        return 0
+    name, *rest = arguments
+    if name not in COMMANDS:
+        hint = suggest(name, COMMANDS)
+        print(f"error: {name!r}: no such command; there are {', '.join(COMMANDS)}{hint}", file=sys.stderr)
+        return 2
+    sys.argv = [f"searchspace {name}", *rest]
+    runpy.run_module(f"searchspace.{name}", run_name="__main__", alter_sys=True)
+    return 0
+
+
+def overview() -> str:
+    """The commands, a line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  python -m searchspace.{name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join([
+        "Find, prove and ship the best image classifier for a data set and a budget.", "", *lines, "",
+        "Each takes --help. Example: python -m searchspace.run --data path/to/images --trials 64",
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
