@@ -1,6 +1,7 @@
 """The report: complete, escaped, alone in the world; and what it says where there is nothing to draw."""
 
 import base64
+import csv
 import hashlib
 import io
 import json
@@ -453,6 +454,14 @@ def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):
     found = spans(gather(folder))
     assert found
     assert {span.slot for span in found} <= {0, 1}
+    with (folder / "winner" / "test-predictions.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == gather(folder).tested().count
+    data = folder.parent.parent / "colours"
+    assert all((data / row["path"]).is_file() and row["path"].split("/")[0] == row["label"] for row in rows)
+    assert sum(row["label"] == row["prediction"] for row in rows) / len(rows) == gather(folder).tested().accuracy
+    curve = losses(gather(folder))
+    assert all(value > 0 for trace in next(curve).traces for value in trace["y"]), "training losses, too, are recorded"
     (code,) = (block.text for block in answer(gather(folder)).blocks if isinstance(block, Code))
     (tmp_path / "photo.jpg").write_bytes(next(folder.parent.parent.glob("colours/red/*.png")).read_bytes())
     done = subprocess.run(

@@ -10,6 +10,7 @@ from searchspace.proof.baseline import read_baseline
 from searchspace.proof.finals_validation import read_validation, say_validation
 from searchspace.report.blocks import Block, MissingError, Note, Table
 from searchspace.report.material import Material
+from trainables.deploy.cost import LATENCY
 from trainables.scores import METRICS
 
 MOST_ROWS = 500
@@ -34,7 +35,8 @@ def boards(material: Material) -> Iterator[Block]:
         if validation := read_validation(material.study):
             yield Note(f"{say_validation(validation).capitalize()}.")
     if rows := student_rows(material.spec, material.folder):
-        yield Table(rows, "The winner and its student, both tested once", DECIMALS)
+        title = "The winner and its student, both tested once; size and latency of their float32 ONNX files"
+        yield Table(rows, title, DECIMALS)
     if "latency" in material.spec.objectives:
         rows = pareto_rows(material.study)
         yield Table(rows, "Full-length trials that none is both better and quicker than", DECIMALS)
@@ -44,3 +46,7 @@ def boards(material: Material) -> Iterator[Block]:
     marked = [index for index, row in enumerate(rows) if row["trial"] in material.configs]
     aside = [name for name in rows[0] if name not in PRINTED]
     yield Table(rows[:MOST_ROWS], f"Trials by validation {words}", DECIMALS, aside, marked)
+    if any(row.get("latency_ms") is not None for row in rows):
+        yield Note(
+            f"Size, latency and memory of a trial are of its float32 ONNX file, which limits hold for; {LATENCY}."
+        )
