@@ -21,7 +21,7 @@ from sklearn.metrics import average_precision_score
 from searchspace.boards.table import to_text
 from searchspace.proof.reliability import Predictions, reliability
 from searchspace.report.answer import answer
-from searchspace.report.blocks import Code, Table, label, log_axis
+from searchspace.report.blocks import Code, Note, Table, label, log_axis
 from searchspace.report.history import MOST_CURVES
 from searchspace.report.images import png
 from searchspace.report.losses import losses
@@ -39,6 +39,7 @@ from trainables.card import InputSpec
 from trainables.config import TrialConfig
 from trainables.corruptions import CORRUPTIONS
 from trainables.data.store import open_store
+from trainables.deploy.artefact import FILES
 from trainables.intervals import wilson
 from trainables.metrics import calibration_error, measure
 from trainables.models.preprocess import Preprocess
@@ -100,6 +101,30 @@ def test_the_answer_comes_first(made, page):
     assert page.index(f"{best.file}&#34;)") < page.index('<section id="board"')
     assert "cannot be told apart" in head
     assert page.index("InferenceSession(") < page.index('<section id="board"')
+
+
+@pytest.mark.parametrize(
+    ("form", "file", "words"),
+    [
+        ("onnx", "winner/model.onnx", "needs onnxruntime"), ("pt2", "winner/model.pt2", "needs torch, numpy"),
+        ("pt2-half", "winner/model-half.pt2", "needs torch on a CUDA GPU"),
+        ("pytorch", 'Path(".")', "needs this project"),
+    ],
+)  # fmt: skip
+def test_the_lines_run_the_file_that_is_recommended(made, form, file, words):
+    material = gather(made)
+    first, *others = material.shipment.artefacts
+    named = [first.model_copy(update={"format": name, "file": FILES[name]}) for name in FILES]
+    assert others
+    material.__dict__["shipment"] = material.shipment.model_copy(
+        update={"artefacts": tuple(named), "recommended": form}
+    )
+    found = answer(material)
+    (code,) = (block.text for block in found.blocks if isinstance(block, Code))
+    assert file in code
+    assert [block.text for block in found.blocks if isinstance(block, Note) and words in block.text]
+    assert any(tile.note.startswith(FILES[form]) for tile in found.tiles)
+    assert ("cuda" in code) == (form == "pt2-half")
 
 
 def test_nothing_is_asked_of_a_network(page):

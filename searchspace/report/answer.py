@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 
 from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
 from searchspace.card import PAGE
-from searchspace.card.snippets import onnx_code
+from searchspace.card.snippets import onnx_code, program_code, weights_code
 from searchspace.forecast.forecast import in_units
 from searchspace.gate import broken_limits
 from searchspace.proof.gain import read_gain
@@ -23,6 +23,7 @@ from searchspace.proof.wording import (
 from searchspace.report.blocks import Block, Code, Link, Note, Table
 from searchspace.report.material import Material
 from trainables.data.source import pixels_of_data
+from trainables.deploy.artefact import SERVED, Artefact
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS
 
@@ -110,16 +111,25 @@ def _use(material: Material) -> Iterator[Block]:
     if shipment is None:
         yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
         return
-    if shipment.served is not None:
-        yield Note(
-            "How to use it, in the folder of this report: any image that Pillow reads. It needs onnxruntime, numpy and "
-            "Pillow, and nothing of this project."
-        )
-        if pixels := pixels_of_data(material.data.origin):
-            said = pixels.replace("`", "")
-            yield Note(f"Pixels of the data itself: {said}. Images of another range are answered wrongly.")
-        yield Code(onnx_code(f"{material.winner.name}/{shipment.served.file}"))
+    needs, lines = _lines(shipment.best, material.winner.name)
+    yield Note(f"How to use {shipment.best.file}, {needs}. Any image that Pillow reads will do.")
+    if pixels := pixels_of_data(material.data.origin):
+        said = pixels.replace("`", "")
+        yield Note(f"Pixels of the data itself: {said}. Images of another range are answered wrongly.")
+    yield Code(lines)
     yield Table(artefact_rows(shipment), "What is shipped, in winner/")
     yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
     if (material.winner / PAGE).is_file():
         yield Link("The model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")
+
+
+def _lines(best: Artefact, folder: str) -> tuple[str, str]:
+    """Where the recommended file runs and what it needs, and the lines that run it; it lies in `folder`."""
+    file, here = f"{folder}/{best.file}", "in the folder of this report"
+    if best.format in SERVED:
+        return f"{here}: it needs onnxruntime, numpy and Pillow, and nothing of this project", onnx_code(file)
+    if best.format == "pytorch":
+        return f"in {folder}/: it needs this project, as no exported file passed its proof", weights_code()
+    device = "cuda" if best.format == "pt2-half" else "cpu"
+    on = " on a CUDA GPU" if device == "cuda" else ""
+    return f"{here}: it needs torch{on}, numpy and Pillow, and nothing of this project", program_code(file, device)
