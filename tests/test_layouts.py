@@ -268,5 +268,14 @@ def test_equally_named_folders_in_classes_are_doubtful(tmp_path):
     assert "'one', 'other' hold equally named folders ('cat', 'dog')" in warning
 
 
+def test_classes_of_one_name_are_doubtful(tmp_path):
+    for name in ("Cat", "cat", "dog"):
+        images(tmp_path / "set" / name, 2)
+    raw = open_source(str(tmp_path / "set"))
+    (warning,) = raw.understood.warnings
+    assert "'Cat', 'cat' differ in case or spaces alone" in warning
+    assert raw.classes == ("Cat", "cat", "dog")
+
+
 def test_containers_include_what_is_never_a_class():
     assert NEVER < CONTAINERS

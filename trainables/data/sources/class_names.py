@@ -52,7 +52,7 @@ def check_classes(level: Level) -> list[str]:
     for doubt in (check(level) for check in checks):
         if doubt:
             raise UserError(f"{where}: {doubt}")
-    return _alike(level)
+    return [*_alike(level), *_one_name(level)]
 
 
 def _splits(level: Level) -> str:
@@ -154,3 +154,15 @@ def _alike(level: Level) -> list[str]:
                 f"the classes and {name!r} a split, name it train, val or test"
             ]
     return []
+
+
+def _one_name(level: Level) -> list[str]:
+    """Names that differ in case or spaces alone may be one class."""
+    names: dict[str, list[str]] = {}
+    for name in level.full:
+        names.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [
+        f"classes {list_names(same)} differ in case or spaces alone; if they are one, put their images into one folder"
+        for same in names.values()
+        if len(same) > 1
+    ]

@@ -15,7 +15,7 @@ REASONS: dict[Reason, str] = {
     "suffix": "images by their content, but not by their suffix; rename them to use them",
     "mask": "masks of the images beside them, by their names",
     "no class": "images that lie in no class folder",
-    "unlabelled split": "a split without labels or class folders",
+    "unlabelled split": "a split without class folders or labels, so it is not used",
     "no split": "neither a split nor a class",
     "no image": "no images",
     "results": "results of searches, or other tools' logs",
