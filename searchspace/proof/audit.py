@@ -34,7 +34,11 @@ class AuditReport(Frozen):
             else "none would have been the best: early stopping cost nothing that they show"
         )
         # No hit in n draws leaves, at 95 %, a share of at most 3 / n (the rule of three).
-        bound = "" if self.better or self.audited <= 3 else f" (95 %: at most {3 / self.audited:.0%} of them all would)"
+        bound = (
+            ""
+            if self.better or self.audited <= 3
+            else f" (95 %, rule of three: at most {3 / self.audited:.0%} of them all would)"
+        )
         return (
             f"audit: {self.audited} of {self.stopped} stopped trials ran on to the end, the best to "
             f"{self.best_audited:.4f}, the search's own to {self.best:.4f}; {verdict}{bound}"
