@@ -29,7 +29,7 @@ NOT_OURS = (
 )  # fmt: skip
 """What no message may hold."""
 OTHER_WRONG = {
-    "--models": ("nonsense", "convnet,", ",", "torchvision/nonsense"),
+    "--models": ("nonsense", "torchvision/nonsense"),
     "--set": ("width", "width=", "=3", "width=x", "nonsense=1", "model=", "lr=-1", "tta=maybe"),
     "--space": ("nonsense", "nonsense:space", "/dev/null:space", ":", "x.py:"),
     "--data": ("nonsense", "/dev/null", "~/nonsense", "x" * 300, "ftp://x/y", "s3://"),
@@ -38,7 +38,7 @@ OTHER_WRONG = {
     "--name": ("a/b", "-x", "é", "x" * 300, " "),
     "--resume": ("nonsense", "/dev/null", "a/b", "~"),
     "--revive": ("0", "7"),
-    "--address": ("nonsense", "ray://", "127.0.0.1:1"),
+    "--address": ("nonsense", "127.0.0.1:1"),
     "--formats": ("nonsense", "onnx,nonsense"),
     "--objectives": ("nonsense", "latency"),
 }  # fmt: skip
@@ -121,9 +121,11 @@ def test_a_command_refuses_in_one_line_and_exits_with_2(module, tmp_path, monkey
 
 @pytest.mark.parametrize(("flag", "text"), [(flag, text) for flag, texts in OTHER_WRONG.items() for text in texts])
 def test_what_a_record_takes_is_refused_later_in_one_line_as_well(flag, text, tmp_path, monkeypatch, capsys, digits):
-    """The last option is one that no machine meets, so that nothing ever begins."""
-    never = [] if flag in {"--resume", "--revive"} else ["--gpus-per-worker", "4096"]
-    check_line(typed(monkeypatch, capsys, tmp_path, "run", flag, text, *never))
+    """The last option is one that no network meets, which is found last of all, so that nothing ever begins."""
+    never = [] if flag in {"--resume", "--revive"} else ["--max-params", "1"]
+    said = typed(monkeypatch, capsys, tmp_path, "run", flag, text, *never)
+    check_line(said)
+    assert said.startswith((f"error: {flag}", f"error: {str(text)!r}", f"error: '{tmp_path}")), "it is named"
 
 
 @pytest.mark.parametrize("arguments", [("--top", "many"), ("--top", "0"), ("--batch", "1.5"), ("--format", "xml")])
