@@ -52,6 +52,13 @@ def test_what_is_there_is_taken_as_it_is(place):
     assert find_search("flow") == "flow"
 
 
+def test_a_whole_name_goes_before_the_beginning_of_another(place):
+    (place / "flowers-again").mkdir()
+    (place / "flowers-again" / "search.json").write_text("{}")
+    assert find_search("flowers") == "results/flowers"
+    assert find_search("flowers-a") == "flowers-again"
+
+
 def test_latest_is_the_one_that_was_worked_on_last(place):
     os.utime(place / "results" / "flowers" / "search.json")
     assert find_search("latest") == "results/flowers"

@@ -24,7 +24,8 @@ def find_search(place: str) -> str:
     path = Path(place)
     if path.exists():
         return place
-    for base in _bases(path):
+    bases = _bases(path)
+    for base in [*(b for b in bases if path.name in _names(b)), *bases]:  # a whole name before a beginning
         if found := find_name(base, path.name):
             if found != path.name:
                 print(f"{place!r} is {str(base / found)!r}", file=sys.stderr)
