@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from searchspace.home.named import near
 from trainables.errors import UserError
 from trainables.nearest import suggest
 
@@ -21,7 +22,7 @@ def find_model(path: Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             beside = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
-            raise UserError(f"model {str(path)!r}: no such file{suggest(path.name, beside)}")
+            raise UserError(f"model {str(path)!r}: no such file{suggest(path.name, [*beside, *near(path)])}")
         return path
     for folder in (path, path / "winner"):
         if found := _by_record(folder) or _by_name(folder):
