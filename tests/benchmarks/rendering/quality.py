@@ -132,10 +132,12 @@ def _ranked(found: dict[str, Any], key: str, rung: str) -> str:
 def _anytime(part: str, schedule: str, words: str, ways: tuple[str, ...]) -> None:
     @row("bench_anytime")
     def _made(r: Record) -> Row:
+        recorded = r.at("settings", "recorded")
         counts = ", ".join(f"{data} {found['configurations']}" for data, found in r.at(part, "data").items())
         return Row(
             f"rank correlation of the score at epochs 2 / 6 of 18 with the best full-length score, random convnets, "
-            f"{words} (95 %)",
+            f"{words} (95 %); curves of {recorded['date']}, {recorded['machine']['cores']} cores of "
+            f"{recorded['machine']['cpu']}, {recorded['machine']['precision']}",
             _ranks(r, part, schedule, "averaged weights, fresh batch-norm statistics"),
             "; ".join(_ranks(r, part, schedule, way) for way in ways),
             f"configurations: {counts}",
