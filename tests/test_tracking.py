@@ -42,7 +42,7 @@ ODD = [
 MESSAGES = {
     "The experiment 1 must be in the 'active' state. Current state is deleted.": "mlflow experiments restore",
     "Detected out-of-date database schema (found version 451aebb31d03, but expected dc11669786a5). Take a backup of "
-    "your database, then run 'mlflow db upgrade <database_uri>' to": "mlflow db upgrade 'sqlite:////r/mlflow.db', or",
+    "your database, then run 'mlflow db upgrade <database_uri>' to": "mlflow db upgrade sqlite:////r/mlflow.db, or",
     "(sqlite3.OperationalError) database is locked\n[SQL: SELECT name FROM sqlite_master]": "end that process",
     "(sqlite3.OperationalError) database or disk is full": "make room",
     "(sqlite3.DatabaseError) file is not a database\n[SQL: SELECT name": "move it away",
@@ -124,9 +124,10 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
     results = tmp_path / "r? 100% #1 'ä'"
     spec = begun(results)
     uri, file = tracking_uri(spec.folder), results / "mlflow.db"
-    with explained(uri):
-        parent = Uploader(spec, spec.folder).parent
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # which MLflow sets
+    monkeypatch.chdir(results)  # MLflow writes down the folder that it runs in, and quotes nothing
+    with tracked(spec, (said := []).append):
+        pass
+    assert said == [], (spec.folder / LOG).read_text()
     assert file.is_file()
     assert [path.name for path in tmp_path.iterdir()] == [results.name]
     kept = tmp_path / "kept.db"
@@ -139,7 +140,7 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
     assert done.returncode == 2
     line = done.stderr.strip().splitlines()[-1]
     assert line.startswith("error: MLflow at 'sqlite+pysqlite:///")
-    assert "its experiment 'searchspace' is deleted; restore it: MLFLOW_TRACKING_URI='" in line
+    assert "its experiment 'searchspace' is deleted; restore it: MLFLOW_TRACKING_URI=sqlite+pysqlite:" in line
     assert line.endswith(" mlflow experiments restore --experiment-id 1")
     assert "Traceback" not in done.stderr
 
@@ -149,13 +150,10 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
     with sqlite3.connect(other) as database:
         database.execute("update alembic_version set version_num = '451aebb31d03'")
     database.close()
-    failed = pytest.raises(
-        UserError, match="schema of another MLflow version; back it up and run: mlflow db upgrade 's"
-    )
+    failed = pytest.raises(UserError, match="schema of another MLflow version; back it up and run: mlflow db upgrade s")
     with failed, explained(tracking_uri(elsewhere.folder)):
         Uploader(elsewhere, elsewhere.folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert parent
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # which MLflow sets
 
 
 def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monkeypatch):

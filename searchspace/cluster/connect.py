@@ -36,7 +36,8 @@ HUNG = "60"
 LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
 """On a machine of one's own nothing is preempted; the watcher is one more process a gang."""
 
-
+SLOW = "timed out during startup"
+"""What Ray says when its own processes were too slow."""
 SEARCHING = ("ray.train", "ray.tune")
 """Parts of Ray that a search needs."""
 
@@ -82,7 +83,14 @@ def _start(options: dict[str, Any], parts: Sequence[str]) -> None:
 
     ahead = threading.Thread(target=_import_ahead, args=(parts,), daemon=True)
     ahead.start()
-    ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
+    except Exception as error:  # Ray raises no narrower one
+        if SLOW not in str(error):
+            raise
+        raise LostError(
+            "Ray, which did not start within its 30 seconds: this machine is too busy; the same command begins again"
+        ) from error
     ahead.join()  # two threads that import the same packages at once may each find half of them
 
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 import traceback
 from contextlib import closing
 from pathlib import Path
@@ -44,7 +43,7 @@ def main(
     spec, uri = load_spec(here), tracking_uri(here)
     if "'" in os.getcwd() and not os.environ.get("MLFLOW_TRACKING_URI"):
         # MLflow quotes nothing where it writes its default experiment's folder, in this one, into a new database.
-        os.chdir(tempfile.gettempdir())
+        os.chdir("/")
     uploader = _keep_up(spec, here, uri) if follow else None
     study = load_study(spec, here)
     with explained(uri):

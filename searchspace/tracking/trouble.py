@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ class Trouble:
     meaning: str
     """What is wrong, of the store."""
     remedy: str
-    """What to do; `{uri}` and `{file}` stand for the store's."""
+    """What to do; `{quoted}` stands for the store's URI as a shell takes it, `{file}` for its file."""
 
 
 TROUBLES = (
@@ -34,7 +35,7 @@ TROUBLES = (
     Trouble(
         "ut-of-date database schema|Can't locate revision",
         "the database has the schema of another MLflow version",
-        "back it up and run: mlflow db upgrade '{uri}', or move {file} away",
+        "back it up and run: mlflow db upgrade {quoted}, or move {file} away",
     ),
     Trouble(
         "database is locked",
@@ -76,7 +77,7 @@ TROUBLES = (
 def explain(error: BaseException, uri: str) -> str:
     """One line: the store at `uri`, what is wrong with it, and what to do; an unknown error in its own words."""
     told = " ".join(str(error).split())
-    words = {"uri": uri, "file": repr(str(database_file(uri) or "its database")), "error": told}
+    words = {"quoted": shlex.quote(uri), "file": repr(str(database_file(uri) or "its database")), "error": told}
     for trouble in TROUBLES:
         if re.search(trouble.pattern, told):
             return f"MLflow at {uri!r}: {trouble.meaning.format(**words)}; {trouble.remedy.format(**words)}"
@@ -111,5 +112,5 @@ def check_experiment(name: str, number: str, stage: str, uri: str) -> None:
     if stage != "active":
         raise UserError(
             f"MLflow at {uri!r}: its experiment {name!r} is deleted; restore it: "
-            f"MLFLOW_TRACKING_URI='{uri}' mlflow experiments restore --experiment-id {number}"
+            f"MLFLOW_TRACKING_URI={shlex.quote(uri)} mlflow experiments restore --experiment-id {number}"
         )
