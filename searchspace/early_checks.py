@@ -26,7 +26,6 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> list[str]:
     Raises `UserError` for the first option that cannot work. What costs nothing is checked first, what may download a
     backbone's weights last.
     """
-    _check_results(spec)
     _check_places(spec, resumed)
     load_space(spec.space)
     _check_models(spec)
@@ -48,18 +47,6 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> list[str]:
         _check_warm_start(spec)
     _check_weights(spec)
     return [*_remarks(spec), *([] if spec.address or has_gpu else _memory_remarks(spec))]
-
-
-def _check_results(spec: SearchSpec) -> None:
-    """Raise `UserError` where no folder can be made in the folder of all searches."""
-    if is_url(spec.results):
-        return
-    results = Path(spec.results).absolute()
-    there = next(path for path in (results, *results.parents) if path.exists())
-    if not there.is_dir():
-        raise UserError(f"--results {spec.results!r}: {str(there)!r} is a file; give a folder")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"--results {spec.results!r}: nothing may be written in {str(there)!r}")
 
 
 def _check_places(spec: SearchSpec, resumed: bool) -> None:

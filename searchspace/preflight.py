@@ -44,6 +44,8 @@ def check_name(spec: SearchSpec) -> None:
 def _check_writable(folder: Path) -> None:
     """Raise `UserError` where `folder` cannot be made: in the nearest folder above it that there is, nothing can be."""
     above = next(parent for parent in folder.parents if parent.exists())
+    if not above.is_dir():
+        raise UserError(f"--results {str(folder.parent)!r}: {str(above)!r} is a file; give a folder")
     try:
         tempfile.TemporaryFile(dir=above).close()
     except OSError as error:

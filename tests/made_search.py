@@ -39,6 +39,7 @@ def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bo
     if finished:
         second = _finalist(3, 0.96).model_copy(update={"behind": Comparison(difference=0.01, low=-0.01, high=0.03)})
         put_record(study, "finalists", [_finalist(0, 0.97).model_dump(), second.model_dump()])
+        put_record(study, "baseline", {"trial": 3, "kind": "default", "reference": False, "majority": 0.1})
         _crown(spec, data)
     flush_study(study)
     return spec.folder

@@ -126,7 +126,7 @@ def test_what_is_needed_is_said():
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert (done.returncode, done.stderr.splitlines()) == (
-        2, ["error: --bucket '': string should have at least 3 characters"],
+        2, ["error: --bucket '': expected a text of 3 to 63 characters"],
     )  # fmt: skip
 
 

@@ -490,7 +490,7 @@ def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):
     (code,) = (block.text for block in answer(gather(folder)).blocks if isinstance(block, Code))
     (tmp_path / "photo.jpg").write_bytes(next(folder.parent.parent.glob("colours/red/*.png")).read_bytes())
     done = subprocess.run(
-        [sys.executable, "-c", code.replace('Session("', f'Session("{folder / "winner"}/')],
+        [sys.executable, "-c", code.replace('Session("', f'Session("{folder}/')],
         cwd=tmp_path,
         capture_output=True,
         text=True,

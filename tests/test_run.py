@@ -92,7 +92,7 @@ def test_the_winners_page_tells_what_the_end_told(searched):
     (way,) = [line.removeprefix("winner: ") for line in said.splitlines() if line.startswith("winner: ")]
     assert way[1:] in page
     assert "over 2 fresh seeds" in way
-    assert "95 % Wilson interval" in way
+    assert "95 % Wilson (effective n) interval" in way, "it is a mean over classes"
     board = said[said.index("finalists, from fresh seeds") :].splitlines()
     assert [name for name in ("deviation", "seeds", "drop", "told apart") if name not in board[1]] == []
     assert len([line for line in board[2:5] if line.split()[0] in {"0", "1", "2", "3", "4", "ensemble"}]) == 3
@@ -280,7 +280,7 @@ def _home(process: psutil.Process) -> str | None:
 
 
 WRONG = {
-    "unknown data": (["--data", "digit"], ["'digit'", "did you mean 'digits'"]),
+    "unknown data": (["--data", "digit"], ["/digit'", "did you mean 'digits'"]),
     "missing folder": (["--data", "/no/such/folder"], ["/no/such/folder", "digits, fashion-mnist"]),
     "unknown model": (["--models", "convnets"], ["'convnets'", "did you mean 'convnet'"]),
     "weights out of reach": (["--models", "resnet18.a1_in1k"], ["resnet18.a1_in1k", "neither cached nor downloadable"]),

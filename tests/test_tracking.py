@@ -153,7 +153,6 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
     failed = pytest.raises(UserError, match="schema of another MLflow version; back it up and run: mlflow db upgrade s")
     with failed, explained(tracking_uri(elsewhere.folder)):
         Uploader(elsewhere, elsewhere.folder)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")  # which MLflow sets
 
 
 def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monkeypatch):

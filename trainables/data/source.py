@@ -73,7 +73,7 @@ def open_source(origin: str) -> RawSet:
     if not path.exists():
         known = ", ".join(SOURCES)
         raise UserError(
-            f"--data {origin!r}: neither a known data set ({known}) nor an existing folder{suggest(origin, SOURCES)}"
+            f"--data {origin!r}: neither a known data set ({known}) nor an existing folder{suggest(path.name, SOURCES)}"
         )
     if not path.is_dir():
         raise UserError(f"--data {origin!r}: is a file; give the folder that holds the images or parquet files")
