@@ -3,7 +3,7 @@
 from . import finals, quality  # noqa: F401  # they register their rows
 from .driver import DRIVER_PARTS
 from .marked import Part
-from .records import Records, percent, show, span
+from .records import Records, either, percent, show, span
 from .rows import SOURCES, table
 from .sentences import SENTENCES
 
@@ -71,8 +71,15 @@ def _gpu_export(records: Records) -> str:
     half, eager = (found[kind]["images_per_second"]["256"] for kind in ("pt2-half", "pytorch"))
     return (
         f"the float16 `.pt2` of a convnet of width 32, batches of 256: {span(half)} images/s on a GPU that the record does not name; "
-        f"eager PyTorch on that machine's processor {span(eager)} (n = {record.n})"
+        f"eager PyTorch on that machine's processor {span(eager)} (n = {record.n}); there INT8 ONNX runs at "
+        f"{_on_the_xeon(records)} × the speed of float32 ONNX in batches of 32 / 256"
     )
+
+
+def _on_the_xeon(records: Records) -> str:
+    """INT8 over float32 ONNX on the processor beside that GPU."""
+    ratios = records["gpu_export"].at("convnet-32", "ratios")
+    return either([show(ratios[f"int8_over_onnx_{size}"]) for size in ("32", "256")])
 
 
 def _falls_short(records: Records) -> str:
@@ -108,8 +115,8 @@ def _short_export(records: Records) -> str:
     half = [f[f"pt2_over_eager_{size}"] for f in found.values() for size in ("32", "256")]
     return (
         f"On this processor INT8 is {show(min(eager))} to {show(max(eager))} times as fast as eager PyTorch and "
-        f"{show(min(onnx))} to {show(max(onnx))} times as fast as float32 ONNX, depending on network and batch; other "
-        f"processors differ, so measure yours (`python -m searchspace.export`). `torch.export`'s file runs at "
+        f"{show(min(onnx))} to {show(max(onnx))} times as fast as float32 ONNX, depending on network and batch; on a Xeon "
+        f"it was {_on_the_xeon(records)} times float32 ONNX (n = 1). Measure yours: every export does. `torch.export`'s file runs at "
         f"{show(min(half))} to {show(max(half))} of eager PyTorch's speed."
     )
 
