@@ -24,6 +24,8 @@ def plot(outcomes: dict[str, dict[str, Any]], file: Path) -> None:
     figure, axes = plt.subplots(2, 2, figsize=(10, 6.4), layout="constrained")
     for axis, (field, title, factor, unit, logarithmic) in zip(axes.flat, PANELS, strict=True):
         for (name, found), colour in zip(outcomes.items(), COLOURS, strict=True):
+            if "nothing" in name and field != "utilisation":
+                continue  # a driver that costs nothing has no load, and nobody waits
             gpus = [int(number) for number in found]
             values = [factor * found[str(number)][field] for number in gpus]
             style = "--" if "default" in name else ":" if "," in name else "-"
