@@ -42,11 +42,14 @@ def _slot_memory(records: Records) -> str:
 
 
 def _demo(records: Records) -> str:
-    """What a search ends with: from its account of time on, without the boards of trials."""
+    """What a search ends with: its account of time, the finals and what was shipped, without the board of trials."""
     lines = [re.sub(r"^\[[^\]]*\] ", "", line) for line in records["bench_demo"].at("output")]
-    first = next(number for number, line in enumerate(lines) if line.startswith("search: "))
-    blocks = "\n".join(lines[first:]).split("\n\n")
-    return _code("\n\n".join(block for block in blocks if " trials by " not in block.splitlines()[0]))
+    account = next(line for line in lines if line.startswith("search: "))
+    kept, in_board = [account, ""], False
+    for line in lines[next(number for number, line in enumerate(lines) if ": finalists, " in line) :]:
+        in_board = bool(line) and (in_board or " trials by " in line)
+        kept += [] if in_board else [line]
+    return _code("\n".join(kept))
 
 
 def _demo_board(records: Records) -> str:
