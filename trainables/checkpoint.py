@@ -14,7 +14,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from trainables.config import EpochReport
-from trainables.files import write_atomically
+from trainables.files import write_file
 from trainables.safetensors_file import serialize
 
 PATIENCE = 60.0
@@ -48,11 +48,11 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = serialize(checkpoint.tensors)
     file = f"epoch-{checkpoint.epoch:05d}.safetensors"
-    write_atomically(folder / file, content)
+    write_file(folder / file, content)
     facts = {name: getattr(checkpoint, name) for name in ("epoch", "micro_batch", "seconds", "of")}
     reports = [report.model_dump() for report in checkpoint.reports]
     index = {"file": file, **facts, "reports": reports, "blake2b": _hash(content)}
-    write_atomically(folder / INDEX, json.dumps(index).encode())
+    write_file(folder / INDEX, json.dumps(index).encode())
     for old in folder.glob("epoch-*.safetensors"):
         if old.name != file:
             old.unlink(missing_ok=True)

@@ -1,8 +1,25 @@
 """Errors that somebody can act on: a person, told thing, value and what is allowed in one line; or the worker."""
 
+from pathlib import Path
+
+from trainables.printable import printable
+
 
 class UserError(Exception):
     """Something given by the user is wrong; commands print it as one line and exit with code 2."""
+
+
+class DamagedError(UserError):
+    """A file of a results folder is not what belongs there; its text is "damaged: FILE: what", one printable line."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        """Of the file or folder at `path`, and what is wrong with it."""
+        super().__init__(f"damaged: {str(path)!r}: {printable(what)}")
+        self.path, self.what = path, what
+
+    def __reduce__(self) -> tuple[type["DamagedError"], tuple[Path, str]]:
+        """Ray brings errors from workers."""
+        return type(self), (self.path, self.what)
 
 
 class OutOfMemoryError(RuntimeError):

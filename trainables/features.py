@@ -13,7 +13,7 @@ from trainables.card import InputSpec
 from trainables.config import Frozen, TrialConfig
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, precision
-from trainables.files import write_atomically
+from trainables.files import write_file
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
 
@@ -56,7 +56,7 @@ def frozen_features(
             width = int(np.load(file, mmap_mode="r").shape[1])
             parameters = sum(p.numel() for p in trunk.parameters())
             found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
-            write_atomically(card, found.model_dump_json().encode())  # last: it says that the features are whole
+            write_file(card, found.model_dump_json().encode())  # last: it says that the features are whole
     features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
     return features
 

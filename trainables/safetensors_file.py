@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
-from trainables.files import write_atomically
+from trainables.files import write_file
 
 LENGTH = 8
 """Bytes of the header's length, little-endian, at the start of a file; the header is padded to a multiple of it."""
@@ -31,4 +31,4 @@ def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write such a file, whole or not at all."""
-    write_atomically(path, serialize(tensors, metadata))
+    write_file(path, serialize(tensors, metadata))

@@ -10,7 +10,7 @@ from searchspace.card.front import front_matter
 from searchspace.card.markdown import paragraphs
 from searchspace.card.sections import SECTIONS
 from trainables.deploy.artefact import SHIPMENT
-from trainables.files import write_atomically
+from trainables.files import write_file
 
 if TYPE_CHECKING:
     import optuna
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def write_card(folder: Path, study: "optuna.Study | None" = None) -> Path:
     """Write the card of the classifier in `folder`, which is in its search's; raises what a missing file raises."""
-    write_atomically(folder / PAGE, render(gather(folder, study)).encode("utf-8"))
+    write_file(folder / PAGE, render(gather(folder, study)).encode("utf-8"))
     return folder / PAGE
 
 

@@ -11,7 +11,7 @@ from searchspace.proof.finals import choose_finalists
 from searchspace.recorded import config_of
 from trainables.config import Frozen, TrialConfig
 from trainables.deploy.cost import ArchitectureCost, MeasureError, describe_network, shaping_fields
-from trainables.files import write_atomically
+from trainables.files import write_file
 
 STUDENT = "student.json"
 FOLDER = "student"
@@ -115,4 +115,4 @@ def read_student(folder: Path) -> Student | None:
 def write_student(folder: Path, student: Student) -> None:
     """Keep it with the search in `folder`."""
     (folder / FOLDER).mkdir(exist_ok=True)
-    write_atomically(folder / FOLDER / STUDENT, student.model_dump_json(indent=1).encode())
+    write_file(folder / FOLDER / STUDENT, student.model_dump_json(indent=1).encode())

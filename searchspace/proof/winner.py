@@ -16,7 +16,7 @@ from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.files import write_atomically
+from trainables.files import write_file
 from trainables.metrics import TestMetrics, measure
 from trainables.spreadsheet import literal
 from trainables.teller import Teller
@@ -95,7 +95,7 @@ def evaluate(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "Ga
     _must_end_well(pool.train([task])[0])
     metrics = measure(*read_predictions(folder), classes)
     write_confusion(folder, metrics)
-    write_atomically(folder / METRICS, metrics.model_dump_json(indent=1).encode())
+    write_file(folder / METRICS, metrics.model_dump_json(indent=1).encode())
     return metrics
 
 

@@ -9,7 +9,7 @@ from searchspace.report.answer import answer
 from searchspace.report.material import Material, gather
 from searchspace.report.rendering import read_asset, render_page
 from searchspace.report.sections import SECTIONS, draw
-from trainables.files import write_atomically
+from trainables.files import write_file
 
 if TYPE_CHECKING:
     import optuna
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def write_report(folder: Path, study: "optuna.Study | None" = None) -> Path:
     """Write `report.html` of the search in `folder`, finished or not; raises `UserError` where there is none."""
     page = render(gather(folder, study))
-    write_atomically(folder / REPORT, page.encode("utf-8"))
+    write_file(folder / REPORT, page.encode("utf-8"))
     return folder / REPORT
 
 

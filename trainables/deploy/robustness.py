@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from trainables.config import Frozen
 from trainables.corruptions import CORRUPTIONS, corrupt, parameter
 from trainables.deploy.artefact import Format
-from trainables.files import write_atomically
+from trainables.files import write_file
 from trainables.intervals import Ends, wilson
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def measure_robustness(name: Format, answer: "Answer", rate: float, exam: "Exam"
 
 def write_robustness(folder: Path, found: Robustness) -> None:
     """Keep it in the winner's folder."""
-    write_atomically(folder / ROBUSTNESS, found.model_dump_json(indent=1).encode())
+    write_file(folder / ROBUSTNESS, found.model_dump_json(indent=1).encode())
 
 
 def read_robustness(folder: Path) -> Robustness | None:

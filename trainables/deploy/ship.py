@@ -15,7 +15,7 @@ from trainables.deploy.measure import count_parameters, measure_file, measure_sp
 from trainables.deploy.prove import Answer, Exam, check, eager_answer, set_exam
 from trainables.deploy.robustness import measure_robustness, write_robustness
 from trainables.deploy.runner import Runner
-from trainables.files import write_atomically
+from trainables.files import write_file
 from trainables.machine import core_count, cpu_name
 from trainables.predictions import PERMIT
 from trainables.teller import Teller
@@ -44,7 +44,7 @@ def ship(folder: Path, formats: Sequence[Format], max_drop: float, seed: int, te
         artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
         cost=_cost(goods, artefacts), machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
-    write_atomically(folder / SHIPMENT, shipment.model_dump_json(indent=1).encode())
+    write_file(folder / SHIPMENT, shipment.model_dump_json(indent=1).encode())
     _stress(goods, shipment, exam, teller)
     return shipment
 
