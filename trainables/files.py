@@ -12,12 +12,13 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO, TypeVar, overload
-
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, overload
 
 from trainables.errors import DamagedError
 from trainables.folders import explain, flush, kind_of, look, opened
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, TypeAdapter, ValidationError  # `predict` does without
 
 MB = 1_000_000
 RECORD_LIMIT = 64 * MB
@@ -28,7 +29,7 @@ PARTIAL = ".partial"
 """End of the names of files that are being written; whoever copies folders leaves them out."""
 FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 T = TypeVar("T")
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound="BaseModel")
 
 
 def open_file(path: Path, limit: int | None = None) -> BinaryIO:
@@ -83,7 +84,7 @@ def read_text(path: Path, limit: int = RECORD_LIMIT) -> str:
 @overload
 def read_record(path: Path, schema: type[Model], limit: int = ...) -> Model: ...
 @overload
-def read_record(path: Path, schema: TypeAdapter[T], limit: int = ...) -> T: ...
+def read_record(path: Path, schema: "TypeAdapter[T]", limit: int = ...) -> T: ...
 def read_record(path: Path, schema: Any, limit: int = RECORD_LIMIT) -> Any:
     """The JSON in a file as `schema`, a model or a `TypeAdapter`; raises as `read_file` and `parse_json` do."""
     return parse_json(path, read_file(path, limit), schema)
@@ -92,16 +93,18 @@ def read_record(path: Path, schema: Any, limit: int = RECORD_LIMIT) -> Any:
 @overload
 def parse_json(path: Path, content: bytes | str, schema: type[Model]) -> Model: ...
 @overload
-def parse_json(path: Path, content: bytes | str, schema: TypeAdapter[T]) -> T: ...
+def parse_json(path: Path, content: bytes | str, schema: "TypeAdapter[T]") -> T: ...
 def parse_json(path: Path, content: bytes | str, schema: Any) -> Any:
     """JSON that was found in the file `path`, as `schema` has it; raises `DamagedError` with the first wrong field."""
+    from pydantic import TypeAdapter, ValidationError
+
     try:
         return schema.validate_json(content) if isinstance(schema, TypeAdapter) else schema.model_validate_json(content)
     except ValidationError as error:
         raise DamagedError(path, first_fault(error)) from error
 
 
-def first_fault(error: ValidationError) -> str:
+def first_fault(error: "ValidationError") -> str:
     """The first thing that is wrong with a record, with the field's name and value; a short text."""
     first = error.errors(include_url=False, include_context=False)[0]
     said = first["msg"].partition("\n")[0]
