@@ -19,7 +19,14 @@ is_begun() {
     esac
 }
 if is_begun; then
-    set -- --resume "$name"
+    # A search at a URL runs no space file that only its record names, so a `--space` is given again.
+    space=() previous=""
+    for word in "$@"; do
+        [[ $previous != --space ]] || space=(--space "$word")
+        [[ $word != --space=* ]] || space=("$word")
+        previous=$word
+    done
+    set -- --resume "$name" "${space[@]}"
 else
     set -- --name "$name" "$@"
 fi

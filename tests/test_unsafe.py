@@ -11,6 +11,8 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parent.parent
 PICKLING = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "_pickle"}
+RESTRICTED = {"searchspace/sampling/cmaes_state.py": ["imports pickle"]}
+"""What is allowed where, because it is held to by an attack: `tests/security/test_pickle_in_study.py`."""
 UNPACKING = {"extract", "extractall", "unpack_archive"}
 RUNNING = {"read_pickle", "load_from_checkpoint", "system", "popen", "unsafe_load", "full_load"}
 FIRST_FIXED = {
@@ -59,8 +61,9 @@ def why_unsafe(node: ast.AST) -> str:
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_nothing_read_is_run(path):
-    found = [f"{node.lineno}: {why}" for node in ast.walk(ast.parse(path.read_text())) if (why := why_unsafe(node))]
-    assert found == []
+    found = [(node.lineno, why) for node in ast.walk(ast.parse(path.read_text())) if (why := why_unsafe(node))]
+    allowed = RESTRICTED.get(path.relative_to(ROOT).as_posix(), [])
+    assert [(line, why) for line, why in found if why not in allowed] == []
 
 
 @pytest.mark.parametrize(

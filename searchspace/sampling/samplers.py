@@ -10,6 +10,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from searchspace.recorded import latency_of, seconds_of
+from searchspace.sampling.cmaes_state import PlainCmaEsSampler
 from searchspace.sampling.weigh import cooling_weight, random_weight, weigh
 from searchspace.sampling.window import View, WindowedSampler, as_asked, at_one_fidelity, choose_window, settle
 from searchspace.spec import SamplerName, SearchSpec
@@ -47,7 +48,7 @@ def _gp(seed: int) -> BaseSampler:
 
 
 def _cmaes(seed: int) -> BaseSampler:
-    return optuna.samplers.CmaEsSampler(
+    return PlainCmaEsSampler(
         seed=seed, n_startup_trials=STARTUP_TRIALS, independent_sampler=_tpe(seed), warn_independent_sampling=False
     )
 

@@ -1,0 +1,64 @@
+"""CMA-ES, whose state in the study is a pickle: read so that it can make arrays and that state, and run nothing.
+
+Optuna keeps the state of its `CmaEsSampler` among a study's attributes and reads it with `pickle.loads`, which runs
+what the pickle names. Whoever may write to a study (in a bucket, in a database) would run code wherever the search goes
+on. Here only the classes that such a state is made of can be named; any other name is an error.
+"""
+
+import io
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.samplers import CmaEsSampler
+from optuna.trial import FrozenTrial
+
+from trainables.errors import UserError
+
+if TYPE_CHECKING:
+    from cmaes import CMA
+
+ALLOWED = {
+    ("cmaes._cma", "CMA"),
+    ("numpy", "dtype"),
+    ("numpy", "ndarray"),
+    *((f"numpy.{core}.multiarray", name) for core in ("_core", "core") for name in ("_reconstruct", "scalar")),
+    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("_core", "core")),
+}
+"""Module and name of all that the state's pickle names, with NumPy 1 and 2."""
+
+
+class _StateUnpickler(pickle.Unpickler):
+    """Finds nothing but `ALLOWED`."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in ALLOWED:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which no such state has")
+        return super().find_class(module, name)
+
+
+def read_state(text: str) -> "CMA":
+    """The state that `text`, a pickle as hexadecimal digits, holds.
+
+    Raises `UserError` for what names anything but arrays and that state, and for what is none.
+    """
+    from cmaes import CMA
+
+    try:
+        state = _StateUnpickler(io.BytesIO(bytes.fromhex(text))).load()
+    except Exception as error:  # a damaged pickle may raise anything
+        raise UserError(f"the study's state of CMA-ES is damaged, or not of this search: {error}") from error
+    if not isinstance(state, CMA) or not isinstance(getattr(state, "_mean", None), np.ndarray):
+        raise UserError(f"the study's state of CMA-ES is damaged: it is of type {type(state).__name__}")
+    return state
+
+
+class PlainCmaEsSampler(CmaEsSampler):
+    """Optuna's sampler, which reads its state from a study by `read_state`."""
+
+    def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> "CMA | None":
+        for trial in reversed(completed_trials):
+            kept = {key: text for key, text in trial.system_attrs.items() if key.startswith(self._attr_key_optimizer)}
+            if kept:
+                return read_state(self._concat_optimizer_attrs(kept))
+        return None
