@@ -19,7 +19,7 @@ from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials, varying_columns, without_defaults
 from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
-from searchspace.home.named import find_name, near
+from searchspace.home.named import find_name, near, searches_below
 from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
 from searchspace.pareto import pareto_rows
@@ -31,6 +31,7 @@ from searchspace.spec import SearchSpec, load_spec, parse_record
 from searchspace.study import Recorded
 from trainables.config import TrialConfig
 from trainables.errors import UserError
+from trainables.files import is_file
 from trainables.nearest import suggest
 from trainables.scores import METRICS
 
@@ -133,8 +134,8 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
     """
     mirror = read(folder)
     here = mirror.folder
-    single = (here / "search.json").is_file()
-    if not single and not any(here.glob("*/search.json")):
+    single = is_file(here / "search.json")
+    if not single and not searches_below(here):
         hint = suggest(here.name, near(here))
         raise UserError(f"{folder!r}: holds no search; python -m searchspace.run starts one{hint}")
     showing = parse_record(Showing, {name: options.pop(name) for name in Showing.model_fields})

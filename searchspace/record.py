@@ -5,10 +5,17 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, Field, ValidationError
+
+from trainables.config import Frozen
+from trainables.data.summary import DataSummary
+from trainables.errors import DamagedError
+from trainables.files import first_fault
 from trainables.machine import cpu_name
 from trainables.redaction import redact
 from trainables.versions import versions_of
@@ -27,6 +34,54 @@ PACKAGES = (
 )
 COMMIT = "SEARCHSPACE_COMMIT"
 """Environment variable: the commit of code that was shipped without its checkout."""
+
+
+class Gangs(Frozen):
+    """What trained at a time; more is kept as it is."""
+
+    model_config = ConfigDict(extra="allow")
+    slots: int = Field(1, ge=1, le=1_000_000)
+    """Trials at a time."""
+
+
+class Facts(Frozen):
+    """`search.json` as it is read: what another version wrote may lack some of it, or have more, which is kept."""
+
+    model_config = ConfigDict(extra="allow")
+    spec: dict[str, Any] = Field(default_factory=dict)
+    """What was asked for, read as `SearchSpec`."""
+    command: str = ""
+    """What was typed, without passwords."""
+    started: str = ""
+    """UTC, ISO 8601."""
+    resumed: tuple[str, ...] = ()
+    """When it went on; UTC, ISO 8601."""
+    python: str = ""
+    """Its version."""
+    versions: dict[str, Any] = Field(default_factory=dict)
+    """Of packages, by name."""
+    git_commit: str = ""
+    """Of this project."""
+    space_sha256: str = ""
+    """Digest of the file of `--space`; empty without one."""
+    machine: dict[str, Any] = Field(default_factory=dict)
+    """The driver's."""
+    gangs: Gangs = Gangs()
+    """What trained."""
+    workers: tuple[dict[str, Any], ...] = ()
+    """Of each gang."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """Read as `DataSummary`."""
+    took: dict[str, float] = Field(default_factory=dict)
+    """Seconds from the command to the end of each phase."""
+
+
+def read_data(folder: Path, facts: Mapping[str, Any]) -> DataSummary:
+    """The data that a search's record names; raises `DamagedError` where it has none, or in another form."""
+    try:
+        return DataSummary.model_validate(facts.get("data"))
+    except ValidationError as error:
+        raise DamagedError(folder / "search.json", f"data.{first_fault(error)}") from error
 
 
 def gather_facts() -> dict[str, Any]:

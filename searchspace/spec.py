@@ -11,11 +11,13 @@ from pydantic import Field, ValidationError
 from searchspace.home.named import near
 from searchspace.options import Option, flag_of
 from searchspace.pins import parse_pins
+from searchspace.record import Facts
 from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
 from searchspace.wrong import say_first, say_wrong, show_value
 from trainables.config import Frozen
 from trainables.data.bad import OnBadImage
-from trainables.errors import UserError
+from trainables.errors import DamagedError, UserError
+from trainables.files import read_record, write_file
 from trainables.home.mirror import Home, copy_folder
 from trainables.home.storage import is_url, join
 from trainables.nearest import suggest
@@ -224,25 +226,20 @@ def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:
 
 def extend_record(folder: Path, facts: dict[str, Any]) -> None:
     """Add facts that came to be known later to `search.json`."""
-    _write_record(folder, json.loads((folder / "search.json").read_text()) | facts)
+    _write_record(folder, load_facts(folder) | facts)
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    beside = folder / "search.json.partial"
-    beside.write_text(json.dumps(record, indent=1))
-    beside.replace(folder / "search.json")  # readers see the old or the new one, whole
+    write_file(folder / "search.json", json.dumps(record, indent=1).encode())
 
 
 def load_facts(folder: Path) -> dict[str, Any]:
-    """Read the whole of `search.json`; raises `UserError` where there is none."""
+    """Read the whole of `search.json`; raises `UserError` where there is none, or another form of record."""
     try:
-        facts: dict[str, Any] = json.loads((folder / "search.json").read_text())
+        return read_record(folder / "search.json", Facts).model_dump(mode="json", exclude_unset=True)
     except FileNotFoundError as error:
         hint = suggest(folder.name, near(folder))
         raise UserError(f"{str(folder)!r}: holds no search (no search.json){hint}") from error
-    except ValueError as error:
-        raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({error})") from error
-    return facts
 
 
 def load_spec(folder: Path) -> SearchSpec:
@@ -251,7 +248,7 @@ def load_spec(folder: Path) -> SearchSpec:
         spec = SearchSpec.model_validate(load_facts(folder)["spec"])
     except (KeyError, TypeError, ValidationError) as error:
         said = say_first(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"
-        raise UserError(f"{str(folder / 'search.json')!r}: is not the record of a search ({said})") from error
+        raise DamagedError(folder / "search.json", f"is not the record of a search ({said})") from error
     here = folder.resolve()
     moved: dict[str, Any] = {} if is_url(spec.results) else {"results": str(here.parent)}
     if here.name != spec.name:

@@ -1,6 +1,5 @@
 """Two trials of a search, or two searches, side by side: what differs between them, and what came of it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,13 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.searches import search_row
 from searchspace.boards.table import Row, brief_value
 from searchspace.boards.trials import status_of
+from searchspace.home.named import searches_below
 from searchspace.recorded import config_of, cost_of, curve_of, is_refused
 from searchspace.spec import load_facts, load_spec
 from searchspace.study import Recorded
+from trainables.card import CARDS, AnyCard, ModelCard
 from trainables.errors import UserError
+from trainables.files import is_file, read_record
 from trainables.nearest import suggest
 
 Pair = tuple[str, str]
@@ -59,7 +61,7 @@ def _trial_facts(study: Recorded, trial: FrozenTrial) -> dict[str, Any]:
 
 def compare_searches(results: Path, names: Pair) -> list[Row]:
     """What differs between two searches under `results`; raises `UserError` where one is not there."""
-    known = [path.parent.name for path in sorted(results.glob("*/search.json"))]
+    known = searches_below(results)
     for name in names:
         if name not in known:
             raise UserError(f"--compare {name!r}: no such search under {str(results)!r}{suggest(name, known)}")
@@ -84,7 +86,7 @@ def _search_facts(folder: Path) -> dict[str, Any]:
     spec, facts = load_spec(folder), load_facts(folder)
     options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric", "study"})
     card = folder / "winner" / "model.json"
-    config = json.loads(card.read_bytes()).get("config", {}) if card.is_file() else {}
+    config = _config(read_record(card, CARDS)) if is_file(card) else {}
     return {
         "data": spec.data_name,
         "fingerprint": facts.get("data", {}).get("fingerprint"),
@@ -97,6 +99,10 @@ def _search_facts(folder: Path) -> dict[str, Any]:
         **{f"winner's {name}": value for name, value in config.items()},
         **{name: value for name, value in search_row(folder).items() if name not in {"search", "data", "metric"}},
     }
+
+
+def _config(card: AnyCard) -> dict[str, Any]:
+    return card.config.model_dump() if isinstance(card, ModelCard) else {}
 
 
 def _plain(value: Any) -> Any:

@@ -9,19 +9,20 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.snapshot import open_study
 from searchspace.boards.table import Row
 from searchspace.boards.trials import STATUS
+from searchspace.home.named import searches_below
 from searchspace.proof.wording import say_ends, tested
 from searchspace.recorded import is_refused
 from searchspace.resume import is_done
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import Recorded
 from trainables.deploy.artefact import read_shipment
+from trainables.files import is_file, read_record
 from trainables.metrics import TestMetrics
 
 
 def rank_searches(results: Path) -> list[Row]:
     """One row a search under `results`, the best tested winner first."""
-    folders = [path.parent for path in sorted(results.glob("*/search.json"))]
-    rows = [search_row(folder) for folder in folders]
+    rows = [search_row(results / name) for name in searches_below(results)]
     return sorted(rows, key=lambda row: -(row["test_accuracy"] or 0.0))
 
 
@@ -65,4 +66,4 @@ def _status(study: Recorded, spec: SearchSpec) -> str:
 
 
 def _read_metrics(file: Path) -> TestMetrics | None:
-    return TestMetrics.model_validate_json(file.read_bytes()) if file.is_file() else None
+    return read_record(file, TestMetrics) if is_file(file) else None

@@ -17,10 +17,13 @@ from pydantic_core import from_json
 
 from searchspace.spec import SearchSpec
 from searchspace.study import JOURNAL, load_study
-from trainables.errors import UserError
+from trainables.errors import DamagedError, UserError
+from trainables.files import is_file, open_file
 
 BLOCK = 1 << 23
 """Bytes of the journal that are read at a time."""
+LONGEST = 1 << 27
+"""Bytes of the longest entry; a checkpointed sampler's state, the largest known, has some megabytes."""
 STUDY_ATTRIBUTE, CREATE_TRIAL, PARAMETER, STATE, VALUE, ATTRIBUTE, SYSTEM_ATTRIBUTE = 2, 4, 5, 6, 7, 8, 9
 """Entries of an Optuna journal, by `op_code`; the others say nothing of a search's one study."""
 Entry = Mapping[str, Any]
@@ -66,12 +69,16 @@ class JournalReader:
         Raises `UserError` where the journal is damaged.
         """
         for entries in self._new_entries():
-            for entry in entries:
-                self._apply(entry)
+            try:
+                for entry in entries:
+                    self._apply(entry)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                said = f"{type(error).__name__}: {error}"
+                raise DamagedError(self.path, f"has a wrong entry behind byte {self.offset:,} ({said})") from error
         return Snapshot(self.user_attrs, self.trials)
 
     def _new_entries(self) -> Iterator[list[Entry]]:
-        with self.path.open("rb") as file:
+        with open_file(self.path) as file:
             file.seek(self.offset)
             rest = b""
             while block := file.read(BLOCK):
@@ -79,12 +86,16 @@ class JournalReader:
                 if newline:
                     yield self._parse(whole)
                     self.offset += len(whole) + 1
+                if len(rest) > LONGEST:
+                    raise DamagedError(
+                        self.path, f"has an entry of more than {LONGEST:,} bytes at byte {self.offset:,}"
+                    )
 
     def _parse(self, lines: bytes) -> list[Entry]:
         try:
             entries: list[Entry] = from_json(b"[" + lines.replace(b"\n", b",") + b"]")
         except ValueError as error:
-            raise UserError(f"{str(self.path)!r}: is damaged behind byte {self.offset:,} ({error})") from error
+            raise DamagedError(self.path, f"is no journal behind byte {self.offset:,} ({error})") from error
         return entries
 
     def _apply(self, entry: Entry) -> None:
@@ -177,6 +188,6 @@ def open_study(spec: SearchSpec, folder: Path) -> Reader:
     """Reader of the study of the search in `folder`; raises `UserError` where there is none."""
     if spec.storage:
         return StorageReader(spec, folder)
-    if not (folder / JOURNAL).is_file():
+    if not is_file(folder / JOURNAL):
         raise UserError(f"{str(folder)!r}: holds no {JOURNAL}")
     return JournalReader(folder / JOURNAL)

@@ -10,6 +10,7 @@ from searchspace.proof.winner import METRICS as FILE
 from searchspace.proof.wording import say_ends, say_test, tested
 from searchspace.spec import SearchSpec
 from trainables.deploy.artefact import read_shipment
+from trainables.files import is_file, read_record
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS
 
@@ -23,7 +24,7 @@ def student_rows(spec: SearchSpec, folder: Path) -> list[Row]:
     Size and latency are those of the float32 ONNX file, on one thread, which limits are about.
     """
     student = read_student(folder)
-    if student is None or not (folder / FOLDER / FILE).is_file():
+    if student is None or not is_file(folder / FOLDER / FILE):
         return []
     names = {
         "winner": student.teacher,
@@ -61,4 +62,4 @@ def _row(spec: SearchSpec, folder: Path) -> dict[str, Any]:
 
 
 def _read_metrics(folder: Path) -> TestMetrics:
-    return TestMetrics.model_validate_json((folder / FILE).read_bytes())
+    return read_record(folder / FILE, TestMetrics)

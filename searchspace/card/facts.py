@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
+from searchspace.boards.snapshot import open_study
 from searchspace.proof.baseline import Baseline, read_baseline
 from searchspace.proof.finals_validation import read_validation
 from searchspace.proof.reliability import Predictions, load_predictions
@@ -17,12 +17,13 @@ from searchspace.proof.verdict import Finalist
 from searchspace.proof.winner import METRICS
 from searchspace.recorded import is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.study import load_study
+from searchspace.study import Recorded
 from trainables.card import CARD, CARDS, AnyCard
 from trainables.data.finals import FinalsValidation
 from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import Shipment, read_shipment
 from trainables.deploy.robustness import Robustness, read_robustness
+from trainables.files import read_record
 from trainables.metrics import TestMetrics
 from trainables.scores import MetricName
 
@@ -86,15 +87,15 @@ class Facts:
         return read_robustness(self.folder)
 
 
-def gather(folder: Path, study: optuna.Study | None = None) -> Facts:
+def gather(folder: Path, study: Recorded | None = None) -> Facts:
     """Everything on the tested classifier in `folder`; raises `UserError` or OSError where there is none."""
     spec = load_spec(folder.parent)
-    study = study or load_study(spec, folder.parent)
+    study = study or open_study(spec, folder.parent).read()
     return Facts(
         folder=folder, spec=spec, record=load_facts(folder.parent),
         trials=[trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)],
         finalists=read_finalists(study), validation=read_validation(study) or FinalsValidation(),
-        card=CARDS.validate_json((folder / CARD).read_bytes()),
-        metrics=TestMetrics.model_validate_json((folder / METRICS).read_bytes()),
+        card=read_record(folder / CARD, CARDS),
+        metrics=read_record(folder / METRICS, TestMetrics),
         baseline=read_baseline(study),
     )  # fmt: skip

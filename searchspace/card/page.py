@@ -10,22 +10,22 @@ from searchspace.card.front import front_matter
 from searchspace.card.markdown import paragraphs
 from searchspace.card.sections import SECTIONS
 from trainables.deploy.artefact import SHIPMENT
-from trainables.files import write_file
+from trainables.files import is_file, write_file
 
 if TYPE_CHECKING:
-    import optuna
+    from searchspace.study import Recorded
 
 
-def write_card(folder: Path, study: "optuna.Study | None" = None) -> Path:
+def write_card(folder: Path, study: "Recorded | None" = None) -> Path:
     """Write the card of the classifier in `folder`, which is in its search's; raises what a missing file raises."""
     write_file(folder / PAGE, render(gather(folder, study)).encode("utf-8"))
     return folder / PAGE
 
 
-def try_cards(search: Path, say: Callable[[str], None], study: "optuna.Study | None" = None) -> None:
+def try_cards(search: Path, say: Callable[[str], None], study: "Recorded | None" = None) -> None:
     """Write the cards of all that is shipped in a search's folder, at an export's end, which no fault shall spoil."""
     for name in SECTIONS:
-        if (search / name / SHIPMENT).is_file():
+        if is_file(search / name / SHIPMENT):
             try:
                 write_card(search / name, study)
             except Exception as error:  # the search is done, and its results lie in the folder

@@ -25,7 +25,7 @@ def find_search(place: str) -> str:
     if path.exists():
         return place
     bases = _bases(path)
-    for base in [*(b for b in bases if path.name in _names(b)), *bases]:  # a whole name before a beginning
+    for base in [*(b for b in bases if path.name in searches_below(b)), *bases]:  # a whole name before a beginning
         if found := find_name(base, path.name):
             if found != path.name:
                 print(f"{place!r} is {str(base / found)!r}", file=sys.stderr)
@@ -39,7 +39,7 @@ def find_name(base: Path, name: str) -> str:
     That is itself, the newest for `latest`, or the only one that begins so, in upper or lower case. A name that is
     mistyped finds none: it is met with the nearest one, and never taken for it.
     """
-    names = _names(base)
+    names = searches_below(base)
     if name in names or not names:
         return name if names else ""
     if name == LATEST:
@@ -54,7 +54,7 @@ def find_name(base: Path, name: str) -> str:
 
 def near(path: Path) -> list[str]:
     """Names of the searches that `path` could have meant."""
-    return next((names for base in _bases(path) if (names := _names(base))), [])
+    return next((names for base in _bases(path) if (names := searches_below(base))), [])
 
 
 def _bases(path: Path) -> tuple[Path, ...]:
@@ -62,7 +62,8 @@ def _bases(path: Path) -> tuple[Path, ...]:
     return (path.parent, RESULTS) if path.parent == Path() else (path.parent,)
 
 
-def _names(base: Path) -> list[str]:
+def searches_below(base: Path) -> list[str]:
+    """Names of the searches in a folder, sorted; nothing in them is opened."""
     return sorted(record.parent.name for record in base.glob(f"*/{RECORD}"))
 
 

@@ -1,6 +1,6 @@
 """A search's folder, or that of all, as commands are given it: here, or a copy of what lies at a URL."""
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from searchspace.home.named import find_search
 from trainables.errors import UserError
@@ -42,5 +42,5 @@ def read(place: str, wanted: Wanted = records) -> Mirror:
         raise UserError(f"{place!r}: {error}") from error
     checked = find_search(checked)
     if not is_url(checked):
-        return Mirror(Home(folder=checked))
+        return Mirror(Home(folder=str(Path(checked).resolve())))  # from here on no link is followed
     return copied("folder", checked, "copies", "holds no search", wanted)

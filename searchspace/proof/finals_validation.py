@@ -6,6 +6,7 @@ from searchspace.spec import load_facts
 from searchspace.study import Recorded, get_record
 from trainables.data.finals import FinalsValidation
 from trainables.data.summary import DataSummary
+from trainables.files import is_file
 
 RECORD = "finals validation"
 """Record of the study: what its finals were scored on."""
@@ -16,7 +17,7 @@ def as_recorded(data: DataSummary, folder: Path) -> DataSummary:
 
     A search that was begun before finals had images of their own goes on without them.
     """
-    if not (folder / "search.json").is_file():
+    if not is_file(folder / "search.json"):
         return data
     return data.model_copy(update={"finals": recorded_validation(folder)})
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.files import is_file
 from trainables.metrics import BINS
 from trainables.predictions import PREDICTIONS, read_predictions
 
@@ -40,7 +41,7 @@ class Predictions:
 
 def load_predictions(folder: Path) -> Predictions | None:
     """Of the classifier in `folder`; None where they were not kept."""
-    return Predictions(*read_predictions(folder)) if (folder / PREDICTIONS).is_file() else None
+    return Predictions(*read_predictions(folder)) if is_file(folder / PREDICTIONS) else None
 
 
 def reliability(found: Predictions) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

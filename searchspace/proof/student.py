@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import ValidationError
 
 from searchspace.proof.finals import choose_finalists
 from searchspace.recorded import config_of
 from trainables.config import Frozen, TrialConfig
 from trainables.deploy.cost import ArchitectureCost, MeasureError, describe_network, shaping_fields
-from trainables.files import write_file
+from trainables.files import read_record, write_file
 
 STUDENT = "student.json"
 FOLDER = "student"
@@ -107,12 +106,11 @@ def _largest_first(configs: Iterable[TrialConfig], judge: Judge) -> list[TrialCo
 def read_student(folder: Path) -> Student | None:
     """The student of the search in `folder`; None where it has none."""
     try:
-        return Student.model_validate_json((folder / FOLDER / STUDENT).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return read_record(folder / FOLDER / STUDENT, Student)
+    except FileNotFoundError:
         return None
 
 
 def write_student(folder: Path, student: Student) -> None:
     """Keep it with the search in `folder`."""
-    (folder / FOLDER).mkdir(exist_ok=True)
     write_file(folder / FOLDER / STUDENT, student.model_dump_json(indent=1).encode())

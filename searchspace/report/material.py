@@ -5,25 +5,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
+from searchspace.boards.snapshot import open_study
 from searchspace.boards.table import Row
 from searchspace.boards.trials import board_rows
 from searchspace.proof.reliability import Predictions, load_predictions
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.winner import METRICS
+from searchspace.record import read_data
 from searchspace.recorded import Told, config_of, is_refused, told_of
 from searchspace.report.blocks import MissingError
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.stopping.rung import rungs
-from searchspace.study import load_study
+from searchspace.study import Recorded
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import Shipment, read_shipment
 from trainables.deploy.cost import ArchitectureCost
 from trainables.deploy.robustness import Robustness, read_robustness
+from trainables.files import is_file, read_record
 from trainables.metrics import TestMetrics
 from trainables.predictions import PREDICTIONS, ImageFacts, read_image_facts
 
@@ -38,7 +40,7 @@ class Material:
     """What was asked for."""
     record: dict[str, Any]
     """What is in `search.json`."""
-    study: optuna.Study
+    study: Recorded
     """The record of truth."""
 
     @cached_property
@@ -72,7 +74,7 @@ class Material:
     @cached_property
     def data(self) -> DataSummary:
         """The data set."""
-        return DataSummary.model_validate(self.record["data"])
+        return read_data(self.folder, self.record)
 
     @property
     def winner(self) -> Path:
@@ -90,7 +92,7 @@ class Material:
     def metrics(self) -> TestMetrics | None:
         """Test metrics; None before the test."""
         file = self.winner / METRICS
-        return TestMetrics.model_validate_json(file.read_bytes()) if file.is_file() else None
+        return read_record(file, TestMetrics) if is_file(file) else None
 
     def tested(self) -> TestMetrics:
         """Test metrics; raises `MissingError` before the test."""
@@ -110,7 +112,7 @@ class Material:
     @cached_property
     def image_facts(self) -> ImageFacts | None:
         """What is known of the test images besides their class; None where that was not kept."""
-        return read_image_facts(self.winner) if (self.winner / PREDICTIONS).is_file() else None
+        return read_image_facts(self.winner) if is_file(self.winner / PREDICTIONS) else None
 
     @cached_property
     def shipment(self) -> Shipment | None:
@@ -128,7 +130,7 @@ class Material:
         return self.shipment.cost if self.shipment else None
 
 
-def gather(folder: Path, study: optuna.Study | None = None) -> Material:
+def gather(folder: Path, study: Recorded | None = None) -> Material:
     """Everything on the search in `folder`; raises `UserError` where there is none."""
     spec = load_spec(folder)
-    return Material(folder, spec, load_facts(folder), study or load_study(spec, folder))
+    return Material(folder, spec, load_facts(folder), study or open_study(spec, folder).read())

@@ -12,17 +12,17 @@ from searchspace.report.sections import SECTIONS, draw
 from trainables.files import write_file
 
 if TYPE_CHECKING:
-    import optuna
+    from searchspace.study import Recorded
 
 
-def write_report(folder: Path, study: "optuna.Study | None" = None) -> Path:
+def write_report(folder: Path, study: "Recorded | None" = None) -> Path:
     """Write `report.html` of the search in `folder`, finished or not; raises `UserError` where there is none."""
     page = render(gather(folder, study))
     write_file(folder / REPORT, page.encode("utf-8"))
     return folder / REPORT
 
 
-def try_report(folder: Path, say: Callable[[str], None], study: "optuna.Study | None" = None) -> None:
+def try_report(folder: Path, say: Callable[[str], None], study: "Recorded | None" = None) -> None:
     """Write the report at the end of a search or export, which no fault in it shall spoil: that is a warning."""
     try:
         write_report(folder, study)

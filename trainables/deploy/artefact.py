@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from trainables.config import Frozen
 from trainables.deploy.cost import ArchitectureCost
+from trainables.files import read_record
 
 SHIPMENT = "artefacts.json"
 Format = Literal["pytorch", "pt2", "pt2-half", "onnx", "onnx-int8"]
@@ -127,8 +126,8 @@ class Shipment(Frozen):
 
 
 def read_shipment(winner: Path) -> Shipment | None:
-    """What is shipped from the folder `winner`; None where nothing is, or it cannot be read."""
+    """What is shipped from the folder `winner`; None where nothing is. Raises `DamagedError`."""
     try:
-        return Shipment.model_validate_json((winner / SHIPMENT).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return read_record(winner / SHIPMENT, Shipment)
+    except FileNotFoundError:
         return None
