@@ -1,6 +1,5 @@
 """What a model says of an image, and the forms that it is written in."""
 
-import csv
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.escaping import write_csv
 from trainables.printable import printable
 
 HEADER = ("image", "rank", "class", "probability")
@@ -53,7 +53,7 @@ def as_csv(guess: Guess) -> str:
     """One line of CSV a class."""
     out = io.StringIO()
     rows = [(guess.image, rank, name, f"{p:.6f}") for rank, (name, p) in enumerate(guess.classes, start=1)]
-    csv.writer(out, lineterminator="\n").writerows(rows)
+    write_csv(out, rows, end="\n")
     return out.getvalue()
 
 

@@ -33,6 +33,7 @@ from trainables.config import TrialConfig
 from trainables.errors import UserError
 from trainables.files import is_file
 from trainables.nearest import suggest
+from trainables.printable import printable
 from trainables.scores import METRICS
 
 if TYPE_CHECKING:
@@ -102,9 +103,9 @@ def _best(spec: SearchSpec, study: Recorded, width: int) -> "list[RenderableType
         title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].words})"
         parts.append(draw_table(rows, title, width, FINALISTS))
         if validation := read_validation(study):
-            parts.append(say_validation(validation))
+            parts.append(Text(say_validation(validation)))
         if gain := read_gain(spec.metric, study):
-            parts.append(Text(f"what the search bought: {say_gain(gain)}"))
+            parts.append(Text(printable(f"what the search bought: {say_gain(gain)}")))
     if "latency" in spec.objectives:
         title = f"{spec.name}: full-length trials that none is both better and quicker than"
         parts.append(draw_table(pareto_rows(study), title, width))

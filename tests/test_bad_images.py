@@ -295,7 +295,7 @@ def test_leaks_are_found_by_decoded_pixels_and_listed(tmp_path):
         rows = [{key: Path(value).name for key, value in row.items()} for row in csv.DictReader(file)]
     assert rows == [
         {"image": "copy.bmp", "split": "val", "same_as": "train-4.png", "its_split": "train"},
-        {"image": "copy,\n2.tif", "split": "test", "same_as": "val-61.png", "its_split": "val"},
+        {"image": "copy,\\n2.tif", "split": "test", "same_as": "val-61.png", "its_split": "val"},
     ]
 
 

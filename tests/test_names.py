@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from searchspace.boards.table import as_markdown, to_text
+from searchspace.boards.table import to_text
 from searchspace.boards.terminal import print_table
 from searchspace.progress.clock import Clock
 from searchspace.proof.winner import write_confusion
@@ -20,9 +20,9 @@ from searchspace.spec import make_spec
 from tests.conftest import write_images
 from trainables.data.store import open_store, prepare
 from trainables.errors import UserError
+from trainables.escaping import as_cell, as_markdown
 from trainables.metrics import measure
 from trainables.printable import decodable, printable
-from trainables.spreadsheet import literal
 
 NAMES = (
     "<script>alert(1)</script>", "a|b`c*d_[e](f)", "new\nline", 'quo"te,comma', "\x1b[31mred\x1b[0m", "日本語 ünï 🐈",
@@ -67,7 +67,7 @@ def test_undecodable_names_are_readable_ones(tmp_path):
     assert "/caf\\udce9/\\udcff\\n3.png (empty)" in str(error.value)
     skipped = prepare(os.fsdecode(root), on_bad="skip")
     rows = list(csv.reader((Path(skipped.path) / "bad-images.csv").open(newline="", encoding="utf-8")))
-    assert rows[1][0].endswith("/caf\\udce9/\\udcff\n3.png")
+    assert rows[1][0].endswith("/caf\\udce9/\\udcff\\n3.png")
 
 
 def test_markdown_shows_names_and_obeys_none():
@@ -93,7 +93,7 @@ def test_confusion_files_hold_any_name(tmp_path):
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     rows = list(csv.reader((tmp_path / "confusion.csv").open(newline="", encoding="utf-8")))
-    assert tuple(rows[0][1:]) == tuple(row[0] for row in rows[1:]) == tuple(map(literal, NAMES))
+    assert tuple(rows[0][1:]) == tuple(row[0] for row in rows[1:]) == tuple(map(as_cell, NAMES))
     with Image.open(tmp_path / "confusion.png") as picture:
         assert max(picture.size) < 3000
     write_confusion(tmp_path, metrics)

@@ -17,6 +17,7 @@ from tests.image_kinds import encoded, picture
 from tests.made_model import CLASSES, make_model
 from trainables.data.listing import SUFFIXES
 from trainables.deploy.runner import Runner
+from trainables.escaping import as_cell
 
 ALLOWED = {"numpy", "PIL", "onnxruntime", "searchspace", "trainables"}
 
@@ -62,7 +63,7 @@ def test_csv_holds_any_name_and_text_none_that_a_terminal_acts_on(model, photos)
     done = call(model, photos / "b.png", photos / "more", "--format", "csv", "--top", "2")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [(row["rank"], row["class"]) for row in rows] == [
-        ("1", CLASSES[1]), ("2", CLASSES[2]), ("1", CLASSES[0]), ("2", CLASSES[2]),
+        ("1", as_cell(CLASSES[1])), ("2", CLASSES[2]), ("1", CLASSES[0]), ("2", CLASSES[2]),
     ]  # fmt: skip
     text = call(model, photos / "b.png", "--top", "1").stdout
     assert "\x1b" not in text

@@ -1,6 +1,6 @@
 """Class probabilities on disk: written by a worker, read by the driver, which imports no torch for that."""
 
-import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.spreadsheet import literal
+from trainables.escaping import write_csv
 
 if TYPE_CHECKING:
     from trainables.train import TrialRun
@@ -107,17 +107,21 @@ def write_table(
     r"""Write a row an image, CSV in UTF-8: path, label, prediction, probability (of the prediction), probabilities.
 
     Up to `MOST_COLUMNS` classes have a column each, `p_CLASS`; of more, the next likeliest four stand with theirs.
-    Text that a spreadsheet would compute has an apostrophe before it; undecodable bytes are written as `\udce9`.
+    Cells are as `as_cell` makes them.
     """
-    names = [literal(name) for name in classes]
-    many = len(names) > MOST_COLUMNS
+    with file.open("w", newline="", encoding="utf-8") as out:
+        write_csv(out, _table_rows(paths, labels, probabilities, classes))
+
+
+def _table_rows(
+    paths: tuple[str, ...], labels: NDArray[np.int64], probabilities: NDArray[Any], classes: tuple[str, ...]
+) -> Iterator[list[str]]:
+    many = len(classes) > MOST_COLUMNS
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :NAMED]
     ranked = [f"{what}_{rank}" for rank in range(2, order.shape[1] + 1) for what in ("prediction", "probability")]
-    with file.open("w", newline="", encoding="utf-8", errors="backslashreplace") as out:
-        writer = csv.writer(out)
-        rest = ranked if many else [f"p_{name}" for name in classes]
-        writer.writerow(["path", "label", "prediction", "probability", *rest])
-        for path, label, best, row in zip(paths, labels.tolist(), order.tolist(), probabilities, strict=True):
-            named = [cell for place in best for cell in (names[place], f"{row[place]:.6g}")]
-            every = named if many else [*named[:2], *(f"{value:.6g}" for value in row)]
-            writer.writerow([literal(path), names[label], *every])
+    rest = ranked if many else [f"p_{name}" for name in classes]
+    yield ["path", "label", "prediction", "probability", *rest]
+    for path, label, best, row in zip(paths, labels.tolist(), order.tolist(), probabilities, strict=True):
+        named = [cell for place in best for cell in (classes[place], f"{row[place]:.6g}")]
+        every = named if many else [*named[:2], *(f"{value:.6g}" for value in row)]
+        yield [path, classes[label], *every]

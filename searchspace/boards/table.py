@@ -1,21 +1,16 @@
 """Rows of boards, and how each format writes them."""
 
-import csv
-import html
 import io
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from trainables.errors import UserError
+from trainables.escaping import as_markdown, write_csv
 from trainables.nearest import suggest
-from trainables.printable import printable
 
 Row = Mapping[str, Any]
 Format = Literal["table", "csv", "json", "md", "html"]
-MARKUP = re.compile(r"[\\|`*\[\]]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-"""What Markdown acts on; an underscore within a word it leaves alone."""
 SCORES = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
 DECIMALS = dict.fromkeys([*SCORES, "val_loss", "train_loss", "deviation", "drop"], 4) | {"seconds": 1, "duration": 1}
 """Of figures that people read, by column; any other has three digits."""
@@ -50,9 +45,8 @@ def to_text(rows: Sequence[Row], form: Format) -> str:
 
 def _write_csv(rows: Sequence[Row]) -> str:
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    columns = list(rows[0]) if rows else []
+    write_csv(out, [columns, *([row[name] for name in columns] for row in rows)], end="\n")
     return out.getvalue()
 
 
@@ -62,7 +56,8 @@ def _write_json(rows: Sequence[Row]) -> str:
 
 def _write_markdown(rows: Sequence[Row]) -> str:
     columns = list(rows[0]) if rows else []
-    lines = [columns, ["---"] * len(columns), *([as_markdown(cell(row[c])) for c in columns] for row in rows)]
+    head = [as_markdown(name) for name in columns]
+    lines = [head, ["---"] * len(columns), *([as_markdown(cell(row[c])) for c in columns] for row in rows)]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
@@ -76,11 +71,6 @@ WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {
     "csv": _write_csv, "json": _write_json, "md": _write_markdown, "html": _write_html,
 }  # fmt: skip
 """How each format but the terminal's is written."""
-
-
-def as_markdown(text: str) -> str:
-    """Text that a Markdown table shows as it is: one line, none of it markup to Markdown or a browser."""
-    return MARKUP.sub(r"\\\g<0>", html.escape(printable(text), quote=False))
 
 
 def cell(value: Any) -> str:

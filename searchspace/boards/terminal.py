@@ -49,7 +49,7 @@ def draw_table(
     widths = {name: max(len(_header(name)), *(_length(text[name]) for text in texts)) for name in filled}
     shown = choose_columns(widths, width, first)
     left = [name for name in filled if name not in shown]
-    footer = [Text(f"not shown: {', '.join(left)}{hint}", style="dim")] if left else []
+    footer = [Text(printable(f"not shown: {', '.join(left)}{hint}"), style="dim")] if left else []
     return Group(Text(printable(title), style="italic"), _table(rows, texts, shown), *footer)
 
 
@@ -73,14 +73,14 @@ def _table(rows: Sequence[Row], texts: Sequence[Mapping[str, str]], shown: Mappi
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for name, width in shown.items():
         right = all(isinstance(row[name], int | float | None) for row in rows)
-        table.add_column(_header(name), justify="right" if right else "left", no_wrap=True, max_width=width)
+        table.add_column(Text(_header(name)), justify="right" if right else "left", no_wrap=True, max_width=width)
     for text in texts:
         table.add_row(*(Text(text[name], overflow="ellipsis") for name in shown))
     return table
 
 
 def _header(name: str) -> str:
-    return name.replace("_", " ")
+    return printable(name.replace("_", " "))
 
 
 def _length(text: str) -> int:

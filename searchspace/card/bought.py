@@ -8,6 +8,7 @@ from searchspace.proof.baseline import majority_accuracy
 from searchspace.proof.gain import gain_of
 from searchspace.proof.gain_text import say_outcome
 from searchspace.proof.wording import say_name, say_rescore, say_score
+from trainables.escaping import as_markdown
 from trainables.scores import METRICS
 
 
@@ -31,4 +32,4 @@ def bought(facts: Facts) -> str:
         "The configuration that the search began with was trained in the finals from fresh seeds as the winner was, "
         "and scored on the same images; only the winner has seen the test."
     )
-    return paragraphs(table(rows), sentence(say_outcome(gain)), method)
+    return paragraphs(table(rows), sentence(as_markdown(say_outcome(gain))), method)

@@ -17,6 +17,7 @@ from searchspace.proof.wording import (
     tell_doubts,
     tested,
 )  # fmt: skip
+from trainables.escaping import as_markdown
 from trainables.scores import MetricName
 
 
@@ -38,7 +39,7 @@ def chosen(facts: Facts) -> str:
         seen = _images(facts.validation.search_images or facts.data.val)
         place = f"{seen}, {length}; among the best of {len(facts.trials)} trials"
         rows.insert(0, {"step": "search", metric: say_score(metric, winner.search_score), "measured on": place})
-    way = f"{sentence(say_way(metric, winner, facts.metrics))}"
+    way = f"{sentence(as_markdown(say_way(metric, winner, facts.metrics)))}"
     return paragraphs(way, table(rows), bullets([*_drops(facts), say_validation(facts.validation)]))
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from searchspace.card.facts import Facts
+from trainables.escaping import as_yaml
 from trainables.intervals import WILSON
 from trainables.licence import OTHER, YOURS, binding
-from trainables.printable import printable
 
 TASK = "image-classification"
 LISTED = {
@@ -22,10 +22,7 @@ NAMES = {YOURS: "trained-from-scratch", OTHER: "see-licence-below"}
 
 def front_matter(facts: Facts) -> str:
     """The head, with the lines of dashes."""
-    import yaml
-
-    text = yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True, width=10_000)
-    return f"---\n{text}---"
+    return f"---\n{as_yaml(_metadata(facts))}---"
 
 
 def _metadata(facts: Facts) -> dict[str, Any]:
@@ -36,7 +33,7 @@ def _metadata(facts: Facts) -> dict[str, Any]:
         "library_name": "onnx" if served else "pytorch",
         "pipeline_tag": TASK,
         "tags": [TASK, *(["onnx"] if served else []), "pytorch", "safetensors", "searchspace"],
-        "datasets": [printable(facts.data.name)],
+        "datasets": [facts.data.name],
         "metrics": ["accuracy", "precision", "recall", "f1"],
         "model-index": [{"name": facts.spec.name, "results": [_results(facts)]}],
     }
@@ -52,7 +49,7 @@ def _licence(facts: Facts) -> dict[str, Any]:
 
 
 def _results(facts: Facts) -> dict[str, Any]:
-    data, name = facts.data, printable(facts.data.name)
+    data, name = facts.data, facts.data.name
     return {
         "task": {"type": TASK, "name": "Image classification"},
         "dataset": {"type": name, "name": name, "split": "test", "revision": data.fingerprint},

@@ -1,9 +1,9 @@
 """What the model is, in two sentences, with the one number that counts."""
 
-from searchspace.boards.table import as_markdown
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import paragraphs
 from searchspace.proof.wording import say_test
+from trainables.escaping import as_markdown
 from trainables.models.catalog import kind_of
 from trainables.scores import METRICS
 
@@ -29,10 +29,10 @@ def introduce(facts: Facts) -> str:
 def head(facts: Facts, what: str, opened: str) -> str:
     """Its name, what it is, and how good it is on a test split that was `opened` so."""
     how_good = (
-        f"**Test {METRICS[facts.metric].words}: {say_test(facts.metric, facts.metrics)}**, on "
+        f"**Test {METRICS[facts.metric].words}: {as_markdown(say_test(facts.metric, facts.metrics))}**, on "
         f"{facts.metrics.count:,} images of a test split that nothing was chosen by, {opened}."
     )
-    return paragraphs(f"# {facts.spec.name}: the {facts.folder.name}", f"{what} {how_good}")
+    return paragraphs(f"# {as_markdown(facts.spec.name)}: the {facts.folder.name}", f"{what} {how_good}")
 
 
 def say_classes(facts: Facts) -> str:
@@ -47,8 +47,9 @@ def say_network(facts: Facts) -> str:
     """Its architecture, how large it is, and how it came to know what it knows."""
     members = facts.card.members
     came = " and ".join(dict.fromkeys(KINDS[kind_of(member.config)] for member in members))
-    many = f"{len(members)} networks whose probabilities are averaged ({facts.models})"
-    one = f"the network {facts.models}"
+    models = as_markdown(facts.models)
+    many = f"{len(members)} networks whose probabilities are averaged ({models})"
+    one = f"the network {models}"
     cost = facts.shipment.cost if facts.shipment else None
     size = f" of {cost.parameters:,} parameters" if cost else ""
     return f"{many if len(members) > 1 else one}{size}, {came}"

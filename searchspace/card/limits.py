@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from searchspace.boards.table import as_markdown
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import bullets
 from searchspace.proof.reliability import say_lean
 from searchspace.proof.winner import earlier_winners
 from trainables.card import InputSpec
+from trainables.escaping import as_markdown
 from trainables.models.catalog import is_pretrained
 
 FEW = 30
@@ -69,7 +69,7 @@ def _tested(facts: Facts) -> Iterator[str]:
     low, high = found.accuracy_low, found.accuracy_high
     yield (
         f"{found.count:,} test images leave its accuracy uncertain by {100 * (high - low) / 2:.2f} points either way "
-        f"(95 % {found.method('accuracy')} interval {low:.2%} to {high:.2%})"
+        f"(95 % {as_markdown(found.method('accuracy'))} interval {low:.2%} to {high:.2%})"
     )
     if few := [entry for entry in found.classes if entry.count < FEW]:
         named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:NAMED])
@@ -92,8 +92,8 @@ def _shipped(facts: Facts) -> Iterator[str]:
     if robustness is not None and robustness.clean - robustness.worst.accuracy >= SUFFERS:
         worst = robustness.worst
         yield (
-            f"Worse images cost it: {worst.corruption} at strength {worst.strength} leaves {worst.accuracy:.2%} of "
-            f"{robustness.clean:.2%}"
+            f"Worse images cost it: {as_markdown(worst.corruption)} at strength {worst.strength} leaves "
+            f"{worst.accuracy:.2%} of {robustness.clean:.2%}"
         )
     if shipment is None:
         return

@@ -1,6 +1,5 @@
 """Pieces of Markdown that sections share."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 from searchspace.boards.table import Row, to_text
@@ -25,9 +24,3 @@ def bullets(lines: Iterable[str]) -> str:
 def sentence(text: str) -> str:
     """With a capital and a full stop."""
     return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith((".", ":")) else ".")
-
-
-def code(text: str, language: str = "") -> str:
-    """A block of code; its fence is longer than any within it."""
-    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
-    return f"{fence}{language}\n{text}\n{fence}"

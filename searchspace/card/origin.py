@@ -5,16 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from searchspace.boards.table import as_markdown
 from searchspace.boards.trials import status_of
 from searchspace.card.facts import Facts
-from searchspace.card.markdown import bullets, code, paragraphs, table
+from searchspace.card.markdown import bullets, paragraphs, table
 from searchspace.doubtful import describe_absent, tell_doubtful
 from searchspace.forecast.forecast import in_units
 from searchspace.recorded import last_report
 from trainables.data.source import licence_of_data
+from trainables.escaping import as_code, as_code_block, as_markdown
 from trainables.licence import YOURS
-from trainables.printable import printable
 
 
 def data(facts: Facts) -> str:
@@ -35,7 +34,7 @@ def data(facts: Facts) -> str:
         f"splits: {as_markdown(found.split)}.",
         table(rows),
         bullets(doubtful or ["no image was left out as bad, and none occurs in two splits"]),
-        f"Fingerprint of all pixels, labels and class names: `{found.fingerprint}`.",
+        f"Fingerprint of all pixels, labels and class names: {as_code(found.fingerprint)}.",
     )  # fmt: skip
 
 
@@ -53,17 +52,17 @@ def budget(facts: Facts) -> str:
         "machine": _list(record.get("machine", {})),
         "gangs": _list(record.get("gangs", {})),
     }
-    return table([{"what": name, "is": printable(value)} for name, value in rows.items() if value])
+    return table([{"what": name, "is": value} for name, value in rows.items() if value])
 
 
 def licence(facts: Facts) -> str:
     """Of the weights, and of the data they were trained on."""
     members, own = facts.card.members, licence_of_data(facts.data.origin)
     weights = dict.fromkeys(member.licence for member in members)
-    lines = [f"Weights, `{each.id}`: {as_markdown(each.terms)}" for each in weights]
+    lines = [f"Weights, {as_code(each.id)}: {as_markdown(each.terms)}" for each in weights]
     if any(each.id != YOURS for each in weights):
         lines.append("What was trained on top belongs to whoever trained it; the terms of what it began with stay")
-    return bullets([*lines, f"Data, `{own.id}`: {as_markdown(own.terms)}"])
+    return bullets([*lines, f"Data, {as_code(own.id)}: {as_markdown(own.terms)}"])
 
 
 def configuration(facts: Facts) -> str:
@@ -77,17 +76,18 @@ def _configurations(facts: Facts) -> Iterator[str]:
     for place, member in enumerate(members):
         name = f"Member {place}, seed {member.seed}:" if len(members) > 1 else f"Seed {member.seed}:"
         yield name
-        yield code(json.dumps(member.config.model_dump(), indent=1), "json")
+        yield as_code_block(json.dumps(member.config.model_dump(), indent=1), "json")
 
 
 def repeat(facts: Facts) -> str:
     """Command, code, data, versions."""
     record = facts.record
-    commit = f" at commit `{record['git_commit']}`" if record.get("git_commit") else ""
+    commit = f" at commit {as_code(str(record['git_commit']))}" if record.get("git_commit") else ""
     found = record["data"]
     return paragraphs(
-        code(record["command"]),
-        f"Seed {facts.spec.seed}{commit}; data {as_markdown(found['name'])}, fingerprint `{found['fingerprint']}`. "
+        as_code_block(str(record["command"])),
+        f"Seed {facts.spec.seed}{commit}; data {as_markdown(str(found['name']))}, "
+        f"fingerprint {as_code(str(found['fingerprint']))}. "
         "Versions and machine: `../search.json`; every trial: `../study.journal`; all of it to look at: "
         "[`../report.html`](../report.html).",
     )

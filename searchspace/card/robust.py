@@ -3,6 +3,7 @@
 from searchspace.boards.robustness import METHOD, robustness_rows, say_robustness
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import paragraphs, table
+from trainables.escaping import as_markdown
 
 
 def robust(facts: Facts) -> str:
@@ -10,4 +11,4 @@ def robust(facts: Facts) -> str:
     found = facts.robustness
     if found is None:
         return ""
-    return paragraphs(say_robustness(found), table(robustness_rows(found)), METHOD)
+    return paragraphs(as_markdown(say_robustness(found)), table(robustness_rows(found)), METHOD)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from searchspace.boards.artefacts import artefact_rows, say_conditions
-from searchspace.boards.table import Row, as_markdown
+from searchspace.boards.table import Row
 from searchspace.card.facts import Facts
 from searchspace.card.markdown import paragraphs, sentence, table
 from searchspace.card.student import tell_student
 from searchspace.proof.student import FOLDER
 from trainables.deploy.artefact import BATCH
 from trainables.deploy.cost import LATENCY
+from trainables.escaping import as_markdown
 
 PROVEN = ("format", "file", "MB", "accuracy", "F1", "agreement", "logits_off_by", "mean", "note")
 """Columns of the first table; the others are what it costs."""

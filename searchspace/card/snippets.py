@@ -4,6 +4,8 @@ They need the file's own runtime, numpy and Pillow, and prepare an image as trai
 (`trainables.data.pixels`).
 """
 
+import json
+
 READ_IMAGE = """\
 def read_image(file):  # as in training: 1 x 3 x height x width, 0 to 255
     image = ImageOps.exif_transpose(Image.open(file))  # upright
@@ -25,7 +27,7 @@ import json, numpy, onnxruntime
 from PIL import Image, ImageOps
 
 {READ_IMAGE}
-model = onnxruntime.InferenceSession("{file}")
+model = onnxruntime.InferenceSession({json.dumps(file)})
 (probabilities,) = model.run(["probabilities"], {{"images": read_image("photo.jpg")}})[0]
 classes = json.loads(model.get_modelmeta().custom_metadata_map["classes"])
 print(classes[probabilities.argmax()], probabilities.max())"""
@@ -40,7 +42,7 @@ from PIL import Image, ImageOps
 
 {READ_IMAGE}
 metadata = {{"metadata.json": ""}}
-model = torch.export.load("{file}", extra_files=metadata).module()
+model = torch.export.load({json.dumps(file)}, extra_files=metadata).module()
 logits, (probabilities,) = model(torch.from_numpy(read_image("photo.jpg")){there})
 classes = json.loads(json.loads(metadata["metadata.json"])["classes"])
 print(classes[probabilities.argmax()], probabilities.max().item())"""
@@ -66,5 +68,5 @@ def request_code(address: str) -> str:
 import requests
 
 body = {{"inputs": {{"images": read_image("photo.jpg").tolist()}}}}
-answer = requests.post("{address}/invocations", json=body)
+answer = requests.post({json.dumps(f"{address}/invocations")}, json=body)
 print(answer.json()["predictions"]["probabilities"])"""

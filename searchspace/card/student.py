@@ -1,13 +1,13 @@
 """The winner's student on cards: its own says how it was taught, the winner's how the two compare."""
 
 from searchspace.boards.student import student_rows
-from searchspace.boards.table import as_markdown
 from searchspace.card.facts import Facts
 from searchspace.card.intro import head, say_classes, say_network
 from searchspace.card.markdown import paragraphs, table
 from searchspace.options import flag_of
 from searchspace.proof.student import FOLDER, Student, read_student
 from searchspace.spec import SearchSpec
+from trainables.escaping import as_code, as_markdown
 
 
 def introduce_student(facts: Facts) -> str:
@@ -27,7 +27,7 @@ def taught(facts: Facts) -> str:
         return ""
     method = (
         f"It was trained for {student.epochs:,} epochs on training and validation images, to answer as its teacher "
-        f"({student.teacher}, [`../winner`](../winner/README.md)) does on the same augmented views "
+        f"({as_markdown(student.teacher)}, [`../winner`](../winner/README.md)) does on the same augmented views "
         f"(arXiv:2106.05237), at a temperature of {student.temperature:g} (arXiv:1503.02531). No label took part, and "
         "no test image; nothing was chosen after the test split was opened."
     )
@@ -44,7 +44,7 @@ def tell_student(facts: Facts) -> str:
 
 
 def _choice(student: Student) -> str:
-    limits = ", ".join(f"`{flag_of(SearchSpec, option)} {most:g}`" for option, most in student.limits.items())
+    limits = ", ".join(as_code(f"{flag_of(SearchSpec, option)} {most:g}") for option, most in student.limits.items())
     if student.trial is not None:
         return f"Of the search's full-length trials, {student.trial} was the best that keeps the limits ({limits})."
     return (

@@ -1,18 +1,22 @@
 """How to run each file of the folder, in a few lines that work as they stand."""
 
+import shlex
+
 from searchspace.card.facts import Facts
-from searchspace.card.markdown import code, paragraphs
+from searchspace.card.markdown import paragraphs
 from searchspace.card.snippets import onnx_code, program_code, weights_code
 from trainables.card import CARD
 from trainables.data.source import pixels_of_data
 from trainables.deploy.artefact import SERVED, Artefact, Shipment
+from trainables.escaping import as_code, as_code_block, as_markdown
 
 
 def use(facts: Facts) -> str:
     """Each way in which its files are run."""
     shipment = facts.shipment
     if shipment is None:
-        return f"It is not exported: `python -m searchspace.export {facts.spec.results}/{facts.spec.name}` does that."
+        command = f"python -m searchspace.export {shlex.quote(f'{facts.spec.results}/{facts.spec.name}')}"
+        return f"It is not exported: {as_code(command)} does that."
     return paragraphs(
         "In this folder, with an image `photo.jpg` in it. A model takes uint8 images, any number of one size, grey or "
         "RGB: n x channels x height x width, of values 0 to 255. It fits them to its own size and normalises them "
@@ -33,13 +37,14 @@ def _onnx(shipment: Shipment) -> str:
     best = shipment.served
     if best is None:
         return ""
+    file = shlex.quote(best.file)
     others = [artefact for artefact in shipment.artefacts if artefact.format in SERVED and artefact is not best]
-    same = "".join(f"; `{artefact.file}` runs the same way" for artefact in others)
+    same = "".join(f"; {as_code(artefact.file)} runs the same way" for artefact in others)
     return paragraphs(
         f"**{best.format}**{_mark(best, shipment)}, by onnxruntime, numpy and Pillow{same}:",
-        code(onnx_code(best.file), "python"),
+        as_code_block(onnx_code(best.file), "python"),
         "or without a line of code, where this project is installed: on images, or as a service for them:",
-        code(f"python -m searchspace.predict {best.file} photo.jpg\npython -m searchspace.serve {best.file}", "bash"),
+        as_code_block(f"python -m searchspace.predict {file} photo.jpg\npython -m searchspace.serve {file}", "bash"),
     )
 
 
@@ -48,7 +53,7 @@ def _program(shipment: Shipment) -> str:
     if shipped is None:
         return ""
     said = f"**pt2**{_mark(shipped, shipment)}, by torch, without this project's code:"
-    return paragraphs(said, code(program_code(shipped.file), "python"))
+    return paragraphs(said, as_code_block(program_code(shipped.file), "python"))
 
 
 def _half(shipment: Shipment) -> str:
@@ -56,12 +61,12 @@ def _half(shipment: Shipment) -> str:
     if shipped is None:
         return ""
     said = f"**pt2-half**{_mark(shipped, shipment)}, which computes in float16, by torch on a CUDA GPU:"
-    return paragraphs(said, code(program_code(shipped.file, "cuda"), "python"))
+    return paragraphs(said, as_code_block(program_code(shipped.file, "cuda"), "python"))
 
 
 def _weights(shipment: Shipment) -> str:
-    said = f"**{shipment.artefacts[0].file}** with `{CARD}`, the weights themselves, by this project:"
-    return paragraphs(said, code(weights_code(), "python"))
+    said = f"**{as_markdown(shipment.artefacts[0].file)}** with `{CARD}`, the weights themselves, by this project:"
+    return paragraphs(said, as_code_block(weights_code(), "python"))
 
 
 def _mark(artefact: Artefact, shipment: Shipment) -> str:

@@ -1,6 +1,5 @@
 """The winner: retrained on train+val, then tested, once."""
 
-import csv
 import json
 import os
 from datetime import UTC, datetime
@@ -16,9 +15,9 @@ from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.escaping import write_csv
 from trainables.files import write_file
 from trainables.metrics import TestMetrics, measure
-from trainables.spreadsheet import literal
 from trainables.teller import Teller
 
 if TYPE_CHECKING:
@@ -136,10 +135,8 @@ def write_confusion(folder: Path, metrics: TestMetrics) -> None:
     """Write the confusion matrix as `confusion.csv` and `confusion.png`."""
     names = [entry.name for entry in metrics.classes]
     with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        cells = [literal(name) for name in names]
-        writer.writerow(["true \\ predicted", *cells])
-        writer.writerows([name, *row] for name, row in zip(cells, metrics.confusion, strict=True))
+        rows = ([name, *row] for name, row in zip(names, metrics.confusion, strict=True))
+        write_csv(file, [["true \\ predicted", *names], *rows])
     from searchspace.plots import draw_confusion
 
     draw_confusion(folder / "confusion.png", names, metrics)

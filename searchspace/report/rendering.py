@@ -12,6 +12,8 @@ from typing import Any
 
 import jinja2
 
+from trainables.escaping import as_lines
+
 ASSETS = Path(__file__).parent / "assets"
 
 
@@ -25,6 +27,7 @@ def render_page(template: str, scripts: Mapping[str, str], **values: Any) -> str
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
+        finalize=lambda value: as_lines(value) if type(value) is str else value,
     )  # fmt: skip
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     style = read_asset("style.css")

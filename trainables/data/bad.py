@@ -1,12 +1,12 @@
 """Images that cannot be used: what they are called, why, and what is said of them."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from trainables.errors import UserError
+from trainables.escaping import read_csv, write_csv
 from trainables.printable import printable
 
 OnBadImage = Literal["fail", "skip"]
@@ -50,11 +50,9 @@ def refusal(data: str, bad: Sequence[BadImage]) -> UserError:
 
 
 def write_bad(folder: Path, bad: Sequence[BadImage]) -> None:
-    r"""Write the list of bad images into `folder`, as CSV in UTF-8; undecodable bytes of a name as `\udce9`."""
-    with (folder / BAD_IMAGES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "reason"])
-        writer.writerows((image.name, image.reason) for image in bad)
+    """Write the list of bad images into `folder`, as CSV in UTF-8."""
+    with (folder / BAD_IMAGES).open("w", newline="", encoding="utf-8") as file:
+        write_csv(file, [("path", "reason"), *((image.name, image.reason) for image in bad)])
 
 
 def read_bad(folder: Path) -> list[BadImage]:
@@ -62,4 +60,4 @@ def read_bad(folder: Path) -> list[BadImage]:
     if not (folder / BAD_IMAGES).is_file():
         return []
     with (folder / BAD_IMAGES).open(newline="", encoding="utf-8") as file:
-        return [BadImage(row["path"], row["reason"]) for row in csv.DictReader(file)]
+        return [BadImage(row["path"], row["reason"]) for row in read_csv(file)]

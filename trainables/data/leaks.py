@@ -1,6 +1,5 @@
 """Images that occur in two splits, by their decoded pixels: a test on what was trained on tests little."""
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.split import SplitName
+from trainables.escaping import write_csv
 
 LEAKED_IMAGES = "leaked-images.csv"
 """The list of them, in a store and in a search's results."""
@@ -39,8 +39,8 @@ def write_leaks(folder: Path, prints: dict[SplitName, Prints]) -> int:
     """
     rows = [row for split in BEFORE for row in _leaks(split, prints)]
     if rows:
-        with (folder / LEAKED_IMAGES).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-            csv.writer(file).writerows([("image", "split", "same_as", "its_split"), *rows])
+        with (folder / LEAKED_IMAGES).open("w", newline="", encoding="utf-8") as file:
+            write_csv(file, [("image", "split", "same_as", "its_split"), *rows])
     return len(rows)
 
 

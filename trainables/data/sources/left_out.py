@@ -1,11 +1,11 @@
 """Files of a data folder that are not used, and why; listed in `left-out.csv`."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from trainables.escaping import write_csv
 from trainables.printable import decodable
 
 LEFT_OUT = "left-out.csv"
@@ -40,13 +40,11 @@ def of_hidden(path: Path) -> LeftOut:
 
 
 def write_left_out(folder: Path, files: Sequence[LeftOut]) -> None:
-    r"""Write the list into `folder`, as CSV in UTF-8 with undecodable bytes of a name as `\udce9`; none if empty."""
+    """Write the list into `folder`, as CSV in UTF-8; none if empty."""
     if not files:
         (folder / LEFT_OUT).unlink(missing_ok=True)
         return
     beside = folder / f"{LEFT_OUT}.partial"
-    with beside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "reason", "kind"])
-        writer.writerows((found.path, found.reason, found.kind) for found in files)
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        write_csv(file, [("path", "reason", "kind"), *((found.path, found.reason, found.kind) for found in files)])
     beside.replace(folder / LEFT_OUT)
