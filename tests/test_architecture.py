@@ -40,7 +40,8 @@ LIGHT = (
     "sampling.warm_start", "forecast.live", "forecast.page", "forecast.dry_run",
     "sampling.warm_start", "gate", "feasible", "pareto", "proof.verdict", "proof.wording", "proof.winner", "card.page",
     "proof.student", "proof.distil", "boards.student", "report.page", "shipped", "serve.app", "serve.listen",
-    "serve.__main__", "clouds.fallback", "clouds.policies", "clouds.prepare_aws", "clouds.spot", "submit.__main__",
+    "serve.__main__", "clouds.fallback", "clouds.limits", "clouds.policies", "clouds.prepare_aws", "clouds.spot",
+    "clouds.subnets", "submit.__main__",
 )  # fmt: skip
 
 

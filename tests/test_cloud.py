@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import random
 import re
 import tomllib
 from pathlib import Path
@@ -15,7 +16,9 @@ from botocore.validate import ParamValidator
 from ray.autoscaler._private.util import prepare_config, validate_config
 
 from searchspace.clouds.fallback import kinds, launch_in_order
-from searchspace.clouds.policies import head_policy, worker_policy
+from searchspace.clouds.limits import read_limits
+from searchspace.clouds.subnets import free_blocks, prefix_for
+from trainables.errors import UserError
 
 CLUSTER = Path(__file__).parent.parent / "cluster"
 RAY_ONLY = {"SubnetIds"}
@@ -148,19 +151,47 @@ def test_the_image_is_pinned_and_not_roots():
     assert [source for source in copied if not (CLUSTER.parent / source).exists()] == []
 
 
-def test_the_head_can_start_spot_instances_of_its_cluster_alone():
-    statements = head_policy("b", "r", "us-west-2", "1", "searchspace")["Statement"]
-    starting = [one for one in statements if "ec2:RunInstances" in one["Action"] and "instance/*" in one["Resource"]]
-    assert [one["Condition"]["StringEquals"] for one in starting] == [
-        {"aws:RequestTag/ray-cluster-name": "searchspace", "ec2:InstanceMarketType": "spot"}
-    ]
-    ending = [one for one in statements if "ec2:TerminateInstances" in one["Action"]]
-    assert [list(one["Condition"]["StringEquals"]) for one in ending] == [["aws:ResourceTag/ray-cluster-name"]]
+@pytest.mark.parametrize(("machines", "prefix"), [(1, 28), (11, 28), (12, 27), (27, 27), (28, 26), (65531, 16)])
+def test_a_subnet_is_as_large_as_its_machines_take(machines, prefix):
+    assert prefix_for(machines) == prefix
 
 
-def test_a_worker_can_start_nothing():
-    actions = {action for one in worker_policy("b", "r", "us-west-2", "1")["Statement"] for action in one["Action"]}
-    assert {action.split(":")[0] for action in actions} == {"s3", "ecr"}
+def test_more_machines_than_a_subnet_can_have_are_refused():
+    with pytest.raises(ValueError, match="65532 machines are more"):
+        prefix_for(65532)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_blocks_for_subnets_overlap_nothing(seed):
+    rng = random.Random(seed)
+    whole = [ipaddress.ip_network("172.31.0.0/24"), ipaddress.ip_network("10.9.0.0/25")]
+    taken = [rng.choice(list(rng.choice(whole).subnets(new_prefix=rng.choice([25, 26, 28])))) for _ in range(3)]
+    found = free_blocks([str(one) for one in whole], [str(one) for one in taken], 28, 3)
+    networks = [ipaddress.ip_network(block) for block in found]
+    for number, block in enumerate(networks):
+        assert not any(block.overlaps(other) for other in [*taken, *networks[:number]])
+        assert any(block.subnet_of(one) for one in whole)
+    with pytest.raises(ValueError, match="has room for"):
+        free_blocks([str(one) for one in whole], [str(one) for one in taken], 28, 25)
+
+
+def test_the_limits_are_those_of_the_file(tmp_path):
+    limits = read_limits(str(CLUSTER / "gpu.yaml"))
+    assert limits.types == ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
+    assert (limits.region, limits.workers, limits.disk_gb, limits.key_name) == ("us-west-2", 8, 150, "searchspace")
+    (tmp_path / "c.yaml").write_text((CLUSTER / "gpu.yaml").read_text().replace("g6.xlarge", "g6.2xlarge"))
+    assert "g6.2xlarge" in read_limits(str(tmp_path / "c.yaml")).types
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "a: 1", "{", "max_workers: -1", "available_node_types: 3", "provider: {region: 4}", "\0"]
+)
+def test_a_file_without_limits_is_one_line(text, tmp_path):
+    (tmp_path / "c.yaml").write_text(text)
+    for file in (tmp_path / "c.yaml", tmp_path, tmp_path / "none.yaml"):
+        with pytest.raises(UserError, match=r"^--cluster '") as error:
+            read_limits(str(file))
+        assert "\n" not in str(error.value)
 
 
 class Cloud:

@@ -14,15 +14,22 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from botocore.client import BaseClient
 
 from searchspace.clouds.fallback import kinds
+from searchspace.clouds.limits import read_limits
 from searchspace.clouds.prepare_aws import Preparation, prepare
+from searchspace.clouds.subnets import find_subnets
 from searchspace.spec import parse_record
+from tests.iam import Request, allows, run_instances
 from trainables.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 GPU = ROOT / "cluster" / "gpu.yaml"
 GIVEN = Preparation(bucket="results", ssh_from="203.0.113.7/32")
+LIMITS = read_limits(str(GPU))
+ACCOUNT = "123456789012"
+"""Number of moto's account."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def account(endpoint, monkeypatch, tmp_path) -> None:
     """An empty account; and the token that `ray up` copies to the nodes is at home."""
     for name, value in {
         "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "moto", "AWS_SECRET_ACCESS_KEY": "moto",
-        "AWS_DEFAULT_REGION": GIVEN.region, "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DEFAULT_REGION": LIMITS.region, "AWS_EC2_METADATA_DISABLED": "true",
     }.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
@@ -95,9 +102,15 @@ def check_machine(instance: dict[str, Any], profile: str) -> None:
 
 
 def test_an_account_is_prepared_and_can_be_again():
-    assert prepare(GIVEN).endswith(".dkr.ecr.us-west-2.amazonaws.com")
+    registry, machines = prepare(GIVEN, LIMITS)
+    assert registry.endswith(".dkr.ecr.us-west-2.amazonaws.com")
+    subnets = find_subnets(boto3.client("ec2"), "searchspace")
+    assert machines == 11 * len(subnets), "the head and 8 workers fit into a /28, of which AWS keeps 5"
+    assert len({subnet["AvailabilityZone"] for subnet in subnets}) == len(subnets) > 1
+    assert all(subnet["MapPublicIpOnLaunch"] for subnet in subnets), "there is no gateway for addresses inside"
     assert ports_open() == [(None, None, [], [True]), (22, 22, ["203.0.113.7/32"], [])]
-    prepare(GIVEN.model_copy(update={"ssh_from": "198.51.100.0/24"}))
+    prepare(GIVEN.model_copy(update={"ssh_from": "198.51.100.0/24"}), LIMITS)
+    assert find_subnets(boto3.client("ec2"), "searchspace") == subnets
     assert ports_open() == [(None, None, [], [True]), (22, 22, ["198.51.100.0/24"], [])], (
         "the old one is let in no more"
     )
@@ -111,7 +124,10 @@ def test_an_account_is_prepared_and_can_be_again():
         assert role["RoleName"] == name
         assert iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"] == []
         document = iam.get_role_policy(RoleName=name, PolicyName="searchspace")["PolicyDocument"]
-        assert "arn:aws:s3:::results/*" in json.dumps(document)
+        assert "arn:aws:s3:::results/searches/*" in json.dumps(document)
+        assert len(json.dumps(document, separators=(",", ":"))) < 10_240, "AWS takes no longer ones"
+    with pytest.raises(UserError, match="take a /26: end the cluster, delete its subnets"):
+        prepare(GIVEN, LIMITS.model_copy(update={"workers": 32}))
 
 
 @pytest.mark.parametrize("wrong", ["0.0.0.0/0", "203.0.113.7/24", "home", ""])
@@ -146,7 +162,7 @@ def bootstrapped() -> dict[str, Any]:
 
     from searchspace.clouds.aws import AWSInPriceOrder
 
-    prepare(GIVEN)
+    prepare(GIVEN, LIMITS)
     config = AWSInPriceOrder.fillout_available_node_types_resources(prepare_config(yaml.safe_load(GPU.read_text())))
     ready: dict[str, Any] = AWSInPriceOrder.bootstrap_config(config)
     return ready
@@ -173,6 +189,78 @@ def test_the_head_asks_for_spot_machines_and_for_the_next_type_where_one_is_refu
     assert {one["State"]["Name"] for one in instances()} == {"terminated"}, "and not stopped"
 
 
+@pytest.fixture
+def calls(monkeypatch) -> list[tuple[str, dict[str, Any]]]:
+    """Whatever AWS is asked, by Ray or by others: action and parameters."""
+    made: list[tuple[str, dict[str, Any]]] = []
+    real = BaseClient._make_api_call
+
+    def keep(client: Any, operation: str, given: dict[str, Any]) -> Any:
+        made.append((f"{client.meta.service_model.signing_name}:{operation}", given))
+        return real(client, operation, given)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", keep)
+    return made
+
+
+def requests_of(action: str, given: dict[str, Any]) -> list[Request]:
+    """What AWS asks IAM for a call, with what it knows of the machines that the call names."""
+    if action == "ec2:RunInstances":
+        (template,) = boto3.client("ec2").describe_launch_templates(LaunchTemplateNames=["searchspace"])[
+            "LaunchTemplates"
+        ]
+        return run_instances(given | {"LaunchTemplate": template}, LIMITS.region, ACCOUNT)
+    if action not in {"ec2:CreateTags", "ec2:TerminateInstances"}:
+        return [Request(action, "*")]
+    names = given.get("Resources") or given["InstanceIds"]
+    found = [one for one in instances() if one["InstanceId"] in names]
+    return [
+        Request(
+            action, f"arn:aws:ec2:{LIMITS.region}:{ACCOUNT}:instance/{one['InstanceId']}",
+            {f"aws:ResourceTag/{key}": value for key, value in tags_of(one).items()}
+            | {"aws:TagKeys": [tag["Key"] for tag in given.get("Tags", [])]},
+        )
+        for one in found
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_heads_role_allows_what_rays_provider_asks_of_aws_and_needs_all_that_it_allows(calls):
+    from ray.autoscaler.tags import STATUS_UP_TO_DATE, STATUS_WAITING_FOR_SSH
+
+    from searchspace.clouds.aws import AWSInPriceOrder
+
+    config = bootstrapped()
+    policy = boto3.client("iam").get_role_policy(RoleName="searchspace-head", PolicyName="searchspace")[
+        "PolicyDocument"
+    ]
+    calls.clear()  # what is asked from here on, the head asks
+    provider = AWSInPriceOrder(config["provider"], config["cluster_name"])
+    AWSInPriceOrder.fillout_available_node_types_resources(config)
+    # As `searchspace-head`'s Ray does it: NodeProviderAdapter of the autoscaler, and NodeUpdater.
+    tags = {"ray-node-type": "worker", "ray-node-name": "ray-searchspace-worker", "ray-user-node-type": "gpu",
+            "ray-node-status": "uninitialized", "ray-launch-config": "hash", "ray-launch-request": "id"}  # fmt: skip
+    provider.create_node(config["available_node_types"]["gpu"]["node_config"], tags, 2)
+    made = provider.non_terminated_nodes({"ray-node-type": "worker"})
+    for node in made:
+        provider.internal_ip(node), provider.external_ip(node), provider.is_running(node)
+        provider.set_node_tags(node, {"ray-node-status": STATUS_WAITING_FOR_SSH})
+        provider.set_node_tags(node, {
+            "ray-node-status": STATUS_UP_TO_DATE, "ray-runtime-config": "hash", "ray-file-mounts-contents": "hash",
+        })  # fmt: skip
+    provider.terminate_nodes(made)
+    asked = list(calls)
+    requests = [request for action, given in asked for request in requests_of(action, given)]
+    assert made
+    assert [request for request in requests if not allows(policy, request)] == []
+    unused = [
+        statement for statement in policy["Statement"]
+        if not any(allows({"Statement": [statement]}, request) for request in requests)
+        and not statement["Action"][0].startswith(("s3:", "ecr:"))
+    ]  # fmt: skip
+    assert unused == []
+
+
 def ray_up(home: Path) -> subprocess.CompletedProcess[str]:
     """`ray up`, which gives up on SSH at once: moto's machines answer none."""
     environment = os.environ | {
@@ -190,7 +278,7 @@ def ray_up(home: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.cluster
 @pytest.mark.timeout(600)
 def test_ray_up_starts_the_head_alone(tmp_path):
-    prepare(GIVEN)
+    prepare(GIVEN, LIMITS)
     before = ports_open()
     done = ray_up(tmp_path)
     assert "Waiting for SSH to become available" in done.stdout + done.stderr
@@ -212,7 +300,7 @@ def test_ray_up_starts_the_head_alone(tmp_path):
 def test_ray_up_starts_nothing_in_an_account_that_is_not_prepared(tmp_path):
     done = ray_up(tmp_path)
     assert done.returncode != 0
-    assert "LaunchTemplate" in done.stdout + done.stderr
+    assert "run python -m searchspace.clouds.prepare_aws first" in done.stdout + done.stderr
     assert instances() == []
     groups = boto3.client("ec2").describe_security_groups()["SecurityGroups"]
     assert {group["GroupName"] for group in groups} == {"default"}

@@ -1,6 +1,12 @@
-"""What the nodes of `cluster/gpu.yaml` may do in an AWS account: as little as they can live with."""
+"""What the nodes of `cluster/gpu.yaml` may do in an AWS account: as little as they can live with.
+
+Actions, resources and condition keys are those of AWS's Service Authorization Reference. What has an id is named by it;
+`*` stands only for what does not exist yet, and for actions that AWS grants for all resources or none.
+"""
 
 from typing import Any
+
+from trainables.config import Frozen
 
 Policy = dict[str, Any]
 
@@ -11,62 +17,127 @@ TRUST: Policy = {
     ],
 }
 """EC2 instances, and nobody else, take these roles."""
-IMAGES = "arn:aws:ssm:*::parameter/aws/service/deeplearning/*"
-"""Amazon's public names for its machine images."""
+IMAGE = "aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
+"""Amazon's public name for the machine image of `cluster/gpu.yaml`."""
+SEARCHES, DATA = "searches", "data"
+"""Prefixes of the bucket: what nodes read and write, and what they only read."""
+STATUS_TAGS = ("ray-file-mounts-contents", "ray-node-status", "ray-runtime-config")
+"""Tags that Ray's updater changes on a worker while it sets it up."""
 
 
-def worker_policy(bucket: str, repository: str, region: str, account: str) -> Policy:
-    """Results in one bucket, the container image from one repository."""
-    return _policy(*_results(bucket), *_image(repository, region, account))
+class Account(Frozen):
+    """What the cluster may use in an account."""
+
+    number: str
+    """The account's twelve digits."""
+    region: str
+    """Region of the cluster."""
+    cluster: str
+    """Its `cluster_name`, which is also the name of its image repository, and begins those of its roles."""
+    bucket: str
+    """Bucket of results and data."""
+    group: str
+    """Id of its security group."""
+    template: str
+    """Id of its launch template."""
+    subnets: tuple[str, ...]
+    """Ids of its subnets, whose addresses bound the number of its machines."""
+    types: tuple[str, ...]
+    """Instance types of its workers."""
+    disk_gb: int
+    """Size of a worker's largest disk, in GiB."""
+    key_name: str
+    """Name of its SSH key pair."""
+
+    def ec2(self, kind: str, name: str = "*") -> str:
+        """ARN of one of the account's EC2 resources."""
+        return f"arn:aws:ec2:{self.region}:{self.number}:{kind}/{name}"
+
+    def iam(self, kind: str, name: str) -> str:
+        """ARN of a role or an instance profile."""
+        return f"arn:aws:iam::{self.number}:{kind}/{name}"
 
 
-def head_policy(bucket: str, repository: str, region: str, account: str, cluster: str) -> Policy:
-    """As a worker, and: start spot instances of this cluster, tag and end them, and give them the worker's role.
+def worker_policy(account: Account) -> Policy:
+    """Results and data in one bucket, the container image from one repository."""
+    return _policy(*_bucket(account), *_image(account))
 
-    On-demand instances are left to whoever runs `ray up`, so a program on the cluster cannot start any.
-    """
-    ec2 = f"arn:aws:ec2:{region}:{account}"
-    own = {"StringEquals": {"aws:ResourceTag/ray-cluster-name": cluster}}
+
+def head_policy(account: Account) -> Policy:
+    """As a worker, and: start spot instances that are workers of this cluster, set their status, and end them."""
+    worker = {"aws:ResourceTag/ray-cluster-name": account.cluster, "aws:ResourceTag/ray-node-type": "worker"}
     return _policy(
-        *_results(bucket),
-        *_image(repository, region, account),
+        *_bucket(account),
+        *_image(account),
         _allow(["ec2:DescribeInstances", "ec2:DescribeInstanceTypes"], "*"),
+        *_starting(account),
+        _allow(["ec2:TerminateInstances"], account.ec2("instance"), StringEquals=worker),
         _allow(
-            ["ec2:RunInstances"], f"{ec2}:instance/*",
-            StringEquals={"aws:RequestTag/ray-cluster-name": cluster, "ec2:InstanceMarketType": "spot"},
+            ["ec2:CreateTags"], account.ec2("instance"),
+            StringEquals=worker, **{"ForAllValues:StringEquals": {"aws:TagKeys": list(STATUS_TAGS)}},
         ),
-        _allow(
-            ["ec2:RunInstances"],
-            [
-                f"arn:aws:ec2:{region}::image/*",
-                *(f"{ec2}:{kind}/*" for kind in (
-                    "key-pair", "launch-template", "network-interface", "security-group", "spot-instances-request",
-                    "subnet", "volume",
-                )),
-            ],
-        ),
-        _allow(["ec2:CreateTags"], f"{ec2}:*/*", StringEquals={"ec2:CreateAction": "RunInstances"}),
-        _allow(["ec2:CreateTags", "ec2:TerminateInstances"], f"{ec2}:instance/*", **own),
-        _allow(["ssm:GetParameters"], IMAGES),
-        _allow(["iam:PassRole"], f"arn:aws:iam::{account}:role/{cluster}-worker"),
     )  # fmt: skip
 
 
-def _results(bucket: str) -> list[Policy]:
+def _starting(account: Account) -> list[Policy]:
+    """Start workers: each of these is asked for by AWS, for each resource that an instance is made of.
+
+    On-demand instances are left to whoever runs `ray up`, so a program on the cluster cannot start any.
+    """
+    run, subnets = ["ec2:RunInstances"], [account.ec2("subnet", name) for name in account.subnets]
     return [
-        _allow(["s3:ListBucket", "s3:GetBucketLocation"], f"arn:aws:s3:::{bucket}"),
         _allow(
-            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], f"arn:aws:s3:::{bucket}/*"
+            run, account.ec2("instance"),
+            StringEquals={
+                "aws:RequestTag/ray-cluster-name": account.cluster, "aws:RequestTag/ray-node-type": "worker",
+                "ec2:InstanceMarketType": "spot", "ec2:InstanceType": list(account.types),
+                "ec2:MetadataHttpTokens": "required",
+            },
+            ArnEquals={
+                "ec2:InstanceProfile": account.iam("instance-profile", f"{account.cluster}-worker"),
+                "ec2:LaunchTemplate": account.ec2("launch-template", account.template),
+            },
         ),
+        _allow(
+            run,
+            [
+                account.ec2("key-pair", account.key_name), account.ec2("launch-template", account.template),
+                account.ec2("security-group", account.group), account.ec2("spot-instances-request"), *subnets,
+            ],
+        ),
+        _allow(run, account.ec2("network-interface"), ArnEquals={"ec2:Subnet": subnets}),
+        _allow(
+            run, account.ec2("volume"),
+            Bool={"ec2:Encrypted": "true"}, NumericLessThanEquals={"ec2:VolumeSize": str(account.disk_gb)},
+        ),
+        _allow(run, f"arn:aws:ec2:{account.region}::image/*", StringEquals={"ec2:Owner": "amazon"}),
+        _allow(["ssm:GetParameters"], f"arn:aws:ssm:{account.region}::parameter/{IMAGE}"),
+        _allow(
+            ["ec2:CreateTags"], [account.ec2("instance"), account.ec2("volume")],
+            StringEquals={"ec2:CreateAction": "RunInstances"},
+        ),
+        _allow(
+            ["iam:PassRole"], account.iam("role", f"{account.cluster}-worker"),
+            StringEquals={"iam:PassedToService": "ec2.amazonaws.com"},
+        ),
+    ]  # fmt: skip
+
+
+def _bucket(account: Account) -> list[Policy]:
+    bucket = f"arn:aws:s3:::{account.bucket}"
+    return [
+        _allow(["s3:ListBucket", "s3:GetBucketLocation"], bucket),
+        _allow(["s3:GetObject"], [f"{bucket}/{SEARCHES}/*", f"{bucket}/{DATA}/*"]),
+        _allow(["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], f"{bucket}/{SEARCHES}/*"),
     ]
 
 
-def _image(repository: str, region: str, account: str) -> list[Policy]:
+def _image(account: Account) -> list[Policy]:
     return [
         _allow(["ecr:GetAuthorizationToken"], "*"),
         _allow(
             ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"],
-            f"arn:aws:ecr:{region}:{account}:repository/{repository}",
+            f"arn:aws:ecr:{account.region}:{account.number}:repository/{account.cluster}",
         ),
     ]
 
@@ -75,6 +146,6 @@ def _policy(*statements: Policy) -> Policy:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def _allow(actions: list[str], resource: str | list[str], **condition: dict[str, str]) -> Policy:
+def _allow(actions: list[str], resource: str | list[str], **condition: dict[str, Any]) -> Policy:
     statement: Policy = {"Effect": "Allow", "Action": actions, "Resource": resource}
     return statement | ({"Condition": condition} if condition else {})

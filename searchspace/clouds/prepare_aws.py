@@ -12,7 +12,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field, field_validator
 
-from searchspace.clouds.policies import TRUST, head_policy, worker_policy
+from searchspace.clouds.limits import Limits, read_limits
+from searchspace.clouds.policies import DATA, SEARCHES, TRUST, Account, head_policy, worker_policy
+from searchspace.clouds.subnets import make_subnets
 from searchspace.command import run_command
 from searchspace.options import Option, with_options
 from searchspace.spec import parse_record
@@ -31,8 +33,8 @@ class Preparation(Frozen):
     """S3 bucket for results, studies and checkpoints; made if it is not there. Needed."""
     ssh_from: Annotated[str, Option(PANEL, metavar="CIDR")] = ""
     """Addresses that may reach the cluster's SSH, such as 203.0.113.7/32; nothing else is open. Needed."""
-    region: Annotated[str, Option(PANEL)] = "us-west-2"
-    """Region, the one that `cluster/gpu.yaml` names."""
+    cluster: Annotated[str, Option(PANEL, metavar="FILE.yaml")] = "cluster/gpu.yaml"
+    """The file for ray up; the head may start what it names, in its region, and no more of it."""
 
     @field_validator("ssh_from")
     @classmethod
@@ -50,39 +52,52 @@ def main(_given: frozenset[str], **options: Any) -> None:
     Example: python -m searchspace.clouds.prepare_aws --bucket my-results --ssh-from 203.0.113.7/32
     """
     given = parse_record(Preparation, options)
+    limits = read_limits(given.cluster)
     try:
-        registry = prepare(given)
+        registry, machines = prepare(given, limits)
     except (BotoCoreError, ClientError) as error:
         raise UserError(f"AWS refuses: {error}") from error
     print(
-        f"ready: security group, launch template and roles {CLUSTER!r} in {given.region}, SSH from {given.ssh_from}, "
-        f"results in s3://{given.bucket}\n"
+        f"ready: subnets for {machines} machines, security group, launch template and roles {CLUSTER!r} in "
+        f"{limits.region}, SSH from {given.ssh_from}\n"
+        f"nodes read s3://{given.bucket}/{DATA} and write s3://{given.bucket}/{SEARCHES}, and nothing else\n"
         f"next: docker build --file cluster/Dockerfile --tag {registry}/{CLUSTER}:0.1.0 . && "
-        f"docker push {registry}/{CLUSTER}:0.1.0 && ray up cluster/gpu.yaml"
+        f"docker push {registry}/{CLUSTER}:0.1.0 && ray up {given.cluster}"
     )
 
 
-def prepare(given: Preparation) -> str:
-    """Make what is not there yet, and set rules and rights; the account's image registry, as a host name."""
-    session = boto3.Session(region_name=given.region)
-    account = session.client("sts").get_caller_identity()["Account"]
-    _make_bucket(session.client("s3"), given)
+def prepare(given: Preparation, limits: Limits) -> tuple[str, int]:
+    """Make what is not there yet, and set rules and rights.
+
+    Returns the account's image registry, as a host name, and how many machines its subnets have addresses for.
+    """
+    session = boto3.Session(region_name=limits.region)
+    number = session.client("sts").get_caller_identity()["Account"]
+    _make_bucket(session.client("s3"), given.bucket, limits.region)
     _make_repository(session.client("ecr"))
+    ec2 = session.client("ec2")
+    network = _find_network(ec2)
+    subnets = make_subnets(ec2, network, CLUSTER, limits.workers + 1)
+    group = _make_group(ec2, network["VpcId"], given.ssh_from)
+    account = Account(
+        number=number, region=limits.region, cluster=CLUSTER, bucket=given.bucket, group=group,
+        template=_make_template(ec2, group), subnets=tuple(subnet["SubnetId"] for subnet in subnets),
+        types=limits.types, disk_gb=limits.disk_gb, key_name=limits.key_name,
+    )  # fmt: skip
     iam = session.client("iam")
     _allow_spot(iam)
-    _make_role(iam, f"{CLUSTER}-head", head_policy(given.bucket, CLUSTER, given.region, account, CLUSTER))
-    _make_role(iam, f"{CLUSTER}-worker", worker_policy(given.bucket, CLUSTER, given.region, account))
-    ec2 = session.client("ec2")
-    _make_template(ec2, _make_group(ec2, given.ssh_from))
-    return f"{account}.dkr.ecr.{given.region}.amazonaws.com"
+    _make_role(iam, f"{CLUSTER}-head", head_policy(account))
+    _make_role(iam, f"{CLUSTER}-worker", worker_policy(account))
+    free = sum(subnet["AvailableIpAddressCount"] for subnet in subnets)
+    return f"{number}.dkr.ecr.{limits.region}.amazonaws.com", free
 
 
-def _make_bucket(s3: Any, given: Preparation) -> None:
-    if given.bucket not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-        place = {} if given.region == "us-east-1" else {"LocationConstraint": given.region}
-        s3.create_bucket(Bucket=given.bucket, **({"CreateBucketConfiguration": place} if place else {}))
+def _make_bucket(s3: Any, name: str, region: str) -> None:
+    if name not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+        place = {} if region == "us-east-1" else {"LocationConstraint": region}
+        s3.create_bucket(Bucket=name, **({"CreateBucketConfiguration": place} if place else {}))
     names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-    s3.put_public_access_block(Bucket=given.bucket, PublicAccessBlockConfiguration=dict.fromkeys(names, True))
+    s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=dict.fromkeys(names, True))
 
 
 def _make_repository(ecr: Any) -> None:
@@ -111,10 +126,20 @@ def _pages(client: Any, operation: str) -> Any:
     return client.get_paginator(operation).paginate()
 
 
-def _make_group(ec2: Any, ssh_from: str) -> str:
+def _find_network(ec2: Any) -> dict[str, Any]:
+    """The region's default VPC, whose subnets reach the internet; raises `UserError` where there is none."""
+    networks = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    if not networks:
+        raise UserError("this region of the account has no default network (VPC); make one in the console, or by aws")
+    network: dict[str, Any] = networks[0]
+    return network
+
+
+def _make_group(ec2: Any, network: str, ssh_from: str) -> str:
     """The security group's id: nodes reach each other, `ssh_from` reaches SSH, and nobody reaches anything else."""
-    found = ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": [CLUSTER]}])["SecurityGroups"]
-    group = found[0]["GroupId"] if found else _new_group(ec2)
+    named = [{"Name": "group-name", "Values": [CLUSTER]}, {"Name": "vpc-id", "Values": [network]}]
+    found = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+    group: str = found[0]["GroupId"] if found else _new_group(ec2, network)
     rules = [
         {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]},
         {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": ssh_from}]},
@@ -125,27 +150,23 @@ def _make_group(ec2: Any, ssh_from: str) -> str:
     return group
 
 
-def _new_group(ec2: Any) -> str:
-    networks = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
-    if not networks:
-        raise UserError("this region of the account has no default network (VPC); make one in the console, or by aws")
-    made = ec2.create_security_group(
-        GroupName=CLUSTER, Description="Nodes of the searchspace cluster", VpcId=networks[0]["VpcId"]
-    )
+def _new_group(ec2: Any, network: str) -> str:
+    made = ec2.create_security_group(GroupName=CLUSTER, Description="Nodes of the searchspace cluster", VpcId=network)
     group: str = made["GroupId"]
     return group
 
 
-def _make_template(ec2: Any, group: str) -> None:
-    """A launch template that gives the group's id, which differs from account to account, a name that does not."""
-    names = [one["LaunchTemplateName"] for one in ec2.describe_launch_templates()["LaunchTemplates"]]
+def _make_template(ec2: Any, group: str) -> str:
+    """Id of a launch template by whose name machines get the group, whose id differs from account to account."""
+    known = {one["LaunchTemplateName"]: one for one in ec2.describe_launch_templates()["LaunchTemplates"]}
     data = {"SecurityGroupIds": [group]}
-    if CLUSTER not in names:
-        ec2.create_launch_template(LaunchTemplateName=CLUSTER, LaunchTemplateData=data)
-        return
+    if CLUSTER not in known:
+        made = ec2.create_launch_template(LaunchTemplateName=CLUSTER, LaunchTemplateData=data)["LaunchTemplate"]
+        return str(made["LaunchTemplateId"])
     made = ec2.create_launch_template_version(LaunchTemplateName=CLUSTER, LaunchTemplateData=data)
     version = str(made["LaunchTemplateVersion"]["VersionNumber"])
     ec2.modify_launch_template(LaunchTemplateName=CLUSTER, DefaultVersion=version)
+    return str(known[CLUSTER]["LaunchTemplateId"])
 
 
 if __name__ == "__main__":
