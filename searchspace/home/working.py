@@ -1,13 +1,12 @@
 """Working on a search: nobody else does meanwhile, and what it leaves at a URL is brought up to date as it goes."""
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
-from searchspace.home.lease import Lease, LeaseLostError
+from searchspace.home.lease import TIMES, Lease, LeaseLostError, LeaseTimes
+from searchspace.home.lease_keeper import LeaseKeeper
 from searchspace.home.lock import locked
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
@@ -16,15 +15,13 @@ from trainables.home.storage import Remote, open_remote, say_trouble
 
 PERIOD = 5.0
 """Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
-RENEWAL = 20.0
-"""Seconds between two renewals of the lease."""
 PATIENCE = 60.0
 """Seconds that the end of a command tries to upload what is left."""
 Say = Callable[[str], None]
 
 
 @contextmanager
-def working_on(spec: SearchSpec, say: Say, begun: bool) -> Iterator[Mirror]:
+def working_on(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = TIMES) -> Iterator[Mirror]:
     """Hold a search while the block runs, its folder the newest there is; raises `UserError` naming who else holds it.
 
     With a URL, its folder is a working copy. Where this machine was the last to work on a search that was `begun`, the
@@ -35,60 +32,66 @@ def working_on(spec: SearchSpec, say: Say, begun: bool) -> Iterator[Mirror]:
             yield Mirror(spec.home)
             return
         open_remote("--results", spec.results)
-        lease = Lease(Remote.open(spec.home.url), spec.folder)
-        try:
+        with _storage_told(spec):
+            lease = Lease(Remote.open(spec.home.url), spec.folder, times)
             mine, mirror = lease.take(spec.name), Mirror(spec.home)
-            if mine and begun:
-                mirror.adopt()
-            else:
-                mirror.replace(without_checkpoints)
-        except OSError as error:
-            raise UserError(f"--results {spec.results!r}: {say_trouble(error)}") from error
-        upkeep = Upkeep(mirror, lease, say)
+        keeper = LeaseKeeper(lease, times, say)
         try:
-            yield mirror
+            with _storage_told(spec):
+                mirror.guard(lease.check, lease.id[:8])
+                mirror.clear()
+                if mine and begun:
+                    mirror.adopt()
+                else:
+                    mirror.replace(without_checkpoints)
+            upkeep = Upkeep(mirror, keeper, say)
+            try:
+                yield mirror
+            finally:
+                upkeep.close()
         finally:
-            upkeep.close()
+            keeper.close()
+
+
+@contextmanager
+def _storage_told(spec: SearchSpec) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--results {spec.results!r}: {say_trouble(error)}") from error
 
 
 class Upkeep:
-    """Uploads what changed and renews the lease, in a thread; what fails is tried again, and ends nothing."""
+    """Uploads what changed, in a thread; what fails is tried again, and ends nothing but by the loss of the lease."""
 
-    def __init__(self, mirror: Mirror, lease: Lease, say: Say) -> None:
+    def __init__(self, mirror: Mirror, keeper: LeaseKeeper, say: Say) -> None:
         """Begin."""
-        self._mirror, self._lease, self._say = mirror, lease, say
-        self._over, self._lost, self._trouble = threading.Event(), False, ""
-        self._renewed = time.monotonic()
+        self._mirror, self._keeper, self._say = mirror, keeper, say
+        self._over, self._trouble = threading.Event(), ""
         self._thread = threading.Thread(target=self._keep_up, name="upload", daemon=True)
         self._thread.start()
 
     def _keep_up(self) -> None:
-        while not self._over.wait(PERIOD) and not self._lost:
+        while not self._over.wait(PERIOD) and not self._keeper.lost:
             self._try()
 
     def _try(self) -> None:
         try:
-            if time.monotonic() - self._renewed > RENEWAL:
-                self._lease.renew()
-                self._renewed = time.monotonic()
             self._mirror.push()
             self._trouble = ""
         except LeaseLostError as error:
-            self._lost = True
-            self._say(f"warning: {error}; this command ends, and uploads no more")
-            if not self._over.is_set():
-                os.kill(os.getpid(), signal.SIGTERM)
+            self._keeper.end(error)
         except OSError as error:
             if not self._trouble:
                 self._say(f"warning: cannot upload to {self._mirror.home.url} ({say_trouble(error)}); trying again")
             self._trouble = say_trouble(error)
 
     def close(self) -> None:
-        """Upload what is left, and give the lease back; says so if that cannot be."""
+        """Upload what is left; says so if that cannot be."""
         self._over.set()
         self._thread.join()
         deadline = time.monotonic() + PATIENCE
-        while not self._lost:
+        while not self._keeper.lost:
             self._try()
             if not self._trouble or time.monotonic() > deadline:
                 break
@@ -99,5 +102,3 @@ class Upkeep:
                 f"warning: not everything is at {home.url} ({self._trouble}); it is in {home.folder}, "
                 "and the next --resume on this machine uploads it"
             )
-        with suppress(OSError, LeaseLostError):
-            self._lease.release()

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from trainables.cache import cache_folder
 from trainables.config import Frozen
-from trainables.home.storage import Entry, Remote, files_below, join
+from trainables.home.storage import PARTIAL, Entry, Remote, files_below, join
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""
@@ -24,8 +24,6 @@ AT_ONCE = 16
 """Files that are fetched at a time: most of a small one's time is waiting."""
 PATIENCE = 120.0
 """Seconds that storage may fail where a search cannot go on without it."""
-PARTIAL = ".partial"
-"""Ends the name of a file that is being written."""
 
 
 class Home(Frozen):
@@ -89,6 +87,12 @@ class Mirror:
         self._remote = Remote.open(home.url) if home.url else None
         self._known: dict[str, Stamp] = {}
         self._lock = threading.RLock()
+        self._check: Callable[[], None] | None = None
+        self._mark = ""
+
+    def guard(self, check: Callable[[], None], mark: str) -> None:
+        """From now on change the twin only where `check` raises no OSError right before; `mark` is this writer's."""
+        self._check, self._mark = check, mark
 
     def pull(self, wanted: Wanted = everything, part: str = "") -> None:
         """Copy here what is wanted and differs, of the whole twin or a folder of it; raises OSError.
@@ -124,13 +128,18 @@ class Mirror:
                 if stamp is not None and stamp != self._known.get(name):
                     self._send(self._remote, name, stamp)
             for name in self._known.keys() - found:
+                if self._check is not None:
+                    self._check()
                 self._remote.delete(name)
                 del self._known[name]
 
     def _send(self, remote: Remote, name: str, stamp: Stamp) -> None:
         file = self.folder / name
         try:
-            remote.send(file, name, stamp[0])
+            if self._check is None:
+                remote.send(file, name, stamp[0])
+            else:
+                remote.send_checked(file, name, stamp[0], self._check, self._mark)
         except FileNotFoundError:
             if file.exists():
                 raise
@@ -152,6 +161,14 @@ class Mirror:
             if self._remote is not None and name not in self._known:
                 path.unlink()
         return len(self._known)
+
+    def clear(self) -> None:
+        """Delete at the twin what somebody began to upload and never ended; only its writer may do so."""
+        if self._remote is None:
+            return
+        for name in self._remote.list():
+            if name.endswith(PARTIAL) and not name.startswith("trials/"):
+                self._remote.delete(name)
 
     def replace(self, wanted: Wanted) -> None:
         """Take the twin for the newer one: what is here goes, and what is wanted of the twin comes."""

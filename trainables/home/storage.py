@@ -6,7 +6,8 @@ Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AW
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,8 @@ LONGEST = 255
 """Bytes of a file's name."""
 PIECE = 1 << 23
 """Bytes that are moved at a time."""
+PARTIAL = ".partial"
+"""Ends the name of a file that is being written."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,35 @@ class Remote:
             while size > 0 and (piece := source.read(min(size, PIECE))):
                 target.write(piece)
                 size -= len(piece)
+
+    def send_checked(self, file: Path, name: str, size: int, check: Callable[[], None], mark: str) -> None:
+        """`send`, if `check` raises nothing right before the new file takes the old one's place.
+
+        pyarrow publishes even what was only begun, so that a large file is sent under a name of its own, which ends
+        with `mark`, and moved by the store.
+        """
+        check()
+        if size <= PIECE:
+            with file.open("rb") as source:
+                content = source.read(size)
+            return self.write(name, content)
+        beside = f"{name}.{mark}{PARTIAL}"
+        self.send(file, beside, size)
+        try:
+            check()
+        except OSError:
+            with suppress(OSError):
+                self.delete(beside)
+            raise
+        self.system.move(self._path(beside), self._path(name))
+        return None
+
+    def changed(self, name: str) -> int | None:
+        """When a file was written, in nanoseconds since 1970 by the storage's clock; None where there is none."""
+        from pyarrow import fs
+
+        (info,) = self.system.get_file_info([self._path(name)])
+        return int(info.mtime_ns) if info.type == fs.FileType.File else None
 
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
