@@ -99,7 +99,8 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
 
 def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
     """Search and prove; when the cluster is lost on the way, the command begins afresh."""
-    from searchspace.study import STORAGE, flush_study, whole_url
+    from searchspace.database import STORAGE, whole_url
+    from searchspace.study import flush_study
 
     spec, clock = under_way.spec, under_way.clock
     try:

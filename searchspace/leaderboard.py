@@ -11,14 +11,15 @@ import typer
 
 from searchspace.boards.compare import brief_comparison, compare_searches, compare_trials, warn_of
 from searchspace.boards.finalists import costs_of, finalist_rows, read_finalists
-from searchspace.boards.searches import rank_searches
-from searchspace.boards.snapshot import open_study
+from searchspace.boards.searches import problems, rank_searches
+from searchspace.boards.snapshot import read_study
 from searchspace.boards.student import student_rows
 from searchspace.boards.table import Format, Row, brief, cell, to_text
 from searchspace.boards.terminal import draw_table, make_console, print_table
 from searchspace.boards.trials import rank_trials, varying_columns, without_defaults
 from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
+from searchspace.database import StorageOption, name_storage
 from searchspace.home.named import find_name, near, searches_below
 from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
@@ -46,7 +47,7 @@ TRIALS = (
 """Columns of a board that matter most, in the order in which they get room."""
 FINALISTS = ("trial", "role", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
 SEARCHES = (
-    "search", "data", "test_score", "95_%_interval", "trials", "winner_val", "status", "winner", "seconds",
+    "search", "data", "test_score", "95_%_interval", "trials", "winner_val", "status", "problem", "winner", "seconds",
     "latency_ms",
 )  # fmt: skip
 ALL = "; --columns NAMES, or --format csv for all"
@@ -127,12 +128,13 @@ def split_constant(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     return kept, [f"{name} {cell(value)}" for name, value in alike.items() if value is not None]
 
 
-@with_options(View, Showing)
+@with_options(View, Showing, StorageOption)
 def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> None:  # noqa: ARG001
     """Rank one search's trials, or all searches; also while they run.
 
     Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet"' --top 20
     """
+    name_storage(options.pop("storage"))
     mirror = read(folder)
     here = mirror.folder
     single = is_file(here / "search.json")
@@ -152,18 +154,21 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
         _compare(here, single, showing.compare, form, f"{folder}: what differs")
     elif single and form == "table":
         spec, console = load_spec(here), make_console()
-        console.print(draw_board(spec, view, open_study(spec, here).read(), console.width))
+        console.print(draw_board(spec, view, read_study(spec, here), console.width))
         if rows := student_rows(spec, here):
             print_table(rows, f"{spec.name}: the winner and its student, both tested once")
     else:
         rows, seen = _all_trials(here) if single else (rank_searches(here), None)
         found = view.of(rows, seen) if form in EXACT else brief(view.of(seen or rows, winner=single))
         _print(found, form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
+        if not single and form == "table":
+            for problem in problems(rows):  # the table may have no room for it
+                print(f"warning: {problem}", file=sys.stderr)
 
 
 def _all_trials(here: Path) -> tuple[list[Row], list[Row]]:
     """A search's trials, as files have them and as people see them."""
-    study = open_study(load_spec(here), here).read()
+    study = read_study(load_spec(here), here)
     rows = rank_trials(study)
     return rows, without_defaults(study, rows)
 
@@ -172,7 +177,7 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
     if names[0] == names[1]:
         raise UserError(f"--compare {names[0]!r} {names[1]!r}: are the same; give two different ones")
     if single:
-        rows = compare_trials(open_study(load_spec(here), here).read(), names)
+        rows = compare_trials(read_study(load_spec(here), here), names)
     else:
         names = (find_name(here, names[0]) or names[0], find_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)

@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 from searchspace.spec import SearchSpec
 from trainables.data.source import SOURCES
@@ -32,15 +33,21 @@ def absolute(place: str) -> str:
 
 def sqlite_file(url: str) -> Path | None:
     """File of a SQLite URL; None for any other URL, and for a database in memory."""
-    found = SQLITE.fullmatch(url)
-    if found is None or found["file"] in {"", ":memory:"} or "mode=memory" in (found["query"] or ""):
-        return None
-    return Path(found["file"]).expanduser()
+    written = _written_file(url)
+    return None if written is None else Path(unquote(written)).expanduser()  # as SQLAlchemy reads it
 
 
 def anchor_storage(url: str) -> str:
     """A URL of a SQLite file with its absolute path; any other as it is."""
-    found, file = SQLITE.fullmatch(url), sqlite_file(url)
+    found, file = SQLITE.fullmatch(url), _written_file(url)
     if found is None or file is None:
         return url
-    return f"{found['scheme']}:///{found['uri'] or ''}{absolute(str(file))}{found['query'] or ''}"
+    return f"{found['scheme']}:///{found['uri'] or ''}{absolute(file)}{found['query'] or ''}"
+
+
+def _written_file(url: str) -> str | None:
+    """The path in a SQLite URL as it is written there; None where there is none."""
+    found = SQLITE.fullmatch(url)
+    if found is None or found["file"] in {"", ":memory:"} or "mode=memory" in (found["query"] or ""):
+        return None
+    return found["file"]

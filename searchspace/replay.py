@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.boards.snapshot import read_study
 from searchspace.boards.table import Row, to_text
 from searchspace.boards.terminal import print_table
 from searchspace.boards.view import Printing
+from searchspace.database import StorageOption, name_storage
 from searchspace.home.reading import read
 from searchspace.options import with_options
 from searchspace.recorded import config_of, curve_of
@@ -18,7 +20,6 @@ from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, 
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate import Curve, simulate
-from searchspace.study import load_study
 from trainables.config import Frozen
 from trainables.errors import UserError
 from trainables.models.catalog import kind_of
@@ -112,7 +113,7 @@ def to_row(found: Replay, own: Replay) -> Row:
     return row
 
 
-@with_options(Printing)
+@with_options(Printing, StorageOption)
 def main(
     given: frozenset[str],  # noqa: ARG001
     folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
@@ -125,9 +126,10 @@ def main(
 
     Example: python -m searchspace.replay results/digits
     """
+    name_storage(options.pop("storage"))
     form, here = parse_record(Printing, options).form, read(folder).folder
     spec = load_spec(here)
-    trials = [t for t in load_study(spec, here).get_trials(deepcopy=False) if t.state != TrialState.WAITING]
+    trials = [t for t in read_study(spec, here).get_trials(deepcopy=False) if t.state != TrialState.WAITING]
     curves = recorded_curves(trials)
     if not curves:
         raise UserError(f"{folder!r}: no trial has recorded an epoch yet")

@@ -150,11 +150,11 @@ def is_done(study: "Recorded", trials: int) -> bool:
 
 def is_finished(spec: SearchSpec) -> bool:
     """Whether there is nothing left to do for a search."""
-    from searchspace.study import JOURNAL, load_study
+    from searchspace.study import JOURNAL, load_own_study
 
     folder = begun(spec.results, spec.name)
     known = bool(spec.storage) or (folder / JOURNAL).is_file()
-    return known and is_done(load_study(spec, folder), spec.trials)
+    return known and is_done(load_own_study(spec, folder), spec.trials)
 
 
 def put_finished(study: "optuna.Study", trials: int) -> None:

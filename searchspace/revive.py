@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.recorded import config_of, curve_attributes, curve_of, seed_of, standing_of
 from searchspace.spec import SearchSpec
-from searchspace.study import load_study
+from searchspace.study import load_own_study
 from trainables.config import Assignment, EpochReport
 from trainables.errors import UserError
 
@@ -37,7 +37,7 @@ def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> Frozen
 
 def revive(spec: SearchSpec, number: int, pool: "GangPool", clock: "Clock") -> FrozenTrial:
     """Train a stopped trial on to its full length, and add what came of it to the study as a new trial."""
-    study = load_study(spec, spec.folder)
+    study = load_own_study(spec, spec.folder)
     stopped = choose_revived(study, spec, number)
     curve = curve_of(stopped)
     clock.say(f"trial {number} goes on from epoch {curve[-1].epoch}: {stopped.user_attrs['reason']}")

@@ -99,7 +99,7 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
     """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
     from searchspace import revive as reviving
     from searchspace.cluster.connect import connected
-    from searchspace.study import load_study
+    from searchspace.study import load_own_study
 
     if not errand.resume or errand.revive is None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
@@ -110,13 +110,13 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
         check_same_data(spec, data)
         data = as_recorded(data, spec.folder)
         mirror.pull(part=f"trials/trial-{errand.revive}")
-        reviving.choose_revived(load_study(spec, spec.folder), spec, errand.revive)
+        reviving.choose_revived(load_own_study(spec, spec.folder), spec, errand.revive)
         with Interruption(clock.say, _again) as interruption, connected(spec.address) as room:
             interruption.listen_again()
             plan = make_plan(spec, data, room, clock.say, {})
             with gangs(plan, mirror, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
                 revived = reviving.revive(spec, errand.revive, pool, clock)
-    print(reviving.describe(load_study(spec, spec.folder), revived))
+    print(reviving.describe(load_own_study(spec, spec.folder), revived))
 
 
 def _again() -> str:

@@ -1,26 +1,22 @@
 """The study: the one record of truth of a search, in an Optuna storage."""
 
 import json
-import os
-import re
 from pathlib import Path
 from typing import Any, Protocol
 
 import optuna
 from optuna.samplers import BaseSampler
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
+from searchspace.database import NoStudiesError, named_url, open_to_read, open_to_write
 from searchspace.journal import WriteBehindJournal, mend
-from searchspace.places import sqlite_file
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
-from trainables.redaction import is_redacted, redact, redact_urls
+from trainables.redaction import redact_urls
 
 JOURNAL = "study.journal"
-STORAGE = "SEARCHSPACE_STORAGE"
-"""Environment variable with the whole of a storage URL whose password is `***` elsewhere."""
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -64,19 +60,48 @@ def continue_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
 
 
 def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
-    """Study of the search in `folder`, for reading; raises `UserError` where there is none, and makes no database."""
-    if not spec.storage and not (folder / JOURNAL).is_file():
-        raise UserError(f"{str(folder)!r}: holds no {JOURNAL}")
+    """Study of the search in `folder`, which anybody may have made, for reading.
+
+    Its database is opened read-only, and only if the reader names it too. Raises `UserError` where there is no study.
+    """
+    if not spec.storage:
+        return load_own_study(spec, folder)
     try:
-        return optuna.load_study(storage=_storage(spec.storage, folder, make=False), study_name=spec.study_name)
+        storage = open_to_read(named_url(spec.storage))
+    except NoStudiesError:
+        raise _missing(spec, folder) from None
+    except UserError as error:
+        raise UserError(f"{str(folder)!r}: {error}") from None
+    return _load(spec, folder, storage)
+
+
+def load_own_study(spec: SearchSpec, folder: Path) -> optuna.Study:
+    """Study of the user's own search in `folder`, to be read and added to; raises `UserError` where there is none."""
+    if spec.storage:
+        return _load(spec, folder, open_to_write(spec.storage, make=False))
+    if not (folder / JOURNAL).is_file():
+        raise UserError(f"{str(folder)!r}: holds no {JOURNAL}")
+    return _load(spec, folder, JournalStorage(JournalFileBackend(str(folder / JOURNAL))))
+
+
+def _load(spec: SearchSpec, folder: Path, storage: BaseStorage) -> optuna.Study:
+    try:
+        return optuna.load_study(storage=storage, study_name=spec.study_name)
     except KeyError as error:
-        where = say_storage(spec) if spec.storage else str(folder / JOURNAL)
-        raise UserError(f"{str(folder)!r}: {where} holds no study {spec.study_name!r}") from error
+        raise _missing(spec, folder) from error
+
+
+def _missing(spec: SearchSpec, folder: Path) -> UserError:
+    where = say_storage(spec) if spec.storage else str(folder / JOURNAL)
+    return UserError(f"{str(folder)!r}: {where} holds no study {spec.study_name!r}")
 
 
 def has_study(spec: SearchSpec) -> bool:
     """Whether the storage of `--storage` holds the search's study; raises `UserError` where it cannot be read."""
-    return spec.study_name in optuna.get_all_study_names(_storage(spec.storage, spec.folder, make=False))
+    try:
+        return spec.study_name in optuna.get_all_study_names(open_to_read(spec.storage))
+    except NoStudiesError:
+        return False
 
 
 def say_storage(spec: SearchSpec) -> str:
@@ -93,44 +118,8 @@ def flush_study(study: optuna.Study) -> None:
 
 def _storage_to_write(spec: SearchSpec) -> BaseStorage:
     if spec.storage:
-        return _storage(spec.storage, spec.folder)
+        return open_to_write(spec.storage)
     return JournalStorage(WriteBehindJournal(spec.folder / JOURNAL))
-
-
-def _storage(url: str, folder: Path, make: bool = True) -> BaseStorage:
-    """The storage that a URL names, or the journal in `folder`; with `make`, its database is made if it is missing."""
-    if not url:
-        return JournalStorage(JournalFileBackend(str(folder / JOURNAL)))
-    whole, file = whole_url(url), sqlite_file(url)
-    if file is not None and not make and not file.is_file():
-        raise UserError(f"--storage {redact_urls(url)!r}: there is no file {str(file)!r}")
-    try:
-        # The driver that is installed with this project; what a plain URL means differs between SQLAlchemy's versions.
-        return RDBStorage(re.sub("^postgres(ql)?://", "postgresql+psycopg2://", whole))
-    except ImportError:
-        raise UserError(
-            f"--storage {redact_urls(url)!r}: the database's driver is not installed; PostgreSQL's comes with: "
-            "pip install 'searchspace[cluster]'"
-        ) from None
-    except Exception as error:  # SQLAlchemy's drivers raise errors of their own
-        said = redact(str(error).splitlines()[0], os.environ | {STORAGE: whole})
-        raise UserError(
-            f"--storage {redact_urls(url)!r}: {said}"
-        ) from None  # the cause's own text may hold the password
-
-
-def whole_url(url: str) -> str:
-    """A storage URL with its password, which a hidden one has from `$SEARCHSPACE_STORAGE`.
-
-    Raises `UserError` where that is another one: a record names the server, and must not choose who is sent a password.
-    """
-    if not is_redacted(url):
-        return url
-    whole = os.environ.get(STORAGE, "")
-    if redact_urls(whole) != url:
-        found = f"is {redact_urls(whole)!r}" if whole else "is not set"
-        raise UserError(f"--storage {url!r}: its password is not kept; set {STORAGE} to the whole URL (it {found})")
-    return whole
 
 
 def put_record(study: optuna.Study, key: str, value: Any) -> None:

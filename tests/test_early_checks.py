@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from searchspace.command import run_command
+from searchspace.database import STORAGE
 from searchspace.early_checks import check_early
 from searchspace.options import flag_of
 from searchspace.places import anchor_storage, anchored, sqlite_file
@@ -214,6 +215,9 @@ def test_reading_never_makes_a_database_and_says_what_is_missing(tmp_path, monke
     spec.folder.mkdir(parents=True)
     save_record(spec.folder, spec, {})
     monkeypatch.chdir("/")
+    with pytest.raises(UserError, match="the record names a database"):
+        load_study(spec, spec.folder)
+    monkeypatch.setenv(STORAGE, spec.storage)
     assert load_study(spec, spec.folder).get_trials() == []
     with pytest.raises(UserError, match=r"--name 'x': .*holds a study of this name already"):
         check_early(spec)

@@ -122,13 +122,14 @@ def test_a_damaged_journal_is_said(tmp_path):
         JournalReader(tmp_path / JOURNAL).read()
 
 
-def test_a_database_is_read_as_well(tmp_path):
+def test_a_database_is_read_as_well(tmp_path, monkeypatch):
     spec = make_spec(name="s", trials=3, results=str(tmp_path), storage=f"sqlite:///{tmp_path}/studies.db")
     study = create_study(spec, RandomSampler(seed=0))
     for score in (0.1, 0.3, 0.2):
         trial = study.ask()
         trial.report(score, 1)
         study.tell(trial, score)
+    monkeypatch.setenv("SEARCHSPACE_STORAGE", spec.storage)
     assert [row["score"] for row in rank_trials(open_study(spec, spec.folder).read())] == [0.3, 0.2, 0.1]
 
 

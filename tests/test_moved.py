@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from searchspace.spec import load_facts, load_spec
-from searchspace.study import load_study
+from searchspace.study import load_own_study
 from tests.conftest import command, write_images
 
 RANGES = "LR = (0.001, 0.1)"
@@ -55,8 +55,9 @@ def test_a_search_that_was_moved_goes_on_with_all_that_it_had(cache, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     board = command(
-        "leaderboard", str(place / "results" / "before"), "--format", "csv", home=tmp_path, cache=cache, cwd=elsewhere
-    )
+        "leaderboard", str(place / "results" / "before"), "--format", "csv", "--storage", f"sqlite:///{place}/study.db",
+        home=tmp_path, cache=cache, cwd=elsewhere,
+    )  # fmt: skip
     assert [row["width"] in {"8", "8.0"} for row in csv.DictReader(board.stdout.splitlines())] == [True] * 3
     assert list(elsewhere.iterdir()) == [], "reading makes no database"
 
@@ -79,7 +80,7 @@ def test_a_search_that_was_moved_goes_on_with_all_that_it_had(cache, tmp_path):
     done = run(*asked, "--data", "../moved", cwd=elsewhere)
     assert done.returncode == 0, done.stdout + done.stderr
     spec = load_spec(after)
-    trials = load_study(spec, after).get_trials()
+    trials = load_own_study(spec, after).get_trials()
     assert sum("config" in trial.user_attrs for trial in trials) == 4
     assert (spec.name, spec.study_name, spec.data) == ("after", "before", str(tmp_path / "moved"))
     assert load_facts(after)["data"]["origin"] == str(tmp_path / "moved")

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from searchspace.database import STORAGE, whole_url
 from searchspace.spec import load_spec, make_spec
-from searchspace.study import STORAGE, load_study, whole_url
+from searchspace.study import load_own_study, load_study
 from tests.conftest import command, write_images
 from tests.test_cluster import beyond_loopback, listening
 from trainables.errors import UserError
@@ -91,7 +92,7 @@ def test_reading_it_again_takes_the_password_from_the_environment(watched, tmp_p
     without = command("leaderboard", str(folder), **arguments)
     assert without.returncode == 2
     (line,) = without.stderr.splitlines()
-    assert line.endswith(f"its password is not kept; set {STORAGE} to the whole URL (it is not set)")
+    assert line.endswith(f"or set {STORAGE} to the whole URL (it is not set)")
     monkeypatch.setenv(STORAGE, storage)
     assert len(load_study(load_spec(folder), folder).get_trials()) == 2
     assert command("leaderboard", str(folder), **arguments).returncode == 0
@@ -110,7 +111,7 @@ def test_an_error_of_the_database_does_not_quote_the_password(tmp_path, monkeypa
     spec = make_spec(name="s", results=str(tmp_path), storage="nosuchbase://user:secret@host/db")
     assert "secret" not in repr(spec)
     with pytest.raises(UserError, match=r"nosuchbase://user:\*\*\*@host/db") as refused:
-        load_study(spec, spec.folder)
+        load_own_study(spec, spec.folder)
     assert "secret" not in str(refused.value)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from searchspace.spec import make_spec
-from searchspace.study import JOURNAL, load_study
+from searchspace.study import JOURNAL, load_own_study
 from tests.conftest import command as command_line
 from tests.faults.driver import Driver
 from tests.faults.invariant import MARK, Snapshot, check, check_nothing_left
@@ -189,10 +189,10 @@ def test_postgresql_without_its_driver_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg2", None)  # as where it is not installed
     spec = make_spec(name="s", results=str(tmp_path), storage="postgresql://me@127.0.0.1:1/db")
     with pytest.raises(UserError, match=r"driver is not installed; .* pip install 'searchspace\[cluster\]'"):
-        load_study(spec, spec.folder)
+        load_own_study(spec, spec.folder)
 
 
 def test_postgresql_that_nobody_answers_for_is_one_line(tmp_path):
     spec = make_spec(name="s", results=str(tmp_path), storage="postgresql://me:secret@127.0.0.1:1/db")
     with pytest.raises(UserError, match=r"--storage 'postgresql://me:\*\*\*@127.0.0.1:1/db': .*refused"):
-        load_study(spec, spec.folder)
+        load_own_study(spec, spec.folder)

@@ -1,12 +1,14 @@
 """One row a search."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from optuna.trial import TrialState
 
 from searchspace.boards.finalists import read_finalists
-from searchspace.boards.snapshot import open_study
+from searchspace.boards.snapshot import read_study
 from searchspace.boards.table import Row
 from searchspace.boards.trials import STATUS
 from searchspace.home.named import searches_below
@@ -16,20 +18,46 @@ from searchspace.resume import is_done
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study import Recorded
 from trainables.deploy.artefact import read_shipment
+from trainables.errors import DamagedError, UserError
 from trainables.files import is_file, read_record
 from trainables.metrics import TestMetrics
+
+COLUMNS = (
+    "search", "data", "status", "trials", "complete", "stopped", "failed", "best", "winner", "winner_val", "metric",
+    "test_score", "95_%_interval", "test_accuracy", "latency_ms", "size_mb", "seconds", "problem",
+)  # fmt: skip
+"""Of a row, in order; of a search that cannot be read most are empty."""
 
 
 def rank_searches(results: Path) -> list[Row]:
     """One row a search under `results`, the best tested winner first."""
-    rows = [search_row(results / name) for name in searches_below(results)]
+    rows = [_row_of_any(results / name) for name in searches_below(results)]
     return sorted(rows, key=lambda row: -(row["test_accuracy"] or 0.0))
+
+
+def _row_of_any(folder: Path) -> dict[str, Any]:
+    """The row of a search, or of one that cannot be read, with the reason: one search ends no board."""
+    try:
+        return search_row(folder)
+    except UserError as error:
+        why = str(error).removeprefix(f"{str(folder)!r}: ")
+        status = "damaged" if isinstance(error, DamagedError) else "unreadable"
+    known: dict[str, Any] = {"search": folder.name, "status": status, "problem": why}
+    with suppress(UserError):
+        spec = load_spec(folder)
+        known |= {"data": spec.data_name, "trials": f"?/{spec.trials}", "metric": spec.metric}
+    return dict.fromkeys(COLUMNS) | known
+
+
+def problems(rows: Sequence[Row]) -> list[str]:
+    """A line on each search that cannot be read."""
+    return [f"search {row['search']!r}: {row['problem']}" for row in rows if row["problem"]]
 
 
 def search_row(folder: Path) -> dict[str, Any]:
     """What the search in `folder` was, and what has come of it so far."""
     spec, took = load_spec(folder), load_facts(folder).get("took", {})
-    study = open_study(spec, folder).read()
+    study = read_study(spec, folder)
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics = _read_metrics(folder / "winner" / "metrics.json")
@@ -55,6 +83,7 @@ def search_row(folder: Path) -> dict[str, Any]:
         "latency_ms": best.speed.latency_ms if best else None,
         "size_mb": best.size_mb if best else None,
         "seconds": took.get("total"),
+        "problem": "",
     }
 
 

@@ -171,7 +171,7 @@ def _time(text: str | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class StorageReader:
-    """One search's study, from the database of `--storage`."""
+    """One search's study, from the database of `--storage`, if the reader names it too."""
 
     spec: SearchSpec
     """The search."""
@@ -182,6 +182,11 @@ class StorageReader:
         """The study as it is now, by Optuna."""
         study = load_study(self.spec, self.folder)
         return Snapshot(study.user_attrs, study.get_trials(deepcopy=False))
+
+
+def read_study(spec: SearchSpec, folder: Path) -> Snapshot:
+    """The study of the search in `folder`, which anybody may have made; raises `UserError` where it cannot be read."""
+    return open_study(spec, folder).read()
 
 
 def open_study(spec: SearchSpec, folder: Path) -> Reader:

@@ -9,7 +9,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
-from searchspace.boards.snapshot import open_study
+from searchspace.boards.snapshot import read_study
 from searchspace.proof.baseline import Baseline, read_baseline
 from searchspace.proof.finals_validation import read_validation
 from searchspace.proof.reliability import Predictions, load_predictions
@@ -90,7 +90,7 @@ class Facts:
 def gather(folder: Path, study: Recorded | None = None) -> Facts:
     """Everything on the tested classifier in `folder`; raises `UserError` or OSError where there is none."""
     spec = load_spec(folder.parent)
-    study = study or open_study(spec, folder.parent).read()
+    study = study or read_study(spec, folder.parent)
     return Facts(
         folder=folder, spec=spec, record=load_facts(folder.parent),
         trials=[trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)],

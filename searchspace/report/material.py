@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
-from searchspace.boards.snapshot import open_study
+from searchspace.boards.snapshot import read_study
 from searchspace.boards.table import Row
 from searchspace.boards.trials import board_rows
 from searchspace.proof.reliability import Predictions, load_predictions
@@ -133,4 +133,4 @@ class Material:
 def gather(folder: Path, study: Recorded | None = None) -> Material:
     """Everything on the search in `folder`; raises `UserError` where there is none."""
     spec = load_spec(folder)
-    return Material(folder, spec, load_facts(folder), study or open_study(spec, folder).read())
+    return Material(folder, spec, load_facts(folder), study or read_study(spec, folder))

@@ -6,12 +6,12 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.boards.snapshot import read_study
 from searchspace.home.reading import read
 from searchspace.proof.finals import choose_finalists
 from searchspace.proof.finals_validation import recorded_validation
 from searchspace.recorded import config_of, is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.study import load_study
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
 
@@ -62,7 +62,7 @@ def _trials(folder: str) -> list[FrozenTrial]:
     path = read(folder).folder
     if not (path / "search.json").is_file():
         raise UserError(f"--warm-start {folder!r}: holds no search (no search.json)")
-    trials = load_study(load_spec(path), path).get_trials(deepcopy=False)
+    trials = read_study(load_spec(path), path).get_trials(deepcopy=False)
     return [trial for trial in trials if not is_refused(trial)]
 
 

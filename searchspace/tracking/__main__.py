@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from searchspace.boards.snapshot import read_study
 from searchspace.home.reading import read, shipped
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.study import load_study
 from searchspace.tracking.beside import is_over
 from searchspace.tracking.finish import finish
 from searchspace.tracking.place import tracking_uri
@@ -45,7 +45,7 @@ def main(
         # MLflow quotes nothing where it writes its default experiment's folder, in this one, into a new database.
         os.chdir("/")
     uploader = _keep_up(spec, here, uri) if follow else None
-    study = load_study(spec, here)
+    study = read_study(spec, here)
     with explained(uri):
         uploader = uploader or Uploader(spec, here)
         uploader.replay(study)
@@ -59,7 +59,7 @@ def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
     with closing(Monitor()) as monitor:
         while not is_over():
             try:
-                study = load_study(spec, folder)
+                study = read_study(spec, folder)
                 if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
                     with explained(uri):
                         # MLflow itself is loaded no sooner: while gangs start, every core is theirs.

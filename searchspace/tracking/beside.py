@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from searchspace.database import STORAGE, whole_url
 from searchspace.spec import SearchSpec
-from searchspace.study import STORAGE, whole_url
 
 PERIOD = 5.0
 """Seconds between two looks at the study."""

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.recorded import config_of, curve_of, standing_of
 from searchspace.spec import SearchSpec, load_facts
+from searchspace.study import Recorded
 from searchspace.tracking.place import artifacts_uri, tracking_uri
 from searchspace.tracking.trouble import check_experiment, check_store
 from trainables.config import EpochReport
@@ -67,7 +67,7 @@ class Uploader:
         run = self.client.create_run(self.experiment, tags={**identity, **tags, MLFLOW_RUN_NAME: name})
         return str(run.info.run_id)
 
-    def replay(self, study: optuna.Study) -> None:
+    def replay(self, study: Recorded) -> None:
         """Log what has come since the last look."""
         for trial in study.get_trials(deepcopy=False):
             if trial.number not in self.done and "config" in trial.user_attrs:
