@@ -1,10 +1,12 @@
 # `make search` and `make test` are all that a fresh clone needs: each installs into .venv first.
 PYTHON ?= python3
 BIN := .venv/bin
+# Name and version of each package, without what is only of this machine's build, such as +cpu.
+INSTALLED = $(BIN)/pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools | sed 's/+[a-z0-9.]*$$//'
 # The search that README shows; a second `make search` goes on with it, or says that it is finished.
 ARGS ?= $(if $(wildcard results/digits/search.json),--resume digits,--name digits) --trials 64
 
-.PHONY: search test test-all browser servers check audit bench clean
+.PHONY: search test test-all browser servers check lock audit bench clean
 
 search: .venv/installed
 	$(BIN)/python -m searchspace.run $(ARGS)
@@ -29,9 +31,21 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/python tests/benchmarks/figures.py --check
 
-# Asks PyPI for known advisories on what is installed, so it needs a network; no other target does once installed.
+# Asks PyPI for known advisories on what is installed here and what the container installs, so it needs a network. A
+# package of which PyPI says nothing is a failure: without --strict it would pass as one without advisories.
 audit: .venv/installed-dev
-	$(BIN)/pip-audit --local --skip-editable
+	$(INSTALLED) > .venv/installed.txt
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --requirement .venv/installed.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes --requirement cluster/requirements.lock
+
+# What the container installs: the versions that the tests here run with, for its Python, and torch as PyPI has it (with
+# CUDA, where here may be one without).
+lock: .venv/installed-dev
+	$(INSTALLED) > .venv/installed.txt
+	echo 'setuptools>=77' | $(BIN)/uv pip compile --quiet --no-config --default-index https://pypi.org/simple \
+	    --python-version 3.11 --python-platform x86_64-manylinux_2_28 --only-binary :all: --generate-hashes --no-annotate \
+	    --custom-compile-command 'make lock' --constraint .venv/installed.txt --extra cluster \
+	    --output-file cluster/requirements.lock pyproject.toml -
 
 bench: .venv/installed-dev
 	$(BIN)/python tests/benchmarks/bench_search.py

@@ -130,6 +130,7 @@ KINDS = {
     "PersistentVolumeClaim": client.V1PersistentVolumeClaim,
     "Service": client.V1Service,
     "Deployment": client.V1Deployment,
+    "NetworkPolicy": client.V1NetworkPolicy,
     "RayJob": RayJob,
 }
 

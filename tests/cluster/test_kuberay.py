@@ -1,5 +1,7 @@
 """`cluster/kuberay.yaml` is what KubeRay and Kubernetes take, and keeps its promises of who may do what."""
 
+import ipaddress
+import re
 import shlex
 from typing import Any
 
@@ -11,11 +13,20 @@ from pydantic import ValidationError
 from tests.cluster.hosts import CHECKOUT
 from tests.cluster.kuberay import read
 
+REFERENCE = r"[a-z0-9.:/-]+@sha256:[0-9a-f]{64}"
+"""An image by its digest, as Kubernetes takes it."""
 TEXT = (CHECKOUT / "cluster" / "kuberay.yaml").read_text()
 
 
 def manifests(text: str = TEXT) -> dict[str, Any]:
-    return {found["kind"]: read(found) for found in yaml.safe_load_all(text)}
+    """By kind, with which a file has one of each, but for network policies: theirs are below their kind by name."""
+    found: dict[str, Any] = {"NetworkPolicy": {}}
+    for manifest in yaml.safe_load_all(text):
+        if manifest["kind"] == "NetworkPolicy":
+            found["NetworkPolicy"][manifest["metadata"]["name"]] = read(manifest).spec
+        else:
+            found[manifest["kind"]] = read(manifest)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +35,20 @@ def job() -> Any:
 
 
 @pytest.fixture(scope="module")
-def pods(job) -> dict[str, Any]:
-    """Specifications of all pods that come of it."""
+def templates(job) -> dict[str, Any]:
+    """Templates of all pods that come of it."""
     cluster = job.ray_cluster_spec
-    workers = {group.group_name: group.template.spec for group in cluster.worker_group_specs}
-    redis = manifests()["Deployment"].spec.template.spec
+    workers = {group.group_name: group.template for group in cluster.worker_group_specs}
     return {
-        "head": cluster.head_group_spec.template.spec,
-        "submitter": job.submitter_pod_template.spec,
-        "redis": redis,
-        **workers,
-    }
+        "head": cluster.head_group_spec.template, "submitter": job.submitter_pod_template,
+        "redis": manifests()["Deployment"].spec.template, **workers,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pods(templates) -> dict[str, Any]:
+    """Their specifications."""
+    return {name: template.spec for name, template in templates.items()}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +60,9 @@ def pods(job) -> dict[str, Any]:
         ("claimName: searchspace", "claim: searchspace", "claim"),
         ("groupName: gpu", "labels: {}", "groupName"),
         ('num-cpus: "0"', "num-cpus: 0", "num-cpus"),
+        ("readOnlyRootFilesystem", "readOnlyRootFileSystem", "readOnlyRootFileSystem"),
+        ("policyTypes: [Ingress, Egress]", "policyType: [Ingress, Egress]", "policyType"),
+        ("expirationSeconds: 3600", 'expirationSeconds: "1h"', "expirationSeconds"),
         ("operator: Exists", "operation: Exists", "operation"),
     ],
 )
@@ -56,7 +73,7 @@ def test_a_slip_is_refused(written, instead, told):
 
 
 def test_it_is_all_there():
-    assert manifests().keys() == {"PersistentVolumeClaim", "Service", "Deployment", "RayJob"}
+    assert manifests().keys() == {"PersistentVolumeClaim", "Service", "Deployment", "NetworkPolicy", "RayJob"}
 
 
 def test_only_who_shows_the_token_gets_in_and_no_secret_is_in_the_file(job):
@@ -71,10 +88,133 @@ def test_nobody_is_root_and_everything_is_bounded(job, pods):
     for name, pod in pods.items():
         assert pod.security_context.run_as_non_root, name
         for container in pod.containers:
-            assert container.security_context.allow_privilege_escalation is False, name
-            assert container.security_context.capabilities.drop == ["ALL"], name
-            assert container.resources.limits["memory"], name
-    assert job.ray_cluster_spec.autoscaler_options.resources.limits["memory"]
+            check_confined(container)
+    check_confined(job.ray_cluster_spec.autoscaler_options)
+
+
+def check_confined(container: Any) -> None:
+    """No rights beyond its user's, nothing of the image written, bounded; privileges are not asked for anywhere."""
+    context = container.security_context
+    assert (context.allow_privilege_escalation, context.read_only_root_filesystem) == (False, True)
+    assert context.capabilities.drop == ["ALL"]
+    assert (context.capabilities.add, context.privileged, context.run_as_user) == (None, None, None)
+    assert container.resources.limits.keys() >= {"cpu", "memory"}
+
+
+def test_no_pod_has_a_way_to_its_machine_and_all_are_filtered(pods):
+    for name, pod in pods.items():
+        assert pod.security_context.seccomp_profile.type == "RuntimeDefault", name
+        assert (pod.host_network, pod.host_pid, pod.host_ipc, pod.share_process_namespace) == (None,) * 4, name
+        for volume in pod.volumes:
+            kinds = {"persistent_volume_claim", "empty_dir", "projected"}
+            assert {key for key, value in volume.model_dump().items() if value} <= kinds | {"name"}, name
+            assert volume.empty_dir is None or volume.empty_dir.size_limit, "a full one is not the machine's full disk"
+
+
+def test_what_programs_write_to_is_mounted(pods, job):
+    """Ray and Python write to /tmp and below HOME; the rest of the image is read-only."""
+    for name in ("head", "gpu", "submitter"):
+        mounted = {mount.mount_path for mount in pods[name].containers[0].volume_mounts}
+        assert mounted >= {"/tmp", "/home/ray"}, name
+    assert {mount.mount_path for mount in job.ray_cluster_spec.autoscaler_options.volume_mounts} >= {
+        "/tmp",
+        "/home/ray",
+    }
+    for name, pod in pods.items():
+        mounts = [mount for container in pod.containers for mount in container.volume_mounts]
+        assert {mount.name for mount in mounts} <= {volume.name for volume in pod.volumes}, name
+
+
+def test_the_autoscaler_alone_has_the_rights_of_the_head_in_kubernetes(pods, job):
+    for name, pod in pods.items():
+        assert pod.automount_service_account_token is False, name
+        mounts = [mount for container in pod.containers for mount in container.volume_mounts]
+        assert not [mount for mount in mounts if "secrets" in mount.mount_path or mount.name == "kubernetes"], name
+    (mount,) = [m for m in job.ray_cluster_spec.autoscaler_options.volume_mounts if m.name == "kubernetes"]
+    from ray.autoscaler._private.kuberay import node_provider
+
+    (volume,) = [volume for volume in pods["head"].volumes if volume.name == "kubernetes"]
+    token, authority, _ = volume.projected.sources
+    assert f"{mount.mount_path}/{token.service_account_token.path}" == node_provider.IN_CLUSTER_TOKEN_PATH
+    assert f"{mount.mount_path}/{authority.config_map.items[0].path}" == node_provider.IN_CLUSTER_CA_CERT_PATH
+    lives = token.service_account_token.expiration_seconds
+    assert lives > node_provider.TOKEN_REFRESH_PERIOD.total_seconds(), "it is read again while it is valid"
+
+
+def images(pods: dict[str, Any]) -> set[str]:
+    return {container.image for pod in pods.values() for container in pod.containers}
+
+
+def test_one_image_runs_and_nothing_starts_before_its_digest_is_set(pods):
+    (image,) = images(pods)
+    assert image == "registry.example.com/searchspace@sha256:SET"
+    assert not re.fullmatch(REFERENCE, image), "Kubernetes refuses it"
+    assert re.fullmatch(REFERENCE, image.replace("SET", "0" * 64))
+    assert TEXT.count("image: ") == TEXT.count("sha256:SET") + TEXT.count("image: *image")
+
+
+FLOWS = {
+    ("head", "head", "any"), ("head", "gpu", "any"), ("gpu", "head", "any"), ("gpu", "gpu", "any"),
+    ("submitter", "head", 8265), ("operator", "head", 8265), ("head", "redis", 6379),
+    *((source, "names", 53) for source in ("head", "gpu", "submitter")),
+    ("head", "internet", 443), ("gpu", "internet", 443), ("head", "internet", 6443),
+}  # fmt: skip
+"""Who may open which port of whom; in and out of pods that are not of this file, the other side has its own say."""
+OTHERS = {
+    "operator": {"app.kubernetes.io/name": "kuberay-operator"}, "stranger": {"app": "web"}, "names": {"k8s-app": "dns"},
+    "internet": {}, "metadata": {},
+}  # fmt: skip
+ADDRESSES = {"internet": "93.184.216.34", "metadata": "169.254.169.254"}
+NAMESPACES = {"names": "kube-system"}
+
+
+@pytest.mark.parametrize("port", [53, 443, 6379, 6443, 8265, 10001, 22, 80, 65535])
+def test_nobody_else_talks_to_anybody(port, templates):
+    labels = {name: template.metadata.labels for name, template in templates.items()} | OTHERS
+    rules = manifests()["NetworkPolicy"].values()
+    policed = set(templates)
+    for source in labels:
+        for target in labels:
+            if not {source, target} & policed or source in ADDRESSES:
+                continue
+            out = source not in policed or passes(rules, "egress", labels, source, target, port)
+            into = target not in policed or passes(rules, "ingress", labels, target, source, port)
+            allowed = (source, target, port) in FLOWS or (source, target, "any") in FLOWS
+            assert (out and into) == allowed, (source, target, port)
+
+
+def passes(rules: Any, way: str, labels: dict[str, Any], pod: str, peer: str, port: int) -> bool:
+    """Whether some policy that selects `pod` lets the connection to or from `peer` pass."""
+    mine = [rule for rule in rules if selects(rule.pod_selector, labels[pod])]
+    assert all(way.title() in rule.policy_types for rule in mine)
+    assert mine, pod
+    return any(
+        any(is_peer(one, labels, peer) for one in (part._from if way == "ingress" else part.to))
+        and (not part.ports or any(one.port == port and one.protocol in {"TCP", "UDP"} for one in part.ports))
+        for rule in mine
+        for part in getattr(rule, way) or []
+    )
+
+
+def selects(selector: Any, labels: dict[str, str]) -> bool:
+    assert selector.match_expressions is None
+    return (selector.match_labels or {}).items() <= labels.items()
+
+
+def is_peer(one: Any, labels: dict[str, Any], peer: str) -> bool:
+    if one.ip_block:
+        address = ipaddress.ip_address(ADDRESSES.get(peer, "10.0.0.1"))
+        out = [ipaddress.ip_network(text) for text in one.ip_block._except]
+        # Whether an address rule holds for pods depends on the network plugin; only those outside are meant.
+        return peer in ADDRESSES and not any(address in network for network in out)
+    if peer in ADDRESSES:
+        return False
+    namespace = {"kubernetes.io/metadata.name": NAMESPACES.get(peer, "ours")}
+    if one.namespace_selector and not selects(one.namespace_selector, namespace):
+        return False
+    if not one.namespace_selector and peer in NAMESPACES:
+        return False
+    return one.pod_selector is None or selects(one.pod_selector, labels[peer])
 
 
 def test_the_search_is_on_a_machine_that_stays_and_trains_nothing_there(job, pods):
