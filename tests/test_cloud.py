@@ -1,5 +1,6 @@
 """`cluster/gpu.yaml` and `cluster/gcp.yaml`, as far as they can be judged without a cloud: by Ray, botocore, Google."""
 
+import inspect
 import ipaddress
 import json
 import random
@@ -192,6 +193,47 @@ def test_a_file_without_limits_is_one_line(text, tmp_path):
         with pytest.raises(UserError, match=r"^--cluster '") as error:
             read_limits(str(file))
         assert "\n" not in str(error.value)
+
+
+GOOGLES = {
+    ("instances", "insert"): {
+        "compute.instances.create", "compute.disks.create", "compute.instances.setLabels",
+        "compute.instances.setServiceAccount",
+    },
+    ("instances", "delete"): {"compute.instances.delete"}, ("instances", "get"): {"compute.instances.get"},
+    ("instances", "list"): {"compute.instances.list"}, ("instances", "setLabels"): {"compute.instances.setLabels"},
+    ("zoneOperations", "get"): {"compute.zoneOperations.get"},
+    ("instances", "start"): set(), ("instances", "stop"): set(),  # for `cache_stopped_nodes`, which is off
+}  # fmt: skip
+"""Permissions that Google's API reference states for each method that Ray's provider calls, with this file's machines;
+those on the subnet and the account are granted there."""
+
+
+def test_the_heads_role_at_google_is_what_rays_provider_calls():
+    from ray.autoscaler._private.gcp.node import GCPCompute
+
+    called = set(re.findall(r"self\.resource\.(\w+)\(\)\s*\.(\w+)\(", inspect.getsource(GCPCompute)))
+    assert called == set(GOOGLES)
+    text = (CLUSTER / "gcp.yaml").read_text()
+    granted = text.partition("--permissions=")[2].partition("workers=")[0]
+    assert set(re.findall(r"compute\.\w+\.\w+", granted)) == set().union(*GOOGLES.values())
+    worker = load("gcp.yaml")["available_node_types"]["gpu"]["node_config"]
+    assert not {"metadata", "tags", "minCpuPlatform", "resourcePolicies"} & set(worker), "which take more permissions"
+    roles = set(re.findall(r"roles/[a-z]\w+\.\w+", text))
+    assert roles == {
+        "roles/storage.legacyBucketReader", "roles/storage.objectUser", "roles/storage.objectViewer",
+        "roles/artifactregistry.reader", "roles/compute.networkUser", "roles/iam.serviceAccountUser",
+    }, "none of them an administrator's"  # fmt: skip
+
+
+def test_workers_at_google_have_the_name_that_the_role_is_bound_to():
+    from ray.autoscaler._private.gcp.node import _generate_node_name
+    from ray.autoscaler.v2.instance_manager import node_provider
+
+    assert '"ray-{}-worker".format(' in inspect.getsource(node_provider)
+    prefix = re.findall(r"instances/(ray-[\w-]+)", (CLUSTER / "gcp.yaml").read_text())[0]
+    assert _generate_node_name({"ray-node-name": "ray-searchspace-worker"}, "compute").startswith(prefix)
+    assert not "ray-searchspace-head-1-compute".startswith(prefix)
 
 
 class Cloud:
