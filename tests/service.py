@@ -34,9 +34,12 @@ def ray_folders(processes: list[psutil.Process]) -> set[Path]:
 
 @contextmanager
 def served(
-    model: Path, *options: str, ends: int = signal.SIGTERM, told: str = "", **environment: str
+    model: Path, *options: str, ends: int = signal.SIGTERM, told: str = "", logged: str = "", **environment: str
 ) -> Iterator[Service]:
-    """The service of `model`, until it is sent the signal `ends`; `told` is a pattern of what it says meanwhile."""
+    """The service of `model`, until it is sent the signal `ends`.
+
+    `told` is a pattern of what it says meanwhile, and `logged` of what it says on stderr.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") and name != TOKEN}
     command = [sys.executable, "-m", "searchspace.serve", str(model), "--port", "0", *options]
     with subprocess.Popen(
@@ -57,7 +60,8 @@ def served(
         finally:
             process.send_signal(ends)
             rest, wrong = process.communicate(timeout=60)
-    assert (process.returncode, wrong) == (128 + ends, ""), wrong
+    assert process.returncode == 128 + ends, wrong
+    assert re.fullmatch(logged, wrong), wrong
     assert re.fullmatch(told, rest), rest
     assert psutil.wait_procs(started, timeout=20)[1] == [], "nothing is left running"
     assert not [folder for folder in folders if folder.exists()]

@@ -42,7 +42,7 @@ async def ask_for(made: Batches, names: list[str], size: int = 1) -> list[asynci
 
 async def test_what_waits_when_a_call_ends_is_the_next_call() -> None:
     replica = Replica()
-    tasks = await ask_for(Batches(replica.send, most=4, lanes=2), [str(n) for n in range(11)])
+    tasks = await ask_for(Batches(replica.send, most=4, lanes=2, size=1000), [str(n) for n in range(11)])
     assert [len(names) for names in replica.sent] == [4, 4], "two lanes, the rest waits"
     replica.open.set()
     answers = await asyncio.gather(*tasks)
@@ -53,18 +53,17 @@ async def test_what_waits_when_a_call_ends_is_the_next_call() -> None:
 
 async def test_who_is_alone_waits_for_nobody() -> None:
     replica = Replica()
-    made = Batches(replica.send, most=4, lanes=2)
+    made = Batches(replica.send, most=4, lanes=2, size=1000)
     replica.open.set()
     for number in range(3):
         (task,) = await ask_for(made, [str(number)])
         assert (await task).batch == 1
 
 
-async def test_a_call_has_so_many_bytes_unless_one_image_has_more(monkeypatch) -> None:
-    monkeypatch.setattr(batches, "MOST_BYTES", 100)
+async def test_a_call_has_so_many_bytes_unless_one_image_has_more() -> None:
     replica = Replica()
     replica.open.set()
-    made = Batches(replica.send, most=9, lanes=1)
+    made = Batches(replica.send, most=9, lanes=1, size=100)
     for task in await ask_for(made, [str(n) for n in range(6)], size=40):
         await task
     (task,) = await ask_for(made, ["7"], size=1000)
@@ -72,19 +71,30 @@ async def test_a_call_has_so_many_bytes_unless_one_image_has_more(monkeypatch) -
     assert [len(names) for names in replica.sent] == [2, 2, 2, 1]
 
 
-async def test_a_failure_is_told_to_those_of_its_call_and_the_next_one_works() -> None:
+async def test_a_failure_is_told_to_the_guilty_alone_and_the_next_call_works() -> None:
     replica = Replica()
     replica.open.set()
-    made = Batches(replica.send, most=2, lanes=1)
-    tasks = await ask_for(made, ["1", "deadly", "3"])
+    made = Batches(replica.send, most=4, lanes=1, size=1000)
+    tasks = await ask_for(made, ["1", "2", "deadly", "4", "5"])
     told = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(each) for each in told] == [Refused, Refused, Answer]
+    assert [type(each) for each in told] == [Answer, Answer, Refused, Answer, Answer]
+    assert [answer.probabilities[0] for answer in told if isinstance(answer, Answer)] == [1, 2, 4, 5]
+    assert replica.sent == [["1", "2", "deadly", "4"], ["1"], ["2"], ["deadly"], ["4"], ["5"]]
+
+
+async def test_an_image_that_failed_alone_is_not_sent_again() -> None:
+    replica = Replica()
+    replica.open.set()
+    (task,) = await ask_for(Batches(replica.send, most=4, lanes=1, size=1000), ["deadly"])
+    with pytest.raises(Refused):
+        await task
+    assert replica.sent == [["deadly"]]
 
 
 async def test_who_has_gone_is_not_asked_for_and_who_is_too_many_is_refused(monkeypatch) -> None:
     monkeypatch.setattr(batches, "WAITING", 3)
     replica = Replica()
-    made = Batches(replica.send, most=1, lanes=1)
+    made = Batches(replica.send, most=1, lanes=1, size=1000)
     tasks = await ask_for(made, ["0"]) + await ask_for(made, ["1", "2", "3"])
     with pytest.raises(Refused, match="too many images are waiting"):
         await made.ask(Upload("4", b""))
@@ -97,5 +107,5 @@ async def test_who_has_gone_is_not_asked_for_and_who_is_too_many_is_refused(monk
 async def test_an_answer_that_takes_too_long_is_a_refusal(monkeypatch) -> None:
     monkeypatch.setattr(batches, "PATIENCE", 0.01)
     with pytest.raises(Refused, match="no answer in time") as refused:
-        await Batches(Replica().send, most=1, lanes=1).ask(Upload("0", b""))
+        await Batches(Replica().send, most=1, lanes=1, size=1000).ask(Upload("0", b""))
     assert refused.value.status == 503

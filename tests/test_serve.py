@@ -382,7 +382,10 @@ def test_what_cannot_be_served_is_one_line(model, tmp_path):
         assert said == f"error: --host 127.0.0.1 --port {port}: cannot be listened at (Address already in use)"
     assert refused(str(model), "--host", "nowhere.invalid").startswith("error: --host 'nowhere.invalid': no address")
     assert refused(str(model), "--host", "192.0.2.1").startswith("error: --host 192.0.2.1 --port 8000: cannot be")
-    assert refused(str(model), "--max-mb", "0") == "error: --max-mb 0: expected a number above 0 (default: 10)"
+    assert (
+        refused(str(model), "--max-mb", "0")
+        == "error: --max-mb 0: expected a number above 0 and of at most 1000 (default: 25)"
+    )
     assert refused(str(model), **{TOKEN: "short"}).startswith(f"error: ${TOKEN}: a token has 16 characters or more")
 
 

@@ -12,6 +12,7 @@ from searchspace.home.reading import read, runnable
 from searchspace.options import with_options
 from searchspace.serve.access import TOKEN, Access, make_access
 from searchspace.serve.app import make_app
+from searchspace.serve.limits import derive_limits
 from searchspace.serve.listen import ended_by_signals, listen, listen_again, speak_http
 from searchspace.serve.options import ServeOptions
 from searchspace.shipped import find_model
@@ -20,8 +21,10 @@ from trainables.deploy.runner import Runner
 
 PARTS = ("ray.serve",)
 """Of Ray."""
-DIRECT = {"RAY_SERVE_USE_GRPC_BY_DEFAULT": "1"}
+DIRECT = "RAY_SERVE_USE_GRPC_BY_DEFAULT"
 """Replicas are called by gRPC, which halves the latency of one image; Serve's default is a task of Ray's a call."""
+MESSAGE = "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH"
+"""Bytes of a gRPC message to a replica, and of its answer; Serve's default is 4 MiB."""
 
 
 @with_options(ServeOptions)
@@ -40,18 +43,19 @@ def main(
 def serve(model: Path, options: ServeOptions) -> None:
     """Answer until a signal; raises `UserError` for a model or address that is none, and `Interrupted` at the end."""
     file = find_model(model)
-    metadata = Runner(file, threads=1).metadata
+    runner = Runner(file, threads=1)
+    limits = derive_limits(options, len(runner.classes))
     with closing(listen(options.host, options.port)) as listening:
         address, port = listening.getsockname()[:2]
         access = make_access(options.host, address, os.environ)
         from searchspace.cluster.connect import connected
 
-        os.environ.update(DIRECT)
+        os.environ.update({DIRECT: "1", MESSAGE: str(limits.message)})
         with ended_by_signals(), connected("", PARTS):
             from searchspace.serve.model import deploy
 
             listen_again()
-            app = make_app(deploy(file, options), metadata, access, options.most_bytes)
+            app = make_app(deploy(file, options, limits), runner.metadata, access, limits)
             print(_greeting(file, access, port), flush=True)
             speak_http(app, listening)
 

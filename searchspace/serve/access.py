@@ -15,7 +15,9 @@ TOKEN = "SEARCHSPACE_SERVE_TOKEN"  # noqa: S105  # the variable's name
 """Environment variable that the token is taken from."""
 LEAST = 16
 """Characters of a token."""
-OPEN = ("/", "/healthz")
+HEALTH = "/healthz"
+"""Path that says whether the service is up."""
+OPEN = ("/", HEALTH)
 """Paths that say nothing of the model: the page, which asks for the token itself, and whether the service is up."""
 
 
@@ -44,12 +46,24 @@ class Access(Frozen):
                 raise Refused(401, f"needs the header Authorization: Bearer TOKEN, with the token of ${TOKEN}")
             return
         # A page from elsewhere may post here, or have a name of its own resolve to here.
-        name = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        host, origin = headers.get("host", ""), headers.get("origin")
+        name = _host_of(f"//{host}")
+        if name is None:
+            raise Refused(400, f"Host {host!r} is no host and port")
         if name not in {"localhost", self.host} and not is_loopback(name):
             raise Refused(421, f"{name!r} is not this service; without a token it answers to localhost")
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and (_host_of(origin) is None or urlsplit(origin).netloc != host):
             raise Refused(403, "a page of another origin may not ask")
+
+
+def _host_of(url: str) -> str | None:
+    """The host that a URL names, empty if none; None if it is no URL."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises for what is none
+        return parts.hostname or ""
+    except ValueError:
+        return None
 
 
 def make_access(host: str, address: str, environment: Mapping[str, str]) -> Access:

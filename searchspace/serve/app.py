@@ -2,31 +2,32 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from searchspace.guesses import as_record, best
-from searchspace.serve.access import Access, Refused
+from searchspace.serve.access import HEALTH, Access, Refused
 from searchspace.serve.answer import Answer, Unreadable, Upload
-from searchspace.serve.page import PAGE, POLICY
-from searchspace.serve.upload import read_images
+from searchspace.serve.budget import Requests
+from searchspace.serve.gate import name_peer
+from searchspace.serve.limits import Limits
+from searchspace.serve.page import PAGE
+from searchspace.serve.replies import Json, make_error, with_headers
+from searchspace.serve.upload import expected_size, read_images
+from trainables.printable import printable
 
 TOP = 5
 """Classes of an answer, unless it is asked for others."""
-HEADERS = {
-    "Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}  # fmt: skip
-"""Of every response."""
 
 
 class Model(Protocol):
@@ -41,48 +42,60 @@ class Model(Protocol):
         ...
 
 
-def make_app(model: Model, metadata: Mapping[str, str], access: Access, most: int) -> ASGIApp:
-    """The service for requests of at most `most` bytes; `metadata` is what the model's file says of itself."""
+def make_app(model: Model, metadata: Mapping[str, str], access: Access, limits: Limits) -> ASGIApp:
+    """The service within `limits`; `metadata` is what the model's file says of itself."""
     said = {key: _parsed(value) for key, value in metadata.items()}
     classes = list(map(str, said["classes"]))
+    held = Requests(limits.held, limits.held_by_peer)
 
     async def predict(request: Request) -> Response:
         top = _top(request)
-        uploads = await read_images(request.scope, request.receive, most)
-        answers = await asyncio.gather(*map(model.ask, uploads))
-        if bad := [answer.reason for answer in answers if isinstance(answer, Unreadable)]:
-            raise Refused(422, "; ".join(bad))
-        return JSONResponse({
-            "predictions": [
-                as_record(best(upload.name, answer.probabilities, classes, top)) | {"batch": answer.batch}
-                for upload, answer in zip(uploads, answers, strict=True)
-                if isinstance(answer, Answer)
-            ]
-        })  # fmt: skip
+        peer = name_peer(request.client.host) if request.client else ""
+        async with held.hold(peer, expected_size(request, limits.request)):
+            uploads = await read_images(request.scope, request.receive, limits.request, lambda: held.contended)
+            answers = await asyncio.gather(*map(model.ask, uploads), return_exceptions=True)
+        return Json({"predictions": _describe(uploads, answers, classes, top)})
 
     async def tell(_request: Request) -> Response:
-        return JSONResponse(said | {"max_bytes": most})
+        return Json(said | {"max_bytes": limits.request})
 
     async def healthz(_request: Request) -> Response:
         await model.check()
-        return JSONResponse({"status": "ok"})
+        return Json({"status": "ok"})
 
     async def page(_request: Request) -> Response:
         return HTMLResponse(PAGE)
 
     routes = [
         Route("/", page), Route("/predict", predict, methods=["POST"]), Route("/metadata", tell),
-        Route("/healthz", healthz),
+        Route(HEALTH, healthz),
     ]  # fmt: skip
-    return Starlette(
-        routes=routes,
-        middleware=[Middleware(Guard, access=access)],
-        exception_handlers={Refused: _refuse, HTTPException: _refuse},
-    )
+    made = Starlette(routes=routes, exception_handlers={Refused: _refuse, HTTPException: _refuse, Exception: _fail})
+    made.router.redirect_slashes = False  # to an address that is made of the header Host
+    return Guard(made, access)
+
+
+def _describe(
+    uploads: list[Upload], answers: list[Answer | Unreadable | BaseException], classes: list[str], top: int
+) -> list[dict[str, Any]]:
+    """What is told of each image; raises what one was refused with, and `Refused` for those that cannot be read."""
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    if bad := [answer.reason for answer in answers if isinstance(answer, Unreadable)]:
+        raise Refused(422, "; ".join(bad))
+    found = [(upload, answer) for upload, answer in zip(uploads, answers, strict=True) if isinstance(answer, Answer)]
+    for upload, answer in found:
+        if not np.isfinite(answer.probabilities).all():
+            raise Refused(500, f"image {printable(upload.name)}: the model's probabilities are no finite numbers")
+    return [
+        as_record(best(upload.name, answer.probabilities, classes, top)) | {"batch": answer.batch}
+        for upload, answer in found
+    ]
 
 
 class Guard:
-    """Lets in what `access` does; every response gets its headers."""
+    """Lets in what `access` does; every response gets its headers, and every failure is an answer in JSON."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
         """In front of `app`."""
@@ -90,42 +103,42 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-
-        async def send_on(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
+        headed = with_headers(send)
         try:
-            self._access.check(scope["path"], Headers(scope=scope))
+            headers = Headers(scope=scope)
+            if len(headers.getlist("host")) > 1:
+                raise Refused(400, "has several Host headers")
+            self._access.check(scope["path"], headers)
         except Refused as refused:
-            await _respond(refused.status, refused.reason)(scope, receive, send_on)
-        else:
-            await self._app(scope, receive, send_on)
+            await make_error(refused.status, refused.reason)(scope, receive, headed)
+            return
+        try:
+            await self._app(scope, receive, headed)
+        except Exception:  # which Starlette has answered, by `_fail`
+            logging.getLogger("uvicorn.error").exception("a request failed")
+
+
+async def _fail(*_of: Any) -> Response:
+    return make_error(500, "the service failed at this request")
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):  # Starlette's own: no such path, no such method
-        return _respond(error.status_code, error.detail, error.headers)
+        return make_error(error.status_code, error.detail, error.headers)
     assert isinstance(error, Refused)
-    return _respond(error.status, error.reason)
-
-
-def _respond(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Response:
-    more = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(status, {})
-    return JSONResponse({"error": reason}, status, {**(headers or {}), **more})
+    return make_error(error.status, error.reason)
 
 
 def _top(request: Request) -> int:
     text = request.query_params.get("top", str(TOP))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise Refused(400, f"top={text!r} is not a number of classes, such as {TOP}")
+        raise Refused(400, f"top={text[:50]!r} is not a number of classes, such as {TOP}")
     return int(text)
 
 
 def _parsed(text: str) -> Any:
-    """What a file says of one thing: JSON where it is a list or a record."""
+    """What a file says of one thing: JSON where it is a list or a record, but for NaN and infinity, which are none."""
     try:
-        return json.loads(text) if text[:1] in "[{" else text
-    except ValueError:
+        return json.loads(text, parse_constant=int) if text[:1] in "[{" else text
+    except (ValueError, RecursionError):
         return text

@@ -15,8 +15,6 @@ PATIENCE = 60.0
 """Seconds that an answer may take."""
 WAITING = 1024
 """Images that may wait; who comes then is told to come again."""
-MOST_BYTES = 32_000_000
-"""Of a call, unless one image has more."""
 
 Answers = Sequence[Answer | Unreadable]
 
@@ -32,11 +30,11 @@ class Asked:
 
 
 class Batches:
-    """Sends images on, `most` at a time at most, in `lanes` calls at a time."""
+    """Sends images on, `most` at a time at most, of `size` bytes together, in `lanes` calls at a time."""
 
-    def __init__(self, send: Callable[[list[Upload]], Awaitable[Answers]], most: int, lanes: int) -> None:
-        """`send` answers a batch, in its order."""
-        self._send, self._most, self._lanes = send, most, lanes
+    def __init__(self, send: Callable[[list[Upload]], Awaitable[Answers]], most: int, lanes: int, size: int) -> None:
+        """`send` answers a batch, in its order; one image may have more than `size` bytes."""
+        self._send, self._most, self._lanes, self._size = send, most, lanes, size
         self._waiting: deque[Asked] = deque()
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -58,23 +56,35 @@ class Batches:
     async def _empty(self) -> None:
         """Send batches until nothing waits."""
         while batch := self._next():
-            try:
-                answers = await self._send([asked.upload for asked in batch])
-            except Exception as error:  # whatever it is, these wait for it
-                for asked in batch:
-                    if not asked.answer.done():
-                        asked.answer.set_exception(error)
-            else:
-                for asked, answer in zip(batch, answers, strict=True):
-                    if not asked.answer.done():  # somebody may have waited long enough
-                        asked.answer.set_result(answer)
+            if error := await self._answer(batch):
+                await self._retry(batch, error)
+
+    async def _answer(self, batch: list[Asked]) -> Exception | None:
+        """Send a batch and pass on its answers; returns the error of a call that failed, which nobody is told yet."""
+        try:
+            answers = await self._send([asked.upload for asked in batch])
+        except Exception as error:  # whatever it is, these wait for it
+            return error
+        for asked, answer in zip(batch, answers, strict=True):
+            if not asked.answer.done():  # somebody may have waited long enough
+                asked.answer.set_result(answer)
+        return None
+
+    async def _retry(self, batch: list[Asked], error: Exception) -> None:
+        """Send the images of a call that failed one by one, so that the error is told only to whose image it is."""
+        for asked in batch:
+            failed = error if len(batch) == 1 else None
+            if len(batch) > 1 and not asked.answer.done():
+                failed = await self._answer([asked])
+            if failed and not asked.answer.done():
+                asked.answer.set_exception(failed)
 
     def _next(self) -> list[Asked]:
         batch: list[Asked] = []
         size = 0
         while self._waiting and len(batch) < self._most:
             size += len(self._waiting[0].upload.content)
-            if batch and size > MOST_BYTES:
+            if batch and size > self._size:
                 break
             asked = self._waiting.popleft()
             if not asked.answer.done():

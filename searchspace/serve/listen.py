@@ -1,21 +1,23 @@
 """The socket that a service listens with, taken before anything else starts; and HTTP on it until a signal."""
 
+import asyncio
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
+from typing import Any, cast
 
 from starlette.types import ASGIApp
 
 from searchspace.interruption import SIGNALS, Interrupted
+from searchspace.serve.gate import SECONDS, Gate, Phase, count_connections
 from trainables.errors import UserError
 
 BACKLOG = 512
 """Connections that wait to be accepted."""
-CONNECTIONS = 512
-"""Connections at a time; the next are told to come again (503)."""
 GRACE = 30
 """Seconds that a service which is told to end gives the requests it has begun."""
 
@@ -54,11 +56,24 @@ def speak_http(app: ASGIApp, listening: socket.socket) -> None:
     """Answer until a signal, then end what was begun; raises `Interrupted`."""
     import uvicorn
 
+    from searchspace.serve.connection import Connection, sweep_forever
+
+    gate = Gate(count_connections())
+
+    class Server(uvicorn.Server):
+        async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+            sweeping = asyncio.create_task(sweep_forever(gate))
+            try:
+                await super().serve(sockets)
+            finally:
+                sweeping.cancel()
+
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", ws="none", server_header=False,
-        proxy_headers=False, limit_concurrency=CONNECTIONS, timeout_graceful_shutdown=GRACE,
+        proxy_headers=False, timeout_graceful_shutdown=GRACE, timeout_keep_alive=int(SECONDS[Phase.IDLE]),
+        http=cast("Any", partial(Connection, gate=gate)),
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config).run(sockets=[listening])
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -17,6 +17,7 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from searchspace.serve.access import Refused
 from searchspace.serve.answer import Answer, Unreadable, Upload
 from searchspace.serve.batches import PATIENCE, Answers, Batches
+from searchspace.serve.limits import CHECKS, LANES, Limits
 from searchspace.serve.options import ServeOptions
 from trainables.data.decode import decode
 from trainables.data.part import Image
@@ -26,10 +27,6 @@ from trainables.machine import core_count
 
 HEALTHY = 10.0
 """Seconds in which a healthy replica says that it is there."""
-LANES = 2
-"""Batches at a replica: one is decoded while the other is classified."""
-ONGOING = 64
-"""Calls at a replica, and as many that wait for one: batches, and questions whether it is there."""
 
 
 class Classifier:
@@ -69,17 +66,23 @@ class Classifier:
 class Replicas:
     """The replicas, as those who ask see them."""
 
-    def __init__(self, handle: Any, options: ServeOptions) -> None:
+    def __init__(self, handle: Any, options: ServeOptions, limits: Limits) -> None:
         """Ask through Serve's `handle`, which passes calls to whichever has least to do."""
         self._handle = handle
-        self._batches = Batches(self._send, options.batch, LANES * options.replicas)
+        self._batches = Batches(self._send, options.batch, LANES * options.replicas, limits.call)
+        self._checking: asyncio.Task[None] | None = None
 
     async def ask(self, upload: Upload) -> Answer | Unreadable:
         """What is on an image; raises `Refused` where no replica answers."""
         return await self._batches.ask(upload)
 
     async def check(self) -> None:
-        """Raise `Refused` unless a replica answers."""
+        """Raise `Refused` unless a replica answers; whoever asks meanwhile waits for the same answer."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._check())
+        await asyncio.shield(self._checking)
+
+    async def _check(self) -> None:
         with _refusing():
             async with asyncio.timeout(HEALTHY):
                 await self._handle.check.remote()
@@ -91,18 +94,19 @@ class Replicas:
         return answers
 
 
-def deploy(file: Path, options: ServeOptions) -> Replicas:
+def deploy(file: Path, options: ServeOptions, limits: Limits) -> Replicas:
     """Start the replicas on the Ray that this process is connected to."""
     quiet = {"log_level": "ERROR", "enable_access_log": False}
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     made = serve.deployment(
-        num_replicas=options.replicas, max_ongoing_requests=ONGOING, max_queued_requests=ONGOING,
+        num_replicas=options.replicas, max_ongoing_requests=LANES + CHECKS,
+        max_queued_requests=limits.calls,
         ray_actor_options={"num_cpus": 0}, logging_config=quiet,
     )(Classifier)  # fmt: skip
     # HTTP is spoken by this process: Serve's own proxies know neither tokens nor limits, and have paths of their own.
     serve.start(proxy_location="Disabled", logging_config=quiet)
     bound = made.bind(file.resolve(), max(1, core_count() // options.replicas))
-    return Replicas(serve.run(bound, name="searchspace", route_prefix=None), options)
+    return Replicas(serve.run(bound, name="searchspace", route_prefix=None), options, limits)
 
 
 @contextmanager
@@ -116,6 +120,9 @@ def _refusing() -> Iterator[None]:
         raise Refused(503, "no answer in time; come again") from error
     except (RayError, RayServeException) as error:
         raise Refused(503, "the process that had this image is gone; come again") from error
+    except Exception as error:
+        logging.getLogger("uvicorn.error").exception("a replica failed at a call")
+        raise Refused(500, "the model failed at this image") from error
 
 
 def _listen_on_loopback() -> None:

@@ -17,7 +17,7 @@ class ServeOptions(Frozen):
     """Address to listen at. At any but this machine's own, callers need the token."""
     port: Annotated[int, Option(LISTENING)] = Field(8000, ge=0, le=65535)
     """Port; 0 takes a free one."""
-    max_mb: Annotated[float, Option(LISTENING)] = Field(10.0, gt=0, allow_inf_nan=False)
+    max_mb: Annotated[float, Option(LISTENING)] = Field(25.0, gt=0, le=1000, allow_inf_nan=False)
     """Largest request, in MB (10^6 bytes)."""
     replicas: Annotated[int, Option(WORKING)] = Field(1, ge=1)
     """Processes that decode and classify; they share the cores."""

@@ -1,0 +1,79 @@
+"""Budgets of bytes: who does not fit waits for his turn, and is refused where it does not come."""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from searchspace.serve.access import Refused
+
+PATIENCE = 30.0
+"""Seconds that a request waits to be let in."""
+
+
+@dataclass
+class Waiting:
+    """A request that waits to be let in."""
+
+    peer: str
+    size: int
+    """Bytes."""
+    turn: "asyncio.Future[None]"
+
+
+class Requests:
+    """The bytes of requests that are held, from their arrival to their answer; in the order in which they came.
+
+    Of what one peer holds, no more than `share` counts against the others, so that it cannot keep them all out.
+    """
+
+    def __init__(self, total: int, share: int) -> None:
+        """At most `total` bytes, and `share` of one peer."""
+        self._total, self._share = total, share
+        self._held: Counter[str] = Counter()
+        self._waiting: deque[Waiting] = deque()
+
+    @property
+    def contended(self) -> bool:
+        """Whether somebody waits."""
+        return bool(self._waiting)
+
+    @asynccontextmanager
+    async def hold(self, peer: str, size: int) -> AsyncIterator[None]:
+        """Hold so many bytes, once they fit; raises `Refused` where that takes too long."""
+        await self._enter(peer, size)
+        try:
+            yield
+        finally:
+            self._held[peer] -= size
+            if not self._held[peer]:
+                del self._held[peer]
+            self._admit()
+
+    async def _enter(self, peer: str, size: int) -> None:
+        asked = Waiting(peer, size, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        self._admit()
+        try:
+            await asyncio.wait_for(asyncio.shield(asked.turn), PATIENCE)
+        except BaseException as error:
+            if asked.turn.done() and not asked.turn.cancelled():  # let in at the very moment
+                self._held[peer] -= size
+            else:
+                self._waiting.remove(asked)
+            self._admit()
+            if isinstance(error, TimeoutError):
+                raise Refused(503, "too many bytes are on their way; come again") from error
+            raise
+
+    def _admit(self) -> None:
+        """Let in who fits: whoever waits for all waits for those before him, but nobody for another peer's share."""
+        for asked in list(self._waiting):
+            if self._held[asked.peer] + asked.size > self._share:
+                continue
+            if self._held.total() + asked.size > self._total:
+                return
+            self._held[asked.peer] += asked.size
+            self._waiting.remove(asked)
+            asked.turn.set_result(None)

@@ -1,0 +1,120 @@
+"""Which connections stay open: limits in all and per peer address, deadlines, and a reserve for `/healthz`.
+
+A connection that has sent no whole request yet costs nobody anything to lose. So where a limit is reached, the one
+that has been in that state for longest makes room, and half-sent requests cannot lock anybody out.
+"""
+
+import enum
+import resource
+from collections import Counter
+from collections.abc import Iterable
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Protocol
+
+CONNECTIONS = 512
+"""Connections at a time."""
+RESERVE = 64
+"""Connections beyond these, on which only `/healthz` is answered; the others are told to come again (503)."""
+CLOSING = 5.0
+"""Seconds in which what is left to be sent has to be taken when a connection is closed."""
+WRITING = 30.0
+"""Seconds in which a peer has to take what it is sent."""
+
+
+class Phase(enum.Enum):
+    """What a connection waits for."""
+
+    HEAD = "the end of a request's head"
+    REQUEST = "the answer to a request"
+    REST = "the end of a request that is answered already"
+    IDLE = "the next request"
+
+
+SECONDS = {Phase.HEAD: 10.0, Phase.REST: 10.0, Phase.IDLE: 5.0}
+"""Seconds that a connection may wait; for an answer the limits are those of the work itself."""
+
+
+class Member(Protocol):
+    """A connection, as the gate sees it."""
+
+    phase: Phase
+    since: float
+    """Seconds of the loop's clock at which its phase began, or for HEAD, at which it was accepted."""
+    peer: str
+    reserved: bool
+
+
+class Gate:
+    """The open connections."""
+
+    def __init__(self, most: int = CONNECTIONS, reserve: int = RESERVE) -> None:
+        """At most `most`, half of them from one peer, and `reserve` beyond."""
+        self.most, self.reserve, self.by_peer = most, reserve, max(1, most // 2)
+        self.members: set[Member] = set()
+        self._peers: Counter[str] = Counter()
+
+    def admit(self, member: Member) -> Member | None:
+        """Let a connection in, on the reserve where all others are busy; returns which one is to be closed for it.
+
+        That may be `member` itself.
+        """
+        rivals = self._rivals(member)
+        victim = find_victim(rivals)
+        if rivals and victim is None:
+            member.reserved = True
+            reserved = [found for found in self.members if found.reserved]
+            if len(reserved) >= self.reserve and (victim := find_victim(reserved)) is None:
+                return member
+        if victim:
+            self.forget(victim)  # at once: it may take a while until it is closed
+        self.members.add(member)
+        self._count(member, 1)
+        return victim
+
+    def _rivals(self, member: Member) -> list[Member]:
+        """Those of whom one has to go for `member`; empty where there is room."""
+        if self._peers[member.peer] >= self.by_peer:
+            return [found for found in self.members if found.peer == member.peer and not found.reserved]
+        if self._peers.total() >= self.most:
+            return [found for found in self.members if not found.reserved]
+        return []
+
+    def forget(self, member: Member) -> None:
+        """A connection is closed."""
+        if member in self.members:
+            self.members.remove(member)
+            self._count(member, -1)
+
+    def _count(self, member: Member, change: int) -> None:
+        if not member.reserved:
+            self._peers[member.peer] += change
+            if not self._peers[member.peer]:
+                del self._peers[member.peer]
+
+
+def find_victim(members: Iterable[Member]) -> Member | None:
+    """Of connections without a request that is worked at, the one that has been waiting for longest."""
+    waiting = (member for member in members if member.phase is not Phase.REQUEST)
+    return min(waiting, key=lambda member: member.since, default=None)
+
+
+def is_overdue(phase: Phase, seconds: float) -> bool:
+    """Whether a connection has waited for longer than it may."""
+    return seconds > SECONDS.get(phase, float("inf"))
+
+
+def name_peer(address: str) -> str:
+    """What counts as one peer: an IPv4 address, or the 64 bits of a network that an IPv6 host is given."""
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or ip_network((found, 64), strict=False))
+    return str(found)
+
+
+def count_connections() -> int:
+    """Connections that this process may have: `CONNECTIONS`, or what its limit of open files leaves."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return CONNECTIONS if soft < 0 else max(8, min(CONNECTIONS, soft // 2 - RESERVE))

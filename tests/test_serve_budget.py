@@ -1,0 +1,62 @@
+"""Who may hold bytes, and who waits."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from searchspace.serve import budget
+from searchspace.serve.access import Refused
+from searchspace.serve.budget import Requests
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+async def test_no_more_is_held_than_fits_and_all_have_their_turn_in_order():
+    held, entered, now, most = Requests(total=100, share=60), [], 0, 0
+
+    async def take(name: int, peer: str, size: int) -> None:
+        nonlocal now, most
+        async with held.hold(peer, size):
+            entered.append(name)
+            now += size
+            most = max(most, now)
+            await asyncio.sleep(0.001)
+            now -= size
+
+    await asyncio.gather(*(take(number, "ab"[number % 2], 10 + number % 50) for number in range(200)))
+    assert sorted(entered) == list(range(200))
+    assert 60 < most <= 100
+    assert not held.contended
+
+
+async def test_one_peer_holds_no_more_than_its_share_and_keeps_no_other_waiting():
+    held = Requests(total=100, share=60)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(held.hold("greedy", 60))
+        waiting = asyncio.create_task(stack.enter_async_context(held.hold("greedy", 1)))
+        await asyncio.wait_for(stack.enter_async_context(held.hold("other", 40)), 1)
+        assert not waiting.done()
+        assert held.contended
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert not held.contended
+    async with held.hold("greedy", 60):
+        pass
+
+
+async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
+    monkeypatch.setattr(budget, "PATIENCE", 0.01)
+    held = Requests(total=100, share=100)
+    async with held.hold("a", 100):
+        with pytest.raises(Refused, match="come again") as refused:
+            async with held.hold("b", 1):
+                pass
+    assert refused.value.status == 503
+    async with held.hold("c", 100):
+        pass
