@@ -23,6 +23,7 @@ from searchspace.record import gather_facts
 from searchspace.resume import check_same_data, describe_changed_space, how_to_resume, put_finished, resume_arguments
 from searchspace.space_file import hash_file
 from searchspace.spec import SearchSpec, save_record
+from trainables.files import write_file
 
 if TYPE_CHECKING:
     import optuna
@@ -126,7 +127,7 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight"
     from searchspace.study import flush_study
 
     spec, clock = under_way.spec, under_way.clock
-    (spec.folder / "leaderboard.csv").write_text(to_text(rank_trials(study), "csv"))
+    write_file(spec.folder / "leaderboard.csv", to_text(rank_trials(study), "csv").encode())
     clock.say("exporting the winner")
     clock.step("export of the winner", 0, 0)
     shipment, student = export_winner(spec, spec.folder, clock), export_student(spec, spec.folder, clock)

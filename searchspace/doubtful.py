@@ -1,6 +1,5 @@
 """Doubtful images: those that were skipped, and those that occur in two splits, in a search's words and results."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from trainables.data.leaks import LEAKED_IMAGES
 from trainables.data.sources.left_out import LEFT_OUT
 from trainables.data.sources.left_out_counts import GRAVE
 from trainables.data.sources.understood import list_names
+from trainables.files import copy_file, is_file
 
 if TYPE_CHECKING:
     from trainables.data.summary import DataSummary
@@ -24,8 +24,8 @@ def describe_skipped(data: "DataSummary") -> str:
 def keep_lists(data: "DataSummary", folder: Path) -> None:
     """Copy the store's lists of images, where there are any, into a search's results."""
     for name in (BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT):
-        if (Path(data.path) / name).is_file():
-            shutil.copyfile(Path(data.path) / name, folder / name)
+        if is_file(Path(data.path) / name):
+            copy_file(Path(data.path) / name, folder / name)
 
 
 def describe_absent(absent: Mapping[str, Sequence[str]]) -> list[str]:

@@ -22,6 +22,7 @@ from trainables.card import CARD
 from trainables.config import Frozen
 from trainables.deploy.artefact import Shipment
 from trainables.errors import UserError
+from trainables.files import is_file
 from trainables.teller import Teller
 
 FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "latency_ms", "images/s_by_32")
@@ -64,7 +65,7 @@ def main(
 def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
     """Export the winner of the search in `folder`; raises `UserError` where there is none."""
     winner = folder / "winner"
-    if not (winner / CARD).is_file():
+    if not is_file(winner / CARD):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{CARD})")
     return _ship(spec, winner, teller)
 

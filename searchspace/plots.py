@@ -1,7 +1,7 @@
 """Pictures of results."""
 
+import io
 import warnings
-from pathlib import Path
 
 from trainables.metrics import TestMetrics
 from trainables.printable import printable
@@ -12,8 +12,8 @@ LONGEST = 40
 """Letters of a class's name beside an axis."""
 
 
-def draw_confusion(path: Path, names: list[str], metrics: TestMetrics) -> None:
-    """Confusion matrix as a PNG: shade by share of the true class, number by images."""
+def draw_confusion(names: list[str], metrics: TestMetrics) -> bytes:
+    """Confusion matrix as a PNG file: shade by share of the true class, number by images."""
     import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -38,4 +38,6 @@ def draw_confusion(path: Path, names: list[str], metrics: TestMetrics) -> None:
                 axes.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=8)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a box stands for each letter of other scripts
-        figure.savefig(path, dpi=120)
+        out = io.BytesIO()
+        figure.savefig(out, format="png", dpi=120)
+    return out.getvalue()

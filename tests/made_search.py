@@ -22,6 +22,7 @@ from trainables.deploy.robustness import STRENGTHS, Corrupted, Robustness, write
 from trainables.deploy.runner import Runner
 from trainables.metrics import measure
 from trainables.predictions import PERMIT, PREDICTIONS, measure_light
+from trainables.thumbnails import write_thumbnails
 
 
 def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bool = True) -> Path:
@@ -52,6 +53,7 @@ def make_exported_search(results: Path, data: DataSummary, exported: Path) -> Pa
     images, labels = open_store(data).open_test(winner / PERMIT)
     found = Runner(winner / "model.onnx").probabilities(images)
     np.savez_compressed(winner / PREDICTIONS, probabilities=found, labels=labels)
+    write_thumbnails(winner, images, found, labels)
     (winner / "metrics.json").write_text(measure(found, labels, data.classes).model_dump_json())
     return winner
 
@@ -116,6 +118,7 @@ def _crown(spec: SearchSpec, data: DataSummary) -> None:
         winner / PREDICTIONS, probabilities=found.astype(np.float32), labels=labels, paths=np.array(paths),
         brightness=brightness, contrast=contrast, sizes=rng.integers(20, 99, (len(labels), 2)),
     )  # fmt: skip
+    write_thumbnails(winner, images, found, labels)
     (winner / "metrics.json").write_text(measure(found, labels, data.classes).model_dump_json())
     cost = ArchitectureCost(parameters=50_546, size_mb=0.24, latency_ms=0.018, memory_mb=18.8, runs=2000)
     (winner / SHIPMENT).write_text(made_shipment(cost).model_dump_json())

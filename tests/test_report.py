@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import plotly.graph_objects as go
@@ -23,7 +24,6 @@ from searchspace.proof.reliability import Predictions, reliability
 from searchspace.report.answer import answer
 from searchspace.report.blocks import Code, Note, Table, label, log_axis
 from searchspace.report.history import MOST_CURVES
-from searchspace.report.images import png
 from searchspace.report.losses import losses
 from searchspace.report.material import gather
 from searchspace.report.page import try_report, write_report
@@ -40,11 +40,13 @@ from trainables.config import TrialConfig
 from trainables.corruptions import CORRUPTIONS
 from trainables.data.store import open_store
 from trainables.deploy.artefact import FILES
+from trainables.errors import UserError
 from trainables.intervals import wilson
 from trainables.metrics import calibration_error, measure
 from trainables.models.preprocess import Preprocess
 from trainables.predictions import PREDICTIONS, ImageFacts
 from trainables.sheet import COLUMNS, arrange, versions
+from trainables.thumbnails import THUMBNAILS, png
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -178,19 +180,42 @@ def test_a_search_of_no_trials_makes_a_report(digits, tmp_path):
     assert set(figures(page)) == {"balance"}
 
 
-def test_without_the_prepared_images_only_the_pictures_are_missing(made, digits, tmp_path):
+def _missing(folder):
+    return {p.section.anchor: p.missing for p in (draw(s, gather(folder)) for s in SECTIONS) if p.missing}
+
+
+def test_a_report_opens_no_data(made, digits, tmp_path):
     folder = tmp_path / "made"
     shutil.copytree(made, folder)
-    for changed, words in (
-        ({"path": str(tmp_path / "gone")}, "not on this machine"),
-        ({"fingerprint": "another"}, "no longer those"),
-    ):
-        record = json.loads((folder / "search.json").read_text())
-        record["data"] = digits.model_copy(update=changed).model_dump()
-        (folder / "search.json").write_text(json.dumps(record))
-        missing = {p.section.anchor: p.missing for p in (draw(s, gather(folder)) for s in SECTIONS) if p.missing}
-        assert set(missing) == {"mistakes", "uncertain"}
-        assert all(words in reason for reason in missing.values())
+    record = json.loads((folder / "search.json").read_text())
+    record["data"] = digits.model_copy(update={"path": str(tmp_path / "gone"), "fingerprint": "another"}).model_dump()
+    (folder / "search.json").write_text(json.dumps(record))
+    assert _missing(folder) == {}
+
+
+def _of_another_test(file):
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"predictions": "others"}))
+
+
+@pytest.mark.parametrize("change", [Path.unlink, _of_another_test])
+def test_without_its_test_images_a_report_lacks_only_the_pictures(change, made, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    change(folder / "winner" / THUMBNAILS)
+    missing = _missing(folder)
+    assert set(missing) == {"mistakes", "uncertain"}
+    assert all("are not in the winner's folder" in reason for reason in missing.values())
+
+
+def test_a_test_image_that_is_none_is_damaged(made, tmp_path):
+    folder = tmp_path / "made"
+    shutil.copytree(made, folder)
+    file = folder / "winner" / THUMBNAILS
+    record = json.loads(file.read_text())
+    record["images"] |= {name: base64.b64encode(b"a private key").decode() for name in record["images"]}
+    file.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=r"^damaged: .*test-images.json': images.\d+: is no PNG file"):
+        write_report(folder)
 
 
 def test_the_worst_mistake_is_the_first(made):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,11 +13,15 @@ from safetensors.torch import load
 from torch import Tensor
 
 from trainables.config import EpochReport
-from trainables.files import write_file
+from trainables.errors import DamagedError
+from trainables.files import read_file, write_file
+from trainables.folders import names, remove_file, remove_tree
 from trainables.safetensors_file import serialize
 
 PATIENCE = 60.0
 """Seconds that a trial waits for its checkpoint at a rung, where another gang may take it up."""
+LARGEST = 1 << 35
+"""Bytes of the largest checkpoint that is read."""
 RETRY = 1.0
 """Seconds until what could not be written there is tried again."""
 INDEX = "checkpoint.json"
@@ -45,7 +48,6 @@ class Checkpoint:
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Make `checkpoint` the newest in `folder`; a crash at any moment leaves the one before it readable."""
-    folder.mkdir(parents=True, exist_ok=True)
     content = serialize(checkpoint.tensors)
     file = f"epoch-{checkpoint.epoch:05d}.safetensors"
     write_file(folder / file, content)
@@ -53,9 +55,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     reports = [report.model_dump() for report in checkpoint.reports]
     index = {"file": file, **facts, "reports": reports, "blake2b": _hash(content)}
     write_file(folder / INDEX, json.dumps(index).encode())
-    for old in folder.glob("epoch-*.safetensors"):
-        if old.name != file:
-            old.unlink(missing_ok=True)
+    for old in names(folder):
+        if old != file and old.startswith("epoch-") and old.endswith(".safetensors"):
+            remove_file(folder / old)
 
 
 class Writer:
@@ -109,19 +111,19 @@ class Writer:
 def read_checkpoint(folder: Path) -> Checkpoint | None:
     """Newest checkpoint of `folder`, or None if there is none whose hash is right."""
     try:
-        index = json.loads((folder / INDEX).read_text())
-        content = (folder / Path(index["file"]).name).read_bytes()  # in this folder, whatever the index says
+        index = json.loads(read_file(folder / INDEX))
+        content = read_file(folder / Path(index["file"]).name, LARGEST)  # in this folder, whatever the index says
         reports = tuple(EpochReport.model_validate(report) for report in index["reports"])
         facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")} | {"of": index.get("of", "")}
         good = _hash(content) == index["blake2b"]
-    except (OSError, ValueError, KeyError, TypeError):  # torn, emptied, or not ours
+    except (OSError, DamagedError, ValueError, KeyError, TypeError):  # torn, emptied, or not ours
         return None
     return Checkpoint(**facts, reports=reports, tensors=load(content)) if good else None
 
 
 def remove_checkpoints(folder: Path) -> None:
     """Delete a trial's checkpoints."""
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.arrays import read_arrays, write_arrays
+from trainables.errors import DamagedError
 from trainables.escaping import write_csv
+from trainables.files import replacing_text
+from trainables.thumbnails import write_thumbnails
 
 if TYPE_CHECKING:
     from trainables.train import TrialRun
@@ -60,7 +64,8 @@ def write_predictions(folder: Path, place: "Workplace") -> None:
     }  # fmt: skip
     if origins.sizes:
         arrays["sizes"] = np.array(origins.sizes, np.int64)
-    np.savez_compressed(folder / PREDICTIONS, **arrays)
+    write_arrays(folder / PREDICTIONS, arrays)
+    write_thumbnails(folder, images, found, labels)
     write_table(folder / TABLE, origins.paths, labels, found, place.store.summary.classes)
 
 
@@ -69,25 +74,45 @@ def write_validation(folder: Path, run: "TrialRun") -> None:
     from trainables.data.store import SCORED_ON
     from trainables.evaluate import predict
 
-    folder.mkdir(parents=True, exist_ok=True)
     rows = run.place.store.rows(SCORED_ON[run.assignment.kind])
     found = predict(run.kept, run.evaluated(), rows)
-    np.savez_compressed(folder / VALIDATION, probabilities=found, labels=run.place.store.labels[rows])
+    write_arrays(folder / VALIDATION, {"probabilities": found, "labels": run.place.store.labels[rows]})
 
 
 def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Probabilities (n, classes) and labels (n,) that lie in `folder`."""
-    with np.load(folder / file) as found:
-        return found["probabilities"], found["labels"]
+    """Probabilities (n, classes) and labels (n,) that lie in `folder`; raises `DamagedError` for any other form."""
+    arrays = read_arrays(folder / file)
+    found = _array(folder / file, arrays, "probabilities", "f", 2)
+    labels = _array(folder / file, arrays, "labels", "i", 1)
+    if len(found) != len(labels) or not len(found) or found.shape[1] < 2:
+        raise DamagedError(folder / file, f"has {found.shape} probabilities for {len(labels):,} labels")
+    if labels.min() < 0 or labels.max() >= found.shape[1]:
+        raise DamagedError(folder / file, "has a label out of range")
+    return found, labels
+
+
+def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, axes: int) -> NDArray[Any]:
+    """One of the arrays that were read; raises `DamagedError` where it is missing, or of another kind or form."""
+    found = arrays.get(name)
+    if found is None or found.dtype.kind != kind or found.ndim != axes:
+        form = "is missing" if found is None else f"is {found.dtype} with {found.ndim} axes"
+        raise DamagedError(file, f"{name}: {form}")
+    return found
 
 
 def read_image_facts(folder: Path) -> ImageFacts | None:
     """What is known of the test images whose predictions lie in `folder`; None where that was not kept."""
-    with np.load(folder / PREDICTIONS) as found:
-        if not {"paths", "brightness", "contrast"} <= set(found.files):
-            return None
-        sizes = found["sizes"] if "sizes" in found.files else None
-        return ImageFacts(tuple(found["paths"].tolist()), sizes, found["brightness"], found["contrast"])
+    file = folder / PREDICTIONS
+    found = read_arrays(file)
+    if not {"paths", "brightness", "contrast"} <= set(found):
+        return None
+    paths = _array(file, found, "paths", "U", 1)
+    light = [_array(file, found, name, "f", 1) for name in ("brightness", "contrast")]
+    sizes = _array(file, found, "sizes", "i", 2) if "sizes" in found else None
+    count = len(_array(file, found, "labels", "i", 1))
+    if {len(paths), *map(len, light)} != {count} or (sizes is not None and sizes.shape != (count, 2)):
+        raise DamagedError(file, f"does not tell as much of each of its {count:,} images")
+    return ImageFacts(tuple(paths.tolist()), sizes, light[0], light[1])
 
 
 def measure_light(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -109,7 +134,7 @@ def write_table(
     Up to `MOST_COLUMNS` classes have a column each, `p_CLASS`; of more, the next likeliest four stand with theirs.
     Cells are as `as_cell` makes them.
     """
-    with file.open("w", newline="", encoding="utf-8") as out:
+    with replacing_text(file, newline="") as out:
         write_csv(out, _table_rows(paths, labels, probabilities, classes))
 
 

@@ -8,13 +8,18 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from trainables.files import write_file
+from trainables.errors import DamagedError
+from trainables.files import open_file, write_file
 
 LENGTH = 8
 """Bytes of the header's length, little-endian, at the start of a file; the header is padded to a multiple of it."""
+
+HEADER = 100_000_000
+"""Bytes of the longest header that the library reads."""
 
 
 def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
@@ -32,3 +37,15 @@ def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write such a file, whole or not at all."""
     write_file(path, serialize(tensors, metadata))
+
+
+def read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
+    """Tensors of such a file, of `size` bytes in all; raises `DamagedError` where it is none, or a larger one.
+
+    The file is mapped, not copied.
+    """
+    with open_file(path, size + HEADER) as file:
+        try:
+            return load_file(f"/dev/fd/{file.fileno()}")
+        except (SafetensorError, OSError, ValueError) as error:
+            raise DamagedError(path, f"is no safetensors file ({error})") from error

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from trainables.config import TrialConfig
+from trainables.files import replacing
 
 if TYPE_CHECKING:
     from trainables.models.preprocess import Preprocess
@@ -28,7 +29,8 @@ def write_sheet(folder: Path, run: "TrialRun") -> None:
     _, first = np.unique(labels, return_index=True)
     images = run.place.store.images[run.rows[first[:ROWS]]]
     shown = versions(images, config, run.model.preprocess, run.assignment.seed)
-    arrange(shown).save(folder / SHEET, optimize=True)
+    with replacing(folder / SHEET) as file:
+        arrange(shown).save(file, "PNG", optimize=True)
 
 
 def versions(images: NDArray[np.uint8], config: TrialConfig, preprocess: "Preprocess", seed: int) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from trainables.config import Frozen, TrialConfig
+from trainables.files import read_record, write_file
 
 TIMING = "timing.json"
 """The file that a probe leaves in its assignment's folder."""
@@ -49,10 +50,9 @@ class Timing(Frozen):
 
 def write_timing(folder: Path, timing: Timing) -> None:
     """Leave `timing` in a probe's folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / TIMING).write_text(timing.model_dump_json())
+    write_file(folder / TIMING, timing.model_dump_json().encode())
 
 
 def read_timing(folder: Path) -> Timing:
     """The timing that a probe left in its folder."""
-    return Timing.model_validate_json((folder / TIMING).read_text())
+    return read_record(folder / TIMING, Timing)

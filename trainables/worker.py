@@ -21,6 +21,7 @@ from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
 from trainables.desk import GangInfo
 from trainables.errors import OutOfMemoryError
+from trainables.files import write_file
 from trainables.group import Group, lost_peer
 from trainables.home.mirror import Home
 from trainables.home.visit import Visit, visiting
@@ -131,8 +132,8 @@ class Post:
             self._failed(assignment, error, place)
 
     def _failed(self, assignment: Assignment, error: Exception, place: Workplace) -> None:
-        Path(assignment.folder).mkdir(parents=True, exist_ok=True)
-        (Path(assignment.folder) / "error.txt").write_text(redact(traceback.format_exc()))
+        said = redact(traceback.format_exc()).encode(errors="backslashreplace")
+        write_file(Path(assignment.folder) / "error.txt", said)
         several = place.group.world > 1
         if several and lost_peer(error):
             raise error  # not this trial's doing: Ray Train restarts the group, and the trial resumes

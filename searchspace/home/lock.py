@@ -10,8 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trainables.errors import UserError
+from trainables.files import open_append
 
 LOCK = "search.lock"
+LONGEST = 10_000
+"""Bytes that are read of who holds it."""
 
 
 @contextmanager
@@ -20,21 +23,21 @@ def locked(folder: Path) -> Iterator[None]:
 
     The system gives the lock back when its holder ends, however it ends.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as file:
+    with open_append(folder / LOCK) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            raise UserError(f"search {folder.name!r}: {_say_holder(file.read())} is working on it") from error
+            raise UserError(f"search {folder.name!r}: {_say_holder(file.read(LONGEST))} is working on it") from error
         file.truncate(0)
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        json.dump({"process": os.getpid(), "host": socket.gethostname(), "since": started}, file)
+        holder = {"process": os.getpid(), "host": socket.gethostname(), "since": started}
+        file.write(json.dumps(holder).encode())
         file.flush()
         yield
 
 
-def _say_holder(text: str) -> str:
+def _say_holder(text: bytes) -> str:
     try:
         holder = json.loads(text)
         return f"process {holder['process']} on {holder['host']}, since {holder['since']},"

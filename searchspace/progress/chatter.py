@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from trainables.files import open_append
+
 STREAMS = (1, 2)
 """Descriptors of standard output and error, which code in C++ writes to as well."""
 
@@ -17,7 +19,7 @@ class Chatter:
         sys.stderr.flush()
         self._before = {number: os.dup(number) for number in STREAMS}
         self._stdout = sys.stdout
-        with log.open("ab") as file:
+        with open_append(log) as file:
             for number in STREAMS:
                 os.dup2(file.fileno(), number)
         if _descriptor(sys.stdout) == 1:

@@ -1,6 +1,5 @@
 """The winner's student: chosen under the limits, trained on the winner's answers, tested when the winner is."""
 
-import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.deploy.cost import describe_network
+from trainables.files import copy_file, is_file
 from trainables.metrics import TestMetrics
 from trainables.teller import Teller
 
@@ -30,7 +30,7 @@ def find_student(
     from trainables.predictions import PERMIT
 
     known = read_student(spec.folder)
-    if known or (spec.folder / "winner" / PERMIT).exists():
+    if known or is_file(spec.folder / "winner" / PERMIT):
         return known
     teller.step("student: measuring networks", 0, 0)
     choice = choose_student(study.get_trials(deepcopy=False), sample, judge)
@@ -66,7 +66,7 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: 
 
     if student.status != "chosen":
         return
-    if (spec.folder / "winner" / PERMIT).exists():
+    if is_file(spec.folder / "winner" / PERMIT):
         raise RuntimeError(f"search {spec.name!r}: its test split was opened before its student was trained")
     folder = spec.folder / FOLDER
     task = Assignment(
@@ -93,5 +93,5 @@ def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool
     student, folder = read_student(spec.folder), spec.folder / FOLDER
     if student is None or student.status != "trained":
         return None
-    shutil.copyfile(spec.folder / "winner" / PERMIT, folder / PERMIT)
+    copy_file(spec.folder / "winner" / PERMIT, folder / PERMIT)
     return evaluate(spec, folder, classes, pool)

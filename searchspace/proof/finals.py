@@ -23,6 +23,7 @@ from searchspace.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport
+from trainables.files import is_file
 from trainables.scores import METRICS
 from trainables.teller import Teller
 
@@ -124,7 +125,7 @@ def _known_end(study: optuna.Study, task: Assignment) -> EpochReport | None:
 
     found = get_record(study, task.trial)
     report = EpochReport.model_validate(found) if found else None
-    there = (Path(task.folder) / VALIDATION).is_file()
+    there = is_file(Path(task.folder) / VALIDATION)
     return report if report and (there or report.status == "failed") else None
 
 

@@ -1,7 +1,7 @@
 """The winner: retrained on train+val, then tested, once."""
 
 import json
-import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,8 @@ from searchspace.spec import SearchSpec
 from searchspace.study import get_record, put_record
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.escaping import write_csv
-from trainables.files import write_file
+from trainables.files import create_file, is_file, read_record, replacing_text, write_file
+from trainables.folders import is_folder, names, rename
 from trainables.metrics import TestMetrics, measure
 from trainables.teller import Teller
 
@@ -78,7 +79,7 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
     from trainables.predictions import PERMIT
 
     folder = spec.folder / "winner"
-    if not (folder / PERMIT).is_file():
+    if not is_file(folder / PERMIT):
         open_test_split(folder)
     return evaluate(spec, folder, classes, pool)
 
@@ -87,8 +88,8 @@ def evaluate(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "Ga
     """Evaluate the classifier in `folder` on the test split, by the permit there; read what was evaluated before."""
     from trainables.predictions import read_predictions
 
-    if (folder / METRICS).is_file():
-        return TestMetrics.model_validate_json((folder / METRICS).read_text())
+    if is_file(folder / METRICS):
+        return read_record(folder / METRICS, TestMetrics)
     config = TrialConfig()  # a test trains nothing
     task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
     _must_end_well(pool.train([task])[0])
@@ -107,8 +108,8 @@ def put_aside(spec: SearchSpec, study: optuna.Study) -> None:
         return
     count = len(earlier_winners(spec.folder)) + 1
     for name in ("student", "winner"):
-        if (spec.folder / name).is_dir():
-            (spec.folder / name).rename(spec.folder / f"{name}-{count}")
+        if is_folder(spec.folder / name):
+            rename(spec.folder / name, spec.folder / f"{name}-{count}")
     put_record(study, RETRAINED, None)
 
 
@@ -119,27 +120,26 @@ def is_outgrown(study: optuna.Study, trials: int) -> bool:
 
 def earlier_winners(folder: Path) -> list[Path]:
     """Folders of the winners that a search had before it was extended; each has opened the test split."""
-    return sorted(folder.glob("winner-[0-9]*"))
+    return [folder / name for name in names(folder) if re.match("winner-[0-9]", name)]
 
 
 def open_test_split(folder: Path) -> None:
     """Write the permit that opens the test split; raises `FileExistsError` if this search has opened it before."""
     from trainables.predictions import PERMIT
 
-    permit = os.open(folder / PERMIT, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-    with os.fdopen(permit, "w") as file:
-        json.dump({"opened": datetime.now(UTC).isoformat(timespec="seconds")}, file)
+    opened = {"opened": datetime.now(UTC).isoformat(timespec="seconds")}
+    create_file(folder / PERMIT, json.dumps(opened).encode())
 
 
 def write_confusion(folder: Path, metrics: TestMetrics) -> None:
     """Write the confusion matrix as `confusion.csv` and `confusion.png`."""
-    names = [entry.name for entry in metrics.classes]
-    with (folder / "confusion.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = ([name, *row] for name, row in zip(names, metrics.confusion, strict=True))
-        write_csv(file, [["true \\ predicted", *names], *rows])
+    classes = [entry.name for entry in metrics.classes]
+    with replacing_text(folder / "confusion.csv", newline="") as file:
+        rows = ([name, *row] for name, row in zip(classes, metrics.confusion, strict=True))
+        write_csv(file, [["true \\ predicted", *classes], *rows])
     from searchspace.plots import draw_confusion
 
-    draw_confusion(folder / "confusion.png", names, metrics)
+    write_file(folder / "confusion.png", draw_confusion(classes, metrics))
 
 
 def _must_end_well(report: EpochReport) -> None:

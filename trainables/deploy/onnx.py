@@ -22,6 +22,7 @@ from trainables.deploy.fit import Fit
 from trainables.deploy.infer import Inference
 from trainables.deploy.runner import IMAGES, LOGITS, PROBABILITIES
 from trainables.deploy.slim import shorten, strip
+from trainables.files import write_file
 from trainables.models.ensemble import AnyClassifier
 
 OPSET = 18
@@ -55,7 +56,7 @@ def write_artefact(model: Any, card: AnyCard, path: Path) -> None:
     for key, value in describe(card).items():
         joined.metadata_props.add(key=key, value=value)
     shorten(joined)
-    onnx.save_model(joined, str(path))
+    write_file(path, joined.SerializeToString())
 
 
 @lru_cache(maxsize=8)

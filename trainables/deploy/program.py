@@ -11,6 +11,7 @@ from trainables.card import AnyCard
 from trainables.deploy.describe import describe
 from trainables.deploy.fit import Fit
 from trainables.deploy.infer import Inference
+from trainables.files import replacing
 from trainables.models.ensemble import AnyClassifier
 
 METADATA = "metadata.json"
@@ -41,7 +42,8 @@ def export_program(
     free = dict.fromkeys(range(4), torch.export.Dim.DYNAMIC)
     with torch.no_grad():
         program = torch.export.export(whole, (example,), dynamic_shapes={"images": free})
-    torch.export.save(program, path, extra_files={METADATA: json.dumps(describe(card))})
+    with replacing(path) as file:
+        torch.export.save(program, file, extra_files={METADATA: json.dumps(describe(card))})
 
 
 def read_description(path: Path) -> dict[str, str]:

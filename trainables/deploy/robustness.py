@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from trainables.config import Frozen
 from trainables.corruptions import CORRUPTIONS, corrupt, parameter
 from trainables.deploy.artefact import Format
-from trainables.files import write_file
+from trainables.files import read_record, write_file
 from trainables.intervals import Ends, wilson
 
 if TYPE_CHECKING:
@@ -111,8 +110,8 @@ def write_robustness(folder: Path, found: Robustness) -> None:
 
 
 def read_robustness(folder: Path) -> Robustness | None:
-    """What was measured of the winner in `folder`; None where nothing was, or it cannot be read."""
+    """What was measured of the winner in `folder`; None where nothing was. Raises `DamagedError`."""
     try:
-        return Robustness.model_validate_json((folder / ROBUSTNESS).read_bytes())
-    except (FileNotFoundError, ValidationError):
+        return read_record(folder / ROBUSTNESS, Robustness)
+    except FileNotFoundError:
         return None

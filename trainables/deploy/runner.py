@@ -17,9 +17,14 @@ from numpy.typing import NDArray
 
 from trainables.deploy.foreign import advise, describe_file
 from trainables.errors import UserError
+from trainables.files import is_file, read_file
 
 IMAGES, LOGITS, PROBABILITIES = "images", "logits", "probabilities"
 """An artefact's input, uint8 (batch, 1 or 3, height, width), and its outputs, float32 (batch, classes)."""
+LARGEST = 1 << 31
+"""Bytes of the largest ONNX file: that of the format itself."""
+CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+"""How they begin."""
 PLACE = re.compile(r"^/onnxruntime_src/\S+ .*?\) ", re.DOTALL)
 """How onnxruntime's messages name a place in its sources."""
 
@@ -29,7 +34,7 @@ class Runner:
 
     def __init__(self, file: Path, threads: int = 0) -> None:
         """Load `file`, for so many threads (0: all cores); raises `UserError` where it is no artefact of a search."""
-        if not file.is_file():
+        if not is_file(file):
             raise UserError(f"model {str(file)!r}: no such file")
         self._session, found = _open(file, threads)
         self.metadata: dict[str, str] = found
@@ -63,12 +68,14 @@ def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
     """A session of onnxruntime, and what the file says of itself; raises `UserError` where the file is no model."""
     import onnxruntime
 
+    content = read_file(file, LARGEST)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
     try:
         with redirect_stdout(StringIO()):  # where it tells of what it tries again
-            session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            # Of bytes it has no folder, where a file of somebody else could name others that it is to read.
+            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             return session, session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's own kinds of them are not public
         reason = describe_file(file) or f"no ONNX model, or a damaged one: {_one_line(error)}"
@@ -104,5 +111,5 @@ def _parsed(text: str) -> list[Any]:
 
 def _one_line(error: Exception) -> str:
     """The first line of what onnxruntime says, without the place in its sources and the call that it was in."""
-    said = PLACE.sub("", str(error).split(" failed:", 1)[-1])
+    said = PLACE.sub("", CODE.sub("", str(error)))
     return (said.strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]

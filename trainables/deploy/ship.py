@@ -16,6 +16,7 @@ from trainables.deploy.prove import Answer, Exam, check, eager_answer, set_exam
 from trainables.deploy.robustness import measure_robustness, write_robustness
 from trainables.deploy.runner import Runner
 from trainables.files import write_file
+from trainables.folders import files_below, remove_file
 from trainables.machine import core_count, cpu_name
 from trainables.predictions import PERMIT
 from trainables.teller import Teller
@@ -38,7 +39,7 @@ def ship(folder: Path, formats: Sequence[Format], max_drop: float, seed: int, te
             note, proof = _proven(goods, name, exam)
             artefacts.append(_measured(goods, name, proof, note))
         except Exception as error:  # an exporter fails in any way there is, and the next may not
-            goods.file(name).unlink(missing_ok=True)
+            remove_file(goods.file(name))
             dropped.append(Dropped(format=name, reason=root_of(error)))
     shipment = Shipment(
         artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
@@ -83,7 +84,8 @@ def _measured(goods: Goods, name: Format, proof: Proof, note: str = "") -> Artef
     """What is known of a format that passed; PyTorch itself is run from the folder."""
     file = goods.file(name)
     speed = measure_speed(goods.folder if name == "pytorch" else file, goods.card.data)
-    size = sum(path.stat().st_size for path in goods.folder.rglob(file.name))  # an ensemble has a file a member
+    found = [path for _, path in files_below(goods.folder) if path.name == file.name]  # an ensemble has one a member
+    size = sum(path.stat().st_size for path in found)
     return Artefact(format=name, file=file.name, size_mb=size / 1e6, proof=proof, speed=speed, note=note)
 
 
