@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 #
 # Begins a search on the cluster that this machine is part of, or goes on with it if it was begun: what tries again after
-# anything was lost calls it again as it is.
+# anything was lost calls it again as it is. A search that is finished is a success, one that is damaged a failure.
 #
 #     cluster/go_on.sh RESULTS NAME [OPTIONS OF A NEW SEARCH]
 #
@@ -12,13 +12,8 @@ set -euo pipefail
 
 results=$1 name=$2
 shift 2
-is_begun() {
-    case $results in
-        *://*) python -m searchspace.leaderboard "$results/$name" --top 1 > /dev/null 2>&1 ;;
-        *) [[ -f $results/$name/search.json ]] ;;
-    esac
-}
-if is_begun; then
+state=$(python -m searchspace.home.contents "$results" "$name")
+if [[ $state == begun ]]; then
     # A search at a URL runs no space file that only its record names, so a `--space` is given again.
     space=() previous=""
     for word in "$@"; do

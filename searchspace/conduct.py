@@ -10,7 +10,6 @@ from searchspace.begin import begin, take_up
 from searchspace.boards.table import to_text
 from searchspace.boards.trials import rank_trials
 from searchspace.cluster.connect import connected, losses_told
-from searchspace.doubtful import keep_lists
 from searchspace.early_checks import check_early
 from searchspace.export import export_student, export_winner
 from searchspace.home.reach import check_reached
@@ -22,7 +21,7 @@ from searchspace.progress.clock import Clock
 from searchspace.record import gather_facts
 from searchspace.resume import check_same_data, describe_changed_space, how_to_resume, put_finished, resume_arguments
 from searchspace.space_file import hash_file
-from searchspace.spec import SearchSpec, save_record
+from searchspace.spec import SearchSpec
 from trainables.files import write_file
 
 if TYPE_CHECKING:
@@ -87,12 +86,11 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     from searchspace.tracking.beside import tracked
 
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
-    if not resumed:
-        facts = gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)}
-        save_record(spec.folder, spec, facts)  # first of all: whoever looks at it needs it
-        keep_lists(plan.data, spec.folder)
     clock.keep_chatter(spec.folder / CHATTER)
-    study = take_up(spec, plan, clock.say) if resumed else begin(spec, plan)
+    if resumed:
+        study = take_up(spec, plan, clock.say)
+    else:
+        study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec, clock.say):
         return _conclude(under_way, study, foresight, _survive(under_way, study, foresight))

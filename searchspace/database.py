@@ -7,6 +7,7 @@ only reads opens one that the reader names too, and opens it read-only: no recor
 import os
 import re
 import sqlite3
+import uuid
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -94,6 +95,18 @@ def open_to_read(url: str) -> RDBStorage:
     return _open(f"sqlite:///{file}", {"creator": connect}, read_only=True)
 
 
+def check_writable(url: str) -> None:
+    """Raise `UserError` where nothing can be written to the database at a URL, which is made; leaves no study in it."""
+    from sqlalchemy import text
+
+    storage = open_to_write(url)
+    try:
+        with storage.engine.connect() as connection:  # which is rolled back at its end
+            connection.execute(text("INSERT INTO studies (study_name) VALUES (:name)"), {"name": uuid.uuid4().hex})
+    except Exception as error:  # SQLAlchemy's drivers raise errors of their own
+        raise _unusable(whole_url(url), str(error)) from None
+
+
 def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
     hidden = redact_urls(whole)
     try:
@@ -109,8 +122,13 @@ def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
         said = str(error.__cause__ if isinstance(error, StorageInternalError) else error)
         if read_only and any(phrase in said for phrase in TABLE_MISSING):
             raise NoStudiesError(f"--storage {hidden!r}: holds no studies") from None
-        line = redact(next(iter(said.splitlines()), type(error).__name__), os.environ | {STORAGE: whole})
-        raise UserError(f"--storage {hidden!r}: {line}") from None  # the cause's own text may hold the password
+        raise _unusable(whole, said or type(error).__name__) from None
+
+
+def _unusable(whole: str, said: str) -> UserError:
+    """What a database said; to be raised without its cause, whose own text may hold the password."""
+    line = redact(said.splitlines()[0], os.environ | {STORAGE: whole})
+    return UserError(f"--storage {redact_urls(whole)!r}: {line}")
 
 
 def _check_there(url: str) -> None:

@@ -4,12 +4,13 @@ import os
 from pathlib import Path
 
 from searchspace.cluster.placement import place
+from searchspace.home.named import RECORD
 from searchspace.pareto import by_front
 from searchspace.pins import check_pins
 from searchspace.places import sqlite_file
 from searchspace.preflight import local_room
 from searchspace.spaces import load_space
-from searchspace.spec import SearchSpec
+from searchspace.spec import SearchSpec, load_facts
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import by_merit, rungs
 from trainables.data.source import SOURCES
@@ -83,13 +84,16 @@ def _check_weights(spec: SearchSpec) -> None:
 
 
 def check_storage(spec: SearchSpec, resumed: bool) -> None:
-    """Raise `UserError` where `--storage` cannot be reached, or holds a study of this name, or none to go on with.
+    """Raise `UserError` where `--storage` cannot be reached or written, or holds a study that is in the way.
 
     Makes no database: a search whose other options are wrong leaves nothing behind.
     """
     if not spec.storage:
         return
-    from searchspace.study import has_study, say_storage
+    from searchspace.begin import IDENTITY, identity
+    from searchspace.database import check_writable
+    from searchspace.study import say_storage
+    from searchspace.study_state import check_study
 
     file = sqlite_file(spec.storage)
     if spec.storage.startswith("sqlite") and file is None:
@@ -100,10 +104,12 @@ def check_storage(spec: SearchSpec, resumed: bool) -> None:
         if not os.access(file.parent, os.W_OK):
             raise UserError(f"{say_storage(spec)}: nothing may be written in {str(file.parent)!r}")
         return
-    if has_study(spec) and not resumed:
-        raise UserError(f"--name {spec.name!r}: {say_storage(spec)} holds a study of this name already")
-    if resumed and not has_study(spec):
-        raise UserError(f"--resume {spec.name!r}: {say_storage(spec)} holds no study {spec.study_name!r}")
+    recorded = (spec.folder / RECORD).is_file()
+    search = load_facts(spec.folder).get(IDENTITY, "") if recorded else identity(spec)
+    if recorded or not resumed:  # what lies at a URL may not be here yet; then it is asked later
+        check_study(spec, search, recorded=resumed)
+    if file is None or file.exists():
+        check_writable(spec.storage)
 
 
 def _check_warm_start(spec: SearchSpec) -> None:

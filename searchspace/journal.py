@@ -26,7 +26,7 @@ def mend(path: Path) -> int:
 
     For who alone may write it: the lock that such a writer may have left is removed, too.
     """
-    path.with_name(path.name + ".lock").unlink(missing_ok=True)
+    remove_locks(path)
     whole = size = path.stat().st_size
     with path.open("rb") as file:
         content = file.read()
@@ -34,6 +34,12 @@ def mend(path: Path) -> int:
         whole = content.rfind(b"\n", 0, whole - 1) + 1
     os.truncate(path, whole)
     return size - whole
+
+
+def remove_locks(path: Path) -> None:
+    """Remove the lock that a killed writer left, which others would wait for, or what is left of giving it back."""
+    for lock in path.parent.glob(f"{path.name}.lock*"):
+        lock.unlink(missing_ok=True)
 
 
 def _is_entry(line: bytes) -> bool:

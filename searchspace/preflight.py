@@ -11,14 +11,15 @@ import optuna
 from optuna.distributions import BaseDistribution
 
 from searchspace.cluster.placement import Node, Room
-from searchspace.home.lease import LEASE
+from searchspace.home.contents import DRAFT, Contents, classify, foreign, names_at, names_in
 from searchspace.space_trial import Range
 from searchspace.spaces import DrawError, Patience, Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
-from trainables.home.storage import Remote, open_remote
+from trainables.home.storage import Remote, open_remote, say_trouble
+from trainables.ownership import check_owned
 from trainables.scores import MetricName
 
 Distributions = dict[str, BaseDistribution]
@@ -31,20 +32,51 @@ GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_att
 
 
 def check_name(spec: SearchSpec) -> None:
-    """Raise `UserError` if there is a search of this name already, or its storage cannot be reached."""
+    """Raise `UserError` if there is a search of this name already, or nothing can be written where it would be.
+
+    Files that no search leaves are in the way, too; what is left of a command that ended before its search was begun
+    is not.
+    """
     place = spec.home.url or str(spec.folder)
     if spec.home.url:
         open_remote("--results", spec.results)
-    if Remote.open(place).list().keys() - {LEASE} if spec.home.url else spec.folder.exists():
-        raise UserError(f"--name {spec.name!r}: {place!r} exists already; choose another name, or --resume it")
-    if not spec.home.url:
+        names = names_at(spec.home.url, spec.results)
+    else:
+        names = names_in(spec.folder)
+        if names:
+            check_owned(spec.folder)  # a study that is there is looked into
         _check_writable(spec.folder)
+    check_free(spec.name, place, names)
+    if spec.home.url:
+        check_storable(spec.home.url, spec.results)
+
+
+def check_free(name: str, place: str, names: Sequence[str]) -> None:
+    """Raise `UserError` where `names`, of what lies at `place`, are more than remains of a search that never began."""
+    found = classify(names)
+    if found == Contents.SEARCH:
+        raise UserError(f"--name {name!r}: {place!r} exists already; choose another name, or --resume it")
+    if found == Contents.OTHERS:
+        few = ", ".join(foreign(names)[:3])
+        raise UserError(f"--name {name!r}: {place!r} exists already, and is no search's ({few}); choose another name")
+
+
+def check_storable(url: str, given: str) -> None:
+    """Raise `UserError` where nothing can be written at a search's URL; `given` is what `--results` said."""
+    remote, name = Remote.open(url), f"{DRAFT}.partial"
+    try:
+        remote.write(name, b"")
+        remote.delete(name)
+    except OSError as error:
+        raise UserError(f"--results {given!r}: nothing can be written there ({say_trouble(error)})") from error
 
 
 def _check_writable(folder: Path) -> None:
-    """Raise `UserError` where `folder` cannot be made: in the nearest folder above it that there is, nothing can be."""
-    above = next(parent for parent in folder.parents if parent.exists())
+    """Raise `UserError` where `folder` cannot be made, or written: nothing can be in the nearest one that there is."""
+    above = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not above.is_dir():
+        if above == folder:
+            return  # which is in the way, whatever is in it
         raise UserError(f"--results {str(folder.parent)!r}: {str(above)!r} is a file; give a folder")
     try:
         tempfile.TemporaryFile(dir=above).close()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from searchspace.home.contents import Contents, classify, names_in
 from searchspace.home.named import find_search
 from searchspace.home.reading import read
 from searchspace.options import flag_of
@@ -42,6 +43,7 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
     place = find_search(name) if "/" in name else name
     results, name = find_begun(*locate(str(options["results"]), place))
     folder = begun(results, name)
+    check_begun(name, folder)
     known = load_spec(folder)
     if folder.is_symlink():
         results, name = known.results, known.name
@@ -115,6 +117,16 @@ def begun(results: str, name: str) -> Path:
     return folder
 
 
+def check_begun(name: str, folder: Path) -> None:
+    """Raise `UserError` where `folder` holds no more than remains of a command that ended before its search began."""
+    names = names_in(folder)
+    if names and classify(names) == Contents.NOTHING:
+        raise UserError(
+            f"--resume {name!r}: was never begun: its command ended before there was anything to go on with; "
+            "the same command as before, with --name instead of --resume, begins it"
+        )
+
+
 def check_changes(name: str, given: Set[str]) -> None:
     """Raise `UserError` if an option was `given` that the search `name` cannot go on with."""
     for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
@@ -150,11 +162,10 @@ def is_done(study: "Recorded", trials: int) -> bool:
 
 def is_finished(spec: SearchSpec) -> bool:
     """Whether there is nothing left to do for a search."""
-    from searchspace.study import JOURNAL, load_own_study
+    from searchspace.study import find_study
 
-    folder = begun(spec.results, spec.name)
-    known = bool(spec.storage) or (folder / JOURNAL).is_file()
-    return known and is_done(load_own_study(spec, folder), spec.trials)
+    study = find_study(spec, begun(spec.results, spec.name))
+    return study is not None and is_done(study, spec.trials)
 
 
 def put_finished(study: "optuna.Study", trials: int) -> None:

@@ -11,7 +11,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from searchspace.database import NoStudiesError, named_url, open_to_read, open_to_write
-from searchspace.journal import WriteBehindJournal, mend
+from searchspace.journal import WriteBehindJournal, mend, remove_locks
+from searchspace.places import sqlite_file
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
 from trainables.redaction import redact_urls
@@ -96,12 +97,40 @@ def _missing(spec: SearchSpec, folder: Path) -> UserError:
     return UserError(f"{str(folder)!r}: {where} holds no study {spec.study_name!r}")
 
 
-def has_study(spec: SearchSpec) -> bool:
-    """Whether the storage of `--storage` holds the search's study; raises `UserError` where it cannot be read."""
+def find_study(spec: SearchSpec, folder: Path) -> optuna.Study | None:
+    """Study of the search in `folder`, for reading, if there is one; raises `UserError` where it cannot be read."""
+    storage = _own_storage(spec, folder)
+    if storage is None:
+        return None
+    names = optuna.get_all_study_names(storage)
+    return optuna.load_study(storage=storage, study_name=spec.study_name) if spec.study_name in names else None
+
+
+def only_study(spec: SearchSpec, folder: Path) -> optuna.Study | None:
+    """The study in a folder's journal, whatever it is called; None where there is none."""
+    storage = _own_storage(spec, folder)
+    names = optuna.get_all_study_names(storage) if storage else []
+    return optuna.load_study(storage=storage, study_name=names[0]) if storage and names else None
+
+
+def _own_storage(spec: SearchSpec, folder: Path) -> BaseStorage | None:
+    """Storage of the user's own search, for reading; None where there is none yet."""
+    file = sqlite_file(spec.storage) if spec.storage else folder / JOURNAL
+    if file is not None and not file.is_file():
+        return None
     try:
-        return spec.study_name in optuna.get_all_study_names(open_to_read(spec.storage))
+        return open_to_read(spec.storage) if spec.storage else JournalStorage(JournalFileBackend(str(file)))
     except NoStudiesError:
-        return False
+        return None
+
+
+def delete_study(spec: SearchSpec) -> None:
+    """Delete the search's study, which may be one of many in a storage; a journal holds no other, and goes."""
+    if spec.storage:
+        optuna.delete_study(storage=open_to_write(spec.storage), study_name=spec.study_name)
+        return
+    remove_locks(spec.folder / JOURNAL)
+    (spec.folder / JOURNAL).unlink(missing_ok=True)
 
 
 def say_storage(spec: SearchSpec) -> str:

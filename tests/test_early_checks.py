@@ -18,7 +18,8 @@ from searchspace.sampling.samplers import make_sampler, make_view
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import create_study, load_study
+from searchspace.study import create_study, load_study, put_record
+from searchspace.study_state import MADE_BY
 from trainables.config import TrialConfig
 from trainables.data import store
 from trainables.errors import UserError
@@ -211,8 +212,8 @@ def test_reading_never_makes_a_database_and_says_what_is_missing(tmp_path, monke
     spec = anchored(make_spec(name="x", results=str(tmp_path / "results"), storage="sqlite:///x.db"))
     check_early(spec)
     assert not Path("x.db").exists()
-    create_study(spec, make_sampler(spec, "random"))
-    spec.folder.mkdir(parents=True)
+    put_record(create_study(spec, make_sampler(spec, "random")), MADE_BY, "a search")
+    (spec.folder / "trials" / "trial-0").mkdir(parents=True)
     save_record(spec.folder, spec, {})
     monkeypatch.chdir("/")
     with pytest.raises(UserError, match="the record names a database"):
@@ -222,12 +223,13 @@ def test_reading_never_makes_a_database_and_says_what_is_missing(tmp_path, monke
     with pytest.raises(UserError, match=r"--name 'x': .*holds a study of this name already"):
         check_early(spec)
     check_early(spec, resumed=True)
-    with pytest.raises(UserError, match="holds no study 'y'"):
-        check_early(spec.model_copy(update={"name": "y"}), resumed=True)
+    with pytest.raises(UserError, match=r"holds no study 'y', but '.*/x/trials' holds what its trials left"):
+        check_early(spec.model_copy(update={"study": "y"}), resumed=True)
     (tmp_path / "x.db").unlink()
-    for read in (lambda: load_study(spec, spec.folder), lambda: check_early(spec, resumed=True)):
-        with pytest.raises(UserError, match="there is no file"):
-            read()
+    with pytest.raises(UserError, match="there is no file"):
+        load_study(spec, spec.folder)
+    with pytest.raises(UserError, match="holds no study 'x', but"):
+        check_early(spec, resumed=True)
     assert not (tmp_path / "x.db").exists()
     sqlite3.connect(tmp_path / "x.db").execute("create table other (n int)").connection.close()
     with pytest.raises(UserError, match="holds no study 'x'"):

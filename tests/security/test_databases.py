@@ -12,7 +12,7 @@ from optuna.samplers import RandomSampler
 from searchspace.boards.snapshot import read_study
 from searchspace.database import STORAGE, named_url
 from searchspace.spec import load_facts, load_spec, make_spec, save_record
-from searchspace.study import create_study, has_study, load_own_study
+from searchspace.study import create_study, find_study, load_own_study
 from tests.made_search import make_search
 from tests.postgres import postgres  # noqa: F401  # a fixture
 from tests.security.commands import READING, call
@@ -74,7 +74,7 @@ def test_even_a_named_database_is_not_changed(found, victim, monkeypatch):
     assert done.refused_in_one_line, done
     assert "holds no study" in done.error
     monkeypatch.setenv(STORAGE, f"sqlite:///{victim}")
-    assert not has_study(load_spec(found))
+    assert find_study(load_spec(found), found) is None
     assert state(victim) == before
 
 

@@ -20,6 +20,8 @@ Wanted = Callable[[str], bool]
 """Says by its name whether a file is wanted."""
 OWN = ("gangs", "search.lock", "search.holder", "search.lease")
 """What in a search's folder, or at its URL, is never moved: each is about one machine."""
+RECORD = "search.json"
+"""A search's record."""
 AT_ONCE = 16
 """Files that are fetched at a time: most of a small one's time is waiting."""
 PATIENCE = 120.0
@@ -116,14 +118,15 @@ class Mirror:
     def push(self) -> None:
         """Copy to the twin what changed here, and delete there what went; raises OSError.
 
-        What tells of others comes after them, and as it is when this begins: JSON files, and a study's journal at last.
+        What tells of others comes after them, and as it is when this begins: JSON files, then a study's journal. Last
+        comes the search's record, without which nothing was begun.
         Only what was moved by this mirror before is ever deleted: others, such as gangs, leave files there too.
         """
         if self._remote is None:
             return
         with self._lock:
             found = {name: _stamp(path) for name, path in files_below(self.folder) if _is_shared(name)}
-            for name in sorted(found, key=lambda name: (name.endswith(".journal"), name.endswith(".json"), name)):
+            for name in sorted(found, key=_place_in_push):
                 stamp = found[name]
                 if stamp is not None and stamp != self._known.get(name):
                     self._send(self._remote, name, stamp)
@@ -209,6 +212,10 @@ def _stamp(file: Path) -> Stamp | None:
     except FileNotFoundError:
         return None
     return found.st_size, found.st_mtime_ns
+
+
+def _place_in_push(name: str) -> tuple[bool, bool, bool, str]:
+    return name == RECORD, name.endswith(".journal"), name.endswith(".json"), name
 
 
 def _is_shared(name: str) -> bool:
