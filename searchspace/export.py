@@ -11,12 +11,13 @@ from pydantic import Field
 from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
 from searchspace.boards.terminal import print_table
 from searchspace.gate import broken_limits, describe_cost
+from searchspace.home.output import check_own, copy_search
 from searchspace.home.reading import read, shipped
 from searchspace.options import Option, with_options
 from searchspace.progress.screen import open_clock
 from searchspace.proof.student import FOLDER, read_student
 from searchspace.seeds import derive_seed
-from searchspace.spec import LIMITS, SearchSpec, load_spec, parse_record
+from searchspace.spec import LIMITS, RECORD, SearchSpec, load_spec, parse_record
 from searchspace.values import Formats
 from trainables.card import CARD
 from trainables.config import Frozen
@@ -36,6 +37,8 @@ class ExportOptions(Frozen):
     """pt2, pt2-half, onnx, onnx-int8. Default: as the search was asked."""
     max_drop: Annotated[float | None, Option(LIMITS)] = Field(None, ge=0, le=100)
     """Points of test accuracy that a format may lose. Default: as the search was asked."""
+    output: Annotated[str, Option(RECORD, metavar="FOLDER")] = ""
+    """Export into a copy of the search there. Default: in the search's folder."""
 
 
 @with_options(ExportOptions)
@@ -46,11 +49,16 @@ def main(
 ) -> None:
     """Export a search's winner, and its student: raw images in, probabilities out, each format proven and measured.
 
+    Of a folder that is not yours alone, it is written only where --output says.
+
     Example: python -m searchspace.export results/digits --formats onnx,onnx-int8
     """
-    changed = parse_record(ExportOptions, options).model_dump(include=set(given))
+    asked = parse_record(ExportOptions, options)
     mirror = read(folder, shipped)
-    spec, here = load_spec(mirror.folder).model_copy(update=changed), mirror.folder
+    if not asked.output:
+        check_own(mirror, folder)
+    here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
+    spec = load_spec(here).model_copy(update=asked.model_dump(include=set(given) - {"output"}))
     from searchspace.card.page import try_cards
     from searchspace.report.page import try_report
 
@@ -58,8 +66,10 @@ def main(
         shipments = export_winner(spec, here, clock), export_student(spec, here, clock)
         try_cards(here, clock.say)
         try_report(here, clock.say)
-    mirror.push()
-    print_shipments(spec, mirror.home.url or os.path.relpath(here), *shipments)
+    if not asked.output:
+        mirror.push()
+    place = os.path.relpath(here) if asked.output else mirror.home.url or os.path.relpath(here)
+    print_shipments(spec, place, *shipments)
 
 
 def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:

@@ -15,6 +15,9 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
+from trainables.files import open_append
+from trainables.folders import names, remove_file
+
 RETRY = 1.0
 """Seconds until a failed write, to a full disk say, is tried again."""
 PATIENCE = 60.0
@@ -27,19 +30,21 @@ def mend(path: Path) -> int:
     For who alone may write it: the lock that such a writer may have left is removed, too.
     """
     remove_locks(path)
-    whole = size = path.stat().st_size
-    with path.open("rb") as file:
+    with open_append(path) as file:
+        file.seek(0)
         content = file.read()
-    while whole and not _is_entry(content[content.rfind(b"\n", 0, whole - 1) + 1 : whole]):
-        whole = content.rfind(b"\n", 0, whole - 1) + 1
-    os.truncate(path, whole)
+        whole = size = len(content)
+        while whole and not _is_entry(content[content.rfind(b"\n", 0, whole - 1) + 1 : whole]):
+            whole = content.rfind(b"\n", 0, whole - 1) + 1
+        file.truncate(whole)
     return size - whole
 
 
 def remove_locks(path: Path) -> None:
     """Remove the lock that a killed writer left, which others would wait for, or what is left of giving it back."""
-    for lock in path.parent.glob(f"{path.name}.lock*"):
-        lock.unlink(missing_ok=True)
+    for name in names(path.parent):
+        if name.startswith(f"{path.name}.lock"):
+            remove_file(path.parent / name)
 
 
 def _is_entry(line: bytes) -> bool:

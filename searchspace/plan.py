@@ -1,6 +1,5 @@
 """The plan: everything a search needs to know besides its specification, checked before any worker starts."""
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from searchspace import preflight
 from searchspace.cluster.placement import place
 from searchspace.interruption import Interruption
 from searchspace.spec import SearchSpec
+from trainables.folders import remove_tree
 
 if TYPE_CHECKING:
     from searchspace.cluster.placement import Room
@@ -96,4 +96,4 @@ def gangs(
         yield pool
     finally:
         pool.close(SAVING if interruption and interruption.is_asked() else PATIENCE)
-        shutil.rmtree(mirror.folder / GANGS, ignore_errors=True)
+        remove_tree(mirror.folder / GANGS)

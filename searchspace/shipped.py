@@ -6,6 +6,8 @@ from pathlib import Path
 
 from searchspace.home.named import near
 from trainables.errors import UserError
+from trainables.files import is_file, read_file
+from trainables.folders import names
 from trainables.nearest import suggest
 
 RECORD = "artefacts.json"
@@ -19,6 +21,7 @@ def find_model(path: Path) -> Path:
 
     Raises `UserError` where there is none.
     """
+    path = path.resolve()  # the one that was named; below it no link is followed
     if not path.is_dir():
         if not path.exists():
             beside = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
@@ -38,17 +41,17 @@ def _by_record(folder: Path) -> Path | None:
 def _recorded(folder: Path) -> Iterator[tuple[float, Path]]:
     """Images a second, and the file, of each ONNX file in the record; none where it cannot be read."""
     try:
-        for artefact in json.loads((folder / RECORD).read_text(encoding="utf-8"))["artefacts"]:
+        for artefact in json.loads(read_file(folder / RECORD))["artefacts"]:
             file = folder / Path(artefact["file"]).name
-            if file.suffix == ".onnx" and file.is_file():
+            if file.suffix == ".onnx" and is_file(file):
                 yield float(artefact["speed"]["throughput"]["32"]), file
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
 
 
 def _by_name(folder: Path) -> Path | None:
     """The ONNX file in `folder`; of several `model.onnx`. Raises `UserError` for several of other names."""
-    files = sorted(file for file in folder.glob("*.onnx") if file.is_file())
+    files = [folder / name for name in names(folder) if name.endswith(".onnx") and is_file(folder / name)]
     if len(files) > 1 and folder / PLAIN not in files:
         raise UserError(f"model {str(folder)!r}: holds several; give one: {', '.join(file.name for file in files)}")
     return folder / PLAIN if folder / PLAIN in files else files[0] if files else None

@@ -239,7 +239,8 @@ def load_facts(folder: Path) -> dict[str, Any]:
         return read_record(folder / "search.json", Facts).model_dump(mode="json", exclude_unset=True)
     except FileNotFoundError as error:
         hint = suggest(folder.name, near(folder))
-        raise UserError(f"{str(folder)!r}: holds no search (no search.json){hint}") from error
+        shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+        raise UserError(f"{str(shown)!r}: holds no search (no search.json){hint}") from error
 
 
 def load_spec(folder: Path) -> SearchSpec:

@@ -15,6 +15,7 @@ from searchspace.journal import WriteBehindJournal, mend, remove_locks
 from searchspace.places import sqlite_file
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
+from trainables.folders import make_folder
 from trainables.redaction import redact_urls
 
 JOURNAL = "study.journal"
@@ -36,7 +37,7 @@ class Recorded(Protocol):
 def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
     """New study of a search; raises `UserError` if the storage holds one of this name already, or cannot be reached."""
     if not spec.storage:
-        spec.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(spec.folder)
     try:
         study = optuna.create_study(
             storage=_storage_to_write(spec), study_name=spec.study_name, direction="maximize",

@@ -23,9 +23,9 @@ def moved(monkeypatch):
     for way in ("send", "fetch"):
         original = getattr(Remote, way)
 
-        def noted(self, *arguments, original=original, way=way):
+        def noted(self, *arguments, original=original, way=way, **more):
             names.append((way, next(a for a in arguments if isinstance(a, str))))
-            return original(self, *arguments)
+            return original(self, *arguments, **more)
 
         monkeypatch.setattr(Remote, way, noted)
     return names

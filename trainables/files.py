@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, overload
 
 from trainables.errors import DamagedError
-from trainables.folders import explain, flush, kind_of, look, opened
+from trainables.folders import explain, flush, look, opened, say_wrong_kind
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter, ValidationError  # `predict` does without
@@ -119,7 +119,7 @@ def is_file(path: Path) -> bool:
     """Whether a regular file is there; raises `DamagedError` where something else is, or a component is a link."""
     found = look(path)
     if found is not None and not stat.S_ISREG(found.st_mode):
-        raise DamagedError(path, f"is {kind_of(found.st_mode)}, not a file")
+        raise DamagedError(path, say_wrong_kind(found.st_mode, "a file"))
     return found is not None
 
 
@@ -184,7 +184,7 @@ def _open(path: Path, flags: int, make: bool = False) -> int:
     mode = os.fstat(found).st_mode
     if not stat.S_ISREG(mode):
         os.close(found)
-        raise DamagedError(path, f"is {kind_of(mode)}, not a file")
+        raise DamagedError(path, say_wrong_kind(mode, "a file"))
     return found
 
 

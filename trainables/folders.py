@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ WALK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.
 """Opens a folder to look things up in it, which needs no permission to list it."""
 LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 KINDS = {
-    stat.S_IFLNK: "a link; put what it leads to in its place",
+    stat.S_IFLNK: "a link",
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -73,13 +73,14 @@ def explain(error: OSError | ValueError, here: int, path: Path, expected: str) -
     if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR, errno.EMLINK}:
         with suppress(OSError):
             mode = os.stat(path.name, dir_fd=here, follow_symlinks=False).st_mode
-            return DamagedError(path, f"is {kind_of(mode)}, not {expected}")
+            return DamagedError(path, say_wrong_kind(mode, expected))
     return OSError(error.errno, error.strerror, str(path))
 
 
-def kind_of(mode: int) -> str:
-    """What lies somewhere, in words, by its `st_mode`."""
-    return KINDS.get(stat.S_IFMT(mode), "no regular file")
+def say_wrong_kind(mode: int, expected: str) -> str:
+    """What lies somewhere, by its `st_mode`, in the place of what is `expected`."""
+    rest = "; put what it leads to in its place" if stat.S_ISLNK(mode) else f", not {expected}"
+    return f"is {KINDS.get(stat.S_IFMT(mode), 'no regular file')}{rest}"
 
 
 def look(path: Path) -> os.stat_result | None:
@@ -100,7 +101,7 @@ def is_folder(path: Path) -> bool:
     """Whether a folder is there; raises `DamagedError` where something else is."""
     found = look(path)
     if found is not None and not stat.S_ISDIR(found.st_mode):
-        raise DamagedError(path, f"is {kind_of(found.st_mode)}, not a folder")
+        raise DamagedError(path, say_wrong_kind(found.st_mode, "a folder"))
     return found is not None
 
 
@@ -140,21 +141,30 @@ def listing(folder: Path) -> Iterator[int]:
             os.close(readable)
 
 
-def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Name and path of every regular file below a folder, in order; links and what they lead to are left out."""
+def files_below(folder: Path, strict: Callable[[str], bool] | None = None) -> Iterator[tuple[str, Path]]:
+    """Name and path of every regular file below a folder, in order; links and what they lead to are left out.
+
+    Raises `DamagedError` for anything else than files and folders of whose name `strict` holds.
+    """
     found: list[str] = []
     with suppress(FileNotFoundError), listing(folder) as here:
-        for place, _, files, within in os.fwalk(".", dir_fd=here, follow_symlinks=False):
-            found += [os.path.normpath(f"{place}/{name}") for name in files if _is_regular(name, within)]
+        for place, folders, files, within in os.fwalk(".", dir_fd=here, follow_symlinks=False):
+            for each in (*files, *folders):
+                name, mode = os.path.normpath(f"{place}/{each}"), _mode(each, within)
+                if stat.S_ISREG(mode):
+                    found.append(name)
+                elif strict and mode and not stat.S_ISDIR(mode) and strict(name):
+                    raise DamagedError(folder / name, say_wrong_kind(mode, "a file"))
     for name in sorted(found, key=lambda name: Path(name).parts):
         yield name, folder / name
 
 
-def _is_regular(name: str, within: int) -> bool:
+def _mode(name: str, within: int) -> int:
+    """The `st_mode` of what has this name; 0 where it is gone meanwhile."""
     try:
-        return stat.S_ISREG(os.stat(name, dir_fd=within, follow_symlinks=False).st_mode)
-    except FileNotFoundError:  # gone meanwhile
-        return False
+        return os.stat(name, dir_fd=within, follow_symlinks=False).st_mode
+    except FileNotFoundError:
+        return 0
 
 
 def make_folder(folder: Path) -> None:
@@ -165,14 +175,11 @@ def make_folder(folder: Path) -> None:
 
 def remove_tree(path: Path) -> None:
     """Remove a folder with all below it, as far as that can be; of a link, the link alone. Missing is fine."""
-    try:
-        with opened(path.parent) as here:
-            if stat.S_ISDIR(os.stat(path.name, dir_fd=here, follow_symlinks=False).st_mode):
-                shutil.rmtree(path.name, ignore_errors=True, dir_fd=here)
-            else:
-                os.unlink(path.name, dir_fd=here)
-    except FileNotFoundError:
-        return
+    with suppress(OSError), opened(path.parent) as here:
+        if stat.S_ISDIR(os.stat(path.name, dir_fd=here, follow_symlinks=False).st_mode):
+            shutil.rmtree(path.name, ignore_errors=True, dir_fd=here)
+        else:
+            os.unlink(path.name, dir_fd=here)
 
 
 def remove_file(path: Path) -> None:

@@ -17,6 +17,7 @@ from trainables.data.resident import Residence
 from trainables.device import evaluation_chunk
 from trainables.evaluate import evaluate
 from trainables.features import embed, known_backbone, learns_from_features
+from trainables.folders import files_below, look, make_folder, remove_file
 from trainables.memory import forget_peak, peak_memory
 from trainables.timing import Timing
 from trainables.train import TrialRun
@@ -67,10 +68,10 @@ class ProbeRun(TrialRun):
         started = time.perf_counter()
         self.once_seconds, width = self._sample_features()
         folder = Path(self.assignment.folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         file = folder / f"blank-{self.place.group.rank}.npy"  # a sparse file: it takes no disk
         blank = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(len(store.labels), width))
-        file.unlink()  # the mapping stays; nobody else needs it
+        remove_file(file)  # the mapping stays; nobody else needs it
         self.features_mb = blank.nbytes / 1e6
         self.sampling_seconds = time.perf_counter() - started
         return settle(blank, store.labels, device, self.place.memory), self.model.network.head
@@ -120,7 +121,7 @@ class ProbeRun(TrialRun):
         self.close()
         if self.place.group.rank > 0:
             return 0.0
-        size = sum(file.stat().st_size for file in self.folder.iterdir())
+        size = sum(found.st_size for _, file in files_below(self.folder) if (found := look(file)))
         self.forget()
         return size / 1e6
 

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from trainables.config import Frozen
 from trainables.errors import UserError
+from trainables.files import is_file, read_file, write_file
 from trainables.home.conditional import ConflictError, UnsupportedError, Versioned, open_conditional
 from trainables.home.storage import PARTIAL, Remote
 
@@ -96,7 +97,7 @@ class Lease:
         """Take the right to search `name`; whether the working copy had it last. Raises `UserError` naming who has."""
         found = self._read()
         holder = _parse(found)
-        mine = holder is not None and self._own.is_file() and self._own.read_text() == holder.id
+        mine = holder is not None and is_file(self._own) and read_file(self._own) == holder.id.encode()
         if found and not mine and not (holder and holder.released):
             age = self._measure_age()
             if age < self._times.stale:
@@ -105,7 +106,7 @@ class Lease:
             self._write_first(found.version if found else None)
         except ConflictError as error:
             raise UserError(_say_held(name, _parse(self._read()), 0.0, self._times.stale)) from error
-        self._own.write_text(self._holder.id)
+        write_file(self._own, self._holder.id.encode())
         return mine
 
     def renew(self) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from trainables.errors import UserError
+from trainables.files import create_file
+from trainables.folders import remove_file
 from trainables.home.mirror import Home
 from trainables.home.storage import Remote, say_trouble
 
@@ -24,8 +26,7 @@ def check_reached(home: Home, given: str) -> None:
 
     cluster: Any = ray
     mark = Path(home.folder).parent / f".seen-{uuid.uuid4().hex}"
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    create_file(mark, b"")
     try:
         look = ray.remote(_look)
         answers = {
@@ -42,7 +43,7 @@ def check_reached(home: Home, given: str) -> None:
             if wrong:
                 raise UserError(f"--results {given!r}: node {answers[answer]} {wrong}")
     finally:
-        mark.unlink()
+        remove_file(mark)
 
 
 def _look(home: Home, mark: str) -> str:

@@ -6,20 +6,35 @@ from typing import Annotated
 import typer
 
 from searchspace.command import run_command
+from searchspace.home.output import check_own, report_file
 from searchspace.home.reading import read
+from searchspace.report import REPORT
 from searchspace.report.page import write_report
 from trainables.home.storage import join
 
 
-def main(folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")]) -> None:
+def main(
+    folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
+    output: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="File or folder to write it to. Default: in the search's folder."),
+    ] = "",
+) -> None:
     """Write report.html of a search, finished or not: one file that opens in any browser, without a network.
+
+    Of a folder that is not yours alone, it is written only where --output says.
 
     Example: python -m searchspace.report results/digits
     """
     mirror = read(folder)
-    page = write_report(mirror.folder)
-    mirror.push()
-    place = join(mirror.home.url, page.name) if mirror.home.url else os.path.relpath(page)
+    target = report_file(mirror.folder, output, REPORT) if output else None
+    if target is None:
+        check_own(mirror, folder)
+    page = write_report(mirror.folder, target=target)
+    place = os.path.relpath(page)
+    if target is None and mirror.home.url:
+        mirror.push()
+        place = join(mirror.home.url, page.name)
     print(f"{place}: {page.stat().st_size / 1e6:.1f} MB")
 
 

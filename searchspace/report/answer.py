@@ -24,6 +24,7 @@ from searchspace.report.blocks import Block, Code, Link, Note, Table
 from searchspace.report.material import Material
 from trainables.data.source import pixels_of_data
 from trainables.deploy.artefact import SERVED, Artefact
+from trainables.files import is_file
 from trainables.metrics import TestMetrics
 from trainables.scores import METRICS
 
@@ -119,7 +120,7 @@ def _use(material: Material) -> Iterator[Block]:
     yield Code(lines)
     yield Table(artefact_rows(shipment), "What is shipped, in winner/")
     yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
-    if (material.winner / PAGE).is_file():
+    if material.beside and is_file(material.winner / PAGE):
         yield Link("The model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")
 
 

@@ -42,6 +42,8 @@ class Material:
     """What is in `search.json`."""
     study: Recorded
     """The record of truth."""
+    beside: bool = True
+    """Whether the report lies in the search's folder, and may link to files there."""
 
     @cached_property
     def trials(self) -> list[FrozenTrial]:

@@ -1,6 +1,7 @@
 """The report: sections, style and script in one HTML file."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,15 @@ if TYPE_CHECKING:
     from searchspace.study import Recorded
 
 
-def write_report(folder: Path, study: "Recorded | None" = None) -> Path:
-    """Write `report.html` of the search in `folder`, finished or not; raises `UserError` where there is none."""
-    page = render(gather(folder, study))
-    write_file(folder / REPORT, page.encode("utf-8"))
-    return folder / REPORT
+def write_report(folder: Path, study: "Recorded | None" = None, target: Path | None = None) -> Path:
+    """Write `report.html` of the search in `folder`, finished or not, there or as `target`; returns where it is.
+
+    Raises `UserError` where there is no search.
+    """
+    page = render(replace(gather(folder, study), beside=target is None))
+    target = target or folder / REPORT
+    write_file(target, page.encode("utf-8"))
+    return target
 
 
 def try_report(folder: Path, say: Callable[[str], None], study: "Recorded | None" = None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from searchspace.database import STORAGE, whole_url
 from searchspace.spec import SearchSpec
+from trainables.files import open_append, read_file
 
 PERIOD = 5.0
 """Seconds between two looks at the study."""
@@ -24,7 +25,8 @@ ERROR = "error: "
 @contextmanager
 def tracked(spec: SearchSpec, say: Callable[[str], None]) -> Iterator[None]:
     """Upload to MLflow while the block runs, and wait a while for the rest at its end; a failure is a warning."""
-    with (spec.folder / LOG).open("w") as log:
+    with open_append(spec.folder / LOG) as log:
+        log.truncate(0)
         command = [sys.executable, "-m", "searchspace.tracking", str(spec.folder), "--follow"]
         environment = os.environ | ({STORAGE: whole_url(spec.storage)} if spec.storage else {})
         uploader = subprocess.Popen(  # noqa: S603  # this program
@@ -47,7 +49,7 @@ def tracked(spec: SearchSpec, say: Callable[[str], None]) -> Iterator[None]:
 
 def _last_error(log: Path) -> str:
     """The line that the upload ended with, if it is one for users."""
-    last = next(reversed(log.read_text(errors="replace").strip().splitlines()), "")
+    last = next(reversed(read_file(log).decode(errors="replace").strip().splitlines()), "")
     return last.removeprefix(ERROR) if last.startswith(ERROR) else ""
 
 

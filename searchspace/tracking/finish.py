@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from searchspace.proof.student import FOLDER as STUDENT
 from searchspace.proof.winner import earlier_winners
 from trainables.deploy.artefact import read_shipment
-from trainables.deploy.runner import IMAGES, LOGITS, PROBABILITIES
+from trainables.deploy.runner import IMAGES, LARGEST, LOGITS, PROBABILITIES
+from trainables.files import is_file, read_file, read_record
+from trainables.metrics import TestMetrics
 
 if TYPE_CHECKING:
     from searchspace.tracking.runs import Uploader
@@ -43,7 +45,7 @@ def finish(uploader: "Uploader") -> None:
     client.log_batch(parent, params=[Param(key, str(value)) for key, value in options if key not in known.params])
     _log_data(uploader)
     for name in ("search.json", "leaderboard.csv", "report.html"):
-        if (uploader.folder / name).is_file():
+        if is_file(uploader.folder / name):
             client.log_artifact(parent, str(uploader.folder / name))
     winner = uploader.folder / "winner"
     _log_tested(uploader, winner, "test")
@@ -79,13 +81,13 @@ def _log_tested(uploader: "Uploader", folder: Path, prefix: str) -> None:
     """Metrics, each under a name that begins so, and files of what was tested in `folder`, if anything was."""
     from mlflow.entities import Metric
 
-    if not (folder / "metrics.json").is_file():
+    if not is_file(folder / "metrics.json"):
         return
-    found = json.loads((folder / "metrics.json").read_text())
+    found = read_record(folder / "metrics.json", TestMetrics).model_dump()
     metrics = [Metric(f"{prefix}_{k}", v, 0, 0) for k, v in found.items() if isinstance(v, int | float)]
     uploader.client.log_batch(uploader.parent, metrics=metrics)
     for name in TESTED:
-        if (folder / name).is_file():
+        if is_file(folder / name):
             uploader.client.log_artifact(uploader.parent, str(folder / name), folder.name)
 
 
@@ -100,7 +102,7 @@ def _register(uploader: "Uploader", path: Path) -> None:
 
     name = f"searchspace-{uploader.spec.name}"
     if len(_versions(uploader, name)) <= len(earlier_winners(uploader.folder)):
-        model = onnx.load(str(path))
+        model = onnx.load_model_from_string(read_file(path, LARGEST))
         facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props if entry.key in FACTS}
         given: list[Any] = [TensorSpec(np.dtype(np.uint8), [-1, -1, -1, -1], IMAGES)]
         width = len(facts["classes"])

@@ -7,8 +7,9 @@ from filelock import FileLock
 from trainables.cache import cache_folder
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
+from trainables.folders import files_below
 from trainables.home.mirror import Home, Mirror
-from trainables.home.storage import Remote, files_below, join, say_trouble
+from trainables.home.storage import Remote, join, say_trouble
 from trainables.teller import Teller
 
 STORES = "stores"

@@ -3,6 +3,7 @@
 from filelock import FileLock
 
 from trainables.errors import UserError
+from trainables.folders import make_folder
 from trainables.home.mirror import Home, Mirror, Wanted, copy_folder, everything
 from trainables.home.storage import open_remote, say_trouble
 
@@ -15,7 +16,7 @@ def copied(option: str, url: str, kind: str, missing: str, wanted: Wanted = ever
     """
     open_remote(option, url)
     mirror = Mirror(Home(folder=str(copy_folder(kind, url)), url=url))
-    mirror.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(mirror.folder)
     try:
         with FileLock(str(mirror.folder) + ".lock"):
             mirror.pull(wanted)

@@ -1,8 +1,6 @@
 """A folder here and its twin at a URL, kept in step by what changed; where there is no URL, the folder alone."""
 
 import hashlib
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from trainables.cache import cache_folder
 from trainables.config import Frozen
-from trainables.home.storage import PARTIAL, Entry, Remote, files_below, join
+from trainables.folders import files_below, look, names, remove_file, remove_tree
+from trainables.home.storage import PARTIAL, Entry, Remote, join
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""
@@ -48,14 +47,14 @@ class Home(Frozen):
     def size(self, path: Path) -> int:
         """Bytes of the files in a folder of it, where gangs leave them; 0 while storage does not answer."""
         if not self.url:
-            return sum(file.stat().st_size for file in path.glob("*"))
+            return sum(found.st_size for _, file in files_below(path) if (found := look(file)))
         with suppress(OSError):
             return sum(entry.size for entry in Remote.open(self.part(str(path))).list().values())
         return 0
 
     def remove(self, path: Path) -> None:
         """Delete a folder of it, here and in shared storage, as far as that is possible."""
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path)
         if self.url:
             with suppress(OSError):
                 remote = Remote.open(self.part(str(path)))
@@ -162,7 +161,7 @@ class Mirror:
         """Delete here what was moved neither way; returns how many files are left."""
         for name, path in files_below(self.folder):
             if self._remote is not None and name not in self._known:
-                path.unlink()
+                remove_file(path)
         return len(self._known)
 
     def clear(self) -> None:
@@ -177,9 +176,11 @@ class Mirror:
         """Take the twin for the newer one: what is here goes, and what is wanted of the twin comes."""
         if self._remote is None:
             return
-        for path in self.folder.iterdir():
-            if path.name not in OWN:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for name in names(self.folder):
+            if name not in OWN:
+                remove_tree(self.folder / name)
+                if look(self.folder / name):
+                    raise OSError(f"{str(self.folder / name)!r} cannot be removed")
         self.pull(wanted)
 
 
@@ -198,20 +199,13 @@ def insist(move: Callable[[], None]) -> None:
 def _fetch(remote: Remote, name: str, file: Path, stamp: Stamp) -> Stamp:
     """Copy a file here, unless it is here; its time is the twin's, so that it is known again."""
     if _stamp(file) != stamp:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(file.name + PARTIAL)
-        remote.fetch(name, beside)
-        os.utime(beside, ns=(stamp[1], stamp[1]))
-        beside.replace(file)
+        remote.fetch(name, file, changed=stamp[1])
     return stamp
 
 
 def _stamp(file: Path) -> Stamp | None:
-    try:
-        found = file.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_size, found.st_mtime_ns
+    found = look(file)
+    return (found.st_size, found.st_mtime_ns) if found else None
 
 
 def _place_in_push(name: str) -> tuple[bool, bool, bool, str]:

@@ -5,8 +5,7 @@ Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AW
 """
 
 import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from trainables.errors import UserError
+from trainables.files import open_file, replacing
 
 USUAL = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
 """Options by scheme: a small file is one request; what is refused is not tried again for a quarter of an hour."""
@@ -116,14 +116,18 @@ class Remote:
         with self.system.open_output_stream(self._path(name)) as stream:
             stream.write(content)
 
-    def fetch(self, name: str, file: Path) -> None:
-        """Copy a file to `file`."""
-        with self.system.open_input_stream(self._path(name)) as source, file.open("wb") as target:
-            shutil.copyfileobj(source, target, PIECE)
+    def fetch(self, name: str, file: Path, changed: int | None = None) -> None:
+        """Copy a file to `file`, whole or not at all, with the time of its change in ns since 1970."""
+        with self.system.open_input_stream(self._path(name)) as source, replacing(file) as target:
+            while piece := source.read(PIECE):
+                target.write(piece)
+            if changed is not None:
+                target.flush()
+                os.utime(target.fileno(), ns=(changed, changed))
 
     def send(self, file: Path, name: str, size: int) -> None:
         """Copy the first `size` bytes of `file` here; who lists or reads sees the old or the new one, whole."""
-        with file.open("rb") as source, self.system.open_output_stream(self._path(name)) as target:
+        with open_file(file) as source, self.system.open_output_stream(self._path(name)) as target:
             while size > 0 and (piece := source.read(min(size, PIECE))):
                 target.write(piece)
                 size -= len(piece)
@@ -136,7 +140,7 @@ class Remote:
         """
         check()
         if size <= PIECE:
-            with file.open("rb") as source:
+            with open_file(file) as source:
                 content = source.read(size)
             return self.write(name, content)
         beside = f"{name}.{mark}{PARTIAL}"
@@ -208,10 +212,3 @@ def say_trouble(error: OSError) -> str:
 
 def _is_below(name: str) -> bool:
     return bool(name) and not name.startswith("/") and ".." not in PurePosixPath(name).parts
-
-
-def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Name and path of every file below a folder, in order; nothing that a link leads to."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            yield path.relative_to(folder).as_posix(), path

@@ -1,13 +1,13 @@
 """What a worker does about a trial's folder where nodes share none: a scratch folder, in step with the search's URL."""
 
 import hashlib
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trainables.cache import cache_folder
 from trainables.config import Assignment
+from trainables.folders import make_folder, remove_tree
 from trainables.home.mirror import Home, Mirror, without_checkpoints
 
 
@@ -34,7 +34,7 @@ def visiting(home: Home, assignment: Assignment, desk: str) -> Iterator[Visit]:
         yield Visit(assignment)
         return
     scratch = cache_folder() / "scratch" / hashlib.blake2b(f"{home.url} {desk}".encode(), digest_size=6).hexdigest()
-    shutil.rmtree(scratch, ignore_errors=True)  # of a worker that was killed
+    remove_tree(scratch)  # of a worker that was killed
     try:
         trial = _copy(home, assignment.folder, scratch / "trial")
         trial.pull()
@@ -49,9 +49,9 @@ def visiting(home: Home, assignment: Assignment, desk: str) -> Iterator[Visit]:
             with suppress(OSError):  # what was told has been uploaded; this is its error's text, or what it deleted
                 trial.push()
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
 
 
 def _copy(home: Home, folder: str, here: Path) -> Mirror:
-    here.mkdir(parents=True)
+    make_folder(here)
     return Mirror(Home(folder=str(here), url=home.part(folder)))

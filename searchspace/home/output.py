@@ -1,0 +1,65 @@
+"""Where a report or an export is written: beside what it is of, or at `--output`; never into somebody else's folder."""
+
+from pathlib import Path
+
+from searchspace.home.named import RECORD
+from searchspace.home.reading import shipped
+from searchspace.spec import load_facts, load_spec
+from trainables.errors import UserError
+from trainables.files import copy_file
+from trainables.folders import files_below, is_folder, names
+from trainables.home.mirror import Mirror
+from trainables.ownership import check_owned
+
+REMADE = (".onnx", ".pt2", ".html")
+"""Ends of names of what an export makes anew."""
+LIMIT = 8_000_000_000
+"""Bytes of the largest file that is copied."""
+REPORT_SUFFIXES = (".html", ".htm")
+
+
+def check_own(mirror: Mirror, place: str) -> None:
+    """Raise `UserError` unless the folder that was read is the user's own, all of it; a copy of a URL is.
+
+    Others who may write there could make the files that would be written.
+    """
+    try:
+        if not mirror.home.url:
+            check_owned(mirror.folder)
+    except UserError as error:
+        raise UserError(f"{place!r}: is not yours alone ({error}); or give --output PATH to write elsewhere") from error
+
+
+def report_file(folder: Path, output: str, name: str) -> Path:
+    """The file that `--output` means: itself, or the report in that folder; raises `UserError` within `folder`."""
+    target = _named(folder, output)
+    return target if target.suffix.lower() in REPORT_SUFFIXES and not target.is_dir() else target / name
+
+
+def copy_search(folder: Path, output: str) -> Path:
+    """A copy at `--output` of what exports read of the search in `folder`: its record, study and classifiers.
+
+    Raises `UserError` where something else is there, and `DamagedError` for a link or anything that is no file.
+    """
+    target = _named(folder, output)
+    if is_folder(target) and names(target) and not _is_copy(folder, target):
+        raise UserError(f"--output {output!r}: holds something else; give a new or empty folder")
+    for name, path in files_below(folder, strict=shipped):
+        if shipped(name) and not name.endswith(REMADE):
+            copy_file(path, target / name, LIMIT)
+    return target
+
+
+def _named(folder: Path, output: str) -> Path:
+    target = Path(output).expanduser().resolve()
+    if target == folder or folder in target.parents or target in folder.parents:
+        raise UserError(f"--output {output!r}: lies in {str(folder)!r}, or around it; give another place")
+    return target
+
+
+def _is_copy(folder: Path, target: Path) -> bool:
+    """Whether `target` holds the same search: an earlier export of it."""
+    if RECORD not in names(target):
+        return False
+    told = [(load_spec(here).study_name, load_facts(here).get("started")) for here in (folder, target)]
+    return told[0] == told[1]
