@@ -3,6 +3,7 @@
 import runpy
 import sys
 
+from searchspace.output import quiet_end
 from trainables.nearest import suggest
 
 COMMANDS = {
@@ -23,7 +24,8 @@ COMMANDS = {
 def main(arguments: list[str]) -> int:
     """List the commands, or run the one that is named; returns the exit code."""
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
-        print(overview())
+        with quiet_end():
+            print(overview())
         return 0
     name, *rest = arguments
     if name not in COMMANDS:

@@ -13,8 +13,11 @@ import typer
 from typer.core import TyperCommand
 
 from searchspace.interruption import Interrupted, LostError
+from searchspace.output import complain, fill_descriptors, quiet_end, survive, survivors
 from searchspace.proof.verdict import NoWinnerError
+from searchspace.surviving import SurvivingStream
 from trainables.errors import UserError
+from trainables.escaping import as_lines
 from trainables.ownership import keep_to_owner
 from trainables.printable import printable
 from trainables.proxies import spare_loopback
@@ -32,17 +35,32 @@ class Command(TyperCommand):
         return option
 
 
-def run_command(function: Callable[..., Any]) -> None:
-    """Run `function` as a command line of its own."""
+def run_command(function: Callable[..., Any], outlives_output: bool = False) -> None:
+    """Run `function` as a command line of its own; one that `outlives_output` goes on where nobody reads any more."""
+    closed = fill_descriptors()
+    if outlives_output:
+        survive(closed)
+    try:
+        _run(function)
+    finally:
+        for surviving in survivors():
+            surviving.flush()
+
+
+def _run(function: Callable[..., Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names in any script, on terminals that do not have it
+        if isinstance(
+            stream, io.TextIOWrapper | SurvivingStream
+        ):  # names in any script, on terminals that do not have it
             stream.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     app.command(cls=Command)(function)
     keep_to_owner()
     spare_loopback()
     try:
-        sys.exit(app(standalone_mode=False))  # None, or 130 where Ctrl-C was nobody else's
+        with quiet_end():
+            code = app(standalone_mode=False)
+        sys.exit(code)  # None, or 130 where Ctrl-C was nobody else's
     except typer.TyperException as error:  # the command line itself
         _fail(UserError(_say(error)), error.exit_code)
     except typer.Abort:
@@ -54,7 +72,7 @@ def run_command(function: Callable[..., Any]) -> None:
     except Interrupted as stop:
         sys.exit(stop.code)
     except Exception:  # a defect; its traceback may quote a URL or a token
-        print(redact(traceback.format_exc()), end="", file=sys.stderr)
+        complain(redact(as_lines(traceback.format_exc().rstrip("\n"))))
         sys.exit(1)
 
 
@@ -68,5 +86,5 @@ def _say(error: typer.TyperException) -> str:
 
 
 def _fail(error: Exception, code: int) -> None:
-    print(redact(f"error: {printable(str(error))}"), file=sys.stderr)
+    complain(redact(f"error: {printable(str(error))}"))
     sys.exit(code)

@@ -14,7 +14,7 @@ from searchspace.early_checks import check_early
 from searchspace.export import export_student, export_winner
 from searchspace.home.reach import check_reached
 from searchspace.home.working import working_on
-from searchspace.interruption import Interruption, LostError
+from searchspace.interruption import EXPORT, Heeding, Interruption, LostError
 from searchspace.phases import UnderWay, search_and_prove
 from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
@@ -68,7 +68,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             check_same_data(spec, ready.data)
         # From here on no signal may raise wherever it happens to come: it could leave any library's lock held for ever.
         with (
-            Interruption(clock.say, partial(how_to_resume, spec)) as interruption,
+            Interruption(clock, partial(how_to_resume, spec)) as interruption,
             connected(spec.address) as room,
         ):
             interruption.listen_again()
@@ -93,7 +93,9 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
         study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec, clock.say):
-        return _conclude(under_way, study, foresight, _survive(under_way, study, foresight))
+        metrics = _survive(under_way, study, foresight)
+        with under_way.interruption.within(EXPORT):
+            return _conclude(under_way, study, foresight, metrics)
 
 
 def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
@@ -128,7 +130,8 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight"
     write_file(spec.folder / "leaderboard.csv", to_text(rank_trials(study), "csv").encode())
     clock.say("exporting the winner")
     clock.step("export of the winner", 0, 0)
-    shipment, student = export_winner(spec, spec.folder, clock), export_student(spec, spec.folder, clock)
+    teller = Heeding(clock, under_way.interruption.check)
+    shipment, student = export_winner(spec, spec.folder, teller), export_student(spec, spec.folder, teller)
     forecasts = foresight.close()
     clock.step("report", 0, 0)
     try_cards(spec.folder, clock.say, study)

@@ -119,4 +119,4 @@ def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
 if __name__ == "__main__":
     from searchspace.command import run_command
 
-    run_command(main)
+    run_command(main, outlives_output=True)

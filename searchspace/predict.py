@@ -18,6 +18,7 @@ import numpy as np
 from searchspace.guesses import FORMS, Guess, best
 from searchspace.home.named import find_search
 from searchspace.inputs import STDIN, find_inputs
+from searchspace.output import complain, fill_descriptors, quiet_end
 from searchspace.progress.bar import Bar
 from searchspace.shipped import find_model
 from trainables.data.bad import BadImage, BadImageError
@@ -135,18 +136,17 @@ def predict(runner: Runner, names: Sequence[str | BadImage], top: int, batch: in
 
 def run(arguments: Sequence[str]) -> int:
     """The command's exit code, whatever goes wrong."""
+    fill_descriptors()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal's, a pipe's and a file's have it
     try:
-        return main(arguments)
+        with quiet_end():
+            return main(arguments)
     except UserError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        complain(f"error: {printable(str(error))}")
         return 2
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever reads has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 if __name__ == "__main__":

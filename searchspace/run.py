@@ -1,6 +1,5 @@
 """The one command: `python -m searchspace.run --trials 64` searches, proves, retrains, tests and exports."""
 
-import sys
 from collections.abc import Mapping, Set
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from searchspace.home.working import working_on
 from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
 from searchspace.options import with_options
+from searchspace.output import complain
 from searchspace.places import anchored
 from searchspace.plan import gangs, make_plan
 from searchspace.preparation import prepare_shared, prepared
@@ -68,7 +68,7 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
         with closing(clock):
             outcome = conduct(spec, clock, resumed)
     except Interrupted:
-        print(f"interrupted; {how_to_resume(spec)}", file=sys.stderr)
+        complain(f"interrupted; {how_to_resume(spec)}")
         raise
     _print_end(spec, outcome)
 
@@ -83,7 +83,7 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     for line in check_early(spec):
         clock.say(line)
     with (
-        closing(clock), prepared(spec, clock) as ready, Interruption(clock.say, _again) as interruption,
+        closing(clock), prepared(spec, clock) as ready, Interruption(clock, _again) as interruption,
         connected(spec.address) as room, scratch(spec) as mirror,
     ):  # fmt: skip
         interruption.listen_again()
@@ -111,7 +111,7 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
         data = as_recorded(data, spec.folder)
         mirror.pull(part=f"trials/trial-{errand.revive}")
         reviving.choose_revived(load_own_study(spec, spec.folder), spec, errand.revive)
-        with Interruption(clock.say, _again) as interruption, connected(spec.address) as room:
+        with Interruption(clock, _again) as interruption, connected(spec.address) as room:
             interruption.listen_again()
             plan = make_plan(spec, data, room, clock.say, {})
             with gangs(plan, mirror, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
@@ -149,4 +149,4 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
 if __name__ == "__main__":
     from searchspace.command import run_command
 
-    run_command(main)
+    run_command(main, outlives_output=True)

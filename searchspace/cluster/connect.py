@@ -3,6 +3,7 @@
 import importlib
 import logging
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -84,6 +85,8 @@ def _start(options: dict[str, Any], parts: Sequence[str]) -> None:
     ahead = threading.Thread(target=_import_ahead, args=(parts,), daemon=True)
     ahead.start()
     try:
+        # A terminal that closes sends SIGHUP to all of its processes; Ray's are to last until the search has saved.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # inherited by what is started
         ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
     except Exception as error:  # Ray raises no narrower one
         if SLOW not in str(error):
@@ -91,6 +94,8 @@ def _start(options: dict[str, Any], parts: Sequence[str]) -> None:
         raise LostError(
             "Ray, which did not start within its 30 seconds: this machine is too busy; the same command begins again"
         ) from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
     ahead.join()  # two threads that import the same packages at once may each find half of them
 
 

@@ -4,7 +4,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from searchspace.output import survivors
 from searchspace.progress.chatter import Chatter
+from trainables.errors import UserError
 from trainables.printable import printable
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class Clock:
         self._start = time.monotonic()
         self._verbose = verbose
         self._chatter: Chatter | None = None
+        self._troubled = False
         self._work, self._due = "", 0.0
 
     @property
@@ -35,8 +38,21 @@ class Clock:
         return time.monotonic() - self._start
 
     def say(self, line: str) -> None:
-        """Print one line at once, whatever names are in it."""
+        """Print one line at once, whatever names are in it; what prevents that is no error where output may go."""
         print(self._stamped(line), flush=True)
+        self._tell_trouble()
+
+    @property
+    def descriptor(self) -> int:
+        """File descriptor of what the user looks at."""
+        return self._chatter.descriptor if self._chatter else 1
+
+    def _tell_trouble(self) -> None:
+        """Warn once of a log that takes nothing, as on a full disk."""
+        trouble = next((stream.trouble for stream in survivors() if stream.trouble), "")
+        if trouble and not self._troubled:
+            self._troubled = True
+            self.say(f"warning: the search's log cannot be written ({trouble}); the search goes on without it")
 
     def _stamped(self, line: str) -> str:
         return f"[{self.seconds:6.1f} s] {printable(line)}"
@@ -60,8 +76,13 @@ class Clock:
 
     def keep_chatter(self, log: Path) -> None:
         """Put what libraries print into `log` from here on, until `close`."""
+        for stream in survivors():
+            stream.go_on_in(log)
         if not self._verbose:
-            self._chatter = Chatter(log)
+            try:
+                self._chatter = Chatter(log)
+            except (OSError, UserError) as error:
+                self.say(f"warning: the search's log cannot be written ({error}); the search goes on without it")
 
     def close(self) -> None:
         """Leave the terminal as it was found."""

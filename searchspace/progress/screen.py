@@ -7,8 +7,10 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from searchspace.output import survivors
 from searchspace.progress.account import Account, Follower
 from searchspace.progress.clock import Clock
+from searchspace.progress.lines import Lines
 from searchspace.progress.view import Scene, Work, draw
 
 REFRESHES = 4
@@ -41,21 +43,26 @@ class Screen(Clock):
 
     def say(self, line: str) -> None:
         """Print a line above what stays in place; a warning joins the others, and is printed at the end."""
-        if line.startswith(WARNING) and self._live.is_started:
+        if self._is_gone():
+            super().say(line)
+        elif line.startswith(WARNING) and self._live.is_started:
             self._warnings.append(line)
         else:
             self._console.print(Text(self._stamped(line)))
 
     def step(self, what: str, done: int, total: int) -> None:
         """Move the bar of the work that is under way, until all of it is done."""
+        if self._is_gone():
+            super().step(what, done, total)
+            return
         self._shown = Work() if total and done >= total else Work(what, done, total)
         self._show()
 
     def follow(self, account: Account) -> Follower:
-        """Show `account` while its search runs."""
+        """Show `account` while its search runs; without a terminal, from whenever it goes, in lines."""
         self._account = account
         self._show()
-        return account
+        return Lines(account, _WhenGone(self))
 
     def conclude(self) -> None:
         """The search is over: its account goes."""
@@ -64,19 +71,43 @@ class Screen(Clock):
     def close(self) -> None:
         """Clear what stayed in place, and print what has to last."""
         if self._live.is_started:
-            self._live.stop()
-            for line in self._warnings:
-                self._console.print(Text(self._stamped(line)))
-            self._warnings.clear()
+            self._end_live()
         super().close()
 
+    def _end_live(self) -> None:
+        self._live.stop()
+        for line in self._warnings:
+            self._console.print(Text(self._stamped(line)))
+        self._warnings.clear()
+
+    def _is_gone(self) -> bool:
+        """Whether the terminal has gone; what stayed in place is taken down then."""
+        gone = any(stream.lost for stream in survivors() if stream is sys.stdout)
+        if gone and self._live.is_started:
+            self._end_live()
+        return gone
+
     def _show(self) -> None:
-        if not self._live.is_started:
+        if not self._live.is_started and not self._is_gone():
             self._live.start()
             self._console.show_cursor(True)  # so that nothing has to be put right, however the process ends
 
     def _draw(self) -> RenderableType:
         return draw(Scene(self.seconds, self._account, self._shown, tuple(self._warnings), self._price))
+
+
+class _WhenGone(Clock):
+    """Says what a screen shows otherwise."""
+
+    def __init__(self, screen: Screen) -> None:
+        """For `screen`."""
+        super().__init__()
+        self._screen = screen
+
+    def say(self, line: str) -> None:
+        """Print a line where there is no screen any more."""
+        if self._screen._is_gone():
+            self._screen.say(line)
 
 
 def open_clock(verbose: bool = False, price: float = 0.0) -> Clock:

@@ -74,4 +74,4 @@ def _greeting(file: Path, access: Access, port: int) -> str:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(main, outlives_output=True)

@@ -55,7 +55,10 @@ def measure_speed(file: Path, data: DataSummary) -> Speed:
 def _run_alone(mode: str, file: Path, data: DataSummary, *rest: str) -> dict[str, Any]:
     shape = json.dumps([data.channels, data.height, data.width])
     command = [sys.executable, "-m", "trainables.deploy.alone", mode, str(file), shape, *rest]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)  # noqa: S603  # this program
+    done = subprocess.run(  # noqa: S603  # this program
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        start_new_session=True,  # a signal of the terminal is for whoever asks, and ends no measurement
+    )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise MeasureError(f"the exported network does not run: {last}")

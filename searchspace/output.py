@@ -1,0 +1,101 @@
+"""Standard output and error that may go away: a pipe's reader, a terminal, room on a disk.
+
+A command that only shows something ends quietly then. A search is worth more than its output: it goes on, and what it
+has to say goes on in its log.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+
+from searchspace.surviving import SurvivingStream
+from trainables.errors import UserError
+
+GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of standard output itself, which name no file."""
+WORDS = {"stdout": "output", "stderr": "error"}
+STREAMS = tuple(WORDS)
+"""Of `sys`, that a command writes to."""
+
+
+def survive(closed: Collection[str]) -> None:
+    """Let this process outlive its standard output and error, of which those in `closed` are gone already."""
+    for name in STREAMS:
+        stream = getattr(sys, name)
+        if not isinstance(stream, SurvivingStream):
+            surviving = SurvivingStream(stream, f"standard {WORDS[name]}")
+            setattr(sys, name, surviving)
+            if name in closed:
+                surviving.lose("it was closed")
+
+
+def survivors() -> list[SurvivingStream]:
+    """Standard output and error, as far as `survive` has made them last."""
+    return [stream for name in STREAMS if isinstance(stream := getattr(sys, name), SurvivingStream)]
+
+
+def fill_descriptors() -> list[str]:
+    """Open descriptors 0 to 2 where they are closed: the next file that is opened would get what is printed.
+
+    Returns which of `STREAMS` were closed.
+    """
+    while (opened := os.open(os.devnull, os.O_RDWR)) < 3:  # standard input, output, error
+        os.set_inheritable(opened, True)
+    os.close(opened)
+    closed = [name for name in STREAMS if getattr(sys, name) is None]
+    for name in closed:
+        number = 1 if name == "stdout" else 2
+        stream = os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
+        setattr(sys, name, stream)
+    return closed
+
+
+@contextmanager
+def quiet_end() -> Iterator[None]:
+    """End a command quietly, with code 0, when whoever reads its output has enough; raises `UserError` for no room."""
+    try:
+        yield
+        sys.stdout.flush()
+    except SystemExit as end:
+        if _is_of_pipe(end):  # what Rich and Typer make of it
+            _let_go()
+            sys.exit(0)
+        _flush_quietly()
+        raise
+    except OSError as error:
+        if survivors() or error.filename is not None or error.errno not in GONE:
+            raise
+        _let_go()
+        if error.errno == errno.EPIPE:
+            sys.exit(0)
+        raise UserError(f"standard output: {os.strerror(error.errno or 0)}") from error
+
+
+def complain(text: str) -> None:
+    """Print on standard error, if there is any."""
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def _is_of_pipe(end: BaseException | None) -> bool:
+    while end is not None:
+        if isinstance(end, BrokenPipeError):
+            return True
+        end = end.__context__
+    return False
+
+
+def _flush_quietly() -> None:
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _let_go()
+
+
+def _let_go() -> None:
+    """Let standard output lead nowhere, so that Python's own end does not fail on what is left in it."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
