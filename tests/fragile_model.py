@@ -6,6 +6,8 @@ from onnx import TensorProto, helper, load_model, save_model
 
 from tests.made_model import make_model
 
+CLASSES = 3
+"""Of the made model."""
 FAILS, NAN = 13, 77
 """Brightness of all pixels of an image at which it fails, and at which its probabilities are NaN."""
 

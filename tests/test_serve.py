@@ -127,7 +127,7 @@ BAD = {
     "text": (b"no image", "image body (no image, or its header is damaged)"),
     "truncated": (photo(3)[:-400], "image body (cannot be decoded: "),
     "head alone": (photo(3)[:40], "image body ("),
-    "bomb": (bomb(60_000), "image body (more than 100,000,000 pixels: a decompression bomb)"),
+    "bomb": (bomb(60_000), "image body (more than 25,000,000 pixels: a decompression bomb)"),
     "a claim": (bomb(3_000), "image body (cannot be decoded: "),
     "postscript": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "image body (no image, "),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image body (SVG, which is not decoded; "),

@@ -1,13 +1,18 @@
 """Who may hold bytes, and who waits."""
 
 import asyncio
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 
 import pytest
 
 from searchspace.serve import budget
 from searchspace.serve.access import Refused
-from searchspace.serve.budget import Requests
+from searchspace.serve.budget import Decodes, Requests
+from trainables.data.cost import Cost
 
 pytestmark = pytest.mark.anyio
 
@@ -60,3 +65,32 @@ async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
     assert refused.value.status == 503
     async with held.hold("c", 100):
         pass
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_decodes_take_no_more_memory_than_there_is_and_all_have_their_turn(seed):
+    decodes, rng, lock = Decodes(100), random.Random(seed), threading.Lock()
+    costs = [Cost(pixels=1, memory=rng.randint(1, 130), alone=rng.random() < 0.1) for _ in range(200)]
+    now, most = [], 0
+
+    def take(cost: Cost) -> None:
+        nonlocal most
+        with decodes.hold(cost):
+            with lock:
+                now.append(cost)
+                most = max(most, sum(min(100, one.memory) for one in now))
+                assert len(now) == 1 or not any(one.alone for one in now)
+            time.sleep(0.0005)
+            with lock:
+                now.remove(cost)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(take, costs))
+    assert 50 < most <= 100
+
+
+def test_who_fails_while_decoding_leaves_the_memory_to_the_next():
+    decodes = Decodes(100)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="damaged"), decodes.hold(Cost(1, 100)):
+            raise ValueError("damaged")

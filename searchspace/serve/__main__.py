@@ -14,6 +14,7 @@ from searchspace.serve.access import TOKEN, Access, make_access
 from searchspace.serve.app import make_app
 from searchspace.serve.limits import derive_limits
 from searchspace.serve.listen import ended_by_signals, listen, listen_again, speak_http
+from searchspace.serve.memory import return_freed_memory
 from searchspace.serve.options import ServeOptions
 from searchspace.shipped import find_model
 from searchspace.spec import parse_record
@@ -55,6 +56,7 @@ def serve(model: Path, options: ServeOptions) -> None:
             from searchspace.serve.model import deploy
 
             listen_again()
+            return_freed_memory()
             app = make_app(deploy(file, options, limits), runner.metadata, access, limits)
             print(_greeting(file, access, port), flush=True)
             speak_http(app, listening)

@@ -1,12 +1,14 @@
 """Budgets of bytes: who does not fit waits for his turn, and is refused where it does not come."""
 
 import asyncio
+import threading
 from collections import Counter, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from searchspace.serve.access import Refused
+from trainables.data.cost import Cost
 
 PATIENCE = 30.0
 """Seconds that a request waits to be let in."""
@@ -77,3 +79,31 @@ class Requests:
             self._held[asked.peer] += asked.size
             self._waiting.remove(asked)
             asked.turn.set_result(None)
+
+
+class Decodes:
+    """The memory of images that are decoded, by threads that wait for their turns in the order in which they came."""
+
+    def __init__(self, total: int) -> None:
+        """At most `total` bytes."""
+        self._total, self._free = total, total
+        self._changed = threading.Condition()
+        self._waiting: deque[object] = deque()
+
+    @contextmanager
+    def hold(self, cost: Cost) -> Iterator[None]:
+        """Hold what an image takes, once it fits; what takes more than there is, or is to be alone, takes all."""
+        size = self._total if cost.alone else min(cost.memory, self._total)
+        with self._changed:
+            turn = object()
+            self._waiting.append(turn)
+            self._changed.wait_for(lambda: self._waiting[0] is turn and self._free >= size)
+            self._waiting.popleft()
+            self._free -= size
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += size
+                self._changed.notify_all()

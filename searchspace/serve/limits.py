@@ -4,11 +4,14 @@ from pydantic import Field
 
 from searchspace.serve.options import ServeOptions
 from trainables.config import Frozen
+from trainables.data.cost import largest_memory
 
 LEAST_CALL = 16_000_000
 """Bytes of a call to a replica, at least: a smaller largest request does not make smaller batches."""
 OVERHEAD = 1_000_000
 """Bytes of a gRPC message beside images and probabilities: names, pickle and protobuf framing."""
+DECODING = 1_000_000_000
+"""Bytes of memory for decoding, of all replicas together; each may always take what the largest image does."""
 LEAST_HELD = 256_000_000
 """Bytes of requests held at a time, at least."""
 MOST_NAME = 255
@@ -34,6 +37,10 @@ class Limits(Frozen):
     """Bytes of all requests that are held at a time, from their arrival to their answer."""
     held_by_peer: int
     """Bytes of those that one peer address may hold; a request always fits."""
+    pixels: int
+    """Pixels that are decoded of an image (`--max-megapixels`)."""
+    decoding: int
+    """Bytes that all decodes of a replica take at a time, by their images' headers."""
     calls: int = Field(ge=1)
     """Calls to replicas at a time, checks included."""
 
@@ -45,5 +52,7 @@ def derive_limits(options: ServeOptions, classes: int) -> Limits:
     held = max(LEAST_HELD, 2 * options.most_bytes)
     return Limits(
         request=options.most_bytes, call=call, message=max(call, answers) + options.batch * NAMES + OVERHEAD,
-        held=held, held_by_peer=held // 2, calls=LANES * options.replicas + CHECKS,
+        held=held, held_by_peer=held // 2, pixels=options.most_pixels,
+        decoding=max(DECODING // options.replicas, largest_memory(options.most_pixels)),
+        calls=LANES * options.replicas + CHECKS,
     )  # fmt: skip

@@ -17,9 +17,11 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 from searchspace.serve.access import Refused
 from searchspace.serve.answer import Answer, Unreadable, Upload
 from searchspace.serve.batches import PATIENCE, Answers, Batches
+from searchspace.serve.budget import Decodes
 from searchspace.serve.limits import CHECKS, LANES, Limits
+from searchspace.serve.memory import return_freed_memory
 from searchspace.serve.options import ServeOptions
-from trainables.data.decode import decode
+from trainables.data import decode as decoding
 from trainables.data.part import Image
 from trainables.deploy.runner import Runner
 from trainables.errors import UserError
@@ -32,19 +34,21 @@ HEALTHY = 10.0
 class Classifier:
     """One replica."""
 
-    def __init__(self, file: Path, threads: int) -> None:
+    def __init__(self, file: Path, threads: int, limits: Limits) -> None:
         """Load `file`, for so many threads."""
         _listen_on_loopback()
+        return_freed_memory()
         self._runner, self._decoding = Runner(file, threads), ThreadPoolExecutor(threads)
         self._classifying = asyncio.Lock()
         channels, height, width = self._runner.shape
         self._shape = height, width, channels
+        self._limits = decoding.Limits(limits.pixels, Decodes(limits.decoding).hold)
 
     async def ask(self, uploads: list[Upload]) -> list[Answer | Unreadable]:
         """What is on each image, or why it cannot be read."""
         loop = asyncio.get_running_loop()
-        decoding = [loop.run_in_executor(self._decoding, self._decode, upload) for upload in uploads]
-        decoded = await asyncio.gather(*decoding)
+        decodes = [loop.run_in_executor(self._decoding, self._decode, upload) for upload in uploads]
+        decoded = await asyncio.gather(*decodes)
         images = [each for each in decoded if not isinstance(each, Unreadable)]
         async with self._classifying:  # one at a time: each takes all threads
             found = iter(await asyncio.to_thread(self._classify, images))
@@ -55,7 +59,7 @@ class Classifier:
 
     def _decode(self, upload: Upload) -> Image | Unreadable:
         try:
-            return decode(upload.content, upload.name, self._shape)
+            return decoding.decode(upload.content, upload.name, self._shape, self._limits)
         except UserError as error:
             return Unreadable(str(error))
 
@@ -105,7 +109,7 @@ def deploy(file: Path, options: ServeOptions, limits: Limits) -> Replicas:
     )(Classifier)  # fmt: skip
     # HTTP is spoken by this process: Serve's own proxies know neither tokens nor limits, and have paths of their own.
     serve.start(proxy_location="Disabled", logging_config=quiet)
-    bound = made.bind(file.resolve(), max(1, core_count() // options.replicas))
+    bound = made.bind(file.resolve(), max(1, core_count() // options.replicas), limits)
     return Replicas(serve.run(bound, name="searchspace", route_prefix=None), options, limits)
 
 

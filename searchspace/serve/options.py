@@ -6,6 +6,7 @@ from pydantic import Field
 
 from searchspace.options import Option
 from trainables.config import Frozen
+from trainables.data.decode import MOST_PIXELS
 
 LISTENING, WORKING = "Who is listened to", "How it works"
 
@@ -19,6 +20,9 @@ class ServeOptions(Frozen):
     """Port; 0 takes a free one."""
     max_mb: Annotated[float, Option(LISTENING)] = Field(25.0, gt=0, le=1000, allow_inf_nan=False)
     """Largest request, in MB (10^6 bytes)."""
+    max_megapixels: Annotated[float, Option(LISTENING)] = Field(25.0, gt=0, le=MOST_PIXELS / 1e6, allow_inf_nan=False)
+    """Most pixels that are decoded of an image, in millions. A JPEG that is not progressive is decoded at a fraction of
+    its size and may have up to 250."""
     replicas: Annotated[int, Option(WORKING)] = Field(1, ge=1)
     """Processes that decode and classify; they share the cores."""
     batch: Annotated[int, Option(WORKING)] = Field(32, ge=1)
@@ -28,3 +32,8 @@ class ServeOptions(Frozen):
     def most_bytes(self) -> int:
         """Largest request, in bytes."""
         return int(1e6 * self.max_mb)
+
+    @property
+    def most_pixels(self) -> int:
+        """Most pixels that are decoded of an image."""
+        return int(1e6 * self.max_megapixels)

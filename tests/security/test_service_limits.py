@@ -29,7 +29,7 @@ def image(brightness: int, size: int = 0) -> bytes:
 
 
 def post(service: Service, content: bytes, kind: str = "image/png") -> requests.Response:
-    return requests.post(f"{service.url}/predict", data=content, headers={"Content-Type": kind}, timeout=60)
+    return requests.post(f"{service.url}/predict", data=content, headers={"Content-Type": kind}, timeout=120)
 
 
 def answer_of(answer: requests.Response) -> tuple[int, str]:
@@ -58,13 +58,13 @@ def test_a_form_of_the_largest_size_is_answered_and_one_byte_more_is_not(attacke
 
 def test_a_form_of_many_large_images_is_answered(attacked):
     files = [("any", (f"{number}.png", image(0, MOST // 8 - 1000))) for number in range(8)]
-    answer = requests.post(f"{attacked.url}/predict", files=files, timeout=60)
+    answer = requests.post(f"{attacked.url}/predict", files=files, timeout=120)
     assert answer_of(answer) == (200, "dark")
     assert len(answer.json()["predictions"]) == 8
 
 
 def test_a_name_of_any_length_is_cut_and_answered(attacked):
-    answer = requests.post(f"{attacked.url}/predict", files={"a": ("ü" * 1000, image(0))}, timeout=60)
+    answer = requests.post(f"{attacked.url}/predict", files={"a": ("ü" * 1000, image(0))}, timeout=120)
     assert answer_of(answer) == (200, "dark")
     assert answer.json()["predictions"][0]["image"] == "ü" * 255
 

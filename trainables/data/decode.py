@@ -3,8 +3,8 @@
 import io
 import math
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -14,6 +14,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from trainables.data.bad import BadImageError
+from trainables.data.cost import JPEGS, Cost, is_progressive, reduce
 from trainables.data.part import Image
 from trainables.data.pixels import is_grey, orientation, plain
 from trainables.data.scans import count_scans
@@ -28,15 +29,31 @@ MOST_PIXELS = 100_000_000
 """Of an image, by its header: what says more is a decompression bomb, and none of it is decoded."""
 MOST_BYTES = 1_000_000_000
 """Of an image's file: more than 100 megapixels take in any format."""
-MOST_SCANNED = 20 * MOST_PIXELS
-"""Pixels times scans of a JPEG: a progressive one of some megabytes could otherwise decode for hours."""
+MOST_REDUCED = 250_000_000
+"""Of a JPEG of one scan, which is decoded at a fraction of its size: phones' cameras have up to 200 megapixels."""
+MOST_SCANS = 20
+"""Scans of a JPEG that has as many pixels as it may: a progressive one of some megabytes could decode for hours."""
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is decoded, by content and not by name; not, for one, PostScript, which Pillow would have Ghostscript run."""
 
-# Pillow's own limit is a warning from its limit on; here it is an error, from the same limit on as ours.
-Pillow.MAX_IMAGE_PIXELS = MOST_PIXELS
+# Pillow's own limit is a warning from its limit on; here it is an error, from the largest of ours on.
+Pillow.MAX_IMAGE_PIXELS = MOST_REDUCED
 warnings.filterwarnings("error", category=Pillow.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # on oddities of files that do decode
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What decoding an image may take."""
+
+    pixels: int = MOST_PIXELS
+    """That are decoded at most; of a JPEG of one scan, after it was reduced."""
+    reserve: Callable[[Cost], AbstractContextManager[None]] = lambda _cost: nullcontext()
+    """Holds what decoding takes while it is taken; may wait."""
+
+
+TRAINING = Limits()
+"""Of a search's own data."""
 
 
 class Contents(Protocol):
@@ -79,19 +96,25 @@ def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
     return side, side
 
 
-def decode(content: bytes | Path, name: str, shape: tuple[int, int, int]) -> Image:
+def decode(content: bytes | Path, name: str, shape: tuple[int, int, int], limits: Limits = TRAINING) -> Image:
     """One image as uint8 (height, width, channels): shorter side resized to fit (bicubic), centre cropped.
 
-    Upright, the first of several frames, transparent parts on white, 16 bits scaled to 8. Raises `BadImageError` for
-    content that cannot be decoded, and `UserError` for a file that the disk does not give, or memory that runs out.
+    A JPEG of more than `REDUCED_FROM` pixels is decoded at a fraction of its size. Upright, the first of several
+    frames, transparent parts on white, 16 bits scaled to 8. Raises `BadImageError` for content that cannot be decoded,
+    and `UserError` for a file that the disk does not give, or memory that runs out.
     """
     height, width, channels = shape
     content = _read(content, name) if isinstance(content, Path) else content
-    with _opened(io.BytesIO(content), name) as picture:
-        if picture.format in {"JPEG", "MPO"} and count_scans(content) * picture.width * picture.height > MOST_SCANNED:
+    with _opened(io.BytesIO(content), name, limits.pixels) as picture:
+        full = picture.width * picture.height
+        if picture.format in JPEGS and count_scans(content) * full > max(MOST_SCANS * limits.pixels, MOST_REDUCED):
             raise BadImageError(name, f"has {count_scans(content):,} scans, which would take too long to decode")
-        picture.load()
-        pixels = _fit(plain(picture, channels), height, width)
+        cost = reduce(picture, content, max(height, width))
+        if cost.pixels > limits.pixels:
+            raise BadImageError(name, _too_many(limits.pixels))
+        with limits.reserve(cost):
+            picture.load()
+            pixels = _fit(plain(picture, channels), height, width)
     return np.asarray(pixels, dtype=np.uint8).reshape(height, width, channels)
 
 
@@ -137,11 +160,15 @@ def _read(file: Path, name: str) -> bytes:
 
 
 @contextmanager
-def _opened(file: BinaryIO, name: str) -> Iterator[Pillow.Image]:
-    """The picture in `file`, not decoded yet; whatever goes wrong with it meanwhile is its `BadImageError`."""
+def _opened(file: BinaryIO, name: str, pixels: int = MOST_PIXELS) -> Iterator[Pillow.Image]:
+    """The picture in `file`, not decoded yet, of at most so many pixels unless it is to be reduced.
+
+    Whatever goes wrong with it meanwhile is its `BadImageError`.
+    """
     try:
         with Pillow.open(file, formats=FORMATS) as picture:
-            if picture.width * picture.height > MOST_PIXELS:
+            reduced = picture.format in JPEGS and not is_progressive(picture)
+            if picture.width * picture.height > (MOST_REDUCED if reduced else pixels):
                 raise Pillow.DecompressionBombError
             yield picture
     except UserError:
@@ -149,7 +176,7 @@ def _opened(file: BinaryIO, name: str) -> Iterator[Pillow.Image]:
     except MemoryError as error:
         raise UserError(f"image {name}: not enough memory to decode it") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
-        raise BadImageError(name, f"more than {MOST_PIXELS:,} pixels: a decompression bomb") from error
+        raise BadImageError(name, _too_many(pixels)) from error
     except UnidentifiedImageError as error:
         file.seek(0)
         head = file.read(HEAD)
@@ -157,3 +184,7 @@ def _opened(file: BinaryIO, name: str) -> Iterator[Pillow.Image]:
         raise BadImageError(name, reason) from error
     except Exception as error:  # Pillow's readers raise whatever damaged content leads them to
         raise BadImageError(name, f"cannot be decoded: {error or type(error).__name__}") from error
+
+
+def _too_many(pixels: int) -> str:
+    return f"more than {pixels:,} pixels: a decompression bomb"

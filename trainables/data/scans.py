@@ -9,6 +9,11 @@ def count_scans(content: bytes) -> int:
     """Scans of the first picture in `content`; those of thumbnails and of what follows the picture do not count."""
     if content.count(bytes((FILL, SCAN))) < 20:  # by far the most; looked at closely they can only be fewer
         return content.count(bytes((FILL, SCAN)))
+    return walk_scans(content)
+
+
+def walk_scans(content: bytes) -> int:
+    """The same exactly, which takes some milliseconds for each 10 MB."""
     at, scans = 0, 0
     while 0 <= (at := content.find(FILL, at)) < len(content) - 3 and content[at + 1] != END:
         marker = content[at + 1]
