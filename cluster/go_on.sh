@@ -14,14 +14,14 @@ results=$1 name=$2
 shift 2
 state=$(python -m searchspace.home.contents "$results" "$name")
 if [[ $state == begun ]]; then
-    # A search at a URL runs no space file that only its record names, so a `--space` is given again.
-    space=() previous=""
+    # Of a search at a URL, the record is not believed whose code to run and which database to open: both are named again.
+    again=() previous=""
     for word in "$@"; do
-        [[ $previous != --space ]] || space=(--space "$word")
-        [[ $word != --space=* ]] || space=("$word")
+        [[ $previous != --space && $previous != --storage ]] || again+=("$previous" "$word")
+        [[ $word != --space=* && $word != --storage=* ]] || again+=("$word")
         previous=$word
     done
-    set -- --resume "$name" "${space[@]}"
+    set -- --resume "$name" "${again[@]}"
 else
     set -- --name "$name" "$@"
 fi

@@ -19,7 +19,7 @@ from searchspace.phases import UnderWay, search_and_prove
 from searchspace.preparation import prepared
 from searchspace.progress.clock import Clock
 from searchspace.record import gather_facts
-from searchspace.resume import check_same_data, describe_changed_space, how_to_resume, put_finished, resume_arguments
+from searchspace.resume import describe_changed_space, how_to_resume, put_finished, resume_arguments
 from searchspace.space_file import hash_file
 from searchspace.spec import SearchSpec
 from trainables.files import write_file
@@ -63,9 +63,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
         mirror = held.enter_context(working_on(spec, clock.say, begun=True)) if resumed else None
         for line in describe_changed_space(spec) if resumed else []:
             clock.say(line)
-        ready = held.enter_context(prepared(spec, clock))
-        if resumed:
-            check_same_data(spec, ready.data)
+        ready = held.enter_context(prepared(spec, clock, resumed))
         # From here on no signal may raise wherever it happens to come: it could leave any library's lock held for ever.
         with (
             Interruption(clock, partial(how_to_resume, spec)) as interruption,

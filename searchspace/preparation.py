@@ -12,6 +12,7 @@ from searchspace.gate import Gate
 from searchspace.plan import Plan, make_plan
 from searchspace.progress.clock import Clock
 from searchspace.proof.finals_validation import as_recorded, say_validation
+from searchspace.resume import check_same_data
 from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
 
@@ -34,9 +35,9 @@ class Ready:
 
 
 @contextmanager
-def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
+def prepared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> Iterator[Ready]:
     """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
-    data = prepare_shared(spec, clock)
+    data = prepare_shared(spec, clock, resumed)
     clock.say(describe_data(data))
     if data.skipped:
         clock.say(describe_skipped(data))
@@ -59,15 +60,19 @@ def prepared(spec: SearchSpec, clock: Clock) -> Iterator[Ready]:
         yield Ready(data, gate, student_gate, plan)
 
 
-def prepare_shared(spec: SearchSpec, clock: Clock) -> "DataSummary":
+def prepare_shared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> "DataSummary":
     """The data, prepared here; and where results are at a URL, also there for a cluster's other nodes.
 
-    A search that goes on keeps the finals' validation that it was begun with.
+    A search that is `resumed` keeps the finals' validation that it was begun with. Raises `UserError` where it is on
+    other data: its record names a folder here, and what lies there goes to the URL only if the search was begun on it.
     """
     from trainables.data.shared import share_store
     from trainables.data.store import prepare
 
-    data = as_recorded(prepare(spec.data, clock, spec.on_bad_image), spec.folder)
+    found = prepare(spec.data, clock, spec.on_bad_image)
+    if resumed:
+        check_same_data(spec, found)
+    data = as_recorded(found, spec.folder)
     return share_store(data, spec.results, clock) if spec.address and spec.home.url else data
 
 

@@ -12,7 +12,7 @@ from searchspace.home.named import find_search
 from searchspace.home.reading import read
 from searchspace.options import flag_of
 from searchspace.places import anchored
-from searchspace.recorded_space import local_space
+from searchspace.record_at_url import named_again, replaced_options
 from searchspace.space_file import hash_file
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
 from trainables.errors import UserError
@@ -49,8 +49,8 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
         results, name = known.results, known.name
     check_changes(name, given)
     changed = {option: options[option] for option in CHANGEABLE & given} | {"results": results}
-    if is_url(results) and "space" not in given:
-        changed["space"] = local_space(known.space, str(load_facts(folder).get("space_sha256") or ""), name)
+    if is_url(results):
+        changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
     spec = anchored(parse_record(SearchSpec, known.model_dump() | changed))
     if spec.trials < known.trials:
         raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
@@ -176,9 +176,9 @@ def put_finished(study: "optuna.Study", trials: int) -> None:
 
 
 def resume_arguments(spec: SearchSpec) -> list[str]:
-    """Command-line arguments with which the search goes on; of a search at a URL, its space's file is named again."""
-    space = ["--space", spec.space] if spec.space and is_url(spec.results) else []
-    return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *space]
+    """Command-line arguments with which the search goes on."""
+    again = named_again(spec) if is_url(spec.results) else []
+    return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *again]
 
 
 def how_to_resume(spec: SearchSpec) -> str:

@@ -22,10 +22,9 @@ from searchspace.preparation import prepare_shared, prepared
 from searchspace.progress.clock import Clock
 from searchspace.progress.screen import open_clock
 from searchspace.proof.baseline import majority_accuracy
-from searchspace.proof.finals_validation import as_recorded
 from searchspace.proof.wording import say_test, say_top5, say_way
 from searchspace.report import REPORT
-from searchspace.resume import check_revived, check_same_data, choose_resumed, how_to_resume, is_finished, shown
+from searchspace.resume import check_revived, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
 from trainables.errors import UserError
@@ -105,10 +104,8 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
     spec = choose_resumed(errand.resume, options, given).model_copy(update={"max_concurrent": 1})
     check_early(spec, resumed=True)
-    data = prepare_shared(spec, clock)
     with closing(clock), working_on(spec, clock.say, begun=True) as mirror:
-        check_same_data(spec, data)
-        data = as_recorded(data, spec.folder)
+        data = prepare_shared(spec, clock, resumed=True)
         mirror.pull(part=f"trials/trial-{errand.revive}")
         reviving.choose_revived(load_own_study(spec, spec.folder), spec, errand.revive)
         with Interruption(clock, _again) as interruption, connected(spec.address) as room:

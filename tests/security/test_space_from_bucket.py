@@ -108,6 +108,9 @@ def test_a_job_finds_its_space_in_its_own_package_and_anybody_may_name_it(bucket
 def test_the_command_that_goes_on_names_the_space_again():
     spec = make_spec(name="s", results="s3://b/r", space="/opt/mine.py:space")
     assert resume_arguments(spec) == ["--resume", "s", "--results", "s3://b/r", "--space", "/opt/mine.py:space"]
+    more = spec.model_copy(update={"storage": "postgresql://me:***@h/db", "address": "ray://h:10001"})
+    assert resume_arguments(more)[-4:] == ["--storage", "postgresql://me:***@h/db", "--address", "ray://h:10001"]
+    assert resume_arguments(spec.model_copy(update={"address": "auto"})) == resume_arguments(spec)
     local = spec.model_copy(update={"results": "/srv/results"})
     assert "--space" not in resume_arguments(local), "an edited file would be refused"
 
@@ -123,13 +126,13 @@ def test_a_search_of_the_default_space_needs_nothing(bucket, cwd):  # noqa: F811
         (["--trials", "9"], []),
         (["--space", "/opt/my spaces/mine.py:space", "--trials", "9"], ["--space", "/opt/my spaces/mine.py:space"]),
         (["--trials", "9", "--space=mine.py:space"], ["--space=mine.py:space"]),
+        (["--storage", "postgresql://me:***@h/db", "--seed", "1"], ["--storage", "postgresql://me:***@h/db"]),
     ],
 )
 def test_what_tries_again_names_the_space_again(options, passed, tmp_path):
-    (tmp_path / "r" / "s").mkdir(parents=True)
-    (tmp_path / "r" / "s" / "search.json").touch()
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "python").write_text("#!/bin/bash\nprintf '%q ' \"$@\"\n")
+    stub = """#!/bin/bash\n[[ $2 == *contents ]] && echo begun || printf '%q ' "$@"\n"""
+    (tmp_path / "bin" / "python").write_text(stub)
     (tmp_path / "bin" / "python").chmod(0o755)
     done = subprocess.run(
         ["bash", str(ROOT / "cluster" / "go_on.sh"), str(tmp_path / "r"), "s", *options],
