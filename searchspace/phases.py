@@ -52,12 +52,18 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "For
     account.look_back(rank_trials(study))
     account.left, account.describe = foresight.left, partial(describe_trial, study)
     follower = clock.follow(account)
-    with gangs(plan, under_way.mirror, to_all(follower.warm, foresight.warm), interruption) as pool:
+    warm = to_all(follower.warm, foresight.warm)
+    with gangs(plan, under_way.mirror, warm, interruption, clock.say) as pool:
         foresight.look_back()
-        stop, reach = interruption.is_asked, pool.is_reachable
+        reach = pool.is_reachable
+
+        def stop() -> bool:
+            return interruption.is_asked() or not pool.has_slots
+
         around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach, pool.let_go)
         _search(under_way, study, pool, around)
         interruption.check()
+        pool.check_slots()
         foresight.mark("search")
         clock.conclude()
         clock.say(account.in_words())

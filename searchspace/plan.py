@@ -80,18 +80,22 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", say: Say, lat
 
 @contextmanager
 def gangs(
-    plan: Plan, mirror: "Mirror", when_warm: Callable[[int, "GangInfo"], None], interruption: Interruption | None = None
+    plan: Plan,
+    mirror: "Mirror",
+    when_warm: Callable[[int, "GangInfo"], None],
+    interruption: Interruption | None = None,
+    say: Say = lambda _line: None,
 ) -> Iterator["GangPool"]:
     """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train.
 
-    All that they leave is in the folder of `mirror`.
+    All that they leave is in the folder of `mirror`. `say` hears of slots' errors, from a thread.
 
     An `interruption` ends what they train with its epoch, and waits a while until that is saved.
     """
     from trainables.gang import GANGS, GangPool
 
     check = interruption.check if interruption else lambda: None
-    pool = GangPool(plan.shape, plan.data, mirror, when_warm, check)
+    pool = GangPool(plan.shape, plan.data, mirror, when_warm, check, say)
     try:
         yield pool
     finally:

@@ -9,8 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 RAY_MODULES = {
+    "trainables/fault_reporter.py",
+    "trainables/owners.py",
     "trainables/gang.py",
-    "trainables/mailbox.py",
     "trainables/trainer.py",
     "trainables/watching.py",
     "trainables/worker.py",

@@ -9,8 +9,21 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.injected import injected, rule, struck
 from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.errors import NoSlotLeftError
 from trainables.home.mirror import Home, Mirror
+from trainables.watchdog import HANG
+
+
+@pytest.fixture
+def faulty_workers(tmp_path, monkeypatch):
+    """Faults that this test's workers meet, once each; before Ray starts, whose workers inherit them."""
+    faults = [rule("eio", "disk", epoch=1), rule("hang", "hung", epoch=1)]
+    for name, value in injected(tmp_path / "faults", *faults, path=os.environ.get("PYTHONPATH", "")).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(HANG, "2")
+
 
 DIVERGING = {
     "optimizer": "sgd", "lr": 10.0, "momentum": 0.99, "batch_norm": False, "depth": 4, "warmup": 0.0, "batch_size": 32,
@@ -99,10 +112,9 @@ def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
 
     elsewhere = digits.model_copy(update={"path": str(tmp_path / "none"), "origin": "/no/such/folder"})
     pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, Mirror(Home(folder=str(tmp_path))))
-    (report,) = pool.train([assignment(tmp_path, "any")])
-    assert report.status == "failed"
-    assert "cannot start" in report.reason
-    assert "/no/such/folder" in report.reason
+    with pytest.raises(NoSlotLeftError, match=r"no slot is left to train on: the gang cannot start:.*/no/such/folder"):
+        pool.train([assignment(tmp_path, "any")])
+    assert not pool.has_slots
     assert pool.ready() == []
     pool.close()
 
@@ -155,3 +167,22 @@ def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
     _check_seen(Home(folder="/no/such/folder", url="s3://bucket/results"))
     with pytest.raises(RuntimeError, match="does not see results folder '/no/such/folder'"):
         _check_seen(Home(folder="/no/such/folder"))
+
+
+@pytest.mark.usefixtures("faulty_workers", "ray_cluster")
+def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_path):
+    from trainables.gang import GangPool
+    from trainables.shape import GangShape
+
+    lines: list[str] = []
+    pool = GangPool(
+        GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))), say=lines.append
+    )
+    names = ("plain", "disk", "hung")
+    plain, disk, hung = pool.train([assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names])
+    assert struck(tmp_path / "faults") == ["0-eio-0", "1-hang-0"]
+    for other in (disk, hung):
+        assert (other.status, other.epoch) == ("complete", 3)
+        assert (other.score, other.val_loss, other.train_loss) == (plain.score, plain.val_loss, plain.train_loss)
+    assert ["storage error: OSError: [Errno 5]" in lines[0], "hung: no step for" in lines[1]] == [True, True]
+    pool.close()

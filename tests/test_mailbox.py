@@ -6,8 +6,9 @@ import random
 import pytest
 
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.desk import MAX_DEATHS, GangInfo
+from trainables.desk import GangInfo
 from trainables.mailbox import Mailbox
+from trainables.slot_errors import MOST_PLACES, RETIRE_AFTER, ErrorKind, Fault
 
 INFO = GangInfo(device="cpu", precision="fp32", threads=1)
 
@@ -102,7 +103,7 @@ def test_a_worker_group_that_died_gets_its_assignment_again_but_not_for_ever():
         slot = await box.claim()
         await box.enlist(slot, INFO)
         await box.assign(slot, assignment("a"))
-        for death in range(MAX_DEATHS):
+        for death in range(MOST_PLACES - 1):
             _, taken = await box.take(slot, 0)
             assert taken.attempt == death
             await box.enlist(slot, INFO)
@@ -123,7 +124,7 @@ def test_an_owner_who_waits_hears_that_its_trial_is_over_as_its_workers_died_too
         await box.enlist(slot, INFO)
         await box.assign(slot, assignment("a"))
         waiting = asyncio.ensure_future(box.next_report(slot))
-        for _ in range(MAX_DEATHS + 1):
+        for _ in range(MOST_PLACES):
             await box.take(slot, 0)
             assert await blocked(waiting)
             await box.enlist(slot, INFO)
@@ -175,15 +176,20 @@ def test_closing_sends_every_rank_home(rank):
     run(scenario)
 
 
-def test_a_gang_that_is_gone_for_good_fails_its_trial_with_the_reason():
+def test_the_last_slot_that_is_gone_for_good_is_told_with_the_reason_and_fails_no_trial():
     async def scenario():
         box = Mailbox(1)
         slot = await box.claim()
         await box.assign(slot, assignment("a"))
-        waiting = asyncio.ensure_future(box.next_report(slot))
+        waiting, news = asyncio.ensure_future(box.next_report(slot)), asyncio.ensure_future(box.news(0))
+        assert await blocked(news)
         await box.give_up(slot, "no resources")
-        assert (await waiting).reason == "no resources"
+        assert await news == ([], "no resources")
+        assert await blocked(waiting)
+        assert not await box.is_training()
         assert await box.warm(0) is None
+        await box.close()
+        assert await box.news(0) is None
 
     run(scenario)
 
@@ -193,7 +199,7 @@ async def up(box: Mailbox, *slots: int) -> None:
         await box.enlist(slot, INFO)
 
 
-def test_a_trial_of_a_broken_gang_goes_to_a_whole_one_and_fails_only_when_all_are_broken():
+def test_a_trial_of_a_broken_gang_goes_to_a_whole_one_and_waits_when_all_are_broken():
     async def scenario():
         box = Mailbox(2)
         await box.give_up(0, "no such disk")
@@ -206,8 +212,9 @@ def test_a_trial_of_a_broken_gang_goes_to_a_whole_one_and_fails_only_when_all_ar
         assert (await box.next_report(0)).status == "complete"
         waiting = asyncio.ensure_future(box.next_report(1))
         assert await blocked(waiting), "the whole gang is at the other desk, whose owner may have something newer"
-        await box.give_up(1, "no such disk")
-        assert (await waiting).reason == "no such disk"
+        await box.give_up(1, "no such room")
+        assert await blocked(waiting)
+        assert await box.news(0) == ([], "no such room")
 
     run(scenario)
 
@@ -363,6 +370,185 @@ def test_it_is_known_whether_anybody_trains():
         assert await box.is_training()
         await box.lost(1)
         assert not await box.is_training()
+
+    run(scenario)
+
+
+def disk(slot: int) -> Fault:
+    return Fault(kind=ErrorKind.STORAGE, message="OSError: [Errno 5] Input/output error", place=f"node-{slot}, cpu")
+
+
+async def err(box: Mailbox, slot: int) -> str:
+    """The gang of a slot takes a trial, and has an error with it; the trial's name. Its next group comes up."""
+    sequence, taken = await box.take(slot, 0)
+    await box.fault(slot, sequence, disk(slot))
+    await box.lost(slot)
+    return taken.trial
+
+
+def test_an_error_of_a_place_costs_the_trial_nothing_and_is_told():
+    async def scenario():
+        box = Mailbox(1)
+        await up(box, 0)
+        await box.assign(await box.claim(), assignment("a"))
+        news = asyncio.ensure_future(box.news(0))
+        assert await err(box, 0) == "a"
+        lines, over = await news
+        assert (len(lines), over) == (1, "")
+        assert "slot 0 (node-0, cpu): storage error: OSError: [Errno 5]" in lines[0]
+        await up(box, 0)
+        sequence, taken = await box.take(0, 0)
+        assert (taken.trial, taken.attempt) == ("a", 1)
+        await box.report(0, sequence, report("a", 9, "complete"))
+        assert (await box.next_report(0)).status == "complete"
+
+    run(scenario)
+
+
+def test_only_the_first_word_on_an_error_counts():
+    async def scenario():
+        box = Mailbox(1)
+        await up(box, 0)
+        await box.assign(0, assignment("a"))
+        sequence, _ = await box.take(0, 0)
+        for _rank in range(4):
+            await box.fault(0, sequence, disk(0))
+        await box.lost(0)
+        await up(box, 0)
+        assert (await box.take(0, 0))[1].attempt == 1
+        assert len((await box.news(0))[0]) == 1
+
+    run(scenario)
+
+
+def test_an_error_that_follows_its_trial_fails_it_with_the_error_and_no_slot_is_blamed():
+    async def scenario():
+        box = Mailbox(2)
+        await up(box, 0, 1)
+        await box.assign(0, assignment("a"))
+        assert [await err(box, 0), await err(box, 1)] == ["a", "a"]
+        await up(box, 0)
+        assert await err(box, 0) == "a"
+        last = await box.next_report(0)
+        assert (last.status, last.epoch) == ("failed", 0)
+        assert "OSError: [Errno 5] Input/output error (storage error, on 3 gangs, slots 0, 1)" in last.reason
+        await box.assign(0, assignment("b"))
+        await up(box, 0, 1)
+        assert await err(box, 0) == "b", "neither slot is retired by two trials, of which one was at fault"
+        assert "retired" not in " ".join((await box.news(0))[0])
+
+    run(scenario)
+
+
+def test_a_slot_where_everything_fails_is_retired_and_its_trials_come_through_elsewhere():
+    async def scenario():
+        box = Mailbox(2)
+        await up(box, 0, 1)
+        names, done, busy = list("abcdef"), [], 0
+        for slot in (0, 1):
+            await box.assign(slot, assignment(names.pop(0)))
+        for _ in range(40):
+            bad = asyncio.ensure_future(err(box, 0))
+            if await blocked(bad):
+                bad.cancel()
+            else:
+                await up(box, 0)
+            good = asyncio.ensure_future(box.take(1, busy))
+            if await blocked(good):
+                good.cancel()
+                continue
+            busy, taken = await good
+            await box.report(1, busy, report(taken.trial, 9, "complete"))
+            (desk,) = [n for n in (0, 1) if box._desks[n].reports]
+            done.append((await box.next_report(desk)).trial)
+            if names:
+                await box.assign(desk, assignment(names.pop(0)))
+            if len(done) == 6:
+                break
+        assert sorted(done) == list("abcdef")
+        retired = [line for line in (await box.news(0))[0] if "retired" in line]
+        assert len(retired) == 1
+        assert f"slot 0 (node-0, cpu) is retired after {RETIRE_AFTER} errors" in retired[0]
+        assert await box.take(0, 0) is None, "it goes home"
+
+    run(scenario)
+
+
+def test_a_trial_that_failed_twice_in_a_slot_waits_for_another_and_the_slot_takes_others():
+    async def scenario():
+        box = Mailbox(2)
+        await up(box, 0, 1)
+        for slot in (0, 1):
+            await box.assign(slot, assignment("ab"[slot]))
+        other, _ = await box.take(1, 0)
+        for _ in range(2):
+            assert await err(box, 0) == "a"
+            await up(box, 0)
+        assert await blocked(asyncio.ensure_future(box.take(0, 0)))
+        await box.report(1, other, report("b", 9, "complete"))
+        await box.next_report(1)
+        await box.assign(1, assignment("c"))
+        assert (await box.take(1, other))[1].trial == "a"
+        assert (await box.take(0, 0))[1].trial == "c"
+
+    run(scenario)
+
+
+def test_where_the_other_slots_are_gone_a_trial_is_trained_where_it_failed_before():
+    async def scenario():
+        box = Mailbox(2)
+        await up(box, 0, 1)
+        for slot in (0, 1):
+            await box.assign(slot, assignment("ab"[slot]))
+        await box.take(1, 0)
+        for _ in range(2):
+            assert await err(box, 0) == "a"
+            await up(box, 0)
+        waiting = asyncio.ensure_future(box.take(0, 0))
+        assert await blocked(waiting)
+        await box.give_up(1, "its node is gone")
+        assert (await waiting)[1].trial == "a"
+
+    run(scenario)
+
+
+def test_a_bad_only_slot_ends_the_search_after_one_trial_and_holds_its_place():
+    async def scenario():
+        box = Mailbox(1)
+        await up(box, 0)
+        await box.assign(0, assignment("a"))
+        for _ in range(MOST_PLACES):
+            assert await err(box, 0) == "a"
+            await up(box, 0)
+        assert (await box.next_report(0)).status == "failed"
+        await box.assign(0, assignment("b"))
+        assert await err(box, 0) == "b"
+        lines, over = await box.news(0)
+        assert over == lines[-1]
+        assert over.startswith("slot 0 (node-0, cpu) is retired after 4 errors")
+        assert await blocked(asyncio.ensure_future(box.next_report(0)))
+        holding = asyncio.ensure_future(box.hold(0))
+        assert await blocked(holding)
+        await box.close()
+        await holding
+
+    run(scenario)
+
+
+def test_a_trial_that_comes_to_a_rung_clears_its_slot():
+    async def scenario():
+        box = Mailbox(1)
+        await up(box, 0)
+        for trial in "abcdefgh":  # each fails once, and comes through
+            await box.assign(0, assignment(trial, rungs=(3,)))
+            assert await err(box, 0) == trial
+            await up(box, 0)
+            sequence, _ = await box.take(0, 0)
+            told = asyncio.ensure_future(box.report(0, sequence, report(trial, 3), wait=True))
+            assert (await box.next_report(0)).epoch == 3
+            await box.let_go(trial, 3)
+            assert await told is False
+        assert "retired" not in " ".join((await box.news(0))[0])
 
     run(scenario)
 

@@ -3,13 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Any
 
 from trainables.config import Assignment, EpochReport, Frozen, failure
-
-MAX_DEATHS = 2
-"""Worker groups that one epoch of an assignment may outlive; the next one to die takes the trial with it."""
+from trainables.slot_errors import Decision, SlotError, describe_failure
 
 
 class GangInfo(Frozen):
@@ -29,6 +28,12 @@ class Gang:
 
     desk: "Desk"
     """Where it works; another one, when a trial there has nobody and this gang has nothing to do."""
+    slot: int = 0
+    """Its slot, wherever it works."""
+    place: str = ""
+    """Node and device of its newest rank 0."""
+    errors: tuple[SlotError, ...] = ()
+    """Those that happened on it since a trial last came through there."""
     info: GangInfo | None = None
     """What its newest rank 0 said; None if it never came up."""
     whole: bool = False
@@ -48,17 +53,17 @@ class Gang:
     excused: bool = False
     """Whether the present worker group's end is known to come, from outside."""
 
-    @property
-    def worth(self) -> tuple[bool, bool, bool]:
-        """Which of two gangs a trial rather goes to: one that is up, that can be up, that is coming up."""
-        return self.whole, not self.broken, self.called
+    def has_work(self, after: int, gangs: Iterable["Gang"]) -> bool:
+        """Whether a trial lies at its desk that it has not taken up, and that does not wait for another of `gangs`."""
+        up = {gang.slot for gang in gangs if gang.whole}
+        return self.desk.assignment is not None and self.desk.sequence > after and not self.desk.avoids(self, up)
 
-    def lose(self) -> None:
-        """Its workers are no more. That is one death of what they trained, unless it was known to come."""
-        if self.taken == self.desk.sequence and not self.excused:
-            self.desk.count_death()
+    def lose(self) -> bool:
+        """Its workers are no more; whether that is a death of what they trained, which was not known to come."""
+        died = self.taken == self.desk.sequence and self.desk.assignment is not None and not self.excused
         self.whole, self.excused, self.since = False, False, monotonic()
         self.taken = min(self.taken, 0)
+        return died
 
 
 @dataclass(eq=False)
@@ -71,6 +76,10 @@ class Desk:
     """Whether nobody holds it."""
     owner: Any = None
     """The trial actor that holds it, if one does."""
+    errors: tuple[SlotError, ...] = ()
+    """Those of the present assignment since its newest epoch."""
+    avoided: frozenset[int] = frozenset()
+    """Slots that the present assignment does not go back to while another one can train."""
     assignment: Assignment | None = None
     """What is to be trained."""
     sequence: int = 0
@@ -86,9 +95,12 @@ class Desk:
     cleared: float = field(default_factory=monotonic)
     """When there was last anything to train; seconds of the monotonic clock."""
 
+    slot: int = 0
+    """Its number, and the slot of the gang that it begins with."""
+
     def __post_init__(self) -> None:
         """A desk begins with a gang of its own."""
-        self.gang = Gang(self)
+        self.gang = Gang(self, self.slot)
 
     def clear(self) -> None:
         """Nothing is to be trained here any more."""
@@ -101,30 +113,43 @@ class Desk:
         self.granted = self.delivered = 0
         self.reported = -1
         self.reports.clear()
+        self.forgive()
 
     def shrink(self, micro_batch: int) -> None:
         """The present assignment is taken up next in micro-batches of so many images."""
         if self.assignment is not None:
-            # A smaller batch is progress, not one more death; the group's end, which follows, counts as one.
-            smaller = {"micro_batch": micro_batch, "attempt": self.assignment.attempt - 1}
-            self.assignment = self.assignment.model_copy(update=smaller)
+            self.assignment = self.assignment.model_copy(update={"micro_batch": micro_batch})
+            self.gang.excused = True  # a smaller batch is progress: the group's end, which follows, is no error
 
-    def count_death(self) -> None:
-        """Workers died of the present assignment, or with it; it is over if too many have."""
-        if self.assignment is None:
-            return
-        deaths = self.assignment.attempt + 1
-        if deaths > MAX_DEATHS:
-            reason = f"its workers died {deaths} times"
+    def forgive(self) -> None:
+        """The present assignment has no errors to its name: it is new, or has trained another epoch."""
+        self.errors, self.avoided = (), frozenset()
+
+    def try_again(self, decision: Decision) -> None:
+        """After an error, the present assignment is to be trained again from its newest checkpoint."""
+        if self.assignment is not None:
+            self.assignment = self.assignment.model_copy(update={"attempt": len(self.errors)})
+            self.avoided = decision.avoid
+
+    def fail(self) -> None:
+        """The present assignment is over: its errors followed it."""
+        if self.assignment is not None:
+            reason = describe_failure(self.errors)
             self.reports.append(failure(self.assignment.trial, reason, max(0, self.reported)))
             self.clear()
-        else:
-            self.assignment = self.assignment.model_copy(update={"attempt": deaths})
 
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a trial lies here, and nobody who could train it is here."""
-        return self.assignment is not None and not self.gang.whole
+    def avoids(self, gang: Gang, up: set[int]) -> bool:
+        """Whether the present assignment goes to any other gang than this, of those whose slots are `up`."""
+        return gang.slot in self.avoided and bool(up - self.avoided)
+
+    def is_waiting(self, up: set[int]) -> bool:
+        """Whether a trial lies here, and nobody who should train it."""
+        return self.assignment is not None and (not self.gang.whole or self.avoids(self.gang, up))
+
+    def rates(self, gang: Gang, up: set[int]) -> tuple[bool, bool, bool]:
+        """Which of two gangs its trial rather goes to: one that is up, that can be up, that is coming up."""
+        avoided = self.avoids(gang, up)
+        return gang.whole and not avoided, not (gang.broken or avoided), gang.called
 
 
 def match(desks: Iterable[Desk], renumber: Callable[[Desk], None]) -> bool:
@@ -134,12 +159,16 @@ def match(desks: Iterable[Desk], renumber: Callable[[Desk], None]) -> bool:
     whether any did, or was called.
     """
     desks = list(desks)
-    waiting = sorted((desk for desk in desks if desk.is_waiting), key=lambda desk: desk.sequence)
-    idle = sorted((desk.gang for desk in desks if desk.assignment is None), key=lambda g: g.worth) if waiting else []
+    up = {desk.gang.slot for desk in desks if desk.gang.whole}
+    waiting = sorted((desk for desk in desks if desk.is_waiting(up)), key=lambda desk: desk.sequence)
+    idle = [desk.gang for desk in desks if desk.assignment is None] if waiting else []
     changed = False
     for desk in waiting:
-        if idle and idle[-1].worth > desk.gang.worth:
-            _trade(desk, idle.pop())
+        rates = partial(desk.rates, up=up)
+        best = max(idle, key=rates, default=None)
+        if best is not None and rates(best) > rates(desk.gang):
+            idle.remove(best)
+            _trade(desk, best)
             renumber(desk)
             changed = True
         if not desk.gang.called:

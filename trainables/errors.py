@@ -22,6 +22,10 @@ class DamagedError(UserError):
         return type(self), (self.path, self.what)
 
 
+class NoSlotLeftError(Exception):
+    """No slot of a search can train any more; what it has so far is recorded, and it can be resumed."""
+
+
 class OutOfMemoryError(RuntimeError):
     """A step did not fit, however small its micro-batch, or (with several workers) at this micro-batch."""
 

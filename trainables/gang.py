@@ -14,6 +14,7 @@ from ray.exceptions import RayError
 from trainables.config import Assignment, EpochReport
 from trainables.data.summary import DataSummary
 from trainables.desk import GangInfo
+from trainables.errors import NoSlotLeftError
 from trainables.home.mirror import Mirror, insist, without_checkpoints
 from trainables.mailbox import Mailbox
 from trainables.shape import HEAD, GangShape
@@ -39,8 +40,11 @@ class GangPool:
         mirror: Mirror,
         when_warm: Callable[[int, GangInfo], None] | None = None,
         check: Callable[[], None] = lambda: None,
+        say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Begin to start the gangs, and return; `when_warm` hears, from a thread, of each slot that can train.
+
+        `say` hears, from a thread, a line on each error that may be a slot's, and on each slot that is retired.
 
         Assignments have folders in that of `mirror`, which `train` brings in step before and after each of them.
         `check` is called before each trial and after each epoch of `train`, and may raise to end it; its gangs save
@@ -48,8 +52,10 @@ class GangPool:
         """
         self.shape, self._data, self._mirror, self._check = shape, data, mirror, check
         self._when_warm = when_warm or (lambda _slot, _info: None)
+        self._say = say
         self.is_warm = False
         """Whether any gang could train yet."""
+        self._no_slot_left = ""
         calls = 1000 + 2 * shape.slots * (shape.workers + 4)  # each worker and each owner waits in one
         self.mailbox: Any = (
             ray.remote(Mailbox)
@@ -65,6 +71,31 @@ class GangPool:
         at_once = shape.slots if shape.elastic else max(1, round(shape.slots * shape.workers * shape.cpus) // 2)
         self._starters = ThreadPoolExecutor(max_workers=at_once)
         self._starts = [self._starters.submit(self._start, slot) for slot in range(shape.slots)]
+        threading.Thread(target=self._hear_news, name="slot-errors", daemon=True).start()
+
+    def _hear_news(self) -> None:
+        heard = 0
+        try:
+            while (news := ray.get(self.mailbox.news.remote(heard))) is not None:
+                lines, over = news
+                heard += len(lines)
+                for line in lines:
+                    self._say(f"warning: {line}")
+                if over:
+                    self._no_slot_left = over
+                    return
+        except RayError:
+            return  # the mailbox is gone, or Ray is: whoever waits for it will know
+
+    @property
+    def has_slots(self) -> bool:
+        """Whether any slot can train, or may yet."""
+        return not self._no_slot_left
+
+    def check_slots(self) -> None:
+        """Raise `NoSlotLeftError`, with the reason of the last, where no slot can train any more."""
+        if self._no_slot_left:
+            raise NoSlotLeftError(f"no slot is left to train on: {self._no_slot_left}")
 
     def _start(self, slot: int) -> None:
         self._fits[slot].start()
@@ -139,7 +170,7 @@ class GangPool:
     ) -> list[EpochReport]:
         """Train `assignments` on whatever gangs are free, without Tune; returns the last report of each, in order.
 
-        Raises OSError where shared storage fails.
+        Raises OSError where shared storage fails, and `NoSlotLeftError` where no slot is left.
         """
         insist(self._mirror.push)
 
@@ -167,6 +198,7 @@ class GangPool:
         asked = self.mailbox.next_report.remote(slot)
         while not ray.wait([asked], timeout=LOOK)[0]:
             if not self.is_training():
+                self.check_slots()
                 self._check()  # nobody will finish an epoch before nodes come
         report: EpochReport = ray.get(asked)
         return report

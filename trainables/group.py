@@ -12,11 +12,6 @@ from torch.nn.parallel import DistributedDataParallel
 from trainables.models.batchnorm import share_statistics
 
 
-def lost_peer(error: BaseException) -> bool:
-    """Whether an error is a collective that broke off because another worker is gone."""
-    return isinstance(error, dist.DistError) or any(backend in str(error) for backend in ("gloo", "NCCL"))
-
-
 @dataclass(frozen=True)
 class Group:
     """This worker's place in its gang."""

@@ -1,15 +1,16 @@
 """The mailbox: one async actor between those who decide (trial actors, finals) and the gangs that train."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from ray.exceptions import RayActorError
-
 from trainables.bell import Bell
-from trainables.config import Assignment, EpochReport, failure
-from trainables.desk import Desk, Gang, GangInfo, match, seconds_to_rest
+from trainables.config import Assignment, EpochReport
+from trainables.desk import Desk, GangInfo, match
+from trainables.owners import find_dead
+from trainables.resting import Rest
+from trainables.slot_errors import Fault
+from trainables.slot_health import SlotHealth
 
 OWNER_CHECK = 2.0
 """Seconds that whoever waits for a slot waits, before it is asked whether their owners are alive."""
@@ -24,12 +25,13 @@ class Mailbox:
 
     def __init__(self, slots: int, rest: float = float("inf")) -> None:
         """Set up one desk and gang a slot; a gang without work for `rest` seconds goes home, but the last one."""
-        self._desks = [Desk() for _ in range(slots)]
+        self._desks = [Desk(slot=slot) for slot in range(slots)]
         self._gangs = [desk.gang for desk in self._desks]
-        self._rest = rest
         self._sequence = 0
         self._bell = Bell()
+        self._rest = Rest(self._bell, self._gangs, rest)
         self._closed = False
+        self._health = SlotHealth(self._gangs)
 
     # What owners of a desk call.
 
@@ -43,19 +45,11 @@ class Mailbox:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._bell.wait("a free desk"), OWNER_CHECK)
                     continue
-                await self._free_the_dead()
+                for desk in await find_dead(self._desks):
+                    self._vacate(desk)
             slot = preferred if preferred in free else free[0]
             self._desks[slot].free, self._desks[slot].owner = False, owner
             return slot
-
-    async def _free_the_dead(self) -> None:
-        for desk in [desk for desk in self._desks if desk.owner is not None]:
-            try:
-                await asyncio.wait_for(asyncio.wrap_future(desk.owner.__ray_ready__.remote().future()), 0.1)
-            except RayActorError:
-                self._vacate(desk)
-            except TimeoutError:
-                pass  # alive, and busy
 
     def _vacate(self, desk: Desk) -> None:
         self._put(desk, None)
@@ -77,14 +71,15 @@ class Mailbox:
             self._bell.ring(self._desks[slot].gang)
 
     async def next_report(self, slot: int) -> EpochReport:
-        """Next report of the desk's trial; asking for it is the word to go on after the report before."""
+        """Next report of the desk's trial; asking for it is the word to go on after the report before.
+
+        Where no slot can train any more, no report comes: the trial is not at fault, and can be resumed.
+        """
         desk = self._desks[slot]
         async with self._bell:
             desk.granted = desk.delivered
             self._bell.ring(desk.gang)
-            await self._bell.wait_for(desk, lambda: desk.reports or all(gang.broken for gang in self._gangs))
-            if not desk.reports:
-                return failure(desk.assignment.trial if desk.assignment else "", desk.gang.broken)
+            await self._bell.wait_for(desk, lambda: desk.reports)
             report = desk.reports.popleft()
             desk.delivered = report.epoch
             return report
@@ -132,8 +127,8 @@ class Mailbox:
         gang = self._gangs[slot]
         async with self._bell:
             while gang.called and not (gang.broken or self._closed):
-                if gang.whole or self._rest_in(gang) > 0:
-                    await self._patiently(gang, float("inf") if gang.whole else self._rest_in(gang))
+                if gang.whole or self._rest.left(gang) > 0:
+                    await self._rest.wait(gang, float("inf") if gang.whole else self._rest.left(gang))
                 else:
                     gang.called = False
             return not gang.whole and gang.taken == 0
@@ -141,9 +136,16 @@ class Mailbox:
     async def lost(self, slot: int) -> None:
         """The workers of the gang of `slot` are no more; it may get others."""
         async with self._bell:
-            self._gangs[slot].lose()
+            self._health.lose(self._gangs[slot])
             self._match()
             self._bell.ring()
+
+    async def news(self, heard: int) -> tuple[list[str], str] | None:
+        """Wait for lines on errors after the first `heard` of them; and why no slot is left, if so. None at the end."""
+        async with self._bell:
+            health = self._health
+            await self._bell.wait_for("news", lambda: self._closed or len(health.news) > heard or health.nobody_left)
+            return None if self._closed else (health.news[heard:], health.nobody_left)
 
     async def close(self) -> None:
         """Send every gang home."""
@@ -154,22 +156,22 @@ class Mailbox:
     async def give_up(self, slot: int, reason: str) -> None:
         """The gang of `slot` will not come back."""
         async with self._bell:
-            self._gangs[slot].broken = reason
-            self._gangs[slot].lose()
+            self._health.end(self._gangs[slot], reason)
+            self._health.lose(self._gangs[slot])
             self._match()
             self._bell.ring()
 
     # What workers call.
 
-    async def enlist(self, slot: int, info: GangInfo) -> int:
-        """Rank 0 of a new worker group reports for duty; returns the group's generation."""
+    async def enlist(self, slot: int, info: GangInfo, place: str = "") -> int:
+        """Rank 0 of a new worker group, on the node and device `place`, reports for duty; returns its generation."""
         async with self._bell:
             gang = self._gangs[slot]
-            gang.lose()
-            gang.info, gang.whole, gang.taken = info, not gang.broken, 0
+            self._health.lose(gang)
+            gang.place, gang.info, gang.whole, gang.taken = place, info, not gang.broken, 0
             gang.generation += 1
             self._match()
-            self._bell.ring(gang, gang.desk)
+            self._bell.ring(gang, gang.desk, "news")
             return gang.generation
 
     async def take(self, slot: int, after: int) -> tuple[int, Assignment] | None:
@@ -180,7 +182,7 @@ class Mailbox:
             return self._closed or bool(gang.broken)
 
         async with self._bell:
-            if not await self._busy(gang, lambda: is_over() or (gang.desk.assignment and gang.desk.sequence > after)):
+            if not await self._rest.busy(gang, lambda: is_over() or gang.has_work(after, self._gangs)):
                 gang.called = False
             if is_over() or not gang.called or gang.desk.assignment is None:
                 gang.whole, gang.taken = False, -1
@@ -201,6 +203,12 @@ class Mailbox:
                 return None
             return gang.taken, gang.took
 
+    async def hold(self, slot: int) -> None:
+        """Wait until the end, if the slot is at its own: its place stays taken, so that no other gang gets it."""
+        async with self._bell:
+            if self._gangs[slot].broken:
+                await self._bell.wait_for("the end", lambda: self._closed)
+
     async def report(self, slot: int, sequence: int, report: EpochReport, wait: bool = False) -> bool:
         """Rank 0 tells an epoch's report; whether its assignment still stands, after `wait`ing for the owner's word."""
         desk = self._gangs[slot].desk
@@ -208,8 +216,8 @@ class Mailbox:
             if sequence == desk.sequence and (report.epoch > desk.reported or report.status == "failed"):
                 desk.reported = report.epoch
                 desk.reports.append(report)
-                if desk.assignment is not None and desk.assignment.attempt:  # it got further than the one that died
-                    desk.assignment = desk.assignment.model_copy(update={"attempt": 0})
+                if report.status != "failed":
+                    self._health.count_success(self._gangs[slot], report)
                 if report.status != "running":
                     desk.clear()
                 self._bell.ring(desk)
@@ -222,6 +230,14 @@ class Mailbox:
     async def excuse(self, slot: int) -> None:
         """The workers of `slot` are about to be taken away: that they die is not their assignment's doing."""
         self._gangs[slot].excused = True
+
+    async def fault(self, slot: int, sequence: int, fault: Fault) -> None:
+        """A worker met an error that may be its place's, and ends with it; the first word on it counts."""
+        gang = self._gangs[slot]
+        async with self._bell:
+            if self._health.fault(gang, sequence, fault):
+                self._match()
+                self._bell.ring()
 
     async def shrink(self, slot: int, sequence: int, micro_batch: int) -> None:
         """After an out-of-memory of a gang of several workers: the next group takes smaller micro-batches."""
@@ -240,20 +256,3 @@ class Mailbox:
     def _match(self) -> None:
         if match(self._desks, self._renumber):
             self._bell.ring()
-
-    async def _busy(self, gang: Gang, happens: Callable[[], Any]) -> bool:
-        """Wait until something `happens`; False once the gang has had nothing to do for so long that it may rest."""
-        while not happens():
-            if self._rest_in(gang) <= 0:
-                return False
-            await self._patiently(gang, self._rest_in(gang))
-        return True
-
-    async def _patiently(self, gang: Gang, seconds: float) -> None:
-        """Wait until something changes for the gang, at most so long; it looks again at times: others may have come."""
-        most = min(seconds, self._rest)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._bell.wait(gang), None if most == float("inf") else max(0.0, most))
-
-    def _rest_in(self, gang: Gang) -> float:
-        return seconds_to_rest(gang, self._gangs, self._rest)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainables import checkpoint as checkpoints
@@ -91,9 +92,13 @@ class TrialRun:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
         classes = len(self.place.store.summary.classes)
         if self.data is not self.place.images:
-            return Inputs(self.data.take, self.data.labels_of, FEATURES_CHUNK, classes)
+            return Inputs(self._take, self.data.labels_of, FEATURES_CHUNK, classes)
         chunk = evaluation_chunk(self.place.group.device, self.model.preprocess.spec.pixels)
-        return Inputs(lambda rows: self.model.preprocess(self.data.take(rows)), self.data.labels_of, chunk, classes)
+        return Inputs(lambda rows: self.model.preprocess(self._take(rows)), self.data.labels_of, chunk, classes)
+
+    def _take(self, rows: NDArray[np.int64]) -> Tensor:
+        self.place.step()
+        return self.data.take(rows)
 
     @property
     def done(self) -> bool:
@@ -155,6 +160,7 @@ class TrialRun:
 
     def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """One optimizer step; returns this worker's summed loss. Out of memory halves the micro-batch, and again."""
+        self.place.step()
         while True:
             try:
                 loss = self._gradients(batch, inputs)

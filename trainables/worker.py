@@ -5,7 +5,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,15 @@ import torch
 
 from trainables import checkpoint as checkpoints
 from trainables import device as devices
+from trainables.classify import classify
 from trainables.config import Assignment, EpochReport, failure
 from trainables.data.store import open_store
 from trainables.data.summary import DataSummary
 from trainables.desk import GangInfo
-from trainables.errors import OutOfMemoryError
+from trainables.errors import DamagedError, OutOfMemoryError
+from trainables.fault_reporter import FaultReporter, hold, one_line
 from trainables.files import write_file
-from trainables.group import Group, lost_peer
+from trainables.group import Group
 from trainables.home.mirror import Home
 from trainables.home.visit import Visit, visiting
 from trainables.ownership import keep_to_owner
@@ -32,6 +34,7 @@ from trainables.probe import probe
 from trainables.redaction import redact
 from trainables.shape import GangShape
 from trainables.sheet import write_sheet
+from trainables.slot_errors import OWN, ErrorKind
 from trainables.timing import write_timing
 from trainables.train import TrialRun
 from trainables.weights import write_weights
@@ -48,10 +51,12 @@ def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape, home: Hom
         devices.set_precision(shape.precision)
         post = Post(mailbox, slot, Workplace.open(_join(shape.gpus > 0), open_store(data), shape.memory_gb), home)
     except Exception as error:  # trying again would meet the same error, for ever
-        ray.get(mailbox.give_up.remote(slot, f"the gang cannot start: {_one_line(error)}"))
+        ray.get(mailbox.give_up.remote(slot, f"the gang cannot start: {one_line(error)}"))
+        hold(mailbox, slot, shape)
         return
     while (assignment := post.next()) is not None:
         post.serve(assignment)
+    hold(mailbox, slot, shape)
 
 
 def _check_seen(home: Home) -> None:
@@ -86,13 +91,16 @@ class Post:
         group = place.group
         name = torch.cuda.get_device_name(group.device) if group.device.type == "cuda" else "cpu"
         info = GangInfo(device=name, precision=devices.precision(group.device), threads=torch.get_num_threads())
-        generation = ray.get(mailbox.enlist.remote(slot, info)) if group.rank == 0 else 0
+        self.faults = FaultReporter(mailbox, slot, group.device, lambda: self.sequence)
+        self.watchdog = self.faults.watchdog
+        generation = ray.get(mailbox.enlist.remote(slot, info, self.faults.place)) if group.rank == 0 else 0
         self.told = time.perf_counter()
         self.generation = int(group.sum(torch.tensor(generation, device=group.device)))
 
     def next(self) -> Assignment | None:
         """Wait for an assignment; rank 0 takes it, the others follow, so that all train the same one."""
         self.answers.clear()
+        self.watchdog.rest()
         if self.place.group.rank == 0:
             found = ray.get(self.mailbox.take.remote(self.slot, self.sequence))
         else:
@@ -106,18 +114,17 @@ class Post:
     def serve(self, assignment: Assignment) -> None:
         """Train one assignment. What goes wrong in it is its outcome; a process that may be poisoned dies of it."""
         desk = f"{self.slot} {self.place.group.rank}"
+        self.watchdog.begin()
         with ExitStack() as held:
             try:
                 visit = held.enter_context(visiting(self.home, assignment, desk))
-            except OSError as error:
-                self._tell(failure(assignment.trial, _one_line(error)))
-                if self.place.group.world > 1:
-                    raise  # the others have begun without this worker
-                return
+            except OSError as error:  # nothing of the trial's has run: this node does not reach its folder
+                self.faults.tell(ErrorKind.STORAGE, one_line(error))
+                raise
             self._serve(visit)
 
     def _serve(self, visit: Visit) -> None:
-        assignment, place = visit.assignment, replace(self.place, share=visit.share)
+        assignment, place = visit.assignment, replace(self.place, share=visit.share, step=self.watchdog.step)
         try:
             if assignment.kind == "test":
                 self._test(assignment, place)
@@ -132,14 +139,17 @@ class Post:
             self._failed(assignment, error, place)
 
     def _failed(self, assignment: Assignment, error: Exception, place: Workplace) -> None:
+        self.watchdog.step()
+        kind = classify(error)
         said = redact(traceback.format_exc()).encode(errors="backslashreplace")
-        write_file(Path(assignment.folder) / "error.txt", said)
-        several = place.group.world > 1
-        if several and lost_peer(error):
-            raise error  # not this trial's doing: Ray Train restarts the group, and the trial resumes
+        with suppress(OSError, DamagedError):  # the same disk may be what failed
+            write_file(Path(assignment.folder) / "error.txt", said)
+        if kind not in OWN:
+            self.faults.tell(kind, one_line(error))
+            raise error  # Ray Train starts another process, and the trial goes on from its checkpoint
         checkpoints.remove_checkpoints(Path(assignment.folder) / "checkpoints")
-        self._tell(failure(assignment.trial, _one_line(error)))
-        if several or "CUDA" in str(error):
+        self._tell(failure(assignment.trial, one_line(error)))
+        if place.group.world > 1 or "CUDA" in str(error):
             raise error
 
     def _test(self, assignment: Assignment, place: Workplace) -> None:
@@ -188,12 +198,16 @@ class Post:
     def _go_on(self, report: EpochReport, assignment: Assignment) -> bool:
         """Tell a report; whether to train on, as rank 0 hears it from the mailbox."""
         verdict = False
+        self.watchdog.rest()  # who decides may take their time, and the other workers wait for rank 0
         if self.place.group.rank == 0:
             self._tell(report, wait=report.epoch in assignment.rungs)
             verdict = report.status == "running" and self._verdict(report.epoch in assignment.rungs)
-        return self.place.group.from_first(verdict)
+        goes_on = self.place.group.from_first(verdict)
+        self.watchdog.step()
+        return goes_on
 
     def _leave_outcome(self, run: TrialRun, assignment: Assignment) -> None:
+        self.watchdog.begin()  # uploads take what they take
         if self.place.group.rank == 0 and assignment.kind == "winner":
             write_weights(Path(assignment.folder), assignment, run)
             write_sheet(Path(assignment.folder), run)
@@ -224,7 +238,3 @@ class Post:
 
 def _finite(report: EpochReport) -> bool:
     return all(abs(value) < float("inf") for value in (report.train_loss, report.val_loss))
-
-
-def _one_line(error: Exception) -> str:
-    return redact(f"{type(error).__name__}: {error}".splitlines()[0])

@@ -18,6 +18,8 @@ class Workplace:
     images: Residence
     memory: int
     """Bytes that frozen features may take beside the images."""
+    step: Callable[[], None] = lambda: None
+    """Says that training is getting on; what does not say so for long is taken for hung."""
     share: Callable[[], None] = lambda: None
     """Uploads what was written for the trial, where others cannot see its folder; raises OSError."""
 
