@@ -8,6 +8,7 @@ from searchspace.home.contents import DRAFT
 from trainables.config import Frozen
 from trainables.errors import DamagedError
 from trainables.files import read_record, write_file
+from trainables.folders import remove_file
 
 
 class StudyState(Frozen):
@@ -87,4 +88,4 @@ def read_draft(folder: Path) -> Draft | None:
 
 def drop_draft(folder: Path) -> None:
     """Delete it, once the record is there."""
-    (folder / DRAFT).unlink(missing_ok=True)
+    remove_file(folder / DRAFT)

@@ -15,7 +15,7 @@ from searchspace.journal import WriteBehindJournal, mend, remove_locks
 from searchspace.places import sqlite_file
 from searchspace.spec import SearchSpec
 from trainables.errors import UserError
-from trainables.folders import make_folder
+from trainables.folders import make_folder, remove_file
 from trainables.redaction import redact_urls
 
 JOURNAL = "study.journal"
@@ -131,7 +131,7 @@ def delete_study(spec: SearchSpec) -> None:
         optuna.delete_study(storage=open_to_write(spec.storage), study_name=spec.study_name)
         return
     remove_locks(spec.folder / JOURNAL)
-    (spec.folder / JOURNAL).unlink(missing_ok=True)
+    remove_file(spec.folder / JOURNAL)
 
 
 def say_storage(spec: SearchSpec) -> str:

@@ -1,0 +1,28 @@
+"""Attack: links in the place of all that an export writes, in a folder of one's own that an archive brought."""
+
+import shutil
+from pathlib import Path
+
+from tests.security.hostile import SECRET, seen
+from trainables.deploy.artefact import FILES, SHIPMENT
+from trainables.deploy.robustness import ROBUSTNESS
+from trainables.deploy.ship import ship
+from trainables.teller import Silence
+
+WRITTEN = (FILES["onnx"], SHIPMENT, ROBUSTNESS)
+
+
+def test_an_export_writes_through_no_link(trained: Path, tmp_path: Path) -> None:
+    """Each file is a link to one that is there, and the predictable name beside it one to a file that is not."""
+    folder, outside = tmp_path / "winner", tmp_path / "outside"
+    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("*.onnx", "*.pt2", SHIPMENT, ROBUSTNESS))
+    outside.mkdir()
+    for name in WRITTEN:
+        (outside / name).write_text(SECRET)
+        (folder / name).symlink_to(outside / name)
+        (folder / f"{name}.partial").symlink_to(outside / f"{name}.pth")
+    before = seen(outside)
+    shipment = ship(folder, ("onnx",), 1.0, 0, Silence())
+    assert [artefact.format for artefact in shipment.artefacts] == ["pytorch", "onnx"], shipment.dropped
+    assert seen(outside) == before
+    assert not any((folder / name).is_symlink() for name in WRITTEN)
