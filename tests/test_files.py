@@ -194,6 +194,11 @@ def test_what_is_too_large_is_not_read(tmp_path: Path) -> None:
         read_file(tmp_path / "huge")
 
 
+def test_a_small_file_takes_little_memory_whatever_the_limit(tmp_path: Path) -> None:
+    (tmp_path / "small").write_bytes(b"small")
+    assert read_file(tmp_path / "small", 1 << 45) == b"small"
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_a_missing_file_is_missing(reader: str, tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "record"

@@ -67,8 +67,10 @@ def create_file(path: Path, content: bytes) -> None:
 def read_file(path: Path, limit: int = RECORD_LIMIT) -> bytes:
     """Content of a regular file of at most `limit` bytes; raises as `open_file` does."""
     with open_file(path, limit) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:  # it grows
+        content = file.read(os.fstat(file.fileno()).st_size + 1)  # memory for so much is taken at once
+        while len(content) <= limit and (more := file.read(MB)):  # it grows
+            content += more
+    if len(content) > limit:
         raise DamagedError(path, _too_large(len(content), limit))
     return content
 
