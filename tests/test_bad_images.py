@@ -22,10 +22,9 @@ from tests.test_data import encoded
 from tests.told import Told
 from trainables.data import build
 from trainables.data.bad import BAD_IMAGES
+from trainables.data.fingerprint import fingerprint_of
 from trainables.data.leaks import LEAKED_IMAGES
-from trainables.data.source import open_source
 from trainables.data.store import open_store, prepare
-from trainables.data.tally import _fingerprint
 from trainables.errors import UserError
 
 
@@ -117,7 +116,7 @@ def test_skipping_keeps_labels_splits_and_statistics_right(tmp_path, monkeypatch
     train = store.images[store.rows("train")] / 255
     assert (data.mean, data.std) == (pytest.approx([train.mean()]), pytest.approx([train.std()]))
     assert sum(data.counts) == data.train == len(train)
-    assert data.fingerprint == _fingerprint(open_source(str(root)), Path(data.path))
+    assert data.fingerprint == fingerprint_of(Path(data.path), data.classes)
 
 
 def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path):
@@ -152,7 +151,7 @@ def die(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[2] == "after closing up":
-    tally._fingerprint = die
+    tally.fingerprint_of = die
 elif sys.argv[2] == "between":
     take_out, times = tally.take_out, []
     tally.take_out = lambda *given: die() if times else times.append(take_out(*given))

@@ -199,7 +199,7 @@ def test_a_node_takes_a_finished_store_without_the_images(colour_folder, bucket,
     assert fetched.path.is_relative_to(tmp_path / "two")
     assert (fetched.images == original.images).all()
     assert (fetched.labels == original.labels).all()
-    with pytest.raises(RuntimeError, match="other data"):
+    with pytest.raises(UserError, match="the fingerprint of "):
         open_store(away.model_copy(update={"fingerprint": "another"}))
 
 

@@ -1,7 +1,6 @@
 """What the winner says of each test image, as a table: whose image it is, and no cell that a spreadsheet computes."""
 
 import csv
-import json
 import os
 
 import numpy as np
@@ -97,17 +96,6 @@ def test_a_name_that_is_no_text_is_written_all_the_same(colour_folder, permit, t
     labels = np.arange(len(origins.paths)) % 2
     write_table(tmp_path / "t.csv", origins.paths, labels, np.eye(2)[labels], ("a", "b"))
     assert read(tmp_path / "t.csv")[-1]["path"].endswith("-\\udce9\\n.png")
-
-
-def test_a_store_without_origins_counts_its_test_images(digits, permit):
-    store = open_store(digits)
-    kept = (store.path / "test" / "origins.json").read_text()
-    (store.path / "test" / "origins.json").unlink()
-    try:
-        assert store.open_test_origins(permit).paths[:2] == ("test[0]", "test[1]")
-    finally:
-        (store.path / "test" / "origins.json").write_text(kept)
-    assert len(json.loads(kept)["paths"]) == digits.test
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1 2", "-a", "@SUM(A1)", " =1", "'=1"])

@@ -9,11 +9,15 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.cache import cache_folder
 from trainables.card import InputSpec
 from trainables.config import Frozen, TrialConfig
+from trainables.data.contents import find_damage, take_contents, write_contents
 from trainables.data.store import Store
 from trainables.device import autocast, evaluation_chunk, precision
 from trainables.files import write_file
+from trainables.folders import remove_tree
+from trainables.kept import read_kept
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
 
@@ -37,9 +41,10 @@ def learns_from_features(config: TrialConfig) -> bool:
 
 
 def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> Backbone | None:
-    """The configuration's backbone, if its features are on disk."""
+    """The configuration's backbone, if its features are on disk, as they were written."""
     card = _card(config, store, device)
-    return Backbone.model_validate_json(card.read_text()) if card.is_file() else None
+    found = read_kept(card, Backbone)
+    return found if found is not None and not find_damage(card.parent, _contents(card)) else None
 
 
 def frozen_features(
@@ -48,26 +53,36 @@ def frozen_features(
     """Features of train, then val, (images, features), memory-mapped; the first caller on a node computes them."""
     card = _card(config, store, device)
     file = card.with_suffix(".npy")
-    card.parent.mkdir(exist_ok=True)
+    card.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(file) + ".lock"):
-        if not card.is_file():
+        if known_backbone(config, store, device) is None:
+            for odd in (card, file, card.with_name(_contents(card))):
+                remove_tree(odd)
             _compute(model, store.images, device, file)
             trunk = model.network.trunk
             width = int(np.load(file, mmap_mode="r").shape[1])
             parameters = sum(p.numel() for p in trunk.parameters())
             found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
-            write_file(card, found.model_dump_json().encode())  # last: it says that the features are whole
+            write_file(card, found.model_dump_json().encode())
+            contents = take_contents(card.parent, (file.name, card.name))
+            write_contents(card.parent, contents, _contents(card))  # last: it says that the features are whole
     features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
     return features
 
 
 def _card(config: TrialConfig, store: Store, device: torch.device) -> Path:
+    """Below the fingerprint of the images: a store that is made again has the same ones, and keeps them."""
     name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}-{precision(device)}"
-    return store.path / "features" / (name + ".json")
+    return cache_folder() / "features" / store.summary.fingerprint / (name + ".json")
+
+
+def _contents(card: Path) -> str:
+    return card.with_suffix(".contents.json").name
 
 
 def _compute(model: Classifier, images: NDArray[np.uint8], device: torch.device, file: Path) -> None:
     beside = file.with_suffix(".partial.npy")
+    remove_tree(beside)
     model.eval()
     size = evaluation_chunk(device, model.preprocess.spec.pixels)
     out: NDArray[np.float32] | None = None

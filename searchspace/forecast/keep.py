@@ -1,16 +1,16 @@
 """What outlives a search: what a dry run measured, and how long test and export took, by machine."""
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import RootModel
 
 from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.cache import cache_folder
+from trainables.kept import read_kept, write_kept
 from trainables.machine import cpu_name
 from trainables.shape import GangShape
 
@@ -18,22 +18,23 @@ CLOSING = 10.0
 """Seconds of test and export where no search has ended on this machine yet."""
 
 
+class Closings(RootModel[dict[str, float]]):
+    """Seconds that test and export last took, by model."""
+
+
 def keep_measured(measured: Measured, spec: SearchSpec, task: Task, shape: GangShape) -> None:
     """Keep what a dry run found for searches like it."""
-    _write(_file(spec, task, shape), measured.model_dump_json())
+    write_kept(_file(spec, task, shape), measured)
 
 
 def known_measured(spec: SearchSpec, task: Task, shape: GangShape) -> Measured | None:
     """What a dry run found on the same data, space, gangs and processor; None if there was none."""
-    try:
-        return Measured.model_validate_json(_file(spec, task, shape).read_text())
-    except (OSError, ValidationError):
-        return None
+    return read_kept(_file(spec, task, shape), Measured)
 
 
 def keep_closing(model: str, seconds: float) -> None:
     """Keep how long the test and the export of a winner took."""
-    _write(_closings(), json.dumps(_read_closings() | {model: seconds}))
+    write_kept(_closings(), Closings(_read_closings() | {model: seconds}))
 
 
 def known_closing(model: str = "") -> float:
@@ -56,15 +57,5 @@ def _closings() -> Path:
 
 
 def _read_closings() -> dict[str, float]:
-    try:
-        found: dict[str, float] = json.loads(_closings().read_text())
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".partial")
-    beside.write_text(text)
-    beside.replace(file)
+    found = read_kept(_closings(), Closings)
+    return found.root if found else {}

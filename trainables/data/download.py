@@ -6,6 +6,8 @@ import shutil
 import urllib.request
 from pathlib import Path
 
+from trainables.folders import remove_tree
+
 TIMEOUT = 30
 """Seconds without a byte after which a download has failed."""
 
@@ -20,6 +22,8 @@ def fetch(url: str, sha256: str, folder: Path) -> Path:
         return file
     folder.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(file.name + ".partial")
+    for odd in (file, beside):  # damaged, or not even a file
+        remove_tree(odd)
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, beside.open("wb") as target:  # noqa: S310  # what comes is checked
             shutil.copyfileobj(answer, target)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from trainables.config import Frozen
 from trainables.data.part import Part
+from trainables.files import read_text
 
 ORIGINS = "origins.json"
 """File beside the stored images."""
@@ -34,10 +35,7 @@ def write_origins(folder: Path, origins: Origins) -> None:
     (folder / ORIGINS).write_text(json.dumps(origins.model_dump()), encoding="ascii")
 
 
-def read_origins(folder: Path) -> Origins | None:
-    """The origins that lie in `folder`; None for a store that was built before they were kept."""
-    file = folder / ORIGINS
-    if not file.is_file():
-        return None
-    found = json.loads(file.read_text(encoding="ascii"))
+def read_origins(folder: Path) -> Origins:
+    """The origins that lie in `folder`."""
+    found = json.loads(read_text(folder / ORIGINS, limit=1 << 30))  # pydantic reads no escapes of what is no UTF-8
     return Origins(paths=tuple(found["paths"]), sizes=tuple((height, width) for height, width in found["sizes"]))

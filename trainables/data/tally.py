@@ -1,6 +1,5 @@
 """What adds up, chunk by chunk in order, to a store's summary."""
 
-import hashlib
 from collections import defaultdict
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from trainables.data.bad import BadImage, write_bad
 from trainables.data.chunk import Chunk, Examined
 from trainables.data.compact import take_out
+from trainables.data.fingerprint import begin_fingerprint, fingerprint_of
 from trainables.data.leaks import Prints, write_leaks
 from trainables.data.origins import origins_of, write_origins
 from trainables.data.part import RawSet
@@ -19,8 +19,6 @@ from trainables.errors import UserError
 from trainables.teller import Teller
 
 ORDER: tuple[SplitName, ...] = ("train", "val", "test")
-STEP = 4096
-"""Images fingerprinted at a time."""
 
 
 class Tally:
@@ -29,7 +27,7 @@ class Tally:
     def __init__(self, raw: RawSet, splits: Splits, folder: Path, teller: Teller) -> None:
         """Begin with nothing."""
         self._raw, self._splits, self._folder, self._teller = raw, splits, folder, teller
-        self._fingerprint = _begin_fingerprint(raw)
+        self._fingerprint = begin_fingerprint(raw.classes)
         self._sums = np.zeros((2, raw.channels), np.int64)
         self._digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
         self._bad: dict[SplitName, dict[int, BadImage]] = defaultdict(dict)
@@ -64,7 +62,7 @@ class Tally:
             write_bad(self._folder, bad)
         test = self._splits["test"][0]
         write_origins(self._folder / "test", origins_of(raw.parts[test], test, prints["test"].rows))
-        fingerprint = _fingerprint(raw, self._folder) if self._holes else self._fingerprint.hexdigest()
+        fingerprint = fingerprint_of(self._folder, raw.classes) if self._holes else self._fingerprint.hexdigest()
         counts = {split: len(found.rows) for split, found in prints.items()}
         pixels = counts["train"] * raw.height * raw.width
         mean, square = self._sums[0] / (255 * pixels), self._sums[1] / (255**2 * pixels)
@@ -93,18 +91,3 @@ class Tally:
                 f"in {split}; the first of them: {first}"
             )
         return Prints(np.delete(np.concatenate(self._digests[split]), bad), good, self._raw.parts[part].name)
-
-
-def _begin_fingerprint(raw: RawSet) -> "hashlib.blake2b":
-    return hashlib.blake2b(repr(raw.classes).encode(), digest_size=16)
-
-
-def _fingerprint(raw: RawSet, folder: Path) -> str:
-    """Of the store as it lies in `folder`; the same as adding up its chunks gives if none is bad."""
-    digest = _begin_fingerprint(raw)
-    for within in (folder, folder / "test"):
-        digest.update(np.load(within / "labels.npy").tobytes())
-        images = np.load(within / "images.npy", mmap_mode="r")
-        for first in range(0, len(images), STEP):
-            digest.update(np.ascontiguousarray(images[first : first + STEP]).data)
-    return digest.hexdigest()

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from trainables.cache import cache_folder
 from trainables.config import Frozen, TrialConfig
 from trainables.data.summary import DataSummary
+from trainables.kept import read_kept, write_kept
 from trainables.machine import cpu_name
 from trainables.models.catalog import MODELS
 from trainables.versions import versions_of
@@ -101,24 +99,24 @@ def _environment() -> tuple[str, ...]:
     return cpu_name(), *versions_of(PACKAGES).values(), code
 
 
+class KeptCost(Frozen):
+    """A measured cost as it is kept, with what people want to know of it."""
+
+    network: str
+    """`describe_network` of it."""
+    environment: tuple[str, ...]
+    """What it depends on besides the network."""
+    cost: ArchitectureCost
+    """What was measured."""
+
+
 def read_cost(architecture: Architecture, kind: Kind) -> ArchitectureCost | None:
-    """Cost measured before, by whichever process, or None."""
-    try:
-        kept = json.loads(cache_file(architecture, kind).read_text())
-        return ArchitectureCost.model_validate(kept["cost"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError, ValidationError):
-        return None  # what cannot be read is measured again
+    """Cost measured before, by whichever process, or None; what cannot be read is measured again."""
+    kept = read_kept(cache_file(architecture, kind), KeptCost)
+    return kept.cost if kept else None
 
 
 def write_cost(architecture: Architecture, kind: Kind, cost: ArchitectureCost) -> None:
     """Keep a measured cost; readers see a whole file or none."""
-    file = cache_file(architecture, kind)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(f".{os.getpid()}.partial")
-    record = {
-        "network": describe_network(architecture.config),
-        "environment": _environment(),
-        "cost": cost.model_dump(),
-    }
-    beside.write_text(json.dumps(record, indent=1))
-    beside.replace(file)
+    network = describe_network(architecture.config)
+    write_kept(cache_file(architecture, kind), KeptCost(network=network, environment=_environment(), cost=cost))
