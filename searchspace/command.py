@@ -22,6 +22,7 @@ from trainables.ownership import keep_to_owner
 from trainables.printable import printable
 from trainables.proxies import spare_loopback
 from trainables.redaction import redact
+from trainables.temporary import settle_home
 
 
 class Command(TyperCommand):
@@ -56,6 +57,7 @@ def _run(function: Callable[..., Any]) -> None:
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     app.command(cls=Command)(function)
     keep_to_owner()
+    settle_home()
     spare_loopback()
     try:
         with quiet_end():

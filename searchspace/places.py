@@ -34,7 +34,7 @@ def absolute(place: str) -> str:
 def sqlite_file(url: str) -> Path | None:
     """File of a SQLite URL; None for any other URL, and for a database in memory."""
     written = _written_file(url)
-    return None if written is None else Path(unquote(written)).expanduser()  # as SQLAlchemy reads it
+    return None if written is None else Path(os.path.expanduser(unquote(written)))  # as SQLAlchemy reads it
 
 
 def anchor_storage(url: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ _LOADED: dict[str, tuple[str, int]] = {}
 def split_reference(reference: str) -> tuple[Path, str]:
     """File and function that `FILE.py:FUNCTION` names; raises `UserError` unless the file exists."""
     file, colon, function = reference.rpartition(":")
-    path = Path(file).expanduser()
+    path = Path(os.path.expanduser(file))
     if not colon or not function or not path.is_file():
         raise UserError(f"--space {reference!r}: expected FILE.py:FUNCTION, an existing file and a function in it")
     return path.absolute(), function

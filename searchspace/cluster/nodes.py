@@ -1,5 +1,6 @@
 """The nodes of the cluster that this process is connected to, and what its autoscaler may make of them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ def look_around(joined: bool) -> Room:
     alive = [node for node in nodes() if node["Alive"]]
     here = ray.get_runtime_context().get_node_id()
     mine: dict[str, float] = next((node["Resources"] for node in alive if node["NodeID"] == here), {})
-    file = Path(BOOTSTRAP).expanduser()
+    file = Path(os.path.expanduser(BOOTSTRAP))
     follows = joined and HEAD.keys() <= mine.keys() and file.is_file()
     growth = read_growth(yaml.safe_load(file.read_text())) if follows else ()
     return Room(

@@ -1,5 +1,6 @@
 """Where a report or an export is written: beside what it is of, or at `--output`; never into somebody else's folder."""
 
+import os
 from pathlib import Path
 
 from searchspace.home.named import RECORD
@@ -51,7 +52,7 @@ def copy_search(folder: Path, output: str) -> Path:
 
 
 def _named(folder: Path, output: str) -> Path:
-    target = Path(output).expanduser().resolve()
+    target = Path(os.path.expanduser(output)).resolve()
     if target == folder or folder in target.parents or target in folder.parents:
         raise UserError(f"--output {output!r}: lies in {str(folder)!r}, or around it; give another place")
     return target

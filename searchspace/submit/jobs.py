@@ -154,7 +154,7 @@ class Jobs:
 
 def show_token() -> None:
     """Let Ray's clients show the token that there is; before Ray is first imported, which reads this once."""
-    if os.environ.keys() & set(TOKENS) or Path("~/.ray/auth_token").expanduser().is_file():
+    if os.environ.keys() & set(TOKENS) or os.path.isfile(os.path.expanduser("~/.ray/auth_token")):
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 

@@ -1,5 +1,6 @@
 """What goes along with a job: this very code, a search space of one's own, and what else was named; nothing else."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ def packed(order: Order, beside: Sequence[str]) -> Iterator[Path]:
         for package in CODE:
             shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
         for option, name in [("--space", order.space)] * bool(order.space) + [("--ship", name) for name in beside]:
-            _add(Path(name).expanduser(), folder, option)
+            _add(Path(os.path.expanduser(name)), folder, option)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
         if size > MOST_MB:
             raise UserError(f"--ship {','.join(beside)}: {size:.0f} MB to send; {MOST_MB} MB are the most")

@@ -1,5 +1,6 @@
 """Where images come from: one record a source, and the one function that finds the source a name or path means."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,7 @@ def open_source(origin: str) -> RawSet:
     """
     if origin in SOURCES:
         return SOURCES[origin].open(cache_folder() / "downloads")
-    path = fetch_source(origin) if is_url(origin) else Path(origin).expanduser()
+    path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
     if not path.exists():
         known = ", ".join(SOURCES)
         raise UserError(
