@@ -54,6 +54,9 @@ class Requests:
             self._admit()
 
     async def _enter(self, peer: str, size: int) -> None:
+        if not self._waiting and self._fits(peer, size) and self._held.total() + size <= self._total:
+            self._held[peer] += size
+            return
         asked = Waiting(peer, size, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self._admit()
@@ -69,10 +72,14 @@ class Requests:
                 raise Refused(503, "too many bytes are on their way; come again") from error
             raise
 
+    def _fits(self, peer: str, size: int) -> bool:
+        """Whether a peer's share has room."""
+        return self._held.get(peer, 0) + size <= self._share
+
     def _admit(self) -> None:
         """Let in who fits: whoever waits for all waits for those before him, but nobody for another peer's share."""
         for asked in list(self._waiting):
-            if self._held[asked.peer] + asked.size > self._share:
+            if not self._fits(asked.peer, asked.size):
                 continue
             if self._held.total() + asked.size > self._total:
                 return

@@ -96,7 +96,8 @@ def test_memory_is_bounded_whatever_is_sent_at_once_and_comes_back(attacked, lar
         statuses = Counter(
             answer_of(answer)[0] for answer in threads.map(lambda content: post(attacked, content), sent)
         )
-    assert statuses == {200: clients}
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] >= min(clients, 30), "who comes too late for his patience is told to come again"
     assert 100_000_000 < peak["replica"] < LIMITS.decoding + COPIES * LANES * LIMITS.call + SLACK
     assert peak["http"] < LIMITS.held_by_peer + COPIES * LANES * LIMITS.call + SLACK
 

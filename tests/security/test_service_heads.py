@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from searchspace.serve import budget
 from searchspace.serve.connection import MOST_HEAD
 from searchspace.serve.gate import CONNECTIONS, RESERVE, SECONDS, Phase
+from searchspace.serve.options import ServeOptions
 from searchspace.serve.replies import HEADERS
 from searchspace.serve.upload import PATIENCE
 from tests.security.test_service_limits import image, post
@@ -245,6 +247,20 @@ def test_half_sent_bodies_are_ended(attacked):
         connection.settimeout(PATIENCE + 10)
         connection.sendall(form(b"image/png", image(0))[:-10])
         (answer,) = answers_in(read_all(connection))
+        check(*answer)
+        assert answer[0] == 408
+
+
+@pytest.mark.slow
+def test_bodies_that_arrive_slowly_give_way_to_others(attacked):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+    most = ServeOptions().most_bytes
+    with ExitStack() as stack:
+        slow = half_sent(attacked, 20, stack, head % most + b"x")
+        began = time.monotonic()
+        assert post(attacked, image(0, most)).status_code == 200
+        assert time.monotonic() - began < budget.PATIENCE
+        (answer,) = answers_in(read_all(slow[0]))
         check(*answer)
         assert answer[0] == 408
 
