@@ -43,9 +43,10 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
     place = find_search(name) if "/" in name else name
     results, name = find_begun(*locate(str(options["results"]), place))
     folder = begun(results, name)
+    linked, folder = folder.is_symlink(), folder.resolve()
     check_begun(name, folder)
     known = load_spec(folder)
-    if folder.is_symlink():
+    if linked:
         results, name = known.results, known.name
     check_changes(name, given)
     changed = {option: options[option] for option in CHANGEABLE & given} | {"results": results}

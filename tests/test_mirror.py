@@ -234,3 +234,15 @@ def test_images_at_a_url_are_fetched_once_and_again_where_they_changed(colour_fo
 def test_no_images_at_a_url_is_said(url):
     with pytest.raises(UserError, match="there are no files"):
         prepare(url)
+
+
+def test_a_worker_takes_its_own_way_to_a_shared_folder(tmp_path):
+    """Nodes may reach one folder by other links; below it no link is followed."""
+    (tmp_path / "mounted" / "s").mkdir(parents=True)
+    (tmp_path / "results").symlink_to(tmp_path / "mounted")
+    given = tmp_path / "results" / "s"
+    assignment = Assignment(
+        trial="1", kind="search", config=TrialConfig(), max_epochs=1, seed=0, folder=str(given / "trials" / "1")
+    )
+    with visiting(Home(folder=str(given)), assignment, "0") as visit:
+        assert visit.assignment.folder == str(tmp_path / "mounted" / "s" / "trials" / "1")

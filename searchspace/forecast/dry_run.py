@@ -24,7 +24,7 @@ def scratch(spec: SearchSpec) -> Iterator[Mirror]:
     made = [path for path in (results, *results.parents) if beside and not path.exists()]
     if beside:
         results.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=".dry-run-", dir=results if beside else None))
+    folder = Path(tempfile.mkdtemp(prefix=".dry-run-", dir=results if beside else None)).resolve()
     home = Home(folder=str(folder), url=join(spec.results, folder.name) if spec.home.url else "")
     try:
         yield Mirror(home)

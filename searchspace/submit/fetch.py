@@ -35,7 +35,7 @@ def _fetch_url(url: str, here: Path) -> Path:
     open_remote("--results", url)
     here.mkdir(parents=True, exist_ok=True)
     try:
-        Mirror(Home(folder=str(here), url=url)).pull(without_checkpoints)
+        Mirror(Home(folder=str(here.resolve()), url=url)).pull(without_checkpoints)
     except OSError as error:
         raise UserError(f"{url!r}: {say_trouble(error)}") from error
     return Path(os.path.relpath(here))

@@ -35,7 +35,7 @@ def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:
     scatter(model)
     card = ModelCard(config=architecture.config, seed=0, epochs=0, data=data, input=model.preprocess.spec)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "model.onnx"
+        file = Path(folder).resolve() / "model.onnx"
         export_onnx(model, card, file)
         return measure_file(file, data, count_parameters(model))
 

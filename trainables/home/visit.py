@@ -28,10 +28,11 @@ class Visit:
 def visiting(home: Home, assignment: Assignment, desk: str) -> Iterator[Visit]:
     """Have the trial's folder here, and its teacher's, while the block runs; `desk` names this worker on its node.
 
-    Where the search's folder is shared, the assignment is as it was given. Raises OSError where storage fails at first.
+    Where the search's folder is shared, the assignment is as it was given, but for links in the path to that folder,
+    which this node may have and others not. Raises OSError where storage fails at first.
     """
     if not home.url:
-        yield Visit(assignment)
+        yield Visit(_resolved(home, assignment))
         return
     scratch = cache_folder() / "scratch" / hashlib.blake2b(f"{home.url} {desk}".encode(), digest_size=6).hexdigest()
     remove_tree(scratch)  # of a worker that was killed
@@ -50,6 +51,13 @@ def visiting(home: Home, assignment: Assignment, desk: str) -> Iterator[Visit]:
                 trial.push()
     finally:
         remove_tree(scratch)
+
+
+def _resolved(home: Home, assignment: Assignment) -> Assignment:
+    given, real = Path(home.folder), Path(home.folder).resolve()
+    folders = {name: Path(getattr(assignment, name)) for name in ("folder", "teacher") if getattr(assignment, name)}
+    moved = {name: str(real / path.relative_to(given)) for name, path in folders.items() if path.is_relative_to(given)}
+    return assignment.model_copy(update=moved) if real != given else assignment
 
 
 def _copy(home: Home, folder: str, here: Path) -> Mirror:
