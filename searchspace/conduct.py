@@ -82,6 +82,7 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     """Everything that a cluster is needed for, and what follows."""
     from searchspace.forecast.live import Foresight
     from searchspace.tracking.beside import tracked
+    from searchspace.unwritten import watch_study
 
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
     clock.keep_chatter(spec.folder / CHATTER)
@@ -89,6 +90,7 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
         study = take_up(spec, plan, clock.say)
     else:
         study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
+    watch_study(study, clock.say)
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec, clock.say):
         metrics = _survive(under_way, study, foresight)
@@ -99,30 +101,33 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
 def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
     """Search and prove; when the cluster is lost on the way, the command begins afresh."""
     from searchspace.database import STORAGE, whole_url
-    from searchspace.study import flush_study
+    from searchspace.unwritten import settle_study, try_settle
 
     spec, clock = under_way.spec, under_way.clock
     try:
         with losses_told():
-            return search_and_prove(under_way, study, foresight)
+            metrics = search_and_prove(under_way, study, foresight)
     except LostError as error:
+        try_settle(study, spec, clock.say)
         under_way.interruption.check()
-        flush_study(study)
         clock.say(f"warning: lost {error}; going on from what is recorded")
         secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
         clock.close()
         with suppress(OSError):  # whoever takes over here has it all; this is for who does elsewhere
             under_way.mirror.push()
         begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
-    finally:
-        flush_study(study)  # others read it from here on
+    except BaseException:
+        try_settle(study, spec, clock.say)
+        raise
+    settle_study(study, spec)  # others read it from here on
+    return metrics
 
 
 def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight", metrics: "TestMetrics") -> Outcome:
     """What follows the winner's test, and needs no gangs: boards, export, forecasts, report."""
     from searchspace.card.page import try_cards
     from searchspace.report.page import try_report
-    from searchspace.study import flush_study
+    from searchspace.unwritten import settle_study
 
     spec, clock = under_way.spec, under_way.clock
     write_file(spec.folder / "leaderboard.csv", to_text(rank_trials(study), "csv").encode())
@@ -135,5 +140,5 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight"
     try_cards(spec.folder, clock.say, study)
     try_report(spec.folder, clock.say, study)
     put_finished(study, spec.trials)
-    flush_study(study)
+    settle_study(study, spec)
     return Outcome(study, metrics, shipment, student, forecasts)

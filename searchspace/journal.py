@@ -8,18 +8,23 @@ its journal; other processes read it, and see whole entries in order, a few mill
 import atexit
 import json
 import os
+import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend
 
-from trainables.files import open_append
+from searchspace.journal_file import JournalFile, to_lines
+from trainables.background import Background
+from trainables.files import open_append, write_file
 from trainables.folders import names, remove_file
+from trainables.retry import RetryPolicy
 
-RETRY = 1.0
-"""Seconds until a failed write, to a full disk say, is tried again."""
+RETRIES = RetryPolicy(first=0.5, most=5.0, patience=120.0)
+"""How writing is tried again, to a full disk say, or a folder that is away."""
 PATIENCE = 60.0
 """Seconds that `flush` waits for the disk at most."""
 
@@ -55,24 +60,27 @@ def _is_entry(line: bytes) -> bool:
 
 
 class WriteBehindJournal(BaseJournalBackend):
-    """Entries in memory until they are in an Optuna journal file, soon after."""
+    """Entries in memory until they are in an Optuna journal file, soon after, whatever befalls that file meanwhile."""
 
     def __init__(self, path: Path) -> None:
         """Take up the journal at `path`, or begin it."""
-        self._path, self._file = path, JournalFileBackend(str(path))
-        self._first = self._written = self._read = sum(1 for _ in self._file.read_logs(0))
+        self._path, self._file = path, JournalFile(path)
+        self._first = self._written = self._read = sum(1 for _ in self._file.read(0))
         self._entries: list[dict[str, Any]] = []
-        self._trouble: OSError | None = None
         self._changed = threading.Condition()
-        threading.Thread(target=self._write_for_ever, name="journal", daemon=True).start()
-        atexit.register(self.flush)
+        self._thread = Background(f"cannot write {path}", self._write, _log, RETRIES)
+        atexit.register(self._end)
+
+    def watch(self, say: Callable[[str], None], give_up: Callable[[BaseException], None]) -> None:
+        """Say what goes wrong by `say`; call `give_up` once the file could not be written for `RETRIES.patience`."""
+        self._thread.listen(say, give_up)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Take entries; they are on disk soon, or when `flush` returns."""
         entries = json.loads(json.dumps(logs))  # as they will be read back
         with self._changed:
             self._entries.extend(entries)
-            self._changed.notify_all()
+        self._thread.wake()
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         """Entries from a number on; what was read, and is on disk, is kept there alone."""
@@ -81,38 +89,56 @@ class WriteBehindJournal(BaseJournalBackend):
                 self._read = log_number_from
                 return self._entries[log_number_from - self._first :]
         self.flush()
-        return self._file.read_logs(log_number_from)
+        return self._file.read(log_number_from)
 
     def flush(self) -> None:
         """Wait until everything is on disk; raises what stands in the way, such as a full disk, after `PATIENCE`."""
+        self._thread.wake()
+        patience = 0.0 if self._thread.given_up else PATIENCE
         with self._changed:
-            done = self._changed.wait_for(lambda: self._written == self._count, timeout=PATIENCE)
-        if not done:
-            raise self._trouble or TimeoutError(f"{self._path} could not be written in {PATIENCE:.0f} s")
+            done = self._changed.wait_for(lambda: self._written == self._count, timeout=patience)
+        if done:
+            return
+        error = self._thread.error
+        if isinstance(error, OSError):
+            raise error
+        raise TimeoutError(f"{self._path} could not be written in {patience:.0f} s") from error
+
+    def rescue(self, place: Path) -> int:
+        """Write the entries that are in memory alone to `place`; returns how many there are. Raises OSError."""
+        entries = self._unwritten()
+        if entries:
+            write_file(place, to_lines(entries))
+        return len(entries)
+
+    @property
+    def path(self) -> Path:
+        """Where the journal is."""
+        return self._path
 
     @property
     def _count(self) -> int:
         return self._first + len(self._entries)
 
-    def _write_for_ever(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._written < self._count)
-                batch = self._entries[self._written - self._first :]
-            self._append(batch)
-
-    def _append(self, batch: list[dict[str, Any]]) -> None:
-        size = self._path.stat().st_size
-        try:
-            self._file.append_logs(batch)
-        except OSError as error:
-            os.truncate(self._path, size)  # no half an entry stays behind
-            self._trouble = error
-            threading.Event().wait(RETRY)
-            return
+    def _unwritten(self) -> list[dict[str, Any]]:
         with self._changed:
-            self._written += len(batch)
-            done = min(self._written, self._read) - self._first
-            del self._entries[:done]
-            self._first += done
-            self._changed.notify_all()
+            return self._entries[self._written - self._first :]
+
+    def _write(self) -> None:
+        """Bring the file up to date; raises what stands in the way."""
+        while batch := self._unwritten():
+            self._file.append(batch)
+            with self._changed:
+                self._written += len(batch)
+                done = min(self._written, self._read) - self._first
+                del self._entries[:done]
+                self._first += done
+                self._changed.notify_all()
+
+    def _end(self) -> None:
+        with suppress(OSError):  # which was said
+            self.flush()
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -141,9 +141,14 @@ def say_storage(spec: SearchSpec) -> str:
 
 def flush_study(study: optuna.Study) -> None:
     """Wait until everything that was told is where other processes can read it; raises OSError where it cannot be."""
+    if journal := journal_of(study):
+        journal.flush()
+
+
+def journal_of(study: optuna.Study) -> WriteBehindJournal | None:
+    """The journal that a study is written to; None where that is a database, or it is only read."""
     backend = getattr(study._storage, "_backend", None)
-    if isinstance(backend, WriteBehindJournal):
-        backend.flush()
+    return backend if isinstance(backend, WriteBehindJournal) else None
 
 
 def _storage_to_write(spec: SearchSpec) -> BaseStorage:

@@ -9,6 +9,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from searchspace.journal import WriteBehindJournal
+from trainables.retry import RetryPolicy
+
+QUICK = RetryPolicy(first=0.01, most=0.01)
 
 
 def entries(path) -> list[dict]:
@@ -62,6 +65,7 @@ def test_a_journal_is_taken_up_where_it_ended(tmp_path):
 
 
 def test_a_disk_that_is_full_for_a_while_loses_and_doubles_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("searchspace.journal.RETRIES", QUICK)
     journal = WriteBehindJournal(tmp_path / "journal")
     write, left = JournalFileBackend.append_logs, [2]
 
@@ -73,7 +77,6 @@ def test_a_disk_that_is_full_for_a_while_loses_and_doubles_nothing(tmp_path, mon
             raise OSError(errno.ENOSPC, "No space left on device")
         write(backend, logs)
 
-    monkeypatch.setattr("searchspace.journal.RETRY", 0.01)
     monkeypatch.setattr(JournalFileBackend, "append_logs", fills_up)
     journal.append_logs([{"number": 0}, {"number": 1}])
     journal.flush()
@@ -82,7 +85,7 @@ def test_a_disk_that_is_full_for_a_while_loses_and_doubles_nothing(tmp_path, mon
 
 
 def test_a_disk_that_stays_full_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("searchspace.journal.RETRY", 0.01)
+    monkeypatch.setattr("searchspace.journal.RETRIES", QUICK)
     monkeypatch.setattr("searchspace.journal.PATIENCE", 0.2)
     journal = WriteBehindJournal(tmp_path / "journal")
 

@@ -93,7 +93,7 @@ class Writer:
             except TimeoutError:
                 self.trouble = f"its disk has not answered for {patience:.0f} s" if patience else self.trouble
                 return False
-            except OSError as error:
+            except Exception as error:  # of whatever kind: training goes on without
                 self.trouble = f"{type(error).__name__}: {error}"
             self._writing = None
         return True

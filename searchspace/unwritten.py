@@ -1,0 +1,74 @@
+"""A study that cannot be written: the search is told to end, and what is in memory alone is kept elsewhere."""
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from searchspace.interruption import LostError
+from searchspace.journal import RETRIES
+from searchspace.resume import resume_arguments
+from searchspace.spec import SearchSpec
+from searchspace.study import flush_study, journal_of
+from trainables.background import describe
+from trainables.cache import cache_folder
+
+if TYPE_CHECKING:
+    import optuna
+
+    from searchspace.journal import WriteBehindJournal
+
+Say = Callable[[str], None]
+KEPT = "unwritten"
+"""Folder in the cache of entries that no journal took."""
+
+
+def watch_study(study: "optuna.Study", say: Say) -> None:
+    """Say at once where the study's journal cannot be written, and end the search as by SIGTERM if that stays so."""
+
+    def give_up(error: BaseException) -> None:
+        say(
+            f"warning: the study could not be written for {RETRIES.patience:.0f} s ({describe(error)}); "
+            "the search ends, to be resumed when it can be"
+        )
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if journal := journal_of(study):
+        journal.watch(say, give_up)
+
+
+def settle_study(study: "optuna.Study", spec: SearchSpec) -> None:
+    """Wait until the study is written; raises `LostError`, which says where the rest of it is and how to go on."""
+    journal = journal_of(study)
+    try:
+        flush_study(study)
+    except OSError as error:
+        if journal is None:
+            raise
+        raise LostError(_rescue(journal, spec, error)) from error
+
+
+def try_settle(study: "optuna.Study", spec: SearchSpec, say: Say) -> None:
+    """The same where a search ends anyway: what is wrong is said."""
+    try:
+        settle_study(study, spec)
+    except LostError as error:
+        say(f"warning: {error}")
+
+
+def _rescue(journal: "WriteBehindJournal", spec: SearchSpec, error: OSError) -> str:
+    place = cache_folder() / KEPT / f"{spec.name}-{time.time_ns()}.journal"
+    path, resume = shlex.quote(str(journal.path)), f"python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+    why = f"the study could not be written ({describe(error)})"
+    try:
+        count = journal.rescue(place)
+    except OSError as other:
+        return f"{why}, nor the end of it elsewhere ({describe(other)}); when its folder is back: {resume}"
+    if not count:
+        return f"{why}; when its folder is back: {resume}"
+    return (
+        f"{why}; its last {count:,} entries are in {place}: when its folder is back, "
+        f"cat {shlex.quote(str(place))} >> {path} && {resume}"
+    )
