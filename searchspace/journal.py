@@ -7,7 +7,6 @@ its journal; other processes read it, and see whole entries in order, a few mill
 
 import atexit
 import json
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable

@@ -10,6 +10,8 @@ from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
 
+from trainables.files import open_append, open_file
+
 TAIL = 4096
 """Bytes at its end by which a copy of the file is known."""
 
@@ -65,9 +67,12 @@ class JournalFile:
 
     def _cut(self) -> None:
         """Leave no half an entry behind."""
-        if (os.stat(self._path).st_dev, os.stat(self._path).st_ino) == self._identity:
-            os.truncate(self._path, self._size)
-            self._torn = False
+        os.stat(self._path)  # which would be made
+        with open_append(self._path) as file:
+            found = os.fstat(file.fileno())
+            if (found.st_dev, found.st_ino) == self._identity:
+                file.truncate(self._size)
+                self._torn = False
 
     def _look(self) -> tuple[tuple[int, int], int, bytes]:
         """Which file it is, its bytes, and the last of them."""
@@ -76,7 +81,7 @@ class JournalFile:
 
     def _tail_at(self, size: int) -> bytes:
         """The last bytes of the first `size`."""
-        with self._path.open("rb") as file:
+        with open_file(self._path) as file:
             file.seek(max(0, size - TAIL))
             return file.read(min(TAIL, size))
 
