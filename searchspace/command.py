@@ -16,7 +16,7 @@ from searchspace.interruption import Interrupted, LostError
 from searchspace.output import complain, fill_descriptors, quiet_end, survive, survivors
 from searchspace.proof.verdict import NoWinnerError
 from searchspace.surviving import SurvivingStream
-from trainables.errors import NoSlotLeftError, UserError
+from trainables.errors import SearchEndedError, UserError
 from trainables.escaping import as_lines
 from trainables.ownership import keep_to_owner
 from trainables.printable import printable
@@ -69,7 +69,7 @@ def _run(function: Callable[..., Any]) -> None:
         sys.exit(130)
     except UserError as error:
         _fail(error, 2)
-    except (NoWinnerError, NoSlotLeftError, LostError) as error:
+    except (NoWinnerError, SearchEndedError, LostError) as error:
         _fail(error, 1)
     except Interrupted as stop:
         sys.exit(stop.code)

@@ -16,6 +16,7 @@ from optuna.storages import RDBStorage
 
 from searchspace.options import Option
 from searchspace.places import anchor_storage, sqlite_file
+from searchspace.retrying_storage import RetryingStorage
 from trainables.config import Frozen
 from trainables.errors import UserError
 from trainables.redaction import is_redacted, redact, redact_urls
@@ -112,7 +113,8 @@ def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
     try:
         # The driver that is installed with this project; what a plain URL means differs between SQLAlchemy's versions.
         url = POSTGRES.sub("postgresql+psycopg2://", whole)
-        return RDBStorage(url, engine_kwargs=engine, skip_table_creation=read_only)
+        kind = RDBStorage if url.startswith("sqlite") else RetryingStorage
+        return kind(url, engine_kwargs=engine, skip_table_creation=read_only)
     except ImportError:
         raise UserError(
             f"--storage {hidden!r}: the database's driver is not installed; PostgreSQL's comes with: "

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Protocol
 
+from trainables.errors import SearchEndedError
 from trainables.teller import Teller
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -29,6 +30,10 @@ class Interrupted(Exception):  # noqa: N818  # no error: somebody wanted it
         """Because of signal `number`."""
         super().__init__(signal.Signals(number).name)
         self.code = 128 + number
+
+
+class DatabaseAwayError(SearchEndedError):
+    """The database of a search's study was away for too long."""
 
 
 class LostError(Exception):

@@ -27,7 +27,7 @@ from searchspace.report import REPORT
 from searchspace.resume import check_revived, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
-from trainables.errors import NoSlotLeftError, UserError
+from trainables.errors import SearchEndedError, UserError
 
 if TYPE_CHECKING:
     from searchspace.conduct import Outcome
@@ -69,8 +69,8 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
     except Interrupted:
         complain(f"interrupted; {how_to_resume(spec)}")
         raise
-    except NoSlotLeftError as error:
-        raise NoSlotLeftError(f"{error}; {how_to_resume(spec)}") from error
+    except SearchEndedError as error:
+        raise SearchEndedError(f"{error}; {how_to_resume(spec)}") from error
     _print_end(spec, outcome)
 
 

@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,33 @@ def postgres() -> Iterator[str]:
         yield url
 
 
+@dataclass(frozen=True)
+class Server:
+    """A server that can be stopped and started again."""
+
+    url: str
+    """Of its database, the password in it."""
+    control: tuple[object, ...]
+    """Command that stops and starts it."""
+    options: str
+
+    def start(self, log: str = "/dev/null") -> None:
+        run([*self.control, "-o", self.options, "-l", log, "-w", "start"])
+
+    def stop(self, mode: str = "immediate") -> None:
+        """`immediate` cuts every connection as a crash does, `fast` ends them in order."""
+        run([*self.control, "-m", mode, "-w", "stop"])
+
+
 @contextmanager
 def running() -> Iterator[str]:
+    """URL of a server while the block runs, on a loopback port of its own."""
+    with serving() as server:
+        yield server.url
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
     """A server while the block runs, on a loopback port of its own."""
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     as_other = ["runuser", "-u", ACCOUNT, "--"] if os.getuid() == 0 else []
@@ -38,12 +64,15 @@ def running() -> Iterator[str]:
         run([*as_other, programs / "initdb", "-D", data, "-U", "searchspace", "-A", "scram-sha-256",
              f"--pwfile={folder / 'password'}"])  # fmt: skip
         options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
-        run([*as_other, programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start"])
+        quoted = PASSWORD.replace(" ", "%20")
+        url = f"postgresql://searchspace:{quoted}@127.0.0.1:{port}/postgres"
+        server = Server(url, (*as_other, programs / "pg_ctl", "-D", data), options)
+        server.start(str(folder / "log"))
         try:
-            quoted = PASSWORD.replace(" ", "%20")
-            yield f"postgresql://searchspace:{quoted}@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            run([*as_other, programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop"])
+            if (data / "postmaster.pid").exists():
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

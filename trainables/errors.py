@@ -22,8 +22,12 @@ class DamagedError(UserError):
         return type(self), (self.path, self.what)
 
 
-class NoSlotLeftError(Exception):
-    """No slot of a search can train any more; what it has so far is recorded, and it can be resumed."""
+class SearchEndedError(Exception):
+    """A search cannot go on for now; what it has so far is recorded, and it can be resumed."""
+
+
+class NoSlotLeftError(SearchEndedError):
+    """No slot of a search can train any more."""
 
 
 class OutOfMemoryError(RuntimeError):
