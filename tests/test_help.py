@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 COMMANDS = (
     "run", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking", "clouds.prepare_aws",
 )  # fmt: skip
-OF_NODES = {"clouds.spot"}
+OF_NODES = {"clouds.spot", "home.contents"}
 """Commands that cluster files run on nodes, and nobody types."""
 SCREENS, LINES, COLUMNS = 2, 50, 100
 
