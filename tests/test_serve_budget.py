@@ -4,8 +4,9 @@ import asyncio
 import random
 import threading
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -22,12 +23,21 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+@asynccontextmanager
+async def holding(held: Requests, peer: str, size: int) -> AsyncIterator[None]:
+    await held.enter(peer, size)
+    try:
+        yield
+    finally:
+        held.leave(peer, size)
+
+
 async def test_no_more_is_held_than_fits_and_all_have_their_turn_in_order():
     held, entered, now, most = Requests(total=100, share=60), [], 0, 0
 
     async def take(name: int, peer: str, size: int) -> None:
         nonlocal now, most
-        async with held.hold(peer, size):
+        async with holding(held, peer, size):
             entered.append(name)
             now += size
             most = max(most, now)
@@ -43,27 +53,27 @@ async def test_no_more_is_held_than_fits_and_all_have_their_turn_in_order():
 async def test_one_peer_holds_no_more_than_its_share_and_keeps_no_other_waiting():
     held = Requests(total=100, share=60)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(held.hold("greedy", 60))
-        waiting = asyncio.create_task(stack.enter_async_context(held.hold("greedy", 1)))
-        await asyncio.wait_for(stack.enter_async_context(held.hold("other", 40)), 1)
+        await stack.enter_async_context(holding(held, "greedy", 60))
+        waiting = asyncio.create_task(stack.enter_async_context(holding(held, "greedy", 1)))
+        await asyncio.wait_for(stack.enter_async_context(holding(held, "other", 40)), 1)
         assert not waiting.done()
         assert held.contended
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
         assert not held.contended
-    async with held.hold("greedy", 60):
+    async with holding(held, "greedy", 60):
         pass
 
 
 async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
     monkeypatch.setattr(budget, "PATIENCE", 0.01)
     held = Requests(total=100, share=100)
-    async with held.hold("a", 100):
+    async with holding(held, "a", 100):
         with pytest.raises(Refused, match="come again") as refused:
-            async with held.hold("b", 1):
+            async with holding(held, "b", 1):
                 pass
     assert refused.value.status == 503
-    async with held.hold("c", 100):
+    async with holding(held, "c", 100):
         pass
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import numpy as np
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -51,9 +51,13 @@ def make_app(model: Model, metadata: Mapping[str, str], access: Access, limits: 
     async def predict(request: Request) -> Response:
         top = _top(request)
         peer = name_peer(request.client.host) if request.client else ""
-        async with held.hold(peer, expected_size(request, limits.request)):
-            uploads = await read_images(request.scope, request.receive, limits.request, lambda: held.contended)
+        size = expected_size(request, limits.request)
+        await held.enter(peer, size)
+        try:
+            uploads = await read_images(request, limits.request, lambda: held.contended)
             answers = await asyncio.gather(*map(model.ask, uploads), return_exceptions=True)
+        finally:
+            held.leave(peer, size)
         return Json({"predictions": _describe(uploads, answers, classes, top)})
 
     async def tell(_request: Request) -> Response:
@@ -86,7 +90,7 @@ def _describe(
         raise Refused(422, "; ".join(bad))
     found = [(upload, answer) for upload, answer in zip(uploads, answers, strict=True) if isinstance(answer, Answer)]
     for upload, answer in found:
-        if not np.isfinite(answer.probabilities).all():
+        if not math.isfinite(answer.probabilities.sum()):
             raise Refused(500, f"image {printable(upload.name)}: the model's probabilities are no finite numbers")
     return [
         as_record(best(upload.name, answer.probabilities, classes, top)) | {"batch": answer.batch}

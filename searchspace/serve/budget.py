@@ -3,8 +3,8 @@
 import asyncio
 import threading
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from searchspace.serve.access import Refused
@@ -41,19 +41,8 @@ class Requests:
         """Whether somebody waits."""
         return bool(self._waiting)
 
-    @asynccontextmanager
-    async def hold(self, peer: str, size: int) -> AsyncIterator[None]:
-        """Hold so many bytes, once they fit; raises `Refused` where that takes too long."""
-        await self._enter(peer, size)
-        try:
-            yield
-        finally:
-            self._held[peer] -= size
-            if not self._held[peer]:
-                del self._held[peer]
-            self._admit()
-
-    async def _enter(self, peer: str, size: int) -> None:
+    async def enter(self, peer: str, size: int) -> None:
+        """Hold so many bytes, once they fit, until `leave`; raises `Refused` where that takes too long."""
         if not self._waiting and self._fits(peer, size) and self._held.total() + size <= self._total:
             self._held[peer] += size
             return
@@ -64,13 +53,21 @@ class Requests:
             await asyncio.wait_for(asyncio.shield(asked.turn), PATIENCE)
         except BaseException as error:
             if asked.turn.done() and not asked.turn.cancelled():  # let in at the very moment
-                self._held[peer] -= size
+                self.leave(peer, size)
             else:
                 self._waiting.remove(asked)
-            self._admit()
+                self._admit()
             if isinstance(error, TimeoutError):
                 raise Refused(503, "too many bytes are on their way; come again") from error
             raise
+
+    def leave(self, peer: str, size: int) -> None:
+        """Hold them no more."""
+        self._held[peer] -= size
+        if not self._held[peer]:
+            del self._held[peer]
+        if self._waiting:
+            self._admit()
 
     def _fits(self, peer: str, size: int) -> bool:
         """Whether a peer's share has room."""

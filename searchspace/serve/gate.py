@@ -8,6 +8,7 @@ import enum
 import resource
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
@@ -103,6 +104,7 @@ def is_overdue(phase: Phase, seconds: float) -> bool:
     return seconds > SECONDS.get(phase, float("inf"))
 
 
+@lru_cache(1024)
 def name_peer(address: str) -> str:
     """What counts as one peer: an IPv4 address, or the 64 bits of a network that an IPv6 host is given."""
     try:

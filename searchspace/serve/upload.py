@@ -46,19 +46,19 @@ def expected_size(request: Request, most: int) -> int:
     return int(text)
 
 
-async def read_images(scope: Scope, receive: Receive, most: int, contended: Callable[[], bool]) -> list[Upload]:
+async def read_images(request: Request, most: int, contended: Callable[[], bool]) -> list[Upload]:
     """The images of a request of at most `most` bytes; raises `Refused` for one that brings none, or too much.
 
     `contended` says whether others wait for the bytes that it holds.
     """
-    kind = Request(scope).headers.get("content-type", "")
+    kind = request.headers.get("content-type", "")
     base = kind.partition(";")[0].strip().lower()
-    arriving = _arriving(receive, most, contended)
+    arriving = _arriving(request.receive, most, contended)
     try:
         if base == FORM:
-            return await _from_form(Request(_as_utf8(scope, kind), arriving))
+            return await _from_form(Request(_as_utf8(request.scope, kind), arriving))
         if base.startswith(RAW):
-            return [Upload("body", await Request(scope, arriving).body())]
+            return [Upload("body", await Request(request.scope, arriving).body())]
     except ClientDisconnect as error:
         raise Refused(400, "was broken off") from error
     except HTTPException as error:  # of the form's parser
