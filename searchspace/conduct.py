@@ -101,14 +101,14 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
 def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
     """Search and prove; when the cluster is lost on the way, the command begins afresh."""
     from searchspace.database import STORAGE, whole_url
-    from searchspace.unwritten import settle_study, try_settle
+    from searchspace.unwritten import settle_study
 
     spec, clock = under_way.spec, under_way.clock
     try:
         with losses_told():
             metrics = search_and_prove(under_way, study, foresight)
     except LostError as error:
-        try_settle(study, spec, clock.say)
+        settle_study(study, spec)
         under_way.interruption.check()
         clock.say(f"warning: lost {error}; going on from what is recorded")
         secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
@@ -116,8 +116,8 @@ def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight")
         with suppress(OSError):  # whoever takes over here has it all; this is for who does elsewhere
             under_way.mirror.push()
         begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
-    except BaseException:
-        try_settle(study, spec, clock.say)
+    except Exception:
+        settle_study(study, spec)  # what is wrong with its folder explains the rest
         raise
     settle_study(study, spec)  # others read it from here on
     return metrics

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from searchspace.home.named import RECORD
 from searchspace.interruption import LostError
 from searchspace.journal import RETRIES
 from searchspace.resume import resume_arguments
@@ -14,6 +15,7 @@ from searchspace.spec import SearchSpec
 from searchspace.study import flush_study, journal_of
 from trainables.background import describe
 from trainables.cache import cache_folder
+from trainables.folders import look
 
 if TYPE_CHECKING:
     import optuna
@@ -40,7 +42,10 @@ def watch_study(study: "optuna.Study", say: Say) -> None:
 
 
 def settle_study(study: "optuna.Study", spec: SearchSpec) -> None:
-    """Wait until the study is written; raises `LostError`, which says where the rest of it is and how to go on."""
+    """Wait until the study is written, where other processes read it.
+
+    Raises `LostError` where it cannot be, or the search's folder is gone: it says where the rest is, and how to go on.
+    """
     journal = journal_of(study)
     try:
         flush_study(study)
@@ -48,19 +53,17 @@ def settle_study(study: "optuna.Study", spec: SearchSpec) -> None:
         if journal is None:
             raise
         raise LostError(_rescue(journal, spec, error)) from error
+    if look(spec.folder / RECORD) is None:
+        raise LostError(f"{str(spec.folder)!r} is gone; when it is back: {_resume(spec)}")
 
 
-def try_settle(study: "optuna.Study", spec: SearchSpec, say: Say) -> None:
-    """The same where a search ends anyway: what is wrong is said."""
-    try:
-        settle_study(study, spec)
-    except LostError as error:
-        say(f"warning: {error}")
+def _resume(spec: SearchSpec) -> str:
+    return f"python -m searchspace.run {shlex.join(resume_arguments(spec))}"
 
 
 def _rescue(journal: "WriteBehindJournal", spec: SearchSpec, error: OSError) -> str:
     place = cache_folder() / KEPT / f"{spec.name}-{time.time_ns()}.journal"
-    path, resume = shlex.quote(str(journal.path)), f"python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+    path, resume = shlex.quote(str(journal.path)), _resume(spec)
     why = f"the study could not be written ({describe(error)})"
     try:
         count = journal.rescue(place)

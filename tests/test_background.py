@@ -69,7 +69,8 @@ def test_an_owner_is_told_once_to_give_up_and_the_work_is_tried_on():
     def say(_line):
         raise OSError(errno.EPIPE, "the terminal is gone")
 
-    background = Background("cannot write", work, say, QUICK, period=0.01, give_up=given_up.append)
+    background = Background("cannot write", work, say, QUICK, period=0.01)
+    background.listen(say, given_up.append)
     wait_until(lambda: given_up)
     before = tries[0]
     wait_until(lambda: tries[0] > before + 3)

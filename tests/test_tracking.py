@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy.engine import make_url
 
@@ -168,6 +169,23 @@ def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monke
         f"or set MLFLOW_TRACKING_URI to one that runs; then python -m searchspace.tracking {spec.folder}"
     )
     assert "127.0.0.1" in (spec.folder / LOG).read_text()
+
+
+def test_an_upload_that_is_killed_is_told_and_started_again(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setattr("searchspace.tracking.beside.LOOK", 0.05)
+    spec, said = begun(tmp_path), []
+    me = psutil.Process()
+    before = set(me.children())
+    with tracked(spec, said.append):
+        (first,) = set(me.children()) - before
+        first.kill()
+        deadline = time.monotonic() + 20.0
+        while not said:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert said == [f"warning: the upload to MLflow ended (see {spec.folder / LOG}); it is started again"]
+    assert len(said) == 2, "only what the dead server costs"
 
 
 def upload(folder, uri, seconds=None):

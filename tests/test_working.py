@@ -1,6 +1,7 @@
 """Results at a URL: one machine at a time works on a search, and what it leaves is there, or it says what is not."""
 
 import re
+import shutil
 import time
 import urllib.request
 from datetime import timedelta
@@ -149,9 +150,32 @@ def test_storage_that_fails_is_told_once_and_tried_again(spec, bucket):  # noqa:
         time.sleep(0.5)
         s3().create_bucket(Bucket=bucket)
         wait_until(lambda: "results/s/b.txt" in keys(bucket))
-    (line,) = (line for line in said if "lease" not in line)
+    line, passed = (line for line in said if "lease" not in line)
     assert line.startswith(f"warning: cannot upload to s3://{bucket}/results/s (")
     assert line.endswith("trying again")
+    assert passed.startswith(f"cannot upload to s3://{bucket}/results/s: that has passed, after ")
+
+
+@pytest.mark.parametrize("lost", ["the folder", "its record", "its study"])
+def test_a_working_copy_that_is_deleted_costs_a_warning_and_nothing_at_the_url(spec, bucket, lost):  # noqa: F811
+    said = []
+    with working_on(spec, said.append, begun=True) as mirror:
+        for name in ("search.json", "study.journal", "other.txt"):
+            (mirror.folder / name).write_text("{}")
+        wait_until(lambda: "results/s/search.json" in keys(bucket))
+        elsewhere = mirror.folder.with_name("elsewhere")
+        shutil.copytree(mirror.folder, elsewhere)
+        left = {"its record": "search.json", "its study": "study.journal"}.get(lost)
+        if left:
+            (elsewhere / left).unlink()
+            (elsewhere / "other.txt").unlink()
+        mirror.folder.rename(mirror.folder.with_name("before"))
+        if left:
+            elsewhere.rename(mirror.folder)
+        wait_until(lambda: said)
+        assert "is gone, or is being deleted" in said[0], said
+    assert any(line.startswith("warning: not everything is at ") for line in said)
+    assert {"results/s/search.json", "results/s/study.journal", "results/s/other.txt"} <= set(keys(bucket))
 
 
 def test_what_could_not_be_uploaded_is_told_at_the_end(spec, bucket):  # noqa: F811

@@ -22,15 +22,16 @@ class Background:
         say: Callable[[str], None],
         policy: RetryPolicy,
         period: float | None = None,
-        give_up: Callable[[BaseException], None] = lambda _error: None,
+        explain: Callable[[BaseException], str] | None = None,
     ) -> None:
         """Every `period` seconds, or where that is None, when it is woken. `what` is said of it: `cannot upload`."""
         self._what, self._work, self._say, self._policy, self._period = what, work, say, policy, period
-        self._give_up = give_up
+        self._explain = explain or describe
+        self._give_up: Callable[[BaseException], None] = lambda _error: None
         self._wake, self._over = threading.Event(), threading.Event()
         self._failures = Failures()
         self._error: BaseException | None = None
-        self._starting = threading.Lock()
+        self._starting, self._attempting = threading.Lock(), threading.Lock()
         self._thread = self._start()
 
     @property
@@ -53,8 +54,8 @@ class Background:
         if not self._thread.is_alive() and not self._over.is_set():
             self._replace()
 
-    def close(self, patience: float) -> bool:
-        """End the thread; whether it has ended within `patience` seconds, which it may spend in the work."""
+    def close(self, patience: float | None = None) -> bool:
+        """End the thread, once its work under way is done; whether that came within `patience`, in seconds."""
         self._over.set()
         self._wake.set()
         self._thread.join(patience)
@@ -62,13 +63,17 @@ class Background:
 
     def attempt(self) -> bool:
         """Do the work once, from here or the thread; whether it went well. What is wrong is said, never raised."""
+        with self._attempting:
+            return self._attempt()
+
+    def _attempt(self) -> bool:
         try:
             self._work()
         except BaseException as error:
             self._error = error
             self._failures, change = after_failure(self._policy, self._failures, time.monotonic())
             if change == Change.FAILED:
-                self._tell(f"warning: {self._what} ({describe(error)}); trying again")
+                self._tell(f"warning: {self._what} ({self._explain(error)}); trying again")
             elif change == Change.GIVEN_UP:
                 with suppress(Exception):
                     self._give_up(error)

@@ -1,5 +1,6 @@
 """Renewing a lease in a thread of its own, which waits for no upload; who loses it ends the command."""
 
+import math
 import os
 import signal
 import threading
@@ -7,7 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from searchspace.home.lease import Lease, LeaseLostError, LeaseTimes
+from trainables.background import Background, describe
 from trainables.home.storage import say_trouble
+from trainables.retry import RetryPolicy
 
 
 class LeaseKeeper:
@@ -17,8 +20,9 @@ class LeaseKeeper:
         """Begin with a lease that has just been taken."""
         self._lease, self._times, self._say = lease, times, say
         self._closed, self._lost, self._once = threading.Event(), False, threading.Lock()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
-        self._thread.start()
+        policy = RetryPolicy(first=times.retry, most=times.retry, patience=math.inf)
+        what = "cannot renew the lease of the search"
+        self._background = Background(what, self._renew, say, policy, times.renewal, explain=explain_storage)
 
     @property
     def lost(self) -> bool:
@@ -38,20 +42,19 @@ class LeaseKeeper:
     def close(self) -> None:
         """Renew no more, and give the lease back."""
         self._closed.set()
-        self._thread.join()
+        self._background.close(self._times.stale)
         with suppress(OSError):
             self._lease.release()
 
-    def _keep(self) -> None:
-        wait, told = self._times.renewal, False
-        while not self._closed.wait(wait):
-            try:
-                self._lease.renew()
-                wait, told = self._times.renewal, False
-            except LeaseLostError as error:
-                return self.end(error)
-            except OSError as error:
-                if not told:
-                    self._say(f"warning: cannot renew the lease of the search ({say_trouble(error)}); trying again")
-                wait, told = self._times.retry, True
-        return None
+    def _renew(self) -> None:
+        if self._lost:
+            return
+        try:
+            self._lease.renew()
+        except LeaseLostError as error:
+            self.end(error)
+
+
+def explain_storage(error: BaseException) -> str:
+    """What a storage said, or another error in its own words, on one line."""
+    return say_trouble(error) if isinstance(error, OSError) else describe(error)

@@ -1,17 +1,19 @@
 """Working on a search: nobody else does meanwhile, and what it leaves at a URL is brought up to date as it goes."""
 
-import threading
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from searchspace.home.lease import TIMES, Lease, LeaseLostError, LeaseTimes
-from searchspace.home.lease_keeper import LeaseKeeper
+from searchspace.home.lease_keeper import LeaseKeeper, explain_storage
 from searchspace.home.lock import locked
 from searchspace.spec import SearchSpec
+from trainables.background import Background
 from trainables.errors import UserError
 from trainables.home.mirror import Mirror, without_checkpoints
 from trainables.home.storage import Remote, open_remote, say_trouble
+from trainables.retry import RetryPolicy
 
 PERIOD = 5.0
 """Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
@@ -62,43 +64,33 @@ def _storage_told(spec: SearchSpec) -> Iterator[None]:
 
 
 class Upkeep:
-    """Uploads what changed, in a thread; what fails is tried again, and ends nothing but by the loss of the lease."""
+    """Uploads what changed, in the background; what fails is tried again, and only the loss of the lease ends it."""
 
     def __init__(self, mirror: Mirror, keeper: LeaseKeeper, say: Say) -> None:
         """Begin."""
         self._mirror, self._keeper, self._say = mirror, keeper, say
-        self._over, self._trouble = threading.Event(), ""
-        self._thread = threading.Thread(target=self._keep_up, name="upload", daemon=True)
-        self._thread.start()
+        policy = RetryPolicy(first=PERIOD, most=6 * PERIOD, patience=math.inf)
+        what = f"cannot upload to {mirror.home.url}"
+        self._background = Background(what, self._push, say, policy, PERIOD, explain=explain_storage)
 
-    def _keep_up(self) -> None:
-        while not self._over.wait(PERIOD) and not self._keeper.lost:
-            self._try()
-
-    def _try(self) -> None:
+    def _push(self) -> None:
+        if self._keeper.lost:
+            return
         try:
             self._mirror.push()
-            self._trouble = ""
         except LeaseLostError as error:
             self._keeper.end(error)
-        except OSError as error:
-            if not self._trouble:
-                self._say(f"warning: cannot upload to {self._mirror.home.url} ({say_trouble(error)}); trying again")
-            self._trouble = say_trouble(error)
 
     def close(self) -> None:
         """Upload what is left; says so if that cannot be."""
-        self._over.set()
-        self._thread.join()
+        self._background.close()
         deadline = time.monotonic() + PATIENCE
-        while not self._keeper.lost:
-            self._try()
-            if not self._trouble or time.monotonic() > deadline:
-                break
-            time.sleep(1.0)
-        if self._trouble:
+        while not self._background.attempt() and time.monotonic() < deadline:
+            time.sleep(min(1.0, PERIOD))
+        error = self._background.error
+        if error is not None and not self._keeper.lost:
             home = self._mirror.home
             self._say(
-                f"warning: not everything is at {home.url} ({self._trouble}); it is in {home.folder}, "
+                f"warning: not everything is at {home.url} ({explain_storage(error)}); it is in {home.folder}, "
                 "and the next --resume on this machine uploads it"
             )

@@ -1,9 +1,10 @@
 """A folder here and its twin at a URL, kept in step by what changed; where there is no URL, the folder alone."""
 
+import errno
 import hashlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -19,8 +20,8 @@ Wanted = Callable[[str], bool]
 """Says by its name whether a file is wanted."""
 OWN = ("gangs", "search.lock", "search.holder", "search.lease")
 """What in a search's folder, or at its URL, is never moved: each is about one machine."""
-RECORD = "search.json"
-"""A search's record."""
+RECORD, JOURNALS = "search.json", ".journal"
+"""A search's record, and how the name of its study's journal ends: what a search is nothing without."""
 AT_ONCE = 16
 """Files that are fetched at a time: most of a small one's time is waiting."""
 PATIENCE = 120.0
@@ -119,7 +120,8 @@ class Mirror:
 
         What tells of others comes after them, and as it is when this begins: JSON files, then a study's journal. Last
         comes the search's record, without which nothing was begun.
-        Only what was moved by this mirror before is ever deleted: others, such as gangs, leave files there too.
+        Only what was moved by this mirror before is ever deleted: others, such as gangs, leave files there too. Where
+        the folder here is gone, or what a search is nothing without, that is an OSError, and the twin stays as it is.
         """
         if self._remote is None:
             return
@@ -129,11 +131,18 @@ class Mirror:
                 stamp = found[name]
                 if stamp is not None and stamp != self._known.get(name):
                     self._send(self._remote, name, stamp)
-            for name in self._known.keys() - found:
+            for name in self._gone(found):
                 if self._check is not None:
                     self._check()
                 self._remote.delete(name)
                 del self._known[name]
+
+    def _gone(self, found: Collection[str]) -> list[str]:
+        """Names of what was here and was deleted since, rather than is out of reach with its folder."""
+        gone = [name for name in self._known if name not in found and look(self.folder / name) is None]
+        if gone and (look(self.folder) is None or any(name == RECORD or name.endswith(JOURNALS) for name in gone)):
+            raise FileNotFoundError(errno.ENOENT, "is gone, or is being deleted; put it back", str(self.folder))
+        return gone
 
     def _send(self, remote: Remote, name: str, stamp: Stamp) -> None:
         file = self.folder / name
@@ -209,7 +218,7 @@ def _stamp(file: Path) -> Stamp | None:
 
 
 def _place_in_push(name: str) -> tuple[bool, bool, bool, str]:
-    return name == RECORD, name.endswith(".journal"), name.endswith(".json"), name
+    return name == RECORD, name.endswith(JOURNALS), name.endswith(".json"), name
 
 
 def _is_shared(name: str) -> bool:
