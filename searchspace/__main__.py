@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-from searchspace.output import quiet_end
+from searchspace.output import quiet_end, say
 from trainables.nearest import suggest
 
 COMMANDS = {
@@ -25,12 +25,12 @@ def main(arguments: list[str]) -> int:
     """List the commands, or run the one that is named; returns the exit code."""
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
         with quiet_end():
-            print(overview())
+            say(*overview().split("\n"))
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
         hint = suggest(name, COMMANDS)
-        print(f"error: {name!r}: no such command; there are {', '.join(COMMANDS)}{hint}", file=sys.stderr)
+        say(f"error: {name!r}: no such command; there are {', '.join(COMMANDS)}{hint}", error=True)
         return 2
     sys.argv = [f"searchspace {name}", *rest]
     runpy.run_module(f"searchspace.{name}", run_name="__main__", alter_sys=True)

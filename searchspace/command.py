@@ -17,9 +17,7 @@ from searchspace.output import complain, fill_descriptors, quiet_end, survive, s
 from searchspace.proof.verdict import NoWinnerError
 from searchspace.surviving import SurvivingStream
 from trainables.errors import SearchEndedError, UserError
-from trainables.escaping import as_lines
 from trainables.ownership import keep_to_owner
-from trainables.printable import printable
 from trainables.proxies import spare_loopback
 from trainables.redaction import redact
 from trainables.temporary import settle_home
@@ -74,7 +72,7 @@ def _run(function: Callable[..., Any]) -> None:
     except Interrupted as stop:
         sys.exit(stop.code)
     except Exception:  # a defect; its traceback may quote a URL or a token
-        complain(redact(as_lines(traceback.format_exc().rstrip("\n"))))
+        complain(*redact(traceback.format_exc().rstrip("\n")).split("\n"))
         sys.exit(1)
 
 
@@ -88,5 +86,5 @@ def _say(error: typer.TyperException) -> str:
 
 
 def _fail(error: Exception, code: int) -> None:
-    complain(redact(f"error: {printable(str(error))}"))
+    complain(redact(f"error: {error}"))
     sys.exit(code)

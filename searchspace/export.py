@@ -14,6 +14,7 @@ from searchspace.gate import broken_limits, describe_cost
 from searchspace.home.output import check_own, copy_search
 from searchspace.home.reading import read, shipped
 from searchspace.options import Option, with_options
+from searchspace.output import say
 from searchspace.progress.screen import open_clock
 from searchspace.proof.student import FOLDER, read_student
 from searchspace.seeds import derive_seed
@@ -102,18 +103,18 @@ def print_shipments(spec: SearchSpec, place: str, winner: Shipment, student: Shi
     """What is shipped of a search, which is at `place`: the winner, and its student beside it."""
     print_shipment(spec.of_winner, f"{place}/winner", winner)
     if student is not None:
-        print()
+        say()
         print_shipment(spec, f"{place}/{FOLDER}", student)
 
 
 def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
     """The table of what is shipped at `place`, and a warning for each limit of `spec` that it breaks."""
     print_table(artefact_rows(shipment), f"{spec.name}: shipped in {place}", FIRST)
-    print(say_conditions(shipment))
+    say(say_conditions(shipment))
     if shipment.cost:
-        print(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
+        say(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
         for broken in broken_limits(spec, shipment.cost):
-            print(f"warning: the shipped model breaks a limit: {broken}")
+            say(f"warning: the shipped model breaks a limit: {broken}")
 
 
 if __name__ == "__main__":

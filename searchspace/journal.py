@@ -7,7 +7,6 @@ its journal; other processes read it, and see whole entries in order, a few mill
 
 import atexit
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import Any
 from optuna.storages.journal import BaseJournalBackend
 
 from searchspace.journal_file import JournalFile, to_lines
+from searchspace.output import complain
 from trainables.background import Background
 from trainables.files import open_append, write_file
 from trainables.folders import names, remove_file
@@ -140,4 +140,4 @@ class WriteBehindJournal(BaseJournalBackend):
 
 
 def _log(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    complain(line)

@@ -1,7 +1,6 @@
 """Leaderboards: `python -m searchspace.leaderboard [results/NAME]` ranks one search's trials, or all searches."""
 
 import gc
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +22,7 @@ from searchspace.database import StorageOption, name_storage
 from searchspace.home.named import find_name, near, searches_below
 from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
+from searchspace.output import say, write
 from searchspace.pareto import pareto_rows
 from searchspace.proof.baseline import read_baseline
 from searchspace.proof.finals_validation import read_validation, say_validation
@@ -163,7 +163,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
         _print(found, form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
         if not single and form == "table":
             for problem in problems(rows):  # the table may have no room for it
-                print(f"warning: {problem}", file=sys.stderr)
+                say(f"warning: {problem}", error=True)
 
 
 def _all_trials(here: Path) -> tuple[list[Row], list[Row]]:
@@ -182,7 +182,7 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
         names = (find_name(here, names[0]) or names[0], find_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)
         for warning in warn_of(here, names):
-            print(f"warning: {warning}", file=sys.stderr)
+            say(f"warning: {warning}", error=True)
     _print(rows if form in EXACT else brief_comparison(rows), form, title, ("what", *names))
 
 
@@ -190,7 +190,7 @@ def _print(rows: Sequence[Row], form: Format, title: str, first: Sequence[str]) 
     if form == "table":
         print_table(rows, title, first, hint=ALL)
     else:
-        print(to_text(rows, form), end="")
+        write(to_text(rows, form))
 
 
 if __name__ == "__main__":

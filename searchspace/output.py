@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 from searchspace.surviving import SurvivingStream
 from trainables.errors import UserError
+from trainables.printable import printable
 
 GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors of standard output itself, which name no file."""
@@ -73,11 +74,21 @@ def quiet_end() -> Iterator[None]:
         raise UserError(f"standard output: {os.strerror(error.errno or 0)}") from error
 
 
-def complain(text: str) -> None:
-    """Print on standard error, if there is any."""
+def say(*lines: str, error: bool = False) -> None:
+    """Print lines for people, on standard output or error; each is one line without terminal codes."""
+    print("\n".join(map(printable, lines)), file=sys.stderr if error else sys.stdout, flush=True)
+
+
+def write(document: str) -> None:
+    """Print what is escaped for its own format, as it is."""
+    sys.stdout.write(document)
+    sys.stdout.flush()
+
+
+def complain(*lines: str) -> None:
+    """Print lines on standard error, if there is any."""
     with suppress(OSError, ValueError, AttributeError):
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
+        say(*lines, error=True)
 
 
 def _is_of_pipe(end: BaseException | None) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 from searchspace.guesses import FORMS, Guess, best
 from searchspace.home.named import find_search
 from searchspace.inputs import STDIN, find_inputs
-from searchspace.output import complain, fill_descriptors, quiet_end
+from searchspace.output import complain, fill_descriptors, quiet_end, say, write
 from searchspace.progress.bar import Bar
 from searchspace.shipped import find_model
 from trainables.data.bad import BadImage, BadImageError
@@ -27,7 +27,6 @@ from trainables.data.part import Image
 from trainables.deploy.runner import Runner
 from trainables.errors import UserError
 from trainables.nearest import suggest
-from trainables.printable import printable
 
 
 @dataclass(frozen=True)
@@ -60,20 +59,20 @@ def main(arguments: Sequence[str]) -> int:
     request = parse(arguments)
     runner, inputs = Runner(find_model(_local(request.model))), find_inputs(request.images)
     form, bad, count = FORMS[request.form], 0, len(inputs.images)
-    sys.stdout.write(form.header)
+    write(form.header)
     with Bar("images", count) as bar:
         for guess in predict(runner, inputs.images, request.top, request.batch):
             if isinstance(guess, UserError):
                 bad += 1
                 bar.say(f"error: {guess}")
             else:
-                sys.stdout.write(form.write(guess))
+                write(form.write(guess))
             bar.advance()
     for line in (
         *inputs.left_out,
         *([f"error: {bad:,} of {count:,} images cannot be read"] if bad and count > 1 else []),
     ):
-        print(printable(line), file=sys.stderr)
+        say(line, error=True)
     return (2 if bad == count else 1) if bad else 0
 
 
@@ -143,7 +142,7 @@ def run(arguments: Sequence[str]) -> int:
         with quiet_end():
             return main(arguments)
     except UserError as error:
-        complain(f"error: {printable(str(error))}")
+        complain(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         return 130

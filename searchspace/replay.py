@@ -15,6 +15,7 @@ from searchspace.boards.view import Printing
 from searchspace.database import StorageOption, name_storage
 from searchspace.home.reading import read
 from searchspace.options import with_options
+from searchspace.output import write
 from searchspace.recorded import config_of, curve_of
 from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec, parse_record
 from searchspace.stopping.registry import make_rule
@@ -140,7 +141,7 @@ def main(
     if form == "table":
         print_table(rows, f"{spec.name}: {len(curves)} recorded trials replayed on {slots} slots")
     else:
-        print(to_text(rows, form), end="")
+        write(to_text(rows, form))
 
 
 if __name__ == "__main__":

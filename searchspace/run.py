@@ -15,7 +15,7 @@ from searchspace.home.working import working_on
 from searchspace.interruption import Interrupted, Interruption
 from searchspace.leaderboard import print_board
 from searchspace.options import with_options
-from searchspace.output import complain
+from searchspace.output import complain, say
 from searchspace.places import anchored
 from searchspace.plan import gangs, make_plan
 from searchspace.preparation import prepare_shared, prepared
@@ -59,9 +59,7 @@ def main(given: frozenset[str], **options: Any) -> None:
 def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
     """Search, finals, test, export, and what is said of it; raises `UserError` before any worker starts."""
     if resumed and is_finished(spec):
-        print(
-            f"search {spec.name!r} is finished: {spec.trials} trials; python -m searchspace.leaderboard {shown(spec)}"
-        )
+        say(f"search {spec.name!r} is finished: {spec.trials} trials; python -m searchspace.leaderboard {shown(spec)}")
         return
     try:
         with closing(clock):
@@ -115,7 +113,7 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
             plan = make_plan(spec, data, room, clock.say, {})
             with gangs(plan, mirror, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
                 revived = reviving.revive(spec, errand.revive, pool, clock)
-    print(reviving.describe(load_own_study(spec, spec.folder), revived))
+    say(reviving.describe(load_own_study(spec, spec.folder), revived))
 
 
 def _again() -> str:
@@ -125,23 +123,27 @@ def _again() -> str:
 
 def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
     study, metrics = outcome.study, outcome.metrics
-    print()
+    say()
     print_board(spec, study, top=5)
     counts = load_facts(spec.folder).get("data", {}).get("counts", ())
     top5 = f", top-5 {say_top5(metrics)}" if metrics.top5 is not None else ""
-    print(
-        f"\nwinner: {say_way(spec.metric, read_finalists(study)[0], metrics)}\n"
+    say(
+        "",
+        f"winner: {say_way(spec.metric, read_finalists(study)[0], metrics)}",
         f"test, once, {metrics.count:,} images: accuracy {say_test('accuracy', metrics)}{top5}; "
-        f"the most frequent class alone {majority_accuracy(metrics, counts):.2%}\n"
+        f"the most frequent class alone {majority_accuracy(metrics, counts):.2%}",
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
-        f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}\n"
-        + (f"{line}\n" if (line := say_student(spec, spec.folder)) else "")
+        f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}",
+        *([line] if (line := say_student(spec, spec.folder)) else []),
+        "",
     )
     print_shipments(spec, shown(spec), outcome.shipment, outcome.student)
-    print(
-        "\n".join(["", *outcome.forecasts, f"report: {shown(spec)}/{REPORT}"]) + "\n"
-        f"model card: {shown(spec)}/winner/{PAGE}\n"
-        f"next: python -m searchspace.leaderboard {shown(spec)}"
+    say(
+        "",
+        *outcome.forecasts,
+        f"report: {shown(spec)}/{REPORT}",
+        f"model card: {shown(spec)}/winner/{PAGE}",
+        f"next: python -m searchspace.leaderboard {shown(spec)}",
     )
 
 

@@ -17,6 +17,7 @@ from searchspace.clouds.policies import DATA, SEARCHES, TRUST, Account, head_pol
 from searchspace.clouds.subnets import make_subnets
 from searchspace.command import run_command
 from searchspace.options import Option, with_options
+from searchspace.output import say
 from searchspace.spec import parse_record
 from trainables.config import Frozen
 from trainables.errors import UserError
@@ -57,12 +58,12 @@ def main(_given: frozenset[str], **options: Any) -> None:
         registry, machines = prepare(given, limits)
     except (BotoCoreError, ClientError) as error:
         raise UserError(f"AWS refuses: {error}") from error
-    print(
+    say(
         f"ready: subnets for {machines} machines, security group, launch template and roles {CLUSTER!r} in "
-        f"{limits.region}, SSH from {given.ssh_from}\n"
-        f"nodes read s3://{given.bucket}/{DATA} and write s3://{given.bucket}/{SEARCHES}, and nothing else\n"
+        f"{limits.region}, SSH from {given.ssh_from}",
+        f"nodes read s3://{given.bucket}/{DATA} and write s3://{given.bucket}/{SEARCHES}, and nothing else",
         f"next: docker build --file cluster/Dockerfile --tag {registry}/{CLUSTER}:0.1.0 . && "
-        f"docker push {registry}/{CLUSTER}:0.1.0 && ray up {given.cluster}"
+        f"docker push {registry}/{CLUSTER}:0.1.0 && ray up {given.cluster}",
     )
 
 

@@ -9,6 +9,7 @@ from searchspace.boards.table import Row
 from searchspace.boards.terminal import print_table
 from searchspace.forecast.forecast import Forecast, in_units
 from searchspace.forecast.probing import Measured
+from searchspace.output import say
 from searchspace.spec import SearchSpec
 from trainables.shape import GangShape
 from trainables.timing import Timing
@@ -23,13 +24,13 @@ def print_page(
     found: Forecast | None, measured: Measured, spec: SearchSpec, shape: GangShape, price: float, free_mb: float
 ) -> None:
     """Print all of it; `found` is None where nothing can run."""
-    print()
+    say()
     print_table(to_rows(measured), f"{spec.data_name}: what one trial takes, {shape.slots} at a time")
-    print()
+    say()
     lines = reasons(measured)
     if found is not None:
         lines += [*estimates(found, measured, spec, shape, price), *warnings(found, measured, spec, shape, free_mb)]
-    print("\n".join(lines))
+    say(*lines)
 
 
 def to_rows(measured: Measured) -> list[Row]:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from searchspace.home.lease import HOLDER, LEASE
 from searchspace.home.lock import LOCK
 from searchspace.home.named import RECORD
+from searchspace.output import say
 from trainables.data.bad import BAD_IMAGES
 from trainables.data.leaks import LEAKED_IMAGES
 from trainables.data.sources.left_out import LEFT_OUT
@@ -79,7 +80,7 @@ def is_begun(results: str, name: str) -> bool:
 
 def main(results: str, name: str) -> None:
     """Print `begun` if search NAME was begun below RESULTS, a folder or URL, else `new`; for the cluster's scripts."""
-    print("begun" if is_begun(results, name) else "new")
+    say("begun" if is_begun(results, name) else "new")
     sys.stdout.flush()
 
 

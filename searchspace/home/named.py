@@ -1,8 +1,8 @@
 """Searches by name: `latest`, a name without its folder, or the beginning of one, wherever a search is named."""
 
-import sys
 from pathlib import Path
 
+from searchspace.output import say
 from trainables.errors import UserError
 from trainables.home.storage import Remote, is_url, join
 
@@ -28,7 +28,7 @@ def find_search(place: str) -> str:
     for base in [*(b for b in bases if path.name in searches_below(b)), *bases]:  # a whole name before a beginning
         if found := find_name(base, path.name):
             if found != path.name:
-                print(f"{place!r} is {str(base / found)!r}", file=sys.stderr)
+                say(f"{place!r} is {str(base / found)!r}", error=True)
             return str(base / found)
     return place
 
@@ -78,5 +78,5 @@ def _latest_at(url: str) -> str:
     if not records:
         return url
     found = join(parent, max(records, key=lambda name: records[name].changed).partition("/")[0])
-    print(f"{url!r} is {found!r}", file=sys.stderr)
+    say(f"{url!r} is {found!r}", error=True)
     return found

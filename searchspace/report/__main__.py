@@ -8,6 +8,7 @@ import typer
 from searchspace.command import run_command
 from searchspace.home.output import check_own, report_file
 from searchspace.home.reading import read
+from searchspace.output import say
 from searchspace.report import REPORT
 from searchspace.report.page import write_report
 from trainables.home.storage import join
@@ -35,7 +36,7 @@ def main(
     if target is None and mirror.home.url:
         mirror.push()
         place = join(mirror.home.url, page.name)
-    print(f"{place}: {page.stat().st_size / 1e6:.1f} MB")
+    say(f"{place}: {page.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

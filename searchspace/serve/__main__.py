@@ -10,6 +10,7 @@ import typer
 from searchspace.command import run_command
 from searchspace.home.reading import read, runnable
 from searchspace.options import with_options
+from searchspace.output import say
 from searchspace.serve.access import TOKEN, Access, make_access
 from searchspace.serve.app import make_app
 from searchspace.serve.limits import derive_limits
@@ -58,11 +59,11 @@ def serve(model: Path, options: ServeOptions) -> None:
             listen_again()
             return_freed_memory()
             app = make_app(deploy(file, options, limits), runner.metadata, access, limits)
-            print(_greeting(file, access, port), flush=True)
+            say(*_greeting(file, access, port))
             speak_http(app, listening)
 
 
-def _greeting(file: Path, access: Access, port: int) -> str:
+def _greeting(file: Path, access: Access, port: int) -> list[str]:
     """How to ask; a token that was made is told here, and nowhere else."""
     host = f"[{access.host}]" if ":" in access.host else access.host
     url = f"http://{host}:{port}"
@@ -72,7 +73,7 @@ def _greeting(file: Path, access: Access, port: int) -> str:
         shown = f' -H "Authorization: Bearer ${TOKEN}"'
         if access.token != os.environ.get(TOKEN):
             lines.append(f"export {TOKEN}={access.token}")
-    return "\n".join([*lines, f"curl{shown} -F image=@photo.jpg {url}/predict"])
+    return [*lines, f"curl{shown} -F image=@photo.jpg {url}/predict"]
 
 
 if __name__ == "__main__":

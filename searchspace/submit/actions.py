@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import typer
 
 from searchspace.boards.table import Row
 from searchspace.boards.terminal import print_table
+from searchspace.output import say
 from searchspace.record import COMMIT, git_commit
 from searchspace.submit.fetch import fetch
 from searchspace.submit.follow import Watched
@@ -36,7 +36,7 @@ def submit(options: SubmitOptions, arguments: Sequence[str]) -> None:
     variables = _variables(options.env)
     with packed(order, options.ship) as folder, reached(options) as jobs:
         job = jobs.submit(order, folder, variables, shlex.join(again))
-    print(f"search {job.search!r} is job {job.id!r} of the cluster; Ctrl-C only stops watching", flush=True)
+    say(f"search {job.search!r} is job {job.id!r} of the cluster; Ctrl-C only stops watching")
     _watch(options, job)
 
 
@@ -60,7 +60,7 @@ def stop(options: SubmitOptions, search: str) -> None:
         job = jobs.of(search)
         if not job.is_over:
             jobs.stop(job)
-            print(f"stopping job {job.id!r}: every trial finishes its epoch and is saved", flush=True)
+            say(f"stopping job {job.id!r}: every trial finishes its epoch and is saved")
         while not job.is_over:
             time.sleep(1.0)
             job = jobs.get(job.id)
@@ -72,7 +72,7 @@ def fetch_results(options: SubmitOptions, search: str, into: str = "results") ->
     with reached(options) as jobs:
         job = jobs.of(search)
     folder = fetch(job, options, Path(into))
-    print(f"search {search!r} is in {folder}; next: python -m searchspace.leaderboard {shlex.quote(str(folder))}")
+    say(f"search {search!r} is in {folder}; next: python -m searchspace.leaderboard {shlex.quote(str(folder))}")
 
 
 ACTIONS: dict[str, Callable[..., None]] = {"status": status, "logs": logs, "stop": stop, "fetch": fetch_results}
@@ -95,17 +95,17 @@ def _watch(options: SubmitOptions, job: Job) -> None:
         job = Watched(options, job).to_its_end()
     except KeyboardInterrupt:
         call = shlex.join([*options.arguments, "logs", job.search])
-        print(f"\nno longer watched; the job goes on. Again: {ME} {call}", file=sys.stderr)
+        say("", f"no longer watched; the job goes on. Again: {ME} {call}", error=True)
         raise typer.Exit(130) from None
     _say_end(options, job)
     raise typer.Exit(job.code)
 
 
 def _say_end(options: SubmitOptions, job: Job) -> None:
-    print(f"job {job.id!r}: {job.state.lower()}{_reason(job)}")
+    say(f"job {job.id!r}: {job.state.lower()}{_reason(job)}")
     if job.state != "SUCCEEDED":
         search = shlex.join(["--resume", job.search, "--results", job.results])
-        print(f"go on with: {ME} {' '.join(filter(None, [shlex.join(options.arguments), job.again]))} -- {search}")
+        say(f"go on with: {ME} {' '.join(filter(None, [shlex.join(options.arguments), job.again]))} -- {search}")
 
 
 def _reason(job: Job) -> str:

@@ -1,14 +1,15 @@
 """Watching a job: its log as it is written, to its end, through whatever cuts the connection."""
 
 import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator
 
+from searchspace.output import say, write
 from searchspace.submit.jobs import GoneError, Job, Jobs
 from searchspace.submit.options import SubmitOptions
 from searchspace.submit.reach import reached
 from trainables.errors import UserError
+from trainables.escaping import as_log
 
 SILENCE = 60.0
 """Seconds without a word after which the connection is made anew: one that is dead says nothing either."""
@@ -46,7 +47,7 @@ class Watched:
                 if not seen or time.monotonic() - seen > PATIENCE:
                     raise
                 if not cut:
-                    print(f"{error}; trying again, the job goes on", file=sys.stderr, flush=True)
+                    say(f"{error}; trying again, the job goes on", error=True)
                 cut = True
             time.sleep(PAUSE)
 
@@ -54,8 +55,7 @@ class Watched:
         """Show what has not been shown yet, until the log ends or the connection does."""
         position, pieces = 0, jobs.tail(self._job)
         while (piece := await _next(pieces)) is not None:
-            sys.stdout.write(piece[max(0, self._shown - position) :])
-            sys.stdout.flush()
+            write(as_log(piece[max(0, self._shown - position) :]))
             position += len(piece)
             self._shown = max(self._shown, position)
 

@@ -11,6 +11,7 @@ import typer
 
 from searchspace.boards.snapshot import read_study
 from searchspace.home.reading import read, shipped
+from searchspace.output import say
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.tracking.beside import is_over
 from searchspace.tracking.finish import finish
@@ -50,7 +51,7 @@ def main(
         uploader = uploader or Uploader(spec, here)
         uploader.replay(study)
         finish(uploader)
-    print(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(uri)}")
+    say(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(uri)}")
 
 
 def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
@@ -68,7 +69,8 @@ def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
                         uploader.replay(study)
             except Exception as error:  # a tracker may fail in any way
                 if told != (told := str(error)):
-                    print(f"warning: {error}" if isinstance(error, UserError) else traceback.format_exc())
+                    lines = traceback.format_exc().split("\n")
+                    say(*([f"warning: {error}"] if isinstance(error, UserError) else lines))
     return uploader
 
 

@@ -1,9 +1,13 @@
 """Hostile text at every sink, read by what reads it there: no formula, no terminal code, no markup, no tag, no link."""
 
+import ast
 import csv
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +19,7 @@ from markdown_it import MarkdownIt
 from pydantic import ValidationError
 from rich.console import Console
 
+from searchspace import recorded
 from searchspace.boards.table import to_text
 from searchspace.boards.terminal import draw_table
 from searchspace.card.facts import gather
@@ -24,7 +29,9 @@ from searchspace.progress.clock import Clock
 from searchspace.proof.winner import write_confusion
 from searchspace.spec import load_spec
 from searchspace.study import load_study
-from tests.made_search import make_exported_search
+from tests import made_search
+from tests.made_search import make_exported_search, make_search
+from trainables.config import failure
 from trainables.data.bad import BadImage, read_bad, write_bad
 from trainables.data.leaks import Prints, write_leaks
 from trainables.data.sources.left_out import LeftOut, write_left_out
@@ -99,7 +106,8 @@ class Tags(HTMLParser):
         self.tags.append((tag, tuple(name for name, _ in attrs)))
 
     def handle_data(self, data):
-        self.text += data
+        if self.tags and self.tags[-1][0] not in {"script", "style"}:
+            self.text += data
 
 
 def test_no_cell_is_computed_and_all_come_back():
@@ -246,8 +254,7 @@ def shape(card: str) -> list[str]:
 TEXT = "x\x1b[31m | `y` ``` \n# z\n---\n<b>[l](https://evil.example)</b> www.evil.example"
 
 
-@pytest.mark.parametrize("file", ["search.json", "winner/model.json", "winner/metrics.json", "winner/artefacts.json",
-                                  "winner/robustness.json"])  # fmt: skip
+@pytest.mark.parametrize("file", ["search.json", "winner/model.json", "winner/metrics.json", "winner/artefacts.json"])
 def test_no_text_of_any_record_is_markup_on_the_model_card(winner, file):
     """Each text of each record in turn; what a schema refuses is refused."""
     study = load_study(load_spec(winner.parent), winner.parent)
@@ -275,3 +282,72 @@ def test_no_text_of_any_record_is_markup_on_the_model_card(winner, file):
     finally:
         (winner.parent / file).write_text(kept)
     assert tried
+
+
+ROOT = Path(__file__).parents[2]
+MAY_PRINT = {
+    "searchspace/output.py", "searchspace/progress/clock.py", "searchspace/progress/bar.py",
+    "searchspace/clouds/spot.py", "trainables/temporary.py", "trainables/deploy/alone.py",
+    "trainables/deploy/measure.py",
+}  # fmt: skip
+"""Modules that may write to standard output or error themselves; all others do by `searchspace.output`."""
+
+
+def prints(source: str) -> list[int]:
+    """Lines that print, or write to a standard stream."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called == "print" or re.fullmatch(r"sys\.(stdout|stderr)(\.buffer)?\.write(lines)?", called):
+                found.append(node.lineno)
+    return found
+
+
+def test_nothing_prints_but_what_escapes():
+    assert prints("print(1)\nsys.stdout.write('x')\nconsole.print(2)") == [1, 2]
+    files = [path for package in ("searchspace", "trainables") for path in (ROOT / package).rglob("*.py")]
+    found = {path.relative_to(ROOT).as_posix() for path in files if prints(path.read_text())}
+    assert found == MAY_PRINT
+
+
+@pytest.fixture(scope="module")
+def hostile(digits, tmp_path_factory) -> Path:
+    """A finished search whose classes, data, reasons and machine have names that attack."""
+    names = tuple(f"{start}{TEXT} {number}" for number, start in enumerate(("=", "+", "-", "@", "\t=", " ", "", "'=")))
+    data = digits.model_copy(update={"classes": (*names, "=1+1", "</script>"), "name": f"={TEXT}"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(made_search, "record_reason", lambda trial, _: recorded.record_reason(trial, f"={TEXT}"))
+        patch.setattr(made_search, "failure", lambda trial, _, epoch: failure(trial, f"={TEXT}", epoch))
+        folder = make_search(tmp_path_factory.mktemp("hostile"), data)
+    for file, text in (("search.json", "a CPU"), ("winner/artefacts.json", "a made one")):
+        content = (folder / file).read_text()
+        assert text in content
+        (folder / file).write_text(content.replace(text, json.dumps(f"={TEXT}")[1:-1]))
+    return folder
+
+
+@pytest.mark.parametrize("words", [
+    ["leaderboard", "made"], ["leaderboard", "made", "--format", "csv"], ["leaderboard", "made", "--format", "json"],
+    ["leaderboard", "made", "--format", "md"], ["leaderboard", "made", "--format", "html"], ["leaderboard", "."],
+    ["replay", "made"], ["report", "made"],
+], ids=" ".join)  # fmt: skip
+def test_no_command_passes_on_what_acts(hostile, words):
+    command = [sys.executable, "-m", f"searchspace.{words[0]}", *words[1:]]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "300", "NO_COLOR": "1"}
+    done = subprocess.run(command, cwd=hostile.parent, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode()
+    assert not acts(text)
+    assert not acts(done.stderr.decode())
+    if words[-1] == "csv":
+        assert not [cell for row in cells(text) for cell in row if is_computed(cell)]
+        assert any(cell.startswith("'=x") for row in cells(text) for cell in row), "the reason is there"
+    if words[-1] == "md":
+        assert not {"html_inline", "link_open", "image", "code_inline", "heading_open"} & set(tokens(text))
+    pages = [text] if words[-1] == "html" else [(hostile / "report.html").read_text()] if words[0] == "report" else []
+    for page in pages:
+        found = Tags(page)
+        assert not acts(found.text)
+        assert "b" not in {tag for tag, _ in found.tags}
+        assert not [names for _, names in found.tags if any(name.startswith("on") for name in names)]
