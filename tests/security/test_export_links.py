@@ -3,10 +3,16 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
+from tests.conftest import command
+from tests.made_search import make_exported_search
 from tests.security.hostile import SECRET, seen
+from trainables.data.summary import DataSummary
 from trainables.deploy.artefact import FILES, SHIPMENT
 from trainables.deploy.robustness import ROBUSTNESS
 from trainables.deploy.ship import ship
+from trainables.folders import names
 from trainables.teller import Silence
 
 WRITTEN = (FILES["onnx"], SHIPMENT, ROBUSTNESS)
@@ -26,3 +32,20 @@ def test_an_export_writes_through_no_link(trained: Path, tmp_path: Path) -> None
     assert [artefact.format for artefact in shipment.artefacts] == ["pytorch", "onnx"], shipment.dropped
     assert seen(outside) == before
     assert not any((folder / name).is_symlink() for name in WRITTEN)
+
+
+@pytest.mark.slow
+def test_somebody_elses_winner_is_exported_elsewhere(
+    digits: DataSummary, shipped: tuple[Path, object], cache: Path, tmp_path: Path
+) -> None:
+    winner = make_exported_search(tmp_path / "results", digits, shipped[0])
+    winner.chmod(0o777)
+    before = seen(winner.parent)
+    arguments = ("export", str(winner.parent), "--formats", "onnx", "--output", "mine")
+    done = command(*arguments, home=tmp_path, cache=cache, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "shipped in mine/winner" in done.stdout
+    found = set(names(tmp_path / "mine" / "winner"))
+    assert found >= {"model.onnx", "model.safetensors", "artefacts.json", "README.md"}
+    assert (tmp_path / "mine" / "report.html").is_file()
+    assert seen(winner.parent) == before
