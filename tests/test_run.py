@@ -24,6 +24,7 @@ from searchspace.spec import load_facts, load_spec
 from searchspace.study import load_study
 from tests.conftest import command, write_images
 from trainables.deploy.artefact import read_shipment
+from trainables.escaping import as_markdown
 
 
 def test_a_search_leaves_everything_it_promises(searched):
@@ -90,7 +91,7 @@ def test_the_winners_page_tells_what_the_end_told(searched):
     folder, said = searched
     page = (folder / "winner" / "README.md").read_text()
     (way,) = [line.removeprefix("winner: ") for line in said.splitlines() if line.startswith("winner: ")]
-    assert way[1:] in page
+    assert as_markdown(way)[1:] in page
     assert "over 2 fresh seeds" in way
     assert "95 % Wilson (effective n) interval" in way, "it is a mean over classes"
     board = said[said.index("finalists, from fresh seeds") :].splitlines()
