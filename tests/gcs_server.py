@@ -19,7 +19,9 @@ class Handler(BaseHTTPRequestHandler):
         found = OBJECTS.get(unquote(urlsplit(self.path).path.rpartition("/o/")[2]))
         if found is None:
             return self._answer(404, b"No such object")
-        return self._answer(200, found[1], generation=found[0])
+        if "alt=media" in self.path:
+            return self._answer(200, found[1], generation=found[0])
+        return self._answer(200, json.dumps({"generation": str(found[0])}).encode())
 
     def do_POST(self) -> None:
         query = parse_qs(urlsplit(self.path).query)

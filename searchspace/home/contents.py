@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from searchspace.home.lease import HOLDER, LEASE
+from searchspace.home.lease import HOLDER
 from searchspace.home.lock import LOCK
 from searchspace.home.named import RECORD
 from searchspace.output import say
@@ -13,6 +13,7 @@ from trainables.data.bad import BAD_IMAGES
 from trainables.data.leaks import LEAKED_IMAGES
 from trainables.data.sources.left_out import LEFT_OUT
 from trainables.errors import UserError
+from trainables.home.mirror import LEASE
 from trainables.home.storage import Remote, is_url, join, open_remote, say_trouble
 
 DRAFT = "search.draft"

@@ -23,10 +23,10 @@ from trainables.config import Frozen
 from trainables.errors import UserError
 from trainables.files import is_file, read_file, write_file
 from trainables.home.conditional import ConflictError, UnsupportedError, Versioned, open_conditional
+from trainables.home.guarded import GuardedUploads
+from trainables.home.mirror import LEASE
 from trainables.home.storage import PARTIAL, Remote
 
-LEASE = "search.lease"
-"""File at the search's URL."""
 HOLDER = "search.holder"
 """File in a working copy, with the id of its newest lease."""
 ATTEMPTS = 3
@@ -92,6 +92,10 @@ class Lease:
     def id(self) -> str:
         """Of this lease."""
         return self._holder.id
+
+    def guard(self) -> GuardedUploads:
+        """Uploads to the search's URL that need this lease, which has been taken."""
+        return GuardedUploads(self._remote, self.check, self.renew, self.id[:8], self._store)
 
     def take(self, name: str) -> bool:
         """Take the right to search `name`; whether the working copy had it last. Raises `UserError` naming who has."""

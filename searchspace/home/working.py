@@ -36,11 +36,12 @@ def working_on(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = TIME
         open_remote("--results", spec.results)
         with _storage_told(spec):
             lease = Lease(Remote.open(spec.home.url), spec.folder, times)
-            mine, mirror = lease.take(spec.name), Mirror(spec.home)
+            mine = lease.take(spec.name)
+            mirror = Mirror(spec.home.model_copy(update={"lease": lease.id}))
         keeper = LeaseKeeper(lease, times, say)
         try:
             with _storage_told(spec):
-                mirror.guard(lease.check, lease.id[:8])
+                mirror.guard(lease.guard())
                 mirror.clear()
                 if mine and begun:
                     mirror.adopt()

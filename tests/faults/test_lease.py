@@ -20,10 +20,12 @@ from searchspace.home.working import working_on
 from searchspace.spec import make_spec
 from tests.gcs_server import gcs  # noqa: F401  # a fixture
 from tests.s3_server import bucket, content, keys, s3, s3_server, store  # noqa: F401  # fixtures
+from trainables.config import Assignment, TrialConfig
 from trainables.errors import UserError
-from trainables.home import conditional, storage
+from trainables.home import conditional, guarded
 from trainables.home.conditional import ConflictError, open_conditional
 from trainables.home.storage import Remote
+from trainables.home.visit import visiting
 
 QUICK = LeaseTimes(renewal=0.1, retry=0.1, settle=0.3)
 HOUR = 3600.0
@@ -165,7 +167,7 @@ def test_an_upload_that_takes_longer_than_the_lease_keeps_it(spec, bucket, store
 
 def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store, tmp_path, monkeypatch):  # noqa: F811
     """A large file on its way while another takes over: the other's file stays."""
-    monkeypatch.setattr(storage, "PIECE", 1000)
+    monkeypatch.setattr(guarded, "PIECE", 1000)
     said, ended = [], []
     monkeypatch.setattr(lease_keeper.os, "kill", lambda process, number: ended.append(number))
     with working_on(spec, said.append, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
@@ -181,6 +183,33 @@ def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store,
     assert content(bucket, "results/s/model.bin") == b"old" * 1000
     assert not any(key.endswith(".partial") for key in keys(bucket))
     assert said == ["warning: process 1 on elsewhere has taken over; this command ends, and uploads no more"]
+
+
+def test_a_request_that_was_held_up_replaces_nothing_of_the_new_holder(spec, bucket, tmp_path, monkeypatch):  # noqa: F811
+    """As of a machine that is suspended between its check and the request."""
+    ended, hold, held, go_on = [], threading.Event(), threading.Event(), threading.Event()
+    check = Lease.check
+
+    def check_and_sleep(self):
+        check(self)
+        if hold.is_set():
+            held.set()
+            go_on.wait()
+
+    monkeypatch.setattr(Lease, "check", check_and_sleep)
+    monkeypatch.setattr(lease_keeper.os, "kill", lambda process, number: ended.append(number))
+    with working_on(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+        (mirror.folder / "study.journal").write_text("1")
+        wait_until(lambda: "results/s/study.journal" in keys(bucket))
+        hold.set()
+        (mirror.folder / "study.journal").write_text("stale")
+        held.wait(20)
+        taken = Holder(id="other", process=1, host="elsewhere", since="now")
+        for name, body in ((LEASE, taken.model_dump_json()), ("study.journal", "of the new one")):
+            s3().put_object(Bucket=bucket, Key=f"results/s/{name}", Body=body.encode())
+        go_on.set()
+        wait_until(lambda: ended)
+    assert content(bucket, "results/s/study.journal") == b"of the new one"
 
 
 def test_what_was_begun_and_never_ended_goes(spec, bucket):  # noqa: F811
@@ -338,6 +367,7 @@ def test_without_conditional_writes_the_last_to_write_has_it(bucket, store, tmp_
 def test_google_writes_by_generation(gcs):  # noqa: F811
     there = open_conditional(Remote.open(gcs))
     assert there.read(LEASE) is None
+    assert there.version(LEASE) is None
     first = there.write(LEASE, b"1", None)
     with pytest.raises(ConflictError):
         there.write(LEASE, b"2", None)
@@ -345,6 +375,7 @@ def test_google_writes_by_generation(gcs):  # noqa: F811
     with pytest.raises(ConflictError):
         there.write(LEASE, b"3", first)
     assert there.read(LEASE) == (b"2", second)
+    assert there.version(LEASE) == second
 
 
 def test_google_is_asked_for_a_lease(gcs, tmp_path):  # noqa: F811
@@ -363,3 +394,22 @@ def test_the_holder_is_kept_in_the_working_copy(bucket, tmp_path: Path):  # noqa
     again = lease_of(f"s3://{bucket}/s", tmp_path / "one")
     assert again.take("s") is True, "a killed command's own machine need not wait"
     assert (tmp_path / "one" / HOLDER).read_text() == again.id
+
+
+def test_a_worker_of_a_command_that_was_replaced_leaves_nothing(spec, bucket, tmp_path, monkeypatch):  # noqa: F811
+    """Its driver may be suspended, and cannot tell it."""
+    with working_on(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+        task = Assignment(
+            trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(mirror.folder / "trials/t")
+        )
+        with visiting(mirror.home, task, "0 0") as visit:
+            (Path(visit.assignment.folder) / "model.json").write_text("before")
+            visit.share()
+            taken = Holder(id="other", process=1, host="elsewhere", since="now")
+            s3().put_object(Bucket=bucket, Key=f"results/s/{LEASE}", Body=taken.model_dump_json().encode())
+            (Path(visit.assignment.folder) / "model.json").write_text("stale")
+            with pytest.raises(OSError, match="another command has taken over the search"):
+                visit.share()
+        mirror.home.remove(mirror.folder / "trials/t")
+        monkeypatch.setattr(lease_keeper.os, "kill", lambda process, number: None)
+    assert content(bucket, "results/s/trials/t/model.json") == b"before"

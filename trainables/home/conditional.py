@@ -37,6 +37,9 @@ class ConditionalStore(Protocol):
     def read(self, name: str) -> Versioned | None:
         """A file; None where there is none."""
 
+    def version(self, name: str) -> str | None:
+        """Which version of a file is there; None where there is none."""
+
     def write(self, name: str, content: bytes, version: str | None) -> str:
         """Write a file if it is still at `version`, None: if there is none; the new version.
 

@@ -27,11 +27,19 @@ class GcsStore:
 
     def read(self, name: str) -> Versioned | None:
         """A file, or None."""
-        answer = self._ask("GET", f"/storage/v1/b/{self._bucket}/o/{quote(self._key(name), safe='')}", alt="media")
+        answer = self._ask("GET", self._object(name), alt="media")
         if answer.status_code == 404:
             return None
         _raise_failed(answer)
         return Versioned(answer.content, answer.headers["x-goog-generation"])
+
+    def version(self, name: str) -> str | None:
+        """The file's generation, or None."""
+        answer = self._ask("GET", self._object(name), fields="generation")
+        if answer.status_code == 404:
+            return None
+        _raise_failed(answer)
+        return str(answer.json()["generation"])
 
     def write(self, name: str, content: bytes, version: str | None) -> str:
         """Write a file if it is at `version`; the new one."""
@@ -53,6 +61,9 @@ class GcsStore:
             )
         except GoogleAuthError as error:
             raise OSError(str(error)) from error  # what requests raises is one
+
+    def _object(self, name: str) -> str:
+        return f"/storage/v1/b/{self._bucket}/o/{quote(self._key(name), safe='')}"
 
     def _key(self, name: str) -> str:
         return f"{self._prefix}/{name}" if self._prefix else name

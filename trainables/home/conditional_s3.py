@@ -36,6 +36,18 @@ class S3Store:
                     return None
                 raise
 
+    def version(self, name: str) -> str | None:
+        """The file's ETag, or None."""
+        from botocore.exceptions import ClientError
+
+        with _as_os_error():
+            try:
+                return str(self._client.head_object(Bucket=self._bucket, Key=self._key(name))["ETag"])
+            except ClientError as error:
+                if _code(error) in MISSING:
+                    return None
+                raise
+
     def write(self, name: str, content: bytes, version: str | None) -> str:
         """Write a file if it is at `version`; the new one."""
         from botocore.exceptions import ClientError

@@ -12,13 +12,16 @@ from pathlib import Path, PurePosixPath
 from trainables.cache import cache_folder
 from trainables.config import Frozen
 from trainables.folders import files_below, look, names, remove_file, remove_tree
+from trainables.home.guarded import GuardedUploads
 from trainables.home.storage import PARTIAL, Entry, Remote, join
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""
 Wanted = Callable[[str], bool]
 """Says by its name whether a file is wanted."""
-OWN = ("gangs", "search.lock", "search.holder", "search.lease")
+LEASE = "search.lease"
+"""File at a search's URL that says which command works on it."""
+OWN = ("gangs", "search.lock", "search.holder", LEASE)
 """What in a search's folder, or at its URL, is never moved: each is about one machine."""
 RECORD, JOURNALS = "search.json", ".journal"
 """A search's record, and how the name of its study's journal ends: what a search is nothing without."""
@@ -35,6 +38,15 @@ class Home(Frozen):
     """The search's folder; with a URL, this machine's working copy of it."""
     url: str = ""
     """Its twin in shared storage; empty where the folder itself is shared."""
+    lease: str = ""
+    """Id of the lease under which this command works on the search at the URL; empty where none is held."""
+
+    def check(self) -> None:
+        """Raise OSError where another command holds the search by now: this one's workers leave nothing there."""
+        if self.lease:
+            content = Remote.open(self.url).read(LEASE)
+            if content is not None and self.lease.encode() not in content:
+                raise OSError(f"another command has taken over the search at {self.url}")
 
     def name(self, path: str) -> str:
         """Name, relative to the folder, of something in it; empty for the folder itself."""
@@ -58,6 +70,7 @@ class Home(Frozen):
         remove_tree(path)
         if self.url:
             with suppress(OSError):
+                self.check()
                 remote = Remote.open(self.part(str(path)))
                 for name in remote.list():
                     remote.delete(name)
@@ -89,12 +102,11 @@ class Mirror:
         self._remote = Remote.open(home.url) if home.url else None
         self._known: dict[str, Stamp] = {}
         self._lock = threading.RLock()
-        self._check: Callable[[], None] | None = None
-        self._mark = ""
+        self._uploads: Remote | GuardedUploads | None = self._remote
 
-    def guard(self, check: Callable[[], None], mark: str) -> None:
-        """From now on change the twin only where `check` raises no OSError right before; `mark` is this writer's."""
-        self._check, self._mark = check, mark
+    def guard(self, uploads: GuardedUploads) -> None:
+        """From now on change the twin only as `uploads` allows."""
+        self._uploads = uploads
 
     def pull(self, wanted: Wanted = everything, part: str = "") -> None:
         """Copy here what is wanted and differs, of the whole twin or a folder of it; raises OSError.
@@ -123,18 +135,17 @@ class Mirror:
         Only what was moved by this mirror before is ever deleted: others, such as gangs, leave files there too. Where
         the folder here is gone, or what a search is nothing without, that is an OSError, and the twin stays as it is.
         """
-        if self._remote is None:
+        uploads = self._uploads
+        if uploads is None:
             return
         with self._lock:
             found = {name: _stamp(path) for name, path in files_below(self.folder) if _is_shared(name)}
             for name in sorted(found, key=_place_in_push):
                 stamp = found[name]
                 if stamp is not None and stamp != self._known.get(name):
-                    self._send(self._remote, name, stamp)
+                    self._send(uploads, name, stamp)
             for name in self._gone(found):
-                if self._check is not None:
-                    self._check()
-                self._remote.delete(name)
+                uploads.delete(name)
                 del self._known[name]
 
     def _gone(self, found: Collection[str]) -> list[str]:
@@ -144,13 +155,10 @@ class Mirror:
             raise FileNotFoundError(errno.ENOENT, "is gone, or is being deleted; put it back", str(self.folder))
         return gone
 
-    def _send(self, remote: Remote, name: str, stamp: Stamp) -> None:
+    def _send(self, uploads: Remote | GuardedUploads, name: str, stamp: Stamp) -> None:
         file = self.folder / name
         try:
-            if self._check is None:
-                remote.send(file, name, stamp[0])
-            else:
-                remote.send_checked(file, name, stamp[0], self._check, self._mark)
+            uploads.send(file, name, stamp[0])
         except FileNotFoundError:
             if file.exists():
                 raise

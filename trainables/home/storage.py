@@ -5,8 +5,6 @@ Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AW
 """
 
 import os
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -132,27 +130,9 @@ class Remote:
                 target.write(piece)
                 size -= len(piece)
 
-    def send_checked(self, file: Path, name: str, size: int, check: Callable[[], None], mark: str) -> None:
-        """`send`, if `check` raises nothing right before the new file takes the old one's place.
-
-        pyarrow publishes even what was only begun, so that a large file is sent under a name of its own, which ends
-        with `mark`, and moved by the store.
-        """
-        check()
-        if size <= PIECE:
-            with open_file(file) as source:
-                content = source.read(size)
-            return self.write(name, content)
-        beside = f"{name}.{mark}{PARTIAL}"
-        self.send(file, beside, size)
-        try:
-            check()
-        except OSError:
-            with suppress(OSError):
-                self.delete(beside)
-            raise
-        self.system.move(self._path(beside), self._path(name))
-        return None
+    def move(self, name: str, new: str) -> None:
+        """Give a file another name, in place of one that has it."""
+        self.system.move(self._path(name), self._path(new))
 
     def changed(self, name: str) -> int | None:
         """When a file was written, in nanoseconds since 1970 by the storage's clock; None where there is none."""

@@ -14,13 +14,17 @@ from trainables.home.mirror import Home, Mirror, without_checkpoints
 class Visit:
     """One assignment at one worker: `assignment` has folders that lie here, `share` brings its twin up to date."""
 
-    def __init__(self, assignment: Assignment, mirror: Mirror | None = None) -> None:
+    def __init__(self, assignment: Assignment, home: Home, mirror: Mirror | None = None) -> None:
         """Of an assignment with its own folders, or with those of a `mirror`."""
-        self.assignment, self._mirror = assignment, mirror
+        self.assignment, self._home, self._mirror = assignment, home, mirror
 
     def share(self) -> None:
-        """Upload what this worker has written, if anybody else has to read it from there; raises OSError."""
+        """Upload what this worker has written, if anybody else has to read it from there.
+
+        Raises OSError, also where another command has taken the search over.
+        """
         if self._mirror is not None:
+            self._home.check()
             self._mirror.push()
 
 
@@ -32,7 +36,7 @@ def visiting(home: Home, assignment: Assignment, desk: str) -> Iterator[Visit]:
     which this node may have and others not. Raises OSError where storage fails at first.
     """
     if not home.url:
-        yield Visit(_resolved(home, assignment))
+        yield Visit(_resolved(home, assignment), home)
         return
     scratch = cache_folder() / "scratch" / hashlib.blake2b(f"{home.url} {desk}".encode(), digest_size=6).hexdigest()
     remove_tree(scratch)  # of a worker that was killed
@@ -44,11 +48,12 @@ def visiting(home: Home, assignment: Assignment, desk: str) -> Iterator[Visit]:
             teacher = _copy(home, assignment.teacher, scratch / "teacher")
             teacher.pull(without_checkpoints)
             here["teacher"] = str(teacher.folder)
+        visit = Visit(assignment.model_copy(update=here), home, trial)
         try:
-            yield Visit(assignment.model_copy(update=here), trial)
+            yield visit
         finally:
             with suppress(OSError):  # what was told has been uploaded; this is its error's text, or what it deleted
-                trial.push()
+                visit.share()
     finally:
         remove_tree(scratch)
 
