@@ -44,7 +44,7 @@ class LeaseTimes(Frozen):
     """Between two renewals."""
     retry: float = 3.0
     """Until a renewal that failed is tried again."""
-    settle: float = 1.0
+    settle: float = 2.0
     """In which two that take a lease at once find each other out, where the store has no conditional writes."""
 
 

@@ -343,7 +343,8 @@ def test_without_conditional_writes_the_last_to_write_has_it(bucket, store, tmp_
         assert open_conditional(Remote.open(f"s3://{bucket}/s")) is None
     else:
         store.conditional = False
-    takers = [lease_of(f"s3://{bucket}/s", tmp_path / str(n)) for n in range(3)]
+    patient = LeaseTimes(settle=2.0)  # this machine may be slow; that it can be too short is why stores are asked first
+    takers = [lease_of(f"s3://{bucket}/s", tmp_path / str(n), patient) for n in range(3)]
 
     def take(taker):
         try:
