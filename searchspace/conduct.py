@@ -23,6 +23,7 @@ from searchspace.resume import describe_changed_space, how_to_resume, put_finish
 from searchspace.space_file import hash_file
 from searchspace.spec import SearchSpec
 from trainables.files import write_file
+from trainables.folders import never_make
 
 if TYPE_CHECKING:
     import optuna
@@ -91,6 +92,7 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     else:
         study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
     watch_study(study, clock.say)
+    never_make(spec.folder)
     foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec, clock.say):
         metrics = _survive(under_way, study, foresight)

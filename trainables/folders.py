@@ -28,6 +28,18 @@ KINDS = {
 }
 
 
+_lasting: set[Path] = set()
+"""Folders that this process does not make."""
+
+
+def never_make(folder: Path) -> None:
+    """Let this process not make `folder`, an absolute path, from here on, also where something is written below it.
+
+    For the folder of a search that is running: where it is away, one in its place would be in its way.
+    """
+    _lasting.add(folder)
+
+
 @contextmanager
 def opened(folder: Path, make: bool = False) -> Iterator[int]:
     """A descriptor of `folder`, for calls relative to it; with `make`, what is missing of it is made.
@@ -53,7 +65,7 @@ def _enter(here: int, within: Path, part: str, make: bool) -> int:
         try:
             return os.open(part, WALK, dir_fd=here)
         except FileNotFoundError:
-            if not make:
+            if not make or within / part in _lasting:
                 raise
         with suppress(FileExistsError):  # somebody else made it meanwhile
             os.mkdir(part, dir_fd=here)

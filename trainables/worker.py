@@ -24,6 +24,7 @@ from trainables.desk import GangInfo
 from trainables.errors import DamagedError, OutOfMemoryError
 from trainables.fault_reporter import FaultReporter, hold, one_line
 from trainables.files import write_file
+from trainables.folders import never_make
 from trainables.group import Group
 from trainables.home.mirror import Home
 from trainables.home.visit import Visit, visiting
@@ -86,6 +87,7 @@ class Post:
     def __init__(self, mailbox: Any, slot: int, place: Workplace, home: Home) -> None:
         """Report for duty."""
         self.mailbox, self.slot, self.place, self.home = mailbox, slot, place, home
+        never_make(Path(home.folder))
         self.sequence = 0
         self.answers: deque[Any] = deque()
         group = place.group

@@ -17,6 +17,8 @@ from searchspace.spec import make_spec, save_record
 from searchspace.study import JOURNAL, continue_study, create_study, flush_study, journal_of, load_study
 from searchspace.unwritten import settle_study, watch_study
 from tests.faults.invariant import check
+from trainables.files import write_file
+from trainables.folders import make_folder, never_make
 from trainables.retry import RetryPolicy
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
@@ -138,6 +140,22 @@ def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spe
     subprocess.run(["sh", "-c", append], check=True)
     assert resume.startswith("python -m searchspace.run --resume s ")
     assert continue_study(spec, optuna.samplers.RandomSampler()).get_trials() == study.get_trials()
+
+
+def test_a_running_search_makes_no_folder_in_the_place_of_its_own(tmp_path):
+    folder = tmp_path / "results" / "s"
+    write_file(folder / "trials" / "trial-0" / "error.txt", b"x")
+    never_make(folder)
+    write_file(folder / "trials" / "trial-1" / "error.txt", b"x")
+    folder.rename(folder.with_name("elsewhere"))
+    with pytest.raises(FileNotFoundError):
+        write_file(folder / "trials" / "trial-2" / "error.txt", b"x")
+    with pytest.raises(FileNotFoundError):
+        write_file(folder / "search.json", b"x")
+    with pytest.raises(FileNotFoundError):
+        make_folder(folder / "winner")
+    assert not folder.exists()
+    write_file(folder.with_name("other") / "search.json", b"x")
 
 
 @ROOT
