@@ -46,6 +46,8 @@ CASES = [
     (RuntimeError("[/gloo/transport/tcp/pair.cc:534] Connection closed by peer"), ErrorKind.PEER),
     (OSError(errno.EIO, os.strerror(errno.EIO)), ErrorKind.STORAGE),
     (caused(ValueError("cannot read"), OSError(errno.ESTALE, "stale")), ErrorKind.STORAGE),
+    (OSError("When uploading object with key 'x': AWS Error SLOW_DOWN during PutObject operation"), ErrorKind.STORAGE),
+    (OSError("cannot identify image file 'x.png'"), ErrorKind.TRIAL),
     (FileNotFoundError(errno.ENOENT, "no such file"), ErrorKind.TRIAL),
     (PermissionError(errno.EACCES, "denied"), ErrorKind.TRIAL),
     (UserError("--data: out of memory, illegal memory access, gloo"), ErrorKind.TRIAL),

@@ -13,6 +13,7 @@ from torch import distributed as dist
 
 from trainables.device import is_out_of_memory
 from trainables.errors import OutOfMemoryError
+from trainables.home.retrying import is_passing
 from trainables.slot_errors import ErrorKind
 
 DEVICE_CODES = {
@@ -60,6 +61,10 @@ def _says(pattern: str, *types: type[BaseException]) -> Callable[[BaseException]
     return lambda error: isinstance(error, types or (RuntimeError,)) and bool(compiled.search(str(error)))
 
 
+def _is_remote(error: BaseException) -> bool:
+    return isinstance(error, OSError) and is_passing(error)
+
+
 ASSERTION = r"device-side assert"
 BROKEN_DEVICE = (
     r"illegal memory access|unspecified launch failure|\blaunch failure|uncorrectable|\bECC\b|\bXid\b|NVLink error"
@@ -77,6 +82,7 @@ RULES = (
     Rule(lambda e: _cuda_code(e) in DEVICE_CODES, ErrorKind.DEVICE, "the device, its driver or its context is broken"),
     Rule(lambda e: isinstance(e, dist.DistError), ErrorKind.PEER, "another worker or the network between them is gone"),
     Rule(lambda e: isinstance(e, OSError) and e.errno in STORAGE_ERRNOS, ErrorKind.STORAGE, "a node's disk or network"),
+    Rule(_is_remote, ErrorKind.STORAGE, "shared storage's errors have no number"),
     Rule(_says(ASSERTION), ErrorKind.ASSERT, "older errors have no number, and only say so"),
     Rule(_says(BROKEN_DEVICE), ErrorKind.DEVICE, "libraries' errors have no number, and only say so"),
     Rule(_says(LOST_PEER), ErrorKind.PEER, "gloo's errors have no type of their own"),

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from trainables.cache import cache_folder
 from trainables.config import Frozen
 from trainables.folders import files_below, look, names, remove_file, remove_tree
 from trainables.home.guarded import GuardedUploads
+from trainables.home.retrying import retrying
 from trainables.home.storage import PARTIAL, Entry, Remote, join
 
 Stamp = tuple[int, int]
@@ -122,10 +124,11 @@ class Mirror:
             whole = "/".join(filter(None, (part, name)))
             known, file = self._known.get(whole), self.folder / whole
             if wanted(whole) and _is_shared(whole) and (known is None or known == _stamp(file)):
-                self._known[whole] = _fetch(remote, name, file, (entry.size, entry.changed))
+                stamp = entry.size, entry.changed
+                self._known[whole] = retrying(partial(_fetch, remote, name, file, stamp))
 
         with self._lock, ThreadPoolExecutor(AT_ONCE) as threads:
-            list(threads.map(bring, remote.list().items()))
+            list(threads.map(bring, retrying(remote.list).items()))
 
     def push(self) -> None:
         """Copy to the twin what changed here, and delete there what went; raises OSError.
@@ -143,9 +146,9 @@ class Mirror:
             for name in sorted(found, key=_place_in_push):
                 stamp = found[name]
                 if stamp is not None and stamp != self._known.get(name):
-                    self._send(uploads, name, stamp)
+                    retrying(partial(self._send, uploads, name, stamp))
             for name in self._gone(found):
-                uploads.delete(name)
+                retrying(partial(uploads.delete, name))
                 del self._known[name]
 
     def _gone(self, found: Collection[str]) -> list[str]:
@@ -170,7 +173,7 @@ class Mirror:
         if self._remote is None:
             return
         with self._lock:
-            theirs = {name for name in self._remote.list() if _is_shared(name)}
+            theirs = {name for name in retrying(self._remote.list) if _is_shared(name)}
             self._known = {name: (-1, -1) for name in theirs if not name.startswith("trials/")}
             self._known = {name: stamp for name, stamp in self._known.items() if without_checkpoints(name)}
 
