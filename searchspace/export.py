@@ -3,7 +3,7 @@
 import os
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import Field
@@ -18,8 +18,8 @@ from searchspace.output import say
 from searchspace.progress.screen import open_clock
 from searchspace.proof.student import FOLDER, read_student
 from searchspace.seeds import derive_seed
-from searchspace.spec import LIMITS, RECORD, SearchSpec, load_spec, parse_record
-from searchspace.values import Formats
+from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_record
+from searchspace.values import Formats, Place
 from trainables.card import CARD
 from trainables.config import Frozen
 from trainables.deploy.artefact import Shipment
@@ -40,6 +40,8 @@ class ExportOptions(Frozen):
     """Points of test accuracy that a format may lose. Default: as the search was asked."""
     output: Annotated[str, Option(RECORD, metavar="FOLDER")] = ""
     """Export into a copy of the search there. Default: in the search's folder."""
+    data: Annotated[Place | Literal[""], Option(WHAT, kind=str, metavar="NAME")] = ""
+    """The search's data, where this machine has not prepared them; they must be the same."""
 
 
 @with_options(ExportOptions)
@@ -59,12 +61,12 @@ def main(
     if not asked.output:
         check_own(mirror, folder)
     here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
-    spec = load_spec(here).model_copy(update=asked.model_dump(include=set(given) - {"output"}))
+    spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
     from searchspace.card.page import try_cards
     from searchspace.report.page import try_report
 
     with closing(open_clock()) as clock:
-        shipments = export_winner(spec, here, clock), export_student(spec, here, clock)
+        shipments = export_winner(spec, here, clock, asked.data), export_student(spec, here, clock, asked.data)
         try_cards(here, clock.say)
         try_report(here, clock.say)
     if not asked.output:
@@ -73,27 +75,30 @@ def main(
     print_shipments(spec, place, *shipments)
 
 
-def export_winner(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
-    """Export the winner of the search in `folder`; raises `UserError` where there is none."""
+def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = "") -> Shipment:
+    """Export the winner of the search in `folder`; raises `UserError` where there is none.
+
+    `data` is where its images are, if this machine has not prepared them.
+    """
     winner = folder / "winner"
     if not is_file(winner / CARD):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{CARD})")
-    return _ship(spec, winner, teller)
+    return _ship(spec, winner, teller, data)
 
 
-def export_student(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment | None:
+def export_student(spec: SearchSpec, folder: Path, teller: Teller, data: str = "") -> Shipment | None:
     """Export the student of the search in `folder`; None where it has none."""
     student = read_student(folder)
     if student is None or student.status != "trained":
         return None
     teller.say("exporting the student")
-    return _ship(spec, folder / FOLDER, teller)
+    return _ship(spec, folder / FOLDER, teller, data)
 
 
-def _ship(spec: SearchSpec, folder: Path, teller: Teller) -> Shipment:
+def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str) -> Shipment:
     from trainables.deploy.ship import ship
 
-    shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller)
+    shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data)
     for line in tell_dropped(shipment):
         teller.say(f"warning: {folder.name}: {line}")
     return shipment

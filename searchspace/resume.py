@@ -16,7 +16,7 @@ from searchspace.record_at_url import named_again, replaced_options
 from searchspace.space_file import hash_file
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
 from trainables.errors import UserError
-from trainables.home.storage import is_url, join
+from trainables.home.storage import check_recorded, is_url, join
 from trainables.ownership import check_owned
 
 if TYPE_CHECKING:
@@ -47,8 +47,10 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
     check_begun(name, folder)
     known = load_spec(folder)
     if linked:
-        results, name = known.results, known.name
+        results, name = _recorded(name, "results", known.results), known.name
     check_changes(name, given)
+    if "data" not in given:
+        _recorded(name, "data", known.data)
     changed = {option: options[option] for option in CHANGEABLE & given} | {"results": results}
     if is_url(results):
         changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
@@ -58,6 +60,14 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
     if "space" in given:
         check_same_space(spec, load_facts(folder))
     return spec
+
+
+def _recorded(name: str, option: str, place: str) -> str:
+    """A place that the record of the search `name` has; raises `UserError` where it chooses a host or credentials."""
+    try:
+        return check_recorded(place)
+    except ValueError as error:
+        raise UserError(f"--resume {name!r}: its {option} {place!r} {error}") from error
 
 
 def locate(results: str, name: str) -> tuple[str, str]:
@@ -179,7 +189,8 @@ def put_finished(study: "optuna.Study", trials: int) -> None:
 def resume_arguments(spec: SearchSpec) -> list[str]:
     """Command-line arguments with which the search goes on."""
     again = named_again(spec) if is_url(spec.results) else []
-    return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *again]
+    data = ["--data", spec.data] if is_url(spec.data) and "?" in spec.data else []  # a record chooses no host
+    return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *again, *data]
 
 
 def how_to_resume(spec: SearchSpec) -> str:

@@ -88,12 +88,14 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def shipped(trained: Path) -> tuple[Path, Shipment]:
+def shipped(trained: Path, cache: Path) -> tuple[Path, Shipment]:
     """That winner in every format that a CPU can make: its folder, and what was proven and measured."""
     from trainables.deploy.ship import ship
     from trainables.teller import Silence
 
-    return trained, ship(trained, (), 1.0, 0, Silence())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEARCHSPACE_CACHE", str(cache))
+        return trained, ship(trained, (), 1.0, 0, Silence())
 
 
 def write_images(folder: Path, count: int, size: tuple[int, int], colour: tuple[int, int, int], seed: int = 0) -> None:

@@ -1,15 +1,31 @@
 """The frozen objects that cross every boundary: a trial's configuration, its assignment to a gang, its reports."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from trainables.scores import MetricName
 
 Kind = Literal["search", "final", "winner", "test", "probe"]
 Status = Literal["running", "complete", "failed"]
+LONGEST_NAME = 200
+"""Characters of a model's name."""
 LOSS_WEIGHT = 1e-10
 """Of a nat against a score: at most a hundred-millionth, less than one image in any validation split."""
+
+
+MODEL_NAME = re.compile(r"(torchvision/)?[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+
+
+def check_model_name(name: str) -> str:
+    """`name` if it can be one of timm's or torchvision's; raises ValueError for any other.
+
+    Timm also opens hubs and folders by names such as `hf-hub:OWNER/MODEL`, and a name may come from anybody's record.
+    """
+    if len(name) > LONGEST_NAME or not MODEL_NAME.fullmatch(name):
+        raise ValueError("is no model's name; hubs, folders and URLs are not opened")
+    return name
 
 
 class Frozen(BaseModel):
@@ -21,7 +37,7 @@ class Frozen(BaseModel):
 class TrialConfig(Frozen):
     """One point of the search space; a field's name is the name of that hyperparameter everywhere."""
 
-    model: str = Field("convnet", min_length=1)
+    model: Annotated[str, AfterValidator(check_model_name)] = Field("convnet", min_length=1)
     """Architecture: a name in `trainables.models.MODELS`, or a timm or `torchvision/NAME` backbone."""
     width: int = Field(32, ge=4, le=1024)
     """Channels of the first stage of a network trained from scratch; a convnet's later blocks have four times that."""

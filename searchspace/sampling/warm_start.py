@@ -14,6 +14,7 @@ from searchspace.recorded import config_of, is_refused
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from trainables.data.summary import DataSummary
 from trainables.errors import UserError
+from trainables.home.storage import check_recorded
 
 TRIED = 3
 """Configurations of each earlier search that are tried first."""
@@ -44,7 +45,7 @@ def earlier_trials(spec: SearchSpec, data: DataSummary, say: Callable[[str], Non
     found: list[FrozenTrial] = []
     for folder in spec.warm_start:
         try:
-            here = read(folder).folder
+            here = read(_recorded(folder) if say else folder).folder
             other = load_spec(here)
         except UserError as error:
             if say is None:
@@ -56,6 +57,14 @@ def earlier_trials(spec: SearchSpec, data: DataSummary, say: Callable[[str], Non
         if same and all(getattr(other, name) == getattr(spec, name) for name in ALIKE):
             found += [t for t in _trials(folder) if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
     return [_renumbered(trial, index - len(found)) for index, trial in enumerate(found)]
+
+
+def _recorded(folder: str) -> str:
+    """An earlier search that a record names, as a search that goes on does."""
+    try:
+        return check_recorded(folder)
+    except ValueError as error:
+        raise UserError(f"{folder!r} {error}") from error
 
 
 def _trials(folder: str) -> list[FrozenTrial]:

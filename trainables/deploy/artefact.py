@@ -70,8 +70,8 @@ class Artefact(Frozen):
 
     format: Format
     """What it is."""
-    file: str
-    """Its name in the winner's folder."""
+    file: Literal["model.safetensors", "model.pt2", "model-half.pt2", "model.onnx", "model-int8.onnx"]
+    """Its name in the winner's folder: the one that `FILES` has."""
     size_mb: float
     """Its size, in 10^6 bytes."""
     proof: Proof

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.store import open_store
+from trainables.data.recorded import open_recorded
 from trainables.deploy.alone import load
 from trainables.deploy.artefact import SERVED, SHIPMENT, Artefact, Dropped, Format, Proof, Shipment
 from trainables.deploy.cost import ArchitectureCost
@@ -23,13 +23,16 @@ from trainables.teller import Teller
 from trainables.weights import read_classifier
 
 
-def ship(folder: Path, formats: Sequence[Format], max_drop: float, seed: int, teller: Teller) -> Shipment:
+def ship(
+    folder: Path, formats: Sequence[Format], max_drop: float, seed: int, teller: Teller, data: str = ""
+) -> Shipment:
     """Export the classifier in `folder`, which the permit there lets see test images, to `formats` (none: all).
 
     What cannot be made, loses more than `max_drop` points or is not what was trained is deleted, with its reason.
+    `data` is where the images are, if this machine has not prepared them.
     """
     classifier, card = read_classifier(folder)
-    goods = Goods(folder, classifier, card, open_store(card.data), max_drop, seed)
+    goods = Goods(folder, classifier, card, open_recorded(card.data, data, teller), max_drop, seed)
     exam = set_exam(classifier, *goods.store.open_test(folder / PERMIT))
     wanted = formats or [name for name, writer in WRITERS.items() if writer.usable()]
     artefacts, dropped = [_measured(goods, "pytorch", exam.compare(exam.logits))], []

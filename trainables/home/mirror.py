@@ -15,7 +15,7 @@ from trainables.config import Frozen
 from trainables.folders import files_below, look, names, remove_file, remove_tree
 from trainables.home.guarded import GuardedUploads
 from trainables.home.retrying import retrying
-from trainables.home.storage import PARTIAL, Entry, Remote, join
+from trainables.home.storage import PARTIAL, Entry, Remote, is_name, join
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""
@@ -89,10 +89,17 @@ def without_checkpoints(name: str) -> bool:
 
 
 def copy_folder(kind: str, url: str) -> Path:
-    """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own."""
+    """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own.
+
+    It lies alone in a folder named by a digest of the whole URL, so that no URL leads to the copy of another. Raises
+    ValueError for a URL that ends in no name.
+    """
     base, _, query = url.partition("?")
-    parent, _, name = base.rpartition("/")
-    return cache_folder() / kind / hashlib.blake2b(f"{parent} {query}".encode(), digest_size=6).hexdigest() / name
+    base = base.rstrip("/")
+    name = base.rpartition("/")[2]
+    if not is_name(name):
+        raise ValueError(f"{url!r}: ends in no name")
+    return cache_folder() / kind / hashlib.blake2b(f"{base}?{query}".encode(), digest_size=16).hexdigest() / name
 
 
 class Mirror:

@@ -5,9 +5,10 @@ Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AW
 """
 
 import os
+import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +20,9 @@ USUAL = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
 SCHEMES = tuple(USUAL)
 NOBODY = "anonymous@"
 """In front of a gs:// bucket: without credentials."""
+HARMLESS = ("region", "project_id", "retry_limit_seconds", "allow_delayed_open", "background_writes")
+"""Options of a URL that choose neither who is asked nor what is shown to them."""
+PLAIN_VALUE = re.compile("[A-Za-z0-9_-]*")
 LONGEST = 255
 """Bytes of a file's name."""
 PIECE = 1 << 23
@@ -64,7 +68,34 @@ def check_place(place: str) -> str:
         raise ValueError(f"names no bucket; expected {scheme}://BUCKET/PREFIX")
     if "@" in parts.netloc.removeprefix(NOBODY):
         raise ValueError("holds credentials, which would be recorded; leave them to the environment")
-    return place.rstrip("/")
+    base, mark, query = place.partition("?")
+    base = base.rstrip("/")
+    for part in base.partition("://")[2].split("/"):
+        if not is_name(unquote(part)):
+            raise ValueError(f"has the part {part!r}, which is no name; leave out empty parts, '.' and '..'")
+    return base + mark + query.rstrip("/")
+
+
+def is_name(part: str) -> bool:
+    """Whether a part of a path is the name of a file or folder within the one before it."""
+    return part not in {"", ".", ".."} and not {"/", "\0"} & set(part)
+
+
+def check_recorded(place: str) -> str:
+    """A folder or URL that a record names; anybody may have made the record.
+
+    Raises ValueError for a URL whose query chooses a host, a proxy or credentials: those are the environment's, or the
+    command line's.
+    """
+    query = place.partition("?")[2] if is_url(place) else ""
+    for option in filter(None, query.split("&")):
+        name, _, value = option.partition("=")
+        if name not in HARMLESS or not PLAIN_VALUE.fullmatch(value):
+            raise ValueError(
+                f"says {option!r}, which no record may choose; give the URL on the command line, or set "
+                "AWS_ENDPOINT_URL and its like"
+            )
+    return place
 
 
 def join(place: str, *names: str) -> str:
@@ -191,4 +222,4 @@ def say_trouble(error: OSError) -> str:
 
 
 def _is_below(name: str) -> bool:
-    return bool(name) and not name.startswith("/") and ".." not in PurePosixPath(name).parts
+    return all(map(is_name, name.split("/")))
