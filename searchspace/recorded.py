@@ -1,22 +1,29 @@
 """What the study keeps of each trial, and how it is read back."""
 
-import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import BaseModel, ValidationError
 
 from searchspace.stopping.history import Event
 from searchspace.stopping.rung import Standing, mark_of
 from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.deploy.cost import ArchitectureCost
+from trainables.errors import DamagedError
+from trainables.files import first_fault
 from trainables.models.catalog import kind_of
 
 REPORT, WENT_ON = "report-", "went-on-"
 """Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
 
 
+STUDY = Path("study.journal")
+"""What errors name; a study in a database is told by its search."""
+Schema = TypeVar("Schema", bound=BaseModel)
 BUDGET = "time budget"
 """Reason of a trial that the time budget cut off."""
 
@@ -109,24 +116,25 @@ def is_waiting(trial: FrozenTrial) -> bool:
 
 def standing_of(trial: FrozenTrial) -> Standing | None:
     """Where a trial stood when it was held back for good; None for one that was not."""
-    text = trial.user_attrs.get("standing")
-    return Standing.model_validate_json(text) if text else None
+    return _parsed(trial, "standing", Standing) if trial.user_attrs.get("standing") else None
 
 
 def config_of(trial: FrozenTrial) -> TrialConfig:
     """Configuration of a recorded trial."""
-    return TrialConfig.model_validate_json(trial.user_attrs["config"])
+    return _parsed(trial, "config", TrialConfig)
 
 
 def seed_of(trial: FrozenTrial) -> int:
     """Seed that a recorded trial was trained with."""
+    if "seed" not in trial.user_attrs:
+        raise DamagedError(STUDY, f"trial {trial.number} has no seed")
     return int(trial.user_attrs["seed"])
 
 
 def told_of(trial: FrozenTrial) -> list[Told]:
     """All reports of a recorded trial, in the order of their epochs, a failure last."""
     keys = sorted(key for key in trial.user_attrs if key.startswith(REPORT))
-    return [Told.model_validate_json(trial.user_attrs[key]) for key in keys]
+    return [_parsed(trial, key, Told) for key in keys]
 
 
 def curve_of(trial: FrozenTrial) -> list[EpochReport]:
@@ -137,7 +145,7 @@ def curve_of(trial: FrozenTrial) -> list[EpochReport]:
 def last_report(trial: FrozenTrial) -> EpochReport | None:
     """The last of `curve_of`, without reading the others; None before the first."""
     newest = max((key for key in trial.user_attrs if key.startswith(REPORT)), default=None)
-    return Told.model_validate_json(trial.user_attrs[newest]).report if newest else None
+    return _parsed(trial, newest, Told).report if newest else None
 
 
 def is_revived(trial: FrozenTrial) -> bool:
@@ -171,8 +179,7 @@ def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:
 
 def cost_of(trial: FrozenTrial) -> ArchitectureCost | None:
     """What a recorded trial's architecture costs where it is shipped, if that was measured."""
-    text = trial.user_attrs.get("cost")
-    return ArchitectureCost.model_validate_json(text) if text else None
+    return _parsed(trial, "cost", ArchitectureCost) if trial.user_attrs.get("cost") else None
 
 
 def seconds_of(trial: FrozenTrial) -> float | None:
@@ -182,5 +189,15 @@ def seconds_of(trial: FrozenTrial) -> float | None:
 
 def latency_of(trial: FrozenTrial) -> float | None:
     """Milliseconds an image that its architecture takes, measured before it was trained; None where it was not."""
-    cost = trial.user_attrs.get("cost")
-    return json.loads(cost)["latency_ms"] if cost else None
+    cost = cost_of(trial)
+    return cost.latency_ms if cost else None
+
+
+def _parsed(trial: FrozenTrial, key: str, schema: type[Schema]) -> Schema:
+    """An attribute of a trial that is JSON; raises `DamagedError` where it is missing or of another form."""
+    if key not in trial.user_attrs:
+        raise DamagedError(STUDY, f"trial {trial.number} has no {key}")
+    try:
+        return schema.model_validate_json(trial.user_attrs[key])
+    except ValidationError as error:
+        raise DamagedError(STUDY, f"trial {trial.number}: {key[:40]}: {first_fault(error)}") from error

@@ -166,9 +166,11 @@ def record_resumption(spec: SearchSpec, data: "DataSummary") -> None:
 
 def is_done(study: "Recorded", trials: int) -> bool:
     """Whether the winner of so many trials has been exported."""
-    from searchspace.study import get_record
+    from pydantic import TypeAdapter
 
-    return (get_record(study, FINISHED) or 0) >= trials
+    from searchspace.study import read_attribute
+
+    return (read_attribute(study, FINISHED, TypeAdapter(int)) or 0) >= trials
 
 
 def is_finished(spec: SearchSpec) -> bool:

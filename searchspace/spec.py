@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from searchspace.home.named import near
+from searchspace.home.named import NAME, check_names, near
 from searchspace.options import Option, flag_of
 from searchspace.pins import parse_pins
 from searchspace.record import Facts
@@ -19,7 +19,7 @@ from trainables.data.bad import OnBadImage
 from trainables.errors import DamagedError, UserError
 from trainables.files import read_record, write_file
 from trainables.home.mirror import Home, copy_folder
-from trainables.home.storage import is_name, is_url, join
+from trainables.home.storage import is_url, join
 from trainables.nearest import suggest
 from trainables.scores import MetricName
 from trainables.shape import Precision
@@ -35,7 +35,6 @@ GRACE = 2
 BOUNDS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
 """Options that limit what a shipped model costs."""
 R = TypeVar("R", bound=Frozen)
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 class SearchSpec(Frozen):
@@ -243,23 +242,15 @@ def load_facts(folder: Path) -> dict[str, Any]:
         raise UserError(f"{str(shown)!r}: holds no search (no search.json){hint}") from error
 
 
-def _check_names(folder: Path, spec: SearchSpec) -> None:
-    """Raise `DamagedError` for names in a record that `--name` does not take; a renamed folder has any name."""
-    renamed = bool(spec.study) and is_name(spec.name) and spec.name.isprintable()
-    for field, name in (("name", "" if renamed else spec.name), ("study", spec.study)):
-        if name and not NAME.fullmatch(name):
-            raise DamagedError(folder / "search.json", f"spec.{field}: {name[:50]!r} is no name of a search")
-
-
 def load_spec(folder: Path) -> SearchSpec:
     """The specification of the search in `folder`, whose name and place now count; raises `UserError` without one."""
+    here = folder.resolve()  # who names a link means what it leads to
     try:
-        spec = SearchSpec.model_validate(load_facts(folder)["spec"])
+        spec = SearchSpec.model_validate(load_facts(here)["spec"])
     except (KeyError, TypeError, ValidationError) as error:
         said = say_first(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"
         raise DamagedError(folder / "search.json", f"is not the record of a search ({said})") from error
-    here = folder.resolve()
-    _check_names(folder, spec)
+    check_names(folder / "search.json", spec.name, spec.study)
     moved: dict[str, Any] = {} if is_url(spec.results) else {"results": str(here.parent)}
     if here.name != spec.name:
         moved |= {"name": here.name, "study": spec.study_name}

@@ -2,23 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial
+from pydantic import TypeAdapter, ValidationError
 
 from searchspace.database import NoStudiesError, named_url, open_to_read, open_to_write
 from searchspace.journal import WriteBehindJournal, mend, remove_locks
 from searchspace.places import sqlite_file
 from searchspace.spec import SearchSpec
-from trainables.errors import UserError
+from trainables.errors import DamagedError, UserError
+from trainables.files import first_fault, is_file
 from trainables.folders import make_folder, remove_file
 from trainables.redaction import redact_urls
 
 JOURNAL = "study.journal"
+T = TypeVar("T")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -52,7 +55,7 @@ def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
 def continue_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
     """Study of a search that goes on; raises `UserError` where there is none."""
     if not spec.storage:
-        if not (spec.folder / JOURNAL).is_file():
+        if not is_file(spec.folder / JOURNAL):
             raise UserError(f"--resume {spec.name!r}: {str(spec.folder)!r} holds no {JOURNAL}")
         mend(spec.folder / JOURNAL)
     try:
@@ -81,9 +84,20 @@ def load_own_study(spec: SearchSpec, folder: Path) -> optuna.Study:
     """Study of the user's own search in `folder`, to be read and added to; raises `UserError` where there is none."""
     if spec.storage:
         return _load(spec, folder, open_to_write(spec.storage, make=False))
-    if not (folder / JOURNAL).is_file():
+    if not is_file(folder / JOURNAL):
         raise UserError(f"{str(folder)!r}: holds no {JOURNAL}")
-    return _load(spec, folder, JournalStorage(JournalFileBackend(str(folder / JOURNAL))))
+    return _load(spec, folder, _replayed(folder / JOURNAL, JournalFileBackend(str(folder / JOURNAL))))
+
+
+def _replayed(file: Path, backend: BaseJournalBackend) -> JournalStorage:
+    """Optuna's storage of a journal; raises `DamagedError` where it cannot replay that, or OSError."""
+    try:
+        return JournalStorage(backend)
+    except OSError:
+        raise
+    except Exception as error:  # entries of a wrong form raise whatever they lead to
+        said = next(iter(str(error).splitlines()), "")[:200]
+        raise DamagedError(file, f"cannot be replayed ({type(error).__name__}: {said})") from error
 
 
 def _load(spec: SearchSpec, folder: Path, storage: BaseStorage) -> optuna.Study:
@@ -116,11 +130,14 @@ def only_study(spec: SearchSpec, folder: Path) -> optuna.Study | None:
 
 def _own_storage(spec: SearchSpec, folder: Path) -> BaseStorage | None:
     """Storage of the user's own search, for reading; None where there is none yet."""
-    file = sqlite_file(spec.storage) if spec.storage else folder / JOURNAL
-    if file is not None and not file.is_file():
+    if not spec.storage:
+        file = folder / JOURNAL
+        return _replayed(file, JournalFileBackend(str(file))) if is_file(file) else None
+    database = sqlite_file(spec.storage)
+    if database is not None and not database.is_file():
         return None
     try:
-        return open_to_read(spec.storage) if spec.storage else JournalStorage(JournalFileBackend(str(file)))
+        return open_to_read(spec.storage)
     except NoStudiesError:
         return None
 
@@ -154,7 +171,7 @@ def journal_of(study: optuna.Study) -> WriteBehindJournal | None:
 def _storage_to_write(spec: SearchSpec) -> BaseStorage:
     if spec.storage:
         return open_to_write(spec.storage)
-    return JournalStorage(WriteBehindJournal(spec.folder / JOURNAL))
+    return _replayed(spec.folder / JOURNAL, WriteBehindJournal(spec.folder / JOURNAL))
 
 
 def put_record(study: optuna.Study, key: str, value: Any) -> None:
@@ -165,4 +182,16 @@ def put_record(study: optuna.Study, key: str, value: Any) -> None:
 def get_record(study: Recorded, key: str) -> Any:
     """Value that `put_record` kept, or None."""
     text = study.user_attrs.get(key)
-    return json.loads(text) if text else None
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise DamagedError(Path(JOURNAL), f"{key}: {error}") from error
+
+
+def read_attribute(study: Recorded, key: str, schema: TypeAdapter[T]) -> T | None:
+    """The same as `schema` has it; raises `DamagedError` where it is of another form."""
+    found = get_record(study, key)
+    try:
+        return schema.validate_python(found) if found else None
+    except ValidationError as error:
+        raise DamagedError(Path(JOURNAL), f"{key}: {first_fault(error)}") from error

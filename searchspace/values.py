@@ -23,7 +23,7 @@ def parse_names(given: Any) -> Any:
     Raises ValueError for a name that is given twice, which would otherwise count twice, and a text without a name.
     """
     texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list):
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return given
     names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
     if not names and any(text.strip() for text in texts):

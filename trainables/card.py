@@ -5,14 +5,14 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter
 
-from trainables.config import Frozen, TrialConfig
+from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.licence import Licence
 
 CARD = "model.json"
 
 
-class InputSpec(Frozen):
+class InputSpec(Finite):
     """What a network expects of its input."""
 
     side: int

@@ -13,7 +13,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from trainables.config import EpochReport
-from trainables.errors import DamagedError
+from trainables.errors import UserError
 from trainables.files import read_file, write_file
 from trainables.folders import names, remove_file, remove_tree
 from trainables.safetensors_file import serialize
@@ -116,7 +116,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         reports = tuple(EpochReport.model_validate(report) for report in index["reports"])
         facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")} | {"of": index.get("of", "")}
         good = _hash(content) == index["blake2b"]
-    except (OSError, DamagedError, ValueError, KeyError, TypeError):  # torn, emptied, or not ours
+    except (OSError, UserError, ValueError, KeyError, TypeError):  # torn, emptied, or not ours
         return None
     return Checkpoint(**facts, reports=reports, tensors=load(content)) if good else None
 

@@ -34,6 +34,12 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class Finite(Frozen):
+    """A record whose numbers are all finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
 class TrialConfig(Frozen):
     """One point of the search space; a field's name is the name of that hyperparameter everywhere."""
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, overload
 
-from trainables.errors import DamagedError
+from trainables.errors import DamagedError, UserError
 from trainables.folders import explain, flush, look, opened, say_wrong_kind
 
 if TYPE_CHECKING:
@@ -36,9 +36,12 @@ def open_file(path: Path, limit: int | None = None) -> BinaryIO:
     """Open a regular file for reading; it never blocks.
 
     Raises `DamagedError` for anything else, a link in its path, or more than `limit` bytes; FileNotFoundError where it
-    is missing.
+    is missing, `UserError` where it may not be read.
     """
-    file = os.fdopen(_open(path, os.O_RDONLY), "rb")
+    try:
+        file = os.fdopen(_open(path, os.O_RDONLY), "rb")
+    except PermissionError as error:
+        raise UserError(f"{str(path)!r}: you may not read it ({error.strerror})") from error
     size = os.fstat(file.fileno()).st_size
     if limit is not None and size > limit:
         file.close()

@@ -1,12 +1,12 @@
 """Test metrics from class probabilities: what is measured once, on images that nothing was chosen by."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from trainables.config import Frozen
+from trainables.config import Finite, Frozen
 from trainables.influence import right_log
 from trainables.intervals import METHODS, Ends, f1_interval, score_interval, share_interval
 
@@ -39,7 +39,7 @@ class ClassMetrics(Frozen):
     """95 % Wilson interval of the F1; likewise."""
 
 
-class TestMetrics(Frozen):
+class TestMetrics(Finite):
     """Everything measured on the test split; all figures from 0 to 1."""
 
     __test__ = False  # not a pytest class
@@ -86,7 +86,7 @@ class TestMetrics(Frozen):
     """Method of each score's 95 % interval, by metric; empty in an older record, whose method was `EARLIER`."""
     classes: tuple[ClassMetrics, ...]
     """Each class, in label order."""
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: tuple[tuple[Annotated[int, Field(ge=0, le=10**12)], ...], ...]
     """Images by true class (row) and predicted class (column)."""
 
     def method(self, metric: str) -> str:

@@ -29,6 +29,8 @@ def check_owned(folder: Path) -> None:
             found = path.stat()
         except FileNotFoundError:
             continue  # a link to nothing, or gone since
+        except OSError as error:  # such as a link to itself
+            raise UserError(f"{str(path)!r}: cannot be looked at ({error.strerror})") from error
         if found.st_uid not in {os.getuid(), ROOT}:
             raise UserError(
                 f"{str(path)!r}: belongs to user {found.st_uid}, not to you; go on from your own searches only, "

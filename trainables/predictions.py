@@ -24,6 +24,8 @@ PREDICTIONS = "test-predictions.npz"
 TABLE = "test-predictions.csv"
 """The same as text, a row an image."""
 VALIDATION = "val-predictions.npz"
+ROUNDING = 1e-3
+"""By how much a probability may exceed 1."""
 MOST_COLUMNS = 100
 """Classes up to which each has a column of probabilities in the table; of more, only the likeliest are named."""
 NAMED = 5
@@ -88,6 +90,8 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.
         raise DamagedError(folder / file, f"has {found.shape} probabilities for {len(labels):,} labels")
     if labels.min() < 0 or labels.max() >= found.shape[1]:
         raise DamagedError(folder / file, "has a label out of range")
+    if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 + ROUNDING):
+        raise DamagedError(folder / file, "has probabilities that are none")
     return found, labels
 
 

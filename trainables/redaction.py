@@ -10,7 +10,7 @@ from urllib.parse import unquote
 HIDDEN = "***"
 LEAST = 6
 """Characters below which a variable's value is left alone: hiding every `1` would tell more than it hides."""
-_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]*://[^\s'\"/:@]*):[^\s'\"]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"([a-z][a-z0-9+.-]{0,30}://[^\s'\"/:@]{0,500}):[^\s'\"]*@", re.IGNORECASE)
 """Up to the last `@`, because people forget to quote one in a password."""
 _TOKEN_AS_USER = re.compile(r"(https?://)[^\s'\"/@]+@", re.IGNORECASE)
 _QUERY = re.compile(

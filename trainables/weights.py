@@ -55,9 +55,15 @@ def _join(folder: Path, card: EnsembleCard) -> Ensemble:
 
 
 def _load(folder: Path, card: ModelCard) -> Classifier:
-    model = rebuild_model(card.config, card.data, card.input)
+    try:
+        model = rebuild_model(card.config, card.data, card.input)
+    except Exception as error:  # of whichever library builds it
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DamagedError(folder / CARD, f"is of no model that can be built ({said[:200]})") from error
     try:
         model.load_state_dict(read_safetensors(folder / WEIGHTS, _bytes_of(model)))
+    except FileNotFoundError as error:
+        raise DamagedError(folder / WEIGHTS, "is missing") from error
     except RuntimeError as error:  # other names or shapes
         said = " ".join(str(error).split())
         raise DamagedError(folder / WEIGHTS, f"does not fit the model of {CARD} ({said[:200]})") from error

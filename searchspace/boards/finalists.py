@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from pydantic import TypeAdapter
+
 from searchspace.boards.costs import shipped
 from searchspace.boards.table import Row, brief
 from searchspace.proof.baseline import Baseline, read_baseline
@@ -9,11 +11,12 @@ from searchspace.proof.comparison import Outcome
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.wording import say_amount, say_interval
 from searchspace.recorded import cost_of
-from searchspace.study import Recorded, get_record
+from searchspace.study import Recorded, read_attribute
 from trainables.deploy.cost import ArchitectureCost
 from trainables.scores import MetricName
 
 Costs = Mapping[int, ArchitectureCost | None]
+FINALS = TypeAdapter(tuple[Finalist, ...])
 TOLD: dict[Outcome, str] = {
     "significant": "yes", "not significant": "no", "one seed": "unknown", "no variance": "no information",
 }  # fmt: skip
@@ -22,7 +25,7 @@ TOLD: dict[Outcome, str] = {
 
 def read_finalists(study: Recorded) -> tuple[Finalist, ...]:
     """The finalists of a search, the winner first; none before the finals."""
-    return tuple(Finalist.model_validate(record) for record in get_record(study, "finalists") or [])
+    return read_attribute(study, "finalists", FINALS) or ()
 
 
 def costs_of(study: Recorded) -> Costs:

@@ -27,6 +27,14 @@ LONGEST = 1 << 27
 STUDY_ATTRIBUTE, CREATE_TRIAL, PARAMETER, STATE, VALUE, ATTRIBUTE, SYSTEM_ATTRIBUTE = 2, 4, 5, 6, 7, 8, 9
 """Entries of an Optuna journal, by `op_code`; the others say nothing of a search's one study."""
 Entry = Mapping[str, Any]
+KINDS: dict[str, type] = {
+    "seed": int, "waits_at": int, "revives": int, "refused": bool, "audited": bool, "seconds_per_epoch": float,
+}  # fmt: skip
+"""Attributes of trials that are no texts."""
+LARGEST = 10**12
+"""The largest whole number in a study."""
+SAID = 200
+"""Characters that an error quotes."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,8 @@ class JournalReader:
             try:
                 for entry in entries:
                     self._apply(entry)
-            except (LookupError, TypeError, ValueError, AttributeError) as error:
-                said = f"{type(error).__name__}: {error}"
+            except Exception as error:  # an entry of a wrong form raises whatever it leads to
+                said = f"{type(error).__name__}: {error}"[:SAID]
                 raise DamagedError(self.path, f"has a wrong entry behind byte {self.offset:,} ({said})") from error
         return Snapshot(self.user_attrs, self.trials)
 
@@ -95,7 +103,7 @@ class JournalReader:
         try:
             entries: list[Entry] = from_json(b"[" + lines.replace(b"\n", b",") + b"]")
         except ValueError as error:
-            raise DamagedError(self.path, f"is no journal behind byte {self.offset:,} ({error})") from error
+            raise DamagedError(self.path, f"is no journal behind byte {self.offset:,} ({str(error)[:SAID]})") from error
         return entries
 
     def _apply(self, entry: Entry) -> None:
@@ -103,9 +111,9 @@ class JournalReader:
         if code == CREATE_TRIAL:
             self.trials.append(_new_trial(len(self.trials), entry))
         elif code == STUDY_ATTRIBUTE:
-            self.user_attrs.update(entry["user_attr"])
+            self.user_attrs.update({_text(name): _text(value) for name, value in entry["user_attr"].items()})
         elif code in CHANGES:
-            trial = self.trials[entry["trial_id"]]
+            trial = self.trials[_whole(entry["trial_id"])]
             if not trial.state.is_finished():  # what comes later, Optuna does not take either
                 CHANGES[code](trial, entry)
 
@@ -116,15 +124,17 @@ def _new_trial(number: int, entry: Entry) -> FrozenTrial:
     return FrozenTrial(
         number=number, trial_id=number, state=TrialState(entry.get("state", TrialState.RUNNING.value)),
         value=entry.get("value"), values=entry.get("values"), params=params, distributions=distributions,
-        user_attrs=entry.get("user_attrs", {}), system_attrs=entry.get("system_attrs", {}),
-        intermediate_values={int(step): value for step, value in entry.get("intermediate_values", {}).items()},
+        user_attrs=_attributes(entry.get("user_attrs", {})), system_attrs=dict(entry.get("system_attrs", {})),
+        intermediate_values={
+            _whole(int(step)): _number(value) for step, value in entry.get("intermediate_values", {}).items()
+        },
         datetime_start=_time(entry.get("datetime_start")), datetime_complete=_time(entry.get("datetime_complete")),
     )  # fmt: skip
 
 
 def _set_parameter(trial: FrozenTrial, entry: Entry) -> None:
-    name, distribution = entry["param_name"], _distribution(entry["distribution"])
-    trial._params[name] = distribution.to_external_repr(entry["param_value_internal"])
+    name, distribution = _text(entry["param_name"]), _distribution(entry["distribution"])
+    trial._params[name] = distribution.to_external_repr(_number(entry["param_value_internal"]))
     trial._distributions[name] = distribution
 
 
@@ -138,15 +148,43 @@ def _set_state(trial: FrozenTrial, entry: Entry) -> None:
     if trial.state.is_finished():
         trial.datetime_complete = _time(entry["datetime_complete"])
     if entry["values"] is not None:
-        trial.values = entry["values"]
+        trial.values = [_number(value) for value in entry["values"]]
 
 
 def _set_value(trial: FrozenTrial, entry: Entry) -> None:
-    trial.intermediate_values[entry["step"]] = entry["intermediate_value"]
+    trial.intermediate_values[_whole(entry["step"])] = _number(entry["intermediate_value"])
 
 
 def _set_attribute(trial: FrozenTrial, entry: Entry) -> None:
-    trial._user_attrs.update(entry["user_attr"])
+    trial._user_attrs.update(_attributes(entry["user_attr"]))
+
+
+def _attributes(found: dict[str, Any]) -> dict[str, Any]:
+    """A trial's own attributes; raises TypeError for one of another kind than a search writes."""
+    for name, value in found.items():
+        kind = KINDS.get(name, int if name.startswith("went-on-") else str)
+        if not isinstance(value, kind) or (isinstance(value, int) and not -LARGEST <= value <= LARGEST):
+            raise TypeError(f"{name[:40]} is no {kind.__name__}")
+    return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, found {type(value).__name__}")
+    return value
+
+
+def _whole(value: Any) -> int:
+    """A count, or a place in a list."""
+    if not isinstance(value, int) or not 0 <= value <= LARGEST:
+        raise ValueError(f"expected a whole number from 0 to {LARGEST:,}")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"expected a number, found {type(value).__name__}")
+    return float(value)
 
 
 def _set_system_attribute(trial: FrozenTrial, entry: Entry) -> None:

@@ -1,6 +1,5 @@
 """One row a trial of a search: fidelities never mix."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -10,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.boards.costs import shipped
 from searchspace.boards.finalists import read_finalists, trial_roles
 from searchspace.boards.table import Row, brief, short
-from searchspace.recorded import cost_of, is_refused, is_waiting, last_report
+from searchspace.recorded import config_of, cost_of, is_refused, is_waiting, last_report
 from searchspace.study import Recorded
 from trainables.config import EpochReport, TrialConfig
 
@@ -107,7 +106,7 @@ def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[
 
 def _config_row(trial: FrozenTrial) -> Mapping[str, Any]:
     """The whole configuration; empty for a trial that only waits in the study."""
-    config = json.loads(trial.user_attrs.get("config", "{}"))
+    config = dict(config_of(trial)) if "config" in trial.user_attrs else {}
     return {name: config.get(name) for name in TrialConfig.model_fields}
 
 

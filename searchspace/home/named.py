@@ -1,10 +1,11 @@
 """Searches by name: `latest`, a name without its folder, or the beginning of one, wherever a search is named."""
 
+import re
 from pathlib import Path
 
 from searchspace.output import say
-from trainables.errors import UserError
-from trainables.home.storage import Remote, is_url, join
+from trainables.errors import DamagedError, UserError
+from trainables.home.storage import Remote, is_name, is_url, join
 
 LATEST = "latest"
 """Stands for the search that was worked on last."""
@@ -12,6 +13,16 @@ RECORD = "search.json"
 """What every search's folder holds."""
 RESULTS = Path("results")
 """Where searches are unless something else is said."""
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+"""What a new search may be called."""
+
+
+def check_names(record: Path, name: str, study: str) -> None:
+    """Raise `DamagedError` for names in a record that `--name` does not take; a renamed folder has any name."""
+    renamed = bool(study) and is_name(name) and name.isprintable()
+    for field, found in (("name", "" if renamed else name), ("study", study)):
+        if found and not NAME.fullmatch(found):
+            raise DamagedError(record, f"spec.{field}: {found[:50]!r} is no name of a search")
 
 
 def find_search(place: str) -> str:

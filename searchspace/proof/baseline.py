@@ -4,17 +4,18 @@ The default configuration is trained in the finals from as many fresh seeds as a
 images. It competes like a finalist: where it is best, it wins.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
 
 from searchspace.proof.verdict import Contender
 from searchspace.recorded import is_refused, is_revived
 from searchspace.spec import SearchSpec
-from searchspace.study import Recorded, get_record
+from searchspace.study import Recorded, read_attribute
 from trainables.config import Frozen
 from trainables.metrics import TestMetrics
 from trainables.scores import MetricName, score_of
@@ -113,5 +114,4 @@ def majority_accuracy(metrics: TestMetrics, training_counts: Sequence[int]) -> f
 
 def read_baseline(study: Recorded) -> Baseline | None:
     """What the finals kept; None before them, and of searches of earlier versions."""
-    found: Mapping[str, object] | None = get_record(study, BASELINE)
-    return Baseline.model_validate(found) if found else None
+    return read_attribute(study, BASELINE, TypeAdapter(Baseline))

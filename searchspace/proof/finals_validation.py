@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+from pydantic import TypeAdapter, ValidationError
+
 from searchspace.spec import load_facts
-from searchspace.study import Recorded, get_record
+from searchspace.study import Recorded, get_record, read_attribute
 from trainables.data.finals import FinalsValidation
 from trainables.data.summary import DataSummary
-from trainables.files import is_file
+from trainables.errors import DamagedError
+from trainables.files import first_fault, is_file
 
 RECORD = "finals validation"
 """Record of the study: what its finals were scored on."""
@@ -26,16 +29,18 @@ def recorded_validation(folder: Path) -> FinalsValidation:
     """What `search.json` in `folder` says."""
     data = load_facts(folder).get("data", {})
     count = data.get("val", 0)
-    return FinalsValidation.model_validate(
-        data.get("finals") or {"source": "reused", "images": count, "search_images": count}
-    )
+    try:
+        return FinalsValidation.model_validate(
+            data.get("finals") or {"source": "reused", "images": count, "search_images": count}
+        )
+    except ValidationError as error:
+        raise DamagedError(folder / "search.json", f"data.finals: {first_fault(error)}") from error
 
 
 def read_validation(study: Recorded) -> FinalsValidation | None:
     """What the finals of a study were scored on; None before the finals. Older ones reused the search's."""
-    found = get_record(study, RECORD)
-    if found:
-        return FinalsValidation.model_validate(found)
+    if found := read_attribute(study, RECORD, TypeAdapter(FinalsValidation)):
+        return found
     return FinalsValidation() if get_record(study, "finalists") else None
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Literal
 
+from pydantic import TypeAdapter
+
 from searchspace.proof.baseline import Baseline, read_baseline
 from searchspace.proof.comparison import Comparison, Outcome
 from searchspace.proof.verdict import Finalist
-from searchspace.study import Recorded, get_record
+from searchspace.study import Recorded, read_attribute
 from trainables.config import Frozen
 from trainables.scores import MetricName
 
@@ -45,7 +47,7 @@ class Gain(Frozen):
 
 def read_gain(metric: MetricName, study: Recorded) -> Gain | None:
     """What the search bought; None before the finals' end, and of searches of earlier versions."""
-    finalists = [Finalist.model_validate(record) for record in get_record(study, "finalists") or []]
+    finalists = read_attribute(study, "finalists", TypeAdapter(tuple[Finalist, ...])) or ()
     return gain_of(metric, finalists, read_baseline(study))
 
 

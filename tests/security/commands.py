@@ -4,11 +4,12 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
+
+from searchspace.command import run_command
 
 READING: tuple[tuple[str, ...], ...] = (
     ("leaderboard",), ("leaderboard", "--format", "csv"), ("leaderboard", "--compare", "0", "1"), ("report",),
@@ -41,28 +42,31 @@ class HungError(BaseException):
     """A command takes longer than any should; no handler of errors may stop it."""
 
 
-def call(arguments: Sequence[str], folder: Path, *more: str) -> Done:
+def call(arguments: Sequence[str], folder: object, *more: str) -> Done:
     """Run a command of `READING`, or one like it, on `folder`."""
-    from searchspace.command import run_command
-
     name, *rest = arguments
     module = import_module({"report": "searchspace.report.__main__"}.get(name, f"searchspace.{name}"))
+    return run_function(module.main, f"searchspace/{name}.py", *rest, str(folder), *more)
+
+
+def run_function(function: Callable[..., object], *argv: str) -> Done:
+    """What a function leaves behind that is a command, or a part of one."""
     output, error, environment = _stream(), _stream(), dict(os.environ)
-    argv, sys.argv = sys.argv, [f"searchspace/{name}.py", *rest, str(folder), *more]
+    before, sys.argv = sys.argv, [*argv] or ["part"]
     try:
         with redirect_stdout(output), redirect_stderr(error), in_time(PATIENCE):
-            code = _exit_code(run_command, module.main)
+            code = _exit_code(function)
     finally:
-        sys.argv = argv
+        sys.argv = before
         for left in os.environ.keys() - environment.keys():
             del os.environ[left]
         os.environ.update(environment)
     return Done(code, _text(output), _text(error))
 
 
-def _exit_code(run_command, main) -> int:  # type: ignore[no-untyped-def]  # typer's functions
+def _exit_code(function: Callable[..., object]) -> int:
     try:
-        run_command(main)
+        run_command(function)
     except SystemExit as end:
         return int(end.code or 0)
     return 0

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from trainables.config import Frozen
+from trainables.config import Finite, Frozen
 from trainables.deploy.cost import ArchitectureCost
 from trainables.files import read_record
 
@@ -26,7 +26,7 @@ BATCH = 32
 """Batch size whose throughput formats are compared by."""
 
 
-class Proof(Frozen):
+class Proof(Finite):
     """How close a file's answers are to PyTorch's in float32, and how good they are, on test images."""
 
     count: int
@@ -45,7 +45,7 @@ class Proof(Frozen):
     """F1, mean over classes, from 0 to 1."""
 
 
-class Speed(Frozen):
+class Speed(Finite):
     """What a file costs in a process that does nothing but run it."""
 
     latency_ms: float
@@ -65,7 +65,7 @@ class Speed(Frozen):
         return self.throughput[BATCH]
 
 
-class Artefact(Frozen):
+class Artefact(Finite):
     """One file of the winner."""
 
     format: Format
@@ -91,7 +91,7 @@ class Dropped(Frozen):
     """Why."""
 
 
-class Shipment(Frozen):
+class Shipment(Finite):
     """All that is shipped of one winner."""
 
     artefacts: tuple[Artefact, ...]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from trainables.cache import cache_folder
-from trainables.config import Frozen, TrialConfig
+from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.summary import DataSummary
 from trainables.kept import read_kept, write_kept
 from trainables.machine import cpu_name
@@ -41,7 +41,7 @@ class Architecture(Frozen):
     """Of the stored images, in pixels."""
 
 
-class ArchitectureCost(Frozen):
+class ArchitectureCost(Finite):
     """What a network costs, measured on one thread of the CPU it was measured on; its weights do not matter."""
 
     parameters: int

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
-from trainables.config import Frozen
+from trainables.config import Finite
 from trainables.corruptions import CORRUPTIONS, corrupt, parameter
 from trainables.deploy.artefact import Format
 from trainables.files import read_record, write_file
@@ -27,12 +28,19 @@ VALUES = 25_000_000
 """Numbers that are corrupted at each strength, which takes about a second; likewise."""
 
 
-class Corrupted(Frozen):
+def check_known(name: str) -> str:
+    """`name` if it is in `CORRUPTIONS`; raises ValueError for any other."""
+    if name not in CORRUPTIONS:
+        raise ValueError("is no known corruption")
+    return name
+
+
+class Corrupted(Finite):
     """Test images worse in one way, and what came of it."""
 
-    corruption: str
+    corruption: Annotated[str, AfterValidator(check_known)]
     """Its name in `CORRUPTIONS`."""
-    strength: int
+    strength: int = Field(ge=1, le=5)
     """From 1 to 5."""
     parameter: float
     """What that strength means for images of this size; the corruption says in which unit."""
@@ -40,7 +48,7 @@ class Corrupted(Frozen):
     """Share of these images whose likeliest class is theirs, from 0 to 1."""
 
 
-class Robustness(Frozen):
+class Robustness(Finite):
     """Accuracy under common corruptions (arXiv:1903.12261)."""
 
     format: Format

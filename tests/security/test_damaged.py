@@ -1,0 +1,254 @@
+"""Every file of a results folder, damaged in every way: a board or a report that says so, or one line; nothing else.
+
+Never a traceback, never a hang, never memory without bounds, and nothing outside of the folder is read or written. The
+default run takes a sample, the same each time; the slow one takes all.
+"""
+
+import os
+import random
+import resource
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.made_model import make_model
+from tests.made_search import make_search
+from tests.security.commands import Done, call, run_function
+from tests.security.damage import Damage, damages
+from trainables.card import CARD, InputSpec, ModelCard
+from trainables.config import TrialConfig
+from trainables.data.summary import DataSummary
+
+SAMPLE = 150
+"""Pairs of a damage and a command in the default run."""
+SECRET = "a line that only its owner knows"
+MEMORY = 3 << 30
+"""Bytes that the commands may take beyond what this process has."""
+
+
+@pytest.fixture(scope="module")
+def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a finished search that has every kind of file that is read."""
+    import torch
+
+    from searchspace.proof.student import Student, write_student
+    from trainables.deploy.describe import describe
+    from trainables.models.registry import build_untrained
+    from trainables.safetensors_file import write_safetensors
+
+    folder = make_search(tmp_path_factory.mktemp("whole"), digits, trials=6)
+    config = TrialConfig(width=4, depth=1)
+    card = ModelCard(
+        config=config, seed=0, epochs=1, data=digits, input=InputSpec(side=8, channels=1, mean=(0.5,), std=(0.5,))
+    )
+    torch.manual_seed(0)
+    weights = build_untrained(config, digits).state_dict()
+    student = Student(
+        trial=1, config=config, cost=None, limits={"max_params": 1000}, teacher="trial 0", temperature=2.0, seed=0,
+        epochs=3, status="trained",
+    )  # fmt: skip
+    write_student(folder, student)
+    for part in ("winner", "student"):
+        write_safetensors(folder / part / "model.safetensors", weights, describe(card))
+        (folder / part / CARD).write_text(card.model_dump_json())
+        make_model(folder / part / "model.onnx")
+    for name in ("metrics.json", "artefacts.json", "robustness.json"):
+        shutil.copy(folder / "winner" / name, folder / "student" / name)
+    assert call(("report",), folder).code == 0
+    return folder
+
+
+def serve(folder: Path) -> None:
+    """What `serve` does before it listens."""
+    from searchspace.home.reading import read, runnable
+    from searchspace.shipped import find_model
+    from trainables.deploy.runner import Runner
+
+    Runner(find_model(read(str(folder), runnable).folder), threads=1)
+
+
+def warm_start(folder: Path) -> None:
+    """What `run --warm-start` reads."""
+    from searchspace.sampling.warm_start import earlier_starts, earlier_trials
+    from searchspace.spec import make_spec
+    from trainables.data.store import prepare
+
+    earlier_starts([str(folder)], {})
+    earlier_trials(make_spec(name="x", warm_start=[str(folder)], max_epochs=9, grace_epochs=1), prepare("digits"))
+
+
+def resume(folder: Path) -> None:
+    """What `run --resume` reads before it prepares anything."""
+    from searchspace.resume import choose_resumed, is_finished
+    from searchspace.sampling.samplers import make_sampler
+    from searchspace.study import continue_study
+
+    spec = choose_resumed(folder.name, {"results": str(folder.parent)}, set())
+    is_finished(spec)
+    continue_study(spec, make_sampler(spec, "random"))
+
+
+def export(folder: Path) -> None:
+    """What `export` reads before it measures."""
+    from searchspace.proof.student import read_student
+    from searchspace.spec import load_spec
+    from trainables.deploy.artefact import read_shipment
+    from trainables.files import is_file
+    from trainables.weights import read_classifier
+
+    load_spec(folder)
+    student = read_student(folder)
+    for part in ("winner", *(["student"] if student and student.status == "trained" else [])):
+        if is_file(folder / part / CARD):
+            read_classifier(folder / part)
+            read_shipment(folder / part)
+
+
+def cards(folder: Path) -> None:
+    """What model cards are written from, after an export."""
+    from searchspace.card.facts import gather
+    from searchspace.card.page import render
+
+    for part in ("winner", "student"):
+        render(gather(folder / part))
+
+
+def predict(folder: Path) -> Done:
+    """The command itself, on an image."""
+    from searchspace.predict import run
+
+    return run_function(lambda: sys.exit(run([str(folder), str(folder.parent / "image.png")])))
+
+
+COMMANDS: dict[str, Callable[[Path], Done]] = {
+    "leaderboard": lambda folder: call(("leaderboard",), folder),
+    "leaderboard csv": lambda folder: call(("leaderboard", "--format", "csv"), folder),
+    "leaderboard --compare": lambda folder: call(("leaderboard",), folder, "--compare", "0", "1"),
+    "leaderboard of all": lambda folder: call(("leaderboard", "--format", "json"), folder.parent),
+    "compare searches": lambda folder: call(("leaderboard",), folder.parent, "--compare", "made", "other"),
+    "report": lambda folder: call(("report",), folder),
+    "replay": lambda folder: call(("replay",), folder),
+    "predict": predict,
+}  # fmt: skip
+COMMANDS |= {
+    function.__name__: lambda folder, function=function: run_function(lambda: function(folder))  # type: ignore[misc]
+    for function in (serve, warm_start, resume, export, cards)
+}
+SLOW = ("report",)
+"""Of the commands; the sample has fewer of these."""
+
+
+@contextmanager
+def bounded() -> Iterator[None]:
+    """No more memory than `MEMORY` beyond what this process has."""
+    now = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+class Place:
+    """A results folder with the search to damage, a good one beside it, and a file outside of both."""
+
+    def __init__(self, whole: Path, root: Path) -> None:
+        """Copy the `whole` search into a folder below `root`."""
+        self.root, self.whole, self.folder = root, whole, root / "results" / "made"
+        self.outside = root / "outside" / "secret.txt"
+        self.outside.parent.mkdir()
+        self.outside.write_text(SECRET)
+        shutil.copytree(whole, self.folder)
+        shutil.copytree(whole, root / "results" / "other")
+        from PIL import Image
+
+        Image.new("RGB", (8, 8)).save(root / "results" / "image.png")
+        self.before = self._state()
+
+    def _state(self) -> dict[str, tuple[int, int]]:
+        """Every file outside of the searches' folders, and of the good search all but its report."""
+        return {
+            path.relative_to(self.root).as_posix(): (path.lstat().st_size, path.lstat().st_mtime_ns)
+            for top in ("outside", "results/other")
+            for path in (self.root / top).rglob("*")
+            if path.is_file()
+        }
+
+    def fault(self, damage: Damage, command: str) -> str:
+        """What a command does wrong on a damaged search; empty where nothing is."""
+        file = self.folder / damage.file
+        damage.apply(file)
+        try:
+            with bounded():
+                done = COMMANDS[command](self.folder)
+        except BaseException as error:  # also one that hung
+            return f"{type(error).__name__}: {str(error)[:300]}"
+        finally:
+            self._mend(file)
+        return self._judge(done)
+
+    def _judge(self, done: Done) -> str:
+        last = (done.error.splitlines() or [""])[-1]
+        if done.code not in {0, 2} or "Traceback" in done.error:
+            return f"code {done.code}: {last[:300]}"
+        errors = [line for line in done.error.splitlines() if line.startswith("error: ")]
+        if done.code == 2 and (len(errors) != 1 or last != errors[0]):
+            return f"not one line: {done.error[:300]!r}"
+        if SECRET in done.output + done.error:
+            return "told what lies outside"
+        report = self.folder / "report.html"
+        if report.is_file() and not report.is_symlink() and SECRET in report.read_text(errors="replace"):
+            return "wrote what lies outside into the report"
+        now = self._state()
+        return "" if now == self.before else f"changed {now.keys() ^ self.before.keys() or 'a file outside'}"
+
+    def _mend(self, file: Path) -> None:
+        if file.is_dir() and not file.is_symlink():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)
+        for path in self.whole.rglob("*"):
+            name = path.relative_to(self.whole)
+            here = self.folder / name
+            if path.is_file() and (
+                not here.is_file() or here.is_symlink() or here == file or name.suffix == ".journal"
+            ):
+                shutil.copy2(path, here)
+
+
+@pytest.fixture
+def place(whole: Path, tmp_path: Path) -> Place:
+    return Place(whole, tmp_path)
+
+
+def test_a_sample_of_damages(place):
+    rng = random.Random(17)
+    every = list(damages(place.whole, place.outside))
+    by_file: dict[str, list[Damage]] = {}
+    for damage in every:
+        by_file.setdefault(damage.file, []).append(damage)
+    names = [name for name in COMMANDS for _ in range(1 if name in SLOW else 5)]
+    pairs = [(rng.choice(by_file[rng.choice(list(by_file))]), rng.choice(names)) for _ in range(SAMPLE)]
+    faults = {f"{command}: {damage}": fault for damage, command in pairs if (fault := place.fault(damage, command))}
+    print(f"{len(pairs)} of {len(every) * len(COMMANDS):,} damages and commands")
+    assert faults == {}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_all_damages(place, command):
+    every = list(damages(place.whole, place.outside))
+    faults = {str(damage): fault for damage in every if (fault := place.fault(damage, command))}
+    print(f"{len(every):,} damages of {command}")
+    assert faults == {}
+
+
+def test_whole_folders_have_no_fault(place):
+    nothing = Damage("search.json", "nothing", lambda _path: None)
+    assert {name: fault for name in COMMANDS if (fault := place.fault(nothing, name))} == {}
