@@ -4,6 +4,7 @@ import functools
 import hashlib
 import http.server
 import io
+import os
 import tarfile
 import threading
 from dataclasses import replace
@@ -55,6 +56,24 @@ def test_what_was_changed_since_is_downloaded_again(server, tmp_path):
     (folder / "file").write_bytes(CONTENT)
     fetch(url + "file", SHA256, tmp_path / "downloads").write_bytes(b"changed")
     assert fetch(url + "file", SHA256, tmp_path / "downloads").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("place", ["file", "file.partial"])
+@pytest.mark.parametrize("odd", ["a folder", "a link to nothing", "a pipe"])
+def test_what_stands_in_the_way_of_a_download_goes(server, tmp_path, place, odd):
+    url, folder = server
+    (folder / "file").write_bytes(CONTENT)
+    way = tmp_path / "downloads" / place
+    way.parent.mkdir()
+    if odd == "a folder":
+        (way / "x").mkdir(parents=True)
+    elif odd == "a pipe":
+        os.mkfifo(way)
+    else:
+        way.symlink_to(tmp_path / "nowhere")
+    assert fetch(url + "file", SHA256, tmp_path / "downloads").read_bytes() == CONTENT
+    assert [each.name for each in (tmp_path / "downloads").iterdir()] == ["file"]
+    assert not (tmp_path / "nowhere").exists()
 
 
 def packed(members: dict[str, bytes], link: str = "") -> bytes:
