@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from searchspace.command import run_command
+from searchspace.database import name_storage
 from searchspace.home.output import check_own, report_file
 from searchspace.home.reading import read
 from searchspace.output import say
@@ -20,6 +21,10 @@ def main(
         str,
         typer.Option(metavar="PATH", help="File or folder to write it to. Default: in the search's folder."),
     ] = "",
+    storage: Annotated[
+        str,
+        typer.Option(metavar="URL", help="Open the database that the search's record names, which must be this URL."),
+    ] = "",
 ) -> None:
     """Write report.html of a search, finished or not: one file that opens in any browser, without a network.
 
@@ -27,6 +32,7 @@ def main(
 
     Example: python -m searchspace.report results/digits
     """
+    name_storage(storage)
     mirror = read(folder)
     target = report_file(mirror.folder, output, REPORT) if output else None
     if target is None:

@@ -111,6 +111,13 @@ def test_a_database_that_is_named_is_read_and_cannot_be_written(stored, monkeypa
     assert state(file) == before
 
 
+@pytest.mark.parametrize("command", ["leaderboard", "report", "replay"])
+def test_every_command_that_reads_a_study_takes_the_url(command, stored):
+    folder, file = stored
+    assert "names a database" in call((command,), folder).error
+    assert "names a database" not in call((command,), folder, "--storage", f"sqlite:///{file}").error
+
+
 def _reading(file):
     from searchspace.database import open_to_read
 
