@@ -9,6 +9,7 @@ from trainables.errors import UserError
 from trainables.files import is_file, read_file
 from trainables.folders import names
 from trainables.nearest import suggest
+from trainables.printable import shown
 
 RECORD = "artefacts.json"
 """What is shipped, in the folder of a winner or student."""
@@ -25,12 +26,12 @@ def find_model(path: Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             beside = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
-            raise UserError(f"model {str(path)!r}: no such file{suggest(path.name, [*beside, *near(path)])}")
+            raise UserError(f"model {shown(path)}: no such file{suggest(path.name, [*beside, *near(path)])}")
         return path
     for folder in (path, path / "winner"):
         if found := _by_record(folder) or _by_name(folder):
             return found
-    raise UserError(f"model {str(path)!r}: {_say_missing(path)}")
+    raise UserError(f"model {shown(path)}: {_say_missing(path)}")
 
 
 def _by_record(folder: Path) -> Path | None:
@@ -53,7 +54,7 @@ def _by_name(folder: Path) -> Path | None:
     """The ONNX file in `folder`; of several `model.onnx`. Raises `UserError` for several of other names."""
     files = [folder / name for name in names(folder) if name.endswith(".onnx") and is_file(folder / name)]
     if len(files) > 1 and folder / PLAIN not in files:
-        raise UserError(f"model {str(folder)!r}: holds several; give one: {', '.join(file.name for file in files)}")
+        raise UserError(f"model {shown(folder)}: holds several; give one: {', '.join(file.name for file in files)}")
     return folder / PLAIN if folder / PLAIN in files else files[0] if files else None
 
 
@@ -67,7 +68,7 @@ def _say_missing(path: Path) -> str:
             )
     searches = sorted(record.parent.parent for record in path.glob(f"*/winner/{RECORD}"))
     if searches:
-        return f"holds searches; give one, such as {str(searches[0])!r}"
+        return f"holds searches; give one, such as {shown(searches[0])}"
     if (path / "search.json").is_file():
         return f"is a search without a winner yet; `python -m searchspace.run --resume {path.name}` goes on with it"
     return f"holds no exported search (no winner/{RECORD}) and no .onnx file"

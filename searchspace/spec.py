@@ -21,6 +21,7 @@ from trainables.files import read_record, write_file
 from trainables.home.mirror import Home, copy_folder
 from trainables.home.storage import is_url, join
 from trainables.nearest import suggest
+from trainables.printable import shown
 from trainables.scores import MetricName
 from trainables.shape import Precision
 
@@ -238,8 +239,7 @@ def load_facts(folder: Path) -> dict[str, Any]:
         return read_record(folder / "search.json", Facts).model_dump(mode="json", exclude_unset=True)
     except FileNotFoundError as error:
         hint = suggest(folder.name, near(folder))
-        shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
-        raise UserError(f"{str(shown)!r}: holds no search (no search.json){hint}") from error
+        raise UserError(f"{shown(folder)}: holds no search (no search.json){hint}") from error
 
 
 def load_spec(folder: Path) -> SearchSpec:

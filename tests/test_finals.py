@@ -1,5 +1,6 @@
 """The finals on real trainings in this process: who is a finalist, what failed seeds cost, an ensemble to the end."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -23,6 +24,7 @@ from searchspace.study import create_study
 from tests.told import Told
 from trainables.card import member_folder
 from trainables.config import EpochReport, TrialConfig, failure
+from trainables.escaping import as_markdown
 from trainables.predictions import read_predictions, write_predictions, write_validation
 from trainables.teller import Silence
 from trainables.train import TrialRun
@@ -189,7 +191,8 @@ def proven(tmp_path, digits, place):
 def test_the_page_says_how_the_winner_was_chosen_and_how_good_it_is(proven):
     spec, study, winner, metrics = proven
     page = write_card(spec.folder / "winner", study).read_text()
-    assert f"\nTrial {say_way('accuracy', winner, metrics).removeprefix('trial ')}.\n" in page
+    assert f"\nTrial {as_markdown(say_way('accuracy', winner, metrics).removeprefix('trial '))}.\n" in page
+    page = html.unescape(page)  # as a reader sees it
     for part in (
         f"search {winner.search_score:.2%} -> re-score {winner.score:.2%} ± ", "over 2 fresh seeds",
         f"(95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})",

@@ -16,6 +16,7 @@ from trainables.deploy.robustness import (
     read_robustness,
     write_robustness,
 )
+from trainables.errors import DamagedError
 
 SHAPES = [
     (6, 1, 8, 8),
@@ -122,4 +123,5 @@ def test_the_record_is_read_as_it_was_written(shipped, tmp_path):
     assert Robustness.model_validate(json.loads((tmp_path / ROBUSTNESS).read_text())) == found
     assert read_robustness(tmp_path / "nowhere") is None
     (tmp_path / ROBUSTNESS).write_text("{}")
-    assert read_robustness(tmp_path) is None
+    with pytest.raises(DamagedError, match=r"robustness\.json"):
+        read_robustness(tmp_path)

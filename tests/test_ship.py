@@ -171,7 +171,10 @@ def test_a_proof_counts_points_and_digits():
     with pytest.raises(ProofError, match=r"loses 0\.40 points of test accuracy, more than --max-drop 0\.3$"):
         check(found, perfect, exact=False, max_drop=0.3)
     with pytest.raises(ProofError, match="probabilities differ"):
-        check(exam.compare(logits + np.float32(np.nan)), perfect, exact=True, max_drop=100)
+        check(exam.compare(2 * logits), perfect, exact=True, max_drop=100)
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ProofError, match="no numbers"):
+            exam.compare(logits + np.float32(wrong))
 
 
 def test_no_model_is_a_users_error(tmp_path):

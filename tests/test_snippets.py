@@ -91,7 +91,7 @@ def answers(code: str, images: Mapping[str, Path], capsys) -> dict[str, tuple[st
 
 
 def predicted(file: Path, images: Mapping[str, Path]) -> dict[str, tuple[str, float]]:
-    guesses = predict(Runner(file), [str(path) for path in images.values()], 1, 32)
+    guesses = predict(Runner(file.resolve()), [str(path) for path in images.values()], 1, 32)
     return {name: guess.classes[0] for name, guess in zip(images, guesses, strict=True)}
 
 
@@ -160,7 +160,7 @@ def test_a_damaged_exif_is_never_another_answer():
 
 def test_the_cards_lines_answer_as_predict_does(winner, images, monkeypatch, capsys):
     onnx, program, weights = in_card(winner)
-    best = read_shipment(winner).served.file
+    best = read_shipment(winner.resolve()).served.file
     monkeypatch.chdir(winner)
     assert_same(answers(onnx, images, capsys), predicted(winner / best, images))
     expected = predicted(winner / "model.onnx", few(images))
@@ -171,7 +171,7 @@ def test_the_cards_lines_answer_as_predict_does(winner, images, monkeypatch, cap
 def test_the_reports_lines_answer_as_predict_does(winner, images, monkeypatch, capsys):
     (shown,) = in_report(winner)
     monkeypatch.chdir(winner.parent)
-    best = read_shipment(winner).best
+    best = read_shipment(winner.resolve()).best
     file = best.file if best.format in SERVED else "model.onnx"  # which answers as the others in float32 do
     assert_same(answers(shown, few(images), capsys), predicted(winner / file, few(images)))
 
@@ -182,7 +182,7 @@ def test_the_readmes_lines_answer_as_predict_does(winner, images, monkeypatch, c
 
 
 def test_all_lines_that_are_shown_are_made_in_one_place(winner):
-    shipment = read_shipment(winner)
+    shipment = read_shipment(winner.resolve())
     assert in_card(winner) == [onnx_code(shipment.served.file), program_code("model.pt2"), weights_code()]
     write = onnx_code if shipment.recommended in SERVED else program_code
     assert in_report(winner) == [write(f"winner/{shipment.best.file}")]

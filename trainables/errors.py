@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trainables.printable import printable
+from trainables.printable import printable, shown
 
 
 class UserError(Exception):
@@ -14,7 +14,7 @@ class DamagedError(UserError):
 
     def __init__(self, path: Path, what: str) -> None:
         """Of the file or folder at `path`, and what is wrong with it."""
-        super().__init__(f"damaged: {str(path)!r}: {printable(what)}")
+        super().__init__(f"damaged: {shown(path)}: {printable(what)}")
         self.path, self.what = path, what
 
     def __reduce__(self) -> tuple[type["DamagedError"], tuple[Path, str]]:

@@ -22,6 +22,7 @@ from tests.security.damage import Damage, damages
 from trainables.card import CARD, InputSpec, ModelCard
 from trainables.config import TrialConfig
 from trainables.data.summary import DataSummary
+from trainables.errors import UserError
 
 SAMPLE = 150
 """Pairs of a damage and a command in the default run."""
@@ -114,7 +115,10 @@ def cards(folder: Path) -> None:
     from searchspace.card.page import render
 
     for part in ("winner", "student"):
-        render(gather(folder / part))
+        try:
+            render(gather(folder / part))
+        except FileNotFoundError as error:  # `gather` says so, and `try_cards` answers it
+            raise UserError(str(error)) from error
 
 
 def predict(folder: Path) -> Done:

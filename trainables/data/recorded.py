@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from trainables.cache import cache_folder
+from trainables.data.contents import find_damage
 from trainables.data.source import SOURCES
 from trainables.data.store import Store, open_store, prepare
 from trainables.data.summary import DataSummary
@@ -45,7 +46,7 @@ def open_recorded(recorded: DataSummary, given: str, teller: Teller) -> Store:
 
 
 def find_prepared(fingerprint: str) -> DataSummary | None:
-    """The summary of the store in this machine's cache that has this fingerprint; None where there is none."""
+    """The summary of the undamaged store in this machine's cache with this fingerprint; None where there is none."""
     for file in sorted((cache_folder() / "stores").glob("*/summary.json")):
         if not FINISHED.search(file.parent.name):
             continue
@@ -53,6 +54,6 @@ def find_prepared(fingerprint: str) -> DataSummary | None:
             found = read_record(file, DataSummary)
         except (UserError, OSError):
             continue  # another store, damaged; who opens it says so
-        if found.fingerprint == fingerprint:
+        if found.fingerprint == fingerprint and not find_damage(file.parent):
             return found.model_copy(update={"path": str(Path(file).parent)})
     return None

@@ -34,7 +34,7 @@ from trainables.folders import files_below
 from trainables.kept import read_kept
 from trainables.teller import Silence, Teller
 
-VERSION = 3
+VERSION = 4
 """Of the layout below; a store of another version is built again."""
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
 # `test/` holds the same two, and `origins.json`, for the locked test split; `bad-images.csv` and `leaked-images.csv`

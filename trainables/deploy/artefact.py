@@ -1,7 +1,9 @@
 """What is shipped: the winner's files, and what was measured of each on the test images and on this machine."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from trainables.config import Finite, Frozen
 from trainables.deploy.cost import ArchitectureCost
@@ -22,6 +24,8 @@ EXPORTED = tuple(FILES)[1:]
 """Formats that a classifier is exported to."""
 SERVED: tuple[Format, ...] = ("onnx", "onnx-int8")
 """Formats that onnxruntime runs."""
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 BATCH = 32
 """Batch size whose throughput formats are compared by."""
 
@@ -37,24 +41,24 @@ class Proof(Finite):
     """Mean difference of a logit."""
     largest_probability_difference: float
     """Largest difference of a probability."""
-    agreement: float
+    agreement: Share
     """Share of images with the same likeliest class, from 0 to 1."""
-    accuracy: float
+    accuracy: Share
     """Share of images whose likeliest class is theirs, from 0 to 1."""
-    f1_macro: float
+    f1_macro: Share
     """F1, mean over classes, from 0 to 1."""
 
 
 class Speed(Finite):
     """What a file costs in a process that does nothing but run it."""
 
-    latency_ms: float
+    latency_ms: Positive
     """`LATENCY`, in ms: one image, one thread."""
-    latency_p99_ms: float
+    latency_p99_ms: Positive
     """99th percentile of all those runs, in ms."""
     runs: int
     """Timed runs of one image."""
-    throughput: dict[int, float]
+    throughput: dict[int, Positive]
     """Images a second on all cores, by batch size (32 and 256, unless that takes many seconds): median of some runs."""
     memory_mb: float
     """Peak resident memory of that process by the end of the runs of 32 images, in 10^6 bytes."""
@@ -72,7 +76,7 @@ class Artefact(Finite):
     """What it is."""
     file: Literal["model.safetensors", "model.pt2", "model-half.pt2", "model.onnx", "model-int8.onnx"]
     """Its name in the winner's folder: the one that `FILES` has."""
-    size_mb: float
+    size_mb: Positive
     """Its size, in 10^6 bytes."""
     proof: Proof
     """On test images."""

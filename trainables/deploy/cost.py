@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from trainables.cache import cache_folder
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.summary import DataSummary
@@ -44,11 +46,11 @@ class Architecture(Frozen):
 class ArchitectureCost(Finite):
     """What a network costs, measured on one thread of the CPU it was measured on; its weights do not matter."""
 
-    parameters: int
+    parameters: int = Field(ge=0)
     """Numbers in its weights, trained or frozen."""
-    size_mb: float | None = None
+    size_mb: float | None = Field(None, gt=0)
     """Size of the ONNX file, in 10^6 bytes; None if only parameters were counted."""
-    latency_ms: float | None = None
+    latency_ms: float | None = Field(None, gt=0)
     """`LATENCY` of the float32 ONNX file, in ms."""
     memory_mb: float | None = None
     """Growth, in 10^6 bytes, of the peak resident memory of a fresh process that loads the file and runs it."""

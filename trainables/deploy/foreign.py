@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from trainables.data.sources.image_files import LFS_POINTER, kind_by_content, read_head
+from trainables.printable import shown
 
 KINDS = {
     ".pt2": "a PyTorch program, which torch.export.load reads",
@@ -42,7 +43,7 @@ def describe_file(file: Path) -> str:
 def advise(file: Path) -> str:
     """What to give instead of `file`: an ONNX file beside it, if there is one."""
     beside = sorted(file.parent.glob("model*.onnx"), key=lambda path: (path.name != "model.onnx", path.name))
-    others = [str(path) for path in beside if path != file and path.is_file()]
+    others = [path for path in beside if path != file and path.is_file()]
     if others:
-        return f"give {others[0]!r}"
+        return f"give {shown(others[0])}"
     return "give the folder of a search, or an .onnx file that it exported, such as results/digits/winner/model.onnx"

@@ -45,9 +45,11 @@ class Exam:
         return self.compare(answer_all(answer, self.images))
 
     def compare(self, logits: NDArray[np.float32]) -> Proof:
-        """Compare `logits` with PyTorch's."""
+        """Compare `logits` with PyTorch's; raises `ProofError` where one is infinite or no number."""
         from sklearn.metrics import f1_score
 
+        if not np.isfinite(logits).all():
+            raise ProofError("its logits are infinite, or no numbers")
         difference = np.abs(logits - self.logits)
         called = logits.argmax(axis=1)
         return Proof(
@@ -93,7 +95,7 @@ def check(proof: Proof, reference: Proof, exact: bool, max_drop: float) -> None:
     lost = 100 * (reference.accuracy - proof.accuracy)
     if not lost <= max_drop:
         raise ProofError(f"loses {lost:.2f} points of test accuracy, more than --max-drop {max_drop:g}")
-    if exact and not proof.largest_probability_difference <= LARGEST_DIFFERENCE:  # so written, a NaN fails too
+    if exact and not proof.largest_probability_difference <= LARGEST_DIFFERENCE:
         found = proof.largest_probability_difference
         raise ProofError(f"its probabilities differ from PyTorch's by {found:.2e}, more than {LARGEST_DIFFERENCE:g}")
 

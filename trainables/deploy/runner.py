@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from trainables.deploy.foreign import advise, describe_file
 from trainables.errors import UserError
 from trainables.files import is_file, read_file
+from trainables.printable import shown
 
 IMAGES, LOGITS, PROBABILITIES = "images", "logits", "probabilities"
 """An artefact's input, uint8 (batch, 1 or 3, height, width), and its outputs, float32 (batch, classes)."""
@@ -35,12 +36,12 @@ class Runner:
     def __init__(self, file: Path, threads: int = 0) -> None:
         """Load `file`, for so many threads (0: all cores); raises `UserError` where it is no artefact of a search."""
         if not is_file(file):
-            raise UserError(f"model {str(file)!r}: no such file")
+            raise UserError(f"model {shown(file)}: no such file")
         self._session, found = _open(file, threads)
         self.metadata: dict[str, str] = found
         """What the file says of itself."""
         if fault := _find_fault(self._session, self.metadata):
-            raise UserError(f"model {str(file)!r}: is not exported by a search: {fault}; {advise(file)}")
+            raise UserError(f"model {shown(file)}: is not exported by a search: {fault}; {advise(file)}")
         self.classes: tuple[str, ...] = tuple(json.loads(self.metadata["classes"]))
         """Class names, in the order of the outputs."""
         self.shape: tuple[int, int, int] = tuple(json.loads(self.metadata["shape"]))
@@ -79,7 +80,7 @@ def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
             return session, session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's own kinds of them are not public
         reason = describe_file(file) or f"no ONNX model, or a damaged one: {_one_line(error)}"
-        raise UserError(f"model {str(file)!r}: onnxruntime does not load it ({reason}); {advise(file)}") from error
+        raise UserError(f"model {shown(file)}: onnxruntime does not load it ({reason}); {advise(file)}") from error
 
 
 def _find_fault(session: Any, metadata: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from trainables.files import open_file
 from trainables.home.conditional import ConditionalStore, ConflictError
 from trainables.home.storage import PARTIAL, PIECE, Remote
 
@@ -31,7 +32,7 @@ class GuardedUploads:
         """Copy the first `size` bytes of `file` there; raises OSError."""
         if size > PIECE:
             return self._send_large(file, name, size)
-        with file.open("rb") as source:
+        with open_file(file) as source:
             content = source.read(size)
         if self._store is not None:
             return self._replace(self._store, name, content)

@@ -2,6 +2,7 @@
 
 from . import finals, quality  # noqa: F401  # they register their rows
 from .driver import DRIVER_PARTS
+from .faults import faults
 from .marked import Part
 from .records import Records, either, percent, show, span
 from .rows import SOURCES, table
@@ -139,6 +140,7 @@ PARTS: dict[str, Part] = {
     "all_machines": _machines(essential=False),
     "records": _records,
     "gpu": _gpu,
+    "faults": faults,
     "falls_short": _falls_short,
     **SENTENCES,
     **DRIVER_PARTS,
