@@ -19,6 +19,7 @@ from searchspace.boards.trials import rank_trials, varying_columns, without_defa
 from searchspace.boards.view import FORM, Printing, View
 from searchspace.boards.watch import watch
 from searchspace.database import StorageOption, name_storage
+from searchspace.home.faults import reading_search
 from searchspace.home.named import find_name, near, searches_below
 from searchspace.home.reading import read, records
 from searchspace.options import Option, with_options
@@ -149,14 +150,18 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
         if not single or showing.compare or form != "table":
             raise UserError(f"--watch {folder!r}: shows one search, results/NAME, as a table, and compares none")
         gc.enable()  # drawing for hours makes some cycles, after all
-        watch(here, partial(draw_board, load_spec(here), view), lambda: mirror.pull(records))
+        draw = reading_search(here)(partial(draw_board, load_spec(here), view))
+        watch(here, draw, lambda: mirror.pull(records))
     elif showing.compare:
         _compare(here, single, showing.compare, form, f"{folder}: what differs")
     elif single and form == "table":
         spec, console = load_spec(here), make_console()
-        console.print(draw_board(spec, view, read_study(spec, here), console.width))
-        if rows := student_rows(spec, here):
-            print_table(rows, f"{spec.name}: the winner and its student, both tested once")
+        study = read_study(spec, here)
+        with reading_search(here):
+            board, student = draw_board(spec, view, study, console.width), student_rows(spec, here)
+        console.print(board)
+        if student:
+            print_table(student, f"{spec.name}: the winner and its student, both tested once")
     else:
         rows, seen = _all_trials(here) if single else (rank_searches(here), None)
         found = view.of(rows, seen) if form in EXACT else brief(view.of(seen or rows, winner=single))
@@ -169,15 +174,18 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
 def _all_trials(here: Path) -> tuple[list[Row], list[Row]]:
     """A search's trials, as files have them and as people see them."""
     study = read_study(load_spec(here), here)
-    rows = rank_trials(study)
-    return rows, without_defaults(study, rows)
+    with reading_search(here):
+        rows = rank_trials(study)
+        return rows, without_defaults(study, rows)
 
 
 def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, title: str) -> None:
     if names[0] == names[1]:
         raise UserError(f"--compare {names[0]!r} {names[1]!r}: are the same; give two different ones")
     if single:
-        rows = compare_trials(read_study(load_spec(here), here), names)
+        study = read_study(load_spec(here), here)
+        with reading_search(here):
+            rows = compare_trials(study, names)
     else:
         names = (find_name(here, names[0]) or names[0], find_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)

@@ -13,6 +13,7 @@ from searchspace.boards.table import Row, to_text
 from searchspace.boards.terminal import print_table
 from searchspace.boards.view import Printing
 from searchspace.database import StorageOption, name_storage
+from searchspace.home.faults import reading_search
 from searchspace.home.reading import read
 from searchspace.options import with_options
 from searchspace.output import write
@@ -114,6 +115,13 @@ def to_row(found: Replay, own: Replay) -> Row:
     return row
 
 
+def replay_rows(spec: SearchSpec, curves: Sequence[Curve], slots: int) -> list[Row]:
+    """The table: the search's own setting first, then the others, the best first."""
+    found = [replay(curves, setting, spec.max_epochs, slots) for setting in settings_for(spec)]
+    rest = sorted(found[1:], key=lambda each: (-(-math.inf if each.best is None else each.best), each.seconds))
+    return [to_row(each, found[0]) for each in (found[0], *rest)]
+
+
 @with_options(Printing, StorageOption)
 def main(
     given: frozenset[str],  # noqa: ARG001
@@ -130,14 +138,12 @@ def main(
     name_storage(options.pop("storage"))
     form, here = parse_record(Printing, options).form, read(folder).folder
     spec = load_spec(here)
-    trials = [t for t in read_study(spec, here).get_trials(deepcopy=False) if t.state != TrialState.WAITING]
-    curves = recorded_curves(trials)
-    if not curves:
-        raise UserError(f"{folder!r}: no trial has recorded an epoch yet")
-    slots = load_facts(here).get("gangs", {}).get("slots", 1)
-    found = [replay(curves, setting, spec.max_epochs, slots) for setting in settings_for(spec)]
-    rest = sorted(found[1:], key=lambda each: (-(-math.inf if each.best is None else each.best), each.seconds))
-    rows = [to_row(each, found[0]) for each in (found[0], *rest)]
+    study, slots = read_study(spec, here), load_facts(here).get("gangs", {}).get("slots", 1)
+    with reading_search(here):
+        curves = recorded_curves([t for t in study.get_trials(deepcopy=False) if t.state != TrialState.WAITING])
+        if not curves:
+            raise UserError(f"{folder!r}: no trial has recorded an epoch yet")
+        rows = replay_rows(spec, curves, slots)
     if form == "table":
         print_table(rows, f"{spec.name}: {len(curves)} recorded trials replayed on {slots} slots")
     else:

@@ -33,6 +33,8 @@ SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
 GRACE = 2
 """Epochs of the first rung, where trials are not shorter themselves and nobody says otherwise."""
+MOST = 1_000_000
+"""Largest count of trials, epochs and the like."""
 BOUNDS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
 """Options that limit what a shipped model costs."""
 R = TypeVar("R", bound=Frozen)
@@ -65,15 +67,15 @@ class SearchSpec(Frozen):
     """Same configurations at any timing: only first rungs inform."""
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Earlier searches: their best go first and inform the sampler."""
-    trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1)
+    trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1, le=MOST)
     """Configurations in all."""
-    max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1)
+    max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MOST)
     """Full length of a trial, in epochs."""
     grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(
-        default_factory=lambda known: min(GRACE, known.get("max_epochs", GRACE)), ge=1
+        default_factory=lambda known: min(GRACE, known.get("max_epochs", GRACE)), ge=1, le=MOST
     )
     """First rung, in epochs; no trial is stopped before. Never above --max-epochs."""
-    reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2)
+    reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MOST)
     """One trial in so many goes on at each rung; also the ratio between rungs."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
     """Early stopping."""
@@ -81,7 +83,7 @@ class SearchSpec(Frozen):
     """What trials are compared at equal amounts of, and the sampler is to spare."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
     """Longest search once a gang is warm: 90s, 30m, 2h. Finals come after."""
-    finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1)
+    finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MOST)
     """Best trials trained again from fresh seeds; so is trial 0, as reference."""
     audit: Annotated[Share, Option(PROOF)] = 0.0
     """Share of the stopped that run on: what did stopping cost?"""
@@ -95,17 +97,17 @@ class SearchSpec(Frozen):
     """Most MB (10^6 bytes) that a process running it grows by."""
     distil: Annotated[bool, Option(LIMITS)] = False
     """Let the winner teach a student, whom alone the limits bind."""
-    distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0)
+    distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0, le=MOST)
     """Epochs of the student; 0: a trial's."""
     formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B")] = ()
     """pt2, pt2-half, onnx, onnx-int8. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
     """Most points of test accuracy a shipped format loses."""
-    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1)
+    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MOST)
     """Fresh seeds of each; the mean counts. Three tell them apart."""
     ensemble: Annotated[bool, Option(PROOF)] = False
     """Let the averaged best 3 finalists be one more; as slow as all of them."""
-    workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1)
+    workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1, le=MOST)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)
     """Cores, and threads, of each worker."""
@@ -115,7 +117,7 @@ class SearchSpec(Frozen):
     """auto: bf16 where it is native."""
     memory_gb: Annotated[float, Option(WHERE)] = Field(0.0, ge=0, allow_inf_nan=False)
     """Image memory of each worker, in GB (10^9 bytes); the rest is streamed. 0: auto."""
-    max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0)
+    max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0, le=MOST)
     """Trials at a time; 0: as many as fit."""
     address: Annotated[str, Option(WHERE)] = ""
     """Ray cluster, such as auto; empty starts one here."""

@@ -1,10 +1,10 @@
 """Test metrics from class probabilities: what is measured once, on images that nothing was chosen by."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainables.config import Finite, Frozen
 from trainables.influence import right_log
@@ -84,10 +84,17 @@ class TestMetrics(Finite):
     """Expected calibration error, 15 equal bins of confidence (arXiv:1706.04599)."""
     methods: dict[str, str] = Field(default_factory=dict)
     """Method of each score's 95 % interval, by metric; empty in an older record, whose method was `EARLIER`."""
-    classes: tuple[ClassMetrics, ...]
+    classes: tuple[ClassMetrics, ...] = Field(min_length=2)
     """Each class, in label order."""
     confusion: tuple[tuple[Annotated[int, Field(ge=0, le=10**12)], ...], ...]
     """Images by true class (row) and predicted class (column)."""
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        """The confusion matrix is of the classes."""
+        if {len(self.classes)} != {len(self.confusion), *map(len, self.confusion)}:
+            raise ValueError(f"confusion: is no square of {len(self.classes):,} classes")
+        return self
 
     def method(self, metric: str) -> str:
         """Name of the method of a score's interval, as in `95 % Wilson interval`."""

@@ -50,6 +50,10 @@ class ImageFacts:
     """Standard deviation of the stored pixels' luma, from 0 to 1."""
 
 
+DOUBLE = 8
+"""Bytes of the widest number that is read; numpy does not compute everything with wider ones."""
+
+
 def write_predictions(folder: Path, place: "Workplace") -> None:
     """Evaluate the classifier in `folder` on the test split, which the permit beside it opens."""
     from trainables.evaluate import probabilities
@@ -98,7 +102,7 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.
 def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, axes: int) -> NDArray[Any]:
     """One of the arrays that were read; raises `DamagedError` where it is missing, or of another kind or form."""
     found = arrays.get(name)
-    if found is None or found.dtype.kind != kind or found.ndim != axes:
+    if found is None or found.dtype.kind != kind or found.ndim != axes or (kind == "f" and found.itemsize > DOUBLE):
         form = "is missing" if found is None else f"is {found.dtype} with {found.ndim} axes"
         raise DamagedError(file, f"{name}: {form}")
     return found

@@ -11,6 +11,7 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.searches import search_row
 from searchspace.boards.table import Row, brief_value
 from searchspace.boards.trials import status_of
+from searchspace.home.faults import reading_search
 from searchspace.home.named import searches_below
 from searchspace.recorded import config_of, cost_of, curve_of, is_refused
 from searchspace.spec import load_facts, load_spec
@@ -83,6 +84,11 @@ def warn_of(results: Path, names: Pair) -> list[str]:
 
 
 def _search_facts(folder: Path) -> dict[str, Any]:
+    with reading_search(folder):
+        return _read_facts(folder)
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
     spec, facts = load_spec(folder), load_facts(folder)
     options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric", "study"})
     card = folder / "winner" / "model.json"

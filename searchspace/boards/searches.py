@@ -11,6 +11,7 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.snapshot import read_study
 from searchspace.boards.table import Row
 from searchspace.boards.trials import STATUS
+from searchspace.home.faults import reading_search
 from searchspace.home.named import searches_below
 from searchspace.proof.wording import say_ends, tested
 from searchspace.recorded import is_refused
@@ -38,7 +39,8 @@ def rank_searches(results: Path) -> list[Row]:
 def _row_of_any(folder: Path) -> dict[str, Any]:
     """The row of a search, or of one that cannot be read, with the reason: one search ends no board."""
     try:
-        return search_row(folder)
+        with reading_search(folder):
+            return search_row(folder)
     except UserError as error:
         why = str(error).removeprefix(f"{str(folder)!r}: ")
         status = "damaged" if isinstance(error, DamagedError) else "unreadable"

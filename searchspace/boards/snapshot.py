@@ -33,6 +33,8 @@ KINDS: dict[str, type] = {
 """Attributes of trials that are no texts."""
 LARGEST = 10**12
 """The largest whole number in a study."""
+YEARS = (1970, 9000)
+"""In which trials begin and end."""
 SAID = 200
 """Characters that an error quotes."""
 
@@ -199,12 +201,20 @@ CHANGES: dict[int, Callable[[FrozenTrial, Entry], None]] = {
 
 @cache
 def _distribution(text: str) -> BaseDistribution:
+    for choice in from_json(text)["attributes"].get("choices", ()):
+        if not isinstance(choice, bool | int | float | str | None):
+            raise TypeError(f"a choice is a {type(choice).__name__}")
     return json_to_distribution(text)
 
 
 def _time(text: str | None) -> datetime | None:
     """Local and naive, as Optuna has it."""
-    return datetime.fromisoformat(text).astimezone().replace(tzinfo=None) if text else None
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    if not YEARS[0] <= moment.year <= YEARS[1]:
+        raise ValueError(f"expected a year from {YEARS[0]} to {YEARS[1]}")
+    return moment.astimezone().replace(tzinfo=None)
 
 
 @dataclass(frozen=True)

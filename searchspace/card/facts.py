@@ -10,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from searchspace.boards.finalists import read_finalists
 from searchspace.boards.snapshot import read_study
+from searchspace.home.faults import check_classes, reading_search
 from searchspace.proof.baseline import Baseline, read_baseline
 from searchspace.proof.finals_validation import read_validation
 from searchspace.proof.reliability import Predictions, load_predictions
@@ -25,6 +26,7 @@ from trainables.deploy.artefact import Shipment, read_shipment
 from trainables.deploy.robustness import Robustness, read_robustness
 from trainables.files import read_record
 from trainables.metrics import TestMetrics
+from trainables.predictions import PREDICTIONS
 from trainables.scores import MetricName
 
 
@@ -74,7 +76,10 @@ class Facts:
     @cached_property
     def predictions(self) -> Predictions | None:
         """What it says of each test image; None where that was not kept."""
-        return load_predictions(self.folder)
+        found = load_predictions(self.folder)
+        if found:
+            check_classes({self.folder / METRICS: len(self.metrics.classes), self.folder / PREDICTIONS: found.classes})
+        return found
 
     @cached_property
     def shipment(self) -> Shipment | None:
@@ -89,13 +94,18 @@ class Facts:
 
 def gather(folder: Path, study: Recorded | None = None) -> Facts:
     """Everything on the tested classifier in `folder`; raises `UserError` or OSError where there is none."""
+    with reading_search(folder.parent):
+        return _gather(folder, study)
+
+
+def _gather(folder: Path, study: Recorded | None) -> Facts:
     spec = load_spec(folder.parent)
     study = study or read_study(spec, folder.parent)
+    card, metrics = read_record(folder / CARD, CARDS), read_record(folder / METRICS, TestMetrics)
+    check_classes({folder / CARD: len(card.data.classes), folder / METRICS: len(metrics.classes)})
     return Facts(
         folder=folder, spec=spec, record=load_facts(folder.parent),
         trials=[trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)],
         finalists=read_finalists(study), validation=read_validation(study) or FinalsValidation(),
-        card=read_record(folder / CARD, CARDS),
-        metrics=read_record(folder / METRICS, TestMetrics),
-        baseline=read_baseline(study),
+        card=card, metrics=metrics, baseline=read_baseline(study),
     )  # fmt: skip

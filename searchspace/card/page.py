@@ -9,6 +9,7 @@ from searchspace.card.facts import Facts, gather
 from searchspace.card.front import front_matter
 from searchspace.card.markdown import paragraphs
 from searchspace.card.sections import SECTIONS
+from searchspace.home.faults import reading_search
 from trainables.deploy.artefact import SHIPMENT
 from trainables.files import is_file, write_file
 
@@ -34,6 +35,11 @@ def try_cards(search: Path, say: Callable[[str], None], study: "Recorded | None"
 
 def render(facts: Facts) -> str:
     """The card as Markdown, its front matter first."""
+    with reading_search(facts.folder.parent):  # each section reads what it needs
+        return _render(facts)
+
+
+def _render(facts: Facts) -> str:
     written = ((section.title, section.write(facts)) for section in SECTIONS[facts.folder.name])
     parts = (paragraphs(f"## {title}" if title else "", text) for title, text in written if text)
     return paragraphs(front_matter(facts), *parts) + "\n"

@@ -22,6 +22,11 @@ class Predictions:
     """True class of each."""
 
     @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.probabilities.shape[1])
+
+    @property
     def called(self) -> NDArray[np.int64]:
         """Likeliest class of each image."""
         found: NDArray[np.int64] = self.probabilities.argmax(axis=1)

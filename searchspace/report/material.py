@@ -11,6 +11,7 @@ from searchspace.boards.finalists import read_finalists
 from searchspace.boards.snapshot import read_study
 from searchspace.boards.table import Row
 from searchspace.boards.trials import board_rows
+from searchspace.home.faults import check_classes
 from searchspace.proof.reliability import Predictions, load_predictions
 from searchspace.proof.verdict import Finalist
 from searchspace.proof.winner import METRICS
@@ -28,6 +29,9 @@ from trainables.deploy.robustness import Robustness, read_robustness
 from trainables.files import is_file, read_record
 from trainables.metrics import TestMetrics
 from trainables.predictions import PREDICTIONS, ImageFacts, read_image_facts
+
+RECORD = "search.json"
+"""Has the data, and with them the classes."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,10 @@ class Material:
     def metrics(self) -> TestMetrics | None:
         """Test metrics; None before the test."""
         file = self.winner / METRICS
-        return read_record(file, TestMetrics) if is_file(file) else None
+        found = read_record(file, TestMetrics) if is_file(file) else None
+        if found:
+            check_classes({self.folder / RECORD: len(self.data.classes), file: len(found.classes)})
+        return found
 
     def tested(self) -> TestMetrics:
         """Test metrics; raises `MissingError` before the test."""
@@ -109,6 +116,8 @@ class Material:
         found = load_predictions(self.winner)
         if found is None:
             raise MissingError(f"What the winner said of each test image (winner/{PREDICTIONS}) is not here.")
+        classes = {self.folder / RECORD: len(self.data.classes), self.winner / PREDICTIONS: found.classes}
+        check_classes(classes)
         return found
 
     @cached_property

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from searchspace.home.faults import reading_search
 from searchspace.report import REPORT
 from searchspace.report.answer import answer
 from searchspace.report.material import Material, gather
@@ -21,7 +22,8 @@ def write_report(folder: Path, study: "Recorded | None" = None, target: Path | N
 
     Raises `UserError` where there is no search.
     """
-    page = render(replace(gather(folder, study), beside=target is None))
+    with reading_search(folder):  # each section reads what it needs
+        page = render(replace(gather(folder, study), beside=target is None))
     target = target or folder / REPORT
     write_file(target, page.encode("utf-8"))
     return target

@@ -1,6 +1,8 @@
 """What is known of a prepared data set without opening its images."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from trainables.config import Frozen
 from trainables.data.finals import FinalsValidation
@@ -56,6 +58,13 @@ class DataSummary(Frozen):
     """Of val and test, the classes without an image there; only splits that lack some."""
     fingerprint: str
     """BLAKE2 hash of all stored pixels, labels and class names."""
+
+    @model_validator(mode="after")
+    def _each_class(self) -> Self:
+        """Every class is counted, or none."""
+        if len(self.counts) not in {0, len(self.classes)}:
+            raise ValueError(f"counts: {len(self.counts):,} for {len(self.classes):,} classes")
+        return self
 
     @property
     def imbalance(self) -> float:

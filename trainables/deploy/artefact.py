@@ -1,9 +1,9 @@
 """What is shipped: the winner's files, and what was measured of each on the test images and on this machine."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from trainables.config import Finite, Frozen
 from trainables.deploy.cost import ArchitectureCost
@@ -98,7 +98,7 @@ class Dropped(Frozen):
 class Shipment(Finite):
     """All that is shipped of one winner."""
 
-    artefacts: tuple[Artefact, ...]
+    artefacts: tuple[Artefact, ...] = Field(min_length=1)
     """`pytorch` first, then what was exported."""
     dropped: tuple[Dropped, ...]
     """What failed its proof."""
@@ -112,6 +112,15 @@ class Shipment(Finite):
     """Processor that the speeds were measured on."""
     threads: int
     """Threads that throughputs were measured on."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """`pytorch` is there, and what is recommended."""
+        if self.artefacts[0].format != "pytorch":
+            raise ValueError("artefacts: the first is not pytorch")
+        if self.of(self.recommended) is None:
+            raise ValueError("recommended: is none of the artefacts")
+        return self
 
     def of(self, wanted: Format) -> Artefact | None:
         """The artefact of that format, if it is shipped."""

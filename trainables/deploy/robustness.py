@@ -57,7 +57,7 @@ class Robustness(Finite):
     """Test images, evenly from all; the same ones at every strength."""
     clean: float
     """Accuracy on them as they are, from 0 to 1."""
-    corrupted: tuple[Corrupted, ...]
+    corrupted: tuple[Corrupted, ...] = Field(min_length=1)
     """By corruption, then by strength."""
 
     def interval(self, accuracy: float) -> Ends:
