@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -37,6 +37,19 @@ def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write such a file, whole or not at all."""
     write_file(path, serialize(tensors, metadata))
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Shape of each tensor of such a file, from its header alone.
+
+    Raises `DamagedError` where it is no such file, FileNotFoundError where it is missing.
+    """
+    with open_file(path) as file:
+        try:
+            with safe_open(f"/dev/fd/{file.fileno()}", framework="pt") as found:
+                return {name: tuple(found.get_slice(name).get_shape()) for name in found.keys()}  # noqa: SIM118  # no mapping
+        except (SafetensorError, OSError, ValueError) as error:
+            raise DamagedError(path, f"is no safetensors file ({error})") from error
 
 
 def read_safetensors(path: Path, size: int) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 An ensemble's folder has one folder a member, `members/0` and so on, each complete, and a card that joins their cards.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from trainables.models.classifier import Classifier
 from trainables.models.ensemble import AnyClassifier, Ensemble
 from trainables.models.licences import licence_of
 from trainables.models.registry import rebuild_model
-from trainables.safetensors_file import read_safetensors, write_safetensors
+from trainables.models.shapes import shapes_of
+from trainables.safetensors_file import read_safetensors, read_shapes, write_safetensors
 
 if TYPE_CHECKING:
     from trainables.train import TrialRun
@@ -55,8 +57,14 @@ def _join(folder: Path, card: EnsembleCard) -> Ensemble:
 
 
 def _load(folder: Path, card: ModelCard) -> Classifier:
+    def build() -> Classifier:
+        return rebuild_model(card.config, card.data, card.input)
+
     try:
-        model = rebuild_model(card.config, card.data, card.input)
+        _check_shapes(folder, shapes_of(build))  # before there is memory for a network that may be enormous
+        model = build()
+    except DamagedError:
+        raise
     except Exception as error:  # of whichever library builds it
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DamagedError(folder / CARD, f"is of no model that can be built ({said[:200]})") from error
@@ -68,6 +76,19 @@ def _load(folder: Path, card: ModelCard) -> Classifier:
         said = " ".join(str(error).split())
         raise DamagedError(folder / WEIGHTS, f"does not fit the model of {CARD} ({said[:200]})") from error
     return model
+
+
+def _check_shapes(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise `DamagedError` where the file of weights in `folder` is missing, or has others than the card's model."""
+    try:
+        found = read_shapes(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise DamagedError(folder / WEIGHTS, "is missing") from error
+    wrong = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+    if wrong:
+        shape, right = (shapes.get(wrong[0], "none") for shapes in (found, expected))
+        said = f"{len(wrong):,} tensors differ, first {wrong[0][:100]}: found {shape}, expected {right}"
+        raise DamagedError(folder / WEIGHTS, f"does not fit the model of {CARD} ({said[:200]})")
 
 
 def _bytes_of(model: Classifier) -> int:

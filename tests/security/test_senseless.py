@@ -1,6 +1,7 @@
 """Records whose fields are each of the right form, and make no sense together: one line, or a row that says so."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,16 @@ from searchspace.boards import searches
 from searchspace.boards.searches import rank_searches
 from tests.security.damage import Damage
 from tests.security.test_damaged import COMMANDS, Place, place, whole  # noqa: F401  # the last two are fixtures
+from trainables.card import CARD
+from trainables.errors import DamagedError
+from trainables.models import pretrained
+from trainables.models.shapes import shapes_of
 from trainables.predictions import PREDICTIONS
+from trainables.weights import WEIGHTS, read_classifier
 
 FASTEST = ("leaderboard", "leaderboard of all", "replay", "cards", "export")
+BIG = 1_000_000
+"""Numbers of a tensor that counts."""
 MANY = [f"class {number}" for number in range(200_000)]
 Change = Callable[[Path], None]
 
@@ -112,6 +120,33 @@ def test_senseless_records_are_one_line(case, place: Place):  # noqa: F811
     assert done.code == 2
     assert "damaged: " in done.error
     assert said in done.error
+
+
+def test_weights_are_compared_before_a_network_is_built(whole: Path, tmp_path: Path, monkeypatch):  # noqa: F811
+    for name in (CARD, WEIGHTS):
+        shutil.copy(whole / "winner" / name, tmp_path / name)
+    setting("regnety_2560", "config", "model")(tmp_path / CARD)  # 5 GB
+    built: list[bool] = []
+
+    def build(name: str) -> Any:
+        found = empty_backbone(name)
+        built.append(any(weight.device.type != "meta" for weight in found[0].parameters() if weight.numel() > BIG))
+        return found
+
+    empty_backbone = pretrained.empty_backbone
+    monkeypatch.setattr(pretrained, "empty_backbone", build)
+    with pytest.raises(DamagedError, match=r"model\.safetensors': does not fit the model of model\.json"):
+        read_classifier(tmp_path)
+    assert built == [False]
+
+
+@pytest.mark.parametrize("name", ["regnety_002", "torchvision/regnet_y_400mf", "vit_tiny_patch16_224", "convnext_atto"])
+def test_shapes_are_those_of_the_network(name):
+    def build() -> Any:
+        return pretrained.empty_backbone(name)[0]
+
+    expected = {name: tuple(tensor.shape) for name, tensor in build().state_dict().items()}
+    assert shapes_of(build) == expected
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by nothing\nand more"), MemoryError(), KeyError("x")])
