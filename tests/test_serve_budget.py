@@ -50,6 +50,25 @@ async def test_no_more_is_held_than_fits_and_all_have_their_turn_in_order():
     assert not held.contended
 
 
+async def test_of_one_peer_the_smallest_is_first_and_peers_keep_their_turns():
+    held, entered = Requests(total=100, share=100), []
+
+    async def take(number: int, peer: str, size: int) -> None:
+        await held.enter(peer, size)
+        entered.append(number)
+        await asyncio.sleep(0.001)
+        held.leave(peer, size)
+
+    await held.enter("a", 95)
+    asked = [("a", 60), ("b", 70), ("a", 60), ("a", 50), ("a", 10)]
+    waiting = [asyncio.create_task(take(number, *one)) for number, one in enumerate(asked)]
+    await asyncio.sleep(0.01)
+    assert not entered
+    held.leave("a", 95)
+    await asyncio.gather(*waiting)
+    assert entered == [4, 1, 3, 0, 2]
+
+
 async def test_one_peer_holds_no_more_than_its_share_and_keeps_no_other_waiting():
     held = Requests(total=100, share=60)
     async with AsyncExitStack() as stack:

@@ -21,7 +21,7 @@ def admitted(gate: Gate, number: int, peer: str = "a", phase: Phase = Phase.HEAD
     return made
 
 
-@pytest.mark.parametrize("phase", [Phase.HEAD, Phase.IDLE, Phase.REST])
+@pytest.mark.parametrize("phase", [Phase.HEAD, Phase.BODY, Phase.IDLE, Phase.REST])
 def test_of_a_peer_that_has_its_share_the_oldest_without_a_request_goes(phase):
     gate = Gate(most=8, reserve=2)
     others, mine = admitted(gate, 1, "b"), admitted(gate, 4)

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,8 +25,10 @@ class Waiting:
 
 
 class Requests:
-    """The bytes of requests that are held, from their arrival to their answer; in the order in which they came.
+    """The bytes of requests that are held, from their arrival to their answer.
 
+    Peers have their turns in the order in which they came. Of those that wait from one peer the smallest is first, so
+    that large requests which never arrive whole cannot keep its small ones waiting for their 30 s.
     Of what one peer holds, no more than `share` counts against the others, so that it cannot keep them all out.
     """
 
@@ -75,7 +77,7 @@ class Requests:
 
     def _admit(self) -> None:
         """Let in who fits: whoever waits for all waits for those before him, but nobody for another peer's share."""
-        for asked in list(self._waiting):
+        for asked in self._order():
             if not self._fits(asked.peer, asked.size):
                 continue
             if self._held.total() + asked.size > self._total:
@@ -83,6 +85,13 @@ class Requests:
             self._held[asked.peer] += asked.size
             self._waiting.remove(asked)
             asked.turn.set_result(None)
+
+    def _order(self) -> list[Waiting]:
+        """Those that wait, in the order of their turns: each turn of a peer goes to its smallest without one."""
+        by_size: defaultdict[str, deque[Waiting]] = defaultdict(deque)
+        for asked in sorted(self._waiting, key=lambda asked: asked.size):  # of equals the first that came
+            by_size[asked.peer].append(asked)
+        return [by_size[asked.peer].popleft() for asked in self._waiting]
 
 
 class Decodes:

@@ -49,6 +49,8 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read on; a head has a largest size, of which the parser knows nothing."""
         super().data_received(data)
+        if self.phase is Phase.BODY:
+            self.since = self.loop.time()
         if self._in_head and not self.transport.is_closing():
             self._head += len(data)
             if self._head > MOST_HEAD:
@@ -76,13 +78,16 @@ class Connection(HttpToolsProtocol):
             self._refusal = _head_too_large()
             raise ValueError
         super().on_headers_complete()
-        self._enter(Phase.REQUEST)
+        if self.phase is not Phase.REQUEST:  # that is: unless an earlier request is being answered
+            self._enter(Phase.BODY)
 
     def on_message_complete(self) -> None:
         """A request is whole."""
         super().on_message_complete()
         self._in_message = False
-        if self.phase is Phase.REST:
+        if self.phase is Phase.BODY:
+            self._enter(Phase.REQUEST)
+        elif self.phase is Phase.REST:
             self._enter(Phase.IDLE)
 
     def on_response_complete(self) -> None:
@@ -91,6 +96,8 @@ class Connection(HttpToolsProtocol):
         super().on_response_complete()
         if last:
             self._enter(Phase.REST if self._in_message else Phase.IDLE)
+        elif not self.pipeline and self.cycle.more_body:  # the next request, now begun, is not whole
+            self._enter(Phase.BODY)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's own words
         """Answer what is no request."""
@@ -117,7 +124,10 @@ class Connection(HttpToolsProtocol):
         if self._stuck and now - self._stuck > (CLOSING if self.transport.is_closing() else WRITING):
             self.transport.abort()
         elif not self.transport.is_closing() and is_overdue(self.phase, now - self.since):
-            self.refuse(408, "the head of the request did not arrive in time")
+            if self.phase is Phase.HEAD and not self._in_message:
+                self.transport.close()  # nothing was asked, so nothing is answered
+            else:
+                self.refuse(408, "the head of the request did not arrive in time")
 
     def _enter(self, phase: Phase) -> None:
         self.phase, self.since = phase, self.loop.time()

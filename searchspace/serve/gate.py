@@ -1,7 +1,9 @@
 """Which connections stay open: limits in all and per peer address, deadlines, and a reserve for `/healthz`.
 
-A connection that has sent no whole request yet costs nobody anything to lose. So where a limit is reached, the one
-that has been in that state for longest makes room, and half-sent requests cannot lock anybody out.
+A connection whose request has not arrived whole costs nobody anything to lose. So where a limit is reached, the
+stalest of these is closed to make room, and half-sent requests cannot lock anybody out. A head is stale since its
+connection was accepted, a body since its last byte. Reading is paused while a request waits for its share of the
+budget, and such a body counts as stale too: if it did not, a client could stop there and keep its place.
 """
 
 import enum
@@ -26,13 +28,14 @@ class Phase(enum.Enum):
     """What a connection waits for."""
 
     HEAD = "the end of a request's head"
+    BODY = "the end of a request's body"
     REQUEST = "the answer to a request"
     REST = "the end of a request that is answered already"
     IDLE = "the next request"
 
 
 SECONDS = {Phase.HEAD: 10.0, Phase.REST: 10.0, Phase.IDLE: 5.0}
-"""Seconds that a connection may wait; for an answer the limits are those of the work itself."""
+"""Seconds that a connection may wait; bodies and answers have limits of their own (`serve/upload.py`)."""
 
 
 class Member(Protocol):
@@ -40,7 +43,7 @@ class Member(Protocol):
 
     phase: Phase
     since: float
-    """Seconds of the loop's clock at which its phase began, or for HEAD, at which it was accepted."""
+    """Seconds of the loop's clock at which its phase began; of HEAD, when it was accepted; of BODY, its last byte."""
     peer: str
     reserved: bool
 
@@ -94,7 +97,7 @@ class Gate:
 
 
 def find_victim(members: Iterable[Member]) -> Member | None:
-    """Of connections without a request that is worked at, the one that has been waiting for longest."""
+    """The stalest of the connections whose request is not whole; a whole request is never a victim."""
     waiting = (member for member in members if member.phase is not Phase.REQUEST)
     return min(waiting, key=lambda member: member.since, default=None)
 

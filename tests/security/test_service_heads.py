@@ -15,9 +15,10 @@ import requests
 from searchspace.serve import budget
 from searchspace.serve.connection import MOST_HEAD
 from searchspace.serve.gate import CONNECTIONS, RESERVE, SECONDS, Phase
+from searchspace.serve.limits import derive_limits
 from searchspace.serve.options import ServeOptions
 from searchspace.serve.replies import HEADERS
-from searchspace.serve.upload import PATIENCE
+from searchspace.serve.upload import PATIENCE, SLOW_AFTER
 from tests.security.test_service_limits import image, post
 from tests.service import Service
 
@@ -212,18 +213,52 @@ def half_sent(service: Service, number: int, stack: ExitStack, sent: bytes) -> l
 
 
 HALF = b"GET /metadata HTTP/1.1\r\nHost: localhost\r\nX: "
+UPLOAD = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+HALVES = {
+    "heads": HALF,
+    "bodies": UPLOAD % 20_000_000 + b"x" * 1000,
+    "bodies behind a whole request": b"GET /metadata HTTP/1.1\r\nHost: localhost\r\n\r\n" + UPLOAD % 1000 + b"x",
+}
 
 
-def test_half_sent_heads_lock_nobody_out(attacked):
+@pytest.mark.parametrize("kind", HALVES)
+def test_half_sent_requests_lock_nobody_out(attacked, kind):
     with ExitStack() as stack:
-        half = half_sent(attacked, 600, stack, HALF)
+        half = half_sent(attacked, 600, stack, HALVES[kind])
         for _ in range(3):
             assert requests.get(f"{attacked.url}/healthz", timeout=5).status_code == 200
             assert post(attacked, image(0)).status_code == 200
         for connection in half[: 600 - BY_PEER - 100 : 20]:  # for certain among those that made room
-            (answer,) = answers_in(read_all(connection))
+            *_, answer = answers_in(read_all(connection))
             check(*answer)
             assert answer[0] == 503
+
+
+def test_bodies_that_fill_the_budget_and_stop_do_not_keep_a_small_request_waiting_for_long(attacked):
+    share = derive_limits(ServeOptions(), classes=2).held_by_peer
+    with ExitStack() as stack:
+        half_sent(attacked, BY_PEER, stack, UPLOAD % (share // 6) + b"x" * 1000)
+        began = time.monotonic()
+        assert post(attacked, image(0)).status_code == 200
+        assert time.monotonic() - began < SLOW_AFTER + 10
+
+
+def test_an_upload_that_makes_progress_outlives_those_that_do_not(attacked):
+    body = image(0)
+    with ExitStack() as stack:
+        slow = stack.enter_context(connected(attacked))
+        slow.sendall(UPLOAD.replace(b"Host", b"Connection: close\r\nHost") % len(body) + body[:10])
+        stale = half_sent(attacked, BY_PEER - 1, stack, HALVES["bodies"])
+        for at in range(10, 30):
+            slow.sendall(body[at : at + 1])
+            half_sent(attacked, 10, stack, HALF)
+            time.sleep(0.02)
+        slow.sendall(body[30:])
+        (answer,) = answers_in(read_all(slow))
+        check(*answer)
+        assert answer[0] == 200
+        (answer,) = answers_in(read_all(stale[0]))
+        assert answer[0] == 503
 
 
 @pytest.mark.slow
@@ -253,10 +288,9 @@ def test_half_sent_bodies_are_ended(attacked):
 
 @pytest.mark.slow
 def test_bodies_that_arrive_slowly_give_way_to_others(attacked):
-    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
     most = ServeOptions().most_bytes
     with ExitStack() as stack:
-        slow = half_sent(attacked, 20, stack, head % most + b"x")
+        slow = half_sent(attacked, 20, stack, UPLOAD % most + b"x")
         began = time.monotonic()
         assert post(attacked, image(0, most)).status_code == 200
         assert time.monotonic() - began < budget.PATIENCE
@@ -266,15 +300,10 @@ def test_bodies_that_arrive_slowly_give_way_to_others(attacked):
 
 
 def test_half_sent_bodies_leave_healthz_and_others_room(attacked):
-    sent = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nx"
     with ExitStack() as stack:
-        half_sent(attacked, BY_PEER, stack, sent)
+        half_sent(attacked, BY_PEER, stack, UPLOAD % 1000 + b"x")
         time.sleep(0.2)
-        assert requests.get(f"{attacked.url}/healthz", timeout=5).status_code == 200
-        (answer,) = speak(attacked, get())
-        check(*answer)
-        assert answer[0] == 503
-        half_sent(attacked, RESERVE, stack, sent[:20])  # nor does anybody lock up the reserve
+        half_sent(attacked, RESERVE, stack, HALF)
         assert requests.get(f"{attacked.url}/healthz", timeout=5).status_code == 200
         place = urlsplit(attacked.url)
         with closing(socket.create_connection((place.hostname, place.port), 20, ("127.0.0.2", 0))) as other:
