@@ -59,11 +59,16 @@ def allowed(field: FieldInfo) -> str:
 
 def _bounds(limits: Mapping[str, Any]) -> str:
     if set(limits) == {"ge", "le"}:
-        return f" from {limits['ge']:g} to {limits['le']:g}"
+        return f" from {_plain(limits['ge'])} to {_plain(limits['le'])}"
     if "min_length" in limits:
         return f" of {limits['min_length']} to {limits.get('max_length', 'any number of')} characters"
-    told = [f" {LIMITS[name]} {bound:g}" for name, bound in limits.items()]
+    told = [f" {LIMITS[name]} {_plain(bound)}" for name, bound in limits.items()]
     return " and".join(told)
+
+
+def _plain(bound: float) -> str:
+    """A bound as it is typed: a million is 1000000."""
+    return f"{bound:.15g}"
 
 
 def show_value(value: Any) -> str:

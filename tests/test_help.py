@@ -103,7 +103,7 @@ WRONG = {
     ("run", "--set", "optimizer=adamW"): "not one of sgd, adamw, muon; did you mean 'adamw'?",
     ("run", "--objectives", "accuracy,latncy"): "did you mean 'accuracy,latency'?",
     ("run", "--schedular", "asha"): "--schedular: no such option; did you mean '--scheduler'?",
-    ("run", "--trials", "many"): "--trials 'many': expected a whole number of at least 1 (default: 64)",
+    ("run", "--trials", "many"): "--trials 'many': expected a whole number from 1 to 1000000 (default: 64)",
     ("run", "--sampler", "bayes"): "not one of auto, tpe, gp, cmaes, random; did you mean 'tpe'?",
     ("run", "--results", ""): "--results '': is empty; give a folder or a URL",
     ("run", "something"): "unexpected extra argument(s) (something)",

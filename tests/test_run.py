@@ -287,7 +287,7 @@ WRONG = {
     "weights out of reach": (["--models", "resnet18.a1_in1k"], ["resnet18.a1_in1k", "neither cached nor downloadable"]),
     "unknown hyperparameter": (["--set", "learning_rate=0.1"], ["'learning_rate'", "weight_decay"]),
     "hyperparameter out of range": (["--set", "dropout=2"], ["dropout=2", "expected a number from 0 to 0.9"]),
-    "no trials": (["--trials", "0"], ["--trials 0: expected a whole number of at least 1"]),
+    "no trials": (["--trials", "0"], ["--trials 0: expected a whole number from 1 to 1000000"]),
     "too many workers": (["--workers-per-trial", "4096"], ["--workers-per-trial 4096", "4096 CPUs, the cluster has"]),
     "no such GPUs": (["--gpus-per-worker", "64"], ["--gpus-per-worker 64", "64 GPUs, the cluster has"]),
     "wrong time": (["--time-budget", "soon"], ["'soon'", "2h"]),

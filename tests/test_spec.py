@@ -48,7 +48,7 @@ def test_wrong_durations(text):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"trials": 0}, "--trials 0: expected a whole number of at least 1"),
+        ({"trials": 0}, "--trials 0: expected a whole number from 1 to 1000000"),
         ({"reduction_factor": 1}, "--reduction-factor 1"),
         ({"grace_epochs": 30}, "--grace-epochs 30: is more than --max-epochs 18"),
         ({"name": "../x"}, "--name '../x'"),

@@ -114,7 +114,7 @@ WRONG = {
     (*CLUSTER, "status"): "--address 'http://127.0.0.1:1': no dashboard answers there",
     (*CLUSTER, "--", "--trials", "6", "--results", "/shared"): "--address 'http://127.0.0.1:1': no dashboard answers",
     (*CLUSTER, "--env", "NOT_SET", "--", "--results", "/shared"): "--env 'NOT_SET': is not set here",
-    (*CLUSTER, "--", "--trials", "many"): "--trials 'many': expected a whole number of at least 1",
+    (*CLUSTER, "--", "--trials", "many"): "--trials 'many': expected a whole number from 1 to 1000000",
     (*CLUSTER, "--", "--schedular", "asha"): "--schedular: no such option; did you mean '--scheduler'?",
     ("--cluster", "none.yaml", "status"): "--cluster 'none.yaml': [Errno 2] No such file or directory",
     ("--cluster", "pyproject.toml", "status"): "--cluster 'pyproject.toml': ",
