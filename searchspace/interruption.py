@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
@@ -19,6 +20,8 @@ from trainables.teller import Teller
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK = 0.1
 """Seconds between two looks at the flag."""
+SAME = 0.2
+"""Seconds in which a signal that comes again is the same one: `timeout` signals its command, then the whole group."""
 EXPORT = 25.0
 """Seconds that an export has to come to its next step after a signal; Kubernetes and Slurm kill after 30."""
 
@@ -57,7 +60,7 @@ class Interruption:
     def __init__(self, speaker: Speaker, how_to_go_on: Callable[[], str]) -> None:
         """Tell of the first signal by `speaker`, and at the second one `how_to_go_on`."""
         self._speaker, self._how = speaker, how_to_go_on
-        self._number = 0
+        self._number, self._heard = 0, 0.0
         self._before: dict[int, object] = {}
         self._patience: float | None = None
         self._last_words = b""
@@ -105,8 +108,10 @@ class Interruption:
 
     def _hear(self, number: int, _frame: FrameType | None) -> None:
         if not self._number:
-            self._number = number
-        elif number != signal.SIGHUP:  # a terminal that closes sends that more than once
+            self._number, self._heard = number, time.monotonic()
+        elif number == signal.SIGHUP:  # a terminal that closes sends it more than once
+            return
+        elif time.monotonic() - self._heard > SAME:
             self._end()
 
     def _end(self) -> None:

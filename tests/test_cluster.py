@@ -87,6 +87,16 @@ def test_everything_of_ray_listens_on_loopback_only(held):
     assert told["address"].startswith("127.0.0.1:")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Ray finds its processes by their process group")
+def test_no_process_of_ray_is_in_the_drivers_process_group(held):
+    """It holds `ray._private.services.ConsolePopen`, by which Ray starts its processes, to what is made of it."""
+    process = held[0]
+    started = process.children(recursive=True)
+    assert {p.name() for p in started} >= {"gcs_server", "raylet"}
+    assert [p for p in started if os.getpgid(p.pid) == os.getpgid(process.pid)] == []
+    assert [p for p in started if os.getsid(p.pid) == os.getsid(process.pid)] == []
+
+
 def test_the_token_is_fresh_and_in_no_command_line_and_no_file(held):
     process, told, home = held
     assert re.fullmatch("[0-9a-f]{64}", told["token"])

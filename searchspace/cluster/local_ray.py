@@ -4,6 +4,7 @@ import atexit
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def alone() -> Iterator[dict[str, Any]]:
     remove = partial(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(remove)  # after Ray's own: a start that is interrupted leaves processes until then
     try:
-        with _environment(variables):
+        with _environment(variables), _sessions_of_their_own():
             # Ray opens its own folder to everybody; nobody gets through the one around it.
             yield {"address": "local", "include_dashboard": False, "_temp_dir": str(folder / "ray")}
     except (UserError, Interrupted, KeyboardInterrupt, SystemExit):
@@ -71,6 +72,26 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
         _let_ray_look_again()
+
+
+@contextmanager
+def _sessions_of_their_own() -> Iterator[None]:
+    """Start Ray's processes in new sessions, so that a signal to this process group reaches this process alone.
+
+    `timeout`, a shell's `kill -- -PGID` and a terminal signal a whole group; the search needs Ray to save its trials.
+    On Linux alone: there the kernel kills Ray's processes when this one dies (PR_SET_PDEATHSIG, which a new session
+    keeps); elsewhere Ray finds them by their process group.
+    """
+    import ray._private.services
+
+    services: Any = ray._private.services
+    popen = services.ConsolePopen
+    if sys.platform == "linux":
+        services.ConsolePopen = partial(popen, start_new_session=True)
+    try:
+        yield
+    finally:
+        services.ConsolePopen = popen
 
 
 def _let_ray_look_again() -> None:

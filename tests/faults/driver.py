@@ -87,10 +87,13 @@ class Driver:
             time.sleep(0.2)
         return found[0]
 
-    def signal(self, number: signal.Signals) -> None:
-        """Send the command itself a signal."""
+    def signal(self, number: signal.Signals, group: bool = False) -> None:
+        """Send the command a signal: itself alone, or every process of its process group."""
         assert self.process is not None
-        self.process.send_signal(number)
+        if group:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
 
     def stop(self) -> None:
         """Kill whatever is left."""
