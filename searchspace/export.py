@@ -11,10 +11,10 @@ from pydantic import Field
 from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
 from searchspace.boards.terminal import print_table
 from searchspace.gate import broken_limits, describe_cost
-from searchspace.home.output import check_own, copy_search
+from searchspace.home.output import check_own, copy_search, writing
 from searchspace.home.reading import read, shipped
 from searchspace.options import Option, with_options
-from searchspace.output import say
+from searchspace.output import complain, say
 from searchspace.progress.screen import open_clock
 from searchspace.proof.student import FOLDER, read_student
 from searchspace.seeds import derive_seed
@@ -60,45 +60,58 @@ def main(
     mirror = read(folder, shipped)
     if not asked.output:
         check_own(mirror, folder)
-    here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
-    spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
     from searchspace.card.page import try_cards
     from searchspace.report.page import try_report
 
-    with closing(open_clock()) as clock:
-        shipments = export_winner(spec, here, clock, asked.data), export_student(spec, here, clock, asked.data)
+    with writing(mirror.folder, asked.output), closing(open_clock()) as clock:
+        here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
+        spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
+        winner = export_winner(spec, here, clock, asked.data, strict=True)
+        student = export_student(spec, here, clock, asked.data, strict=True)
         try_cards(here, clock.say)
         try_report(here, clock.say)
     if not asked.output:
         mirror.push()
     place = os.path.relpath(here) if asked.output else mirror.home.url or os.path.relpath(here)
-    print_shipments(spec, place, *shipments)
+    print_shipments(spec, place, winner, student)
+    if "formats" in given:
+        check_shipped(*(each for each in (winner, student) if each is not None))
 
 
-def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = "") -> Shipment:
+def check_shipped(*shipments: Shipment) -> None:
+    """End the command with code 1, and the reasons, where nothing that was asked for is shipped."""
+    for shipment in shipments:
+        if all(artefact.format == "pytorch" for artefact in shipment.artefacts):
+            complain(f"error: --formats: none is shipped: {'; '.join(tell_dropped(shipment))}")
+            raise typer.Exit(1)
+
+
+def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = "", strict: bool = False) -> Shipment:
     """Export the winner of the search in `folder`; raises `UserError` where there is none.
 
-    `data` is where its images are, if this machine has not prepared them.
+    `data` is where its images are, if this machine has not prepared them; `strict` is as `ship` has it.
     """
     winner = folder / "winner"
     if not is_file(winner / CARD):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{CARD})")
-    return _ship(spec, winner, teller, data)
+    return _ship(spec, winner, teller, data, strict)
 
 
-def export_student(spec: SearchSpec, folder: Path, teller: Teller, data: str = "") -> Shipment | None:
-    """Export the student of the search in `folder`; None where it has none."""
+def export_student(
+    spec: SearchSpec, folder: Path, teller: Teller, data: str = "", strict: bool = False
+) -> Shipment | None:
+    """Export the student of the search in `folder`, as the winner is; None where it has none."""
     student = read_student(folder)
     if student is None or student.status != "trained":
         return None
     teller.say("exporting the student")
-    return _ship(spec, folder / FOLDER, teller, data)
+    return _ship(spec, folder / FOLDER, teller, data, strict)
 
 
-def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str) -> Shipment:
+def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: bool) -> Shipment:
     from trainables.deploy.ship import ship
 
-    shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data)
+    shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data, strict)
     for line in tell_dropped(shipment):
         teller.say(f"warning: {folder.name}: {line}")
     return shipment

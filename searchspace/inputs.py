@@ -58,15 +58,24 @@ def _add_folder(folder: Path, inputs: Inputs) -> None:
     found: dict[Path, str | BadImage] = {path: str(path) for path in listing.images}
     found |= {Path(each.path): each.path for each in listing.left_out if each.reason in TRIED}
     # A link may lead anywhere: these are the caller's own files, and nothing is learned from them.
-    found |= {Path(bad.name): bad.name if Path(bad.name).is_file() else bad for bad in listing.refused}
+    links = [bad.name for bad in listing.refused if Path(bad.name).is_dir()]
+    files = [bad for bad in listing.refused if bad.name not in links]
+    found |= {Path(bad.name): bad.name if Path(bad.name).is_file() else bad for bad in files}
     inputs.images.extend(found[path] for path in sorted(found))
     inputs.left_out.extend(_say(folder, [each for each in listing.left_out if each.reason not in (*TRIED, UNTOLD)]))
+    if links:
+        count = "1 link to a folder" if len(links) == 1 else f"{len(links):,} links to folders"
+        inputs.left_out.append(f"note: {str(folder)!r} holds {count}, left out: {_name(folder, links)}")
 
 
 def _say(folder: Path, left_out: Sequence[LeftOut]) -> Iterator[str]:
     """One line on all of them, if there are any."""
     if left_out:
-        names = [os.path.relpath(each.path, folder) for each in left_out[:NAMED]]
-        more = f" and {len(left_out) - NAMED:,} more" if len(left_out) > NAMED else ""
         count = f"{len(left_out):,} that {'is no image' if len(left_out) == 1 else 'are no images'}"
-        yield f"note: {str(folder)!r} holds {count}: {', '.join(names)}{more}"
+        yield f"note: {str(folder)!r} holds {count}: {_name(folder, [each.path for each in left_out])}"
+
+
+def _name(folder: Path, paths: Sequence[str]) -> str:
+    """The first of some paths, from `folder`, and how many more there are."""
+    more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
+    return ", ".join(os.path.relpath(path, folder) for path in paths[:NAMED]) + more

@@ -5,20 +5,36 @@ has to say goes on in its log.
 """
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from searchspace.surviving import SurvivingStream
 from trainables.errors import UserError
 from trainables.printable import printable
 
 GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""Errors of standard output itself, which name no file."""
+"""Errors of standard output and error themselves."""
 WORDS = {"stdout": "output", "stderr": "error"}
 STREAMS = tuple(WORDS)
 """Of `sys`, that a command writes to."""
+
+
+class _StandardFile(io.FileIO):
+    """Descriptor of standard output or error, whose errors name it: others may write to a full disk, too."""
+
+    def __init__(self, descriptor: int, title: str) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._title = title
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, self._title) from error
 
 
 def survive(closed: Collection[str]) -> None:
@@ -56,6 +72,42 @@ def fill_descriptors() -> list[str]:
 @contextmanager
 def quiet_end() -> Iterator[None]:
     """End a command quietly, with code 0, when whoever reads its output has enough; raises `UserError` for no room."""
+    with _named_streams(), _quiet_end():
+        yield
+
+
+@contextmanager
+def _named_streams() -> Iterator[None]:
+    """Let errors of standard output and error name them, until the block ends."""
+    before = {name: getattr(sys, name) for name in STREAMS}
+    for name, stream in before.items():
+        setattr(sys, name, _with_name(stream, f"standard {WORDS[name]}"))
+    try:
+        yield
+    finally:
+        for name, stream in before.items():
+            with suppress(OSError, ValueError):
+                getattr(sys, name).flush()
+            setattr(sys, name, stream)
+
+
+def _with_name(stream: Any, title: str) -> Any:
+    """A stream to the same descriptor whose errors name it; `stream` itself where it has none, or survives them."""
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    try:
+        stream.flush()
+        file = _StandardFile(stream.fileno(), title)
+    except (OSError, ValueError):
+        return stream
+    return io.TextIOWrapper(
+        io.BufferedWriter(file), stream.encoding, stream.errors,
+        line_buffering=stream.line_buffering, write_through=stream.write_through,
+    )  # fmt: skip
+
+
+@contextmanager
+def _quiet_end() -> Iterator[None]:
     try:
         yield
         sys.stdout.flush()
@@ -66,12 +118,12 @@ def quiet_end() -> Iterator[None]:
         _flush_quietly()
         raise
     except OSError as error:
-        if survivors() or error.filename is not None or error.errno not in GONE:
+        if survivors() or error.errno not in GONE or not _is_of_stream(error):
             raise
         _let_go()
         if error.errno == errno.EPIPE:
             sys.exit(0)
-        raise UserError(f"standard output: {os.strerror(error.errno or 0)}") from error
+        raise UserError(f"{error.filename or 'standard output'}: {os.strerror(error.errno or 0)}") from error
 
 
 def say(*lines: str, error: bool = False) -> None:
@@ -89,6 +141,13 @@ def complain(*lines: str) -> None:
     """Print lines on standard error, if there is any."""
     with suppress(OSError, ValueError, AttributeError):
         say(*lines, error=True)
+
+
+def _is_of_stream(error: OSError) -> bool:
+    """Whether it came of standard output or error: these name themselves, or a reader is gone, which no file has."""
+    return error.filename in {f"standard {word}" for word in WORDS.values()} or (
+        error.filename is None and error.errno == errno.EPIPE
+    )
 
 
 def _is_of_pipe(end: BaseException | None) -> bool:

@@ -22,7 +22,7 @@ from searchspace.output import complain, fill_descriptors, quiet_end, say, write
 from searchspace.progress.bar import Bar
 from searchspace.shipped import find_model
 from trainables.data.bad import BadImage, BadImageError
-from trainables.data.decode import decode
+from trainables.data.decode import decode, read_stream
 from trainables.data.part import Image
 from trainables.deploy.runner import Runner
 from trainables.errors import UserError
@@ -117,8 +117,8 @@ def predict(runner: Runner, names: Sequence[str | BadImage], top: int, batch: in
     def read(name: str | BadImage) -> Image | UserError:
         if isinstance(name, BadImage):
             return BadImageError(name.name, name.reason)
-        content = sys.stdin.buffer.read() if name == STDIN else Path(name)
         try:
+            content = _read_stdin() if name == STDIN else Path(name)
             return decode(content, name, (height, width, channels))
         except UserError as error:  # this image, not the next
             return error
@@ -131,6 +131,13 @@ def predict(runner: Runner, names: Sequence[str | BadImage], top: int, batch: in
             answers = iter(runner.probabilities(np.stack(good)) if good else ())
             for name, image in zip(part, found, strict=True):
                 yield image if isinstance(image, UserError) else best(str(name), next(answers), runner.classes, top)
+
+
+def _read_stdin() -> bytes:
+    try:
+        return read_stream(sys.stdin.buffer, STDIN)
+    except OSError as error:
+        raise UserError(f"image {STDIN}: cannot be read ({error.strerror or error})") from error
 
 
 def run(arguments: Sequence[str]) -> int:

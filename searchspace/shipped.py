@@ -26,7 +26,9 @@ def find_model(path: Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             beside = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
-            raise UserError(f"model {shown(path)}: no such file{suggest(path.name, [*beside, *near(path)])}")
+            hint = suggest(path.name, [*beside, *near(path)])
+            start = "" if path.suffix == ".onnx" or hint else "; python -m searchspace.run starts a search"
+            raise UserError(f"model {shown(path)}: no such file{start}{hint}")
         return path
     for folder in (path, path / "winner"):
         if found := _by_record(folder) or _by_name(folder):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -207,3 +208,54 @@ def test_an_environment_of_three_packages_is_enough(model, photos, tmp_path):
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout.splitlines()) == 3
+
+
+BOUNDED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (3_000_000_000, 3_000_000_000))
+from searchspace.predict import run
+sys.exit(run(sys.argv[1:]))
+"""
+"""The command, within memory that what never ends would exceed."""
+
+
+def test_what_never_ends_is_too_large_and_stops_no_other(model, photos):
+    command = [sys.executable, "-c", BOUNDED, str(model), "/dev/zero", "-", str(photos / "b.png"), "--top", "1"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    with open("/dev/zero", "rb") as endless:
+        done = subprocess.run(command, stdin=endless, capture_output=True, check=False, text=True, env=environment)
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr.splitlines() == [
+        "error: image /dev/zero (too large: more than 256,000,000 bytes)",
+        "error: image - (too large: more than 256,000,000 bytes)",
+        "error: 2 of 3 images cannot be read",
+    ]
+
+
+def test_a_huge_file_is_too_large_and_a_named_pipe_is_read(model, photos, tmp_path, capfd):
+    with (tmp_path / "huge.png").open("wb") as huge:
+        huge.truncate(1_000_000_001)
+    code, answered, told = own_run(capfd, model, tmp_path / "huge.png")
+    assert (code, answered) == (2, [])
+    assert told == [f"error: image {tmp_path / 'huge.png'} (has 1,000,000,001 bytes, more than 1,000,000,000)"]
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes((photos / "b.png").read_bytes()))
+    writer.start()
+    assert own_run(capfd, model, tmp_path / "pipe", "--top", "1")[0] == 0
+    writer.join()
+
+
+def test_a_link_to_a_folder_is_left_out_and_said(model, photos, tmp_path, capfd):
+    (tmp_path / "elsewhere").mkdir()
+    (photos / "linked").symlink_to(tmp_path / "elsewhere")
+    code, answered, told = own_run(capfd, model, photos, "--top", "1")
+    assert (code, len(answered)) == (0, 3)
+    assert f"note: {str(photos)!r} holds 1 link to a folder, left out: linked" in told
+
+
+def test_no_search_at_all_says_what_starts_one(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert own_run(capfd, "latest", "x.png") == (
+        2, [], ["error: model 'latest': no such file; python -m searchspace.run starts a search"],
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """Each shipped format takes raw images of any size, says what it is, and answers as PyTorch does."""
 
+import errno
 import json
 import shutil
 import subprocess
@@ -155,6 +156,17 @@ def test_what_fails_is_deleted_and_said(copied, monkeypatch):
     assert "points of test accuracy, more than --max-drop 0.3" in reasons["onnx-int8"]
     assert not list(copied.glob("*.onnx")) + list(copied.glob("*.pt2"))
     assert (shipment.recommended, shipment.served, shipment.cost) == ("pytorch", None, None)
+
+
+def test_a_full_disk_is_an_error_of_an_export_and_no_dropped_format(copied, monkeypatch):
+    def find_no_room(goods: Goods) -> str:
+        goods.file("pt2").write_bytes(b"half a file")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(WRITERS, "pt2", Writer(find_no_room, exact=True))
+    with pytest.raises(OSError, match="No space left"):
+        ship(copied, ("pt2",), 0.3, 0, Silence(), strict=True)
+    assert not list(copied.glob("*.pt2"))
 
 
 def test_a_proof_counts_points_and_digits():

@@ -1,6 +1,7 @@
 """Which rows and columns of a board are wanted."""
 
 from collections.abc import Sequence
+from tokenize import TokenError
 from typing import Annotated
 
 from pydantic import Field
@@ -78,8 +79,8 @@ def keep_where(rows: Sequence[Row], condition: str) -> list[int]:
         ) from error
     except Exception as error:  # pandas and Python's parser raise most kinds
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        known = "" if isinstance(error, SyntaxError | TokenError) else f"; columns are {columns}"
         raise UserError(
-            f"--where {condition!r}: is no condition such as 'score > 0.9 and status == \"complete\"' ({said}); "
-            f"columns are {columns}"
+            f"--where {condition!r}: is no condition such as 'score > 0.9 and status == \"complete\"' ({said}){known}"
         ) from error
     return [place for place, true in enumerate(kept) if true]

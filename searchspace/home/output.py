@@ -1,6 +1,9 @@
 """Where a report or an export is written: beside what it is of, or at `--output`; never into somebody else's folder."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from searchspace.home.named import RECORD
@@ -11,12 +14,37 @@ from trainables.files import copy_file
 from trainables.folders import files_below, is_folder, names
 from trainables.home.mirror import Mirror
 from trainables.ownership import check_owned
+from trainables.printable import shown
+from trainables.unwritable import NO_ROOM, NOT_ALLOWED, concerns
 
 REMADE = (".onnx", ".pt2", ".html")
 """Ends of names of what an export makes anew."""
 LIMIT = 8_000_000_000
 """Bytes of the largest file that is copied."""
 REPORT_SUFFIXES = (".html", ".htm")
+NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
+"""Errors of a path at which no file can be made."""
+
+
+@contextmanager
+def writing(folder: Path, output: str) -> Iterator[None]:
+    """Raise `UserError` in the place of an OSError of writing to `--output`, or, where it is empty, into `folder`."""
+    target = Path(os.path.realpath(os.path.expanduser(output) if output else folder))
+    try:
+        yield
+    except OSError as error:
+        if not concerns(error, target) and error.errno not in NO_ROOM:
+            raise
+        if error.errno not in NO_ROOM | NOT_ALLOWED | (NO_PLACE if output else set()):  # what was read may be missing
+            raise
+        reason = os.strerror(error.errno or 0)
+        if error.filename is not None and not concerns(error, target):
+            raise UserError(f"{shown(Path(os.fsdecode(error.filename)))}: cannot be written ({reason})") from error
+        if output:
+            raise UserError(f"--output {output!r}: cannot be written ({reason}); give another place") from error
+        raise UserError(
+            f"{shown(target)}: cannot be written ({reason}); give --output PATH to write elsewhere"
+        ) from error
 
 
 def check_own(mirror: Mirror, place: str) -> None:
@@ -52,7 +80,10 @@ def copy_search(folder: Path, output: str) -> Path:
 
 
 def _named(folder: Path, output: str) -> Path:
-    target = Path(os.path.expanduser(output)).resolve()
+    try:
+        target = Path(os.path.expanduser(output)).resolve()
+    except RuntimeError as error:  # Python 3.11 and 3.12 raise it
+        raise UserError(f"--output {output!r}: is a loop of links; give another place") from error
     if target == folder or folder in target.parents or target in folder.parents:
         raise UserError(f"--output {output!r}: lies in {str(folder)!r}, or around it; give another place")
     return target

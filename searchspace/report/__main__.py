@@ -7,7 +7,7 @@ import typer
 
 from searchspace.command import run_command
 from searchspace.database import name_storage
-from searchspace.home.output import check_own, report_file
+from searchspace.home.output import check_own, report_file, writing
 from searchspace.home.reading import read
 from searchspace.output import say
 from searchspace.report import REPORT
@@ -34,10 +34,11 @@ def main(
     """
     name_storage(storage)
     mirror = read(folder)
-    target = report_file(mirror.folder, output, REPORT) if output else None
-    if target is None:
+    if not output:
         check_own(mirror, folder)
-    page = write_report(mirror.folder, target=target)
+    with writing(mirror.folder, output):
+        target = report_file(mirror.folder, output, REPORT) if output else None
+        page = write_report(mirror.folder, target=target)
     place = os.path.relpath(page)
     if target is None and mirror.home.url:
         mirror.push()

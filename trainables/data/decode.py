@@ -2,6 +2,7 @@
 
 import io
 import math
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -29,6 +30,10 @@ MOST_PIXELS = 100_000_000
 """Of an image, by its header: what says more is a decompression bomb, and none of it is decoded."""
 MOST_BYTES = 1_000_000_000
 """Of an image's file: more than 100 megapixels take in any format."""
+MOST_STREAMED = 256_000_000
+"""Of an image from a pipe or device, whose size is known only once it is in memory: what 85 megapixels of RGB take."""
+PIECE = 1_000_000
+"""Bytes of a stream that are read at once."""
 MOST_REDUCED = 250_000_000
 """Of a JPEG of one scan, which is decoded at a fraction of its size: phones' cameras have up to 200 megapixels."""
 MOST_SCANS = 20
@@ -152,11 +157,29 @@ def _fit(picture: Pillow.Image, height: int, width: int) -> Pillow.Image:
 
 def _read(file: Path, name: str) -> bytes:
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise BadImageError(name, f"has {file.stat().st_size:,} bytes, more than {MOST_BYTES:,}")
-        return file.read_bytes()
+        found = file.stat()
+        if found.st_size > MOST_BYTES:
+            raise BadImageError(name, f"has {found.st_size:,} bytes, more than {MOST_BYTES:,}")
+        with file.open("rb") as opened:
+            if stat.S_ISREG(found.st_mode):
+                return read_stream(opened, name, MOST_BYTES, first=found.st_size + 1)
+            return read_stream(opened, name)
     except OSError as error:  # it says nothing about the image, and may pass
         raise UserError(f"image {name}: cannot be read ({error.strerror or error})") from error
+
+
+def read_stream(stream: BinaryIO, name: str, limit: int = MOST_STREAMED, first: int = PIECE) -> bytes:
+    """The image that a stream holds, of at most `limit` bytes; `first` bytes are read at first, if they are there.
+
+    Raises `BadImageError` for more, and OSError.
+    """
+    pieces, size = [stream.read(first)], 0
+    while pieces[-1]:
+        size += len(pieces[-1])
+        if size > limit:
+            raise BadImageError(name, f"too large: more than {limit:,} bytes")
+        pieces.append(stream.read(PIECE))
+    return b"".join(pieces)
 
 
 @contextmanager

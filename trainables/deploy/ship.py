@@ -1,6 +1,7 @@
 """Shipping a classifier: write each format, prove it on test images, measure it, and recommend one."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +21,24 @@ from trainables.folders import files_below, remove_file
 from trainables.machine import core_count, cpu_name
 from trainables.predictions import PERMIT
 from trainables.teller import Teller
+from trainables.unwritable import find_unwritable
 from trainables.weights import read_classifier
 
 
-def ship(
-    folder: Path, formats: Sequence[Format], max_drop: float, seed: int, teller: Teller, data: str = ""
+def ship(  # noqa: PLR0913, PLR0917
+    folder: Path,
+    formats: Sequence[Format],
+    max_drop: float,
+    seed: int,
+    teller: Teller,
+    data: str = "",
+    strict: bool = False,
 ) -> Shipment:
     """Export the classifier in `folder`, which the permit there lets see test images, to `formats` (none: all).
 
     What cannot be made, loses more than `max_drop` points or is not what was trained is deleted, with its reason.
-    `data` is where the images are, if this machine has not prepared them.
+    `data` is where the images are, if this machine has not prepared them. With `strict` a file that cannot be written
+    raises its OSError; without, its format is one that cannot be made.
     """
     classifier, card = read_classifier(folder)
     goods = Goods(folder, classifier, card, open_recorded(card.data, data, teller), max_drop, seed)
@@ -42,6 +51,8 @@ def ship(
             note, proof = _proven(goods, name, exam)
             artefacts.append(_measured(goods, name, proof, note))
         except Exception as error:  # an exporter fails in any way there is, and the next may not
+            if strict:
+                _raise_unwritten(goods, name, error)
             remove_file(goods.file(name))
             dropped.append(Dropped(format=name, reason=root_of(error)))
     shipment = Shipment(
@@ -51,6 +62,14 @@ def ship(
     write_file(folder / SHIPMENT, shipment.model_dump_json(indent=1).encode())
     _stress(goods, shipment, exam, teller)
     return shipment
+
+
+def _raise_unwritten(goods: Goods, name: Format, error: Exception) -> None:
+    """Raise the error of writing that led to `error`, if one did, without leaving the format's file."""
+    if unwritten := find_unwritable(error, goods.folder):
+        with suppress(OSError):
+            remove_file(goods.file(name))
+        raise unwritten
 
 
 def _stress(goods: Goods, shipment: Shipment, exam: Exam, teller: Teller) -> None:
