@@ -12,7 +12,7 @@ set -euo pipefail
 
 results=$1 name=$2
 shift 2
-state=$(python -m searchspace.home.contents "$results" "$name")
+state=$(python -m searchspace.storage.folder_contents "$results" "$name")
 if [[ $state == begun ]]; then
     # Of a search at a URL, the record is not believed whose code to run and which database to open: both are named again.
     again=() previous=""

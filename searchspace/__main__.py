@@ -3,11 +3,11 @@
 import runpy
 import sys
 
-from searchspace.output import quiet_end, say
-from trainables.nearest import suggest
+from searchspace.cli.output import quiet_end, say
+from trainables.common.closest_match import suggest
 
 COMMANDS = {
-    "run": "search, prove, test and export the best classifier",
+    "run": "find, test and export the best classifier",
     "leaderboard": "rank one search's trials, or all searches",
     "report": "write a search's report.html",
     "export": "export and prove a search's winner again",
@@ -16,7 +16,7 @@ COMMANDS = {
     "submit": "run a search as a job of a cluster",
     "replay": "what other early stopping would have done",
     "tracking": "upload a search to MLflow",
-    "clouds.prepare_aws": "make what cluster/gpu.yaml names in AWS",
+    "cluster.clouds.prepare_aws": "make what cluster/gpu.yaml names in AWS",
 }
 """Each is a module: `python -m searchspace.NAME`."""
 

@@ -8,24 +8,24 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import Field
 
-from searchspace.boards.artefacts import artefact_rows, say_conditions, tell_dropped
-from searchspace.boards.terminal import print_table
-from searchspace.gate import broken_limits, describe_cost
-from searchspace.home.output import check_own, copy_search, writing
-from searchspace.home.reading import read, shipped
-from searchspace.options import Option, with_options
-from searchspace.output import complain, say
-from searchspace.progress.screen import open_clock
-from searchspace.proof.student import FOLDER, read_student
-from searchspace.seeds import derive_seed
+from searchspace.cli.options import Option, with_options
+from searchspace.cli.output import complain, say
+from searchspace.cli.values import Formats, Place
+from searchspace.constraints.constraints import broken_limits, describe_cost
+from searchspace.engine.seeds import derive_seed
+from searchspace.finals.choose_student import FOLDER, read_student
+from searchspace.progress.live_screen import open_clock
+from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
+from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_record
-from searchspace.values import Formats, Place
-from trainables.card import CARD
+from searchspace.storage.output_folder import check_own, copy_search, writing
+from searchspace.storage.reading import read, shipped
+from trainables.common.errors import UserError
+from trainables.common.reporter import Teller
 from trainables.config import Frozen
-from trainables.deploy.artefact import Shipment
-from trainables.errors import UserError
-from trainables.files import is_file
-from trainables.teller import Teller
+from trainables.export.exported_files import Shipment
+from trainables.export.model_info import CARD
+from trainables.storage.files import is_file
 
 FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "latency_ms", "images/s_by_32")
 """Columns that a narrow terminal shows before the rest."""
@@ -60,8 +60,8 @@ def main(
     mirror = read(folder, shipped)
     if not asked.output:
         check_own(mirror, folder)
-    from searchspace.card.page import try_cards
-    from searchspace.report.page import try_report
+    from searchspace.reporting.html.report_file import try_report
+    from searchspace.reporting.model_card.card_file import try_cards
 
     with writing(mirror.folder, asked.output), closing(open_clock()) as clock:
         here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
@@ -109,7 +109,7 @@ def export_student(
 
 
 def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: bool) -> Shipment:
-    from trainables.deploy.ship import ship
+    from trainables.export.exporter import ship
 
     shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data, strict)
     for line in tell_dropped(shipment):
@@ -136,6 +136,6 @@ def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
 
 
 if __name__ == "__main__":
-    from searchspace.command import run_command
+    from searchspace.cli.command import run_command
 
     run_command(main, outlives_output=True)

@@ -8,35 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from searchspace.boards.compare import brief_comparison, compare_searches, compare_trials, warn_of
-from searchspace.boards.finalists import costs_of, finalist_rows, read_finalists
-from searchspace.boards.searches import problems, rank_searches
-from searchspace.boards.snapshot import read_study
-from searchspace.boards.student import student_rows
-from searchspace.boards.table import Format, Row, brief, cell, to_text
-from searchspace.boards.terminal import draw_table, make_console, print_table
-from searchspace.boards.trials import rank_trials, varying_columns, without_defaults
-from searchspace.boards.view import FORM, Printing, View
-from searchspace.boards.watch import watch
-from searchspace.database import StorageOption, name_storage
-from searchspace.home.faults import reading_search
-from searchspace.home.named import find_name, near, searches_below
-from searchspace.home.reading import read, records
-from searchspace.options import Option, with_options
-from searchspace.output import say, write
-from searchspace.pareto import pareto_rows
-from searchspace.proof.baseline import read_baseline
-from searchspace.proof.finals_validation import read_validation, say_validation
-from searchspace.proof.gain import read_gain
-from searchspace.proof.gain_text import say_gain
+from searchspace.cli.options import Option, with_options
+from searchspace.cli.output import say, write
+from searchspace.finals.baseline import read_baseline
+from searchspace.finals.gain import read_gain
+from searchspace.finals.gain_formatting import say_gain
+from searchspace.finals.validation_images import read_validation, say_validation
+from searchspace.reporting.damaged_results import reading_search
+from searchspace.reporting.tables.board_view import FORM, Printing, View
+from searchspace.reporting.tables.compare import brief_comparison, compare_searches, compare_trials, warn_of
+from searchspace.reporting.tables.finalists import costs_of, finalist_rows, read_finalists
+from searchspace.reporting.tables.pareto import pareto_rows
+from searchspace.reporting.tables.searches import problems, rank_searches
+from searchspace.reporting.tables.student_table import student_rows
+from searchspace.reporting.tables.table import Format, Row, brief, cell, to_text
+from searchspace.reporting.tables.terminal_table import draw_table, make_console, print_table
+from searchspace.reporting.tables.trials import rank_trials, varying_columns, without_defaults
+from searchspace.reporting.tables.watch import watch
 from searchspace.spec import SearchSpec, load_spec, parse_record
-from searchspace.study import Recorded
+from searchspace.storage.reading import read, records
+from searchspace.storage.search_names import find_name, near, searches_below
+from searchspace.study.database import StorageOption, name_storage
+from searchspace.study.study import Recorded
+from searchspace.study.study_snapshot import read_study
+from trainables.common.closest_match import suggest
+from trainables.common.errors import UserError
+from trainables.common.sanitized_text import printable
 from trainables.config import TrialConfig
-from trainables.errors import UserError
-from trainables.files import is_file
-from trainables.nearest import suggest
-from trainables.printable import printable
-from trainables.scores import METRICS
+from trainables.metrics.scores import METRICS
+from trainables.storage.files import is_file
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -202,7 +202,7 @@ def _print(rows: Sequence[Row], form: Format, title: str, first: Sequence[str]) 
 
 
 if __name__ == "__main__":
-    from searchspace.command import run_command
+    from searchspace.cli.command import run_command
 
     gc.disable()  # a board lives for a second and makes no cycles; looking for them costs a third of that
     run_command(main)

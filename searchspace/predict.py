@@ -15,18 +15,18 @@ from typing import NoReturn
 
 import numpy as np
 
-from searchspace.guesses import FORMS, Guess, best
-from searchspace.home.named import find_search
-from searchspace.inputs import STDIN, find_inputs
-from searchspace.output import complain, fill_descriptors, quiet_end, say, write
-from searchspace.progress.bar import Bar
-from searchspace.shipped import find_model
-from trainables.data.bad import BadImage, BadImageError
-from trainables.data.decode import decode, read_stream
-from trainables.data.part import Image
-from trainables.deploy.runner import Runner
-from trainables.errors import UserError
-from trainables.nearest import suggest
+from searchspace.cli.output import complain, fill_descriptors, quiet_end, say, write
+from searchspace.prediction.class_scores import FORMS, Guess, best
+from searchspace.prediction.find_model import find_model
+from searchspace.prediction.inputs import STDIN, find_inputs
+from searchspace.progress.progress_bar import Bar
+from searchspace.storage.search_names import find_search
+from trainables.common.closest_match import suggest
+from trainables.common.errors import UserError
+from trainables.data.decoding.bad_images import BadImage, BadImageError
+from trainables.data.decoding.decode import decode, read_stream
+from trainables.data.sources.raw_set import Image
+from trainables.export.predictor import Runner
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
 def _local(model: str) -> Path:
     if "://" not in model:
         return Path(find_search(os.path.expanduser(model)))
-    from searchspace.home.reading import read, runnable  # takes more than this command otherwise needs
+    from searchspace.storage.reading import read, runnable  # takes more than this command otherwise needs
 
     return read(model, runnable).folder
 

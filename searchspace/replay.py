@@ -8,22 +8,22 @@ from typing import Annotated, Any
 import typer
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.boards.snapshot import read_study
-from searchspace.boards.table import Row, to_text
-from searchspace.boards.terminal import print_table
-from searchspace.boards.view import Printing
-from searchspace.database import StorageOption, name_storage
-from searchspace.home.faults import reading_search
-from searchspace.home.reading import read
-from searchspace.options import with_options
-from searchspace.output import write
-from searchspace.recorded import config_of, curve_of
+from searchspace.cli.options import with_options
+from searchspace.cli.output import write
+from searchspace.reporting.damaged_results import reading_search
+from searchspace.reporting.tables.board_view import Printing
+from searchspace.reporting.tables.table import Row, to_text
+from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec, parse_record
-from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
-from searchspace.stopping.simulate import Curve, simulate
+from searchspace.stopping.simulate_curves import Curve, simulate
+from searchspace.storage.reading import read
+from searchspace.study.database import StorageOption, name_storage
+from searchspace.study.study_snapshot import read_study
+from searchspace.study.trial_attributes import config_of, curve_of
+from trainables.common.errors import UserError
 from trainables.config import Frozen
-from trainables.errors import UserError
 from trainables.models.catalog import kind_of
 
 GRACES = (1 / 18, 1 / 9, 1 / 6, 1 / 3)
@@ -151,6 +151,6 @@ def main(
 
 
 if __name__ == "__main__":
-    from searchspace.command import run_command
+    from searchspace.cli.command import run_command
 
     run_command(main)

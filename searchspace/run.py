@@ -4,33 +4,33 @@ from collections.abc import Mapping, Set
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from searchspace import preflight
-from searchspace.boards.finalists import read_finalists
-from searchspace.boards.student import say_student
-from searchspace.card import PAGE
-from searchspace.conduct import conduct
-from searchspace.early_checks import check_early
+from searchspace.cli.interruption import Interrupted, Interruption
+from searchspace.cli.options import with_options
+from searchspace.cli.output import complain, say
 from searchspace.export import print_shipments
-from searchspace.home.working import working_on
-from searchspace.interruption import Interrupted, Interruption
+from searchspace.finals.baseline import majority_accuracy
+from searchspace.finals.formatting import say_test, say_top5, say_way
 from searchspace.leaderboard import print_board
-from searchspace.options import with_options
-from searchspace.output import complain, say
-from searchspace.places import anchored
-from searchspace.plan import gangs, make_plan
-from searchspace.preparation import prepare_shared, prepared
-from searchspace.progress.clock import Clock
-from searchspace.progress.screen import open_clock
-from searchspace.proof.baseline import majority_accuracy
-from searchspace.proof.wording import say_test, say_top5, say_way
-from searchspace.report import REPORT
-from searchspace.resume import check_revived, choose_resumed, how_to_resume, is_finished, shown
+from searchspace.preparation import preflight
+from searchspace.preparation.absolute_paths import anchored
+from searchspace.preparation.early_checks import check_early
+from searchspace.preparation.plan import gangs, make_plan
+from searchspace.preparation.preparation import prepare_shared, prepared
+from searchspace.preparation.resume import check_revived, choose_resumed, how_to_resume, is_finished, shown
+from searchspace.progress.console_reporter import Clock
+from searchspace.progress.live_screen import open_clock
+from searchspace.reporting.html import REPORT
+from searchspace.reporting.model_card import PAGE
+from searchspace.reporting.tables.finalists import read_finalists
+from searchspace.reporting.tables.student_table import say_student
+from searchspace.runner.conduct import conduct
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
-from trainables.errors import SearchEndedError, UserError
+from searchspace.storage.open_search import working_on
+from trainables.common.errors import SearchEndedError, UserError
 
 if TYPE_CHECKING:
-    from searchspace.conduct import Outcome
+    from searchspace.runner.conduct import Outcome
 
 
 @with_options(SearchSpec, RunOptions)
@@ -96,9 +96,9 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
 
 def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], clock: Clock) -> None:
     """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
-    from searchspace import revive as reviving
     from searchspace.cluster.connect import connected
-    from searchspace.study import load_own_study
+    from searchspace.runner import revive as reviving
+    from searchspace.study.study import load_own_study
 
     if not errand.resume or errand.revive is None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
@@ -148,6 +148,6 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
 
 
 if __name__ == "__main__":
-    from searchspace.command import run_command
+    from searchspace.cli.command import run_command
 
     run_command(main, outlives_output=True)

@@ -10,14 +10,14 @@ from typing import Any, cast
 import optuna
 from pydantic import ValidationError
 
-from searchspace.space_file import load_function
-from searchspace.space_trial import Range, SpaceError, SpaceTrial, plain
-from searchspace.wrong import say_wrong
+from searchspace.cli.invalid_values import say_wrong
+from searchspace.sampling.space_file import load_function
+from searchspace.sampling.space_trial import Range, SpaceError, SpaceTrial, plain
+from trainables.common.closest_match import suggest
+from trainables.common.errors import UserError
 from trainables.config import Frozen, TrialConfig
-from trainables.data.summary import DataSummary
-from trainables.errors import UserError
-from trainables.nearest import suggest
-from trainables.scores import METRICS, MetricName
+from trainables.data.store.data_summary import DataSummary
+from trainables.metrics.scores import METRICS, MetricName
 
 
 class Task(Frozen):

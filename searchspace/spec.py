@@ -8,22 +8,22 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from searchspace.home.named import NAME, check_names, near
-from searchspace.options import Option, flag_of
-from searchspace.pins import parse_pins
-from searchspace.record import Facts
-from searchspace.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
-from searchspace.wrong import say_first, say_wrong, show_value
+from searchspace.cli.invalid_values import say_first, say_wrong, show_value
+from searchspace.cli.options import Option, flag_of
+from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
+from searchspace.preparation.record import Facts
+from searchspace.sampling.pins import parse_pins
+from searchspace.storage.search_names import NAME, check_names, near
+from trainables.common.closest_match import suggest
+from trainables.common.errors import DamagedError, UserError
+from trainables.common.sanitized_text import shown
 from trainables.config import Frozen
-from trainables.data.bad import OnBadImage
-from trainables.errors import DamagedError, UserError
-from trainables.files import read_record, write_file
-from trainables.home.mirror import Home, copy_folder
-from trainables.home.storage import is_url, join
-from trainables.nearest import suggest
-from trainables.printable import shown
-from trainables.scores import MetricName
-from trainables.shape import Precision
+from trainables.data.decoding.bad_images import OnBadImage
+from trainables.metrics.scores import MetricName
+from trainables.storage.files import read_record, write_file
+from trainables.storage.folder_sync import Home, copy_folder
+from trainables.storage.remote import is_url, join
+from trainables.workers.gang_resources import Precision
 
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"

@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.data.store import Store, open_store, prepare
-from trainables.data.summary import DataSummary
-from trainables.deploy.artefact import Shipment
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.store import Store, open_store, prepare
+from trainables.export.exported_files import Shipment
 
 if TYPE_CHECKING:
-    from trainables.workplace import Workplace
+    from trainables.workers.worker_context import Workplace
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's client reads it once, when whichever test imports it first
 RAY_TOKEN = uuid.uuid4().hex
@@ -58,9 +58,9 @@ def place(digits_store: Store) -> Iterator["Workplace"]:
     """One thread, as a gang's worker has; two of them spin where another process wants a core."""
     import torch
 
-    from trainables.device import set_precision
-    from trainables.group import Group
-    from trainables.workplace import Workplace
+    from trainables.training.device import set_precision
+    from trainables.workers.process_group import Group
+    from trainables.workers.worker_context import Workplace
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -77,8 +77,8 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
     from tests.made_winner import train_winner
     from trainables.config import TrialConfig
-    from trainables.group import Group
-    from trainables.workplace import Workplace
+    from trainables.workers.process_group import Group
+    from trainables.workers.worker_context import Workplace
 
     folder = tmp_path_factory.mktemp("trained")
     place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(digits))
@@ -90,8 +90,8 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def shipped(trained: Path, cache: Path) -> tuple[Path, Shipment]:
     """That winner in every format that a CPU can make: its folder, and what was proven and measured."""
-    from trainables.deploy.ship import ship
-    from trainables.teller import Silence
+    from trainables.common.reporter import Silence
+    from trainables.export.exporter import ship
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))

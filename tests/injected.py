@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 CODE = '''
-"""Written by tests: patches the training step once `trainables.worker` is there."""
+"""Written by tests: patches the training step once `trainables.workers.worker` is there."""
 import errno, json, os, pathlib, re, signal, sys, threading
 
 RULES = json.loads(os.environ.get("TEST_FAULTS", "[]"))
@@ -41,7 +41,7 @@ def do(what):
 
 
 def patch(worker):
-    from trainables.train import TrialRun
+    from trainables.training.loop import TrialRun
     slot, steps = [], [0]
     make, step = worker.Post.__init__, TrialRun._step
 
@@ -66,7 +66,7 @@ class Hook:
     """Patches the module after it was loaded."""
 
     def find_spec(self, name, path=None, target=None):
-        if name != "trainables.worker":
+        if name != "trainables.workers.worker":
             return None
         import importlib.util
         sys.meta_path.remove(self)

@@ -8,21 +8,21 @@ import optuna
 from optuna.trial import TrialState
 from PIL import Image
 
-from searchspace.proof.verdict import Comparison, Finalist
-from searchspace.recorded import record_config, record_cost, record_reason, record_report
+from searchspace.finals.select_winner import Comparison, Finalist
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.study import create_study, flush_study, put_record
+from searchspace.study.study import create_study, flush_study, put_record
+from searchspace.study.trial_attributes import record_config, record_cost, record_reason, record_report
+from trainables.augmentation.corruptions import CORRUPTIONS
 from trainables.config import EpochReport, TrialConfig, failure
-from trainables.corruptions import CORRUPTIONS
-from trainables.data.store import open_store
-from trainables.data.summary import DataSummary
-from trainables.deploy.artefact import SHIPMENT, Artefact, Dropped, Proof, Shipment, Speed
-from trainables.deploy.cost import ArchitectureCost
-from trainables.deploy.robustness import STRENGTHS, Corrupted, Robustness, write_robustness
-from trainables.deploy.runner import Runner
-from trainables.metrics import measure
-from trainables.predictions import PERMIT, PREDICTIONS, measure_light
-from trainables.thumbnails import write_thumbnails
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.store import open_store
+from trainables.data.thumbnails import write_thumbnails
+from trainables.export.benchmark.architecture_cost import ArchitectureCost
+from trainables.export.exported_files import SHIPMENT, Artefact, Dropped, Proof, Shipment, Speed
+from trainables.export.predictor import Runner
+from trainables.export.robustness import STRENGTHS, Corrupted, Robustness, write_robustness
+from trainables.metrics.class_metrics import measure
+from trainables.metrics.predictions import PERMIT, PREDICTIONS, measure_light
 
 
 def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bool = True) -> Path:

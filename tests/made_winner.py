@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from trainables.config import Assignment, TrialConfig
-from trainables.predictions import PERMIT
-from trainables.train import TrialRun
-from trainables.weights import write_weights
-from trainables.workplace import Workplace
+from trainables.export.weights import write_weights
+from trainables.metrics.predictions import PERMIT
+from trainables.training.loop import TrialRun
+from trainables.workers.worker_context import Workplace
 
 
 def train_winner(place: Workplace, folder: Path, config: TrialConfig, epochs: int) -> TrialRun:

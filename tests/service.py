@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from searchspace.serve.access import TOKEN
+from searchspace.serving.access import TOKEN
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.recorded import curve_of, standing_of
 from searchspace.spec import load_spec
-from searchspace.study import load_study
+from searchspace.study.study import load_study
+from searchspace.study.trial_attributes import curve_of, standing_of
 from tests.conftest import command
 
 

@@ -5,7 +5,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from trainables.deploy.align import align_channels, padding_of
+from trainables.export.formats.channel_alignment import align_channels, padding_of
 
 SHAPES = {"shared": (3, 3, 3, 3), "wide": (8, 3, 1, 1), "grouped": (8, 1, 3, 3), "fours": (2, 8, 1, 1)}
 """Kernels: two convolutions share one; only those that see three channels are short of a multiple of four."""

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainables.augment import augment, mix
-from trainables.data.plan import DRAWS, FLIP, PlannedBatch
+from trainables.augmentation.augment import augment, mix
+from trainables.data.loading.epoch_plan import DRAWS, FLIP, PlannedBatch
 
 
 def draws(count: int, value: float = 0.5) -> torch.Tensor:

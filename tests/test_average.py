@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.average import Average
 from trainables.config import TrialConfig
-from trainables.data.summary import DataSummary
-from trainables.evaluate import Inputs
-from trainables.group import Group
+from trainables.data.store.data_summary import DataSummary
 from trainables.models.classifier import Network
 from trainables.models.registry import build_model
-from trainables.refresh import refresh_statistics
+from trainables.training.batchnorm_recalibration import refresh_statistics
+from trainables.training.evaluation import Inputs
+from trainables.training.weight_averaging import Average
+from trainables.workers.process_group import Group
 
 CPU = Group(0, 1, torch.device("cpu"))
 

@@ -9,9 +9,9 @@ from torch import nn
 from torch.func import functional_call
 from torchvision.models import get_model, get_model_builder, get_model_weights, list_models
 
-from searchspace.preflight import check_trainable
+from searchspace.preparation.preflight import check_trainable
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.errors import UserError
 from trainables.models import lite0, pretrained
 from trainables.models.catalog import check_model
 from trainables.models.classifier import Network, linear_head

@@ -6,8 +6,16 @@ import time
 
 import pytest
 
-from trainables.background import Background
-from trainables.retry import FOR_EVER, Change, Failures, RetryPolicy, after_failure, after_success, wait_after
+from trainables.common.background import Background
+from trainables.common.retry import (
+    FOR_EVER,
+    Change,
+    Failures,
+    RetryPolicy,
+    after_failure,
+    after_success,
+    wait_after,
+)
 
 QUICK = RetryPolicy(first=0.01, most=0.02, patience=0.2)
 ERRORS = [OSError(number, name) for number, name in sorted(errno.errorcode.items())]

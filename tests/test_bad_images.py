@@ -13,19 +13,19 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from searchspace.command import run_command
-from searchspace.doubtful import describe_skipped, keep_lists, tell_doubtful
-from searchspace.preparation import describe_data
+from searchspace.cli.command import run_command
+from searchspace.preparation.data_issues import describe_skipped, keep_lists, tell_doubtful
+from searchspace.preparation.preparation import describe_data
 from searchspace.run import main
 from tests.conftest import write_images
 from tests.test_data import encoded
 from tests.told import Told
-from trainables.data import build
-from trainables.data.bad import BAD_IMAGES
-from trainables.data.fingerprint import fingerprint_of
-from trainables.data.leaks import LEAKED_IMAGES
-from trainables.data.store import open_store, prepare
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.data.decoding.bad_images import BAD_IMAGES
+from trainables.data.store import build
+from trainables.data.store.fingerprint import fingerprint_of
+from trainables.data.store.leaks import LEAKED_IMAGES
+from trainables.data.store.store import open_store, prepare
 
 
 def truncate(file: Path) -> None:
@@ -145,7 +145,7 @@ def test_another_node_prepares_the_same_store_without_the_bad_images(tmp_path, m
 CUT = """
 import os, signal, sys
 from trainables.data import build, tally
-from trainables.data.store import prepare
+from trainables.data.store.store import prepare
 
 def die(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGKILL)

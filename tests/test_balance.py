@@ -7,17 +7,17 @@ import optuna
 import pytest
 import torch
 
-from searchspace.preparation import describe_data
+from searchspace.preparation.preparation import describe_data
 from searchspace.spaces import Task, default_space, default_trials, draw_config
-from trainables.batches import Batches, class_weights
 from trainables.config import Assignment, TrialConfig
-from trainables.data.plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
-from trainables.data.resident import Resident
-from trainables.data.store import open_store, prepare
-from trainables.device import set_precision
-from trainables.group import Group
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
+from trainables.data.loading.resident import Resident
+from trainables.data.store.store import open_store, prepare
+from trainables.training.batches import Batches, class_weights
+from trainables.training.device import set_precision
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 COUNTS = (400, 90, 12, 0, 3)
 """Images of each class; one does not occur."""

@@ -5,9 +5,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.boards.finalists import finalist_roles, finalist_rows, read_finalists
-from searchspace.card.page import write_card
-from searchspace.proof.baseline import (
+from searchspace.finals.baseline import (
     ORIGIN,
     Baseline,
     find_baseline,
@@ -15,18 +13,20 @@ from searchspace.proof.baseline import (
     majority_score,
     read_baseline,
 )
-from searchspace.proof.comparison import Comparison
-from searchspace.proof.finals import run_finals
-from searchspace.proof.gain import gain_of, read_gain
-from searchspace.proof.gain_text import say_gain
-from searchspace.proof.verdict import Finalist
-from searchspace.proof.winner import evaluate_winner, retrain_winner
-from searchspace.recorded import record_refusal
+from searchspace.finals.comparison import Comparison
+from searchspace.finals.finals import run_finals
+from searchspace.finals.gain import gain_of, read_gain
+from searchspace.finals.gain_formatting import say_gain
+from searchspace.finals.select_winner import Finalist
+from searchspace.finals.winner import evaluate_winner, retrain_winner
+from searchspace.reporting.model_card.card_file import write_card
+from searchspace.reporting.tables.finalists import finalist_roles, finalist_rows, read_finalists
 from searchspace.spec import make_spec
+from searchspace.study.trial_attributes import record_refusal
 from tests.test_finals import CONFIGS, Workbench, make_search, record
 from tests.told import Told
 from trainables.config import TrialConfig
-from trainables.metrics import measure
+from trainables.metrics.class_metrics import measure
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from searchspace.serve import batches
-from searchspace.serve.access import Refused
-from searchspace.serve.answer import Answer, Upload
-from searchspace.serve.batches import Batches
+from searchspace.serving import request_batches
+from searchspace.serving.access import Refused
+from searchspace.serving.messages import Answer, Upload
+from searchspace.serving.request_batches import Batches
 
 pytestmark = pytest.mark.anyio  # whose plugin comes with Starlette
 
@@ -92,7 +92,7 @@ async def test_an_image_that_failed_alone_is_not_sent_again() -> None:
 
 
 async def test_who_has_gone_is_not_asked_for_and_who_is_too_many_is_refused(monkeypatch) -> None:
-    monkeypatch.setattr(batches, "WAITING", 3)
+    monkeypatch.setattr(request_batches, "WAITING", 3)
     replica = Replica()
     made = Batches(replica.send, most=1, lanes=1, size=1000)
     tasks = await ask_for(made, ["0"]) + await ask_for(made, ["1", "2", "3"])
@@ -105,7 +105,7 @@ async def test_who_has_gone_is_not_asked_for_and_who_is_too_many_is_refused(monk
 
 
 async def test_an_answer_that_takes_too_long_is_a_refusal(monkeypatch) -> None:
-    monkeypatch.setattr(batches, "PATIENCE", 0.01)
+    monkeypatch.setattr(request_batches, "PATIENCE", 0.01)
     with pytest.raises(Refused, match="no answer in time") as refused:
         await Batches(Replica().send, most=1, lanes=1, size=1000).ask(Upload("0", b""))
     assert refused.value.status == 503

@@ -5,17 +5,17 @@ import itertools
 import optuna
 import pytest
 
-from searchspace.begin import begin, take_up
-from searchspace.beginning import Step, StudyState, next_step
-from searchspace.home.contents import REMAINS, Contents, classify, is_begun
-from searchspace.home.working import working_on
-from searchspace.plan import make_plan
-from searchspace.preflight import check_name, local_room
-from searchspace.resume import is_finished
+from searchspace.preparation.plan import make_plan
+from searchspace.preparation.preflight import check_name, local_room
+from searchspace.preparation.resume import is_finished
+from searchspace.runner.begin import begin, take_up
 from searchspace.spec import load_facts, make_spec, save_record
-from searchspace.study import create_study, flush_study, put_record
-from searchspace.study_state import MADE_BY, check_study
-from trainables.errors import UserError
+from searchspace.storage.folder_contents import REMAINS, Contents, classify, is_begun
+from searchspace.storage.open_search import working_on
+from searchspace.study.draft import Step, StudyState, next_step
+from searchspace.study.study import create_study, flush_study, put_record
+from searchspace.study.study_state import MADE_BY, check_study
+from trainables.common.errors import UserError
 
 OURS, OTHERS = "ours", "others"
 STATES = [
@@ -145,14 +145,14 @@ def stored(tmp_path):
 
 
 def test_an_empty_study_in_a_database_is_taken_over_if_nobody_marks_it(stored, monkeypatch):
-    monkeypatch.setattr("searchspace.study_state.SETTLE", 0.01)
+    monkeypatch.setattr("searchspace.study.study_state.SETTLE", 0.01)
     study = create_study(stored, optuna.samplers.RandomSampler())
     assert check_study(stored, OURS, recorded=False) == Step.REPLACE
 
     def meanwhile(_seconds):
         put_record(study, MADE_BY, OTHERS)
 
-    monkeypatch.setattr("searchspace.study_state.time.sleep", meanwhile)
+    monkeypatch.setattr("searchspace.study.study_state.time.sleep", meanwhile)
     with pytest.raises(UserError, match="of another search; choose another --name, or if no search needs it: optuna"):
         check_study(stored, OURS, recorded=False)
 

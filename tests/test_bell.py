@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from trainables.bell import Bell
+from trainables.workers.keyed_condition import Bell
 
 
 def run(scenario) -> None:

@@ -16,19 +16,19 @@ import pytest
 from tests.conftest import write_images
 from tests.test_data import write_parquet
 from tests.told import Told
-from trainables.data import build
-from trainables.data.chunk import CHUNK, Chunk, Filler
-from trainables.data.finished import Finished
-from trainables.data.parquet_images import ParquetImages
-from trainables.data.source import open_source
-from trainables.data.split import make_splits
-from trainables.data.store import open_store, prepare
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.data.decoding.parquet_images import ParquetImages
+from trainables.data.sources.source import open_source
+from trainables.data.splits import make_splits
+from trainables.data.store import build
+from trainables.data.store.chunk import CHUNK, Chunk, Filler
+from trainables.data.store.finished_chunks import Finished
+from trainables.data.store.store import open_store, prepare
 
 BUILD_AND_DIE = """
 import multiprocessing, os, signal, sys
-from trainables.data.split import make_splits
-from trainables.data.store import prepare
+from trainables.data.splits import make_splits
+from trainables.data.store.store import prepare
 
 class Killer:
     def say(self, line):

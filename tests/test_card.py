@@ -14,21 +14,21 @@ import yaml
 from huggingface_hub import ModelCard as HubCard
 from PIL import Image
 
-from searchspace.card.facts import gather
-from searchspace.card.limits import limits
-from searchspace.card.page import render, try_cards, write_card
-from searchspace.card.sections import SECTIONS
-from searchspace.card.tested import confusions
-from searchspace.proof.student import Student, write_student
+from searchspace.finals.choose_student import Student, write_student
+from searchspace.reporting.model_card.card_file import render, try_cards, write_card
+from searchspace.reporting.model_card.card_sections import SECTIONS
+from searchspace.reporting.model_card.facts import gather
+from searchspace.reporting.model_card.limitations import limits
+from searchspace.reporting.model_card.metrics_section import confusions
 from tests.made_search import make_exported_search
-from trainables.card import CARD, EnsembleCard, ModelCard
+from trainables.common.licence import Licence
 from trainables.config import TrialConfig
-from trainables.data.store import open_store
-from trainables.deploy.artefact import read_shipment
-from trainables.deploy.robustness import read_robustness
-from trainables.deploy.runner import Runner
-from trainables.licence import Licence
-from trainables.predictions import PREDICTIONS
+from trainables.data.store.store import open_store
+from trainables.export.exported_files import read_shipment
+from trainables.export.model_info import CARD, EnsembleCard, ModelCard
+from trainables.export.predictor import Runner
+from trainables.export.robustness import read_robustness
+from trainables.metrics.predictions import PREDICTIONS
 
 WINNER = SECTIONS["winner"]
 ROOT = Path(__file__).parent.parent

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import distributed as dist
 
-from trainables.classify import DEVICE_CODES, RULES, STORAGE_ERRNOS, classify
-from trainables.errors import OutOfMemoryError, UserError
-from trainables.slot_errors import ErrorKind
+from trainables.common.errors import OutOfMemoryError, UserError
+from trainables.workers.error_classification import DEVICE_CODES, RULES, STORAGE_ERRNOS, classify
+from trainables.workers.slot_errors import ErrorKind
 
 
 def accelerator(code: int, text: str = "CUDA error: something") -> Exception:

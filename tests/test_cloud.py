@@ -16,10 +16,10 @@ import yaml
 from botocore.validate import ParamValidator
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from searchspace.clouds.fallback import kinds, launch_in_order
-from searchspace.clouds.limits import read_limits
-from searchspace.clouds.subnets import free_blocks, prefix_for
-from trainables.errors import UserError
+from searchspace.cluster.clouds.cluster_limits import read_limits
+from searchspace.cluster.clouds.fallback import kinds, launch_in_order
+from searchspace.cluster.clouds.subnets import free_blocks, prefix_for
+from trainables.common.errors import UserError
 
 CLUSTER = Path(__file__).parent.parent / "cluster"
 RAY_ONLY = {"SubnetIds"}
@@ -89,7 +89,7 @@ def test_ray_knows_the_options_of_its_commands(config):
 def test_a_spot_node_is_watched(config):
     cloud = config["provider"]["module"].split(".")[2]
     watching = config["worker_start_ray_commands"][-1]
-    assert f"python -m searchspace.clouds.spot {cloud} " in watching
+    assert f"python -m searchspace.cluster.clouds.spot {cloud} " in watching
     assert watching.startswith("setsid --fork flock --nonblock"), "it outlives the shell, and there is one of it"
 
 
@@ -275,7 +275,7 @@ def test_nothing_to_be_had_is_said():
 def test_google_is_asked_for_one_machine_at_a_time(monkeypatch):
     from ray.autoscaler._private.gcp.node_provider import GCPNodeProvider
 
-    from searchspace.clouds.gcp import GCPInPriceOrder
+    from searchspace.cluster.clouds.gcp import GCPInPriceOrder
 
     cloud, counts = Cloud(cheap=1, dear=1), list[int]()
 

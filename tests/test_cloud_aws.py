@@ -16,13 +16,13 @@ import pytest
 import yaml
 from botocore.client import BaseClient
 
-from searchspace.clouds.fallback import kinds
-from searchspace.clouds.limits import read_limits
-from searchspace.clouds.prepare_aws import Preparation, prepare
-from searchspace.clouds.subnets import find_subnets
+from searchspace.cluster.clouds.cluster_limits import read_limits
+from searchspace.cluster.clouds.fallback import kinds
+from searchspace.cluster.clouds.prepare_aws import Preparation, prepare
+from searchspace.cluster.clouds.subnets import find_subnets
 from searchspace.spec import parse_record
 from tests.iam import Request, allows, run_instances
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 GPU = ROOT / "cluster" / "gpu.yaml"
@@ -138,7 +138,7 @@ def test_the_world_and_nonsense_are_refused(wrong):
 
 def test_what_is_needed_is_said():
     done = subprocess.run(
-        [sys.executable, "-m", "searchspace.clouds.prepare_aws", "--ssh-from", "203.0.113.7/32"],
+        [sys.executable, "-m", "searchspace.cluster.clouds.prepare_aws", "--ssh-from", "203.0.113.7/32"],
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert (done.returncode, done.stderr.splitlines()) == (
@@ -160,7 +160,7 @@ def bootstrapped() -> dict[str, Any]:
     """The configuration as the head gets it."""
     from ray.autoscaler._private.util import prepare_config
 
-    from searchspace.clouds.aws import AWSInPriceOrder
+    from searchspace.cluster.clouds.aws import AWSInPriceOrder
 
     prepare(GIVEN, LIMITS)
     config = AWSInPriceOrder.fillout_available_node_types_resources(prepare_config(yaml.safe_load(GPU.read_text())))
@@ -170,7 +170,7 @@ def bootstrapped() -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_the_head_asks_for_spot_machines_and_for_the_next_type_where_one_is_refused():
-    from searchspace.clouds.aws import AWSInPriceOrder
+    from searchspace.cluster.clouds.aws import AWSInPriceOrder
 
     config = bootstrapped()
     node = config["available_node_types"]["gpu"]["node_config"]
@@ -228,7 +228,7 @@ def requests_of(action: str, given: dict[str, Any]) -> list[Request]:
 def test_the_heads_role_allows_what_rays_provider_asks_of_aws_and_needs_all_that_it_allows(calls):
     from ray.autoscaler.tags import STATUS_UP_TO_DATE, STATUS_WAITING_FOR_SSH
 
-    from searchspace.clouds.aws import AWSInPriceOrder
+    from searchspace.cluster.clouds.aws import AWSInPriceOrder
 
     config = bootstrapped()
     policy = boto3.client("iam").get_role_policy(RoleName="searchspace-head", PolicyName="searchspace")[
@@ -300,7 +300,7 @@ def test_ray_up_starts_the_head_alone(tmp_path):
 def test_ray_up_starts_nothing_in_an_account_that_is_not_prepared(tmp_path):
     done = ray_up(tmp_path)
     assert done.returncode != 0
-    assert "run python -m searchspace.clouds.prepare_aws first" in done.stdout + done.stderr
+    assert "run python -m searchspace.cluster.clouds.prepare_aws first" in done.stdout + done.stderr
     assert instances() == []
     groups = boto3.client("ec2").describe_security_groups()["SecurityGroups"]
     assert {group["GroupName"] for group in groups} == {"default"}

@@ -28,7 +28,7 @@ print(json.dumps({name: os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY
 """
 JOINING = """
 from searchspace.cluster.connect import connected
-from searchspace.command import run_command
+from searchspace.cli.command import run_command
 def main(address: str) -> None:
     with connected(address) as room:
         print("joined", room.nodes)

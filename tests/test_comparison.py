@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_ind
 
-from searchspace.proof.comparison import compare
+from searchspace.finals.comparison import compare
 
 IMAGES = 400
 LABELS = np.zeros(IMAGES, np.int64)

@@ -7,13 +7,13 @@ from torch import nn
 from torch.nn import functional
 
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store import Store
-from trainables.group import Group
+from trainables.data.store.store import Store
 from trainables.models import whiten
 from trainables.models.registry import build_model
 from trainables.models.whiten import Whitening, fit_whitening, whitening_filters
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 
 def first_layer(model):

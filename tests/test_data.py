@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from tests.conftest import write_images
-from trainables.data.source import open_source
-from trainables.data.split import make_splits
-from trainables.data.store import LockedSplitError, open_store, prepare
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.data.sources.source import open_source
+from trainables.data.splits import make_splits
+from trainables.data.store.store import LockedSplitError, open_store, prepare
 
 
 def test_digits_are_split_once_and_for_all(digits, digits_store, tmp_path):
@@ -196,7 +196,7 @@ def test_splits_do_not_depend_on_anything_but_the_data(colour_folder):
 
 
 def test_fashion_mnist_is_read_from_debians_files(tmp_path, monkeypatch):
-    from trainables.data import fashion
+    from trainables.data.sources import fashion_mnist
 
     rng = np.random.default_rng(0)
     images = {"train": rng.integers(0, 256, (200, 28, 28)), "t10k": rng.integers(0, 256, (50, 28, 28))}
@@ -205,8 +205,8 @@ def test_fashion_mnist_is_read_from_debians_files(tmp_path, monkeypatch):
         for kind, header, values in (("images-idx3", 16, pixels), ("labels-idx1", 8, labels)):
             with gzip.open(tmp_path / f"{part}-{kind}-ubyte.gz", "wb") as file:
                 file.write(bytes(header) + values.astype(np.uint8).tobytes())
-    monkeypatch.setattr(fashion, "DEBIAN", tmp_path)
-    raw = fashion.open_fashion_mnist(tmp_path)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path)
+    raw = fashion_mnist.open_fashion_mnist(tmp_path)
     assert raw.classes[9] == "Ankle boot"
     assert np.array_equal(raw.parts["train"].decode(7)[..., 0], images["train"][7])
     assert raw.parts["test"].labels.tolist() == [i % 10 for i in range(50)]
@@ -216,12 +216,12 @@ def test_fashion_mnist_is_read_from_debians_files(tmp_path, monkeypatch):
 def test_a_set_that_cannot_be_downloaded_says_so(name, tmp_path, monkeypatch):
     from urllib.error import URLError
 
-    from trainables.data import fashion
+    from trainables.data.sources import fashion_mnist
 
     def refuse(*_arguments, **_options):
         raise URLError("no network")
 
-    monkeypatch.setattr(fashion, "DEBIAN", tmp_path / "none")
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "none")
     monkeypatch.setattr("urllib.request.urlopen", refuse)
     with pytest.raises(UserError, match=f"{name}.*cannot be downloaded"):
         open_source(name)

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.data import decode as decoding
-from trainables.data.bad import BadImageError
-from trainables.data.decode import common_shape, decode, probe
-from trainables.data.scans import count_scans
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.data.decoding import decode as decoding
+from trainables.data.decoding.bad_images import BadImageError
+from trainables.data.decoding.decode import common_shape, decode, probe
+from trainables.data.decoding.jpeg_scans import count_scans
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options) -> bytes:

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from tests.image_kinds import encoded, kinds, picture
-from trainables.data.bad import BadImageError
-from trainables.data.cost import REDUCED_FROM, Cost, largest_memory, reduce
-from trainables.data.decode import Limits, decode
+from trainables.data.decoding.bad_images import BadImageError
+from trainables.data.decoding.decode import Limits, decode
+from trainables.data.decoding.decode_cost import REDUCED_FROM, Cost, largest_memory, reduce
 
 SIZE = (1200, 900)
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def costly(size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
 
 def measure(made: Callable[[tuple[int, int]], Iterator[tuple[str, bytes]]]) -> None:
     """Print, as JSON, which of the images of a size took more memory than was said, and how many there are."""
-    from searchspace.serve.memory import return_freed_memory
+    from searchspace.serving.free_memory import return_freed_memory
 
     return_freed_memory()
     decode(encoded(picture("RGB", (64, 64)), "PNG"), "it", (32, 32, 3))
@@ -95,7 +95,7 @@ def test_a_jpeg_that_is_reduced_looks_as_if_it_were_not(shape, form, monkeypatch
     content = encoded(photograph(5000, 3400), form, quality=92)
     assert REDUCED_FROM < 5000 * 3400
     reduced = decode(content, "it", shape)
-    monkeypatch.setattr("trainables.data.cost.REDUCED_FROM", 10**9)
+    monkeypatch.setattr("trainables.data.decoding.decode_cost.REDUCED_FROM", 10**9)
     whole = decode(content, "it", shape)
     assert np.abs(reduced.astype(int) - whole).mean() < 0.5
     assert np.abs(reduced.astype(int) - whole).max() <= 6

@@ -9,17 +9,17 @@ import torch
 from torch import nn
 
 from tests.test_train import CONFIGS, CONVNET, assignment, train, train_with, weights
-from trainables import distil
-from trainables.batches import Batches
-from trainables.card import InputSpec, ModelCard
 from trainables.config import TrialConfig
-from trainables.data.plan import Mixing, epoch_plan
-from trainables.distil import Teacher, divergence
+from trainables.data.loading.epoch_plan import Mixing, epoch_plan
+from trainables.export.model_info import InputSpec, ModelCard
+from trainables.export.weights import read_classifier, write_ensemble, write_weights
 from trainables.models.classifier import Classifier, Network
 from trainables.models.preprocess import Preprocess
-from trainables.train import TrialRun
-from trainables.weights import read_classifier, write_ensemble, write_weights
-from trainables.workplace import Workplace
+from trainables.training import distillation
+from trainables.training.batches import Batches
+from trainables.training.distillation import Teacher, divergence
+from trainables.training.loop import TrialRun
+from trainables.workers.worker_context import Workplace
 
 STRONG = {"augment_strength": 0.8, "flip": "random", "mixup": 0.2, "cutmix": 1.0}
 
@@ -112,7 +112,7 @@ def test_a_teacher_of_another_size_and_normalisation_sees_the_same_view(place, t
     spec = InputSpec(side=24, channels=3, mean=(0.5, 0.4, 0.3), std=(0.25, 0.25, 0.25))
     model = Classifier(Preprocess(spec), Network(Slope(), nn.Identity(), [])).eval()
     card = ModelCard(config=CONVNET, seed=0, epochs=1, data=data, input=spec)
-    monkeypatch.setattr(distil, "read_classifier", lambda *_: (model, card))
+    monkeypatch.setattr(distillation, "read_classifier", lambda *_: (model, card))
     config = TrialConfig(**STRONG)
     own = Preprocess(InputSpec(side=8, channels=1, mean=data.mean, std=data.std))
     batches = Batches(config, place.images, place.store.rows("train"), own)

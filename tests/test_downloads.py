@@ -12,9 +12,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainables.data import cifar
-from trainables.data.cifar import CIFAR10, CIFAR100, read_archive
-from trainables.data.download import fetch
+from trainables.data.sources import cifar
+from trainables.data.sources.cifar import CIFAR10, CIFAR100, read_archive
+from trainables.data.sources.download import fetch
 
 CONTENT = b"what was meant"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

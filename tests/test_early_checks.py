@@ -7,22 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.command import run_command
-from searchspace.database import STORAGE
-from searchspace.early_checks import check_early
-from searchspace.options import flag_of
-from searchspace.places import anchor_storage, anchored, sqlite_file
+from searchspace.cli.command import run_command
+from searchspace.cli.options import flag_of
+from searchspace.preparation.absolute_paths import anchor_storage, anchored, sqlite_file
+from searchspace.preparation.early_checks import check_early
 from searchspace.replay import settings_for
 from searchspace.run import main
 from searchspace.sampling.samplers import make_sampler, make_view
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import create_study, load_study, put_record
-from searchspace.study_state import MADE_BY
+from searchspace.study.database import STORAGE
+from searchspace.study.study import create_study, load_study, put_record
+from searchspace.study.study_state import MADE_BY
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.data import store
-from trainables.errors import UserError
+from trainables.data.store import store
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def no_data(monkeypatch):
         raise AssertionError("data was opened before the options were checked")
 
     monkeypatch.setattr(store, "open_source", refuse)
-    monkeypatch.setattr("trainables.data.store.prepare", refuse)
+    monkeypatch.setattr("trainables.data.store.store.prepare", refuse)
 
 
 SPACES = """

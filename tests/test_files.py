@@ -9,10 +9,27 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from trainables import files, folders
-from trainables.errors import DamagedError
-from trainables.files import copy_file, is_file, open_append, open_file, read_file, read_record, replacing, write_file
-from trainables.folders import files_below, is_folder, make_folder, names, remove_file, remove_tree, rename
+from trainables.common.errors import DamagedError
+from trainables.storage import files, folders
+from trainables.storage.files import (
+    copy_file,
+    is_file,
+    open_append,
+    open_file,
+    read_file,
+    read_record,
+    replacing,
+    write_file,
+)
+from trainables.storage.folders import (
+    files_below,
+    is_folder,
+    make_folder,
+    names,
+    remove_file,
+    remove_tree,
+    rename,
+)
 
 SECRET = b"a private key"
 

@@ -10,26 +10,26 @@ import pytest
 import torch
 from optuna.trial import TrialState
 
-from searchspace.boards.finalists import finalist_rows, read_finalists
-from searchspace.card.page import write_card
 from searchspace.export import export_winner
-from searchspace.proof.finals import choose_finalists, run_finals
-from searchspace.proof.verdict import Finalist, NoWinnerError
-from searchspace.proof.winner import evaluate_winner, open_test_split, retrain_winner
-from searchspace.proof.wording import say_way
-from searchspace.recorded import record_report
+from searchspace.finals.finals import choose_finalists, run_finals
+from searchspace.finals.formatting import say_way
+from searchspace.finals.select_winner import Finalist, NoWinnerError
+from searchspace.finals.winner import evaluate_winner, open_test_split, retrain_winner
+from searchspace.reporting.model_card.card_file import write_card
+from searchspace.reporting.tables.finalists import finalist_rows, read_finalists
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
-from searchspace.study import create_study
+from searchspace.study.study import create_study
+from searchspace.study.trial_attributes import record_report
 from tests.told import Told
-from trainables.card import member_folder
+from trainables.common.escaping import as_markdown
+from trainables.common.reporter import Silence
 from trainables.config import EpochReport, TrialConfig, failure
-from trainables.escaping import as_markdown
-from trainables.predictions import read_predictions, write_predictions, write_validation
-from trainables.teller import Silence
-from trainables.train import TrialRun
-from trainables.weights import read_classifier, write_weights
-from trainables.workplace import Workplace
+from trainables.export.model_info import member_folder
+from trainables.export.weights import read_classifier, write_weights
+from trainables.metrics.predictions import read_predictions, write_predictions, write_validation
+from trainables.training.loop import TrialRun
+from trainables.workers.worker_context import Workplace
 
 CONFIGS = [TrialConfig(width=8, depth=2, lr=lr, batch_size=64) for lr in (1e-2, 3e-3, 1e-3)]
 

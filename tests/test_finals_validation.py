@@ -5,16 +5,21 @@ import json
 import numpy as np
 import pytest
 
-from searchspace.preparation import describe_data
-from searchspace.proof.finals_validation import as_recorded, read_validation, recorded_validation, say_validation
-from searchspace.proof.verdict import Contender, judge
+from searchspace.finals.select_winner import Contender, judge
+from searchspace.finals.validation_images import (
+    as_recorded,
+    read_validation,
+    recorded_validation,
+    say_validation,
+)
+from searchspace.preparation.preparation import describe_data
 from searchspace.spec import make_spec, save_record
-from searchspace.study import create_study, put_record
+from searchspace.study.study import create_study, put_record
 from trainables.config import Assignment, TrialConfig
-from trainables.data.finals import ENOUGH, FinalsValidation, Partition, choose_validation
-from trainables.data.store import Store, open_store
+from trainables.data.finals_validation import ENOUGH, FinalsValidation, Partition, choose_validation
+from trainables.data.store.store import Store, open_store
 from trainables.models import whiten
-from trainables.train import TrialRun
+from trainables.training.loop import TrialRun
 
 
 def labelled(seed, train, val, classes=5):

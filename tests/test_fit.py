@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from trainables.data.decode import _fit
-from trainables.deploy.fit import Fit
+from trainables.data.decoding.decode import _fit
+from trainables.export.formats.resize import Fit
 
 SHAPES = [(32, 32), (31, 33), (100, 57), (20, 300), (300, 20), (480, 640), (64, 48), (1, 9), (8, 9)]
 

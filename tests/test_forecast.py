@@ -4,18 +4,18 @@ import random
 
 import pytest
 
+from searchspace.forecast.dry_run_table import estimates, reasons, to_rows, warnings
 from searchspace.forecast.forecast import Forecast, Known, forecast, in_units
-from searchspace.forecast.imagine import Costs, imagine_finals, imagine_search
-from searchspace.forecast.keep import keep_closing, keep_measured, known_closing, known_measured
-from searchspace.forecast.live import Foresight, compare, timing_of
-from searchspace.forecast.page import estimates, reasons, to_rows, warnings
+from searchspace.forecast.known_times import keep_closing, keep_measured, known_closing, known_measured
+from searchspace.forecast.live_forecast import Foresight, compare, timing_of
 from searchspace.forecast.probing import MOST, Measured, draw_probes
-from searchspace.progress.clock import Clock
+from searchspace.forecast.simulation import Costs, imagine_finals, imagine_search
+from searchspace.progress.console_reporter import Clock
 from searchspace.spaces import Task, default_space, default_trials
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, TrialConfig
-from trainables.shape import GangShape
-from trainables.timing import Timing
+from trainables.training.timing import Timing
+from trainables.workers.gang_resources import GangShape
 
 SHAPE = GangShape(slots=2, workers=1, cpus=1, gpus=0)
 
@@ -246,7 +246,7 @@ def test_a_trials_own_epochs_say_what_it_costs(digits):
 def test_a_search_is_forecast_when_its_first_trials_are_known(task, tmp_path, capsys):
     import optuna
 
-    from searchspace.recorded import record_config
+    from searchspace.study.trial_attributes import record_config
 
     study = optuna.create_study()
     spec = make_spec(name="s", results=str(tmp_path), trials=8, grace_epochs=2)

@@ -10,10 +10,10 @@ import psutil
 import pytest
 
 from tests.injected import injected, rule, struck
+from trainables.common.errors import NoSlotLeftError
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.errors import NoSlotLeftError
-from trainables.home.mirror import Home, Mirror
-from trainables.watchdog import HANG
+from trainables.storage.folder_sync import Home, Mirror
+from trainables.workers.watchdog import HANG
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def controllers() -> list[psutil.Process]:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path):
-    from trainables.gang import GangPool
-    from trainables.shape import GangShape
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
 
     pool = GangPool(
         GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6), digits, Mirror(Home(folder=str(tmp_path)))
@@ -89,8 +89,8 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
-    from trainables.gang import GangPool
-    from trainables.shape import GangShape
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
 
     pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     bad, good = pool.train(
@@ -107,8 +107,8 @@ def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
-    from trainables.gang import GangPool
-    from trainables.shape import GangShape
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
 
     elsewhere = digits.model_copy(update={"path": str(tmp_path / "none"), "origin": "/no/such/folder"})
     pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, Mirror(Home(folder=str(tmp_path))))
@@ -122,8 +122,8 @@ def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path):
-    from trainables.gang import GangPool
-    from trainables.shape import GangShape
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
 
     pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     pool.ready()
@@ -146,8 +146,8 @@ def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path)
 def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp_path):
     import ray
 
-    from trainables.gang import GangPool
-    from trainables.shape import GangShape
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
 
     pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     while not ray.util.placement_group_table():
@@ -161,7 +161,7 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
 
 
 def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
-    from trainables.worker import _check_seen
+    from trainables.workers.worker import _check_seen
 
     _check_seen(Home(folder=str(tmp_path)))
     _check_seen(Home(folder="/no/such/folder", url="s3://bucket/results"))
@@ -171,8 +171,8 @@ def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
 
 @pytest.mark.usefixtures("faulty_workers", "ray_cluster")
 def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_path):
-    from trainables.gang import GangPool
-    from trainables.shape import GangShape
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
 
     lines: list[str] = []
     pool = GangPool(

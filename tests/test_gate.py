@@ -12,22 +12,28 @@ import pytest
 import torch
 from torch.nn import functional
 
-from searchspace.asking import Asker
+from searchspace.constraints.constraints import Gate, broken_limits, describe_cost, kinds_needed
+from searchspace.constraints.feasibility import check_limits
+from searchspace.engine.suggest import Asker
 from searchspace.export import print_shipment
-from searchspace.feasible import check_limits
-from searchspace.gate import Gate, broken_limits, describe_cost, kinds_needed
-from searchspace.recorded import cost_of, is_refused
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
-from searchspace.study import create_study
+from searchspace.study.study import create_study
+from searchspace.study.trial_attributes import cost_of, is_refused
 from tests.made_search import made_shipment
-from trainables.card import ModelCard
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.deploy.cost import MeasureError, architecture_of, cache_file, read_cost, shaping_fields
-from trainables.deploy.measure import count_parameters, measure_file
-from trainables.deploy.meter import Meter
-from trainables.deploy.onnx import export_onnx
-from trainables.errors import UserError
+from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file
+from trainables.export.benchmark.architecture_cost import (
+    MeasureError,
+    architecture_of,
+    cache_file,
+    read_cost,
+    shaping_fields,
+)
+from trainables.export.benchmark.benchmark_client import Meter
+from trainables.export.formats.onnx_format import export_onnx
+from trainables.export.model_info import ModelCard
 from trainables.models.catalog import MODELS
 from trainables.models.registry import build_model, build_untrained
 from trainables.models.whiten import fit_whitening
@@ -94,9 +100,9 @@ def test_the_cache_survives_the_process_and_takes_no_other(measured, digits):
     code = """
 import sys, time
 from trainables.config import TrialConfig
-from trainables.data.store import prepare
-from trainables.deploy.cost import architecture_of
-from trainables.deploy.meter import Meter
+from trainables.data.store.store import prepare
+from trainables.export.benchmark.architecture_cost import architecture_of
+from trainables.export.benchmark.benchmark_client import Meter
 data, meter = prepare("digits"), Meter()
 started = time.perf_counter()
 cost = meter.measure(architecture_of(TrialConfig(width=8, lr=0.5), data), "run")

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from tests.made_winner import train_winner
+from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
-from trainables.deploy.artefact import Shipment
-from trainables.deploy.ship import ship
-from trainables.group import Group
-from trainables.teller import Silence
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.export.exported_files import Shipment
+from trainables.export.exporter import ship
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 pytestmark = pytest.mark.gpu
 SMALL = TrialConfig(width=8, depth=2, lr=0.01, batch_size=64, tta=True)

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from searchspace.__main__ import COMMANDS as OVERVIEW
-from trainables.nearest import suggest
+from trainables.common.closest_match import suggest
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
-    "run", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking", "clouds.prepare_aws",
+    "run", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking",
+    "cluster.clouds.prepare_aws",
 )  # fmt: skip
-OF_NODES = {"clouds.spot", "home.contents"}
+OF_NODES = {"cluster.clouds.spot", "storage.folder_contents"}
 """Commands that cluster files run on nodes, and nobody types."""
 SCREENS, LINES, COLUMNS = 2, 50, 100
 

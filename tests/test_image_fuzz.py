@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tests.mutants import mutant, originals
-from trainables.data import build
-from trainables.data.bad import BAD_IMAGES, BadImageError
-from trainables.data.decode import decode, probe
-from trainables.data.store import prepare
+from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageError
+from trainables.data.decoding.decode import decode, probe
+from trainables.data.store import build
+from trainables.data.store.store import prepare
 
 COUNT = 600
 SECONDS = 10

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trainables.config import TrialConfig
-from trainables.deploy.infer import Inference, rearrange
+from trainables.export.formats.inference_network import Inference, rearrange
 from trainables.models.ensemble import Ensemble
 from trainables.models.registry import build_model
 

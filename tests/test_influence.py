@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
-from trainables.influence import cell_influence, confusion_counts, image_influence
-from trainables.scores import METRICS, score_of
+from trainables.metrics.influence import cell_influence, confusion_counts, image_influence
+from trainables.metrics.scores import METRICS, score_of
 
 
 def guessed(rng, count, classes=3, skill=1.5):

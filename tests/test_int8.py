@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.deploy.int8 import Examples, quantise
+from trainables.export.formats.int8 import Examples, quantise
 
 SIDE = 8
 

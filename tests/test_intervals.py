@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from trainables.intervals import (
+from trainables.metrics.intervals import (
     METHODS,
     effective_count,
     f1_interval,
@@ -13,7 +13,7 @@ from trainables.intervals import (
     share_interval,
     wilson_ends,
 )
-from trainables.scores import METRICS, score_of
+from trainables.metrics.scores import METRICS, score_of
 
 
 @pytest.mark.parametrize("accuracy", [0.8, 0.95, 0.98, 0.995])

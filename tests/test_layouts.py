@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.data.source import open_source
-from trainables.data.sources.class_names import CONTAINERS, NEVER
-from trainables.data.sources.split_names import find_splits, read_split_name
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.data.layouts.class_names import CONTAINERS, NEVER
+from trainables.data.layouts.split_names import find_splits, read_split_name
+from trainables.data.sources.source import open_source
 
 SPELLINGS = {
     "train": (

@@ -23,21 +23,21 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from searchspace.boards.compare import compare_searches, compare_trials, warn_of
-from searchspace.boards.snapshot import JournalReader, open_study
-from searchspace.boards.table import to_text
-from searchspace.boards.terminal import choose_columns, draw_table
-from searchspace.boards.trials import rank_trials, without_defaults
-from searchspace.boards.view import View
-from searchspace.proof.verdict import Finalist
-from searchspace.recorded import config_of, curve_of, record_config, record_report, seed_of
+from searchspace.finals.select_winner import Finalist
+from searchspace.reporting.tables.board_view import View
+from searchspace.reporting.tables.compare import compare_searches, compare_trials, warn_of
+from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.tables.terminal_table import choose_columns, draw_table
+from searchspace.reporting.tables.trials import rank_trials, without_defaults
 from searchspace.spec import make_spec, save_record
-from searchspace.study import JOURNAL, create_study, flush_study, get_record, load_study, put_record
+from searchspace.study.study import JOURNAL, create_study, flush_study, get_record, load_study, put_record
+from searchspace.study.study_snapshot import JournalReader, open_study
+from searchspace.study.trial_attributes import config_of, curve_of, record_config, record_report, seed_of
 from tests.benchmarks.bench_leaderboard import write_search
 from tests.conftest import RAY_TOKEN, command
 from tests.made_search import make_search
+from trainables.common.errors import UserError
 from trainables.config import EpochReport, TrialConfig
-from trainables.errors import UserError
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from searchspace.doubtful import describe_absent, keep_lists, tell_doubtful
+from searchspace.preparation.data_issues import describe_absent, keep_lists, tell_doubtful
 from tests.test_layouts import images
 from tests.told import Told
-from trainables.data.decode import FORMATS
-from trainables.data.source import open_source
-from trainables.data.sources.image_files import SUFFIXES, UNDECODED, VIDEOS, kind_by_content
-from trainables.data.sources.left_out import LEFT_OUT
-from trainables.data.split import make_splits
-from trainables.data.store import prepare
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.data.decoding.decode import FORMATS
+from trainables.data.layouts.image_files import SUFFIXES, UNDECODED, VIDEOS, kind_by_content
+from trainables.data.layouts.left_out import LEFT_OUT
+from trainables.data.sources.source import open_source
+from trainables.data.splits import make_splits
+from trainables.data.store.store import prepare
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from timm.models import get_pretrained_cfg
 
-from trainables.card import EnsembleCard, InputSpec, ModelCard
+from trainables.common.licence import Licence, binding
 from trainables.config import TrialConfig
-from trainables.data.source import SOURCES, licence_of_data
-from trainables.deploy.describe import describe
-from trainables.licence import Licence, binding
+from trainables.data.sources.source import SOURCES, licence_of_data
+from trainables.export.formats.metadata import describe
+from trainables.export.model_info import EnsembleCard, InputSpec, ModelCard
 from trainables.models.licences import licence_of
 
 

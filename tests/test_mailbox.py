@@ -6,9 +6,9 @@ import random
 import pytest
 
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.desk import GangInfo
-from trainables.mailbox import Mailbox
-from trainables.slot_errors import MOST_PLACES, RETIRE_AFTER, ErrorKind, Fault
+from trainables.workers.slot_errors import MOST_PLACES, RETIRE_AFTER, ErrorKind, Fault
+from trainables.workers.slot_state import GangInfo
+from trainables.workers.trial_broker import Mailbox
 
 INFO = GangInfo(device="cpu", precision="fp32", threads=1)
 

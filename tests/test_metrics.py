@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_score
 
-from trainables.intervals import METHODS, share_interval
-from trainables.metrics import EARLIER, TestMetrics, calibration_error, measure
+from trainables.metrics.class_metrics import EARLIER, TestMetrics, calibration_error, measure
+from trainables.metrics.intervals import METHODS, share_interval
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
+from trainables.common.errors import UserError
+from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
-from trainables.data.fetched import fetch_source
-from trainables.data.shared import share_store
-from trainables.data.store import open_store, prepare
-from trainables.errors import UserError
-from trainables.home.mirror import Home, Mirror, without_checkpoints
-from trainables.home.storage import Remote, check_place, is_url, join
-from trainables.home.visit import visiting
-from trainables.teller import Silence
+from trainables.data.sources.fetched import fetch_source
+from trainables.data.store.shared_store import share_store
+from trainables.data.store.store import open_store, prepare
+from trainables.storage.folder_sync import Home, Mirror, without_checkpoints
+from trainables.storage.remote import Remote, check_place, is_url, join
+from trainables.storage.trial_directory import visiting
 
 
 @pytest.fixture

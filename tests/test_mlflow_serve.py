@@ -10,10 +10,10 @@ import pytest
 import requests
 from PIL import Image
 
-from searchspace.card.snippets import READ_IMAGE, request_code
-from searchspace.shipped import find_model
+from searchspace.prediction.find_model import find_model
+from searchspace.reporting.model_card.snippets import READ_IMAGE, request_code
 from tests.mlflow_server import free_port, serving_model
-from trainables.deploy.runner import LOGITS, PROBABILITIES, Runner
+from trainables.export.predictor import LOGITS, PROBABILITIES, Runner
 
 pytestmark = pytest.mark.slow
 CHAMPION = "models:/searchspace-first@champion"

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.card import InputSpec
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.errors import UserError
+from trainables.export.model_info import InputSpec
 from trainables.models import lite0, pretrained
 from trainables.models.catalog import MODELS, check_model, missing_weights
 from trainables.models.preprocess import Preprocess

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from searchspace.spec import load_facts, load_spec
-from searchspace.study import load_own_study
+from searchspace.study.study import load_own_study
 from tests.conftest import command, write_images
 
 RANGES = "LR = (0.001, 0.1)"

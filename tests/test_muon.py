@@ -6,8 +6,8 @@ from torch import nn
 
 from trainables.config import TrialConfig
 from trainables.models.registry import build_model
-from trainables.muon import Muon, orthogonalised
-from trainables.optim import make_optimizer
+from trainables.training.muon import Muon, orthogonalised
+from trainables.training.optimizers import make_optimizer
 
 
 def noise(*shape: int) -> torch.Tensor:

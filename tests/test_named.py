@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from searchspace.command import run_command
-from searchspace.home.named import find_search
-from searchspace.resume import choose_resumed
+from searchspace.cli.command import run_command
+from searchspace.preparation.resume import choose_resumed
 from searchspace.spec import SearchSpec, save_record
+from searchspace.storage.search_names import find_search
 from tests.made_search import make_search
 from tests.s3_server import bucket, s3, s3_server  # noqa: F401  # fixtures
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 NAMES = ("digits-20260101-101010", "flowers", "Fashion", "birds-1", "birds-2")
 
@@ -76,7 +76,7 @@ def test_a_mistyped_search_does_not_go_on(place):
         choose_resumed("birds-3", {"results": "results"}, set())
 
 
-@pytest.mark.parametrize("module", ["leaderboard", "report.__main__", "replay", "export", "tracking.__main__"])
+@pytest.mark.parametrize("module", ["leaderboard", "report", "replay", "export", "tracking.__main__"])
 @pytest.mark.parametrize("given", ["mad", "made", "latest", "results/ma"])
 def test_every_command_understands_it(module, given, tmp_path, monkeypatch, capsys, digits):
     """Each comes as far as the search itself: an export finds no weights in a made one, a replay no curves."""
@@ -85,7 +85,8 @@ def test_every_command_understands_it(module, given, tmp_path, monkeypatch, caps
     monkeypatch.setattr(sys, "argv", [module, given])
     reached = []
     for name in ("searchspace.leaderboard.load_spec", "searchspace.replay.load_spec", "searchspace.export.load_spec",
-                 "searchspace.report.material.load_spec", "searchspace.tracking.__main__.load_spec"):  # fmt: skip
+                 "searchspace.reporting.html.material.load_spec",
+                 "searchspace.tracking.__main__.load_spec"):  # fmt: skip
         monkeypatch.setattr(name, lambda folder: reached.append(folder) or stop())
     monkeypatch.setattr("os.nice", lambda _more: 0)
     with pytest.raises(SystemExit) as stopped:

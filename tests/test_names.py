@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from searchspace.boards.table import to_text
-from searchspace.boards.terminal import print_table
-from searchspace.progress.clock import Clock
-from searchspace.proof.winner import write_confusion
+from searchspace.finals.winner import write_confusion
+from searchspace.progress.console_reporter import Clock
+from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import make_spec
 from tests.conftest import write_images
-from trainables.data.store import open_store, prepare
-from trainables.errors import UserError
-from trainables.escaping import as_cell, as_markdown
-from trainables.metrics import measure
-from trainables.printable import decodable, printable
+from trainables.common.errors import UserError
+from trainables.common.escaping import as_cell, as_markdown
+from trainables.common.sanitized_text import decodable, printable
+from trainables.data.store.store import open_store, prepare
+from trainables.metrics.class_metrics import measure
 
 NAMES = (
     "<script>alert(1)</script>", "a|b`c*d_[e](f)", "new\nline", 'quo"te,comma', "\x1b[31mred\x1b[0m", "日本語 ünï 🐈",
@@ -86,8 +86,8 @@ def test_confusion_files_hold_any_name(tmp_path):
     count = len(NAMES)
     labels = np.arange(3 * count) % count
     metrics = measure(np.eye(count)[(labels + (labels == 3)) % count], labels, NAMES)
-    code = "import sys; from pathlib import Path; from trainables.metrics import TestMetrics as M; "
-    code += "from searchspace.proof.winner import write_confusion as w; "
+    code = "import sys; from pathlib import Path; from trainables.metrics.class_metrics import TestMetrics as M; "
+    code += "from searchspace.finals.winner import write_confusion as w; "
     code += "w(Path(sys.argv[1]), M.model_validate_json(Path(sys.argv[1], 'm.json').read_bytes()))"
     (tmp_path / "m.json").write_text(metrics.model_dump_json(), encoding="utf-8")
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)

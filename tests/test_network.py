@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from trainables.errors import UserError
-from trainables.network import interface_of
+from trainables.common.errors import UserError
+from trainables.workers.network_backend import interface_of
 
 
 def test_it_is_the_one_that_has_rays_address():

@@ -11,10 +11,10 @@ import pytest
 from searchspace.cluster.nodes import look_around
 from searchspace.cluster.placement import count_gangs
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.desk import GangInfo
-from trainables.gang import GangPool
-from trainables.shape import GangShape
-from trainables.trainer import GangTrainer, hold
+from trainables.workers.gang_pool import GangPool
+from trainables.workers.gang_resources import GangShape
+from trainables.workers.slot_state import GangInfo
+from trainables.workers.trainer import GangTrainer, hold
 
 NODES, GPUS = 8, 8
 

@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from searchspace.command import run_command
+from searchspace.cli.command import run_command
 from searchspace.run import main
-from trainables.errors import UserError
-from trainables.ownership import check_owned, keep_to_owner
+from trainables.common.errors import UserError
+from trainables.storage.ownership import check_owned, keep_to_owner
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import random
 import optuna
 import pytest
 
-from searchspace.boards.trials import rank_trials
-from searchspace.pareto import front, order, pareto_rows, ranks
-from searchspace.recorded import record_config, record_cost, record_report
+from searchspace.reporting.tables.pareto import front, order, pareto_rows, ranks
+from searchspace.reporting.tables.trials import rank_trials
+from searchspace.study.trial_attributes import record_config, record_cost, record_report
 from trainables.config import EpochReport, TrialConfig
-from trainables.deploy.cost import ArchitectureCost
+from trainables.export.benchmark.architecture_cost import ArchitectureCost
 
 
 def dominates(one, other):

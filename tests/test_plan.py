@@ -5,7 +5,15 @@ import itertools
 import numpy as np
 import pytest
 
-from trainables.data.plan import FLIP, Mixing, batch_count, check_shares, epoch_plan, slices, smallest_batch
+from trainables.data.loading.epoch_plan import (
+    FLIP,
+    Mixing,
+    batch_count,
+    check_shares,
+    epoch_plan,
+    slices,
+    smallest_batch,
+)
 
 
 @pytest.mark.parametrize(("count", "batch_size"), [(100, 32), (7, 64), (129, 64), (64, 64)])

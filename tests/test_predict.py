@@ -16,9 +16,9 @@ from PIL import Image
 from searchspace.predict import run
 from tests.image_kinds import encoded, picture
 from tests.made_model import CLASSES, make_model
-from trainables.data.listing import SUFFIXES
-from trainables.deploy.runner import Runner
-from trainables.escaping import as_cell
+from trainables.common.escaping import as_cell
+from trainables.data.layouts.listing import SUFFIXES
+from trainables.export.predictor import Runner
 
 ALLOWED = {"numpy", "PIL", "onnxruntime", "searchspace", "trainables"}
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import write_images
-from trainables.data.store import LockedSplitError, open_store, prepare
-from trainables.escaping import from_cell
-from trainables.predictions import (
+from trainables.common.escaping import from_cell
+from trainables.data.store.store import LockedSplitError, open_store, prepare
+from trainables.metrics.predictions import (
     MOST_COLUMNS,
     PERMIT,
     TABLE,
@@ -19,7 +19,7 @@ from trainables.predictions import (
     write_predictions,
     write_table,
 )
-from trainables.workplace import Workplace
+from trainables.workers.worker_context import Workplace
 
 
 def read(file):
@@ -54,7 +54,7 @@ def test_the_table_says_what_the_arrays_do(trained, digits_store):
 def _alone():
     import torch
 
-    from trainables.group import Group
+    from trainables.workers.process_group import Group
 
     return Group(0, 1, torch.device("cpu"))
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from searchspace.preflight import GPU_MODELS, check_name, check_trainable, choose_models
+from searchspace.preparation.preflight import GPU_MODELS, check_name, check_trainable, choose_models
 from searchspace.spec import make_spec
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.errors import UserError
 
 
 def test_default_backbones_without_weights_are_dropped_with_a_line():

@@ -11,13 +11,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from searchspace.database import STORAGE, whole_url
 from searchspace.spec import load_spec, make_spec
-from searchspace.study import load_own_study, load_study
+from searchspace.study.database import STORAGE, whole_url
+from searchspace.study.study import load_own_study, load_study
 from tests.conftest import command, write_images
 from tests.test_cluster import beyond_loopback, listening
-from trainables.errors import UserError
-from trainables.ownership import check_owned
+from trainables.common.errors import UserError
+from trainables.storage.ownership import check_owned
 
 ROOT = Path(__file__).parent.parent
 SECRETS = {"storage": "st0rage-secret", "mlflow": "ml-fl0w-secret", "hub": "hf_hubsecret123"}
@@ -117,7 +117,7 @@ def test_an_error_of_the_database_does_not_quote_the_password(tmp_path, monkeypa
 
 def test_a_defect_does_not_print_a_secret(tmp_path):
     code = (
-        "from searchspace.command import run_command\n"
+        "from searchspace.cli.command import run_command\n"
         "def main() -> None:\n    raise RuntimeError('postgresql://user:secret@host said open-sesame')\n"
         "run_command(main)"
     )
@@ -129,7 +129,7 @@ def test_a_defect_does_not_print_a_secret(tmp_path):
 
 
 def test_a_cache_is_made_for_its_owner_alone(tmp_path, monkeypatch):
-    from trainables.cache import cache_folder
+    from trainables.storage.cache import cache_folder
 
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "deep" / "cache"))
     assert cache_folder().stat().st_mode & 0o777 == 0o700

@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store import Store
-from trainables.group import Group
-from trainables.home.mirror import Home, Mirror
-from trainables.memory import forget_peak, peak_memory
-from trainables.probe import ProbeRun, probe
-from trainables.timing import read_timing, write_timing
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.data.store.store import Store
+from trainables.storage.folder_sync import Home, Mirror
+from trainables.training.loop import TrialRun
+from trainables.training.peak_memory import forget_peak, peak_memory
+from trainables.training.profiling import ProbeRun, probe
+from trainables.training.timing import read_timing, write_timing
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 CPU = Group(0, 1, torch.device("cpu"))
 SMALL = TrialConfig(width=8, depth=2, batch_size=64)
@@ -97,8 +97,8 @@ def test_a_timing_crosses_the_disk_as_it_is(place, tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tmp_path):
-    from trainables.gang import GangPool
-    from trainables.shape import GangShape
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
 
     pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     impossible = TrialConfig(model="no_such_backbone")

@@ -10,13 +10,13 @@ import threading
 import pytest
 from rich.console import Console
 
-from searchspace.progress.account import Account, Best, to_all
-from searchspace.progress.clock import Clock
-from searchspace.progress.screen import Screen, open_clock
-from searchspace.progress.view import Scene, Work, draw, in_clock, sparkline
+from searchspace.progress.console_reporter import Clock
+from searchspace.progress.live_screen import Screen, open_clock
+from searchspace.progress.progress_tracker import Account, Best, to_all
+from searchspace.progress.screen_layout import Scene, Work, draw, in_clock, sparkline
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, failure
-from trainables.desk import GangInfo
+from trainables.workers.slot_state import GangInfo
 
 INFO = GangInfo(device="cpu", precision="bf16", threads=1)
 
@@ -172,7 +172,7 @@ def test_steps_are_lines_now_and_then(capsys, monkeypatch):
 def test_chatter_goes_to_a_file_and_what_is_said_does_not(tmp_path):
     code = """
 import contextlib, os, sys, pathlib
-from searchspace.progress.clock import Clock
+from searchspace.progress.console_reporter import Clock
 log = pathlib.Path(sys.argv[1])
 with contextlib.closing(Clock(verbose=sys.argv[2] == "True")) as clock:
     clock.keep_chatter(log)

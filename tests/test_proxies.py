@@ -8,7 +8,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment
 import pytest
 import requests.utils
 
-from trainables.proxies import LOOPBACK, PROXIES, spare_loopback
+from trainables.common.proxies import LOOPBACK, PROXIES, spare_loopback
 
 DEAD = "http://127.0.0.1:9"
 
@@ -49,7 +49,7 @@ def test_without_a_proxy_or_with_all_spared_nothing_is_touched():
 
 SERVER_AND_CLIENT = """
 import http.server, os, threading
-from searchspace.command import run_command
+from searchspace.cli.command import run_command
 
 def main() -> None:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)

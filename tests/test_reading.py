@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from searchspace.home.reading import read, records, runnable, shipped
 from searchspace.sampling.warm_start import earlier_starts
+from searchspace.storage.reading import read, records, runnable, shipped
 from tests.conftest import command
 from tests.made_search import make_search
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
-from trainables.errors import UserError
-from trainables.home.mirror import Home, Mirror
+from trainables.common.errors import UserError
+from trainables.storage.folder_sync import Home, Mirror
 
 
 @pytest.fixture

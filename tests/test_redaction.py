@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from trainables.redaction import RedactedStream, is_redacted, redact, redact_urls
+from trainables.common.redaction import RedactedStream, is_redacted, redact, redact_urls
 
 HIDDEN = {
     "postgresql://user:secret@host/db": "postgresql://user:***@host/db",

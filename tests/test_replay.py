@@ -6,7 +6,7 @@ import pytest
 
 from searchspace.replay import Setting, recorded_curves, replay, settings_for
 from searchspace.spec import make_spec
-from searchspace.stopping.simulate import Curve
+from searchspace.stopping.simulate_curves import Curve
 
 EPOCHS = range(1, 10)
 FULL = [Curve([float(e) for e in EPOCHS], [best * e for e in EPOCHS]) for best in (3, 9, 5, 7, 1, 2)]
@@ -55,7 +55,7 @@ def test_seconds_never_run_backwards(study_with_a_failure):
 def study_with_a_failure():
     import optuna
 
-    from searchspace.recorded import curve_attributes
+    from searchspace.study.trial_attributes import curve_attributes
     from trainables.config import EpochReport, TrialConfig, failure
 
     reports = [EpochReport(trial="t", epoch=e, score=0.1, total_seconds=float(e)) for e in (1, 2)]

@@ -19,34 +19,34 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 from sklearn.metrics import average_precision_score
 
-from searchspace.boards.table import to_text
-from searchspace.proof.reliability import Predictions, reliability
-from searchspace.report.answer import answer
-from searchspace.report.blocks import Code, Note, Table, label, log_axis
-from searchspace.report.history import MOST_CURVES
-from searchspace.report.losses import losses
-from searchspace.report.material import gather
-from searchspace.report.page import try_report, write_report
-from searchspace.report.precision_recall import curve_of, precision_recall
-from searchspace.report.sections import SECTIONS, draw
-from searchspace.report.slices import slices_of
-from searchspace.report.tested import MOST_CLASSES, confusion
-from searchspace.report.timeline import spans
+from searchspace.finals.reliability import Predictions, reliability
+from searchspace.reporting.html.answer import answer
+from searchspace.reporting.html.blocks import Code, Note, Table, label, log_axis
+from searchspace.reporting.html.confusion_matrix import MOST_CLASSES, confusion
+from searchspace.reporting.html.history import MOST_CURVES
+from searchspace.reporting.html.losses import losses
+from searchspace.reporting.html.material import gather
+from searchspace.reporting.html.precision_recall import curve_of, precision_recall
+from searchspace.reporting.html.report_file import try_report, write_report
+from searchspace.reporting.html.report_sections import SECTIONS, draw
+from searchspace.reporting.html.slices import slices_of
+from searchspace.reporting.html.timeline import spans
+from searchspace.reporting.tables.table import to_text
 from searchspace.spec import load_spec
-from searchspace.study import load_study
+from searchspace.study.study import load_study
 from tests.made_search import make_search
-from trainables.card import InputSpec
+from trainables.augmentation.corruptions import CORRUPTIONS
+from trainables.augmentation.preview import COLUMNS, arrange, versions
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.corruptions import CORRUPTIONS
-from trainables.data.store import open_store
-from trainables.deploy.artefact import FILES
-from trainables.errors import UserError
-from trainables.intervals import wilson
-from trainables.metrics import calibration_error, measure
+from trainables.data.store.store import open_store
+from trainables.data.thumbnails import THUMBNAILS, png
+from trainables.export.exported_files import FILES
+from trainables.export.model_info import InputSpec
+from trainables.metrics.class_metrics import calibration_error, measure
+from trainables.metrics.intervals import wilson
+from trainables.metrics.predictions import PREDICTIONS, ImageFacts
 from trainables.models.preprocess import Preprocess
-from trainables.predictions import PREDICTIONS, ImageFacts
-from trainables.sheet import COLUMNS, arrange, versions
-from trainables.thumbnails import THUMBNAILS, png
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 

@@ -11,13 +11,13 @@ import torch
 
 from tests.test_train import CONFIGS, CPU, assignment, train, weights
 from trainables.config import TrialConfig
-from trainables.data.plan import Mixing, epoch_plan
-from trainables.data.residence import SHARE, memory_budget, settle
-from trainables.data.resident import Residence, Resident
-from trainables.data.streamed import AHEAD, Streamed
-from trainables.device import free_memory
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.data.loading.epoch_plan import Mixing, epoch_plan
+from trainables.data.loading.residence import SHARE, memory_budget, settle
+from trainables.data.loading.resident import Residence, Resident
+from trainables.data.loading.streamed import AHEAD, Streamed
+from trainables.training.device import free_memory
+from trainables.training.loop import TrialRun
+from trainables.workers.worker_context import Workplace
 
 LITTLE = 1e-6
 """GB: less than any store."""

@@ -9,25 +9,31 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.asking import Asker
-from searchspace.early_checks import check_early
-from searchspace.gate import Gate
-from searchspace.home.lock import locked
-from searchspace.journal import mend
-from searchspace.recorded import curve_of, history_of, record_refusal
-from searchspace.resume import check_same_data, choose_resumed, describe_changed_space, locate, record_resumption
+from searchspace.constraints.constraints import Gate
+from searchspace.engine.searcher import StudySearcher, Surroundings
+from searchspace.engine.suggest import Asker
+from searchspace.preparation.early_checks import check_early
+from searchspace.preparation.resume import (
+    check_same_data,
+    choose_resumed,
+    describe_changed_space,
+    locate,
+    record_resumption,
+)
 from searchspace.sampling.samplers import make_sampler
+from searchspace.sampling.space_file import hash_file
 from searchspace.sampling.warm_start import earlier_trials
-from searchspace.searcher import StudySearcher, Surroundings
-from searchspace.space_file import hash_file
 from searchspace.spaces import Task, default_space
 from searchspace.spec import load_facts, load_spec, make_spec, save_record
-from searchspace.stopping.history import Event, recall
-from searchspace.stopping.registry import make_rule
+from searchspace.stopping.event_history import Event, recall
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import JOURNAL, continue_study, create_study, flush_study, load_study
+from searchspace.storage.search_lock import locked
+from searchspace.study.journal import mend
+from searchspace.study.study import JOURNAL, continue_study, create_study, flush_study, load_study
+from searchspace.study.trial_attributes import curve_of, history_of, record_refusal
+from trainables.common.errors import UserError
 from trainables.config import Assignment, EpochReport
-from trainables.errors import UserError
 
 
 @pytest.fixture
@@ -189,7 +195,7 @@ def test_one_process_at_a_time_holds_a_search_and_its_death_frees_it(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from searchspace.home.lock import locked
+from searchspace.storage.search_lock import locked
 with locked(Path({str(tmp_path)!r})):
     print(1, flush=True)
     time.sleep(100)

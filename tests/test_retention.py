@@ -1,8 +1,8 @@
 """Checkpoints of trials that do not train stay within a budget, the best longest."""
 
-from searchspace.retention import Shelf
+from searchspace.engine.checkpoint_store import Shelf
 from trainables.config import EpochReport
-from trainables.home.mirror import Home
+from trainables.storage.folder_sync import Home
 
 
 def put(shelf, root, number, epoch, score, status="running"):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.corruptions import CORRUPTIONS, SIDES, STRENGTHS, corrupt, parameter
-from trainables.deploy.robustness import (
+from trainables.augmentation.corruptions import CORRUPTIONS, SIDES, STRENGTHS, corrupt, parameter
+from trainables.common.errors import DamagedError
+from trainables.export.robustness import (
     LEAST,
     MOST,
     ROBUSTNESS,
@@ -16,7 +17,6 @@ from trainables.deploy.robustness import (
     read_robustness,
     write_robustness,
 )
-from trainables.errors import DamagedError
 
 SHAPES = [
     (6, 1, 8, 8),

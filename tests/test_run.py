@@ -15,16 +15,16 @@ import psutil
 import pytest
 from PIL import Image
 
-from searchspace.boards.searches import rank_searches
-from searchspace.command import run_command
-from searchspace.proof.student import read_student
-from searchspace.recorded import curve_of
+from searchspace.cli.command import run_command
+from searchspace.finals.choose_student import read_student
+from searchspace.reporting.tables.searches import rank_searches
 from searchspace.run import main
 from searchspace.spec import load_facts, load_spec
-from searchspace.study import load_study
+from searchspace.study.study import load_study
+from searchspace.study.trial_attributes import curve_of
 from tests.conftest import command, write_images
-from trainables.deploy.artefact import read_shipment
-from trainables.escaping import as_markdown
+from trainables.common.escaping import as_markdown
+from trainables.export.exported_files import read_shipment
 
 
 def test_a_search_leaves_everything_it_promises(searched):

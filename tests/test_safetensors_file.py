@@ -14,7 +14,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load, load_file
 
-from trainables.safetensors_file import LENGTH, serialize, write_safetensors
+from trainables.export.safetensors_file import LENGTH, serialize, write_safetensors
 
 DTYPES = (
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,

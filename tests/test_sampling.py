@@ -7,21 +7,27 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
-from searchspace.asking import Asker
-from searchspace.gate import Gate
-from searchspace.recorded import config_of, record_pace, record_refusal, record_report, seconds_of
+from searchspace.constraints.constraints import Gate
+from searchspace.engine.seeds import derive_seed
+from searchspace.engine.suggest import Asker
+from searchspace.sampling.cost_weighting import cooling_weight, random_weight, weigh
 from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
 from searchspace.sampling.samplers import make_sampler as make_named
 from searchspace.sampling.warm_start import earlier_starts, earlier_trials
-from searchspace.sampling.weigh import cooling_weight, random_weight, weigh
 from searchspace.sampling.window import BEST, NEWEST, RUNNING, at_one_fidelity, choose_window, settle
-from searchspace.seeds import derive_seed
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.study import create_study, flush_study
+from searchspace.study.study import create_study, flush_study
+from searchspace.study.trial_attributes import (
+    config_of,
+    record_pace,
+    record_refusal,
+    record_report,
+    seconds_of,
+)
+from trainables.common.errors import UserError
 from trainables.config import EpochReport, TrialConfig
-from trainables.data.finals import FinalsValidation
-from trainables.errors import UserError
+from trainables.data.finals_validation import FinalsValidation
 
 
 def make_sampler(seed):

@@ -7,13 +7,13 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss
 
-from searchspace.proof import wording
+from searchspace.finals import formatting
 from trainables.config import EpochReport
-from trainables.device import set_precision
-from trainables.evaluate import Inputs, evaluate
-from trainables.group import Group
-from trainables.metrics import measure
-from trainables.scores import METRICS, MetricName, Tally, score_of
+from trainables.metrics.class_metrics import measure
+from trainables.metrics.scores import METRICS, MetricName, Tally, score_of
+from trainables.training.device import set_precision
+from trainables.training.evaluation import Inputs, evaluate
+from trainables.workers.process_group import Group
 
 SCIKIT = {
     "accuracy": lambda labels, p: accuracy_score(labels, p.argmax(axis=1)),
@@ -76,7 +76,7 @@ def test_a_probability_of_nothing_costs_a_finite_loss():
 def test_recorded_test_metrics_give_the_same_score(case, metric):
     labels, probabilities = ANSWERS[case]
     found = measure(probabilities, labels, tuple("abcdefghi")[: probabilities.shape[1]])
-    score, low, high = wording.tested(metric, found)
+    score, low, high = formatting.tested(metric, found)
     assert score == pytest.approx(score_of(metric, probabilities, labels))
     assert low <= score + 1e-9
     assert score - 1e-9 <= high

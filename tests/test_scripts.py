@@ -9,9 +9,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from searchspace.resume import put_finished
+from searchspace.preparation.resume import put_finished
 from searchspace.spec import load_spec, make_spec, save_record
-from searchspace.study import continue_study, flush_study
+from searchspace.study.study import continue_study, flush_study
 from tests.made_search import make_search
 
 ROOT = Path(__file__).parent.parent

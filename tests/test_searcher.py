@@ -4,23 +4,23 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.asking import Asker
-from searchspace.boards.table import sort_rows, to_text
-from searchspace.boards.trials import rank_trials
-from searchspace.proof.audit import read_audit
-from searchspace.proof.finals import choose_finalists
-from searchspace.recorded import config_of, curve_of, is_refused, record_report, standing_of
+from searchspace.engine.scheduler import SearchEnd
+from searchspace.engine.searcher import StudySearcher, Surroundings
+from searchspace.engine.suggest import Asker
+from searchspace.finals.audit import read_audit
+from searchspace.finals.finals import choose_finalists
+from searchspace.reporting.tables.table import sort_rows, to_text
+from searchspace.reporting.tables.trials import rank_trials
 from searchspace.sampling.samplers import make_sampler
-from searchspace.scheduler import SearchEnd
-from searchspace.searcher import StudySearcher, Surroundings
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
-from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import create_study as create_study_with
-from searchspace.study import flush_study, load_study
+from searchspace.study.study import create_study as create_study_with
+from searchspace.study.study import flush_study, load_study
+from searchspace.study.trial_attributes import config_of, curve_of, is_refused, record_report, standing_of
+from trainables.common.errors import UserError
 from trainables.config import Assignment, EpochReport, TrialConfig, failure
-from trainables.errors import UserError
 
 MODELS = ("convnet", "resnet", "tf_efficientnet_lite0")
 
@@ -223,7 +223,7 @@ def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
 
 def test_a_time_budget_counts_from_the_first_warm_gang(monkeypatch):
     now, warm = [0.0], [False]
-    monkeypatch.setattr("searchspace.scheduler.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("searchspace.engine.scheduler.time.monotonic", lambda: now[0])
     end = SearchEnd(10.0, lambda: warm[0], lambda: False)
     now[0] = 60.0
     assert not end.stop_all(), "a minute of starting, of which no trial had anything"

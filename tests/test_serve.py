@@ -19,12 +19,12 @@ import pytest
 import requests
 from PIL import Image
 
-from searchspace.serve.access import TOKEN, Refused, make_access
+from searchspace.serving.access import TOKEN, Refused, make_access
 from tests.made_model import CLASSES, make_model
 from tests.service import ROOT, Service, served
 from tests.test_cluster import beyond_loopback, listening
-from trainables.data.decode import decode
-from trainables.deploy.runner import Runner
+from trainables.data.decoding.decode import decode
+from trainables.export.predictor import Runner
 
 SECRET = "a-token-of-32-characters-or-more"
 MOST = 200_000

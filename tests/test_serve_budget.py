@@ -10,10 +10,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from searchspace.serve import budget
-from searchspace.serve.access import Refused
-from searchspace.serve.budget import Decodes, Requests
-from trainables.data.cost import Cost
+from searchspace.serving import byte_budget
+from searchspace.serving.access import Refused
+from searchspace.serving.byte_budget import Decodes, Requests
+from trainables.data.decoding.decode_cost import Cost
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ async def test_one_peer_holds_no_more_than_its_share_and_keeps_no_other_waiting(
 
 
 async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
-    monkeypatch.setattr(budget, "PATIENCE", 0.01)
+    monkeypatch.setattr(byte_budget, "PATIENCE", 0.01)
     held = Requests(total=100, share=100)
     async with holding(held, "a", 100):
         with pytest.raises(Refused, match="come again") as refused:

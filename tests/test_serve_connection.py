@@ -8,8 +8,8 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from searchspace.serve.connection import Connection
-from searchspace.serve.gate import SECONDS, Gate, Phase
+from searchspace.serving.connection import Connection
+from searchspace.serving.connection_limits import SECONDS, Gate, Phase
 
 pytestmark = pytest.mark.anyio
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from searchspace.serve.gate import SECONDS, Gate, Phase, is_overdue, name_peer
+from searchspace.serving.connection_limits import SECONDS, Gate, Phase, is_overdue, name_peer
 
 
 @dataclass(eq=False)

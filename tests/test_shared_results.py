@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from searchspace.spec import make_spec
-from searchspace.study import JOURNAL, load_own_study
+from searchspace.study.study import JOURNAL, load_own_study
 from tests.conftest import command as command_line
 from tests.faults.driver import Driver
 from tests.faults.invariant import MARK, Snapshot, check, check_nothing_left
 from tests.postgres import postgres  # noqa: F401  # a fixture
 from tests.s3_server import bucket, keys, s3_server  # noqa: F401  # fixtures
-from trainables.errors import UserError
-from trainables.home.mirror import Home, Mirror
-from trainables.redaction import redact_urls
+from trainables.common.errors import UserError
+from trainables.common.redaction import redact_urls
+from trainables.storage.folder_sync import Home, Mirror
 
 SMALL = ("--models", "convnet", "--max-epochs", "3", "--grace-epochs", "1", "--finalists", "2", "--final-seeds", "1",
          "--formats", "onnx", "--set", "batch_size=64")  # fmt: skip

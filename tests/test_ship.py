@@ -12,14 +12,14 @@ import pytest
 import torch
 from PIL import Image
 
-from trainables.deploy.artefact import SHIPMENT, read_shipment
-from trainables.deploy.formats import WRITERS, Goods, Writer
-from trainables.deploy.prove import Exam, ProofError, check
-from trainables.deploy.runner import Runner
-from trainables.deploy.ship import ship
-from trainables.errors import UserError
-from trainables.teller import Silence
-from trainables.weights import WEIGHTS, read_classifier
+from trainables.common.errors import UserError
+from trainables.common.reporter import Silence
+from trainables.export.exported_files import SHIPMENT, read_shipment
+from trainables.export.exporter import ship
+from trainables.export.formats.export_formats import WRITERS, Goods, Writer
+from trainables.export.parity_check import Exam, ProofError, check
+from trainables.export.predictor import Runner
+from trainables.export.weights import WEIGHTS, read_classifier
 
 
 @pytest.fixture
@@ -120,8 +120,8 @@ def test_the_weights_say_what_they_are(shipped, digits):
 
 def test_half_precision_runs_where_there_is_hardware_for_it(copied):
     """In bfloat16 on this CPU, as it would in float16 on a GPU."""
-    from trainables.deploy.alone import load
-    from trainables.deploy.program import export_program, read_description
+    from trainables.export.benchmark.benchmark_process import load
+    from trainables.export.formats.torch_program import export_program, read_description
 
     classifier, card = read_classifier(copied)
     export_program(classifier, card, copied / "half.pt2", torch.device("cpu"), torch.bfloat16)

@@ -7,11 +7,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from searchspace.shipped import find_model
+from searchspace.prediction.find_model import find_model
 from tests.made_model import make_model
-from trainables.deploy.artefact import read_shipment
-from trainables.deploy.runner import Runner
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.export.exported_files import read_shipment
+from trainables.export.predictor import Runner
 
 
 @pytest.fixture(scope="module")

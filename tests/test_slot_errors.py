@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from trainables.slot_errors import (
+from trainables.workers.slot_errors import (
     MOST_PLACES,
     OWN,
     PLACES,

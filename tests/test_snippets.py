@@ -12,17 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from searchspace.card.page import write_card
-from searchspace.card.snippets import READ_IMAGE, onnx_code, program_code, request_code, weights_code
 from searchspace.predict import predict
-from searchspace.report.page import write_report
+from searchspace.reporting.html.report_file import write_report
+from searchspace.reporting.model_card.card_file import write_card
+from searchspace.reporting.model_card.snippets import (
+    READ_IMAGE,
+    onnx_code,
+    program_code,
+    request_code,
+    weights_code,
+)
 from tests.image_kinds import kinds, refused
 from tests.made_search import make_exported_search
-from trainables.data.bad import BadImageError
-from trainables.data.decode import decode
-from trainables.deploy.artefact import SERVED, read_shipment
-from trainables.deploy.fit import Fit
-from trainables.deploy.runner import Runner
+from trainables.data.decoding.bad_images import BadImageError
+from trainables.data.decoding.decode import decode
+from trainables.export.exported_files import SERVED, read_shipment
+from trainables.export.formats.resize import Fit
+from trainables.export.predictor import Runner
 
 README = Path(__file__).parent.parent / "README.md"
 IN_README = "results/digits/winner/model.onnx"

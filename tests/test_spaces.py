@@ -10,20 +10,20 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.asking import Asker
-from searchspace.boards.table import to_text
-from searchspace.boards.trials import rank_trials
-from searchspace.feasible import draw_sample
+from searchspace.constraints.feasibility import draw_sample
+from searchspace.engine.refusals import describe_refusals
+from searchspace.engine.suggest import Asker
 from searchspace.forecast.probing import draw_probes
-from searchspace.preflight import check_space
-from searchspace.recorded import is_refused
-from searchspace.refusals import describe_refusals
+from searchspace.preparation.preflight import check_space
+from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.tables.trials import rank_trials
 from searchspace.sampling.samplers import SAMPLERS, make_sampler, suiting
-from searchspace.space_file import load_function
+from searchspace.sampling.space_file import load_function
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
-from searchspace.study import create_study, flush_study, load_study
-from trainables.errors import UserError
+from searchspace.study.study import create_study, flush_study, load_study
+from searchspace.study.trial_attributes import is_refused
+from trainables.common.errors import UserError
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def check(task, monkeypatch):
     """The check before a search, of a function."""
 
     def run(space, seed=0, **options):
-        monkeypatch.setattr("searchspace.preflight.load_space", lambda _reference: space)
+        monkeypatch.setattr("searchspace.preparation.preflight.load_space", lambda _reference: space)
         spec = make_spec(name="s", space="my.py:space", seed=seed, **options)
         return check_space(spec, task)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from searchspace.spec import load_spec, make_spec, parse_pins, save_record
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 
 def test_pins_are_typed():

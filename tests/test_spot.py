@@ -16,7 +16,7 @@ from threading import Thread
 
 import pytest
 
-from searchspace.clouds import spot
+from searchspace.cluster.clouds import spot
 
 TOKEN = "metadata-token"
 
@@ -201,7 +201,7 @@ def test_a_node_with_a_notice_is_drained(apart, head, short, tmp_path):
         script = (
             f"ray start --address={head} --node-ip-address={WORKER} --num-cpus=1 --object-store-memory=80000000"
             f" --temp-dir={short}/worker"
-            f" && {sys.executable} -m searchspace.clouds.spot aws --metadata {server}; sleep 600"
+            f" && {sys.executable} -m searchspace.cluster.clouds.spot aws --metadata {server}; sleep 600"
         )
         environment = os.environ | {"PATH": f"{BIN}:{os.environ['PATH']}", "PYTHONPATH": str(Path.cwd())}
         command = [*apart, "sh", "-c", script]

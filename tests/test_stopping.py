@@ -5,14 +5,14 @@ import random
 
 import pytest
 
-from searchspace.pareto import by_front
+from searchspace.reporting.tables.pareto import by_front
 from searchspace.stopping.asha import Asha
+from searchspace.stopping.asha_seconds import AshaSeconds
 from searchspace.stopping.pasha import Pasha
-from searchspace.stopping.registry import SCHEDULERS, make_rule
+from searchspace.stopping.rules import SCHEDULERS, make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.stopping.seconds import AshaSeconds
-from searchspace.stopping.simulate import Curve, simulate
-from trainables.errors import UserError
+from searchspace.stopping.simulate_curves import Curve, simulate
+from trainables.common.errors import UserError
 
 LENGTH = 18
 RUNGS = rungs(2, 3, LENGTH)

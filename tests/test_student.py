@@ -6,21 +6,21 @@ from contextlib import closing
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.boards.student import say_student, student_rows
+from searchspace.constraints.constraints import Gate
+from searchspace.constraints.feasibility import draw_sample
 from searchspace.export import export_student, export_winner, print_shipments
-from searchspace.feasible import draw_sample
-from searchspace.gate import Gate
-from searchspace.proof.distil import evaluate_student, find_student, train_student
-from searchspace.proof.finals import run_finals
-from searchspace.proof.student import choose_student, read_student
-from searchspace.proof.winner import evaluate_winner, is_outgrown, put_aside, retrain_winner
+from searchspace.finals.choose_student import choose_student, read_student
+from searchspace.finals.finals import run_finals
+from searchspace.finals.train_student import evaluate_student, find_student, train_student
+from searchspace.finals.winner import evaluate_winner, is_outgrown, put_aside, retrain_winner
+from searchspace.reporting.tables.student_table import say_student, student_rows
 from searchspace.spaces import Task, default_space
 from tests.test_finals import CONFIGS, Workbench, make_search, record
 from tests.told import Told
+from trainables.common.reporter import Silence
 from trainables.config import TrialConfig
-from trainables.data.summary import DataSummary
-from trainables.deploy.cost import describe_network
-from trainables.teller import Silence
+from trainables.data.store.data_summary import DataSummary
+from trainables.export.benchmark.architecture_cost import describe_network
 
 LARGE = CONFIGS[0].model_copy(update={"width": 32, "augment_strength": 0.3})
 LIMIT = 20_000

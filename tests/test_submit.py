@@ -4,15 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from searchspace.submit import ship
-from searchspace.submit.fetch import fetch
-from searchspace.submit.jobs import Job
-from searchspace.submit.options import SubmitOptions
-from searchspace.submit.order import Order, read_order
-from searchspace.submit.ship import packed
+from searchspace.cluster.submit import package
+from searchspace.cluster.submit.fetch import fetch
+from searchspace.cluster.submit.job_request import Order, read_order
+from searchspace.cluster.submit.jobs import Job
+from searchspace.cluster.submit.package import packed
+from searchspace.cluster.submit.submit_options import SubmitOptions
 from tests.s3_server import bucket, s3, s3_server  # noqa: F401  # fixtures
 from tests.test_help import call
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 CLUSTER = ("--address", "http://127.0.0.1:1")
 """Where nobody listens."""
@@ -87,7 +87,7 @@ def test_code_and_named_files_go_along_and_nothing_else(tmp_path):
     assert order.arguments[order.arguments.index("--space") + 1] == "mine.py:space"
     with packed(order, [str(tmp_path / "helper")]) as folder:
         assert {path.name for path in folder.iterdir()} == {"searchspace", "trainables", "mine.py", "helper"}
-        assert (folder / "searchspace" / "report" / "assets" / "page.html").is_file()
+        assert (folder / "searchspace" / "reporting" / "html" / "assets" / "page.html").is_file()
         assert not list(folder.rglob("__pycache__"))
     assert not folder.exists()
 
@@ -99,7 +99,7 @@ def test_what_cannot_go_along_is_said(tmp_path, monkeypatch):
         pass
     with pytest.raises(UserError, match=r"--ship 'none.py': no such file"), packed(order, ["none.py"]):
         pass
-    monkeypatch.setattr(ship, "MOST_MB", 0.001)
+    monkeypatch.setattr(package, "MOST_MB", 0.001)
     with pytest.raises(UserError, match="MB to send"), packed(order, []):
         pass
 
@@ -138,9 +138,9 @@ def test_the_search_s_own_help_is_shown_without_a_cluster():
 
 
 def test_a_shipped_search_knows_its_commit(monkeypatch, tmp_path):
-    from searchspace import record
+    from searchspace.preparation import record
 
-    monkeypatch.setattr(record, "__file__", str(tmp_path / "searchspace" / "record.py"))
+    monkeypatch.setattr(record, "__file__", str(tmp_path / "searchspace" / "preparation" / "record.py"))
     monkeypatch.setenv(record.COMMIT, "abc123+changes")
     assert record.git_commit() == "abc123+changes"
 

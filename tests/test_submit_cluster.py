@@ -17,11 +17,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from searchspace.record import git_commit
-from searchspace.submit.tunnel import tunnel
+from searchspace.cluster.submit.tunnel import tunnel
+from searchspace.preparation.record import git_commit
 from tests.faults.invariant import check
 from tests.head import Head, free_ports, running_head
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1")
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]

@@ -14,13 +14,13 @@ from sqlalchemy.engine import make_url
 
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
-from searchspace.study import create_study, flush_study
-from searchspace.tracking.beside import LOG, tracked
-from searchspace.tracking.place import artifacts_uri, database_file, database_uri, tracking_uri
+from searchspace.study.study import create_study, flush_study
+from searchspace.tracking.background_upload import LOG, tracked
 from searchspace.tracking.runs import EXPERIMENT, Uploader
-from searchspace.tracking.trouble import TROUBLES, check_store, explain, explained
+from searchspace.tracking.store_errors import TROUBLES, check_store, explain, explained
+from searchspace.tracking.tracking_uri import artifacts_uri, database_file, database_uri, tracking_uri
 from tests.mlflow_server import free_port, serving
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 ODD = [
     "plain",
@@ -173,7 +173,7 @@ def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monke
 
 def test_an_upload_that_is_killed_is_told_and_started_again(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setattr("searchspace.tracking.beside.LOOK", 0.05)
+    monkeypatch.setattr("searchspace.tracking.background_upload.LOOK", 0.05)
     spec, said = begun(tmp_path), []
     me = psutil.Process()
     before = set(me.children())

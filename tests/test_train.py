@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables import checkpoint as checkpoints
-from trainables.checkpoint import INDEX, read_checkpoint
 from trainables.config import Assignment, TrialConfig
-from trainables.device import set_precision
-from trainables.evaluate import forward
-from trainables.files import write_file
-from trainables.group import Group
-from trainables.optim import schedule
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.storage.files import write_file
+from trainables.training import checkpoint as checkpoints
+from trainables.training.checkpoint import INDEX, read_checkpoint
+from trainables.training.device import set_precision
+from trainables.training.evaluation import forward
+from trainables.training.loop import TrialRun
+from trainables.training.optimizers import schedule
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 CPU = Group(0, 1, torch.device("cpu"))
 CONVNET = TrialConfig(width=8, depth=2, lr=1e-2, batch_size=64)
@@ -42,7 +42,7 @@ def place(digits_store) -> Workplace:
 @pytest.fixture
 def fp32(monkeypatch):
     """Full precision, for what must agree to more digits than bf16 has."""
-    monkeypatch.setattr("trainables.device.uses_bf16", lambda _device: False)
+    monkeypatch.setattr("trainables.training.device.uses_bf16", lambda _device: False)
 
 
 def assignment(folder: Path, config: TrialConfig = CONVNET, **changes) -> Assignment:
@@ -166,13 +166,13 @@ def test_micro_batches_add_up_to_the_whole_batch(place, tmp_path):
 OUT_OF_MEMORY = """
 import resource, sys, torch
 from trainables.config import Assignment, TrialConfig
-from trainables.device import set_precision
-from trainables.evaluate import forward
-from trainables.data.store import open_store, prepare
-from trainables.device import set_precision
-from trainables.group import Group
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.training.device import set_precision
+from trainables.training.evaluation import forward
+from trainables.data.store.store import open_store, prepare
+from trainables.training.device import set_precision
+from trainables.workers.process_group import Group
+from trainables.training.loop import TrialRun
+from trainables.workers.worker_context import Workplace
 
 torch.set_num_threads(1)
 set_precision("fp32")
@@ -197,14 +197,14 @@ def test_out_of_memory_halves_the_micro_batch_and_goes_on(tmp_path):
 TWO_WORKERS = """
 import os, sys, torch
 from torch import distributed as dist
-import trainables.device
-trainables.device.uses_bf16 = lambda _device: False
+import trainables.training.device
+trainables.training.device.uses_bf16 = lambda _device: False
 from trainables.config import Assignment
-from trainables.data.store import open_store, prepare
-from trainables.device import set_precision
-from trainables.group import Group
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.data.store.store import open_store, prepare
+from trainables.training.device import set_precision
+from trainables.workers.process_group import Group
+from trainables.training.loop import TrialRun
+from trainables.workers.worker_context import Workplace
 
 rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)

@@ -81,8 +81,8 @@ def test_the_scan_sees_what_it_is_for(code):
 def test_an_array_in_a_results_folder_cannot_carry_code(tmp_path):
     import numpy as np
 
-    from trainables.errors import UserError
-    from trainables.predictions import PREDICTIONS, read_predictions
+    from trainables.common.errors import UserError
+    from trainables.metrics.predictions import PREDICTIONS, read_predictions
 
     np.savez(tmp_path / PREDICTIONS, probabilities=np.array([{"a": 1}], dtype=object), labels=np.zeros(1))
     with pytest.raises(UserError, match=r"^damaged: .*allow_pickle=False"):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from searchspace.boards.finalists import finalist_rows
-from searchspace.proof.comparison import Comparison
-from searchspace.proof.verdict import Contender, Finalist, join, judge
-from searchspace.proof.wording import say_interval, tell_doubts
+from searchspace.finals.comparison import Comparison
+from searchspace.finals.formatting import say_interval, tell_doubts
+from searchspace.finals.select_winner import Contender, Finalist, join, judge
+from searchspace.reporting.tables.finalists import finalist_rows
 
 IMAGES = 250
 LABELS = np.zeros(IMAGES, np.int64)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from trainables import watchdog
-from trainables.watchdog import FACTOR, FLOOR, HANG, SETUP, Watchdog, floor_of, limit
+from trainables.workers import watchdog
+from trainables.workers.watchdog import FACTOR, FLOOR, HANG, SETUP, Watchdog, floor_of, limit
 
 HUNG = """
 import sys, threading, time

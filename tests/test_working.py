@@ -9,19 +9,19 @@ from functools import partial
 
 import pytest
 
-from searchspace.home import lease, lease_keeper, working
-from searchspace.home.working import working_on
-from searchspace.preflight import check_name
+from searchspace.preparation.preflight import check_name
 from searchspace.spec import make_spec
+from searchspace.storage import lease, lease_renewal, open_search
+from searchspace.storage.open_search import working_on
 from tests.conftest import command
 from tests.s3_server import bucket, content, keys, s3, s3_server, store  # noqa: F401  # fixtures
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
-    monkeypatch.setattr(working, "PERIOD", 0.05)
-    monkeypatch.setattr(working, "PATIENCE", 0.5)
+    monkeypatch.setattr(open_search, "PERIOD", 0.05)
+    monkeypatch.setattr(open_search, "PATIENCE", 0.5)
 
 
 working_on = partial(working_on, times=lease.LeaseTimes(renewal=0.05, retry=0.05, settle=0.1))
@@ -84,7 +84,7 @@ def test_a_machine_that_is_gone_is_taken_over_after_a_while(spec, machine, monke
 
 def test_whoever_was_taken_over_ends_and_uploads_no_more(spec, bucket, machine, monkeypatch):  # noqa: F811
     ended, said = [], []
-    monkeypatch.setattr(lease_keeper.os, "kill", lambda process, number: ended.append(number))
+    monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
     with working_on(spec, said.append, begun=True) as mirror:
         other = lease.Holder(id="other", process=1, host="elsewhere", since="now", renewed=time.time())
 

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from searchspace.command import run_command
-from searchspace.options import Option, flag_of
+from searchspace.cli.command import run_command
+from searchspace.cli.options import Option, flag_of
 from searchspace.predict import run as run_predict
 from searchspace.spec import RunOptions, SearchSpec, parse_record
 from tests.made_search import make_search
+from trainables.common.errors import UserError
 from trainables.config import Frozen, TrialConfig
-from trainables.errors import UserError
 
 COMMANDS = {
     "run": (), "leaderboard": ("{search}",), "replay": ("{search}",), "export": ("{search}",),
-    "serve.__main__": ("{search}",), "submit.__main__": (), "clouds.prepare_aws": (),
+    "serve": ("{search}",), "submit": (), "cluster.clouds.prepare_aws": (),
 }  # fmt: skip
 """Commands by module, and what must stand in front of their options."""
 WRONG = (
@@ -116,7 +116,7 @@ def test_a_command_refuses_in_one_line_and_exits_with_2(module, tmp_path, monkey
             value = [text, text] if "tuple[str, str]" in str(record.model_fields[name].annotation) else [text]
             check_line(typed(monkeypatch, capsys, tmp_path, module, *before, flag_of(record, name), *value))
             checked += 1
-    assert checked or module in {"submit.__main__"}
+    assert checked or module in {"submit"}
 
 
 @pytest.mark.parametrize(("flag", "text"), [(flag, text) for flag, texts in OTHER_WRONG.items() for text in texts])

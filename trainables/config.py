@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from trainables.scores import MetricName
+from trainables.metrics.scores import MetricName
 
 Kind = Literal["search", "final", "winner", "test", "probe"]
 Status = Literal["running", "complete", "failed"]

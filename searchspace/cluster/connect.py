@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from searchspace.cli.interruption import LostError
 from searchspace.cluster.joined_ray import check_tokens, joined
 from searchspace.cluster.local_ray import alone
-from searchspace.interruption import LostError
 
 if TYPE_CHECKING:
     from searchspace.cluster.placement import Room

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 CLIENT = "ray://"
 """How an address for Ray Client begins: then this process is no part of the cluster, and reaches only its head."""

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from searchspace.interruption import Interrupted
-from trainables.errors import UserError
+from searchspace.cli.interruption import Interrupted
+from trainables.common.errors import UserError
 
 LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 """Ray's own switch for a machine that is no cluster's node: its address is 127.0.0.1, and its servers listen there."""

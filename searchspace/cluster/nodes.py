@@ -8,7 +8,7 @@ import ray
 import yaml
 
 from searchspace.cluster.placement import Node, Room
-from trainables.shape import HEAD
+from trainables.workers.gang_resources import HEAD
 
 BOOTSTRAP = "~/ray_bootstrap_config.yaml"
 """Where `ray up` leaves a head the configuration that its autoscaler follows."""

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 
 from searchspace.spec import SearchSpec
+from trainables.common.errors import UserError
 from trainables.config import Frozen
-from trainables.errors import UserError
 
 WHISKER = 1e-6
 """Slack for fractions such as 1/3."""

@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from searchspace.forecast.dry_run_table import print_page
 from searchspace.forecast.forecast import Known, forecast
-from searchspace.forecast.keep import keep_measured, known_closing
-from searchspace.forecast.page import print_page
+from searchspace.forecast.known_times import keep_measured, known_closing
 from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
-from trainables.home.mirror import Home, Mirror
-from trainables.home.storage import join
-from trainables.shape import GangShape
+from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.remote import join
+from trainables.workers.gang_resources import GangShape
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def conclude(measured: Measured, spec: SearchSpec, task: Task, shape: GangShape,
     """Keep what was measured, and print what a search will take."""
     import torch
 
-    from trainables.device import free_memory
+    from trainables.training.device import free_memory
 
     keep_measured(measured, spec, task, shape)
     found = None

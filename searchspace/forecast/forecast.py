@@ -4,8 +4,8 @@ import random
 from collections.abc import Sequence
 from statistics import fmean, quantiles
 
-from searchspace.forecast.imagine import Costs, imagine_finals, imagine_search
-from searchspace.seeds import derive_seed
+from searchspace.engine.seeds import derive_seed
+from searchspace.forecast.simulation import Costs, imagine_finals, imagine_search
 from searchspace.spec import SearchSpec
 from trainables.config import Frozen
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from searchspace.forecast.imagine import Costs
-from searchspace.seeds import derive_seed
+from searchspace.engine.seeds import derive_seed
+from searchspace.forecast.simulation import Costs
 from searchspace.spaces import Space, Task, draw_configs
 from searchspace.spec import SearchSpec
 from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
-from trainables.timing import Timing, read_timing
+from trainables.training.timing import Timing, read_timing
 
 if TYPE_CHECKING:
-    from searchspace.progress.clock import Clock
-    from trainables.gang import GangPool
+    from searchspace.progress.console_reporter import Clock
+    from trainables.workers.gang_pool import GangPool
 
 MOST, LEAST = 12, 4
 """Configurations of each model that are timed: so many where that is quick, and so many in any case."""

@@ -13,7 +13,7 @@ import numpy as np
 from optuna.samplers import CmaEsSampler
 from optuna.trial import FrozenTrial
 
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 if TYPE_CHECKING:
     from cmaes import CMA

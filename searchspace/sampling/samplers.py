@@ -9,12 +9,19 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from searchspace.recorded import latency_of, seconds_of
 from searchspace.sampling.cmaes_state import PlainCmaEsSampler
-from searchspace.sampling.weigh import cooling_weight, random_weight, weigh
-from searchspace.sampling.window import View, WindowedSampler, as_asked, at_one_fidelity, choose_window, settle
+from searchspace.sampling.cost_weighting import cooling_weight, random_weight, weigh
+from searchspace.sampling.window import (
+    View,
+    WindowedSampler,
+    as_asked,
+    at_one_fidelity,
+    choose_window,
+    settle,
+)
 from searchspace.spec import SamplerName, SearchSpec
 from searchspace.stopping.rung import rungs
+from searchspace.study.trial_attributes import latency_of, seconds_of
 
 STARTUP_TRIALS = 10
 """Random trials before a model; far more than 10 hurts."""

@@ -6,15 +6,15 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.boards.snapshot import read_study
-from searchspace.home.reading import read
-from searchspace.proof.finals import choose_finalists
-from searchspace.proof.finals_validation import recorded_validation
-from searchspace.recorded import config_of, is_refused
+from searchspace.finals.finals import choose_finalists
+from searchspace.finals.validation_images import recorded_validation
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from trainables.data.summary import DataSummary
-from trainables.errors import UserError
-from trainables.home.storage import check_recorded
+from searchspace.storage.reading import read
+from searchspace.study.study_snapshot import read_study
+from searchspace.study.trial_attributes import config_of, is_refused
+from trainables.common.errors import UserError
+from trainables.data.store.data_summary import DataSummary
+from trainables.storage.remote import check_recorded
 
 TRIED = 3
 """Configurations of each earlier search that are tried first."""

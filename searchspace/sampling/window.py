@@ -9,8 +9,8 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.recorded import is_refused, is_waiting
-from searchspace.seeds import derive_seed
+from searchspace.engine.seeds import derive_seed
+from searchspace.study.trial_attributes import is_refused, is_waiting
 
 BEST, NEWEST = 64, 128
 """Finished trials that a sampler sees: the best, among which are all that TPE models as good, and the newest others."""

@@ -9,18 +9,18 @@ from typing import Annotated
 
 import typer
 
-from searchspace.boards.snapshot import read_study
-from searchspace.home.reading import read, shipped
-from searchspace.output import say
+from searchspace.cli.output import say
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.tracking.beside import is_over
-from searchspace.tracking.finish import finish
-from searchspace.tracking.place import tracking_uri
+from searchspace.storage.reading import read, shipped
+from searchspace.study.study_snapshot import read_study
+from searchspace.tracking.background_upload import is_over
+from searchspace.tracking.final_upload import finish
 from searchspace.tracking.runs import EXPERIMENT, Uploader
-from searchspace.tracking.system import Monitor
-from searchspace.tracking.trouble import explained
-from trainables.errors import UserError
-from trainables.redaction import RedactedStream, redact
+from searchspace.tracking.store_errors import explained
+from searchspace.tracking.system_metrics import Monitor
+from searchspace.tracking.tracking_uri import tracking_uri
+from trainables.common.errors import UserError
+from trainables.common.redaction import RedactedStream, redact
 
 
 def main(
@@ -75,6 +75,6 @@ def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
 
 
 if __name__ == "__main__":
-    from searchspace.command import run_command
+    from searchspace.cli.command import run_command
 
     run_command(main)

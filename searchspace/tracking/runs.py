@@ -6,11 +6,11 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.recorded import config_of, curve_of, standing_of
 from searchspace.spec import SearchSpec, load_facts
-from searchspace.study import Recorded
-from searchspace.tracking.place import artifacts_uri, tracking_uri
-from searchspace.tracking.trouble import check_experiment, check_store
+from searchspace.study.study import Recorded
+from searchspace.study.trial_attributes import config_of, curve_of, standing_of
+from searchspace.tracking.store_errors import check_experiment, check_store
+from searchspace.tracking.tracking_uri import artifacts_uri, tracking_uri
 from trainables.config import EpochReport
 
 EXPERIMENT = "searchspace"
@@ -42,7 +42,7 @@ class Uploader:
             check_experiment(EXPERIMENT, found.experiment_id, found.lifecycle_stage, self.uri)
         self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifacts)
         # Two searches of one name may meet on a shared server; they began at different times.
-        self.identity = {"searchspace.search": spec.study_name, "searchspace.started": self.facts["started"]}
+        self.identity = {"searchspace.engine.search": spec.study_name, "searchspace.started": self.facts["started"]}
         self.parent = self._run(spec.name, self.identity | {"searchspace.role": "search"}, self._origin)
         self.done: set[int] = set()
 
@@ -77,7 +77,7 @@ class Uploader:
         from mlflow.entities import Param
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-        identity = self.identity | {"searchspace.role": "trial", "searchspace.trial": str(trial.number)}
+        identity = self.identity | {"searchspace.role": "trial", "trainables.trial": str(trial.number)}
         run = self._run(f"trial-{trial.number}", identity, {MLFLOW_PARENT_RUN_ID: self.parent} | self._origin)
         logged = {metric.step for metric in self.client.get_metric_history(run, CURVES[-1])}
         if not logged:

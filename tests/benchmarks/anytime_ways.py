@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from trainables.config import Assignment
-from trainables.data.plan import Mixing, PlannedBatch, epoch_plan
-from trainables.evaluate import evaluate, forward
-from trainables.optim import set_rate
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, epoch_plan
+from trainables.training.evaluation import evaluate, forward
+from trainables.training.loop import TrialRun
+from trainables.training.optimizers import set_rate
+from trainables.workers.worker_context import Workplace
 
 WARMUP, COOLDOWN = 0.1, 0.2
 """Shares of all steps: the linear warm-up of every schedule, the trapezoid's linear fall at its end."""

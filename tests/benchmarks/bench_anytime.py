@@ -24,9 +24,9 @@ from record import FOLDER, INTERVAL, write_record
 
 from searchspace.spaces import Task, default_space, draw_config
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store import Store, open_store, prepare
-from trainables.group import Group
-from trainables.workplace import Workplace
+from trainables.data.store.store import Store, open_store, prepare
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 EPOCHS = 18
 SCORED = (2, 3, 6, 9, 18)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from record import last_json, summary, write_record
 
-from trainables.data.store import prepare
+from trainables.data.store.store import prepare
 
 HERE = Path(__file__).parent
 FIRST = re.compile(r"the first step after ([\d.]+) s")

@@ -22,12 +22,12 @@ from record import summary, write_record
 
 from searchspace.spaces import Task, default_trials
 from trainables.config import Assignment, TrialConfig
-from trainables.data.plan import batch_count
-from trainables.data.store import open_store, prepare
-from trainables.device import precision, set_threads
-from trainables.group import Group
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.data.loading.epoch_plan import batch_count
+from trainables.data.store.store import open_store, prepare
+from trainables.training.device import precision, set_threads
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 PROBED_BATCHES = 40
 ABLATIONS: dict[str, dict[str, Any]] = {

@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from record import summary, write_record
 
-from searchspace.recorded import config_of, curve_of
 from searchspace.spec import load_spec
-from searchspace.study import load_study
+from searchspace.study.study import load_study
+from searchspace.study.trial_attributes import config_of, curve_of
 
 HERE = Path(__file__).parent
 TARGETS = (0.95, 0.98, 0.99)

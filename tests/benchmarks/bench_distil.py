@@ -27,13 +27,13 @@ import torch
 from record import summary, write_record
 from subset import write_subset
 
-from trainables import train
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.data.store import open_store, prepare
-from trainables.distil import divergence
-from trainables.group import Group
-from trainables.weights import CARD, write_weights
-from trainables.workplace import Workplace
+from trainables.data.store.store import open_store, prepare
+from trainables.export.weights import CARD, write_weights
+from trainables.training import loop
+from trainables.training.distillation import divergence
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
 """Student's t, 95 % two-sided, by the number of differences."""
@@ -45,10 +45,10 @@ LABELS = "labels"
 GAIN = "accuracy above labels', by seed"
 
 
-def run(place: Workplace, task: Assignment, temperature: float = 0.0) -> tuple[EpochReport, train.TrialRun]:
+def run(place: Workplace, task: Assignment, temperature: float = 0.0) -> tuple[EpochReport, loop.TrialRun]:
     """Train to the end; the last report, and the run."""
-    train.divergence = partial(divergence, temperature=temperature)
-    found = train.TrialRun(task, place)
+    loop.divergence = partial(divergence, temperature=temperature)
+    found = loop.TrialRun(task, place)
     while not found.done:
         report = found.epoch()
     return report, found

@@ -19,19 +19,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from record import summary, write_record
 
+from trainables.common.machine import core_count
+from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store import open_store, prepare
-from trainables.deploy.artefact import Shipment, Speed
-from trainables.deploy.measure import measure_speed
-from trainables.deploy.ship import ship
-from trainables.device import set_threads
-from trainables.group import Group
-from trainables.machine import core_count
-from trainables.predictions import PERMIT
-from trainables.teller import Silence
-from trainables.train import TrialRun
-from trainables.weights import read_classifier, write_weights
-from trainables.workplace import Workplace
+from trainables.data.store.store import open_store, prepare
+from trainables.export.benchmark.architecture_benchmark import measure_speed
+from trainables.export.exported_files import Shipment, Speed
+from trainables.export.exporter import ship
+from trainables.export.weights import read_classifier, write_weights
+from trainables.metrics.predictions import PERMIT
+from trainables.training.device import set_threads
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 USUAL = {"optimizer": "muon", "lr": 0.02, "batch_size": 256, "flip": "alternating"}
 MODELS: dict[str, tuple[int, dict[str, Any]]] = {

@@ -23,14 +23,14 @@ from record import summary, write_record
 from torch import nn
 
 from trainables.config import Assignment, TrialConfig
-from trainables.data.resident import Residence
-from trainables.data.store import open_store, prepare
-from trainables.device import precision
-from trainables.group import Group
+from trainables.data.loading.resident import Residence
+from trainables.data.store.store import open_store, prepare
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_model
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.training.device import precision
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 CONFIG = TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2, batch_size=32)
 

@@ -21,18 +21,24 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from record import summary, write_record
 
-from trainables.card import ModelCard
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store import open_store, prepare
-from trainables.data.summary import DataSummary
-from trainables.deploy.cost import Architecture, ArchitectureCost, architecture_of, cache_file, describe_network
-from trainables.deploy.measure import count_parameters, measure_file, scatter
-from trainables.deploy.meter import Meter
-from trainables.deploy.onnx import export_onnx
-from trainables.group import Group
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.store import open_store, prepare
+from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file, scatter
+from trainables.export.benchmark.architecture_cost import (
+    Architecture,
+    ArchitectureCost,
+    architecture_of,
+    cache_file,
+    describe_network,
+)
+from trainables.export.benchmark.benchmark_client import Meter
+from trainables.export.formats.onnx_format import export_onnx
+from trainables.export.model_info import ModelCard
 from trainables.models.registry import build_model, build_untrained
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 CONFIGS = [
     *(TrialConfig(width=width, depth=depth, tta=depth == 3) for width in (8, 16, 32) for depth in (2, 3, 4)),

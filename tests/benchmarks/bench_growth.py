@@ -28,7 +28,7 @@ from record import summary, write_record
 from searchspace.sampling.samplers import STARTUP_TRIALS, make_sampler
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
-from trainables.data.store import prepare
+from trainables.data.store.store import prepare
 
 SIZES = (64, 512, 2048)
 """Trials of the search."""

@@ -23,10 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from record import summary, write_record
 
-from searchspace.boards.finalists import read_finalists
-from searchspace.recorded import config_of
+from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.spec import load_spec
-from searchspace.study import load_study
+from searchspace.study.study import load_study
+from searchspace.study.trial_attributes import config_of
 
 MOST, FEWEST = 5000, 250
 """Images of the first class and of the last."""

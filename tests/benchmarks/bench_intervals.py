@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from record import SHARE, write_record
 
-from trainables.intervals import METHODS, score_interval
-from trainables.scores import METRICS, MetricName, score_of
+from trainables.metrics.intervals import METHODS, score_interval
+from trainables.metrics.scores import METRICS, MetricName, score_of
 
 POPULATION = 200_000
 RESAMPLES = 200

@@ -24,13 +24,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from record import summary, write_record
 
-from searchspace.recorded import record_config, record_pace, record_reason, record_report, record_stop
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.stopping.rung import Standing
-from searchspace.study import JOURNAL, create_study, flush_study
+from searchspace.study.study import JOURNAL, create_study, flush_study
+from searchspace.study.trial_attributes import (
+    record_config,
+    record_pace,
+    record_reason,
+    record_report,
+    record_stop,
+)
 from trainables.config import EpochReport, TrialConfig
-from trainables.data.store import prepare
+from trainables.data.store.store import prepare
 
 RUNGS = (2, 6, 18)
 SHARES = (2 / 3, 2 / 9, 1 / 9)

@@ -41,9 +41,9 @@ OPTIONS = {
 
 def searchspace_waits(part: str, slots: int) -> list[list[float]]:
     """One search on `slots` gangs; of each trial that is counted, the seconds that its gang waited at each epoch."""
-    from searchspace.recorded import curve_of
     from searchspace.spec import load_spec
-    from searchspace.study import load_study
+    from searchspace.study.study import load_study
+    from searchspace.study.trial_attributes import curve_of
 
     results, trials = Path(tempfile.mkdtemp(prefix="bench-overhead-")), TRIALS[part][slots]
     command = [

@@ -30,12 +30,12 @@ from recorded import Pool, final, read_alexnet, read_own
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import SearchSpec
 from searchspace.stopping.asha import Asha
-from searchspace.stopping.full import FullLength
+from searchspace.stopping.full_length import FullLength
 from searchspace.stopping.pasha import Pasha
-from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rule import Rule
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.stopping.simulate import Curve, Step, simulate
+from searchspace.stopping.simulate_curves import Curve, Step, simulate
 
 FACTOR = 3
 BUDGETS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)

@@ -41,7 +41,7 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
 
     from searchspace.cluster.connect import connected
     from searchspace.spaces import Task
-    from trainables.data.store import prepare
+    from trainables.data.store.store import prepare
 
     task = Task(data=prepare("digits"), models=("convnet", "resnet"), pretrained=frozenset(), gpu=True)
     seen = head.watch_search()

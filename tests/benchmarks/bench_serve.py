@@ -35,13 +35,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from record import percentile, summary, write_record
 
-from searchspace.shipped import find_model
+from searchspace.prediction.find_model import find_model
 from searchspace.spec import load_spec
 from tests.mlflow_server import free_port, serving_model
 from tests.service import served
-from trainables.data.decode import decode
-from trainables.data.source import open_source
-from trainables.deploy.runner import PROBABILITIES, Runner
+from trainables.data.decoding.decode import decode
+from trainables.data.sources.source import open_source
+from trainables.export.predictor import PROBABILITIES, Runner
 
 CLIENTS = (1, 32)
 WARMUP = 3.0

@@ -28,15 +28,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from record import summary, write_record
 
-from trainables import augment
+from trainables.augmentation import augment
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store import Store, open_store, prepare
-from trainables.device import autocast
-from trainables.group import Group
-from trainables.lean import AdamW
+from trainables.data.store.store import Store, open_store, prepare
 from trainables.models.registry import build_model
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.training.device import autocast
+from trainables.training.loop import TrialRun
+from trainables.training.unguarded_optimizers import AdamW
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 CPU = torch.device("cpu")
 STRENGTH = 0.3

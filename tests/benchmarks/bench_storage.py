@@ -25,20 +25,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from record import percentile, summary, write_record
 
-from searchspace.asking import Asker
+from searchspace.engine.searcher import StudySearcher, Surroundings
+from searchspace.engine.suggest import Asker
 from searchspace.sampling.samplers import make_sampler
-from searchspace.searcher import StudySearcher, Surroundings
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec
-from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Mark, rungs
-from searchspace.study import create_study, flush_study
+from searchspace.study.study import create_study, flush_study
 from tests.postgres import running
-from trainables.checkpoint import Checkpoint, write_checkpoint
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.data.store import prepare
-from trainables.home.mirror import Home
-from trainables.home.visit import visiting
+from trainables.data.store.store import prepare
+from trainables.storage.folder_sync import Home
+from trainables.storage.trial_directory import visiting
+from trainables.training.checkpoint import Checkpoint, write_checkpoint
 
 SLOTS = 4
 

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from record import SHARE, write_record
 
-from searchspace.proof.verdict import Contender, Finalist, judge
-from trainables.data.finals import Partition
+from searchspace.finals.select_winner import Contender, Finalist, judge
+from trainables.data.finals_validation import Partition
 
 IMAGES = 250
 LABELS = np.zeros(IMAGES, np.int64)

@@ -24,7 +24,7 @@ def space(trial: Any, task: Any = None) -> dict[str, Any]:
 
 def load_split(origin: str = "digits") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normalised training images and labels, validation images and labels: the split searchspace uses too."""
-    from trainables.data.store import open_store, prepare
+    from trainables.data.store.store import open_store, prepare
 
     store = open_store(prepare(origin))
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (store.summary.mean, store.summary.std))

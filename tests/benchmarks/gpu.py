@@ -31,11 +31,11 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store import open_store, prepare
-from trainables.device import autocast, precision, set_threads
-from trainables.group import Group
-from trainables.train import TrialRun
-from trainables.workplace import Workplace
+from trainables.data.store.store import open_store, prepare
+from trainables.training.device import autocast, precision, set_threads
+from trainables.training.loop import TrialRun
+from trainables.workers.process_group import Group
+from trainables.workers.worker_context import Workplace
 
 AIRBENCH = {
     "model": "convnet", "width": 64, "depth": 3, "activation": "gelu", "optimizer": "muon", "momentum": 0.6, "lr": 1e-2,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from searchspace.record import gather_facts
+from searchspace.preparation.record import gather_facts
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "results" / "benchmarks"
@@ -76,7 +76,7 @@ def measured_commit() -> str:
 
 
 def machine_details() -> dict[str, Any]:
-    """Memory, instruction sets, GPU and load of this machine: what `searchspace.record` leaves out."""
+    """Memory, instruction sets, GPU and load of this machine: what `searchspace.preparation.record` leaves out."""
     found = set()
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         name, _, values = line.partition(":")

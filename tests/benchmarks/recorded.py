@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from searchspace.stopping.simulate import Curve
+from searchspace.stopping.simulate_curves import Curve
 
 POINTS = 18
 """Of a curve whose rungs are shares of its own schedule: the default full length of a trial here."""

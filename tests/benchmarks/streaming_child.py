@@ -16,7 +16,7 @@ CONFIG = {"model": "convnet", "width": 16, "depth": 4, "lr": 3e-3, "batch_size":
 
 def build(origin: str) -> dict[str, Any]:
     """Seconds to build, or finish, the store."""
-    from trainables.data.store import prepare
+    from trainables.data.store.store import prepare
 
     started = time.perf_counter()
     data = prepare(origin)
@@ -29,11 +29,11 @@ def train(origin: str, memory_gb: float, epochs: int, threads: int) -> dict[str,
     import torch
 
     from trainables.config import Assignment, TrialConfig
-    from trainables.data.store import open_store, prepare
-    from trainables.device import set_threads
-    from trainables.group import Group
-    from trainables.train import TrialRun
-    from trainables.workplace import Workplace
+    from trainables.data.store.store import open_store, prepare
+    from trainables.training.device import set_threads
+    from trainables.training.loop import TrialRun
+    from trainables.workers.process_group import Group
+    from trainables.workers.worker_context import Workplace
 
     set_threads(threads)
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")

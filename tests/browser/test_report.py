@@ -10,9 +10,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from searchspace.boards.table import to_text
-from searchspace.report.page import write_report
-from searchspace.report.sections import SECTIONS
+from searchspace.reporting.html.report_file import write_report
+from searchspace.reporting.html.report_sections import SECTIONS
+from searchspace.reporting.tables.table import to_text
 from tests.made_search import make_search
 from tests.test_report import HOSTILE
 

@@ -9,7 +9,7 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from searchspace.serve.access import TOKEN
+from searchspace.serving.access import TOKEN
 from tests.made_model import CLASSES, make_model
 from tests.service import Service, served
 

@@ -14,20 +14,20 @@ from typing import Any
 
 import searchspace.sampling.samplers
 import searchspace.sampling.warm_start
-import searchspace.study  # what a fork would load is loaded here  # noqa: F401
-from searchspace.begin import begin, take_up
-from searchspace.early_checks import check_storage
-from searchspace.home.contents import is_begun
-from searchspace.home.lock import LOCK
-from searchspace.home.named import RECORD
-from searchspace.home.working import working_on
-from searchspace.plan import Plan, make_plan
-from searchspace.preflight import check_name, local_room
-from searchspace.resume import choose_resumed, how_to_resume
+import searchspace.study.study  # what a fork would load is loaded here  # noqa: F401
+from searchspace.preparation.early_checks import check_storage
+from searchspace.preparation.plan import Plan, make_plan
+from searchspace.preparation.preflight import check_name, local_room
+from searchspace.preparation.resume import choose_resumed, how_to_resume
+from searchspace.runner.begin import begin, take_up
 from searchspace.spec import SearchSpec, load_spec, make_spec
-from searchspace.study import JOURNAL, find_study
+from searchspace.storage.folder_contents import is_begun
+from searchspace.storage.open_search import working_on
+from searchspace.storage.search_lock import LOCK
+from searchspace.storage.search_names import RECORD
+from searchspace.study.study import JOURNAL, find_study
 from tests.faults.moments import watch
-from trainables.data.store import prepare
+from trainables.data.store.store import prepare
 
 Waiting = list[tuple[dict[str, Any], dict[str, Any]]]
 

@@ -11,9 +11,9 @@ from typing import Any
 import psutil
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.recorded import config_of, curve_of, is_refused, is_revived
 from searchspace.spec import load_spec
-from searchspace.study import JOURNAL, load_study
+from searchspace.study.study import JOURNAL, load_study
+from searchspace.study.trial_attributes import config_of, curve_of, is_refused, is_revived
 
 MARK = "SEARCHSPACE_TEST"
 """Environment variable that every process of one test's searches inherits."""

@@ -10,10 +10,10 @@ from typing import Any
 
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.truncate", "os.symlink", "os.link", "fcntl.flock"}
 LINES = (
-    "searchspace/begin.py",
-    "searchspace/beginning.py",
+    "searchspace/runner/begin.py",
+    "searchspace/study/draft.py",
     "searchspace/spec.py",
-    "searchspace/journal.py",
+    "searchspace/study/journal.py",
     "_file.py",
 )
 """Modules whose lines are moments, too: those that write when a search is begun, Optuna's journal among them."""

@@ -78,10 +78,10 @@ def assignment(folder: Path, trial: str, epochs: int) -> Assignment:
 def test_while_one_trial_trains_on_the_nodes_of_the_others_go_and_come_again(cluster, digits, tmp_path, monkeypatch):
     import ray
 
-    from trainables import gang
-    from trainables.shape import GangShape
+    from trainables.workers import gang_pool
+    from trainables.workers.gang_resources import GangShape
 
-    monkeypatch.setattr(gang, "REST", 3.0)
+    monkeypatch.setattr(gang_pool, "REST", 3.0)
 
     def until(workers: int) -> Callable[[EpochReport], None]:
         def look(_report: EpochReport) -> None:
@@ -91,7 +91,7 @@ def test_while_one_trial_trains_on_the_nodes_of_the_others_go_and_come_again(clu
         return look
 
     ray.init(address=cluster.address, log_to_driver=False)
-    pool = gang.GangPool(GangShape(slots=3, workers=1, cpus=1, gpus=0, elastic=True), digits, tmp_path / "gangs")
+    pool = gang_pool.GangPool(GangShape(slots=3, workers=1, cpus=1, gpus=0, elastic=True), digits, tmp_path / "gangs")
     cluster.wait_for(3)
     with pytest.raises(EnoughError):
         pool.train([assignment(tmp_path, "winner", 100_000)], listen=until(1))

@@ -9,13 +9,13 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy.orm import Session
 
-from searchspace import retrying_storage
-from searchspace.database import open_to_write
-from searchspace.interruption import DatabaseAwayError
-from searchspace.retrying_storage import CutOffError, is_away
+from searchspace.cli.interruption import DatabaseAwayError
+from searchspace.study import retrying_storage
+from searchspace.study.database import open_to_write
+from searchspace.study.retrying_storage import CutOffError, is_away
 from tests.faults.invariant import Snapshot, check
 from tests.postgres import Server, serving
-from trainables.redaction import redact_urls
+from trainables.common.redaction import redact_urls
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 

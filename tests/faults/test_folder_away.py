@@ -11,15 +11,22 @@ from functools import partial
 import optuna
 import pytest
 
-from searchspace import journal as journals
-from searchspace.interruption import LostError
+from searchspace.cli.interruption import LostError
 from searchspace.spec import make_spec, save_record
-from searchspace.study import JOURNAL, continue_study, create_study, flush_study, journal_of, load_study
-from searchspace.unwritten import settle_study, watch_study
+from searchspace.study import journal as journals
+from searchspace.study.study import (
+    JOURNAL,
+    continue_study,
+    create_study,
+    flush_study,
+    journal_of,
+    load_study,
+)
+from searchspace.study.write_failure import settle_study, watch_study
 from tests.faults.invariant import check
-from trainables.files import write_file
-from trainables.folders import make_folder, never_make
-from trainables.retry import RetryPolicy
+from trainables.common.retry import RetryPolicy
+from trainables.storage.files import write_file
+from trainables.storage.folders import make_folder, never_make
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 ROOT = pytest.mark.skipif(os.getuid() != 0, reason="mounts a file system")
@@ -107,7 +114,7 @@ def older(folder):
 def test_a_folder_that_comes_back_costs_a_warning_and_nothing_is_lost(spec, fault, monkeypatch):
     study, said = begun(spec), []
     watch_study(study, said.append)
-    monkeypatch.setattr("searchspace.unwritten.os.kill", lambda *_arguments: None)
+    monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda *_arguments: None)
     trouble = fault(spec.folder)
     next(trouble)
     ask(study, 5)
@@ -122,7 +129,7 @@ def test_a_folder_that_comes_back_costs_a_warning_and_nothing_is_lost(spec, faul
 
 def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spec, monkeypatch):
     study, said, ended = begun(spec), [], threading.Event()
-    monkeypatch.setattr("searchspace.unwritten.os.kill", lambda _process, number: ended.set())
+    monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda _process, number: ended.set())
     watch_study(study, said.append)
     kept = (spec.folder / JOURNAL).read_bytes()
     shutil.rmtree(spec.folder)
@@ -160,7 +167,7 @@ def test_a_running_search_makes_no_folder_in_the_place_of_its_own(tmp_path):
 
 @ROOT
 def test_a_disk_that_is_full_or_read_only_for_a_while_costs_a_warning(spec, monkeypatch):
-    monkeypatch.setattr("searchspace.unwritten.os.kill", lambda *_arguments: None)
+    monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda *_arguments: None)
     with small_disk(spec.folder):
         study, said = begun(spec), []
         watch_study(study, said.append)

@@ -22,12 +22,12 @@ DROPS = os.getuid() == 0
 PROGRAM = """
 import getpass, os, stat, subprocess, sys
 from pathlib import Path
-from searchspace.command import run_command
+from searchspace.cli.command import run_command
 
 def main(whole: bool = False):
-    from trainables.cache import cache_folder
+    from trainables.storage.cache import cache_folder
     here = cache_folder()
-    child = [sys.executable, "-c", "from trainables.cache import cache_folder as c; print(c())"]
+    child = [sys.executable, "-c", "from trainables.storage.cache import cache_folder as c; print(c())"]
     assert subprocess.run(child, capture_output=True, text=True, check=True).stdout.strip() == str(here)
     assert stat.S_IMODE(here.stat().st_mode) == 0o700
     assert here.stat().st_uid == os.getuid()
@@ -36,7 +36,7 @@ def main(whole: bool = False):
     print(here)
     if not whole:
         return
-    from trainables.data.store import prepare
+    from trainables.data.store.store import prepare
     assert here in Path(prepare("digits").path).parents
     import matplotlib.font_manager, huggingface_hub.constants, torch.hub
     assert os.path.isabs(torch.hub.get_dir())

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from searchspace.proof.student import read_student
+from searchspace.finals.choose_student import read_student
 from tests.faults.invariant import Snapshot, check
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")

@@ -13,19 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.home import lease as lease_module
-from searchspace.home import lease_keeper, working
-from searchspace.home.lease import HOLDER, LEASE, Holder, Lease, LeaseLostError, LeaseTimes
-from searchspace.home.working import working_on
 from searchspace.spec import make_spec
+from searchspace.storage import lease as lease_module
+from searchspace.storage import lease_renewal, open_search
+from searchspace.storage.lease import HOLDER, LEASE, Holder, Lease, LeaseLostError, LeaseTimes
+from searchspace.storage.open_search import working_on
 from tests.gcs_server import gcs  # noqa: F401  # a fixture
 from tests.s3_server import bucket, content, keys, s3, s3_server, store  # noqa: F401  # fixtures
+from trainables.common.errors import UserError
 from trainables.config import Assignment, TrialConfig
-from trainables.errors import UserError
-from trainables.home import conditional, guarded
-from trainables.home.conditional import ConflictError, open_conditional
-from trainables.home.storage import Remote
-from trainables.home.visit import visiting
+from trainables.storage import conditional, guarded_uploads
+from trainables.storage.conditional import ConflictError, open_conditional
+from trainables.storage.remote import Remote
+from trainables.storage.trial_directory import visiting
 
 QUICK = LeaseTimes(renewal=0.1, retry=0.1, settle=0.3)
 HOUR = 3600.0
@@ -33,8 +33,8 @@ HOUR = 3600.0
 
 @pytest.fixture
 def spec(bucket, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(working, "PERIOD", 0.05)
-    monkeypatch.setattr(working, "PATIENCE", 0.5)
+    monkeypatch.setattr(open_search, "PERIOD", 0.05)
+    monkeypatch.setattr(open_search, "PATIENCE", 0.5)
     go(monkeypatch, tmp_path, "one")
     return make_spec(name="s", results=f"s3://{bucket}/results")
 
@@ -167,9 +167,9 @@ def test_an_upload_that_takes_longer_than_the_lease_keeps_it(spec, bucket, store
 
 def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store, tmp_path, monkeypatch):  # noqa: F811
     """A large file on its way while another takes over: the other's file stays."""
-    monkeypatch.setattr(guarded, "PIECE", 1000)
+    monkeypatch.setattr(guarded_uploads, "PIECE", 1000)
     said, ended = [], []
-    monkeypatch.setattr(lease_keeper.os, "kill", lambda process, number: ended.append(number))
+    monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
     with working_on(spec, said.append, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         (mirror.folder / "model.bin").write_bytes(b"old" * 1000)
         wait_until(lambda: "results/s/model.bin" in keys(bucket))
@@ -197,7 +197,7 @@ def test_a_request_that_was_held_up_replaces_nothing_of_the_new_holder(spec, buc
             go_on.wait()
 
     monkeypatch.setattr(Lease, "check", check_and_sleep)
-    monkeypatch.setattr(lease_keeper.os, "kill", lambda process, number: ended.append(number))
+    monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
     with working_on(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         (mirror.folder / "study.journal").write_text("1")
         wait_until(lambda: "results/s/study.journal" in keys(bucket))
@@ -221,8 +221,8 @@ def test_what_was_begun_and_never_ended_goes(spec, bucket):  # noqa: F811
 
 SUSPENDED = """
 import sys, time
-from searchspace.home import working
-from searchspace.home.lease import LeaseTimes
+from searchspace.storage import working
+from searchspace.storage.lease import LeaseTimes
 from searchspace.spec import make_spec
 
 working.PERIOD = 0.02
@@ -412,5 +412,5 @@ def test_a_worker_of_a_command_that_was_replaced_leaves_nothing(spec, bucket, tm
             with pytest.raises(OSError, match="another command has taken over the search"):
                 visit.share()
         mirror.home.remove(mirror.folder / "trials/t")
-        monkeypatch.setattr(lease_keeper.os, "kill", lambda process, number: None)
+        monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: None)
     assert content(bucket, "results/s/trials/t/model.json") == b"before"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.interruption import EXPORT, Heeding, Interrupted, Interruption
+from searchspace.cli.interruption import EXPORT, Heeding, Interrupted, Interruption
 from tests.faults.invariant import MARK, Snapshot, check
 from tests.made_search import make_search
 
@@ -23,9 +23,9 @@ ROOT = Path(__file__).parents[2]
 CHILD = """
 import contextlib, os, sys, time
 from pathlib import Path
-from searchspace.command import run_command
-from searchspace.interruption import Interruption
-from searchspace.progress.screen import open_clock
+from searchspace.cli.command import run_command
+from searchspace.cli.interruption import Interruption
+from searchspace.progress.live_screen import open_clock
 
 def main(log: str, early: int = 3, late: int = 30, pause: float = 0.01):
     clock = open_clock()
@@ -203,7 +203,7 @@ def test_what_was_heard_is_said_even_if_all_ends_at_once():
 
 SECOND = """
 import os, signal, sys, threading, time
-from searchspace.interruption import Interruption
+from searchspace.cli.interruption import Interruption
 
 class Speaker:
     descriptor = 1

@@ -7,7 +7,7 @@ import pytest
 from tests.faults.driver import Driver
 from tests.faults.invariant import asked, check
 from tests.injected import injected, rule, struck
-from trainables.watchdog import HANG
+from trainables.workers.watchdog import HANG
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")
 TWO = (*SMALL, "--max-concurrent", "2")

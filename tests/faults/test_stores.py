@@ -12,20 +12,33 @@ import numpy as np
 import pytest
 import torch
 
-from searchspace.forecast import keep
+from searchspace.forecast import known_times
 from tests.conftest import write_images
 from tests.s3_server import bucket, keys, s3, s3_server  # noqa: F401  # fixtures
 from tests.told import Told
-from trainables.cache import cache_folder
+from trainables.common.errors import UserError
+from trainables.common.reporter import Silence
 from trainables.config import TrialConfig
-from trainables.data.contents import BLOCK, CONTENTS, find_damage, read_contents, take_contents, write_contents
-from trainables.data.fingerprint import fingerprint_of
-from trainables.data.shared import share_store
-from trainables.data.store import open_store, prepare
-from trainables.deploy.cost import ArchitectureCost, architecture_of, cache_file, read_cost, write_cost
-from trainables.errors import UserError
-from trainables.predictions import PERMIT
-from trainables.teller import Silence
+from trainables.data.store.file_contents import (
+    BLOCK,
+    CONTENTS,
+    find_damage,
+    read_contents,
+    take_contents,
+    write_contents,
+)
+from trainables.data.store.fingerprint import fingerprint_of
+from trainables.data.store.shared_store import share_store
+from trainables.data.store.store import open_store, prepare
+from trainables.export.benchmark.architecture_cost import (
+    ArchitectureCost,
+    architecture_of,
+    cache_file,
+    read_cost,
+    write_cost,
+)
+from trainables.metrics.predictions import PERMIT
+from trainables.storage.cache import cache_folder
 
 CUT = 40
 
@@ -199,7 +212,7 @@ HEAL = """
 import sys, time
 from pathlib import Path
 from trainables.data import store
-from trainables.teller import Silence
+from trainables.common.reporter import Silence
 
 class Counting(Silence):
     def say(self, line):
@@ -378,19 +391,19 @@ def test_a_damaged_cost_is_measured_again(digits, tmp_path, monkeypatch, broken)
 @pytest.mark.parametrize("broken", BROKEN)
 def test_damaged_forecasts_are_forgotten(tmp_path, monkeypatch, broken):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
-    keep.keep_closing("convnet", 3.0)
+    known_times.keep_closing("convnet", 3.0)
     BROKEN[broken](cache_folder() / "forecast" / "closing.json")
-    assert keep.known_closing("convnet") == keep.CLOSING
-    keep.keep_closing("convnet", 4.0)
-    assert keep.known_closing("convnet") == 4.0
+    assert known_times.known_closing("convnet") == known_times.CLOSING
+    known_times.keep_closing("convnet", 4.0)
+    assert known_times.known_closing("convnet") == 4.0
     assert json.loads((cache_folder() / "forecast" / "closing.json").read_bytes()) == {"convnet": 4.0}
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json", ".contents.json"])
 @pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "an older version"])
 def test_damaged_features_are_computed_again(digits_store, tmp_path, monkeypatch, suffix, damage):
-    from trainables import features
     from trainables.models.registry import build_model
+    from trainables.training import features
 
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
     config, cpu = TrialConfig(width=4, depth=1), torch.device("cpu")

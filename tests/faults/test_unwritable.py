@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import typer
 
-from searchspace.boards.view import keep_where
 from searchspace.export import check_shipped
-from searchspace.home.output import writing
+from searchspace.reporting.tables.board_view import keep_where
+from searchspace.storage.output_folder import writing
 from tests.made_search import make_search
-from trainables.deploy.artefact import Dropped, Shipment
-from trainables.errors import UserError
-from trainables.unwritable import find_unwritable
+from trainables.common.errors import UserError
+from trainables.export.exported_files import Dropped, Shipment
+from trainables.storage.write_errors import find_unwritable
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 
-from searchspace.command import run_command
+from searchspace.cli.command import run_command
 
 READING: tuple[tuple[str, ...], ...] = (
     ("leaderboard",), ("leaderboard", "--format", "csv"), ("leaderboard", "--compare", "0", "1"), ("report",),
@@ -45,7 +45,7 @@ class HungError(BaseException):
 def call(arguments: Sequence[str], folder: object, *more: str) -> Done:
     """Run a command of `READING`, or one like it, on `folder`."""
     name, *rest = arguments
-    module = import_module({"report": "searchspace.report.__main__"}.get(name, f"searchspace.{name}"))
+    module = import_module({"report": "searchspace.report"}.get(name, f"searchspace.{name}"))
     return run_function(module.main, f"searchspace/{name}.py", *rest, str(folder), *more)
 
 

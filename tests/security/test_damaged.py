@@ -19,10 +19,10 @@ from tests.made_model import make_model
 from tests.made_search import make_search
 from tests.security.commands import Done, call, run_function
 from tests.security.damage import Damage, damages
-from trainables.card import CARD, InputSpec, ModelCard
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.data.summary import DataSummary
-from trainables.errors import UserError
+from trainables.data.store.data_summary import DataSummary
+from trainables.export.model_info import CARD, InputSpec, ModelCard
 
 SAMPLE = 150
 """Pairs of a damage and a command in the default run."""
@@ -36,10 +36,10 @@ def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path
     """Folder of a finished search that has every kind of file that is read."""
     import torch
 
-    from searchspace.proof.student import Student, write_student
-    from trainables.deploy.describe import describe
+    from searchspace.finals.choose_student import Student, write_student
+    from trainables.export.formats.metadata import describe
+    from trainables.export.safetensors_file import write_safetensors
     from trainables.models.registry import build_untrained
-    from trainables.safetensors_file import write_safetensors
 
     folder = make_search(tmp_path_factory.mktemp("whole"), digits, trials=6)
     config = TrialConfig(width=4, depth=1)
@@ -65,9 +65,9 @@ def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def serve(folder: Path) -> None:
     """What `serve` does before it listens."""
-    from searchspace.home.reading import read, runnable
-    from searchspace.shipped import find_model
-    from trainables.deploy.runner import Runner
+    from searchspace.prediction.find_model import find_model
+    from searchspace.storage.reading import read, runnable
+    from trainables.export.predictor import Runner
 
     Runner(find_model(read(str(folder), runnable).folder), threads=1)
 
@@ -76,7 +76,7 @@ def warm_start(folder: Path) -> None:
     """What `run --warm-start` reads."""
     from searchspace.sampling.warm_start import earlier_starts, earlier_trials
     from searchspace.spec import make_spec
-    from trainables.data.store import prepare
+    from trainables.data.store.store import prepare
 
     earlier_starts([str(folder)], {})
     earlier_trials(make_spec(name="x", warm_start=[str(folder)], max_epochs=9, grace_epochs=1), prepare("digits"))
@@ -84,9 +84,9 @@ def warm_start(folder: Path) -> None:
 
 def resume(folder: Path) -> None:
     """What `run --resume` reads before it prepares anything."""
-    from searchspace.resume import choose_resumed, is_finished
+    from searchspace.preparation.resume import choose_resumed, is_finished
     from searchspace.sampling.samplers import make_sampler
-    from searchspace.study import continue_study
+    from searchspace.study.study import continue_study
 
     spec = choose_resumed(folder.name, {"results": str(folder.parent)}, set())
     is_finished(spec)
@@ -95,11 +95,11 @@ def resume(folder: Path) -> None:
 
 def export(folder: Path) -> None:
     """What `export` reads before it measures."""
-    from searchspace.proof.student import read_student
+    from searchspace.finals.choose_student import read_student
     from searchspace.spec import load_spec
-    from trainables.deploy.artefact import read_shipment
-    from trainables.files import is_file
-    from trainables.weights import read_classifier
+    from trainables.export.exported_files import read_shipment
+    from trainables.export.weights import read_classifier
+    from trainables.storage.files import is_file
 
     load_spec(folder)
     student = read_student(folder)
@@ -111,8 +111,8 @@ def export(folder: Path) -> None:
 
 def cards(folder: Path) -> None:
     """What model cards are written from, after an export."""
-    from searchspace.card.facts import gather
-    from searchspace.card.page import render
+    from searchspace.reporting.model_card.card_file import render
+    from searchspace.reporting.model_card.facts import gather
 
     for part in ("winner", "student"):
         try:

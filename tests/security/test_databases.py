@@ -9,14 +9,14 @@ import pytest
 from optuna.exceptions import StorageInternalError
 from optuna.samplers import RandomSampler
 
-from searchspace.boards.snapshot import read_study
-from searchspace.database import STORAGE, named_url
 from searchspace.spec import load_facts, load_spec, make_spec, save_record
-from searchspace.study import create_study, find_study, load_own_study
+from searchspace.study.database import STORAGE, named_url
+from searchspace.study.study import create_study, find_study, load_own_study
+from searchspace.study.study_snapshot import read_study
 from tests.made_search import make_search
 from tests.postgres import postgres  # noqa: F401  # a fixture
 from tests.security.commands import READING, call
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_every_command_that_reads_a_study_takes_the_url(command, stored):
 
 
 def _reading(file):
-    from searchspace.database import open_to_read
+    from searchspace.study.database import open_to_read
 
     return open_to_read(f"sqlite:///{file}")
 
@@ -172,7 +172,7 @@ def test_the_named_database_is_opened_with_its_password(recorded, monkeypatch):
 
 @pytest.mark.slow
 def test_postgresql_is_read_in_transactions_that_change_nothing(tmp_path, postgres, monkeypatch):  # noqa: F811
-    from searchspace.database import open_to_read
+    from searchspace.study.database import open_to_read
 
     spec = make_spec(name="stored", trials=2, results=str(tmp_path), storage=postgres)
     with pytest.raises(UserError, match="holds no studies"):

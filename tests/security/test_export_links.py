@@ -8,12 +8,12 @@ import pytest
 from tests.conftest import command
 from tests.made_search import make_exported_search
 from tests.security.hostile import SECRET, seen
-from trainables.data.summary import DataSummary
-from trainables.deploy.artefact import FILES, SHIPMENT
-from trainables.deploy.robustness import ROBUSTNESS
-from trainables.deploy.ship import ship
-from trainables.folders import names
-from trainables.teller import Silence
+from trainables.common.reporter import Silence
+from trainables.data.store.data_summary import DataSummary
+from trainables.export.exported_files import FILES, SHIPMENT
+from trainables.export.exporter import ship
+from trainables.export.robustness import ROBUSTNESS
+from trainables.storage.folders import names
 
 WRITTEN = (FILES["onnx"], SHIPMENT, ROBUSTNESS)
 

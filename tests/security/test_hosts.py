@@ -8,20 +8,20 @@ import threading
 import pytest
 
 from searchspace.export import main as export_command  # noqa: F401  # so that no test pays for its imports
-from searchspace.resume import choose_resumed, resume_arguments
+from searchspace.preparation.resume import choose_resumed, resume_arguments
 from searchspace.sampling.warm_start import earlier_trials
 from searchspace.spec import load_facts, make_spec
 from tests.made_search import make_search
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
 from tests.security.commands import READING, call
-from trainables.card import CARD
+from trainables.common.errors import UserError
+from trainables.common.reporter import Silence
 from trainables.config import TrialConfig
-from trainables.data.recorded import find_prepared
-from trainables.data.shared import share_store
-from trainables.data.store import prepare
-from trainables.errors import UserError
-from trainables.home.storage import check_recorded
-from trainables.teller import Silence
+from trainables.data.store.recorded_data import find_prepared
+from trainables.data.store.shared_store import share_store
+from trainables.data.store.store import prepare
+from trainables.export.model_info import CARD
+from trainables.storage.remote import check_recorded
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.preparation import prepare_shared
-from searchspace.progress.screen import open_clock
-from searchspace.resume import choose_resumed, is_finished
+from searchspace.preparation.preparation import prepare_shared
+from searchspace.preparation.resume import choose_resumed, is_finished
+from searchspace.progress.live_screen import open_clock
 from searchspace.spec import make_spec
 from tests.s3_server import bucket, keys, s3, s3_server  # noqa: F401  # fixtures
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 
 @pytest.fixture

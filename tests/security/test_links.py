@@ -12,19 +12,19 @@ from pathlib import Path
 import pytest
 
 from searchspace import predict
-from searchspace.card.page import write_card
-from searchspace.home.output import copy_search
-from searchspace.report.page import write_report
+from searchspace.reporting.html.report_file import write_report
+from searchspace.reporting.model_card.card_file import write_card
+from searchspace.storage.output_folder import copy_search
 from tests.made_model import make_model
 from tests.made_search import make_search
 from tests.security.commands import Done, _stream, _text, call, in_time
 from tests.security.hostile import HUGE, KINDS, SECRET, seen
-from trainables import files
-from trainables.card import CARD, ModelCard
+from trainables.common.errors import DamagedError
 from trainables.config import TrialConfig
-from trainables.data.summary import DataSummary
-from trainables.errors import DamagedError
+from trainables.data.store.data_summary import DataSummary
+from trainables.export.model_info import CARD, ModelCard
 from trainables.models.preprocess import InputSpec
+from trainables.storage import files
 
 BOARD = ("leaderboard", "--columns", "trial,score")
 COMMANDS = ("leaderboard", "replay", "report", "card", "predict", "copy")
@@ -227,7 +227,7 @@ def test_a_copy_to_export_in_has_what_exports_read(folder: Path, tmp_path: Path)
 
 def test_a_trained_winner_is_read_without_links(trained: Path, tmp_path: Path) -> None:
     """Weights, too, are no link, and no larger than their model."""
-    from trainables.weights import read_classifier
+    from trainables.export.weights import read_classifier
 
     shutil.copytree(trained, tmp_path / "winner")
     weights = tmp_path / "winner" / "model.safetensors"

@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from searchspace.home.reading import read
 from searchspace.spec import load_facts, load_spec, make_spec
+from searchspace.storage.reading import read
 from tests.made_search import made_shipment, make_search
 from tests.s3_server import bucket, s3, s3_server  # noqa: F401  # fixtures
 from tests.security.commands import READING, call
-from trainables.cache import cache_folder
-from trainables.deploy.artefact import Artefact
-from trainables.deploy.cost import ArchitectureCost
-from trainables.errors import DamagedError, UserError
-from trainables.home.mirror import copy_folder
-from trainables.home.storage import Remote, check_place
+from trainables.common.errors import DamagedError, UserError
+from trainables.export.benchmark.architecture_cost import ArchitectureCost
+from trainables.export.exported_files import Artefact
+from trainables.storage.cache import cache_folder
+from trainables.storage.folder_sync import copy_folder
+from trainables.storage.remote import Remote, check_place
 
 OUTSIDE = (
     "s3://b/..", "s3://b/x/..", "s3://b/x/../y", "s3://b/.", "s3://b/./x", "s3://b//x", "s3://b/x//y", "s3://../x",

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from searchspace.sampling.cmaes_state import read_state
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import SearchSpec
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 SPACE = {name: optuna.distributions.FloatDistribution(0, 1) for name in ("a", "b")}
 

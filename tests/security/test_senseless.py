@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from searchspace.boards import searches
-from searchspace.boards.searches import rank_searches
+from searchspace.reporting.tables import searches
+from searchspace.reporting.tables.searches import rank_searches
 from tests.security.damage import Damage
 from tests.security.test_damaged import COMMANDS, Place, place, whole  # noqa: F401  # the last two are fixtures
-from trainables.card import CARD
-from trainables.errors import DamagedError
+from trainables.common.errors import DamagedError
+from trainables.export.model_info import CARD
+from trainables.export.weights import WEIGHTS, read_classifier
+from trainables.metrics.predictions import PREDICTIONS
 from trainables.models import pretrained
 from trainables.models.shapes import shapes_of
-from trainables.predictions import PREDICTIONS
-from trainables.weights import WEIGHTS, read_classifier
 
 FASTEST = ("leaderboard", "leaderboard of all", "replay", "cards", "export")
 BIG = 1_000_000

@@ -12,8 +12,8 @@ import psutil
 import pytest
 from PIL import Image
 
-from searchspace.serve.limits import LANES, derive_limits
-from searchspace.serve.options import ServeOptions
+from searchspace.serving.serve_options import ServeOptions
+from searchspace.serving.service_limits import LANES, derive_limits
 from tests.fragile_model import CLASSES
 from tests.security.test_service_limits import answer_of, image, post
 from tests.service import Service

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from searchspace.serve import budget
-from searchspace.serve.connection import MOST_HEAD
-from searchspace.serve.gate import CONNECTIONS, RESERVE, SECONDS, Phase
-from searchspace.serve.limits import derive_limits
-from searchspace.serve.options import ServeOptions
-from searchspace.serve.replies import HEADERS
-from searchspace.serve.upload import PATIENCE, SLOW_AFTER
+from searchspace.serving import byte_budget
+from searchspace.serving.connection import MOST_HEAD
+from searchspace.serving.connection_limits import CONNECTIONS, RESERVE, SECONDS, Phase
+from searchspace.serving.responses import HEADERS
+from searchspace.serving.serve_options import ServeOptions
+from searchspace.serving.service_limits import derive_limits
+from searchspace.serving.upload import PATIENCE, SLOW_AFTER
 from tests.security.test_service_limits import image, post
 from tests.service import Service
 
@@ -293,7 +293,7 @@ def test_bodies_that_arrive_slowly_give_way_to_others(attacked):
         slow = half_sent(attacked, 20, stack, UPLOAD % most + b"x")
         began = time.monotonic()
         assert post(attacked, image(0, most)).status_code == 200
-        assert time.monotonic() - began < budget.PATIENCE
+        assert time.monotonic() - began < byte_budget.PATIENCE
         (answer,) = answers_in(read_all(slow[0]))
         check(*answer)
         assert answer[0] == 408

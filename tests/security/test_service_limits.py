@@ -8,9 +8,9 @@ import pytest
 import requests
 from PIL import Image
 
-from searchspace.serve.limits import LEAST_CALL, derive_limits
-from searchspace.serve.options import ServeOptions
-from searchspace.serve.replies import HEADERS
+from searchspace.serving.responses import HEADERS
+from searchspace.serving.serve_options import ServeOptions
+from searchspace.serving.service_limits import LEAST_CALL, derive_limits
 from tests.fragile_model import FAILS, NAN
 from tests.service import Service
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.early_checks import check_early
-from searchspace.resume import choose_resumed, resume_arguments
-from searchspace.space_file import hash_file
+from searchspace.preparation.early_checks import check_early
+from searchspace.preparation.resume import choose_resumed, resume_arguments
+from searchspace.sampling.space_file import hash_file
 from searchspace.spec import make_spec
 from tests.s3_server import bucket, s3, s3_server  # noqa: F401  # fixtures
-from trainables.errors import UserError
+from trainables.common.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 HONEST = "def space(trial, task): return {'model': 'convnet', 'lr': trial.suggest_float('lr', 1e-3, 1e-1)}\n"

@@ -8,9 +8,9 @@ import botocore.session
 import pytest
 import yaml
 
-from searchspace.clouds.fallback import kinds
-from searchspace.clouds.limits import read_limits
-from searchspace.clouds.policies import Account, head_policy, worker_policy
+from searchspace.cluster.clouds.cluster_limits import read_limits
+from searchspace.cluster.clouds.fallback import kinds
+from searchspace.cluster.clouds.policies import Account, head_policy, worker_policy
 from tests.iam import Request, allows, allows_all, run_instances
 
 GPU = Path(__file__).parents[2] / "cluster" / "gpu.yaml"

@@ -19,27 +19,35 @@ from markdown_it import MarkdownIt
 from pydantic import ValidationError
 from rich.console import Console
 
-from searchspace import recorded
-from searchspace.boards.table import to_text
-from searchspace.boards.terminal import draw_table
-from searchspace.card.facts import gather
-from searchspace.card.page import render
-from searchspace.guesses import Guess, as_csv, as_text
-from searchspace.progress.clock import Clock
-from searchspace.proof.winner import write_confusion
+from searchspace.finals.winner import write_confusion
+from searchspace.prediction.class_scores import Guess, as_csv, as_text
+from searchspace.progress.console_reporter import Clock
+from searchspace.reporting.model_card.card_file import render
+from searchspace.reporting.model_card.facts import gather
+from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.tables.terminal_table import draw_table
 from searchspace.spec import load_spec
-from searchspace.study import load_study
+from searchspace.study import trial_attributes
+from searchspace.study.study import load_study
 from tests import made_search
 from tests.made_search import make_exported_search, make_search
+from trainables.common.errors import UserError
+from trainables.common.escaping import (
+    as_cell,
+    as_code,
+    as_code_block,
+    as_html,
+    as_markdown,
+    as_yaml,
+    from_cell,
+)
+from trainables.common.sanitized_text import printable
 from trainables.config import failure
-from trainables.data.bad import BadImage, read_bad, write_bad
-from trainables.data.leaks import Prints, write_leaks
-from trainables.data.sources.left_out import LeftOut, write_left_out
-from trainables.errors import UserError
-from trainables.escaping import as_cell, as_code, as_code_block, as_html, as_markdown, as_yaml, from_cell
-from trainables.metrics import measure
-from trainables.predictions import write_table
-from trainables.printable import printable
+from trainables.data.decoding.bad_images import BadImage, read_bad, write_bad
+from trainables.data.layouts.left_out import LeftOut, write_left_out
+from trainables.data.store.leaks import Prints, write_leaks
+from trainables.metrics.class_metrics import measure
+from trainables.metrics.predictions import write_table
 
 WIDE = "\uff1d\uff0b\uff0d\uff20"
 """Full-width `=+-@`."""
@@ -286,11 +294,11 @@ def test_no_text_of_any_record_is_markup_on_the_model_card(winner, file):
 
 ROOT = Path(__file__).parents[2]
 MAY_PRINT = {
-    "searchspace/output.py", "searchspace/progress/clock.py", "searchspace/progress/bar.py",
-    "searchspace/clouds/spot.py", "trainables/temporary.py", "trainables/deploy/alone.py",
-    "trainables/deploy/measure.py",
+    "searchspace/cli/output.py", "searchspace/progress/console_reporter.py", "searchspace/progress/progress_bar.py",
+    "searchspace/cluster/clouds/spot.py", "trainables/storage/temporary.py",
+    "trainables/export/benchmark/benchmark_process.py", "trainables/export/benchmark/architecture_benchmark.py",
 }  # fmt: skip
-"""Modules that may write to standard output or error themselves; all others do by `searchspace.output`."""
+"""Modules that may write to standard output or error themselves; all others do by `searchspace.cli.output`."""
 
 
 def prints(source: str) -> list[int]:
@@ -317,7 +325,7 @@ def hostile(digits, tmp_path_factory) -> Path:
     names = tuple(f"{start}{TEXT} {number}" for number, start in enumerate(("=", "+", "-", "@", "\t=", " ", "", "'=")))
     data = digits.model_copy(update={"classes": (*names, "=1+1", "</script>"), "name": f"={TEXT}"})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(made_search, "record_reason", lambda trial, _: recorded.record_reason(trial, f"={TEXT}"))
+        patch.setattr(made_search, "record_reason", lambda trial, _: trial_attributes.record_reason(trial, f"={TEXT}"))
         patch.setattr(made_search, "failure", lambda trial, _, epoch: failure(trial, f"={TEXT}", epoch))
         folder = make_search(tmp_path_factory.mktemp("hostile"), data)
     for file, text in (("search.json", "a CPU"), ("winner/artefacts.json", "a made one")):

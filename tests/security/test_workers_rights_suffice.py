@@ -13,7 +13,7 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from searchspace.clouds.policies import Account, worker_policy
+from searchspace.cluster.clouds.policies import Account, worker_policy
 from tests.conftest import command, write_images
 from tests.iam import Request, allows
 

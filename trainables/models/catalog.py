@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trainables.common.closest_match import suggest
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.errors import UserError
 from trainables.models import lite0
-from trainables.nearest import suggest
 
 if TYPE_CHECKING:
     from torch import nn

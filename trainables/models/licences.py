@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trainables.licence import OTHER, UNKNOWN, YOURS, Licence
+from trainables.common.licence import OTHER, UNKNOWN, YOURS, Licence
 from trainables.models import lite0
 from trainables.models.catalog import is_pretrained
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.card import InputSpec
+from trainables.export.model_info import InputSpec
 
 
 class Preprocess(nn.Module):

@@ -5,14 +5,14 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from trainables.card import InputSpec
+from trainables.common.closest_match import suggest
+from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.errors import UserError
+from trainables.export.model_info import InputSpec
 from trainables.models import lite0
 from trainables.models.input_size import wanted_side, working_side
 from trainables.models.timm_models import is_timm, open_timm, timm_names, what_is_wrong
 from trainables.models.torchvision_models import TORCHVISION, classifier_names, open_torchvision, other_kind
-from trainables.nearest import suggest
 
 STEM_SHARE = 0.25
 """Of the backbone's parameter tensors, first ones first, that `freeze=stem` keeps."""

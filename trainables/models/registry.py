@@ -6,9 +6,9 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from trainables.card import InputSpec
 from trainables.config import TrialConfig
-from trainables.data.summary import DataSummary
+from trainables.data.store.data_summary import DataSummary
+from trainables.export.model_info import InputSpec
 from trainables.models import pretrained
 from trainables.models.catalog import MODELS, is_pretrained
 from trainables.models.classifier import Classifier, Network, linear_head

@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import nn
 
-from trainables.card import InputSpec
+from trainables.common.closest_match import suggest
+from trainables.export.model_info import InputSpec
 from trainables.models import lite0
-from trainables.nearest import suggest
 
 
 def timm_names() -> list[str]:

@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import nn
 
-from trainables.card import InputSpec
-from trainables.errors import UserError
+from trainables.common.errors import UserError
+from trainables.export.model_info import InputSpec
 from trainables.models.tensors_only import tensors_only
 
 TORCHVISION = "torchvision/"

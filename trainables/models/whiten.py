@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.card import InputSpec
-from trainables.data.store import RowsOf, Store
+from trainables.data.store.store import RowsOf, Store
+from trainables.export.model_info import InputSpec
 from trainables.models.classifier import Classifier
 
 SAMPLE = 400

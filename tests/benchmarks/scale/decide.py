@@ -12,7 +12,7 @@ import optuna
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
 from searchspace.stopping.rung import mark_of
-from searchspace.study import flush_study
+from searchspace.study.study import flush_study
 from trainables.config import Assignment, EpochReport
 
 from .costs import Points

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.mailbox import GangInfo, Mailbox
+from trainables.workers.trial_broker import GangInfo, Mailbox
 
 from .costs import Points
 

@@ -8,17 +8,17 @@ import psutil
 import ray
 import ray._private.state
 
-from searchspace.asking import Asker
+from searchspace.engine.search import run_search
+from searchspace.engine.searcher import StudySearcher, Surroundings
+from searchspace.engine.suggest import Asker
 from searchspace.sampling.samplers import make_sampler
-from searchspace.search import run_search
-from searchspace.searcher import StudySearcher, Surroundings
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec
-from searchspace.stopping.registry import make_rule
 from searchspace.stopping.rule import Rule
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
-from searchspace.study import create_study
-from trainables.mailbox import Mailbox
+from searchspace.study.study import create_study
+from trainables.workers.trial_broker import Mailbox
 
 from .standin import StandIn
 

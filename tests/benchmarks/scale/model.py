@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from searchspace.stopping.registry import make_rule
+from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Mark, rungs
 from trainables.config import Frozen
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainables.config import Assignment, EpochReport
-from trainables.mailbox import GangInfo
+from trainables.workers.trial_broker import GangInfo
 
 
 class StandIn:

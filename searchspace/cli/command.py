@@ -1,0 +1,90 @@
+"""What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1.
+
+No secret is in what they print, and nobody else may write what they leave.
+"""
+
+import io
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.core import TyperCommand
+
+from searchspace.cli.interruption import Interrupted, LostError
+from searchspace.cli.output import complain, fill_descriptors, quiet_end, survive, survivors
+from searchspace.cli.surviving_stream import SurvivingStream
+from searchspace.finals.select_winner import NoWinnerError
+from trainables.common.errors import SearchEndedError, UserError
+from trainables.common.proxies import spare_loopback
+from trainables.common.redaction import redact
+from trainables.storage.ownership import keep_to_owner
+from trainables.storage.temporary import settle_home
+
+
+class Command(TyperCommand):
+    """A command whose `--help` shows no type for the option that is itself."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The option, without a placeholder for a value that it does not take."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.metavar = ""
+        return option
+
+
+def run_command(function: Callable[..., Any], outlives_output: bool = False) -> None:
+    """Run `function` as a command line of its own; one that `outlives_output` goes on where nobody reads any more."""
+    closed = fill_descriptors()
+    if outlives_output:
+        survive(closed)
+    try:
+        _run(function)
+    finally:
+        for surviving in survivors():
+            surviving.flush()
+
+
+def _run(function: Callable[..., Any]) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, io.TextIOWrapper | SurvivingStream
+        ):  # names in any script, on terminals that do not have it
+            stream.reconfigure(errors="backslashreplace")
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
+    app.command(cls=Command)(function)
+    keep_to_owner()
+    settle_home()
+    spare_loopback()
+    try:
+        with quiet_end():
+            code = app(standalone_mode=False)
+        sys.exit(code)  # None, or 130 where Ctrl-C was nobody else's
+    except typer.TyperException as error:  # the command line itself
+        _fail(UserError(_say(error)), error.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except UserError as error:
+        _fail(error, 2)
+    except (NoWinnerError, SearchEndedError, LostError) as error:
+        _fail(error, 1)
+    except Interrupted as stop:
+        sys.exit(stop.code)
+    except Exception:  # a defect; its traceback may quote a URL or a token
+        complain(*redact(traceback.format_exc().rstrip("\n")).split("\n"))
+        sys.exit(1)
+
+
+def _say(error: typer.TyperException) -> str:
+    """An error of the command line in one line."""
+    option, meant = getattr(error, "option_name", None), getattr(error, "possibilities", None)
+    if option and meant:
+        return f"{option}: no such option; did you mean {meant[0]!r}?"
+    said = " ".join(error.format_message().split()).rstrip(".")
+    return f"{said[:1].lower()}{said[1:]} (--help says more)"
+
+
+def _fail(error: Exception, code: int) -> None:
+    complain(redact(f"error: {error}"))
+    sys.exit(code)

@@ -1,0 +1,83 @@
+"""What is wrong with a value that a record refuses, in one line: what is allowed, and what was probably meant."""
+
+import re
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from trainables.common.closest_match import suggest
+from trainables.config import Frozen
+
+CHOICE = re.compile("'([^']*)'")
+"""A choice, as pydantic lists them."""
+OTHER_NAMES = {
+    "bayes": "tpe", "bayesian": "tpe", "optuna": "tpe", "hyperband": "asha", "successive-halving": "asha",
+    "acc": "accuracy", "f1": "f1_macro", "macro_f1": "f1_macro", "logloss": "log_loss", "cross_entropy": "log_loss",
+    "fp16": "bf16", "float32": "fp32",
+}  # fmt: skip
+"""Names that other tools have for a choice."""
+LIMITS = {
+    "ge": "of at least", "gt": "above", "le": "of at most", "lt": "below", "min_length": "", "max_length": "",
+}  # fmt: skip
+"""Bounds as annotated types name them, in words."""
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def say_wrong(record: type[Frozen], error: ErrorDetails) -> str:
+    """What is wrong with a field's value, by what `record` allows there."""
+    if error["type"] == "literal_error":
+        choices = CHOICE.findall(error["ctx"]["expected"])
+        return f"not one of {', '.join(choices)}{_meant(str(error['input']), choices)}"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    field = record.model_fields.get(str(error["loc"][0])) if error["loc"] else None
+    if field is None:
+        return "is no field of it" + suggest(str(error["loc"][0]) if error["loc"] else "", record.model_fields)
+    said = f"expected {allowed(field)}"
+    return said.replace("a number", "a finite number") if error["type"] == "finite_number" else said
+
+
+def say_first(record: type[Frozen], error: ValidationError) -> str:
+    """The first thing that is wrong with what was written down earlier: `trials: expected a whole number ...`."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'its fields'}: {say_wrong(record, first)}"
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a field takes: `a whole number of at least 1 (default: 64)`."""
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not NoneType]
+    what = KINDS.get(kinds[0], "another kind of value") if len(kinds) == 1 else "another kind of value"
+    limits = {name: getattr(bound, name) for bound in field.metadata for name in LIMITS if hasattr(bound, name)}
+    default = field.get_default(call_default_factory=True, validated_data={})
+    shown = f" (default: {default:g})" if isinstance(default, int | float) and not isinstance(default, bool) else ""
+    return f"{what}{_bounds(limits)}{shown}"
+
+
+def _bounds(limits: Mapping[str, Any]) -> str:
+    if set(limits) == {"ge", "le"}:
+        return f" from {_plain(limits['ge'])} to {_plain(limits['le'])}"
+    if "min_length" in limits:
+        return f" of {limits['min_length']} to {limits.get('max_length', 'any number of')} characters"
+    told = [f" {LIMITS[name]} {_plain(bound)}" for name, bound in limits.items()]
+    return " and".join(told)
+
+
+def _plain(bound: float) -> str:
+    """A bound as it is typed: a million is 1000000."""
+    return f"{bound:.15g}"
+
+
+def show_value(value: Any) -> str:
+    """A value as it was typed: a number bare, anything else in quotes."""
+    text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    bare = isinstance(value, int | float) or re.fullmatch(r"[+-]?\d+(\.\d+)?", text)
+    return text if bare else repr(text)
+
+
+def _meant(word: str, choices: list[str]) -> str:
+    known = OTHER_NAMES.get(word.casefold(), "")
+    return f"; did you mean {known!r}?" if known in choices else suggest(word, choices)

@@ -1,0 +1,86 @@
+"""Kinds of values that the command line takes as text: what each may look like."""
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+
+from trainables.common.closest_match import suggest
+from trainables.common.redaction import redact_urls
+from trainables.export.exported_files import EXPORTED, Format
+from trainables.storage.remote import check_place
+
+UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")
+OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
+"""What can be searched for at once; the first is the score."""
+
+
+def parse_names(given: Any) -> Any:
+    """`a,b`, or a list of such texts -> `("a", "b")`; what is no text is left as it is.
+
+    Raises ValueError for a name that is given twice, which would otherwise count twice, and a text without a name.
+    """
+    texts = [given] if isinstance(given, str) else given
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        return given
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    if not names and any(text.strip() for text in texts):
+        raise ValueError("names nothing; expected names with commas between them")
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise ValueError(f"{name!r} is given twice; give each name once")
+    return tuple(names)
+
+
+def parse_duration(text: Any) -> Any:
+    """`90s`, `30m`, `2h`, `1d` or `1h30m` -> seconds, an empty text -> 0; raises ValueError for any other text."""
+    if not isinstance(text, str):
+        return text
+    wanted = text.strip()
+    try:
+        number = float(wanted)
+    except ValueError:
+        number = math.nan
+    if number > 0:
+        raise ValueError(f"needs a unit: {number:g}s, {number:g}m or {number:g}h")
+    seconds = sum(float(amount) * UNITS[unit] for amount, unit in DURATION.findall(wanted))
+    if wanted and not (seconds > 0 and DURATION.sub("", wanted) == ""):
+        raise ValueError("expected a positive time such as 90s, 30m or 2h")
+    return seconds
+
+
+def check_share(value: float) -> float:
+    """`value` if it is a share from 0 to 1; raises ValueError that says how a percentage is written."""
+    if not 0 <= value <= 1:
+        meant = f"; {value:g} % is {value / 100:g}" if 1 < value <= 100 else ""
+        raise ValueError(f"is a share, from 0 to 1{meant}")
+    return value
+
+
+def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names` if they can be searched for; raises ValueError for any others."""
+    if names not in OBJECTIVES:
+        known = [",".join(each) for each in OBJECTIVES]
+        raise ValueError("expected " + " or ".join(known) + suggest(",".join(names), known))
+    return names
+
+
+def check_formats(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names` if a model can be exported to them; raises ValueError for any others."""
+    for name in names:
+        if name not in EXPORTED:
+            raise ValueError(f"{name!r} is not one of {', '.join(EXPORTED)}{suggest(name, EXPORTED)}")
+    return names
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
+Formats = Annotated[tuple[Format, ...], BeforeValidator(check_formats), BeforeValidator(parse_names)]
+Objectives = Annotated[Names, AfterValidator(check_objectives)]
+Place = Annotated[str, AfterValidator(check_place)]
+"""A folder, or a URL of shared storage."""
+Share = Annotated[float, AfterValidator(check_share)]
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
+"""A URL whose password is in memory only: whatever is written of it has `***` there."""

@@ -1,0 +1,26 @@
+"""Ray's node provider for GCP, with machine types in price order; `provider.module` in `cluster/gcp.yaml` names it."""
+
+from typing import Any
+
+from ray.autoscaler._private.gcp.node_provider import GCPNodeProvider
+
+from searchspace.cluster.clouds.fallback import launch_in_order
+
+
+class GCPInPriceOrder(GCPNodeProvider):
+    """Machine types of one zone: Ray's provider knows no more than one."""
+
+    def create_node(self, node_config: dict[str, Any], tags: dict[str, str], count: int) -> dict[str, Any]:
+        """Create `count` machines, by their names; raises what Google answered where no type is to be had.
+
+        One at a time: of several, Ray's provider raises for the first refusal, and the others would go uncounted.
+        """
+        made: dict[str, Any] = {}
+        for _ in range(count):
+            try:
+                made |= launch_in_order(super().create_node, node_config, tags, 1)
+            except Exception:
+                if not made:
+                    raise
+                break
+        return made

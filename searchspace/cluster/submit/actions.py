@@ -1,0 +1,126 @@
+"""What can be done with a search on a cluster: submit it, and later ask how it is, watch it, stop it and fetch it."""
+
+import os
+import shlex
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import typer
+
+from searchspace.cli.output import say
+from searchspace.cluster.submit.fetch import fetch
+from searchspace.cluster.submit.follow import Watched
+from searchspace.cluster.submit.job_client import reached
+from searchspace.cluster.submit.job_request import read_order
+from searchspace.cluster.submit.jobs import Job
+from searchspace.cluster.submit.package import packed
+from searchspace.cluster.submit.submit_options import SubmitOptions
+from searchspace.preparation.record import COMMIT, git_commit
+from searchspace.reporting.tables.table import Row
+from searchspace.reporting.tables.terminal_table import print_table
+from trainables.common.errors import UserError
+
+STOPPING = 120
+"""Seconds that a search has to finish its epochs and save, after which Ray kills it; its own default is 3."""
+ME = "python -m searchspace.submit"
+
+
+def submit(options: SubmitOptions, arguments: Sequence[str]) -> None:
+    """Run a search as a job, and watch it; `arguments` are those of `searchspace.run`."""
+    order = read_order(arguments)
+    if order is None:  # it was --help
+        return
+    ship = (*([order.space] if order.space else []), *options.ship)
+    again = [*(["--ship", ",".join(ship)] if ship else []), *(["--env", ",".join(options.env)] if options.env else [])]
+    variables = _variables(options.env)
+    with packed(order, options.ship) as folder, reached(options) as jobs:
+        job = jobs.submit(order, folder, variables, shlex.join(again))
+    say(f"search {job.search!r} is job {job.id!r} of the cluster; Ctrl-C only stops watching")
+    _watch(options, job)
+
+
+def status(options: SubmitOptions, search: str = "") -> None:
+    """Print a table of a search's jobs, or of all."""
+    with reached(options) as jobs:
+        found = [job for job in jobs.all() if job.search == search] or [jobs.of(search)] if search else jobs.all()
+    print_table([_row(job) for job in found], f"jobs of {options.where}", ("search", "state", "started"))
+
+
+def logs(options: SubmitOptions, search: str) -> None:
+    """Show what a search's newest job has said, and says until its end."""
+    with reached(options) as jobs:
+        job = jobs.of(search)
+    _watch(options, job)
+
+
+def stop(options: SubmitOptions, search: str) -> None:
+    """End a search so that it can go on: every trial finishes its epoch and is saved."""
+    with reached(options) as jobs:
+        job = jobs.of(search)
+        if not job.is_over:
+            jobs.stop(job)
+            say(f"stopping job {job.id!r}: every trial finishes its epoch and is saved")
+        while not job.is_over:
+            time.sleep(1.0)
+            job = jobs.get(job.id)
+    _say_end(options, job)
+
+
+def fetch_results(options: SubmitOptions, search: str, into: str = "results") -> None:
+    """Copy what a search has left so far to this machine."""
+    with reached(options) as jobs:
+        job = jobs.of(search)
+    folder = fetch(job, options, Path(into))
+    say(f"search {search!r} is in {folder}; next: python -m searchspace.leaderboard {shlex.quote(str(folder))}")
+
+
+ACTIONS: dict[str, Callable[..., None]] = {"status": status, "logs": logs, "stop": stop, "fetch": fetch_results}
+WORDS = {"status": (0, 1), "logs": (1, 1), "stop": (1, 1), "fetch": (1, 2)}
+"""Fewest and most words after an action's."""
+
+
+def _variables(names: Sequence[str]) -> dict[str, str]:
+    """Environment of the job: those `names` of this one's, and how long it may take to stop."""
+    for name in names:
+        if name not in os.environ:
+            raise UserError(f"--env {name!r}: is not set here")
+    given = {name: os.environ[name] for name in names}
+    return {"RAY_JOB_STOP_WAIT_TIME_S": str(STOPPING), COMMIT: git_commit()} | given
+
+
+def _watch(options: SubmitOptions, job: Job) -> None:
+    """Show a job to its end, and exit as its search did."""
+    try:
+        job = Watched(options, job).to_its_end()
+    except KeyboardInterrupt:
+        call = shlex.join([*options.arguments, "logs", job.search])
+        say("", f"no longer watched; the job goes on. Again: {ME} {call}", error=True)
+        raise typer.Exit(130) from None
+    _say_end(options, job)
+    raise typer.Exit(job.code)
+
+
+def _say_end(options: SubmitOptions, job: Job) -> None:
+    say(f"job {job.id!r}: {job.state.lower()}{_reason(job)}")
+    if job.state != "SUCCEEDED":
+        search = shlex.join(["--resume", job.search, "--results", job.results])
+        say(f"go on with: {ME} {' '.join(filter(None, [shlex.join(options.arguments), job.again]))} -- {search}")
+
+
+def _reason(job: Job) -> str:
+    """Why a job failed, in a few words; its log says more."""
+    if job.state != "FAILED":
+        return ""
+    return f" ({next(iter(job.message.splitlines()), '').split(', last available logs')[0]})"
+
+
+def _row(job: Job) -> Row:
+    state = job.state.lower() + _reason(job)
+    return {
+        "search": job.search,
+        "state": state,
+        "started": f"{job.started:%F %T} UTC",
+        "results": job.results,
+        "job": job.id,
+    }

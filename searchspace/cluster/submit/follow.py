@@ -1,0 +1,70 @@
+"""Watching a job: its log as it is written, to its end, through whatever cuts the connection."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+from searchspace.cli.output import say, write
+from searchspace.cluster.submit.job_client import reached
+from searchspace.cluster.submit.jobs import GoneError, Job, Jobs
+from searchspace.cluster.submit.submit_options import SubmitOptions
+from trainables.common.errors import UserError
+from trainables.common.escaping import as_log
+
+SILENCE = 60.0
+"""Seconds without a word after which the connection is made anew: one that is dead says nothing either."""
+PATIENCE = 600.0
+"""Seconds without any connection after which nobody waits any longer; the job goes on."""
+PAUSE = 3.0
+"""Seconds between two attempts."""
+
+
+class Watched:
+    """One job's log, of which every character is shown once."""
+
+    def __init__(self, options: SubmitOptions, job: Job) -> None:
+        """Watch a job of the cluster that `options` name."""
+        self._options, self._job = options, job
+        self._shown = 0
+
+    def to_its_end(self) -> Job:
+        """Show the log until the job is over; returns how it ended.
+
+        Raises `UserError` where the cluster cannot be reached, at once or any longer, or knows the job no more.
+        """
+        seen, cut = 0.0, False
+        while True:
+            try:
+                with reached(self._options) as jobs:
+                    seen, cut = time.monotonic(), False
+                    asyncio.run(self._show(jobs))
+                    job, seen = jobs.get(self._job.id), time.monotonic()
+                if job.is_over:
+                    return job
+            except GoneError:
+                raise
+            except UserError as error:
+                if not seen or time.monotonic() - seen > PATIENCE:
+                    raise
+                if not cut:
+                    say(f"{error}; trying again, the job goes on", error=True)
+                cut = True
+            time.sleep(PAUSE)
+
+    async def _show(self, jobs: Jobs) -> None:
+        """Show what has not been shown yet, until the log ends or the connection does."""
+        position, pieces = 0, jobs.tail(self._job)
+        while (piece := await _next(pieces)) is not None:
+            write(as_log(piece[max(0, self._shown - position) :]))
+            position += len(piece)
+            self._shown = max(self._shown, position)
+
+
+async def _next(pieces: AsyncIterator[str]) -> str | None:
+    """What comes next of a log; None where it ends, or the connection does, which the job's state tells apart."""
+    import aiohttp
+
+    try:
+        return await asyncio.wait_for(anext(pieces), SILENCE)
+    except (StopAsyncIteration, TimeoutError, RuntimeError, OSError, aiohttp.ClientError):
+        return None

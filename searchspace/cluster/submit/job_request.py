@@ -1,0 +1,107 @@
+"""What a job is to do: the options of `searchspace.run`, checked before anything is sent, as the cluster needs them."""
+
+from collections.abc import Mapping, Sequence, Set
+from pathlib import Path
+from typing import Any
+
+from searchspace.cli.options import flag_of, with_options
+from searchspace.preparation.resume import check_changes
+from searchspace.spec import RunOptions, SearchSpec, make_spec, parse_record
+from trainables.common.errors import UserError
+from trainables.common.redaction import is_redacted, redact_urls
+from trainables.config import Frozen
+from trainables.data.sources.source import SOURCES
+
+ADDRESS = "auto"
+"""Of the cluster, for whoever runs on it."""
+ELSEWHERE = "give a URL such as s3://BUCKET/FOLDER, or an absolute path that all of the cluster's nodes have"
+
+
+class Order(Frozen):
+    """A search that a job is to run."""
+
+    search: str
+    """The search's name."""
+    results: str
+    """Its results as the cluster finds them: a URL, or an absolute path."""
+    arguments: tuple[str, ...]
+    """Command line of `searchspace.run` there."""
+    space: str = ""
+    """File here with a search space of one's own; it goes along, and has its bare name there."""
+
+
+def read_order(arguments: Sequence[str]) -> Order | None:
+    """The search that `arguments` of `searchspace.run` ask for; None where they only asked for help.
+
+    Raises what that command raises for what is wrong with them, and `UserError` for what means nothing elsewhere.
+    """
+    asked = _parse(arguments)
+    if asked is None:
+        return None
+    given, options = asked
+    errand = parse_record(RunOptions, {name: options[name] for name in RunOptions.model_fields})
+    wanted = {name: value for name, value in options.items() if name in SearchSpec.model_fields}
+    if errand.resume:
+        check_changes(errand.resume, given)
+    elif errand.revive is not None:
+        raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
+    spec = make_spec(**wanted | ({"name": errand.resume} if errand.resume else {}))
+    _check_elsewhere(spec, given)
+    changed = {"address": ADDRESS} | ({} if errand.resume else {"name": spec.name})
+    if spec.space:
+        file, _, function = spec.space.rpartition(":")
+        changed["space"] = f"{Path(file).name}:{function}"
+    return Order(
+        search=spec.name, results=spec.results, space=spec.space.rpartition(":")[0],
+        arguments=tuple(_write(given | changed.keys(), options | changed)),
+    )  # fmt: skip
+
+
+def _parse(arguments: Sequence[str]) -> tuple[Set[str], dict[str, Any]] | None:
+    """What was typed, and all values, as `searchspace.run` would get them."""
+    import typer
+
+    from searchspace.cli.command import Command
+
+    found: list[tuple[Set[str], dict[str, Any]]] = []
+
+    @with_options(SearchSpec, RunOptions)
+    def take(given: frozenset[str], **options: Any) -> None:
+        """Options of the search that a job runs."""
+        found.append((given, options))
+
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(cls=Command)(take)
+    app(list(arguments), prog_name="python -m searchspace.submit ... --", standalone_mode=False)
+    return found[0] if found else None
+
+
+def _check_elsewhere(spec: SearchSpec, given: Set[str]) -> None:
+    """Raise `UserError` for what only this machine has, and for a secret that would be on a command line."""
+    if "address" in given:
+        raise UserError(f"--address {spec.address!r}: the search runs on its job's own cluster; write it before --")
+    sources = [("data", spec.data)] if spec.data not in SOURCES else []
+    for field, text in (*sources, ("results", spec.results), *(("warm_start", each) for each in spec.warm_start)):
+        if "://" not in text and not Path(text).is_absolute():
+            known = f" ({', '.join(SOURCES)} are known everywhere)" if field == "data" else ""
+            raise UserError(f"{flag_of(SearchSpec, field)} {text!r}: is of this machine; {ELSEWHERE}{known}")
+    file = spec.space.rpartition(":")[0]
+    if spec.space and not Path(file).is_file():
+        raise UserError(f"--space {spec.space!r}: expected FILE.py:FUNCTION, an existing file and a function in it")
+    if redact_urls(spec.storage) != spec.storage and not is_redacted(spec.storage):
+        raise UserError(
+            f"--storage {redact_urls(spec.storage)!r}: the cluster's dashboard would show its password; write *** for "
+            "it, and let the nodes have SEARCHSPACE_STORAGE, or give it with --env"
+        )
+
+
+def _write(given: Set[str], options: Mapping[str, Any]) -> list[str]:
+    """The command line that means `options`, as far as they were `given`."""
+    written = []
+    for record in (SearchSpec, RunOptions):
+        for name in record.model_fields:
+            if name in given:
+                value, flag = options[name], flag_of(record, name)
+                values = value if isinstance(value, list) else [value]
+                written += [flag] if value is True else [part for each in values for part in (flag, str(each))]
+    return written

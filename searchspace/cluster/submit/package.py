@@ -1,0 +1,46 @@
+"""What goes along with a job: this very code, a search space of one's own, and what else was named; nothing else."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from searchspace.cluster.submit.job_request import Order
+from trainables.common.errors import UserError
+
+CODE = ("searchspace", "trainables")
+"""Packages that run there."""
+MOST_MB = 100
+"""Largest shipment, in MB (10^6 bytes): every node takes a copy, and Ray keeps it in the head's memory."""
+
+
+@contextmanager
+def packed(order: Order, beside: Sequence[str]) -> Iterator[Path]:
+    """A folder that becomes the driver's working folder, with the code, the order's space and the files `beside`.
+
+    Raises `UserError` for a file that is not there or hides another one, and for too much.
+    """
+    with tempfile.TemporaryDirectory(prefix="searchspace-job-") as place:
+        folder, root = Path(place), Path(__file__).resolve().parents[3]
+        for package in CODE:
+            shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        for option, name in [("--space", order.space)] * bool(order.space) + [("--ship", name) for name in beside]:
+            _add(Path(os.path.expanduser(name)), folder, option)
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
+        if size > MOST_MB:
+            raise UserError(f"--ship {','.join(beside)}: {size:.0f} MB to send; {MOST_MB} MB are the most")
+        yield folder
+
+
+def _add(path: Path, folder: Path, option: str) -> None:
+    target = folder / path.absolute().name
+    if not path.exists():
+        raise UserError(f"{option} {str(path)!r}: no such file or folder")
+    if target.exists() and not (target.is_file() and path.is_file() and target.read_bytes() == path.read_bytes()):
+        raise UserError(f"{option} {str(path)!r}: something else of that name goes along already; rename it")
+    if path.is_dir():
+        shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(path, target)

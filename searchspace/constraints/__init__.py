@@ -1,0 +1,1 @@
+"""Constraints on what a network may cost, measured before it is trained."""

@@ -1,0 +1,54 @@
+"""How much of a search's checkpoints stays on disk: what is being trained, and the best of the others, in a budget."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from optuna.trial import FrozenTrial
+
+from searchspace.study.trial_attributes import curve_of
+from trainables.config import EpochReport
+from trainables.storage.folder_sync import Home
+
+
+class Shelf:
+    """The checkpoints of trials that wait, or are over; one that is gone is trained anew if it is wanted."""
+
+    def __init__(self, gigabytes: float, home: Home, trials: Iterable[FrozenTrial] = ()) -> None:
+        """Hold that many GB (10^9 bytes), and what `trials` of an earlier part of the search left in `home`."""
+        self._budget, self._home = gigabytes * 1e9, home
+        self._sizes: dict[Path, int] = {}
+        self._reports: dict[Path, EpochReport] = {}
+        for trial in trials:
+            curve = curve_of(trial)
+            if curve and curve[-1].status != "failed":
+                self.put(Path(home.folder, "trials", f"trial-{trial.number}"), curve[-1])
+
+    def put(self, trial: Path, report: EpochReport) -> list[Path]:
+        """Keep the checkpoint in a trial's folder; returns the folders whose checkpoints were deleted to make room."""
+        self._sizes[trial] = self._home.size(trial / "checkpoints")
+        self._reports[trial] = report
+        gone: list[Path] = []
+        if sum(self._sizes.values()) <= self._budget:
+            return gone  # without an order of thousands, which takes milliseconds
+        for worst in self._worst_first():
+            if sum(self._sizes.values()) <= self._budget:
+                break
+            self._home.remove(worst / "checkpoints")
+            del self._sizes[worst]
+            gone.append(worst)
+        return gone
+
+    def _worst_first(self) -> list[Path]:
+        """Trials that are through, which nobody needs to train, then those that wait, and at last the best of all."""
+        through = {folder: self._reports[folder].status == "complete" for folder in self._sizes}
+        best = max((f for f in through if through[f]), key=lambda folder: self._reports[folder].merit, default=None)
+
+        def place(folder: Path) -> tuple[bool, bool, int, float]:
+            report = self._reports[folder]
+            return folder == best, not through[folder], report.epoch, report.merit
+
+        return sorted(self._sizes, key=place)
+
+    def take(self, trial: Path) -> None:
+        """A trial goes on: its checkpoint is in use, and not to be deleted."""
+        self._sizes.pop(trial, None)

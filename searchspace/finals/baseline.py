@@ -1,0 +1,117 @@
+"""What the winner is compared with, to know what the search bought: no knowledge, and the configuration it began with.
+
+The default configuration is trained in the finals from as many fresh seeds as any finalist, and scored on the same
+images. It competes like a finalist: where it is best, it wins.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter
+
+from searchspace.finals.select_winner import Contender
+from searchspace.spec import SearchSpec
+from searchspace.study.study import Recorded, read_attribute
+from searchspace.study.trial_attributes import is_refused, is_revived
+from trainables.config import Frozen
+from trainables.metrics.class_metrics import TestMetrics
+from trainables.metrics.scores import MetricName, score_of
+
+ORIGIN = "origin"
+"""Attribute of a trial that was waiting in the study before the search began: where its values come from."""
+BASELINE = "baseline"
+"""Record of the study."""
+Origin = Literal["default", "warm start"]
+
+
+class Baseline(Frozen):
+    """The configuration that a search began with, and what could be said without any training."""
+
+    trial: int | None
+    """Number of the trial; None where none was trained."""
+    kind: Literal["default", "first"]
+    """Whether it is the space's default configuration, or the first that was drawn from a space that has none."""
+    reference: bool
+    """Whether it was in the finals for comparison alone, and is none of the best."""
+    majority: float
+    """Score of the most frequent class on the finals' validation images; of a log loss, of all classes' shares."""
+    reason: str = ""
+    """Why it has no re-score, where it has none: its trial failed, or its fresh trainings did."""
+
+    @property
+    def words(self) -> str:
+        """`default configuration (trial 0)`."""
+        what = "default configuration" if self.kind == "default" else "first configuration"
+        return what if self.trial is None else f"{what} (trial {self.trial})"
+
+
+def find_baseline(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> tuple[FrozenTrial | None, bool]:
+    """The trial that the winner is compared with, and whether it has the space's default configuration.
+
+    It is the first of the default configurations that was trained, so never one that breaks a limit. A space of one's
+    own has none: there it is the first trial. Searches from before this was recorded began with the default unless
+    they were warm started.
+    """
+    tried = [t for t in trials if "config" in t.user_attrs and not is_refused(t) and not is_revived(t)]
+    defaults = [t for t in trials if t.user_attrs.get(ORIGIN) == "default"]
+    trained = [twin for default in defaults if (twin := _trained_as(default, tried))]
+    first = next(iter(trained or tried), None)
+    return first, bool(trained) or not (defaults or spec.space or spec.warm_start)
+
+
+def choose_reference(
+    spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]
+) -> list[FrozenTrial]:
+    """The trial that is trained beside the finalists; none where it is one of them, or failed in the search."""
+    found, _ = find_baseline(spec, trials)
+    known = {trial.number for trial in finalists}
+    return [found] if found and found.number not in known and is_trainable(found) else []
+
+
+def make_baseline(
+    spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial], contenders: Sequence[Contender],
+    labels: NDArray[np.int64],
+) -> Baseline:  # fmt: skip
+    """What the finals keep: `contenders` are those of which a fresh seed ended, `labels` (images,) their classes."""
+    found, is_default = find_baseline(spec, trials)
+    number = found.number if found else None
+    rescored = any(contender.members == (number,) for contender in contenders)
+    failed = found is not None and not is_trainable(found)
+    reason = str(found.user_attrs.get("reason", "it failed")) if found and failed else "no fresh training ended"
+    classes = next(iter(contenders[0].probabilities.values())).shape[1]
+    return Baseline(
+        trial=number, kind="default" if is_default else "first",
+        reference=number not in {trial.number for trial in finalists},
+        majority=majority_score(spec.metric, labels, classes), reason="" if rescored else reason,
+    )  # fmt: skip
+
+
+def _trained_as(default: FrozenTrial, tried: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The trial itself; where it was refused as a double of an earlier one, that one."""
+    return next((trial for trial in tried if trial.params == default.params), None)
+
+
+def is_trainable(trial: FrozenTrial) -> bool:
+    """Whether a trial can be trained again from fresh seeds: one that failed would most likely fail again."""
+    return trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+def majority_score(metric: MetricName, labels: NDArray[np.int64], classes: int) -> float:
+    """Score of answering with the classes' shares among `labels` (images,): the most frequent class is likeliest."""
+    shares = np.bincount(labels, minlength=classes) / len(labels)
+    return score_of(metric, np.tile(shares, (len(labels), 1)), labels)
+
+
+def majority_accuracy(metrics: TestMetrics, training_counts: Sequence[int]) -> float:
+    """Test accuracy of always answering the class that most training images have."""
+    test_counts = [entry.count for entry in metrics.classes]
+    counts = training_counts if len(training_counts) == len(test_counts) else test_counts
+    return test_counts[int(np.argmax(counts))] / metrics.count
+
+
+def read_baseline(study: Recorded) -> Baseline | None:
+    """What the finals kept; None before them, and of searches of earlier versions."""
+    return read_attribute(study, BASELINE, TypeAdapter(Baseline))

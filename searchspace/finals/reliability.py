@@ -1,0 +1,65 @@
+"""How far a classifier's confidence can be trusted: accuracy by confidence, on the test images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.metrics.class_metrics import BINS
+from trainables.metrics.predictions import PREDICTIONS, read_predictions
+from trainables.storage.files import is_file
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier says of each test image, in the order of the store's test split."""
+
+    probabilities: NDArray[np.float32]
+    """Images x classes."""
+    labels: NDArray[np.int64]
+    """True class of each."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.probabilities.shape[1])
+
+    @property
+    def called(self) -> NDArray[np.int64]:
+        """Likeliest class of each image."""
+        found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return found
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """Probability of that class."""
+        found: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return found
+
+    @property
+    def overconfidence(self) -> float:
+        """Mean confidence less accuracy; below 0 it is right more often than it says."""
+        return float(self.confidence.mean()) - float((self.called == self.labels).mean())
+
+
+def load_predictions(folder: Path) -> Predictions | None:
+    """Of the classifier in `folder`; None where they were not kept."""
+    return Predictions(*read_predictions(folder)) if is_file(folder / PREDICTIONS) else None
+
+
+def reliability(found: Predictions) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Mean confidence, share that is right, and images of each bin of confidence that has any."""
+    bins = np.minimum((found.confidence * BINS).astype(int), BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    there = counts > 0
+    means = np.bincount(bins, weights=found.confidence, minlength=BINS)[there] / counts[there]
+    rights = np.bincount(bins, weights=found.called == found.labels, minlength=BINS)[there] / counts[there]
+    return means, rights, counts[there]
+
+
+def say_lean(found: Predictions) -> str:
+    """`overconfident by 1.20 points`: how far confidence and accuracy lie apart on the whole."""
+    lean = "over" if found.overconfidence > 0 else "under"
+    return f"{lean}confident by {100 * abs(found.overconfidence):.2f} points"

@@ -1,0 +1,125 @@
+"""The verdict: which finalist is the winner, and which of the others cannot be told apart from it. Pure statistics."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchspace.finals.comparison import Comparison, compare
+from trainables.config import Frozen
+from trainables.metrics.scores import MetricName, score_of
+
+ENSEMBLE = "ensemble"
+"""What stands for a trial's number where several trials are one finalist."""
+
+
+class NoWinnerError(RuntimeError):
+    """No trial, or no finalist, came to an end; there is nothing to choose from."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One finalist's fresh trainings, as what they said of each validation image."""
+
+    members: tuple[int, ...]
+    """Its trial's number; several for an ensemble."""
+    search_score: float | None
+    """Score in the search; None for an ensemble."""
+    full_length: bool
+    """Whether that score is one after the full length."""
+    probabilities: dict[int, NDArray[np.float32]]
+    """Class probabilities (images, classes), by the index of the seed; those seeds that came to an end."""
+    lost: int
+    """Seeds that did not."""
+    seconds: float
+    """Seconds of all its trainings."""
+
+
+class Finalist(Frozen):
+    """A finalist and what became of it."""
+
+    members: tuple[int, ...]
+    """Its trial's number; several for an ensemble."""
+    search_score: float | None
+    """Score in the search; None for an ensemble."""
+    full_length: bool
+    """Whether that score is one after the full length."""
+    scores: tuple[float, ...]
+    """Validation score of the fresh training from each seed, higher is better."""
+    val_losses: tuple[float, ...]
+    """Validation cross-entropy of each, in nats."""
+    lost: int
+    """Seeds whose training failed."""
+    seconds: float
+    """Seconds of all its trainings."""
+    behind: Comparison | None = None
+    """How far it is behind the winner; None for the winner."""
+
+    @property
+    def name(self) -> int | str:
+        """Its trial's number, or `ensemble`."""
+        return self.members[0] if len(self.members) == 1 else ENSEMBLE
+
+    @property
+    def score(self) -> float:
+        """Mean score over its seeds."""
+        return fmean(self.scores)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of one training's score over its seeds; None for one seed."""
+        return stdev(self.scores) if len(self.scores) > 1 else None
+
+    @property
+    def val_loss(self) -> float:
+        """Mean cross-entropy over its seeds, in nats."""
+        return fmean(self.val_losses)
+
+    @property
+    def drop(self) -> float | None:
+        """Search score less re-score; None where the search stopped it early, or never scored it."""
+        return None if self.search_score is None or not self.full_length else self.search_score - self.score
+
+
+def join(members: Sequence[Contender]) -> Contender | None:
+    """The members as one: the mean of their probabilities, seed by seed; None where no seed ended for all of them."""
+    seeds = set[int].intersection(*(set(member.probabilities) for member in members))
+    means = {seed: np.mean([member.probabilities[seed] for member in members], axis=0) for seed in sorted(seeds)}
+    if len(members) < 2 or not means:
+        return None
+    tried = max(len(member.probabilities) + member.lost for member in members)
+    return Contender(
+        members=tuple(number for member in members for number in member.members), search_score=None, full_length=False,
+        probabilities=means, lost=tried - len(means), seconds=sum(member.seconds for member in members),
+    )  # fmt: skip
+
+
+def judge(metric: MetricName, contenders: Sequence[Contender], labels: NDArray[np.int64]) -> tuple[Finalist, ...]:
+    """All finalists, the winner first, the others by score, each compared with the winner.
+
+    Highest mean score; of equal ones the lower validation loss. The winner is the best of so many, so the intervals
+    hold for all their pairs together.
+    """
+    finalists = [_score(metric, contender, labels) for contender in contenders]
+    first, *others = sorted(range(len(finalists)), key=lambda i: (-finalists[i].score, finalists[i].val_loss))
+    pairs = math.comb(len(finalists), 2)
+    winner = list(contenders[first].probabilities.values())
+    return finalists[first], *(
+        finalists[i].model_copy(
+            update={"behind": compare(metric, winner, list(contenders[i].probabilities.values()), labels, pairs)}
+        )
+        for i in others
+    )
+
+
+def _score(metric: MetricName, contender: Contender, labels: NDArray[np.int64]) -> Finalist:
+    found = contender.probabilities.values()
+    return Finalist(
+        members=contender.members, search_score=contender.search_score, full_length=contender.full_length,
+        scores=tuple(score_of(metric, each, labels) for each in found),
+        val_losses=tuple(-score_of("log_loss", each, labels) for each in found),
+        lost=contender.lost, seconds=contender.seconds,
+    )  # fmt: skip

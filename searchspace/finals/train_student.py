@@ -1,0 +1,104 @@
+"""The winner's student: chosen under the limits, trained on the winner's answers, tested when the winner is."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import optuna
+
+from searchspace.constraints.constraints import describe_cost
+from searchspace.engine.seeds import derive_seed
+from searchspace.finals.choose_student import (
+    FOLDER,
+    Judge,
+    Student,
+    choose_student,
+    read_student,
+    write_student,
+)
+from searchspace.finals.formatting import say_name
+from searchspace.finals.select_winner import Finalist
+from searchspace.finals.winner import evaluate
+from searchspace.spec import SearchSpec
+from trainables.common.reporter import Teller
+from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.export.benchmark.architecture_cost import describe_network
+from trainables.metrics.class_metrics import TestMetrics
+from trainables.storage.files import copy_file, is_file
+
+if TYPE_CHECKING:
+    from trainables.workers.gang_pool import GangPool
+
+
+def find_student(
+    spec: SearchSpec, study: optuna.Study, winner: Finalist, sample: Iterable[TrialConfig], judge: Judge, teller: Teller
+) -> Student | None:
+    """Choose the student of `winner`, once, and say which and why; None, and a warning, where nothing fits."""
+    from trainables.metrics.predictions import PERMIT
+    from trainables.training.distillation import TEMPERATURE
+
+    known = read_student(spec.folder)
+    if known or is_file(spec.folder / "winner" / PERMIT):
+        return known
+    teller.step("student: measuring networks", 0, 0)
+    choice = choose_student(study.get_trials(deepcopy=False), sample, judge)
+    if choice is None:
+        teller.say("warning: no student: neither a full-length trial nor a draw of the space keeps the limits")
+        return None
+    student = Student(
+        **choice.model_dump(), limits=spec.limits, teacher=say_name(winner), temperature=TEMPERATURE,
+        seed=derive_seed(spec.seed, "student"), epochs=spec.student_epochs,
+    )  # fmt: skip
+    write_student(spec.folder, student)
+    teller.say(f"student: {describe_choice(spec, student)}")
+    if winner.members == (student.trial,):
+        teller.say("the winner keeps the limits itself: its student is the same network, taught")
+    return student
+
+
+def describe_choice(spec: SearchSpec, student: Student) -> str:
+    """What it is, what it costs, and why it was chosen."""
+    cost = f": {describe_cost(spec, student.cost)}" if student.cost else ""
+    how = "the largest of a sample of the space that keeps the limits, as no full-length trial does"
+    if student.trial is not None:
+        how = f"trial {student.trial}, the best at full length that keeps the limits"
+    return f"{how} ({describe_network(student.config)}){cost}"
+
+
+def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: Teller) -> None:
+    """Train the student on the winner's answers to train+val into `student/`; what fails is said, and ends nothing.
+
+    Does nothing if that was done before. Raises `RuntimeError` if test images have been seen since the winner's.
+    """
+    from trainables.metrics.predictions import PERMIT
+
+    if student.status != "chosen":
+        return
+    if is_file(spec.folder / "winner" / PERMIT):
+        raise RuntimeError(f"search {spec.name!r}: its test split was opened before its student was trained")
+    folder = spec.folder / FOLDER
+    task = Assignment(
+        trial="student", kind="winner", config=student.config, max_epochs=student.epochs, seed=student.seed,
+        folder=str(folder), teacher=str(spec.folder / "winner"),
+    )  # fmt: skip
+
+    def hear(report: EpochReport) -> None:
+        teller.step("student: epochs", report.epoch, student.epochs)
+
+    (report,) = pool.train([task], hear)
+    failed = report.status != "complete"
+    if failed:
+        teller.say(f"warning: no student: its training failed ({report.reason})")
+    ended = {"status": "failed", "reason": report.reason} if failed else {"status": "trained"}
+    write_student(spec.folder, student.model_copy(update=ended))
+    spec.home.remove(folder / "checkpoints")
+
+
+def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics | None:
+    """Evaluate the student on the test split, which the winner's permit has opened; None where there is no student."""
+    from trainables.metrics.predictions import PERMIT
+
+    student, folder = read_student(spec.folder), spec.folder / FOLDER
+    if student is None or student.status != "trained":
+        return None
+    copy_file(spec.folder / "winner" / PERMIT, folder / PERMIT)
+    return evaluate(spec, folder, classes, pool)

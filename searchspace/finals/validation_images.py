@@ -1,0 +1,55 @@
+"""Which validation images the finals of a search are scored on; a resumed search keeps what it was begun with."""
+
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from searchspace.spec import load_facts
+from searchspace.study.study import Recorded, get_record, read_attribute
+from trainables.common.errors import DamagedError
+from trainables.data.finals_validation import FinalsValidation
+from trainables.data.store.data_summary import DataSummary
+from trainables.storage.files import first_fault, is_file
+
+RECORD = "finals validation"
+"""Record of the study: what its finals were scored on."""
+
+
+def as_recorded(data: DataSummary, folder: Path) -> DataSummary:
+    """`data` with the finals' validation of the search in `folder`, if one was begun there.
+
+    A search that was begun before finals had images of their own goes on without them.
+    """
+    if not is_file(folder / "search.json"):
+        return data
+    return data.model_copy(update={"finals": recorded_validation(folder)})
+
+
+def recorded_validation(folder: Path) -> FinalsValidation:
+    """What `search.json` in `folder` says."""
+    data = load_facts(folder).get("data", {})
+    count = data.get("val", 0)
+    try:
+        return FinalsValidation.model_validate(
+            data.get("finals") or {"source": "reused", "images": count, "search_images": count}
+        )
+    except ValidationError as error:
+        raise DamagedError(folder / "search.json", f"data.finals: {first_fault(error)}") from error
+
+
+def read_validation(study: Recorded) -> FinalsValidation | None:
+    """What the finals of a study were scored on; None before the finals. Older ones reused the search's."""
+    if found := read_attribute(study, RECORD, TypeAdapter(FinalsValidation)):
+        return found
+    return FinalsValidation() if get_record(study, "finalists") else None
+
+
+def say_validation(found: FinalsValidation) -> str:
+    """`finals validation: 270 images drawn anew from the search's training images`."""
+    count = f"{found.images:,} images " if found.images else "images "
+    which = {
+        "drawn": "drawn anew from the search's training images",
+        "held back": "of the given validation split, held back from the search",
+        "reused": "that chose the finalists, so re-scores may still flatter",
+    }[found.source]
+    return f"finals validation: {count}{which}"

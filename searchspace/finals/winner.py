@@ -1,0 +1,147 @@
+"""The winner: retrained on train+val, then tested, once."""
+
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+
+from searchspace.engine.seeds import derive_seed
+from searchspace.finals.formatting import say_name
+from searchspace.finals.select_winner import Finalist, NoWinnerError
+from searchspace.spec import SearchSpec
+from searchspace.study.study import get_record, put_record
+from searchspace.study.trial_attributes import config_of
+from trainables.common.escaping import write_csv
+from trainables.common.reporter import Teller
+from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.metrics.class_metrics import TestMetrics, measure
+from trainables.storage.files import create_file, is_file, read_record, replacing_text, write_file
+from trainables.storage.folders import is_folder, names, rename
+
+if TYPE_CHECKING:
+    from trainables.workers.gang_pool import GangPool
+
+METRICS = "metrics.json"
+RETRAINED = "retrained"
+"""Record of the study: the name of the winner that has been retrained."""
+RETRAINED_OF = "retrained of"
+"""Record of the study: how many trials had been asked for when it was."""
+
+
+def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", teller: Teller) -> None:
+    """Train the winner on train+val into `winner/`, an ensemble's members side by side; raises `NoWinnerError`.
+
+    Does nothing if that was done before; another winner, of fewer trials, is put aside.
+    """
+    from trainables.export.model_info import member_folder
+    from trainables.export.weights import write_ensemble
+
+    if get_record(study, RETRAINED) == winner.name:
+        return
+    put_aside(spec, study)
+    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    configs = [config_of(trials[number]) for number in winner.members]
+    teller.say(f"winner: {say_name(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val")
+    folder = spec.folder / "winner"
+    whole = len(configs) == 1
+    tasks = [
+        Assignment(
+            trial="winner" if whole else f"winner-{index}", kind="winner", config=config, max_epochs=spec.max_epochs,
+            seed=derive_seed(spec.seed, "winner", number),
+            folder=str(folder if whole else member_folder(folder, index)),
+        )
+        for index, (number, config) in enumerate(zip(winner.members, configs, strict=True))
+    ]  # fmt: skip
+    epochs: dict[str, int] = {}
+
+    def hear(report: EpochReport) -> None:
+        epochs[report.trial] = report.epoch
+        teller.step("winner: epochs", sum(epochs.values()), len(tasks) * spec.max_epochs)
+
+    for report in pool.train(tasks, hear):
+        _must_end_well(report)
+    if not whole:
+        write_ensemble(folder, len(tasks))
+    put_record(study, RETRAINED_OF, spec.trials)
+    put_record(study, RETRAINED, winner.name)
+    for task in tasks:
+        spec.home.remove(Path(task.folder) / "checkpoints")
+
+
+def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
+    """Open the test split, once for this winner, evaluate it there, and write the metrics.
+
+    Where a search was cut off after that, they are read, or the same winner is evaluated by the same permit.
+    """
+    from trainables.metrics.predictions import PERMIT
+
+    folder = spec.folder / "winner"
+    if not is_file(folder / PERMIT):
+        open_test_split(folder)
+    return evaluate(spec, folder, classes, pool)
+
+
+def evaluate(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
+    """Evaluate the classifier in `folder` on the test split, by the permit there; read what was evaluated before."""
+    from trainables.metrics.predictions import read_predictions
+
+    if is_file(folder / METRICS):
+        return read_record(folder / METRICS, TestMetrics)
+    config = TrialConfig()  # a test trains nothing
+    task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
+    _must_end_well(pool.train([task])[0])
+    metrics = measure(*read_predictions(folder), classes)
+    write_confusion(folder, metrics)
+    write_file(folder / METRICS, metrics.model_dump_json(indent=1).encode())
+    return metrics
+
+
+def put_aside(spec: SearchSpec, study: optuna.Study) -> None:
+    """Make room for another winner, where a search that had one gets another: `winner/` becomes `winner-1/`.
+
+    Its student, if it has one, goes with it.
+    """
+    if get_record(study, RETRAINED) is None:
+        return
+    count = len(earlier_winners(spec.folder)) + 1
+    for name in ("student", "winner"):
+        if is_folder(spec.folder / name):
+            rename(spec.folder / name, spec.folder / f"{name}-{count}")
+    put_record(study, RETRAINED, None)
+
+
+def is_outgrown(study: optuna.Study, trials: int) -> bool:
+    """Whether the winner that was retrained, if there is one, is of fewer than so many trials."""
+    return get_record(study, RETRAINED) is not None and (get_record(study, RETRAINED_OF) or 0) < trials
+
+
+def earlier_winners(folder: Path) -> list[Path]:
+    """Folders of the winners that a search had before it was extended; each has opened the test split."""
+    return [folder / name for name in names(folder) if re.match("winner-[0-9]", name)]
+
+
+def open_test_split(folder: Path) -> None:
+    """Write the permit that opens the test split; raises `FileExistsError` if this search has opened it before."""
+    from trainables.metrics.predictions import PERMIT
+
+    opened = {"opened": datetime.now(UTC).isoformat(timespec="seconds")}
+    create_file(folder / PERMIT, json.dumps(opened).encode())
+
+
+def write_confusion(folder: Path, metrics: TestMetrics) -> None:
+    """Write the confusion matrix as `confusion.csv` and `confusion.png`."""
+    classes = [entry.name for entry in metrics.classes]
+    with replacing_text(folder / "confusion.csv", newline="") as file:
+        rows = ([name, *row] for name, row in zip(classes, metrics.confusion, strict=True))
+        write_csv(file, [["true \\ predicted", *classes], *rows])
+    from searchspace.reporting.plots import draw_confusion
+
+    write_file(folder / "confusion.png", draw_confusion(classes, metrics))
+
+
+def _must_end_well(report: EpochReport) -> None:
+    if report.status != "complete":
+        raise NoWinnerError(f"{report.trial}: {report.reason}")

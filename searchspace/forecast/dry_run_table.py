@@ -1,0 +1,142 @@
+"""The dry run's page: what was timed, what cannot run, and what the search would take."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+from searchspace.cli.output import say
+from searchspace.forecast.forecast import Forecast, in_units
+from searchspace.forecast.probing import Measured
+from searchspace.reporting.tables.table import Row
+from searchspace.reporting.tables.terminal_table import print_table
+from searchspace.spec import SearchSpec
+from trainables.training.timing import Timing
+from trainables.workers.gang_resources import GangShape
+
+JOURNAL_MB = 0.01
+"""Of a study's journal and MLflow's database for one trial, measured on digits."""
+COPIES = 4
+"""Of the winner's weights, four bytes each: safetensors, ONNX, and MLflow's of both."""
+
+
+def print_page(
+    found: Forecast | None, measured: Measured, spec: SearchSpec, shape: GangShape, price: float, free_mb: float
+) -> None:
+    """Print all of it; `found` is None where nothing can run."""
+    say()
+    print_table(to_rows(measured), f"{spec.data_name}: what one trial takes, {shape.slots} at a time")
+    say()
+    lines = reasons(measured)
+    if found is not None:
+        lines += [*estimates(found, measured, spec, shape, price), *warnings(found, measured, spec, shape, free_mb)]
+    say(*lines)
+
+
+def to_rows(measured: Measured) -> list[Row]:
+    """One row a model: what its configurations take, and how many of them cannot be trained."""
+    models = dict.fromkeys(timing.config.model for timing in measured.timings)
+    return [_row(model, [t for t in measured.timings if t.config.model == model]) for model in models]
+
+
+def _row(model: str, timings: Sequence[Timing]) -> Row:
+    able = [timing for timing in timings if not timing.reason]
+    row: dict[str, object] = {"model": model, "timed": len(able)}
+    for name, choose in (("fastest", min), ("median", median), ("slowest", max)):
+        row[f"{name} epoch"] = _short(choose([t.epoch_seconds for t in able])) if able else ""
+    row["features, once"] = _short(once) if (once := max((t.once_seconds for t in able), default=0.0)) else ""
+    row["parameters"] = _span([t.parameters for t in able])
+    row["memory"] = _megabytes(max(t.memory_mb for t in able)) if able else ""
+    row["cannot run"] = len(timings) - len(able) or ""
+    return row
+
+
+def _short(seconds: float) -> str:
+    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.3g} s" if seconds < 60 else in_units(seconds)
+
+
+def _span(counts: Sequence[int]) -> str:
+    if not counts:
+        return ""
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _megabytes(amount: float) -> str:
+    return f"{amount / 1000:.1f} GB" if amount >= 1000 else f"{amount:.0f} MB"
+
+
+def reasons(measured: Measured) -> list[str]:
+    """What cannot run, and why; and what runs in smaller pieces than it asked for."""
+    lines = []
+    for timing in measured.timings:
+        if timing.reason:
+            lines.append(f"cannot run: {_name(timing)}: {timing.reason}")
+        elif timing.micro_batch:
+            lines.append(f"runs out of memory: {_name(timing)}; trained {timing.micro_batch} images at a time instead")
+    return list(dict.fromkeys(lines))
+
+
+def _name(timing: Timing) -> str:
+    config = timing.config
+    given = {name: value for name, value in config if name != "model" and name in config.model_fields_set}
+    sizes = [name for name in ("width", "depth", "batch_size", "input_size", "freeze") if name in given]
+    return ", ".join([config.model, *(f"{name}={given[name]}" for name in sizes)])
+
+
+def estimates(found: Forecast, measured: Measured, spec: SearchSpec, shape: GangShape, price: float) -> list[str]:
+    """One line each on time, memory, disk and, with a price an hour, money."""
+    around = found.closing + found.start
+    lines = [
+        f"time    {in_units(found.total)} ({in_units(found.total_low)} to {in_units(found.total_high)}): "
+        f"{in_units(found.search - found.start)} of search (some {found.epochs:,.0f} epochs), "
+        f"{in_units(found.finals)} of finals, {in_units(around)} to start, test and export",
+        *_either(found),
+        _memory(measured, shape),
+        _disk(found, measured, spec),
+    ]
+    if price:
+        low, mean, high = (price * seconds / 3600 for seconds in (found.total_low, found.total, found.total_high))
+        lines.append(f"money   {mean:,.2f} ({low:,.2f} to {high:,.2f}) at {price:g} an hour")
+    return lines
+
+
+def _either(found: Forecast) -> list[str]:
+    """What the search takes by the model that wins it, where there are several."""
+    each = ", ".join(f"{in_units(seconds)} if {model} does best" for model, seconds in found.total_if.items())
+    return [f"        {each}"] if len(found.total_if) > 1 else []
+
+
+def _memory(measured: Measured, shape: GangShape) -> str:
+    worker = max(timing.memory_mb for timing in measured.timings)
+    workers = shape.slots * shape.workers
+    what = "of a GPU " if shape.gpus else ""
+    return f"memory  {_megabytes(worker)} {what}a worker at most, {_megabytes(worker * workers)} for {workers} of them"
+
+
+def _disk(found: Forecast, measured: Measured, spec: SearchSpec) -> str:
+    features = {timing.config.model: timing.features_mb for timing in measured.timings}
+    parts = {
+        "checkpoints": min(found.checkpoints_mb, 1000 * spec.keep_gb),
+        "features": sum(features.values()),
+        "study": spec.trials * JOURNAL_MB,
+        "winner": COPIES * 4e-6 * max(timing.parameters for timing in measured.timings),
+    }
+    listed = ", ".join(f"{name} {_megabytes(amount)}" for name, amount in parts.items() if amount)
+    free = shutil.disk_usage(_existing(spec.folder)).free / 1e6
+    return f"disk    {_megabytes(sum(parts.values()))} at most: {listed}; {_megabytes(free)} are free"
+
+
+def _existing(folder: Path) -> Path:
+    return next(path for path in (folder, *folder.parents) if path.exists())
+
+
+def warnings(found: Forecast, measured: Measured, spec: SearchSpec, shape: GangShape, free_mb: float) -> list[str]:
+    """What would go wrong, or not go far, with these options."""
+    lines = []
+    needed = shape.slots * shape.workers * max(timing.memory_mb for timing in measured.timings)
+    if not shape.gpus and not spec.address and needed > free_mb:
+        lines.append(f"too little memory: {_megabytes(free_mb)} are free; lower --max-concurrent")
+    if spec.time_budget and found.search >= found.start + 0.99 * spec.time_budget:
+        lines.append(f"--time-budget {spec.time_budget:g}s: ends the search before its {spec.trials} trials are done")
+    return lines

@@ -1,0 +1,61 @@
+"""What outlives a search: what a dry run measured, and how long test and export took, by machine."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from pydantic import RootModel
+
+from searchspace.forecast.probing import Measured
+from searchspace.spaces import Task
+from searchspace.spec import SearchSpec
+from trainables.common.machine import cpu_name
+from trainables.storage.cache import cache_folder
+from trainables.storage.cache_records import read_kept, write_kept
+from trainables.workers.gang_resources import GangShape
+
+CLOSING = 10.0
+"""Seconds of test and export where no search has ended on this machine yet."""
+
+
+class Closings(RootModel[dict[str, float]]):
+    """Seconds that test and export last took, by model."""
+
+
+def keep_measured(measured: Measured, spec: SearchSpec, task: Task, shape: GangShape) -> None:
+    """Keep what a dry run found for searches like it."""
+    write_kept(_file(spec, task, shape), measured)
+
+
+def known_measured(spec: SearchSpec, task: Task, shape: GangShape) -> Measured | None:
+    """What a dry run found on the same data, space, gangs and processor; None if there was none."""
+    return read_kept(_file(spec, task, shape), Measured)
+
+
+def keep_closing(model: str, seconds: float) -> None:
+    """Keep how long the test and the export of a winner took."""
+    write_kept(_closings(), Closings(_read_closings() | {model: seconds}))
+
+
+def known_closing(model: str = "") -> float:
+    """Seconds that test and export last took for this model, or the mean over all; `CLOSING` where nothing is known."""
+    found = _read_closings()
+    return found.get(model, sum(found.values()) / len(found) if found else CLOSING)
+
+
+def _file(spec: SearchSpec, task: Task, shape: GangShape) -> Path:
+    """One for all searches whose trials cost the same: how many there are, and how long, does not matter."""
+    source = Path(spec.space.rpartition(":")[0])
+    space = source.read_text() if spec.space else ""
+    facts = (task.data.fingerprint, task.models, space, spec.space, spec.pins, shape.model_dump(), spec.address)
+    key = hashlib.blake2b(repr((*facts, cpu_name(), os.cpu_count())).encode(), digest_size=8).hexdigest()
+    return cache_folder() / "forecast" / f"measured-{key}.json"
+
+
+def _closings() -> Path:
+    return cache_folder() / "forecast" / "closing.json"
+
+
+def _read_closings() -> dict[str, float]:
+    found = read_kept(_closings(), Closings)
+    return found.root if found else {}

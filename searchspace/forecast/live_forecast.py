@@ -1,0 +1,146 @@
+"""A running search's forecasts: from a dry run before it, from its own first trials, and at its end how far off."""
+
+import threading
+from collections.abc import Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from searchspace.forecast.forecast import Forecast, Known, forecast, in_units
+from searchspace.forecast.known_times import keep_closing, known_closing, known_measured
+from searchspace.forecast.probing import Measured
+from searchspace.forecast.simulation import Costs
+from searchspace.reporting.tables.finalists import read_finalists
+from searchspace.sampling.samplers import STARTUP_TRIALS
+from searchspace.spaces import Task
+from searchspace.spec import SearchSpec, extend_record
+from searchspace.study.trial_attributes import config_of
+from trainables.config import EpochReport, TrialConfig
+from trainables.data.loading.epoch_plan import batch_count
+from trainables.data.store.data_summary import DataSummary
+from trainables.training.timing import Timing
+from trainables.workers.gang_resources import GangShape
+
+if TYPE_CHECKING:
+    from searchspace.progress.console_reporter import Clock
+
+FAVOURITES = 8
+"""Trials of the model that does best whose cost is to be known before a search is forecast from its own trials."""
+
+
+class Foresight:
+    """Forecasts one search while it runs; a listener of the searcher."""
+
+    def __init__(
+        self, spec: SearchSpec, task: Task, shape: GangShape, study: optuna.Study, clock: "Clock", quiet: bool = False
+    ) -> None:
+        """Forecast the search `study` of `spec` on gangs of `shape`, and say it by `clock`.
+
+        `quiet` says nothing: what is left of a search that was resumed is no search.
+        """
+        self._quiet = quiet
+        self._spec, self._task, self._shape, self._study, self.clock = spec, task, shape, study, clock
+        self.forecasts: list[Forecast] = []
+        self._curves: dict[int, list[EpochReport]] = {}
+        self._warm = 0
+        self._slowed: set[int] = set()  # trials beside which a gang was starting, on the same cores
+        self._first_step = 0.0
+        self._due = min(STARTUP_TRIALS, -(-spec.trials // 2))
+        self._thinking: threading.Thread | None = None
+        self._marks: dict[str, float] = {}
+
+    def look_back(self) -> None:
+        """Forecast from an earlier dry run, if there was one like it."""
+        measured = None if self._quiet else known_measured(self._spec, self._task, self._shape)
+        if measured is not None and measured.costs.by_model:
+            self._say(measured.costs, self._known("an earlier dry run", measured.start))
+
+    def warm(self, _slot: int, _info: object) -> None:
+        """Hear that a gang can train."""
+        self._warm += 1
+
+    def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
+        """Hear of one event of one trial; forecast when enough trials came to their first rung."""
+        if self._quiet or report is None or event != "epoch" or self._thinking is not None:
+            return
+        self._first_step = self._first_step or self.clock.seconds - report.seconds
+        self._curves.setdefault(number, []).append(report)
+        if self._warm < self._shape.slots:
+            self._slowed.add(number)
+        known = [n for n, curve in self._curves.items() if len(curve) >= self._spec.grace_epochs]
+        if len(set(known) - self._slowed) >= self._due and self._is_enough(known):
+            self._thinking = threading.Thread(target=self._look_ahead, args=(known,), daemon=True)
+            self._thinking.start()
+
+    def _is_enough(self, numbers: Sequence[int]) -> bool:
+        """Whether the model that will get most trials is known well enough; by half of the search it has to be."""
+        models = [config.model for config in self._configs(numbers).values()]
+        return models.count(self._favourite(numbers)) >= FAVOURITES or 2 * len(models) >= self._spec.trials
+
+    def _favourite(self, numbers: Sequence[int]) -> str:
+        best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].merit)
+        return self._configs([best])[best].model
+
+    def _configs(self, numbers: Sequence[int]) -> dict[int, TrialConfig]:
+        return {t.number: config_of(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
+
+    def _look_ahead(self, numbers: Sequence[int]) -> None:
+        configs = self._configs(numbers)
+        models = {n: config.model for n, config in configs.items()}
+        sound = {models[n] for n in numbers if n not in self._slowed}
+        chosen = [n for n in numbers if n not in self._slowed or models[n] not in sound]
+        timings = tuple(timing_of(configs[n], self._curves[n], self._task.data) for n in chosen)
+        shares = {model: list(models.values()).count(model) / len(models) for model in models.values()}
+        costs = Measured(timings=timings, shares=shares, start=self._first_step).costs
+        basis = f"the first {len(numbers)} trials"
+        self._say(costs, self._known(basis, self._first_step, self._favourite(numbers)))
+
+    def _known(self, basis: str, start: float, favourite: str = "") -> Known:
+        return Known(
+            basis=basis, slots=self._shape.slots, growth=self._task.data.growth, start=start,
+            closing=known_closing(favourite), favourite=favourite,
+        )  # fmt: skip
+
+    def _say(self, costs: Costs, known: Known) -> None:
+        self.forecasts.append(forecast(costs, self._spec, known))
+        self.clock.say(f"forecast: about {self.forecasts[-1].in_words()}")
+
+    def mark(self, phase: str) -> None:
+        """Hear that `search`, `finals` or everything (`total`) came to its end."""
+        self._marks[phase] = self.clock.seconds
+
+    def left(self) -> float | None:
+        """Seconds until all is done by the newest forecast; less than none is later than forecast."""
+        return self.forecasts[-1].total - self.clock.seconds if self.forecasts else None
+
+    def close(self) -> list[str]:
+        """Keep the forecasts, and what they were of, when the winner is exported; returns a line on each."""
+        self.mark("total")
+        if self._thinking is not None:
+            self._thinking.join(timeout=60)
+        winner = read_finalists(self._study)[0].members[0]
+        keep_closing(self._configs([winner])[winner].model, self._marks["total"] - self._marks["finals"])
+        facts: dict[str, Any] = {"took": self._marks, "forecasts": [found.model_dump() for found in self.forecasts]}
+        extend_record(self._spec.folder, facts)
+        return [compare(found, self._marks["search"], self._marks["total"]) for found in self.forecasts]
+
+
+def timing_of(config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary) -> Timing:
+    """What a trial's own epochs say of its cost; the time that it waited for its gang's attention counts as set-up."""
+    steps = batch_count(data.train, config.batch_size)
+    training = median(data.train / report.images_per_second for report in curve)
+    return Timing(
+        config=config, steps=steps, step_seconds=training / steps,
+        evaluation_seconds=max(0.0, median(report.seconds for report in curve) - training),
+        setup_seconds=max(curve[0].wait_seconds, curve[0].setup_seconds), parameters=curve[0].parameters,
+    )  # fmt: skip
+
+
+def compare(found: Forecast, search: float, total: float) -> str:
+    """One line: a forecast beside what the search, and the whole command, took."""
+    return (
+        f"forecast from {found.basis}: search {in_units(found.search)}, took {in_units(search)} "
+        f"({found.search / search - 1:+.0%}); in all {in_units(found.total)}, took {in_units(total)} "
+        f"({found.total / total - 1:+.0%})"
+    )

@@ -1,0 +1,1 @@
+"""Prediction: inputs, the exported model to use, class scores."""

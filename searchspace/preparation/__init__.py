@@ -1,0 +1,1 @@
+"""Preparation of a search: checks, data, record, plan."""

@@ -1,0 +1,53 @@
+"""Places that a search is given, as they are found from any folder: its data, its space, its storage."""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+from searchspace.spec import SearchSpec
+from trainables.data.sources.source import SOURCES
+from trainables.storage.remote import is_url
+
+SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<uri>file:)?(?P<file>[^?]*)(?P<query>\?.*)?")
+"""A URL of a SQLite file, which a fourth slash makes absolute."""
+
+
+def anchored(spec: SearchSpec) -> SearchSpec:
+    """`spec` with absolute paths, so that commands find what it names whatever folder they are typed in."""
+    file, colon, function = spec.space.rpartition(":")
+    return spec.model_copy(
+        update={
+            "data": spec.data if spec.data in SOURCES else absolute(spec.data),
+            "space": absolute(file) + colon + function if file else spec.space,
+            "warm_start": tuple(absolute(each) for each in spec.warm_start),
+            "storage": anchor_storage(spec.storage),
+        }
+    )
+
+
+def absolute(place: str) -> str:
+    """An absolute path, links in it kept; a URL as it is."""
+    return place if is_url(place) else os.path.abspath(os.path.expanduser(place))  # keeps links
+
+
+def sqlite_file(url: str) -> Path | None:
+    """File of a SQLite URL; None for any other URL, and for a database in memory."""
+    written = _written_file(url)
+    return None if written is None else Path(os.path.expanduser(unquote(written)))  # as SQLAlchemy reads it
+
+
+def anchor_storage(url: str) -> str:
+    """A URL of a SQLite file with its absolute path; any other as it is."""
+    found, file = SQLITE.fullmatch(url), _written_file(url)
+    if found is None or file is None:
+        return url
+    return f"{found['scheme']}:///{found['uri'] or ''}{absolute(file)}{found['query'] or ''}"
+
+
+def _written_file(url: str) -> str | None:
+    """The path in a SQLite URL as it is written there; None where there is none."""
+    found = SQLITE.fullmatch(url)
+    if found is None or found["file"] in {"", ":memory:"} or "mode=memory" in (found["query"] or ""):
+        return None
+    return found["file"]

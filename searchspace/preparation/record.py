@@ -1,0 +1,119 @@
+"""The facts beside the specification in `search.json`: what it takes to repeat a search, and what it ran on."""
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from trainables.common.errors import DamagedError
+from trainables.common.machine import cpu_name
+from trainables.common.redaction import redact
+from trainables.common.versions import versions_of
+from trainables.config import Frozen
+from trainables.data.store.data_summary import DataSummary
+from trainables.storage.files import first_fault
+
+PACKAGES = (
+    "searchspace",
+    "ray",
+    "torch",
+    "torchvision",
+    "timm",
+    "optuna",
+    "numpy",
+    "scikit-learn",
+    "onnx",
+    "onnxruntime",
+)
+COMMIT = "SEARCHSPACE_COMMIT"
+"""Environment variable: the commit of code that was shipped without its checkout."""
+
+
+class Gangs(Frozen):
+    """What trained at a time; more is kept as it is."""
+
+    model_config = ConfigDict(extra="allow")
+    slots: int = Field(1, ge=1, le=1_000_000)
+    """Trials at a time."""
+
+
+class Facts(Frozen):
+    """`search.json` as it is read: what another version wrote may lack some of it, or have more, which is kept."""
+
+    model_config = ConfigDict(extra="allow")
+    spec: dict[str, Any] = Field(default_factory=dict)
+    """What was asked for, read as `SearchSpec`."""
+    command: str = ""
+    """What was typed, without passwords."""
+    started: str = ""
+    """UTC, ISO 8601."""
+    resumed: tuple[str, ...] = ()
+    """When it went on; UTC, ISO 8601."""
+    python: str = ""
+    """Its version."""
+    versions: dict[str, Any] = Field(default_factory=dict)
+    """Of packages, by name."""
+    git_commit: str = ""
+    """Of this project."""
+    space_sha256: str = ""
+    """Digest of the file of `--space`; empty without one."""
+    machine: dict[str, Any] = Field(default_factory=dict)
+    """The driver's."""
+    gangs: Gangs = Gangs()
+    """What trained."""
+    workers: tuple[dict[str, Any], ...] = ()
+    """Of each gang."""
+    data: dict[str, Any] = Field(default_factory=dict)
+    """Read as `DataSummary`."""
+    took: dict[str, float] = Field(default_factory=dict)
+    """Seconds from the command to the end of each phase."""
+
+
+def read_data(folder: Path, facts: Mapping[str, Any]) -> DataSummary:
+    """The data that a search's record names; raises `DamagedError` where it has none, or in another form."""
+    try:
+        return DataSummary.model_validate(facts.get("data"))
+    except ValidationError as error:
+        raise DamagedError(folder / "search.json", f"data.{first_fault(error)}") from error
+
+
+def gather_facts() -> dict[str, Any]:
+    """Command, time, versions, git commit and machine."""
+    return {
+        "command": "python -m " + shlex.join(map(redact, _module_and_arguments())),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "versions": versions_of(PACKAGES),
+        "git_commit": git_commit(),
+        "machine": {"cpu": cpu_name(), "cores": os.cpu_count(), "system": platform.platform()},
+    }
+
+
+def git_commit() -> str:
+    """Commit of the checkout this code runs from, with `+changes` if it has any.
+
+    Outside a checkout it is what `SEARCHSPACE_COMMIT` says, or empty.
+    """
+    root = Path(__file__).resolve().parents[2]
+    try:
+        commit = _git(root, "rev-parse", "HEAD")
+        return commit + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return os.environ.get(COMMIT, "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True)  # noqa: S603, S607  # git, by its name, with fixed arguments
+    return done.stdout.strip()
+
+
+def _module_and_arguments() -> list[str]:
+    package = Path(sys.argv[0])
+    return [f"{package.parent.name}.{package.stem}", *sys.argv[1:]]

@@ -1,0 +1,207 @@
+"""Resuming: what a search that was begun needs to go on, and what may be changed about it."""
+
+import os
+import shlex
+from collections.abc import Mapping, Set
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from searchspace.cli.options import flag_of
+from searchspace.preparation.absolute_paths import anchored
+from searchspace.preparation.record_at_url import named_again, replaced_options
+from searchspace.sampling.space_file import hash_file
+from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
+from searchspace.storage.folder_contents import Contents, classify, names_in
+from searchspace.storage.reading import read
+from searchspace.storage.search_names import find_search
+from trainables.common.errors import UserError
+from trainables.storage.ownership import check_owned
+from trainables.storage.remote import check_recorded, is_url, join
+
+if TYPE_CHECKING:
+    import optuna
+
+    from searchspace.study.study import Recorded
+    from trainables.data.store.data_summary import DataSummary
+
+PLACES = frozenset({"data", "space", "storage", "results"})
+"""Options that say where something of a search is; it must be the same there."""
+CHANGEABLE = PLACES | {"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb"}
+"""Options of a search that change nothing of what its trials are."""
+REVIVING = PLACES | {"memory_gb", "address", "resume", "revive", "verbose", "price_per_hour"}
+"""Options that say something where one trial is revived."""
+FINISHED = "finished"
+"""Record of the study: trials that were asked for when its winner was exported."""
+
+
+def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
+    """The specification of the search `name`, with what was `given` anew; raises `UserError` for what cannot change.
+
+    Its folder may have been renamed or moved since; what it is called and where it is now counts.
+    """
+    place = find_search(name) if "/" in name else name
+    results, name = find_begun(*locate(str(options["results"]), place))
+    folder = begun(results, name)
+    linked, folder = folder.is_symlink(), folder.resolve()
+    check_begun(name, folder)
+    known = load_spec(folder)
+    if linked:
+        results, name = _recorded(name, "results", known.results), known.name
+    check_changes(name, given)
+    if "data" not in given:
+        _recorded(name, "data", known.data)
+    changed = {option: options[option] for option in CHANGEABLE & given} | {"results": results}
+    if is_url(results):
+        changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
+    spec = anchored(parse_record(SearchSpec, known.model_dump() | changed))
+    if spec.trials < known.trials:
+        raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
+    if "space" in given:
+        check_same_space(spec, load_facts(folder))
+    return spec
+
+
+def _recorded(name: str, option: str, place: str) -> str:
+    """A place that the record of the search `name` has; raises `UserError` where it chooses a host or credentials."""
+    try:
+        return check_recorded(place)
+    except ValueError as error:
+        raise UserError(f"--resume {name!r}: its {option} {place!r} {error}") from error
+
+
+def locate(results: str, name: str) -> tuple[str, str]:
+    """Folder of all searches, and name, of a search that is named by its name or by its path or URL."""
+    place = name.rstrip("/")
+    if is_url(place):
+        base, mark, query = place.partition("?")
+        parent, _, last = base.rstrip("/").rpartition("/")
+        return parent + mark + query, last
+    if "/" not in place:
+        return results, place
+    if not is_url(results) and not (Path(results) / place).is_dir() and Path(place).is_dir():
+        return str(Path(place).parent), Path(place).name
+    parent, _, last = place.rpartition("/")
+    return (join(results, parent) if is_url(results) else str(Path(results) / parent)), last
+
+
+def find_begun(results: str, name: str) -> tuple[str, str]:
+    """The same for `latest`, or the beginning of a name, as `find_search` understands them."""
+    place = join(results, name) if is_url(results) else str(Path(results) / name)
+    found = find_search(place)
+    if found == place:
+        return results, name
+    parent, _, last = found.rpartition("/")
+    return (parent or "."), last
+
+
+def check_revived(given: Set[str]) -> None:
+    """Raise `UserError` for an option that would say nothing where one trial is revived."""
+    for option in sorted(given - REVIVING):
+        record = SearchSpec if option in SearchSpec.model_fields else RunOptions
+        raise UserError(f"{flag_of(record, option)}: says nothing with --revive, which trains one trial on as it was")
+
+
+def check_same_space(spec: SearchSpec, facts: Mapping[str, Any]) -> None:
+    """Raise `UserError` if the file of `--space` is not what the search was begun with."""
+    known = facts.get("space_sha256", "")
+    if not known or hash_file(spec.space) != known:
+        raise UserError(
+            f"--space {spec.space!r}: is not the file that search {spec.name!r} was begun with (SHA-256 {known[:12]})"
+        )
+
+
+def describe_changed_space(spec: SearchSpec) -> list[str]:
+    """A warning where the file of the space was changed since the search was begun."""
+    known = load_facts(spec.folder).get("space_sha256", "") if (spec.folder / "search.json").is_file() else ""
+    if not known or hash_file(spec.space) == known:
+        return []
+    return [f"warning: {spec.space!r} was changed since the search was begun; new trials are drawn from what it is now"]
+
+
+def begun(results: str, name: str) -> Path:
+    """Folder to read of a search that was begun; raises `UserError` where others may write to it."""
+    if is_url(results):
+        return read(join(results, name)).folder
+    folder = Path(results).resolve() / name
+    check_owned(folder)  # what lies there names code that is run
+    return folder
+
+
+def check_begun(name: str, folder: Path) -> None:
+    """Raise `UserError` where `folder` holds no more than remains of a command that ended before its search began."""
+    names = names_in(folder)
+    if names and classify(names) == Contents.NOTHING:
+        raise UserError(
+            f"--resume {name!r}: was never begun: its command ended before there was anything to go on with; "
+            "the same command as before, with --name instead of --resume, begins it"
+        )
+
+
+def check_changes(name: str, given: Set[str]) -> None:
+    """Raise `UserError` if an option was `given` that the search `name` cannot go on with."""
+    for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
+        raise UserError(
+            f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
+            f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE))} may be given"
+        )
+
+
+def check_same_data(spec: SearchSpec, data: "DataSummary") -> None:
+    """Raise `UserError` if the data is not what the search was on."""
+    known = load_facts(spec.folder).get("data", {}).get("fingerprint")
+    if known != data.fingerprint:
+        raise UserError(
+            f"--resume {spec.name!r}: --data {spec.data!r} is not what it was begun on, or has changed since "
+            f"(fingerprint {data.fingerprint[:12]}, not {str(known)[:12]})"
+        )
+
+
+def record_resumption(spec: SearchSpec, data: "DataSummary") -> None:
+    """Keep in `search.json` when the search went on, what is asked of it now, and where its data are."""
+    times = [*load_facts(spec.folder).get("resumed", []), datetime.now(UTC).isoformat(timespec="seconds")]
+    facts = {"spec": spec.model_dump(mode="json"), "data": data.model_dump(), "resumed": times}
+    extend_record(spec.folder, facts)
+
+
+def is_done(study: "Recorded", trials: int) -> bool:
+    """Whether the winner of so many trials has been exported."""
+    from pydantic import TypeAdapter
+
+    from searchspace.study.study import read_attribute
+
+    return (read_attribute(study, FINISHED, TypeAdapter(int)) or 0) >= trials
+
+
+def is_finished(spec: SearchSpec) -> bool:
+    """Whether there is nothing left to do for a search."""
+    from searchspace.study.study import find_study
+
+    study = find_study(spec, begun(spec.results, spec.name))
+    return study is not None and is_done(study, spec.trials)
+
+
+def put_finished(study: "optuna.Study", trials: int) -> None:
+    """Keep that the winner of so many trials has been exported."""
+    from searchspace.study.study import put_record
+
+    put_record(study, FINISHED, trials)
+
+
+def resume_arguments(spec: SearchSpec) -> list[str]:
+    """Command-line arguments with which the search goes on."""
+    again = named_again(spec) if is_url(spec.results) else []
+    data = ["--data", spec.data] if is_url(spec.data) and "?" in spec.data else []  # a record chooses no host
+    return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *again, *data]
+
+
+def how_to_resume(spec: SearchSpec) -> str:
+    """The command that goes on, if there is anything to go on with."""
+    if not (spec.folder / "search.json").is_file():
+        return "nothing was begun"
+    return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+
+
+def shown(spec: SearchSpec) -> str:
+    """The search's folder as one would type it here."""
+    return spec.home.url or os.path.relpath(spec.folder)

@@ -1,0 +1,91 @@
+"""Telling a user what goes on in plain lines, with the seconds since the start in front."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchspace.cli.output import survivors
+from searchspace.progress.output_redirect import Chatter
+from trainables.common.errors import UserError
+from trainables.common.sanitized_text import printable
+
+if TYPE_CHECKING:
+    from searchspace.progress.progress_tracker import Account, Follower
+
+STEP_EVERY = 20.0
+"""Seconds between two lines on how far one work is."""
+
+
+class Clock:
+    """A teller for pipes, logs and batch jobs: every line once, none taken back."""
+
+    def __init__(self, verbose: bool = False) -> None:
+        """Start now; `verbose` shows what libraries have to say, too."""
+        self._start = time.monotonic()
+        self._verbose = verbose
+        self._chatter: Chatter | None = None
+        self._troubled = False
+        self._work, self._due = "", 0.0
+
+    @property
+    def options(self) -> list[str]:
+        """Command-line options that make another like this."""
+        return ["--verbose"] if self._verbose else []
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    def say(self, line: str) -> None:
+        """Print one line at once, whatever names are in it; what prevents that is no error where output may go."""
+        print(self._stamped(line), flush=True)
+        self._tell_trouble()
+
+    @property
+    def descriptor(self) -> int:
+        """File descriptor of what the user looks at."""
+        return self._chatter.descriptor if self._chatter else 1
+
+    def _tell_trouble(self) -> None:
+        """Warn once of a log that takes nothing, as on a full disk."""
+        trouble = next((stream.trouble for stream in survivors() if stream.trouble), "")
+        if trouble and not self._troubled:
+            self._troubled = True
+            self.say(f"warning: the search's log cannot be written ({trouble}); the search goes on without it")
+
+    def _stamped(self, line: str) -> str:
+        return f"[{self.seconds:6.1f} s] {printable(line)}"
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Print a line on a work that takes long, now and then; its beginning and end are others' to tell."""
+        if what != self._work:
+            self._work, self._due = what, self.seconds + STEP_EVERY
+        elif total and done < total and self.seconds >= self._due:
+            self._due = self.seconds + STEP_EVERY
+            self.say(f"{what}: {done:,} of {total:,}")
+
+    def follow(self, account: "Account") -> "Follower":
+        """Whoever keeps `account` from here on, and tells what matters in it."""
+        from searchspace.progress.plain_lines import Lines
+
+        return Lines(account, self)
+
+    def conclude(self) -> None:
+        """The search is over; its account is shown no more."""
+
+    def keep_chatter(self, log: Path) -> None:
+        """Put what libraries print into `log` from here on, until `close`."""
+        for stream in survivors():
+            stream.go_on_in(log)
+        if not self._verbose:
+            try:
+                self._chatter = Chatter(log)
+            except (OSError, UserError) as error:
+                self.say(f"warning: the search's log cannot be written ({error}); the search goes on without it")
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._chatter is not None:
+            self._chatter.close()
+            self._chatter = None

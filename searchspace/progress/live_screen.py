@@ -1,0 +1,116 @@
+"""A live screen, on a terminal: what goes on stays in place, and only what lasts is printed above it."""
+
+import os
+import sys
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from searchspace.cli.output import survivors
+from searchspace.progress.console_reporter import Clock
+from searchspace.progress.plain_lines import Lines
+from searchspace.progress.progress_tracker import Account, Follower
+from searchspace.progress.screen_layout import Scene, Work, draw
+
+REFRESHES = 4
+"""Of the screen, a second."""
+WARNING = "warning: "
+"""What a line begins with that is a warning."""
+
+
+class Screen(Clock):
+    """A teller for terminals; trials are in its table, and in no line."""
+
+    def __init__(self, price: float = 0.0) -> None:
+        """Begin with nothing on it; an hour costs `price`, where that is known."""
+        super().__init__()
+        self._price = price
+        self._account: Account | None = None
+        self._shown = Work()
+        self._warnings: list[str] = []
+        # Without a file of its own the console follows `sys.stdout`, which moves when libraries' chatter is kept.
+        self._console = Console(highlight=False)
+        self._live = Live(
+            console=self._console, get_renderable=self._draw, refresh_per_second=REFRESHES, transient=True,
+            redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop",
+        )  # fmt: skip
+
+    @property
+    def options(self) -> list[str]:
+        """Command-line options that make another like this."""
+        return ["--price-per-hour", str(self._price)] if self._price else []
+
+    def say(self, line: str) -> None:
+        """Print a line above what stays in place; a warning joins the others, and is printed at the end."""
+        if self._is_gone():
+            super().say(line)
+        elif line.startswith(WARNING) and self._live.is_started:
+            self._warnings.append(line)
+        else:
+            self._console.print(Text(self._stamped(line)))
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Move the bar of the work that is under way, until all of it is done."""
+        if self._is_gone():
+            super().step(what, done, total)
+            return
+        self._shown = Work() if total and done >= total else Work(what, done, total)
+        self._show()
+
+    def follow(self, account: Account) -> Follower:
+        """Show `account` while its search runs; without a terminal, from whenever it goes, in lines."""
+        self._account = account
+        self._show()
+        return Lines(account, _WhenGone(self))
+
+    def conclude(self) -> None:
+        """The search is over: its account goes."""
+        self._account = None
+
+    def close(self) -> None:
+        """Clear what stayed in place, and print what has to last."""
+        if self._live.is_started:
+            self._end_live()
+        super().close()
+
+    def _end_live(self) -> None:
+        self._live.stop()
+        for line in self._warnings:
+            self._console.print(Text(self._stamped(line)))
+        self._warnings.clear()
+
+    def _is_gone(self) -> bool:
+        """Whether the terminal has gone; what stayed in place is taken down then."""
+        gone = any(stream.lost for stream in survivors() if stream is sys.stdout)
+        if gone and self._live.is_started:
+            self._end_live()
+        return gone
+
+    def _show(self) -> None:
+        if not self._live.is_started and not self._is_gone():
+            self._live.start()
+            self._console.show_cursor(True)  # so that nothing has to be put right, however the process ends
+
+    def _draw(self) -> RenderableType:
+        return draw(Scene(self.seconds, self._account, self._shown, tuple(self._warnings), self._price))
+
+
+class _WhenGone(Clock):
+    """Says what a screen shows otherwise."""
+
+    def __init__(self, screen: Screen) -> None:
+        """For `screen`."""
+        super().__init__()
+        self._screen = screen
+
+    def say(self, line: str) -> None:
+        """Print a line where there is no screen any more."""
+        if self._screen._is_gone():
+            self._screen.say(line)
+
+
+def open_clock(verbose: bool = False, price: float = 0.0) -> Clock:
+    """A live screen where there is a terminal that can show one; plain lines elsewhere, and if asked to be verbose."""
+    alive = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return Screen(price) if alive and not verbose else Clock(verbose)

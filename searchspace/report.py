@@ -1,0 +1,50 @@
+"""Draw the report of a search: `python -m searchspace.report results/NAME`."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from searchspace.cli.command import run_command
+from searchspace.cli.output import say
+from searchspace.reporting.html import REPORT
+from searchspace.reporting.html.report_file import write_report
+from searchspace.storage.output_folder import check_own, report_file, writing
+from searchspace.storage.reading import read
+from searchspace.study.database import name_storage
+from trainables.storage.remote import join
+
+
+def main(
+    folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
+    output: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="File or folder to write it to. Default: in the search's folder."),
+    ] = "",
+    storage: Annotated[
+        str,
+        typer.Option(metavar="URL", help="Open the database that the search's record names, which must be this URL."),
+    ] = "",
+) -> None:
+    """Write report.html of a search, finished or not: one file that opens in any browser, without a network.
+
+    Of a folder that is not yours alone, it is written only where --output says.
+
+    Example: python -m searchspace.report results/digits
+    """
+    name_storage(storage)
+    mirror = read(folder)
+    if not output:
+        check_own(mirror, folder)
+    with writing(mirror.folder, output):
+        target = report_file(mirror.folder, output, REPORT) if output else None
+        page = write_report(mirror.folder, target=target)
+    place = os.path.relpath(page)
+    if target is None and mirror.home.url:
+        mirror.push()
+        place = join(mirror.home.url, page.name)
+    say(f"{place}: {page.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    run_command(main)

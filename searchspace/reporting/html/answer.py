@@ -1,0 +1,136 @@
+"""The answer: who won, how good it is, what it costs, and how to use it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from optuna.trial import TrialState
+
+from searchspace.constraints.constraints import broken_limits
+from searchspace.finals.formatting import (
+    say_score,
+    say_test_interval,
+    say_way,
+    score_intervals,
+    tell_doubts,
+    tested,
+)
+from searchspace.finals.gain import read_gain
+from searchspace.finals.gain_formatting import say_gain
+from searchspace.forecast.forecast import in_units
+from searchspace.reporting.html.blocks import Block, Code, Link, Note, Table
+from searchspace.reporting.html.material import Material
+from searchspace.reporting.model_card import PAGE
+from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
+from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
+from trainables.data.sources.source import pixels_of_data
+from trainables.export.exported_files import SERVED, Artefact
+from trainables.metrics.class_metrics import TestMetrics
+from trainables.metrics.scores import METRICS
+from trainables.storage.files import is_file
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure that is read from afar."""
+
+    value: str
+    name: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The top of the page."""
+
+    headline: str
+    tiles: list[Tile]
+    sentences: list[str]
+    blocks: list[Block]
+
+
+def answer(material: Material) -> Answer:
+    """What is known by now: the winner, or how far the search is."""
+    if material.metrics is None:
+        return _so_far(material)
+    spec, winner = material.spec, material.finalists[0]
+    models = ", ".join(dict.fromkeys(config.model for config in material.configs.values()))
+    way = say_way(spec.metric, winner, material.metrics)
+    way = way.replace(" -> ", " → ")
+    sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *tell_doubts(spec.metric, material.finalists))]
+    if gain := read_gain(spec.metric, material.study):
+        sentences.insert(1, f"What the search bought: {say_gain(gain)}.")
+    if material.cost:
+        sentences += [f"The shipped model breaks a limit: {b}." for b in broken_limits(spec.of_winner, material.cost)]
+    trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"
+    blocks = [_scores(material.metrics), *_use(material)]
+    return Answer(f"The winner is {trial}: {models}", list(_tiles(material, material.metrics)), sentences, blocks)
+
+
+def _so_far(material: Material) -> Answer:
+    over = sum(trial.state.is_finished() for trial in material.trials)
+    complete = [t for t in material.trials if t.state == TrialState.COMPLETE and t.value is not None]
+    tiles = [Tile(f"{over:,}", "trials are over", f"of {material.spec.trials:,}; {len(material.trials):,} have begun")]
+    if complete:
+        best = max(complete, key=lambda trial: trial.value or 0.0)
+        words, score = METRICS[material.spec.metric].words, say_score(material.spec.metric, best.value or 0.0)
+        tiles.append(Tile(score, f"validation {words}", f"trial {best.number}, the best at full length so far"))
+    sentence = "This search has not come to its end, or was cut off; sections that need a tested winner say so."
+    return Answer("There is no winner yet", tiles, [sentence], [])
+
+
+def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
+    spec = material.spec
+    note = f"{say_test_interval('accuracy', metrics)}; {metrics.count:,} images, opened once"
+    yield Tile(say_score("accuracy", metrics.accuracy), "test accuracy", note)
+    if spec.metric != "accuracy":
+        score = say_score(spec.metric, tested(spec.metric, metrics)[0])
+        yield Tile(score, f"test {METRICS[spec.metric].words}", say_test_interval(spec.metric, metrics))
+    if shipment := material.shipment:
+        best = shipment.best
+        parameters = f"; {shipment.cost.parameters:,} parameters" if shipment.cost else ""
+        yield Tile(f"{best.size_mb:.3g} MB", "model size", f"{best.file}, which is recommended{parameters}")
+        measured = f"one raw image, one thread of {shipment.machine}; median of the faster half of"
+        yield Tile(f"{best.speed.latency_ms:.3g} ms", "latency", f"{measured} {best.speed.runs:,} runs")
+    took = material.record.get("took", {}).get("total")
+    note = f"{in_units(took)} from the command to the model" if took else ""
+    yield Tile(f"{len(material.trials):,}", "trials", note)
+
+
+def _scores(metrics: TestMetrics) -> Table:
+    names = ("test metric", "value", "95 % from", "to", "interval")
+    rows = [
+        dict(zip(names, (name, value, *(ends or (None, None)), method), strict=True))
+        for name, value, ends, method in score_intervals(metrics)
+        if value is not None
+    ]
+    return Table(rows, "Test metrics", dict.fromkeys(names[1:4], 4))
+
+
+def _use(material: Material) -> Iterator[Block]:
+    """What is shipped, and how to call it."""
+    shipment = material.shipment
+    if shipment is None:
+        yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
+        return
+    needs, lines = _lines(shipment.best, material.winner.name)
+    yield Note(f"How to use {shipment.best.file}, {needs}. Any image that Pillow reads will do.")
+    if pixels := pixels_of_data(material.data.origin):
+        said = pixels.replace("`", "")
+        yield Note(f"Pixels of the data itself: {said}. Images of another range are answered wrongly.")
+    yield Code(lines)
+    yield Table(artefact_rows(shipment), "What is shipped, in winner/")
+    yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
+    if material.beside and is_file(material.winner / PAGE):
+        yield Link("The model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")
+
+
+def _lines(best: Artefact, folder: str) -> tuple[str, str]:
+    """Where the recommended file runs and what it needs, and the lines that run it; it lies in `folder`."""
+    file, here = f"{folder}/{best.file}", "in the folder of this report"
+    if best.format in SERVED:
+        return f"{here}: it needs onnxruntime, numpy and Pillow, and nothing of this project", onnx_code(file)
+    if best.format == "pytorch":
+        return f"in {folder}/: it needs this project, as no exported file passed its proof", weights_code()
+    device = "cuda" if best.format == "pt2-half" else "cpu"
+    on = " on a CUDA GPU" if device == "cuda" else ""
+    return f"{here}: it needs torch{on}, numpy and Pillow, and nothing of this project", program_code(file, device)

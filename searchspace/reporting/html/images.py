@@ -1,0 +1,106 @@
+"""Pictures: the worst mistakes, the most uncertain answers, and what augmentation did."""
+
+import base64
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchspace.reporting.html.blocks import Block, MissingError, Note, Picture, Pictures
+from searchspace.reporting.html.material import Material
+from trainables.augmentation.preview import SHEET
+from trainables.common.errors import DamagedError
+from trainables.common.sanitized_text import printable
+from trainables.config import TrialConfig
+from trainables.data.thumbnails import PNG, THUMBNAILS, most_uncertain, read_thumbnails, worst_mistakes
+from trainables.export.model_info import member_folder
+from trainables.storage.files import is_file, read_file
+
+SHEET_LIMIT = 16_000_000
+"""Bytes of the largest picture of augmentation; one has some 0.5 MB."""
+TINY = 64
+"""Side below which pixels are shown as squares."""
+
+
+def mistakes(material: Material) -> Iterator[Block]:
+    """Wrong answers, by how improbable the truth seemed."""
+    found = material.predictions
+    wrong = np.flatnonzero(found.called != found.labels)
+    if not len(wrong):
+        yield Note(f"No test image of {len(found.labels):,} was wrong.")
+        return
+    worst = worst_mistakes(found.probabilities, found.labels)
+    those = "All" if len(worst) == len(wrong) else f"{len(worst)} of the"
+    order = "first those where the true class seemed least probable"
+    yield Note("The only wrong answer." if len(wrong) == 1 else f"{those} {len(wrong):,} wrong answers, {order}.")
+    yield Pictures(_pictures(material, worst))
+
+
+def uncertain(material: Material) -> Iterator[Block]:
+    """Answers, right or wrong, whose class is least ahead of the next."""
+    least = most_uncertain(material.predictions.probabilities)
+    yield Note("The answers, right or wrong, whose class has the smallest lead over the next.")
+    yield Pictures(_pictures(material, least))
+
+
+def augmented(material: Material) -> Iterator[Block]:
+    """Training images as the winner saw them."""
+    if not material.configs:
+        raise MissingError("There is no winner yet.")
+    for place, (number, config) in enumerate(material.configs.items()):
+        folder = material.winner if len(material.configs) == 1 else member_folder(material.winner, place)
+        yield Note(f"Trial {number}: {_augmentation(config)}.")
+        if is_file(folder / SHEET):
+            title = "Training images of several classes: the image itself, then as training saw it"
+            yield Pictures([Picture(_uri(_read_png(folder / SHEET)), tiny=True)], title, sheet=True)
+
+
+def _augmentation(config: TrialConfig) -> str:
+    said = [f"strength {config.augment_strength:.3g} of 1"] if config.augment_strength else []
+    said += [f"{config.flip} flips"] if config.flip != "none" else []
+    said += [f"{name} {value:.3g} (not shown)" for name in ("mixup", "cutmix") if (value := getattr(config, name))]
+    return "augmentation of " + ", ".join(said) if said else "trained on images as they are, without augmentation"
+
+
+def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:
+    """The chosen test images, and what was said of each."""
+    found, names = material.predictions, material.data.classes
+    images, facts = read_thumbnails(material.winner, found.probabilities, found.labels), material.image_facts
+    if images is None or not set(chosen.tolist()) <= images.keys():
+        raise MissingError(
+            f"These images are not in the winner's folder ({THUMBNAILS}): an earlier version tested it, or they are of "
+            "another test."
+        )
+    return [
+        Picture(
+            _uri(images[int(index)]),
+            [
+                *_told(names, int(found.labels[index]), int(found.called[index]), found.probabilities[index]),
+                printable(facts.paths[index]) if facts else f"test image {index:,}",
+            ],
+            tiny=material.data.side < TINY,
+        )
+        for index in chosen
+    ]
+
+
+def _told(names: Sequence[str], true: int, called: int, probabilities: NDArray[Any]) -> list[str]:
+    if true == called:
+        second = int(np.argsort(probabilities)[-2])
+        said = (("right", true), ("next", second))
+    else:
+        said = (("true", true), ("said", called))
+    return [f"{word}: {printable(names[index])} ({probabilities[index]:.1%})" for word, index in said]
+
+
+def _read_png(file: Path) -> bytes:
+    content = read_file(file, SHEET_LIMIT)
+    if not content.startswith(PNG):
+        raise DamagedError(file, "is no PNG file")
+    return content
+
+
+def _uri(content: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(content).decode()

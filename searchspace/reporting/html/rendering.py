@@ -1,0 +1,44 @@
+"""HTML pages in one file that ask no network for anything.
+
+Text is escaped by the templates, figures travel as JSON that no script tag in a name can end, and the page's own policy
+lets nothing run but the scripts that it was written with (by their hashes), nor load anything from anywhere.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from trainables.common.escaping import as_lines
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def read_asset(name: str) -> str:
+    """A script, or the style sheet."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def render_page(template: str, scripts: Mapping[str, str], **values: Any) -> str:
+    """A whole page of the template of this name, with the style sheet and these scripts."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+        finalize=lambda value: as_lines(value) if type(value) is str else value,
+    )  # fmt: skip
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    style = read_asset("style.css")
+    return environment.get_template(template).render(style=style, scripts=scripts, policy=policy(scripts), **values)
+
+
+def policy(scripts: Mapping[str, str]) -> str:
+    """What a browser lets the page do: run these scripts, and show what it brings along."""
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts.values())
+    return f"default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; script-src {hashes}"
+
+
+def _hash(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()

@@ -1,0 +1,49 @@
+"""The report: sections, style and script in one HTML file."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchspace.reporting.damaged_results import reading_search
+from searchspace.reporting.html import REPORT
+from searchspace.reporting.html.answer import answer
+from searchspace.reporting.html.material import Material, gather
+from searchspace.reporting.html.rendering import read_asset, render_page
+from searchspace.reporting.html.report_sections import SECTIONS, draw
+from trainables.storage.files import write_file
+
+if TYPE_CHECKING:
+    from searchspace.study.study import Recorded
+
+
+def write_report(folder: Path, study: "Recorded | None" = None, target: Path | None = None) -> Path:
+    """Write `report.html` of the search in `folder`, finished or not, there or as `target`; returns where it is.
+
+    Raises `UserError` where there is no search.
+    """
+    with reading_search(folder):  # each section reads what it needs
+        page = render(replace(gather(folder, study), beside=target is None))
+    target = target or folder / REPORT
+    write_file(target, page.encode("utf-8"))
+    return target
+
+
+def try_report(folder: Path, say: Callable[[str], None], study: "Recorded | None" = None) -> None:
+    """Write the report at the end of a search or export, which no fault in it shall spoil: that is a warning."""
+    try:
+        write_report(folder, study)
+    except Exception as error:  # the search is done, and its results lie in the folder
+        say(f"warning: no report ({type(error).__name__}: {error}); python -m searchspace.report {folder}")
+
+
+def render(material: Material) -> str:
+    """The whole page."""
+    from plotly.offline import get_plotlyjs
+
+    scripts = {name: read_asset(f"{name}.js") for name in ("tables", "figures")}
+    return render_page(
+        "page.html", {"plotly": get_plotlyjs(), **scripts}, name=material.spec.name, data=material.data.name,
+        started=material.record.get("started", ""), answer=answer(material),
+        sections=[draw(section, material) for section in SECTIONS],
+    )  # fmt: skip

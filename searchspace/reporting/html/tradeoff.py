@@ -1,0 +1,94 @@
+"""Accuracy against latency: of the exported files, and of trials whose architecture was measured."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, log_axis, near
+from searchspace.reporting.html.material import Material
+from searchspace.reporting.tables.pareto import front
+from searchspace.study.trial_attributes import cost_of
+from trainables.export.benchmark.architecture_cost import LATENCY
+from trainables.export.exported_files import Shipment
+from trainables.metrics.scores import METRICS
+
+MARGIN = 0.005
+"""Of the accuracies' axis, so that files that differ by nothing do not look far apart."""
+Trace = dict[str, Any]
+
+
+def tradeoff(material: Material) -> Iterator[Block]:
+    """What each millisecond buys; a figure of files, a figure of trials, as far as there are any."""
+    trials = _trials(material)
+    if material.shipment is None and len(trials) < 2:
+        raise MissingError("Nothing is exported, and no limit or objective had a trial's latency measured.")
+    meant = f"{LATENCY[0].upper()}{LATENCY[1:]}."
+    if material.shipment is not None:
+        yield _of_files(material.shipment)
+        yield Note(
+            f"Test accuracy and latency of each exported file, on {material.shipment.machine}. {meant} The recommended "
+            "file is the fastest at batches, which need not be the fastest for one image."
+        )
+    if len(trials) > 1:
+        yield _of_trials(material, trials)
+        said = (
+            "Trials at full length by the latency of their float32 ONNX file, which was measured before they were "
+            "trained. The line joins those that none is both better and quicker than."
+        )
+        yield Note(said if material.shipment else f"{said} {meant}")
+
+
+def _of_files(shipment: Shipment) -> Figure:
+    traces = [
+        {
+            "type": "scatter", "mode": "markers+text", "x": [round(each.speed.latency_ms, 4)],
+            "y": [round(each.proof.accuracy, 4)], "text": [each.format], "textposition": "top center",
+            "name": f"{each.format}{' (recommended)' if each is shipment.best else ''}",
+            "marker": {"size": 12, "color": "var(--best)" if each is shipment.best else "var(--accent)"},
+            "hovertemplate": f"{each.file}, {each.size_mb:.3g} MB<br>%{{y:.2%}} right, %{{x:.3g}} ms<extra></extra>",
+        }
+        for each in shipment.artefacts
+    ]  # fmt: skip
+    layout = {
+        "height": 360, "xaxis": log_axis("latency in ms", [each.speed.latency_ms for each in shipment.artefacts]),
+        "yaxis": axis(
+            "test accuracy", tickformat=".1%", range=near([each.proof.accuracy for each in shipment.artefacts], MARGIN)
+        ),
+    }  # fmt: skip
+    return Figure("files", "Test accuracy against latency of each exported file", traces, layout)
+
+
+def _trials(material: Material) -> list[tuple[int, float, float]]:
+    """Number, score and latency in ms of each full-length trial whose architecture was measured."""
+    length = material.spec.max_epochs
+    return [
+        (trial.number, trial.intermediate_values[length], cost.latency_ms)
+        for trial in material.trials
+        if length in trial.intermediate_values and (cost := cost_of(trial)) and cost.latency_ms is not None
+    ]
+
+
+def _of_trials(material: Material, trials: list[tuple[int, float, float]]) -> Figure:
+    edge = sorted((trials[i] for i in front([(score, ms) for _, score, ms in trials])), key=lambda trial: trial[2])
+    won = [trial for trial in trials if trial[0] in material.configs]
+    traces = [
+        _points("full length", trials, "var(--ramp-2)", 8),
+        {**_points("none better and quicker", edge, "var(--accent)", 9), "mode": "lines+markers",
+         "line": {"shape": "hv", "color": "var(--accent)", "width": 1.5}},
+        *([_points("winner", won, "var(--best)", 12)] if won else []),
+    ]  # fmt: skip
+    words = METRICS[material.spec.metric].words
+    layout = {
+        "height": 380, "xaxis": log_axis("latency in ms", [ms for _, _, ms in trials]),
+        "yaxis": axis(f"validation {words}", range=near([score for _, score, _ in trials], MARGIN)),
+        "legend": LEGEND, "hovermode": "closest",
+    }  # fmt: skip
+    return Figure("trials-latency", "Validation score against latency of each trial", traces, layout)
+
+
+def _points(name: str, trials: list[tuple[int, float, float]], colour: str, size: int) -> Trace:
+    return {
+        "type": "scatter", "mode": "markers", "name": name, "x": [float(f"{ms:.4g}") for _, _, ms in trials],
+        "y": [round(score, 5) for _, score, _ in trials], "text": [f"trial {number}" for number, _, _ in trials],
+        "marker": {"color": colour, "size": size},
+        "hovertemplate": "%{text}<br>%{y:.4f}, %{x:.3g} ms<extra></extra>",
+    }  # fmt: skip

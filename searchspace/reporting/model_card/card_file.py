@@ -1,0 +1,45 @@
+"""The card as a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchspace.reporting.damaged_results import reading_search
+from searchspace.reporting.model_card import PAGE
+from searchspace.reporting.model_card.card_sections import SECTIONS
+from searchspace.reporting.model_card.facts import Facts, gather
+from searchspace.reporting.model_card.front_matter import front_matter
+from searchspace.reporting.model_card.markdown import paragraphs
+from trainables.export.exported_files import SHIPMENT
+from trainables.storage.files import is_file, write_file
+
+if TYPE_CHECKING:
+    from searchspace.study.study import Recorded
+
+
+def write_card(folder: Path, study: "Recorded | None" = None) -> Path:
+    """Write the card of the classifier in `folder`, which is in its search's; raises what a missing file raises."""
+    write_file(folder / PAGE, render(gather(folder, study)).encode("utf-8"))
+    return folder / PAGE
+
+
+def try_cards(search: Path, say: Callable[[str], None], study: "Recorded | None" = None) -> None:
+    """Write the cards of all that is shipped in a search's folder, at an export's end, which no fault shall spoil."""
+    for name in SECTIONS:
+        if is_file(search / name / SHIPMENT):
+            try:
+                write_card(search / name, study)
+            except Exception as error:  # the search is done, and its results lie in the folder
+                say(f"warning: no new model card in {name}/ ({type(error).__name__}: {error})")
+
+
+def render(facts: Facts) -> str:
+    """The card as Markdown, its front matter first."""
+    with reading_search(facts.folder.parent):  # each section reads what it needs
+        return _render(facts)
+
+
+def _render(facts: Facts) -> str:
+    written = ((section.title, section.write(facts)) for section in SECTIONS[facts.folder.name])
+    parts = (paragraphs(f"## {title}" if title else "", text) for title, text in written if text)
+    return paragraphs(front_matter(facts), *parts) + "\n"

@@ -1,0 +1,51 @@
+"""The files: what was proven of each, what each costs, which one to take, and what is not shipped."""
+
+from collections.abc import Sequence
+
+from searchspace.finals.choose_student import FOLDER
+from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
+from searchspace.reporting.model_card.student_section import tell_student
+from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions
+from searchspace.reporting.tables.table import Row
+from trainables.common.escaping import as_markdown
+from trainables.export.benchmark.architecture_cost import LATENCY
+from trainables.export.exported_files import BATCH
+
+PROVEN = ("format", "file", "MB", "accuracy", "F1", "agreement", "logits_off_by", "mean", "note")
+"""Columns of the first table; the others are what it costs."""
+MEANING = (
+    "*agreement* is the share of images with PyTorch's likeliest class, *logits off by* the largest difference of a "
+    f"logit and *mean* the mean one; {LATENCY} (p99: the 99th percentile of them all). Memory is the peak of a process "
+    "that does nothing but run the file. PyTorch runs the weights eagerly, in float32."
+)
+
+
+def shipped(facts: Facts) -> str:
+    """Proof and cost, a table each."""
+    shipment = facts.shipment
+    if shipment is None:
+        return ""
+    rows = artefact_rows(shipment)
+    recommended = (
+        f"Recommended is **{shipment.recommended}**, the fastest exported one at batches of {BATCH} among those that "
+        f"lose no more than {shipment.max_drop:g} points of accuracy. So which files are shipped was decided on "
+        "test images; the model that they hold was not."
+    )
+    return paragraphs(
+        recommended if shipment.recommended != "pytorch" else "No exported format passed its proof.",
+        table([_part(row, PROVEN) for row in rows]),
+        table([_part(row, ["format", *_costs(row)]) for row in rows]),
+        sentence(as_markdown(say_conditions(shipment))) + f" {MEANING}",
+        "\n".join(f"- **{each.format}** is not shipped: {as_markdown(each.reason)}." for each in shipment.dropped),
+        tell_student(facts) if facts.folder.name != FOLDER else "",
+    )  # fmt: skip
+
+
+def _costs(row: Row) -> list[str]:
+    """Columns of the second table."""
+    return [name for name in row if name not in (*PROVEN, "recommended")]
+
+
+def _part(row: Row, names: Sequence[str]) -> Row:
+    return {name: row[name] for name in names}

@@ -1,0 +1,35 @@
+"""What the search bought: the winner beside no knowledge at all, and beside the configuration it began with."""
+
+from typing import Any
+
+from searchspace.finals.baseline import majority_accuracy
+from searchspace.finals.formatting import say_name, say_rescore, say_score
+from searchspace.finals.gain import gain_of
+from searchspace.finals.gain_formatting import say_outcome
+from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
+from trainables.common.escaping import as_markdown
+from trainables.metrics.scores import METRICS
+
+
+def bought(facts: Facts) -> str:
+    """Three rows, and whether the difference is more than chance; nothing for searches that did not compare."""
+    gain = gain_of(facts.metric, facts.finalists, facts.baseline)
+    if gain is None:
+        return ""
+    score = f"validation {METRICS[facts.metric].words}"
+    most_frequent = f"{majority_accuracy(facts.metrics, facts.data.counts):.2%}"
+    rows: list[dict[str, Any]] = [
+        {"answered by": "the most frequent class", score: say_score(facts.metric, gain.baseline.majority),
+         "test accuracy": most_frequent},
+    ]  # fmt: skip
+    if gain.default is not None and gain.outcome != "none":
+        rescore = say_rescore(facts.metric, gain.default)
+        rows.append({"answered by": f"the {gain.baseline.words}", score: rescore, "test accuracy": ""})
+    rescore, tested = say_rescore(facts.metric, gain.winner), f"{facts.metrics.accuracy:.2%}"
+    rows.append({"answered by": f"the winner ({say_name(gain.winner)})", score: rescore, "test accuracy": tested})
+    method = (
+        "The configuration that the search began with was trained in the finals from fresh seeds as the winner was, "
+        "and scored on the same images; only the winner has seen the test."
+    )
+    return paragraphs(table(rows), sentence(as_markdown(say_outcome(gain))), method)

@@ -1,0 +1,55 @@
+"""What the model is, in two sentences, with the one number that counts."""
+
+from searchspace.finals.formatting import say_test
+from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.model_card.markdown import paragraphs
+from trainables.common.escaping import as_markdown
+from trainables.metrics.scores import METRICS
+from trainables.models.catalog import kind_of
+
+KINDS = {
+    "scratch": "trained from scratch",
+    "pretrained": "trained on from weights that others had trained",
+    "frozen": "with a new head on weights that others had trained",
+}
+"""How a network came to know what it knows, in words, by `kind_of`."""
+NAMED = 12
+"""Classes up to which all are named."""
+
+
+def introduce(facts: Facts) -> str:
+    """What it is, what it knows, how good it is."""
+    what = (
+        f"An image classifier for {as_markdown(facts.data.name)} ({say_classes(facts)}): {say_network(facts)}, "
+        f"the best of {len(facts.trials):,} configurations that a search tried."
+    )
+    return head(facts, what, "opened once for it")
+
+
+def head(facts: Facts, what: str, opened: str) -> str:
+    """Its name, what it is, and how good it is on a test split that was `opened` so."""
+    how_good = (
+        f"**Test {METRICS[facts.metric].words}: {as_markdown(say_test(facts.metric, facts.metrics))}**, on "
+        f"{facts.metrics.count:,} images of a test split that nothing was chosen by, {opened}."
+    )
+    return paragraphs(f"# {as_markdown(facts.spec.name)}: the {facts.folder.name}", f"{what} {how_good}")
+
+
+def say_classes(facts: Facts) -> str:
+    """How many classes it knows, and the first of them."""
+    names = facts.data.classes
+    shown = ", ".join(as_markdown(name) for name in names[:NAMED])
+    rest = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"{len(names):,} classes: {shown}{rest}"
+
+
+def say_network(facts: Facts) -> str:
+    """Its architecture, how large it is, and how it came to know what it knows."""
+    members = facts.card.members
+    came = " and ".join(dict.fromkeys(KINDS[kind_of(member.config)] for member in members))
+    models = as_markdown(facts.models)
+    many = f"{len(members)} networks whose probabilities are averaged ({models})"
+    one = f"the network {models}"
+    cost = facts.shipment.cost if facts.shipment else None
+    size = f" of {cost.parameters:,} parameters" if cost else ""
+    return f"{many if len(members) > 1 else one}{size}, {came}"

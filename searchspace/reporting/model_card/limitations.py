@@ -1,0 +1,108 @@
+"""What the model cannot do, and what its figures do not say; only what is known of this one."""
+
+from collections.abc import Iterator
+
+from searchspace.finals.reliability import say_lean
+from searchspace.finals.winner import earlier_winners
+from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.model_card.markdown import bullets
+from trainables.common.escaping import as_markdown
+from trainables.export.model_info import InputSpec
+from trainables.models.catalog import is_pretrained
+
+FEW = 30
+"""Test images of a class below which its figures say little."""
+UNEVEN = 2.0
+"""Training images of the largest class for each one of the smallest that are worth a word."""
+NAMED = 10
+"""Classes that are named, of those."""
+LEANS = 0.02
+"""Distance of confidence from accuracy that is worth a word."""
+SUFFERS = 0.05
+"""Accuracy that a corruption takes, likewise."""
+
+
+def limits(facts: Facts) -> str:
+    """One sentence or two on each."""
+    return bullets([*_knows(facts), *_sees(facts), *_tested(facts), *_shipped(facts)])
+
+
+def _knows(facts: Facts) -> Iterator[str]:
+    data = facts.data
+    yield (
+        f"It knows {len(data.classes):,} classes and nothing else: whatever an image shows, the answer is one of them, "
+        "and a high probability is no sign that the image shows any of them"
+    )
+    yield (
+        f"It was trained and tested on images of one origin ({as_markdown(data.name)}). Its figures hold for images "
+        "that come about as those did; others (another camera, place, time or preparation) have not been tried"
+    )
+    if any(is_pretrained(member.config.model) for member in facts.card.members):
+        yield "It began with weights that were trained on other images, and carries on what those were partial to"
+    if data.imbalance >= UNEVEN:
+        fewest, most = min(data.counts), max(data.counts)
+        yield f"Its classes are unbalanced, {fewest:,} to {most:,} training images each: it leans to the frequent ones"
+
+
+def _sees(facts: Facts) -> Iterator[str]:
+    data = facts.data
+    colour = "; it sees no colour" if data.channels == 1 else ""
+    yield (
+        f"It sees {data.height} x {data.width} pixels: a larger image is reduced, one of another shape loses its edges "
+        f"(the middle is kept), and what is lost by that it cannot know{colour}"
+    )
+    if (kept := min(_kept(member.input, data.side) for member in facts.card.members)) < 1:
+        yield f"Of those its network takes the middle {kept:.0%} of each side, and nothing of the rest"
+    yield (
+        "Its files take pixels: setting a photo upright by its EXIF, putting transparent parts on white and scaling 16 "
+        "bits to 8 is done before, by the lines above and by `searchspace.predict` and `searchspace.serve`"
+    )
+
+
+def _kept(taken: InputSpec, side: int) -> float:
+    """Share of a stored side that a network sees; one that would have to enlarge what it crops crops nothing."""
+    return taken.crop if round(side * taken.crop) >= taken.side else 1.0
+
+
+def _tested(facts: Facts) -> Iterator[str]:
+    found = facts.metrics
+    low, high = found.accuracy_low, found.accuracy_high
+    yield (
+        f"{found.count:,} test images leave its accuracy uncertain by {100 * (high - low) / 2:.2f} points either way "
+        f"(95 % {as_markdown(found.method('accuracy'))} interval {low:.2%} to {high:.2%})"
+    )
+    if few := [entry for entry in found.classes if entry.count < FEW]:
+        named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:NAMED])
+        more = f" and {len(few) - NAMED:,} more" if len(few) > NAMED else ""
+        yield f"Classes of fewer than {FEW} test images, whose own figures say little: {named}{more}"
+    if facts.data.leaked:
+        yield (
+            f"{facts.data.leaked:,} validation or test images also occur in another split, so its figures may flatter "
+            "it (`../leaked-images.csv`)"
+        )
+    if before := len(earlier_winners(facts.folder.parent)):
+        yield f"{before:,} earlier winner{'s' if before > 1 else ''} of this search opened the test split before it"
+    predictions = facts.predictions
+    if predictions is not None and abs(predictions.overconfidence) >= LEANS:
+        yield f"Its probabilities are not to be taken at their word: it is {say_lean(predictions)}"
+
+
+def _shipped(facts: Facts) -> Iterator[str]:
+    robustness, shipment = facts.robustness, facts.shipment
+    if robustness is not None and robustness.clean - robustness.worst.accuracy >= SUFFERS:
+        worst = robustness.worst
+        yield (
+            f"Worse images cost it: {as_markdown(worst.corruption)} at strength {worst.strength} leaves "
+            f"{worst.accuracy:.2%} of {robustness.clean:.2%}"
+        )
+    if shipment is None:
+        return
+    for name in ("onnx-int8", "pt2-half"):
+        if artefact := shipment.of(name):
+            lost = 100 * (shipment.artefacts[0].proof.accuracy - artefact.proof.accuracy)
+            change = f"{abs(lost):.2f} points {'less' if lost > 0 else 'more'} accurate" if lost else "as accurate"
+            yield (
+                f"As {name} it is not the same model to the digit: {change} on the test images, and it calls "
+                f"{1 - artefact.proof.agreement:.2%} of them something else than PyTorch does"
+            )
+    yield f"Speed and memory are those of one machine ({as_markdown(shipment.machine)}), and may differ on yours"

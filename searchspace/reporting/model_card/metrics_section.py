@@ -1,0 +1,88 @@
+"""The only test: metrics with intervals, classes, what is taken for what, and how far confidence can be trusted."""
+
+from typing import Any
+
+from searchspace.finals.formatting import score_intervals
+from searchspace.finals.reliability import reliability, say_lean
+from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.model_card.markdown import paragraphs, table
+from trainables.metrics.class_metrics import BINS
+from trainables.metrics.intervals import Ends
+
+PAIRS = 10
+"""Pairs of classes that are named."""
+
+
+def tested(facts: Facts) -> str:
+    """All metrics, then each class against the rest."""
+    found = facts.metrics
+    rows: list[dict[str, Any]] = [
+        {"metric": name, "value": f"{value:.4f}", **_interval(ends, method)}
+        for name, value, ends, method in score_intervals(found)
+        if value is not None
+    ]
+    method = (
+        "Intervals are over test images: Wilson's for shares, Wilson's with the effective number of images of the "
+        "delta method for means over classes, Hall's, which allows for skewness, for the log loss. The spread over "
+        "trainings is below, at the finalists."
+    )
+    each = "Each class against the rest, in brackets 95 % Wilson intervals:"
+    return paragraphs(f"{found.count:,} images, opened once.", table(rows), method, each, table(_classes(facts)))
+
+
+def _interval(ends: Ends | None, method: str) -> dict[str, str]:
+    return {"95 % interval": f"{ends[0]:.4f} to {ends[1]:.4f}" if ends else "", "method": method}
+
+
+def _with_interval(value: float, ends: Ends | None) -> str:
+    return f"{value:.4f}" + (f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends else "")
+
+
+def _classes(facts: Facts) -> list[dict[str, Any]]:
+    counts = facts.data.counts or (None,) * len(facts.metrics.classes)
+    return [
+        {"class": c.name, "precision": _with_interval(c.precision, c.precision_interval),
+         "recall": _with_interval(c.recall, c.recall_interval), "F1": _with_interval(c.f1, c.f1_interval),
+         "test images": c.count, "training images": trained}
+        for c, trained in zip(facts.metrics.classes, counts, strict=True)
+    ]  # fmt: skip
+
+
+def confusions(facts: Facts) -> str:
+    """Which classes are taken for which, the most frequent first."""
+    matrix, classes = facts.metrics.confusion, facts.metrics.classes
+    wrong = sorted(
+        ((count, true, called) for true, row in enumerate(matrix) for called, count in enumerate(row)
+         if count and true != called),
+        key=lambda found: (-found[0], found[1:]),
+    )  # fmt: skip
+    if not wrong:
+        return f"No test image of {facts.metrics.count:,} was wrong."
+    rows = [
+        {"true": classes[true].name, "taken for": classes[called].name, "images": count,
+         "of that class": f"{count / classes[true].count:.1%}"}
+        for count, true, called in wrong[:PAIRS]
+    ]  # fmt: skip
+    errors = sum(count for count, *_ in wrong)
+    shown = "All pairs of classes" if len(wrong) <= PAIRS else f"The {PAIRS} most frequent of {len(wrong):,} pairs"
+    return paragraphs(
+        f"{errors:,} of {facts.metrics.count:,} test images were wrong. {shown}:", table(rows),
+        "The whole matrix is in `confusion.csv` and `confusion.png`.",
+    )  # fmt: skip
+
+
+def calibration(facts: Facts) -> str:
+    """How often it is right when it is so sure."""
+    found = facts.predictions
+    if found is None:
+        return ""
+    rows = [
+        {"mean confidence": f"{mean:.1%}", "right": f"{right:.1%}", "images": int(count)}
+        for mean, right, count in zip(*reliability(found), strict=True)
+    ]
+    return paragraphs(
+        f"On the whole it is {say_lean(found)}: its mean confidence is {found.confidence.mean():.2%}, its accuracy "
+        f"{facts.metrics.accuracy:.2%}. The expected calibration error, the mean distance of the two over {BINS} equal "
+        f"bins of confidence, is {facts.metrics.calibration_error:.4f} (arXiv:1706.04599). Bins that have images:",
+        table(rows),
+    )  # fmt: skip

@@ -1,0 +1,97 @@
+"""Where it comes from: the data, what the search took, licences, the configuration, and how to repeat it."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from searchspace.forecast.forecast import in_units
+from searchspace.preparation.data_issues import describe_absent, tell_doubtful
+from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.model_card.markdown import bullets, paragraphs, table
+from searchspace.reporting.tables.trials import status_of
+from searchspace.study.trial_attributes import last_report
+from trainables.common.escaping import as_code, as_code_block, as_markdown
+from trainables.common.licence import YOURS
+from trainables.data.sources.source import licence_of_data
+
+
+def data(facts: Facts) -> str:
+    """Splits, and what is doubtful about them."""
+    found = facts.data
+    counts = {"training": found.train, "validation": found.val, "test": found.test}
+    uses = {"training": "trained on", "validation": "chose; then trained on", "test": "opened once"}
+    whole = sum(counts.values())
+    rows = [
+        {"split": split, "images": f"{count:,}", "share": f"{count / whole:.1%}", "what it was for": uses[split]}
+        for split, count in counts.items()
+    ]
+    kind = "grey" if found.channels == 1 else "RGB"
+    absent = [f"{as_markdown(line)}." for line in describe_absent(found.absent)]
+    doubtful = [*tell_doubtful(found.model_dump()), *absent]
+    return paragraphs(
+        f"{as_markdown(found.name)}: {len(found.classes):,} classes, stored as {found.height} x {found.width} {kind}; "
+        f"splits: {as_markdown(found.split)}.",
+        table(rows),
+        bullets(doubtful or ["no image was left out as bad, and none occurs in two splits"]),
+        f"Fingerprint of all pixels, labels and class names: {as_code(found.fingerprint)}.",
+    )  # fmt: skip
+
+
+def budget(facts: Facts) -> str:
+    """What the search took."""
+    record, trials = facts.record, facts.trials
+    states = Counter(status_of(trial) for trial in trials)
+    reports = [report for report in map(last_report, trials) if report]
+    rows: dict[str, str] = {
+        "trials": f"{len(trials):,}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()),
+        "epochs": f"{sum(report.epoch for report in reports):,}, at most {facts.spec.max_epochs:,} a trial",
+        "training of trials": in_units(sum(report.total_seconds for report in reports)),
+        "training of finalists": in_units(sum(finalist.seconds for finalist in facts.finalists)),
+        "wall clock": ", ".join(f"{name} by {in_units(at)}" for name, at in record.get("took", {}).items()),
+        "machine": _list(record.get("machine", {})),
+        "gangs": _list(record.get("gangs", {})),
+    }
+    return table([{"what": name, "is": value} for name, value in rows.items() if value])
+
+
+def licence(facts: Facts) -> str:
+    """Of the weights, and of the data they were trained on."""
+    members, own = facts.card.members, licence_of_data(facts.data.origin)
+    weights = dict.fromkeys(member.licence for member in members)
+    lines = [f"Weights, {as_code(each.id)}: {as_markdown(each.terms)}" for each in weights]
+    if any(each.id != YOURS for each in weights):
+        lines.append("What was trained on top belongs to whoever trained it; the terms of what it began with stay")
+    return bullets([*lines, f"Data, {as_code(own.id)}: {as_markdown(own.terms)}"])
+
+
+def configuration(facts: Facts) -> str:
+    """Each member's."""
+    members = facts.card.members
+    return paragraphs(*_configurations(facts), f"Trained for {members[0].epochs:,} epochs.")
+
+
+def _configurations(facts: Facts) -> Iterator[str]:
+    members = facts.card.members
+    for place, member in enumerate(members):
+        name = f"Member {place}, seed {member.seed}:" if len(members) > 1 else f"Seed {member.seed}:"
+        yield name
+        yield as_code_block(json.dumps(member.config.model_dump(), indent=1), "json")
+
+
+def repeat(facts: Facts) -> str:
+    """Command, code, data, versions."""
+    record = facts.record
+    commit = f" at commit {as_code(str(record['git_commit']))}" if record.get("git_commit") else ""
+    found = record["data"]
+    return paragraphs(
+        as_code_block(str(record["command"])),
+        f"Seed {facts.spec.seed}{commit}; data {as_markdown(str(found['name']))}, "
+        f"fingerprint {as_code(str(found['fingerprint']))}. "
+        "Versions and machine: `../search.json`; every trial: `../study.journal`; all of it to look at: "
+        "[`../report.html`](../report.html).",
+    )
+
+
+def _list(facts: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in facts.items())

@@ -1,0 +1,73 @@
+"""How to run each file of the folder, in a few lines that work as they stand."""
+
+import shlex
+
+from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.model_card.markdown import paragraphs
+from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
+from trainables.common.escaping import as_code, as_code_block, as_markdown
+from trainables.data.sources.source import pixels_of_data
+from trainables.export.exported_files import SERVED, Artefact, Shipment
+from trainables.export.model_info import CARD
+
+
+def use(facts: Facts) -> str:
+    """Each way in which its files are run."""
+    shipment = facts.shipment
+    if shipment is None:
+        command = f"python -m searchspace.export {shlex.quote(f'{facts.spec.results}/{facts.spec.name}')}"
+        return f"It is not exported: {as_code(command)} does that."
+    return paragraphs(
+        "In this folder, with an image `photo.jpg` in it. A model takes uint8 images, any number of one size, grey or "
+        "RGB: n x channels x height x width, of values 0 to 255. It fits them to its own size and normalises them "
+        "itself. `read_image` prepares an image file as in training: upright by its EXIF, of an animation the first "
+        "frame, 16 bits scaled to 8, transparent parts on white.",
+        _pixels(facts),
+        *(way(shipment) for way in (_onnx, _program, _half, _weights)),
+    )  # fmt: skip
+
+
+def _pixels(facts: Facts) -> str:
+    """How the data's published pixels became 0 to 255, where they are others."""
+    note = pixels_of_data(facts.data.origin)
+    return f"**Pixels of the data itself:** {note}. Images of another range are answered wrongly." if note else ""
+
+
+def _onnx(shipment: Shipment) -> str:
+    best = shipment.served
+    if best is None:
+        return ""
+    file = shlex.quote(best.file)
+    others = [artefact for artefact in shipment.artefacts if artefact.format in SERVED and artefact is not best]
+    same = "".join(f"; {as_code(artefact.file)} runs the same way" for artefact in others)
+    return paragraphs(
+        f"**{best.format}**{_mark(best, shipment)}, by onnxruntime, numpy and Pillow{same}:",
+        as_code_block(onnx_code(best.file), "python"),
+        "or without a line of code, where this project is installed: on images, or as a service for them:",
+        as_code_block(f"python -m searchspace.predict {file} photo.jpg\npython -m searchspace.serve {file}", "bash"),
+    )
+
+
+def _program(shipment: Shipment) -> str:
+    shipped = shipment.of("pt2")
+    if shipped is None:
+        return ""
+    said = f"**pt2**{_mark(shipped, shipment)}, by torch, without this project's code:"
+    return paragraphs(said, as_code_block(program_code(shipped.file), "python"))
+
+
+def _half(shipment: Shipment) -> str:
+    shipped = shipment.of("pt2-half")
+    if shipped is None:
+        return ""
+    said = f"**pt2-half**{_mark(shipped, shipment)}, which computes in float16, by torch on a CUDA GPU:"
+    return paragraphs(said, as_code_block(program_code(shipped.file, "cuda"), "python"))
+
+
+def _weights(shipment: Shipment) -> str:
+    said = f"**{as_markdown(shipment.artefacts[0].file)}** with `{CARD}`, the weights themselves, by this project:"
+    return paragraphs(said, as_code_block(weights_code(), "python"))
+
+
+def _mark(artefact: Artefact, shipment: Shipment) -> str:
+    return " (recommended)" if artefact.format == shipment.recommended else ""

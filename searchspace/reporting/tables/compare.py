@@ -1,0 +1,136 @@
+"""Two trials of a search, or two searches, side by side: what differs between them, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from searchspace.reporting.damaged_results import reading_search
+from searchspace.reporting.tables.costs import shipped
+from searchspace.reporting.tables.finalists import read_finalists
+from searchspace.reporting.tables.searches import search_row
+from searchspace.reporting.tables.table import Row, brief_value
+from searchspace.reporting.tables.trials import status_of
+from searchspace.spec import load_facts, load_spec
+from searchspace.storage.search_names import searches_below
+from searchspace.study.study import Recorded
+from searchspace.study.trial_attributes import config_of, cost_of, curve_of, is_refused
+from trainables.common.closest_match import suggest
+from trainables.common.errors import UserError
+from trainables.export.model_info import CARDS, AnyCard, ModelCard
+from trainables.storage.files import is_file, read_record
+
+Pair = tuple[str, str]
+EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""Epochs of two curves that are set side by side, where both have them."""
+
+
+def compare_trials(study: Recorded, names: Pair) -> list[Row]:
+    """What differs between two trials of a search; raises `UserError` where one was never trained."""
+    trials = {str(t.number): t for t in study.get_trials(deepcopy=False) if "config" in t.user_attrs}
+    known = {number: trial for number, trial in trials.items() if not is_refused(trial)}
+    for name in names:
+        if name not in known:
+            raise UserError(f"--compare {name!r}: no such trial; give two numbers of its {len(known)}, as boards do")
+    one, other = (_trial_facts(study, known[name]) for name in names)
+    return _side_by_side(names, one, other, always=("score", "best_epoch", "seconds"))
+
+
+def _trial_facts(study: Recorded, trial: FrozenTrial) -> dict[str, Any]:
+    curve = [report for report in curve_of(trial) if report.status != "failed"]
+    best = max(curve, key=lambda report: report.score, default=None)
+    scores = {finalist.name: finalist.score for finalist in read_finalists(study)}
+    return {
+        **config_of(trial).model_dump(),
+        "status": status_of(trial),
+        "reason": trial.user_attrs.get("reason", ""),
+        "epochs": len(curve),
+        **{f"score at epoch {r.epoch}": r.score for r in curve if r.epoch in EPOCHS},
+        "best_epoch": best.epoch if best else None,
+        "best_score": best.score if best else None,
+        "score": curve[-1].score if curve else None,
+        "val_loss": curve[-1].val_loss if curve else None,
+        "train_loss": curve[-1].train_loss if curve else None,
+        "as finalist, fresh seeds": scores.get(trial.number),
+        "seconds": curve[-1].total_seconds if curve else None,
+        "images_per_second": curve[-1].images_per_second if curve else None,
+        "parameters": curve[-1].parameters if curve else None,
+        **shipped(cost_of(trial)),
+    }
+
+
+def compare_searches(results: Path, names: Pair) -> list[Row]:
+    """What differs between two searches under `results`; raises `UserError` where one is not there."""
+    known = searches_below(results)
+    for name in names:
+        if name not in known:
+            raise UserError(f"--compare {name!r}: no such search under {str(results)!r}{suggest(name, known)}")
+    one, other = (_search_facts(results / name) for name in names)
+    return _side_by_side(names, one, other, always=("data", "metric", "winner_val", "test_score", "seconds"))
+
+
+def warn_of(results: Path, names: Pair) -> list[str]:
+    """Why two searches' scores say nothing of each other."""
+    facts = [load_facts(results / name) for name in names]
+    prints = [fact.get("data", {}).get("fingerprint") for fact in facts]
+    metrics = [load_spec(results / name).metric for name in names]
+    differ = {"data (fingerprints)": prints, "metrics": metrics}
+    return [
+        f"NOT COMPARABLE: their {what} differ: {one} and {other}"
+        for what, (one, other) in differ.items()
+        if one != other
+    ]
+
+
+def _search_facts(folder: Path) -> dict[str, Any]:
+    with reading_search(folder):
+        return _read_facts(folder)
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    spec, facts = load_spec(folder), load_facts(folder)
+    options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric", "study"})
+    card = folder / "winner" / "model.json"
+    config = _config(read_record(card, CARDS)) if is_file(card) else {}
+    return {
+        "data": spec.data_name,
+        "fingerprint": facts.get("data", {}).get("fingerprint"),
+        "metric": spec.metric,
+        **{name: _plain(value) for name, value in options.items()},
+        "machine": _plain(facts.get("machine")),
+        "gangs": _plain(facts.get("gangs")),
+        "commit": facts.get("git_commit"),
+        **{f"version of {name}": version for name, version in facts.get("versions", {}).items()},
+        **{f"winner's {name}": value for name, value in config.items()},
+        **{name: value for name, value in search_row(folder).items() if name not in {"search", "data", "metric"}},
+    }
+
+
+def _config(card: AnyCard) -> dict[str, Any]:
+    return card.config.model_dump() if isinstance(card, ModelCard) else {}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {item}" for name, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def brief_comparison(rows: Sequence[Row]) -> list[Row]:
+    """Such rows with figures as short as people read them, by what they are of."""
+    return [{name: brief_value(_column(row["what"]), value) for name, value in row.items()} for row in rows]
+
+
+def _column(what: str) -> str:
+    """The board's column that a fact is like: `score at epoch 4` is a score."""
+    return "score" if what.startswith(("score ", "as finalist")) else what
+
+
+def _side_by_side(names: Pair, one: Row, other: Row, always: tuple[str, ...]) -> list[Row]:
+    """A row for each fact that differs, or is `always` wanted."""
+    return [
+        {"what": what, names[0]: one.get(what), names[1]: other.get(what)}
+        for what in dict.fromkeys([*one, *other])
+        if one.get(what) != other.get(what) or (what in always and one.get(what) is not None)
+    ]

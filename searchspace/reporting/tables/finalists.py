@@ -1,0 +1,73 @@
+"""One row a finalist of a search."""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import TypeAdapter
+
+from searchspace.finals.baseline import Baseline, read_baseline
+from searchspace.finals.comparison import Outcome
+from searchspace.finals.formatting import say_amount, say_interval
+from searchspace.finals.select_winner import Finalist
+from searchspace.reporting.tables.costs import shipped
+from searchspace.reporting.tables.table import Row, brief
+from searchspace.study.study import Recorded, read_attribute
+from searchspace.study.trial_attributes import cost_of
+from trainables.export.benchmark.architecture_cost import ArchitectureCost
+from trainables.metrics.scores import MetricName
+
+Costs = Mapping[int, ArchitectureCost | None]
+FINALS = TypeAdapter(tuple[Finalist, ...])
+TOLD: dict[Outcome, str] = {
+    "significant": "yes", "not significant": "no", "one seed": "unknown", "no variance": "no information",
+}  # fmt: skip
+"""What the board says of a comparison with the winner."""
+
+
+def read_finalists(study: Recorded) -> tuple[Finalist, ...]:
+    """The finalists of a search, the winner first; none before the finals."""
+    return read_attribute(study, "finalists", FINALS) or ()
+
+
+def costs_of(study: Recorded) -> Costs:
+    """What each trial's architecture costs, where that was measured."""
+    return {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
+
+
+def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
+    """What its architecture costs; an ensemble's was not measured."""
+    return costs.get(finalist.members[0]) if len(finalist.members) == 1 else None
+
+
+def finalist_roles(finalists: Sequence[Finalist], baseline: Baseline | None) -> list[str]:
+    """What each one is, the winner first: `winner`, `finalist`, or `default` for what is there for comparison alone."""
+    roles = ["winner", *["finalist"] * (len(finalists) - 1)][: len(finalists)]
+    for place, finalist in enumerate(finalists):
+        if baseline and finalist.name == baseline.trial:
+            alone = baseline.reference and place > 0
+            roles[place] = baseline.kind if alone else f"{roles[place]}, {baseline.kind}"
+    return roles
+
+
+def trial_roles(study: Recorded) -> dict[int, str]:
+    """The same by trial, before and after the finals; every member of an ensemble that won is a winner."""
+    finalists = read_finalists(study)
+    roles = finalist_roles(finalists, read_baseline(study))
+    found = {f.members[0]: role for f, role in zip(finalists, roles, strict=True) if len(f.members) == 1}
+    return found | dict.fromkeys(finalists[0].members if finalists and len(finalists[0].members) > 1 else (), "winner")
+
+
+def finalist_rows(
+    metric: MetricName, finalists: Sequence[Finalist], costs: Costs, baseline: Baseline | None = None
+) -> list[Row]:
+    """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
+    return brief([
+        {
+            "trial": f.name, "role": role, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
+            "seeds": len(f.scores), "drop": f.drop, "val_loss": f.val_loss, "seconds": f.seconds,
+            **shipped(_cost_of(f, costs)),
+            "behind": say_amount(metric, f.behind.difference) if f.behind else "",
+            "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
+            "told_apart": TOLD[f.behind.outcome] if f.behind else "the winner",
+        }
+        for f, role in zip(finalists, finalist_roles(finalists, baseline), strict=True)
+    ])  # fmt: skip

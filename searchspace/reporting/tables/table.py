@@ -1,0 +1,104 @@
+"""Rows of boards, and how each format writes them."""
+
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from trainables.common.closest_match import suggest
+from trainables.common.errors import UserError
+from trainables.common.escaping import as_markdown, write_csv
+
+Row = Mapping[str, Any]
+Format = Literal["table", "csv", "json", "md", "html"]
+SCORES = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
+DECIMALS = dict.fromkeys([*SCORES, "val_loss", "train_loss", "deviation", "drop"], 4) | {"seconds": 1, "duration": 1}
+"""Of figures that people read, by column; any other has three digits."""
+
+
+def sort_order(rows: Sequence[Row], column: str) -> list[int]:
+    """Places of rows by `column`: scores from the highest down, everything else up, empty cells last."""
+    check_columns("--sort", rows, [column])
+    filled = [place for place, row in enumerate(rows) if row[column] not in (None, "")]
+    empty = [place for place, row in enumerate(rows) if row[column] in (None, "")]
+    numeric = all(isinstance(rows[place][column], int | float) for place in filled)
+    key = (lambda place: rows[place][column]) if numeric else (lambda place: str(rows[place][column]))
+    return sorted(filled, key=key, reverse=column in SCORES) + empty
+
+
+def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
+    """Rows in `sort_order`."""
+    return [rows[place] for place in sort_order(rows, column)]
+
+
+def check_columns(flag: str, rows: Sequence[Row], names: Sequence[str]) -> None:
+    """Raise `UserError` for the first name that is no column; where there are no rows, any name will do."""
+    for name in names:
+        if rows and name not in rows[0]:
+            raise UserError(f"{flag} {name!r}: no such column; there are {', '.join(rows[0])}{suggest(name, rows[0])}")
+
+
+def to_text(rows: Sequence[Row], form: Format) -> str:
+    """Rows, which share their columns, as CSV, JSON, a Markdown table or an HTML page."""
+    return WRITERS[form](rows)
+
+
+def _write_csv(rows: Sequence[Row]) -> str:
+    out = io.StringIO()
+    columns = list(rows[0]) if rows else []
+    write_csv(out, [columns, *([row[name] for name in columns] for row in rows)], end="\n")
+    return out.getvalue()
+
+
+def _write_json(rows: Sequence[Row]) -> str:
+    return json.dumps(list(rows), indent=1, default=str) + "\n"
+
+
+def _write_markdown(rows: Sequence[Row]) -> str:
+    columns = list(rows[0]) if rows else []
+    head = [as_markdown(name) for name in columns]
+    lines = [head, ["---"] * len(columns), *([as_markdown(cell(row[c])) for c in columns] for row in rows)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def _write_html(rows: Sequence[Row]) -> str:
+    from searchspace.reporting.html.leaderboard_page import render_board
+
+    return render_board(rows, "Leaderboard")
+
+
+WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {
+    "csv": _write_csv, "json": _write_json, "md": _write_markdown, "html": _write_html,
+}  # fmt: skip
+"""How each format but the terminal's is written."""
+
+
+def cell(value: Any) -> str:
+    """A value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def brief(rows: Sequence[Row]) -> list[Row]:
+    """`rows` with figures as short as people read them; files keep them whole."""
+    return [{name: brief_value(name, value) for name, value in row.items()} for row in rows]
+
+
+def brief_value(name: str, value: Any) -> Any:
+    """A figure of the column `name`: scores with four decimals, seconds with one, others with three digits."""
+    if not isinstance(value, float):
+        return value
+    return round(value, DECIMALS[name]) if name in DECIMALS else short(value)
+
+
+def rounded(value: float | None) -> float | None:
+    """Four decimals."""
+    return None if value is None else round(value, 4)
+
+
+def short(value: Any) -> Any:
+    """Three digits of a float; anything else as it is."""
+    return float(f"{value:.3g}") if isinstance(value, float) else value

@@ -1,0 +1,144 @@
+"""One row a trial of a search: fidelities never mix."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from searchspace.reporting.tables.costs import shipped
+from searchspace.reporting.tables.finalists import read_finalists, trial_roles
+from searchspace.reporting.tables.table import Row, brief, short
+from searchspace.study.study import Recorded
+from searchspace.study.trial_attributes import config_of, cost_of, is_refused, is_waiting, last_report
+from trainables.config import EpochReport, TrialConfig
+
+STATUS = {
+    TrialState.COMPLETE: "complete", TrialState.PRUNED: "stopped", TrialState.FAIL: "failed",
+    TrialState.RUNNING: "running", TrialState.WAITING: "waiting",
+}  # fmt: skip
+ORDER = {TrialState.COMPLETE: 0, TrialState.RUNNING: 1, TrialState.PRUNED: 1, TrialState.WAITING: 2, TrialState.FAIL: 3}
+DEFAULTS = {name: field.default for name, field in TrialConfig.model_fields.items()}
+"""Values of hyperparameters that a space says nothing of."""
+FIRST = ("rank", "trial", "role")
+"""Columns that stand first on a printed board; the others keep their order."""
+MACHINE_COLUMNS = ("state", "val_loss", "train_loss", "seed", "datetime_start", "duration")
+"""What files have of each trial, and printed boards have only by name."""
+
+
+def rank_trials(study: Recorded) -> list[Row]:
+    """One row a trial, exact and whole, so that a trial can be trained again from its row.
+
+    Full-length ones first, then by how far they came, then by score; equal scores by the re-score from fresh seeds,
+    where they were finalists, then by validation loss. Fidelities never mix.
+    """
+    rescores = {finalist.name: finalist.score for finalist in read_finalists(study)}
+    trials = [(t, last_report(t)) for t in study.get_trials(deepcopy=False) if not is_refused(t)]
+
+    def key(found: tuple[FrozenTrial, EpochReport | None]) -> tuple[float, ...]:
+        trial, last = found
+        rescore, loss = rescores.get(trial.number, float("-inf")), last.val_loss if last else 0.0
+        return ORDER[trial.state], -_epoch(trial), -_score(trial), -rescore, loss, trial.number
+
+    ranked, roles = sorted(trials, key=key), trial_roles(study)
+    return [
+        {"rank": rank, **_trial_row(trial, last, roles.get(trial.number, ""))}
+        for rank, (trial, last) in enumerate(ranked, start=1)
+    ]
+
+
+def without_defaults(study: Recorded, rows: Sequence[Row]) -> list[Row]:
+    """`rows` as conditions and people see them: a hyperparameter that no one set for a trial is empty there.
+
+    It is at its default, and most often one that the trial's network does not have.
+    """
+    asked = {trial.number: trial.params for trial in study.get_trials(deepcopy=False)}
+    return [
+        {**row, **{n: None for n, value in DEFAULTS.items() if n not in asked[row["trial"]] and row[n] == value}}
+        for row in rows
+    ]
+
+
+def varying_columns(study: Recorded, rows: Sequence[Row]) -> list[str]:
+    """Columns of `rows` that a printed board has room for: hyperparameters that differ between the search's trials."""
+    varying = _varying_names([t for t in study.get_trials(deepcopy=False) if not is_refused(t)])
+    left = {*MACHINE_COLUMNS, *(DEFAULTS.keys() - set(varying))}
+    found = [name for name in (rows[0] if rows else ()) if name not in left]
+    return sorted(found, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+
+
+def board_rows(study: Recorded) -> list[Row]:
+    """One row a trial as a printed board has it: short figures, and what differs."""
+    rows = without_defaults(study, rank_trials(study))
+    columns = varying_columns(study, rows)
+    return brief([{name: row[name] for name in columns} for row in rows])
+
+
+def status_of(trial: FrozenTrial) -> str:
+    """What became of a trial so far, in one word or two."""
+    return "at rung" if is_waiting(trial) else STATUS[trial.state]
+
+
+def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[str, Any]:
+    cost, values = cost_of(trial), trial.intermediate_values
+    return {
+        "trial": trial.number,
+        "status": status_of(trial),
+        "score": _score(trial) if values else None,
+        "accuracy": last.accuracy if last else None,
+        "epoch": _epoch(trial),
+        "best_score": max(values.values()) if values else None,
+        "best_epoch": max(values, key=values.__getitem__) if values else None,
+        "val_loss": last.val_loss if last else None,
+        "train_loss": last.train_loss if last else None,
+        **_config_row(trial),
+        "role": role,
+        "state": trial.state.name,
+        "seed": trial.user_attrs.get("seed"),
+        "datetime_start": _with_zone(trial.datetime_start) if trial.datetime_start else None,
+        "duration": _duration(trial),
+        "seconds": last.total_seconds if last else None,
+        "parameters": cost.parameters if cost else last.parameters if last else None,
+        **shipped(cost),
+        "reason": trial.user_attrs.get("reason", ""),
+    }
+
+
+def _config_row(trial: FrozenTrial) -> Mapping[str, Any]:
+    """The whole configuration; empty for a trial that only waits in the study."""
+    config = dict(config_of(trial)) if "config" in trial.user_attrs else {}
+    return {name: config.get(name) for name in TrialConfig.model_fields}
+
+
+def _with_zone(moment: datetime) -> str:
+    """Optuna's naive local time, which says where it is of."""
+    return moment.astimezone().isoformat(timespec="milliseconds")
+
+
+def _duration(trial: FrozenTrial) -> float | None:
+    """Seconds from a trial's start to its end, waiting included, as Optuna's table has it."""
+    ended = trial.datetime_start and trial.datetime_complete
+    return trial.duration.total_seconds() if ended and trial.duration else None
+
+
+def describe_trial(study: Recorded, number: int) -> str:
+    """What was chosen for a trial, in words."""
+    params = study.get_trials(deepcopy=False)[number].params
+    return ", ".join(f"{name} {short(params[name])}" for name in TrialConfig.model_fields if name in params)
+
+
+def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
+    """Hyperparameters that differ between trials, in `TrialConfig`'s order, the model first of all."""
+    seen: dict[str, set[Any]] = {}
+    for trial in trials:
+        for name, value in trial.params.items():
+            seen.setdefault(name, set()).add(value)
+    return [n for n in TrialConfig.model_fields if n == "model" or len(seen.get(n, ())) > 1]
+
+
+def _epoch(trial: FrozenTrial) -> int:
+    return max(trial.intermediate_values, default=0)
+
+
+def _score(trial: FrozenTrial) -> float:
+    return trial.intermediate_values.get(_epoch(trial), 0.0)

@@ -1,0 +1,1 @@
+"""The runner of a search, from its study to its winner."""

@@ -1,0 +1,151 @@
+"""Conducting a search: begun, or taken up where it stands, through to its winner, whatever is lost on the way."""
+
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from searchspace.cli.interruption import EXPORT, Heeding, Interruption, LostError
+from searchspace.cluster.connect import connected, losses_told
+from searchspace.export import export_student, export_winner
+from searchspace.preparation.early_checks import check_early
+from searchspace.preparation.preparation import prepared
+from searchspace.preparation.record import gather_facts
+from searchspace.preparation.resume import (
+    describe_changed_space,
+    how_to_resume,
+    put_finished,
+    resume_arguments,
+)
+from searchspace.progress.console_reporter import Clock
+from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.tables.trials import rank_trials
+from searchspace.runner.begin import begin, take_up
+from searchspace.runner.phases import UnderWay, search_and_prove
+from searchspace.runner.restart import begin_afresh
+from searchspace.sampling.space_file import hash_file
+from searchspace.spec import SearchSpec
+from searchspace.storage.open_search import working_on
+from searchspace.storage.reachable import check_reached
+from trainables.storage.files import write_file
+from trainables.storage.folders import never_make
+
+if TYPE_CHECKING:
+    import optuna
+
+    from searchspace.forecast.live_forecast import Foresight
+    from trainables.export.exported_files import Shipment
+    from trainables.metrics.class_metrics import TestMetrics
+
+CHATTER = "search.log"
+"""File of what Ray and other libraries have to say."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a search came to."""
+
+    study: "optuna.Study"
+    metrics: "TestMetrics"
+    """Of the winner on the test split."""
+    shipment: "Shipment"
+    """The exported winner."""
+    student: "Shipment | None"
+    """Its exported student, if it has one."""
+    forecasts: list[str]
+    """A line on each forecast that was made."""
+
+
+def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
+    """Search, finals, test, export.
+
+    Raises `UserError` before any worker starts if something given is wrong, `Interrupted` after a signal, and
+    `LostError` if the cluster was lost too often: after these two the search can be resumed. Until then the command
+    begins afresh, and resumes by itself.
+    """
+    with ExitStack() as held:
+        for line in check_early(spec, resumed):
+            clock.say(line)
+        mirror = held.enter_context(working_on(spec, clock.say, begun=True)) if resumed else None
+        for line in describe_changed_space(spec) if resumed else []:
+            clock.say(line)
+        ready = held.enter_context(prepared(spec, clock, resumed))
+        # From here on no signal may raise wherever it happens to come: it could leave any library's lock held for ever.
+        with (
+            Interruption(clock, partial(how_to_resume, spec)) as interruption,
+            connected(spec.address) as room,
+        ):
+            interruption.listen_again()
+            plan = ready.plan(room)
+            if spec.address:
+                check_reached(spec.home, spec.results)
+            mirror = mirror or held.enter_context(working_on(spec, clock.say, begun=False))
+            under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
+            return _carry_through(under_way, resumed)
+
+
+def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
+    """Everything that a cluster is needed for, and what follows."""
+    from searchspace.forecast.live_forecast import Foresight
+    from searchspace.study.write_failure import watch_study
+    from searchspace.tracking.background_upload import tracked
+
+    spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
+    clock.keep_chatter(spec.folder / CHATTER)
+    if resumed:
+        study = take_up(spec, plan, clock.say)
+    else:
+        study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
+    watch_study(study, clock.say)
+    never_make(spec.folder)
+    foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
+    with tracked(spec, clock.say):
+        metrics = _survive(under_way, study, foresight)
+        with under_way.interruption.within(EXPORT):
+            return _conclude(under_way, study, foresight, metrics)
+
+
+def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
+    """Search and prove; when the cluster is lost on the way, the command begins afresh."""
+    from searchspace.study.database import STORAGE, whole_url
+    from searchspace.study.write_failure import settle_study
+
+    spec, clock = under_way.spec, under_way.clock
+    try:
+        with losses_told():
+            metrics = search_and_prove(under_way, study, foresight)
+    except LostError as error:
+        settle_study(study, spec)
+        under_way.interruption.check()
+        clock.say(f"warning: lost {error}; going on from what is recorded")
+        secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
+        clock.close()
+        with suppress(OSError):  # whoever takes over here has it all; this is for who does elsewhere
+            under_way.mirror.push()
+        begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
+    except Exception:
+        settle_study(study, spec)  # what is wrong with its folder explains the rest
+        raise
+    settle_study(study, spec)  # others read it from here on
+    return metrics
+
+
+def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight", metrics: "TestMetrics") -> Outcome:
+    """What follows the winner's test, and needs no gangs: boards, export, forecasts, report."""
+    from searchspace.reporting.html.report_file import try_report
+    from searchspace.reporting.model_card.card_file import try_cards
+    from searchspace.study.write_failure import settle_study
+
+    spec, clock = under_way.spec, under_way.clock
+    write_file(spec.folder / "leaderboard.csv", to_text(rank_trials(study), "csv").encode())
+    clock.say("exporting the winner")
+    clock.step("export of the winner", 0, 0)
+    teller = Heeding(clock, under_way.interruption.check)
+    shipment, student = export_winner(spec, spec.folder, teller), export_student(spec, spec.folder, teller)
+    forecasts = foresight.close()
+    clock.step("report", 0, 0)
+    try_cards(spec.folder, clock.say, study)
+    try_report(spec.folder, clock.say, study)
+    put_finished(study, spec.trials)
+    settle_study(study, spec)
+    return Outcome(study, metrics, shipment, student, forecasts)

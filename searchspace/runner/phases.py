@@ -1,0 +1,112 @@
+"""What a search needs gangs for, one phase after another: search, finals, the winner's training, its only test."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from searchspace.cli.interruption import Interruption
+from searchspace.constraints.constraints import Gate
+from searchspace.constraints.feasibility import draw_sample
+from searchspace.engine.refusals import describe_refusals
+from searchspace.preparation.plan import Plan, gangs
+from searchspace.progress.console_reporter import Clock
+from searchspace.progress.progress_tracker import Account, to_all
+from searchspace.reporting.tables.trials import describe_trial, rank_trials
+from searchspace.spec import SearchSpec, extend_record
+
+if TYPE_CHECKING:
+    import optuna
+
+    from searchspace.engine.searcher import Surroundings
+    from searchspace.finals.select_winner import Finalist
+    from searchspace.forecast.live_forecast import Foresight
+    from trainables.metrics.class_metrics import TestMetrics
+    from trainables.storage.folder_sync import Mirror
+    from trainables.workers.gang_pool import GangPool
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """What is there once the cluster is."""
+
+    spec: SearchSpec
+    plan: Plan
+    gate: Gate
+    student_gate: Gate
+    clock: Clock
+    interruption: Interruption
+    """Entered."""
+    mirror: "Mirror"
+    """Of the search's folder."""
+
+
+def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
+    """Everything that needs gangs."""
+    from searchspace.engine.searcher import Surroundings
+    from searchspace.finals.finals import run_finals
+    from searchspace.finals.train_student import evaluate_student
+    from searchspace.finals.winner import evaluate_winner, retrain_winner
+
+    spec, plan, clock, interruption = under_way.spec, under_way.plan, under_way.clock, under_way.interruption
+    account = Account(spec, plan.shape.slots, clock)
+    account.look_back(rank_trials(study))
+    account.left, account.describe = foresight.left, partial(describe_trial, study)
+    follower = clock.follow(account)
+    warm = to_all(follower.warm, foresight.warm)
+    with gangs(plan, under_way.mirror, warm, interruption, clock.say) as pool:
+        foresight.look_back()
+        reach = pool.is_reachable
+
+        def stop() -> bool:
+            return interruption.is_asked() or not pool.has_slots
+
+        around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach, pool.let_go)
+        _search(under_way, study, pool, around)
+        interruption.check()
+        pool.check_slots()
+        foresight.mark("search")
+        clock.conclude()
+        clock.say(account.in_words())
+        if left_out := describe_refusals(study.get_trials(deepcopy=False)):
+            clock.say(left_out)
+        _say_audit(study, clock)
+        extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.known()]})
+        winner = run_finals(spec, study, pool, clock)[0]
+        retrain_winner(spec, study, winner, pool, clock)
+        if spec.distil:
+            _distil(under_way, study, winner, pool)
+        foresight.mark("finals")
+        interruption.check()
+        clock.say("the test split is opened, once")
+        clock.step("test", 0, 0)
+        metrics = evaluate_winner(spec, plan.data.classes, pool)
+        evaluate_student(spec, plan.data.classes, pool)
+    return metrics
+
+
+def _search(under_way: UnderWay, study: "optuna.Study", pool: "GangPool", around: "Surroundings") -> None:
+    from searchspace.engine.search import run_search
+    from searchspace.engine.searcher import StudySearcher
+    from searchspace.engine.suggest import Asker
+
+    spec, plan = under_way.spec, under_way.plan
+    rule = plan.new_rule()
+    asker = Asker(study, plan.space, plan.task, spec, under_way.gate)
+    run_search(spec, StudySearcher(study, asker, rule, spec, around), rule, pool)
+
+
+def _distil(under_way: UnderWay, study: "optuna.Study", winner: "Finalist", pool: "GangPool") -> None:
+    from searchspace.finals.train_student import find_student, train_student
+
+    spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
+    starts, drawn = draw_sample(spec, plan.space, plan.task)
+    student = find_student(spec, study, winner, starts + drawn, under_way.student_gate, clock)
+    if student is not None:
+        train_student(spec, student, pool, clock)
+
+
+def _say_audit(study: "optuna.Study", clock: Clock) -> None:
+    from searchspace.finals.audit import read_audit
+
+    if audit := read_audit(study):
+        clock.say(audit.in_words())

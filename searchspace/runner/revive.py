@@ -1,0 +1,91 @@
+"""Reviving a stopped trial: it goes on from its checkpoint to its full length, after its search is over.
+
+What is over stays as it was: the study gets a new trial of the same configuration, with the old one's epochs and its
+own. Nothing is chosen by it, for the test split of that search may have been opened.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from searchspace.spec import SearchSpec
+from searchspace.study.study import load_own_study
+from searchspace.study.trial_attributes import config_of, curve_attributes, curve_of, seed_of, standing_of
+from trainables.common.errors import UserError
+from trainables.config import Assignment, EpochReport
+
+if TYPE_CHECKING:
+    from searchspace.progress.console_reporter import Clock
+    from trainables.workers.gang_pool import GangPool
+
+
+def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> FrozenTrial:
+    """The stopped trial of this number; raises `UserError` for one that cannot go on."""
+    from trainables.training.checkpoint import read_checkpoint
+
+    trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
+    stopped = [n for n, trial in trials.items() if standing_of(trial) and trial.state == TrialState.PRUNED]
+    if number not in stopped:
+        listed = ", ".join(map(str, stopped)) or "none"
+        raise UserError(f"--revive {number}: not a stopped trial of {spec.name!r}; those are {listed}")
+    if read_checkpoint(_folder(spec, number) / "checkpoints") is None:
+        raise UserError(f"--revive {number}: there is no good checkpoint of it in {str(_folder(spec, number))!r}")
+    return trials[number]
+
+
+def revive(spec: SearchSpec, number: int, pool: "GangPool", clock: "Clock") -> FrozenTrial:
+    """Train a stopped trial on to its full length, and add what came of it to the study as a new trial."""
+    study = load_own_study(spec, spec.folder)
+    stopped = choose_revived(study, spec, number)
+    curve = curve_of(stopped)
+    clock.say(f"trial {number} goes on from epoch {curve[-1].epoch}: {stopped.user_attrs['reason']}")
+
+    def hear(report: EpochReport) -> None:
+        if report.status == "failed" or report.epoch > curve[-1].epoch:
+            curve.append(report)
+            clock.say(f"epoch {report.epoch}/{spec.max_epochs}  score {report.score:.4f}  {report.reason}".rstrip())
+
+    pool.train([_assignment(spec, stopped)], hear)
+    study.add_trial(_revived(stopped, curve))
+    return study.get_trials(deepcopy=False)[-1]
+
+
+def describe(study: optuna.Study, revived: FrozenTrial) -> str:
+    """One line: what it came to, beside the best that was not held back."""
+    number = revived.user_attrs["revives"]
+    if revived.state != TrialState.COMPLETE:
+        return f"trial {number} failed: {revived.user_attrs['reason']}"
+    others = [
+        trial for trial in study.get_trials(deepcopy=False)
+        if trial.state == TrialState.COMPLETE and "revives" not in trial.user_attrs
+    ]  # fmt: skip
+    best = max(others, key=lambda trial: trial.value or 0.0, default=None)
+    beside = f"; the search's best is trial {best.number} with {best.value:.4f}" if best else ""
+    return f"trial {number}, revived as trial {revived.number}, came to {revived.value:.4f}{beside}"
+
+
+def _revived(stopped: FrozenTrial, curve: list[EpochReport]) -> FrozenTrial:
+    last = curve[-1]
+    kept = {name: stopped.user_attrs[name] for name in ("config", "seed", "cost") if name in stopped.user_attrs}
+    attributes = kept | {"revives": stopped.number} | curve_attributes(curve)
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE if last.status == "complete" else TrialState.FAIL,
+        value=last.score if last.status == "complete" else None,
+        params=stopped.params,
+        distributions=stopped.distributions,
+        intermediate_values={report.epoch: report.score for report in curve if report.status != "failed"},
+        user_attrs=attributes | ({"reason": last.reason} if last.reason else {}),
+    )
+
+
+def _assignment(spec: SearchSpec, trial: FrozenTrial) -> Assignment:
+    return Assignment(
+        trial=f"trial-{trial.number}", kind="search", metric=spec.metric, config=config_of(trial), seed=seed_of(trial),
+        max_epochs=spec.max_epochs, folder=str(_folder(spec, trial.number)),
+    )  # fmt: skip
+
+
+def _folder(spec: SearchSpec, number: int) -> Path:
+    return spec.folder / "trials" / f"trial-{number}"

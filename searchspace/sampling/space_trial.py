@@ -1,0 +1,175 @@
+"""The trial that a search space draws from: Optuna's, with pinned values held and what it is asked for checked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from math import isfinite
+from typing import Any
+
+import optuna
+
+from trainables.common.errors import UserError
+
+PLAIN = (bool, int, float, str, type(None))
+"""Types of choices that a study keeps as they are."""
+
+
+class SpaceError(UserError):
+    """A defect of a search space: what it asks for cannot be searched, in whatever draw it asks for it."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a parameter was suggested from."""
+
+    kind: str
+    """`float`, `int` or `choices`."""
+    choices: tuple[Any, ...] = ()
+    """The choices, as the study keeps them."""
+    low: float = 0.0
+    """Smallest value."""
+    high: float = 0.0
+    """Largest value."""
+    options: tuple[tuple[str, Any], ...] = ()
+    """`step` and `log`, as far as they are given."""
+
+    def __str__(self) -> str:
+        """`float 0.001 to 0.1 (log=True)`, `choices [8, 16]`."""
+        if self.kind == "choices":
+            return f"choices {list(self.choices)}"
+        options = ", ".join(f"{name}={value}" for name, value in self.options)
+        return f"{self.kind} {self.low:g} to {self.high:g}" + (f" ({options})" if options else "")
+
+
+class SpaceTrial:
+    """A trial as a space sees it: pinned hyperparameters have one choice, which the study records like the others.
+
+    Choices may be tuples, lists, dicts and NumPy values: the study keeps a text that says the same, and the space gets
+    its own object back. Raises `SpaceError` naming the parameter for what Optuna would take for something else, or
+    refuse without a name: two ranges for one name, choices that differ between draws, no number between two bounds.
+    """
+
+    def __init__(self, trial: optuna.Trial, pins: Mapping[str, Any], known: dict[str, Range] | None = None) -> None:
+        """Hold `pins` fixed in all that `trial` suggests; `known` are ranges of earlier draws, to which it adds."""
+        self._trial, self._pins = trial, pins
+        self._known = {} if known is None else known
+        self._ranges: dict[str, Range] = {}
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """One of `choices`, or the pinned value."""
+        offered = list(choices)
+        keys = [_key(name, choice) for choice in offered]
+        for index, key in enumerate(keys):
+            if _index(keys, key) != index:
+                raise SpaceError(f"the space suggests {name!r} with the choice {key!r} twice; give each once")
+        picked = self._suggest(
+            name, Range("choices", tuple(keys)), lambda: self._trial.suggest_categorical(name, keys)
+        )  # fmt: skip
+        return picked if name in self._pins else offered[_index(keys, picked)]
+
+    def suggest_float(self, name: str, low: float, high: float, **options: Any) -> Any:
+        """A number from `low` to `high`, or the pinned value; `step` and `log` as in Optuna."""
+        low, high = self._bounds(name, low, high)
+        plain = _options(options)
+        return self._suggest(
+            name, Range("float", (), low, high, tuple(sorted(plain.items()))),
+            lambda: self._trial.suggest_float(name, low, high, **plain),
+        )  # fmt: skip
+
+    def suggest_int(self, name: str, low: int, high: int, **options: Any) -> Any:
+        """A whole number from `low` to `high`, or the pinned value; `step` and `log` as in Optuna."""
+        bounds = self._bounds(name, low, high)
+        if any(bound != int(bound) for bound in bounds):
+            raise SpaceError(f"the space suggests the int {name!r} from {low} to {high}; give whole numbers")
+        least, most = (int(bound) for bound in bounds)
+        plain = _options(options)
+        return self._suggest(
+            name, Range("int", (), least, most, tuple(sorted(plain.items()))),
+            lambda: self._trial.suggest_int(name, least, most, **plain),
+        )  # fmt: skip
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> Any:
+        """Optuna's older name of `suggest_float`."""
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> Any:
+        """Optuna's older name of `suggest_float` with `log=True`."""
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> Any:
+        """Optuna's older name of `suggest_float` with `step`."""
+        return self.suggest_float(name, low, high, step=q)
+
+    def _bounds(self, name: str, low: Any, high: Any) -> tuple[float, float]:
+        try:
+            bounds = float(low), float(high)
+        except (TypeError, ValueError) as error:
+            raise SpaceError(f"the space suggests {name!r} from {low!r} to {high!r}; give numbers") from error
+        if not all(map(isfinite, bounds)) or bounds[0] > bounds[1]:
+            raise SpaceError(f"the space suggests {name!r} from {low} to {high}; no number lies between")
+        return bounds
+
+    def _suggest(self, name: str, wanted: Range, draw: Callable[[], Any]) -> Any:
+        first = self._ranges.setdefault(name, wanted)
+        if first != wanted:
+            raise SpaceError(
+                f"the space suggests {name!r} twice, from {first} and from {wanted}; Optuna would keep the first: "
+                "give each range a name of its own"
+            )
+        known = self._known.setdefault(name, wanted)
+        if known.kind != wanted.kind or (known.kind == "choices" and known != wanted):
+            raise SpaceError(
+                f"the space suggests {name!r} from {known} in one draw and from {wanted} in another; Optuna needs the "
+                "same in all: give each a name of its own, or choose among all and raise optuna.TrialPruned"
+            )
+        if name in self._pins:
+            return self._trial.suggest_categorical(name, [self._pins[name]])
+        try:
+            return draw()
+        except (ValueError, TypeError) as error:
+            said = str(error).splitlines() or [type(error).__name__]
+            raise SpaceError(f"the space suggests {name!r} from {wanted}: {said[0]}") from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trial, name)
+
+
+def plain(value: Any) -> Any:
+    """A NumPy scalar as Python's own number, text or truth value; anything else as it is."""
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():
+        return value.item()
+    return value
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What differs from Optuna's defaults, so that `log=False` is the same range as nothing."""
+    given = {name: plain(value) for name, value in options.items()}
+    return {name: value for name, value in given.items() if value is not None and value is not False}
+
+
+def _index(keys: Sequence[Any], key: Any) -> int:
+    """Place of a choice; 1, 1.0 and True are three different ones."""
+    return next(i for i, each in enumerate(keys) if each is key or (type(each) is type(key) and each == key))
+
+
+def _key(name: str, choice: Any) -> Any:
+    """What the study keeps of a choice: itself where it is plain, else a text that says the same."""
+    value = _content(name, choice)
+    return value if isinstance(value, PLAIN) else repr(value)
+
+
+def _content(name: str, choice: Any) -> Any:
+    value = plain(choice)
+    if isinstance(value, (Enum, *PLAIN)):
+        return value
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {_content(name, key): _content(name, each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        content = [_content(name, each) for each in value]
+        return tuple(content) if isinstance(value, tuple) else content
+    raise SpaceError(
+        f"the space suggests {name!r} with the choice {value!r}, a {type(value).__name__}; choices are None, bool, "
+        "int, float, str, and tuples, lists and dicts of these: suggest its name, and look it up"
+    )

@@ -1,0 +1,80 @@
+"""Serve a search's winner over HTTP: `python -m searchspace.serve results/NAME`."""
+
+import os
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from searchspace.cli.command import run_command
+from searchspace.cli.options import with_options
+from searchspace.cli.output import say
+from searchspace.prediction.find_model import find_model
+from searchspace.serving.access import TOKEN, Access, make_access
+from searchspace.serving.app import make_app
+from searchspace.serving.free_memory import return_freed_memory
+from searchspace.serving.listen import ended_by_signals, listen, listen_again, speak_http
+from searchspace.serving.serve_options import ServeOptions
+from searchspace.serving.service_limits import derive_limits
+from searchspace.spec import parse_record
+from searchspace.storage.reading import read, runnable
+from trainables.export.predictor import Runner
+
+PARTS = ("ray.serve",)
+"""Of Ray."""
+DIRECT = "RAY_SERVE_USE_GRPC_BY_DEFAULT"
+"""Replicas are called by gRPC, which halves the latency of one image; Serve's default is a task of Ray's a call."""
+MESSAGE = "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH"
+"""Bytes of a gRPC message to a replica, and of its answer; Serve's default is 4 MiB."""
+
+
+@with_options(ServeOptions)
+def main(
+    _given: frozenset[str],
+    model: Annotated[str, typer.Argument(help="A search's folder or URL, its winner/ or student/, or an .onnx file.")],
+    **options: Any,
+) -> None:
+    """Serve a search's winner over HTTP: images in, classes out, and a page to drop an image on.
+
+    Example: python -m searchspace.serve results/digits --port 8000
+    """
+    serve(read(model, runnable).folder, parse_record(ServeOptions, options))
+
+
+def serve(model: Path, options: ServeOptions) -> None:
+    """Answer until a signal; raises `UserError` for a model or address that is none, and `Interrupted` at the end."""
+    file = find_model(model)
+    runner = Runner(file, threads=1)
+    limits = derive_limits(options, len(runner.classes))
+    with closing(listen(options.host, options.port)) as listening:
+        address, port = listening.getsockname()[:2]
+        access = make_access(options.host, address, os.environ)
+        from searchspace.cluster.connect import connected
+
+        os.environ.update({DIRECT: "1", MESSAGE: str(limits.message)})
+        with ended_by_signals(), connected("", PARTS):
+            from searchspace.serving.deployment import deploy
+
+            listen_again()
+            return_freed_memory()
+            app = make_app(deploy(file, options, limits), runner.metadata, access, limits)
+            say(*_greeting(file, access, port))
+            speak_http(app, listening)
+
+
+def _greeting(file: Path, access: Access, port: int) -> list[str]:
+    """How to ask; a token that was made is told here, and nowhere else."""
+    host = f"[{access.host}]" if ":" in access.host else access.host
+    url = f"http://{host}:{port}"
+    lines = [f"serving {os.path.relpath(file)} at {url}/, where a page takes images; Ctrl-C ends it"]
+    shown = ""
+    if access.token:
+        shown = f' -H "Authorization: Bearer ${TOKEN}"'
+        if access.token != os.environ.get(TOKEN):
+            lines.append(f"export {TOKEN}={access.token}")
+    return [*lines, f"curl{shown} -F image=@photo.jpg {url}/predict"]
+
+
+if __name__ == "__main__":
+    run_command(main, outlives_output=True)

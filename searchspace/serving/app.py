@@ -1,0 +1,148 @@
+"""The service as HTTP: four paths, every answer but the page JSON, every refusal one line with its reason."""
+
+import asyncio
+import json
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from searchspace.prediction.class_scores import as_record, best
+from searchspace.serving.access import HEALTH, Access, Refused
+from searchspace.serving.byte_budget import Requests
+from searchspace.serving.connection_limits import name_peer
+from searchspace.serving.messages import Answer, Unreadable, Upload
+from searchspace.serving.responses import Json, make_error, with_headers
+from searchspace.serving.service_limits import Limits
+from searchspace.serving.upload import expected_size, read_images
+from searchspace.serving.upload_page import PAGE
+from trainables.common.sanitized_text import printable
+
+TOP = 5
+"""Classes of an answer, unless it is asked for others."""
+
+
+class Model(Protocol):
+    """What answers."""
+
+    async def ask(self, upload: Upload) -> Answer | Unreadable:
+        """What is on an image; raises `Refused` where nobody answers."""
+        ...
+
+    async def check(self) -> None:
+        """Raise `Refused` unless somebody would answer."""
+        ...
+
+
+def make_app(model: Model, metadata: Mapping[str, str], access: Access, limits: Limits) -> ASGIApp:
+    """The service within `limits`; `metadata` is what the model's file says of itself."""
+    said = {key: _parsed(value) for key, value in metadata.items()}
+    classes = list(map(str, said["classes"]))
+    held = Requests(limits.held, limits.held_by_peer)
+
+    async def predict(request: Request) -> Response:
+        top = _top(request)
+        peer = name_peer(request.client.host) if request.client else ""
+        size = expected_size(request, limits.request)
+        await held.enter(peer, size)
+        try:
+            uploads = await read_images(request, limits.request, lambda: held.contended)
+            answers = await asyncio.gather(*map(model.ask, uploads), return_exceptions=True)
+        finally:
+            held.leave(peer, size)
+        return Json({"predictions": _describe(uploads, answers, classes, top)})
+
+    async def tell(_request: Request) -> Response:
+        return Json(said | {"max_bytes": limits.request})
+
+    async def healthz(_request: Request) -> Response:
+        await model.check()
+        return Json({"status": "ok"})
+
+    async def page(_request: Request) -> Response:
+        return HTMLResponse(PAGE)
+
+    routes = [
+        Route("/", page), Route("/predict", predict, methods=["POST"]), Route("/metadata", tell),
+        Route(HEALTH, healthz),
+    ]  # fmt: skip
+    made = Starlette(routes=routes, exception_handlers={Refused: _refuse, HTTPException: _refuse, Exception: _fail})
+    made.router.redirect_slashes = False  # to an address that is made of the header Host
+    return Guard(made, access)
+
+
+def _describe(
+    uploads: list[Upload], answers: list[Answer | Unreadable | BaseException], classes: list[str], top: int
+) -> list[dict[str, Any]]:
+    """What is told of each image; raises what one was refused with, and `Refused` for those that cannot be read."""
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    if bad := [answer.reason for answer in answers if isinstance(answer, Unreadable)]:
+        raise Refused(422, "; ".join(bad))
+    found = [(upload, answer) for upload, answer in zip(uploads, answers, strict=True) if isinstance(answer, Answer)]
+    for upload, answer in found:
+        if not math.isfinite(answer.probabilities.sum()):
+            raise Refused(500, f"image {printable(upload.name)}: the model's probabilities are no finite numbers")
+    return [
+        as_record(best(upload.name, answer.probabilities, classes, top)) | {"batch": answer.batch}
+        for upload, answer in found
+    ]
+
+
+class Guard:
+    """Lets in what `access` does; every response gets its headers, and every failure is an answer in JSON."""
+
+    def __init__(self, app: ASGIApp, access: Access) -> None:
+        """In front of `app`."""
+        self._app, self._access = app, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass on."""
+        headed = with_headers(send)
+        try:
+            headers = Headers(scope=scope)
+            if len(headers.getlist("host")) > 1:
+                raise Refused(400, "has several Host headers")
+            self._access.check(scope["path"], headers)
+        except Refused as refused:
+            await make_error(refused.status, refused.reason)(scope, receive, headed)
+            return
+        try:
+            await self._app(scope, receive, headed)
+        except Exception:  # which Starlette has answered, by `_fail`
+            logging.getLogger("uvicorn.error").exception("a request failed")
+
+
+async def _fail(*_of: Any) -> Response:
+    return make_error(500, "the service failed at this request")
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException):  # Starlette's own: no such path, no such method
+        return make_error(error.status_code, error.detail, error.headers)
+    assert isinstance(error, Refused)
+    return make_error(error.status, error.reason)
+
+
+def _top(request: Request) -> int:
+    text = request.query_params.get("top", str(TOP))
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
+        raise Refused(400, f"top={text[:50]!r} is not a number of classes, such as {TOP}")
+    return int(text)
+
+
+def _parsed(text: str) -> Any:
+    """What a file says of one thing: JSON where it is a list or a record, but for NaN and infinity, which are none."""
+    try:
+        return json.loads(text, parse_constant=int) if text[:1] in "[{" else text
+    except (ValueError, RecursionError):
+        return text

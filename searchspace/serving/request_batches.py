@@ -1,0 +1,92 @@
+"""Batches: whatever is waiting when a replica can take more is what it is sent next, in one call.
+
+A call costs a replica and this process more than a small image does, and nobody waits for a batch to fill.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from searchspace.serving.access import Refused
+from searchspace.serving.messages import Answer, Unreadable, Upload
+
+PATIENCE = 60.0
+"""Seconds that an answer may take."""
+WAITING = 1024
+"""Images that may wait; who comes then is told to come again."""
+
+Answers = Sequence[Answer | Unreadable]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An image that waits."""
+
+    upload: Upload
+    """The image."""
+    answer: "asyncio.Future[Answer | Unreadable]"
+    """What somebody waits for."""
+
+
+class Batches:
+    """Sends images on, `most` at a time at most, of `size` bytes together, in `lanes` calls at a time."""
+
+    def __init__(self, send: Callable[[list[Upload]], Awaitable[Answers]], most: int, lanes: int, size: int) -> None:
+        """`send` answers a batch, in its order; one image may have more than `size` bytes."""
+        self._send, self._most, self._lanes, self._size = send, most, lanes, size
+        self._waiting: deque[Asked] = deque()
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def ask(self, upload: Upload) -> Answer | Unreadable:
+        """The answer to one image; raises `Refused` where too many wait, or it takes too long, and what `send` does."""
+        if len(self._waiting) >= WAITING:
+            raise Refused(503, "too many images are waiting; come again")
+        asked = Asked(upload, asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        if len(self._sending) < self._lanes:
+            lane = asyncio.create_task(self._empty())
+            self._sending.add(lane)
+            lane.add_done_callback(self._sending.discard)
+        try:
+            return await asyncio.wait_for(asked.answer, PATIENCE)
+        except TimeoutError as error:
+            raise Refused(503, "no answer in time; come again") from error
+
+    async def _empty(self) -> None:
+        """Send batches until nothing waits."""
+        while batch := self._next():
+            if error := await self._answer(batch):
+                await self._retry(batch, error)
+
+    async def _answer(self, batch: list[Asked]) -> Exception | None:
+        """Send a batch and pass on its answers; returns the error of a call that failed, which nobody is told yet."""
+        try:
+            answers = await self._send([asked.upload for asked in batch])
+        except Exception as error:  # whatever it is, these wait for it
+            return error
+        for asked, answer in zip(batch, answers, strict=True):
+            if not asked.answer.done():  # somebody may have waited long enough
+                asked.answer.set_result(answer)
+        return None
+
+    async def _retry(self, batch: list[Asked], error: Exception) -> None:
+        """Send the images of a call that failed one by one, so that the error is told only to whose image it is."""
+        for asked in batch:
+            failed = error if len(batch) == 1 else None
+            if len(batch) > 1 and not asked.answer.done():
+                failed = await self._answer([asked])
+            if failed and not asked.answer.done():
+                asked.answer.set_exception(failed)
+
+    def _next(self) -> list[Asked]:
+        batch: list[Asked] = []
+        size = 0
+        while self._waiting and len(batch) < self._most:
+            size += len(self._waiting[0].upload.content)
+            if batch and size > self._size:
+                break
+            asked = self._waiting.popleft()
+            if not asked.answer.done():
+                batch.append(asked)
+        return batch

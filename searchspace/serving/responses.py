@@ -1,0 +1,52 @@
+"""Answers in JSON, and the headers that every answer has, whoever writes it."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import Message, Send
+
+from searchspace.serving.upload_page import POLICY
+
+HEADERS = {
+    "Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}  # fmt: skip
+"""Of every response."""
+BY_STATUS = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}, 503: {"Retry-After": "1"}}
+"""What a status asks for besides. After 408 the rest of the request is not read."""
+
+
+class Json(JSONResponse):
+    """JSON in ASCII, so that no text can fail to be encoded."""
+
+    def render(self, content: Any) -> bytes:
+        """`content` as JSON; raises ValueError for NaN and infinity, which JSON has not."""
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def make_error(status: int, reason: str, headers: Mapping[str, str] | None = None) -> Json:
+    """The answer to a request that is refused, or that failed."""
+    return Json({"error": reason}, status, {**(headers or {}), **BY_STATUS.get(status, {})})
+
+
+def write_error(status: int, reason: str) -> bytes:
+    """The same as bytes of HTTP, after which the connection is closed."""
+    reply = make_error(status, reason)
+    fields = {**{name.decode(): value.decode() for name, value in reply.raw_headers}, **HEADERS, "connection": "close"}
+    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + bytes(reply.body)
+
+
+def with_headers(send: Send) -> Send:
+    """`send`, with the headers that every answer has."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message).update(HEADERS)
+        await send(message)
+
+    return send_on

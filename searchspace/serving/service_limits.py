@@ -1,0 +1,58 @@
+"""The limits of a service, all derived from its options, so that no inner limit is tighter than an outer one."""
+
+from pydantic import Field
+
+from searchspace.serving.serve_options import ServeOptions
+from trainables.config import Frozen
+from trainables.data.decoding.decode_cost import largest_memory
+
+LEAST_CALL = 16_000_000
+"""Bytes of a call to a replica, at least: a smaller largest request does not make smaller batches."""
+OVERHEAD = 1_000_000
+"""Bytes of a gRPC message beside images and probabilities: names, pickle and protobuf framing."""
+DECODING = 1_000_000_000
+"""Bytes of memory for decoding, of all replicas together; each may always take what the largest image does."""
+LEAST_HELD = 256_000_000
+"""Bytes of requests held at a time, at least."""
+MOST_NAME = 255
+"""Characters of an image's name; the rest is cut."""
+NAMES = 6 * 4 * MOST_NAME
+"""Bytes of a name in a message at most: 4 in UTF-8, and as many again for the reasons that repeat it, escaped."""
+LANES = 2
+"""Calls at a replica at a time: one is decoded while the other is classified."""
+CHECKS = 8
+"""Calls that only ask whether a replica is there, at most."""
+
+
+class Limits(Frozen):
+    """Bytes and counts that a service allows inside."""
+
+    request: int
+    """Bytes of a request (`--max-mb`)."""
+    call: int
+    """Bytes of the images of one call to a replica; one image may always have as many as a request."""
+    message: int
+    """Bytes of a gRPC message between this process and a replica, in either direction."""
+    held: int
+    """Bytes of all requests that are held at a time, from their arrival to their answer."""
+    held_by_peer: int
+    """Bytes of those that one peer address may hold; a request always fits."""
+    pixels: int
+    """Pixels that are decoded of an image (`--max-megapixels`)."""
+    decoding: int
+    """Bytes that all decodes of a replica take at a time, by their images' headers."""
+    calls: int = Field(ge=1)
+    """Calls to replicas at a time, checks included."""
+
+
+def derive_limits(options: ServeOptions, classes: int) -> Limits:
+    """The limits that follow from the options, for a model of so many classes."""
+    call = max(options.most_bytes, LEAST_CALL)
+    answers = options.batch * 4 * classes  # float32
+    held = max(LEAST_HELD, 2 * options.most_bytes)
+    return Limits(
+        request=options.most_bytes, call=call, message=max(call, answers) + options.batch * NAMES + OVERHEAD,
+        held=held, held_by_peer=held // 2, pixels=options.most_pixels,
+        decoding=max(DECODING // options.replicas, largest_memory(options.most_pixels)),
+        calls=LANES * options.replicas + CHECKS,
+    )  # fmt: skip

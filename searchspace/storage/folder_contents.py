@@ -1,0 +1,91 @@
+"""What the folder of a search holds, or its URL: a search, remains of one that never began, or files of others."""
+
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path, PurePosixPath
+
+from searchspace.cli.output import say
+from searchspace.storage.lease import HOLDER
+from searchspace.storage.search_lock import LOCK
+from searchspace.storage.search_names import RECORD
+from trainables.common.errors import UserError
+from trainables.data.decoding.bad_images import BAD_IMAGES
+from trainables.data.layouts.left_out import LEFT_OUT
+from trainables.data.store.leaks import LEAKED_IMAGES
+from trainables.storage.folder_sync import LEASE
+from trainables.storage.remote import Remote, is_url, join, open_remote, say_trouble
+
+DRAFT = "search.draft"
+"""File with the identity of a search that is being begun; its record replaces it."""
+REMAINS = (
+    LOCK, LEASE, HOLDER, DRAFT, "search.log", "study.journal", "study.journal.lock",
+    BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT,
+)  # fmt: skip
+"""Files that a command leaves which ends before its search is begun."""
+TEMPORARY = (".partial", ".rename")
+"""Ends of names of files that were being written, and of locks on the journal that were being given back."""
+
+
+class Contents(StrEnum):
+    """What lies where a search of this name would be."""
+
+    NOTHING = "nothing"
+    """The name is free: nothing, or remains of a search that never began."""
+    SEARCH = "search"
+    """A search that was begun: its record is there."""
+    OTHERS = "others"
+    """Files that no beginning of a search leaves."""
+
+
+def classify(names: Iterable[str]) -> Contents:
+    """What files of these names, relative to the folder, are."""
+    found = set(names)
+    if RECORD in found:
+        return Contents.SEARCH
+    return Contents.OTHERS if foreign(found) else Contents.NOTHING
+
+
+def foreign(names: Iterable[str]) -> list[str]:
+    """Those names that no beginning of a search leaves, in order."""
+    return sorted(name for name in names if name not in REMAINS and not _is_temporary(name))
+
+
+def names_in(folder: Path) -> list[str]:
+    """Names of what lies directly in a folder; of what is no folder, `.`; none where there is nothing."""
+    if folder.is_dir():
+        return sorted(path.name for path in folder.iterdir())
+    return ["."] if folder.is_symlink() or folder.exists() else []
+
+
+def names_at(url: str, results: str) -> list[str]:
+    """Names of what lies directly below a URL, which is in `results`; raises `UserError` where that is out of reach."""
+    try:
+        return sorted({PurePosixPath(name).parts[0] for name in Remote.open(url).list()})
+    except OSError as error:
+        raise UserError(f"--results {results!r}: {say_trouble(error)}") from error
+
+
+def _is_temporary(name: str) -> bool:
+    """Whether it is what is left of writing one of these files, or of a lock of Optuna's on the journal."""
+    return name.endswith(TEMPORARY) and name.startswith((".", RECORD, *REMAINS))
+
+
+def is_begun(results: str, name: str) -> bool:
+    """Whether search `name` was begun below `results`, a folder or URL; raises `UserError` where it cannot be asked."""
+    if not is_url(results):
+        return classify(names_in(Path(results) / name)) == Contents.SEARCH
+    open_remote("--results", results)
+    return classify(names_at(join(results, name), results)) == Contents.SEARCH
+
+
+def main(results: str, name: str) -> None:
+    """Print `begun` if search NAME was begun below RESULTS, a folder or URL, else `new`; for the cluster's scripts."""
+    say("begun" if is_begun(results, name) else "new")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    from searchspace.cli.command import run_command
+
+    run_command(main)

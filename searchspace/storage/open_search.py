@@ -1,0 +1,97 @@
+"""Working on a search: nobody else does meanwhile, and what it leaves at a URL is brought up to date as it goes."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from searchspace.spec import SearchSpec
+from searchspace.storage.lease import TIMES, Lease, LeaseLostError, LeaseTimes
+from searchspace.storage.lease_renewal import LeaseKeeper, explain_storage
+from searchspace.storage.search_lock import locked
+from trainables.common.background import Background
+from trainables.common.errors import UserError
+from trainables.common.retry import RetryPolicy
+from trainables.storage.folder_sync import Mirror, without_checkpoints
+from trainables.storage.remote import Remote, open_remote, say_trouble
+
+PERIOD = 5.0
+"""Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
+PATIENCE = 60.0
+"""Seconds that the end of a command tries to upload what is left."""
+Say = Callable[[str], None]
+
+
+@contextmanager
+def working_on(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = TIMES) -> Iterator[Mirror]:
+    """Hold a search while the block runs, its folder the newest there is; raises `UserError` naming who else holds it.
+
+    With a URL, its folder is a working copy. Where this machine was the last to work on a search that was `begun`, the
+    copy counts, which may be ahead of the URL by what a kill left behind; otherwise the URL does.
+    """
+    with locked(spec.folder):
+        if not spec.home.url:
+            yield Mirror(spec.home)
+            return
+        open_remote("--results", spec.results)
+        with _storage_told(spec):
+            lease = Lease(Remote.open(spec.home.url), spec.folder, times)
+            mine = lease.take(spec.name)
+            mirror = Mirror(spec.home.model_copy(update={"lease": lease.id}))
+        keeper = LeaseKeeper(lease, times, say)
+        try:
+            with _storage_told(spec):
+                mirror.guard(lease.guard())
+                mirror.clear()
+                if mine and begun:
+                    mirror.adopt()
+                else:
+                    mirror.replace(without_checkpoints)
+            upkeep = Upkeep(mirror, keeper, say)
+            try:
+                yield mirror
+            finally:
+                upkeep.close()
+        finally:
+            keeper.close()
+
+
+@contextmanager
+def _storage_told(spec: SearchSpec) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--results {spec.results!r}: {say_trouble(error)}") from error
+
+
+class Upkeep:
+    """Uploads what changed, in the background; what fails is tried again, and only the loss of the lease ends it."""
+
+    def __init__(self, mirror: Mirror, keeper: LeaseKeeper, say: Say) -> None:
+        """Begin."""
+        self._mirror, self._keeper, self._say = mirror, keeper, say
+        policy = RetryPolicy(first=PERIOD, most=6 * PERIOD, patience=math.inf)
+        what = f"cannot upload to {mirror.home.url}"
+        self._background = Background(what, self._push, say, policy, PERIOD, explain=explain_storage)
+
+    def _push(self) -> None:
+        if self._keeper.lost:
+            return
+        try:
+            self._mirror.push()
+        except LeaseLostError as error:
+            self._keeper.end(error)
+
+    def close(self) -> None:
+        """Upload what is left; says so if that cannot be."""
+        self._background.close()
+        deadline = time.monotonic() + PATIENCE
+        while not self._background.attempt() and time.monotonic() < deadline:
+            time.sleep(min(1.0, PERIOD))
+        error = self._background.error
+        if error is not None and not self._keeper.lost:
+            home = self._mirror.home
+            self._say(
+                f"warning: not everything is at {home.url} ({explain_storage(error)}); it is in {home.folder}, "
+                "and the next --resume on this machine uploads it"
+            )

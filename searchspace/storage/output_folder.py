@@ -1,0 +1,97 @@
+"""Where a report or an export is written: beside what it is of, or at `--output`; never into somebody else's folder."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from searchspace.spec import load_facts, load_spec
+from searchspace.storage.reading import shipped
+from searchspace.storage.search_names import RECORD
+from trainables.common.errors import UserError
+from trainables.common.sanitized_text import shown
+from trainables.storage.files import copy_file
+from trainables.storage.folder_sync import Mirror
+from trainables.storage.folders import files_below, is_folder, names
+from trainables.storage.ownership import check_owned
+from trainables.storage.write_errors import NO_ROOM, NOT_ALLOWED, concerns
+
+REMADE = (".onnx", ".pt2", ".html")
+"""Ends of names of what an export makes anew."""
+LIMIT = 8_000_000_000
+"""Bytes of the largest file that is copied."""
+REPORT_SUFFIXES = (".html", ".htm")
+NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
+"""Errors of a path at which no file can be made."""
+
+
+@contextmanager
+def writing(folder: Path, output: str) -> Iterator[None]:
+    """Raise `UserError` in the place of an OSError of writing to `--output`, or, where it is empty, into `folder`."""
+    target = Path(os.path.realpath(os.path.expanduser(output) if output else folder))
+    try:
+        yield
+    except OSError as error:
+        if not concerns(error, target) and error.errno not in NO_ROOM:
+            raise
+        if error.errno not in NO_ROOM | NOT_ALLOWED | (NO_PLACE if output else set()):  # what was read may be missing
+            raise
+        reason = os.strerror(error.errno or 0)
+        if error.filename is not None and not concerns(error, target):
+            raise UserError(f"{shown(Path(os.fsdecode(error.filename)))}: cannot be written ({reason})") from error
+        if output:
+            raise UserError(f"--output {output!r}: cannot be written ({reason}); give another place") from error
+        raise UserError(
+            f"{shown(target)}: cannot be written ({reason}); give --output PATH to write elsewhere"
+        ) from error
+
+
+def check_own(mirror: Mirror, place: str) -> None:
+    """Raise `UserError` unless the folder that was read is the user's own, all of it; a copy of a URL is.
+
+    Others who may write there could make the files that would be written.
+    """
+    try:
+        if not mirror.home.url:
+            check_owned(mirror.folder)
+    except UserError as error:
+        raise UserError(f"{place!r}: is not yours alone ({error}); or give --output PATH to write elsewhere") from error
+
+
+def report_file(folder: Path, output: str, name: str) -> Path:
+    """The file that `--output` means: itself, or the report in that folder; raises `UserError` within `folder`."""
+    target = _named(folder, output)
+    return target if target.suffix.lower() in REPORT_SUFFIXES and not target.is_dir() else target / name
+
+
+def copy_search(folder: Path, output: str) -> Path:
+    """A copy at `--output` of what exports read of the search in `folder`: its record, study and classifiers.
+
+    Raises `UserError` where something else is there, and `DamagedError` for a link or anything that is no file.
+    """
+    target = _named(folder, output)
+    if is_folder(target) and names(target) and not _is_copy(folder, target):
+        raise UserError(f"--output {output!r}: holds something else; give a new or empty folder")
+    for name, path in files_below(folder, strict=shipped):
+        if shipped(name) and not name.endswith(REMADE):
+            copy_file(path, target / name, LIMIT)
+    return target
+
+
+def _named(folder: Path, output: str) -> Path:
+    try:
+        target = Path(os.path.expanduser(output)).resolve()
+    except RuntimeError as error:  # Python 3.11 and 3.12 raise it
+        raise UserError(f"--output {output!r}: is a loop of links; give another place") from error
+    if target == folder or folder in target.parents or target in folder.parents:
+        raise UserError(f"--output {output!r}: lies in {str(folder)!r}, or around it; give another place")
+    return target
+
+
+def _is_copy(folder: Path, target: Path) -> bool:
+    """Whether `target` holds the same search: an earlier export of it."""
+    if RECORD not in names(target):
+        return False
+    told = [(load_spec(here).study_name, load_facts(here).get("started")) for here in (folder, target)]
+    return told[0] == told[1]

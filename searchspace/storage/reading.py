@@ -1,0 +1,46 @@
+"""A search's folder, or that of all, as commands are given it: here, or a copy of what lies at a URL."""
+
+from pathlib import Path, PurePosixPath
+
+from searchspace.storage.search_names import find_search
+from trainables.common.errors import UserError
+from trainables.storage.folder_sync import Home, Mirror, Wanted
+from trainables.storage.local_copy import copied
+from trainables.storage.remote import check_place, is_url
+
+HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
+"""Ends of names of files that only who runs or exports a model reads."""
+GANGS_OWN = ("trials", "checkpoints", "stores")
+"""Folders that no board reads."""
+
+
+def records(name: str) -> bool:
+    """What boards, reports and replays read: all but weights, models and what lies in trials' folders."""
+    return shipped(name) and not name.endswith(HEAVY)
+
+
+def shipped(name: str) -> bool:
+    """What exports read: all but what lies in trials' folders, and checkpoints."""
+    return not set(GANGS_OWN) & set(PurePosixPath(name).parts[:-1])
+
+
+def runnable(name: str) -> bool:
+    """What `predict` and `serve` read: ONNX files of the winner, or right there, and which of them is the fastest."""
+    return name.removeprefix("winner/") == PurePosixPath(name).name and name.endswith((".onnx", "artefacts.json"))
+
+
+def read(place: str, wanted: Wanted = records) -> Mirror:
+    """The folder that `place` is, or a copy of the URL with what is `wanted`; its `push` brings changes back there.
+
+    A search may be named as `find_search` understands.
+
+    Raises `UserError` for a URL that cannot be read, or where there is nothing of that kind.
+    """
+    try:
+        checked = check_place(place)
+    except ValueError as error:
+        raise UserError(f"{place!r}: {error}") from error
+    checked = find_search(checked)
+    if not is_url(checked):
+        return Mirror(Home(folder=str(Path(checked).resolve())))  # from here on no link is followed
+    return copied("folder", checked, "copies", "holds no search", wanted)

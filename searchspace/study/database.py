@@ -1,0 +1,148 @@
+"""The database of `--storage`: which URL may be opened, and how, for writing and for reading.
+
+A record names a database, and anybody may have made the record. A search opens the database of its own options. Who
+only reads opens one that the reader names too, and opens it read-only: no record chooses a server or a file.
+"""
+
+import os
+import re
+import sqlite3
+import uuid
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
+
+from searchspace.cli.options import Option
+from searchspace.preparation.absolute_paths import anchor_storage, sqlite_file
+from searchspace.study.retrying_storage import RetryingStorage
+from trainables.common.errors import UserError
+from trainables.common.redaction import is_redacted, redact, redact_urls
+from trainables.config import Frozen
+
+STORAGE = "SEARCHSPACE_STORAGE"
+"""Environment variable with the whole of a storage URL whose password is `***` elsewhere."""
+TABLE_MISSING = ("no such table", "UndefinedTable", "(1146,")
+"""What SQLite, PostgreSQL and MySQL say of a table that is not there."""
+POSTGRES = re.compile("^postgres(ql)?(\\+psycopg2)?://")
+
+
+class StorageOption(Frozen):
+    """Where the study of a search is that is to be read."""
+
+    storage: Annotated[str, Option("Where it is", metavar="URL")] = ""
+    """Open the database that the search's record names, which must be this URL."""
+
+
+class NoStudiesError(UserError):
+    """A database holds no studies at all."""
+
+
+def name_storage(url: str) -> None:
+    """Let this command read the database at `url`, as `$SEARCHSPACE_STORAGE` does; an empty text changes nothing."""
+    if url:
+        os.environ[STORAGE] = whole_url(anchor_storage(url))
+
+
+def whole_url(url: str) -> str:
+    """A storage URL with its password, which a hidden one has from `$SEARCHSPACE_STORAGE`.
+
+    Raises `UserError` where that is another one: a record names the server, and must not choose who is sent a password.
+    """
+    if not is_redacted(url):
+        return url
+    whole = os.environ.get(STORAGE, "")
+    if redact_urls(whole) != url:
+        raise UserError(
+            f"--storage {url!r}: its password is not kept; set {STORAGE} to the whole URL ({_say_named(whole)})"
+        )
+    return whole
+
+
+def named_url(url: str) -> str:
+    """The whole of a URL that a record names, if the reader names it too; raises `UserError` where not."""
+    named, hidden = os.environ.get(STORAGE, ""), redact_urls(url)
+    if not named or _normal(named) != _normal(url):
+        raise UserError(
+            f"the record names a database, {hidden!r}, which is opened only if you name it too: "
+            f"give --storage {hidden!r}, or set {STORAGE} to the whole URL ({_say_named(named)})"
+        )
+    return named
+
+
+def open_to_write(url: str, make: bool = True) -> RDBStorage:
+    """The database at a whole or hidden URL; with `make`, it is made if it is missing, else that is a `UserError`."""
+    whole = whole_url(url)
+    if not make:
+        _check_there(url)
+    return _open(whole, {}, read_only=False)
+
+
+def open_to_read(url: str) -> RDBStorage:
+    """The database at a whole or hidden URL, in which nothing can be changed; raises `UserError` where it is missing.
+
+    Raises `NoStudiesError` where it has no tables of Optuna's.
+    """
+    whole, file = whole_url(url), sqlite_file(url)
+    _check_there(url)
+    if file is None:
+        return _open(whole, {"execution_options": {"postgresql_readonly": True}}, read_only=True)
+    place = f"file:{quote(str(file.absolute()))}?mode=ro"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(place, uri=True, check_same_thread=False)
+
+    return _open(f"sqlite:///{file}", {"creator": connect}, read_only=True)
+
+
+def check_writable(url: str) -> None:
+    """Raise `UserError` where nothing can be written to the database at a URL, which is made; leaves no study in it."""
+    from sqlalchemy import text
+
+    storage = open_to_write(url)
+    try:
+        with storage.engine.connect() as connection:  # which is rolled back at its end
+            connection.execute(text("INSERT INTO studies (study_name) VALUES (:name)"), {"name": uuid.uuid4().hex})
+    except Exception as error:  # SQLAlchemy's drivers raise errors of their own
+        raise _unusable(whole_url(url), str(error)) from None
+
+
+def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
+    hidden = redact_urls(whole)
+    try:
+        # The driver that is installed with this project; what a plain URL means differs between SQLAlchemy's versions.
+        url = POSTGRES.sub("postgresql+psycopg2://", whole)
+        kind = RDBStorage if url.startswith("sqlite") else RetryingStorage
+        return kind(url, engine_kwargs=engine, skip_table_creation=read_only)
+    except ImportError:
+        raise UserError(
+            f"--storage {hidden!r}: the database's driver is not installed; PostgreSQL's comes with: "
+            "pip install 'searchspace[cluster]'"
+        ) from None
+    except Exception as error:  # SQLAlchemy's drivers raise errors of their own
+        said = str(error.__cause__ if isinstance(error, StorageInternalError) else error)
+        if read_only and any(phrase in said for phrase in TABLE_MISSING):
+            raise NoStudiesError(f"--storage {hidden!r}: holds no studies") from None
+        raise _unusable(whole, said or type(error).__name__) from None
+
+
+def _unusable(whole: str, said: str) -> UserError:
+    """What a database said; to be raised without its cause, whose own text may hold the password."""
+    line = redact(said.splitlines()[0], os.environ | {STORAGE: whole})
+    return UserError(f"--storage {redact_urls(whole)!r}: {line}")
+
+
+def _check_there(url: str) -> None:
+    file = sqlite_file(url)
+    if file is not None and not file.is_file():
+        raise UserError(f"--storage {redact_urls(url)!r}: there is no file {str(file)!r}")
+
+
+def _normal(url: str) -> str:
+    """A URL without its password, by which two are compared."""
+    return POSTGRES.sub("postgresql://", anchor_storage(redact_urls(url)))
+
+
+def _say_named(whole: str) -> str:
+    return f"it is {redact_urls(whole)!r}" if whole else "it is not set"

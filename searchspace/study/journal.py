@@ -1,0 +1,143 @@
+"""The study's journal, written behind: whoever decides goes on at once, and a thread brings the file up to date.
+
+Optuna's own file backend locks, appends and flushes to disk for every hyperparameter and every epoch, some 3 ms each
+time. Here one thread appends whatever has come since its last append, in one such step. Only the search itself writes
+its journal; other processes read it, and see whole entries in order, a few milliseconds late.
+"""
+
+import atexit
+import json
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import BaseJournalBackend
+
+from searchspace.cli.output import complain
+from searchspace.study.journal_file import JournalFile, to_lines
+from trainables.common.background import Background
+from trainables.common.retry import RetryPolicy
+from trainables.storage.files import open_append, write_file
+from trainables.storage.folders import names, remove_file
+
+RETRIES = RetryPolicy(first=0.5, most=5.0, patience=120.0)
+"""How writing is tried again, to a full disk say, or a folder that is away."""
+PATIENCE = 60.0
+"""Seconds that `flush` waits for the disk at most."""
+
+
+def mend(path: Path) -> int:
+    """Cut off what a writer that was killed left half-written at a journal's end; returns its bytes.
+
+    For who alone may write it: the lock that such a writer may have left is removed, too.
+    """
+    remove_locks(path)
+    with open_append(path) as file:
+        file.seek(0)
+        content = file.read()
+        whole = size = len(content)
+        while whole and not _is_entry(content[content.rfind(b"\n", 0, whole - 1) + 1 : whole]):
+            whole = content.rfind(b"\n", 0, whole - 1) + 1
+        file.truncate(whole)
+    return size - whole
+
+
+def remove_locks(path: Path) -> None:
+    """Remove the lock that a killed writer left, which others would wait for, or what is left of giving it back."""
+    for name in names(path.parent):
+        if name.startswith(f"{path.name}.lock"):
+            remove_file(path.parent / name)
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return line.endswith(b"\n") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+class WriteBehindJournal(BaseJournalBackend):
+    """Entries in memory until they are in an Optuna journal file, soon after, whatever befalls that file meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        """Take up the journal at `path`, or begin it."""
+        self._path, self._file = path, JournalFile(path)
+        self._first = self._written = self._read = sum(1 for _ in self._file.read(0))
+        self._entries: list[dict[str, Any]] = []
+        self._changed = threading.Condition()
+        self._thread = Background(f"cannot write {path}", self._write, _log, RETRIES)
+        atexit.register(self._end)
+
+    def watch(self, say: Callable[[str], None], give_up: Callable[[BaseException], None]) -> None:
+        """Say what goes wrong by `say`; call `give_up` once the file could not be written for `RETRIES.patience`."""
+        self._thread.listen(say, give_up)
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Take entries; they are on disk soon, or when `flush` returns."""
+        entries = json.loads(json.dumps(logs))  # as they will be read back
+        with self._changed:
+            self._entries.extend(entries)
+        self._thread.wake()
+
+    def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
+        """Entries from a number on; what was read, and is on disk, is kept there alone."""
+        with self._changed:
+            if log_number_from >= self._first:
+                self._read = log_number_from
+                return self._entries[log_number_from - self._first :]
+        self.flush()
+        return self._file.read(log_number_from)
+
+    def flush(self) -> None:
+        """Wait until everything is on disk; raises what stands in the way, such as a full disk, after `PATIENCE`."""
+        self._thread.wake()
+        patience = 0.0 if self._thread.given_up else PATIENCE
+        with self._changed:
+            done = self._changed.wait_for(lambda: self._written == self._count, timeout=patience)
+        if done:
+            return
+        error = self._thread.error
+        if isinstance(error, OSError):
+            raise error
+        raise TimeoutError(f"{self._path} could not be written in {patience:.0f} s") from error
+
+    def rescue(self, place: Path) -> int:
+        """Write the entries that are in memory alone to `place`; returns how many there are. Raises OSError."""
+        entries = self._unwritten()
+        if entries:
+            write_file(place, to_lines(entries))
+        return len(entries)
+
+    @property
+    def path(self) -> Path:
+        """Where the journal is."""
+        return self._path
+
+    @property
+    def _count(self) -> int:
+        return self._first + len(self._entries)
+
+    def _unwritten(self) -> list[dict[str, Any]]:
+        with self._changed:
+            return self._entries[self._written - self._first :]
+
+    def _write(self) -> None:
+        """Bring the file up to date; raises what stands in the way."""
+        while batch := self._unwritten():
+            self._file.append(batch)
+            with self._changed:
+                self._written += len(batch)
+                done = min(self._written, self._read) - self._first
+                del self._entries[:done]
+                self._first += done
+                self._changed.notify_all()
+
+    def _end(self) -> None:
+        with suppress(OSError):  # which was said
+            self.flush()
+
+
+def _log(line: str) -> None:
+    complain(line)

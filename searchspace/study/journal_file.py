@@ -1,0 +1,91 @@
+"""The file of a study's journal, as one who alone writes it knows it: which file, how long, how it ends."""
+
+import errno
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend
+
+from trainables.storage.files import open_append, open_file
+
+TAIL = 4096
+"""Bytes at its end by which a copy of the file is known."""
+
+
+class ReplacedError(OSError):
+    """Another file is in the place of the journal."""
+
+
+class JournalFile:
+    """An Optuna journal that is only ever added to, and only where it is what was written before."""
+
+    def __init__(self, path: Path) -> None:
+        """Take up the journal at `path`, or begin it."""
+        self._path, self._backend = path, JournalFileBackend(str(path))
+        self._torn = False
+        self._identity, self._size, self._tail = self._look()
+
+    def read(self, number: int) -> Iterable[dict[str, Any]]:
+        """Entries from a number on."""
+        found: Iterable[dict[str, Any]] = self._backend.read_logs(number)
+        return found
+
+    def append(self, entries: list[dict[str, Any]]) -> None:
+        """Add entries, all or none of them.
+
+        Raises OSError where the file is gone, is another one, or is shorter than it was, or whatever writing it raises.
+        """
+        self._check()
+        try:
+            self._backend.append_logs(entries)
+        except BaseException:
+            self._torn = True
+            with suppress(OSError):  # else before the next entries
+                self._cut()
+            raise
+        self._identity, self._size, self._tail = self._look()
+
+    def _check(self) -> None:
+        found = os.stat(self._path)
+        if (found.st_dev, found.st_ino) != self._identity:
+            if found.st_size < self._size or self._tail_at(self._size) != self._tail:
+                raise ReplacedError(
+                    errno.ESTALE,
+                    "is not the file that was written to; put that, with its folder, back",
+                    str(self._path),
+                )
+            self._identity = (found.st_dev, found.st_ino)  # a copy of it
+            self._torn = self._torn or found.st_size > self._size
+        if found.st_size < self._size:
+            raise ReplacedError(errno.ESTALE, f"has lost {self._size - found.st_size:,} bytes", str(self._path))
+        if self._torn:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Leave no half an entry behind."""
+        os.stat(self._path)  # which would be made
+        with open_append(self._path) as file:
+            found = os.fstat(file.fileno())
+            if (found.st_dev, found.st_ino) == self._identity:
+                file.truncate(self._size)
+                self._torn = False
+
+    def _look(self) -> tuple[tuple[int, int], int, bytes]:
+        """Which file it is, its bytes, and the last of them."""
+        found = os.stat(self._path)
+        return (found.st_dev, found.st_ino), found.st_size, self._tail_at(found.st_size)
+
+    def _tail_at(self, size: int) -> bytes:
+        """The last bytes of the first `size`."""
+        with open_file(self._path) as file:
+            file.seek(max(0, size - TAIL))
+            return file.read(min(TAIL, size))
+
+
+def to_lines(entries: list[dict[str, Any]]) -> bytes:
+    """Entries as they are in a journal."""
+    return b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)

@@ -1,0 +1,190 @@
+"""Optuna's database storage, whose server may be restarted or fail over under a running search.
+
+An operation that is cut off may have been committed: nobody knows. So each is tried again in a way that does it once.
+Attributes, parameters and reports are keyed by trial and name: to write one again changes nothing. A new trial and a
+trial's state are looked for before they are written again; only the search itself writes to its study.
+"""
+
+import random
+import time
+from collections.abc import Callable, Container, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from optuna.distributions import BaseDistribution
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext, make_url
+
+from searchspace.cli.interruption import DatabaseAwayError
+
+PATIENCE = 120.0
+"""Seconds that a database may be away under a running search; a failover of managed servers takes 30 to 120."""
+FIRST, LONGEST = 0.1, 5.0
+"""Seconds until an operation is first tried again, and at most; the pauses double, and are spread at random."""
+AWAY = ("08", "57P", "53300", "25006")
+"""Beginnings of the SQLSTATEs of a server that is away: connection errors, shutdown and start, too many connections,
+and read-only, as the old primary is after a failover."""
+REFUSED = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+"""What a server says to who cannot connect at all, however often."""
+CONNECT: dict[str, Any] = {
+    "connect_timeout": 10, "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}  # fmt: skip
+"""libpq's options by which a server that vanished is noticed within some 30 s, unless the URL sets them."""
+T = TypeVar("T")
+
+
+class CutOffError(Exception):
+    """The connection broke off; whether the operation was committed is not known."""
+
+
+class RetryingStorage(RDBStorage):
+    """Tries operations again for `PATIENCE` seconds; raises `DatabaseAwayError` then, and at once ever after."""
+
+    def __init__(self, url: str, engine_kwargs: dict[str, Any], skip_table_creation: bool = False) -> None:
+        """Open it, without trying again."""
+        given = make_url(url)
+        connect = {k: v for k, v in CONNECT.items() if k not in given.query and given.drivername.endswith("psycopg2")}
+        options = {"pool_pre_ping": True, "connect_args": connect} | engine_kwargs
+        super().__init__(url, engine_kwargs=options, skip_table_creation=skip_table_creation)
+        self._away, self._newest = "", -1
+        event.listen(self.engine, "handle_error", _tell_cut_off)
+
+    def _persist(self, do: Callable[[], T], find: Callable[[], T | None] = lambda: None) -> T:
+        """Do it; after it was cut off, `find` what it may have done, and else do it again."""
+        if self._away:
+            raise DatabaseAwayError(self._away)
+        deadline, pause, tried = time.monotonic() + PATIENCE, FIRST, False
+        while True:
+            try:
+                found = find() if tried else None
+                return do() if found is None else found
+            except CutOffError as error:
+                tried = True
+                if time.monotonic() + pause > deadline:
+                    self._give_up(error)
+            time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
+            pause = min(2 * pause, LONGEST)
+
+    def _give_up(self, error: CutOffError) -> NoReturn:
+        self._away = f"the study's database has been away for {PATIENCE:.0f} s: {error}"
+        raise DatabaseAwayError(self._away) from None  # the cause's own text may hold the password
+
+    # What Optuna's own cache in front of this calls: to read,
+
+    def get_study_id_from_name(self, study_name: str) -> int:
+        """As Optuna has it."""
+        return self._persist(lambda: super(RetryingStorage, self).get_study_id_from_name(study_name))
+
+    def get_study_name_from_id(self, study_id: int) -> str:
+        """As Optuna has it."""
+        return self._persist(lambda: super(RetryingStorage, self).get_study_name_from_id(study_id))
+
+    def get_study_directions(self, study_id: int) -> Any:
+        """As Optuna has it."""
+        return self._persist(lambda: super(RetryingStorage, self).get_study_directions(study_id))
+
+    def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
+        """As Optuna has it."""
+        return self._persist(lambda: super(RetryingStorage, self).get_study_user_attrs(study_id))
+
+    def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
+        """As Optuna has it."""
+        return self._persist(lambda: super(RetryingStorage, self).get_study_system_attrs(study_id))
+
+    def get_all_studies(self) -> Any:
+        """As Optuna has it."""
+        return self._persist(lambda: super(RetryingStorage, self).get_all_studies())
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """As Optuna has it."""
+        return self._persist(lambda: super(RetryingStorage, self).get_trial(trial_id))
+
+    def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
+        """As Optuna has it."""
+        own = super().get_trial_id_from_study_id_trial_number
+        return self._persist(lambda: own(study_id, trial_number))
+
+    def _get_best_trial_id(self, study_id: int, direction: Any) -> int:
+        return self._persist(lambda: super(RetryingStorage, self)._get_best_trial_id(study_id, direction))
+
+    def _get_trials(
+        self, study_id: int, states: Container[TrialState] | None, included_trial_ids: set[int],
+        trial_id_greater_than: int,
+    ) -> list[FrozenTrial]:  # fmt: skip
+        own = super()._get_trials
+        trials = self._persist(lambda: own(study_id, states, included_trial_ids, trial_id_greater_than))
+        self._newest = max([self._newest, *(trial._trial_id for trial in trials)])
+        return trials
+
+    # and to write.
+
+    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
+        if self._newest < 0:
+            self._get_trials(study_id, None, set(), -1)
+        known, own = self._newest, super()._create_new_trial
+
+        def find() -> FrozenTrial | None:
+            newer = super(RetryingStorage, self)._get_trials(study_id, None, set(), known)
+            return newer[-1] if newer else None
+
+        created = self._persist(lambda: own(study_id, template_trial), find)
+        self._newest = max(self._newest, created._trial_id)
+        return created
+
+    def _set_trial_param(
+        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution,
+        previous_distribution: BaseDistribution | None,
+    ) -> None:  # fmt: skip
+        own = super()._set_trial_param
+        self._persist(lambda: own(trial_id, param_name, param_value_internal, distribution, previous_distribution))
+
+    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+        """As Optuna has it; a trial that is found as it is to be was told already."""
+        own = super().set_trial_state_values
+
+        def find() -> bool | None:
+            there = super(RetryingStorage, self).get_trial(trial_id)
+            return True if there.state == state and (values is None or there.values == list(values)) else None
+
+        return self._persist(lambda: own(trial_id, state, values), find)
+
+    def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
+        """As Optuna has it."""
+        own = super().set_trial_intermediate_value
+        self._persist(lambda: own(trial_id, step, intermediate_value))
+
+    def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As Optuna has it."""
+        self._persist(lambda: super(RetryingStorage, self).set_trial_user_attr(trial_id, key, value))
+
+    def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
+        """As Optuna has it."""
+        self._persist(lambda: super(RetryingStorage, self).set_trial_system_attr(trial_id, key, value))
+
+    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
+        """As Optuna has it."""
+        self._persist(lambda: super(RetryingStorage, self).set_study_user_attr(study_id, key, value))
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """As Optuna has it."""
+        self._persist(lambda: super(RetryingStorage, self).set_study_system_attr(study_id, key, value))
+
+
+def _tell_cut_off(context: ExceptionContext) -> None:
+    """Turn the errors of a server that is away into one that Optuna neither catches nor answers by doing it twice."""
+    error = context.original_exception
+    if context.is_pre_ping:
+        return  # the pool opens another connection
+    if context.is_disconnect or is_away(error, connected=context.connection is not None):
+        raise CutOffError(next(iter(str(error).strip().splitlines()), type(error).__name__))
+
+
+def is_away(error: BaseException, connected: bool) -> bool:
+    """Whether a driver's error means that the server is away for now; before it is `connected`, most do."""
+    code = getattr(error, "pgcode", None)
+    if code:
+        return str(code).startswith(AWAY)
+    operational = type(error).__name__ in {"OperationalError", "InterfaceError"}
+    return operational and not connected and not any(phrase in str(error) for phrase in REFUSED)

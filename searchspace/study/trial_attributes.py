@@ -1,0 +1,203 @@
+"""What the study keeps of each trial, and how it is read back."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import BaseModel, ValidationError
+
+from searchspace.stopping.event_history import Event
+from searchspace.stopping.rung import Standing, mark_of
+from trainables.common.errors import DamagedError
+from trainables.config import EpochReport, Frozen, TrialConfig
+from trainables.export.benchmark.architecture_cost import ArchitectureCost
+from trainables.models.catalog import kind_of
+from trainables.storage.files import first_fault
+
+REPORT, WENT_ON = "report-", "went-on-"
+"""Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
+
+
+STUDY = Path("study.journal")
+"""What errors name; a study in a database is told by its search."""
+Schema = TypeVar("Schema", bound=BaseModel)
+BUDGET = "time budget"
+"""Reason of a trial that the time budget cut off."""
+
+
+def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:
+    """Keep the whole configuration, defaults and pins too, and the seed."""
+    trial.set_user_attr("config", config.model_dump_json())
+    trial.set_user_attr("seed", seed)
+
+
+class Told(Frozen):
+    """One report as the study keeps it."""
+
+    order: int
+    """Its place among all that the search's early stopping heard."""
+    report: EpochReport
+    """What was reported."""
+    at: float | None = None
+    """When the search heard it, in seconds since 1970."""
+
+
+def record_report(trial: optuna.Trial, order: int, report: EpochReport) -> None:
+    """Keep one epoch of a trial, or that it failed, and now as its time."""
+    if report.status != "failed":
+        trial.report(report.score, report.epoch)
+    told = Told(order=order, report=report, at=round(time.time(), 3))
+    trial.set_user_attr(_key(report), told.model_dump_json())
+
+
+def curve_attributes(curve: Sequence[EpochReport]) -> dict[str, str]:
+    """A whole curve as `record_report` keeps it, of a trial that early stopping never heard of."""
+    return {_key(report): Told(order=-1, report=report).model_dump_json() for report in curve}
+
+
+def _key(report: EpochReport) -> str:
+    return REPORT + ("failed" if report.status == "failed" else f"{report.epoch:05d}")
+
+
+def record_pace(trial: optuna.Trial, last: EpochReport) -> None:
+    """Keep the seconds an epoch that a sampler may look at."""
+    if last.epoch:
+        trial.set_user_attr("seconds_per_epoch", last.total_seconds / last.epoch)
+
+
+def record_reason(trial: optuna.Trial, reason: str) -> None:
+    """Keep why a trial ended before its full length."""
+    trial.set_user_attr("reason", reason)
+
+
+def record_going_on(trial: optuna.Trial, order: int, epoch: int) -> None:
+    """Keep that a trial which waited at a rung goes on."""
+    trial.set_user_attr(f"{WENT_ON}{epoch:05d}", order)
+    record_waiting(trial, 0)
+
+
+def record_waiting(trial: optuna.Trial, epoch: int) -> None:
+    """Keep at which rung a trial waits; 0 when it goes on."""
+    trial.set_user_attr("waits_at", epoch)
+
+
+def record_stop(trial: optuna.Trial, standing: Standing | None, audited: bool = False) -> None:
+    """Keep where a trial stood when it was held back for good, and whether it runs on all the same."""
+    if standing is not None:
+        trial.set_user_attr("standing", standing.model_dump_json())
+    if audited:
+        trial.set_user_attr("audited", True)
+        record_waiting(trial, 0)
+
+
+def record_refusal(trial: optuna.Trial, reason: str) -> None:
+    """Keep that a configuration was not trained, and why; it counts as none of the search's trials."""
+    trial.set_user_attr("refused", True)
+    trial.set_user_attr("reason", reason)
+
+
+def is_refused(trial: FrozenTrial) -> bool:
+    """Whether a trial's configuration was never trained."""
+    return bool(trial.user_attrs.get("refused", False))
+
+
+def is_cut(trial: FrozenTrial) -> bool:
+    """Whether a trial was cut off by the time budget in its first epoch, so that nothing is known of it."""
+    return trial.state == TrialState.PRUNED and trial.user_attrs.get("reason") == BUDGET and last_report(trial) is None
+
+
+def is_waiting(trial: FrozenTrial) -> bool:
+    """Whether a trial that is not over waits at a rung."""
+    return trial.state == TrialState.RUNNING and bool(trial.user_attrs.get("waits_at", 0))
+
+
+def standing_of(trial: FrozenTrial) -> Standing | None:
+    """Where a trial stood when it was held back for good; None for one that was not."""
+    return _parsed(trial, "standing", Standing) if trial.user_attrs.get("standing") else None
+
+
+def config_of(trial: FrozenTrial) -> TrialConfig:
+    """Configuration of a recorded trial."""
+    return _parsed(trial, "config", TrialConfig)
+
+
+def seed_of(trial: FrozenTrial) -> int:
+    """Seed that a recorded trial was trained with."""
+    if "seed" not in trial.user_attrs:
+        raise DamagedError(STUDY, f"trial {trial.number} has no seed")
+    return int(trial.user_attrs["seed"])
+
+
+def told_of(trial: FrozenTrial) -> list[Told]:
+    """All reports of a recorded trial, in the order of their epochs, a failure last."""
+    keys = sorted(key for key in trial.user_attrs if key.startswith(REPORT))
+    return [_parsed(trial, key, Told) for key in keys]
+
+
+def curve_of(trial: FrozenTrial) -> list[EpochReport]:
+    """Reports of a recorded trial so far."""
+    return [told.report for told in told_of(trial)]
+
+
+def last_report(trial: FrozenTrial) -> EpochReport | None:
+    """The last of `curve_of`, without reading the others; None before the first."""
+    newest = max((key for key in trial.user_attrs if key.startswith(REPORT)), default=None)
+    return _parsed(trial, newest, Told).report if newest else None
+
+
+def is_revived(trial: FrozenTrial) -> bool:
+    """Whether a trial is one that was brought back after its search, which learnt nothing from it."""
+    return "revives" in trial.user_attrs
+
+
+def history_of(trials: Iterable[FrozenTrial]) -> list[Event]:
+    """What early stopping heard of these trials."""
+    asked = [trial for trial in trials if "config" in trial.user_attrs and not is_revived(trial)]
+    return [event for trial in asked for event in _events(trial)]
+
+
+def _events(trial: FrozenTrial) -> Iterator[Event]:
+    number, kind, stood = trial.number, kind_of(config_of(trial)), standing_of(trial)
+    audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
+    for order, report in ((told.order, told.report) for told in told_of(trial)):
+        if report.status == "failed":
+            yield Event(order=order, trial=number, kind=kind, failed=True)
+        elif report.status == "running" and (audited_from is None or report.epoch <= audited_from):
+            yield Event(order=order, trial=number, kind=kind, mark=mark_of(number, kind, report))
+    for key, order in trial.user_attrs.items():
+        if key.startswith(WENT_ON):
+            yield Event(order=order, trial=number, kind=kind)
+
+
+def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:
+    """Keep what the trial's architecture costs where it is shipped."""
+    trial.set_user_attr("cost", cost.model_dump_json())
+
+
+def cost_of(trial: FrozenTrial) -> ArchitectureCost | None:
+    """What a recorded trial's architecture costs where it is shipped, if that was measured."""
+    return _parsed(trial, "cost", ArchitectureCost) if trial.user_attrs.get("cost") else None
+
+
+def seconds_of(trial: FrozenTrial) -> float | None:
+    """Training seconds an epoch, set-up included; None before the first."""
+    return trial.user_attrs.get("seconds_per_epoch")
+
+
+def latency_of(trial: FrozenTrial) -> float | None:
+    """Milliseconds an image that its architecture takes, measured before it was trained; None where it was not."""
+    cost = cost_of(trial)
+    return cost.latency_ms if cost else None
+
+
+def _parsed(trial: FrozenTrial, key: str, schema: type[Schema]) -> Schema:
+    """An attribute of a trial that is JSON; raises `DamagedError` where it is missing or of another form."""
+    if key not in trial.user_attrs:
+        raise DamagedError(STUDY, f"trial {trial.number} has no {key}")
+    try:
+        return schema.model_validate_json(trial.user_attrs[key])
+    except ValidationError as error:
+        raise DamagedError(STUDY, f"trial {trial.number}: {key[:40]}: {first_fault(error)}") from error

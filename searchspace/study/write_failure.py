@@ -1,0 +1,77 @@
+"""A study that cannot be written: the search is told to end, and what is in memory alone is kept elsewhere."""
+
+import os
+import shlex
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from searchspace.cli.interruption import LostError
+from searchspace.preparation.resume import resume_arguments
+from searchspace.spec import SearchSpec
+from searchspace.storage.search_names import RECORD
+from searchspace.study.journal import RETRIES
+from searchspace.study.study import flush_study, journal_of
+from trainables.common.background import describe
+from trainables.storage.cache import cache_folder
+from trainables.storage.folders import look
+
+if TYPE_CHECKING:
+    import optuna
+
+    from searchspace.study.journal import WriteBehindJournal
+
+Say = Callable[[str], None]
+KEPT = "unwritten"
+"""Folder in the cache of entries that no journal took."""
+
+
+def watch_study(study: "optuna.Study", say: Say) -> None:
+    """Say at once where the study's journal cannot be written, and end the search as by SIGTERM if that stays so."""
+
+    def give_up(error: BaseException) -> None:
+        say(
+            f"warning: the study could not be written for {RETRIES.patience:.0f} s ({describe(error)}); "
+            "the search ends, to be resumed when it can be"
+        )
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    if journal := journal_of(study):
+        journal.watch(say, give_up)
+
+
+def settle_study(study: "optuna.Study", spec: SearchSpec) -> None:
+    """Wait until the study is written, where other processes read it.
+
+    Raises `LostError` where it cannot be, or the search's folder is gone: it says where the rest is, and how to go on.
+    """
+    journal = journal_of(study)
+    try:
+        flush_study(study)
+    except OSError as error:
+        if journal is None:
+            raise
+        raise LostError(_rescue(journal, spec, error)) from error
+    if look(spec.folder / RECORD) is None:
+        raise LostError(f"{str(spec.folder)!r} is gone; when it is back: {_resume(spec)}")
+
+
+def _resume(spec: SearchSpec) -> str:
+    return f"python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+
+
+def _rescue(journal: "WriteBehindJournal", spec: SearchSpec, error: OSError) -> str:
+    place = cache_folder() / KEPT / f"{spec.name}-{time.time_ns()}.journal"
+    path, resume = shlex.quote(str(journal.path)), _resume(spec)
+    why = f"the study could not be written ({describe(error)})"
+    try:
+        count = journal.rescue(place)
+    except OSError as other:
+        return f"{why}, nor the end of it elsewhere ({describe(other)}); when its folder is back: {resume}"
+    if not count:
+        return f"{why}; when its folder is back: {resume}"
+    return (
+        f"{why}; its last {count:,} entries are in {place}: when its folder is back, "
+        f"cat {shlex.quote(str(place))} >> {path} && {resume}"
+    )

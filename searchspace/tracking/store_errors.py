@@ -1,0 +1,116 @@
+"""What errors of MLflow's store mean for who runs a search, and what to do about each, in one line."""
+
+import os
+import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from searchspace.tracking.tracking_uri import database_file
+from trainables.common.errors import UserError
+
+PACKAGES = {"mlflow", "sqlalchemy", "alembic", "requests", "urllib3"}
+"""Packages whose exceptions are the store's, and no defect of this program."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One kind of error."""
+
+    pattern: str
+    """Regular expression, found in the error's text."""
+    meaning: str
+    """What is wrong, of the store."""
+    remedy: str
+    """What to do; `{quoted}` stands for the store's URI as a shell takes it, `{file}` for its file."""
+
+
+TROUBLES = (
+    Trouble(
+        "must be in the 'active' state|deleted state",
+        "the experiment or run is deleted",
+        "restore it, in the page of `mlflow ui` or with `mlflow experiments restore`",
+    ),
+    Trouble(
+        "ut-of-date database schema|Can't locate revision",
+        "the database has the schema of another MLflow version",
+        "back it up and run: mlflow db upgrade {quoted}, or move {file} away",
+    ),
+    Trouble(
+        "database is locked",
+        "another process keeps the database locked",
+        "end that process, or try again when it is done",
+    ),
+    Trouble("database or disk is full|No space left", "its disk is full", "make room"),
+    Trouble("file is not a database|malformed", "{file} is no SQLite database", "move it away"),
+    Trouble(
+        "unable to open database file|readonly database|Read-only file system|Permission denied",
+        "{file} or its folder cannot be written",
+        "make it writable, or set MLFLOW_TRACKING_URI to another place",
+    ),
+    Trouble(
+        "error code 40[13]",
+        "the server refuses this user",
+        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+    ),
+    Trouble(
+        "error code 404|not in a valid JSON",
+        "what answers there is no MLflow server",
+        "set MLFLOW_TRACKING_URI to one",
+    ),
+    Trouble(
+        "failed with exception|Max retries exceeded|[Cc]onnection refused|could not connect|timed out",
+        "no server answers there",
+        "start it (behind a proxy, name its host in NO_PROXY), or set MLFLOW_TRACKING_URI to one that runs",
+    ),
+    Trouble(
+        "filesystem tracking backend|unsupported URI",
+        "MLflow has no store of this kind",
+        "set MLFLOW_TRACKING_URI to http://HOST:PORT or sqlite:////PATH/FILE.db",
+    ),
+    Trouble("No module named", "its driver is not installed ({error})", "pip install it"),
+)
+"""In the order in which they are looked for."""
+
+
+def explain(error: BaseException, uri: str) -> str:
+    """One line: the store at `uri`, what is wrong with it, and what to do; an unknown error in its own words."""
+    told = " ".join(str(error).split())
+    words = {"quoted": shlex.quote(uri), "file": repr(str(database_file(uri) or "its database")), "error": told}
+    for trouble in TROUBLES:
+        if re.search(trouble.pattern, told):
+            return f"MLflow at {uri!r}: {trouble.meaning.format(**words)}; {trouble.remedy.format(**words)}"
+    first = next(iter(str(error).strip().splitlines()), "")
+    return f"MLflow at {uri!r}: {type(error).__name__}: {first}"
+
+
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """Raise `UserError`, one line with a remedy, for what goes wrong with the store at `uri` in the block."""
+    try:
+        yield
+    except Exception as error:
+        packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+        if packages & PACKAGES or isinstance(error, OSError | ImportError):
+            raise UserError(explain(error, uri)) from error
+        raise
+
+
+def check_store(uri: str) -> None:
+    """Raise `UserError` for a database file that cannot be written; MLflow itself would try for minutes."""
+    file = database_file(uri)
+    if file is None:
+        return
+    place = file if file.exists() else next(parent for parent in file.parents if parent.exists())
+    if file.is_dir() or not (place == file or place.is_dir()) or not os.access(place, os.W_OK):
+        raise UserError(explain(PermissionError("Permission denied"), uri))
+
+
+def check_experiment(name: str, number: str, stage: str, uri: str) -> None:
+    """Raise `UserError` for an experiment that somebody deleted: its name stays taken until it is restored."""
+    if stage != "active":
+        raise UserError(
+            f"MLflow at {uri!r}: its experiment {name!r} is deleted; restore it: "
+            f"MLFLOW_TRACKING_URI={shlex.quote(uri)} mlflow experiments restore --experiment-id {number}"
+        )

@@ -1,0 +1,1 @@
+"""Augmentation of training images, its preview, and common corruptions."""

@@ -1,0 +1,66 @@
+"""What the winner's augmentation makes of training images, as one picture: `augmented.png`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from trainables.config import TrialConfig
+from trainables.storage.files import replacing
+
+if TYPE_CHECKING:
+    from trainables.models.preprocess import Preprocess
+    from trainables.training.loop import TrialRun
+
+SHEET = "augmented.png"
+ROWS, COLUMNS = 6, 8
+"""Images, each of another class, and what is shown of each: itself, then versions of it."""
+LARGEST = 96
+"""Side of a picture on the sheet, in pixels, at most."""
+
+
+def write_sheet(folder: Path, run: "TrialRun") -> None:
+    """Draw training images as the run's network sees them in training; nothing where it sees them as they are."""
+    config, labels = run.assignment.config, run.place.store.labels[run.rows]
+    if not (config.augment_strength or config.flip != "none"):
+        return
+    _, first = np.unique(labels, return_index=True)
+    images = run.place.store.images[run.rows[first[:ROWS]]]
+    shown = versions(images, config, run.model.preprocess, run.assignment.seed)
+    with replacing(folder / SHEET) as file:
+        arrange(shown).save(file, "PNG", optimize=True)
+
+
+def versions(images: NDArray[np.uint8], config: TrialConfig, preprocess: "Preprocess", seed: int) -> NDArray[np.uint8]:
+    """Uint8 (n, COLUMNS, side, side, channels) of images (n, c, h, w): each itself, then augmented; `seed` draws."""
+    import torch
+
+    from trainables.augmentation.augment import augment
+    from trainables.data.loading.epoch_plan import DRAWS
+    from trainables.models.preprocess import scale
+
+    plain = preprocess.resize(scale(torch.from_numpy(images)))
+    count = len(plain) * (COLUMNS - 1)
+    draws = torch.rand(count, DRAWS, generator=torch.Generator().manual_seed(seed))
+    repeated = plain.repeat_interleave(COLUMNS - 1, dim=0)
+    augmented = augment(repeated, draws, config.augment_strength, config.flip != "none")
+    each = torch.cat([plain[:, None], augmented.view(len(plain), COLUMNS - 1, *plain.shape[1:])], dim=1)
+    found: NDArray[np.uint8] = (each * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 1, 3, 4, 2).numpy()
+    return found
+
+
+def arrange(shown: NDArray[np.uint8]) -> Image.Image:
+    """The images in rows and columns, on nothing, with an eighth of a side between them."""
+    rows, columns, own = shown.shape[:3]
+    side = min(own, LARGEST)
+    step = side + max(1, side // 8)
+    sheet = Image.new("RGBA", (columns * step - (step - side), rows * step - (step - side)))
+    for row, column in np.ndindex(rows, columns):
+        pixels = shown[row, column]
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).convert("RGBA")
+        if side != own:
+            image = image.resize((side, side), Image.Resampling.LANCZOS)
+        sheet.paste(image, (column * step, row * step))
+    return sheet

@@ -1,0 +1,1 @@
+"""What every part uses: errors, text from outside, retries, licences."""

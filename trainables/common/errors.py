@@ -1,0 +1,39 @@
+"""Errors that somebody can act on: a person, told thing, value and what is allowed in one line; or the worker."""
+
+from pathlib import Path
+
+from trainables.common.sanitized_text import printable, shown
+
+
+class UserError(Exception):
+    """Something given by the user is wrong; commands print it as one line and exit with code 2."""
+
+
+class DamagedError(UserError):
+    """A file of a results folder is not what belongs there; its text is "damaged: FILE: what", one printable line."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        """Of the file or folder at `path`, and what is wrong with it."""
+        super().__init__(f"damaged: {shown(path)}: {printable(what)}")
+        self.path, self.what = path, what
+
+    def __reduce__(self) -> tuple[type["DamagedError"], tuple[Path, str]]:
+        """Ray brings errors from workers."""
+        return type(self), (self.path, self.what)
+
+
+class SearchEndedError(Exception):
+    """A search cannot go on for now; what it has so far is recorded, and it can be resumed."""
+
+
+class NoSlotLeftError(SearchEndedError):
+    """No slot of a search can train any more."""
+
+
+class OutOfMemoryError(RuntimeError):
+    """A step did not fit, however small its micro-batch, or (with several workers) at this micro-batch."""
+
+    def __init__(self, micro_batch: int) -> None:
+        """Remember the micro-batch to try next; below 1 there is none."""
+        super().__init__(f"out of memory; next micro-batch {micro_batch}")
+        self.micro_batch = micro_batch

@@ -1,0 +1,63 @@
+"""Images that cannot be used: what they are called, why, and what is said of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from trainables.common.errors import UserError
+from trainables.common.escaping import read_csv, write_csv
+from trainables.common.sanitized_text import printable
+
+OnBadImage = Literal["fail", "skip"]
+"""Whether a bad image is an error, or is left out, counted and listed."""
+BAD_IMAGES = "bad-images.csv"
+"""The list of images that were left out, in a store and in a search's results."""
+HINT = "`--on-bad-image skip` goes on without bad images"
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """One image that cannot be used."""
+
+    name: str
+    """Its file, or its part and row."""
+    reason: str
+    """Why, in a few words and one line."""
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"{printable(self.name)} ({self.reason})"
+
+
+class BadImageError(UserError):
+    """An image's content cannot be used; trying again would not help."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        """Of the image of this name."""
+        super().__init__(name, reason)  # both, so that it can be pickled
+        self.image = BadImage(name, printable(reason))
+
+    def __str__(self) -> str:
+        """One line."""
+        return f"image {self.image}"
+
+
+def refusal(data: str, bad: Sequence[BadImage]) -> UserError:
+    """The error of a search that is to have no bad image, for all that are known: at least one."""
+    more = f"; {len(bad) - 1:,} more bad images are known so far" if len(bad) > 1 else ""
+    return UserError(f"--data {data!r}: bad image {bad[0]}{more}; {HINT}")
+
+
+def write_bad(folder: Path, bad: Sequence[BadImage]) -> None:
+    """Write the list of bad images into `folder`, as CSV in UTF-8."""
+    with (folder / BAD_IMAGES).open("w", newline="", encoding="utf-8") as file:
+        write_csv(file, [("path", "reason"), *((image.name, image.reason) for image in bad)])
+
+
+def read_bad(folder: Path) -> list[BadImage]:
+    """The list in `folder`; empty if there is none."""
+    if not (folder / BAD_IMAGES).is_file():
+        return []
+    with (folder / BAD_IMAGES).open(newline="", encoding="utf-8") as file:
+        return [BadImage(row["path"], row["reason"]) for row in read_csv(file)]

@@ -1,0 +1,213 @@
+"""Decoding image files to arrays of one shape, within limits that no file can talk its way around."""
+
+import io
+import math
+import stat
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from trainables.common.errors import UserError
+from trainables.data.decoding.bad_images import BadImageError
+from trainables.data.decoding.decode_cost import JPEGS, Cost, is_progressive, reduce
+from trainables.data.decoding.jpeg_scans import count_scans
+from trainables.data.decoding.pixels import is_grey, orientation, plain
+from trainables.data.layouts.image_files import HEAD, say_content
+from trainables.data.sources.raw_set import Image
+
+STORED_SIDE = 256
+"""Largest stored side, in pixels: the usual evaluation resize in front of a 224-pixel crop."""
+LEAST_SIDE = 8
+"""Longer side of stored images at least, in pixels."""
+MOST_PIXELS = 100_000_000
+"""Of an image, by its header: what says more is a decompression bomb, and none of it is decoded."""
+MOST_BYTES = 1_000_000_000
+"""Of an image's file: more than 100 megapixels take in any format."""
+MOST_STREAMED = 256_000_000
+"""Of an image from a pipe or device, whose size is known only once it is in memory: what 85 megapixels of RGB take."""
+PIECE = 1_000_000
+"""Bytes of a stream that are read at once."""
+MOST_REDUCED = 250_000_000
+"""Of a JPEG of one scan, which is decoded at a fraction of its size: phones' cameras have up to 200 megapixels."""
+MOST_SCANS = 20
+"""Scans of a JPEG that has as many pixels as it may: a progressive one of some megabytes could decode for hours."""
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+"""What is decoded, by content and not by name; not, for one, PostScript, which Pillow would have Ghostscript run."""
+
+# Pillow's own limit is a warning from its limit on; here it is an error, from the largest of ours on.
+Pillow.MAX_IMAGE_PIXELS = MOST_REDUCED
+warnings.filterwarnings("error", category=Pillow.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # on oddities of files that do decode
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What decoding an image may take."""
+
+    pixels: int = MOST_PIXELS
+    """That are decoded at most; of a JPEG of one scan, after it was reduced."""
+    reserve: Callable[[Cost], AbstractContextManager[None]] = lambda _cost: nullcontext()
+    """Holds what decoding takes while it is taken; may wait."""
+
+
+TRAINING = Limits()
+"""Of a search's own data."""
+
+
+class Contents(Protocol):
+    """Encoded images of a part, by row."""
+
+    def __call__(self, row: int) -> bytes | Path:
+        """Encoded content, or its file."""
+        ...
+
+    def name(self, row: int) -> str:
+        """What to call the image in messages and lists."""
+        ...
+
+
+def probe(content: bytes | Path, name: str) -> tuple[int, int, bool]:
+    """Height and width (upright) and greyness of an image, from its header alone.
+
+    Raises `BadImageError` if it is no image, or too large; `UserError` for a file that the disk does not give.
+    """
+    if isinstance(content, Path):
+        try:
+            with content.open("rb") as file:
+                return _head(file, name)
+        except (BadImageError, OSError):
+            content = _read(content, name)  # the whole of it tells a bad image from a bad disk
+    return _head(io.BytesIO(content), name)
+
+
+def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
+    """Stored height and width for images of these sizes: their own if it is one and small, else a square.
+
+    What is smaller than `LEAST_SIDE` is enlarged, so that the least of images are large enough for networks.
+    """
+    if len(sizes) == 1:
+        height, width = next(iter(sizes))
+        if max(height, width) <= STORED_SIDE:
+            times = math.ceil(LEAST_SIDE / max(height, width))
+            return height * times, width * times
+    side = min(STORED_SIDE, max(LEAST_SIDE, *(min(size) for size in sizes)))
+    return side, side
+
+
+def decode(content: bytes | Path, name: str, shape: tuple[int, int, int], limits: Limits = TRAINING) -> Image:
+    """One image as uint8 (height, width, channels): shorter side resized to fit (bicubic), centre cropped.
+
+    A JPEG of more than `REDUCED_FROM` pixels is decoded at a fraction of its size. Upright, the first of several
+    frames, transparent parts on white, 16 bits scaled to 8. Raises `BadImageError` for content that cannot be decoded,
+    and `UserError` for a file that the disk does not give, or memory that runs out.
+    """
+    height, width, channels = shape
+    content = _read(content, name) if isinstance(content, Path) else content
+    with _opened(io.BytesIO(content), name, limits.pixels) as picture:
+        full = picture.width * picture.height
+        if picture.format in JPEGS and count_scans(content) * full > max(MOST_SCANS * limits.pixels, MOST_REDUCED):
+            raise BadImageError(name, f"has {count_scans(content):,} scans, which would take too long to decode")
+        cost = reduce(picture, content, max(height, width))
+        if cost.pixels > limits.pixels:
+            raise BadImageError(name, _too_many(limits.pixels))
+        with limits.reserve(cost):
+            picture.load()
+            pixels = _fit(plain(picture, channels), height, width)
+    return np.asarray(pixels, dtype=np.uint8).reshape(height, width, channels)
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Decodes image i of a part; picklable as far as `contents` is."""
+
+    contents: Contents
+    """The part's encoded images."""
+    shape: tuple[int, int, int]
+    """Stored height and width in pixels, and channels."""
+
+    def __call__(self, i: int) -> Image:
+        """Image i as uint8, of `shape`; raises what `decode` raises."""
+        return decode(self.contents(i), self.contents.name(i), self.shape)
+
+
+def _head(file: BinaryIO, name: str) -> tuple[int, int, bool]:
+    with _opened(file, name) as picture:
+        height, width = picture.height, picture.width
+        if orientation(picture) >= 5 and picture.format != "TIFF":  # of a TIFF, Pillow swaps them itself
+            height, width = width, height
+        return height, width, is_grey(picture)
+
+
+def _fit(picture: Pillow.Image, height: int, width: int) -> Pillow.Image:
+    if picture.size == (width, height):
+        return picture
+    # Cropped while it is resized: resized as a whole, a picture of 1 x 100,000 pixels would become a huge one.
+    scale = max(height / picture.height, width / picture.width)
+    across, down = min(picture.width, width / scale), min(picture.height, height / scale)
+    left, top = (picture.width - across) / 2, (picture.height - down) / 2
+    return picture.resize((width, height), Pillow.Resampling.BICUBIC, box=(left, top, left + across, top + down))
+
+
+def _read(file: Path, name: str) -> bytes:
+    try:
+        found = file.stat()
+        if found.st_size > MOST_BYTES:
+            raise BadImageError(name, f"has {found.st_size:,} bytes, more than {MOST_BYTES:,}")
+        with file.open("rb") as opened:
+            if stat.S_ISREG(found.st_mode):
+                return read_stream(opened, name, MOST_BYTES, first=found.st_size + 1)
+            return read_stream(opened, name)
+    except OSError as error:  # it says nothing about the image, and may pass
+        raise UserError(f"image {name}: cannot be read ({error.strerror or error})") from error
+
+
+def read_stream(stream: BinaryIO, name: str, limit: int = MOST_STREAMED, first: int = PIECE) -> bytes:
+    """The image that a stream holds, of at most `limit` bytes; `first` bytes are read at first, if they are there.
+
+    Raises `BadImageError` for more, and OSError.
+    """
+    pieces, size = [stream.read(first)], 0
+    while pieces[-1]:
+        size += len(pieces[-1])
+        if size > limit:
+            raise BadImageError(name, f"too large: more than {limit:,} bytes")
+        pieces.append(stream.read(PIECE))
+    return b"".join(pieces)
+
+
+@contextmanager
+def _opened(file: BinaryIO, name: str, pixels: int = MOST_PIXELS) -> Iterator[Pillow.Image]:
+    """The picture in `file`, not decoded yet, of at most so many pixels unless it is to be reduced.
+
+    Whatever goes wrong with it meanwhile is its `BadImageError`.
+    """
+    try:
+        with Pillow.open(file, formats=FORMATS) as picture:
+            reduced = picture.format in JPEGS and not is_progressive(picture)
+            if picture.width * picture.height > (MOST_REDUCED if reduced else pixels):
+                raise Pillow.DecompressionBombError
+            yield picture
+    except UserError:
+        raise
+    except MemoryError as error:
+        raise UserError(f"image {name}: not enough memory to decode it") from error
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
+        raise BadImageError(name, _too_many(pixels)) from error
+    except UnidentifiedImageError as error:
+        file.seek(0)
+        head = file.read(HEAD)
+        reason = (say_content(head) or "no image, or its header is damaged") if head else "empty"
+        raise BadImageError(name, reason) from error
+    except Exception as error:  # Pillow's readers raise whatever damaged content leads them to
+        raise BadImageError(name, f"cannot be decoded: {error or type(error).__name__}") from error
+
+
+def _too_many(pixels: int) -> str:
+    return f"more than {pixels:,} pixels: a decompression bomb"

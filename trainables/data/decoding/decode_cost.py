@@ -1,0 +1,66 @@
+"""What decoding a picture takes, by its header and before any of it is decoded: pixels, and bytes of memory."""
+
+from dataclasses import dataclass
+
+from PIL import Image as Pillow
+
+from trainables.data.decoding.jpeg_scans import count_scans, walk_scans
+
+REDUCED_FROM = 16_000_000
+"""Pixels from which on a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which its decoder does at little cost."""
+SPARE = 4
+"""Times the wanted side that a reduced JPEG has at least, so that resizing it hides that it was reduced."""
+JPEGS = {"JPEG", "MPO"}
+JPEG_BYTES, SCAN_BYTES = 13, 8
+"""Bytes a pixel of a JPEG that is decoded, and a pixel of its full size besides where it has several scans."""
+BYTES = {"WEBP": 28, "JPEG2000": 28, "AVIF": 28}
+OTHER_BYTES = 18
+"""Bytes a pixel of other formats. All of these are above what was measured for every kind of `tests/image_kinds.py`:
+buffers of the decoder, the picture, and its copies in other modes and upright."""
+TILE_WIDTH, TILE_LENGTH = 322, 323
+"""Tags of a TIFF, whose tiles may be larger than the picture."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What decoding takes."""
+
+    pixels: int
+    """That are decoded: of a JPEG, after it was reduced."""
+    memory: int
+    """Bytes, at most."""
+    alone: bool = False
+    """Whether the header can promise less than the decoder takes, so that nothing else should be decoded meanwhile."""
+
+
+def reduce(picture: Pillow.Image, content: bytes, side: int) -> Cost:
+    """Have a large JPEG decoded at a fraction of its size, for a wanted side in pixels; returns what it takes then."""
+    full = picture.width * picture.height
+    if picture.format in JPEGS:
+        large = full > REDUCED_FROM
+        scans = walk_scans(content) if large else count_scans(content)  # which may count too many
+        if large:
+            picture.draft(None, (SPARE * side, SPARE * side))
+        pixels = picture.width * picture.height
+        buffered = full if scans > 1 or is_progressive(picture) else 0  # all of it is held until the last scan
+        return Cost(max(pixels, buffered), JPEG_BYTES * pixels + SCAN_BYTES * buffered)
+    if picture.format == "TIFF":
+        tags = getattr(picture, "tag_v2", {})
+        full = max(full, _length(tags.get(TILE_WIDTH)) * _length(tags.get(TILE_LENGTH)))
+    # An AVIF's container says one size, and its frames may have another.
+    return Cost(full, BYTES.get(picture.format or "", OTHER_BYTES) * full, alone=picture.format == "AVIF")
+
+
+def is_progressive(picture: Pillow.Image) -> bool:
+    """Whether a JPEG says that it comes in several scans; one that does not may still do."""
+    return bool(picture.info.get("progressive"))
+
+
+def largest_memory(pixels: int) -> int:
+    """Bytes that decoding a picture of at most so many pixels takes, in whatever format."""
+    return pixels * max(JPEG_BYTES + SCAN_BYTES, OTHER_BYTES, *BYTES.values())
+
+
+def _length(value: object) -> int:
+    """A tag's number; a damaged tag is 0, and the decoder's to refuse."""
+    return value if isinstance(value, int) else 0

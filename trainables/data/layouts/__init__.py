@@ -1,0 +1,1 @@
+"""Layouts of data folders: which folders and files are splits, classes and images."""

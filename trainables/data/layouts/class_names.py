@@ -1,0 +1,168 @@
+"""Whether folders are classes: not splits, numbered parts, copies of each other, or places of masks and labels."""
+
+from trainables.common.errors import UserError
+from trainables.data.layouts.level import Level
+from trainables.data.layouts.split_names import FILLERS, find_splits, is_filler, read_split_name, words_of
+from trainables.data.layouts.understood import list_names
+
+NEVER = frozenset({
+    "images", "image", "imgs", "img", "jpegimages", "annotations", "annotation", "unlabeled",
+    "unlabelled", "unsup",
+})  # fmt: skip
+"""Names that no class has."""
+BESIDE = frozenset({
+    "masks", "labels", "annotations", "annotation", "annots", "segmentation", "segmentations", "groundtruth", "gt",
+    "trimaps", "superpixels", "meta", "metadata", "bbox", "bboxes", "thumbnails", "thumbs",
+})  # fmt: skip
+"""Names of what lies beside images and tells of them."""
+CONTAINERS = NEVER | BESIDE | {
+    "mask", "label", "pictures", "photos", "labeled", "labelled",
+    "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples",
+}  # fmt: skip
+"""Names that hardly a class has, and no two classes of one set."""
+PIECES = FILLERS | {"fold", "folds", "batch", "chunk", "shard", "kfold", "cv", "volume", "page", "disk", "archive"}
+"""Words that, with a number, name a piece of a set."""
+
+
+def is_beside(name: str) -> bool:
+    """Whether a folder's name says that it holds what tells of images, such as their masks."""
+    return "".join(words_of(name)) in BESIDE
+
+
+def is_container(name: str) -> bool:
+    """Whether a folder's name says that it holds files of some kind, rather than a class."""
+    return "".join(words_of(name)) in CONTAINERS
+
+
+def say_table(level: Level) -> str:
+    """A clause on the files that may hold labels, with what to do; empty if there are none."""
+    tables = level.tables()
+    if not tables:
+        return ""
+    return (
+        f"labels in a table ({list_names(tables)}) are not read yet: sort the images into class folders by it, "
+        "or into parquet with columns image and label; "
+    )
+
+
+def check_classes(level: Level) -> list[str]:
+    """Warnings on the folders of a level that are to be its classes; raises `UserError` where they are none."""
+    where = f"--data {str(level.path)!r}"
+    checks = (_splits, _containers, _pieces, _class_by_class, _masks, _copies)
+    for doubt in (check(level) for check in checks):
+        if doubt:
+            raise UserError(f"{where}: {doubt}")
+    return [*_alike(level), *_one_name(level)]
+
+
+def _splits(level: Level) -> str:
+    """Names that read as splits: two of them are no classes."""
+    read = {name: found for name in level.folders if (found := read_split_name(name))}
+    plain = [name for name, found in read.items() if found.is_plain]
+    deep = [name for name in read if name in level.full and not level.full[name].is_flat]
+    doubtful = plain if len(plain) > 1 else deep if len({read[name].split for name in deep}) > 1 else []
+    if not doubtful:
+        return ""
+    return (
+        f"folders {list_names(doubtful)} are named like splits and lie where classes are expected; put them in "
+        "folders train, val and test beside each other, or give the classes other names"
+    )
+
+
+def _containers(level: Level) -> str:
+    found = [name for name in level.full if is_container(name)]
+    told = any(is_beside(name) for name in found) and len(level.full) == 2
+    if len(found) < 2 and not told and not any("".join(words_of(name)) in NEVER for name in found):
+        return ""
+    return (
+        f"{list_names(found)} {'is no name' if len(found) == 1 else 'are no names'} of classes; {say_table(level)}"
+        "give the folder whose folders are the classes, sort the images into CLASS/*.jpg, or "
+        "give the classes other names"
+    )
+
+
+def _pieces(level: Level) -> str:
+    """`fold1`, `fold2`; `images_001`, `images_002`: pieces of one set."""
+    words = [words_of(name) for name in level.full]
+    texts = {tuple(word for word in name if not word.isdigit()) for name in words}
+    if (
+        len(words) < 2
+        or len(texts) != 1
+        or not set(*texts) & PIECES
+        or not all(set(name) - set(*texts) for name in words)
+    ):
+        return ""
+    return (
+        f"folders {list_names(list(level.full))} are numbered pieces of one set, not classes; {say_table(level)}"
+        "put their images into one set of folders, CLASS/*.jpg, or give the classes other names"
+    )
+
+
+def _class_by_class(level: Level) -> str:
+    """`cat/train`, `cat/test`, `dog/train`, …: the splits of each class."""
+    inner = {name: find_splits(folder.full) for name, folder in level.full.items() if not folder.is_flat}
+    found = {name: splits for name, splits in inner.items() if splits}
+    if not (len(found) > 1 or any(len(splits) > 1 for splits in found.values())):
+        return ""
+    name, splits = next(iter(found.items()))
+    names = [folder for folders in splits.values() for folder in folders]
+    return (
+        f"class folder {name!r} holds folders {list_names(names)}, which are named like splits; "
+        "expected it the other way round, train/CLASS/*.jpg"
+    )
+
+
+def _masks(level: Level) -> str:
+    """`cat/images` and `cat/masks`: both would be images of the class."""
+    for name, folder in level.full.items():
+        names = [] if folder.is_flat else [inner for inner in folder.full if is_container(inner)]
+        if len(names) > 1 and any(is_beside(inner) for inner in names):
+            return (
+                f"class folder {name!r} holds {list_names(names)}, and not all of these are images to classify; "
+                "move the others out of the data folder"
+            )
+    return ""
+
+
+def _copies(level: Level) -> str:
+    """A folder that holds folders named as all those beside it."""
+    for name, folder in level.full.items():
+        others = set(level.full) - {name}
+        if len(others) > 1 and not folder.is_flat and others <= set(folder.full):
+            return (
+                f"folder {name!r} holds folders named as those beside it ({list_names(sorted(others))}): a second "
+                f"copy? delete it, or give it alone: --data {str(folder.path)!r}"
+            )
+    return ""
+
+
+def _inside(level: Level) -> Level:
+    """A folder, or the only one in it that holds images, where its name is one such as `images`."""
+    while len(level.full) == 1 and is_filler(name := next(iter(level.full))):
+        level = level.full[name]
+    return level
+
+
+def _alike(level: Level) -> list[str]:
+    """Folders that hold equally named folders may be splits of an unknown name."""
+    inner = {name: frozenset(_inside(folder).full) for name, folder in level.full.items() if not folder.is_flat}
+    for name, found in inner.items():
+        same = [other for other in inner if inner[other] == found]
+        if len(found) > 1 and len(same) > 1:
+            return [
+                f"classes {list_names(same)} hold equally named folders ({list_names(sorted(found))}); if those are "
+                f"the classes and {name!r} a split, name it train, val or test"
+            ]
+    return []
+
+
+def _one_name(level: Level) -> list[str]:
+    """Names that differ in case or spaces alone may be one class."""
+    names: dict[str, list[str]] = {}
+    for name in level.full:
+        names.setdefault(" ".join(name.casefold().split()), []).append(name)
+    return [
+        f"classes {list_names(same)} differ in case or spaces alone; if they are one, put their images into one folder"
+        for same in names.values()
+        if len(same) > 1
+    ]

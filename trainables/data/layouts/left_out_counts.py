@@ -1,0 +1,82 @@
+"""How many files of a data folder are not used, by reason and kind: in a search's record and on screen."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from pydantic import Field
+
+from trainables.common.sanitized_text import printable
+from trainables.config import Frozen
+from trainables.data.layouts.left_out import LEFT_OUT, LeftOut, Reason
+
+REASONS: dict[Reason, str] = {
+    "format": "a format that is not decoded; convert them to JPEG or PNG to use them",
+    "video": "films; save their frames as images to use them",
+    "suffix": "images by their content, but not by their suffix; rename them to use them",
+    "mask": "masks of the images beside them, by their names",
+    "no class": "images that lie in no class folder",
+    "unlabelled split": "a split without class folders or labels, so it is not used",
+    "no split": "neither a split nor a class",
+    "no image": "no images",
+    "results": "results of searches, or other tools' logs",
+    "hidden": "hidden, or left by the system",
+}
+"""What is said of each reason, the gravest first."""
+GRAVE: frozenset[Reason] = frozenset({"format", "video", "suffix", "mask", "no class", "unlabelled split"})
+"""Reasons of what may have been meant to be used: a warning."""
+SHOWN, COUNTED = 6, 20
+"""Kinds of files on one line, and counted of one reason: the rest is one kind more."""
+OTHERS = "others"
+
+
+class LeftOutCount(Frozen):
+    """How many files of one kind are not used, for one reason."""
+
+    reason: Reason
+    """Why."""
+    kind: str
+    """Their suffix in lower case, or the folder that they lie in."""
+    count: int = Field(ge=1)
+    """Files."""
+
+    def __str__(self) -> str:
+        """As part of a line."""
+        kind = printable(self.kind)
+        if self.reason == "results":
+            return kind
+        if kind.endswith("/"):
+            return f"{self.count:,} in {kind}"
+        return f"{self.count:,} {kind}" if kind else f"{self.count:,} without suffix"
+
+
+def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:
+    """Counts by reason, the gravest first, then by kind, the most frequent first."""
+    kinds: dict[Reason, Counter[str]] = {reason: Counter() for reason in REASONS}
+    for file in files:
+        kinds[file.reason][file.kind] += 1
+    counts = []
+    for reason, found in kinds.items():
+        ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        rest = sum(count for _, count in ranked[COUNTED:])
+        ranked = [*ranked[:COUNTED], *([(OTHERS, rest)] if rest else [])]
+        counts += [LeftOutCount(reason=reason, kind=kind, count=count) for kind, count in ranked]
+    return tuple(counts)
+
+
+def describe_left_out(counts: Sequence[LeftOutCount]) -> list[str]:
+    """A line for each reason that is a warning, and one for all others."""
+    lines, others = [], []
+    for reason, words in REASONS.items():
+        if found := [count for count in counts if count.reason == reason]:
+            text = f"{_list(found)}: {words}"
+            if reason in GRAVE:
+                lines.append(f"warning: left out {text} ({LEFT_OUT})")
+            else:
+                others.append(text)
+    return [*lines, *([f"left out {' · '.join(others)} ({LEFT_OUT})"] if others else [])]
+
+
+def _list(counts: Sequence[LeftOutCount]) -> str:
+    shown = [str(count) for count in counts[:SHOWN]]
+    rest = sum(count.count for count in counts[SHOWN:])
+    return ", ".join([*shown, *([f"{rest:,} {OTHERS}"] if rest else [])])

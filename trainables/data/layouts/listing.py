@@ -1,0 +1,206 @@
+"""Files below a folder: images, none that is hidden or that a link brings in from outside, and what else lies there."""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trainables.common.sanitized_text import decodable
+from trainables.data.decoding.bad_images import BadImage
+from trainables.data.layouts.image_files import (
+    SUFFIXES,
+    Kind,
+    kind_by_content,
+    kind_by_name,
+    kind_of,
+    read_head,
+)
+from trainables.data.layouts.left_out import LeftOut, Reason, of_file, of_hidden
+
+__all__ = ["SUFFIXES", "Listing", "folders_in", "link_fault", "list_classes", "list_files", "list_images"]
+NO_DATA = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"}
+"""What systems leave in folders unasked, besides names with a dot in front."""
+TOOLS = {"mlruns", "mlartifacts", "wandb", "lightning_logs", "__pycache__", "node_modules"}
+"""Folders that tools write their logs or caches to."""
+MASK = re.compile(
+    r"^(?P<image>.+?)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?(?:\.\w+)?$", re.IGNORECASE
+)
+"""Name of the mask of an image."""
+REASONS: dict[Kind, Reason] = {"undecoded": "format", "video": "video", "other": "no image"}
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What lies in one folder, and below."""
+
+    images: list[Path] = field(default_factory=list)
+    """Its image files, in order."""
+    refused: list[BadImage] = field(default_factory=list)
+    """Links that may not be followed, and what is named like an image but is no file."""
+    left_out: list[LeftOut] = field(default_factory=list)
+    """All other files, and folders that were not looked into."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """One thing that a walk comes across."""
+
+    path: Path
+    fault: str = ""
+    """What is wrong with an image, if anything."""
+    left_out: LeftOut | None = None
+    """Why it is no image of the set, if it is none."""
+
+
+def folders_in(path: Path) -> dict[str, Path]:
+    """Folders within `path` that may be data, by name, in order."""
+    return {
+        child.name: child
+        for child in sorted(path.iterdir())
+        if not is_hidden(child.name) and child.is_dir() and not is_output(child)
+    }
+
+
+def list_classes(folders: dict[str, Path], root: Path) -> dict[str, Listing]:
+    """What lies in each class folder, by class name, in order; `root` is what links may not lead out of."""
+    within, classes = root.resolve(), dict[str, Listing]()
+    for name, folder in folders.items():
+        # Names that differ only in how they are encoded are one class.
+        listing = classes.setdefault(decodable(name), Listing())
+        if folder.is_symlink() and (reason := link_fault(folder, within)):
+            listing.refused.append(BadImage(str(folder), reason))
+        else:
+            _sort(_walk(folder, within, {folder.resolve()}), listing)
+            _take_out_masks(listing)
+    return classes
+
+
+def list_files(folder: Path) -> Listing:
+    """All files below `folder`, in order."""
+    within, listing = folder.resolve(), Listing()
+    _sort(_walk(folder, within, {within}), listing)
+    return listing
+
+
+def list_images(folder: Path) -> list[Path]:
+    """Image files below `folder`, in order, whether they can be read or not."""
+    within = folder.resolve()
+    return [found.path for found in _walk(folder, within, {within}) if not found.left_out]
+
+
+def holds_images(folder: Path, root: Path) -> bool:
+    """Whether any file below `folder` is an image, decoded here or not; reads no further than the first."""
+    if folder.is_symlink() and link_fault(folder, root.resolve()):
+        return True  # whatever it leads to is refused when it is listed
+    walk = _walk(folder, root.resolve(), {folder.resolve()})
+    return any(not found.left_out or found.left_out.reason == "format" for found in walk)
+
+
+def link_fault(link: Path, within: Path) -> str:
+    """Why a symbolic link may not be followed; empty if it leads to something within the folder `within`."""
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError):  # RuntimeError is a loop's, in Python 3.11 and 3.12
+        return "a link that leads nowhere"
+    return "" if target.is_relative_to(within) else "a link that leads out of the data folder"
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name is of what systems hide, or leave unasked."""
+    return name.startswith(".") or name in NO_DATA
+
+
+def is_output(folder: Path) -> bool:
+    """Whether a folder is one search's results, or holds those of searches and no image itself, or is a tool's log."""
+    if folder.name in TOOLS or _is_search(folder):
+        return True
+    try:
+        with os.scandir(folder) as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries]
+    except OSError:  # told where the folder is listed
+        return False
+    holds = any(name == "mlflow.db" or (is_folder and _is_search(folder / name)) for name, is_folder in found)
+    return holds and not any(kind_by_name(name) == "image" for name, is_folder in found if not is_folder)
+
+
+def left_out_beside(path: Path) -> Iterator[LeftOut]:
+    """What lies directly in `path` and in no folder of it that may be data."""
+    for child in sorted(path.iterdir()):
+        if is_hidden(child.name):
+            yield of_hidden(child)
+        elif child.is_dir():
+            if is_output(child):
+                yield LeftOut(str(child), "results", f"{decodable(child.name)}/")
+        else:
+            kind = kind_of(child)
+            yield of_file(child, "no class" if kind == "image" else REASONS[kind])
+
+
+def _take_out_masks(listing: Listing) -> None:
+    """Leave out masks, which lie beside the image that they are of: `scan_mask.png` beside `scan.png`."""
+    named = {file: match["image"] for file in listing.images if (match := MASK.search(file.name))}
+    if not named:
+        return
+    known = {(file.parent, file.stem) for file in listing.images}
+    masks = {file for file, image in named.items() if (file.parent, image) in known}
+    listing.left_out.extend(of_file(file, "mask") for file in listing.images if file in masks)
+    listing.images[:] = [file for file in listing.images if file not in masks]
+
+
+def _sort(walk: "Iterator[_Found]", listing: Listing) -> None:
+    for found in walk:
+        if found.left_out:
+            listing.left_out.append(found.left_out)
+        elif found.fault:
+            listing.refused.append(BadImage(str(found.path), found.fault))
+        else:
+            listing.images.append(found.path)
+
+
+def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Found]:
+    """Everything below `folder`, in order; `seen` ends loops of links."""
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        path = Path(entry.path)
+        if is_hidden(entry.name):
+            yield _Found(path, left_out=of_hidden(path))
+            continue
+        fault = link_fault(path, within) if entry.is_symlink() else ""
+        if not fault and entry.is_dir():
+            if is_output(path):
+                yield _Found(path, left_out=LeftOut(str(path), "results", f"{decodable(path.name)}/"))
+            elif (real := path.resolve()) not in seen:
+                seen.add(real)
+                yield from _walk(path, within, seen)
+        else:
+            yield _file(path, entry, fault)
+
+
+def _file(path: Path, entry: "os.DirEntry[str]", fault: str) -> _Found:
+    kind = kind_by_name(entry.name)
+    if kind == "image" or (fault and _is_folder(entry)):
+        return _Found(path, fault or ("" if entry.is_file() else "no regular file"))
+    if kind is None and not fault:
+        kind = kind_by_content(read_head(path))
+        if kind == "image" and not path.suffix:
+            return _Found(path)
+        if kind == "image":
+            return _Found(path, left_out=of_file(path, "suffix"))
+    return _Found(path, left_out=of_file(path, REASONS[kind or "other"]))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of links
+        return False
+
+
+def _is_search(folder: Path) -> bool:
+    """Whether a folder is what a search leaves, complete or cut off."""
+    marks = ("study.journal", "search.log", "trials", "winner", "leaderboard.csv")
+    return (folder / "search.lock").is_file() or (
+        (folder / "search.json").is_file() and any((folder / name).exists() for name in marks)
+    )

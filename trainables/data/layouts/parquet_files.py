@@ -1,0 +1,195 @@
+"""Which parquet files of a folder hold which split: by their names, or by their folders'."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainables.common.errors import UserError
+from trainables.data.layouts.image_files import LFS_POINTER, kind_by_name, read_head
+from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.listing import folders_in, is_hidden, list_files
+from trainables.data.layouts.split_names import read_split_name, words_of
+from trainables.data.layouts.understood import list_names
+
+SHARD = re.compile(r"(?P<name>.*?)-?(?P<index>\d+)-of-(?P<total>\d+)(?P<rest>.*)")
+NUMBERED = re.compile(r"(?P<name>.*?)(?P<index>\d+)")
+SPLITS = ("train", "val", "test")
+DEEPEST = 3
+"""Levels of folders that are looked into: `data/CONFIGURATION/SPLIT`."""
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """The parquet files of a data set."""
+
+    splits: dict[str, list[Path]]
+    """Of each split, in order."""
+    left_out: tuple[LeftOut, ...]
+    """All other files."""
+
+
+def holds_parquet(path: Path) -> bool:
+    """Whether a folder is a data set in parquet files: it has some, and they are no table beside folders of images."""
+    try:
+        files = _files(path)
+        if files:
+            return any(_split_of(file) for file in files) or not any(
+                _begins_with_image(folder) for folder in folders_in(path).values()
+            )
+        return bool(_below(path, DEEPEST))
+    except OSError as error:
+        raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
+
+
+def find_tables(path: Path) -> TableFiles:
+    """The parquet files of the data set in `path`, by split.
+
+    Raises `UserError` for splits without `train`, several configurations, or shards that are missing or there twice.
+    """
+    where = f"--data {str(path)!r}"
+    found = _by_split(path, _below(path, DEEPEST))
+    for split, named in found.items():
+        if len(named) > 1:
+            raise UserError(f"{where}: parquet files named {list_names(list(named))} all mean the {split} split")
+    splits = {split: files for split in SPLITS if split in found for files in found[split].values()}
+    if "train" not in splits:
+        names = list_names([file.name for file in _below(path, DEEPEST)])
+        raise UserError(f"{where}: no train-*.parquet; has {names}, whose names say no split train")
+    for split, files in splits.items():
+        _check_shards(where, split, files)
+        for file in files:
+            _check_content(file)
+    used = {str(file) for files in splits.values() for file in files}
+    return TableFiles(splits, tuple(_left_out(path, used)))
+
+
+def _files(folder: Path) -> list[Path]:
+    # Not what systems leave beside a file unasked, such as `._train.parquet`. Links may lead anywhere, as those in
+    # Hugging Face's cache do: a parquet file holds its images, and can bring in nothing else.
+    return sorted(file for file in folder.glob("*.parquet") if not is_hidden(file.name) and not file.is_dir())
+
+
+def _below(path: Path, depth: int) -> list[Path]:
+    """Parquet files in `path`, else in its folder `data`, else in its other folders; no deeper than it takes."""
+    if files := _files(path):
+        return files
+    if depth == 0 or _begins_with_image(path):
+        return []
+    folders = folders_in(path)
+    if "data" in folders and (files := _below(folders["data"], depth - 1)):
+        return files
+    return [file for folder in folders.values() for file in _below(folder, depth - 1)]
+
+
+def _begins_with_image(folder: Path) -> bool:
+    """Whether a folder holds images, by the names of the first files."""
+    with os.scandir(folder) as entries:
+        return any(kind_by_name(entry.name) == "image" for entry, _ in zip(entries, range(100), strict=False))
+
+
+def _split_of(file: Path) -> str:
+    """The split that a file's name says, before its shard's number; empty if none."""
+    shard = SHARD.fullmatch(file.stem)
+    read = read_split_name(shard["name"] if shard else file.stem.split("-")[0]) or read_split_name(file.stem)
+    return read.split if read and (read.is_plain or shard is None) else ""
+
+
+def _by_split(path: Path, files: Sequence[Path]) -> dict[str, dict[str, list[Path]]]:
+    """Files by split, and within by what says so: the name before the shard's number, or the folder's."""
+    configurations = sorted({file.parent for file in files} - {path})
+    by_folder = {folder: read for folder in configurations if (read := read_split_name(folder.name))}
+    others = [folder for folder in configurations if folder not in by_folder]
+    tops = {folder.parent for folder in by_folder} | set(others)
+    if len(tops) > 1:
+        names = [str(folder.relative_to(path)) for folder in sorted(tops)]
+        raise UserError(
+            f"--data {str(path)!r}: holds several configurations, {list_names(names)}; "
+            f"give one of them: --data {str(path / names[0])!r}"
+        )
+    found: dict[str, dict[str, list[Path]]] = {}
+    for file in files:
+        read = by_folder.get(file.parent)
+        split, name = (read.split, f"{file.parent.name}/") if read else (_split_of(file), _stem(file))
+        if split:
+            found.setdefault(split, {}).setdefault(name, []).append(file)
+    if not found and len({_stem(file) for file in files}) == 1:
+        return {"train": {"": list(files)}}  # one table without splits
+    return found
+
+
+def _stem(file: Path) -> str:
+    """A file's name without what counts or tells apart the shards of one table."""
+    shard = SHARD.fullmatch(file.stem)
+    words = words_of(shard["name"] if shard else file.stem.split("-")[0])
+    return "-".join(word for word in words if not word.isdigit())
+
+
+def _check_shards(where: str, split: str, files: Sequence[Path]) -> None:
+    """Raise `UserError` unless the files are all shards of one table, each once."""
+    tables: dict[tuple[str, ...], dict[int, Path]] = {}
+    for file in files:
+        shard = SHARD.fullmatch(file.stem)
+        key = tuple(map(str, shard.group("name", "total", "rest"))) if shard else ("",)
+        number = int(shard["index"]) if shard else len(tables.get(key, {}))
+        tables.setdefault(key, {})[number] = file
+    if len(tables) > 1:
+        names = [next(iter(shards.values())).name for shards in tables.values()]
+        raise UserError(
+            f"{where}: two tables of {split} side by side, such as {list_names(names)}; "
+            "every row would count twice: delete the older files"
+        )
+    ((key, shards),) = tables.items()
+    missing = _missing_shards(key, shards) if len(key) > 1 else _gaps(files)
+    if missing:
+        raise UserError(
+            f"{where}: of {split} {len(missing):,} of {len(shards) + len(missing):,} files are missing: "
+            f"{list_names(missing)}; download them, too"
+        )
+
+
+def _missing_shards(key: tuple[str, ...], shards: Mapping[int, Path]) -> list[str]:
+    name, total, rest = key
+    return [
+        f"{name}-{number:0{len(total)}}-of-{total}{rest}.parquet"
+        for number in range(int(total))
+        if number not in shards
+    ]
+
+
+def _gaps(files: Sequence[Path]) -> list[str]:
+    """Names that are missing between files with numbers at the end, such as 0000.parquet and 0002.parquet."""
+    read = [NUMBERED.fullmatch(file.stem) for file in files]
+    found = {(match["name"], len(match["index"])): int(match["index"]) for match in read if match}
+    numbers = {int(match["index"]) for match in read if match}
+    if len(found) != 1 or None in read or len(files) < 2:
+        return []
+    ((name, digits),) = found
+    return [
+        f"{name}{number:0{digits}}.parquet" for number in range(min(numbers), max(numbers)) if number not in numbers
+    ]
+
+
+def _check_content(file: Path) -> None:
+    """Raise `UserError` for a file that is no parquet file, saying what it is."""
+    import pyarrow.parquet as pq
+
+    if read_head(file).startswith(LFS_POINTER):
+        raise UserError(f"--data: {str(file)!r} is a Git LFS pointer, not the table itself; `git lfs pull` fetches it")
+    try:
+        pq.read_metadata(file)
+    except (OSError, ValueError) as error:
+        what = "is empty" if not file.stat().st_size else "is cut short, or no parquet file"
+        raise UserError(f"--data: {str(file)!r} {what} ({error}); download it again") from error
+
+
+def _left_out(path: Path, used: set[str]) -> list[LeftOut]:
+    found = list_files(path)
+    images = [*map(str, found.images), *(image.name for image in found.refused)]
+    others = [LeftOut(image, "no split", Path(image).suffix.lower()) for image in images]
+    for file in found.left_out:
+        if file.path not in used:
+            is_table = file.reason == "no image" and file.kind == ".parquet"
+            others.append(LeftOut(file.path, "no split", file.kind) if is_table else file)
+    return others

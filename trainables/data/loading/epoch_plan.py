@@ -1,0 +1,154 @@
+"""Which images make up each batch of an epoch, and every random number their augmentation will use.
+
+The plan is for the whole gang: a function of seed and epoch alone, so that W workers, each taking every W-th row of
+each batch, see between them exactly what one worker sees.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.config import TrialConfig
+
+DRAWS = 13
+"""Uniform numbers an image: what `trainables.augmentation.augment` needs."""
+FLIP = 5
+"""The one among them that mirrors an image where it is below a half."""
+
+
+@dataclass(frozen=True)
+class PlannedBatch:
+    """One worker's share of one batch."""
+
+    rows: NDArray[np.int64]
+    """Images of this share, positions within the epoch's images."""
+    partners: NDArray[np.int64]
+    """The image that each row is mixed with."""
+    draws: NDArray[np.float32]
+    """Uniform numbers in [0, 1), shape (rows, DRAWS)."""
+    total: int
+    """Images of the whole batch, over all workers."""
+    mixup: float
+    """Share of a row's own image under MixUp; 1 mixes nothing."""
+    cutmix: tuple[float, float, float, float]
+    """Box that the partner fills under CutMix: top, left, bottom, right from 0 to 1; empty mixes nothing."""
+
+    @property
+    def wanted(self) -> NDArray[np.int64]:
+        """The images that this share needs: its rows, then, if they are mixed, their partners."""
+        mixed = self.mixup < 1.0 or self.cutmix[2] > self.cutmix[0]
+        return np.concatenate([self.rows, self.partners]) if mixed else self.rows
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """What a configuration says of the plan."""
+
+    mixup: float = 0.0
+    """Beta parameter of MixUp; 0 is off."""
+    cutmix: float = 0.0
+    """Beta parameter of CutMix; 0 is off."""
+    alternate: bool = False
+    """Whether an image is mirrored in every other epoch (arXiv:2404.00498, section 3.6) instead of by a coin."""
+    balanced: NDArray[np.int64] | None = None
+    """Class of each image, if each class is to be drawn equally often; None draws every image once."""
+
+    @classmethod
+    def of(cls, config: TrialConfig, labels: NDArray[np.int64]) -> "Mixing":
+        """What `config` says for images of these classes."""
+        balanced = labels if config.balance == "sampling" else None
+        return cls(config.mixup, config.cutmix, config.flip == "alternating", balanced)
+
+
+def batch_count(count: int, batch_size: int) -> int:
+    """Batches an epoch; they differ by one image at most, so there is no small last batch.
+
+    None has a single image, which batch norm cannot learn from: rather, one has an image more than `batch_size`.
+    """
+    return max(1, min(-(-count // batch_size), count // 2))
+
+
+def smallest_batch(count: int, batch_size: int) -> int:
+    """Images in the smallest batch of an epoch of `count` images."""
+    return count // batch_count(count, batch_size)
+
+
+def check_shares(count: int, batch_size: int, world: int) -> None:
+    """Raise `ValueError` where a batch of an epoch of `count` images has no image for one of the `world` workers."""
+    smallest = smallest_batch(count, batch_size)
+    if smallest < world:
+        raise ValueError(
+            f"{world} workers with batch_size {batch_size}: of {count} training images, the smallest batch has "
+            f"{smallest}, too few for one a worker"
+        )
+
+
+def slices(share: int, total: int, world: int, most: int) -> list[slice]:
+    """Cut a worker's `share` of a batch of `total` images into slices of about `most` images; 0 cuts nothing.
+
+    All `world` workers cut alike often, as their passes meet in batch norm, and none has an empty slice: where shares
+    differ, a slice may have one image more than `most`.
+    """
+    parts = min(-(-total // (world * most)), total // world) if most else 1
+    ends = [share * part // parts for part in range(parts + 1)]
+    return [slice(start, end) for start, end in pairwise(ends)]
+
+
+def epoch_plan(
+    count: int, batch_size: int, seed: int, epoch: int, mixing: Mixing, shard: tuple[int, int] = (0, 1)
+) -> Iterator[PlannedBatch]:
+    """Batches of one epoch of `count` images, as worker `shard[0]` of `shard[1]` sees them."""
+    rng = np.random.default_rng([seed, epoch])
+    drawn = np.arange(count) if mixing.balanced is None else draw_balanced(mixing.balanced, rng)
+    order = rng.permutation(drawn)
+    draws = rng.random((count, DRAWS), dtype=np.float32)
+    if mixing.alternate:
+        draws[:, FLIP] = _alternating(count, seed, epoch)[order]
+    rank, world = shard
+    for positions in np.array_split(np.arange(count), batch_count(count, batch_size)):
+        batch = order[positions]
+        mixup, cutmix = _mixture(rng, mixing)
+        yield PlannedBatch(
+            rows=batch[rank::world],
+            partners=np.roll(batch, 1)[rank::world],
+            draws=draws[positions][rank::world],
+            total=len(batch),
+            mixup=mixup,
+            cutmix=cutmix,
+        )
+
+
+def draw_balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """As many images as there are labels, of each class that occurs the same number, give or take one.
+
+    Within a class images differ by at most one in how often they are drawn: a large class gives a part of itself,
+    another with each call; a small one gives itself several times over.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+    wanted = np.full(len(classes), len(labels) // len(classes))
+    wanted[rng.permutation(len(classes))[: len(labels) % len(classes)]] += 1
+    return np.concatenate([np.resize(rng.permutation(own), n) for own, n in zip(members, wanted, strict=True)])
+
+
+def _alternating(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """For each image, 0 in every other epoch and 1 in between; a coin of the image and the seed says which is first."""
+    coins = np.random.default_rng([seed, 0, 1]).integers(2, size=count)  # [seed, epoch] never seeds the same
+    return (coins + epoch) % 2
+
+
+def _mixture(rng: np.random.Generator, mixing: Mixing) -> tuple[float, tuple[float, float, float, float]]:
+    """Draw MixUp's share or CutMix's box for one batch; four numbers are always drawn, whatever is on."""
+    coin, x, y = rng.random(3)
+    both = mixing.mixup > 0 and mixing.cutmix > 0
+    use_mixup = mixing.mixup > 0 and (not both or coin < 0.5)
+    use_cutmix = mixing.cutmix > 0 and not use_mixup
+    share = rng.beta(mixing.mixup, mixing.mixup) if use_mixup else 1.0
+    if not use_cutmix:
+        return share, (0.0, 0.0, 0.0, 0.0)
+    half = np.sqrt(1 - rng.beta(mixing.cutmix, mixing.cutmix)) / 2
+    box = np.clip([y - half, x - half, y + half, x + half], 0.0, 1.0)
+    return 1.0, (float(box[0]), float(box[1]), float(box[2]), float(box[3]))

@@ -1,0 +1,98 @@
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the binary versions, which hold no pickles, read inside their archives."""
+
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.common.errors import UserError
+from trainables.data.sources.download import fetch
+from trainables.data.sources.raw_set import Part, RawSet, array_part
+
+HOME = "https://www.cs.toronto.edu/~kriz/"
+SHAPE = (3, 32, 32)
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where the images of one set lie. Nothing is unpacked, so nothing can land anywhere."""
+
+    file: str
+    """Its name at `HOME`."""
+    sha256: str
+    """What it must be."""
+    names: str
+    """Member with the class names, one a line."""
+    train: tuple[str, ...]
+    """Members with the training images."""
+    test: tuple[str, ...]
+    """Members with the test images."""
+    header: int
+    """Bytes before each image's pixels; the last one is its label."""
+
+
+CIFAR10 = Archive(
+    file="cifar-10-binary.tar.gz",
+    sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+    names="cifar-10-batches-bin/batches.meta.txt",
+    train=tuple(f"cifar-10-batches-bin/data_batch_{number}.bin" for number in range(1, 6)),
+    test=("cifar-10-batches-bin/test_batch.bin",),
+    header=1,
+)
+CIFAR100 = Archive(
+    file="cifar-100-binary.tar.gz",
+    sha256="58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+    names="cifar-100-binary/fine_label_names.txt",
+    train=("cifar-100-binary/train.bin",),
+    test=("cifar-100-binary/test.bin",),
+    header=2,
+)
+
+
+def open_cifar10(downloads: Path) -> RawSet:
+    """50,000 training and 10,000 test images in 10 classes; raises `UserError` where they cannot be downloaded."""
+    return _open("cifar10", CIFAR10, downloads)
+
+
+def open_cifar100(downloads: Path) -> RawSet:
+    """50,000 training and 10,000 test images in 100 classes; raises `UserError` where they cannot be downloaded."""
+    return _open("cifar100", CIFAR100, downloads)
+
+
+def _open(name: str, archive: Archive, downloads: Path) -> RawSet:
+    try:
+        file = fetch(HOME + archive.file, archive.sha256, downloads)
+    except OSError as error:
+        raise UserError(
+            f"--data {name!r}: cannot be downloaded ({error}); give a folder with its parquet files or images instead"
+        ) from error
+    return read_archive(name, archive, file)
+
+
+def read_archive(name: str, archive: Archive, file: Path) -> RawSet:
+    """The set in an archive on disk."""
+    with tarfile.open(file) as packed:
+        classes = tuple(_read(packed, archive.names).decode().split())
+        parts = {
+            "train": _part(packed, archive.train, archive.header),
+            "test": _part(packed, archive.test, archive.header),
+        }
+    return RawSet(
+        name=name, classes=classes, parts=parts, channels=SHAPE[0], height=SHAPE[1], width=SHAPE[2], identity=name
+    )
+
+
+def _part(packed: tarfile.TarFile, members: tuple[str, ...], header: int) -> Part:
+    content = b"".join(_read(packed, member) for member in members)
+    records: NDArray[np.uint8] = np.frombuffer(content, np.uint8).reshape(-1, header + int(np.prod(SHAPE)))
+    images = records[:, header:].reshape(-1, *SHAPE).transpose(0, 2, 3, 1)
+    return array_part(images, records[:, header - 1].astype(np.int64))
+
+
+def _read(packed: tarfile.TarFile, member: str) -> bytes:
+    found = packed.extractfile(member)
+    if found is None:
+        raise UserError(f"{packed.name!s}: {member!r} is no file")
+    return found.read()

@@ -1,0 +1,44 @@
+"""The embedded default: scikit-learn's handwritten digits."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.sources.raw_set import RawSet, array_part
+
+FILE = "datasets/data/digits.csv.gz"
+"""Within scikit-learn: 64 pixels from 0 to 16 and the label, a row an image; importing its loader takes a second."""
+
+MOST = 16
+"""Largest value of a pixel in scikit-learn."""
+PIXELS = (
+    f"scikit-learn's digits have pixels from 0 to {MOST}; here they are multiplied by 255 / {MOST} and rounded: "
+    f'`numpy.rint(images * 255 / {MOST}).astype("uint8")`'
+)
+"""What whoever has scikit-learn's own images must know."""
+
+
+def scale(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Pixels from 0 to 16 as 0 to 255."""
+    scaled: NDArray[np.uint8] = np.rint(pixels * (255 / MOST)).astype(np.uint8)
+    return scaled
+
+
+def open_digits(_downloads: Path) -> RawSet:
+    """1,797 grey 8x8 digits (UCI Optical Recognition of Handwritten Digits, test part); no split of its own."""
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("scikit-learn is not installed")
+    rows = np.loadtxt(Path(package.origin).parent / FILE, delimiter=",")
+    images = scale(rows[:, :-1].reshape(-1, 8, 8))[..., None]
+    return RawSet(
+        name="digits",
+        classes=tuple(str(i) for i in range(10)),
+        parts={"train": array_part(images, rows[:, -1].astype(np.int64))},
+        channels=1,
+        height=8,
+        width=8,
+        identity="scikit-learn digits",
+    )

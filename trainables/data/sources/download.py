@@ -1,0 +1,41 @@
+"""Downloads whose content is known beforehand: a file is what its SHA-256 says, or it is not kept."""
+
+import hashlib
+import http.client
+import shutil
+import urllib.request
+from pathlib import Path
+
+from trainables.storage.folders import remove_tree
+
+TIMEOUT = 30
+"""Seconds without a byte after which a download has failed."""
+
+
+def fetch(url: str, sha256: str, folder: Path) -> Path:
+    """The file that `url` names, downloaded into `folder` unless it is there already.
+
+    Raises OSError where it is not to be had.
+    """
+    file = folder / url.rpartition("/")[2]
+    if file.is_file() and _digest(file) == sha256:
+        return file
+    folder.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(file.name + ".partial")
+    for odd in (file, beside):  # damaged, or not even a file
+        remove_tree(odd)
+    try:
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, beside.open("wb") as target:  # noqa: S310  # what comes is checked
+            shutil.copyfileobj(answer, target)
+    except http.client.HTTPException as error:
+        raise OSError(f"{url}: broke off ({type(error).__name__})") from error
+    found = _digest(beside)
+    if found != sha256:
+        beside.unlink()
+        raise OSError(f"{url}: is not what it should be (SHA-256 {found[:12]}…, expected {sha256[:12]}…)")
+    return beside.replace(file)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,61 @@
+"""Fashion-MNIST (arXiv:1708.07747), from Debian's `dataset-fashion-mnist` package or by a download."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.common.errors import UserError
+from trainables.data.sources.download import fetch
+from trainables.data.sources.raw_set import Part, RawSet, array_part
+
+CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+FILES = {"train": "train", "test": "t10k"}
+HOME = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+SHA256 = {
+    "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+    "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+    "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+    "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+}
+"""Of the files at `HOME`, which has no https."""
+
+
+def open_fashion_mnist(downloads: Path) -> RawSet:
+    """60,000 training and 10,000 test images; raises `UserError` where they are neither installed nor downloadable."""
+    root = DEBIAN if DEBIAN.is_dir() else _downloaded(downloads)
+    return RawSet(
+        name="fashion-mnist",
+        classes=CLASSES,
+        parts={part: _read_part(root, prefix) for part, prefix in FILES.items()},
+        channels=1,
+        height=28,
+        width=28,
+        identity="fashion-mnist",
+    )
+
+
+def _downloaded(downloads: Path) -> Path:
+    folder = downloads / "FashionMNIST" / "raw"
+    try:
+        for file, sha256 in SHA256.items():
+            fetch(HOME + file, sha256, folder)
+    except OSError as error:
+        raise UserError(
+            f"--data 'fashion-mnist': cannot be downloaded ({error}); "
+            "`apt-get install dataset-fashion-mnist` brings it without a download"
+        ) from error
+    return folder
+
+
+def _read_part(root: Path, prefix: str) -> Part:
+    images = _read_idx(root / f"{prefix}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28, 1)
+    labels = _read_idx(root / f"{prefix}-labels-idx1-ubyte.gz", header=8)
+    return array_part(images, labels.astype(np.int64))
+
+
+def _read_idx(path: Path, header: int) -> NDArray[np.uint8]:
+    with gzip.open(path) as file:
+        return np.frombuffer(file.read(), dtype=np.uint8, offset=header)

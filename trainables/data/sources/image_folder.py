@@ -1,0 +1,184 @@
+"""A folder of images in class folders, with splits or without."""
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trainables.common.errors import UserError
+from trainables.common.sanitized_text import decodable
+from trainables.data.decoding.bad_images import BadImage, BadImageError
+from trainables.data.decoding.decode import Decoder, common_shape, probe
+from trainables.data.layouts.folder_layout import Layout, find_layout
+from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.left_out_counts import count_left_out
+from trainables.data.layouts.listing import Listing, list_classes
+from trainables.data.layouts.understood import Understood
+from trainables.data.sources.raw_set import Part, RawSet
+
+Classes = dict[str, Listing]
+"""What each class's folder holds."""
+Head = tuple[int, int, bool]
+"""An image's height, width and greyness."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """Image files by number."""
+
+    paths: tuple[Path, ...]
+    """Of one part, class by class."""
+    root: Path
+    """The data folder."""
+    sizes: tuple[tuple[int, int], ...]
+    """Height and width of each, in pixels, upright."""
+
+    def __call__(self, row: int) -> Path:
+        """File of an image."""
+        return self.paths[row]
+
+    def name(self, row: int) -> str:
+        """Its name."""
+        return str(self.paths[row])
+
+    def path(self, row: int) -> str:
+        """Its path within the data folder, with `/`."""
+        return self.paths[row].relative_to(self.root).as_posix()
+
+    def size(self, row: int) -> tuple[int, int]:
+        """Its height and width."""
+        return self.sizes[row]
+
+
+def open_folder(path: Path) -> RawSet:
+    """Open a folder of images; those whose header is bad are `refused`.
+
+    Raises `UserError` for a layout that is not sure, no images, a class without a training image that can be used.
+    """
+    try:
+        layout = find_layout(path)
+        parts = {part: list_classes(folders, path) for part, folders in layout.classes.items()}
+        _check_classes(path, parts)
+        heads, refused = _probed(parts)
+        identity = _identity(path, heads, refused)
+    except OSError as error:
+        raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
+    classes = sorted(parts["train"])
+    kept = {
+        part: [[file for file in _images(listings, name) if file in heads] for name in classes]
+        for part, listings in parts.items()
+    }
+    height, width = common_shape({(h, w) for h, w, _ in heads.values()})
+    channels = 1 if all(grey for _, _, grey in heads.values()) else 3
+    return RawSet(
+        name=decodable(path.resolve().name),
+        classes=tuple(classes),
+        parts={part: _part(path, files, heads, (height, width, channels)) for part, files in kept.items()},
+        channels=channels,
+        height=height,
+        width=width,
+        identity=identity,
+        encoded=True,
+        refused=refused,
+        understood=_understood(layout, parts),
+    )
+
+
+def _images(classes: Classes, name: str) -> list[Path]:
+    """Images of a class; none where a part does not have it."""
+    return classes[name].images if name in classes else []
+
+
+def _is_empty(listing: Listing) -> bool:
+    return not (listing.images or listing.refused)
+
+
+def _check_classes(path: Path, parts: dict[str, Classes]) -> None:
+    """Raise `UserError` for classes that no image is to be trained on."""
+    known = {name for name, listing in parts["train"].items() if not _is_empty(listing)}
+    for part, classes in parts.items():
+        for name in list(classes):
+            if name in known or (part != "train" and _is_empty(classes[name]) and name not in parts["train"]):
+                continue
+            elsewhere = {other: len(_images(listings, name)) for other, listings in parts.items()}
+            raise _untrained(path, name, elsewhere, classes[name].left_out, known)
+
+
+def _untrained(path: Path, name: str, counts: dict[str, int], left_out: list[LeftOut], known: set[str]) -> UserError:
+    """The error of a class folder without training images; `counts` are its images in each part."""
+    where = f"--data {str(path)!r}: class folder {name!r}"
+    holding = ", ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
+    if holding:
+        other = next((found for found in known if found.casefold() == name.casefold()), "")
+        return UserError(
+            f"{where} has images ({holding}), but none of train: what is tested must be trained on, too; put some into "
+            f"train's folder {name!r}, or delete that folder elsewhere"
+            + (f"; train has {other!r}, which differs in case alone" if other else "")
+        )
+    undecoded = [found for found in count_left_out(left_out) if found.reason == "format"]
+    if undecoded:
+        kinds = ", ".join(f"{found.count:,} {found.kind}" for found in undecoded)
+        return UserError(f"{where} holds no images that are decoded here ({kinds}); convert them to JPEG or PNG")
+    return UserError(
+        f"{where} holds no images; put some there, or delete the folder"
+        + (" from every split" if len(counts) > 1 else "")
+    )
+
+
+def _understood(layout: Layout, parts: dict[str, Classes]) -> Understood:
+    within = [file for classes in parts.values() for listing in classes.values() for file in listing.left_out]
+    return Understood(sources=layout.sources, left_out=(*layout.left_out, *within), warnings=layout.warnings)
+
+
+def _probed(parts: dict[str, Classes]) -> tuple[dict[Path, Head], tuple[BadImage, ...]]:
+    """Headers of the images that have a good one, and the others; raises `UserError` for a class left with none."""
+    heads: dict[Path, Head] = {}
+    refused: list[BadImage] = []
+    with ThreadPoolExecutor() as threads:
+        for part, classes in parts.items():
+            for name, listing in classes.items():
+                bad = list(listing.refused)
+                for file, head in zip(listing.images, threads.map(_probe, listing.images), strict=True):
+                    if isinstance(head, BadImage):
+                        bad.append(head)
+                    else:
+                        heads[file] = head
+                if bad and len(bad) == len(listing.images) + len(listing.refused):
+                    raise _only_bad(part, name, bad)
+                refused += bad
+    return heads, tuple(refused)
+
+
+def _probe(file: Path) -> Head | BadImage:
+    try:
+        return probe(file, str(file))
+    except BadImageError as error:
+        return error.image
+
+
+def _only_bad(part: str, name: str, bad: list[BadImage]) -> UserError:
+    return UserError(
+        f"--data: class folder {name!r} of {part} holds only bad images, {len(bad):,}; the first: {bad[0]}"
+    )
+
+
+def _part(root: Path, files: list[list[Path]], heads: dict[Path, Head], shape: tuple[int, int, int]) -> Part:
+    """One part of the files of each class, which lie below `root`; `shape` is what they are decoded to."""
+    labels = np.repeat(np.arange(len(files)), [len(found) for found in files]).astype(np.int64)
+    paths = tuple(file for found in files for file in found)
+    contents = Files(paths, root, tuple(heads[file][:2] for file in paths))
+    return Part(labels, Decoder(contents, shape), contents.name, contents.path, contents.size)
+
+
+def _identity(path: Path, files: Iterable[Path], refused: Iterable[BadImage]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        stat = file.stat()
+        digest.update(os.fsencode(file.relative_to(path)) + f" {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    for image in refused:  # what is bad in them makes no difference: none of them is in the store
+        digest.update(b"without " + os.fsencode(os.path.relpath(image.name, path)) + b"\n")
+    return f"folder {digest.hexdigest()}"

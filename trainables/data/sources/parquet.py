@@ -1,0 +1,145 @@
+"""Parquet files in the layout of Hugging Face hubs: an image struct with `bytes`, a label."""
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.common.errors import UserError
+from trainables.common.sanitized_text import decodable
+from trainables.data.decoding.bad_images import BadImageError
+from trainables.data.decoding.decode import Decoder, common_shape, probe
+from trainables.data.decoding.parquet_images import ParquetImages
+from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.parquet_columns import choose_columns, features_of, has_label_name, is_text
+from trainables.data.layouts.parquet_files import find_tables, holds_parquet
+from trainables.data.layouts.understood import Understood, list_names
+from trainables.data.sources.raw_set import Part, RawSet
+
+__all__ = ["holds_parquet", "open_parquet"]
+PROBED = 512
+"""Images of each part whose headers decide the stored shape."""
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """What the label column says."""
+
+    classes: tuple[str, ...]
+    """Class names, in label order."""
+    labels: dict[str, Labels]
+    """Of each part with labels, one a row; -1 where one is missing."""
+    unlabelled: tuple[LeftOut, ...]
+    """Files of parts that have no label at all."""
+
+
+def open_parquet(path: Path) -> RawSet:
+    """Open a folder of `train-*.parquet`, `test-*.parquet` …; raises `UserError` for what is missing or not sure."""
+    import pyarrow.parquet as pq
+
+    tables = find_tables(path)
+    try:
+        schema = pq.read_schema(tables.splits["train"][0])
+        image, label = choose_columns(f"--data {str(path)!r}", schema)
+        _check_schemas(tables.splits, image, label)
+        found = _read_labels(path, tables.splits, label, schema)
+        contents = {part: ParquetImages.open(tables.splits[part], image, f"{path}/{part}") for part in found.labels}
+    except (OSError, ValueError) as error:
+        raise UserError(f"--data {str(path)!r}: {error}") from error
+    probed = [head for part, labels in found.labels.items() for head in _probed(contents[part], len(labels))]
+    if not probed:
+        raise UserError(f"--data {str(path)!r}: column {image!r} holds no image that can be decoded")
+    height, width = common_shape({(h, w) for h, w, _ in probed})
+    shape = (height, width, 1 if all(grey for _, _, grey in probed) else 3)
+    return RawSet(
+        name=decodable(path.resolve().name),
+        classes=found.classes,
+        parts={
+            part: Part(labels=labels, decode=Decoder(contents[part], shape), name=contents[part].name)
+            for part, labels in found.labels.items()
+        },
+        channels=shape[2],
+        height=height,
+        width=width,
+        identity=_identity(path, tables.splits, image, label),
+        encoded=True,
+        understood=Understood(
+            sources={part: _say_files(path, tables.splits[part]) for part in found.labels},
+            columns={"image": image, "label": label},
+            left_out=(*tables.left_out, *found.unlabelled),
+        ),
+    )
+
+
+def _probed(contents: ParquetImages, count: int) -> list[tuple[int, int, bool]]:
+    """Heights, widths and greyness of some of the images; those with a bad header are told when they are decoded."""
+    heads = []
+    for row in np.linspace(0, count - 1, min(PROBED, count), dtype=int).tolist():
+        with suppress(BadImageError):
+            heads.append(probe(contents(row), contents.name(row)))
+    return heads
+
+
+def _check_schemas(splits: dict[str, list[Path]], image: str, label: str) -> None:
+    """Raise `UserError` for a file that lacks one of the columns."""
+    import pyarrow.parquet as pq
+
+    for file in (file for files in splits.values() for file in files):
+        names = pq.read_schema(file).names
+        if missing := {image, label} - set(names):
+            raise UserError(f"--data: {str(file)!r} has no column {min(missing)!r}; has {list_names(names)}")
+
+
+def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: Any) -> _Labelled:
+    """Labels of all parts by class; raises `UserError` for a column that holds none."""
+    import pyarrow.parquet as pq
+
+    columns = {part: pq.read_table(files, columns=[label])[label] for part, files in splits.items()}
+    if is_text(schema.field(label).type):
+        texts = {part: column.to_pylist() for part, column in columns.items()}
+        names = sorted({text for text in texts["train"] if text is not None})
+        number = {name: i for i, name in enumerate(names)}
+        if strange := sorted({t for found in texts.values() for t in found if t is not None and t not in number}):
+            raise UserError(
+                f"--data {str(path)!r}: no image of train has the label {list_names(strange)} of other splits"
+            )
+        labels = {part: np.array([number.get(t, -1) for t in found], np.int64) for part, found in texts.items()}
+    else:
+        labels = {part: column.fill_null(-1).to_numpy().astype(np.int64) for part, column in columns.items()}
+        _check_values(path, label, labels["train"])
+        told = features_of(schema).get(label, {}).get("names")
+        names = told or [str(i) for i in range(int(labels["train"].max(initial=0)) + 1)]
+    empty = {part for part, found in labels.items() if part != "train" and len(found) and (found == -1).all()}
+    files = [LeftOut(str(file), "unlabelled split", ".parquet") for part in sorted(empty) for file in splits[part]]
+    kept = {part: found for part, found in labels.items() if part not in empty}
+    return _Labelled(tuple(decodable(str(name)) for name in names), kept, tuple(files))
+
+
+def _check_values(path: Path, label: str, labels: Labels) -> None:
+    """Raise `UserError` for numbers that tell images apart rather than sort them."""
+    values = len(np.unique(labels))
+    if not has_label_name(label) and 2 * values > len(labels) > 0:
+        raise UserError(
+            f"--data {str(path)!r}: column {label!r} has {values:,} different values in {len(labels):,} rows, so it is "
+            "no label; name the label column `label`"
+        )
+
+
+def _say_files(path: Path, files: list[Path]) -> str:
+    """Files of a part in a few words, relative to the data set."""
+    first = str(files[0].relative_to(path))
+    return first if len(files) == 1 else f"{first} and {len(files) - 1:,} more"
+
+
+def _identity(path: Path, splits: dict[str, list[Path]], image: str, label: str) -> str:
+    digest = hashlib.blake2b(f"{image} {label}\n".encode(), digest_size=16)
+    for part, files in splits.items():
+        for file in files:
+            stat = file.stat()
+            digest.update(f"{part} {file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return f"parquet {digest.hexdigest()}"

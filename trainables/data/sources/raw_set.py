@@ -1,0 +1,61 @@
+"""A data set as its source gives it: named parts, each with labels and a way to decode one image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.data.decoding.bad_images import BadImage
+from trainables.data.layouts.understood import Understood
+
+Image = NDArray[np.uint8]
+"""One image, uint8, height x width x channels."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a source, such as its `train` folder."""
+
+    labels: NDArray[np.int64]
+    """Class index of each image, shape (n,)."""
+    decode: Callable[[int], Image]
+    """Decodes image i; safe to call from several threads. Raises `BadImageError` for one that cannot be decoded.
+    Of an encoded set it goes to other processes, so it is picklable."""
+    name: Callable[[int], str]
+    """What to call image i in messages and lists."""
+    path: Callable[[int], str] | None = None
+    """Path of image i within the data folder, with `/`; None where images are no files."""
+    size: Callable[[int], tuple[int, int]] | None = None
+    """Height and width of image i before it is resized, in pixels, upright; None where only decoding would tell."""
+
+
+@dataclass(frozen=True)
+class RawSet:
+    """A source that was opened but not decoded."""
+
+    name: str
+    """Short name for files and tables."""
+    classes: tuple[str, ...]
+    """Class names, in label order."""
+    parts: dict[str, Part]
+    """`train`, and `val` and `test` where the source has them."""
+    channels: int
+    """1 for grey images, 3 for RGB."""
+    height: int
+    """Height of every decoded image, in pixels."""
+    width: int
+    """Width of every decoded image, in pixels."""
+    identity: str
+    """Changes whenever the source's content may have: names, sizes, times of its files."""
+    encoded: bool = False
+    """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
+    refused: tuple[BadImage, ...] = ()
+    """Images known to be bad without decoding them; they are in no part."""
+    understood: Understood = field(default_factory=Understood)
+    """How a folder's layout was understood; nothing for sets known by name."""
+
+
+def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:
+    """Part over images already in memory, shape (n, height, width, channels)."""
+    return Part(labels=labels.astype(np.int64), decode=lambda i: images[i], name="image {}".format)

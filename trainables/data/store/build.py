@@ -1,0 +1,130 @@
+"""Building a store: chunks decoded in parallel, recorded one by one, so that a build that was cut goes on."""
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+
+from trainables.common.errors import UserError
+from trainables.common.reporter import Teller
+from trainables.data.decoding.bad_images import OnBadImage, refusal
+from trainables.data.sources.raw_set import RawSet
+from trainables.data.splits import SplitName, Splits
+from trainables.data.store.ahead import in_turn
+from trainables.data.store.chunk import CHUNK, Chunk, Examined, Filler, adopt, fill_adopted
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.finished_chunks import Finished, read_finished
+from trainables.data.store.summary_builder import Tally
+
+FOLDERS: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
+"""Splits in each folder of a store."""
+MANY = 4096
+"""Encoded images from which on processes pay: 2 decode twice as fast as 2 threads, but take a second to start."""
+RECORD = "finished"
+"""File of a store being built: a line for each finished chunk."""
+
+
+def build(
+    raw: RawSet, splits: Splits, words: str, folder: Path, teller: Teller, on_bad: OnBadImage = "fail"
+) -> DataSummary:
+    """Build the store of `raw` in `folder`, or finish it there; returns its summary, with no origin yet.
+
+    Memory in use is bounded by chunks under way, and 20 bytes an image. What is decoded does not depend on `on_bad`, so
+    a build that failed by a bad image goes on from there when they are to be skipped. Raises `UserError` for that, a
+    class that skipping leaves without images in a split, a full disk, or a decoding process that was killed.
+    """
+    _lay_out(raw, splits, folder)
+    chunks = list(_chunks(splits))
+    recorded = read_finished(folder / RECORD)
+    tally = Tally(raw, splits, folder, teller)
+    if recorded:
+        teller.say(
+            f"{raw.name}: going on from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"
+        )
+    with (folder / RECORD).open("a") as record:
+        for chunk, examined in _filled(raw, chunks, recorded, folder):
+            finished = examined.finished(chunk.number)
+            if recorded.get(chunk.number) != finished:
+                record.write(finished.line)
+                record.flush()
+            if examined.bad and on_bad == "fail":
+                raise refusal(raw.name, [image for _, image in sorted(examined.bad.items())])
+            tally.add(chunk, examined)
+    return tally.close(words)
+
+
+def forget_record(folder: Path) -> None:
+    """Delete what only a store being built needs."""
+    (folder / RECORD).unlink()
+
+
+def _lay_out(raw: RawSet, splits: Splits, folder: Path) -> None:
+    """Write labels, and images' empty files; those of a build that was cut stay as they are."""
+    for name, members in FOLDERS.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        labels = np.concatenate([raw.parts[part].labels[rows] for part, rows in (splits[split] for split in members)])
+        np.save(folder / name / "labels.npy", labels)
+        file, shape = folder / name / "images.npy", (len(labels), raw.channels, raw.height, raw.width)
+        if _holds(file, shape):
+            continue
+        free, needed = shutil.disk_usage(folder).free, int(np.prod(shape, dtype=np.int64))
+        if free < needed:  # found out later, in a mapped file, it would kill the process
+            raise UserError(f"cache {str(folder.parent)!r}: has {free:,} bytes free, {raw.name!r} needs {needed:,}")
+        np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+
+
+def _holds(file: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        return bool(np.load(file, mmap_mode="r").shape == shape)
+    except (OSError, ValueError, EOFError):
+        return False
+
+
+def _chunks(splits: Splits) -> Iterator[Chunk]:
+    number = 0
+    for name, members in FOLDERS.items():
+        start = 0
+        for split in members:
+            part, rows = splits[split]
+            for first in range(0, len(rows), CHUNK):
+                piece = rows[first : first + CHUNK]
+                yield Chunk(number, name, start, split, part, piece)
+                number, start = number + 1, start + len(piece)
+
+
+def _filled(
+    raw: RawSet, chunks: list[Chunk], recorded: dict[int, Finished], folder: Path
+) -> Iterator[tuple[Chunk, Examined]]:
+    """Each chunk once it lies in the store, in order; decoded by processes where they pay, else by threads."""
+    workers, done = os.cpu_count() or 1, 0
+    filler = Filler(folder, {name: part.decode for name, part in raw.parts.items()})
+    pool: Executor
+    if raw.encoded and sum(len(chunk.rows) for chunk in chunks) >= MANY:
+        # Spawned: a fork would copy locks, and threads' states, of whatever runs in this process.
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), adopt, (filler,))
+        work: Callable[[Chunk, Finished | None], Examined] = fill_adopted
+    else:
+        pool, work = ThreadPoolExecutor(workers), filler
+    try:
+        jobs = ((chunk, pool.submit(work, chunk, recorded.get(chunk.number))) for chunk in chunks)
+        for chunk, examined in in_turn(jobs, ahead=4 * workers):
+            done += 1
+            yield chunk, examined
+    except BrokenProcessPool as error:
+        # A pool begins jobs in order, and holds one more ready than it has processes.
+        first, last = chunks[done], chunks[min(done + 2 * workers, len(chunks) - 1)]
+        raise UserError(
+            f"--data {raw.name!r}: a decoding process was killed, perhaps for want of memory, at an image from "
+            f"{_name(raw, first, 0)} to {_name(raw, last, -1)}; the same command goes on from what is finished"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _name(raw: RawSet, chunk: Chunk, place: int) -> str:
+    return raw.parts[chunk.part].name(int(chunk.rows[place]))

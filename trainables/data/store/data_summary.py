@@ -1,0 +1,82 @@
+"""What is known of a prepared data set without opening its images."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from trainables.config import Frozen
+from trainables.data.finals_validation import FinalsValidation
+from trainables.data.layouts.left_out_counts import LeftOutCount
+
+
+class DataSummary(Frozen):
+    """A prepared data set: shapes, counts, statistics of its training split, and where its store lies."""
+
+    name: str
+    """Source name, or the folder's name."""
+    path: str
+    """Folder of the uint8 store on this node."""
+    origin: str
+    """What `--data` said; another node prepares its own store from it."""
+    shared: str = ""
+    """URL of a copy of the store, which other nodes take theirs from instead; empty if there is none."""
+    classes: tuple[str, ...] = Field(min_length=2)
+    """Class names, in label order."""
+    channels: int = Field(ge=1)
+    """1 for grey images, 3 for RGB."""
+    height: int = Field(ge=1)
+    """Stored height, in pixels."""
+    width: int = Field(ge=1)
+    """Stored width, in pixels."""
+    train: int = Field(ge=1)
+    """Images in the training split."""
+    val: int = Field(ge=1)
+    """Images in the validation split."""
+    counts: tuple[int, ...] = ()
+    """Training images of each class, in label order; empty if they were not counted."""
+    test: int = Field(ge=1)
+    """Images in the locked test split."""
+    mean: tuple[float, ...]
+    """Mean of each channel over the training split, from 0 to 1."""
+    std: tuple[float, ...]
+    """Standard deviation of each channel over the training split, from 0 to 1."""
+    split: str
+    """How the splits came about, in words."""
+    split_seed: int
+    """Seed of the splits that were drawn; it belongs to the data, so every search shares one test split."""
+    finals: FinalsValidation = FinalsValidation()
+    """What the finals are scored on; it belongs to a search, which keeps it when it goes on."""
+    leaked: int
+    """Images of val or test whose pixels also occur, byte for byte, in another split (`leaked-images.csv`)."""
+    skipped: int = Field(0, ge=0)
+    """Images left out because they are bad (`bad-images.csv`)."""
+    split_sources: dict[str, str] = Field(default_factory=dict)
+    """Of each split that the source has: the folder or files it comes from; empty for sets known by name."""
+    left_out: tuple[LeftOutCount, ...] = ()
+    """Files of the source that are not used (`left-out.csv`), by reason and kind."""
+    absent: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Of val and test, the classes without an image there; only splits that lack some."""
+    fingerprint: str
+    """BLAKE2 hash of all stored pixels, labels and class names."""
+
+    @model_validator(mode="after")
+    def _each_class(self) -> Self:
+        """Every class is counted, or none."""
+        if len(self.counts) not in {0, len(self.classes)}:
+            raise ValueError(f"counts: {len(self.counts):,} for {len(self.classes):,} classes")
+        return self
+
+    @property
+    def imbalance(self) -> float:
+        """Training images of the largest class for each one of the smallest; 1 if they were not counted."""
+        return max(self.counts, default=1) / max(1, min(self.counts, default=1))
+
+    @property
+    def side(self) -> int:
+        """The longer stored side, in pixels."""
+        return max(self.height, self.width)
+
+    @property
+    def growth(self) -> float:
+        """Images in training and validation together, as a multiple of those in training."""
+        return (self.train + self.val) / self.train

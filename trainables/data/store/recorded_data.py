@@ -1,0 +1,59 @@
+"""The data that a record names, for who reads it: anybody may have made the record, so it chooses nothing to open.
+
+The images are those that this machine has prepared already, those of a set known by name, or those that the reader
+names; and their fingerprint, a hash of all pixels, labels and class names, is the recorded one.
+"""
+
+import re
+from pathlib import Path
+
+from trainables.common.errors import UserError
+from trainables.common.reporter import Teller
+from trainables.data.sources.source import SOURCES
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.file_contents import find_damage
+from trainables.data.store.store import Store, open_store, prepare
+from trainables.storage.cache import cache_folder
+from trainables.storage.files import read_record
+
+FINISHED = re.compile(r"-[0-9a-f]{12,}$")
+"""Ends the name of a store that is not being built, fetched or put aside."""
+
+
+def open_recorded(recorded: DataSummary, given: str, teller: Teller) -> Store:
+    """The store of the data in a record; `given` is where the reader says they are, or empty.
+
+    Raises `UserError` where they are not on this machine, or are other data.
+    """
+    origin = given or (recorded.origin if recorded.origin in SOURCES else "")
+    found = find_prepared(recorded.fingerprint)
+    if found is None and origin:
+        found = prepare(origin, teller, "skip" if recorded.skipped else "fail")
+        if found.fingerprint != recorded.fingerprint:
+            raise UserError(
+                f"--data {origin!r}: are not the images that the model was trained on (their fingerprint is "
+                f"{found.fingerprint[:12]!r}, the recorded one {recorded.fingerprint[:12]!r})"
+            )
+    if found is None:
+        raise UserError(
+            f"the images that the model was trained on, {recorded.name!r} with the fingerprint "
+            f"{recorded.fingerprint[:12]!r}, are not prepared on this machine; give them: --data FOLDER "
+            f"(the record says {recorded.origin!r})"
+        )
+    if any(getattr(found, name) != getattr(recorded, name) for name in ("classes", "channels", "height", "width")):
+        raise UserError(f"the images of {recorded.name!r} have other classes or another size than the record says")
+    return open_store(found.model_copy(update={"shared": "", "finals": recorded.finals}))
+
+
+def find_prepared(fingerprint: str) -> DataSummary | None:
+    """The summary of the undamaged store in this machine's cache with this fingerprint; None where there is none."""
+    for file in sorted((cache_folder() / "stores").glob("*/summary.json")):
+        if not FINISHED.search(file.parent.name):
+            continue
+        try:
+            found = read_record(file, DataSummary)
+        except (UserError, OSError):
+            continue  # another store, damaged; who opens it says so
+        if found.fingerprint == fingerprint and not find_damage(file.parent):
+            return found.model_copy(update={"path": str(Path(file).parent)})
+    return None

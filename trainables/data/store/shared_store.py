@@ -1,0 +1,134 @@
+"""A finished store at a URL: put there once by the command that prepared it, fetched once a node by all others.
+
+A copy lies under the fingerprint of its images, and is read completely before anybody uses it: a wrong one, whoever put
+it there, is refused, and no search takes it for the data that it prepared itself.
+"""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from trainables.common.errors import UserError
+from trainables.common.reporter import Teller
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.file_contents import (
+    CONTENTS,
+    Contents,
+    find_damage,
+    read_contents,
+    take_contents,
+    write_contents,
+)
+from trainables.data.store.fingerprint import fingerprint_of
+from trainables.data.store.move_aside import move_aside
+from trainables.storage.cache import cache_folder
+from trainables.storage.files import parse_json
+from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folders import files_below
+from trainables.storage.remote import Entry, Remote, join, say_trouble
+
+STORES = "stores"
+"""Folder at the results' URL."""
+FETCHED = "fetched"
+"""Folder, in the cache, of stores that came from a URL."""
+SUMMARY = "summary.json"
+"""File of a store that is uploaded last, so that a store with it is whole."""
+ARRAYS = ("images.npy", "labels.npy", "test/images.npy", "test/labels.npy")
+RECORDS = ("test/origins.json", "bad-images.csv", "leaked-images.csv", CONTENTS, SUMMARY)
+LARGEST = 1 << 30
+"""Bytes of the largest record that is fetched."""
+HEADER = 4096
+"""Bytes that an array's file may have beside the array."""
+
+
+def share_store(data: DataSummary, results: str, teller: Teller) -> DataSummary:
+    """Put the store of `data` below `results`, unless it is there as it should be; the summary that tells of it.
+
+    Raises `UserError` where that fails.
+    """
+    store = Path(data.path)
+    url = join(results, STORES, f"{store.name}-{data.fingerprint}")
+    try:
+        remote, contents = Remote.open(url), read_contents(store)
+        if not _is_there(remote, contents):
+            teller.say(f"sharing {data.name}: its store goes to {url}, once")
+            remote.delete(SUMMARY)
+            wanted = [(name, file) for name, file in files_below(store) if name in (*ARRAYS, *RECORDS)]
+            for name, file in sorted(wanted, key=lambda found: found[0] == SUMMARY):
+                remote.send(file, name, file.stat().st_size)
+    except OSError as error:
+        raise UserError(f"--results {results!r}: {say_trouble(error)}") from error
+    return data.model_copy(update={"shared": url})
+
+
+def _is_there(remote: Remote, contents: Contents) -> bool:
+    """Whether the store at `remote` has files of the same sizes, and says that it has the same content."""
+    found = remote.list()
+    sizes = {name: found[name].size for name in contents.files if name in found}
+    if SUMMARY not in found or sizes != {name: file.size for name, file in contents.files.items()}:
+        return False
+    try:
+        theirs = parse_json(Path(CONTENTS), remote.read(CONTENTS) or b"", Contents)
+    except UserError:
+        return False
+    return theirs.alike(contents)
+
+
+def fetch_store(data: DataSummary) -> DataSummary:
+    """The summary of this node's copy of a shared store, which the first caller fetches and reads completely.
+
+    Raises `UserError` if it is of other data, or OSError.
+    """
+    if not re.fullmatch(r"[0-9a-f]{32}", data.fingerprint):
+        raise UserError(f"the fingerprint of {data.name!r} is none: {data.fingerprint[:40]!r}")
+    folder = cache_folder() / FETCHED / data.fingerprint
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(str(folder) + ".lock"):
+        if find_damage(folder):
+            if folder.is_symlink() or folder.exists():
+                move_aside(folder)
+            _fetch(data, folder)
+    return data.model_copy(update={"path": str(folder)})
+
+
+def _fetch(data: DataSummary, folder: Path) -> None:
+    beside = folder.with_name(folder.name + ".fetching")
+    beside.mkdir(exist_ok=True)
+    wanted = _wanted(data, Remote.open(data.shared).list())
+    Mirror(Home(folder=str(beside), url=data.shared)).pull(wanted.__contains__)
+    wrong = _find_wrong(data, beside, wanted)
+    if wrong:
+        move_aside(beside)
+        raise UserError(
+            f"{data.shared}: is not the store of {data.name!r} ({wrong}), and nothing of it is used; "
+            "delete it there, and --resume uploads it again"
+        )
+    write_contents(beside, take_contents(beside, wanted - {CONTENTS}))
+    beside.rename(folder)
+
+
+def _wanted(data: DataSummary, found: dict[str, Entry]) -> set[str]:
+    """Names of what is fetched: files of a store, none of them larger than it can be."""
+    rows = {"": data.train + data.val, "test/": data.test}
+    image = data.channels * data.height * data.width
+    largest = {f"{part}images.npy": count * image + HEADER for part, count in rows.items()}
+    largest |= {f"{part}labels.npy": count * 8 + HEADER for part, count in rows.items()}
+    largest |= dict.fromkeys(RECORDS, LARGEST)
+    return {name for name, entry in found.items() if entry.size <= largest.get(name, -1)}
+
+
+def _find_wrong(data: DataSummary, folder: Path, names: set[str]) -> str:
+    """Why a fetched folder is not the store of `data`, in a few words; empty if it is."""
+    missing = [name for name in (*ARRAYS, SUMMARY) if name not in names]
+    if missing:
+        return f"{missing[0]} is missing, or too large"
+    try:
+        found = fingerprint_of(folder, data.classes)
+        rows = [len(np.load(folder / part / "labels.npy")) for part in ("", "test")]
+    except (OSError, ValueError, EOFError) as error:
+        return str(error).partition("\n")[0][:200]
+    if rows != [data.train + data.val, data.test]:
+        return f"has {rows[0]:,} and {rows[1]:,} images, not {data.train + data.val:,} and {data.test:,}"
+    return "" if found == data.fingerprint else f"fingerprint {found}, expected {data.fingerprint}"

@@ -1,0 +1,238 @@
+"""The uint8 store: a data set decoded once a node, memory-mapped by every worker, with a fingerprint."""
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from trainables.common.errors import UserError
+from trainables.common.reporter import Silence, Teller
+from trainables.config import Kind
+from trainables.data.decoding.bad_images import OnBadImage, read_bad, refusal
+from trainables.data.finals_validation import Partition, choose_validation
+from trainables.data.layouts.describe_source import describe
+from trainables.data.layouts.left_out import write_left_out
+from trainables.data.layouts.left_out_counts import count_left_out
+from trainables.data.sources.raw_set import RawSet
+from trainables.data.sources.source import open_source
+from trainables.data.splits import SPLIT_SEED, gives_validation, make_splits
+from trainables.data.store.build import build, forget_record
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.file_contents import find_damage, take_contents, write_contents
+from trainables.data.store.image_origins import Origins, read_origins
+from trainables.data.store.move_aside import clear_odd, move_aside
+from trainables.data.store.shared_store import SUMMARY, fetch_store
+from trainables.storage.cache import cache_folder
+from trainables.storage.cache_records import read_kept
+from trainables.storage.files import read_record
+from trainables.storage.folders import files_below
+
+VERSION = 4
+"""Of the layout below; a store of another version is built again."""
+# A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
+# `test/` holds the same two, and `origins.json`, for the locked test split; `bad-images.csv` and `leaked-images.csv`
+# are there if they have anything to list; `contents.json` has the digests of all these and of `summary.json`.
+STORES = "stores"
+"""Folder, in the cache, of stores that were built here."""
+TEST = "test"
+BUILDING = ".building"
+"""Ends the name of a store's folder while it is built."""
+
+
+RowsOf = Literal["train", "val", "trainval", "final-train", "final-val"]
+TRAINED_ON: dict[Kind, RowsOf] = {
+    "search": "train", "probe": "train", "test": "train", "final": "final-train", "winner": "trainval",
+}  # fmt: skip
+"""What each kind of assignment trains on, if it does."""
+SCORED_ON: dict[Kind, RowsOf] = {"search": "val", "probe": "val", "test": "val", "final": "final-val", "winner": "val"}
+"""And what it is scored on, if it is."""
+
+
+class LockedSplitError(RuntimeError):
+    """The test split was asked for without the permit that only a retrained winner gets."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store; arrays are memory-mapped, so every process on a node shares their pages."""
+
+    summary: DataSummary
+    """Shapes, counts and statistics."""
+    images: np.memmap[Any, np.dtype[np.uint8]]
+    """Train, then val: n x channels x height x width."""
+    labels: NDArray[np.int64]
+    """Label of each image."""
+
+    @property
+    def path(self) -> Path:
+        """Folder of the store."""
+        return Path(self.summary.path)
+
+    def rows(self, split: RowsOf) -> NDArray[np.int64]:
+        """Rows of a split within `images`: the search's `train` and `val`, the finals', or all."""
+        if split == "trainval":
+            return np.arange(len(self.labels))
+        found = self._partition
+        return {
+            "train": found.train, "val": found.val, "final-train": found.final_train, "final-val": found.final_val,
+        }[split]  # fmt: skip
+
+    @cached_property
+    def _partition(self) -> Partition:
+        return Partition.of(self.labels, self.summary.train, self.summary.finals.source)
+
+    def open_test(self, permit: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists.
+
+        They are read completely first; where they were damaged since, the store is made again.
+        """
+        self._check_permit(permit)
+        return _load(self._whole() / TEST)
+
+    def open_test_origins(self, permit: Path) -> Origins:
+        """Where the test images come from; raises `LockedSplitError` unless the file `permit` exists."""
+        self._check_permit(permit)
+        return read_origins(self._whole() / TEST)
+
+    def _whole(self) -> Path:
+        """Folder of a store like this one whose test split is whole."""
+        damage = find_damage(self.path, within=f"{TEST}/", complete=True)
+        return _made_again(self.summary, damage).path if damage else self.path
+
+    def _check_permit(self, permit: Path) -> None:
+        if not permit.is_file():
+            raise LockedSplitError(f"the test split of {self.summary.name} is locked: no permit {permit}")
+
+
+def open_store(summary: DataSummary) -> Store:
+    """Open the store that a running search says it uses; where it is missing or damaged, it is fetched or built first.
+
+    Raises `UserError` where that cannot be, or gives other images.
+    """
+    damage = _find_fault(Path(summary.path), summary)
+    return _made_again(summary, damage) if damage else _opened(summary)
+
+
+def _find_fault(folder: Path, summary: DataSummary) -> str:
+    """Why `folder` is not the whole store of `summary`, in a few words; empty if it is."""
+    return find_damage(folder) or _find_other(folder, summary)
+
+
+def _find_other(folder: Path, summary: DataSummary) -> str:
+    """Why the store in `folder` is not that of `summary` if it is whole, in a few words; empty if it is."""
+    found = read_kept(folder / SUMMARY, DataSummary)
+    if found is None:
+        return f"{SUMMARY} cannot be read"
+    for field in ("fingerprint", "classes", "channels", "height", "width", "train", "val", "test"):
+        if getattr(found, field) != getattr(summary, field):
+            return f"{field} {getattr(found, field)}, not {getattr(summary, field)}"
+    return ""
+
+
+def _made_again(summary: DataSummary, damage: str) -> Store:
+    """The store of `summary`, fetched or built; raises `UserError` that tells of the damage where that fails."""
+    try:
+        if summary.shared:
+            return _opened(fetch_store(summary))
+        prepared = prepare(summary.origin, on_bad="skip" if summary.skipped else "fail")
+    except (UserError, OSError) as error:
+        raise UserError(
+            f"the prepared images of {summary.name!r} in {summary.path!r} are damaged ({damage}), and cannot be made "
+            f"again: {error}; once that is mended, the same command, or --resume of a search, makes them"
+        ) from error
+    if prepared.fingerprint != summary.fingerprint:
+        raise UserError(
+            f"--data {summary.origin!r}: holds other images here than the search's: "
+            f"fingerprint {prepared.fingerprint}, not {summary.fingerprint}"
+        )
+    return _opened(summary.model_copy(update={"path": prepared.path}))
+
+
+def _opened(summary: DataSummary) -> Store:
+    images, labels = _load(Path(summary.path))
+    return Store(summary=summary, images=images, labels=labels)
+
+
+def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
+    """Find or build the store of what `--data` names, and return its summary; a build that was cut goes on.
+
+    A store whose files are no longer as they were written is moved aside and built again. One store serves both ways
+    with bad images: where there are some, it is finished only by "skip", and "fail" refuses it. Raises `UserError`
+    where the data cannot be used, naming the bad image, missing class or wrong path.
+    """
+    raw, teller = open_source(origin), teller or Silence()
+    if raw.understood.sources:
+        counts = {name: len(part.labels) for name, part in raw.parts.items()}
+        for line in describe(raw.understood, raw.classes, counts):
+            teller.say(line)
+    folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_key(raw)}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(folder) + ".lock"):
+        damage = find_damage(folder) if os.path.lexists(folder) else ""
+        if damage:
+            teller.say(f"warning: the prepared images in {folder} are damaged ({damage}); preparing them again")
+            move_aside(folder)
+        bad = read_bad(folder) or raw.refused
+        if bad and on_bad == "fail":
+            raise refusal(raw.name, bad)
+        if not folder.is_dir():
+            splits, words = make_splits(raw)
+            count = sum(len(rows) for _, rows in splits.values())
+            teller.say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
+            building = folder.with_name(folder.name + BUILDING)
+            clear_odd(building)
+            summary = build(raw, splits, words, building, teller, on_bad)
+            stored = summary.model_copy(update={"path": ""})  # the same wherever it is built
+            (building / SUMMARY).write_text(stored.model_dump_json(indent=1), encoding="utf-8")
+            forget_record(building)
+            write_contents(building, take_contents(building, [name for name, _ in files_below(building)]))
+            building.rename(folder)
+        write_left_out(folder, raw.understood.left_out)
+    return _completed(raw, folder, origin)
+
+
+def _completed(raw: RawSet, folder: Path, origin: str) -> DataSummary:
+    """The summary of a finished store, with what is known of its source."""
+    stored = read_record(folder / SUMMARY, DataSummary)
+    # Counted here, so that no store need be built again for having been built before anyone counted.
+    labels, classes = np.load(folder / "labels.npy"), len(stored.classes)
+    held_out = {"val": labels[stored.train :], "test": np.load(folder / "test" / "labels.npy")}
+    absent = {
+        split: tuple(stored.classes[i] for i in np.flatnonzero(np.bincount(found, minlength=classes) == 0).tolist())
+        for split, found in held_out.items()
+    }
+    return stored.model_copy(
+        update={
+            "path": str(folder), "origin": origin, "split_sources": dict(raw.understood.sources),
+            "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
+            "left_out": count_left_out(raw.understood.left_out),
+            "finals": choose_validation(labels, stored.train, gives_validation(raw)),
+            "absent": {split: names for split, names in absent.items() if names},
+        }
+    )  # fmt: skip
+
+
+def _file_name(name: str) -> str:
+    """What any system takes for part of a file's name, and any terminal prints."""
+    return re.sub(r"[^\w.-]", "_", name)[:50]
+
+
+def _key(raw: RawSet) -> str:
+    shape = (raw.channels, raw.height, raw.width)
+    return hashlib.blake2b(
+        repr((VERSION, raw.identity, raw.classes, shape, SPLIT_SEED)).encode(), digest_size=6
+    ).hexdigest()
+
+
+def _load(folder: Path) -> tuple[np.memmap[Any, np.dtype[np.uint8]], NDArray[np.int64]]:
+    # Copy-on-write keeps the pages shared, and lets torch wrap the array without a warning.
+    images: np.memmap[Any, np.dtype[np.uint8]] = np.load(folder / "images.npy", mmap_mode="c")
+    labels: NDArray[np.int64] = np.load(folder / "labels.npy")
+    return images, labels

@@ -1,0 +1,93 @@
+"""What adds up, chunk by chunk in order, to a store's summary."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.common.errors import UserError
+from trainables.common.reporter import Teller
+from trainables.data.decoding.bad_images import BadImage, write_bad
+from trainables.data.sources.raw_set import RawSet
+from trainables.data.splits import SPLIT_SEED, SplitName, Splits
+from trainables.data.store.chunk import Chunk, Examined
+from trainables.data.store.compact import take_out
+from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.fingerprint import begin_fingerprint, fingerprint_of
+from trainables.data.store.image_origins import origins_of, write_origins
+from trainables.data.store.leaks import Prints, write_leaks
+
+ORDER: tuple[SplitName, ...] = ("train", "val", "test")
+
+
+class Tally:
+    """Takes the chunks of a store being built in `folder`, in order, then closes it."""
+
+    def __init__(self, raw: RawSet, splits: Splits, folder: Path, teller: Teller) -> None:
+        """Begin with nothing."""
+        self._raw, self._splits, self._folder, self._teller = raw, splits, folder, teller
+        self._fingerprint = begin_fingerprint(raw.classes)
+        self._sums = np.zeros((2, raw.channels), np.int64)
+        self._digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
+        self._bad: dict[SplitName, dict[int, BadImage]] = defaultdict(dict)
+        self._holes: dict[str, list[int]] = defaultdict(list)
+        self._total, self._done = sum(len(rows) for _, rows in splits.values()), 0
+
+    def add(self, chunk: Chunk, examined: Examined) -> None:
+        """Add the next chunk, and tell how far it is."""
+        if chunk.start == 0:
+            self._fingerprint.update(np.load(self._folder / chunk.folder / "labels.npy").tobytes())
+        self._fingerprint.update(chunk.images(self._folder).data)
+        if chunk.split == "train":
+            self._sums += examined.sums
+        before = sum(map(len, self._digests[chunk.split]))
+        for at, image in examined.bad.items():
+            self._bad[chunk.split][before + at] = image
+            self._holes[chunk.folder].append(chunk.start + at)
+        self._digests[chunk.split].append(examined.digests)
+        self._done += len(chunk.rows)
+        self._teller.step(f"{self._raw.name}: images prepared", self._done, self._total)
+
+    def close(self, words: str) -> DataSummary:
+        """Take the bad images out of the store, list them and what leaked, and sum up; `words` are on the splits.
+
+        Raises `UserError` if a class, or all, would have no image left in a split.
+        """
+        raw, prints = self._raw, {split: self._prints(split) for split in ORDER}
+        for folder, rows in self._holes.items():
+            take_out(self._folder / folder, rows)
+        bad = [*raw.refused, *(image for found in self._bad.values() for image in found.values())]
+        if bad:
+            write_bad(self._folder, bad)
+        test = self._splits["test"][0]
+        write_origins(self._folder / "test", origins_of(raw.parts[test], test, prints["test"].rows))
+        fingerprint = fingerprint_of(self._folder, raw.classes) if self._holes else self._fingerprint.hexdigest()
+        counts = {split: len(found.rows) for split, found in prints.items()}
+        pixels = counts["train"] * raw.height * raw.width
+        mean, square = self._sums[0] / (255 * pixels), self._sums[1] / (255**2 * pixels)
+        return DataSummary(
+            name=raw.name, path=str(self._folder), origin="", classes=raw.classes,
+            channels=raw.channels, height=raw.height, width=raw.width, **counts,
+            mean=tuple(mean), std=tuple(np.sqrt(np.maximum(square - mean**2, 1e-8))), split=words,
+            split_seed=SPLIT_SEED, skipped=len(bad), leaked=write_leaks(self._folder, prints), fingerprint=fingerprint,
+        )  # fmt: skip
+
+    def _prints(self, split: SplitName) -> Prints:
+        """Digests and rows of the split's good images."""
+        part, rows = self._splits[split]
+        if not len(rows):
+            raise UserError(f"--data {self._raw.name!r}: there are no images in {part!r}, which is {split}")
+        bad = sorted(self._bad[split])
+        good = np.delete(rows, bad)
+        labels, classes = self._raw.parts[part].labels, len(self._raw.classes)
+        emptied = np.bincount(labels[rows], minlength=classes).astype(bool)
+        emptied &= np.bincount(labels[good], minlength=classes) == 0
+        if emptied.any():
+            label = int(emptied.argmax())
+            first = next(self._bad[split][at] for at in bad if labels[rows[at]] == label)
+            raise UserError(
+                f"--data {self._raw.name!r}: without bad images class {self._raw.classes[label]!r} has none left "
+                f"in {split}; the first of them: {first}"
+            )
+        return Prints(np.delete(np.concatenate(self._digests[split]), bad), good, self._raw.parts[part].name)

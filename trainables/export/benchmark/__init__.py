@@ -1,0 +1,1 @@
+"""Benchmarks of exported files and of untrained architectures, each in a process of its own."""

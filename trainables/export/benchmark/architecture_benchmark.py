@@ -1,0 +1,117 @@
+"""Measures what untrained networks would cost where they are shipped: builds, exports and runs each.
+
+`python -m trainables.export.benchmark.architecture_benchmark` is a process that `benchmark_client.Meter` keeps. A line
+of JSON in is an architecture, a line of JSON out is its cost, or the reason why it has none. The process exists so that
+its client need not import torch.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainables.common.machine import core_count
+from trainables.data.store.data_summary import DataSummary
+from trainables.export.benchmark.architecture_cost import Architecture, ArchitectureCost, Kind, MeasureError
+from trainables.export.exported_files import Speed
+from trainables.export.formats.onnx_format import export_onnx
+from trainables.export.model_info import ModelCard
+from trainables.models.classifier import Classifier
+from trainables.models.registry import build_untrained
+
+
+def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:
+    """Cost of the untrained network of `architecture`; raises what its building, export or run raises."""
+    data = _stand_in(architecture)
+    if kind == "count":
+        with torch.device("meta"):  # shapes without numbers: nothing is drawn and nothing takes memory
+            return ArchitectureCost(parameters=count_parameters(build_untrained(architecture.config, data)))
+    model = build_untrained(architecture.config, data).eval()
+    scatter(model)
+    card = ModelCard(config=architecture.config, seed=0, epochs=0, data=data, input=model.preprocess.spec)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder).resolve() / "model.onnx"
+        export_onnx(model, card, file)
+        return measure_file(file, data, count_parameters(model))
+
+
+def measure_file(file: Path, data: DataSummary, parameters: int) -> ArchitectureCost:
+    """Cost of an ONNX file of so many parameters for images of `data`; raises `MeasureError` where it does not run."""
+    found = _run_alone("limits", file, data)
+    costs = {name: found[name] for name in ("latency_ms", "memory_mb", "runs")}
+    return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **costs)
+
+
+def measure_speed(file: Path, data: DataSummary) -> Speed:
+    """Speed of a file, or of the classifier in a folder, on images of `data`; raises `MeasureError` likewise."""
+    return Speed.model_validate(_run_alone("speed", file, data, str(core_count())))
+
+
+def _run_alone(mode: str, file: Path, data: DataSummary, *rest: str) -> dict[str, Any]:
+    shape = json.dumps([data.channels, data.height, data.width])
+    command = [sys.executable, "-m", "trainables.export.benchmark.benchmark_process", mode, str(file), shape, *rest]
+    done = subprocess.run(  # noqa: S603  # this program
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        start_new_session=True,  # a signal of the terminal is for whoever asks, and ends no measurement
+    )  # fmt: skip
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise MeasureError(f"the exported network does not run: {last}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Numbers in its weights, trained or frozen, as an `EpochReport` counts them."""
+    return sum(p.numel() for p in model.parameters())
+
+
+def _stand_in(architecture: Architecture) -> DataSummary:
+    """Data of the architecture's shape; what else is known of real data changes no network."""
+    return DataSummary(
+        name="measured", path="", origin="", classes=tuple(f"class {i}" for i in range(architecture.classes)),
+        channels=architecture.channels, height=architecture.height, width=architecture.width, train=1, val=1, test=1,
+        mean=(0.5,) * architecture.channels, std=(0.25,) * architecture.channels, split="", split_seed=0, leaked=0,
+        fingerprint="",
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def scatter(model: Classifier) -> None:
+    """Make all tensors differ, as training would: an exporter keeps equal ones once, and drops what is 0 or 1."""
+    torch.manual_seed(0)
+    for tensor in model.network.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.add_(torch.rand_like(tensor), alpha=0.01)  # upwards, so that no variance falls below 0
+
+
+def root_of(error: BaseException) -> str:
+    """The first line of what went wrong first: an exporter wraps it in pages of its own."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def main() -> None:
+    """Answer each line of standard input until its end."""
+    torch.set_num_threads(1)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no answer
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            cost = measure(Architecture.model_validate(question["architecture"]), question["kind"])
+            answer: dict[str, Any] = {"cost": cost.model_dump()}
+        except Exception as error:  # any network may fail in any way, and the next one be well
+            answer = {"reason": root_of(error)}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

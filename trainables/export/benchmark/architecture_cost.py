@@ -1,0 +1,124 @@
+"""What an architecture costs where it is shipped, and where measured costs are kept: by architecture, not by trial."""
+
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from trainables.common.machine import cpu_name
+from trainables.common.versions import versions_of
+from trainables.config import Finite, Frozen, TrialConfig
+from trainables.data.store.data_summary import DataSummary
+from trainables.models.catalog import MODELS
+from trainables.storage.cache import cache_folder
+from trainables.storage.cache_records import read_kept, write_kept
+
+Kind = Literal["count", "run"]
+"""`count` only counts parameters; `run` exports the network and runs it as well."""
+SHAPES_ALL = ("model", "input_size", "tta")
+"""Fields of `TrialConfig` that shape every shipped network; `Model.shaped_by` names each model's own."""
+LATENCY = (
+    "latency is the time from one raw image to its probabilities, on one thread: the median of the faster half of the "
+    "runs after warm-up, as whatever else the machine does can only slow a run down"
+)
+"""What latency means, of whichever file, wherever it is shown or limited."""
+PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime")
+
+
+class Architecture(Frozen):
+    """A network as it would be shipped, without its weights: configurations that differ in training share one."""
+
+    config: TrialConfig
+    """What shapes the network; every other field is at its default."""
+    classes: int
+    """Number of classes."""
+    channels: int
+    """Of the stored images: 1 or 3."""
+    height: int
+    """Of the stored images, in pixels."""
+    width: int
+    """Of the stored images, in pixels."""
+
+
+class ArchitectureCost(Finite):
+    """What a network costs, measured on one thread of the CPU it was measured on; its weights do not matter."""
+
+    parameters: int = Field(ge=0)
+    """Numbers in its weights, trained or frozen."""
+    size_mb: float | None = Field(None, gt=0)
+    """Size of the ONNX file, in 10^6 bytes; None if only parameters were counted."""
+    latency_ms: float | None = Field(None, gt=0)
+    """`LATENCY` of the float32 ONNX file, in ms."""
+    memory_mb: float | None = None
+    """Growth, in 10^6 bytes, of the peak resident memory of a fresh process that loads the file and runs it."""
+    runs: int = 0
+    """Timed runs."""
+
+
+class MeasureError(RuntimeError):
+    """A network could not be measured; its text is the reason."""
+
+
+def shaping_fields(model: str) -> tuple[str, ...]:
+    """Fields of `TrialConfig` that shape the shipped network of `model`."""
+    return SHAPES_ALL + (MODELS[model].shaped_by if model in MODELS else ())
+
+
+def describe_network(config: TrialConfig) -> str:
+    """The model and what shapes it, such as `convnet, width=8, depth=2, activation=relu, batch_norm=True, tta=True`."""
+    shape = config.model_dump(include=set(shaping_fields(config.model)))
+    always = shaping_fields(config.model)[len(SHAPES_ALL) :]
+    shown = [f"{name}={value}" for name, value in shape.items() if name in always or (value and name != "model")]
+    return ", ".join([config.model, *shown])
+
+
+def architecture_of(config: TrialConfig, data: DataSummary) -> Architecture:
+    """The architecture that `config` trains on `data`; what its model does not look at is left out."""
+    shape = config.model_dump(include=set(shaping_fields(config.model)))
+    return Architecture(
+        config=TrialConfig(**shape), classes=len(data.classes), channels=data.channels,
+        height=data.height, width=data.width,
+    )  # fmt: skip
+
+
+def cache_file(architecture: Architecture, kind: Kind) -> Path:
+    """Where a measured cost is kept; another CPU, package version or source of the networks is another file."""
+    shape = architecture.config.model_dump(include=set(shaping_fields(architecture.config.model)))
+    whole = [architecture.model_dump(exclude={"config"}), shape, kind, *_environment()]
+    name = hashlib.blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
+    return cache_folder() / "architectures" / f"{name}.json"
+
+
+@lru_cache(maxsize=1)
+def _environment() -> tuple[str, ...]:
+    """What a cost depends on besides the architecture: the CPU, the packages, the code that builds and exports."""
+    root = Path(__file__).parents[2]
+    sources = [*sorted((root / "models").glob("*.py")), *sorted((root / "export").rglob("*.py"))]
+    code = hashlib.blake2b(b"".join(path.read_bytes() for path in sources), digest_size=16).hexdigest()
+    return cpu_name(), *versions_of(PACKAGES).values(), code
+
+
+class KeptCost(Frozen):
+    """A measured cost as it is kept, with what people want to know of it."""
+
+    network: str
+    """`describe_network` of it."""
+    environment: tuple[str, ...]
+    """What it depends on besides the network."""
+    cost: ArchitectureCost
+    """What was measured."""
+
+
+def read_cost(architecture: Architecture, kind: Kind) -> ArchitectureCost | None:
+    """Cost measured before, by whichever process, or None; what cannot be read is measured again."""
+    kept = read_kept(cache_file(architecture, kind), KeptCost)
+    return kept.cost if kept else None
+
+
+def write_cost(architecture: Architecture, kind: Kind, cost: ArchitectureCost) -> None:
+    """Keep a measured cost; readers see a whole file or none."""
+    network = describe_network(architecture.config)
+    write_kept(cache_file(architecture, kind), KeptCost(network=network, environment=_environment(), cost=cost))

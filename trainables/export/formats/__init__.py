@@ -1,0 +1,1 @@
+"""The formats that a classifier is exported to."""

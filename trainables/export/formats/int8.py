@@ -1,0 +1,167 @@
+"""INT8 by static quantisation: 8-bit weights per channel, 8-bit activations in ranges seen on training images.
+
+Quantise-dequantise pairs around each operator (QDQ), which inference engines melt into integer kernels
+(arXiv:1712.05877, arXiv:2004.09602). Layers that cost too much accuracy stay in float32, the most sensitive first.
+Whether they do is measured on training images that set no range; the test split has no part in it.
+"""
+
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.export.formats.channel_alignment import align_channels, padding_of
+from trainables.export.predictor import chunks
+
+CALIBRATION, JUDGES = 512, 1_024
+"""Training images that ranges are taken from, and others that say what the ranges cost; at most."""
+BATCH = 32
+"""Images in one run."""
+PROBES = 16
+"""Images that tell sensitive layers."""
+HEAVY = ("Conv", "Gemm", "MatMul")
+"""Operators with weights: the layers that can be left in float32."""
+FINE = {"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul", "Softmax"]}
+"""What gives logits and probabilities, which are to be finer than 8 bits."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images as the classifier's graph takes them."""
+
+    images: NDArray[np.uint8]
+    """Of the trained shape: images x channels x height x width."""
+    labels: NDArray[np.int64]
+    """Class of each."""
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """An INT8 model and what it cost."""
+
+    model: Any
+    """The ONNX model of the classifier alone."""
+    kept: int
+    """Layers that stayed in float32."""
+    layers: int
+    """Layers with weights in all."""
+    lost: float
+    """Points of accuracy lost on training images."""
+
+
+def quantise(model: Any, given: str, calibration: Examples, judges: Examples, max_drop: float) -> Quantised:
+    """Quantise a classifier's ONNX `model`, whose input `given` are uint8 images of the trained shape.
+
+    As few layers stay in float32 as keep the loss of accuracy on `judges` within `max_drop` points; half at most.
+    """
+    import onnx
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        bench = _Bench(Path(folder), given, calibration.images)
+        onnx.save_model(model, str(bench.whole))
+        quant_pre_process(str(bench.whole), str(bench.whole), skip_symbolic_shape=True)
+        bench.rewrite(align_channels)
+        layers = [node.name for node in onnx.load(str(bench.whole)).graph.node if node.op_type in HEAVY]
+        expected = _accuracy(bench.logits(bench.whole, judges.images), judges)
+        kept, ranked = list[str](), list[str]()
+        while True:
+            bench.quantise(nodes_to_exclude=[*kept, *map(padding_of, kept)])
+            lost = 100 * (expected - _accuracy(bench.logits(bench.integer, judges.images), judges))
+            if lost <= max_drop or len(kept) >= len(layers) // 2:
+                return Quantised(onnx.load(str(bench.integer)), len(kept), len(layers), lost)
+            ranked = ranked or _by_sensitivity(bench, layers, judges.images[:PROBES])
+            kept = ranked[: min(max(1, 2 * len(kept)), len(layers) // 2)]
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A folder to quantise in."""
+
+    folder: Path
+    given: str
+    """Name of the model's input."""
+    images: NDArray[np.uint8]
+    """What ranges are taken from, once."""
+
+    @property
+    def whole(self) -> Path:
+        """The model in float32."""
+        return self.folder / "float.onnx"
+
+    @property
+    def integer(self) -> Path:
+        """The model as it was quantised last."""
+        return self.folder / "int8.onnx"
+
+    def rewrite(self, change: Callable[[Any], None]) -> None:
+        """Change the model in float32."""
+        import onnx
+
+        model = onnx.load(str(self.whole))
+        change(model)
+        onnx.save_model(model, str(self.whole))
+
+    def quantise(self, **nodes: list[str]) -> None:
+        """Quantise all operators, or those that `nodes` leaves (`nodes_to_quantize`, `nodes_to_exclude`)."""
+        from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+
+        quantize_static(
+            str(self.whole), str(self.integer), _Reader(self.given, self.images), quant_format=QuantFormat.QDQ,
+            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+            calibration_cache_path=self.folder / "ranges.json", extra_options=FINE, **nodes,
+        )  # fmt: skip
+
+    def logits(self, file: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What a model answers."""
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        return np.concatenate([session.run(None, batch)[0] for batch in _Reader(self.given, images)])
+
+
+def _accuracy(logits: NDArray[np.float32], examples: Examples) -> float:
+    return float((logits.argmax(axis=1) == examples.labels).mean())
+
+
+def _by_sensitivity(bench: _Bench, layers: Sequence[str], probes: NDArray[np.uint8]) -> list[str]:
+    """Layers by how far the logits move when that layer alone is quantised; the farthest first."""
+    expected = bench.logits(bench.whole, probes)
+    moved = {}
+    for layer in layers:
+        bench.quantise(nodes_to_quantize=[layer])
+        moved[layer] = float(np.abs(bench.logits(bench.integer, probes) - expected).mean())
+    return sorted(layers, key=lambda layer: -moved[layer])
+
+
+class _Reader:
+    """Batches of images, by the name of the input: what onnxruntime's quantisation asks for."""
+
+    def __init__(self, given: str, images: NDArray[np.uint8]) -> None:
+        self._given, self._images = given, images
+        self._batches = iter(self)
+
+    def __iter__(self) -> Iterator[dict[str, NDArray[np.uint8]]]:
+        return ({self._given: np.ascontiguousarray(chunk)} for chunk in chunks(self._images, BATCH))
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        return next(self._batches, None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Quantisation advises, on every channel, what was done before it was called."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logging.disable(level)

@@ -1,0 +1,87 @@
+"""What a trained classifier is, without its weights: its card, `model.json`, which no torch is needed to read."""
+
+import json
+from pathlib import Path
+
+from pydantic import Field, TypeAdapter
+
+from trainables.common.licence import Licence
+from trainables.config import Finite, Frozen, TrialConfig
+from trainables.data.store.data_summary import DataSummary
+
+CARD = "model.json"
+
+
+class InputSpec(Finite):
+    """What a network expects of its input."""
+
+    side: int
+    """Side of the square input, in pixels."""
+    channels: int
+    """1 or 3; grey images are repeated where the network wants 3."""
+    mean: tuple[float, ...]
+    """Subtracted from each channel, on a scale from 0 to 1."""
+    std: tuple[float, ...]
+    """Divides each channel."""
+    crop: float = 1.0
+    """Share of the stored side that the centre crop keeps, if that is still at least `side` pixels."""
+    interpolation: str = "bicubic"
+    """`bicubic` or `bilinear`, antialiased."""
+
+    @property
+    def pixels(self) -> int:
+        """Numbers in one input image."""
+        return self.channels * self.side**2
+
+
+class ModelCard(Frozen):
+    """What `model.safetensors` holds the weights of."""
+
+    config: TrialConfig
+    """The configuration that was trained."""
+    seed: int
+    """Seed of its training."""
+    epochs: int
+    """Epochs it was trained."""
+    data: DataSummary
+    """The data it was trained on."""
+    input: InputSpec
+    """What the network expects of its input."""
+    licence: Licence = Licence()
+    """Of its weights."""
+
+    @property
+    def members(self) -> "tuple[ModelCard, ...]":
+        """Itself, as the one member that it has."""
+        return (self,)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What an exported file says of its network."""
+        return {"config": self.config.model_dump_json(), "input": self.input.model_dump_json()}
+
+
+class EnsembleCard(Frozen):
+    """The cards of an ensemble's members, in their order."""
+
+    members: tuple[ModelCard, ...] = Field(min_length=2)
+    """Each member's card, all trained on the same data."""
+
+    @property
+    def data(self) -> DataSummary:
+        """The data they were trained on."""
+        return self.members[0].data
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What an exported file says of its networks."""
+        return {"members": json.dumps([member.model_dump(include={"config", "input"}) for member in self.members])}
+
+
+AnyCard = ModelCard | EnsembleCard
+CARDS: TypeAdapter[AnyCard] = TypeAdapter(AnyCard)
+
+
+def member_folder(folder: Path, index: int) -> Path:
+    """Where the ensemble in `folder` has its member of this index."""
+    return folder / "members" / str(index)

@@ -1,0 +1,95 @@
+"""The winner's weights on disk: safetensors, and JSON with all that rebuilds the classifier without a search.
+
+An ensemble's folder has one folder a member, `members/0` and so on, each complete, and a card that joins their cards.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainables.common.errors import DamagedError
+from trainables.config import Assignment
+from trainables.export.formats.metadata import describe
+from trainables.export.model_info import CARD, CARDS, AnyCard, EnsembleCard, ModelCard, member_folder
+from trainables.export.safetensors_file import read_safetensors, read_shapes, write_safetensors
+from trainables.models.classifier import Classifier
+from trainables.models.ensemble import AnyClassifier, Ensemble
+from trainables.models.licences import licence_of
+from trainables.models.registry import rebuild_model
+from trainables.models.shapes import shapes_of
+from trainables.storage.files import read_record, write_file
+
+if TYPE_CHECKING:
+    from trainables.training.loop import TrialRun
+
+WEIGHTS = "model.safetensors"
+
+
+def write_weights(folder: Path, assignment: Assignment, run: "TrialRun") -> None:
+    """Write the weights that evaluation uses, and their card, into `folder`."""
+    card = ModelCard(
+        config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
+        data=run.place.store.summary, input=run.model.preprocess.spec,
+        licence=licence_of(assignment.config.model, run.place.store.summary.name),
+    )  # fmt: skip
+    write_safetensors(folder / WEIGHTS, run.kept_state(), describe(card))
+    write_file(folder / CARD, card.model_dump_json(indent=1).encode())
+
+
+def write_ensemble(folder: Path, count: int) -> None:
+    """Join the `count` members in `folder` into one classifier: write its card, which makes it whole."""
+    cards = (read_record(member_folder(folder, index) / CARD, ModelCard) for index in range(count))
+    card = EnsembleCard(members=tuple(cards))
+    write_file(folder / CARD, card.model_dump_json(indent=1).encode())
+
+
+def read_classifier(folder: Path, device: torch.device | None = None) -> tuple[AnyClassifier, AnyCard]:
+    """Rebuild the classifier, or ensemble, in `folder`, in evaluation mode, and read its card."""
+    card: AnyCard = read_record(folder / CARD, CARDS)
+    model = _join(folder, card) if isinstance(card, EnsembleCard) else _load(folder, card)
+    return model.to(device or torch.device("cpu")).eval(), card
+
+
+def _join(folder: Path, card: EnsembleCard) -> Ensemble:
+    return Ensemble([_load(member_folder(folder, index), member) for index, member in enumerate(card.members)])
+
+
+def _load(folder: Path, card: ModelCard) -> Classifier:
+    def build() -> Classifier:
+        return rebuild_model(card.config, card.data, card.input)
+
+    try:
+        _check_shapes(folder, shapes_of(build))  # before there is memory for a network that may be enormous
+        model = build()
+    except DamagedError:
+        raise
+    except Exception as error:  # of whichever library builds it
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise DamagedError(folder / CARD, f"is of no model that can be built ({said[:200]})") from error
+    try:
+        model.load_state_dict(read_safetensors(folder / WEIGHTS, _bytes_of(model)))
+    except FileNotFoundError as error:
+        raise DamagedError(folder / WEIGHTS, "is missing") from error
+    except RuntimeError as error:  # other names or shapes
+        said = " ".join(str(error).split())
+        raise DamagedError(folder / WEIGHTS, f"does not fit the model of {CARD} ({said[:200]})") from error
+    return model
+
+
+def _check_shapes(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise `DamagedError` where the file of weights in `folder` is missing, or has others than the card's model."""
+    try:
+        found = read_shapes(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise DamagedError(folder / WEIGHTS, "is missing") from error
+    wrong = sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name))
+    if wrong:
+        shape, right = (shapes.get(wrong[0], "none") for shapes in (found, expected))
+        said = f"{len(wrong):,} tensors differ, first {wrong[0][:100]}: found {shape}, expected {right}"
+        raise DamagedError(folder / WEIGHTS, f"does not fit the model of {CARD} ({said[:200]})")
+
+
+def _bytes_of(model: Classifier) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())

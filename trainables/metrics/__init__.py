@@ -1,0 +1,1 @@
+"""Metrics: scores that a search maximises, test metrics, confidence intervals, predictions on disk."""

@@ -1,0 +1,165 @@
+"""Test metrics from class probabilities: what is measured once, on images that nothing was chosen by."""
+
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from trainables.config import Finite, Frozen
+from trainables.metrics.influence import right_log
+from trainables.metrics.intervals import METHODS, Ends, f1_interval, score_interval, share_interval
+
+TOP5_CLASSES = 11
+"""Classes from which on a top-5 figure says something."""
+BINS = 15
+"""Of the calibration error."""
+EARLIER = "percentile bootstrap"
+"""Method of the intervals in records that name none."""
+
+
+class ClassMetrics(Frozen):
+    """One class against the rest."""
+
+    name: str
+    """Class name."""
+    precision: float
+    """Of the images called this, the share that are."""
+    recall: float
+    """Of the images that are this, the share found."""
+    f1: float
+    """Harmonic mean of the two."""
+    count: int
+    """Test images of this class."""
+    precision_interval: Ends | None = None
+    """95 % Wilson interval of the precision; None for a class never predicted, or in an older record."""
+    recall_interval: Ends | None = None
+    """95 % Wilson interval of the recall; None for a class without test images, or in an older record."""
+    f1_interval: Ends | None = None
+    """95 % Wilson interval of the F1; likewise."""
+
+
+class TestMetrics(Finite):
+    """Everything measured on the test split; all figures from 0 to 1."""
+
+    __test__ = False  # not a pytest class
+
+    count: int
+    """Test images."""
+    accuracy: float
+    """Share of images whose likeliest class is right."""
+    accuracy_low: float
+    """Lower end of its 95 % interval."""
+    accuracy_high: float
+    """Upper end."""
+    top5: float | None
+    """Share of images whose class is among the five likeliest; None for few classes."""
+    precision_macro: float
+    """Mean of the precisions of the classes that occur."""
+    recall_macro: float
+    """Mean of the recalls of the classes that occur (balanced accuracy)."""
+    recall_macro_low: float
+    """Lower end of its 95 % interval."""
+    recall_macro_high: float
+    """Upper end."""
+    f1_macro: float
+    """Mean of the F1 of the classes that occur."""
+    f1_macro_low: float
+    """Lower end of its 95 % interval."""
+    f1_macro_high: float
+    """Upper end."""
+    precision_weighted: float
+    """Mean of the classes' precisions, weighted by their images."""
+    recall_weighted: float
+    """Mean of the classes' recalls, weighted by their images."""
+    f1_weighted: float
+    """Mean of the classes' F1, weighted by their images."""
+    log_loss: float
+    """Mean cross-entropy, in nats."""
+    log_loss_low: float
+    """Lower end of its 95 % interval."""
+    log_loss_high: float
+    """Upper end."""
+    calibration_error: float
+    """Expected calibration error, 15 equal bins of confidence (arXiv:1706.04599)."""
+    methods: dict[str, str] = Field(default_factory=dict)
+    """Method of each score's 95 % interval, by metric; empty in an older record, whose method was `EARLIER`."""
+    classes: tuple[ClassMetrics, ...] = Field(min_length=2)
+    """Each class, in label order."""
+    confusion: tuple[tuple[Annotated[int, Field(ge=0, le=10**12)], ...], ...]
+    """Images by true class (row) and predicted class (column)."""
+
+    @model_validator(mode="after")
+    def _square(self) -> Self:
+        """The confusion matrix is of the classes."""
+        if {len(self.classes)} != {len(self.confusion), *map(len, self.confusion)}:
+            raise ValueError(f"confusion: is no square of {len(self.classes):,} classes")
+        return self
+
+    def method(self, metric: str) -> str:
+        """Name of the method of a score's interval, as in `95 % Wilson interval`."""
+        return self.methods.get(metric, EARLIER)
+
+    @property
+    def top5_interval(self) -> Ends | None:
+        """95 % Wilson interval of the top-5 accuracy; None for few classes."""
+        return None if self.top5 is None else share_interval(round(self.top5 * self.count), self.count)
+
+
+def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...]) -> TestMetrics:
+    """Metrics of `probabilities` (n, classes) against `labels` (n,)."""
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    predicted = probabilities.argmax(axis=1)
+    right = predicted == labels
+    every = list(range(len(names)))
+    options = {"labels": every, "zero_division": 0.0}
+    precision, recall, f1, count = precision_recall_fscore_support(labels, predicted, average=None, **options)
+    there = {**options, "labels": np.unique(labels)}
+    macro = precision_recall_fscore_support(labels, predicted, average="macro", **there)
+    weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
+    confusion = confusion_matrix(labels, predicted, labels=every)
+    low, high = score_interval("accuracy", probabilities, labels)
+    recalls = score_interval("balanced_accuracy", probabilities, labels)
+    f1s = score_interval("f1_macro", probabilities, labels)
+    negated = score_interval("log_loss", probabilities, labels)
+    return TestMetrics(
+        count=len(labels), accuracy=float(right.mean()), accuracy_low=low, accuracy_high=high,
+        top5=_top5(probabilities, labels) if len(names) >= TOP5_CLASSES else None,
+        precision_macro=macro[0], recall_macro=macro[1], recall_macro_low=recalls[0], recall_macro_high=recalls[1],
+        f1_macro=macro[2], f1_macro_low=f1s[0], f1_macro_high=f1s[1],
+        precision_weighted=weighted[0], recall_weighted=weighted[1], f1_weighted=weighted[2],
+        log_loss=float(-right_log(probabilities, labels).mean()), log_loss_low=-negated[1], log_loss_high=-negated[0],
+        calibration_error=calibration_error(probabilities, right), methods=dict(METHODS),
+        classes=tuple(
+            ClassMetrics(
+                name=names[i], precision=precision[i], recall=recall[i], f1=f1[i], count=count[i],
+                **_class_intervals(confusion, i),
+            )
+            for i in every
+        ),
+        confusion=tuple(map(tuple, confusion.tolist())),
+    )  # fmt: skip
+
+
+def _class_intervals(confusion: NDArray[np.int64], index: int) -> dict[str, Ends | None]:
+    """Intervals of one class against the rest."""
+    found, own, called = (int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum()))
+    return {
+        "precision_interval": share_interval(found, called),
+        "recall_interval": share_interval(found, own),
+        "f1_interval": f1_interval(found, own, called),
+    }
+
+
+def calibration_error(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> float:
+    """Mean distance of confidence from accuracy over equal bins of confidence, weighted by their images."""
+    confidence = probabilities.max(axis=1)
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, weights=confidence, minlength=BINS) - np.bincount(bins, weights=right, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def _top5(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> float:
+    best = np.argpartition(-probabilities, 5, axis=1)[:, :5]
+    return float((best == labels[:, None]).any(axis=1).mean())

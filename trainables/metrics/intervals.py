@@ -1,0 +1,126 @@
+"""95 % confidence intervals of scores over test images.
+
+`results/benchmarks/bench_intervals.json` holds how often each covers the true score, beside a percentile bootstrap.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.metrics.influence import cell_influence, confusion_counts, right_log
+from trainables.metrics.scores import METRICS, MetricName, Tally
+
+Z = 1.959964
+"""Standard normal quantile of a two-sided 95 % interval."""
+WILSON, EFFECTIVE, HALL = "Wilson", "Wilson (effective n)", "Hall"
+METHODS: dict[MetricName, str] = {
+    "accuracy": WILSON, "balanced_accuracy": EFFECTIVE, "f1_macro": EFFECTIVE, "log_loss": HALL,
+}  # fmt: skip
+"""Name of the method of each score's interval."""
+PSEUDO = 2.0
+"""Right and wrong images that are added before a variance is estimated, as in Agresti and Coull's interval (1998)."""
+
+Ends = tuple[float, float]
+"""Lower and upper end of an interval."""
+
+
+def wilson_ends(shares: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Ends of Wilson's score intervals (1927) for shares of counts above 0, elementwise."""
+    middle = (shares + Z**2 / (2 * counts)) / (1 + Z**2 / counts)
+    half = Z * np.sqrt(shares * (1 - shares) / counts + (Z / (2 * counts)) ** 2) / (1 + Z**2 / counts)
+    return np.clip(middle - half, 0.0, shares), np.clip(middle + half, shares, 1.0)
+
+
+def wilson(share: float, count: float) -> Ends:
+    """Wilson's score interval for a share of `count` images, which is above 0 and need not be whole."""
+    low, high = wilson_ends(np.array(share), np.array(count))
+    return float(low), float(high)
+
+
+def score_interval(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Ends:
+    """Interval of the score of `probabilities` (n, classes) against `labels` (n,); higher is better."""
+    if metric == "log_loss":
+        low, high = hall(-right_log(probabilities, labels))
+        return -high, -low
+    score = METRICS[metric].score(Tally.of(probabilities, labels))
+    counts = confusion_counts(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    return wilson(score, len(labels) if metric == "accuracy" else effective_count(metric, counts))
+
+
+def share_interval(found: int, count: int) -> Ends | None:
+    """Interval of `found` of `count` images, such as a recall; None if there are none."""
+    return wilson(found / count, count) if count else None
+
+
+def effective_count(metric: MetricName, counts: NDArray[np.float64]) -> float:
+    """Images that would leave a plain share as uncertain as `metric` is for this confusion matrix (Kish, 1965).
+
+    The score's variance is that of the delta method, for a matrix with some pseudo-images, so that classes without an
+    error do not count as certain. Of two ways to add them, over all images and to each class, the more cautious counts.
+    """
+    return min(_effective(metric, smoothed, counts.sum()) for smoothed in (_smooth_all(counts), _smooth_each(counts)))
+
+
+def _effective(metric: MetricName, smoothed: NDArray[np.float64], images: float) -> float:
+    influence = cell_influence(metric, smoothed)
+    variance = float((smoothed * influence**2).sum() / smoothed.sum())
+    found, own, called = smoothed.diagonal(), smoothed.sum(axis=1), smoothed.sum(axis=0)
+    score = METRICS[metric].score(Tally(own, called, found, 0.0))
+    return float(images) * score * (1 - score) / variance
+
+
+def _smooth_all(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add `PSEUDO` right images and as many wrong ones, to each class in proportion to its images."""
+    share = counts.sum(axis=1, keepdims=True) / counts.sum()
+    added: NDArray[np.float64] = PSEUDO * share * (np.eye(len(counts)) + _other_classes(counts))
+    return counts + added
+
+
+def _smooth_each(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Draw each class's row towards the accuracy of all, by `PSEUDO` images; its number of images stays."""
+    own = counts.sum(axis=1, keepdims=True)
+    accuracy = (counts.diagonal().sum() + PSEUDO) / (counts.sum() + 2 * PSEUDO)
+    typical = accuracy * np.eye(len(counts)) + (1 - accuracy) * _other_classes(counts)
+    drawn: NDArray[np.float64] = own * (counts + PSEUDO * typical) / (own + PSEUDO)
+    return drawn
+
+
+def _other_classes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """An error of each class (row), spread evenly over the other classes that occur; over all if no other does."""
+    others = (1 - np.eye(len(counts))) * (counts.sum(axis=0) + counts.sum(axis=1) > 0)
+    alone = others.sum(axis=1, keepdims=True) == 0
+    others = np.where(alone, 1 - np.eye(len(counts)), others)
+    spread: NDArray[np.float64] = others / others.sum(axis=1, keepdims=True)
+    return spread
+
+
+def f1_interval(found: int, own: int, called: int) -> Ends | None:
+    """Interval of one class's F1, 2 x found / (own + called); None for a class that neither occurs nor was predicted.
+
+    F1 rises with found / (own + called - found), which is a share of the images that are or were called the class.
+    """
+    ends = share_interval(found, own + called - found)
+    return None if ends is None else (2 * ends[0] / (1 + ends[0]), 2 * ends[1] / (1 + ends[1]))
+
+
+def hall(values: NDArray[np.float64]) -> Ends:
+    """Interval of the mean of `values` (n,), none below 0, that allows for skewness (Hall, 1992; Zhou and Gao, 2000).
+
+    Losses are few large ones among many small ones; a symmetric interval ends too low. Without variance it has no
+    width: nothing is then known of the losses that were not seen.
+    """
+    count, mean = len(values), float(values.mean())
+    deviation = float(values.std(ddof=1)) if count > 1 else 0.0
+    if not deviation:
+        return mean, mean
+    skewness = float(((values - mean) ** 3).mean()) / deviation**3
+    bend, error = skewness / np.sqrt(count), deviation / np.sqrt(count)
+
+    def quantile(z: float) -> float:
+        """Inverse of Hall's cubic transformation of the studentised mean."""
+        if abs(bend) < 1e-6:
+            return z
+        return float(3 / bend * (np.cbrt(1 + bend * (z - bend / 6)) - 1))
+
+    return max(0.0, mean - quantile(Z) * error), mean - quantile(-Z) * error

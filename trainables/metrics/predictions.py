@@ -1,0 +1,160 @@
+"""Class probabilities on disk: written by a worker, read by the driver, which imports no torch for that."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.common.errors import DamagedError
+from trainables.common.escaping import write_csv
+from trainables.data.thumbnails import write_thumbnails
+from trainables.storage.arrays import read_arrays, write_arrays
+from trainables.storage.files import replacing_text
+
+if TYPE_CHECKING:
+    from trainables.training.loop import TrialRun
+    from trainables.workers.worker_context import Workplace
+
+PERMIT = "test-opened.json"
+"""Written once, by the finals, when the winner is retrained; the store opens the test split for nobody else."""
+PREDICTIONS = "test-predictions.npz"
+TABLE = "test-predictions.csv"
+"""The same as text, a row an image."""
+VALIDATION = "val-predictions.npz"
+ROUNDING = 1e-3
+"""By how much a probability may exceed 1."""
+MOST_COLUMNS = 100
+"""Classes up to which each has a column of probabilities in the table; of more, only the likeliest are named."""
+NAMED = 5
+"""Classes named for each image, where there are more than that."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
+STEP = 256
+"""Images whose brightness is computed at a time."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of each test image besides its class, in the order of the predictions."""
+
+    paths: tuple[str, ...]
+    """Path within the data folder, or part and row: `test[12]`."""
+    sizes: NDArray[np.int64] | None
+    """Height and width before it was stored, in pixels (n, 2); None where that is not known."""
+    brightness: NDArray[np.float32]
+    """Mean of the stored pixels' luma, from 0 to 1."""
+    contrast: NDArray[np.float32]
+    """Standard deviation of the stored pixels' luma, from 0 to 1."""
+
+
+DOUBLE = 8
+"""Bytes of the widest number that is read; numpy does not compute everything with wider ones."""
+
+
+def write_predictions(folder: Path, place: "Workplace") -> None:
+    """Evaluate the classifier in `folder` on the test split, which the permit beside it opens."""
+    from trainables.export.weights import read_classifier
+    from trainables.training.evaluation import probabilities
+
+    classifier, _ = read_classifier(folder, place.group.device)
+    images, labels = place.store.open_test(folder / PERMIT)
+    origins = place.store.open_test_origins(folder / PERMIT)
+    found = probabilities(classifier, images, place.group.device)
+    brightness, contrast = measure_light(images)
+    arrays: dict[str, Any] = {
+        "probabilities": found, "labels": labels, "paths": np.array(origins.paths),
+        "brightness": brightness, "contrast": contrast,
+    }  # fmt: skip
+    if origins.sizes:
+        arrays["sizes"] = np.array(origins.sizes, np.int64)
+    write_arrays(folder / PREDICTIONS, arrays)
+    write_thumbnails(folder, images, found, labels)
+    write_table(folder / TABLE, origins.paths, labels, found, place.store.summary.classes)
+
+
+def write_validation(folder: Path, run: "TrialRun") -> None:
+    """Write what a trained final says of the validation split, float32, into `folder`; by this worker alone."""
+    from trainables.data.store.store import SCORED_ON
+    from trainables.training.evaluation import predict
+
+    rows = run.place.store.rows(SCORED_ON[run.assignment.kind])
+    found = predict(run.kept, run.evaluated(), rows)
+    write_arrays(folder / VALIDATION, {"probabilities": found, "labels": run.place.store.labels[rows]})
+
+
+def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Probabilities (n, classes) and labels (n,) that lie in `folder`; raises `DamagedError` for any other form."""
+    arrays = read_arrays(folder / file)
+    found = _array(folder / file, arrays, "probabilities", "f", 2)
+    labels = _array(folder / file, arrays, "labels", "i", 1)
+    if len(found) != len(labels) or not len(found) or found.shape[1] < 2:
+        raise DamagedError(folder / file, f"has {found.shape} probabilities for {len(labels):,} labels")
+    if labels.min() < 0 or labels.max() >= found.shape[1]:
+        raise DamagedError(folder / file, "has a label out of range")
+    if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 + ROUNDING):
+        raise DamagedError(folder / file, "has probabilities that are none")
+    return found, labels
+
+
+def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, axes: int) -> NDArray[Any]:
+    """One of the arrays that were read; raises `DamagedError` where it is missing, or of another kind or form."""
+    found = arrays.get(name)
+    if found is None or found.dtype.kind != kind or found.ndim != axes or (kind == "f" and found.itemsize > DOUBLE):
+        form = "is missing" if found is None else f"is {found.dtype} with {found.ndim} axes"
+        raise DamagedError(file, f"{name}: {form}")
+    return found
+
+
+def read_image_facts(folder: Path) -> ImageFacts | None:
+    """What is known of the test images whose predictions lie in `folder`; None where that was not kept."""
+    file = folder / PREDICTIONS
+    found = read_arrays(file)
+    if not {"paths", "brightness", "contrast"} <= set(found):
+        return None
+    paths = _array(file, found, "paths", "U", 1)
+    light = [_array(file, found, name, "f", 1) for name in ("brightness", "contrast")]
+    sizes = _array(file, found, "sizes", "i", 2) if "sizes" in found else None
+    count = len(_array(file, found, "labels", "i", 1))
+    if {len(paths), *map(len, light)} != {count} or (sizes is not None and sizes.shape != (count, 2)):
+        raise DamagedError(file, f"does not tell as much of each of its {count:,} images")
+    return ImageFacts(tuple(paths.tolist()), sizes, light[0], light[1])
+
+
+def measure_light(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Brightness and contrast of uint8 images (n, 1 or 3, height, width): mean and deviation of luma, 0 to 1."""
+    weights = np.array(LUMA if images.shape[1] == len(LUMA) else (1.0,), np.float32) / 255
+    means, deviations = np.empty(len(images), np.float32), np.empty(len(images), np.float32)
+    for start in range(0, len(images), STEP):
+        luma = np.tensordot(images[start : start + STEP].astype(np.float32), weights, axes=(1, 0))
+        means[start : start + STEP] = luma.mean(axis=(1, 2))
+        deviations[start : start + STEP] = luma.std(axis=(1, 2))
+    return means, deviations
+
+
+def write_table(
+    file: Path, paths: tuple[str, ...], labels: NDArray[np.int64], probabilities: NDArray[Any], classes: tuple[str, ...]
+) -> None:
+    r"""Write a row an image, CSV in UTF-8: path, label, prediction, probability (of the prediction), probabilities.
+
+    Up to `MOST_COLUMNS` classes have a column each, `p_CLASS`; of more, the next likeliest four stand with theirs.
+    Cells are as `as_cell` makes them.
+    """
+    with replacing_text(file, newline="") as out:
+        write_csv(out, _table_rows(paths, labels, probabilities, classes))
+
+
+def _table_rows(
+    paths: tuple[str, ...], labels: NDArray[np.int64], probabilities: NDArray[Any], classes: tuple[str, ...]
+) -> Iterator[list[str]]:
+    many = len(classes) > MOST_COLUMNS
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :NAMED]
+    ranked = [f"{what}_{rank}" for rank in range(2, order.shape[1] + 1) for what in ("prediction", "probability")]
+    rest = ranked if many else [f"p_{name}" for name in classes]
+    yield ["path", "label", "prediction", "probability", *rest]
+    for path, label, best, row in zip(paths, labels.tolist(), order.tolist(), probabilities, strict=True):
+        named = [cell for place in best for cell in (classes[place], f"{row[place]:.6g}")]
+        every = named if many else [*named[:2], *(f"{value:.6g}" for value in row)]
+        yield [path, classes[label], *every]

@@ -1,0 +1,50 @@
+"""Where this machine keeps what it can have again: stores, downloads, copies of what lies elsewhere."""
+
+import os
+import stat
+from pathlib import Path
+
+from trainables.common.errors import UserError
+from trainables.storage.ownership import OTHERS, ROOT
+from trainables.storage.temporary import note, spare_home, temporary_folder
+
+CACHE = "SEARCHSPACE_CACHE"
+
+
+def cache_folder() -> Path:
+    """`$SEARCHSPACE_CACHE`, or `~/.cache/searchspace`; made if it is missing, and no link.
+
+    What lies there is trusted, so a folder that somebody else owns or may write to is not used. Raises `UserError` for
+    such a folder in the variable, or one that cannot be written. In a home's place a private temporary folder is taken,
+    for this process and those it starts, and a line says so.
+    """
+    spare_home()
+    if given := os.environ.get(CACHE):
+        if fault := _fault(Path(given), stat.S_IWOTH):  # volumes of Kubernetes are writable for a group of their own
+            raise UserError(f"{CACHE} {given!r}: {fault}; set it to a folder of your own")
+        return Path(given).resolve()
+    folder = Path(os.path.expanduser("~"), ".cache", "searchspace")
+    if fault := _fault(folder, OTHERS) if folder.is_absolute() else "has no home to be in":
+        note(f"the cache {str(folder)!r} {fault}; a temporary one stands for it", CACHE)
+        folder = temporary_folder() / "cache"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.environ[CACHE] = str(folder)
+    return folder.resolve()
+
+
+def _fault(folder: Path, others: int) -> str:
+    """Why a folder cannot be the cache; it is made if it is missing. Empty where it can.
+
+    `others` are the bits of its mode that nobody else may have.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)  # decoded images that may lie in a private folder themselves
+        found = folder.stat()
+    except OSError as error:
+        return f"cannot be made ({os.strerror(error.errno or 0)})"
+    if found.st_uid not in {os.geteuid(), ROOT}:
+        return f"belongs to user {found.st_uid}, not to you"
+    if found.st_mode & others:
+        return f"is writable for others (mode {stat.S_IMODE(found.st_mode):04o})"
+    return "" if os.access(folder, os.W_OK | os.X_OK) else "cannot be written"

@@ -1,0 +1,243 @@
+"""A folder here and its twin at a URL, kept in step by what changed; where there is no URL, the folder alone."""
+
+import errno
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from trainables.config import Frozen
+from trainables.storage.cache import cache_folder
+from trainables.storage.folders import files_below, look, names, remove_file, remove_tree
+from trainables.storage.guarded_uploads import GuardedUploads
+from trainables.storage.remote import PARTIAL, Entry, Remote, is_name, join
+from trainables.storage.storage_retry import retrying
+
+Stamp = tuple[int, int]
+"""Size and time of change, by which a changed file is known."""
+Wanted = Callable[[str], bool]
+"""Says by its name whether a file is wanted."""
+LEASE = "search.lease"
+"""File at a search's URL that says which command works on it."""
+OWN = ("gangs", "search.lock", "search.holder", LEASE)
+"""What in a search's folder, or at its URL, is never moved: each is about one machine."""
+RECORD, JOURNALS = "search.json", ".journal"
+"""A search's record, and how the name of its study's journal ends: what a search is nothing without."""
+AT_ONCE = 16
+"""Files that are fetched at a time: most of a small one's time is waiting."""
+PATIENCE = 120.0
+"""Seconds that storage may fail where a search cannot go on without it."""
+
+
+class Home(Frozen):
+    """Where a search lives: a folder that all its processes see, or a folder here whose twin all its nodes reach."""
+
+    folder: str
+    """The search's folder; with a URL, this machine's working copy of it."""
+    url: str = ""
+    """Its twin in shared storage; empty where the folder itself is shared."""
+    lease: str = ""
+    """Id of the lease under which this command works on the search at the URL; empty where none is held."""
+
+    def check(self) -> None:
+        """Raise OSError where another command holds the search by now: this one's workers leave nothing there."""
+        if self.lease:
+            content = Remote.open(self.url).read(LEASE)
+            if content is not None and self.lease.encode() not in content:
+                raise OSError(f"another command has taken over the search at {self.url}")
+
+    def name(self, path: str) -> str:
+        """Name, relative to the folder, of something in it; empty for the folder itself."""
+        name = Path(path).relative_to(self.folder).as_posix()
+        return "" if name == "." else name
+
+    def part(self, path: str) -> str:
+        """URL of something in the folder."""
+        return join(self.url, self.name(path))
+
+    def size(self, path: Path) -> int:
+        """Bytes of the files in a folder of it, where gangs leave them; 0 while storage does not answer."""
+        if not self.url:
+            return sum(found.st_size for _, file in files_below(path) if (found := look(file)))
+        with suppress(OSError):
+            return sum(entry.size for entry in Remote.open(self.part(str(path))).list().values())
+        return 0
+
+    def remove(self, path: Path) -> None:
+        """Delete a folder of it, here and in shared storage, as far as that is possible."""
+        remove_tree(path)
+        if self.url:
+            with suppress(OSError):
+                self.check()
+                remote = Remote.open(self.part(str(path)))
+                for name in remote.list():
+                    remote.delete(name)
+
+
+def everything(_name: str) -> bool:
+    """All files are wanted."""
+    return True
+
+
+def without_checkpoints(name: str) -> bool:
+    """All but the checkpoints, which only gangs read."""
+    return "checkpoints" not in PurePosixPath(name).parts
+
+
+def copy_folder(kind: str, url: str) -> Path:
+    """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own.
+
+    It lies alone in a folder named by a digest of the whole URL, so that no URL leads to the copy of another. Raises
+    ValueError for a URL that ends in no name.
+    """
+    base, _, query = url.partition("?")
+    base = base.rstrip("/")
+    name = base.rpartition("/")[2]
+    if not is_name(name):
+        raise ValueError(f"{url!r}: ends in no name")
+    return cache_folder() / kind / hashlib.blake2b(f"{base}?{query}".encode(), digest_size=16).hexdigest() / name
+
+
+class Mirror:
+    """Brings a folder and its twin in step: `pull` and `push` move what changed since the last of either."""
+
+    def __init__(self, home: Home) -> None:
+        """Of a home; where that has no URL, nothing is ever moved."""
+        self.home, self.folder = home, Path(home.folder)
+        self._remote = Remote.open(home.url) if home.url else None
+        self._known: dict[str, Stamp] = {}
+        self._lock = threading.RLock()
+        self._uploads: Remote | GuardedUploads | None = self._remote
+
+    def guard(self, uploads: GuardedUploads) -> None:
+        """From now on change the twin only as `uploads` allows."""
+        self._uploads = uploads
+
+    def pull(self, wanted: Wanted = everything, part: str = "") -> None:
+        """Copy here what is wanted and differs, of the whole twin or a folder of it; raises OSError.
+
+        Files that are here alone stay, and so does what changed here since the last of either.
+        """
+        if self._remote is None:
+            return
+        remote = Remote.open(join(self._remote.url, part))
+
+        def bring(found: tuple[str, Entry]) -> None:
+            name, entry = found
+            whole = "/".join(filter(None, (part, name)))
+            known, file = self._known.get(whole), self.folder / whole
+            if wanted(whole) and _is_shared(whole) and (known is None or known == _stamp(file)):
+                stamp = entry.size, entry.changed
+                self._known[whole] = retrying(partial(_fetch, remote, name, file, stamp))
+
+        with self._lock, ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(bring, retrying(remote.list).items()))
+
+    def push(self) -> None:
+        """Copy to the twin what changed here, and delete there what went; raises OSError.
+
+        What tells of others comes after them, and as it is when this begins: JSON files, then a study's journal. Last
+        comes the search's record, without which nothing was begun.
+        Only what was moved by this mirror before is ever deleted: others, such as gangs, leave files there too. Where
+        the folder here is gone, or what a search is nothing without, that is an OSError, and the twin stays as it is.
+        """
+        uploads = self._uploads
+        if uploads is None:
+            return
+        with self._lock:
+            found = {name: _stamp(path) for name, path in files_below(self.folder) if _is_shared(name)}
+            for name in sorted(found, key=_place_in_push):
+                stamp = found[name]
+                if stamp is not None and stamp != self._known.get(name):
+                    retrying(partial(self._send, uploads, name, stamp))
+            for name in self._gone(found):
+                retrying(partial(uploads.delete, name))
+                del self._known[name]
+
+    def _gone(self, found: Collection[str]) -> list[str]:
+        """Names of what was here and was deleted since, rather than is out of reach with its folder."""
+        gone = [name for name in self._known if name not in found and look(self.folder / name) is None]
+        if gone and (look(self.folder) is None or any(name == RECORD or name.endswith(JOURNALS) for name in gone)):
+            raise FileNotFoundError(errno.ENOENT, "is gone, or is being deleted; put it back", str(self.folder))
+        return gone
+
+    def _send(self, uploads: Remote | GuardedUploads, name: str, stamp: Stamp) -> None:
+        file = self.folder / name
+        try:
+            uploads.send(file, name, stamp[0])
+        except FileNotFoundError:
+            if file.exists():
+                raise
+            return  # gone meanwhile
+        self._known[name] = stamp
+
+    def adopt(self) -> None:
+        """Take the folder here for the newer one: the next push makes the twin like it, but for what gangs own."""
+        if self._remote is None:
+            return
+        with self._lock:
+            theirs = {name for name in retrying(self._remote.list) if _is_shared(name)}
+            self._known = {name: (-1, -1) for name in theirs if not name.startswith("trials/")}
+            self._known = {name: stamp for name, stamp in self._known.items() if without_checkpoints(name)}
+
+    def prune(self) -> int:
+        """Delete here what was moved neither way; returns how many files are left."""
+        for name, path in files_below(self.folder):
+            if self._remote is not None and name not in self._known:
+                remove_file(path)
+        return len(self._known)
+
+    def clear(self) -> None:
+        """Delete at the twin what somebody began to upload and never ended; only its writer may do so."""
+        if self._remote is None:
+            return
+        for name in self._remote.list():
+            if name.endswith(PARTIAL) and not name.startswith("trials/"):
+                self._remote.delete(name)
+
+    def replace(self, wanted: Wanted) -> None:
+        """Take the twin for the newer one: what is here goes, and what is wanted of the twin comes."""
+        if self._remote is None:
+            return
+        for name in names(self.folder):
+            if name not in OWN:
+                remove_tree(self.folder / name)
+                if look(self.folder / name):
+                    raise OSError(f"{str(self.folder / name)!r} cannot be removed")
+        self.pull(wanted)
+
+
+def insist(move: Callable[[], None]) -> None:
+    """Pull or push, and try again for a while; raises the OSError that stays."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return move()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(1.0)
+
+
+def _fetch(remote: Remote, name: str, file: Path, stamp: Stamp) -> Stamp:
+    """Copy a file here, unless it is here; its time is the twin's, so that it is known again."""
+    if _stamp(file) != stamp:
+        remote.fetch(name, file, changed=stamp[1])
+    return stamp
+
+
+def _stamp(file: Path) -> Stamp | None:
+    found = look(file)
+    return (found.st_size, found.st_mtime_ns) if found else None
+
+
+def _place_in_push(name: str) -> tuple[bool, bool, bool, str]:
+    return name == RECORD, name.endswith(JOURNALS), name.endswith(".json"), name
+
+
+def _is_shared(name: str) -> bool:
+    return PurePosixPath(name).parts[0] not in OWN and not name.endswith((PARTIAL, ".lock"))

@@ -1,0 +1,70 @@
+"""Uploads of a command that must still hold its search when they take effect."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from trainables.storage.conditional import ConditionalStore, ConflictError
+from trainables.storage.files import open_file
+from trainables.storage.remote import PARTIAL, PIECE, Remote
+
+ATTEMPTS = 3
+"""Uploads of a file in a row that may find it changed."""
+
+
+class GuardedUploads:
+    """Changes files below a URL only where a check raises nothing right before.
+
+    A machine may be suspended between the check and the request. So with conditional writes a small file replaces only
+    the version that was seen before the check: what another command wrote meanwhile stays. pyarrow publishes even what
+    was only begun; a large file is sent under a name of its own, which the store changes after another check.
+    """
+
+    def __init__(
+        self, remote: Remote, check: Callable[[], None], renew: Callable[[], None], mark: str,
+        store: ConditionalStore | None,
+    ) -> None:  # fmt: skip
+        """Below `remote`: `check` and `renew` raise OSError where that is not allowed; `mark` is this writer's."""
+        self._remote, self._check, self._renew, self._mark, self._store = remote, check, renew, mark, store
+        self._versions: dict[str, str] = {}
+
+    def send(self, file: Path, name: str, size: int) -> None:
+        """Copy the first `size` bytes of `file` there; raises OSError."""
+        if size > PIECE:
+            return self._send_large(file, name, size)
+        with open_file(file) as source:
+            content = source.read(size)
+        if self._store is not None:
+            return self._replace(self._store, name, content)
+        self._check()
+        return self._remote.write(name, content)
+
+    def delete(self, name: str) -> None:
+        """Delete a file there; raises OSError."""
+        self._check()
+        self._versions.pop(name, None)
+        self._remote.delete(name)
+
+    def _replace(self, store: ConditionalStore, name: str, content: bytes) -> None:
+        for _ in range(ATTEMPTS):
+            version = self._versions.pop(name, None) or store.version(name)
+            self._check()
+            try:
+                self._versions[name] = store.write(name, content, version)
+                return
+            except ConflictError:
+                self._renew()  # asks the store who holds the search
+        raise OSError(f"{name} at {self._remote.url} keeps changing")
+
+    def _send_large(self, file: Path, name: str, size: int) -> None:
+        beside = f"{name}.{self._mark}{PARTIAL}"
+        self._check()
+        self._remote.send(file, beside, size)
+        try:
+            self._check()
+        except OSError:
+            with suppress(OSError):
+                self._remote.delete(beside)
+            raise
+        self._versions.pop(name, None)
+        self._remote.move(beside, name)

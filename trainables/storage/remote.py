@@ -1,0 +1,225 @@
+"""Storage that every node reaches by a URL: `s3://bucket/prefix` or `gs://bucket/prefix`, by pyarrow's file systems.
+
+Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, a role of the machine's
+…), never the URL's, which is recorded and printed.
+"""
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from trainables.common.errors import UserError
+from trainables.storage.files import open_file, replacing
+
+USUAL = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
+"""Options by scheme: a small file is one request; what is refused is not tried again for a quarter of an hour."""
+SCHEMES = tuple(USUAL)
+NOBODY = "anonymous@"
+"""In front of a gs:// bucket: without credentials."""
+HARMLESS = ("region", "project_id", "retry_limit_seconds", "allow_delayed_open", "background_writes")
+"""Options of a URL that choose neither who is asked nor what is shown to them."""
+PLAIN_VALUE = re.compile("[A-Za-z0-9_-]*")
+LONGEST = 255
+"""Bytes of a file's name."""
+PIECE = 1 << 23
+"""Bytes that are moved at a time."""
+PARTIAL = ".partial"
+"""Ends the name of a file that is being written."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file at a URL."""
+
+    size: int
+    """Bytes."""
+    changed: int
+    """When it was written, in nanoseconds since 1970 by the storage's clock."""
+
+
+def is_url(place: str) -> bool:
+    """Whether `place` is a URL of storage rather than a folder here."""
+    return place.split("://", 1)[0] in SCHEMES and "://" in place
+
+
+def check_place(place: str) -> str:
+    """A folder or URL as it is kept: `file:///x%20y` is the folder `/x y`, and `~` the home, left so within quotes.
+
+    Raises ValueError for an empty text, a name that no file can have, or a URL that is of no use.
+    """
+    scheme, mark, rest = place.partition("://")
+    if not place.strip():
+        raise ValueError("is empty; give a folder or a URL")
+    if any(len(part) > LONGEST for part in place.encode(errors="replace").split(b"/")):
+        raise ValueError(f"has a name of more than {LONGEST} bytes, which no file system has")
+    if not mark:
+        return os.path.expanduser(place)
+    if scheme == "file" and rest.startswith("/"):
+        return unquote(rest)
+    if scheme not in SCHEMES:
+        known = ", ".join(f"{name}://" for name in (*SCHEMES, "file"))
+        raise ValueError(f"{scheme}:// is not one of {known}; or give a folder")
+    parts = urlsplit(place)
+    if not parts.netloc:
+        raise ValueError(f"names no bucket; expected {scheme}://BUCKET/PREFIX")
+    if "@" in parts.netloc.removeprefix(NOBODY):
+        raise ValueError("holds credentials, which would be recorded; leave them to the environment")
+    base, mark, query = place.partition("?")
+    base = base.rstrip("/")
+    for part in base.partition("://")[2].split("/"):
+        if not is_name(unquote(part)):
+            raise ValueError(f"has the part {part!r}, which is no name; leave out empty parts, '.' and '..'")
+    return base + mark + query.rstrip("/")
+
+
+def is_name(part: str) -> bool:
+    """Whether a part of a path is the name of a file or folder within the one before it."""
+    return part not in {"", ".", ".."} and not {"/", "\0"} & set(part)
+
+
+def check_recorded(place: str) -> str:
+    """A folder or URL that a record names; anybody may have made the record.
+
+    Raises ValueError for a URL whose query chooses a host, a proxy or credentials: those are the environment's, or the
+    command line's.
+    """
+    query = place.partition("?")[2] if is_url(place) else ""
+    for option in filter(None, query.split("&")):
+        name, _, value = option.partition("=")
+        if name not in HARMLESS or not PLAIN_VALUE.fullmatch(value):
+            raise ValueError(
+                f"says {option!r}, which no record may choose; give the URL on the command line, or set "
+                "AWS_ENDPOINT_URL and its like"
+            )
+    return place
+
+
+def join(place: str, *names: str) -> str:
+    """URL of something below another; its query, such as `?endpoint_override=`, stays behind."""
+    base, mark, query = place.partition("?")
+    return "/".join([base.rstrip("/"), *filter(None, names)]) + mark + query
+
+
+@dataclass(frozen=True)
+class Remote:
+    """The files below one URL, by their names relative to it; whatever fails there raises OSError."""
+
+    url: str
+    """Of their common beginning."""
+    system: Any
+    """pyarrow's file system."""
+    root: str
+    """Bucket and prefix, as that file system has them."""
+
+    @classmethod
+    def open(cls, url: str) -> "Remote":
+        """Find the file system of `url`; talks to nobody yet. Raises OSError for a URL that pyarrow refuses."""
+        base, _, query = url.partition("?")
+        host, _, prefix = base.partition("://")[2].partition("/")
+        system = _system(url.partition("://")[0], host, query)
+        return cls(url, system, f"{host.removeprefix(NOBODY)}/{prefix}".rstrip("/"))
+
+    def list(self) -> dict[str, Entry]:
+        """Every file, but those whose names would lead out of a folder that they are copied to."""
+        from pyarrow import fs
+
+        found = self.system.get_file_info(fs.FileSelector(self.root, recursive=True, allow_not_found=True))
+        files = {info.path[len(self.root) + 1 :]: info for info in found if info.type == fs.FileType.File}
+        return {name: Entry(info.size, info.mtime_ns) for name, info in files.items() if _is_below(name)}
+
+    def read(self, name: str) -> bytes | None:
+        """Content of a small file; None where there is none."""
+        try:
+            with self.system.open_input_stream(self._path(name)) as stream:
+                content: bytes = stream.read()
+        except FileNotFoundError:
+            return None
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file, whole or not at all."""
+        with self.system.open_output_stream(self._path(name)) as stream:
+            stream.write(content)
+
+    def fetch(self, name: str, file: Path, changed: int | None = None) -> None:
+        """Copy a file to `file`, whole or not at all, with the time of its change in ns since 1970."""
+        with self.system.open_input_stream(self._path(name)) as source, replacing(file) as target:
+            while piece := source.read(PIECE):
+                target.write(piece)
+            if changed is not None:
+                target.flush()
+                os.utime(target.fileno(), ns=(changed, changed))
+
+    def send(self, file: Path, name: str, size: int) -> None:
+        """Copy the first `size` bytes of `file` here; who lists or reads sees the old or the new one, whole."""
+        with open_file(file) as source, self.system.open_output_stream(self._path(name)) as target:
+            while size > 0 and (piece := source.read(min(size, PIECE))):
+                target.write(piece)
+                size -= len(piece)
+
+    def move(self, name: str, new: str) -> None:
+        """Give a file another name, in place of one that has it."""
+        self.system.move(self._path(name), self._path(new))
+
+    def changed(self, name: str) -> int | None:
+        """When a file was written, in nanoseconds since 1970 by the storage's clock; None where there is none."""
+        from pyarrow import fs
+
+        (info,) = self.system.get_file_info([self._path(name)])
+        return int(info.mtime_ns) if info.type == fs.FileType.File else None
+
+    def delete(self, name: str) -> None:
+        """Delete a file, if it is there."""
+        try:
+            self.system.delete_file(self._path(name))
+        except FileNotFoundError:
+            return
+
+    def check(self) -> None:
+        """Raise OSError where its bucket is missing, or cannot be looked into."""
+        from pyarrow import fs
+
+        bucket = self.root.split("/", 1)[0]
+        if self.system.get_file_info([bucket])[0].type == fs.FileType.NotFound:
+            raise FileNotFoundError(f"there is no bucket {bucket!r}")
+        self.system.get_file_info(fs.FileSelector(self.root, allow_not_found=True))
+
+    def _path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+
+@cache
+def _system(scheme: str, host: str, query: str) -> Any:
+    """One client a bucket, which keeps its connections."""
+    import pyarrow as pa
+    from pyarrow import fs
+
+    query = "&".join(filter(None, (USUAL[scheme], query)))
+    try:
+        return fs.FileSystem.from_uri(f"{scheme}://{host}?{query}")[0]
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise OSError(str(error)) from error
+
+
+def open_remote(option: str, url: str) -> Remote:
+    """The storage that an option names; raises `UserError` where it cannot be reached."""
+    try:
+        remote = Remote.open(url)
+        remote.check()
+    except OSError as error:
+        raise UserError(f"{option} {url!r}: {say_trouble(error)}") from error
+    return remote
+
+
+def say_trouble(error: OSError) -> str:
+    """What a storage said, on one line."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return line.partition("; Details")[0].partition(" (Request ID")[0][:200]
+
+
+def _is_below(name: str) -> bool:
+    return all(map(is_name, name.split("/")))

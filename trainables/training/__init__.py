@@ -1,0 +1,1 @@
+"""Training one trial: the loop, optimizers, weight averaging, checkpoints, evaluation."""

@@ -1,0 +1,96 @@
+"""From a planned batch to what a network is trained on: inputs, augmented and normalised on the device, and labels."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from trainables.augmentation.augment import augment, mix
+from trainables.config import TrialConfig
+from trainables.data.loading.epoch_plan import PlannedBatch
+from trainables.data.loading.resident import Residence, Rows
+from trainables.models.preprocess import Preprocess, scale
+
+
+@dataclass(frozen=True)
+class Batches:
+    """What one trial makes of its images, or of their frozen features, in training."""
+
+    config: TrialConfig
+    """The trial's augmentation, mixtures, label smoothing and class weights."""
+    data: Residence
+    """Images or features, and labels."""
+    rows: Rows
+    """Rows of the store that the trial trains on; a batch's rows are positions within them."""
+    preprocess: Preprocess | None
+    """The network's preprocessing; None for features, which are taken as they are."""
+
+    @property
+    def views(self) -> int:
+        """How many views of each image there are: itself, then its mirror image; 0 where each epoch shows another."""
+        config = self.config
+        if config.augment_strength or config.mixup or config.cutmix:
+            return 0
+        return 1 if config.flip == "none" else 2
+
+    def inputs(self, batch: PlannedBatch, wanted: Tensor, part: slice) -> tuple[Tensor, float]:
+        """Network inputs of a slice of the batch, and the share of their own labels in them.
+
+        `wanted` has the stored inputs of the batch's rows and, where it mixes, of their partners after them.
+        """
+        own, partners = wanted[: len(batch.rows)][part], wanted[len(batch.rows) :][part]
+        if self.preprocess is None:
+            return own, 1.0
+        share, config = 1.0, self.config
+        if not (len(partners) or config.augment_strength or config.flip != "none"):
+            return self.preprocess(own), share
+        images = scale(own)
+        if len(partners):
+            images, share = mix(images, scale(partners), batch)
+        images = self.preprocess.resize(images)
+        draws = torch.from_numpy(batch.draws[part]).to(images.device, non_blocking=True)
+        images = augment(images, draws, config.augment_strength, config.flip != "none")
+        return self.preprocess.normalise(images).contiguous(memory_format=torch.channels_last), share
+
+    def loss(self, logits: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
+        """Summed cross-entropy of a slice's logits, of which `share` are its own labels and the rest its partners'."""
+        own = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.rows[part]]))
+        if share == 1.0:
+            return own
+        others = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.partners[part]]))
+        return torch.lerp(others, own, share)
+
+    def weighed(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
+        """Sum of a slice's losses, one an image (b,), weighed as the classes in each image are."""
+        if self.weights is None:
+            return each.sum()
+        own = self.weights[self.data.labels_of(self.rows[batch.rows[part]])]
+        if share == 1.0:
+            return each @ own
+        others = self.weights[self.data.labels_of(self.rows[batch.partners[part]])]
+        return each @ torch.lerp(others, own, share)
+
+    @cached_property
+    def weights(self) -> Tensor | None:
+        """Weight of each class's images in the loss, on the device; None where all weigh 1."""
+        return class_weights(self.data.labels_of(self.rows)) if self.config.balance == "loss" else None
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+        smoothing = self.config.label_smoothing
+        if self.weights is None:
+            return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
+        # An image's whole loss is weighed, smoothing too: in expectation, the same as drawing it as often.
+        each = functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
+        return each @ self.weights[labels]
+
+
+def class_weights(labels: Tensor) -> Tensor:
+    """Float32 weights (classes,) inverse to how often each class occurs; their mean over `labels` (n,) is 1.
+
+    Each class that occurs so has the same share of the sum of weights; one that does not, weighs 0.
+    """
+    counts = torch.bincount(labels).double()
+    weights = len(labels) / (counts.count_nonzero() * counts.clamp(min=1))
+    return torch.where(counts > 0, weights, 0.0).float()

@@ -1,0 +1,41 @@
+"""Batch norm's statistics, taken anew before weights are evaluated (as in arXiv:1803.05407, section 3.2).
+
+Running statistics are of the raw weights of the steps before: wrong for averaged weights, and late for raw ones that a
+high learning rate moves fast. At a first rung, late statistics hid more of what a trial is worth than the weights' own
+noise did (bench_anytime.json).
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from trainables.training.evaluation import Inputs, forward
+from trainables.workers.process_group import Group
+
+STATISTICS_IMAGES = 256
+"""Training images that statistics are taken from; each gives as many values as a map has pixels."""
+
+
+@torch.no_grad()
+def refresh_statistics(network: nn.Module, inputs: Inputs, batches: Iterable[NDArray[np.int64]], group: Group) -> None:
+    """Set the statistics of every batch norm that learns to their means over `batches` (rows), and evaluation mode.
+
+    Each worker takes its share of each batch; norms that see the whole batch in training do so here.
+    """
+    network.train()  # which leaves in evaluation mode what is frozen
+    norms = [module for module in network.modules() if isinstance(module, _BatchNorm) and module.training]
+    network.eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean
+        norm.train()
+    for rows in batches if norms else ():
+        forward(network, inputs.of(rows[group.rank :: group.world]))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()

@@ -1,0 +1,91 @@
+"""Evaluation: sums over counts, reduced over the gang once, divided once."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from trainables.metrics.scores import Tally
+from trainables.models.ensemble import AnyClassifier
+from trainables.training.device import autocast, evaluation_chunk, is_out_of_memory
+from trainables.workers.process_group import Group
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a network is evaluated on: how to get its inputs, and their labels, for rows of the store."""
+
+    of: Callable[[NDArray[np.int64]], Tensor]
+    labels_of: Callable[[NDArray[np.int64]], Tensor]
+    chunk: int
+    """Images in one forward pass."""
+    classes: int
+    """Number of classes."""
+
+
+@torch.inference_mode()
+def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> Tally:
+    """What the network found on `rows`, each worker taking its share of them, the same on every worker."""
+    sums = torch.zeros(3 * inputs.classes + 1, device=group.device, dtype=torch.float64)
+    for logits, labels in _answers(network, inputs, rows[group.rank :: group.world]):
+        _add(sums, logits, labels)
+    *counts, loss = group.sum(sums).cpu().numpy()
+    own, called, found = np.array(counts).reshape(3, -1)
+    return Tally(own, called, found, float(loss))
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of `rows`, by this worker alone."""
+    chunks = [logits.softmax(dim=1).cpu().numpy() for logits, _ in _answers(network, inputs, rows)]
+    return np.concatenate(chunks)
+
+
+def _answers(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits and labels of `rows`, in order, chunk by chunk; out of memory halves the chunk, and again."""
+    network.eval()
+    size, start = inputs.chunk, 0
+    while start < len(rows):
+        chunk = rows[start : start + size]
+        try:
+            logits = forward(network, inputs.of(chunk))
+        except (RuntimeError, MemoryError) as error:
+            if size == 1 or not is_out_of_memory(error):
+                raise
+            size //= 2  # no worker waits for another in here, so each may find its own size
+            continue
+        yield logits, inputs.labels_of(chunk)
+        start += len(chunk)
+
+
+def _add(sums: Tensor, logits: Tensor, labels: Tensor) -> None:
+    """Add a chunk to `sums`: each class's images, those called it, those found, and last the cross-entropy."""
+    classes, predicted = logits.shape[1], logits.argmax(dim=1)
+    ones = torch.ones_like(labels, dtype=sums.dtype)
+    sums.index_add_(0, labels, ones)
+    sums.index_add_(0, predicted + classes, ones)
+    sums.index_add_(0, labels + 2 * classes, (predicted == labels).to(sums.dtype))
+    sums[-1] += functional.cross_entropy(logits, labels, reduction="sum")
+
+
+@torch.inference_mode()
+def probabilities(classifier: AnyClassifier, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of uint8 images (n, c, h, w)."""
+    classifier.eval()
+    size = evaluation_chunk(device, classifier.pixels)
+    chunks = [
+        forward(classifier, torch.from_numpy(images[start : start + size]).to(device)).softmax(dim=1).cpu().numpy()
+        for start in range(0, len(images), size)
+    ]
+    return np.concatenate(chunks)
+
+
+def forward(network: nn.Module, inputs: Tensor) -> Tensor:
+    """Float32 logits of one chunk."""
+    with autocast(inputs.device):
+        logits: Tensor = network(inputs)
+    return logits.float()

@@ -1,0 +1,104 @@
+"""Frozen features: what a backbone that does not learn gives for every image, computed once a node."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trainables.config import Frozen, TrialConfig
+from trainables.data.store.file_contents import find_damage, take_contents, write_contents
+from trainables.data.store.store import Store
+from trainables.export.model_info import InputSpec
+from trainables.models.catalog import is_pretrained
+from trainables.models.classifier import Classifier
+from trainables.storage.cache import cache_folder
+from trainables.storage.cache_records import read_kept
+from trainables.storage.files import write_file
+from trainables.storage.folders import remove_tree
+from trainables.training.device import autocast, evaluation_chunk, precision
+
+
+class Backbone(Frozen):
+    """What a trial needs to know of a frozen backbone whose features are on disk: it need not load the backbone."""
+
+    spec: InputSpec
+    """What the backbone saw."""
+    features: int
+    """Numbers an image."""
+    parameters: int
+    """Of the backbone."""
+
+
+def learns_from_features(config: TrialConfig) -> bool:
+    """Whether the backbone is frozen and sees each image as it is stored, every epoch the same, never its mirror."""
+    flips = config.tta or config.flip != "none"
+    plain = not (config.augment_strength or flips or config.mixup or config.cutmix)
+    return config.freeze == "all" and is_pretrained(config.model) and plain
+
+
+def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> Backbone | None:
+    """The configuration's backbone, if its features are on disk, as they were written."""
+    card = _card(config, store, device)
+    found = read_kept(card, Backbone)
+    return found if found is not None and not find_damage(card.parent, _contents(card)) else None
+
+
+def frozen_features(
+    model: Classifier, config: TrialConfig, store: Store, device: torch.device
+) -> np.memmap[Any, np.dtype[np.float32]]:
+    """Features of train, then val, (images, features), memory-mapped; the first caller on a node computes them."""
+    card = _card(config, store, device)
+    file = card.with_suffix(".npy")
+    card.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(file) + ".lock"):
+        if known_backbone(config, store, device) is None:
+            for odd in (card, file, card.with_name(_contents(card))):
+                remove_tree(odd)
+            _compute(model, store.images, device, file)
+            trunk = model.network.trunk
+            width = int(np.load(file, mmap_mode="r").shape[1])
+            parameters = sum(p.numel() for p in trunk.parameters())
+            found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
+            write_file(card, found.model_dump_json().encode())
+            contents = take_contents(card.parent, (file.name, card.name))
+            write_contents(card.parent, contents, _contents(card))  # last: it says that the features are whole
+    features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
+    return features
+
+
+def _card(config: TrialConfig, store: Store, device: torch.device) -> Path:
+    """Below the fingerprint of the images: a store that is made again has the same ones, and keeps them."""
+    name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}-{precision(device)}"
+    return cache_folder() / "features" / store.summary.fingerprint / (name + ".json")
+
+
+def _contents(card: Path) -> str:
+    return card.with_suffix(".contents.json").name
+
+
+def _compute(model: Classifier, images: NDArray[np.uint8], device: torch.device, file: Path) -> None:
+    beside = file.with_suffix(".partial.npy")
+    remove_tree(beside)
+    model.eval()
+    size = evaluation_chunk(device, model.preprocess.spec.pixels)
+    out: NDArray[np.float32] | None = None
+    for start in range(0, len(images), size):
+        features = embed(model, torch.from_numpy(images[start : start + size]).to(device))
+        if out is None:
+            shape = (len(images), features.shape[1])
+            out = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
+        out[start : start + size] = features.float().cpu().numpy()
+    beside.rename(file)
+
+
+@torch.inference_mode()
+def embed(model: Classifier, images: Tensor) -> Tensor:
+    """Features (b, f) of uint8 images (b, c, h, w)."""
+    inputs = model.preprocess(images)
+    with autocast(images.device):
+        features: Tensor = model.network.trunk(inputs)
+    return features
