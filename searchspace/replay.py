@@ -14,8 +14,8 @@ from searchspace.reporting.damaged_results import reading_search
 from searchspace.reporting.tables.board_view import Printing
 from searchspace.reporting.tables.table import Row, to_text
 from searchspace.reporting.tables.terminal_table import print_table
-from searchspace.spec import BudgetUnit, SchedulerName, SearchSpec, load_facts, load_spec, parse_record
-from searchspace.stopping.rules import make_rule
+from searchspace.spec import BudgetUnit, SearchSpec, load_facts, load_spec, parse_record
+from searchspace.stopping.rules import SchedulerName, make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate_curves import Curve, simulate
 from searchspace.storage.reading import read
@@ -65,9 +65,9 @@ def recorded_curves(trials: Sequence[FrozenTrial]) -> list[Curve]:
     for trial in trials:
         reports = curve_of(trial)
         if reports:
-            merits = [-math.inf if report.status == "failed" else report.merit for report in reports]
+            values = [-math.inf if report.status == "failed" else report.objective_value for report in reports]
             seconds = list(accumulate((report.total_seconds for report in reports), max))  # a failure says none
-            curves.append(Curve(seconds, merits, kind_of(config_of(trial))))
+            curves.append(Curve(seconds, values, kind_of(config_of(trial))))
     return curves
 
 
@@ -87,13 +87,13 @@ def replay(curves: Sequence[Curve], setting: Setting, max_epochs: int, slots: in
     levels = rungs(setting.grace_epochs, setting.reduction_factor, max_epochs)
     rule = make_rule(setting.scheduler, setting.budget_unit, levels, setting.reduction_factor)
     steps = list(simulate(curves, rule, slots))
-    last = {step.mark.trial: step.mark for step in steps}
-    full = [mark.merit for mark in last.values() if mark.epoch == max_epochs and mark.merit > -math.inf]
+    last = {step.observation.trial: step.observation for step in steps}
+    full = [end.value for end in last.values() if end.epoch == max_epochs and end.value > -math.inf]
     cut = [
         trial
-        for trial, mark in last.items()
-        if len(curves[trial].merits) == mark.epoch < max_epochs
-        and mark.merit > -math.inf
+        for trial, end in last.items()
+        if len(curves[trial].values) == end.epoch < max_epochs
+        and end.value > -math.inf
         and rule.standing(trial) is None
     ]
     return Replay(

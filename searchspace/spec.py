@@ -13,6 +13,7 @@ from searchspace.cli.options import Option, flag_of
 from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
 from searchspace.preparation.record import Facts
 from searchspace.sampling.pins import parse_pins
+from searchspace.stopping.rules import SchedulerName
 from searchspace.storage.search_names import NAME, check_names, near
 from trainables.common.closest_match import suggest
 from trainables.common.errors import DamagedError, UserError
@@ -28,7 +29,6 @@ from trainables.workers.gang_resources import Precision
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
 LIMITS = "The shipped model"
-SchedulerName = Literal["asha", "pasha", "none"]
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
 GRACE = 2

@@ -16,7 +16,7 @@ from searchspace.run import main
 from searchspace.sampling.samplers import make_sampler, make_view
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Mark, rungs
+from searchspace.stopping.rung import Observation, rungs
 from searchspace.study.database import STORAGE
 from searchspace.study.study import create_study, load_study, put_record
 from searchspace.study.study_state import MADE_BY
@@ -111,7 +111,7 @@ def test_trials_without_a_rung_are_searched_by_every_rule(scheduler, epochs):
     assert levels == ()
     for number in range(9):
         for epoch in range(1, epochs + 1):
-            assert rule.report(Mark(trial=number, epoch=epoch, merit=number / 9)), "nobody waits"
+            assert rule.report(Observation(trial=number, epoch=epoch, value=number / 9)), "nobody waits"
     rule.drain()
     assert rule.promote() is None
     assert settings_for(spec)[0].grace_epochs == min(2, epochs)

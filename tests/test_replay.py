@@ -30,7 +30,7 @@ def test_asha_finds_the_same_for_less():
 
 
 def test_who_would_have_gone_on_beyond_the_record_is_counted():
-    cut = [Curve(curve.seconds[:1], curve.merits[:1]) for curve in FULL]
+    cut = [Curve(curve.seconds[:1], curve.values[:1]) for curve in FULL]
     found = replay(cut, setting(), 9, slots=1)
     assert (found.best, found.epochs) == (None, 6)
     assert found.unknown == 3, "the first and two of six go on, and nobody knows what would have become of them"
@@ -48,7 +48,7 @@ def test_the_grid_begins_with_the_searchs_own_setting_and_has_none_twice():
 def test_seconds_never_run_backwards(study_with_a_failure):
     (curve,) = recorded_curves(study_with_a_failure)
     assert list(curve.seconds) == [1.0, 2.0, 2.0]
-    assert curve.merits[-1] == -math.inf
+    assert curve.values[-1] == -math.inf
 
 
 @pytest.fixture

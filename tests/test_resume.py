@@ -25,9 +25,9 @@ from searchspace.sampling.space_file import hash_file
 from searchspace.sampling.warm_start import earlier_trials
 from searchspace.spaces import Task, default_space
 from searchspace.spec import load_facts, load_spec, make_spec, save_record
-from searchspace.stopping.event_history import Event, recall
+from searchspace.stopping.rule import RuleEvent, recall
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Mark, rungs
+from searchspace.stopping.rung import Observation, rungs
 from searchspace.storage.search_lock import locked
 from searchspace.study.journal import mend
 from searchspace.study.study import JOURNAL, continue_study, create_study, flush_study, load_study
@@ -71,8 +71,10 @@ class Search:
                 status = "complete" if epoch == 9 else "running"
                 report = EpochReport(trial="t", epoch=epoch, score=best * epoch / 9, status=status, total_seconds=epoch)
                 result = {"report": report.model_dump_json()}
-                mark = Mark(trial=config["trial"], epoch=epoch, merit=report.merit, seconds=epoch, kind=config["kind"])
-                goes_on = status == "complete" or self.rule.report(mark)
+                observation = Observation(
+                    trial=config["trial"], epoch=epoch, value=report.objective_value, seconds=epoch, kind=config["kind"]
+                )
+                goes_on = status == "complete" or self.rule.report(observation)
                 self.searcher.on_trial_result(name, result)
                 yield
                 if status == "complete" or not goes_on:
@@ -124,14 +126,14 @@ def test_rules_recall_what_they_decided(spec):
         for order in range(400):
             if waiting and (number := rule.promote()) is not None:
                 waiting.discard(number)
-                events.append(Event(order=order, trial=number))
+                events.append(RuleEvent(order=order, trial=number))
                 continue
             free = [n for n in range(400) if n not in waiting and reached.get(n, 0) < 9]
             number = rng.choice(free)
             reached[number] = reached.get(number, 0) + 1
-            mark = Mark(trial=number, epoch=reached[number], merit=rng.random())
-            events.append(Event(order=order, trial=number, mark=mark))
-            if not rule.report(mark):
+            observation = Observation(trial=number, epoch=reached[number], value=rng.random())
+            events.append(RuleEvent(order=order, trial=number, observation=observation))
+            if not rule.report(observation):
                 waiting.add(number)
         recall(again, reversed(events))
         assert {n: again.standing(n) for n in range(400)} == {n: rule.standing(n) for n in range(400)}

@@ -136,13 +136,13 @@ def test_the_better_score_has_the_higher_merit_whatever_the_loss(metric):
         for counts, loss in zip((better, worse), losses, strict=True)
     ]
     scores = [tally.report(metric)["score"] for tally in tallies]
-    merits = [
-        EpochReport(trial="t", epoch=1, score=score, val_loss=loss).merit
+    values = [
+        EpochReport(trial="t", epoch=1, score=score, val_loss=loss).objective_value
         for score, loss in zip(scores, losses, strict=True)
     ]
     if metric == "accuracy":
         assert scores[0] == scores[1]
-        assert merits[0] < merits[1], "equal scores: the lower loss"
+        assert values[0] < values[1], "equal scores: the lower loss"
     else:
         assert scores[0] > scores[1]
-        assert merits[0] > merits[1]
+        assert values[0] > values[1]

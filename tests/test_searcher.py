@@ -15,7 +15,7 @@ from searchspace.sampling.samplers import make_sampler
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Mark, rungs
+from searchspace.stopping.rung import Observation, rungs
 from searchspace.study.study import create_study as create_study_with
 from searchspace.study.study import flush_study, load_study
 from searchspace.study.trial_attributes import config_of, curve_of, is_refused, record_report, standing_of
@@ -73,7 +73,7 @@ def tell(searcher, trial_id, *reports, end=True):
     number = searcher._training[trial_id]
     for report in reports:
         if report.status == "running":
-            searcher._rule.report(Mark(trial=number, epoch=report.epoch, merit=report.merit))
+            searcher._rule.report(Observation(trial=number, epoch=report.epoch, value=report.objective_value))
     for report in reports[:-1]:
         searcher.on_trial_result(trial_id, {"report": report.model_dump_json()})
     result = {"report": reports[-1].model_dump_json()}
@@ -113,7 +113,7 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
     assert trials[0].value == 0.9
     assert trials[0].intermediate_values == {i: i / 10 for i in range(1, 10)}
     assert [t.user_attrs.get("reason") for t in trials] == [
-        None, "held back at epoch 1: rank 2 of 3, cut-off 0.1000", "diverged", "its trial actor was lost 4 times",
+        None, "stopped at epoch 1: rank 2 of 3, cut-off 0.1000", "diverged", "its trial actor was lost 4 times",
     ]  # fmt: skip
     assert [event for event in searcher.heard if event[1] == 1] == [
         ("start", 1), ("epoch", 1), ("waits", 1), ("pruned", 1),
@@ -365,6 +365,6 @@ def test_two_studies_of_one_name_in_one_storage_are_refused(tmp_path):
 
 def test_among_equal_scores_the_lower_loss_counts_but_never_an_image():
     better, worse = epoch(1, 0.9), epoch(1, 0.9).model_copy(update={"val_loss": 2.0})
-    assert better.merit > worse.merit
+    assert better.objective_value > worse.objective_value
     one_image_in_a_million = epoch(1, 0.9 + 1e-6).model_copy(update={"val_loss": 1e6})
-    assert one_image_in_a_million.merit > better.merit
+    assert one_image_in_a_million.objective_value > better.objective_value

@@ -166,7 +166,7 @@ class EpochReport(Frozen):
     """Why its newest checkpoint could not be written, if it could not; it trains on."""
 
     @property
-    def merit(self) -> float:
+    def objective_value(self) -> float:
         """What early stopping compares: the score, and among equal ones the lower loss, which outweighs no image.
 
         With a log loss as the score, both say the same.

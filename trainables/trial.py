@@ -30,7 +30,7 @@ class Trial(tune.Trainable):
         report: EpochReport = ray.get(self.mailbox.next_report.remote(self.slot))
         return {
             "epoch": report.epoch,
-            "merit": report.merit,
+            "objective_value": report.objective_value,
             "report": report.model_dump_json(),
             "done": report.status != "running",
         }

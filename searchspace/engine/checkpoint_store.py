@@ -41,11 +41,13 @@ class Shelf:
     def _worst_first(self) -> list[Path]:
         """Trials that are through, which nobody needs to train, then those that wait, and at last the best of all."""
         through = {folder: self._reports[folder].status == "complete" for folder in self._sizes}
-        best = max((f for f in through if through[f]), key=lambda folder: self._reports[folder].merit, default=None)
+        best = max(
+            (f for f in through if through[f]), key=lambda folder: self._reports[folder].objective_value, default=None
+        )
 
         def place(folder: Path) -> tuple[bool, bool, int, float]:
             report = self._reports[folder]
-            return folder == best, not through[folder], report.epoch, report.merit
+            return folder == best, not through[folder], report.epoch, report.objective_value
 
         return sorted(self._sizes, key=place)
 

@@ -8,15 +8,15 @@ from typing import Any
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.stopper import Stopper
 
-from searchspace.stopping.rule import Rule
-from searchspace.stopping.rung import mark_of
+from searchspace.stopping.rule import StoppingRule
+from searchspace.stopping.rung import observe
 from trainables.config import EpochReport
 
 
 class RungScheduler(FIFOScheduler):
     """Asks the rule at each report. A trial that has to wait is over for Tune; it may come back as another one."""
 
-    def __init__(self, rule: Rule, is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, rule: StoppingRule, is_stopping: Callable[[], bool]) -> None:
         """Decide by `rule`; once the search `is_stopping`, every trial ends with its epoch."""
         super().__init__()  # type: ignore[no-untyped-call]  # Ray lacks it
         self._rule, self._is_stopping = rule, is_stopping
@@ -26,7 +26,7 @@ class RungScheduler(FIFOScheduler):
         if trial.config["audited"]:
             return TrialScheduler.STOP if self._is_stopping() else TrialScheduler.CONTINUE
         report = EpochReport.model_validate_json(result["report"])
-        mark = mark_of(trial.config["trial"], trial.config["kind"], report)
+        mark = observe(trial.config["trial"], trial.config["kind"], report)
         goes_on = self._rule.report(mark)
         return TrialScheduler.CONTINUE if goes_on and not self._is_stopping() else TrialScheduler.STOP
 

@@ -12,11 +12,11 @@ from trainables.workers.gang_resources import HEAD
 
 if TYPE_CHECKING:
     from searchspace.engine.searcher import StudySearcher
-    from searchspace.stopping.rule import Rule
+    from searchspace.stopping.rule import StoppingRule
     from trainables.workers.gang_pool import GangPool
 
 
-def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "Rule", pool: "GangPool") -> None:
+def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "StoppingRule", pool: "GangPool") -> None:
     """Run what is left of `spec.trials` trials, or as many as the time budget holds.
 
     Returns earlier, with nothing closed, if the search is asked to stop; raises `LostError` when the mailbox is gone.

@@ -18,8 +18,7 @@ from searchspace.engine.checkpoint_store import Shelf
 from searchspace.engine.suggest import Asker
 from searchspace.finals.audit import choose_audited
 from searchspace.spec import SearchSpec
-from searchspace.stopping.event_history import recall
-from searchspace.stopping.rule import Rule
+from searchspace.stopping.rule import StoppingRule, recall
 from searchspace.study.trial_attributes import (
     BUDGET,
     history_of,
@@ -58,9 +57,11 @@ class Surroundings:
 class StudySearcher(Searcher):
     """Ask and tell: COMPLETE only at full length, PRUNED where it was held back for good, FAIL with the reason."""
 
-    def __init__(self, study: optuna.Study, asker: Asker, rule: Rule, spec: SearchSpec, around: Surroundings) -> None:
+    def __init__(
+        self, study: optuna.Study, asker: Asker, rule: StoppingRule, spec: SearchSpec, around: Surroundings
+    ) -> None:
         """Take the search up where the study has it."""
-        super().__init__(metric="merit", mode="max")
+        super().__init__(metric="objective_value", mode="max")
         self._study, self._asker, self._rule, self._spec = study, asker, rule, spec
         self._slots, self._listen, self._around = around.slots, around.listener, around
         trials = study.get_trials(deepcopy=False)
@@ -215,7 +216,7 @@ class StudySearcher(Searcher):
             standing = self._rule.standing(running.trial.number)
             if not running.audited:
                 record_stop(running.trial, standing)
-            self._tell(running, running.last.reason or (standing.in_words() if standing else BUDGET))
+            self._tell(running, running.last.reason or (standing.describe() if standing else BUDGET))
 
     def _leave(self, running: Running) -> None:
         """Stop a trial that the time budget cut off in its first epoch: nothing failed, and nothing is known of it."""

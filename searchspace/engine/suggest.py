@@ -143,7 +143,7 @@ class Asker:
     def _assignment(self, number: int, config: TrialConfig, seed: int) -> Assignment:
         spec = self._spec
         name = f"trial-{number}"
-        waits = SCHEDULERS[spec.scheduler].waits
+        waits = SCHEDULERS[spec.scheduler].uses_rungs
         return Assignment(
             trial=name, kind="search", metric=spec.metric, config=config, seed=seed, max_epochs=spec.max_epochs,
             rungs=rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if waits else (),

@@ -39,7 +39,7 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
 
     def rank(trial: FrozenTrial) -> tuple[bool, int, float]:
         last = curve_of(trial)[-1]
-        return trial.state == TrialState.COMPLETE, last.epoch, last.merit
+        return trial.state == TrialState.COMPLETE, last.epoch, last.objective_value
 
     able = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED} and curve_of(t)]
     return sorted(able, key=rank, reverse=True)[:count]

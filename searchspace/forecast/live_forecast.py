@@ -79,7 +79,7 @@ class Foresight:
         return models.count(self._favourite(numbers)) >= FAVOURITES or 2 * len(models) >= self._spec.trials
 
     def _favourite(self, numbers: Sequence[int]) -> str:
-        best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].merit)
+        best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].objective_value)
         return self._configs([best])[best].model
 
     def _configs(self, numbers: Sequence[int]) -> dict[int, TrialConfig]:

@@ -1,4 +1,4 @@
-"""Searches imagined: drawn costs and drawn merits through the real early-stopping rule, some dozen times."""
+"""Searches imagined: drawn costs and drawn values through the real early-stopping rule, some dozen times."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ LEARNT = 3.0
 """By how much its configurations are better at a search's end than at its start, at most, in the same unit.
 
 What is better than all before it passes its rung at once, so a search that learns trains more epochs than one in
-three at each rung: 472 to 544 in three searches of 64 trials on digits, where random merits give 376, and these 480.
+three at each rung: 472 to 544 in three searches of 64 trials on digits, where random values give 376, and these 480.
 """
 NOISE = 0.2
-"""Standard deviation of one epoch's merit, in the same unit."""
+"""Standard deviation of one epoch's objective value, in the same unit."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ def imagine_search(costs: Costs, spec: SearchSpec, slots: int, favourite: str, r
     gain, seen, curves = learns * rng.random() * LEARNT, set[str](), []
     for number, timing in enumerate(drawn):
         model = timing.config.model
-        merit = rng.gauss(0, 1) + gain * number / trials + (AHEAD if model == favourite else 0.0)
+        value = rng.gauss(0, 1) + gain * number / trials + (AHEAD if model == favourite else 0.0)
         stops = levels if spec.scheduler != "none" else ()
         begin = costs.setup(model)
         seconds = _seconds(begin + (0.0 if model in seen else costs.once(model)), begin, timing, stops, spec.max_epochs)
-        curves.append(Curve(seconds, [merit + rng.gauss(0, NOISE) for _ in seconds], kind_of(timing.config)))
+        curves.append(Curve(seconds, [value + rng.gauss(0, NOISE) for _ in seconds], kind_of(timing.config)))
         seen.add(model)
     return _run(drawn, curves, spec, slots)
 
@@ -93,7 +93,7 @@ def _run(drawn: Sequence[Timing], curves: Sequence[Curve], spec: SearchSpec, slo
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     steps = list(simulate(curves, rule, slots))
-    reached = {step.mark.trial: step.mark.epoch for step in steps}
+    reached = {step.observation.trial: step.observation.epoch for step in steps}
     left = [spec.max_epochs - reached[trial] for trial in range(len(drawn))]
     audited = spec.audit * sum(rest * timing.epoch_seconds for rest, timing in zip(left, drawn, strict=True))
     scale = spec.trials / len(drawn)

@@ -11,7 +11,7 @@ from searchspace.sampling.pins import check_pins
 from searchspace.spaces import load_space
 from searchspace.spec import SearchSpec, load_facts
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import by_merit, rungs
+from searchspace.stopping.rung import by_value, rungs
 from searchspace.storage.search_names import RECORD
 from trainables.common.errors import UserError
 from trainables.data.sources.source import SOURCES
@@ -31,7 +31,7 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> list[str]:
     load_space(spec.space)
     _check_models(spec)
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    order = by_front({}) if "latency" in spec.objectives else by_merit
+    order = by_front({}) if "latency" in spec.objectives else by_value
     make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
     room = local_room()
     if spec.address:

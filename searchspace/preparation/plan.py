@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from searchspace.cluster.placement import Room
     from searchspace.spaces import Space, Task
     from searchspace.spec import SamplerName
-    from searchspace.stopping.rule import Rule
+    from searchspace.stopping.rule import StoppingRule
     from trainables.data.store.data_summary import DataSummary
     from trainables.storage.folder_sync import Mirror
     from trainables.workers.gang_pool import GangPool
@@ -38,7 +38,7 @@ class Plan:
     task: "Task"
     space: "Space"
     sampler: "SamplerName"
-    new_rule: Callable[[], "Rule"]
+    new_rule: Callable[[], "StoppingRule"]
     """Makes the early-stopping rule, which knows of no trial yet."""
     shape: "GangShape"
 
@@ -57,7 +57,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", say: Say, lat
     from searchspace.reporting.tables.pareto import by_front
     from searchspace.sampling.samplers import suiting
     from searchspace.stopping.rules import make_rule
-    from searchspace.stopping.rung import by_merit, rungs
+    from searchspace.stopping.rung import by_value, rungs
     from trainables.workers.gang_resources import GangShape
 
     placement = place(spec, room)
@@ -68,7 +68,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", say: Say, lat
     space, drawn = preflight.check_space(spec, task)
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    order = by_front(latencies) if "latency" in spec.objectives else by_merit
+    order = by_front(latencies) if "latency" in spec.objectives else by_value
     new_rule = partial(make_rule, spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
     new_rule()  # which raises for what there is no rule for
     shape = GangShape(

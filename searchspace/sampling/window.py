@@ -124,13 +124,13 @@ def choose_window(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     able = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
     if len(able) <= BEST + NEWEST:
         return trials
-    best = sorted(able, key=_merit, reverse=True)[:BEST]
+    best = sorted(able, key=_sort_key, reverse=True)[:BEST]
     chosen = {t.number for t in best}
     chosen |= set([t.number for t in able if t.number not in chosen][-NEWEST:])
     return [t for t in trials if t.number in chosen or t.state == TrialState.RUNNING]
 
 
-def _merit(trial: FrozenTrial) -> tuple[bool, int, float]:
+def _sort_key(trial: FrozenTrial) -> tuple[bool, int, float]:
     """TPE's own order: full-length trials by value, then stopped ones by how far they came and their score there."""
     if trial.state == TrialState.COMPLETE:
         return True, 0, trial.value or 0.0

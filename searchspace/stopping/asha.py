@@ -1,63 +1,64 @@
-"""ASHA (arXiv:1810.05934): a trial waits at each rung until it is among the best there, and only then goes on.
+"""ASHA (arXiv:1810.05934): a trial pauses at each rung until it is among the best there, and is promoted then.
 
-Ray Tune's variant never lets a trial wait: it stops it, or trains it on, by what the few before it had. Here a warm
-gang takes up a waiting trial's checkpoint in a moment, so the paper's own rule costs nothing and judges by all.
+Ray Tune's ASHA never pauses a trial: it stops it, or trains it on, by the few values that came before. Here a warm gang
+resumes a paused trial's checkpoint at once, so the paper's own rule costs nothing and compares with all values.
 """
 
 import math
 
-from searchspace.stopping.rung import Mark, Order, Rung, Standing, by_merit
+from searchspace.stopping.rule import StoppingRule
+from searchspace.stopping.rung import Observation, Order, Rung, RungStanding, by_value
 
 
-class Asha:
-    """One in `factor` of those that come to a rung goes on from there, best first."""
+class Asha(StoppingRule):
+    """One in `factor` of the trials that come to a rung is trained on from there, best first."""
 
-    def __init__(self, rungs: tuple[int, ...], factor: int, order: Order = by_merit) -> None:
+    def __init__(self, rungs: tuple[int, ...], factor: int, order: Order = by_value) -> None:
         """Compare at `rungs`, in epochs, in the given order."""
         self._factor, self._order = factor, order
         self._rungs = [Rung(epoch) for epoch in rungs]
         self._drained = False
 
-    def report(self, mark: Mark) -> bool:
-        """Hear of a trial's epoch; whether the trial trains on at once, rather than waits."""
-        rung = next((rung for rung in self._rungs if rung.epoch == mark.epoch), None)
-        if rung is None or mark.trial in rung.passed:
+    def report(self, observation: Observation) -> bool:
+        """Hear of a trial's epoch; True if the trial trains on at once, False if it pauses."""
+        rung = next((rung for rung in self._rungs if rung.epoch == observation.epoch), None)
+        if rung is None or observation.trial in rung.passed:
             return True
-        rung.merits[mark.trial] = mark.merit
-        return self._pass(rung, mark.trial) if mark.trial in self._able(rung) else False
+        rung.values[observation.trial] = observation.value
+        return self._pass(rung, observation.trial) if observation.trial in self._promotable(rung) else False
 
     def fail(self, trial: int, kind: str = "") -> None:  # noqa: ARG002  # one rule, one kind
-        """Hear that a trial failed: it counts among those that the next rung held back."""
-        rung = next((rung for rung in self._rungs if trial not in rung.merits), None)
+        """Hear that a trial failed: at its next rung it counts below all others."""
+        rung = next((rung for rung in self._rungs if trial not in rung.values), None)
         if rung is not None:
-            rung.merits[trial] = -math.inf
+            rung.values[trial] = -math.inf
 
     def promote(self) -> int | None:
-        """A waiting trial that may go on now, from the highest rung that has one."""
+        """Promote a paused trial, from the highest rung that has a promotable one."""
         for rung in reversed(self._rungs):
-            for trial in self._able(rung):
+            for trial in self._promotable(rung):
                 if trial not in rung.passed:
                     self._pass(rung, trial)
                     return trial
         return None
 
-    def go_on(self, trial: int) -> None:
-        """Hear that a waiting trial goes on, as it did in a part of the search that is being recalled."""
-        self._pass([rung for rung in self._rungs if trial in rung.merits][-1], trial)
+    def resume(self, trial: int) -> None:
+        """Hear that a paused trial trains on, as it did in a part of the search that is being recalled."""
+        self._pass([rung for rung in self._rungs if trial in rung.values][-1], trial)
 
     def drain(self) -> None:
-        """No new trials come: from now on the best of every rung goes on, however few came there."""
+        """Hear that no new trials come: from now on the best of each rung is promotable, however few came there."""
         self._drained = True
 
-    def standing(self, trial: int) -> Standing | None:
-        """Where a waiting trial stands at its rung; None for one that does not wait."""
-        reached = [rung for rung in self._rungs if trial in rung.merits]
+    def standing(self, trial: int) -> RungStanding | None:
+        """Where a paused trial stands at its rung; None for any other."""
+        reached = [rung for rung in self._rungs if trial in rung.values]
         if not reached or trial in reached[-1].passed:
             return None
         return reached[-1].standing(trial, self._order)
 
-    def _able(self, rung: Rung) -> list[int]:
-        count = len(rung.merits) // self._factor
+    def _promotable(self, rung: Rung) -> list[int]:
+        count = len(rung.values) // self._factor
         return rung.best(max(count, 1) if self._drained else count, self._order)
 
     def _pass(self, rung: Rung, trial: int) -> bool:

@@ -1,62 +1,62 @@
 """Early stopping within each kind of network: a slow starter is compared with slow starters.
 
-Frozen features are at their best after two epochs, when a network that learns from scratch has hardly begun; one rung
-for both would stop every one of the kind that does better in the end.
+Frozen features are at their best after two epochs, when a network trained from scratch has hardly begun; one rung for
+both would stop all networks of the kind that does better in the end.
 """
 
 from collections.abc import Callable
 
-from searchspace.stopping.rule import Rule
-from searchspace.stopping.rung import Mark, Standing
+from searchspace.stopping.rule import StoppingRule
+from searchspace.stopping.rung import Observation, RungStanding
 
 
-class ByKind:
-    """A rule of its own for each kind, all made alike; the first trial of each is compared, and goes on in any case.
+class ByKind(StoppingRule):
+    """A rule of its own for each kind, all made alike; the first trial of each kind is compared, but never pauses.
 
-    It is no random draw but what seldom is far off. So there is a full-length trial early, for the sampler, for whoever
-    cuts the search short, and for kinds that later trials do without.
+    That trial is no random draw but a default that is seldom far off. So there is a full-length trial early: for the
+    sampler, for a user who ends the search early, and for kinds that later trials do without.
     """
 
-    def __init__(self, make: Callable[[], Rule]) -> None:
-        """Stop by what `make` makes."""
+    def __init__(self, make: Callable[[], StoppingRule]) -> None:
+        """Stop by the rules that `make` makes."""
         self._make = make
-        self._rules: dict[str, Rule] = {}
+        self._rules: dict[str, StoppingRule] = {}
         self._kinds: dict[int, str] = {}
         self._first: dict[str, int] = {}
         self._drained = False
 
-    def report(self, mark: Mark) -> bool:
-        """Hear of a trial's epoch; whether the trial trains on at once, rather than waits."""
-        rule = self._rule(mark.trial, mark.kind)
-        goes_on = rule.report(mark)
-        if not goes_on and mark.trial == self._first[mark.kind]:
-            rule.go_on(mark.trial)
+    def report(self, observation: Observation) -> bool:
+        """Hear of a trial's epoch; True if the trial trains on at once, False if it pauses."""
+        rule = self._rule(observation.trial, observation.kind)
+        trains_on = rule.report(observation)
+        if not trains_on and observation.trial == self._first[observation.kind]:
+            rule.resume(observation.trial)
             return True
-        return goes_on
+        return trains_on
 
     def fail(self, trial: int, kind: str = "") -> None:
         """Hear that a trial of a kind failed."""
         self._rule(trial, kind).fail(trial)
 
     def promote(self) -> int | None:
-        """A waiting trial that may go on now, of the kind that came first among those that have one."""
+        """Promote a paused trial, of the kind that came first among those that have a promotable one."""
         return next((trial for rule in self._rules.values() if (trial := rule.promote()) is not None), None)
 
-    def go_on(self, trial: int) -> None:
-        """Hear that a waiting trial goes on, as it did in a part of the search that is being recalled."""
-        self._rules[self._kinds[trial]].go_on(trial)
+    def resume(self, trial: int) -> None:
+        """Hear that a paused trial trains on, as it did in a part of the search that is being recalled."""
+        self._rules[self._kinds[trial]].resume(trial)
 
     def drain(self) -> None:
-        """No new trials come: from now on the best of each kind goes on."""
+        """Hear that no new trials come, of any kind."""
         self._drained = True
         for rule in self._rules.values():
             rule.drain()
 
-    def standing(self, trial: int) -> Standing | None:
-        """Where a waiting trial stands among its kind; None for one that does not wait."""
+    def standing(self, trial: int) -> RungStanding | None:
+        """Where a paused trial stands among its kind; None for any other."""
         return self._rules[self._kinds[trial]].standing(trial) if trial in self._kinds else None
 
-    def _rule(self, trial: int, kind: str) -> Rule:
+    def _rule(self, trial: int, kind: str) -> StoppingRule:
         self._kinds[trial] = kind
         self._first.setdefault(kind, trial)
         if kind not in self._rules:

@@ -1,26 +1,23 @@
 """No early stopping: every trial runs its full length."""
 
-from searchspace.stopping.rung import Mark, Standing
+from searchspace.stopping.rule import StoppingRule
+from searchspace.stopping.rung import Observation, RungStanding
 
 
-class FullLength:
-    """Never holds a trial back."""
+class FullLength(StoppingRule):
+    """Never pauses a trial."""
 
-    def report(self, _mark: Mark) -> bool:
-        """Train on."""
+    def report(self, observation: Observation) -> bool:  # noqa: ARG002  # the contract's signature
+        """True."""
         return True
 
-    def fail(self, trial: int, kind: str = "") -> None:  # one rule, one kind
-        """Nothing depends on it."""
-
     def promote(self) -> int | None:
-        """Nobody waits."""
+        """None: no trial is paused."""
+        return None
 
-    def go_on(self, trial: int) -> None:
-        """Nobody waits."""
+    def resume(self, trial: int) -> None:
+        """Nothing: no trial is paused."""
 
-    def drain(self) -> None:
-        """Nothing depends on it."""
-
-    def standing(self, _trial: int) -> Standing | None:
-        """Nobody waits."""
+    def standing(self, trial: int) -> RungStanding | None:  # noqa: ARG002  # the contract's signature
+        """None: no trial is paused."""
+        return None

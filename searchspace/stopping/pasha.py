@@ -5,14 +5,14 @@ from itertools import combinations
 import numpy as np
 
 from searchspace.stopping.asha import Asha
-from searchspace.stopping.rung import Mark, Rung
+from searchspace.stopping.rung import Observation, Rung
 
 PERCENTILE = 90.0
 """Of the distances between curves that cross twice: what counts as noise (the paper's N)."""
 
 
 class Pasha(Asha):
-    """The highest rung that may be left moves up only while the ranking there differs from the rung's below."""
+    """ASHA with a highest rung, which moves up only while the ranking there differs from the one at the rung below."""
 
     def __init__(self, rungs: tuple[int, ...], factor: int) -> None:
         """Compare at `rungs`, in epochs."""
@@ -20,27 +20,28 @@ class Pasha(Asha):
         self._top = 1
         self._curves: dict[int, dict[int, float]] = {}
 
-    def report(self, mark: Mark) -> bool:
-        """Hear of a trial's epoch; whether the trial trains on at once, rather than waits."""
-        self._curves.setdefault(mark.trial, {})[mark.epoch] = mark.merit
-        goes_on = super().report(mark)
-        if self._top < len(self._rungs) and mark.epoch == self._rungs[self._top].epoch and not self._is_stable():
+    def report(self, observation: Observation) -> bool:
+        """Hear of a trial's epoch; True if the trial trains on at once, False if it pauses."""
+        self._curves.setdefault(observation.trial, {})[observation.epoch] = observation.value
+        trains_on = super().report(observation)
+        at_top = self._top < len(self._rungs) and observation.epoch == self._rungs[self._top].epoch
+        if at_top and not self._is_stable():
             self._top += 1
-        return goes_on
+        return trains_on
 
-    def _able(self, rung: Rung) -> list[int]:
-        return super()._able(rung) if rung in self._rungs[: self._top] else []
+    def _promotable(self, rung: Rung) -> list[int]:
+        return super()._promotable(rung) if rung in self._rungs[: self._top] else []
 
     def _is_stable(self) -> bool:
         """Whether each place of the top rung's ranking is held by a trial that is as good, but for noise, below."""
-        top, below = self._rungs[self._top].merits, self._rungs[self._top - 1].merits
+        top, below = self._rungs[self._top].values, self._rungs[self._top - 1].values
         trials = [trial for trial in self._order(top) if trial in self._curves]
         ranked = sorted(trials, key=lambda trial: -below[trial])
         noise = self._noise(trials)
         return all(abs(below[one] - below[other]) <= noise for one, other in zip(trials, ranked, strict=True))
 
     def _noise(self, trials: list[int]) -> float:
-        """The distance that curves which cross and cross back have: a smaller one ranks nothing."""
+        """The distance of curves that cross and cross back: a smaller distance ranks nothing."""
         gaps = []
         for one, other in combinations(trials, 2):
             epochs = sorted(self._curves[one].keys() & self._curves[other].keys())

@@ -1,16 +1,20 @@
-"""The early-stopping rules by name: one file, and one line here, adds one."""
+"""The early-stopping rules by name: one file, and one line in `SCHEDULERS`, adds one. Options and tests follow."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from searchspace.stopping.asha import Asha
 from searchspace.stopping.asha_seconds import AshaSeconds
 from searchspace.stopping.by_kind import ByKind
 from searchspace.stopping.full_length import FullLength
 from searchspace.stopping.pasha import Pasha
-from searchspace.stopping.rule import Rule
-from searchspace.stopping.rung import Order, by_merit
+from searchspace.stopping.rule import StoppingRule
+from searchspace.stopping.rung import Order, by_value
 from trainables.common.errors import UserError
+
+Rungs = tuple[int, ...]
+"""Epochs at which trials are compared, ascending."""
 
 
 @dataclass(frozen=True)
@@ -19,29 +23,47 @@ class Scheduler:
 
     summary: str
     """One line for `--help` and the README."""
-    make: Callable[[tuple[int, ...], int], Rule]
-    """Rungs in epochs, reduction factor -> the rule, for one objective and epochs as the resource."""
-    waits: bool = True
-    """Whether trials wait at the rungs."""
+    make: Callable[[Rungs, int], StoppingRule]
+    """Rungs, reduction factor -> the rule, for one objective and epochs as the resource."""
+    uses_rungs: bool = True
+    """Whether trials pause at the rungs."""
+    make_ordered: Callable[[Rungs, int, Order], StoppingRule] | None = None
+    """The same, for two objectives, whose order is given; None: not possible."""
+    make_by_seconds: Callable[[Rungs, int], StoppingRule] | None = None
+    """The same, for seconds as the resource; None: not possible."""
 
 
 SCHEDULERS: dict[str, Scheduler] = {
-    "asha": Scheduler("one trial in so many goes on from each rung, best first (arXiv:1810.05934)", Asha),
-    "pasha": Scheduler("ASHA that goes no further than it takes to know the ranking (arXiv:2207.06940)", Pasha),
-    "none": Scheduler("every trial runs its full length", lambda _rungs, _factor: FullLength(), waits=False),
-}
+    "asha": Scheduler(
+        "one trial in so many trains on from each rung, best first (arXiv:1810.05934)",
+        Asha, make_ordered=Asha, make_by_seconds=AshaSeconds,
+    ),
+    "pasha": Scheduler("ASHA that trains no longer than it takes to know the ranking (arXiv:2207.06940)", Pasha),
+    "none": Scheduler("every trial runs its full length", lambda _rungs, _factor: FullLength(), uses_rungs=False),
+}  # fmt: skip
+if TYPE_CHECKING:
+    SchedulerName = str
+else:
+    SchedulerName = Literal[tuple(SCHEDULERS)]
+    """A name in `SCHEDULERS`: what `--scheduler` takes."""
 
 
-def make_rule(scheduler: str, unit: str, rungs: tuple[int, ...], factor: int, order: Order = by_merit) -> Rule:
+def make_rule(scheduler: str, unit: str, rungs: Rungs, factor: int, order: Order = by_value) -> StoppingRule:
     """The rule of a search; raises `UserError` for a combination that there is none for.
 
     Kinds of networks are compared with each other at equal seconds, and at full length, but not at equal epochs.
     """
-    special = unit == "seconds" or order is not by_merit
-    if scheduler == "none" or not special:
-        return ByKind(lambda: SCHEDULERS[scheduler].make(rungs, factor))
-    if scheduler != "asha":
-        raise UserError(f"--scheduler {scheduler!r}: knows epochs and one objective only; asha knows the others")
-    if unit == "seconds" and order is not by_merit:
+    known = SCHEDULERS[scheduler]
+    by_seconds, ordered = unit == "seconds", order is not by_value
+    if not known.uses_rungs or not (by_seconds or ordered):
+        return ByKind(lambda: known.make(rungs, factor))
+    make_by_seconds, make_ordered = known.make_by_seconds, known.make_ordered
+    if (by_seconds and make_by_seconds is None) or (ordered and make_ordered is None):
+        able = " and ".join(name for name, each in SCHEDULERS.items() if each.make_by_seconds and each.make_ordered)
+        raise UserError(f"--scheduler {scheduler!r}: knows epochs and one objective only; {able} knows the others")
+    if by_seconds and ordered:
         raise UserError("--budget-unit 'seconds': works with one objective only; leave --objectives at accuracy")
-    return AshaSeconds(rungs, factor) if unit == "seconds" else ByKind(lambda: Asha(rungs, factor, order))
+    if make_by_seconds is not None and by_seconds:
+        return make_by_seconds(rungs, factor)
+    assert make_ordered is not None  # refused above
+    return ByKind(lambda: make_ordered(rungs, factor, order))

@@ -1,13 +1,15 @@
-"""Rungs: the decision points of early stopping, and what each knows of the trials that came there."""
+"""Rungs: the decision points of early stopping, and what each knows of the trials that reached it."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pydantic import ConfigDict, Field
+
 from trainables.config import EpochReport, Frozen
 
 Order = Callable[[Mapping[int, float]], list[int]]
-"""From merits by trial to trials, the best first."""
+"""From values by trial to trials, the best first."""
 
 
 def rungs(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[int, ...]:
@@ -19,48 +21,52 @@ def rungs(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[in
     return tuple(found)
 
 
-class Mark(Frozen):
+class Observation(Frozen):
     """What a rule hears of one epoch of one trial."""
 
     trial: int
     """Its number."""
     epoch: int
     """Epochs trained."""
-    merit: float
-    """Score, with the loss telling equals apart."""
+    value: float
+    """Objective value: the score, with the loss separating equal scores. Higher is better."""
     seconds: float = 0.0
     """Training seconds of this trial so far."""
     kind: str = ""
     """Kind of its network: trials of different kinds are not compared."""
 
 
-def mark_of(trial: int, kind: str, report: EpochReport) -> Mark:
+def observe(trial: int, kind: str, report: EpochReport) -> Observation:
     """What a rule hears of a report."""
-    return Mark(trial=trial, epoch=report.epoch, merit=report.merit, seconds=report.total_seconds, kind=kind)
+    return Observation(
+        trial=trial, epoch=report.epoch, value=report.objective_value, seconds=report.total_seconds, kind=kind
+    )
 
 
-class Standing(Frozen):
-    """Where a trial stood at the rung that it did not pass."""
+class RungStanding(Frozen):
+    """Where a trial stands at the rung where it is paused."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
     rung: int
     """Epochs."""
-    merit: float
-    """What it had there: its score, with the loss telling equals apart."""
+    value: float = Field(alias="merit")
+    """Its objective value there; studies keep it as `merit`."""
     cutoff: float
-    """Merit of the last that passed there, or of the best where none did."""
+    """Objective value of the worst trial that passed there, or of the best where none did."""
     rank: int
     """Its place among those it was compared with, from 1."""
     of: int
     """How many it was compared with, itself included."""
 
-    def in_words(self) -> str:
-        """For boards: where, and by what, it was held back."""
-        return f"held back at epoch {self.rung}: rank {self.rank} of {self.of}, cut-off {self.cutoff:.4f}"
+    def describe(self) -> str:
+        """For boards: where, and by what, it was stopped."""
+        return f"stopped at epoch {self.rung}: rank {self.rank} of {self.of}, cut-off {self.cutoff:.4f}"
 
 
-def by_merit(merits: Mapping[int, float]) -> list[int]:
-    """The highest merit first, equals in the order they came."""
-    return sorted(merits, key=lambda trial: -merits[trial])
+def by_value(values: Mapping[int, float]) -> list[int]:
+    """The highest value first, equals in the order they came."""
+    return sorted(values, key=lambda trial: -values[trial])
 
 
 @dataclass
@@ -69,18 +75,18 @@ class Rung:
 
     epoch: int
     """Where it is."""
-    merits: dict[int, float] = field(default_factory=dict)
-    """Merit there, by trial, in the order they came; minus infinity for those that failed on the way."""
+    values: dict[int, float] = field(default_factory=dict)
+    """Objective value there by trial, in the order they came; minus infinity for those that failed on the way."""
     passed: set[int] = field(default_factory=set)
-    """Trials that went on."""
+    """Trials that were trained on from here."""
 
     def best(self, count: int, order: Order) -> list[int]:
         """The best `count` of those that did not fail."""
-        return [trial for trial in order(self.merits)[:count] if self.merits[trial] > -math.inf]
+        return [trial for trial in order(self.values)[:count] if self.values[trial] > -math.inf]
 
-    def standing(self, trial: int, order: Order) -> Standing:
+    def standing(self, trial: int, order: Order) -> RungStanding:
         """Where `trial` stands among those that came here."""
-        ranking = order(self.merits)
-        cutoff = min((self.merits[t] for t in self.passed), default=self.merits[ranking[0]])
+        ranking = order(self.values)
+        cutoff = min((self.values[t] for t in self.passed), default=self.values[ranking[0]])
         rank = ranking.index(trial) + 1
-        return Standing(rung=self.epoch, merit=self.merits[trial], cutoff=cutoff, rank=rank, of=len(ranking))
+        return RungStanding(rung=self.epoch, value=self.values[trial], cutoff=cutoff, rank=rank, of=len(ranking))

@@ -9,8 +9,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import BaseModel, ValidationError
 
-from searchspace.stopping.event_history import Event
-from searchspace.stopping.rung import Standing, mark_of
+from searchspace.stopping.rule import RuleEvent
+from searchspace.stopping.rung import RungStanding, observe
 from trainables.common.errors import DamagedError
 from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
@@ -84,7 +84,7 @@ def record_waiting(trial: optuna.Trial, epoch: int) -> None:
     trial.set_user_attr("waits_at", epoch)
 
 
-def record_stop(trial: optuna.Trial, standing: Standing | None, audited: bool = False) -> None:
+def record_stop(trial: optuna.Trial, standing: RungStanding | None, audited: bool = False) -> None:
     """Keep where a trial stood when it was held back for good, and whether it runs on all the same."""
     if standing is not None:
         trial.set_user_attr("standing", standing.model_dump_json())
@@ -114,9 +114,9 @@ def is_waiting(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.RUNNING and bool(trial.user_attrs.get("waits_at", 0))
 
 
-def standing_of(trial: FrozenTrial) -> Standing | None:
+def standing_of(trial: FrozenTrial) -> RungStanding | None:
     """Where a trial stood when it was held back for good; None for one that was not."""
-    return _parsed(trial, "standing", Standing) if trial.user_attrs.get("standing") else None
+    return _parsed(trial, "standing", RungStanding) if trial.user_attrs.get("standing") else None
 
 
 def config_of(trial: FrozenTrial) -> TrialConfig:
@@ -153,23 +153,23 @@ def is_revived(trial: FrozenTrial) -> bool:
     return "revives" in trial.user_attrs
 
 
-def history_of(trials: Iterable[FrozenTrial]) -> list[Event]:
+def history_of(trials: Iterable[FrozenTrial]) -> list[RuleEvent]:
     """What early stopping heard of these trials."""
     asked = [trial for trial in trials if "config" in trial.user_attrs and not is_revived(trial)]
     return [event for trial in asked for event in _events(trial)]
 
 
-def _events(trial: FrozenTrial) -> Iterator[Event]:
+def _events(trial: FrozenTrial) -> Iterator[RuleEvent]:
     number, kind, stood = trial.number, kind_of(config_of(trial)), standing_of(trial)
     audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
     for order, report in ((told.order, told.report) for told in told_of(trial)):
         if report.status == "failed":
-            yield Event(order=order, trial=number, kind=kind, failed=True)
+            yield RuleEvent(order=order, trial=number, kind=kind, failed=True)
         elif report.status == "running" and (audited_from is None or report.epoch <= audited_from):
-            yield Event(order=order, trial=number, kind=kind, mark=mark_of(number, kind, report))
+            yield RuleEvent(order=order, trial=number, kind=kind, observation=observe(number, kind, report))
     for key, order in trial.user_attrs.items():
         if key.startswith(WENT_ON):
-            yield Event(order=order, trial=number, kind=kind)
+            yield RuleEvent(order=order, trial=number, kind=kind)
 
 
 def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:

@@ -26,7 +26,7 @@ from record import summary, write_record
 
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.stopping.rung import Standing
+from searchspace.stopping.rung import RungStanding
 from searchspace.study.study import JOURNAL, create_study, flush_study
 from searchspace.study.trial_attributes import (
     record_config,
@@ -78,9 +78,9 @@ def train(study: optuna.Study, trial: optuna.Trial, epochs: int, rng: random.Ran
     if report.status == "complete":
         study.tell(trial, report.score)
         return
-    standing = Standing(rung=epochs, merit=report.merit, cutoff=0.9, rank=200, of=300)
+    standing = RungStanding(rung=epochs, value=report.objective_value, cutoff=0.9, rank=200, of=300)
     record_stop(trial, standing)
-    record_reason(trial, standing.in_words())
+    record_reason(trial, standing.describe())
     study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
 

@@ -32,9 +32,9 @@ from searchspace.spec import SearchSpec
 from searchspace.stopping.asha import Asha
 from searchspace.stopping.full_length import FullLength
 from searchspace.stopping.pasha import Pasha
-from searchspace.stopping.rule import Rule
+from searchspace.stopping.rule import StoppingRule
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Mark, rungs
+from searchspace.stopping.rung import Observation, rungs
 from searchspace.stopping.simulate_curves import Curve, Step, simulate
 
 FACTOR = 3
@@ -60,9 +60,9 @@ class RayAsha(FullLength):
         rays = AsyncHyperBandScheduler(max_t=longest + 1, grace_period=grace, reduction_factor=factor, brackets=1)
         self._bracket = rays._brackets[0]
 
-    def report(self, mark: Mark) -> bool:
-        trial = SimpleNamespace(trial_id=mark.trial)  # all that it asks of a Tune trial
-        return self._bracket.on_result(trial, mark.epoch, mark.merit) == "CONTINUE"
+    def report(self, observation: Observation) -> bool:
+        trial = SimpleNamespace(trial_id=observation.trial)  # all that it asks of a Tune trial
+        return self._bracket.on_result(trial, observation.epoch, observation.value) == "CONTINUE"
 
 
 class Sampled(Sequence[Curve]):
@@ -97,14 +97,14 @@ class Sampled(Sequence[Curve]):
         self._trials.append(optuna.Trial(self._study, number))
 
     def hear(self, step: Step, over: bool) -> None:
-        trial, mark = self._trials[step.mark.trial], step.mark
-        if mark.merit == -math.inf:
+        trial, observation = self._trials[step.observation.trial], step.observation
+        if observation.value == -math.inf:
             self._study.tell(trial, state=TrialState.FAIL)
             return
-        trial.report(mark.merit, mark.epoch)
-        trial.set_user_attr("waits_at", mark.epoch)  # so that it counts as held back until it goes on
+        trial.report(observation.value, observation.epoch)
+        trial.set_user_attr("waits_at", observation.epoch)  # so that it counts as held back until it goes on
         if over:
-            self._study.tell(trial, mark.merit)
+            self._study.tell(trial, observation.value)
 
 
 def _clip(distribution: Any, value: float) -> float:
@@ -120,7 +120,9 @@ def _distance(one: dict[str, Any], other: dict[str, Any]) -> float:
     return sum((unit(name, one[name]) - unit(name, other[name])) ** 2 for name in SPACE)
 
 
-def regrets(pool: Pool, curves: Sequence[Curve], rule: Rule, slots: int, ends: Sequence[float]) -> Iterator[float]:
+def regrets(
+    pool: Pool, curves: Sequence[Curve], rule: StoppingRule, slots: int, ends: Sequence[float]
+) -> Iterator[float]:
     """Regret at each of `ends`, ascending seconds."""
     seen, taken, due = -math.inf, 0.0, list(ends)
     for step in simulate(curves, rule, slots):
@@ -129,15 +131,15 @@ def regrets(pool: Pool, curves: Sequence[Curve], rule: Rule, slots: int, ends: S
             yield pool.best - taken
         if not due:
             return
-        curve = curves[step.mark.trial]
+        curve = curves[step.observation.trial]
         if isinstance(curves, Sampled):
-            curves.hear(step, step.mark.epoch == len(curve.merits))
-        if step.mark.merit > seen:
-            seen, taken = step.mark.merit, final(curve)
+            curves.hear(step, step.observation.epoch == len(curve.values))
+        if step.observation.value > seen:
+            seen, taken = step.observation.value, final(curve)
     yield from [pool.best - taken for _ in due]
 
 
-Way = Callable[[Pool, Pool, int], tuple[Pool, Sequence[Curve], Rule]]
+Way = Callable[[Pool, Pool, int], tuple[Pool, Sequence[Curve], StoppingRule]]
 
 
 def ways_of(pool: Pool) -> dict[str, Way]:

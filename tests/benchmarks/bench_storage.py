@@ -31,7 +31,7 @@ from searchspace.sampling.samplers import make_sampler
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Mark, rungs
+from searchspace.stopping.rung import Observation, rungs
 from searchspace.study.study import create_study, flush_study
 from tests.postgres import running
 from trainables.config import Assignment, EpochReport, TrialConfig
@@ -104,7 +104,7 @@ def _epoch(
     result = {"report": report.model_dump_json()}
     goes_on = status == "running" and (
         epoch not in task.rungs
-        or searcher._rule.report(Mark(trial=searcher._training[name], epoch=epoch, merit=report.merit))
+        or searcher._rule.report(Observation(trial=searcher._training[name], epoch=epoch, value=report.objective_value))
     )
     if goes_on:
         timed("report", searcher.on_trial_result, name, result)

@@ -31,7 +31,7 @@ class Pool:
 
 def final(curve: Curve) -> float:
     """Score at the end; 0 for a trial that diverged, whatever it had before."""
-    return max(0.0, curve.merits[-1])
+    return max(0.0, curve.values[-1])
 
 
 def read_alexnet(file: Path, shares: bool) -> Pool:
@@ -55,27 +55,27 @@ def read_alexnet(file: Path, shares: bool) -> Pool:
 
 def _alexnet_curve(row: dict[str, Any], first_epoch: float) -> Curve:
     """Its epochs; one that diverged has one more, as long as its others, in which it did."""
-    merits = [point["top_1"] for point in row["learning_curve"]]
+    values = [point["top_1"] for point in row["learning_curve"]]
     seconds = [point["time"] for point in row["learning_curve"]]
     if row["nan_train_loss"]:
         seconds.append(seconds[-1] * (1 + 1 / len(seconds)) if seconds else first_epoch)
-        merits.append(-math.inf)
-    return Curve(seconds, merits)
+        values.append(-math.inf)
+    return Curve(seconds, values)
 
 
 def _at_shares(curve: Curve, epochs: int) -> Curve:
-    merits, seconds = [], []
+    values, seconds = [], []
     for point in range(1, POINTS + 1):
         epoch = max(1, round(epochs * point / POINTS))
-        if epoch > len(curve.merits) or curve.merits[epoch - 1] == -math.inf:
-            return Curve([*seconds, curve.seconds[-1]], [*merits, -math.inf])
-        merits.append(curve.merits[epoch - 1])
+        if epoch > len(curve.values) or curve.values[epoch - 1] == -math.inf:
+            return Curve([*seconds, curve.seconds[-1]], [*values, -math.inf])
+        values.append(curve.values[epoch - 1])
         seconds.append(curve.seconds[epoch - 1])
-    return Curve(seconds, merits)
+    return Curve(seconds, values)
 
 
 def read_own(file: Path) -> Pool:
     """Curves that `bench_anytime.py` recorded of all configurations at every epoch: a cosine, nothing averaged."""
     rows = [row for line in file.read_text().splitlines() if (row := json.loads(line))["way"] == "cosine raw"]
     curves = [Curve(row["seconds"], row["score"]) for row in rows]
-    return Pool(file.stem, curves, [row["params"] for row in rows], max(len(curve.merits) for curve in curves))
+    return Pool(file.stem, curves, [row["params"] for row in rows], max(len(curve.values) for curve in curves))

@@ -73,10 +73,10 @@ def by_front(latencies: Mapping[int, float]) -> Order:
     It looks `latencies` up when it is asked, so they may be filled as trials are.
     """
 
-    def ordered(merits: Mapping[int, float]) -> list[int]:
-        able = [trial for trial in merits if merits[trial] > -math.inf]
-        found = order([(merits[trial], latencies[trial]) for trial in able])
-        return [able[i] for i in found] + [trial for trial in merits if trial not in able]
+    def ordered(values: Mapping[int, float]) -> list[int]:
+        able = [trial for trial in values if values[trial] > -math.inf]
+        found = order([(values[trial], latencies[trial]) for trial in able])
+        return [able[i] for i in found] + [trial for trial in values if trial not in able]
 
     return ordered
 

@@ -11,7 +11,7 @@ import optuna
 
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
-from searchspace.stopping.rung import mark_of
+from searchspace.stopping.rung import observe
 from searchspace.study.study import flush_study
 from trainables.config import Assignment, EpochReport
 
@@ -51,14 +51,14 @@ class Deciding:
         )  # fmt: skip
         result = {"report": report.model_dump_json()}
         started = time.thread_time()
-        goes_on = report.status == "running" and self.rule.report(mark_of(config["trial"], config["kind"], report))
+        goes_on = report.status == "running" and self.rule.report(observe(config["trial"], config["kind"], report))
         if report.status == "running":
             self.searcher.on_trial_result(name, result)
         heard = time.thread_time()
         self.searcher.on_trial_complete(name, result)
         ended = time.thread_time()
         if goes_on:  # for Tune it would stay; to take it away and up again is as much work
-            self.rule.go_on(config["trial"]) if self.rule.standing(config["trial"]) else None
+            self.rule.resume(config["trial"]) if self.rule.standing(config["trial"]) else None
         return heard - started, ended - heard
 
 

@@ -14,7 +14,7 @@ from searchspace.engine.suggest import Asker
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec
-from searchspace.stopping.rule import Rule
+from searchspace.stopping.rule import StoppingRule
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.study.study import create_study
@@ -75,7 +75,7 @@ class Meter:
         return timed
 
 
-def make_searcher(spec: SearchSpec, task: Task, slots: int) -> tuple[StudySearcher, Rule]:
+def make_searcher(spec: SearchSpec, task: Task, slots: int) -> tuple[StudySearcher, StoppingRule]:
     """A new search's searcher, and its rule; nobody listens."""
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)

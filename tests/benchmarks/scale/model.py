@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Mark, rungs
+from searchspace.stopping.rung import Observation, rungs
 from trainables.config import Frozen
 
 from .clock import Clock, Machine
@@ -189,7 +189,7 @@ class Search:
             self._train(slot, trial)
 
     def _decide(self, slot: int, trial: Trial, asked: float) -> None:
-        if trial.epoch < self.setting.max_epochs and self.rule.report(self._mark(trial)):
+        if trial.epoch < self.setting.max_epochs and self.rule.report(self._observe(trial)):
 
             def go_on() -> None:
                 self.watch.decided(self.clock.now - asked)
@@ -210,9 +210,9 @@ class Search:
             self.free.append(slot)
         self._fill()
 
-    def _mark(self, trial: Trial) -> Mark:
+    def _observe(self, trial: Trial) -> Observation:
         noise = float(self.random.normal()) / trial.epoch
-        return Mark(trial=trial.number, epoch=trial.epoch, merit=trial.quality + noise)
+        return Observation(trial=trial.number, epoch=trial.epoch, value=trial.quality + noise)
 
     def _letter(self) -> float:
         return self.costs.call + at(self.costs.letter, self.setting.slots)
