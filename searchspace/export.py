@@ -13,13 +13,14 @@ from searchspace.cli.output import complain, say
 from searchspace.cli.values import Formats, Place
 from searchspace.constraints.constraints import broken_limits, describe_cost
 from searchspace.engine.seeds import derive_seed
-from searchspace.finals.choose_student import FOLDER, read_student
+from searchspace.finals.choose_student import read_student
 from searchspace.progress.live_screen import open_clock
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_record
 from searchspace.storage.output_folder import check_own, copy_search, writing
 from searchspace.storage.reading import read, shipped
+from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
 from trainables.config import Frozen
@@ -91,7 +92,7 @@ def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = ""
 
     `data` is where its images are, if this machine has not prepared them; `strict` is as `ship` has it.
     """
-    winner = folder / "winner"
+    winner = folder / WINNER
     if not is_file(winner / CARD):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{CARD})")
     return _ship(spec, winner, teller, data, strict)
@@ -105,7 +106,7 @@ def export_student(
     if student is None or student.status != "trained":
         return None
     teller.say("exporting the student")
-    return _ship(spec, folder / FOLDER, teller, data, strict)
+    return _ship(spec, folder / STUDENT, teller, data, strict)
 
 
 def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: bool) -> Shipment:
@@ -122,7 +123,7 @@ def print_shipments(spec: SearchSpec, place: str, winner: Shipment, student: Shi
     print_shipment(spec.of_winner, f"{place}/winner", winner)
     if student is not None:
         say()
-        print_shipment(spec, f"{place}/{FOLDER}", student)
+        print_shipment(spec, f"{place}/{STUDENT}", student)
 
 
 def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:

@@ -27,6 +27,7 @@ from searchspace.reporting.tables.trials import rank_trials, varying_columns, wi
 from searchspace.reporting.tables.watch import watch
 from searchspace.spec import SearchSpec, load_spec, parse_record
 from searchspace.storage.reading import read, records
+from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_name, near, searches_below
 from searchspace.study.database import StorageOption, name_storage
 from searchspace.study.study import Recorded
@@ -138,7 +139,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
     name_storage(options.pop("storage"))
     mirror = read(folder)
     here = mirror.folder
-    single = is_file(here / "search.json")
+    single = is_file(here / SEARCH_RECORD)
     if not single and not searches_below(here):
         hint = suggest(here.name, near(here))
         raise UserError(f"{folder!r}: holds no search; python -m searchspace.run starts one{hint}")

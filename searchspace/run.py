@@ -27,6 +27,7 @@ from searchspace.runner.conduct import conduct
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
 from searchspace.storage.open_search import working_on
+from searchspace.storage.search_folder import TRIALS, trial_name
 from trainables.common.errors import SearchEndedError, UserError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
     check_early(spec, resumed=True)
     with closing(clock), working_on(spec, clock.say, begun=True) as mirror:
         data = prepare_shared(spec, clock, resumed=True)
-        mirror.pull(part=f"trials/trial-{errand.revive}")
+        mirror.pull(part=f"{TRIALS}/{trial_name(errand.revive)}")
         reviving.choose_revived(load_own_study(spec, spec.folder), spec, errand.revive)
         with Interruption(clock, _again) as interruption, connected(spec.address) as room:
             interruption.listen_again()

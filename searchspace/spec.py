@@ -14,6 +14,7 @@ from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, 
 from searchspace.preparation.record import Facts
 from searchspace.sampling.pins import parse_pins
 from searchspace.stopping.rules import SchedulerName
+from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import NAME, check_names, near
 from trainables.common.closest_match import suggest
 from trainables.common.errors import DamagedError, UserError
@@ -232,13 +233,13 @@ def extend_record(folder: Path, facts: dict[str, Any]) -> None:
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    write_file(folder / "search.json", json.dumps(record, indent=1).encode())
+    write_file(folder / SEARCH_RECORD, json.dumps(record, indent=1).encode())
 
 
 def load_facts(folder: Path) -> dict[str, Any]:
     """Read the whole of `search.json`; raises `UserError` where there is none, or another form of record."""
     try:
-        return read_record(folder / "search.json", Facts).model_dump(mode="json", exclude_unset=True)
+        return read_record(folder / SEARCH_RECORD, Facts).model_dump(mode="json", exclude_unset=True)
     except FileNotFoundError as error:
         hint = suggest(folder.name, near(folder))
         raise UserError(f"{shown(folder)}: holds no search (no search.json){hint}") from error
@@ -251,8 +252,8 @@ def load_spec(folder: Path) -> SearchSpec:
         spec = SearchSpec.model_validate(load_facts(here)["spec"])
     except (KeyError, TypeError, ValidationError) as error:
         said = say_first(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"
-        raise DamagedError(folder / "search.json", f"is not the record of a search ({said})") from error
-    check_names(folder / "search.json", spec.name, spec.study)
+        raise DamagedError(folder / SEARCH_RECORD, f"is not the record of a search ({said})") from error
+    check_names(folder / SEARCH_RECORD, spec.name, spec.study)
     moved: dict[str, Any] = {} if is_url(spec.results) else {"results": str(here.parent)}
     if here.name != spec.name:
         moved |= {"name": here.name, "study": spec.study_name}

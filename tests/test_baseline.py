@@ -163,7 +163,7 @@ def test_the_first_trial_is_trained_beside_the_finalists_and_no_member_of_an_ens
     baseline = read_baseline(study)
     assert (baseline.trial, baseline.reference, baseline.reason) == (0, True, "")
     assert baseline.majority == pytest.approx(0.1, abs=0.02)
-    assert any("trial 0, which the search began with, beside them" in line for line in told.said)
+    assert any("trial 0, the search's first configuration, for comparison" in line for line in told.said)
     rows = {row["trial"]: row["role"] for row in finalist_rows("accuracy", finalists, {}, baseline)}
     assert rows[0] in {"default", "winner, default"}
     assert read_gain("accuracy", study).default in read_finalists(study)

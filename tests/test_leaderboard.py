@@ -30,7 +30,8 @@ from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.terminal_table import choose_columns, draw_table
 from searchspace.reporting.tables.trials import rank_trials, without_defaults
 from searchspace.spec import make_spec, save_record
-from searchspace.study.study import JOURNAL, create_study, flush_study, get_record, load_study, put_record
+from searchspace.storage.search_folder import JOURNAL
+from searchspace.study.study import create_study, flush_study, get_record, load_study, put_record
 from searchspace.study.study_snapshot import JournalReader, open_study
 from searchspace.study.trial_attributes import config_of, curve_of, record_config, record_report, seed_of
 from tests.benchmarks.bench_leaderboard import write_search

@@ -28,9 +28,10 @@ from searchspace.spec import load_facts, load_spec, make_spec, save_record
 from searchspace.stopping.rule import RuleEvent, recall
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Observation, rungs
+from searchspace.storage.search_folder import JOURNAL
 from searchspace.storage.search_lock import locked
 from searchspace.study.journal import mend
-from searchspace.study.study import JOURNAL, continue_study, create_study, flush_study, load_study
+from searchspace.study.study import continue_study, create_study, flush_study, load_study
 from searchspace.study.trial_attributes import curve_of, history_of, record_refusal
 from trainables.common.errors import UserError
 from trainables.config import Assignment, EpochReport

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from searchspace.spec import make_spec
-from searchspace.study.study import JOURNAL, load_own_study
+from searchspace.storage.search_folder import JOURNAL
+from searchspace.study.study import load_own_study
 from tests.conftest import command as command_line
 from tests.faults.driver import Driver
 from tests.faults.invariant import MARK, Snapshot, check, check_nothing_left

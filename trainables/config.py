@@ -1,12 +1,15 @@
 """The frozen objects that cross every boundary: a trial's configuration, its assignment to a gang, its reports."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from trainables.metrics.scores import MetricName
 
+CHECKPOINTS = "checkpoints"
+"""Folder of a trial's checkpoints, in its own."""
 Kind = Literal["search", "final", "winner", "test", "probe"]
 Status = Literal["running", "complete", "failed"]
 LONGEST_NAME = 200
@@ -125,6 +128,11 @@ class Assignment(Frozen):
     """How often this assignment was begun before on a worker group that died."""
     micro_batch: int = Field(0, ge=0)
     """Largest images a forward pass and worker; 0 is the worker's whole share of the batch."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of its checkpoints."""
+        return Path(self.folder) / CHECKPOINTS
 
 
 class EpochReport(Frozen):

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from optuna.trial import FrozenTrial
 
+from searchspace.storage.search_folder import trial_folder, trial_name
 from searchspace.study.trial_attributes import curve_of
-from trainables.config import EpochReport
+from trainables.config import CHECKPOINTS, EpochReport
 from trainables.storage.folder_sync import Home
 
 
@@ -21,11 +22,11 @@ class Shelf:
         for trial in trials:
             curve = curve_of(trial)
             if curve and curve[-1].status != "failed":
-                self.put(Path(home.folder, "trials", f"trial-{trial.number}"), curve[-1])
+                self.put(trial_folder(Path(home.folder), trial_name(trial.number)), curve[-1])
 
     def put(self, trial: Path, report: EpochReport) -> list[Path]:
         """Keep the checkpoint in a trial's folder; returns the folders whose checkpoints were deleted to make room."""
-        self._sizes[trial] = self._home.size(trial / "checkpoints")
+        self._sizes[trial] = self._home.size(trial / CHECKPOINTS)
         self._reports[trial] = report
         gone: list[Path] = []
         if sum(self._sizes.values()) <= self._budget:
@@ -33,7 +34,7 @@ class Shelf:
         for worst in self._worst_first():
             if sum(self._sizes.values()) <= self._budget:
                 break
-            self._home.remove(worst / "checkpoints")
+            self._home.remove(worst / CHECKPOINTS)
             del self._sizes[worst]
             gone.append(worst)
         return gone

@@ -6,6 +6,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.active_trials import Running
+from searchspace.engine.assignments import search_assignment
 from searchspace.engine.refusals import OVER
 from searchspace.engine.seeds import derive_seed
 from searchspace.sampling.samplers import lag
@@ -142,13 +143,9 @@ class Asker:
 
     def _assignment(self, number: int, config: TrialConfig, seed: int) -> Assignment:
         spec = self._spec
-        name = f"trial-{number}"
-        waits = SCHEDULERS[spec.scheduler].uses_rungs
-        return Assignment(
-            trial=name, kind="search", metric=spec.metric, config=config, seed=seed, max_epochs=spec.max_epochs,
-            rungs=rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if waits else (),
-            folder=str(spec.folder / "trials" / name),
-        )  # fmt: skip
+        pauses = SCHEDULERS[spec.scheduler].uses_rungs
+        epochs = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if pauses else ()
+        return search_assignment(spec, number, config, seed, epochs)
 
 
 def _is_asked(trial: FrozenTrial) -> bool:

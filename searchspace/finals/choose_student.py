@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.finals.finals import choose_finalists
+from searchspace.storage.search_folder import STUDENT
 from searchspace.study.trial_attributes import config_of
 from trainables.config import Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import (
@@ -17,9 +18,7 @@ from trainables.export.benchmark.architecture_cost import (
 )
 from trainables.storage.files import read_record, write_file
 
-STUDENT = "student.json"
-FOLDER = "student"
-"""Beside `winner/`, with the same files."""
+STUDENT_FILE = "student.json"
 
 
 class Judge(Protocol):
@@ -111,11 +110,11 @@ def _largest_first(configs: Iterable[TrialConfig], judge: Judge) -> list[TrialCo
 def read_student(folder: Path) -> Student | None:
     """The student of the search in `folder`; None where it has none."""
     try:
-        return read_record(folder / FOLDER / STUDENT, Student)
+        return read_record(folder / STUDENT / STUDENT_FILE, Student)
     except FileNotFoundError:
         return None
 
 
 def write_student(folder: Path, student: Student) -> None:
     """Keep it with the search in `folder`."""
-    write_file(folder / FOLDER / STUDENT, student.model_dump_json(indent=1).encode())
+    write_file(folder / STUDENT / STUDENT_FILE, student.model_dump_json(indent=1).encode())

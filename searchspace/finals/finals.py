@@ -1,11 +1,12 @@
-"""The finals: finalists trained again from fresh seeds, and scored on images that did not choose them.
+"""The finals: the finalists are trained again from fresh seeds, and scored on images that did not choose them.
 
-The best of 64 noisy validation scores flatters itself: its seed was lucky, and so were its images. Fresh seeds alone
-take back the first half of that.
+The best of 64 noisy validation scores is biased upwards: by its seed and by the validation images. Fresh seeds remove
+the first part of that bias, images of their own the second.
 """
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import final_assignment
 from searchspace.finals.baseline import BASELINE, choose_reference, make_baseline
 from searchspace.finals.formatting import tell_doubts
 from searchspace.finals.select_winner import Contender, Finalist, NoWinnerError, join, judge
@@ -30,8 +31,22 @@ from trainables.storage.files import is_file
 if TYPE_CHECKING:
     from trainables.workers.gang_pool import GangPool
 
-MEMBERS = 3
-"""Finalists that an ensemble joins, at most: the first by the search, so that no re-score has a say in who they are."""
+MAX_ENSEMBLE_MEMBERS = 3
+"""Finalists that an ensemble joins: the first by the search score, so that no re-score influences the choice."""
+
+
+@dataclass(frozen=True)
+class FinalTraining:
+    """One training of one finalist, from one fresh seed."""
+
+    trial: FrozenTrial
+    """The finalist."""
+    seed_index: int
+    """Which of the fresh seeds."""
+    assignment: Assignment
+    """What a gang was given."""
+    report: EpochReport
+    """The last report of it."""
 
 
 def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
@@ -46,93 +61,79 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
 
 
 def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: Teller) -> tuple[Finalist, ...]:
-    """Train the finalists on the gangs, from `spec.final_seeds` seeds each; returns all, judged, the winner first.
+    """Train each finalist on the gangs from `spec.final_seeds` seeds; returns all finalists, the winner first.
 
-    The configuration that the search began with is trained beside them, unless it is one of them.
+    The configuration that the search began with is trained too, unless it is a finalist anyway.
 
-    Raises `NoWinnerError` where there is nothing to choose from.
+    Raises `NoWinnerError` where no finalist can be trained.
     """
     trials = study.get_trials(deepcopy=False)
     chosen = choose_finalists(trials, spec.finalists)
     if not chosen:
-        raise NoWinnerError(f"search {spec.name!r}: no trial came far enough to be a finalist{_why(spec, study)}")
-    beside = choose_reference(spec, trials, chosen)
-    everyone = [*chosen, *beside]
-    seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
-    teller.say(f"finals: trials {', '.join(str(t.number) for t in chosen)} again, {spec.max_epochs} epochs, {seeds}")
-    if beside:
-        teller.say(f"finals: trial {beside[0].number}, which the search began with, beside them for comparison")
+        raise NoWinnerError(
+            f"search {spec.name!r}: no trial came far enough to be a finalist{_format_reasons(spec, trials)}"
+        )
+    reference = choose_reference(spec, trials, chosen)
     validation = recorded_validation(spec.folder)
+    for line in _describe_plan(spec, chosen, reference):
+        teller.say(line)
     teller.say(say_validation(validation))
-    tasks = [_assignment(spec, trial, index) for index in range(spec.final_seeds) for trial in everyone]
-    ended = {task.folder: report for task in tasks if (report := _known_end(study, task))}
-    left = [task for task in tasks if task.folder not in ended]
-    reports = pool.train(left, _announcer(spec, study, teller, len(left)))
-    ended |= dict(zip([task.folder for task in left], reports, strict=True))
-    labels, contenders = _gather(spec, everyone, ended)
+    trainings = _train_all(spec, study, [*chosen, *reference], pool, teller)
+    labels, contenders = _collect_predictions(trainings)
     if not contenders:
-        raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({ended[tasks[0].folder].reason})")
-    numbers = [(trial.number,) for trial in chosen]
-    joined = join([c for c in contenders if c.members in numbers][:MEMBERS]) if spec.ensemble else None
-    if spec.ensemble and joined is None:
-        teller.say("no ensemble: it takes two finalists that ended with the same seed")
-    contenders += [joined] if joined else []
+        raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({trainings[0].report.reason})")
+    contenders += _make_ensemble(spec, chosen, contenders, teller)
     finalists = judge(spec.metric, contenders, labels)
     put_record(study, RECORD, validation.model_dump())
     put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
     put_record(study, "winner", finalists[0].name)
     put_record(study, BASELINE, make_baseline(spec, trials, chosen, contenders, labels).model_dump())
-    for task in tasks:
-        spec.home.remove(Path(task.folder) / "checkpoints")  # nobody goes on from them
-    for doubt in tell_doubts(spec.metric, finalists):
-        teller.say(doubt)
+    for training in trainings:
+        spec.home.remove(training.assignment.checkpoints)
+    for line in tell_doubts(spec.metric, finalists):
+        teller.say(line)
     return finalists
 
 
-def _gather(
-    spec: SearchSpec, chosen: Sequence[FrozenTrial], ended: dict[str, EpochReport]
-) -> tuple[NDArray[np.int64], list[Contender]]:
-    """The validation labels, and the finalists of which at least one seed came to an end."""
-    from trainables.metrics.predictions import VALIDATION, read_predictions
-
-    labels, contenders = np.zeros(0, np.int64), []
-    for trial in chosen:
-        found = {}
-        folders = [_folder(spec, trial.number, index) for index in range(spec.final_seeds)]
-        for index, folder in enumerate(folders):
-            if ended[str(folder)].status == "complete":
-                found[index], labels = read_predictions(folder, VALIDATION)
-        contender = Contender(
-            members=(trial.number,), search_score=curve[-1].score if (curve := curve_of(trial)) else None,
-            full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(folders) - len(found),
-            seconds=sum(ended[str(folder)].total_seconds for folder in folders),
-        )  # fmt: skip
-        contenders += [contender] if found else []
-    return labels, contenders
+def _describe_plan(spec: SearchSpec, chosen: Sequence[FrozenTrial], reference: Sequence[FrozenTrial]) -> list[str]:
+    seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
+    numbers = ", ".join(str(trial.number) for trial in chosen)
+    lines = [f"finals: trials {numbers} again, {spec.max_epochs} epochs, {seeds}"]
+    lines += [f"finals: trial {t.number}, the search's first configuration, for comparison" for t in reference]
+    return lines
 
 
-def _why(spec: SearchSpec, study: optuna.Study) -> str:
-    """What most trials ended with, for an error's line, and how to go on where it was the time budget."""
-    reasons = Counter(t.user_attrs["reason"] for t in study.get_trials(deepcopy=False) if "reason" in t.user_attrs)
-    said = "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
-    again = f"; go on with --resume {spec.name} and a longer --time-budget than {spec.time_budget:g}s"
-    return said + (again if BUDGET in reasons else "")
+def _train_all(
+    spec: SearchSpec, study: optuna.Study, finalists: Sequence[FrozenTrial], pool: "GangPool", teller: Teller
+) -> list[FinalTraining]:
+    """Train every finalist from every seed, except what ended in an earlier part of a resumed search."""
+    pairs = [(trial, index) for index in range(spec.final_seeds) for trial in finalists]
+    tasks = [final_assignment(spec, trial.number, config_of(trial), index) for trial, index in pairs]
+    reports = {task.trial: report for task in tasks if (report := _recorded_report(study, task))}
+    remaining = [task for task in tasks if task.trial not in reports]
+    last_reports = pool.train(remaining, _make_listener(spec, study, teller, len(remaining)))
+    reports |= {task.trial: report for task, report in zip(remaining, last_reports, strict=True)}
+    return [
+        FinalTraining(trial, index, task, reports[task.trial])
+        for (trial, index), task in zip(pairs, tasks, strict=True)
+    ]
 
 
-def _known_end(study: optuna.Study, task: Assignment) -> EpochReport | None:
-    """What a final came to in an earlier part of a search that was resumed; None if it has to be trained."""
+def _recorded_report(study: optuna.Study, task: Assignment) -> EpochReport | None:
+    """The last report of a final that ended in an earlier part of the search; None if it has to be trained."""
     from trainables.metrics.predictions import VALIDATION
 
     found = get_record(study, task.trial)
     report = EpochReport.model_validate(found) if found else None
-    there = is_file(Path(task.folder) / VALIDATION)
-    return report if report and (there or report.status == "failed") else None
+    has_predictions = is_file(Path(task.folder) / VALIDATION)
+    return report if report and (has_predictions or report.status == "failed") else None
 
 
-def _announcer(spec: SearchSpec, study: optuna.Study, teller: Teller, count: int) -> Callable[[EpochReport], None]:
+def _make_listener(spec: SearchSpec, study: optuna.Study, teller: Teller, count: int) -> Callable[[EpochReport], None]:
+    """A listener that shows the progress of `count` trainings, and records the last report of each."""
     epochs: dict[str, int] = {}
 
-    def announce(report: EpochReport) -> None:
+    def on_report(report: EpochReport) -> None:
         epochs[report.trial] = report.epoch if report.status == "running" else spec.max_epochs
         teller.step("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
         if report.status != "running":
@@ -140,16 +141,46 @@ def _announcer(spec: SearchSpec, study: optuna.Study, teller: Teller, count: int
             outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
             teller.say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
-    return announce
+    return on_report
 
 
-def _folder(spec: SearchSpec, number: int, index: int) -> Path:
-    return spec.folder / "trials" / f"final-{number}-{index}"
+def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np.int64], list[Contender]]:
+    """The validation labels (images,), and the finalists of which at least one training completed."""
+    from trainables.metrics.predictions import VALIDATION, read_predictions
+
+    labels, contenders = np.zeros(0, np.int64), []
+    for trial in {training.trial.number: training.trial for training in trainings}.values():
+        own = [training for training in trainings if training.trial.number == trial.number]
+        found = {}
+        for training in own:
+            if training.report.status == "complete":
+                found[training.seed_index], labels = read_predictions(Path(training.assignment.folder), VALIDATION)
+        contender = Contender(
+            members=(trial.number,), search_score=curve[-1].score if (curve := curve_of(trial)) else None,
+            full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(own) - len(found),
+            seconds=sum(training.report.total_seconds for training in own),
+        )  # fmt: skip
+        contenders += [contender] if found else []
+    return labels, contenders
 
 
-def _assignment(spec: SearchSpec, trial: FrozenTrial, index: int) -> Assignment:
-    folder = _folder(spec, trial.number, index)
-    return Assignment(
-        trial=folder.name, kind="final", metric=spec.metric, config=config_of(trial), max_epochs=spec.max_epochs,
-        seed=derive_seed(spec.seed, "final", trial.number, index), folder=str(folder),
-    )  # fmt: skip
+def _make_ensemble(
+    spec: SearchSpec, chosen: Sequence[FrozenTrial], contenders: Sequence[Contender], teller: Teller
+) -> list[Contender]:
+    """The ensemble of the first finalists, if the search asks for one and their seeds allow it."""
+    if not spec.ensemble:
+        return []
+    numbers = {(trial.number,) for trial in chosen}
+    ensemble = join([c for c in contenders if c.members in numbers][:MAX_ENSEMBLE_MEMBERS])
+    if ensemble is None:
+        teller.say("no ensemble: it takes two finalists that ended with the same seed")
+        return []
+    return [ensemble]
+
+
+def _format_reasons(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> str:
+    """The most frequent reason of the trials' ends, and how to resume where the time budget was too short."""
+    reasons = Counter(t.user_attrs["reason"] for t in trials if "reason" in t.user_attrs)
+    most = "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
+    remedy = f"; go on with --resume {spec.name} and a longer --time-budget than {spec.time_budget:g}s"
+    return most + (remedy if BUDGET in reasons else "")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import optuna
 
 from searchspace.constraints.constraints import describe_cost
+from searchspace.engine.assignments import student_assignment
 from searchspace.engine.seeds import derive_seed
 from searchspace.finals.choose_student import (
-    FOLDER,
     Judge,
     Student,
     choose_student,
@@ -19,8 +19,9 @@ from searchspace.finals.formatting import say_name
 from searchspace.finals.select_winner import Finalist
 from searchspace.finals.winner import evaluate
 from searchspace.spec import SearchSpec
+from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.reporter import Teller
-from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.config import EpochReport, TrialConfig
 from trainables.export.benchmark.architecture_cost import describe_network
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.storage.files import copy_file, is_file
@@ -37,7 +38,7 @@ def find_student(
     from trainables.training.distillation import TEMPERATURE
 
     known = read_student(spec.folder)
-    if known or is_file(spec.folder / "winner" / PERMIT):
+    if known or is_file(spec.folder / WINNER / PERMIT):
         return known
     teller.step("student: measuring networks", 0, 0)
     choice = choose_student(study.get_trials(deepcopy=False), sample, judge)
@@ -73,13 +74,9 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: 
 
     if student.status != "chosen":
         return
-    if is_file(spec.folder / "winner" / PERMIT):
+    if is_file(spec.folder / WINNER / PERMIT):
         raise RuntimeError(f"search {spec.name!r}: its test split was opened before its student was trained")
-    folder = spec.folder / FOLDER
-    task = Assignment(
-        trial="student", kind="winner", config=student.config, max_epochs=student.epochs, seed=student.seed,
-        folder=str(folder), teacher=str(spec.folder / "winner"),
-    )  # fmt: skip
+    task = student_assignment(spec, student.config, student.seed, student.epochs)
 
     def hear(report: EpochReport) -> None:
         teller.step("student: epochs", report.epoch, student.epochs)
@@ -90,15 +87,15 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: 
         teller.say(f"warning: no student: its training failed ({report.reason})")
     ended = {"status": "failed", "reason": report.reason} if failed else {"status": "trained"}
     write_student(spec.folder, student.model_copy(update=ended))
-    spec.home.remove(folder / "checkpoints")
+    spec.home.remove(task.checkpoints)
 
 
 def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics | None:
     """Evaluate the student on the test split, which the winner's permit has opened; None where there is no student."""
     from trainables.metrics.predictions import PERMIT
 
-    student, folder = read_student(spec.folder), spec.folder / FOLDER
+    student, folder = read_student(spec.folder), spec.folder / STUDENT
     if student is None or student.status != "trained":
         return None
-    copy_file(spec.folder / "winner" / PERMIT, folder / PERMIT)
+    copy_file(spec.folder / WINNER / PERMIT, folder / PERMIT)
     return evaluate(spec, folder, classes, pool)

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from searchspace.spec import load_facts
+from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.study.study import Recorded, get_record, read_attribute
 from trainables.common.errors import DamagedError
 from trainables.data.finals_validation import FinalsValidation
@@ -20,7 +21,7 @@ def as_recorded(data: DataSummary, folder: Path) -> DataSummary:
 
     A search that was begun before finals had images of their own goes on without them.
     """
-    if not is_file(folder / "search.json"):
+    if not is_file(folder / SEARCH_RECORD):
         return data
     return data.model_copy(update={"finals": recorded_validation(folder)})
 
@@ -34,7 +35,7 @@ def recorded_validation(folder: Path) -> FinalsValidation:
             data.get("finals") or {"source": "reused", "images": count, "search_images": count}
         )
     except ValidationError as error:
-        raise DamagedError(folder / "search.json", f"data.finals: {first_fault(error)}") from error
+        raise DamagedError(folder / SEARCH_RECORD, f"data.finals: {first_fault(error)}") from error
 
 
 def read_validation(study: Recorded) -> FinalsValidation | None:

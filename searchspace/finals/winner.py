@@ -1,25 +1,25 @@
 """The winner: retrained on train+val, then tested, once."""
 
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
 
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import evaluation_assignment, winner_assignments
 from searchspace.finals.formatting import say_name
 from searchspace.finals.select_winner import Finalist, NoWinnerError
 from searchspace.spec import SearchSpec
+from searchspace.storage.search_folder import WINNER, archived_names
 from searchspace.study.study import get_record, put_record
 from searchspace.study.trial_attributes import config_of
 from trainables.common.escaping import write_csv
 from trainables.common.reporter import Teller
-from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.config import EpochReport
 from trainables.metrics.class_metrics import TestMetrics, measure
 from trainables.storage.files import create_file, is_file, read_record, replacing_text, write_file
-from trainables.storage.folders import is_folder, names, rename
+from trainables.storage.folders import is_folder, rename
 
 if TYPE_CHECKING:
     from trainables.workers.gang_pool import GangPool
@@ -36,7 +36,6 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
 
     Does nothing if that was done before; another winner, of fewer trials, is put aside.
     """
-    from trainables.export.model_info import member_folder
     from trainables.export.weights import write_ensemble
 
     if get_record(study, RETRAINED) == winner.name:
@@ -45,16 +44,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     configs = [config_of(trials[number]) for number in winner.members]
     teller.say(f"winner: {say_name(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val")
-    folder = spec.folder / "winner"
-    whole = len(configs) == 1
-    tasks = [
-        Assignment(
-            trial="winner" if whole else f"winner-{index}", kind="winner", config=config, max_epochs=spec.max_epochs,
-            seed=derive_seed(spec.seed, "winner", number),
-            folder=str(folder if whole else member_folder(folder, index)),
-        )
-        for index, (number, config) in enumerate(zip(winner.members, configs, strict=True))
-    ]  # fmt: skip
+    tasks = winner_assignments(spec, list(zip(winner.members, configs, strict=True)))
     epochs: dict[str, int] = {}
 
     def hear(report: EpochReport) -> None:
@@ -63,12 +53,12 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
 
     for report in pool.train(tasks, hear):
         _must_end_well(report)
-    if not whole:
-        write_ensemble(folder, len(tasks))
+    if len(tasks) > 1:
+        write_ensemble(spec.folder / WINNER, len(tasks))
     put_record(study, RETRAINED_OF, spec.trials)
     put_record(study, RETRAINED, winner.name)
     for task in tasks:
-        spec.home.remove(Path(task.folder) / "checkpoints")
+        spec.home.remove(task.checkpoints)
 
 
 def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
@@ -78,7 +68,7 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
     """
     from trainables.metrics.predictions import PERMIT
 
-    folder = spec.folder / "winner"
+    folder = spec.folder / WINNER
     if not is_file(folder / PERMIT):
         open_test_split(folder)
     return evaluate(spec, folder, classes, pool)
@@ -90,9 +80,7 @@ def evaluate(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "Ga
 
     if is_file(folder / METRICS):
         return read_record(folder / METRICS, TestMetrics)
-    config = TrialConfig()  # a test trains nothing
-    task = Assignment(trial="test", kind="test", config=config, seed=spec.seed, max_epochs=1, folder=str(folder))
-    _must_end_well(pool.train([task])[0])
+    _must_end_well(pool.train([evaluation_assignment(spec, folder)])[0])
     metrics = measure(*read_predictions(folder), classes)
     write_confusion(folder, metrics)
     write_file(folder / METRICS, metrics.model_dump_json(indent=1).encode())
@@ -106,21 +94,15 @@ def put_aside(spec: SearchSpec, study: optuna.Study) -> None:
     """
     if get_record(study, RETRAINED) is None:
         return
-    count = len(earlier_winners(spec.folder)) + 1
-    for name in ("student", "winner"):
+    for name, archived in archived_names(spec.folder).items():
         if is_folder(spec.folder / name):
-            rename(spec.folder / name, spec.folder / f"{name}-{count}")
+            rename(spec.folder / name, spec.folder / archived)
     put_record(study, RETRAINED, None)
 
 
 def is_outgrown(study: optuna.Study, trials: int) -> bool:
     """Whether the winner that was retrained, if there is one, is of fewer than so many trials."""
     return get_record(study, RETRAINED) is not None and (get_record(study, RETRAINED_OF) or 0) < trials
-
-
-def earlier_winners(folder: Path) -> list[Path]:
-    """Folders of the winners that a search had before it was extended; each has opened the test split."""
-    return [folder / name for name in names(folder) if re.match("winner-[0-9]", name)]
 
 
 def open_test_split(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from searchspace.engine.assignments import probe_assignment
 from searchspace.engine.seeds import derive_seed
 from searchspace.forecast.simulation import Costs
 from searchspace.spaces import Space, Task, draw_configs
@@ -99,7 +100,7 @@ def measure(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, cl
     for batch in _batches(queue, BATCH * pool.shape.slots):
         if len(timings) >= least and clock.seconds - start > SECONDS:
             break
-        tasks = [_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
+        tasks = [probe_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
         reports = pool.train(tasks)
         timings += [_timing(task, report) for task, report in zip(tasks, reports, strict=True)]
         clock.step("timing configurations", len(timings), len(queue))
@@ -108,14 +109,6 @@ def measure(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, cl
 
 def _batches(queue: Sequence[TrialConfig], size: int) -> Iterator[Sequence[TrialConfig]]:
     return (queue[start : start + size] for start in range(0, len(queue), size))
-
-
-def _assignment(spec: SearchSpec, folder: Path, number: int, config: TrialConfig) -> Assignment:
-    name = f"probe-{number}"
-    return Assignment(
-        trial=name, kind="probe", config=config, seed=derive_seed(spec.seed, "probe", number),
-        max_epochs=spec.max_epochs, folder=str(folder / name),
-    )  # fmt: skip
 
 
 def _timing(task: Assignment, report: EpochReport) -> Timing:

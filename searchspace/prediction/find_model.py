@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from searchspace.storage.search_folder import SEARCH_RECORD, WINNER
 from searchspace.storage.search_names import near
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
@@ -30,7 +31,7 @@ def find_model(path: Path) -> Path:
             start = "" if path.suffix == ".onnx" or hint else "; python -m searchspace.run starts a search"
             raise UserError(f"model {shown(path)}: no such file{start}{hint}")
         return path
-    for folder in (path, path / "winner"):
+    for folder in (path, path / WINNER):
         if found := _by_record(folder) or _by_name(folder):
             return found
     raise UserError(f"model {shown(path)}: {_say_missing(path)}")
@@ -62,7 +63,7 @@ def _by_name(folder: Path) -> Path | None:
 
 def _say_missing(path: Path) -> str:
     """What a folder without an ONNX file is, and what to give or do instead."""
-    for folder in (path, path / "winner"):
+    for folder in (path, path / WINNER):
         if (folder / "model.json").is_file():
             search = path if folder != path else path.parent
             return (
@@ -71,6 +72,6 @@ def _say_missing(path: Path) -> str:
     searches = sorted(record.parent.parent for record in path.glob(f"*/winner/{RECORD}"))
     if searches:
         return f"holds searches; give one, such as {shown(searches[0])}"
-    if (path / "search.json").is_file():
+    if (path / SEARCH_RECORD).is_file():
         return f"is a search without a winner yet; `python -m searchspace.run --resume {path.name}` goes on with it"
     return f"holds no exported search (no winner/{RECORD}) and no .onnx file"

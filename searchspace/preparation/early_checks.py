@@ -12,7 +12,7 @@ from searchspace.spaces import load_space
 from searchspace.spec import SearchSpec, load_facts
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import by_value, rungs
-from searchspace.storage.search_names import RECORD
+from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
 from trainables.data.sources.source import SOURCES
 from trainables.storage.remote import is_url
@@ -104,7 +104,7 @@ def check_storage(spec: SearchSpec, resumed: bool) -> None:
         if not os.access(file.parent, os.W_OK):
             raise UserError(f"{say_storage(spec)}: nothing may be written in {str(file.parent)!r}")
         return
-    recorded = (spec.folder / RECORD).is_file()
+    recorded = (spec.folder / SEARCH_RECORD).is_file()
     search = load_facts(spec.folder).get(IDENTITY, "") if recorded else identity(spec)
     if recorded or not resumed:  # what lies at a URL may not be here yet; then it is asked later
         check_study(spec, search, recorded=resumed)

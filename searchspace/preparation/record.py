@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import DamagedError
 from trainables.common.machine import cpu_name
 from trainables.common.redaction import redact
@@ -81,7 +82,7 @@ def read_data(folder: Path, facts: Mapping[str, Any]) -> DataSummary:
     try:
         return DataSummary.model_validate(facts.get("data"))
     except ValidationError as error:
-        raise DamagedError(folder / "search.json", f"data.{first_fault(error)}") from error
+        raise DamagedError(folder / SEARCH_RECORD, f"data.{first_fault(error)}") from error
 
 
 def gather_facts() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from searchspace.sampling.space_file import hash_file
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
 from searchspace.storage.folder_contents import Contents, classify, names_in
 from searchspace.storage.reading import read
+from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
 from trainables.storage.ownership import check_owned
@@ -113,7 +114,7 @@ def check_same_space(spec: SearchSpec, facts: Mapping[str, Any]) -> None:
 
 def describe_changed_space(spec: SearchSpec) -> list[str]:
     """A warning where the file of the space was changed since the search was begun."""
-    known = load_facts(spec.folder).get("space_sha256", "") if (spec.folder / "search.json").is_file() else ""
+    known = load_facts(spec.folder).get("space_sha256", "") if (spec.folder / SEARCH_RECORD).is_file() else ""
     if not known or hash_file(spec.space) == known:
         return []
     return [f"warning: {spec.space!r} was changed since the search was begun; new trials are drawn from what it is now"]
@@ -197,7 +198,7 @@ def resume_arguments(spec: SearchSpec) -> list[str]:
 
 def how_to_resume(spec: SearchSpec) -> str:
     """The command that goes on, if there is anything to go on with."""
-    if not (spec.folder / "search.json").is_file():
+    if not (spec.folder / SEARCH_RECORD).is_file():
         return "nothing was begun"
     return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
 

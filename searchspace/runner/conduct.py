@@ -27,6 +27,7 @@ from searchspace.sampling.space_file import hash_file
 from searchspace.spec import SearchSpec
 from searchspace.storage.open_search import working_on
 from searchspace.storage.reachable import check_reached
+from searchspace.storage.search_folder import LEADERBOARD, SEARCH_LOG
 from trainables.storage.files import write_file
 from trainables.storage.folders import never_make
 
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from searchspace.forecast.live_forecast import Foresight
     from trainables.export.exported_files import Shipment
     from trainables.metrics.class_metrics import TestMetrics
-
-CHATTER = "search.log"
-"""File of what Ray and other libraries have to say."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     from searchspace.tracking.background_upload import tracked
 
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
-    clock.keep_chatter(spec.folder / CHATTER)
+    clock.keep_chatter(spec.folder / SEARCH_LOG)
     if resumed:
         study = take_up(spec, plan, clock.say)
     else:
@@ -137,7 +135,7 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight"
     from searchspace.study.write_failure import settle_study
 
     spec, clock = under_way.spec, under_way.clock
-    write_file(spec.folder / "leaderboard.csv", to_text(rank_trials(study), "csv").encode())
+    write_file(spec.folder / LEADERBOARD, to_text(rank_trials(study), "csv").encode())
     clock.say("exporting the winner")
     clock.step("export of the winner", 0, 0)
     teller = Heeding(clock, under_way.interruption.check)

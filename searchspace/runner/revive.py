@@ -4,12 +4,12 @@ What is over stays as it was: the study gets a new trial of the same configurati
 own. Nothing is chosen by it, for the test split of that search may have been opened.
 """
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.engine.assignments import search_assignment
 from searchspace.spec import SearchSpec
 from searchspace.study.study import load_own_study
 from searchspace.study.trial_attributes import config_of, curve_attributes, curve_of, seed_of, standing_of
@@ -30,8 +30,9 @@ def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> Frozen
     if number not in stopped:
         listed = ", ".join(map(str, stopped)) or "none"
         raise UserError(f"--revive {number}: not a stopped trial of {spec.name!r}; those are {listed}")
-    if read_checkpoint(_folder(spec, number) / "checkpoints") is None:
-        raise UserError(f"--revive {number}: there is no good checkpoint of it in {str(_folder(spec, number))!r}")
+    task = _assignment(spec, trials[number])
+    if read_checkpoint(task.checkpoints) is None:
+        raise UserError(f"--revive {number}: there is no good checkpoint of it in {task.folder!r}")
     return trials[number]
 
 
@@ -81,11 +82,4 @@ def _revived(stopped: FrozenTrial, curve: list[EpochReport]) -> FrozenTrial:
 
 
 def _assignment(spec: SearchSpec, trial: FrozenTrial) -> Assignment:
-    return Assignment(
-        trial=f"trial-{trial.number}", kind="search", metric=spec.metric, config=config_of(trial), seed=seed_of(trial),
-        max_epochs=spec.max_epochs, folder=str(_folder(spec, trial.number)),
-    )  # fmt: skip
-
-
-def _folder(spec: SearchSpec, number: int) -> Path:
-    return spec.folder / "trials" / f"trial-{number}"
+    return search_assignment(spec, trial.number, config_of(trial), seed_of(trial))

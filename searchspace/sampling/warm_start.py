@@ -10,6 +10,7 @@ from searchspace.finals.finals import choose_finalists
 from searchspace.finals.validation_images import recorded_validation
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.storage.reading import read
+from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, is_refused
 from trainables.common.errors import UserError
@@ -69,7 +70,7 @@ def _recorded(folder: str) -> str:
 
 def _trials(folder: str) -> list[FrozenTrial]:
     path = read(folder).folder
-    if not (path / "search.json").is_file():
+    if not (path / SEARCH_RECORD).is_file():
         raise UserError(f"--warm-start {folder!r}: holds no search (no search.json)")
     trials = read_study(load_spec(path), path).get_trials(deepcopy=False)
     return [trial for trial in trials if not is_refused(trial)]

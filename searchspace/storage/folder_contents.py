@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from searchspace.cli.output import say
 from searchspace.storage.lease import HOLDER
+from searchspace.storage.search_folder import JOURNAL, SEARCH_LOG, SEARCH_RECORD
 from searchspace.storage.search_lock import LOCK
-from searchspace.storage.search_names import RECORD
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.layouts.left_out import LEFT_OUT
@@ -19,7 +19,7 @@ from trainables.storage.remote import Remote, is_url, join, open_remote, say_tro
 DRAFT = "search.draft"
 """File with the identity of a search that is being begun; its record replaces it."""
 REMAINS = (
-    LOCK, LEASE, HOLDER, DRAFT, "search.log", "study.journal", "study.journal.lock",
+    LOCK, LEASE, HOLDER, DRAFT, SEARCH_LOG, JOURNAL, f"{JOURNAL}.lock",
     BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT,
 )  # fmt: skip
 """Files that a command leaves which ends before its search is begun."""
@@ -41,7 +41,7 @@ class Contents(StrEnum):
 def classify(names: Iterable[str]) -> Contents:
     """What files of these names, relative to the folder, are."""
     found = set(names)
-    if RECORD in found:
+    if SEARCH_RECORD in found:
         return Contents.SEARCH
     return Contents.OTHERS if foreign(found) else Contents.NOTHING
 
@@ -68,7 +68,7 @@ def names_at(url: str, results: str) -> list[str]:
 
 def _is_temporary(name: str) -> bool:
     """Whether it is what is left of writing one of these files, or of a lock of Optuna's on the journal."""
-    return name.endswith(TEMPORARY) and name.startswith((".", RECORD, *REMAINS))
+    return name.endswith(TEMPORARY) and name.startswith((".", SEARCH_RECORD, *REMAINS))
 
 
 def is_begun(results: str, name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from searchspace.spec import load_facts, load_spec
 from searchspace.storage.reading import shipped
-from searchspace.storage.search_names import RECORD
+from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import shown
 from trainables.storage.files import copy_file
@@ -91,7 +91,7 @@ def _named(folder: Path, output: str) -> Path:
 
 def _is_copy(folder: Path, target: Path) -> bool:
     """Whether `target` holds the same search: an earlier export of it."""
-    if RECORD not in names(target):
+    if SEARCH_RECORD not in names(target):
         return False
     told = [(load_spec(here).study_name, load_facts(here).get("started")) for here in (folder, target)]
     return told[0] == told[1]

@@ -2,15 +2,17 @@
 
 from pathlib import Path, PurePosixPath
 
+from searchspace.storage.search_folder import TRIALS, WINNER
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
+from trainables.config import CHECKPOINTS
 from trainables.storage.folder_sync import Home, Mirror, Wanted
 from trainables.storage.local_copy import copied
 from trainables.storage.remote import check_place, is_url
 
 HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""
-GANGS_OWN = ("trials", "checkpoints", "stores")
+GANGS_OWN = (TRIALS, CHECKPOINTS, "stores")
 """Folders that no board reads."""
 
 
@@ -26,7 +28,7 @@ def shipped(name: str) -> bool:
 
 def runnable(name: str) -> bool:
     """What `predict` and `serve` read: ONNX files of the winner, or right there, and which of them is the fastest."""
-    return name.removeprefix("winner/") == PurePosixPath(name).name and name.endswith((".onnx", "artefacts.json"))
+    return name.removeprefix(f"{WINNER}/") == PurePosixPath(name).name and name.endswith((".onnx", "artefacts.json"))
 
 
 def read(place: str, wanted: Wanted = records) -> Mirror:

@@ -4,13 +4,12 @@ import re
 from pathlib import Path
 
 from searchspace.cli.output import say
+from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import DamagedError, UserError
 from trainables.storage.remote import Remote, is_name, is_url, join
 
 LATEST = "latest"
 """Stands for the search that was worked on last."""
-RECORD = "search.json"
-"""What every search's folder holds."""
 RESULTS = Path("results")
 """Where searches are unless something else is said."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
@@ -54,7 +53,7 @@ def find_name(base: Path, name: str) -> str:
     if name in names or not names:
         return name if names else ""
     if name == LATEST:
-        return max(names, key=lambda each: (base / each / RECORD).stat().st_mtime_ns)
+        return max(names, key=lambda each: (base / each / SEARCH_RECORD).stat().st_mtime_ns)
     begin = [each for each in names if each.casefold().startswith(name.casefold())]
     if len(begin) > 1:
         raise UserError(
@@ -75,7 +74,7 @@ def _bases(path: Path) -> tuple[Path, ...]:
 
 def searches_below(base: Path) -> list[str]:
     """Names of the searches in a folder, sorted; nothing in them is opened."""
-    return sorted(record.parent.name for record in base.glob(f"*/{RECORD}"))
+    return sorted(record.parent.name for record in base.glob(f"*/{SEARCH_RECORD}"))
 
 
 def _latest_at(url: str) -> str:
@@ -85,7 +84,9 @@ def _latest_at(url: str) -> str:
         files = Remote.open(parent).list()
     except OSError:
         return url  # whoever reads it says what is wrong
-    records = {name: entry for name, entry in files.items() if name.count("/") == 1 and name.endswith(f"/{RECORD}")}
+    records = {
+        name: entry for name, entry in files.items() if name.count("/") == 1 and name.endswith(f"/{SEARCH_RECORD}")
+    }
     if not records:
         return url
     found = join(parent, max(records, key=lambda name: records[name].changed).partition("/")[0])

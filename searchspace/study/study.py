@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from searchspace.preparation.absolute_paths import sqlite_file
 from searchspace.spec import SearchSpec
+from searchspace.storage.search_folder import JOURNAL
 from searchspace.study.database import NoStudiesError, named_url, open_to_read, open_to_write
 from searchspace.study.journal import WriteBehindJournal, mend, remove_locks
 from trainables.common.errors import DamagedError, UserError
@@ -20,7 +21,6 @@ from trainables.common.redaction import redact_urls
 from trainables.storage.files import first_fault, is_file
 from trainables.storage.folders import make_folder, remove_file
 
-JOURNAL = "study.journal"
 T = TypeVar("T")
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -16,7 +16,8 @@ from optuna.trial import FrozenTrial, TrialState
 from pydantic_core import from_json
 
 from searchspace.spec import SearchSpec
-from searchspace.study.study import JOURNAL, load_study
+from searchspace.storage.search_folder import JOURNAL
+from searchspace.study.study import load_study
 from trainables.common.errors import DamagedError, UserError
 from trainables.storage.files import is_file, open_file
 

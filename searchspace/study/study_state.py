@@ -8,6 +8,7 @@ import optuna
 from optuna.trial import TrialState
 
 from searchspace.spec import SearchSpec
+from searchspace.storage.search_folder import TRIALS
 from searchspace.study.draft import Step, StudyState, next_step
 from searchspace.study.study import find_study, get_record, only_study, say_storage
 from trainables.common.errors import UserError
@@ -18,8 +19,6 @@ MADE_BY, BEGUN = "search", "begun"
 """Records of the study: identity of its search, and that all that it begins with is in it."""
 SETTLE = 2.0
 """Seconds in which whoever makes a study marks it; an unmarked one that is older was left by a kill."""
-TRIALS = "trials"
-"""Folder of what trials leave."""
 
 
 def check_study(spec: SearchSpec, search: str, recorded: bool) -> Step:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from searchspace.stopping.rule import RuleEvent
 from searchspace.stopping.rung import RungStanding, observe
+from searchspace.storage.search_folder import JOURNAL
 from trainables.common.errors import DamagedError
 from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
@@ -21,8 +22,6 @@ REPORT, WENT_ON = "report-", "went-on-"
 """Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
 
 
-STUDY = Path("study.journal")
-"""What errors name; a study in a database is told by its search."""
 Schema = TypeVar("Schema", bound=BaseModel)
 BUDGET = "time budget"
 """Reason of a trial that the time budget cut off."""
@@ -127,7 +126,7 @@ def config_of(trial: FrozenTrial) -> TrialConfig:
 def seed_of(trial: FrozenTrial) -> int:
     """Seed that a recorded trial was trained with."""
     if "seed" not in trial.user_attrs:
-        raise DamagedError(STUDY, f"trial {trial.number} has no seed")
+        raise DamagedError(Path(JOURNAL), f"trial {trial.number} has no seed")
     return int(trial.user_attrs["seed"])
 
 
@@ -196,8 +195,8 @@ def latency_of(trial: FrozenTrial) -> float | None:
 def _parsed(trial: FrozenTrial, key: str, schema: type[Schema]) -> Schema:
     """An attribute of a trial that is JSON; raises `DamagedError` where it is missing or of another form."""
     if key not in trial.user_attrs:
-        raise DamagedError(STUDY, f"trial {trial.number} has no {key}")
+        raise DamagedError(Path(JOURNAL), f"trial {trial.number} has no {key}")
     try:
         return schema.model_validate_json(trial.user_attrs[key])
     except ValidationError as error:
-        raise DamagedError(STUDY, f"trial {trial.number}: {key[:40]}: {first_fault(error)}") from error
+        raise DamagedError(Path(JOURNAL), f"trial {trial.number}: {key[:40]}: {first_fault(error)}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from searchspace.cli.interruption import LostError
 from searchspace.preparation.resume import resume_arguments
 from searchspace.spec import SearchSpec
-from searchspace.storage.search_names import RECORD
+from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.study.journal import RETRIES
 from searchspace.study.study import flush_study, journal_of
 from trainables.common.background import describe
@@ -53,7 +53,7 @@ def settle_study(study: "optuna.Study", spec: SearchSpec) -> None:
         if journal is None:
             raise
         raise LostError(_rescue(journal, spec, error)) from error
-    if look(spec.folder / RECORD) is None:
+    if look(spec.folder / SEARCH_RECORD) is None:
         raise LostError(f"{str(spec.folder)!r} is gone; when it is back: {_resume(spec)}")
 
 

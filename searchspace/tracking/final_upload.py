@@ -5,8 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from searchspace.finals.choose_student import FOLDER as STUDENT
-from searchspace.finals.winner import earlier_winners
+from searchspace.storage.search_folder import LEADERBOARD, SEARCH_RECORD, STUDENT, WINNER, earlier_winners
 from trainables.export.exported_files import read_shipment
 from trainables.export.predictor import IMAGES, LARGEST, LOGITS, PROBABILITIES
 from trainables.metrics.class_metrics import TestMetrics
@@ -44,10 +43,10 @@ def finish(uploader: "Uploader") -> None:
     # What a search that was extended began with stays: a parameter of MLflow has one value for good.
     client.log_batch(parent, params=[Param(key, str(value)) for key, value in options if key not in known.params])
     _log_data(uploader)
-    for name in ("search.json", "leaderboard.csv", "report.html"):
+    for name in (SEARCH_RECORD, LEADERBOARD, "report.html"):
         if is_file(uploader.folder / name):
             client.log_artifact(parent, str(uploader.folder / name))
-    winner = uploader.folder / "winner"
+    winner = uploader.folder / WINNER
     _log_tested(uploader, winner, "test")
     _log_tested(uploader, uploader.folder / STUDENT, "student_test")
     shipment = read_shipment(winner)

@@ -7,6 +7,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.spec import SearchSpec, load_facts
+from searchspace.storage.search_folder import trial_name
 from searchspace.study.study import Recorded
 from searchspace.study.trial_attributes import config_of, curve_of, standing_of
 from searchspace.tracking.store_errors import check_experiment, check_store
@@ -78,7 +79,7 @@ class Uploader:
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
         identity = self.identity | {"searchspace.role": "trial", "trainables.trial": str(trial.number)}
-        run = self._run(f"trial-{trial.number}", identity, {MLFLOW_PARENT_RUN_ID: self.parent} | self._origin)
+        run = self._run(trial_name(trial.number), identity, {MLFLOW_PARENT_RUN_ID: self.parent} | self._origin)
         logged = {metric.step for metric in self.client.get_metric_history(run, CURVES[-1])}
         if not logged:
             self.client.log_batch(run, params=[Param(k, str(v)) for k, v in config_of(trial).model_dump().items()])

@@ -27,7 +27,8 @@ from record import summary, write_record
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.stopping.rung import RungStanding
-from searchspace.study.study import JOURNAL, create_study, flush_study
+from searchspace.storage.search_folder import JOURNAL
+from searchspace.study.study import create_study, flush_study
 from searchspace.study.trial_attributes import (
     record_config,
     record_pace,

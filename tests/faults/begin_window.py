@@ -23,9 +23,9 @@ from searchspace.runner.begin import begin, take_up
 from searchspace.spec import SearchSpec, load_spec, make_spec
 from searchspace.storage.folder_contents import is_begun
 from searchspace.storage.open_search import working_on
+from searchspace.storage.search_folder import JOURNAL, SEARCH_RECORD
 from searchspace.storage.search_lock import LOCK
-from searchspace.storage.search_names import RECORD
-from searchspace.study.study import JOURNAL, find_study
+from searchspace.study.study import find_study
 from tests.faults.moments import watch
 from trainables.data.store.store import prepare
 
@@ -91,7 +91,7 @@ def main(folder: str, storage: str, kind: str, every: str) -> None:
         expected = expected or found
         assert expected
         assert found == expected, f"moment {fatal}: {found}"
-        left = {path.name for path in spec.folder.iterdir()} - {LOCK, RECORD, JOURNAL}
+        left = {path.name for path in spec.folder.iterdir()} - {LOCK, SEARCH_RECORD, JOURNAL}
         assert all(name.endswith(".partial") for name in left), f"moment {fatal}: {left}"
         if fatal and status == 0:
             print(fatal - 1)

@@ -12,7 +12,8 @@ import psutil
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.spec import load_spec
-from searchspace.study.study import JOURNAL, load_study
+from searchspace.storage.search_folder import JOURNAL
+from searchspace.study.study import load_study
 from searchspace.study.trial_attributes import config_of, curve_of, is_refused, is_revived
 
 MARK = "SEARCHSPACE_TEST"

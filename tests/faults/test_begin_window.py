@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from searchspace.storage.search_folder import JOURNAL
 from searchspace.storage.search_lock import LOCK
-from searchspace.study.study import JOURNAL
 from tests.conftest import command
 from tests.faults.invariant import check
 from tests.faults.moments import AT, START

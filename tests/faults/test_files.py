@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from searchspace.study.study import JOURNAL
+from searchspace.storage.search_folder import JOURNAL
 from tests.faults.invariant import Snapshot, check
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")

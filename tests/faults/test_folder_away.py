@@ -13,15 +13,9 @@ import pytest
 
 from searchspace.cli.interruption import LostError
 from searchspace.spec import make_spec, save_record
+from searchspace.storage.search_folder import JOURNAL
 from searchspace.study import journal as journals
-from searchspace.study.study import (
-    JOURNAL,
-    continue_study,
-    create_study,
-    flush_study,
-    journal_of,
-    load_study,
-)
+from searchspace.study.study import continue_study, create_study, flush_study, journal_of, load_study
 from searchspace.study.write_failure import settle_study, watch_study
 from tests.faults.invariant import check
 from trainables.common.retry import RetryPolicy

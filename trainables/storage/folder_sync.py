@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from trainables.config import Frozen
+from trainables.config import CHECKPOINTS, Frozen
 from trainables.storage.cache import cache_folder
 from trainables.storage.folders import files_below, look, names, remove_file, remove_tree
 from trainables.storage.guarded_uploads import GuardedUploads
@@ -85,7 +85,7 @@ def everything(_name: str) -> bool:
 
 def without_checkpoints(name: str) -> bool:
     """All but the checkpoints, which only gangs read."""
-    return "checkpoints" not in PurePosixPath(name).parts
+    return CHECKPOINTS not in PurePosixPath(name).parts
 
 
 def copy_folder(kind: str, url: str) -> Path:

@@ -53,7 +53,7 @@ class TrialRun:
         check_shares(len(self.rows), config.batch_size, group.world)
         torch.manual_seed(assignment.seed)
         self.assignment, self.place = assignment, place
-        self.folder = Path(assignment.folder) / "checkpoints"
+        self.folder = assignment.checkpoints
         self.model, unseen = self._build()
         self.parameters = unseen + sum(p.numel() for p in self.model.parameters())
         fit_whitening(self.model, store, "final-train" if assignment.kind == "final" else "train")

@@ -149,7 +149,7 @@ class Post:
         if kind not in OWN:
             self.faults.tell(kind, one_line(error))
             raise error  # Ray Train starts another process, and the trial goes on from its checkpoint
-        checkpoints.remove_checkpoints(Path(assignment.folder) / "checkpoints")
+        checkpoints.remove_checkpoints(assignment.checkpoints)
         self._tell(failure(assignment.trial, one_line(error)))
         if place.group.world > 1 or "CUDA" in str(error):
             raise error

@@ -18,6 +18,7 @@ from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.trials import board_rows
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.stopping.rung import rungs
+from searchspace.storage.search_folder import SEARCH_RECORD, WINNER
 from searchspace.study.study import Recorded
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import Told, config_of, is_refused, told_of
@@ -30,7 +31,6 @@ from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.predictions import PREDICTIONS, ImageFacts, read_image_facts
 from trainables.storage.files import is_file, read_record
 
-RECORD = "search.json"
 """Has the data, and with them the classes."""
 
 
@@ -85,7 +85,7 @@ class Material:
     @property
     def winner(self) -> Path:
         """Folder of the winner, whether there is one or not."""
-        return self.folder / "winner"
+        return self.folder / WINNER
 
     @cached_property
     def configs(self) -> dict[int, TrialConfig]:
@@ -100,7 +100,7 @@ class Material:
         file = self.winner / METRICS
         found = read_record(file, TestMetrics) if is_file(file) else None
         if found:
-            check_classes({self.folder / RECORD: len(self.data.classes), file: len(found.classes)})
+            check_classes({self.folder / SEARCH_RECORD: len(self.data.classes), file: len(found.classes)})
         return found
 
     def tested(self) -> TestMetrics:
@@ -116,7 +116,7 @@ class Material:
         found = load_predictions(self.winner)
         if found is None:
             raise MissingError(f"What the winner said of each test image (winner/{PREDICTIONS}) is not here.")
-        classes = {self.folder / RECORD: len(self.data.classes), self.winner / PREDICTIONS: found.classes}
+        classes = {self.folder / SEARCH_RECORD: len(self.data.classes), self.winner / PREDICTIONS: found.classes}
         check_classes(classes)
         return found
 

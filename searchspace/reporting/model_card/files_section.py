@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from searchspace.finals.choose_student import FOLDER
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
 from searchspace.reporting.model_card.student_section import tell_student
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions
 from searchspace.reporting.tables.table import Row
+from searchspace.storage.search_folder import STUDENT
 from trainables.common.escaping import as_markdown
 from trainables.export.benchmark.architecture_cost import LATENCY
 from trainables.export.exported_files import BATCH
@@ -38,7 +38,7 @@ def shipped(facts: Facts) -> str:
         table([_part(row, ["format", *_costs(row)]) for row in rows]),
         sentence(as_markdown(say_conditions(shipment))) + f" {MEANING}",
         "\n".join(f"- **{each.format}** is not shipped: {as_markdown(each.reason)}." for each in shipment.dropped),
-        tell_student(facts) if facts.folder.name != FOLDER else "",
+        tell_student(facts) if facts.folder.name != STUDENT else "",
     )  # fmt: skip
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from searchspace.finals.reliability import say_lean
-from searchspace.finals.winner import earlier_winners
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import bullets
+from searchspace.storage.search_folder import earlier_winners
 from trainables.common.escaping import as_markdown
 from trainables.export.model_info import InputSpec
 from trainables.models.catalog import is_pretrained

@@ -1,12 +1,13 @@
 """The winner's student on cards: its own says how it was taught, the winner's how the two compare."""
 
 from searchspace.cli.options import flag_of
-from searchspace.finals.choose_student import FOLDER, Student, read_student
+from searchspace.finals.choose_student import Student, read_student
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.introduction import head, say_classes, say_network
 from searchspace.reporting.model_card.markdown import paragraphs, table
 from searchspace.reporting.tables.student_table import student_rows
 from searchspace.spec import SearchSpec
+from searchspace.storage.search_folder import STUDENT
 from trainables.common.escaping import as_code, as_markdown
 
 
@@ -39,7 +40,7 @@ def tell_student(facts: Facts) -> str:
     rows = student_rows(facts.spec, facts.folder.parent)
     if not rows:
         return ""
-    said = f"It has a student, which learnt its answers and keeps limits: [`../{FOLDER}`](../{FOLDER}/README.md)."
+    said = f"It has a student, which learnt its answers and keeps limits: [`../{STUDENT}`](../{STUDENT}/README.md)."
     return paragraphs(said, table(rows))
 
 

@@ -13,6 +13,7 @@ from searchspace.reporting.tables.searches import search_row
 from searchspace.reporting.tables.table import Row, brief_value
 from searchspace.reporting.tables.trials import status_of
 from searchspace.spec import load_facts, load_spec
+from searchspace.storage.search_folder import WINNER
 from searchspace.storage.search_names import searches_below
 from searchspace.study.study import Recorded
 from searchspace.study.trial_attributes import config_of, cost_of, curve_of, is_refused
@@ -91,7 +92,7 @@ def _search_facts(folder: Path) -> dict[str, Any]:
 def _read_facts(folder: Path) -> dict[str, Any]:
     spec, facts = load_spec(folder), load_facts(folder)
     options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric", "study"})
-    card = folder / "winner" / "model.json"
+    card = folder / WINNER / "model.json"
     config = _config(read_record(card, CARDS)) if is_file(card) else {}
     return {
         "data": spec.data_name,

@@ -14,6 +14,7 @@ from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.trials import STATUS
 from searchspace.spec import SearchSpec, load_facts, load_spec
+from searchspace.storage.search_folder import WINNER
 from searchspace.storage.search_names import searches_below
 from searchspace.study.study import Recorded
 from searchspace.study.study_snapshot import read_study
@@ -62,8 +63,8 @@ def search_row(folder: Path) -> dict[str, Any]:
     study = read_study(spec, folder)
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
-    metrics = _read_metrics(folder / "winner" / "metrics.json")
-    shipment = read_shipment(folder / "winner")
+    metrics = _read_metrics(folder / WINNER / "metrics.json")
+    shipment = read_shipment(folder / WINNER)
     best = shipment.best if shipment else None
     winner = next(iter(read_finalists(study)), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]

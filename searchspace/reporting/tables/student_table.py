@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from searchspace.finals.choose_student import FOLDER, read_student
+from searchspace.finals.choose_student import read_student
 from searchspace.finals.formatting import say_ends, say_test, tested
 from searchspace.finals.winner import METRICS as FILE
 from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.table import Row, brief
 from searchspace.spec import SearchSpec
+from searchspace.storage.search_folder import STUDENT
 from trainables.export.exported_files import read_shipment
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.scores import METRICS
@@ -24,11 +25,11 @@ def student_rows(spec: SearchSpec, folder: Path) -> list[Row]:
     Size and latency are those of the float32 ONNX file, on one thread, which limits are about.
     """
     student = read_student(folder)
-    if student is None or not is_file(folder / FOLDER / FILE):
+    if student is None or not is_file(folder / STUDENT / FILE):
         return []
     names = {
         "winner": student.teacher,
-        FOLDER: "drawn from the space" if student.trial is None else f"trial {student.trial}",
+        STUDENT: "drawn from the space" if student.trial is None else f"trial {student.trial}",
     }
     winner, own = ({"which": part, "network": name, **_row(spec, folder / part)} for part, name in names.items())
     gains = {column: (winner[quantity], own[quantity]) for column, quantity in TIMES.items()}
@@ -45,7 +46,7 @@ def say_student(spec: SearchSpec, folder: Path) -> str:
         return ""
     student = rows[1]
     gains = [f"{student[column]:g} {column.replace('_', ' ')}" for column in TIMES if student[column]]
-    score = say_test(spec.metric, _read_metrics(folder / FOLDER))
+    score = say_test(spec.metric, _read_metrics(folder / STUDENT))
     words = METRICS[spec.metric].words
     return ", ".join([f"student: {student['network']}, taught by {rows[0]['network']}, {words}: test {score}", *gains])
 

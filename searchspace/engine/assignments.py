@@ -1,0 +1,66 @@
+"""Assignments: what a gang is given to train, in each phase of a search; all of them are made here."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from searchspace.engine.seeds import derive_seed
+from searchspace.spec import SearchSpec
+from searchspace.storage.search_folder import STUDENT, WINNER, final_name, trial_folder, trial_name
+from trainables.config import Assignment, TrialConfig
+
+
+def search_assignment(
+    spec: SearchSpec, number: int, config: TrialConfig, seed: int, rungs: tuple[int, ...] = ()
+) -> Assignment:
+    """Trial `number` of the search; it pauses at each of `rungs`, in epochs."""
+    name = trial_name(number)
+    return Assignment(
+        trial=name, kind="search", metric=spec.metric, config=config, seed=seed, max_epochs=spec.max_epochs,
+        rungs=rungs, folder=str(trial_folder(spec.folder, name)),
+    )  # fmt: skip
+
+
+def final_assignment(spec: SearchSpec, number: int, config: TrialConfig, seed_index: int) -> Assignment:
+    """The training of finalist `number` from one of its fresh seeds."""
+    name = final_name(number, seed_index)
+    return Assignment(
+        trial=name, kind="final", metric=spec.metric, config=config, max_epochs=spec.max_epochs,
+        seed=derive_seed(spec.seed, "final", number, seed_index), folder=str(trial_folder(spec.folder, name)),
+    )  # fmt: skip
+
+
+def winner_assignments(spec: SearchSpec, members: Sequence[tuple[int, TrialConfig]]) -> list[Assignment]:
+    """The winner on train+val: one for each member, given as trial number and configuration."""
+    from trainables.export.model_info import member_folder
+
+    folder, single = spec.folder / WINNER, len(members) == 1
+    return [
+        Assignment(
+            trial=WINNER if single else f"{WINNER}-{index}", kind="winner", config=config, max_epochs=spec.max_epochs,
+            seed=derive_seed(spec.seed, "winner", number),
+            folder=str(folder if single else member_folder(folder, index)),
+        )
+        for index, (number, config) in enumerate(members)
+    ]  # fmt: skip
+
+
+def student_assignment(spec: SearchSpec, config: TrialConfig, seed: int, epochs: int) -> Assignment:
+    """The student on the winner's answers to train+val."""
+    return Assignment(
+        trial=STUDENT, kind="winner", config=config, max_epochs=epochs, seed=seed,
+        folder=str(spec.folder / STUDENT), teacher=str(spec.folder / WINNER),
+    )  # fmt: skip
+
+
+def evaluation_assignment(spec: SearchSpec, folder: Path) -> Assignment:
+    """The evaluation of the classifier in `folder` on the test split; it trains nothing."""
+    return Assignment(trial="test", kind="test", config=TrialConfig(), seed=spec.seed, max_epochs=1, folder=str(folder))
+
+
+def probe_assignment(spec: SearchSpec, folder: Path, number: int, config: TrialConfig) -> Assignment:
+    """The timing of one configuration, in a folder of its own below `folder`."""
+    name = f"probe-{number}"
+    return Assignment(
+        trial=name, kind="probe", config=config, seed=derive_seed(spec.seed, "probe", number),
+        max_epochs=spec.max_epochs, folder=str(folder / name),
+    )  # fmt: skip
