@@ -12,7 +12,7 @@ from searchspace.reporting.html.report_file import write_report
 from searchspace.storage.output_folder import check_own, report_file, writing
 from searchspace.storage.reading import read
 from searchspace.study.database import name_storage
-from trainables.storage.remote import join
+from trainables.storage.object_store.remote import join
 
 
 def main(

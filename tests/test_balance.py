@@ -11,7 +11,7 @@ from searchspace.preparation.preparation import describe_data
 from searchspace.spaces import Task, default_space, default_trials, draw_config
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
-from trainables.data.loading.resident import Resident
+from trainables.data.loading.input_loader import Resident
 from trainables.data.store.store import open_store, prepare
 from trainables.training.batches import Batches, class_weights
 from trainables.training.device import set_precision

@@ -18,7 +18,7 @@ from tests.test_data import write_parquet
 from tests.told import Told
 from trainables.common.errors import UserError
 from trainables.data.decoding.parquet_images import ParquetImages
-from trainables.data.sources.source import open_source
+from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
 from trainables.data.store import build
 from trainables.data.store.chunk import CHUNK, Chunk, Filler

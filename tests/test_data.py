@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.conftest import write_images
 from trainables.common.errors import UserError
-from trainables.data.sources.source import open_source
+from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
 from trainables.data.store.store import LockedSplitError, open_store, prepare
 

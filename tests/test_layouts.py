@@ -11,7 +11,7 @@ from PIL import Image
 from trainables.common.errors import UserError
 from trainables.data.layouts.class_names import CONTAINERS, NEVER
 from trainables.data.layouts.split_names import find_splits, read_split_name
-from trainables.data.sources.source import open_source
+from trainables.data.sources.source_registry import open_source
 
 SPELLINGS = {
     "train": (

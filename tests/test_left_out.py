@@ -15,7 +15,7 @@ from trainables.common.errors import UserError
 from trainables.data.decoding.decode import FORMATS
 from trainables.data.layouts.image_files import SUFFIXES, UNDECODED, VIDEOS, kind_by_content
 from trainables.data.layouts.left_out import LEFT_OUT
-from trainables.data.sources.source import open_source
+from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
 from trainables.data.store.store import prepare
 

@@ -7,7 +7,7 @@ from timm.models import get_pretrained_cfg
 
 from trainables.common.licence import Licence, binding
 from trainables.config import TrialConfig
-from trainables.data.sources.source import SOURCES, licence_of_data
+from trainables.data.sources.source_registry import SOURCES, licence_of_data
 from trainables.export.formats.metadata import describe
 from trainables.export.model_info import EnsembleCard, InputSpec, ModelCard
 from trainables.models.licences import licence_of

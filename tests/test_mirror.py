@@ -12,7 +12,7 @@ from trainables.data.sources.fetched import fetch_source
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import open_store, prepare
 from trainables.storage.folder_sync import Home, Mirror, without_checkpoints
-from trainables.storage.remote import Remote, check_place, is_url, join
+from trainables.storage.object_store.remote import Remote, check_place, is_url, join
 from trainables.storage.trial_directory import visiting
 
 

@@ -8,7 +8,7 @@ import pytest
 from searchspace.tracking.tracking_uri import artifacts_uri, database_file, database_uri
 from tests.conftest import command, write_images
 from trainables.common.proxies import PROXIES
-from trainables.storage.remote import check_place
+from trainables.storage.object_store.remote import check_place
 
 ODD = "r ? # 100% %20 'ä' \"q\" & <x> ; 日本"
 NAMES = ["plain", *(f"a{mark}b" for mark in " ?#%&;:@=+,'\"<>[]{}()|\\^`~!$*äß日"), "%20", "%", "?x=1", ODD]

@@ -12,7 +12,7 @@ from tests.test_data import encoded
 from tests.test_layouts import images
 from trainables.common.errors import UserError
 from trainables.data.layouts.left_out_counts import count_left_out
-from trainables.data.sources.source import open_source
+from trainables.data.sources.source_registry import open_source
 
 ROWS = 24
 

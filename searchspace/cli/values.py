@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from trainables.common.closest_match import suggest
 from trainables.common.redaction import redact_urls
 from trainables.export.exported_files import EXPORTED, Format
-from trainables.storage.remote import check_place
+from trainables.storage.object_store.remote import check_place
 
 UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")

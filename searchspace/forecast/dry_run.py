@@ -12,7 +12,7 @@ from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.storage.folder_sync import Home, Mirror
-from trainables.storage.remote import join
+from trainables.storage.object_store.remote import join
 from trainables.workers.gang_resources import GangShape
 
 

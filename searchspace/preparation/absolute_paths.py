@@ -6,8 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from searchspace.spec import SearchSpec
-from trainables.data.sources.source import SOURCES
-from trainables.storage.remote import is_url
+from trainables.data.sources.source_registry import SOURCES
+from trainables.storage.object_store.remote import is_url
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<uri>file:)?(?P<file>[^?]*)(?P<query>\?.*)?")
 """A URL of a SQLite file, which a fourth slash makes absolute."""

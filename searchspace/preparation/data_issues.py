@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.data.decoding.bad_images import BAD_IMAGES, read_bad
+from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.layouts.left_out_counts import GRAVE
-from trainables.data.layouts.understood import list_names
 from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.storage.files import copy_file, is_file
 

@@ -14,8 +14,8 @@ from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import by_value, rungs
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
-from trainables.data.sources.source import SOURCES
-from trainables.storage.remote import is_url
+from trainables.data.sources.source_registry import SOURCES
+from trainables.storage.object_store.remote import is_url
 
 SMALL_DROP = 0.05
 """Points of accuracy below which a largest drop looks like a share."""

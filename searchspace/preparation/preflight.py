@@ -19,8 +19,8 @@ from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.scores import MetricName
+from trainables.storage.object_store.remote import Remote, open_remote, say_trouble
 from trainables.storage.ownership import check_owned
-from trainables.storage.remote import Remote, open_remote, say_trouble
 
 Distributions = dict[str, BaseDistribution]
 CHECKED = 8

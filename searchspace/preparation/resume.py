@@ -17,8 +17,8 @@ from searchspace.storage.reading import read
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
+from trainables.storage.object_store.remote import check_recorded, is_url, join
 from trainables.storage.ownership import check_owned
-from trainables.storage.remote import check_recorded, is_url, join
 
 if TYPE_CHECKING:
     import optuna

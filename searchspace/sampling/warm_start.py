@@ -15,7 +15,7 @@ from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, is_refused
 from trainables.common.errors import UserError
 from trainables.data.store.data_summary import DataSummary
-from trainables.storage.remote import check_recorded
+from trainables.storage.object_store.remote import check_recorded
 
 TRIED = 3
 """Configurations of each earlier search that are tried first."""

@@ -21,11 +21,16 @@ from pydantic import ValidationError
 
 from trainables.common.errors import UserError
 from trainables.config import Frozen
-from trainables.storage.conditional import ConflictError, UnsupportedError, Versioned, open_conditional
 from trainables.storage.files import is_file, read_file, write_file
 from trainables.storage.folder_sync import LEASE
-from trainables.storage.guarded_uploads import GuardedUploads
-from trainables.storage.remote import PARTIAL, Remote
+from trainables.storage.object_store.conditional import (
+    ConflictError,
+    UnsupportedError,
+    Versioned,
+    open_conditional,
+)
+from trainables.storage.object_store.guarded_uploads import GuardedUploads
+from trainables.storage.object_store.remote import PARTIAL, Remote
 
 HOLDER = "search.holder"
 """File in a working copy, with the id of its newest lease."""

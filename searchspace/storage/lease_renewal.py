@@ -10,7 +10,7 @@ from contextlib import suppress
 from searchspace.storage.lease import Lease, LeaseLostError, LeaseTimes
 from trainables.common.background import Background, describe
 from trainables.common.retry import RetryPolicy
-from trainables.storage.remote import say_trouble
+from trainables.storage.object_store.remote import say_trouble
 
 
 class LeaseKeeper:

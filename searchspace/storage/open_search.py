@@ -13,7 +13,7 @@ from trainables.common.background import Background
 from trainables.common.errors import UserError
 from trainables.common.retry import RetryPolicy
 from trainables.storage.folder_sync import Mirror, without_checkpoints
-from trainables.storage.remote import Remote, open_remote, say_trouble
+from trainables.storage.object_store.remote import Remote, open_remote, say_trouble
 
 PERIOD = 5.0
 """Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""

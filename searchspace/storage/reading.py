@@ -8,7 +8,7 @@ from trainables.common.errors import UserError
 from trainables.config import CHECKPOINTS
 from trainables.storage.folder_sync import Home, Mirror, Wanted
 from trainables.storage.local_copy import copied
-from trainables.storage.remote import check_place, is_url
+from trainables.storage.object_store.remote import check_place, is_url
 
 HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""

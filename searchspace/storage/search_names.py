@@ -6,7 +6,7 @@ from pathlib import Path
 from searchspace.cli.output import say
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import DamagedError, UserError
-from trainables.storage.remote import Remote, is_name, is_url, join
+from trainables.storage.object_store.remote import Remote, is_name, is_url, join
 
 LATEST = "latest"
 """Stands for the search that was worked on last."""

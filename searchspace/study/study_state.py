@@ -13,7 +13,7 @@ from searchspace.study.draft import Step, StudyState, next_step
 from searchspace.study.study import find_study, get_record, only_study, say_storage
 from trainables.common.errors import UserError
 from trainables.common.redaction import redact_urls
-from trainables.storage.remote import Remote, say_trouble
+from trainables.storage.object_store.remote import Remote, say_trouble
 
 MADE_BY, BEGUN = "search", "begun"
 """Records of the study: identity of its search, and that all that it begins with is in it."""

@@ -23,7 +23,7 @@ from record import summary, write_record
 from torch import nn
 
 from trainables.config import Assignment, TrialConfig
-from trainables.data.loading.resident import Residence
+from trainables.data.loading.input_loader import Residence
 from trainables.data.store.store import open_store, prepare
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_model

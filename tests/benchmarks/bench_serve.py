@@ -40,7 +40,7 @@ from searchspace.spec import load_spec
 from tests.mlflow_server import free_port, serving_model
 from tests.service import served
 from trainables.data.decoding.decode import decode
-from trainables.data.sources.source import open_source
+from trainables.data.sources.source_registry import open_source
 from trainables.export.predictor import PROBABILITIES, Runner
 
 CLIENTS = (1, 32)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainables.data.sources.source import open_source
+from trainables.data.sources.source_registry import open_source
 
 SEED = 20_261_123
 

@@ -22,9 +22,9 @@ from tests.gcs_server import gcs  # noqa: F401  # a fixture
 from tests.s3_server import bucket, content, keys, s3, s3_server, store  # noqa: F401  # fixtures
 from trainables.common.errors import UserError
 from trainables.config import Assignment, TrialConfig
-from trainables.storage import conditional, guarded_uploads
-from trainables.storage.conditional import ConflictError, open_conditional
-from trainables.storage.remote import Remote
+from trainables.storage.object_store import conditional, guarded_uploads
+from trainables.storage.object_store.conditional import ConflictError, open_conditional
+from trainables.storage.object_store.remote import Remote
 from trainables.storage.trial_directory import visiting
 
 QUICK = LeaseTimes(renewal=0.1, retry=0.1, settle=0.3)

@@ -19,7 +19,7 @@ from tests.told import Told
 from trainables.common.errors import UserError
 from trainables.common.reporter import Silence
 from trainables.config import TrialConfig
-from trainables.data.store.file_contents import (
+from trainables.data.store.file_digests import (
     BLOCK,
     CONTENTS,
     find_damage,

@@ -21,7 +21,7 @@ from trainables.data.store.recorded_data import find_prepared
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import prepare
 from trainables.export.model_info import CARD
-from trainables.storage.remote import check_recorded
+from trainables.storage.object_store.remote import check_recorded
 
 
 @pytest.fixture

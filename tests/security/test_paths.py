@@ -14,7 +14,7 @@ from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.export.exported_files import Artefact
 from trainables.storage.cache import cache_folder
 from trainables.storage.folder_sync import copy_folder
-from trainables.storage.remote import Remote, check_place
+from trainables.storage.object_store.remote import Remote, check_place
 
 OUTSIDE = (
     "s3://b/..", "s3://b/x/..", "s3://b/x/../y", "s3://b/.", "s3://b/./x", "s3://b//x", "s3://b/x//y", "s3://../x",

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import printable
-from trainables.data.sources.raw_set import RawSet
+from trainables.data.sources.source import RawSet
 
 SHOWN = 5
 """Classes that an error names."""

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from trainables.config import CHECKPOINTS, Frozen
 from trainables.storage.cache import cache_folder
 from trainables.storage.folders import files_below, look, names, remove_file, remove_tree
-from trainables.storage.guarded_uploads import GuardedUploads
-from trainables.storage.remote import PARTIAL, Entry, Remote, is_name, join
-from trainables.storage.storage_retry import retrying
+from trainables.storage.object_store.guarded_uploads import GuardedUploads
+from trainables.storage.object_store.remote import PARTIAL, Entry, Remote, is_name, join
+from trainables.storage.object_store.storage_retry import retrying
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""

@@ -5,7 +5,7 @@ from filelock import FileLock
 from trainables.common.errors import UserError
 from trainables.storage.folder_sync import Home, Mirror, Wanted, copy_folder, everything
 from trainables.storage.folders import make_folder
-from trainables.storage.remote import open_remote, say_trouble
+from trainables.storage.object_store.remote import open_remote, say_trouble
 
 
 def copied(option: str, url: str, kind: str, missing: str, wanted: Wanted = everything) -> Mirror:

@@ -10,7 +10,7 @@ from torch.nn import functional
 from trainables.augmentation.augment import augment, mix
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import PlannedBatch
-from trainables.data.loading.resident import Residence, Rows
+from trainables.data.loading.input_loader import Residence, Rows
 from trainables.models.preprocess import Preprocess, scale
 
 

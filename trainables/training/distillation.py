@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.data.loading.epoch_plan import FLIP, PlannedBatch
-from trainables.data.loading.resident import Rows
+from trainables.data.loading.input_loader import Rows
 from trainables.export.weights import read_classifier
 from trainables.models.classifier import Classifier
 from trainables.models.ensemble import join

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trainables.config import Frozen, TrialConfig
-from trainables.data.store.file_contents import find_damage, take_contents, write_contents
+from trainables.data.store.file_digests import find_damage, take_contents, write_contents
 from trainables.data.store.store import Store
 from trainables.export.model_info import InputSpec
 from trainables.models.catalog import is_pretrained

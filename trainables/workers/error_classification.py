@@ -12,7 +12,7 @@ import torch
 from torch import distributed as dist
 
 from trainables.common.errors import OutOfMemoryError
-from trainables.storage.storage_retry import is_passing
+from trainables.storage.object_store.storage_retry import is_passing
 from trainables.training.device import is_out_of_memory
 from trainables.workers.slot_errors import ErrorKind
 

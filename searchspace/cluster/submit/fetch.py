@@ -8,7 +8,7 @@ from searchspace.cluster.submit.jobs import Job
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from trainables.common.errors import UserError
 from trainables.storage.folder_sync import Home, Mirror, without_checkpoints
-from trainables.storage.remote import is_url, join, open_remote, say_trouble
+from trainables.storage.object_store.remote import is_url, join, open_remote, say_trouble
 
 
 def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:

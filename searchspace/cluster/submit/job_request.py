@@ -10,7 +10,7 @@ from searchspace.spec import RunOptions, SearchSpec, make_spec, parse_record
 from trainables.common.errors import UserError
 from trainables.common.redaction import is_redacted, redact_urls
 from trainables.config import Frozen
-from trainables.data.sources.source import SOURCES
+from trainables.data.sources.source_registry import SOURCES
 
 ADDRESS = "auto"
 """Of the cluster, for whoever runs on it."""

@@ -22,7 +22,7 @@ from searchspace.reporting.html.material import Material
 from searchspace.reporting.model_card import PAGE
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
-from trainables.data.sources.source import pixels_of_data
+from trainables.data.sources.source_registry import pixels_of_data
 from trainables.export.exported_files import SERVED, Artefact
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.scores import METRICS

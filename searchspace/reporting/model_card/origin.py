@@ -13,7 +13,7 @@ from searchspace.reporting.tables.trials import status_of
 from searchspace.study.trial_attributes import last_report
 from trainables.common.escaping import as_code, as_code_block, as_markdown
 from trainables.common.licence import YOURS
-from trainables.data.sources.source import licence_of_data
+from trainables.data.sources.source_registry import licence_of_data
 
 
 def data(facts: Facts) -> str:

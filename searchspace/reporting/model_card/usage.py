@@ -6,7 +6,7 @@ from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
 from trainables.common.escaping import as_code, as_code_block, as_markdown
-from trainables.data.sources.source import pixels_of_data
+from trainables.data.sources.source_registry import pixels_of_data
 from trainables.export.exported_files import SERVED, Artefact, Shipment
 from trainables.export.model_info import CARD
 

@@ -20,7 +20,7 @@ from trainables.data.decoding.decode_cost import JPEGS, Cost, is_progressive, re
 from trainables.data.decoding.jpeg_scans import count_scans
 from trainables.data.decoding.pixels import is_grey, orientation, plain
 from trainables.data.layouts.image_files import HEAD, say_content
-from trainables.data.sources.raw_set import Image
+from trainables.data.sources.source import Image
 
 STORED_SIDE = 256
 """Largest stored side, in pixels: the usual evaluation resize in front of a 224-pixel crop."""

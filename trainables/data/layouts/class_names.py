@@ -1,9 +1,9 @@
 """Whether folders are classes: not splits, numbered parts, copies of each other, or places of masks and labels."""
 
 from trainables.common.errors import UserError
+from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.level import Level
 from trainables.data.layouts.split_names import FILLERS, find_splits, is_filler, read_split_name, words_of
-from trainables.data.layouts.understood import list_names
 
 NEVER = frozenset({
     "images", "image", "imgs", "img", "jpegimages", "annotations", "annotation", "unlabeled",

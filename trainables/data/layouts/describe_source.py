@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from trainables.common.sanitized_text import printable
+from trainables.data.layouts.detected_layout import Understood, list_names
 from trainables.data.layouts.left_out_counts import count_left_out, describe_left_out
-from trainables.data.layouts.understood import Understood, list_names
 
 
 def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str, int]) -> list[str]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from trainables.common.errors import UserError
 from trainables.data.layouts.class_names import check_classes, is_beside, is_container, say_table
+from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.left_out import LeftOut
 from trainables.data.layouts.level import Level
 from trainables.data.layouts.listing import link_fault
 from trainables.data.layouts.split_names import find_splits, is_filler, read_split_name, words_of
-from trainables.data.layouts.understood import list_names
 
 EXPECTED = "expected train/CLASS/*.jpg with val and test beside it or not, or CLASS/*.jpg"
 VEHICLES = 3

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from trainables.common.errors import UserError
+from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.split_names import words_of
-from trainables.data.layouts.understood import list_names
 
 MASKS = frozenset({
     "annotation", "annotations", "mask", "masks", "segmentation", "segmentations", "seg", "label", "labels", "depth",

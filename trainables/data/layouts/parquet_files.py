@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.common.errors import UserError
+from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.image_files import LFS_POINTER, kind_by_name, read_head
 from trainables.data.layouts.left_out import LeftOut
 from trainables.data.layouts.listing import folders_in, is_hidden, list_files
 from trainables.data.layouts.split_names import read_split_name, words_of
-from trainables.data.layouts.understood import list_names
 
 SHARD = re.compile(r"(?P<name>.*?)-?(?P<index>\d+)-of-(?P<total>\d+)(?P<rest>.*)")
 NUMBERED = re.compile(r"(?P<name>.*?)(?P<index>\d+)")

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainables.data.loading.resident import Residence, Resident
+from trainables.data.loading.input_loader import Residence, Resident
 from trainables.data.loading.streamed import Streamed
 from trainables.training.device import free_memory
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data.loading.resident import Residence, Rows
+from trainables.data.loading.input_loader import Residence, Rows
 from trainables.data.store.ahead import Item, in_turn
 
 AHEAD = 4

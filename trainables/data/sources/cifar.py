@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.data.sources.download import fetch
-from trainables.data.sources.raw_set import Part, RawSet, array_part
+from trainables.data.sources.source import Part, RawSet, array_part
 
 HOME = "https://www.cs.toronto.edu/~kriz/"
 SHAPE = (3, 32, 32)

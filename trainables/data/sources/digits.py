@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.sources.raw_set import RawSet, array_part
+from trainables.data.sources.source import RawSet, array_part
 
 FILE = "datasets/data/digits.csv.gz"
 """Within scikit-learn: 64 pixels from 0 to 16 and the label, a row an image; importing its loader takes a second."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.data.sources.download import fetch
-from trainables.data.sources.raw_set import Part, RawSet, array_part
+from trainables.data.sources.source import Part, RawSet, array_part
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")

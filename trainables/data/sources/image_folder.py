@@ -13,12 +13,12 @@ from trainables.common.errors import UserError
 from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, probe
+from trainables.data.layouts.detected_layout import Understood
 from trainables.data.layouts.folder_layout import Layout, find_layout
 from trainables.data.layouts.left_out import LeftOut
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.layouts.listing import Listing, list_classes
-from trainables.data.layouts.understood import Understood
-from trainables.data.sources.raw_set import Part, RawSet
+from trainables.data.sources.source import Part, RawSet
 
 Classes = dict[str, Listing]
 """What each class's folder holds."""

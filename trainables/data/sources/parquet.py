@@ -14,11 +14,11 @@ from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, probe
 from trainables.data.decoding.parquet_images import ParquetImages
+from trainables.data.layouts.detected_layout import Understood, list_names
 from trainables.data.layouts.left_out import LeftOut
 from trainables.data.layouts.parquet_columns import choose_columns, features_of, has_label_name, is_text
 from trainables.data.layouts.parquet_files import find_tables, holds_parquet
-from trainables.data.layouts.understood import Understood, list_names
-from trainables.data.sources.raw_set import Part, RawSet
+from trainables.data.sources.source import Part, RawSet
 
 __all__ = ["holds_parquet", "open_parquet"]
 PROBED = 512

@@ -1,102 +1,61 @@
-"""Where images come from: one record a source, and the one function that finds the source a name or path means."""
+"""A data set as its source gives it: named parts, each with labels and a way to decode one image."""
 
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
-from trainables.common.licence import Licence
-from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, parquet
-from trainables.data.sources.fetched import fetch_source
-from trainables.data.sources.raw_set import RawSet
-from trainables.storage.cache import cache_folder
-from trainables.storage.remote import is_url
+from trainables.data.decoding.bad_images import BadImage
+from trainables.data.layouts.detected_layout import Understood
+
+Image = NDArray[np.uint8]
+"""One image, uint8, height x width x channels."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """A data set known by name."""
+class Part:
+    """One part of a source, such as its `train` folder."""
 
-    summary: str
-    """One line for `--help` and the README."""
-    open: Callable[[Path], RawSet]
-    """Opens the set; its argument is a folder where downloads may be kept."""
-    licence: Licence
-    """Terms of its images."""
-    pixels: str = ""
-    """How its published pixels became values from 0 to 255; empty where they are these already."""
-
-
-UNSAID = "published without a licence"
-SOURCES: dict[str, Source] = {
-    "digits": Source(
-        "1,797 grey 8x8 digits, embedded in scikit-learn", digits.open_digits,
-        Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits"), digits.PIXELS,
-    ),
-    "fashion-mnist": Source(
-        "70,000 grey 28x28 articles of clothing", fashion_mnist.open_fashion_mnist,
-        Licence(id="mit", terms="Zalando's Fashion-MNIST"),
-    ),
-    "cifar10": Source(
-        "60,000 32x32 photographs in 10 classes", cifar.open_cifar10, Licence(terms=f"CIFAR-10, {UNSAID}")
-    ),
-    "cifar100": Source(
-        "60,000 32x32 photographs in 100 classes", cifar.open_cifar100, Licence(terms=f"CIFAR-100, {UNSAID}")
-    ),
-}  # fmt: skip
-OWN = Licence(terms="images of a folder, whose licence is not known here")
+    labels: NDArray[np.int64]
+    """Class index of each image, shape (n,)."""
+    decode: Callable[[int], Image]
+    """Decodes image i; safe to call from several threads. Raises `BadImageError` for one that cannot be decoded.
+    Of an encoded set it goes to other processes, so it is picklable."""
+    name: Callable[[int], str]
+    """What to call image i in messages and lists."""
+    path: Callable[[int], str] | None = None
+    """Path of image i within the data folder, with `/`; None where images are no files."""
+    size: Callable[[int], tuple[int, int]] | None = None
+    """Height and width of image i before it is resized, in pixels, upright; None where only decoding would tell."""
 
 
-def licence_of_data(origin: str) -> Licence:
-    """Terms of what `--data` names."""
-    return SOURCES[origin].licence if origin in SOURCES else OWN
+@dataclass(frozen=True)
+class RawSet:
+    """A source that was opened but not decoded."""
+
+    name: str
+    """Short name for files and tables."""
+    classes: tuple[str, ...]
+    """Class names, in label order."""
+    parts: dict[str, Part]
+    """`train`, and `val` and `test` where the source has them."""
+    channels: int
+    """1 for grey images, 3 for RGB."""
+    height: int
+    """Height of every decoded image, in pixels."""
+    width: int
+    """Width of every decoded image, in pixels."""
+    identity: str
+    """Changes whenever the source's content may have: names, sizes, times of its files."""
+    encoded: bool = False
+    """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
+    refused: tuple[BadImage, ...] = ()
+    """Images known to be bad without decoding them; they are in no part."""
+    understood: Understood = field(default_factory=Understood)
+    """How a folder's layout was understood; nothing for sets known by name."""
 
 
-def pixels_of_data(origin: str) -> str:
-    """How the published pixels of what `--data` names became values from 0 to 255; empty where they are these."""
-    return SOURCES[origin].pixels if origin in SOURCES else ""
-
-
-def open_source(origin: str) -> RawSet:
-    """Open what `--data` names: a source in `SOURCES`, or a folder or URL of images or parquet files.
-
-    A URL's files are fetched into this machine's cache first, where they have not changed. Raises `UserError` if it is
-    none of these, or not a usable data set.
-    """
-    if origin in SOURCES:
-        return SOURCES[origin].open(cache_folder() / "downloads")
-    path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
-    if not path.exists():
-        known = ", ".join(SOURCES)
-        raise UserError(
-            f"--data {origin!r}: neither a known data set ({known}) nor an existing folder{suggest(path.name, SOURCES)}"
-        )
-    if not path.is_dir():
-        raise UserError(f"--data {origin!r}: is a file; give the folder that holds the images or parquet files")
-    raw = parquet.open_parquet(path) if parquet.holds_parquet(path) else image_folder.open_folder(path)
-    return checked(raw, origin)
-
-
-def checked(raw: RawSet, origin: str) -> RawSet:
-    """Return `raw` if it can be searched on.
-
-    Raises `UserError` for one class, a label that is no class's number, or a class without training images.
-    """
-    if len(raw.classes) < 2:
-        raise UserError(f"--data {origin!r}: only one class, {raw.classes[0]!r}; a classifier needs at least 2")
-    for name, part in raw.parts.items():
-        wrong = part.labels[(part.labels < 0) | (part.labels >= len(raw.classes))]
-        if len(wrong):
-            raise UserError(
-                f"--data {origin!r}: {len(wrong):,} images of {name} have labels such as {wrong[0]}; "
-                f"labels are 0 to {len(raw.classes) - 1} (-1 is how hubs mark unlabelled parts: leave those out)"
-            )
-    counts: NDArray[np.int64] = np.bincount(raw.parts["train"].labels, minlength=len(raw.classes))
-    if not counts.all():
-        raise UserError(f"--data {origin!r}: class {raw.classes[int(counts.argmin())]!r} has no training image")
-    return raw
+def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:
+    """Part over images already in memory, shape (n, height, width, channels)."""
+    return Part(labels=labels.astype(np.int64), decode=lambda i: images[i], name="image {}".format)

@@ -13,7 +13,7 @@ import numpy as np
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
 from trainables.data.decoding.bad_images import OnBadImage, refusal
-from trainables.data.sources.raw_set import RawSet
+from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, Splits
 from trainables.data.store.ahead import in_turn
 from trainables.data.store.chunk import CHUNK, Chunk, Examined, Filler, adopt, fill_adopted

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.config import Frozen
-from trainables.data.sources.raw_set import Part
+from trainables.data.sources.source import Part
 from trainables.storage.files import read_text
 
 ORIGINS = "origins.json"

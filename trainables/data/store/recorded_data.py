@@ -9,9 +9,9 @@ from pathlib import Path
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
-from trainables.data.sources.source import SOURCES
+from trainables.data.sources.source_registry import SOURCES
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.file_contents import find_damage
+from trainables.data.store.file_digests import find_damage
 from trainables.data.store.store import Store, open_store, prepare
 from trainables.storage.cache import cache_folder
 from trainables.storage.files import read_record

@@ -13,7 +13,7 @@ from filelock import FileLock
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.file_contents import (
+from trainables.data.store.file_digests import (
     CONTENTS,
     Contents,
     find_damage,
@@ -27,7 +27,7 @@ from trainables.storage.cache import cache_folder
 from trainables.storage.files import parse_json
 from trainables.storage.folder_sync import Home, Mirror
 from trainables.storage.folders import files_below
-from trainables.storage.remote import Entry, Remote, join, say_trouble
+from trainables.storage.object_store.remote import Entry, Remote, join, say_trouble
 
 STORES = "stores"
 """Folder at the results' URL."""

@@ -4,7 +4,7 @@ import json
 
 from trainables.common.licence import binding
 from trainables.common.versions import versions_of
-from trainables.data.sources.source import pixels_of_data
+from trainables.data.sources.source_registry import pixels_of_data
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.model_info import AnyCard
 

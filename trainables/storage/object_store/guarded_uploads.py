@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from trainables.storage.conditional import ConditionalStore, ConflictError
 from trainables.storage.files import open_file
-from trainables.storage.remote import PARTIAL, PIECE, Remote
+from trainables.storage.object_store.conditional import ConditionalStore, ConflictError
+from trainables.storage.object_store.remote import PARTIAL, PIECE, Remote
 
 ATTEMPTS = 3
 """Uploads of a file in a row that may find it changed."""

@@ -7,7 +7,7 @@ S3 has them as `If-None-Match: *` and `If-Match: ETAG` of a PUT (boto3), Google 
 from importlib.util import find_spec
 from typing import NamedTuple, Protocol
 
-from trainables.storage.remote import Remote
+from trainables.storage.object_store.remote import Remote
 
 CONNECT_SECONDS = 10
 """Within which a store has to accept a connection."""
@@ -51,11 +51,11 @@ def open_conditional(remote: Remote) -> ConditionalStore | None:
     """Conditional writes below `remote`; None where the client for its kind of store is not installed."""
     scheme = remote.url.partition("://")[0]
     if scheme == "s3" and find_spec("boto3"):
-        from trainables.storage.conditional_s3 import S3Store
+        from trainables.storage.object_store.conditional_s3 import S3Store
 
         return S3Store(remote)
     if scheme == "gs" and find_spec("google") and find_spec("google.auth") and find_spec("requests"):
-        from trainables.storage.conditional_gcs import GcsStore
+        from trainables.storage.object_store.conditional_gcs import GcsStore
 
         return GcsStore(remote)
     return None

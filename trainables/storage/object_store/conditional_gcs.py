@@ -4,8 +4,13 @@ import os
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from trainables.storage.conditional import ANSWER_SECONDS, CONNECT_SECONDS, ConflictError, Versioned
-from trainables.storage.remote import NOBODY, Remote
+from trainables.storage.object_store.conditional import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    ConflictError,
+    Versioned,
+)
+from trainables.storage.object_store.remote import NOBODY, Remote
 
 GOOGLE = "https://storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"

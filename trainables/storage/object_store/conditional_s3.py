@@ -7,14 +7,14 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qs
 
-from trainables.storage.conditional import (
+from trainables.storage.object_store.conditional import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
     ConflictError,
     UnsupportedError,
     Versioned,
 )
-from trainables.storage.remote import Remote
+from trainables.storage.object_store.remote import Remote
 
 MISSING = {"NoSuchKey", "404"}
 CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"} | MISSING
