@@ -23,8 +23,9 @@ from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
 from trainables.metrics.scores import MetricName
 from trainables.storage.files import read_record, write_file
-from trainables.storage.folder_sync import Home, copy_folder
+from trainables.storage.local_copy import copy_folder
 from trainables.storage.object_store.remote import is_url, join
+from trainables.storage.search_storage import Home
 from trainables.workers.gang_resources import Precision
 
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"

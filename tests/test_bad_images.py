@@ -23,9 +23,9 @@ from tests.told import Told
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.store import build
-from trainables.data.store.fingerprint import fingerprint_of
 from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store_arrays import fingerprint_of
 
 
 def truncate(file: Path) -> None:

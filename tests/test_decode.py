@@ -14,7 +14,7 @@ from trainables.common.errors import UserError
 from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import common_shape, decode, probe
-from trainables.data.decoding.jpeg_scans import count_scans
+from trainables.data.decoding.decode_cost import count_scans
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options) -> bytes:

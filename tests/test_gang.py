@@ -12,7 +12,8 @@ import pytest
 from tests.injected import injected, rule, struck
 from trainables.common.errors import NoSlotLeftError
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
+from trainables.storage.search_storage import Home
 from trainables.workers.watchdog import HANG
 
 

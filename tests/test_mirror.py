@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import pytest
+from trainables.data.sources.fetched import fetch_source
 
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
 from trainables.common.errors import UserError
 from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
-from trainables.data.sources.fetched import fetch_source
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import open_store, prepare
-from trainables.storage.folder_sync import Home, Mirror, without_checkpoints
+from trainables.storage.folder_sync import Mirror, without_checkpoints
 from trainables.storage.object_store.remote import Remote, check_place, is_url, join
+from trainables.storage.search_storage import Home
 from trainables.storage.trial_directory import visiting
 
 

@@ -9,7 +9,8 @@ import torch
 
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
+from trainables.storage.search_storage import Home
 from trainables.training.loop import TrialRun
 from trainables.training.peak_memory import forget_peak, peak_memory
 from trainables.training.profiling import ProbeRun, probe

@@ -10,7 +10,8 @@ from tests.conftest import command
 from tests.made_search import make_search
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
 from trainables.common.errors import UserError
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
+from trainables.storage.search_storage import Home
 
 
 @pytest.fixture

@@ -12,9 +12,7 @@ import torch
 from tests.test_train import CONFIGS, CPU, assignment, train, weights
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, epoch_plan
-from trainables.data.loading.input_loader import Residence, Resident
-from trainables.data.loading.residence import SHARE, memory_budget, settle
-from trainables.data.loading.streamed import AHEAD, Streamed
+from trainables.data.loading.input_loader import AHEAD, SHARE, Residence, Resident, Streamed, memory_budget, settle
 from trainables.training.device import free_memory
 from trainables.training.loop import TrialRun
 from trainables.workers.worker_context import Workplace

@@ -2,7 +2,7 @@
 
 from searchspace.engine.checkpoint_store import Shelf
 from trainables.config import EpochReport
-from trainables.storage.folder_sync import Home
+from trainables.storage.search_storage import Home
 
 
 def put(shelf, root, number, epoch, score, status="running"):

@@ -23,7 +23,8 @@ from tests.postgres import postgres  # noqa: F401  # a fixture
 from tests.s3_server import bucket, keys, s3_server  # noqa: F401  # fixtures
 from trainables.common.errors import UserError
 from trainables.common.redaction import redact_urls
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
+from trainables.storage.search_storage import Home
 
 SMALL = ("--models", "convnet", "--max-epochs", "3", "--grace-epochs", "1", "--finalists", "2", "--final-seeds", "1",
          "--formats", "onnx", "--set", "batch_size=64")  # fmt: skip

@@ -8,9 +8,10 @@ import pytest
 
 from tests.flaky_s3 import flaky
 from tests.s3_server import bucket, content, keys, s3_server  # noqa: F401  # fixtures
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
 from trainables.storage.object_store import storage_retry as retrying_module
 from trainables.storage.object_store.storage_retry import ATTEMPTS, is_passing, retrying
+from trainables.storage.search_storage import Home
 
 THROTTLED = "When uploading object: AWS Error UNKNOWN (HTTP status 429) during PutObject operation: TooManyRequests"
 

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 from searchspace.storage.search_folder import trial_folder, trial_name
 from searchspace.study.trial_attributes import curve_of
 from trainables.config import CHECKPOINTS, EpochReport
-from trainables.storage.folder_sync import Home
+from trainables.storage.search_storage import Home
 
 
 class Shelf:

@@ -11,8 +11,9 @@ from searchspace.forecast.known_times import keep_measured, known_closing
 from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
 from trainables.storage.object_store.remote import join
+from trainables.storage.search_storage import Home
 from trainables.workers.gang_resources import GangShape
 
 

@@ -10,8 +10,7 @@ from searchspace.forecast.probing import Measured
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.common.machine import cpu_name
-from trainables.storage.cache import cache_folder
-from trainables.storage.cache_records import read_kept, write_kept
+from trainables.storage.cache import cache_folder, read_kept, write_kept
 from trainables.workers.gang_resources import GangShape
 
 CLOSING = 10.0

@@ -13,8 +13,8 @@ from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.store.leaks import LEAKED_IMAGES
-from trainables.storage.folder_sync import LEASE
 from trainables.storage.object_store.remote import Remote, is_url, join, open_remote, say_trouble
+from trainables.storage.search_storage import LEASE
 
 DRAFT = "search.draft"
 """File with the identity of a search that is being begun; its record replaces it."""

@@ -22,7 +22,6 @@ from pydantic import ValidationError
 from trainables.common.errors import UserError
 from trainables.config import Frozen
 from trainables.storage.files import is_file, read_file, write_file
-from trainables.storage.folder_sync import LEASE
 from trainables.storage.object_store.conditional import (
     ConflictError,
     UnsupportedError,
@@ -31,6 +30,7 @@ from trainables.storage.object_store.conditional import (
 )
 from trainables.storage.object_store.guarded_uploads import GuardedUploads
 from trainables.storage.object_store.remote import PARTIAL, Remote
+from trainables.storage.search_storage import LEASE
 
 HOLDER = "search.holder"
 """File in a working copy, with the id of its newest lease."""

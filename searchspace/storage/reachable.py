@@ -7,9 +7,9 @@ from typing import Any
 
 from trainables.common.errors import UserError
 from trainables.storage.files import create_file
-from trainables.storage.folder_sync import Home
 from trainables.storage.folders import remove_file
 from trainables.storage.object_store.remote import Remote, say_trouble
+from trainables.storage.search_storage import Home
 
 PATIENCE = 60.0
 """Seconds that all nodes have to answer."""

@@ -6,9 +6,10 @@ from searchspace.storage.search_folder import TRIALS, WINNER
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
 from trainables.config import CHECKPOINTS
-from trainables.storage.folder_sync import Home, Mirror, Wanted
+from trainables.storage.folder_sync import Mirror, Wanted
 from trainables.storage.local_copy import copied
 from trainables.storage.object_store.remote import check_place, is_url
+from trainables.storage.search_storage import Home
 
 HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""

@@ -36,7 +36,7 @@ from searchspace.study.study import create_study, flush_study
 from tests.postgres import running
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.store.store import prepare
-from trainables.storage.folder_sync import Home
+from trainables.storage.search_storage import Home
 from trainables.storage.trial_directory import visiting
 from trainables.training.checkpoint import Checkpoint, write_checkpoint
 

@@ -5,7 +5,8 @@ import pytest
 from tests.faults.invariant import check
 from tests.flaky_s3 import flaky
 from tests.s3_server import bucket, s3_server  # noqa: F401  # fixtures
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
+from trainables.storage.search_storage import Home
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")
 

@@ -27,9 +27,9 @@ from trainables.data.store.file_digests import (
     take_contents,
     write_contents,
 )
-from trainables.data.store.fingerprint import fingerprint_of
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store_arrays import fingerprint_of
 from trainables.export.benchmark.architecture_cost import (
     ArchitectureCost,
     architecture_of,

@@ -13,7 +13,7 @@ from trainables.common.errors import DamagedError, UserError
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.export.exported_files import Artefact
 from trainables.storage.cache import cache_folder
-from trainables.storage.folder_sync import copy_folder
+from trainables.storage.local_copy import copy_folder
 from trainables.storage.object_store.remote import Remote, check_place
 
 OUTSIDE = (

@@ -2,8 +2,11 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future
 from contextlib import suppress
+from typing import TypeVar
 
 from trainables.common.retry import Change, Failures, RetryPolicy, after_failure, after_success, wait_after
 
@@ -117,3 +120,24 @@ def describe(error: BaseException) -> str:
     line = next(iter(str(error).strip().splitlines()), "")
     known = isinstance(error, OSError) and line
     return (line if known else f"{type(error).__name__}: {line}".rstrip(": "))[:200]
+
+
+Item = TypeVar("Item")
+"""Whatever is to be handed back beside its result."""
+Result = TypeVar("Result")
+
+
+def in_turn(jobs: Iterable[tuple[Item, Future[Result]]], ahead: int) -> Generator[tuple[Item, Result], None, None]:
+    """Each item with its result, in order; `jobs` submits one when asked for it, `ahead` before it is its turn.
+
+    Raises what a job raised, in its turn.
+    """
+    coming: deque[tuple[Item, Future[Result]]] = deque()
+    for job in jobs:
+        coming.append(job)
+        if len(coming) > ahead:
+            item, future = coming.popleft()
+            yield item, future.result()
+    while coming:
+        item, future = coming.popleft()
+        yield item, future.result()

@@ -1,14 +1,25 @@
 """Where this machine keeps what it can have again: stores, downloads, copies of what lies elsewhere."""
 
 import os
+import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from trainables.common.errors import UserError
+from trainables.common.errors import DamagedError, UserError
+from trainables.storage.files import read_record, write_file
+from trainables.storage.folders import remove_tree, rename
 from trainables.storage.ownership import OTHERS, ROOT
 from trainables.storage.temporary import note, spare_home, temporary_folder
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel  # `predict` does without
+
 CACHE = "SEARCHSPACE_CACHE"
+DAMAGED = ".damaged-"
+"""In the name of what was moved aside."""
+Model = TypeVar("Model", bound="BaseModel")
 
 
 def cache_folder() -> Path:
@@ -48,3 +59,30 @@ def _fault(folder: Path, others: int) -> str:
     if found.st_mode & others:
         return f"is writable for others (mode {stat.S_IMODE(found.st_mode):04o})"
     return "" if os.access(folder, os.W_OK | os.X_OK) else "cannot be written"
+
+
+def read_kept(file: Path, schema: type[Model]) -> Model | None:
+    """The record in a file of the cache; None where there is none, or it is damaged."""
+    try:
+        return read_record(file, schema)
+    except (OSError, DamagedError):
+        return None
+
+
+def write_kept(file: Path, record: "BaseModel") -> None:
+    """Write a record for later, in place of whatever lies there; a cache that cannot be written is gone without."""
+    content = record.model_dump_json(indent=1).encode()
+    with suppress(OSError, DamagedError):
+        try:
+            write_file(file, content)
+        except (IsADirectoryError, DamagedError):
+            remove_tree(file)
+            write_file(file, content)
+
+
+def move_aside(path: Path) -> None:
+    """Take a folder, or whatever lies there, out of the way; processes that have it mapped keep what they see."""
+    aside = path.with_name(f"{path.name}{DAMAGED}{secrets.token_hex(4)}")
+    rename(path, aside)
+    for each in (aside, *path.parent.glob(f"{path.name}{DAMAGED}*")):  # also what a killed command left
+        remove_tree(each)

@@ -1,28 +1,24 @@
 """A folder here and its twin at a URL, kept in step by what changed; where there is no URL, the folder alone."""
 
 import errno
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from trainables.config import CHECKPOINTS, Frozen
-from trainables.storage.cache import cache_folder
+from trainables.config import CHECKPOINTS
 from trainables.storage.folders import files_below, look, names, remove_file, remove_tree
 from trainables.storage.object_store.guarded_uploads import GuardedUploads
-from trainables.storage.object_store.remote import PARTIAL, Entry, Remote, is_name, join
+from trainables.storage.object_store.remote import PARTIAL, Entry, Remote, join
 from trainables.storage.object_store.storage_retry import retrying
+from trainables.storage.search_storage import LEASE, Home
 
 Stamp = tuple[int, int]
 """Size and time of change, by which a changed file is known."""
 Wanted = Callable[[str], bool]
 """Says by its name whether a file is wanted."""
-LEASE = "search.lease"
-"""File at a search's URL that says which command works on it."""
 OWN = ("gangs", "search.lock", "search.holder", LEASE)
 """What in a search's folder, or at its URL, is never moved: each is about one machine."""
 RECORD, JOURNALS = "search.json", ".journal"
@@ -33,51 +29,6 @@ PATIENCE = 120.0
 """Seconds that storage may fail where a search cannot go on without it."""
 
 
-class Home(Frozen):
-    """Where a search lives: a folder that all its processes see, or a folder here whose twin all its nodes reach."""
-
-    folder: str
-    """The search's folder; with a URL, this machine's working copy of it."""
-    url: str = ""
-    """Its twin in shared storage; empty where the folder itself is shared."""
-    lease: str = ""
-    """Id of the lease under which this command works on the search at the URL; empty where none is held."""
-
-    def check(self) -> None:
-        """Raise OSError where another command holds the search by now: this one's workers leave nothing there."""
-        if self.lease:
-            content = Remote.open(self.url).read(LEASE)
-            if content is not None and self.lease.encode() not in content:
-                raise OSError(f"another command has taken over the search at {self.url}")
-
-    def name(self, path: str) -> str:
-        """Name, relative to the folder, of something in it; empty for the folder itself."""
-        name = Path(path).relative_to(self.folder).as_posix()
-        return "" if name == "." else name
-
-    def part(self, path: str) -> str:
-        """URL of something in the folder."""
-        return join(self.url, self.name(path))
-
-    def size(self, path: Path) -> int:
-        """Bytes of the files in a folder of it, where gangs leave them; 0 while storage does not answer."""
-        if not self.url:
-            return sum(found.st_size for _, file in files_below(path) if (found := look(file)))
-        with suppress(OSError):
-            return sum(entry.size for entry in Remote.open(self.part(str(path))).list().values())
-        return 0
-
-    def remove(self, path: Path) -> None:
-        """Delete a folder of it, here and in shared storage, as far as that is possible."""
-        remove_tree(path)
-        if self.url:
-            with suppress(OSError):
-                self.check()
-                remote = Remote.open(self.part(str(path)))
-                for name in remote.list():
-                    remote.delete(name)
-
-
 def everything(_name: str) -> bool:
     """All files are wanted."""
     return True
@@ -86,20 +37,6 @@ def everything(_name: str) -> bool:
 def without_checkpoints(name: str) -> bool:
     """All but the checkpoints, which only gangs read."""
     return CHECKPOINTS not in PurePosixPath(name).parts
-
-
-def copy_folder(kind: str, url: str) -> Path:
-    """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own.
-
-    It lies alone in a folder named by a digest of the whole URL, so that no URL leads to the copy of another. Raises
-    ValueError for a URL that ends in no name.
-    """
-    base, _, query = url.partition("?")
-    base = base.rstrip("/")
-    name = base.rpartition("/")[2]
-    if not is_name(name):
-        raise ValueError(f"{url!r}: ends in no name")
-    return cache_folder() / kind / hashlib.blake2b(f"{base}?{query}".encode(), digest_size=16).hexdigest() / name
 
 
 class Mirror:

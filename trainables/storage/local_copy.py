@@ -1,11 +1,30 @@
 """A copy here of what lies at a URL, the newest there is, for who only reads it."""
 
+import hashlib
+from pathlib import Path
+
 from filelock import FileLock
 
 from trainables.common.errors import UserError
-from trainables.storage.folder_sync import Home, Mirror, Wanted, copy_folder, everything
+from trainables.storage.cache import cache_folder
+from trainables.storage.folder_sync import Mirror, Wanted, everything
 from trainables.storage.folders import make_folder
-from trainables.storage.object_store.remote import open_remote, say_trouble
+from trainables.storage.object_store.remote import is_name, open_remote, say_trouble
+from trainables.storage.search_storage import Home
+
+
+def copy_folder(kind: str, url: str) -> Path:
+    """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own.
+
+    It lies alone in a folder named by a digest of the whole URL, so that no URL leads to the copy of another. Raises
+    ValueError for a URL that ends in no name.
+    """
+    base, _, query = url.partition("?")
+    base = base.rstrip("/")
+    name = base.rpartition("/")[2]
+    if not is_name(name):
+        raise ValueError(f"{url!r}: ends in no name")
+    return cache_folder() / kind / hashlib.blake2b(f"{base}?{query}".encode(), digest_size=16).hexdigest() / name
 
 
 def copied(option: str, url: str, kind: str, missing: str, wanted: Wanted = everything) -> Mirror:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from trainables.config import Assignment
 from trainables.storage.cache import cache_folder
-from trainables.storage.folder_sync import Home, Mirror, without_checkpoints
+from trainables.storage.folder_sync import Mirror, without_checkpoints
 from trainables.storage.folders import make_folder, remove_tree
+from trainables.storage.search_storage import Home
 
 
 class Visit:

@@ -15,8 +15,7 @@ from trainables.data.store.store import Store
 from trainables.export.model_info import InputSpec
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
-from trainables.storage.cache import cache_folder
-from trainables.storage.cache_records import read_kept
+from trainables.storage.cache import cache_folder, read_kept
 from trainables.storage.files import write_file
 from trainables.storage.folders import remove_tree
 from trainables.training.device import autocast, evaluation_chunk, precision

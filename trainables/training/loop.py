@@ -19,8 +19,7 @@ from trainables.data.loading.epoch_plan import (
     epoch_plan,
     slices,
 )
-from trainables.data.loading.input_loader import Residence
-from trainables.data.loading.residence import settle
+from trainables.data.loading.input_loader import Residence, settle
 from trainables.data.store.store import SCORED_ON, TRAINED_ON
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier

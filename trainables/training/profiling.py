@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
-from trainables.data.loading.input_loader import Residence
-from trainables.data.loading.residence import settle
+from trainables.data.loading.input_loader import Residence, settle
 from trainables.storage.folders import files_below, look, make_folder, remove_file
 from trainables.training.device import evaluation_chunk
 from trainables.training.evaluation import evaluate

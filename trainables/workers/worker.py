@@ -23,9 +23,9 @@ from trainables.data.store.store import open_store
 from trainables.export.weights import write_weights
 from trainables.metrics.predictions import write_predictions, write_validation
 from trainables.storage.files import write_file
-from trainables.storage.folder_sync import Home
 from trainables.storage.folders import never_make
 from trainables.storage.ownership import keep_to_owner
+from trainables.storage.search_storage import Home
 from trainables.storage.trial_directory import Visit, visiting
 from trainables.training import checkpoint as checkpoints
 from trainables.training import device as devices

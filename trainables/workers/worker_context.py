@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainables.data.loading.input_loader import Residence
-from trainables.data.loading.residence import memory_budget, settle
+from trainables.data.loading.input_loader import Residence, memory_budget, settle
 from trainables.data.store.store import Store
 from trainables.workers.process_group import Group
 

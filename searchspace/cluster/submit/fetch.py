@@ -7,8 +7,9 @@ from searchspace.cluster.submit.head_node import copy_down
 from searchspace.cluster.submit.jobs import Job
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from trainables.common.errors import UserError
-from trainables.storage.folder_sync import Home, Mirror, without_checkpoints
+from trainables.storage.folder_sync import Mirror, without_checkpoints
 from trainables.storage.object_store.remote import is_url, join, open_remote, say_trouble
+from trainables.storage.search_storage import Home
 
 
 def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:

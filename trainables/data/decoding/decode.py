@@ -16,8 +16,7 @@ from PIL import UnidentifiedImageError
 
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode_cost import JPEGS, Cost, is_progressive, reduce
-from trainables.data.decoding.jpeg_scans import count_scans
+from trainables.data.decoding.decode_cost import JPEGS, Cost, count_scans, is_progressive, reduce
 from trainables.data.decoding.pixels import is_grey, orientation, plain
 from trainables.data.layouts.image_files import HEAD, say_content
 from trainables.data.sources.source import Image

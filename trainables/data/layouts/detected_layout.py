@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from trainables.common.sanitized_text import printable
 from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.left_out_counts import count_left_out, describe_left_out
 
 NAMES = 5
 """Class names that a line shows."""
@@ -29,3 +30,20 @@ def list_names(names: Sequence[str]) -> str:
     """The first of some names, quoted, and how many more there are."""
     shown = ", ".join(repr(printable(name)) for name in names[:NAMES])
     return shown + (f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "")
+
+
+def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str, int]) -> list[str]:
+    """The layout as a short block of lines; `counts` are images of each split that the source has."""
+    splits = [
+        f"class folders in {printable(source)} ({counts['train']:,} images), no splits"
+        if split == "all"
+        else f"{split} = {printable(source)} ({counts[split]:,} images)"
+        for split, source in understood.sources.items()
+    ]
+    columns = ", ".join(f"{use} column {name!r}" for use, name in understood.columns.items())
+    return [
+        f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else ""),
+        f"{len(classes)} classes: {list_names(classes)}",
+        *(f"warning: {line}" for line in understood.warnings),
+        *describe_left_out(count_left_out(understood.left_out)),
+    ]

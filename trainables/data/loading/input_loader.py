@@ -1,15 +1,20 @@
 """Inputs (uint8 images, or frozen features) as training reaches them, and those that lie in memory."""
 
+import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.data.store.ahead import Item
+from trainables.common.background import Item, in_turn
+from trainables.training.device import free_memory
 
 Rows = NDArray[np.int64]
 """Rows of the store, in the order wanted; a row may occur twice."""
@@ -60,3 +65,106 @@ class Resident(Residence):
         """Each item with the inputs of its rows, in order."""
         for item, rows in wanted:
             yield item, self.take(rows)
+
+
+SHARE = 0.3
+"""Of the free memory that inputs may take when no budget is given; on a CPU the workers of a node divide it."""
+
+
+def memory_budget(device: torch.device, memory_gb: float) -> int:
+    """Bytes that a worker's inputs may take: as given in GB, or a share of what is free on `device` for 0."""
+    if memory_gb:
+        return int(memory_gb * 1e9)
+    # By now a GPU's free memory is less what its other workers took; host memory goes by a worker's share of cores.
+    part = 1.0 if device.type == "cuda" else min(1.0, torch.get_num_threads() / (os.cpu_count() or 1))
+    return int(SHARE * part * free_memory(device))
+
+
+def settle(inputs: np.memmap[Any, Any], labels: NDArray[np.int64], device: torch.device, budget: int) -> Residence:
+    """Inputs (first dimension: rows of the store) and labels where `device` reaches them within `budget` bytes."""
+    on_device = torch.from_numpy(labels).to(device)
+    if inputs.nbytes > budget:
+        return Streamed(labels=on_device, inputs=inputs)
+    if device.type == "cuda":
+        return Resident(labels=on_device, inputs=torch.from_numpy(inputs).to(device))
+    return Resident(labels=on_device, inputs=torch.from_numpy(np.array(inputs)))
+
+
+AHEAD = 4
+"""Batches read ahead of the one in training; they, and one buffer, are all that streaming holds."""
+
+
+@dataclass(frozen=True)
+class Streamed(Residence):
+    """Inputs in a memory-mapped file, gathered batch by batch; bit for bit what `Resident` gives."""
+
+    inputs: np.memmap[Any, Any]
+    """The whole file: its first dimension is rows of the store."""
+
+    @property
+    def held(self) -> int:
+        """None: the kernel gives up mapped pages when memory is short."""
+        return 0
+
+    def take(self, rows: Rows) -> Tensor:
+        """Inputs of `rows`, on the device; read while the caller waits."""
+        return torch.from_numpy(np.asarray(self.inputs).take(rows, axis=0)).to(self.labels.device)
+
+    def feed(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
+        """Each item with the inputs of its rows on the device, in order.
+
+        The thread ends with the generator, at its end or when it is closed; what goes wrong in it is raised here.
+        """
+        with open(str(self.inputs.filename), "rb") as file:
+            reader = _Reader(self.inputs, file.fileno(), self.labels.device)
+            thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
+            try:
+                jobs = ((item, thread.submit(reader.read, rows)) for item, rows in wanted)
+                for item, inputs in in_turn(jobs, AHEAD):
+                    if inputs.is_cuda:  # of the side stream: it must not reuse their memory while training reads them
+                        inputs.record_stream(torch.cuda.current_stream(inputs.device))
+                    yield item, inputs
+            finally:
+                thread.shutdown(cancel_futures=True)
+
+
+class _Reader:
+    """What the thread does: gather rows into one reused buffer, pinned for a GPU, and hand on a copy in order."""
+
+    def __init__(self, inputs: np.memmap[Any, Any], descriptor: int, device: torch.device) -> None:
+        self.inputs, self.descriptor, self.device = inputs, descriptor, device
+        self.stream: torch.cuda.Stream | None = None
+        if device.type == "cuda":
+            self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]  # torch ships no types for it
+        self.buffer = torch.from_numpy(inputs[:0].copy())
+
+    def read(self, rows: Rows) -> Tensor:
+        """Inputs of `rows`, on the device; raises `IndexError` for a row that the file does not have."""
+        # Each row once (partners of a mixture are rows of the same batch), and forward through the file.
+        ascending, places = np.unique(rows, return_inverse=True)
+        if len(rows) and not 0 <= ascending[0] <= ascending[-1] < len(self.inputs):
+            raise IndexError(f"rows {ascending[0]} to {ascending[-1]} of {len(self.inputs)}")
+        self._announce(ascending)
+        gathered = self._room(len(rows))[: len(ascending)]
+        np.take(self.inputs, ascending, axis=0, out=gathered.numpy(), mode="clip")  # "raise" would copy once more
+        if self.stream is None:
+            # Not torch's index_select: in this thread it would start a second team of OpenMP threads.
+            return torch.from_numpy(gathered.numpy().take(places, axis=0))
+        with torch.cuda.stream(self.stream):
+            order = torch.from_numpy(places).to(self.device)
+            inputs = gathered.to(self.device, non_blocking=True).index_select(0, order)
+        self.stream.synchronize()  # the buffer is free for the next batch, and this one is whole
+        return inputs
+
+    def _room(self, count: int) -> Tensor:
+        if len(self.buffer) < count:
+            shape = (count, *self.inputs.shape[1:])
+            self.buffer = torch.empty(shape, dtype=self.buffer.dtype, pin_memory=self.stream is not None)
+        return self.buffer
+
+    def _announce(self, rows: Rows) -> None:
+        """Have the kernel read all rows at once: one page fault after another, a cold disk is some 10 times slower."""
+        if sys.platform == "linux":
+            size = self.inputs.strides[0]
+            for row in rows.tolist():
+                os.posix_fadvise(self.descriptor, self.inputs.offset + row * size, size, os.POSIX_FADV_WILLNEED)

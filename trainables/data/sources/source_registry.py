@@ -12,9 +12,9 @@ from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.common.licence import Licence
 from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, parquet
-from trainables.data.sources.fetched import fetch_source
 from trainables.data.sources.source import RawSet
 from trainables.storage.cache import cache_folder
+from trainables.storage.local_copy import copied
 from trainables.storage.object_store.remote import is_url
 
 
@@ -70,7 +70,11 @@ def open_source(origin: str) -> RawSet:
     """
     if origin in SOURCES:
         return SOURCES[origin].open(cache_folder() / "downloads")
-    path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
+    path = (
+        copied("--data", origin, "data", "there are no files").folder
+        if is_url(origin)
+        else Path(os.path.expanduser(origin))
+    )
     if not path.exists():
         known = ", ".join(SOURCES)
         raise UserError(

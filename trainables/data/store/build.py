@@ -10,16 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
+from trainables.common.background import in_turn
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
 from trainables.data.decoding.bad_images import OnBadImage, refusal
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, Splits
-from trainables.data.store.ahead import in_turn
 from trainables.data.store.chunk import CHUNK, Chunk, Examined, Filler, adopt, fill_adopted
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.finished_chunks import Finished, read_finished
 from trainables.data.store.summary_builder import Tally
+from trainables.storage.cache import move_aside
+from trainables.storage.folders import files_below
 
 FOLDERS: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
 """Splits in each folder of a store."""
@@ -56,6 +58,17 @@ def build(
                 raise refusal(raw.name, [image for _, image in sorted(examined.bad.items())])
             tally.add(chunk, examined)
     return tally.close(words)
+
+
+def clear_odd(folder: Path) -> None:
+    """Move a half-built folder aside if anything in it is neither a file nor a folder that belongs there."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        return move_aside(folder)
+    files = {path for _, path in files_below(folder)} if folder.is_dir() else set()
+    odd = [path for path in folder.rglob("*") if path not in files and path != folder / "test"] if files else []
+    if odd or (folder / "test").is_file():
+        move_aside(folder)
+    return None
 
 
 def forget_record(folder: Path) -> None:

@@ -21,13 +21,13 @@ from trainables.data.store.file_digests import (
     take_contents,
     write_contents,
 )
-from trainables.data.store.fingerprint import fingerprint_of
-from trainables.data.store.move_aside import move_aside
-from trainables.storage.cache import cache_folder
+from trainables.data.store.store_arrays import fingerprint_of
+from trainables.storage.cache import cache_folder, move_aside
 from trainables.storage.files import parse_json
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import Mirror
 from trainables.storage.folders import files_below
 from trainables.storage.object_store.remote import Entry, Remote, join, say_trouble
+from trainables.storage.search_storage import Home
 
 STORES = "stores"
 """Folder at the results' URL."""

@@ -17,20 +17,18 @@ from trainables.common.reporter import Silence, Teller
 from trainables.config import Kind
 from trainables.data.decoding.bad_images import OnBadImage, read_bad, refusal
 from trainables.data.finals_validation import Partition, choose_validation
-from trainables.data.layouts.describe_source import describe
+from trainables.data.layouts.detected_layout import describe
 from trainables.data.layouts.left_out import write_left_out
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source import RawSet
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import SPLIT_SEED, gives_validation, make_splits
-from trainables.data.store.build import build, forget_record
+from trainables.data.store.build import build, clear_odd, forget_record
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import find_damage, take_contents, write_contents
 from trainables.data.store.image_origins import Origins, read_origins
-from trainables.data.store.move_aside import clear_odd, move_aside
 from trainables.data.store.shared_store import SUMMARY, fetch_store
-from trainables.storage.cache import cache_folder
-from trainables.storage.cache_records import read_kept
+from trainables.storage.cache import cache_folder, move_aside, read_kept
 from trainables.storage.files import read_record
 from trainables.storage.folders import files_below
 

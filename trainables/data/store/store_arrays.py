@@ -1,11 +1,31 @@
-"""Closing up a store: rows whose image is bad are taken out, in place."""
+"""A store's arrays on disk: their fingerprint, and the removal of rows whose image is bad."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
-STEP = 256
-"""Images moved at a time."""
+HASHED_AT_ONCE, MOVED_AT_ONCE = 4096, 256
+"""Images that are in memory at a time while they are hashed, and while they are moved."""
+
+
+def begin_fingerprint(classes: tuple[str, ...]) -> "hashlib.blake2b":
+    """The hash of a store before its images: labels and pixels of train and val follow, then those of test."""
+    return hashlib.blake2b(repr(classes).encode(), digest_size=16)
+
+
+def fingerprint_of(folder: Path, classes: tuple[str, ...]) -> str:
+    """Of the store as it lies in `folder`; raises OSError, ValueError or EOFError where its arrays are none."""
+    digest = begin_fingerprint(classes)
+    for within in (folder, folder / "test"):
+        labels = np.load(within / "labels.npy")
+        images = np.load(within / "images.npy", mmap_mode="r")
+        if labels.dtype != np.int64 or images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
+            raise ValueError(f"{images.dtype} images {images.shape} and {labels.dtype} labels {labels.shape}")
+        digest.update(labels.tobytes())
+        for first in range(0, len(images), HASHED_AT_ONCE):
+            digest.update(np.ascontiguousarray(images[first : first + HASHED_AT_ONCE]).data)
+    return digest.hexdigest()
 
 
 def take_out(folder: Path, rows: list[int]) -> None:
@@ -21,8 +41,8 @@ def take_out(folder: Path, rows: list[int]) -> None:
     file = folder / "images.npy"
     images = np.lib.format.open_memmap(file, mode="r+")
     kept = np.delete(np.arange(len(images)), rows)
-    for first in range(min(rows), len(kept), STEP):
-        moved = kept[first : first + STEP]
+    for first in range(min(rows), len(kept), MOVED_AT_ONCE):
+        moved = kept[first : first + MOVED_AT_ONCE]
         images[first : first + len(moved)] = images[moved]  # the right side is a copy, and never lies further ahead
     images.flush()
     shape, start, size = (len(kept), *images.shape[1:]), images.offset, images[0].nbytes

@@ -13,10 +13,9 @@ from trainables.data.sources.source import RawSet
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits
 from trainables.data.store.chunk import Chunk, Examined
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.fingerprint import begin_fingerprint, fingerprint_of
 from trainables.data.store.image_origins import origins_of, write_origins
 from trainables.data.store.leaks import Prints, write_leaks
-from trainables.data.store.store_arrays import take_out
+from trainables.data.store.store_arrays import begin_fingerprint, fingerprint_of, take_out
 
 ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 

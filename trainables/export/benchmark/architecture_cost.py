@@ -13,8 +13,7 @@ from trainables.common.versions import versions_of
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.models.catalog import MODELS
-from trainables.storage.cache import cache_folder
-from trainables.storage.cache_records import read_kept, write_kept
+from trainables.storage.cache import cache_folder, read_kept, write_kept
 
 Kind = Literal["count", "run"]
 """`count` only counts parameters; `run` exports the network and runs it as well."""
