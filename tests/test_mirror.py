@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from trainables.data.sources.fetched import fetch_source
 
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
 from trainables.common.errors import UserError
 from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
+from trainables.data.sources.source_registry import fetch_source
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import open_store, prepare
 from trainables.storage.folder_sync import Mirror, without_checkpoints

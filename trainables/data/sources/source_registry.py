@@ -70,11 +70,7 @@ def open_source(origin: str) -> RawSet:
     """
     if origin in SOURCES:
         return SOURCES[origin].open(cache_folder() / "downloads")
-    path = (
-        copied("--data", origin, "data", "there are no files").folder
-        if is_url(origin)
-        else Path(os.path.expanduser(origin))
-    )
+    path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
     if not path.exists():
         known = ", ".join(SOURCES)
         raise UserError(
@@ -84,6 +80,11 @@ def open_source(origin: str) -> RawSet:
         raise UserError(f"--data {origin!r}: is a file; give the folder that holds the images or parquet files")
     raw = parquet.open_parquet(path) if parquet.holds_parquet(path) else image_folder.open_folder(path)
     return checked(raw, origin)
+
+
+def fetch_source(url: str) -> Path:
+    """Local folder with a copy of the files at `url` as they are now; raises `UserError` where there are none."""
+    return copied("--data", url, "data", "there are no files").folder
 
 
 def checked(raw: RawSet, origin: str) -> RawSet:
