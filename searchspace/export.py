@@ -11,15 +11,15 @@ from pydantic import Field
 from searchspace.cli.options import Option, with_options
 from searchspace.cli.output import complain, say
 from searchspace.cli.values import Formats, Place
-from searchspace.constraints.constraints import broken_limits, describe_cost
+from searchspace.constraints.constraints import describe_cost, find_violations
 from searchspace.engine.seeds import derive_seed
 from searchspace.finals.choose_student import read_student
 from searchspace.progress.live_screen import open_clock
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_record
-from searchspace.storage.output_folder import check_own, copy_search, writing
-from searchspace.storage.reading import read, shipped
+from searchspace.storage.output_folder import check_own_folder, copy_search, explain_write_errors
+from searchspace.storage.reading import is_export_file, open_results
 from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
@@ -58,13 +58,13 @@ def main(
     Example: python -m searchspace.export results/digits --formats onnx,onnx-int8
     """
     asked = parse_record(ExportOptions, options)
-    mirror = read(folder, shipped)
+    mirror = open_results(folder, is_export_file)
     if not asked.output:
-        check_own(mirror, folder)
+        check_own_folder(mirror, folder)
     from searchspace.reporting.html.report_file import try_report
     from searchspace.reporting.model_card.card_file import try_cards
 
-    with writing(mirror.folder, asked.output), closing(open_clock()) as clock:
+    with explain_write_errors(mirror.folder, asked.output), closing(open_clock()) as clock:
         here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
         spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
         winner = export_winner(spec, here, clock, asked.data, strict=True)
@@ -132,7 +132,7 @@ def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
     say(say_conditions(shipment))
     if shipment.cost:
         say(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
-        for broken in broken_limits(spec, shipment.cost):
+        for broken in find_violations(spec, shipment.cost):
             say(f"warning: the shipped model breaks a limit: {broken}")
 
 

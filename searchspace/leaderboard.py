@@ -11,9 +11,8 @@ import typer
 from searchspace.cli.options import Option, with_options
 from searchspace.cli.output import say, write
 from searchspace.finals.baseline import read_baseline
-from searchspace.finals.gain import read_gain
-from searchspace.finals.gain_formatting import say_gain
-from searchspace.finals.validation_images import read_validation, say_validation
+from searchspace.finals.gain import format_gain, read_gain
+from searchspace.finals.validation_images import format_validation, read_validation
 from searchspace.reporting.damaged_results import reading_search
 from searchspace.reporting.tables.board_view import FORM, Printing, View
 from searchspace.reporting.tables.compare import brief_comparison, compare_searches, compare_trials, warn_of
@@ -26,11 +25,11 @@ from searchspace.reporting.tables.terminal_table import draw_table, make_console
 from searchspace.reporting.tables.trials import rank_trials, varying_columns, without_defaults
 from searchspace.reporting.tables.watch import watch
 from searchspace.spec import SearchSpec, load_spec, parse_record
-from searchspace.storage.reading import read, records
+from searchspace.storage.reading import is_board_file, open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
-from searchspace.storage.search_names import find_name, near, searches_below
-from searchspace.study.database import StorageOption, name_storage
-from searchspace.study.study import Recorded
+from searchspace.storage.search_names import match_name, names_nearby, searches_below
+from searchspace.study.database import StorageOption, allow_storage
+from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
@@ -69,13 +68,13 @@ class Showing(Printing):
     """Draw it again while the search runs."""
 
 
-def print_board(spec: SearchSpec, study: Recorded, top: int) -> None:
+def print_board(spec: SearchSpec, study: StudyReader, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
     console = make_console()
     console.print(draw_board(spec, View(top=top), study, console.width))
 
 
-def draw_board(spec: SearchSpec, view: View, study: Recorded, width: int) -> "RenderableType":
+def draw_board(spec: SearchSpec, view: View, study: StudyReader, width: int) -> "RenderableType":
     """The wanted of a search's trials, below its finalists unless something certain is wanted."""
     from rich.console import Group
 
@@ -95,7 +94,7 @@ def draw_board(spec: SearchSpec, view: View, study: Recorded, width: int) -> "Re
     return Group(*parts, draw_table(shown, title + told, width, TRIALS, ALL))
 
 
-def _best(spec: SearchSpec, study: Recorded, width: int) -> "list[RenderableType]":
+def _best(spec: SearchSpec, study: StudyReader, width: int) -> "list[RenderableType]":
     """The finalists, and the front of two objectives, as far as there are any."""
     from rich.text import Text
 
@@ -106,9 +105,9 @@ def _best(spec: SearchSpec, study: Recorded, width: int) -> "list[RenderableType
         title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].words})"
         parts.append(draw_table(rows, title, width, FINALISTS))
         if validation := read_validation(study):
-            parts.append(Text(say_validation(validation)))
+            parts.append(Text(format_validation(validation)))
         if gain := read_gain(spec.metric, study):
-            parts.append(Text(printable(f"what the search bought: {say_gain(gain)}")))
+            parts.append(Text(printable(f"what the search bought: {format_gain(gain)}")))
     if "latency" in spec.objectives:
         title = f"{spec.name}: full-length trials that none is both better and quicker than"
         parts.append(draw_table(pareto_rows(study), title, width))
@@ -136,12 +135,12 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
 
     Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet"' --top 20
     """
-    name_storage(options.pop("storage"))
-    mirror = read(folder)
+    allow_storage(options.pop("storage"))
+    mirror = open_results(folder)
     here = mirror.folder
     single = is_file(here / SEARCH_RECORD)
     if not single and not searches_below(here):
-        hint = suggest(here.name, near(here))
+        hint = suggest(here.name, names_nearby(here))
         raise UserError(f"{folder!r}: holds no search; python -m searchspace.run starts one{hint}")
     showing = parse_record(Showing, {name: options.pop(name) for name in Showing.model_fields})
     form, view = showing.form, parse_record(View, options)
@@ -152,7 +151,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
             raise UserError(f"--watch {folder!r}: shows one search, results/NAME, as a table, and compares none")
         gc.enable()  # drawing for hours makes some cycles, after all
         draw = reading_search(here)(partial(draw_board, load_spec(here), view))
-        watch(here, draw, lambda: mirror.pull(records))
+        watch(here, draw, lambda: mirror.pull(is_board_file))
     elif showing.compare:
         _compare(here, single, showing.compare, form, f"{folder}: what differs")
     elif single and form == "table":
@@ -188,7 +187,7 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
         with reading_search(here):
             rows = compare_trials(study, names)
     else:
-        names = (find_name(here, names[0]) or names[0], find_name(here, names[1]) or names[1])
+        names = (match_name(here, names[0]) or names[0], match_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)
         for warning in warn_of(here, names):
             say(f"warning: {warning}", error=True)

@@ -79,9 +79,9 @@ def main(arguments: Sequence[str]) -> int:
 def _local(model: str) -> Path:
     if "://" not in model:
         return Path(find_search(os.path.expanduser(model)))
-    from searchspace.storage.reading import read, runnable  # takes more than this command otherwise needs
+    from searchspace.storage.reading import is_model_file, open_results  # takes more than this command otherwise needs
 
-    return read(model, runnable).folder
+    return open_results(model, is_model_file).folder
 
 
 def parse(arguments: Sequence[str]) -> Request:

@@ -18,8 +18,8 @@ from searchspace.spec import BudgetUnit, SearchSpec, load_facts, load_spec, pars
 from searchspace.stopping.rules import SchedulerName, make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate_curves import Curve, simulate
-from searchspace.storage.reading import read
-from searchspace.study.database import StorageOption, name_storage
+from searchspace.storage.reading import open_results
+from searchspace.study.database import StorageOption, allow_storage
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, curve_of
 from trainables.common.errors import UserError
@@ -135,8 +135,8 @@ def main(
 
     Example: python -m searchspace.replay results/digits
     """
-    name_storage(options.pop("storage"))
-    form, here = parse_record(Printing, options).form, read(folder).folder
+    allow_storage(options.pop("storage"))
+    form, here = parse_record(Printing, options).form, open_results(folder).folder
     spec = load_spec(here)
     study, slots = read_study(spec, here), load_facts(here).get("gangs", {}).get("slots", 1)
     with reading_search(here):

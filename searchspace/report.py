@@ -9,9 +9,9 @@ from searchspace.cli.command import run_command
 from searchspace.cli.output import say
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.html.report_file import write_report
-from searchspace.storage.output_folder import check_own, report_file, writing
-from searchspace.storage.reading import read
-from searchspace.study.database import name_storage
+from searchspace.storage.output_folder import check_own_folder, explain_write_errors, report_file
+from searchspace.storage.reading import open_results
+from searchspace.study.database import allow_storage
 from trainables.storage.object_store.remote import join
 
 
@@ -32,11 +32,11 @@ def main(
 
     Example: python -m searchspace.report results/digits
     """
-    name_storage(storage)
-    mirror = read(folder)
+    allow_storage(storage)
+    mirror = open_results(folder)
     if not output:
-        check_own(mirror, folder)
-    with writing(mirror.folder, output):
+        check_own_folder(mirror, folder)
+    with explain_write_errors(mirror.folder, output):
         target = report_file(mirror.folder, output, REPORT) if output else None
         page = write_report(mirror.folder, target=target)
     place = os.path.relpath(page)

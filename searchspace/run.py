@@ -9,7 +9,7 @@ from searchspace.cli.options import with_options
 from searchspace.cli.output import complain, say
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
-from searchspace.finals.formatting import say_test, say_top5, say_way
+from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
 from searchspace.leaderboard import print_board
 from searchspace.preparation import preflight
 from searchspace.preparation.absolute_paths import anchored
@@ -26,7 +26,7 @@ from searchspace.reporting.tables.student_table import say_student
 from searchspace.runner.conduct import conduct
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
-from searchspace.storage.open_search import working_on
+from searchspace.storage.open_search import hold_search
 from searchspace.storage.search_folder import TRIALS, trial_name
 from trainables.common.errors import SearchEndedError, UserError
 
@@ -76,23 +76,23 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
 def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
     from searchspace.cluster.connect import connected
-    from searchspace.forecast.dry_run import conclude, scratch
-    from searchspace.forecast.probing import draw_probes, measure
+    from searchspace.forecast.dry_run import finish_dry_run, scratch_folder
+    from searchspace.forecast.probing import draw_probes, measure_probes
 
     preflight.check_name(spec)
     for line in check_early(spec):
         clock.say(line)
     with (
         closing(clock), prepared(spec, clock) as ready, Interruption(clock, _again) as interruption,
-        connected(spec.address) as room, scratch(spec) as mirror,
+        connected(spec.address) as room, scratch_folder(spec) as mirror,
     ):  # fmt: skip
         interruption.listen_again()
         plan = ready.plan(room)
         starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
         probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
         with gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
-            measured = measure(probes, spec, pool, mirror.folder, clock)
-    conclude(measured, spec, plan.task, plan.shape, price)
+            measured = measure_probes(probes, spec, pool, mirror.folder, clock)
+    finish_dry_run(measured, spec, plan.task, plan.shape, price)
 
 
 def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], clock: Clock) -> None:
@@ -105,7 +105,7 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
     spec = choose_resumed(errand.resume, options, given).model_copy(update={"max_concurrent": 1})
     check_early(spec, resumed=True)
-    with closing(clock), working_on(spec, clock.say, begun=True) as mirror:
+    with closing(clock), hold_search(spec, clock.say, begun=True) as mirror:
         data = prepare_shared(spec, clock, resumed=True)
         mirror.pull(part=f"{TRIALS}/{trial_name(errand.revive)}")
         reviving.choose_revived(load_own_study(spec, spec.folder), spec, errand.revive)
@@ -127,11 +127,11 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
     say()
     print_board(spec, study, top=5)
     counts = load_facts(spec.folder).get("data", {}).get("counts", ())
-    top5 = f", top-5 {say_top5(metrics)}" if metrics.top5 is not None else ""
+    top5 = f", top-5 {format_top5(metrics)}" if metrics.top5 is not None else ""
     say(
         "",
-        f"winner: {say_way(spec.metric, read_finalists(study)[0], metrics)}",
-        f"test, once, {metrics.count:,} images: accuracy {say_test('accuracy', metrics)}{top5}; "
+        f"winner: {format_score_history(spec.metric, read_finalists(study)[0], metrics)}",
+        f"test, once, {metrics.count:,} images: accuracy {format_test_score('accuracy', metrics)}{top5}; "
         f"the most frequent class alone {majority_accuracy(metrics, counts):.2%}",
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}",

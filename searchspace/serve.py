@@ -18,7 +18,7 @@ from searchspace.serving.listen import ended_by_signals, listen, listen_again, s
 from searchspace.serving.serve_options import ServeOptions
 from searchspace.serving.service_limits import derive_limits
 from searchspace.spec import parse_record
-from searchspace.storage.reading import read, runnable
+from searchspace.storage.reading import is_model_file, open_results
 from trainables.export.predictor import Runner
 
 PARTS = ("ray.serve",)
@@ -39,7 +39,7 @@ def main(
 
     Example: python -m searchspace.serve results/digits --port 8000
     """
-    serve(read(model, runnable).folder, parse_record(ServeOptions, options))
+    serve(open_results(model, is_model_file).folder, parse_record(ServeOptions, options))
 
 
 def serve(model: Path, options: ServeOptions) -> None:

@@ -15,7 +15,7 @@ from searchspace.preparation.record import Facts
 from searchspace.sampling.pins import parse_pins
 from searchspace.stopping.rules import SchedulerName
 from searchspace.storage.search_folder import SEARCH_RECORD
-from searchspace.storage.search_names import NAME, check_names, near
+from searchspace.storage.search_names import NAME_PATTERN, check_names, names_nearby
 from trainables.common.closest_match import suggest
 from trainables.common.errors import DamagedError, UserError
 from trainables.common.sanitized_text import shown
@@ -45,25 +45,25 @@ R = TypeVar("R", bound=Frozen)
 class SearchSpec(Frozen):
     """What was asked for; everything that a search does follows from it, the data and the machine."""
 
-    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME")] = "digits"
+    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME_PATTERN")] = "digits"
     """digits, fashion-mnist, cifar10, cifar100, or a folder or URL of images or parquet."""
     on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
     models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits."""
-    space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""
+    space: Annotated[str, Option(WHAT, metavar="FILE:NAME_PATTERN")] = ""
     """Your own search space, FILE.py:FUNCTION."""
-    pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME=VALUE")] = Field(
+    pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME_PATTERN=VALUE")] = Field(
         default_factory=dict
     )
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME")] = "accuracy"
+    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME_PATTERN")] = "accuracy"
     """What is made best: accuracy, balanced_accuracy, f1_macro, or log_loss (negated)."""
     objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B")] = ("accuracy",)
     """accuracy (or --metric), or accuracy,latency: also what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
-    sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME")] = "auto"
+    sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME_PATTERN")] = "auto"
     """auto (what suits), tpe, gp, cmaes, or random."""
     reproducible: Annotated[bool, Option(WHAT)] = False
     """Same configurations at any timing: only first rungs inform."""
@@ -182,7 +182,7 @@ class RunOptions(Frozen):
     """The cluster's price an hour; then forecasts say money."""
     verbose: Annotated[bool, Option(RECORD)] = False
     """Plain lines, and what libraries say, which else is in search.log."""
-    resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
+    resume: Annotated[str, Option(AFTERWARDS, metavar="NAME_PATTERN")] = ""
     """Search to go on with: it was cut off, gets more --trials or --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
     """Number of a stopped trial of that search, to train on to its end."""
@@ -193,7 +193,7 @@ def make_spec(**options: Any) -> SearchSpec:
     options["pins"] = parse_pins(given) if isinstance(given := options.get("pins") or {}, list) else given
     options["name"] = options.get("name") or _name_now(str(options.get("data", "digits")))
     spec = parse_record(SearchSpec, options)
-    if not NAME.fullmatch(spec.name):
+    if not NAME_PATTERN.fullmatch(spec.name):
         raise UserError(
             f"--name {spec.name!r}: only letters, digits, and after the first also '.', '_', '-'; at most 200 of them"
         )
@@ -242,7 +242,7 @@ def load_facts(folder: Path) -> dict[str, Any]:
     try:
         return read_record(folder / SEARCH_RECORD, Facts).model_dump(mode="json", exclude_unset=True)
     except FileNotFoundError as error:
-        hint = suggest(folder.name, near(folder))
+        hint = suggest(folder.name, names_nearby(folder))
         raise UserError(f"{shown(folder)}: holds no search (no search.json){hint}") from error
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from searchspace.finals.select_winner import Comparison, Finalist
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.study.study import create_study, flush_study, put_record
+from searchspace.study.study import create_study, flush_study, write_study_attribute
 from searchspace.study.trial_attributes import record_config, record_cost, record_reason, record_report
 from trainables.augmentation.corruptions import CORRUPTIONS
 from trainables.config import EpochReport, TrialConfig, failure
@@ -38,9 +38,9 @@ def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bo
     for number in range(trials):
         _add_trial(study, number, number == trials - 1)
     if finished:
-        second = _finalist(3, 0.96).model_copy(update={"behind": Comparison(difference=0.01, low=-0.01, high=0.03)})
-        put_record(study, "finalists", [_finalist(0, 0.97).model_dump(), second.model_dump()])
-        put_record(study, "baseline", {"trial": 3, "kind": "default", "reference": False, "majority": 0.1})
+        second = _finalist(3, 0.96).model_copy(update={"comparison": Comparison(difference=0.01, low=-0.01, high=0.03)})
+        write_study_attribute(study, "finalists", [_finalist(0, 0.97).model_dump(), second.model_dump()])
+        write_study_attribute(study, "baseline", {"trial": 3, "kind": "default", "reference": False, "majority": 0.1})
         _crown(spec, data)
     flush_study(study)
     return spec.folder

@@ -15,8 +15,7 @@ from searchspace.finals.baseline import (
 )
 from searchspace.finals.comparison import Comparison
 from searchspace.finals.finals import run_finals
-from searchspace.finals.gain import gain_of, read_gain
-from searchspace.finals.gain_formatting import say_gain
+from searchspace.finals.gain import format_gain, gain_of, read_gain
 from searchspace.finals.select_winner import Finalist
 from searchspace.finals.winner import evaluate_winner, retrain_winner
 from searchspace.reporting.model_card.card_file import write_card
@@ -100,11 +99,11 @@ def test_what_no_knowledge_scores():
     assert majority_accuracy(metrics, ()) == 0.75, "an older record has no counts"
 
 
-def low(number, score, **behind):
-    comparison = Comparison(difference=0.9 - score, **behind) if behind else None
+def low(number, score, **interval):
+    comparison = Comparison(difference=0.9 - score, **interval) if interval else None
     return Finalist(
         members=(number,), search_score=score, full_length=True, scores=(score,) * 3, val_losses=(0.1,) * 3, lost=0,
-        seconds=1.0, behind=comparison,
+        seconds=1.0, comparison=comparison,
     )  # fmt: skip
 
 
@@ -120,21 +119,21 @@ def base(**options):
         (low(0, 0.8, low=-0.05, high=0.25), base(), "-5.00 to 25.00), not significant"),
         (low(0, 0.8, low=-0.05, high=0.25), base(), "majority class 25.00%, default configuration (trial 0) 80.00%, "),
         (low(0, 0.9, low=None, high=None, reason="no variance"), base(), "no difference, on no image and from no seed"),
-        (low(0, 0.8, low=None, high=None, reason="one seed"), base(), "gain 10.00 points; one seed each does not tell"),
+        (low(0, 0.8, low=None, high=None, reason="one seed"), base(), "gain 10.00 points; not significant with one"),
         (None, base(reason="diverged"), "trial 0) has no re-score (diverged), so what the search gained over it"),
         (low(3, 0.8, low=0.05, high=0.15), base(trial=3, kind="first"), "first configuration (trial 3) 80.00%"),
     ],
 )  # fmt: skip
 def test_a_gain_is_said_with_its_interval_or_why_there_is_none(default, baseline, said):
     gain = gain_of("accuracy", [low(7, 0.9), *([default] if default else [])], baseline)
-    assert said in say_gain(gain)
+    assert said in format_gain(gain)
     assert gain.amount == (None if default is None else pytest.approx(0.9 - default.score))
 
 
 def test_a_default_that_wins_is_said_to_win():
     gain = gain_of("accuracy", [low(0, 0.9), low(3, 0.8, low=0.05, high=0.15)], base(reference=False))
     assert (gain.outcome, gain.amount) == ("none", 0.0)
-    assert say_gain(gain).endswith(
+    assert format_gain(gain).endswith(
         "the default configuration (trial 0) is the winner, so the search gained nothing over it"
     )
     assert finalist_roles([gain.winner, low(3, 0.8)], gain.baseline) == ["winner, default", "finalist"]

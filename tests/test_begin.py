@@ -10,11 +10,11 @@ from searchspace.preparation.preflight import check_name, local_room
 from searchspace.preparation.resume import is_finished
 from searchspace.runner.begin import begin, take_up
 from searchspace.spec import load_facts, make_spec, save_record
-from searchspace.storage.folder_contents import REMAINS, Contents, classify, is_begun
-from searchspace.storage.open_search import working_on
-from searchspace.study.draft import Step, StudyState, next_step
-from searchspace.study.study import create_study, flush_study, put_record
-from searchspace.study.study_state import MADE_BY, check_study
+from searchspace.storage.folder_contents import LEFTOVERS, FolderContents, classify_contents, is_begun
+from searchspace.storage.open_search import hold_search
+from searchspace.study.draft import StudyAction, StudyState, choose_action
+from searchspace.study.study import create_study, flush_study, write_study_attribute
+from searchspace.study.study_state import SEARCH_ID, check_study
 from trainables.common.errors import UserError
 
 OURS, OTHERS = "ours", "others"
@@ -31,56 +31,56 @@ STATES = [
 @pytest.mark.parametrize("recorded", [False, True])
 @pytest.mark.parametrize("trained", [False, True])
 def test_what_was_trained_is_never_replaced_and_no_search_takes_anothers_study(state, recorded, trained):
-    step = next_step(state, OURS, recorded, recorded and trained)
-    if step == Step.REPLACE:
+    step = choose_action(state, OURS, recorded, recorded and trained)
+    if step == StudyAction.REPLACE:
         assert state.exists
         assert not state.trials, "trials were started"
         assert not (recorded and trained), "trials were trained"
         assert recorded or state.search == OURS, "whose it is is not known"
-    if step == Step.TAKE_UP:
+    if step == StudyAction.TAKE_UP:
         assert recorded
         assert state.exists
-    if step == Step.CREATE:
+    if step == StudyAction.CREATE:
         assert not state.exists
-    assert (state.search == OTHERS) == (step == Step.REFUSE_OTHER) or (not state.search and state.waiting)
+    assert (state.search == OTHERS) == (step == StudyAction.REFUSE_OTHER) or (not state.search and state.waiting)
     if recorded and state.exists and state.search != OTHERS:
-        assert step in {Step.TAKE_UP, Step.REPLACE}, "what was begun always goes on"
+        assert step in {StudyAction.TAKE_UP, StudyAction.REPLACE}, "what was begun always goes on"
 
 
 def test_an_older_record_without_identity_goes_on():
     for state in STATES:
-        assert next_step(state, "", True, False) in {Step.CREATE, Step.REPLACE, Step.TAKE_UP}
+        assert choose_action(state, "", True, False) in {StudyAction.CREATE, StudyAction.REPLACE, StudyAction.TAKE_UP}
 
 
 def test_a_new_search_without_identity_replaces_nothing():
     for state in STATES:
-        assert next_step(state, "", False, False) not in {Step.REPLACE, Step.TAKE_UP}
+        assert choose_action(state, "", False, False) not in {StudyAction.REPLACE, StudyAction.TAKE_UP}
 
 
 @pytest.mark.parametrize(
     ("names", "found"),
     [
-        ([], Contents.NOTHING),
-        (list(REMAINS), Contents.NOTHING),
-        (["search.lock"], Contents.NOTHING),
-        (["search.json.partial", ".0f1e.partial", "search.lease.7a.partial"], Contents.NOTHING),
-        (["study.journal.lock0e-1.rename"], Contents.NOTHING),
-        (["search.json", "anything"], Contents.SEARCH),
-        (["search.lock", "photo.jpg"], Contents.OTHERS),
-        (["trials", "study.journal"], Contents.OTHERS),
-        (["."], Contents.OTHERS),
-        (["photo.jpg.partial"], Contents.OTHERS),
+        ([], FolderContents.NOTHING),
+        (list(LEFTOVERS), FolderContents.NOTHING),
+        (["search.lock"], FolderContents.NOTHING),
+        (["search.json.partial", ".0f1e.partial", "search.lease.7a.partial"], FolderContents.NOTHING),
+        (["study.journal.lock0e-1.rename"], FolderContents.NOTHING),
+        (["search.json", "anything"], FolderContents.SEARCH),
+        (["search.lock", "photo.jpg"], FolderContents.OTHERS),
+        (["trials", "study.journal"], FolderContents.OTHERS),
+        (["."], FolderContents.OTHERS),
+        (["photo.jpg.partial"], FolderContents.OTHERS),
     ],
 )
 def test_what_a_folder_holds_is_known_by_its_names(names, found):
-    assert classify(names) == found
+    assert classify_contents(names) == found
 
 
 def test_a_name_is_free_until_its_search_is_begun_and_no_file_of_others_is_in_the_way(tmp_path):
     spec = make_spec(name="s", results=str(tmp_path))
     check_name(spec)
     spec.folder.mkdir()
-    for name in REMAINS:
+    for name in LEFTOVERS:
         (spec.folder / name).touch()
         check_name(spec)
     (spec.folder / "photo.jpg").touch()
@@ -131,7 +131,7 @@ def test_a_wrong_warm_start_leaves_the_name_free(tmp_path, digits, warm, said):
     options = {"results": str(tmp_path), "trials": 4, "models": "convnet"}
     plan = make_plan(make_spec(**options), digits, local_room(), lambda _line: None, {})
     spec = make_spec(name="s", warm_start=str(tmp_path / warm), **options)
-    with working_on(spec, print, begun=False), pytest.raises(UserError, match=said):
+    with hold_search(spec, print, begun=False), pytest.raises(UserError, match=said):
         begin(spec, plan, {})
     check_name(spec)
     begin(spec.model_copy(update={"warm_start": ()}), plan, {})
@@ -145,12 +145,12 @@ def stored(tmp_path):
 
 
 def test_an_empty_study_in_a_database_is_taken_over_if_nobody_marks_it(stored, monkeypatch):
-    monkeypatch.setattr("searchspace.study.study_state.SETTLE", 0.01)
+    monkeypatch.setattr("searchspace.study.study_state.SETTLE_S", 0.01)
     study = create_study(stored, optuna.samplers.RandomSampler())
-    assert check_study(stored, OURS, recorded=False) == Step.REPLACE
+    assert check_study(stored, OURS, recorded=False) == StudyAction.REPLACE
 
     def meanwhile(_seconds):
-        put_record(study, MADE_BY, OTHERS)
+        write_study_attribute(study, SEARCH_ID, OTHERS)
 
     monkeypatch.setattr("searchspace.study.study_state.time.sleep", meanwhile)
     with pytest.raises(UserError, match="of another search; choose another --name, or if no search needs it: optuna"):

@@ -17,9 +17,9 @@ from searchspace.sampling.samplers import make_sampler, make_view
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Observation, rungs
-from searchspace.study.database import STORAGE
-from searchspace.study.study import create_study, load_study, put_record
-from searchspace.study.study_state import MADE_BY
+from searchspace.study.database import STORAGE_VARIABLE
+from searchspace.study.study import create_study, load_study, write_study_attribute
+from searchspace.study.study_state import SEARCH_ID
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store import store
@@ -212,13 +212,13 @@ def test_reading_never_makes_a_database_and_says_what_is_missing(tmp_path, monke
     spec = anchored(make_spec(name="x", results=str(tmp_path / "results"), storage="sqlite:///x.db"))
     check_early(spec)
     assert not Path("x.db").exists()
-    put_record(create_study(spec, make_sampler(spec, "random")), MADE_BY, "a search")
+    write_study_attribute(create_study(spec, make_sampler(spec, "random")), SEARCH_ID, "a search")
     (spec.folder / "trials" / "trial-0").mkdir(parents=True)
     save_record(spec.folder, spec, {})
     monkeypatch.chdir("/")
     with pytest.raises(UserError, match="the record names a database"):
         load_study(spec, spec.folder)
-    monkeypatch.setenv(STORAGE, spec.storage)
+    monkeypatch.setenv(STORAGE_VARIABLE, spec.storage)
     assert load_study(spec, spec.folder).get_trials() == []
     with pytest.raises(UserError, match=r"--name 'x': .*holds a study of this name already"):
         check_early(spec)

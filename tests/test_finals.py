@@ -12,7 +12,7 @@ from optuna.trial import TrialState
 
 from searchspace.export import export_winner
 from searchspace.finals.finals import choose_finalists, run_finals
-from searchspace.finals.formatting import say_way
+from searchspace.finals.formatting import format_score_history
 from searchspace.finals.select_winner import Finalist, NoWinnerError
 from searchspace.finals.winner import evaluate_winner, open_test_split, retrain_winner
 from searchspace.reporting.model_card.card_file import write_card
@@ -191,7 +191,7 @@ def proven(tmp_path, digits, place):
 def test_the_page_says_how_the_winner_was_chosen_and_how_good_it_is(proven):
     spec, study, winner, metrics = proven
     page = write_card(spec.folder / "winner", study).read_text()
-    assert f"\nTrial {as_markdown(say_way('accuracy', winner, metrics).removeprefix('trial '))}.\n" in page
+    assert f"\nTrial {as_markdown(format_score_history('accuracy', winner, metrics).removeprefix('trial '))}.\n" in page
     page = html.unescape(page)  # as a reader sees it
     for part in (
         f"search {winner.search_score:.2%} -> re-score {winner.score:.2%} ± ", "over 2 fresh seeds",

@@ -5,16 +5,16 @@ import json
 import numpy as np
 import pytest
 
-from searchspace.finals.select_winner import Contender, judge
+from searchspace.finals.select_winner import FinalistPredictions, select_winner
 from searchspace.finals.validation_images import (
-    as_recorded,
+    format_validation,
     read_validation,
     recorded_validation,
-    say_validation,
+    with_recorded_validation,
 )
 from searchspace.preparation.preparation import describe_data
 from searchspace.spec import make_spec, save_record
-from searchspace.study.study import create_study, put_record
+from searchspace.study.study import create_study, write_study_attribute
 from trainables.config import Assignment, TrialConfig
 from trainables.data.finals_validation import ENOUGH, FinalsValidation, Partition, choose_validation
 from trainables.data.store.store import Store, open_store
@@ -108,19 +108,19 @@ def test_a_final_trains_whitens_and_weighs_by_its_own_split(place, tmp_path, mon
 
 def test_a_search_goes_on_with_the_finals_it_was_begun_with(tmp_path, digits):
     spec = make_spec(name="s", results=str(tmp_path))
-    assert as_recorded(digits, spec.folder) == digits, "nothing was begun"
+    assert with_recorded_validation(digits, spec.folder) == digits, "nothing was begun"
     spec.folder.mkdir()
     older = digits.model_dump()
     del older["finals"]
     save_record(spec.folder, spec, {"data": older})
-    found = as_recorded(digits, spec.folder)
+    found = with_recorded_validation(digits, spec.folder)
     assert found.finals == FinalsValidation(source="reused", images=digits.val, search_images=digits.val)
     save_record(spec.folder, spec, {"data": json.loads(digits.model_dump_json())})
     assert recorded_validation(spec.folder) == digits.finals
 
 
 def test_it_is_said_which_images_they_were(tmp_path, digits):
-    assert say_validation(digits.finals) == (
+    assert format_validation(digits.finals) == (
         f"finals validation: {digits.val} images drawn anew from the search's training images"
     )
     held = FinalsValidation(source="held back", images=500, search_images=503)
@@ -131,8 +131,8 @@ def test_it_is_said_which_images_they_were(tmp_path, digits):
 
     study = create_study(make_spec(name="s", results=str(tmp_path)), optuna.samplers.RandomSampler())
     assert read_validation(study) is None
-    put_record(study, "finalists", [{}])
-    assert "still flatter" in say_validation(read_validation(study) or FinalsValidation())
+    write_study_attribute(study, "finalists", [{}])
+    assert "still flatter" in format_validation(read_validation(study) or FinalsValidation())
 
 
 CONFIGS = 64
@@ -163,10 +163,10 @@ def simulated_search(seed):
     biases = []
     for rows in (split.val, split.final_val):
         contenders = [
-            Contender((config,), None, True, {i: each[rows] for i, each in enumerate(found)}, 0, 1.0)
+            FinalistPredictions((config,), None, True, {i: each[rows] for i, each in enumerate(found)}, 0, 1.0)
             for config, found in trained.items()
         ]
-        finalists = judge("accuracy", contenders, labels[rows])
+        finalists = select_winner("accuracy", contenders, labels[rows])
         others = np.setdiff1d(np.arange(1_500), np.concatenate([split.val, split.final_val]))
         truth = np.mean([score(each, others) for found in trained.values() for each in found])
         biases.append(np.mean([finalist.score for finalist in finalists]) - truth)

@@ -4,12 +4,17 @@ import random
 
 import pytest
 
-from searchspace.forecast.dry_run_table import estimates, reasons, to_rows, warnings
-from searchspace.forecast.forecast import Forecast, Known, forecast, in_units
-from searchspace.forecast.known_times import keep_closing, keep_measured, known_closing, known_measured
-from searchspace.forecast.live_forecast import Foresight, compare, timing_of
-from searchspace.forecast.probing import MOST, Measured, draw_probes
-from searchspace.forecast.simulation import Costs, imagine_finals, imagine_search
+from searchspace.forecast.dry_run_table import format_estimates, format_failures, format_warnings, to_rows
+from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
+from searchspace.forecast.known_times import (
+    read_closing_time,
+    read_measurements,
+    write_closing_time,
+    write_measurements,
+)
+from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error, timing_of
+from searchspace.forecast.probing import MAX_PROBES, Measurements, draw_probes
+from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
 from searchspace.progress.console_reporter import Clock
 from searchspace.spaces import Task, default_space, default_trials
 from searchspace.spec import make_spec
@@ -25,21 +30,21 @@ def timing(model: str = "convnet", epoch: float = 1.0, **changes) -> Timing:
     return Timing(config=TrialConfig(model=model), **values)
 
 
-def measured(*timings: Timing, start: float = 10.0) -> Measured:
+def measured(*timings: Timing, start: float = 10.0) -> Measurements:
     models = {t.config.model for t in timings}
-    return Measured(timings=timings, shares=dict.fromkeys(models, 1 / len(models)), start=start)
+    return Measurements(timings=timings, shares=dict.fromkeys(models, 1 / len(models)), start=start)
 
 
 def spec_of(**options):
     return make_spec(name="x", **({"trials": 20, "scheduler": "none", "max_epochs": 5} | options))
 
 
-def known(slots: int = 1, **changes) -> Known:
-    return Known(**({"basis": "a dry run", "slots": slots, "growth": 1.25, "start": 10.0} | changes))
+def known(slots: int = 1, **changes) -> ForecastInputs:
+    return ForecastInputs(**({"basis": "a dry run", "slots": slots, "growth": 1.25, "start": 10.0} | changes))
 
 
 def foreseen(spec, *timings: Timing, **changes) -> Forecast:
-    return forecast(measured(*timings).costs, spec, known(**changes))
+    return make_forecast(measured(*timings).costs, spec, known(**changes))
 
 
 def test_without_stopping_it_is_trials_times_epochs():
@@ -112,14 +117,14 @@ def test_the_range_holds_what_is_not_known_and_narrows_when_it_is():
 
 def test_imagined_searches_train_every_model_and_favour_one():
     shares = {"convnet": 0.5, "resnet": 0.5}
-    costs = Costs({"convnet": [timing(epoch=1.0)], "resnet": [timing("resnet", 100.0)]}, shares)
-    taken = [imagine_search(costs, spec_of(trials=100), 1, name, random.Random(0)).seconds for name in shares]
+    costs = TrialCosts({"convnet": [timing(epoch=1.0)], "resnet": [timing("resnet", 100.0)]}, shares)
+    taken = [simulate_search(costs, spec_of(trials=100), 1, name, random.Random(0)).seconds for name in shares]
     assert taken[0] > 5 * 500, "both are in the random start"
     assert taken[0] * 3 < taken[1]
-    assert imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[0] == pytest.approx(4 * 500)
-    alone = imagine_finals(costs, spec_of(), 3, "resnet", 1.0)[1]
+    assert simulate_finals(costs, spec_of(), 3, "resnet", 1.0)[0] == pytest.approx(4 * 500)
+    alone = simulate_finals(costs, spec_of(), 3, "resnet", 1.0)[1]
     taught = spec_of(distil=True, distil_epochs=2 * spec_of().max_epochs, max_params=1)
-    assert imagine_finals(costs, taught, 3, "resnet", 1.0)[1] == pytest.approx(3 * alone, rel=0.05)
+    assert simulate_finals(costs, taught, 3, "resnet", 1.0)[1] == pytest.approx(3 * alone, rel=0.05)
 
 
 def test_what_cannot_run_is_named_and_counts_for_nothing():
@@ -127,7 +132,7 @@ def test_what_cannot_run_is_named_and_counts_for_nothing():
     halved = timing(micro_batch=16)
     found = measured(timing(), halved, dead)
     assert list(found.costs.by_model) == ["convnet"]
-    assert reasons(found) == [
+    assert format_failures(found) == [
         "runs out of memory: convnet; trained 16 images at a time instead",
         "cannot run: resnet, width=1024: out of memory",
     ]
@@ -139,34 +144,34 @@ def test_what_cannot_run_is_named_and_counts_for_nothing():
 def test_the_page_says_time_memory_disk_and_money():
     found = measured(timing(memory_mb=700, checkpoint_mb=2, parameters=1_000_000), timing(memory_mb=900))
     spec = spec_of()
-    whole = forecast(found.costs, spec, known(2, closing=6.0))
-    time, memory, disk, money = estimates(whole, found, spec, SHAPE, price=7200.0)
-    assert time.startswith(f"time    {in_units(whole.total)} (")
+    whole = make_forecast(found.costs, spec, known(2, closing=6.0))
+    time, memory, disk, money = format_estimates(whole, found, spec, SHAPE, price=7200.0)
+    assert time.startswith(f"time    {format_duration(whole.total)} (")
     assert "some 100 epochs" in time
     assert memory == "memory  900 MB a worker at most, 1.8 GB for 2 of them"
     assert "winner 16 MB" in disk
-    (_, _, capped, _) = estimates(
+    (_, _, capped, _) = format_estimates(
         whole.model_copy(update={"checkpoints_mb": 5e5}), found, spec_of(keep_gb=3), SHAPE, price=1.0
     )
     assert "checkpoints 3.0 GB" in capped, "stopped trials keep no more than they may"
     assert money.startswith(f"money   {2 * whole.total:,.2f} (")
-    assert len(estimates(whole, found, spec, SHAPE, price=0.0)) == 3, "no price, no money"
+    assert len(format_estimates(whole, found, spec, SHAPE, price=0.0)) == 3, "no price, no money"
 
 
 def test_what_will_not_go_well_is_said():
     found = measured(timing(memory_mb=900))
     spec = spec_of(time_budget=20.0)
-    lines = warnings(forecast(found.costs, spec, known()), found, spec, SHAPE, free_mb=1000)
+    lines = format_warnings(make_forecast(found.costs, spec, known()), found, spec, SHAPE, free_mb=1000)
     assert len(lines) == 2
     assert "1.0 GB are free" in lines[0]
     assert "--time-budget 20s: ends the search before its 20 trials are done" in lines[1]
     fine = spec_of()
-    assert warnings(forecast(found.costs, fine, known()), found, fine, SHAPE, free_mb=9000) == []
+    assert format_warnings(make_forecast(found.costs, fine, known()), found, fine, SHAPE, free_mb=9000) == []
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(3.2, "3 s"), (59, "59 s"), (90, "1.5 min"), (5400, "1.5 h")])
 def test_seconds_in_words(seconds, words):
-    assert in_units(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def allow(_config: TrialConfig) -> str:
@@ -182,9 +187,9 @@ def task(digits) -> Task:
 def test_each_model_is_timed_at_its_default_and_at_random(task):
     starts = default_trials(task, {})
     probes = draw_probes(default_space, task, spec_of(), starts, allow)
-    assert {model: len(configs) for model, configs in probes.by_model.items()} == dict.fromkeys(task.models, MOST)
+    assert {model: len(configs) for model, configs in probes.by_model.items()} == dict.fromkeys(task.models, MAX_PROBES)
     assert [configs[0].batch_size for configs in probes.by_model.values()] == [s["batch_size"] for s in starts]
-    assert all(len(set(configs)) == MOST for configs in probes.by_model.values()), "none twice"
+    assert all(len(set(configs)) == MAX_PROBES for configs in probes.by_model.values()), "none twice"
     assert sum(probes.shares.values()) == pytest.approx(1)
     assert probes == draw_probes(default_space, task, spec_of(), starts, allow), (
         "the same seed, the same configurations"
@@ -199,7 +204,7 @@ def test_what_a_limit_forbids_is_not_timed_and_is_named(task):
     probes = draw_probes(default_space, task, spec_of(), starts, refusal)
     assert {config.depth for config in probes.by_model["convnet"]} == {2}
     assert {found.reason for found in probes.refused} == {"too deep"}
-    assert len(probes.refused) + len(probes.by_model["convnet"]) == MOST
+    assert len(probes.refused) + len(probes.by_model["convnet"]) == MAX_PROBES
 
 
 def test_a_space_of_ones_own_is_drawn_from_at_random(task):
@@ -214,19 +219,19 @@ def test_a_space_of_ones_own_is_drawn_from_at_random(task):
 
 def test_a_dry_run_is_known_to_searches_like_it_only(task, tmp_path):
     found = measured(timing())
-    keep_measured(found, spec_of(seed=5), task, SHAPE)
-    assert known_measured(spec_of(trials=99), task, SHAPE) == found
-    assert known_measured(spec_of(pins={"width": 8}), task, SHAPE) is None
-    assert known_measured(spec_of(), task, SHAPE.model_copy(update={"slots": 4})) is None
-    assert known_measured(spec_of(), task.model_copy(update={"models": ("convnet",)}), SHAPE) is None
+    write_measurements(found, spec_of(seed=5), task, SHAPE)
+    assert read_measurements(spec_of(trials=99), task, SHAPE) == found
+    assert read_measurements(spec_of(pins={"width": 8}), task, SHAPE) is None
+    assert read_measurements(spec_of(), task, SHAPE.model_copy(update={"slots": 4})) is None
+    assert read_measurements(spec_of(), task.model_copy(update={"models": ("convnet",)}), SHAPE) is None
 
 
 def test_how_long_an_export_took_is_known_to_the_next(tmp_path, monkeypatch):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path))
-    assert known_closing("convnet") == 10.0
-    keep_closing("convnet", 4.0)
-    keep_closing("resnet", 8.0)
-    assert (known_closing("convnet"), known_closing()) == (4.0, 6.0)
+    assert read_closing_time("convnet") == 10.0
+    write_closing_time("convnet", 4.0)
+    write_closing_time("resnet", 8.0)
+    assert (read_closing_time("convnet"), read_closing_time()) == (4.0, 6.0)
 
 
 def report(number: int, epoch: int, **changes) -> EpochReport:
@@ -253,7 +258,7 @@ def test_a_search_is_forecast_when_its_first_trials_are_known(task, tmp_path, ca
     for number in range(6):
         config = TrialConfig(model=task.models[number % 2], width=8 + 4 * number)
         record_config(study.ask(), config, seed=0)
-    foresight = Foresight(spec, task, SHAPE, study, Clock())
+    foresight = LiveForecast(spec, task, SHAPE, study, Clock())
     foresight.warm(0, None)
     foresight("epoch", 0, report(0, 1, seconds=50.0))
     foresight("epoch", 0, report(0, 2, seconds=50.0))
@@ -272,6 +277,6 @@ def test_a_search_is_forecast_when_its_first_trials_are_known(task, tmp_path, ca
 
 def test_the_error_of_a_forecast_is_said():
     found = foreseen(spec_of(), timing())
-    line = compare(found, search=found.search * 1.25, total=found.total)
+    line = format_forecast_error(found, search=found.search * 1.25, total=found.total)
     assert line.startswith("forecast from a dry run: search 1.8 min, took 2.3 min (-20%)")
     assert "(+0%)" in line

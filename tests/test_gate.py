@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from searchspace.constraints.constraints import Gate, broken_limits, describe_cost, kinds_needed
-from searchspace.constraints.feasibility import check_limits
+from searchspace.constraints.constraints import ConstraintChecker, describe_cost, find_violations, kinds_to_measure
+from searchspace.constraints.feasibility import check_feasible
 from searchspace.engine.suggest import Asker
 from searchspace.export import print_shipment
 from searchspace.spaces import Task, default_space
@@ -176,23 +176,23 @@ def test_backbones_are_measured_without_their_weights(digits):
 def test_refusals_say_what_is_too_much(measured, digits):
     spec = make_spec(name="x", max_latency_ms=0.001, max_params=100_000, max_size_mb=0.5, max_memory_mb=10_000.0)
     small, wide = measured[SMALL], measured[WIDE]
-    assert broken_limits(spec, small) == [f"latency {small.latency_ms:.4g} ms is more than --max-latency-ms 0.001"]
-    assert [reason.split(" is more than ")[1] for reason in broken_limits(spec, wide)] == [
+    assert find_violations(spec, small) == [f"latency {small.latency_ms:.4g} ms is more than --max-latency-ms 0.001"]
+    assert [reason.split(" is more than ")[1] for reason in find_violations(spec, wide)] == [
         "--max-params 100,000", "--max-size-mb 0.5", "--max-latency-ms 0.001",
     ]  # fmt: skip
     assert describe_cost(spec, small).startswith(f"{small.parameters:,} parameters (limit 100,000), size ")
-    with closing(Gate(spec, digits)) as gate:
+    with closing(ConstraintChecker(spec, digits)) as gate:
         assert gate.refusal(WIDE) == f"{wide.parameters:,} parameters is more than --max-params 100,000"
         assert gate.cost(WIDE).latency_ms is None, "what has too many parameters need not be run"
         assert "--max-latency-ms" in gate.refusal(SMALL)
         assert gate.cost(SMALL) == small
-    with closing(Gate(make_spec(name="x", max_latency_ms=1000.0), digits)) as gate:
+    with closing(ConstraintChecker(make_spec(name="x", max_latency_ms=1000.0), digits)) as gate:
         assert gate.refusal(SMALL) == ""
         assert gate.ready(SMALL)
 
 
 def test_without_limits_nothing_is_measured_or_started(digits):
-    with closing(Gate(make_spec(name="x"), digits)) as gate:
+    with closing(ConstraintChecker(make_spec(name="x"), digits)) as gate:
         assert (gate.refusal(WIDE), gate.cost(WIDE), gate.ready(WIDE), gate.measures) == ("", None, True, False)
         assert gate._meter._process is None
 
@@ -208,7 +208,7 @@ def test_without_limits_nothing_is_measured_or_started(digits):
     ],
 )
 def test_only_what_is_asked_for_is_measured(options, kinds):
-    assert kinds_needed(make_spec(name="x", **options)) == kinds
+    assert kinds_to_measure(make_spec(name="x", **options)) == kinds
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_wrong_limits(options, message):
 
 
 def test_a_network_that_cannot_be_built_is_refused_with_its_reason(digits):
-    with closing(Gate(make_spec(name="x", max_params=10**9), digits)) as gate:
+    with closing(ConstraintChecker(make_spec(name="x", max_params=10**9), digits)) as gate:
         reason = gate.refusal(TrialConfig(model="no_such_network"))
         assert "cannot be measured" in reason
         assert "no_such_network" in reason
@@ -250,7 +250,7 @@ def test_a_process_that_dies_is_an_outcome_and_the_next_one_starts(digits):
 
 
 def test_a_measurement_in_the_background_is_given_up_at_the_end(digits):
-    with closing(Gate(make_spec(name="x", max_latency_ms=5.0), digits)) as gate:
+    with closing(ConstraintChecker(make_spec(name="x", max_latency_ms=5.0), digits)) as gate:
         assert not gate.ready(TrialConfig(width=28))
         process = gate._meter._start()
         started = time.monotonic()
@@ -275,8 +275,8 @@ def test_limits_that_nothing_meets_are_told_before_the_search(digits):
     def check(**options):
         spec = make_spec(name="x", **options)
         said = []
-        with closing(Gate(spec, digits)) as gate:
-            check_limits(gate, spec, default_space, task, said.append)
+        with closing(ConstraintChecker(spec, digits)) as gate:
+            check_feasible(gate, spec, default_space, task, said.append)
         return said
 
     with pytest.raises(UserError, match=r"smallest of 64 draws is convnet, width=8, .*more than --max-params 10$"):
@@ -301,7 +301,7 @@ def test_a_search_asks_for_nothing_that_does_not_fit(digits, tmp_path):
     spec = make_spec(name="s", results=str(tmp_path), max_params=60_000, trials=12)
     task = Task(data=digits, models=("convnet",), pretrained=frozenset(), gpu=False)
     study = create_study(spec, optuna.samplers.RandomSampler(seed=0))
-    with closing(Gate(spec, digits)) as gate:
+    with closing(ConstraintChecker(spec, digits)) as gate:
         asker = Asker(study, default_space, task, spec, gate)
         while not asker.done:
             asker.ask()

@@ -65,7 +65,7 @@ def test_a_journal_is_taken_up_where_it_ended(tmp_path):
 
 
 def test_a_disk_that_is_full_for_a_while_loses_and_doubles_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("searchspace.study.journal.RETRIES", QUICK)
+    monkeypatch.setattr("searchspace.study.journal.WRITE_RETRIES", QUICK)
     journal = WriteBehindJournal(tmp_path / "journal")
     write, left = JournalFileBackend.append_logs, [2]
 
@@ -85,8 +85,8 @@ def test_a_disk_that_is_full_for_a_while_loses_and_doubles_nothing(tmp_path, mon
 
 
 def test_a_disk_that_stays_full_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("searchspace.study.journal.RETRIES", QUICK)
-    monkeypatch.setattr("searchspace.study.journal.PATIENCE", 0.2)
+    monkeypatch.setattr("searchspace.study.journal.WRITE_RETRIES", QUICK)
+    monkeypatch.setattr("searchspace.study.journal.FLUSH_TIMEOUT_S", 0.2)
     journal = WriteBehindJournal(tmp_path / "journal")
 
     def full(backend, logs):
@@ -97,6 +97,6 @@ def test_a_disk_that_stays_full_is_said(tmp_path, monkeypatch):
         journal.append_logs([{"number": 0}])
         with pytest.raises(OSError, match="No space left"):
             journal.flush()
-    monkeypatch.setattr("searchspace.study.journal.PATIENCE", 10.0)
+    monkeypatch.setattr("searchspace.study.journal.FLUSH_TIMEOUT_S", 10.0)
     journal.flush()
     assert entries(tmp_path / "journal") == [{"number": 0}]

@@ -31,7 +31,7 @@ from searchspace.reporting.tables.terminal_table import choose_columns, draw_tab
 from searchspace.reporting.tables.trials import rank_trials, without_defaults
 from searchspace.spec import make_spec, save_record
 from searchspace.storage.search_folder import JOURNAL
-from searchspace.study.study import create_study, flush_study, get_record, load_study, put_record
+from searchspace.study.study import create_study, flush_study, load_study, read_study_attribute, write_study_attribute
 from searchspace.study.study_snapshot import JournalReader, open_study
 from searchspace.study.trial_attributes import config_of, curve_of, record_config, record_report, seed_of
 from tests.benchmarks.bench_leaderboard import write_search
@@ -200,7 +200,7 @@ def test_equal_scores_are_ranked_by_re_score_then_loss(tmp_path):
         Finalist(members=(n,), search_score=0.9, full_length=True, scores=(s,), val_losses=(0.1,), lost=0, seconds=1.0)
         for n, s in scores.items()
     ]
-    put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
+    write_study_attribute(study, "finalists", [finalist.model_dump() for finalist in finalists])
     assert [row["trial"] for row in rank_trials(study)] == [1, 0, 3, 2, 4]
 
 
@@ -210,11 +210,11 @@ def crowned(tmp_path, digits) -> Path:
     folder = make_search(tmp_path / "results", digits)
     study = load_study(make_spec(name="made", results=str(folder.parent)), folder)
     number = [row["trial"] for row in rank_trials(study)][7]
-    record = get_record(study, "finalists")
+    record = read_study_attribute(study, "finalists")
     record[0]["members"] = [number]
     record[0]["scores"] = [0.1, 0.1]  # ranks go by the search's scores
-    put_record(study, "finalists", record)
-    put_record(
+    write_study_attribute(study, "finalists", record)
+    write_study_attribute(
         study, "baseline", {"trial": record[1]["members"][0], "kind": "default", "reference": True, "majority": 0.1}
     )
     return folder
@@ -373,7 +373,7 @@ def test_watching_ends_with_the_search_or_with_ctrl_c(folder, tmp_path, finishes
     os.close(follower)
     said = read_until(leader, b"Ctrl-C stops watching")
     if finishes:
-        put_record(study, "finished", 1)
+        write_study_attribute(study, "finished", 1)
         flush_study(study)
         said += read_until(leader, b"finished")
     else:

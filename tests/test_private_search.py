@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from searchspace.spec import load_spec, make_spec
-from searchspace.study.database import STORAGE, whole_url
+from searchspace.study.database import STORAGE_VARIABLE, url_with_password
 from searchspace.study.study import load_own_study, load_study
 from tests.conftest import command, write_images
 from tests.test_cluster import beyond_loopback, listening
@@ -92,17 +92,17 @@ def test_reading_it_again_takes_the_password_from_the_environment(watched, tmp_p
     without = command("leaderboard", str(folder), **arguments)
     assert without.returncode == 2
     (line,) = without.stderr.splitlines()
-    assert line.endswith(f"or set {STORAGE} to the whole URL (it is not set)")
-    monkeypatch.setenv(STORAGE, storage)
+    assert line.endswith(f"or set {STORAGE_VARIABLE} to the whole URL (it is not set)")
+    monkeypatch.setenv(STORAGE_VARIABLE, storage)
     assert len(load_study(load_spec(folder), folder).get_trials()) == 2
     assert command("leaderboard", str(folder), **arguments).returncode == 0
 
 
 def test_a_record_cannot_choose_who_is_sent_the_password(monkeypatch):
-    monkeypatch.setenv(STORAGE, "postgresql://me:secret@here/db")
-    assert whole_url("postgresql://me:***@here/db") == "postgresql://me:secret@here/db"
+    monkeypatch.setenv(STORAGE_VARIABLE, "postgresql://me:secret@here/db")
+    assert url_with_password("postgresql://me:***@here/db") == "postgresql://me:secret@here/db"
     with pytest.raises(UserError) as refused:
-        whole_url("postgresql://me:***@elsewhere/db")
+        url_with_password("postgresql://me:***@elsewhere/db")
     assert "secret" not in str(refused.value)
     assert "(it is 'postgresql://me:***@here/db')" in str(refused.value)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from searchspace.sampling.warm_start import earlier_starts
-from searchspace.storage.reading import read, records, runnable, shipped
+from searchspace.storage.reading import is_board_file, is_export_file, is_model_file, open_results
 from tests.conftest import command
 from tests.made_search import make_search
 from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
@@ -54,12 +54,13 @@ def test_a_report_goes_back_to_where_its_search_is(url, bucket, tmp_path, cache)
 @pytest.mark.parametrize(
     ("wanted", "there", "not_there"),
     [
-        (records, "study.journal", "winner/model.safetensors"), (shipped, "winner/model.safetensors", "trials"),
-        (runnable, "winner/model.onnx", "study.journal"),
+        (is_board_file, "study.journal", "winner/model.safetensors"),
+        (is_export_file, "winner/model.safetensors", "trials"),
+        (is_model_file, "winner/model.onnx", "study.journal"),
     ],
 )  # fmt: skip
 def test_only_what_is_needed_is_brought(url, wanted, there, not_there):
-    folder = read(url, wanted).folder
+    folder = open_results(url, wanted).folder
     assert (folder / there).is_file()
     assert not (folder / not_there).exists()
 
@@ -73,14 +74,14 @@ def test_only_what_is_needed_is_brought(url, wanted, there, not_there):
     ],
 )  # fmt: skip
 def test_a_model_is_brought_from_a_search_or_from_its_own_folder(name, is_read):
-    assert runnable(name) == is_read
+    assert is_model_file(name) == is_read
 
 
 def test_a_copy_follows_what_it_is_of(url, bucket):  # noqa: F811
-    first = read(url)
+    first = open_results(url)
     s3().put_object(Bucket=bucket, Key="results/made/leaderboard.csv", Body=b"new")
     s3().delete_object(Bucket=bucket, Key="results/made/winner/metrics.json")
-    again = read(url)
+    again = open_results(url)
     assert (again.folder / "leaderboard.csv").read_text() == "new"
     assert first.folder == again.folder
     assert not (again.folder / "winner" / "metrics.json").exists()
@@ -99,9 +100,9 @@ def test_an_earlier_search_at_a_url_warms_a_new_one(url, tmp_path):
 )
 def test_what_cannot_be_read_is_one_line(place, said, bucket):  # noqa: F811
     with pytest.raises(UserError, match=said):
-        read(place)
+        open_results(place)
 
 
 def test_a_url_without_a_search_is_one_line(bucket):  # noqa: F811
     with pytest.raises(UserError, match="holds no search"):
-        read(f"s3://{bucket}/nothing")
+        open_results(f"s3://{bucket}/nothing")

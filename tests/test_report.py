@@ -19,7 +19,7 @@ from PIL import Image
 from plotly.offline import get_plotlyjs
 from sklearn.metrics import average_precision_score
 
-from searchspace.finals.reliability import Predictions, reliability
+from searchspace.finals.reliability import TestPredictions, accuracy_by_confidence
 from searchspace.reporting.html.answer import answer
 from searchspace.reporting.html.blocks import Code, Note, Table, label, log_axis
 from searchspace.reporting.html.confusion_matrix import MOST_CLASSES, confusion
@@ -101,7 +101,7 @@ def test_the_answer_comes_first(made, page):
     assert f"{best.speed.latency_ms:.3g} ms" in head, "of the recommended file, not of the one that limits hold for"
     assert "one raw image, one thread of a made one" in head
     assert page.index(f"{best.file}&#34;)") < page.index('<section id="board"')
-    assert "cannot be told apart" in head
+    assert "is not significantly different" in head
     assert page.index("InferenceSession(") < page.index('<section id="board"')
 
 
@@ -222,7 +222,9 @@ def test_the_worst_mistake_is_the_first(made):
     material = gather(made)
     found = material.predictions
     (_note, pictures) = draw(next(s for s in SECTIONS if s.anchor == "mistakes"), material).blocks
-    truth = np.where(found.called != found.labels, found.probabilities[np.arange(len(found.labels)), found.labels], 2)
+    truth = np.where(
+        found.predicted != found.labels, found.probabilities[np.arange(len(found.labels)), found.labels], 2
+    )
     worst = int(truth.argmin())
     first = pictures.pictures[0]
     assert first.lines[0] == f"true: {found.labels[worst]} ({truth[worst]:.1%})"
@@ -319,7 +321,7 @@ def test_a_slice_has_its_accuracy_and_wilsons_interval(made):
     wrong = {row["slice"]: row["wrong"] for row in table.rows if row["by"] == "class"}
     found = material.predictions
     assert wrong == {
-        n: int(((found.labels == i) & (found.called != i)).sum()) for i, n in enumerate(material.data.classes)
+        n: int(((found.labels == i) & (found.predicted != i)).sum()) for i, n in enumerate(material.data.classes)
     }
 
 
@@ -381,11 +383,11 @@ def test_pictures_are_small_whatever_the_images_are():
 def test_the_reliability_diagram_is_the_calibration_error(made):
     material = gather(made)
     found = material.predictions
-    means, rights, counts = reliability(found)
+    means, rights, counts = accuracy_by_confidence(found)
     error = float((counts * np.abs(means - rights)).sum() / counts.sum())
-    assert error == pytest.approx(calibration_error(found.probabilities, found.called == found.labels))
-    perfect = Predictions(np.array([[1.0, 0.0]], np.float32), np.array([0]))
-    assert [x.tolist() for x in reliability(perfect)] == [[1.0], [1.0], [1]]
+    assert error == pytest.approx(calibration_error(found.probabilities, found.predicted == found.labels))
+    perfect = TestPredictions(np.array([[1.0, 0.0]], np.float32), np.array([0]))
+    assert [x.tolist() for x in accuracy_by_confidence(perfect)] == [[1.0], [1.0], [1]]
 
 
 def test_robustness_is_drawn_as_it_was_measured(made):

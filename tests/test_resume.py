@@ -9,7 +9,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.constraints.constraints import Gate
+from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.engine.searcher import StudySearcher, Surroundings
 from searchspace.engine.suggest import Asker
 from searchspace.preparation.early_checks import check_early
@@ -29,8 +29,8 @@ from searchspace.stopping.rule import RuleEvent, recall
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Observation, rungs
 from searchspace.storage.search_folder import JOURNAL
-from searchspace.storage.search_lock import locked
-from searchspace.study.journal import mend
+from searchspace.storage.search_lock import hold_lock
+from searchspace.study.journal import repair_journal
 from searchspace.study.study import continue_study, create_study, flush_study, load_study
 from searchspace.study.trial_attributes import curve_of, history_of, record_refusal
 from trainables.common.errors import UserError
@@ -57,7 +57,7 @@ class Search:
 
     def __init__(self, spec, task, study, scheduler="asha", space=default_space):
         self.rule, self.study = new_rule(spec, scheduler), study
-        asker = Asker(study, space, task, spec, Gate(spec, task.data))
+        asker = Asker(study, space, task, spec, ConstraintChecker(spec, task.data))
         self.searcher = StudySearcher(study, asker, self.rule, spec, Surroundings(1, lambda *_: None))
         self.goes = 0
 
@@ -143,14 +143,14 @@ def test_rules_recall_what_they_decided(spec):
 
 def test_what_was_drawn_and_not_begun_is_taken_up_and_what_was_refused_is_not(spec, task):
     study = create_study(spec, make_sampler(spec, "random"))
-    asker = Asker(study, default_space, task, spec, Gate(spec, task.data))
+    asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, task.data))
     first = asker.ask()
     refused = study.ask()
     record_refusal(refused, "too wide")
     study.ask()  # and the driver dies before anything is drawn for it
     flush_study(study)
     study = continue_study(spec, make_sampler(spec, "random"))
-    asker = Asker(study, default_space, task, spec, Gate(spec, task.data))
+    asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, task.data))
     (taken,) = asker.take_up()
     assert (taken.trial.number, taken.assignment) == (0, first.assignment)
     assert study.trials[1].state == TrialState.PRUNED
@@ -178,10 +178,10 @@ def test_a_torn_journal_loses_its_last_line_and_no_other(tmp_path):
     lines = [json.dumps({"op_code": number}) for number in range(3)]
     for torn in ("", '{"op_co', '{"op_code": 3}', "\x00\x00\n", '{"a": 1\n'):
         path.write_text("".join(f"{line}\n" for line in lines) + torn)
-        assert mend(path) == len(torn)
+        assert repair_journal(path) == len(torn)
         assert path.read_text().splitlines() == lines
     path.write_text("")
-    assert mend(path) == 0
+    assert repair_journal(path) == 0
 
 
 def test_a_writer_killed_with_the_journals_lock_in_hand_does_not_stop_the_next(spec):
@@ -198,18 +198,18 @@ def test_one_process_at_a_time_holds_a_search_and_its_death_frees_it(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from searchspace.storage.search_lock import locked
-with locked(Path({str(tmp_path)!r})):
+from searchspace.storage.search_lock import hold_lock
+with hold_lock(Path({str(tmp_path)!r})):
     print(1, flush=True)
     time.sleep(100)
 """
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
-        with pytest.raises(UserError, match=f"process {holder.pid} on .* is working on it"), locked(tmp_path):
+        with pytest.raises(UserError, match=f"process {holder.pid} on .* is working on it"), hold_lock(tmp_path):
             pass
         holder.kill()
         holder.wait()
-    with locked(tmp_path):
+    with hold_lock(tmp_path):
         pass
 
 

@@ -7,7 +7,7 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
-from searchspace.constraints.constraints import Gate
+from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.engine.seeds import derive_seed
 from searchspace.engine.suggest import Asker
 from searchspace.sampling.cost_weighting import cooling_weight, random_weight, weigh
@@ -217,7 +217,7 @@ def test_a_reproducible_search_asks_the_same_whoever_is_faster(tmp_path, digits,
         """Configurations in the order asked, the slots' trials ending in an order drawn from `hurry`."""
         spec = make_spec(name=name, results=str(tmp_path), trials=24, reproducible=True)
         study = create_study(spec, make_named(spec, sampler, slots=slots))
-        asker = Asker(study, default_space, task, spec, Gate(spec, digits))
+        asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, digits))
         rng, running, found = random.Random(hurry), [], []
         while not asker.done or running:
             while not asker.done and len(running) < slots and asker.is_ready(slots):
@@ -239,7 +239,7 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     spec = make_spec(name="old", results=str(tmp_path), max_epochs=3)
     study = create_study(spec, make_named(spec, "random"))
     save_record(spec.folder, spec, {"data": {"fingerprint": "f"}})
-    asker = Asker(study, default_space, task, spec, Gate(spec, digits))
+    asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, digits))
     for score in (0.1, 0.9, 0.5):
         running = asker.ask()
         curve = [EpochReport(trial="t", epoch=3, score=score, status="complete")]
@@ -266,7 +266,7 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     # The new search begins with the old one's best, and its sampler has those three from the start.
     study = create_study(new, make_named(new, "tpe", earlier))
     study.enqueue_trial(earlier_starts([str(spec.folder)], {})[0])
-    assert Asker(study, default_space, task, new, Gate(new, digits)).ask().assignment.config == configs[1]
+    assert Asker(study, default_space, task, new, ConstraintChecker(new, digits)).ask().assignment.config == configs[1]
 
 
 def test_where_all_was_refused_the_sampler_does_not_take_it_for_good():

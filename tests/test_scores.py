@@ -76,7 +76,7 @@ def test_a_probability_of_nothing_costs_a_finite_loss():
 def test_recorded_test_metrics_give_the_same_score(case, metric):
     labels, probabilities = ANSWERS[case]
     found = measure(probabilities, labels, tuple("abcdefghi")[: probabilities.shape[1]])
-    score, low, high = formatting.tested(metric, found)
+    score, low, high = formatting.score_with_interval(metric, found)
     assert score == pytest.approx(score_of(metric, probabilities, labels))
     assert low <= score + 1e-9
     assert score - 1e-9 <= high

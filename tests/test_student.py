@@ -6,13 +6,13 @@ from contextlib import closing
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.constraints.constraints import Gate
+from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.constraints.feasibility import draw_sample
 from searchspace.export import export_student, export_winner, print_shipments
 from searchspace.finals.choose_student import choose_student, read_student
 from searchspace.finals.finals import run_finals
 from searchspace.finals.train_student import evaluate_student, find_student, train_student
-from searchspace.finals.winner import evaluate_winner, is_outgrown, put_aside, retrain_winner
+from searchspace.finals.winner import archive_winner, evaluate_winner, is_winner_outdated, retrain_winner
 from searchspace.reporting.tables.student_table import say_student, student_rows
 from searchspace.spaces import Task, default_space
 from tests.test_finals import CONFIGS, Workbench, make_search, record
@@ -33,7 +33,7 @@ def searched_trials(tmp_path, digits):
     spec, study = make_search(
         tmp_path, digits, distil=True, distil_epochs=3, max_params=LIMIT, finalists=1, final_seeds=1
     )
-    with closing(Gate(spec, digits)) as gate:
+    with closing(ConstraintChecker(spec, digits)) as gate:
         yield spec, study, gate
 
 
@@ -160,7 +160,7 @@ def test_a_student_is_put_aside_with_its_winner(searched_trials, digits, place):
     winner = run_finals(spec, study, bench, Silence())[0]
     retrain_winner(spec, study, winner, bench, Silence())
     distil(searched_trials, winner, bench, Silence())
-    put_aside(spec, study)
+    archive_winner(spec, study)
     assert {path.name for path in spec.folder.iterdir()} >= {"winner-1", "student-1"}
     assert read_student(spec.folder) is None
     assert not (spec.folder / "winner").exists()
@@ -169,11 +169,11 @@ def test_a_student_is_put_aside_with_its_winner(searched_trials, digits, place):
 def test_a_search_that_was_cut_off_keeps_its_winner_and_one_that_grew_does_not(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, trials=3, finalists=1, final_seeds=1)
     bench = Workbench(place)
-    assert not is_outgrown(study, 3)
+    assert not is_winner_outdated(study, 3)
     winner = run_finals(spec, study, bench, Silence())[0]
     retrain_winner(spec, study, winner, bench, Silence())
-    assert not is_outgrown(study, 3)
-    assert is_outgrown(study, 4)
+    assert not is_winner_outdated(study, 3)
+    assert is_winner_outdated(study, 4)
     other = winner.model_copy(update={"members": (2,)})
     retrain_winner(spec, study, other, bench, Silence())
     assert (spec.folder / "winner-1" / "model.json").is_file(), "another winner never takes an opened test over"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from searchspace.finals.comparison import Comparison
-from searchspace.finals.formatting import say_interval, tell_doubts
-from searchspace.finals.select_winner import Contender, Finalist, join, judge
+from searchspace.finals.formatting import format_interval, format_undecided
+from searchspace.finals.select_winner import Finalist, FinalistPredictions, make_ensemble, select_winner
 from searchspace.reporting.tables.finalists import finalist_rows
 
 IMAGES = 250
@@ -13,7 +13,7 @@ LABELS = np.zeros(IMAGES, np.int64)
 
 
 def contender(number, probabilities, search_score=0.9, lost=0):
-    return Contender((number,), search_score, True, dict(enumerate(probabilities)), lost, seconds=1.0)
+    return FinalistPredictions((number,), search_score, True, dict(enumerate(probabilities)), lost, seconds=1.0)
 
 
 def trained(rng, difficulty, skill, seeds, seed_scatter):
@@ -32,11 +32,11 @@ def verdicts(skills, seeds, seed_scatter, repeats=60):
         rng = np.random.default_rng(repeat)
         difficulty = 3 * rng.normal(size=IMAGES) + 5
         all_trained = [trained(rng, difficulty, skill, seeds, seed_scatter) for skill in skills]
-        yield judge("accuracy", [contender(i, each) for i, each in enumerate(all_trained)], LABELS)
+        yield select_winner("accuracy", [contender(i, each) for i, each in enumerate(all_trained)], LABELS)
 
 
 def apart(finalists):
-    return any(finalist.behind.told_apart for finalist in finalists[1:])
+    return any(finalist.comparison.is_significant for finalist in finalists[1:])
 
 
 @pytest.mark.parametrize("seeds", [2, 3])
@@ -59,12 +59,12 @@ def test_a_lead_that_the_seeds_explain_is_no_lead():
         wrong = {"a": [10 - scatter, 10 + scatter], "b": [40 - scatter, 40 + scatter]}
         pairs = {name: [np.where(np.arange(IMAGES)[:, None] < n, [[0.1, 0.9]], [[0.9, 0.1]]) for n in counts]
                  for name, counts in wrong.items()}  # fmt: skip
-        first, second = judge("accuracy", [contender(0, pairs["a"]), contender(1, pairs["b"])], LABELS)
+        first, second = select_winner("accuracy", [contender(0, pairs["a"]), contender(1, pairs["b"])], LABELS)
         assert first.score - second.score == pytest.approx(30 / IMAGES)
-        return second.behind
+        return second.comparison
 
-    assert lead(0).told_apart
-    assert not lead(10).told_apart
+    assert lead(0).is_significant
+    assert not lead(10).is_significant
     assert lead(10).high - lead(10).low > lead(0).high - lead(0).low
 
 
@@ -72,27 +72,28 @@ def test_with_one_seed_nothing_is_told_apart():
     (finalists,) = verdicts([0.0, 3.0], seeds=1, seed_scatter=0.3, repeats=1)
     assert finalists[0].name == 1
     assert finalists[0].deviation is None
-    assert finalists[1].behind.low is None
+    assert finalists[1].comparison.low is None
     assert not apart(finalists)
-    (doubt,) = tell_doubts("accuracy", finalists)
+    (doubt,) = format_undecided("accuracy", finalists)
     assert "--final-seeds 2" in doubt
 
 
 def test_a_doubt_names_difference_and_interval():
     finalists = next(iter(verdicts([0.0, 0.0], seeds=3, seed_scatter=0.5, repeats=1)))
-    (doubt,) = tell_doubts("accuracy", finalists)
-    behind = finalists[1].behind
+    (doubt,) = format_undecided("accuracy", finalists)
+    comparison = finalists[1].comparison
     assert doubt == (
-        f"trial {finalists[1].name} cannot be told apart from the winner (difference {100 * behind.difference:.2f} "
-        f"points, 95 % Welch interval {100 * behind.low:.2f} to {100 * behind.high:.2f})"
+        f"trial {finalists[1].name} is not significantly different from the winner "
+        f"(difference {100 * comparison.difference:.2f} points, "
+        f"95 % Welch interval {100 * comparison.low:.2f} to {100 * comparison.high:.2f})"
     )
 
 
 def test_who_answers_alike_is_no_information():
     right = [np.tile([[0.9, 0.1]], (IMAGES, 1))] * 2
-    finalists = judge("accuracy", [contender(0, right), contender(1, right)], LABELS)
-    assert (finalists[1].behind.outcome, finalists[1].behind.low) == ("no variance", None)
-    (doubt,) = tell_doubts("accuracy", finalists)
+    finalists = select_winner("accuracy", [contender(0, right), contender(1, right)], LABELS)
+    assert (finalists[1].comparison.outcome, finalists[1].comparison.low) == ("no variance", None)
+    (doubt,) = format_undecided("accuracy", finalists)
     assert doubt.endswith("(no information: no validation image and no seed makes a difference between them)")
     row = finalist_rows("accuracy", finalists, {})[1]
     assert (row["95_%_interval"], row["told_apart"]) == ("", "no information")
@@ -101,9 +102,9 @@ def test_who_answers_alike_is_no_information():
 def test_an_older_record_of_an_interval_without_width_is_no_information():
     older = Comparison(difference=0.0, low=0.0, high=0.0)
     assert older.outcome == "no variance"
-    assert say_interval("accuracy", older) == ""
+    assert format_interval("accuracy", older) == ""
     assert Comparison(difference=0.1, low=None, high=None).outcome == "one seed"
-    assert not Comparison(difference=0.1, low=0.1, high=0.1).told_apart
+    assert not Comparison(difference=0.1, low=0.1, high=0.1).is_significant
 
 
 def test_the_winner_is_the_best_mean_and_then_the_lower_loss():
@@ -111,25 +112,25 @@ def test_the_winner_is_the_best_mean_and_then_the_lower_loss():
     labels = np.zeros(1, np.int64)
     some = [contender(1, [np.array(wrong), np.array(sure)]), contender(2, [np.array(unsure)] * 2),
             contender(3, [np.array(sure)] * 2)]  # fmt: skip
-    found = judge("accuracy", some, labels)
+    found = select_winner("accuracy", some, labels)
     assert [finalist.name for finalist in found] == [3, 2, 1]
     assert [finalist.score for finalist in found] == [1.0, 1.0, 0.5]
-    assert found[0].behind is None
+    assert found[0].comparison is None
     assert found[2].deviation == pytest.approx(np.std([0, 1], ddof=1))
 
 
 def test_an_ensemble_is_the_mean_of_its_members_seed_by_seed():
     rng = np.random.default_rng(0)
     first, second = ([each / each.sum(axis=1, keepdims=True) for each in rng.random((3, 5, 4))] for _ in "ab")
-    late = Contender((8,), 0.8, True, {1: second[1], 2: second[2]}, lost=1, seconds=2.0)
-    joined = join([contender(7, first), late])
+    late = FinalistPredictions((8,), 0.8, True, {1: second[1], 2: second[2]}, lost=1, seconds=2.0)
+    joined = make_ensemble([contender(7, first), late])
     assert joined is not None
     assert joined.members == (7, 8)
     assert list(joined.probabilities) == [1, 2], "seed 0 of trial 8 failed"
     assert joined.lost == 1
     assert np.allclose(joined.probabilities[2], (first[2] + second[2]) / 2)
-    assert join([contender(7, first)]) is None
-    assert join([contender(7, first[:1]), late]) is None
+    assert make_ensemble([contender(7, first)]) is None
+    assert make_ensemble([contender(7, first[:1]), late]) is None
 
 
 def test_no_drop_is_told_from_a_score_at_another_length():

@@ -12,7 +12,7 @@ import pytest
 from searchspace.preparation.preflight import check_name
 from searchspace.spec import make_spec
 from searchspace.storage import lease, lease_renewal, open_search
-from searchspace.storage.open_search import working_on
+from searchspace.storage.open_search import hold_search
 from tests.conftest import command
 from tests.s3_server import bucket, content, keys, s3, s3_server, store  # noqa: F401  # fixtures
 from trainables.common.errors import UserError
@@ -20,11 +20,11 @@ from trainables.common.errors import UserError
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
-    monkeypatch.setattr(open_search, "PERIOD", 0.05)
-    monkeypatch.setattr(open_search, "PATIENCE", 0.5)
+    monkeypatch.setattr(open_search, "UPLOAD_INTERVAL_S", 0.05)
+    monkeypatch.setattr(open_search, "FINAL_UPLOAD_S", 0.5)
 
 
-working_on = partial(working_on, times=lease.LeaseTimes(renewal=0.05, retry=0.05, settle=0.1))
+hold_search = partial(hold_search, times=lease.LeaseTimes(renewal=0.05, retry=0.05, settle=0.1))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def wait_until(true, patience=20.0):
 
 
 def test_what_changes_is_uploaded_while_it_goes_and_at_the_end(spec, bucket):  # noqa: F811
-    with working_on(spec, print, begun=True) as mirror:
+    with hold_search(spec, print, begun=True) as mirror:
         (mirror.folder / "search.json").write_text("{}")
         wait_until(lambda: "results/s/search.json" in keys(bucket))
         (mirror.folder / "last.txt").write_text("x")
@@ -59,34 +59,34 @@ def test_what_changes_is_uploaded_while_it_goes_and_at_the_end(spec, bucket):  #
 
 
 def test_another_machine_is_told_who_works_on_it(spec, machine):
-    with working_on(spec, print, begun=True):
+    with hold_search(spec, print, begun=True):
         machine("two")
         said = re.escape("search 's': process ") + r"\d+ on .* is working on it"
-        with pytest.raises(UserError, match=said), working_on(spec, print, begun=True):
+        with pytest.raises(UserError, match=said), hold_search(spec, print, begun=True):
             pass
         machine("one")
     machine("two")
-    with working_on(spec, print, begun=True):
+    with hold_search(spec, print, begun=True):
         pass
 
 
 def test_a_machine_that_is_gone_is_taken_over_after_a_while(spec, machine, monkeypatch, store):  # noqa: F811
-    gone = working_on(spec, print, begun=True)
+    gone = hold_search(spec, print, begun=True)
     gone.__enter__()
     for name in ("renew", "check"):
         monkeypatch.setattr(lease.Lease, name, lambda self: None)  # it does nothing any more
     machine("two")
     store.clock += timedelta(seconds=91)
-    with working_on(spec, print, begun=True) as mirror:
-        assert (mirror.folder / lease.HOLDER).is_file(), "the newest copy is here now"
+    with hold_search(spec, print, begun=True) as mirror:
+        assert (mirror.folder / lease.HOLDER_FILE).is_file(), "the newest copy is here now"
     gone.__exit__(None, None, None)
 
 
 def test_whoever_was_taken_over_ends_and_uploads_no_more(spec, bucket, machine, monkeypatch):  # noqa: F811
     ended, said = [], []
     monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
-    with working_on(spec, said.append, begun=True) as mirror:
-        other = lease.Holder(id="other", process=1, host="elsewhere", since="now", renewed=time.time())
+    with hold_search(spec, said.append, begun=True) as mirror:
+        other = lease.LeaseHolder(id="other", process=1, host="elsewhere", since="now", renewed=time.time())
 
         def take() -> None:  # again, where a renewal was under way
             s3().put_object(Bucket=bucket, Key=f"results/s/{lease.LEASE}", Body=other.model_dump_json().encode())
@@ -95,17 +95,17 @@ def test_whoever_was_taken_over_ends_and_uploads_no_more(spec, bucket, machine, 
         (mirror.folder / "late.txt").write_text("x")
     assert said == ["warning: process 1 on elsewhere has taken over; this command ends, and uploads no more"]
     assert "results/s/late.txt" not in keys(bucket)
-    assert lease.Holder.model_validate_json(content(bucket, f"results/s/{lease.LEASE}")) == other
+    assert lease.LeaseHolder.model_validate_json(content(bucket, f"results/s/{lease.LEASE}")) == other
 
 
 def test_the_machine_that_was_last_goes_on_from_what_it_has(spec, machine, bucket, monkeypatch):  # noqa: F811
-    with working_on(spec, print, begun=True) as mirror:
+    with hold_search(spec, print, begun=True) as mirror:
         (mirror.folder / "study.journal").write_text("1\n")
         (mirror.folder / "old.txt").write_text("x")
     (mirror.folder / "study.journal").write_text("1\n2\n")  # a kill came before the upload
     (mirror.folder / "old.txt").unlink()
     s3().put_object(Bucket=bucket, Key="results/s/trials/t/checkpoints/c", Body=b"a gang's")
-    with working_on(spec, print, begun=True) as again:
+    with hold_search(spec, print, begun=True) as again:
         assert (again.folder / "study.journal").read_text() == "1\n2\n"
     assert content(bucket, "results/s/study.journal") == b"1\n2\n"
     assert "results/s/old.txt" not in keys(bucket)
@@ -113,12 +113,12 @@ def test_the_machine_that_was_last_goes_on_from_what_it_has(spec, machine, bucke
 
 
 def test_a_start_that_was_killed_before_anything_was_uploaded_begins_anew(spec, bucket):  # noqa: F811
-    with working_on(spec, print, begun=False) as mirror:
+    with hold_search(spec, print, begun=False) as mirror:
         check_name(spec)
         (mirror.folder / "search.json").write_text("{}")
     s3().delete_object(Bucket=bucket, Key="results/s/search.json")
     check_name(spec)
-    with working_on(spec, print, begun=False) as again:
+    with hold_search(spec, print, begun=False) as again:
         assert not (again.folder / "search.json").exists()
         (again.folder / "search.json").write_text("{}")
     with pytest.raises(UserError, match="exists already"):
@@ -126,22 +126,22 @@ def test_a_start_that_was_killed_before_anything_was_uploaded_begins_anew(spec, 
 
 
 def test_where_another_was_last_the_url_counts(spec, machine):
-    with working_on(spec, print, begun=True) as mirror:
+    with hold_search(spec, print, begun=True) as mirror:
         (mirror.folder / "study.journal").write_text("1\n")
     machine("two")
-    with working_on(spec, print, begun=True) as other:
+    with hold_search(spec, print, begun=True) as other:
         assert (other.folder / "study.journal").read_text() == "1\n"
         (other.folder / "study.journal").write_text("1\n2\n")
     machine("one")
     (mirror.folder / "only-here.txt").write_text("stale")
-    with working_on(spec, print, begun=True) as mirror:
+    with hold_search(spec, print, begun=True) as mirror:
         assert (mirror.folder / "study.journal").read_text() == "1\n2\n"
         assert not (mirror.folder / "only-here.txt").exists()
 
 
 def test_storage_that_fails_is_told_once_and_tried_again(spec, bucket):  # noqa: F811
     said = []
-    with working_on(spec, said.append, begun=True) as mirror:
+    with hold_search(spec, said.append, begun=True) as mirror:
         (mirror.folder / "a.txt").write_text("1")
         wait_until(lambda: "results/s/a.txt" in keys(bucket))
         empty(bucket)
@@ -159,7 +159,7 @@ def test_storage_that_fails_is_told_once_and_tried_again(spec, bucket):  # noqa:
 @pytest.mark.parametrize("lost", ["the folder", "its record", "its study"])
 def test_a_working_copy_that_is_deleted_costs_a_warning_and_nothing_at_the_url(spec, bucket, lost):  # noqa: F811
     said = []
-    with working_on(spec, said.append, begun=True) as mirror:
+    with hold_search(spec, said.append, begun=True) as mirror:
         for name in ("search.json", "study.journal", "other.txt"):
             (mirror.folder / name).write_text("{}")
         wait_until(lambda: "results/s/search.json" in keys(bucket))
@@ -180,7 +180,7 @@ def test_a_working_copy_that_is_deleted_costs_a_warning_and_nothing_at_the_url(s
 
 def test_what_could_not_be_uploaded_is_told_at_the_end(spec, bucket):  # noqa: F811
     said = []
-    with working_on(spec, said.append, begun=True) as mirror:
+    with hold_search(spec, said.append, begun=True) as mirror:
         empty(bucket)
         (mirror.folder / "b.txt").write_text("2")
     assert said[-1].startswith(f"warning: not everything is at s3://{bucket}/results/s (")

@@ -21,7 +21,7 @@ from trainables.export.benchmark.benchmark_client import Meter
 
 
 @dataclass(frozen=True)
-class Limit:
+class Constraint:
     """One option that limits the shipped model."""
 
     option: str
@@ -34,18 +34,18 @@ class Limit:
     """How the limit is said."""
 
 
-LIMITS = (
-    Limit("max_params", "parameters", "{:,} parameters", "{:,}"),
-    Limit("max_size_mb", "size_mb", "size {:.4g} MB", "{:g}"),
-    Limit("max_latency_ms", "latency_ms", "latency {:.4g} ms", "{:g}"),
-    Limit("max_memory_mb", "memory_mb", "memory {:.4g} MB", "{:g}"),
+CONSTRAINTS = (
+    Constraint("max_params", "parameters", "{:,} parameters", "{:,}"),
+    Constraint("max_size_mb", "size_mb", "size {:.4g} MB", "{:g}"),
+    Constraint("max_latency_ms", "latency_ms", "latency {:.4g} ms", "{:g}"),
+    Constraint("max_memory_mb", "memory_mb", "memory {:.4g} MB", "{:g}"),
 )
 
 
-def broken_limits(spec: SearchSpec, cost: ArchitectureCost) -> list[str]:
+def find_violations(spec: SearchSpec, cost: ArchitectureCost) -> list[str]:
     """What of `cost` is more than an option of `spec` allows, such as `latency 12.3 ms is more than --max-...`."""
     broken = []
-    for limit in LIMITS:
+    for limit in CONSTRAINTS:
         most, found = getattr(spec, limit.option), getattr(cost, limit.quantity)
         if most is not None and found is not None and found > most:
             flag = flag_of(SearchSpec, limit.option)
@@ -56,7 +56,7 @@ def broken_limits(spec: SearchSpec, cost: ArchitectureCost) -> list[str]:
 def describe_cost(spec: SearchSpec, cost: ArchitectureCost) -> str:
     """A measured cost, with the limits that it was held to: `latency 0.42 ms (limit 5), size 0.55 MB`."""
     parts = []
-    for limit in LIMITS:
+    for limit in CONSTRAINTS:
         most, found = getattr(spec, limit.option), getattr(cost, limit.quantity)
         if found is not None:
             held = f" (limit {limit.bound.format(most)})" if most is not None else ""
@@ -64,22 +64,22 @@ def describe_cost(spec: SearchSpec, cost: ArchitectureCost) -> str:
     return ", ".join(parts)
 
 
-def kinds_needed(spec: SearchSpec) -> tuple[Kind, ...]:
+def kinds_to_measure(spec: SearchSpec) -> tuple[Kind, ...]:
     """What to measure for `spec`, the cheapest first; nothing where it neither limits nor asks for latency."""
     kinds: list[Kind] = ["count"] if spec.max_params is not None else []
-    limited = [limit.option for limit in LIMITS if getattr(spec, limit.option) is not None]
+    limited = [limit.option for limit in CONSTRAINTS if getattr(spec, limit.option) is not None]
     if "latency" in spec.objectives or set(limited) - {"max_params"}:
         kinds.append("run")
     return tuple(kinds)
 
 
-class Gate:
+class ConstraintChecker:
     """Says of a configuration whether its architecture may be trained; close it, it may keep a process."""
 
     def __init__(self, spec: SearchSpec, data: DataSummary) -> None:
         """Hold architectures for `data` to the limits of `spec`; without any, this does and starts nothing."""
         self._spec, self._data = spec, data
-        self._kinds = kinds_needed(spec)
+        self._kinds = kinds_to_measure(spec)
         self._meter = Meter()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gate")
         self._found: dict[Architecture, Future[ArchitectureCost]] = {}
@@ -108,7 +108,7 @@ class Gate:
             cost = self._wait(config)
         except MeasureError as error:
             return f"its cost cannot be measured: {error}"
-        return "; ".join(broken_limits(self._spec, cost)) if cost else ""
+        return "; ".join(find_violations(self._spec, cost)) if cost else ""
 
     def cost(self, config: TrialConfig) -> ArchitectureCost | None:
         """What the architecture of `config` costs; None where nothing needs to be, or could be, measured."""
@@ -138,7 +138,7 @@ class Gate:
         """Its cost, as far as it takes to refuse it or to let it through."""
         cost = self._meter.measure(architecture, self._kinds[0])
         for kind in self._kinds[1:]:
-            if broken_limits(self._spec, cost):
+            if find_violations(self._spec, cost):
                 break
             cost = self._meter.measure(architecture, kind)
         return cost

@@ -5,20 +5,22 @@ from itertools import groupby, islice
 
 import optuna
 
-from searchspace.constraints.constraints import Gate
+from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.spaces import Space, Task, default_space, default_trials, draw_configs
 from searchspace.spec import SearchSpec
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.export.benchmark.architecture_cost import MeasureError, describe_network
 
-DRAWS = 64
+SAMPLE_DRAWS = 64
 """Configurations drawn from the space, where none that the search would begin with fits."""
-SMALLEST = 2
+SMALLEST_PER_MODEL = 2
 """Of each model's networks among them, by parameters, that are held to the limits."""
 
 
-def check_limits(gate: Gate, spec: SearchSpec, space: Space, task: Task, say: Callable[[str], None]) -> None:
+def check_feasible(
+    gate: ConstraintChecker, spec: SearchSpec, space: Space, task: Task, say: Callable[[str], None]
+) -> None:
     """Raise `UserError` if neither what the search begins with nor the smallest networks of the space may be trained.
 
     Among networks of one model, those with the fewest parameters are as a rule the quickest and smallest in every
@@ -34,22 +36,22 @@ def check_limits(gate: Gate, spec: SearchSpec, space: Space, task: Task, say: Ca
     if all(gate.refusal(config) for config in smallest):
         first = smallest[0]
         raise UserError(
-            f"no network of the space fits; the smallest of {DRAWS} draws is {describe_network(first)}: "
+            f"no network of the space fits; the smallest of {SAMPLE_DRAWS} draws is {describe_network(first)}: "
             f"{gate.refusal(first)}"
         )
 
 
 def draw_sample(spec: SearchSpec, space: Space, task: Task) -> tuple[list[TrialConfig], list[TrialConfig]]:
-    """What the search begins with, and `DRAWS` random configurations of the space, always the same."""
+    """What the search begins with, and `SAMPLE_DRAWS` random configurations of the space, always the same."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
     starts = default_trials(task, spec.pins) if space is default_space else []
     for values in starts:
         study.enqueue_trial(values)
-    configs = list(draw_configs(space, study, task, spec.pins, len(starts) + DRAWS))
+    configs = list(draw_configs(space, study, task, spec.pins, len(starts) + SAMPLE_DRAWS))
     return configs[: len(starts)], configs[len(starts) :]
 
 
-def _smallest(gate: Gate, configs: list[TrialConfig]) -> list[TrialConfig]:
+def _smallest(gate: ConstraintChecker, configs: list[TrialConfig]) -> list[TrialConfig]:
     """The smallest few of each model, each network once, the smallest of all first."""
     sizes: dict[str, tuple[int, TrialConfig]] = {}
     unbuilt = ""
@@ -61,5 +63,9 @@ def _smallest(gate: Gate, configs: list[TrialConfig]) -> list[TrialConfig]:
     if not sizes:
         raise UserError(f"no network of the space can be built; {unbuilt}")
     by_model = sorted(sizes.values(), key=lambda found: (found[1].model, found[0], found[1].tta))
-    kept = [found for _, group in groupby(by_model, lambda found: found[1].model) for found in islice(group, SMALLEST)]
+    kept = [
+        found
+        for _, group in groupby(by_model, lambda found: found[1].model)
+        for found in islice(group, SMALLEST_PER_MODEL)
+    ]
     return [config for _, config in sorted(kept, key=lambda found: found[0])]

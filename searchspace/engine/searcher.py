@@ -20,14 +20,14 @@ from searchspace.finals.audit import choose_audited
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rule import StoppingRule, recall
 from searchspace.study.trial_attributes import (
-    BUDGET,
+    TIME_BUDGET,
     history_of,
-    record_going_on,
     record_pace,
+    record_paused,
     record_reason,
     record_report,
+    record_resumed,
     record_stop,
-    record_waiting,
 )
 from trainables.config import EpochReport, Status, failure
 
@@ -110,7 +110,7 @@ class StudySearcher(Searcher):
             if number in self._open:  # and not over since, in an earlier part of a search that was extended
                 running = self._open[number]
                 self._order += 1
-                record_going_on(running.trial, self._order, running.last.epoch)
+                record_resumed(running.trial, self._order, running.last.epoch)
                 self._listen("goes on", number, running.last)
                 return running
         return None
@@ -188,7 +188,7 @@ class StudySearcher(Searcher):
         return not running.audited and self._rule.standing(running.trial.number) is not None
 
     def _put_aside(self, running: Running) -> None:
-        record_waiting(running.trial, running.last.epoch)
+        record_paused(running.trial, running.last.epoch)
         record_pace(running.trial, running.last)
         self._shelf.put(Path(running.assignment.folder), running.last)
 
@@ -216,12 +216,12 @@ class StudySearcher(Searcher):
             standing = self._rule.standing(running.trial.number)
             if not running.audited:
                 record_stop(running.trial, standing)
-            self._tell(running, running.last.reason or (standing.describe() if standing else BUDGET))
+            self._tell(running, running.last.reason or (standing.describe() if standing else TIME_BUDGET))
 
     def _leave(self, running: Running) -> None:
         """Stop a trial that the time budget cut off in its first epoch: nothing failed, and nothing is known of it."""
         del self._open[running.trial.number]
-        record_reason(running.trial, BUDGET)
+        record_reason(running.trial, TIME_BUDGET)
         self._study.tell(running.trial, state=TrialState.PRUNED)
         self._listen("pruned", running.trial.number, None)
 

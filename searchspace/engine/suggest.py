@@ -19,7 +19,7 @@ from searchspace.stopping.rung import rungs
 from searchspace.study.trial_attributes import (
     config_of,
     curve_of,
-    is_cut,
+    is_cut_off,
     is_refused,
     is_revived,
     record_config,
@@ -50,7 +50,7 @@ class Asker:
         self._study, self._space, self._task, self._spec = study, space, task, spec
         self._gate = gate
         self._ahead: list[tuple[optuna.Trial, TrialConfig]] = []
-        asked = [t for t in study.get_trials(deepcopy=False) if _is_asked(t) and not is_cut(t)]
+        asked = [t for t in study.get_trials(deepcopy=False) if _is_asked(t) and not is_cut_off(t)]
         self._known = {config_of(trial): trial.number for trial in asked}
         self.asked = len(asked)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
-from searchspace.finals.select_winner import Contender
+from searchspace.finals.select_winner import FinalistPredictions
 from searchspace.spec import SearchSpec
-from searchspace.study.study import Recorded, read_attribute
+from searchspace.study.study import StudyReader, parse_study_attribute
 from searchspace.study.trial_attributes import is_refused, is_revived
 from trainables.config import Frozen
 from trainables.metrics.class_metrics import TestMetrics
@@ -72,8 +72,8 @@ def choose_reference(
 
 
 def make_baseline(
-    spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial], contenders: Sequence[Contender],
-    labels: NDArray[np.int64],
+    spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial],
+    contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64],
 ) -> Baseline:  # fmt: skip
     """What the finals keep: `contenders` are those of which a fresh seed ended, `labels` (images,) their classes."""
     found, is_default = find_baseline(spec, trials)
@@ -112,6 +112,6 @@ def majority_accuracy(metrics: TestMetrics, training_counts: Sequence[int]) -> f
     return test_counts[int(np.argmax(counts))] / metrics.count
 
 
-def read_baseline(study: Recorded) -> Baseline | None:
+def read_baseline(study: StudyReader) -> Baseline | None:
     """What the finals kept; None before them, and of searches of earlier versions."""
-    return read_attribute(study, BASELINE, TypeAdapter(Baseline))
+    return parse_study_attribute(study, BASELINE, TypeAdapter(Baseline))

@@ -21,7 +21,7 @@ from trainables.storage.files import read_record, write_file
 STUDENT_FILE = "student.json"
 
 
-class Judge(Protocol):
+class LimitChecker(Protocol):
     """Says what networks cost, and whether the limits allow that."""
 
     def refusal(self, config: TrialConfig) -> str:
@@ -34,7 +34,7 @@ class Judge(Protocol):
         """Number of parameters; raises `MeasureError` if nothing can be built."""
 
 
-class Choice(Frozen):
+class StudentChoice(Frozen):
     """A configuration that keeps the limits."""
 
     trial: int | None
@@ -45,7 +45,7 @@ class Choice(Frozen):
     """What its architecture was measured to cost, as far as the limits ask."""
 
 
-class Student(Choice):
+class Student(StudentChoice):
     """The winner's student: what it is, what it was held to, and how it was taught; `student/student.json`."""
 
     limits: dict[str, float]
@@ -64,7 +64,9 @@ class Student(Choice):
     """Why its training failed."""
 
 
-def choose_student(trials: Sequence[FrozenTrial], sample: Iterable[TrialConfig], judge: Judge) -> Choice | None:
+def choose_student(
+    trials: Sequence[FrozenTrial], sample: Iterable[TrialConfig], judge: LimitChecker
+) -> StudentChoice | None:
     """The best full-length trial whose network keeps the limits; else, of a `sample` of the space, the largest one.
 
     The search was free of the limits, so small networks may have been few, badly trained and soon stopped. Instead of
@@ -74,7 +76,7 @@ def choose_student(trials: Sequence[FrozenTrial], sample: Iterable[TrialConfig],
     ranked = choose_finalists(trials, len(trials))
     for trial in ranked:
         if trial.state == TrialState.COMPLETE and not judge.refusal(config_of(trial)):
-            return Choice(trial=trial.number, config=config_of(trial), cost=judge.cost(config_of(trial)))
+            return StudentChoice(trial=trial.number, config=config_of(trial), cost=judge.cost(config_of(trial)))
     best: dict[str, TrialConfig] = {}
     for trial in ranked:
         best.setdefault(config_of(trial).model, config_of(trial))
@@ -82,7 +84,7 @@ def choose_student(trials: Sequence[FrozenTrial], sample: Iterable[TrialConfig],
     drawn = _largest_first([_trained_as(best.get(config.model), config) for config in sample], judge)
     for config in sorted(drawn, key=lambda config: (*models, config.model).index(config.model)):
         if not judge.refusal(config):
-            return Choice(trial=None, config=config, cost=judge.cost(config))
+            return StudentChoice(trial=None, config=config, cost=judge.cost(config))
     return None
 
 
@@ -96,7 +98,7 @@ def _trained_as(known: TrialConfig | None, drawn: TrialConfig) -> TrialConfig:
     return known.model_copy(update=shape)
 
 
-def _largest_first(configs: Iterable[TrialConfig], judge: Judge) -> list[TrialConfig]:
+def _largest_first(configs: Iterable[TrialConfig], judge: LimitChecker) -> list[TrialConfig]:
     """Each network that can be built once, those with most parameters first."""
     sizes = {}
     for config in {describe_network(config): config for config in configs}.values():

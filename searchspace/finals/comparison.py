@@ -11,12 +11,12 @@ from trainables.config import Frozen
 from trainables.metrics.influence import image_influence
 from trainables.metrics.scores import MetricName, score_of
 
-ROUNDING = 1e-20
+ROUNDING_VARIANCE = 1e-20
 """Variance of a difference of scores below which it is nothing but rounding errors."""
-METHOD = "Welch"
+INTERVAL_METHOD = "Welch"
 """Name of the method of a difference's interval."""
 
-Outcome = Literal["significant", "not significant", "one seed", "no variance"]
+ComparisonOutcome = Literal["significant", "not significant", "one seed", "no variance"]
 """What a comparison shows. `one seed`: a single training each says nothing of others. `no variance`: no image and no
 seed makes a difference, so that there is no information."""
 
@@ -34,14 +34,14 @@ class Comparison(Frozen):
     """Why there is no interval."""
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> ComparisonOutcome:
         """What it shows."""
         if self.low is None or self.low == self.high:  # older records have an interval of no width
             return self.reason or ("one seed" if self.low is None else "no variance")
         return "significant" if self.low > 0 else "not significant"
 
     @property
-    def told_apart(self) -> bool:
+    def is_significant(self) -> bool:
         """Whether the winner's lead is more than chance would give."""
         return self.outcome == "significant"
 
@@ -69,7 +69,7 @@ def compare(
     images = _variance(sides[0].influence.mean(axis=0) - sides[1].influence.mean(axis=0)) / len(labels)
     # At least the larger of the two is left, as an estimate of the overlap may be too large.
     variance = max(images + seeds - sum(side.overlap for side in sides), images, seeds)
-    if variance < ROUNDING:
+    if variance < ROUNDING_VARIANCE:
         return Comparison(difference=difference, low=None, high=None, reason="no variance")
     reach = _quantile(1 - 0.025 / pairs, freedom * (variance / seeds) ** 2 if seeds else math.inf) * math.sqrt(variance)
     most = math.inf if metric == "log_loss" else 1.0  # few seeds of much scatter would reach beyond what can be

@@ -17,12 +17,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.assignments import final_assignment
 from searchspace.finals.baseline import BASELINE, choose_reference, make_baseline
-from searchspace.finals.formatting import tell_doubts
-from searchspace.finals.select_winner import Contender, Finalist, NoWinnerError, join, judge
-from searchspace.finals.validation_images import RECORD, recorded_validation, say_validation
+from searchspace.finals.formatting import format_undecided
+from searchspace.finals.select_winner import Finalist, FinalistPredictions, NoWinnerError, make_ensemble, select_winner
+from searchspace.finals.validation_images import FINALS_VALIDATION, format_validation, recorded_validation
 from searchspace.spec import SearchSpec
-from searchspace.study.study import get_record, put_record
-from searchspace.study.trial_attributes import BUDGET, config_of, curve_of
+from searchspace.study.study import read_study_attribute, write_study_attribute
+from searchspace.study.trial_attributes import TIME_BUDGET, config_of, curve_of
 from trainables.common.reporter import Teller
 from trainables.config import Assignment, EpochReport
 from trainables.metrics.scores import METRICS
@@ -77,20 +77,20 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     validation = recorded_validation(spec.folder)
     for line in _describe_plan(spec, chosen, reference):
         teller.say(line)
-    teller.say(say_validation(validation))
+    teller.say(format_validation(validation))
     trainings = _train_all(spec, study, [*chosen, *reference], pool, teller)
     labels, contenders = _collect_predictions(trainings)
     if not contenders:
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({trainings[0].report.reason})")
     contenders += _make_ensemble(spec, chosen, contenders, teller)
-    finalists = judge(spec.metric, contenders, labels)
-    put_record(study, RECORD, validation.model_dump())
-    put_record(study, "finalists", [finalist.model_dump() for finalist in finalists])
-    put_record(study, "winner", finalists[0].name)
-    put_record(study, BASELINE, make_baseline(spec, trials, chosen, contenders, labels).model_dump())
+    finalists = select_winner(spec.metric, contenders, labels)
+    write_study_attribute(study, FINALS_VALIDATION, validation.model_dump())
+    write_study_attribute(study, "finalists", [finalist.model_dump() for finalist in finalists])
+    write_study_attribute(study, "winner", finalists[0].name)
+    write_study_attribute(study, BASELINE, make_baseline(spec, trials, chosen, contenders, labels).model_dump())
     for training in trainings:
         spec.home.remove(training.assignment.checkpoints)
-    for line in tell_doubts(spec.metric, finalists):
+    for line in format_undecided(spec.metric, finalists):
         teller.say(line)
     return finalists
 
@@ -123,7 +123,7 @@ def _recorded_report(study: optuna.Study, task: Assignment) -> EpochReport | Non
     """The last report of a final that ended in an earlier part of the search; None if it has to be trained."""
     from trainables.metrics.predictions import VALIDATION
 
-    found = get_record(study, task.trial)
+    found = read_study_attribute(study, task.trial)
     report = EpochReport.model_validate(found) if found else None
     has_predictions = is_file(Path(task.folder) / VALIDATION)
     return report if report and (has_predictions or report.status == "failed") else None
@@ -137,14 +137,14 @@ def _make_listener(spec: SearchSpec, study: optuna.Study, teller: Teller, count:
         epochs[report.trial] = report.epoch if report.status == "running" else spec.max_epochs
         teller.step("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
         if report.status != "running":
-            put_record(study, report.trial, report.model_dump())
+            write_study_attribute(study, report.trial, report.model_dump())
             outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
             teller.say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
     return on_report
 
 
-def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np.int64], list[Contender]]:
+def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np.int64], list[FinalistPredictions]]:
     """The validation labels (images,), and the finalists of which at least one training completed."""
     from trainables.metrics.predictions import VALIDATION, read_predictions
 
@@ -155,7 +155,7 @@ def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np
         for training in own:
             if training.report.status == "complete":
                 found[training.seed_index], labels = read_predictions(Path(training.assignment.folder), VALIDATION)
-        contender = Contender(
+        contender = FinalistPredictions(
             members=(trial.number,), search_score=curve[-1].score if (curve := curve_of(trial)) else None,
             full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(own) - len(found),
             seconds=sum(training.report.total_seconds for training in own),
@@ -165,13 +165,13 @@ def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np
 
 
 def _make_ensemble(
-    spec: SearchSpec, chosen: Sequence[FrozenTrial], contenders: Sequence[Contender], teller: Teller
-) -> list[Contender]:
+    spec: SearchSpec, chosen: Sequence[FrozenTrial], contenders: Sequence[FinalistPredictions], teller: Teller
+) -> list[FinalistPredictions]:
     """The ensemble of the first finalists, if the search asks for one and their seeds allow it."""
     if not spec.ensemble:
         return []
     numbers = {(trial.number,) for trial in chosen}
-    ensemble = join([c for c in contenders if c.members in numbers][:MAX_ENSEMBLE_MEMBERS])
+    ensemble = make_ensemble([c for c in contenders if c.members in numbers][:MAX_ENSEMBLE_MEMBERS])
     if ensemble is None:
         teller.say("no ensemble: it takes two finalists that ended with the same seed")
         return []
@@ -183,4 +183,4 @@ def _format_reasons(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> str:
     reasons = Counter(t.user_attrs["reason"] for t in trials if "reason" in t.user_attrs)
     most = "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
     remedy = f"; go on with --resume {spec.name} and a longer --time-budget than {spec.time_budget:g}s"
-    return most + (remedy if BUDGET in reasons else "")
+    return most + (remedy if TIME_BUDGET in reasons else "")

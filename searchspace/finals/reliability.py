@@ -13,7 +13,7 @@ from trainables.storage.files import is_file
 
 
 @dataclass(frozen=True)
-class Predictions:
+class TestPredictions:
     """What a classifier says of each test image, in the order of the store's test split."""
 
     probabilities: NDArray[np.float32]
@@ -27,7 +27,7 @@ class Predictions:
         return int(self.probabilities.shape[1])
 
     @property
-    def called(self) -> NDArray[np.int64]:
+    def predicted(self) -> NDArray[np.int64]:
         """Likeliest class of each image."""
         found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return found
@@ -41,25 +41,25 @@ class Predictions:
     @property
     def overconfidence(self) -> float:
         """Mean confidence less accuracy; below 0 it is right more often than it says."""
-        return float(self.confidence.mean()) - float((self.called == self.labels).mean())
+        return float(self.confidence.mean()) - float((self.predicted == self.labels).mean())
 
 
-def load_predictions(folder: Path) -> Predictions | None:
+def load_predictions(folder: Path) -> TestPredictions | None:
     """Of the classifier in `folder`; None where they were not kept."""
-    return Predictions(*read_predictions(folder)) if is_file(folder / PREDICTIONS) else None
+    return TestPredictions(*read_predictions(folder)) if is_file(folder / PREDICTIONS) else None
 
 
-def reliability(found: Predictions) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def accuracy_by_confidence(found: TestPredictions) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Mean confidence, share that is right, and images of each bin of confidence that has any."""
     bins = np.minimum((found.confidence * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     there = counts > 0
     means = np.bincount(bins, weights=found.confidence, minlength=BINS)[there] / counts[there]
-    rights = np.bincount(bins, weights=found.called == found.labels, minlength=BINS)[there] / counts[there]
+    rights = np.bincount(bins, weights=found.predicted == found.labels, minlength=BINS)[there] / counts[there]
     return means, rights, counts[there]
 
 
-def say_lean(found: Predictions) -> str:
+def format_overconfidence(found: TestPredictions) -> str:
     """`overconfident by 1.20 points`: how far confidence and accuracy lie apart on the whole."""
     lean = "over" if found.overconfidence > 0 else "under"
     return f"{lean}confident by {100 * abs(found.overconfidence):.2f} points"

@@ -1,4 +1,4 @@
-"""The verdict: which finalist is the winner, and which of the others cannot be told apart from it. Pure statistics."""
+"""Which finalist is the winner, and how much better it is than each of the others. Pure statistics."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from statistics import fmean, stdev
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
 
 from searchspace.finals.comparison import Comparison, compare
 from trainables.config import Frozen
@@ -21,7 +22,7 @@ class NoWinnerError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Contender:
+class FinalistPredictions:
     """One finalist's fresh trainings, as what they said of each validation image."""
 
     members: tuple[int, ...]
@@ -39,7 +40,9 @@ class Contender:
 
 
 class Finalist(Frozen):
-    """A finalist and what became of it."""
+    """A finalist and its result."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
 
     members: tuple[int, ...]
     """Its trial's number; several for an ensemble."""
@@ -55,8 +58,8 @@ class Finalist(Frozen):
     """Seeds whose training failed."""
     seconds: float
     """Seconds of all its trainings."""
-    behind: Comparison | None = None
-    """How far it is behind the winner; None for the winner."""
+    comparison: Comparison | None = Field(None, alias="behind")
+    """How much better the winner is; None for the winner."""
 
     @property
     def name(self) -> int | str:
@@ -84,20 +87,22 @@ class Finalist(Frozen):
         return None if self.search_score is None or not self.full_length else self.search_score - self.score
 
 
-def join(members: Sequence[Contender]) -> Contender | None:
+def make_ensemble(members: Sequence[FinalistPredictions]) -> FinalistPredictions | None:
     """The members as one: the mean of their probabilities, seed by seed; None where no seed ended for all of them."""
     seeds = set[int].intersection(*(set(member.probabilities) for member in members))
     means = {seed: np.mean([member.probabilities[seed] for member in members], axis=0) for seed in sorted(seeds)}
     if len(members) < 2 or not means:
         return None
     tried = max(len(member.probabilities) + member.lost for member in members)
-    return Contender(
+    return FinalistPredictions(
         members=tuple(number for member in members for number in member.members), search_score=None, full_length=False,
         probabilities=means, lost=tried - len(means), seconds=sum(member.seconds for member in members),
     )  # fmt: skip
 
 
-def judge(metric: MetricName, contenders: Sequence[Contender], labels: NDArray[np.int64]) -> tuple[Finalist, ...]:
+def select_winner(
+    metric: MetricName, contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64]
+) -> tuple[Finalist, ...]:
     """All finalists, the winner first, the others by score, each compared with the winner.
 
     Highest mean score; of equal ones the lower validation loss. The winner is the best of so many, so the intervals
@@ -109,13 +114,13 @@ def judge(metric: MetricName, contenders: Sequence[Contender], labels: NDArray[n
     winner = list(contenders[first].probabilities.values())
     return finalists[first], *(
         finalists[i].model_copy(
-            update={"behind": compare(metric, winner, list(contenders[i].probabilities.values()), labels, pairs)}
+            update={"comparison": compare(metric, winner, list(contenders[i].probabilities.values()), labels, pairs)}
         )
         for i in others
     )
 
 
-def _score(metric: MetricName, contender: Contender, labels: NDArray[np.int64]) -> Finalist:
+def _score(metric: MetricName, contender: FinalistPredictions, labels: NDArray[np.int64]) -> Finalist:
     found = contender.probabilities.values()
     return Finalist(
         members=contender.members, search_score=contender.search_score, full_length=contender.full_length,

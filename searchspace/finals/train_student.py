@@ -9,15 +9,15 @@ from searchspace.constraints.constraints import describe_cost
 from searchspace.engine.assignments import student_assignment
 from searchspace.engine.seeds import derive_seed
 from searchspace.finals.choose_student import (
-    Judge,
+    LimitChecker,
     Student,
     choose_student,
     read_student,
     write_student,
 )
-from searchspace.finals.formatting import say_name
+from searchspace.finals.formatting import format_finalist
 from searchspace.finals.select_winner import Finalist
-from searchspace.finals.winner import evaluate
+from searchspace.finals.winner import evaluate_classifier
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.reporter import Teller
@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 
 def find_student(
-    spec: SearchSpec, study: optuna.Study, winner: Finalist, sample: Iterable[TrialConfig], judge: Judge, teller: Teller
+    spec: SearchSpec,
+    study: optuna.Study,
+    winner: Finalist,
+    sample: Iterable[TrialConfig],
+    judge: LimitChecker,
+    teller: Teller,
 ) -> Student | None:
     """Choose the student of `winner`, once, and say which and why; None, and a warning, where nothing fits."""
     from trainables.metrics.predictions import PERMIT
@@ -46,7 +51,7 @@ def find_student(
         teller.say("warning: no student: neither a full-length trial nor a draw of the space keeps the limits")
         return None
     student = Student(
-        **choice.model_dump(), limits=spec.limits, teacher=say_name(winner), temperature=TEMPERATURE,
+        **choice.model_dump(), limits=spec.limits, teacher=format_finalist(winner), temperature=TEMPERATURE,
         seed=derive_seed(spec.seed, "student"), epochs=spec.student_epochs,
     )  # fmt: skip
     write_student(spec.folder, student)
@@ -98,4 +103,4 @@ def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool
     if student is None or student.status != "trained":
         return None
     copy_file(spec.folder / WINNER / PERMIT, folder / PERMIT)
-    return evaluate(spec, folder, classes, pool)
+    return evaluate_classifier(spec, folder, classes, pool)

@@ -6,17 +6,17 @@ from pydantic import TypeAdapter, ValidationError
 
 from searchspace.spec import load_facts
 from searchspace.storage.search_folder import SEARCH_RECORD
-from searchspace.study.study import Recorded, get_record, read_attribute
+from searchspace.study.study import StudyReader, parse_study_attribute, read_study_attribute
 from trainables.common.errors import DamagedError
 from trainables.data.finals_validation import FinalsValidation
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.files import first_fault, is_file
 
-RECORD = "finals validation"
+FINALS_VALIDATION = "finals validation"
 """Record of the study: what its finals were scored on."""
 
 
-def as_recorded(data: DataSummary, folder: Path) -> DataSummary:
+def with_recorded_validation(data: DataSummary, folder: Path) -> DataSummary:
     """`data` with the finals' validation of the search in `folder`, if one was begun there.
 
     A search that was begun before finals had images of their own goes on without them.
@@ -38,14 +38,14 @@ def recorded_validation(folder: Path) -> FinalsValidation:
         raise DamagedError(folder / SEARCH_RECORD, f"data.finals: {first_fault(error)}") from error
 
 
-def read_validation(study: Recorded) -> FinalsValidation | None:
+def read_validation(study: StudyReader) -> FinalsValidation | None:
     """What the finals of a study were scored on; None before the finals. Older ones reused the search's."""
-    if found := read_attribute(study, RECORD, TypeAdapter(FinalsValidation)):
+    if found := parse_study_attribute(study, FINALS_VALIDATION, TypeAdapter(FinalsValidation)):
         return found
-    return FinalsValidation() if get_record(study, "finalists") else None
+    return FinalsValidation() if read_study_attribute(study, "finalists") else None
 
 
-def say_validation(found: FinalsValidation) -> str:
+def format_validation(found: FinalsValidation) -> str:
     """`finals validation: 270 images drawn anew from the search's training images`."""
     count = f"{found.images:,} images " if found.images else "images "
     which = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import optuna
 
 from searchspace.engine.assignments import evaluation_assignment, winner_assignments
-from searchspace.finals.formatting import say_name
+from searchspace.finals.formatting import format_finalist
 from searchspace.finals.select_winner import Finalist, NoWinnerError
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import WINNER, archived_names
-from searchspace.study.study import get_record, put_record
+from searchspace.study.study import read_study_attribute, write_study_attribute
 from searchspace.study.trial_attributes import config_of
 from trainables.common.escaping import write_csv
 from trainables.common.reporter import Teller
@@ -24,10 +24,10 @@ from trainables.storage.folders import is_folder, rename
 if TYPE_CHECKING:
     from trainables.workers.gang_pool import GangPool
 
-METRICS = "metrics.json"
+METRICS_FILE = "metrics.json"
 RETRAINED = "retrained"
 """Record of the study: the name of the winner that has been retrained."""
-RETRAINED_OF = "retrained of"
+RETRAINED_TRIALS = "retrained of"
 """Record of the study: how many trials had been asked for when it was."""
 
 
@@ -38,12 +38,14 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
     """
     from trainables.export.weights import write_ensemble
 
-    if get_record(study, RETRAINED) == winner.name:
+    if read_study_attribute(study, RETRAINED) == winner.name:
         return
-    put_aside(spec, study)
+    archive_winner(spec, study)
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     configs = [config_of(trials[number]) for number in winner.members]
-    teller.say(f"winner: {say_name(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val")
+    teller.say(
+        f"winner: {format_finalist(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val"
+    )
     tasks = winner_assignments(spec, list(zip(winner.members, configs, strict=True)))
     epochs: dict[str, int] = {}
 
@@ -55,8 +57,8 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
         _must_end_well(report)
     if len(tasks) > 1:
         write_ensemble(spec.folder / WINNER, len(tasks))
-    put_record(study, RETRAINED_OF, spec.trials)
-    put_record(study, RETRAINED, winner.name)
+    write_study_attribute(study, RETRAINED_TRIALS, spec.trials)
+    write_study_attribute(study, RETRAINED, winner.name)
     for task in tasks:
         spec.home.remove(task.checkpoints)
 
@@ -71,38 +73,41 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
     folder = spec.folder / WINNER
     if not is_file(folder / PERMIT):
         open_test_split(folder)
-    return evaluate(spec, folder, classes, pool)
+    return evaluate_classifier(spec, folder, classes, pool)
 
 
-def evaluate(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
+def evaluate_classifier(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
     """Evaluate the classifier in `folder` on the test split, by the permit there; read what was evaluated before."""
     from trainables.metrics.predictions import read_predictions
 
-    if is_file(folder / METRICS):
-        return read_record(folder / METRICS, TestMetrics)
+    if is_file(folder / METRICS_FILE):
+        return read_record(folder / METRICS_FILE, TestMetrics)
     _must_end_well(pool.train([evaluation_assignment(spec, folder)])[0])
     metrics = measure(*read_predictions(folder), classes)
     write_confusion(folder, metrics)
-    write_file(folder / METRICS, metrics.model_dump_json(indent=1).encode())
+    write_file(folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
     return metrics
 
 
-def put_aside(spec: SearchSpec, study: optuna.Study) -> None:
+def archive_winner(spec: SearchSpec, study: optuna.Study) -> None:
     """Make room for another winner, where a search that had one gets another: `winner/` becomes `winner-1/`.
 
     Its student, if it has one, goes with it.
     """
-    if get_record(study, RETRAINED) is None:
+    if read_study_attribute(study, RETRAINED) is None:
         return
     for name, archived in archived_names(spec.folder).items():
         if is_folder(spec.folder / name):
             rename(spec.folder / name, spec.folder / archived)
-    put_record(study, RETRAINED, None)
+    write_study_attribute(study, RETRAINED, None)
 
 
-def is_outgrown(study: optuna.Study, trials: int) -> bool:
+def is_winner_outdated(study: optuna.Study, trials: int) -> bool:
     """Whether the winner that was retrained, if there is one, is of fewer than so many trials."""
-    return get_record(study, RETRAINED) is not None and (get_record(study, RETRAINED_OF) or 0) < trials
+    return (
+        read_study_attribute(study, RETRAINED) is not None
+        and (read_study_attribute(study, RETRAINED_TRIALS) or 0) < trials
+    )
 
 
 def open_test_split(folder: Path) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from searchspace.forecast.dry_run_table import print_page
-from searchspace.forecast.forecast import Known, forecast
-from searchspace.forecast.known_times import keep_measured, known_closing
-from searchspace.forecast.probing import Measured
+from searchspace.forecast.dry_run_table import print_dry_run
+from searchspace.forecast.forecast import ForecastInputs, make_forecast
+from searchspace.forecast.known_times import read_closing_time, write_measurements
+from searchspace.forecast.probing import Measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.storage.folder_sync import Mirror
@@ -18,7 +18,7 @@ from trainables.workers.gang_resources import GangShape
 
 
 @contextmanager
-def scratch(spec: SearchSpec) -> Iterator[Mirror]:
+def scratch_folder(spec: SearchSpec) -> Iterator[Mirror]:
     """A folder that every worker sees, gone afterwards: beside the results where a cluster shares those."""
     beside = spec.address and not spec.home.url
     results = Path(spec.results).resolve()
@@ -35,17 +35,21 @@ def scratch(spec: SearchSpec) -> Iterator[Mirror]:
             path.rmdir()
 
 
-def conclude(measured: Measured, spec: SearchSpec, task: Task, shape: GangShape, price: float) -> None:
+def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: GangShape, price: float) -> None:
     """Keep what was measured, and print what a search will take."""
     import torch
 
     from trainables.training.device import free_memory
 
-    keep_measured(measured, spec, task, shape)
+    write_measurements(measured, spec, task, shape)
     found = None
     if measured.costs.by_model:
-        known = Known(
-            basis="a dry run", slots=shape.slots, growth=task.data.growth, start=measured.start, closing=known_closing()
+        known = ForecastInputs(
+            basis="a dry run",
+            slots=shape.slots,
+            growth=task.data.growth,
+            start=measured.start,
+            closing=read_closing_time(),
         )
-        found = forecast(measured.costs, spec, known)
-    print_page(found, measured, spec, shape, price, free_memory(torch.device("cpu")) / 1e6)
+        found = make_forecast(measured.costs, spec, known)
+    print_dry_run(found, measured, spec, shape, price, free_memory(torch.device("cpu")) / 1e6)

@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median
 
 from searchspace.cli.output import say
-from searchspace.forecast.forecast import Forecast, in_units
-from searchspace.forecast.probing import Measured
+from searchspace.forecast.forecast import Forecast, format_duration
+from searchspace.forecast.probing import Measurements
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import SearchSpec
@@ -16,24 +16,27 @@ from trainables.workers.gang_resources import GangShape
 
 JOURNAL_MB = 0.01
 """Of a study's journal and MLflow's database for one trial, measured on digits."""
-COPIES = 4
+WEIGHT_COPIES = 4
 """Of the winner's weights, four bytes each: safetensors, ONNX, and MLflow's of both."""
 
 
-def print_page(
-    found: Forecast | None, measured: Measured, spec: SearchSpec, shape: GangShape, price: float, free_mb: float
+def print_dry_run(
+    found: Forecast | None, measured: Measurements, spec: SearchSpec, shape: GangShape, price: float, free_mb: float
 ) -> None:
     """Print all of it; `found` is None where nothing can run."""
     say()
     print_table(to_rows(measured), f"{spec.data_name}: what one trial takes, {shape.slots} at a time")
     say()
-    lines = reasons(measured)
+    lines = format_failures(measured)
     if found is not None:
-        lines += [*estimates(found, measured, spec, shape, price), *warnings(found, measured, spec, shape, free_mb)]
+        lines += [
+            *format_estimates(found, measured, spec, shape, price),
+            *format_warnings(found, measured, spec, shape, free_mb),
+        ]
     say(*lines)
 
 
-def to_rows(measured: Measured) -> list[Row]:
+def to_rows(measured: Measurements) -> list[Row]:
     """One row a model: what its configurations take, and how many of them cannot be trained."""
     models = dict.fromkeys(timing.config.model for timing in measured.timings)
     return [_row(model, [t for t in measured.timings if t.config.model == model]) for model in models]
@@ -51,8 +54,14 @@ def _row(model: str, timings: Sequence[Timing]) -> Row:
     return row
 
 
+def _format_range(low: float, high: float) -> str:
+    return f"{format_duration(low)} to {format_duration(high)}"
+
+
 def _short(seconds: float) -> str:
-    return f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.3g} s" if seconds < 60 else in_units(seconds)
+    return (
+        f"{1000 * seconds:.0f} ms" if seconds < 1 else f"{seconds:.3g} s" if seconds < 60 else format_duration(seconds)
+    )
 
 
 def _span(counts: Sequence[int]) -> str:
@@ -66,7 +75,7 @@ def _megabytes(amount: float) -> str:
     return f"{amount / 1000:.1f} GB" if amount >= 1000 else f"{amount:.0f} MB"
 
 
-def reasons(measured: Measured) -> list[str]:
+def format_failures(measured: Measurements) -> list[str]:
     """What cannot run, and why; and what runs in smaller pieces than it asked for."""
     lines = []
     for timing in measured.timings:
@@ -84,13 +93,15 @@ def _name(timing: Timing) -> str:
     return ", ".join([config.model, *(f"{name}={given[name]}" for name in sizes)])
 
 
-def estimates(found: Forecast, measured: Measured, spec: SearchSpec, shape: GangShape, price: float) -> list[str]:
+def format_estimates(
+    found: Forecast, measured: Measurements, spec: SearchSpec, shape: GangShape, price: float
+) -> list[str]:
     """One line each on time, memory, disk and, with a price an hour, money."""
     around = found.closing + found.start
     lines = [
-        f"time    {in_units(found.total)} ({in_units(found.total_low)} to {in_units(found.total_high)}): "
-        f"{in_units(found.search - found.start)} of search (some {found.epochs:,.0f} epochs), "
-        f"{in_units(found.finals)} of finals, {in_units(around)} to start, test and export",
+        f"time    {format_duration(found.total)} ({_format_range(found.total_low, found.total_high)}): "
+        f"{format_duration(found.search - found.start)} of search (some {found.epochs:,.0f} epochs), "
+        f"{format_duration(found.finals)} of finals, {format_duration(around)} to start, test and export",
         *_either(found),
         _memory(measured, shape),
         _disk(found, measured, spec),
@@ -103,24 +114,24 @@ def estimates(found: Forecast, measured: Measured, spec: SearchSpec, shape: Gang
 
 def _either(found: Forecast) -> list[str]:
     """What the search takes by the model that wins it, where there are several."""
-    each = ", ".join(f"{in_units(seconds)} if {model} does best" for model, seconds in found.total_if.items())
+    each = ", ".join(f"{format_duration(seconds)} if {model} does best" for model, seconds in found.total_if.items())
     return [f"        {each}"] if len(found.total_if) > 1 else []
 
 
-def _memory(measured: Measured, shape: GangShape) -> str:
+def _memory(measured: Measurements, shape: GangShape) -> str:
     worker = max(timing.memory_mb for timing in measured.timings)
     workers = shape.slots * shape.workers
     what = "of a GPU " if shape.gpus else ""
     return f"memory  {_megabytes(worker)} {what}a worker at most, {_megabytes(worker * workers)} for {workers} of them"
 
 
-def _disk(found: Forecast, measured: Measured, spec: SearchSpec) -> str:
+def _disk(found: Forecast, measured: Measurements, spec: SearchSpec) -> str:
     features = {timing.config.model: timing.features_mb for timing in measured.timings}
     parts = {
         "checkpoints": min(found.checkpoints_mb, 1000 * spec.keep_gb),
         "features": sum(features.values()),
         "study": spec.trials * JOURNAL_MB,
-        "winner": COPIES * 4e-6 * max(timing.parameters for timing in measured.timings),
+        "winner": WEIGHT_COPIES * 4e-6 * max(timing.parameters for timing in measured.timings),
     }
     listed = ", ".join(f"{name} {_megabytes(amount)}" for name, amount in parts.items() if amount)
     free = shutil.disk_usage(_existing(spec.folder)).free / 1e6
@@ -131,7 +142,9 @@ def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def warnings(found: Forecast, measured: Measured, spec: SearchSpec, shape: GangShape, free_mb: float) -> list[str]:
+def format_warnings(
+    found: Forecast, measured: Measurements, spec: SearchSpec, shape: GangShape, free_mb: float
+) -> list[str]:
     """What would go wrong, or not go far, with these options."""
     lines = []
     needed = shape.slots * shape.workers * max(timing.memory_mb for timing in measured.timings)

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from statistics import fmean, quantiles
 
 from searchspace.engine.seeds import derive_seed
-from searchspace.forecast.simulation import Costs, imagine_finals, imagine_search
+from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
 from searchspace.spec import SearchSpec
 from trainables.config import Frozen
 
-IMAGINED = 20
+SIMULATIONS_PER_MODEL = 20
 """Searches imagined for each model that may turn out best."""
 UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
-class Known(Frozen):
+class ForecastInputs(Frozen):
     """What a forecast needs to know beside the specification and the costs."""
 
     basis: str
@@ -67,21 +67,22 @@ class Forecast(Frozen):
     def in_words(self) -> str:
         """One line of a running search."""
         return (
-            f"{in_units(self.search)} of search ({in_units(self.search_low)} to {in_units(self.search_high)}), "
-            f"{in_units(self.finals)} of finals, {in_units(self.total)} in all, from {self.basis}"
+            f"{format_duration(self.search)} of search ({format_duration(self.search_low)} to "
+            f"{format_duration(self.search_high)}), {format_duration(self.finals)} of finals, "
+            f"{format_duration(self.total)} in all, from {self.basis}"
         )
 
 
-def forecast(costs: Costs, spec: SearchSpec, known: Known) -> Forecast:
+def make_forecast(costs: TrialCosts, spec: SearchSpec, known: ForecastInputs) -> Forecast:
     """Imagine the search some times; whose model is best is as open as it is, unless that is known."""
     rng = random.Random(derive_seed(spec.seed, "forecast"))  # noqa: S311  # no secret
     models = [known.favourite] if known.favourite else list(costs.by_model)
     longest = spec.time_budget or float("inf")
     taken, totals, finals = [], [], []
-    for number in range(IMAGINED * len(models)):
+    for number in range(SIMULATIONS_PER_MODEL * len(models)):
         model = models[number % len(models)]
-        taken.append(imagine_search(costs, spec, known.slots, model, rng).within(longest))
-        finals.append(sum(imagine_finals(costs, spec, known.slots, model, known.growth)))
+        taken.append(simulate_search(costs, spec, known.slots, model, rng).within(longest))
+        finals.append(sum(simulate_finals(costs, spec, known.slots, model, known.growth)))
         totals.append(known.start + taken[-1].seconds + finals[-1] + known.closing)
     (low, high), (total_low, total_high) = _bounds([each.seconds for each in taken]), _bounds(totals)
     return Forecast(
@@ -99,7 +100,7 @@ def _bounds(values: Sequence[float]) -> tuple[float, float]:
     return tenths[0], tenths[-1]
 
 
-def in_units(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Seconds as a person says them: `45 s`, `1.2 min`, `3.4 h`."""
     size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1.0, "s"))
     return f"{seconds / size:.1f} {unit}" if size > 1 else f"{seconds:.0f} s"

@@ -6,40 +6,40 @@ from pathlib import Path
 
 from pydantic import RootModel
 
-from searchspace.forecast.probing import Measured
+from searchspace.forecast.probing import Measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.common.machine import cpu_name
 from trainables.storage.cache import cache_folder, read_kept, write_kept
 from trainables.workers.gang_resources import GangShape
 
-CLOSING = 10.0
+DEFAULT_CLOSING_S = 10.0
 """Seconds of test and export where no search has ended on this machine yet."""
 
 
-class Closings(RootModel[dict[str, float]]):
+class ClosingTimes(RootModel[dict[str, float]]):
     """Seconds that test and export last took, by model."""
 
 
-def keep_measured(measured: Measured, spec: SearchSpec, task: Task, shape: GangShape) -> None:
+def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangShape) -> None:
     """Keep what a dry run found for searches like it."""
     write_kept(_file(spec, task, shape), measured)
 
 
-def known_measured(spec: SearchSpec, task: Task, shape: GangShape) -> Measured | None:
+def read_measurements(spec: SearchSpec, task: Task, shape: GangShape) -> Measurements | None:
     """What a dry run found on the same data, space, gangs and processor; None if there was none."""
-    return read_kept(_file(spec, task, shape), Measured)
+    return read_kept(_file(spec, task, shape), Measurements)
 
 
-def keep_closing(model: str, seconds: float) -> None:
+def write_closing_time(model: str, seconds: float) -> None:
     """Keep how long the test and the export of a winner took."""
-    write_kept(_closings(), Closings(_read_closings() | {model: seconds}))
+    write_kept(_closings(), ClosingTimes(_read_closings() | {model: seconds}))
 
 
-def known_closing(model: str = "") -> float:
-    """Seconds that test and export last took for this model, or the mean over all; `CLOSING` where nothing is known."""
+def read_closing_time(model: str = "") -> float:
+    """Seconds that test and export last took for this model, else the mean over all, else `DEFAULT_CLOSING_S`."""
     found = _read_closings()
-    return found.get(model, sum(found.values()) / len(found) if found else CLOSING)
+    return found.get(model, sum(found.values()) / len(found) if found else DEFAULT_CLOSING_S)
 
 
 def _file(spec: SearchSpec, task: Task, shape: GangShape) -> Path:
@@ -56,5 +56,5 @@ def _closings() -> Path:
 
 
 def _read_closings() -> dict[str, float]:
-    found = read_kept(_closings(), Closings)
+    found = read_kept(_closings(), ClosingTimes)
     return found.root if found else {}

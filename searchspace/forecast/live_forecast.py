@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from searchspace.forecast.forecast import Forecast, Known, forecast, in_units
-from searchspace.forecast.known_times import keep_closing, known_closing, known_measured
-from searchspace.forecast.probing import Measured
-from searchspace.forecast.simulation import Costs
+from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
+from searchspace.forecast.known_times import read_closing_time, read_measurements, write_closing_time
+from searchspace.forecast.probing import Measurements
+from searchspace.forecast.simulation import TrialCosts
 from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spaces import Task
@@ -25,11 +25,11 @@ from trainables.workers.gang_resources import GangShape
 if TYPE_CHECKING:
     from searchspace.progress.console_reporter import Clock
 
-FAVOURITES = 8
+BEST_MODEL_TRIALS = 8
 """Trials of the model that does best whose cost is to be known before a search is forecast from its own trials."""
 
 
-class Foresight:
+class LiveForecast:
     """Forecasts one search while it runs; a listener of the searcher."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Foresight:
 
     def look_back(self) -> None:
         """Forecast from an earlier dry run, if there was one like it."""
-        measured = None if self._quiet else known_measured(self._spec, self._task, self._shape)
+        measured = None if self._quiet else read_measurements(self._spec, self._task, self._shape)
         if measured is not None and measured.costs.by_model:
             self._say(measured.costs, self._known("an earlier dry run", measured.start))
 
@@ -76,7 +76,7 @@ class Foresight:
     def _is_enough(self, numbers: Sequence[int]) -> bool:
         """Whether the model that will get most trials is known well enough; by half of the search it has to be."""
         models = [config.model for config in self._configs(numbers).values()]
-        return models.count(self._favourite(numbers)) >= FAVOURITES or 2 * len(models) >= self._spec.trials
+        return models.count(self._favourite(numbers)) >= BEST_MODEL_TRIALS or 2 * len(models) >= self._spec.trials
 
     def _favourite(self, numbers: Sequence[int]) -> str:
         best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].objective_value)
@@ -92,18 +92,18 @@ class Foresight:
         chosen = [n for n in numbers if n not in self._slowed or models[n] not in sound]
         timings = tuple(timing_of(configs[n], self._curves[n], self._task.data) for n in chosen)
         shares = {model: list(models.values()).count(model) / len(models) for model in models.values()}
-        costs = Measured(timings=timings, shares=shares, start=self._first_step).costs
+        costs = Measurements(timings=timings, shares=shares, start=self._first_step).costs
         basis = f"the first {len(numbers)} trials"
         self._say(costs, self._known(basis, self._first_step, self._favourite(numbers)))
 
-    def _known(self, basis: str, start: float, favourite: str = "") -> Known:
-        return Known(
+    def _known(self, basis: str, start: float, favourite: str = "") -> ForecastInputs:
+        return ForecastInputs(
             basis=basis, slots=self._shape.slots, growth=self._task.data.growth, start=start,
-            closing=known_closing(favourite), favourite=favourite,
+            closing=read_closing_time(favourite), favourite=favourite,
         )  # fmt: skip
 
-    def _say(self, costs: Costs, known: Known) -> None:
-        self.forecasts.append(forecast(costs, self._spec, known))
+    def _say(self, costs: TrialCosts, known: ForecastInputs) -> None:
+        self.forecasts.append(make_forecast(costs, self._spec, known))
         self.clock.say(f"forecast: about {self.forecasts[-1].in_words()}")
 
     def mark(self, phase: str) -> None:
@@ -120,10 +120,10 @@ class Foresight:
         if self._thinking is not None:
             self._thinking.join(timeout=60)
         winner = read_finalists(self._study)[0].members[0]
-        keep_closing(self._configs([winner])[winner].model, self._marks["total"] - self._marks["finals"])
+        write_closing_time(self._configs([winner])[winner].model, self._marks["total"] - self._marks["finals"])
         facts: dict[str, Any] = {"took": self._marks, "forecasts": [found.model_dump() for found in self.forecasts]}
         extend_record(self._spec.folder, facts)
-        return [compare(found, self._marks["search"], self._marks["total"]) for found in self.forecasts]
+        return [format_forecast_error(found, self._marks["search"], self._marks["total"]) for found in self.forecasts]
 
 
 def timing_of(config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary) -> Timing:
@@ -137,10 +137,10 @@ def timing_of(config: TrialConfig, curve: Sequence[EpochReport], data: DataSumma
     )  # fmt: skip
 
 
-def compare(found: Forecast, search: float, total: float) -> str:
+def format_forecast_error(found: Forecast, search: float, total: float) -> str:
     """One line: a forecast beside what the search, and the whole command, took."""
     return (
-        f"forecast from {found.basis}: search {in_units(found.search)}, took {in_units(search)} "
-        f"({found.search / search - 1:+.0%}); in all {in_units(found.total)}, took {in_units(total)} "
+        f"forecast from {found.basis}: search {format_duration(found.search)}, took {format_duration(search)} "
+        f"({found.search / search - 1:+.0%}); in all {format_duration(found.total)}, took {format_duration(total)} "
         f"({found.total / total - 1:+.0%})"
     )

@@ -9,7 +9,7 @@ import optuna
 
 from searchspace.engine.assignments import probe_assignment
 from searchspace.engine.seeds import derive_seed
-from searchspace.forecast.simulation import Costs
+from searchspace.forecast.simulation import TrialCosts
 from searchspace.spaces import Space, Task, draw_configs
 from searchspace.spec import SearchSpec
 from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from searchspace.progress.console_reporter import Clock
     from trainables.workers.gang_pool import GangPool
 
-MOST, LEAST = 12, 4
+MAX_PROBES, MIN_PROBES = 12, 4
 """Configurations of each model that are timed: so many where that is quick, and so many in any case."""
-SECONDS = 30.0
-"""Seconds after which no more than `LEAST` are timed."""
-BATCH = 4
+PROBING_S = 30.0
+"""Seconds after which no more than `MIN_PROBES` are timed."""
+PROBES_PER_SLOT = 4
 """Configurations of each slot that are timed without a pause, so that none is timed alone."""
-DRAWS, PATIENCE = 64, 256
+SHARE_DRAWS, MAX_DRAWS = 64, 256
 """Random draws of a space for the shares of its models; and at most, for a model that it seldom draws."""
 
 
@@ -40,7 +40,7 @@ class Probes(Frozen):
     """Those that a limit forbids, with their reasons."""
 
 
-class Measured(Frozen):
+class Measurements(Frozen):
     """What a dry run found out, and what a later search on the same data and machine is forecast from."""
 
     timings: tuple[Timing, ...]
@@ -51,11 +51,11 @@ class Measured(Frozen):
     """Seconds from the command's start until all gangs were warm."""
 
     @property
-    def costs(self) -> Costs:
+    def costs(self) -> TrialCosts:
         """What can be trained, by model."""
         able = [timing for timing in self.timings if not timing.reason]
         models = dict.fromkeys(timing.config.model for timing in able)
-        return Costs({model: [t for t in able if t.config.model == model] for model in models}, self.shares)
+        return TrialCosts({model: [t for t in able if t.config.model == model] for model in models}, self.shares)
 
 
 def draw_probes(
@@ -65,7 +65,7 @@ def draw_probes(
     starts: Sequence[Mapping[str, Any]],
     refusal: Callable[[TrialConfig], str],
 ) -> Probes:
-    """Up to `MOST` configurations of each model: those that the search starts with, then draws of the space.
+    """Up to `MAX_PROBES` configurations of each model: those that the search starts with, then draws of the space.
 
     `refusal` says why one must not be trained, or nothing.
     """
@@ -74,14 +74,14 @@ def draw_probes(
         study.enqueue_trial(dict(values))
     found: dict[str, dict[TrialConfig, None]] = {model: {} for model in task.models}
     counts = dict.fromkeys(task.models, 0)
-    drawn = draw_configs(space, study, task, spec.pins, len(starts) + PATIENCE)
+    drawn = draw_configs(space, study, task, spec.pins, len(starts) + MAX_DRAWS)
     for number, config in enumerate(drawn):
-        if number >= len(starts) + DRAWS and all(len(configs) >= MOST for configs in found.values()):
+        if number >= len(starts) + SHARE_DRAWS and all(len(configs) >= MAX_PROBES for configs in found.values()):
             break
         found.setdefault(config.model, {})[config] = None
         if number >= len(starts):
             counts[config.model] = counts.get(config.model, 0) + 1
-    chosen = {model: tuple(configs)[:MOST] for model, configs in found.items() if configs}
+    chosen = {model: tuple(configs)[:MAX_PROBES] for model, configs in found.items() if configs}
     reasons = {config: refusal(config) for configs in chosen.values() for config in configs}
     return Probes(
         by_model={model: tuple(c for c in configs if not reasons[c]) for model, configs in chosen.items()},
@@ -90,21 +90,21 @@ def draw_probes(
     )
 
 
-def measure(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, clock: "Clock") -> Measured:
+def measure_probes(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, clock: "Clock") -> Measurements:
     """Time `probes` on the gangs of `pool`, in turns of models, in folders under `folder`."""
     pool.ready()  # all at once, so that each is timed beside as many others as in a search
     start = clock.seconds
     queue = list(filter(None, chain.from_iterable(zip_longest(*probes.by_model.values()))))
-    least = sum(min(LEAST, len(configs)) for configs in probes.by_model.values())
+    least = sum(min(MIN_PROBES, len(configs)) for configs in probes.by_model.values())
     timings: list[Timing] = []
-    for batch in _batches(queue, BATCH * pool.shape.slots):
-        if len(timings) >= least and clock.seconds - start > SECONDS:
+    for batch in _batches(queue, PROBES_PER_SLOT * pool.shape.slots):
+        if len(timings) >= least and clock.seconds - start > PROBING_S:
             break
         tasks = [probe_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
         reports = pool.train(tasks)
         timings += [_timing(task, report) for task, report in zip(tasks, reports, strict=True)]
         clock.step("timing configurations", len(timings), len(queue))
-    return Measured(timings=(*timings, *probes.refused), shares=probes.shares, start=start)
+    return Measurements(timings=(*timings, *probes.refused), shares=probes.shares, start=start)
 
 
 def _batches(queue: Sequence[TrialConfig], size: int) -> Iterator[Sequence[TrialConfig]]:

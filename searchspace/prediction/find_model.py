@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from searchspace.storage.search_folder import SEARCH_RECORD, WINNER
-from searchspace.storage.search_names import near
+from searchspace.storage.search_names import names_nearby
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import shown
@@ -27,7 +27,7 @@ def find_model(path: Path) -> Path:
     if not path.is_dir():
         if not path.exists():
             beside = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
-            hint = suggest(path.name, [*beside, *near(path)])
+            hint = suggest(path.name, [*beside, *names_nearby(path)])
             start = "" if path.suffix == ".onnx" or hint else "; python -m searchspace.run starts a search"
             raise UserError(f"model {shown(path)}: no such file{start}{hint}")
         return path

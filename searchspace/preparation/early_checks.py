@@ -92,17 +92,17 @@ def check_storage(spec: SearchSpec, resumed: bool) -> None:
         return
     from searchspace.runner.begin import IDENTITY, identity
     from searchspace.study.database import check_writable
-    from searchspace.study.study import say_storage
+    from searchspace.study.study import describe_storage
     from searchspace.study.study_state import check_study
 
     file = sqlite_file(spec.storage)
     if spec.storage.startswith("sqlite") and file is None:
-        raise UserError(f"{say_storage(spec)}: is kept in memory alone; expected sqlite:///FILE")
+        raise UserError(f"{describe_storage(spec)}: is kept in memory alone; expected sqlite:///FILE")
     if file is not None and not resumed and not file.exists():
         if not file.parent.is_dir():
-            raise UserError(f"{say_storage(spec)}: there is no folder {str(file.parent)!r}")
+            raise UserError(f"{describe_storage(spec)}: there is no folder {str(file.parent)!r}")
         if not os.access(file.parent, os.W_OK):
-            raise UserError(f"{say_storage(spec)}: nothing may be written in {str(file.parent)!r}")
+            raise UserError(f"{describe_storage(spec)}: nothing may be written in {str(file.parent)!r}")
         return
     recorded = (spec.folder / SEARCH_RECORD).is_file()
     search = load_facts(spec.folder).get(IDENTITY, "") if recorded else identity(spec)

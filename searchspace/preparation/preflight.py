@@ -14,7 +14,14 @@ from searchspace.cluster.placement import Node, Room
 from searchspace.sampling.space_trial import Range
 from searchspace.spaces import DrawError, Patience, Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
-from searchspace.storage.folder_contents import DRAFT, Contents, classify, foreign, names_at, names_in
+from searchspace.storage.folder_contents import (
+    DRAFT_FILE,
+    FolderContents,
+    classify_contents,
+    foreign_names,
+    names_at,
+    names_in,
+)
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
@@ -53,17 +60,17 @@ def check_name(spec: SearchSpec) -> None:
 
 def check_free(name: str, place: str, names: Sequence[str]) -> None:
     """Raise `UserError` where `names`, of what lies at `place`, are more than remains of a search that never began."""
-    found = classify(names)
-    if found == Contents.SEARCH:
+    found = classify_contents(names)
+    if found == FolderContents.SEARCH:
         raise UserError(f"--name {name!r}: {place!r} exists already; choose another name, or --resume it")
-    if found == Contents.OTHERS:
-        few = ", ".join(foreign(names)[:3])
+    if found == FolderContents.OTHERS:
+        few = ", ".join(foreign_names(names)[:3])
         raise UserError(f"--name {name!r}: {place!r} exists already, and is no search's ({few}); choose another name")
 
 
 def check_storable(url: str, given: str) -> None:
     """Raise `UserError` where nothing can be written at a search's URL; `given` is what `--results` said."""
-    remote, name = Remote.open(url), f"{DRAFT}.partial"
+    remote, name = Remote.open(url), f"{DRAFT_FILE}.partial"
     try:
         remote.write(name, b"")
         remote.delete(name)

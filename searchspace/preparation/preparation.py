@@ -5,9 +5,9 @@ from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from searchspace.constraints.constraints import Gate
-from searchspace.constraints.feasibility import check_limits
-from searchspace.finals.validation_images import as_recorded, say_validation
+from searchspace.constraints.constraints import ConstraintChecker
+from searchspace.constraints.feasibility import check_feasible
+from searchspace.finals.validation_images import format_validation, with_recorded_validation
 from searchspace.preparation import preflight
 from searchspace.preparation.data_issues import describe_absent, describe_skipped
 from searchspace.preparation.plan import Plan, make_plan
@@ -26,9 +26,9 @@ class Ready:
     """What is there before any worker starts."""
 
     data: "DataSummary"
-    gate: Gate
+    gate: ConstraintChecker
     """Of the search."""
-    student_gate: Gate
+    student_gate: ConstraintChecker
     """Of the winner's student; the search's own where there will be none."""
     plan: Callable[["Room"], Plan]
     """From the room on the cluster to the plan; made once."""
@@ -48,12 +48,12 @@ def prepared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> Iterator[
     def plan(room: "Room") -> Plan:
         if not made:
             made.append(make_plan(spec, data, room, clock.say, gate.latencies))
-            check_limits(student_gate, spec, made[0].space, made[0].task, clock.say)
+            check_feasible(student_gate, spec, made[0].space, made[0].task, clock.say)
         return made[0]
 
     with (
-        closing(Gate(spec.of_winner, data)) as gate,
-        closing(Gate(spec, data)) if spec.distil else nullcontext(gate) as student_gate,
+        closing(ConstraintChecker(spec.of_winner, data)) as gate,
+        closing(ConstraintChecker(spec, data)) if spec.distil else nullcontext(gate) as student_gate,
     ):
         if not spec.address:
             plan(preflight.local_room())
@@ -72,7 +72,7 @@ def prepare_shared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> "Da
     found = prepare(spec.data, clock, spec.on_bad_image)
     if resumed:
         check_same_data(spec, found)
-    data = as_recorded(found, spec.folder)
+    data = with_recorded_validation(found, spec.folder)
     return share_store(data, spec.results, clock) if spec.address and spec.home.url else data
 
 
@@ -82,7 +82,7 @@ def describe_data(data: "DataSummary") -> str:
     fewest, most = min(data.counts, default=0), max(data.counts, default=0)
     uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"
-    held = f"; {say_validation(data.finals)}" if data.finals.source == "held back" else ""
+    held = f"; {format_validation(data.finals)}" if data.finals.source == "held back" else ""
     return (
         f"{data.name}: {len(data.classes)} classes, {shape}, "
         f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){held}{leaked}{uneven}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import SearchSpec
-from searchspace.study.database import named_url
+from searchspace.study.database import allowed_url
 from trainables.common.errors import UserError
 
 HARMLESS_ADDRESSES = ("", "auto")
@@ -30,7 +30,7 @@ def replaced_options(known: SearchSpec, sha256: str, given: Set[str]) -> dict[st
             "yours, or --address '' to start Ray here"
         )
     if "storage" not in given and known.storage:
-        named_url(known.storage)
+        allowed_url(known.storage)
     return {} if "space" in given else {"space": local_space(known.space, sha256, known.name)}
 
 

@@ -12,8 +12,8 @@ from searchspace.preparation.absolute_paths import anchored
 from searchspace.preparation.record_at_url import named_again, replaced_options
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
-from searchspace.storage.folder_contents import Contents, classify, names_in
-from searchspace.storage.reading import read
+from searchspace.storage.folder_contents import FolderContents, classify_contents, names_in
+from searchspace.storage.reading import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
@@ -23,7 +23,7 @@ from trainables.storage.ownership import check_owned
 if TYPE_CHECKING:
     import optuna
 
-    from searchspace.study.study import Recorded
+    from searchspace.study.study import StudyReader
     from trainables.data.store.data_summary import DataSummary
 
 PLACES = frozenset({"data", "space", "storage", "results"})
@@ -123,7 +123,7 @@ def describe_changed_space(spec: SearchSpec) -> list[str]:
 def begun(results: str, name: str) -> Path:
     """Folder to read of a search that was begun; raises `UserError` where others may write to it."""
     if is_url(results):
-        return read(join(results, name)).folder
+        return open_results(join(results, name)).folder
     folder = Path(results).resolve() / name
     check_owned(folder)  # what lies there names code that is run
     return folder
@@ -132,7 +132,7 @@ def begun(results: str, name: str) -> Path:
 def check_begun(name: str, folder: Path) -> None:
     """Raise `UserError` where `folder` holds no more than remains of a command that ended before its search began."""
     names = names_in(folder)
-    if names and classify(names) == Contents.NOTHING:
+    if names and classify_contents(names) == FolderContents.NOTHING:
         raise UserError(
             f"--resume {name!r}: was never begun: its command ended before there was anything to go on with; "
             "the same command as before, with --name instead of --resume, begins it"
@@ -165,13 +165,13 @@ def record_resumption(spec: SearchSpec, data: "DataSummary") -> None:
     extend_record(spec.folder, facts)
 
 
-def is_done(study: "Recorded", trials: int) -> bool:
+def is_done(study: "StudyReader", trials: int) -> bool:
     """Whether the winner of so many trials has been exported."""
     from pydantic import TypeAdapter
 
-    from searchspace.study.study import read_attribute
+    from searchspace.study.study import parse_study_attribute
 
-    return (read_attribute(study, FINISHED, TypeAdapter(int)) or 0) >= trials
+    return (parse_study_attribute(study, FINISHED, TypeAdapter(int)) or 0) >= trials
 
 
 def is_finished(spec: SearchSpec) -> bool:
@@ -184,9 +184,9 @@ def is_finished(spec: SearchSpec) -> bool:
 
 def put_finished(study: "optuna.Study", trials: int) -> None:
     """Keep that the winner of so many trials has been exported."""
-    from searchspace.study.study import put_record
+    from searchspace.study.study import write_study_attribute
 
-    put_record(study, FINISHED, trials)
+    write_study_attribute(study, FINISHED, trials)
 
 
 def resume_arguments(spec: SearchSpec) -> list[str]:

@@ -14,7 +14,7 @@ from searchspace.preparation.resume import record_resumption
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec, extend_record, load_facts, save_record
 from searchspace.storage.folder_contents import names_in
-from searchspace.study.draft import Step, drop_draft, read_draft, write_draft
+from searchspace.study.draft import StudyAction, delete_draft, read_draft, write_draft
 
 IDENTITY = "id"
 """Fact of the record: the search's identity, which its study has too."""
@@ -44,13 +44,13 @@ def begin(spec: SearchSpec, plan: Plan, facts: dict[str, Any]) -> optuna.Study:
     keep_lists(plan.data, spec.folder)
     study = _make(spec, start, search, step)
     save_record(spec.folder, spec, {IDENTITY: search, **facts})
-    drop_draft(spec.folder)
+    delete_draft(spec.folder)
     return study
 
 
 def take_up(spec: SearchSpec, plan: Plan, say: Say) -> optuna.Study:
     """The study of a search that was begun, as it stands; it is begun now where there is none yet."""
-    from searchspace.finals.winner import is_outgrown, put_aside
+    from searchspace.finals.winner import archive_winner, is_winner_outdated
     from searchspace.sampling.samplers import make_sampler
     from searchspace.sampling.warm_start import earlier_trials
     from searchspace.study.study import continue_study
@@ -58,7 +58,7 @@ def take_up(spec: SearchSpec, plan: Plan, say: Say) -> optuna.Study:
 
     search = load_facts(spec.folder).get(IDENTITY, "")
     step = check_study(spec, search, recorded=True)
-    if step == Step.TAKE_UP:
+    if step == StudyAction.TAKE_UP:
         earlier = earlier_trials(spec, plan.data, say)
         study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     else:
@@ -68,10 +68,10 @@ def take_up(spec: SearchSpec, plan: Plan, say: Say) -> optuna.Study:
             search = identity(spec) or write_draft(spec.folder).search
             extend_record(spec.folder, {IDENTITY: search})
         study = _make(spec, start, search, step)
-    drop_draft(spec.folder)
+    delete_draft(spec.folder)
     record_resumption(spec, plan.data)
-    if is_outgrown(study, spec.trials):
-        put_aside(spec, study)
+    if is_winner_outdated(study, spec.trials):
+        archive_winner(spec, study)
     return study
 
 
@@ -98,17 +98,17 @@ def _prepare(spec: SearchSpec, plan: Plan, say: Say | None = None) -> Start:
     return Start(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
 
 
-def _make(spec: SearchSpec, start: Start, search: str, step: Step) -> optuna.Study:
+def _make(spec: SearchSpec, start: Start, search: str, step: StudyAction) -> optuna.Study:
     """The study, its first trials waiting in it, where other processes read it."""
-    from searchspace.study.study import create_study, delete_study, flush_study, put_record
-    from searchspace.study.study_state import BEGUN, MADE_BY
+    from searchspace.study.study import create_study, delete_study, flush_study, write_study_attribute
+    from searchspace.study.study_state import BEGUN, SEARCH_ID
 
-    if step == Step.REPLACE or not spec.storage:  # an empty journal, too, and whatever lock is on it
+    if step == StudyAction.REPLACE or not spec.storage:  # an empty journal, too, and whatever lock is on it
         delete_study(spec)
     study = create_study(spec, start.sampler)
-    put_record(study, MADE_BY, search)
+    write_study_attribute(study, SEARCH_ID, search)
     for origin, values in start.trials:
         study.enqueue_trial(values, user_attrs={ORIGIN: origin})
-    put_record(study, BEGUN, True)
+    write_study_attribute(study, BEGUN, True)
     flush_study(study)
     return study

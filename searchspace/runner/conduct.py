@@ -25,8 +25,8 @@ from searchspace.runner.phases import UnderWay, search_and_prove
 from searchspace.runner.restart import begin_afresh
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import SearchSpec
-from searchspace.storage.open_search import working_on
-from searchspace.storage.reachable import check_reached
+from searchspace.storage.open_search import hold_search
+from searchspace.storage.reachable import check_reachable
 from searchspace.storage.search_folder import LEADERBOARD, SEARCH_LOG
 from trainables.storage.files import write_file
 from trainables.storage.folders import never_make
@@ -34,7 +34,7 @@ from trainables.storage.folders import never_make
 if TYPE_CHECKING:
     import optuna
 
-    from searchspace.forecast.live_forecast import Foresight
+    from searchspace.forecast.live_forecast import LiveForecast
     from trainables.export.exported_files import Shipment
     from trainables.metrics.class_metrics import TestMetrics
 
@@ -64,7 +64,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     with ExitStack() as held:
         for line in check_early(spec, resumed):
             clock.say(line)
-        mirror = held.enter_context(working_on(spec, clock.say, begun=True)) if resumed else None
+        mirror = held.enter_context(hold_search(spec, clock.say, begun=True)) if resumed else None
         for line in describe_changed_space(spec) if resumed else []:
             clock.say(line)
         ready = held.enter_context(prepared(spec, clock, resumed))
@@ -76,16 +76,16 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             interruption.listen_again()
             plan = ready.plan(room)
             if spec.address:
-                check_reached(spec.home, spec.results)
-            mirror = mirror or held.enter_context(working_on(spec, clock.say, begun=False))
+                check_reachable(spec.home, spec.results)
+            mirror = mirror or held.enter_context(hold_search(spec, clock.say, begun=False))
             under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
             return _carry_through(under_way, resumed)
 
 
 def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     """Everything that a cluster is needed for, and what follows."""
-    from searchspace.forecast.live_forecast import Foresight
-    from searchspace.study.write_failure import watch_study
+    from searchspace.forecast.live_forecast import LiveForecast
+    from searchspace.study.write_failure import end_search_on_write_failure
     from searchspace.tracking.background_upload import tracked
 
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
@@ -94,45 +94,45 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
         study = take_up(spec, plan, clock.say)
     else:
         study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
-    watch_study(study, clock.say)
+    end_search_on_write_failure(study, clock.say)
     never_make(spec.folder)
-    foresight = Foresight(spec, plan.task, plan.shape, study, clock, quiet=resumed)
+    foresight = LiveForecast(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec, clock.say):
         metrics = _survive(under_way, study, foresight)
         with under_way.interruption.within(EXPORT):
             return _conclude(under_way, study, foresight, metrics)
 
 
-def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
+def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecast") -> "TestMetrics":
     """Search and prove; when the cluster is lost on the way, the command begins afresh."""
-    from searchspace.study.database import STORAGE, whole_url
-    from searchspace.study.write_failure import settle_study
+    from searchspace.study.database import STORAGE_VARIABLE, url_with_password
+    from searchspace.study.write_failure import flush_or_rescue
 
     spec, clock = under_way.spec, under_way.clock
     try:
         with losses_told():
             metrics = search_and_prove(under_way, study, foresight)
     except LostError as error:
-        settle_study(study, spec)
+        flush_or_rescue(study, spec)
         under_way.interruption.check()
         clock.say(f"warning: lost {error}; going on from what is recorded")
-        secrets = {STORAGE: whole_url(spec.storage)} if spec.storage else {}  # never on a command line
+        secrets = {STORAGE_VARIABLE: url_with_password(spec.storage)} if spec.storage else {}  # never on a command line
         clock.close()
         with suppress(OSError):  # whoever takes over here has it all; this is for who does elsewhere
             under_way.mirror.push()
         begin_afresh([*resume_arguments(spec), *clock.options], secrets, error)
     except Exception:
-        settle_study(study, spec)  # what is wrong with its folder explains the rest
+        flush_or_rescue(study, spec)  # what is wrong with its folder explains the rest
         raise
-    settle_study(study, spec)  # others read it from here on
+    flush_or_rescue(study, spec)  # others read it from here on
     return metrics
 
 
-def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight", metrics: "TestMetrics") -> Outcome:
+def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecast", metrics: "TestMetrics") -> Outcome:
     """What follows the winner's test, and needs no gangs: boards, export, forecasts, report."""
     from searchspace.reporting.html.report_file import try_report
     from searchspace.reporting.model_card.card_file import try_cards
-    from searchspace.study.write_failure import settle_study
+    from searchspace.study.write_failure import flush_or_rescue
 
     spec, clock = under_way.spec, under_way.clock
     write_file(spec.folder / LEADERBOARD, to_text(rank_trials(study), "csv").encode())
@@ -145,5 +145,5 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight"
     try_cards(spec.folder, clock.say, study)
     try_report(spec.folder, clock.say, study)
     put_finished(study, spec.trials)
-    settle_study(study, spec)
+    flush_or_rescue(study, spec)
     return Outcome(study, metrics, shipment, student, forecasts)

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from searchspace.cli.interruption import Interruption
-from searchspace.constraints.constraints import Gate
+from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.constraints.feasibility import draw_sample
 from searchspace.engine.refusals import describe_refusals
 from searchspace.preparation.plan import Plan, gangs
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from searchspace.engine.searcher import Surroundings
     from searchspace.finals.select_winner import Finalist
-    from searchspace.forecast.live_forecast import Foresight
+    from searchspace.forecast.live_forecast import LiveForecast
     from trainables.metrics.class_metrics import TestMetrics
     from trainables.storage.folder_sync import Mirror
     from trainables.workers.gang_pool import GangPool
@@ -31,8 +31,8 @@ class UnderWay:
 
     spec: SearchSpec
     plan: Plan
-    gate: Gate
-    student_gate: Gate
+    gate: ConstraintChecker
+    student_gate: ConstraintChecker
     clock: Clock
     interruption: Interruption
     """Entered."""
@@ -40,7 +40,7 @@ class UnderWay:
     """Of the search's folder."""
 
 
-def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Foresight") -> "TestMetrics":
+def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecast") -> "TestMetrics":
     """Everything that needs gangs."""
     from searchspace.engine.searcher import Surroundings
     from searchspace.finals.finals import run_finals

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.finals.finals import choose_finalists
 from searchspace.finals.validation_images import recorded_validation
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.storage.reading import read
+from searchspace.storage.reading import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, is_refused
@@ -46,7 +46,7 @@ def earlier_trials(spec: SearchSpec, data: DataSummary, say: Callable[[str], Non
     found: list[FrozenTrial] = []
     for folder in spec.warm_start:
         try:
-            here = read(_recorded(folder) if say else folder).folder
+            here = open_results(_recorded(folder) if say else folder).folder
             other = load_spec(here)
         except UserError as error:
             if say is None:
@@ -69,7 +69,7 @@ def _recorded(folder: str) -> str:
 
 
 def _trials(folder: str) -> list[FrozenTrial]:
-    path = read(folder).folder
+    path = open_results(folder).folder
     if not (path / SEARCH_RECORD).is_file():
         raise UserError(f"--warm-start {folder!r}: holds no search (no search.json)")
     trials = read_study(load_spec(path), path).get_trials(deepcopy=False)

@@ -10,7 +10,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.seeds import derive_seed
-from searchspace.study.trial_attributes import is_refused, is_waiting
+from searchspace.study.trial_attributes import is_paused, is_refused
 
 BEST, NEWEST = 64, 128
 """Finished trials that a sampler sees: the best, among which are all that TPE models as good, and the newest others."""
@@ -102,7 +102,7 @@ def settle(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     avoided = {t.number for t in refused[-NEWEST:]}
     shown = []
     for trial in trials:
-        if is_waiting(trial):
+        if is_paused(trial):
             shown.append(_in_state(trial, TrialState.PRUNED))
         elif trial.number in avoided:
             shown.append(_in_state(trial, TrialState.RUNNING))

@@ -6,9 +6,9 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from searchspace.cli.output import say
-from searchspace.storage.lease import HOLDER
+from searchspace.storage.lease import HOLDER_FILE
 from searchspace.storage.search_folder import JOURNAL, SEARCH_LOG, SEARCH_RECORD
-from searchspace.storage.search_lock import LOCK
+from searchspace.storage.search_lock import LOCK_FILE
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.layouts.left_out import LEFT_OUT
@@ -16,18 +16,18 @@ from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.storage.object_store.remote import Remote, is_url, join, open_remote, say_trouble
 from trainables.storage.search_storage import LEASE
 
-DRAFT = "search.draft"
+DRAFT_FILE = "search.draft"
 """File with the identity of a search that is being begun; its record replaces it."""
-REMAINS = (
-    LOCK, LEASE, HOLDER, DRAFT, SEARCH_LOG, JOURNAL, f"{JOURNAL}.lock",
+LEFTOVERS = (
+    LOCK_FILE, LEASE, HOLDER_FILE, DRAFT_FILE, SEARCH_LOG, JOURNAL, f"{JOURNAL}.lock",
     BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT,
 )  # fmt: skip
 """Files that a command leaves which ends before its search is begun."""
-TEMPORARY = (".partial", ".rename")
+TEMPORARY_SUFFIXES = (".partial", ".rename")
 """Ends of names of files that were being written, and of locks on the journal that were being given back."""
 
 
-class Contents(StrEnum):
+class FolderContents(StrEnum):
     """What lies where a search of this name would be."""
 
     NOTHING = "nothing"
@@ -38,17 +38,17 @@ class Contents(StrEnum):
     """Files that no beginning of a search leaves."""
 
 
-def classify(names: Iterable[str]) -> Contents:
+def classify_contents(names: Iterable[str]) -> FolderContents:
     """What files of these names, relative to the folder, are."""
     found = set(names)
     if SEARCH_RECORD in found:
-        return Contents.SEARCH
-    return Contents.OTHERS if foreign(found) else Contents.NOTHING
+        return FolderContents.SEARCH
+    return FolderContents.OTHERS if foreign_names(found) else FolderContents.NOTHING
 
 
-def foreign(names: Iterable[str]) -> list[str]:
+def foreign_names(names: Iterable[str]) -> list[str]:
     """Those names that no beginning of a search leaves, in order."""
-    return sorted(name for name in names if name not in REMAINS and not _is_temporary(name))
+    return sorted(name for name in names if name not in LEFTOVERS and not _is_temporary(name))
 
 
 def names_in(folder: Path) -> list[str]:
@@ -68,15 +68,15 @@ def names_at(url: str, results: str) -> list[str]:
 
 def _is_temporary(name: str) -> bool:
     """Whether it is what is left of writing one of these files, or of a lock of Optuna's on the journal."""
-    return name.endswith(TEMPORARY) and name.startswith((".", SEARCH_RECORD, *REMAINS))
+    return name.endswith(TEMPORARY_SUFFIXES) and name.startswith((".", SEARCH_RECORD, *LEFTOVERS))
 
 
 def is_begun(results: str, name: str) -> bool:
     """Whether search `name` was begun below `results`, a folder or URL; raises `UserError` where it cannot be asked."""
     if not is_url(results):
-        return classify(names_in(Path(results) / name)) == Contents.SEARCH
+        return classify_contents(names_in(Path(results) / name)) == FolderContents.SEARCH
     open_remote("--results", results)
-    return classify(names_at(join(results, name), results)) == Contents.SEARCH
+    return classify_contents(names_at(join(results, name), results)) == FolderContents.SEARCH
 
 
 def main(results: str, name: str) -> None:

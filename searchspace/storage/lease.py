@@ -32,9 +32,9 @@ from trainables.storage.object_store.guarded_uploads import GuardedUploads
 from trainables.storage.object_store.remote import PARTIAL, Remote
 from trainables.storage.search_storage import LEASE
 
-HOLDER = "search.holder"
+HOLDER_FILE = "search.holder"
 """File in a working copy, with the id of its newest lease."""
-ATTEMPTS = 3
+RENEWAL_ATTEMPTS = 3
 """Renewals in a row that may meet a version that this command itself has written."""
 
 
@@ -53,11 +53,11 @@ class LeaseTimes(Frozen):
     """In which two that take a lease at once find each other out, where the store has no conditional writes."""
 
 
-TIMES = LeaseTimes()
-UNKNOWN = "another command"
+LEASE_TIMES = LeaseTimes()
+UNKNOWN_HOLDER = "another command"
 
 
-class Holder(Frozen):
+class LeaseHolder(Frozen):
     """Who works on a search."""
 
     id: str
@@ -81,11 +81,11 @@ class LeaseLostError(OSError):
 class Lease:
     """The right to work on the search at a URL; may be used by several threads."""
 
-    def __init__(self, remote: Remote, folder: Path, times: LeaseTimes = TIMES) -> None:
+    def __init__(self, remote: Remote, folder: Path, times: LeaseTimes = LEASE_TIMES) -> None:
         """For the search at `remote`, whose working copy is `folder`."""
-        self._remote, self._own, self._times = remote, folder / HOLDER, times
+        self._remote, self._own, self._times = remote, folder / HOLDER_FILE, times
         self._store = open_conditional(remote)
-        self._holder = Holder(
+        self._holder = LeaseHolder(
             id=uuid.uuid4().hex, process=os.getpid(), host=socket.gethostname(),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
         )  # fmt: skip
@@ -123,7 +123,7 @@ class Lease:
         with self._lock:
             if self._lost:
                 raise LeaseLostError(self._lost)
-            began = now()
+            began = monotonic_seconds()
             self._holder = self._holder.model_copy(update={"renewed": self._holder.renewed + 1})
             self._rewrite()
             self._renewed = began
@@ -136,7 +136,7 @@ class Lease:
         """
         if self._lost:
             raise LeaseLostError(self._lost)
-        if now() - self._renewed > self._times.stale - self._times.margin:
+        if monotonic_seconds() - self._renewed > self._times.stale - self._times.margin:
             self.renew()
 
     def release(self) -> None:
@@ -146,7 +146,7 @@ class Lease:
 
     def _rewrite(self) -> None:
         """Write the lease over its last version; nothing if another has written it since."""
-        for _ in range(ATTEMPTS):
+        for _ in range(RENEWAL_ATTEMPTS):
             try:
                 return self._write(self._version)
             except ConflictError:
@@ -163,7 +163,7 @@ class Lease:
 
     def _write_first(self, version: str | None) -> None:
         """Write the lease over the version that was found; raises `ConflictError` where another was faster."""
-        self._renewed = now()
+        self._renewed = monotonic_seconds()
         try:
             self._write(version)
             if self._store is not None and not self._is_exclusive():
@@ -223,24 +223,24 @@ class Lease:
         return (present - written) / 1e9
 
 
-def now() -> float:
+def monotonic_seconds() -> float:
     """Seconds by a clock that nobody sets, and that goes on while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def _parse(found: Versioned | None) -> Holder | None:
+def _parse(found: Versioned | None) -> LeaseHolder | None:
     """Who holds a lease; None where there is none, or it cannot be read."""
     try:
-        return Holder.model_validate_json(found.content) if found else None
+        return LeaseHolder.model_validate_json(found.content) if found else None
     except ValidationError:
         return None
 
 
-def _say_who(holder: Holder | None) -> str:
-    return f"process {holder.process} on {holder.host}" if holder else UNKNOWN
+def _say_who(holder: LeaseHolder | None) -> str:
+    return f"process {holder.process} on {holder.host}" if holder else UNKNOWN_HOLDER
 
 
-def _say_held(name: str, holder: Holder | None, age: float, stale: float) -> str:
+def _say_held(name: str, holder: LeaseHolder | None, age: float, stale: float) -> str:
     since = f", since {holder.since}," if holder else ""
     return (
         f"search {name!r}: {_say_who(holder)}{since} is working on it "

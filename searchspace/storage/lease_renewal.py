@@ -13,7 +13,7 @@ from trainables.common.retry import RetryPolicy
 from trainables.storage.object_store.remote import say_trouble
 
 
-class LeaseKeeper:
+class LeaseRenewal:
     """Renews a lease until it is closed; a renewal that fails is tried again soon."""
 
     def __init__(self, lease: Lease, times: LeaseTimes, say: Callable[[str], None]) -> None:

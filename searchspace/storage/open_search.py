@@ -6,30 +6,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from searchspace.spec import SearchSpec
-from searchspace.storage.lease import TIMES, Lease, LeaseLostError, LeaseTimes
-from searchspace.storage.lease_renewal import LeaseKeeper, explain_storage
-from searchspace.storage.search_lock import locked
+from searchspace.storage.lease import LEASE_TIMES, Lease, LeaseLostError, LeaseTimes
+from searchspace.storage.lease_renewal import LeaseRenewal, explain_storage
+from searchspace.storage.search_lock import hold_lock
 from trainables.common.background import Background
 from trainables.common.errors import UserError
 from trainables.common.retry import RetryPolicy
 from trainables.storage.folder_sync import Mirror, without_checkpoints
 from trainables.storage.object_store.remote import Remote, open_remote, say_trouble
 
-PERIOD = 5.0
+UPLOAD_INTERVAL_S = 5.0
 """Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
-PATIENCE = 60.0
+FINAL_UPLOAD_S = 60.0
 """Seconds that the end of a command tries to upload what is left."""
 Say = Callable[[str], None]
 
 
 @contextmanager
-def working_on(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = TIMES) -> Iterator[Mirror]:
+def hold_search(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = LEASE_TIMES) -> Iterator[Mirror]:
     """Hold a search while the block runs, its folder the newest there is; raises `UserError` naming who else holds it.
 
     With a URL, its folder is a working copy. Where this machine was the last to work on a search that was `begun`, the
     copy counts, which may be ahead of the URL by what a kill left behind; otherwise the URL does.
     """
-    with locked(spec.folder):
+    with hold_lock(spec.folder):
         if not spec.home.url:
             yield Mirror(spec.home)
             return
@@ -38,7 +38,7 @@ def working_on(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = TIME
             lease = Lease(Remote.open(spec.home.url), spec.folder, times)
             mine = lease.take(spec.name)
             mirror = Mirror(spec.home.model_copy(update={"lease": lease.id}))
-        keeper = LeaseKeeper(lease, times, say)
+        keeper = LeaseRenewal(lease, times, say)
         try:
             with _storage_told(spec):
                 mirror.guard(lease.guard())
@@ -47,7 +47,7 @@ def working_on(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = TIME
                     mirror.adopt()
                 else:
                     mirror.replace(without_checkpoints)
-            upkeep = Upkeep(mirror, keeper, say)
+            upkeep = BackgroundUpload(mirror, keeper, say)
             try:
                 yield mirror
             finally:
@@ -64,15 +64,15 @@ def _storage_told(spec: SearchSpec) -> Iterator[None]:
         raise UserError(f"--results {spec.results!r}: {say_trouble(error)}") from error
 
 
-class Upkeep:
+class BackgroundUpload:
     """Uploads what changed, in the background; what fails is tried again, and only the loss of the lease ends it."""
 
-    def __init__(self, mirror: Mirror, keeper: LeaseKeeper, say: Say) -> None:
+    def __init__(self, mirror: Mirror, keeper: LeaseRenewal, say: Say) -> None:
         """Begin."""
         self._mirror, self._keeper, self._say = mirror, keeper, say
-        policy = RetryPolicy(first=PERIOD, most=6 * PERIOD, patience=math.inf)
+        policy = RetryPolicy(first=UPLOAD_INTERVAL_S, most=6 * UPLOAD_INTERVAL_S, patience=math.inf)
         what = f"cannot upload to {mirror.home.url}"
-        self._background = Background(what, self._push, say, policy, PERIOD, explain=explain_storage)
+        self._background = Background(what, self._push, say, policy, UPLOAD_INTERVAL_S, explain=explain_storage)
 
     def _push(self) -> None:
         if self._keeper.lost:
@@ -85,9 +85,9 @@ class Upkeep:
     def close(self) -> None:
         """Upload what is left; says so if that cannot be."""
         self._background.close()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + FINAL_UPLOAD_S
         while not self._background.attempt() and time.monotonic() < deadline:
-            time.sleep(min(1.0, PERIOD))
+            time.sleep(min(1.0, UPLOAD_INTERVAL_S))
         error = self._background.error
         if error is not None and not self._keeper.lost:
             home = self._mirror.home

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from searchspace.spec import load_facts, load_spec
-from searchspace.storage.reading import shipped
+from searchspace.storage.reading import is_export_file
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import shown
@@ -17,17 +17,17 @@ from trainables.storage.folders import files_below, is_folder, names
 from trainables.storage.ownership import check_owned
 from trainables.storage.write_errors import NO_ROOM, NOT_ALLOWED, concerns
 
-REMADE = (".onnx", ".pt2", ".html")
+REMADE_SUFFIXES = (".onnx", ".pt2", ".html")
 """Ends of names of what an export makes anew."""
-LIMIT = 8_000_000_000
+MAX_COPY_BYTES = 8_000_000_000
 """Bytes of the largest file that is copied."""
 REPORT_SUFFIXES = (".html", ".htm")
-NO_PLACE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
+NO_PLACE_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
 """Errors of a path at which no file can be made."""
 
 
 @contextmanager
-def writing(folder: Path, output: str) -> Iterator[None]:
+def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
     """Raise `UserError` in the place of an OSError of writing to `--output`, or, where it is empty, into `folder`."""
     target = Path(os.path.realpath(os.path.expanduser(output) if output else folder))
     try:
@@ -35,7 +35,9 @@ def writing(folder: Path, output: str) -> Iterator[None]:
     except OSError as error:
         if not concerns(error, target) and error.errno not in NO_ROOM:
             raise
-        if error.errno not in NO_ROOM | NOT_ALLOWED | (NO_PLACE if output else set()):  # what was read may be missing
+        if error.errno not in NO_ROOM | NOT_ALLOWED | (
+            NO_PLACE_ERRORS if output else set()
+        ):  # what was read may be missing
             raise
         reason = os.strerror(error.errno or 0)
         if error.filename is not None and not concerns(error, target):
@@ -47,7 +49,7 @@ def writing(folder: Path, output: str) -> Iterator[None]:
         ) from error
 
 
-def check_own(mirror: Mirror, place: str) -> None:
+def check_own_folder(mirror: Mirror, place: str) -> None:
     """Raise `UserError` unless the folder that was read is the user's own, all of it; a copy of a URL is.
 
     Others who may write there could make the files that would be written.
@@ -73,9 +75,9 @@ def copy_search(folder: Path, output: str) -> Path:
     target = _named(folder, output)
     if is_folder(target) and names(target) and not _is_copy(folder, target):
         raise UserError(f"--output {output!r}: holds something else; give a new or empty folder")
-    for name, path in files_below(folder, strict=shipped):
-        if shipped(name) and not name.endswith(REMADE):
-            copy_file(path, target / name, LIMIT)
+    for name, path in files_below(folder, strict=is_export_file):
+        if is_export_file(name) and not name.endswith(REMADE_SUFFIXES):
+            copy_file(path, target / name, MAX_COPY_BYTES)
     return target
 
 

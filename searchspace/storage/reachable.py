@@ -11,11 +11,11 @@ from trainables.storage.folders import remove_file
 from trainables.storage.object_store.remote import Remote, say_trouble
 from trainables.storage.search_storage import Home
 
-PATIENCE = 60.0
+ANSWER_TIMEOUT_S = 60.0
 """Seconds that all nodes have to answer."""
 
 
-def check_reached(home: Home, given: str) -> None:
+def check_reachable(home: Home, given: str) -> None:
     """Raise `UserError` naming a node that does not see the folder of all searches, or does not reach the URL.
 
     `given` is what `--results` said. Nodes that join later are checked by their workers.
@@ -35,7 +35,7 @@ def check_reached(home: Home, given: str) -> None:
             ).remote(home, str(mark)): node["NodeManagerAddress"]
             for node in cluster.nodes() if node["Alive"]
         }  # fmt: skip
-        done, _ = ray.wait(list(answers), num_returns=len(answers), timeout=PATIENCE)
+        done, _ = ray.wait(list(answers), num_returns=len(answers), timeout=ANSWER_TIMEOUT_S)
         for answer in done:
             wrong = ""
             with suppress(RayError):  # of a node that has gone since

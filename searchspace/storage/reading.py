@@ -11,28 +11,28 @@ from trainables.storage.local_copy import copied
 from trainables.storage.object_store.remote import check_place, is_url
 from trainables.storage.search_storage import Home
 
-HEAVY = (".safetensors", ".onnx", ".pt2", ".db", ".html")
+LARGE_SUFFIXES = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""
-GANGS_OWN = (TRIALS, CHECKPOINTS, "stores")
+GANG_FOLDERS = (TRIALS, CHECKPOINTS, "stores")
 """Folders that no board reads."""
 
 
-def records(name: str) -> bool:
+def is_board_file(name: str) -> bool:
     """What boards, reports and replays read: all but weights, models and what lies in trials' folders."""
-    return shipped(name) and not name.endswith(HEAVY)
+    return is_export_file(name) and not name.endswith(LARGE_SUFFIXES)
 
 
-def shipped(name: str) -> bool:
+def is_export_file(name: str) -> bool:
     """What exports read: all but what lies in trials' folders, and checkpoints."""
-    return not set(GANGS_OWN) & set(PurePosixPath(name).parts[:-1])
+    return not set(GANG_FOLDERS) & set(PurePosixPath(name).parts[:-1])
 
 
-def runnable(name: str) -> bool:
+def is_model_file(name: str) -> bool:
     """What `predict` and `serve` read: ONNX files of the winner, or right there, and which of them is the fastest."""
     return name.removeprefix(f"{WINNER}/") == PurePosixPath(name).name and name.endswith((".onnx", "artefacts.json"))
 
 
-def read(place: str, wanted: Wanted = records) -> Mirror:
+def open_results(place: str, wanted: Wanted = is_board_file) -> Mirror:
     """The folder that `place` is, or a copy of the URL with what is `wanted`; its `push` brings changes back there.
 
     A search may be named as `find_search` understands.

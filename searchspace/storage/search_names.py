@@ -10,9 +10,9 @@ from trainables.storage.object_store.remote import Remote, is_name, is_url, join
 
 LATEST = "latest"
 """Stands for the search that was worked on last."""
-RESULTS = Path("results")
+RESULTS_FOLDER = Path("results")
 """Where searches are unless something else is said."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 """What a new search may be called."""
 
 
@@ -20,7 +20,7 @@ def check_names(record: Path, name: str, study: str) -> None:
     """Raise `DamagedError` for names in a record that `--name` does not take; a renamed folder has any name."""
     renamed = bool(study) and is_name(name) and name.isprintable()
     for field, found in (("name", "" if renamed else name), ("study", study)):
-        if found and not NAME.fullmatch(found):
+        if found and not NAME_PATTERN.fullmatch(found):
             raise DamagedError(record, f"spec.{field}: {found[:50]!r} is no name of a search")
 
 
@@ -36,14 +36,14 @@ def find_search(place: str) -> str:
         return place
     bases = _bases(path)
     for base in [*(b for b in bases if path.name in searches_below(b)), *bases]:  # a whole name before a beginning
-        if found := find_name(base, path.name):
+        if found := match_name(base, path.name):
             if found != path.name:
                 say(f"{place!r} is {str(base / found)!r}", error=True)
             return str(base / found)
     return place
 
 
-def find_name(base: Path, name: str) -> str:
+def match_name(base: Path, name: str) -> str:
     """Name of the search under `base` that `name` means; empty where there is none.
 
     That is itself, the newest for `latest`, or the only one that begins so, in upper or lower case. A name that is
@@ -62,14 +62,14 @@ def find_name(base: Path, name: str) -> str:
     return begin[0] if begin else ""
 
 
-def near(path: Path) -> list[str]:
+def names_nearby(path: Path) -> list[str]:
     """Names of the searches that `path` could have meant."""
     return next((names for base in _bases(path) if (names := searches_below(base))), [])
 
 
 def _bases(path: Path) -> tuple[Path, ...]:
     """Folders whose searches a path may name: its own, and of a bare name the usual one."""
-    return (path.parent, RESULTS) if path.parent == Path() else (path.parent,)
+    return (path.parent, RESULTS_FOLDER) if path.parent == Path() else (path.parent,)
 
 
 def searches_below(base: Path) -> list[str]:

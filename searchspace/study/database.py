@@ -21,7 +21,7 @@ from trainables.common.errors import UserError
 from trainables.common.redaction import is_redacted, redact, redact_urls
 from trainables.config import Frozen
 
-STORAGE = "SEARCHSPACE_STORAGE"
+STORAGE_VARIABLE = "SEARCHSPACE_STORAGE"
 """Environment variable with the whole of a storage URL whose password is `***` elsewhere."""
 TABLE_MISSING = ("no such table", "UndefinedTable", "(1146,")
 """What SQLite, PostgreSQL and MySQL say of a table that is not there."""
@@ -39,41 +39,42 @@ class NoStudiesError(UserError):
     """A database holds no studies at all."""
 
 
-def name_storage(url: str) -> None:
+def allow_storage(url: str) -> None:
     """Let this command read the database at `url`, as `$SEARCHSPACE_STORAGE` does; an empty text changes nothing."""
     if url:
-        os.environ[STORAGE] = whole_url(anchor_storage(url))
+        os.environ[STORAGE_VARIABLE] = url_with_password(anchor_storage(url))
 
 
-def whole_url(url: str) -> str:
+def url_with_password(url: str) -> str:
     """A storage URL with its password, which a hidden one has from `$SEARCHSPACE_STORAGE`.
 
     Raises `UserError` where that is another one: a record names the server, and must not choose who is sent a password.
     """
     if not is_redacted(url):
         return url
-    whole = os.environ.get(STORAGE, "")
+    whole = os.environ.get(STORAGE_VARIABLE, "")
     if redact_urls(whole) != url:
         raise UserError(
-            f"--storage {url!r}: its password is not kept; set {STORAGE} to the whole URL ({_say_named(whole)})"
+            f"--storage {url!r}: its password is not kept; set {STORAGE_VARIABLE} to the whole URL "
+            f"({_say_named(whole)})"
         )
     return whole
 
 
-def named_url(url: str) -> str:
+def allowed_url(url: str) -> str:
     """The whole of a URL that a record names, if the reader names it too; raises `UserError` where not."""
-    named, hidden = os.environ.get(STORAGE, ""), redact_urls(url)
+    named, hidden = os.environ.get(STORAGE_VARIABLE, ""), redact_urls(url)
     if not named or _normal(named) != _normal(url):
         raise UserError(
             f"the record names a database, {hidden!r}, which is opened only if you name it too: "
-            f"give --storage {hidden!r}, or set {STORAGE} to the whole URL ({_say_named(named)})"
+            f"give --storage {hidden!r}, or set {STORAGE_VARIABLE} to the whole URL ({_say_named(named)})"
         )
     return named
 
 
 def open_to_write(url: str, make: bool = True) -> RDBStorage:
     """The database at a whole or hidden URL; with `make`, it is made if it is missing, else that is a `UserError`."""
-    whole = whole_url(url)
+    whole = url_with_password(url)
     if not make:
         _check_there(url)
     return _open(whole, {}, read_only=False)
@@ -84,7 +85,7 @@ def open_to_read(url: str) -> RDBStorage:
 
     Raises `NoStudiesError` where it has no tables of Optuna's.
     """
-    whole, file = whole_url(url), sqlite_file(url)
+    whole, file = url_with_password(url), sqlite_file(url)
     _check_there(url)
     if file is None:
         return _open(whole, {"execution_options": {"postgresql_readonly": True}}, read_only=True)
@@ -105,7 +106,7 @@ def check_writable(url: str) -> None:
         with storage.engine.connect() as connection:  # which is rolled back at its end
             connection.execute(text("INSERT INTO studies (study_name) VALUES (:name)"), {"name": uuid.uuid4().hex})
     except Exception as error:  # SQLAlchemy's drivers raise errors of their own
-        raise _unusable(whole_url(url), str(error)) from None
+        raise _unusable(url_with_password(url), str(error)) from None
 
 
 def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
@@ -129,7 +130,7 @@ def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
 
 def _unusable(whole: str, said: str) -> UserError:
     """What a database said; to be raised without its cause, whose own text may hold the password."""
-    line = redact(said.splitlines()[0], os.environ | {STORAGE: whole})
+    line = redact(said.splitlines()[0], os.environ | {STORAGE_VARIABLE: whole})
     return UserError(f"--storage {redact_urls(whole)!r}: {line}")
 
 

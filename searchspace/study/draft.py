@@ -4,7 +4,7 @@ import uuid
 from enum import StrEnum
 from pathlib import Path
 
-from searchspace.storage.folder_contents import DRAFT
+from searchspace.storage.folder_contents import DRAFT_FILE
 from trainables.common.errors import DamagedError
 from trainables.config import Frozen
 from trainables.storage.files import read_record, write_file
@@ -26,7 +26,7 @@ class StudyState(Frozen):
     """Trials that only wait."""
 
 
-class Step(StrEnum):
+class StudyAction(StrEnum):
     """What is to be done about the study."""
 
     CREATE = "create"
@@ -45,23 +45,23 @@ class Step(StrEnum):
     """The search has trained trials, and their study is gone."""
 
 
-def next_step(state: StudyState, search: str, recorded: bool, trained: bool) -> Step:
+def choose_action(state: StudyState, search: str, recorded: bool, trained: bool) -> StudyAction:
     """What to do about a study in `state` when the search of this identity is begun, or goes on.
 
     `recorded` says whether the search has its record, and `trained` whether its folder holds anything that trials left.
     `search` is empty for the record of an older version, and before a new search has an identity.
     """
     if not state.exists:
-        return Step.REFUSE_LOST if recorded and trained else Step.CREATE
+        return StudyAction.REFUSE_LOST if recorded and trained else StudyAction.CREATE
     if state.search and state.search != search and (search or not recorded):
-        return Step.REFUSE_OTHER
+        return StudyAction.REFUSE_OTHER
     if recorded:
-        return Step.TAKE_UP if state.begun or state.trials or trained else Step.REPLACE
+        return StudyAction.TAKE_UP if state.begun or state.trials or trained else StudyAction.REPLACE
     if state.trials:
-        return Step.REFUSE_TRIALS
+        return StudyAction.REFUSE_TRIALS
     if state.search:
-        return Step.REPLACE
-    return Step.REFUSE_OTHER if state.waiting else Step.WAIT
+        return StudyAction.REPLACE
+    return StudyAction.REFUSE_OTHER if state.waiting else StudyAction.WAIT
 
 
 class Draft(Frozen):
@@ -74,18 +74,18 @@ class Draft(Frozen):
 def write_draft(folder: Path) -> Draft:
     """A new draft in `folder`."""
     draft = Draft(search=uuid.uuid4().hex)
-    write_file(folder / DRAFT, draft.model_dump_json().encode())
+    write_file(folder / DRAFT_FILE, draft.model_dump_json().encode())
     return draft
 
 
 def read_draft(folder: Path) -> Draft | None:
     """The draft in `folder`, if there is a whole one."""
     try:
-        return read_record(folder / DRAFT, Draft)
+        return read_record(folder / DRAFT_FILE, Draft)
     except (FileNotFoundError, NotADirectoryError, DamagedError):
         return None
 
 
-def drop_draft(folder: Path) -> None:
+def delete_draft(folder: Path) -> None:
     """Delete it, once the record is there."""
-    remove_file(folder / DRAFT)
+    remove_file(folder / DRAFT_FILE)

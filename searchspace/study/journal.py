@@ -22,13 +22,13 @@ from trainables.common.retry import RetryPolicy
 from trainables.storage.files import open_append, write_file
 from trainables.storage.folders import names, remove_file
 
-RETRIES = RetryPolicy(first=0.5, most=5.0, patience=120.0)
+WRITE_RETRIES = RetryPolicy(first=0.5, most=5.0, patience=120.0)
 """How writing is tried again, to a full disk say, or a folder that is away."""
-PATIENCE = 60.0
+FLUSH_TIMEOUT_S = 60.0
 """Seconds that `flush` waits for the disk at most."""
 
 
-def mend(path: Path) -> int:
+def repair_journal(path: Path) -> int:
     """Cut off what a writer that was killed left half-written at a journal's end; returns its bytes.
 
     For who alone may write it: the lock that such a writer may have left is removed, too.
@@ -67,11 +67,11 @@ class WriteBehindJournal(BaseJournalBackend):
         self._first = self._written = self._read = sum(1 for _ in self._file.read(0))
         self._entries: list[dict[str, Any]] = []
         self._changed = threading.Condition()
-        self._thread = Background(f"cannot write {path}", self._write, _log, RETRIES)
+        self._thread = Background(f"cannot write {path}", self._write, _log, WRITE_RETRIES)
         atexit.register(self._end)
 
     def watch(self, say: Callable[[str], None], give_up: Callable[[BaseException], None]) -> None:
-        """Say what goes wrong by `say`; call `give_up` once the file could not be written for `RETRIES.patience`."""
+        """Report failures by `say`; call `give_up` when writing has failed for `WRITE_RETRIES.patience` seconds."""
         self._thread.listen(say, give_up)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -91,9 +91,9 @@ class WriteBehindJournal(BaseJournalBackend):
         return self._file.read(log_number_from)
 
     def flush(self) -> None:
-        """Wait until everything is on disk; raises what stands in the way, such as a full disk, after `PATIENCE`."""
+        """Wait until all entries are on disk; after `FLUSH_TIMEOUT_S`, raises the error, such as a full disk."""
         self._thread.wake()
-        patience = 0.0 if self._thread.given_up else PATIENCE
+        patience = 0.0 if self._thread.given_up else FLUSH_TIMEOUT_S
         with self._changed:
             done = self._changed.wait_for(lambda: self._written == self._count, timeout=patience)
         if done:

@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from trainables.storage.files import open_append, open_file
 
-TAIL = 4096
+TAIL_BYTES = 4096
 """Bytes at its end by which a copy of the file is known."""
 
 
@@ -82,8 +82,8 @@ class JournalFile:
     def _tail_at(self, size: int) -> bytes:
         """The last bytes of the first `size`."""
         with open_file(self._path) as file:
-            file.seek(max(0, size - TAIL))
-            return file.read(min(TAIL, size))
+            file.seek(max(0, size - TAIL_BYTES))
+            return file.read(min(TAIL_BYTES, size))
 
 
 def to_lines(entries: list[dict[str, Any]]) -> bytes:

@@ -18,16 +18,16 @@ from sqlalchemy.engine import ExceptionContext, make_url
 
 from searchspace.cli.interruption import DatabaseAwayError
 
-PATIENCE = 120.0
+DATABASE_TIMEOUT_S = 120.0
 """Seconds that a database may be away under a running search; a failover of managed servers takes 30 to 120."""
-FIRST, LONGEST = 0.1, 5.0
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 5.0
 """Seconds until an operation is first tried again, and at most; the pauses double, and are spread at random."""
-AWAY = ("08", "57P", "53300", "25006")
+UNAVAILABLE_STATES = ("08", "57P", "53300", "25006")
 """Beginnings of the SQLSTATEs of a server that is away: connection errors, shutdown and start, too many connections,
 and read-only, as the old primary is after a failover."""
-REFUSED = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
+REFUSAL_PHRASES = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
 """What a server says to who cannot connect at all, however often."""
-CONNECT: dict[str, Any] = {
+CONNECT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 10, "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }  # fmt: skip
@@ -40,12 +40,14 @@ class CutOffError(Exception):
 
 
 class RetryingStorage(RDBStorage):
-    """Tries operations again for `PATIENCE` seconds; raises `DatabaseAwayError` then, and at once ever after."""
+    """Retries operations for `DATABASE_TIMEOUT_S`, then raises `DatabaseAwayError`, also on all later calls."""
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], skip_table_creation: bool = False) -> None:
         """Open it, without trying again."""
         given = make_url(url)
-        connect = {k: v for k, v in CONNECT.items() if k not in given.query and given.drivername.endswith("psycopg2")}
+        connect = {
+            k: v for k, v in CONNECT_OPTIONS.items() if k not in given.query and given.drivername.endswith("psycopg2")
+        }
         options = {"pool_pre_ping": True, "connect_args": connect} | engine_kwargs
         super().__init__(url, engine_kwargs=options, skip_table_creation=skip_table_creation)
         self._away, self._newest = "", -1
@@ -55,7 +57,7 @@ class RetryingStorage(RDBStorage):
         """Do it; after it was cut off, `find` what it may have done, and else do it again."""
         if self._away:
             raise DatabaseAwayError(self._away)
-        deadline, pause, tried = time.monotonic() + PATIENCE, FIRST, False
+        deadline, pause, tried = time.monotonic() + DATABASE_TIMEOUT_S, FIRST_PAUSE_S, False
         while True:
             try:
                 found = find() if tried else None
@@ -65,10 +67,10 @@ class RetryingStorage(RDBStorage):
                 if time.monotonic() + pause > deadline:
                     self._give_up(error)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
-            pause = min(2 * pause, LONGEST)
+            pause = min(2 * pause, MAX_PAUSE_S)
 
     def _give_up(self, error: CutOffError) -> NoReturn:
-        self._away = f"the study's database has been away for {PATIENCE:.0f} s: {error}"
+        self._away = f"the study's database has been away for {DATABASE_TIMEOUT_S:.0f} s: {error}"
         raise DatabaseAwayError(self._away) from None  # the cause's own text may hold the password
 
     # What Optuna's own cache in front of this calls: to read,
@@ -177,14 +179,14 @@ def _tell_cut_off(context: ExceptionContext) -> None:
     error = context.original_exception
     if context.is_pre_ping:
         return  # the pool opens another connection
-    if context.is_disconnect or is_away(error, connected=context.connection is not None):
+    if context.is_disconnect or is_unavailable(error, connected=context.connection is not None):
         raise CutOffError(next(iter(str(error).strip().splitlines()), type(error).__name__))
 
 
-def is_away(error: BaseException, connected: bool) -> bool:
+def is_unavailable(error: BaseException, connected: bool) -> bool:
     """Whether a driver's error means that the server is away for now; before it is `connected`, most do."""
     code = getattr(error, "pgcode", None)
     if code:
-        return str(code).startswith(AWAY)
+        return str(code).startswith(UNAVAILABLE_STATES)
     operational = type(error).__name__ in {"OperationalError", "InterfaceError"}
-    return operational and not connected and not any(phrase in str(error) for phrase in REFUSED)
+    return operational and not connected and not any(phrase in str(error) for phrase in REFUSAL_PHRASES)

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from searchspace.preparation.absolute_paths import sqlite_file
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import JOURNAL
-from searchspace.study.database import NoStudiesError, named_url, open_to_read, open_to_write
-from searchspace.study.journal import WriteBehindJournal, mend, remove_locks
+from searchspace.study.database import NoStudiesError, allowed_url, open_to_read, open_to_write
+from searchspace.study.journal import WriteBehindJournal, remove_locks, repair_journal
 from trainables.common.errors import DamagedError, UserError
 from trainables.common.redaction import redact_urls
 from trainables.storage.files import first_fault, is_file
@@ -26,7 +26,7 @@ T = TypeVar("T")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-class Recorded(Protocol):
+class StudyReader(Protocol):
     """What is read of a study: Optuna's own, or the boards' snapshot of one."""
 
     @property
@@ -47,7 +47,7 @@ def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
             sampler=sampler,
         )  # fmt: skip
     except optuna.exceptions.DuplicatedStudyError as error:
-        raise UserError(f"--name {spec.name!r}: {say_storage(spec)} holds a study of this name already") from error
+        raise UserError(f"--name {spec.name!r}: {describe_storage(spec)} holds a study of this name already") from error
     flush_study(study)
     return study
 
@@ -57,7 +57,7 @@ def continue_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
     if not spec.storage:
         if not is_file(spec.folder / JOURNAL):
             raise UserError(f"--resume {spec.name!r}: {str(spec.folder)!r} holds no {JOURNAL}")
-        mend(spec.folder / JOURNAL)
+        repair_journal(spec.folder / JOURNAL)
     try:
         return optuna.load_study(storage=_storage_to_write(spec), study_name=spec.study_name, sampler=sampler)
     except KeyError as error:
@@ -72,7 +72,7 @@ def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
     if not spec.storage:
         return load_own_study(spec, folder)
     try:
-        storage = open_to_read(named_url(spec.storage))
+        storage = open_to_read(allowed_url(spec.storage))
     except NoStudiesError:
         raise _missing(spec, folder) from None
     except UserError as error:
@@ -108,7 +108,7 @@ def _load(spec: SearchSpec, folder: Path, storage: BaseStorage) -> optuna.Study:
 
 
 def _missing(spec: SearchSpec, folder: Path) -> UserError:
-    where = say_storage(spec) if spec.storage else str(folder / JOURNAL)
+    where = describe_storage(spec) if spec.storage else str(folder / JOURNAL)
     return UserError(f"{str(folder)!r}: {where} holds no study {spec.study_name!r}")
 
 
@@ -151,18 +151,18 @@ def delete_study(spec: SearchSpec) -> None:
     remove_file(spec.folder / JOURNAL)
 
 
-def say_storage(spec: SearchSpec) -> str:
+def describe_storage(spec: SearchSpec) -> str:
     """The option that says where the study is, without its password."""
     return f"--storage {redact_urls(spec.storage)!r}"
 
 
 def flush_study(study: optuna.Study) -> None:
     """Wait until everything that was told is where other processes can read it; raises OSError where it cannot be."""
-    if journal := journal_of(study):
+    if journal := get_journal(study):
         journal.flush()
 
 
-def journal_of(study: optuna.Study) -> WriteBehindJournal | None:
+def get_journal(study: optuna.Study) -> WriteBehindJournal | None:
     """The journal that a study is written to; None where that is a database, or it is only read."""
     backend = getattr(study._storage, "_backend", None)
     return backend if isinstance(backend, WriteBehindJournal) else None
@@ -174,13 +174,13 @@ def _storage_to_write(spec: SearchSpec) -> BaseStorage:
     return _replayed(spec.folder / JOURNAL, WriteBehindJournal(spec.folder / JOURNAL))
 
 
-def put_record(study: optuna.Study, key: str, value: Any) -> None:
+def write_study_attribute(study: optuna.Study, key: str, value: Any) -> None:
     """Keep a JSON value of the whole search in the study: finalists, winner."""
     study.set_user_attr(key, json.dumps(value))
 
 
-def get_record(study: Recorded, key: str) -> Any:
-    """Value that `put_record` kept, or None."""
+def read_study_attribute(study: StudyReader, key: str) -> Any:
+    """Value that `write_study_attribute` kept, or None."""
     text = study.user_attrs.get(key)
     try:
         return json.loads(text) if text else None
@@ -188,9 +188,9 @@ def get_record(study: Recorded, key: str) -> Any:
         raise DamagedError(Path(JOURNAL), f"{key}: {error}") from error
 
 
-def read_attribute(study: Recorded, key: str, schema: TypeAdapter[T]) -> T | None:
+def parse_study_attribute(study: StudyReader, key: str, schema: TypeAdapter[T]) -> T | None:
     """The same as `schema` has it; raises `DamagedError` where it is of another form."""
-    found = get_record(study, key)
+    found = read_study_attribute(study, key)
     try:
         return schema.validate_python(found) if found else None
     except ValidationError as error:

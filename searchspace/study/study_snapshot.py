@@ -21,27 +21,27 @@ from searchspace.study.study import load_study
 from trainables.common.errors import DamagedError, UserError
 from trainables.storage.files import is_file, open_file
 
-BLOCK = 1 << 23
+READ_BLOCK = 1 << 23
 """Bytes of the journal that are read at a time."""
-LONGEST = 1 << 27
+MAX_ENTRY = 1 << 27
 """Bytes of the longest entry; a checkpointed sampler's state, the largest known, has some megabytes."""
 STUDY_ATTRIBUTE, CREATE_TRIAL, PARAMETER, STATE, VALUE, ATTRIBUTE, SYSTEM_ATTRIBUTE = 2, 4, 5, 6, 7, 8, 9
 """Entries of an Optuna journal, by `op_code`; the others say nothing of a search's one study."""
 Entry = Mapping[str, Any]
-KINDS: dict[str, type] = {
+ATTRIBUTE_TYPES: dict[str, type] = {
     "seed": int, "waits_at": int, "revives": int, "refused": bool, "audited": bool, "seconds_per_epoch": float,
 }  # fmt: skip
 """Attributes of trials that are no texts."""
-LARGEST = 10**12
+MAX_INTEGER = 10**12
 """The largest whole number in a study."""
 YEARS = (1970, 9000)
 """In which trials begin and end."""
-SAID = 200
+QUOTED_CHARACTERS = 200
 """Characters that an error quotes."""
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class StudySnapshot:
     """A study at one moment; what reads Optuna's own study reads this."""
 
     user_attrs: dict[str, Any]
@@ -54,10 +54,10 @@ class Snapshot:
         return self.trials
 
 
-class Reader(Protocol):
+class SnapshotReader(Protocol):
     """Reads a study again and again."""
 
-    def read(self) -> Snapshot:
+    def read(self) -> StudySnapshot:
         """The study as it is now; it may change what an earlier call gave."""
 
 
@@ -74,7 +74,7 @@ class JournalReader:
     offset: int = 0
     """Bytes read so far: whole entries only."""
 
-    def read(self) -> Snapshot:
+    def read(self) -> StudySnapshot:
         """The study as it is now, from what has been written since the last call too.
 
         Raises `UserError` where the journal is damaged.
@@ -84,29 +84,31 @@ class JournalReader:
                 for entry in entries:
                     self._apply(entry)
             except Exception as error:  # an entry of a wrong form raises whatever it leads to
-                said = f"{type(error).__name__}: {error}"[:SAID]
+                said = f"{type(error).__name__}: {error}"[:QUOTED_CHARACTERS]
                 raise DamagedError(self.path, f"has a wrong entry behind byte {self.offset:,} ({said})") from error
-        return Snapshot(self.user_attrs, self.trials)
+        return StudySnapshot(self.user_attrs, self.trials)
 
     def _new_entries(self) -> Iterator[list[Entry]]:
         with open_file(self.path) as file:
             file.seek(self.offset)
             rest = b""
-            while block := file.read(BLOCK):
+            while block := file.read(READ_BLOCK):
                 whole, newline, rest = (rest + block).rpartition(b"\n")
                 if newline:
                     yield self._parse(whole)
                     self.offset += len(whole) + 1
-                if len(rest) > LONGEST:
+                if len(rest) > MAX_ENTRY:
                     raise DamagedError(
-                        self.path, f"has an entry of more than {LONGEST:,} bytes at byte {self.offset:,}"
+                        self.path, f"has an entry of more than {MAX_ENTRY:,} bytes at byte {self.offset:,}"
                     )
 
     def _parse(self, lines: bytes) -> list[Entry]:
         try:
             entries: list[Entry] = from_json(b"[" + lines.replace(b"\n", b",") + b"]")
         except ValueError as error:
-            raise DamagedError(self.path, f"is no journal behind byte {self.offset:,} ({str(error)[:SAID]})") from error
+            raise DamagedError(
+                self.path, f"is no journal behind byte {self.offset:,} ({str(error)[:QUOTED_CHARACTERS]})"
+            ) from error
         return entries
 
     def _apply(self, entry: Entry) -> None:
@@ -165,8 +167,8 @@ def _set_attribute(trial: FrozenTrial, entry: Entry) -> None:
 def _attributes(found: dict[str, Any]) -> dict[str, Any]:
     """A trial's own attributes; raises TypeError for one of another kind than a search writes."""
     for name, value in found.items():
-        kind = KINDS.get(name, int if name.startswith("went-on-") else str)
-        if not isinstance(value, kind) or (isinstance(value, int) and not -LARGEST <= value <= LARGEST):
+        kind = ATTRIBUTE_TYPES.get(name, int if name.startswith("went-on-") else str)
+        if not isinstance(value, kind) or (isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER):
             raise TypeError(f"{name[:40]} is no {kind.__name__}")
     return found
 
@@ -179,8 +181,8 @@ def _text(value: Any) -> str:
 
 def _whole(value: Any) -> int:
     """A count, or a place in a list."""
-    if not isinstance(value, int) or not 0 <= value <= LARGEST:
-        raise ValueError(f"expected a whole number from 0 to {LARGEST:,}")
+    if not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
+        raise ValueError(f"expected a whole number from 0 to {MAX_INTEGER:,}")
     return value
 
 
@@ -227,18 +229,18 @@ class StorageReader:
     folder: Path
     """Where it is."""
 
-    def read(self) -> Snapshot:
+    def read(self) -> StudySnapshot:
         """The study as it is now, by Optuna."""
         study = load_study(self.spec, self.folder)
-        return Snapshot(study.user_attrs, study.get_trials(deepcopy=False))
+        return StudySnapshot(study.user_attrs, study.get_trials(deepcopy=False))
 
 
-def read_study(spec: SearchSpec, folder: Path) -> Snapshot:
+def read_study(spec: SearchSpec, folder: Path) -> StudySnapshot:
     """The study of the search in `folder`, which anybody may have made; raises `UserError` where it cannot be read."""
     return open_study(spec, folder).read()
 
 
-def open_study(spec: SearchSpec, folder: Path) -> Reader:
+def open_study(spec: SearchSpec, folder: Path) -> SnapshotReader:
     """Reader of the study of the search in `folder`; raises `UserError` where there is none."""
     if spec.storage:
         return StorageReader(spec, folder)

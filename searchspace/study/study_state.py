@@ -9,30 +9,30 @@ from optuna.trial import TrialState
 
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import TRIALS
-from searchspace.study.draft import Step, StudyState, next_step
-from searchspace.study.study import find_study, get_record, only_study, say_storage
+from searchspace.study.draft import StudyAction, StudyState, choose_action
+from searchspace.study.study import describe_storage, find_study, only_study, read_study_attribute
 from trainables.common.errors import UserError
 from trainables.common.redaction import redact_urls
 from trainables.storage.object_store.remote import Remote, say_trouble
 
-MADE_BY, BEGUN = "search", "begun"
+SEARCH_ID, BEGUN = "search", "begun"
 """Records of the study: identity of its search, and that all that it begins with is in it."""
-SETTLE = 2.0
+SETTLE_S = 2.0
 """Seconds in which whoever makes a study marks it; an unmarked one that is older was left by a kill."""
 
 
-def check_study(spec: SearchSpec, search: str, recorded: bool) -> Step:
+def check_study(spec: SearchSpec, search: str, recorded: bool) -> StudyAction:
     """What to do about the study of the search of this identity.
 
     Raises `UserError` where the storage cannot be read, or what it holds can be neither gone on with nor replaced.
     """
-    trained = recorded and has_trained(spec)
-    step = next_step(_state(spec), search, recorded, trained)
-    if step == Step.WAIT and spec.storage:
-        time.sleep(SETTLE)
-        step = next_step(_state(spec), search, recorded, trained)
-    if step == Step.WAIT:  # still; and nobody else writes to a journal
-        step = Step.REPLACE
+    trained = recorded and has_trial_files(spec)
+    step = choose_action(_state(spec), search, recorded, trained)
+    if step == StudyAction.WAIT and spec.storage:
+        time.sleep(SETTLE_S)
+        step = choose_action(_state(spec), search, recorded, trained)
+    if step == StudyAction.WAIT:  # still; and nobody else writes to a journal
+        step = StudyAction.REPLACE
     if step in _REFUSALS:
         raise UserError(_REFUSALS[step].format(**_words(spec, recorded)))
     return step
@@ -43,22 +43,22 @@ def _state(spec: SearchSpec) -> StudyState:
     study = find_study(spec, spec.folder)
     if study is None and not spec.storage:
         study = only_study(spec, spec.folder)
-    return state_of(study)
+    return read_study_state(study)
 
 
-def state_of(study: optuna.Study | None) -> StudyState:
+def read_study_state(study: optuna.Study | None) -> StudyState:
     """What there is of a study."""
     if study is None:
         return StudyState()
     trials = study.get_trials(deepcopy=False)
     waiting = sum(trial.state == TrialState.WAITING for trial in trials)
     return StudyState(
-        exists=True, search=get_record(study, MADE_BY) or "", begun=bool(get_record(study, BEGUN)),
-        trials=len(trials) - waiting, waiting=waiting,
+        exists=True, search=read_study_attribute(study, SEARCH_ID) or "",
+        begun=bool(read_study_attribute(study, BEGUN)), trials=len(trials) - waiting, waiting=waiting,
     )  # fmt: skip
 
 
-def has_trained(spec: SearchSpec) -> bool:
+def has_trial_files(spec: SearchSpec) -> bool:
     """Whether trials left anything in the search's folder, or at its URL, which raises `UserError` if out of reach."""
     if any((spec.folder / TRIALS).glob("*")):
         return True
@@ -74,7 +74,7 @@ def _words(spec: SearchSpec, recorded: bool) -> dict[str, str]:
     remedy = f"optuna delete-study --study-name {shlex.quote(spec.study_name)} --storage {shlex.quote(url)}"
     return {
         "option": f"--{'resume' if recorded else 'name'} {spec.name!r}",
-        "place": say_storage(spec) if spec.storage else repr(str(spec.folder)),
+        "place": describe_storage(spec) if spec.storage else repr(str(spec.folder)),
         "study": repr(spec.study_name),
         "delete": remedy if spec.storage else f"move {shlex.quote(str(spec.folder))} away",
         "folder": repr(str(Path(spec.folder) / TRIALS)),
@@ -82,11 +82,11 @@ def _words(spec: SearchSpec, recorded: bool) -> dict[str, str]:
 
 
 _REFUSALS = {
-    Step.REFUSE_OTHER: "{option}: {place} holds a study of this name already, of another search; choose another "
+    StudyAction.REFUSE_OTHER: "{option}: {place} holds a study of this name already, of another search; choose another "
     "--name, or if no search needs it: {delete}",
-    Step.REFUSE_TRIALS: "{option}: {place} holds a study of this name already, with trials and without a search.json "
-    "that says what they were; choose another --name, or if nothing needs it: {delete}",
-    Step.REFUSE_LOST: "{option}: {place} holds no study {study}, but {folder} holds what its trials left; where the "
-    "study has moved, move it back, or give --storage URL if it is in a database",
+    StudyAction.REFUSE_TRIALS: "{option}: {place} holds a study of this name already, with trials and without a "
+    "search.json that says what they were; choose another --name, or if nothing needs it: {delete}",
+    StudyAction.REFUSE_LOST: "{option}: {place} holds no study {study}, but {folder} holds what its trials left; where "
+    "the study has moved, move it back, or give --storage URL if it is in a database",
 }
 """What is said of each."""

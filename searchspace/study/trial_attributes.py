@@ -18,12 +18,12 @@ from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.models.catalog import kind_of
 from trainables.storage.files import first_fault
 
-REPORT, WENT_ON = "report-", "went-on-"
+REPORT, RESUMED = "report-", "went-on-"
 """Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
 
 
-Schema = TypeVar("Schema", bound=BaseModel)
-BUDGET = "time budget"
+AttributeModel = TypeVar("AttributeModel", bound=BaseModel)
+TIME_BUDGET = "time budget"
 """Reason of a trial that the time budget cut off."""
 
 
@@ -33,7 +33,7 @@ def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:
     trial.set_user_attr("seed", seed)
 
 
-class Told(Frozen):
+class RecordedReport(Frozen):
     """One report as the study keeps it."""
 
     order: int
@@ -48,13 +48,13 @@ def record_report(trial: optuna.Trial, order: int, report: EpochReport) -> None:
     """Keep one epoch of a trial, or that it failed, and now as its time."""
     if report.status != "failed":
         trial.report(report.score, report.epoch)
-    told = Told(order=order, report=report, at=round(time.time(), 3))
+    told = RecordedReport(order=order, report=report, at=round(time.time(), 3))
     trial.set_user_attr(_key(report), told.model_dump_json())
 
 
 def curve_attributes(curve: Sequence[EpochReport]) -> dict[str, str]:
     """A whole curve as `record_report` keeps it, of a trial that early stopping never heard of."""
-    return {_key(report): Told(order=-1, report=report).model_dump_json() for report in curve}
+    return {_key(report): RecordedReport(order=-1, report=report).model_dump_json() for report in curve}
 
 
 def _key(report: EpochReport) -> str:
@@ -72,13 +72,13 @@ def record_reason(trial: optuna.Trial, reason: str) -> None:
     trial.set_user_attr("reason", reason)
 
 
-def record_going_on(trial: optuna.Trial, order: int, epoch: int) -> None:
+def record_resumed(trial: optuna.Trial, order: int, epoch: int) -> None:
     """Keep that a trial which waited at a rung goes on."""
-    trial.set_user_attr(f"{WENT_ON}{epoch:05d}", order)
-    record_waiting(trial, 0)
+    trial.set_user_attr(f"{RESUMED}{epoch:05d}", order)
+    record_paused(trial, 0)
 
 
-def record_waiting(trial: optuna.Trial, epoch: int) -> None:
+def record_paused(trial: optuna.Trial, epoch: int) -> None:
     """Keep at which rung a trial waits; 0 when it goes on."""
     trial.set_user_attr("waits_at", epoch)
 
@@ -89,7 +89,7 @@ def record_stop(trial: optuna.Trial, standing: RungStanding | None, audited: boo
         trial.set_user_attr("standing", standing.model_dump_json())
     if audited:
         trial.set_user_attr("audited", True)
-        record_waiting(trial, 0)
+        record_paused(trial, 0)
 
 
 def record_refusal(trial: optuna.Trial, reason: str) -> None:
@@ -103,12 +103,16 @@ def is_refused(trial: FrozenTrial) -> bool:
     return bool(trial.user_attrs.get("refused", False))
 
 
-def is_cut(trial: FrozenTrial) -> bool:
+def is_cut_off(trial: FrozenTrial) -> bool:
     """Whether a trial was cut off by the time budget in its first epoch, so that nothing is known of it."""
-    return trial.state == TrialState.PRUNED and trial.user_attrs.get("reason") == BUDGET and last_report(trial) is None
+    return (
+        trial.state == TrialState.PRUNED
+        and trial.user_attrs.get("reason") == TIME_BUDGET
+        and last_report(trial) is None
+    )
 
 
-def is_waiting(trial: FrozenTrial) -> bool:
+def is_paused(trial: FrozenTrial) -> bool:
     """Whether a trial that is not over waits at a rung."""
     return trial.state == TrialState.RUNNING and bool(trial.user_attrs.get("waits_at", 0))
 
@@ -130,21 +134,21 @@ def seed_of(trial: FrozenTrial) -> int:
     return int(trial.user_attrs["seed"])
 
 
-def told_of(trial: FrozenTrial) -> list[Told]:
+def reports_of(trial: FrozenTrial) -> list[RecordedReport]:
     """All reports of a recorded trial, in the order of their epochs, a failure last."""
     keys = sorted(key for key in trial.user_attrs if key.startswith(REPORT))
-    return [_parsed(trial, key, Told) for key in keys]
+    return [_parsed(trial, key, RecordedReport) for key in keys]
 
 
 def curve_of(trial: FrozenTrial) -> list[EpochReport]:
     """Reports of a recorded trial so far."""
-    return [told.report for told in told_of(trial)]
+    return [told.report for told in reports_of(trial)]
 
 
 def last_report(trial: FrozenTrial) -> EpochReport | None:
     """The last of `curve_of`, without reading the others; None before the first."""
     newest = max((key for key in trial.user_attrs if key.startswith(REPORT)), default=None)
-    return _parsed(trial, newest, Told).report if newest else None
+    return _parsed(trial, newest, RecordedReport).report if newest else None
 
 
 def is_revived(trial: FrozenTrial) -> bool:
@@ -161,13 +165,13 @@ def history_of(trials: Iterable[FrozenTrial]) -> list[RuleEvent]:
 def _events(trial: FrozenTrial) -> Iterator[RuleEvent]:
     number, kind, stood = trial.number, kind_of(config_of(trial)), standing_of(trial)
     audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
-    for order, report in ((told.order, told.report) for told in told_of(trial)):
+    for order, report in ((told.order, told.report) for told in reports_of(trial)):
         if report.status == "failed":
             yield RuleEvent(order=order, trial=number, kind=kind, failed=True)
         elif report.status == "running" and (audited_from is None or report.epoch <= audited_from):
             yield RuleEvent(order=order, trial=number, kind=kind, observation=observe(number, kind, report))
     for key, order in trial.user_attrs.items():
-        if key.startswith(WENT_ON):
+        if key.startswith(RESUMED):
             yield RuleEvent(order=order, trial=number, kind=kind)
 
 
@@ -192,7 +196,7 @@ def latency_of(trial: FrozenTrial) -> float | None:
     return cost.latency_ms if cost else None
 
 
-def _parsed(trial: FrozenTrial, key: str, schema: type[Schema]) -> Schema:
+def _parsed(trial: FrozenTrial, key: str, schema: type[AttributeModel]) -> AttributeModel:
     """An attribute of a trial that is JSON; raises `DamagedError` where it is missing or of another form."""
     if key not in trial.user_attrs:
         raise DamagedError(Path(JOURNAL), f"trial {trial.number} has no {key}")

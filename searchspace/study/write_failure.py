@@ -11,8 +11,8 @@ from searchspace.cli.interruption import LostError
 from searchspace.preparation.resume import resume_arguments
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import SEARCH_RECORD
-from searchspace.study.journal import RETRIES
-from searchspace.study.study import flush_study, journal_of
+from searchspace.study.journal import WRITE_RETRIES
+from searchspace.study.study import flush_study, get_journal
 from trainables.common.background import describe
 from trainables.storage.cache import cache_folder
 from trainables.storage.folders import look
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
     from searchspace.study.journal import WriteBehindJournal
 
 Say = Callable[[str], None]
-KEPT = "unwritten"
+RESCUE_FOLDER = "unwritten"
 """Folder in the cache of entries that no journal took."""
 
 
-def watch_study(study: "optuna.Study", say: Say) -> None:
+def end_search_on_write_failure(study: "optuna.Study", say: Say) -> None:
     """Say at once where the study's journal cannot be written, and end the search as by SIGTERM if that stays so."""
 
     def give_up(error: BaseException) -> None:
         say(
-            f"warning: the study could not be written for {RETRIES.patience:.0f} s ({describe(error)}); "
+            f"warning: the study could not be written for {WRITE_RETRIES.patience:.0f} s ({describe(error)}); "
             "the search ends, to be resumed when it can be"
         )
         os.kill(os.getpid(), signal.SIGTERM)
 
-    if journal := journal_of(study):
+    if journal := get_journal(study):
         journal.watch(say, give_up)
 
 
-def settle_study(study: "optuna.Study", spec: SearchSpec) -> None:
+def flush_or_rescue(study: "optuna.Study", spec: SearchSpec) -> None:
     """Wait until the study is written, where other processes read it.
 
     Raises `LostError` where it cannot be, or the search's folder is gone: it says where the rest is, and how to go on.
     """
-    journal = journal_of(study)
+    journal = get_journal(study)
     try:
         flush_study(study)
     except OSError as error:
@@ -62,7 +62,7 @@ def _resume(spec: SearchSpec) -> str:
 
 
 def _rescue(journal: "WriteBehindJournal", spec: SearchSpec, error: OSError) -> str:
-    place = cache_folder() / KEPT / f"{spec.name}-{time.time_ns()}.journal"
+    place = cache_folder() / RESCUE_FOLDER / f"{spec.name}-{time.time_ns()}.journal"
     path, resume = shlex.quote(str(journal.path)), _resume(spec)
     why = f"the study could not be written ({describe(error)})"
     try:

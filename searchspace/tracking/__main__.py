@@ -11,7 +11,7 @@ import typer
 
 from searchspace.cli.output import say
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.storage.reading import read, shipped
+from searchspace.storage.reading import is_export_file, open_results
 from searchspace.study.study_snapshot import read_study
 from searchspace.tracking.background_upload import is_over
 from searchspace.tracking.final_upload import finish
@@ -40,7 +40,7 @@ def main(
     os.nice(19)  # whatever a search leaves over
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
-    here = Path(read(folder, shipped).folder).resolve()
+    here = Path(open_results(folder, is_export_file).folder).resolve()
     spec, uri = load_spec(here), tracking_uri(here)
     if "'" in os.getcwd() and not os.environ.get("MLFLOW_TRACKING_URI"):
         # MLflow quotes nothing where it writes its default experiment's folder, in this one, into a new database.

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from searchspace.spec import SearchSpec
-from searchspace.study.database import STORAGE, whole_url
+from searchspace.study.database import STORAGE_VARIABLE, url_with_password
 from trainables.common.background import Background
 from trainables.common.errors import UserError
 from trainables.common.retry import FOR_EVER
@@ -68,7 +68,9 @@ class Upload:
 
     def _start(self) -> None:
         command = [sys.executable, "-m", "searchspace.tracking", str(self._spec.folder), "--follow"]
-        environment = os.environ | ({STORAGE: whole_url(self._spec.storage)} if self._spec.storage else {})
+        environment = os.environ | (
+            {STORAGE_VARIABLE: url_with_password(self._spec.storage)} if self._spec.storage else {}
+        )
         with open_append(self._log) as log:
             if not self._starts:
                 log.truncate(0)

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.spec import SearchSpec, load_facts
 from searchspace.storage.search_folder import trial_name
-from searchspace.study.study import Recorded
+from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import config_of, curve_of, standing_of
 from searchspace.tracking.store_errors import check_experiment, check_store
 from searchspace.tracking.tracking_uri import artifacts_uri, tracking_uri
@@ -68,7 +68,7 @@ class Uploader:
         run = self.client.create_run(self.experiment, tags={**identity, **tags, MLFLOW_RUN_NAME: name})
         return str(run.info.run_id)
 
-    def replay(self, study: Recorded) -> None:
+    def replay(self, study: StudyReader) -> None:
         """Log what has come since the last look."""
         for trial in study.get_trials(deepcopy=False):
             if trial.number not in self.done and "config" in trial.user_attrs:

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from record import SHARE, write_record
 
-from searchspace.finals.select_winner import Contender, Finalist, judge
+from searchspace.finals.select_winner import Finalist, FinalistPredictions, select_winner
 from trainables.data.finals_validation import Partition
 
 IMAGES = 250
@@ -43,16 +43,18 @@ Setting = tuple[float, float]
 """A configuration's skill and its seeds' scatter, both logits."""
 
 
-def trained(rng: np.random.Generator, easiness: NDArray[Any], seeds: int, number: int, setting: Setting) -> Contender:
+def trained(
+    rng: np.random.Generator, easiness: NDArray[Any], seeds: int, number: int, setting: Setting
+) -> FinalistPredictions:
     """One configuration, trained from some seeds."""
     skill, scatter = setting
     logits = easiness + skill + scatter * rng.normal(size=(seeds, 1)) + rng.normal(size=(seeds, IMAGES))
     right = 1 / (1 + np.exp(-logits))
     said = np.stack([right, 1 - right], axis=2).astype(np.float32)
-    return Contender((number,), None, True, dict(enumerate(said)), lost=0, seconds=1.0)
+    return FinalistPredictions((number,), None, True, dict(enumerate(said)), lost=0, seconds=1.0)
 
 
-def finals(seed: int, seeds: int, settings: list[Setting]) -> list[Contender]:
+def finals(seed: int, seeds: int, settings: list[Setting]) -> list[FinalistPredictions]:
     """One search's finals."""
     rng = np.random.default_rng(seed)
     easiness = 3 * rng.normal(size=IMAGES) + 5
@@ -79,16 +81,16 @@ def as_good_on_average(scatter: float) -> Setting:
 
 def alarm(finalists: tuple[Finalist, ...]) -> bool:
     """Whether any is called different from the winner."""
-    return any(other.behind is not None and other.behind.told_apart for other in finalists[1:])
+    return any(other.comparison is not None and other.comparison.is_significant for other in finalists[1:])
 
 
 def recognised(finalists: tuple[Finalist, ...]) -> bool:
     """Whether the first configuration wins and is called different from every other."""
-    others = [other.behind is not None and other.behind.told_apart for other in finalists[1:]]
+    others = [other.comparison is not None and other.comparison.is_significant for other in finalists[1:]]
     return finalists[0].name == 0 and all(others)
 
 
-def alarm_of_percentiles(contenders: list[Contender], seed: int, redraw: bool) -> bool:
+def alarm_of_percentiles(contenders: list[FinalistPredictions], seed: int, redraw: bool) -> bool:
     """Whether plain percentiles call any different, images drawn again, and seeds, too, if `redraw`."""
     rng = np.random.default_rng(seed)
     draws = rng.integers(IMAGES, size=(RESAMPLES, IMAGES))
@@ -111,8 +113,10 @@ def rows_of(repeats: int) -> Iterator[dict[str, float]]:
             uneven = [finals(i, seeds, [(0.0, 0.0), *[as_good_on_average(scatter)] * 2]) for i in range(repeats)]
             row = {
                 "seeds": seeds, "scatter": scatter, "scatter points": scatter_points(scatter),
-                "false alarms": np.mean([alarm(judge("accuracy", each, LABELS)) for each in equal]),
-                "false alarms, one never scatters": np.mean([alarm(judge("accuracy", e, LABELS)) for e in uneven]),
+                "false alarms": np.mean([alarm(select_winner("accuracy", each, LABELS)) for each in equal]),
+                "false alarms, one never scatters": np.mean(
+                    [alarm(select_winner("accuracy", each, LABELS)) for each in uneven]
+                ),
                 "false alarms of percentiles": np.mean([alarm_of_percentiles(e, i, True) for i, e in enumerate(equal)]),
                 "false alarms of percentiles over images": np.mean(
                     [alarm_of_percentiles(each, i, False) for i, each in enumerate(equal)]
@@ -120,7 +124,7 @@ def rows_of(repeats: int) -> Iterator[dict[str, float]]:
             }  # fmt: skip
             for lead in (1.0, 2.0):
                 settings = [(lead, scatter), (0.0, scatter), (0.0, scatter)]
-                found = [judge("accuracy", finals(i, seeds, settings), LABELS) for i in range(repeats)]
+                found = [select_winner("accuracy", finals(i, seeds, settings), LABELS) for i in range(repeats)]
                 row |= {
                     f"lead {lead:g}, points": 100 * (accuracy(settings[0]) - accuracy(settings[1])),
                     f"lead {lead:g}, wins": np.mean([each[0].name == 0 for each in found]),

@@ -22,9 +22,9 @@ from searchspace.preparation.resume import choose_resumed, how_to_resume
 from searchspace.runner.begin import begin, take_up
 from searchspace.spec import SearchSpec, load_spec, make_spec
 from searchspace.storage.folder_contents import is_begun
-from searchspace.storage.open_search import working_on
+from searchspace.storage.open_search import hold_search
 from searchspace.storage.search_folder import JOURNAL, SEARCH_RECORD
-from searchspace.storage.search_lock import LOCK
+from searchspace.storage.search_lock import LOCK_FILE
 from searchspace.study.study import find_study
 from tests.faults.moments import watch
 from trainables.data.store.store import prepare
@@ -36,7 +36,7 @@ def begin_here(spec: SearchSpec, plan: Plan) -> None:
     """What the command does but for the data, Ray and gangs."""
     check_name(spec)
     check_storage(spec, resumed=False)
-    with working_on(spec, print, begun=False):
+    with hold_search(spec, print, begun=False):
         begin(spec, plan, {"data": plan.data.model_dump(), "command": "python -m searchspace.run"})
 
 
@@ -48,7 +48,7 @@ def go_on(spec: SearchSpec, plan: Plan) -> None:
         return
     resumed = choose_resumed(spec.name, {"results": spec.results}, frozenset())
     check_storage(resumed, resumed=True)
-    with working_on(resumed, print, begun=True):
+    with hold_search(resumed, print, begun=True):
         take_up(resumed, plan, print)
 
 
@@ -91,7 +91,7 @@ def main(folder: str, storage: str, kind: str, every: str) -> None:
         expected = expected or found
         assert expected
         assert found == expected, f"moment {fatal}: {found}"
-        left = {path.name for path in spec.folder.iterdir()} - {LOCK, SEARCH_RECORD, JOURNAL}
+        left = {path.name for path in spec.folder.iterdir()} - {LOCK_FILE, SEARCH_RECORD, JOURNAL}
         assert all(name.endswith(".partial") for name in left), f"moment {fatal}: {left}"
         if fatal and status == 0:
             print(fatal - 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from searchspace.storage.search_folder import JOURNAL
-from searchspace.storage.search_lock import LOCK
+from searchspace.storage.search_lock import LOCK_FILE
 from tests.conftest import command
 from tests.faults.invariant import check
 from tests.faults.moments import AT, START
@@ -50,7 +50,7 @@ def test_the_command_itself_is_killed_again_and_again_while_it_begins(driver, tm
     hook.mkdir()
     (hook / "sitecustomize.py").write_text("from tests.faults.moments import watch_command\nwatch_command()\n")
     for moment in (1, 4, 8, 12, 16, 20):
-        environment = {"PYTHONPATH": f"{hook}:{driver.here}", START: LOCK, AT: str(moment)}
+        environment = {"PYTHONPATH": f"{hook}:{driver.here}", START: LOCK_FILE, AT: str(moment)}
         options = ("--resume", driver.name) if (driver.folder / "search.json").exists() else ("--name", driver.name)
         driver._run([*options, *(("--trials", "4", *SMALL) if "--name" in options else ())], environment)
         assert driver.ends() == -9, driver.output
@@ -65,7 +65,7 @@ def test_the_command_itself_is_killed_again_and_again_while_it_begins(driver, tm
 def test_resuming_what_was_never_begun_says_so(cache, tmp_path):
     folder = tmp_path / "results" / "s"
     folder.mkdir(parents=True)
-    (folder / LOCK).touch()
+    (folder / LOCK_FILE).touch()
     (folder / JOURNAL).touch()
     done = command("run", "--resume", "s", home=tmp_path, cache=cache, cwd=tmp_path)
     assert done.returncode == 2

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from searchspace.cli.interruption import DatabaseAwayError
 from searchspace.study import retrying_storage
 from searchspace.study.database import open_to_write
-from searchspace.study.retrying_storage import CutOffError, is_away
+from searchspace.study.retrying_storage import CutOffError, is_unavailable
 from tests.faults.invariant import Snapshot, check
 from tests.postgres import Server, serving
 from trainables.common.redaction import redact_urls
@@ -42,7 +42,7 @@ def commits(monkeypatch):
             raise CutOffError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(Session, "commit", commit)
-    monkeypatch.setattr(retrying_storage, "FIRST", 0.001)
+    monkeypatch.setattr(retrying_storage, "FIRST_PAUSE_S", 0.001)
     return plan
 
 
@@ -105,7 +105,7 @@ def test_a_restart_is_waited_for_and_a_longer_one_ends_in_one_line_at_once_ever_
     server.stop(mode)
     server.start()
     trial.report(0.5, 1)
-    monkeypatch.setattr(retrying_storage, "PATIENCE", 1.5)
+    monkeypatch.setattr(retrying_storage, "DATABASE_TIMEOUT_S", 1.5)
     server.stop(mode)
     try:
         with pytest.raises(DatabaseAwayError, match=r"has been away for .* s: .*refused") as away:
@@ -150,7 +150,7 @@ def test_a_database_that_stays_away_ends_the_search_which_goes_on_once_it_is_bac
         "import sys\n"
         "if 'searchspace.run' in ' '.join(sys.orig_argv):\n"
         "    from searchspace import retrying_storage\n"
-        "    retrying_storage.PATIENCE = 3.0\n"
+        "    retrying_storage.DATABASE_TIMEOUT_S = 3.0\n"
     )
     path = f"{tmp_path / 'short'}:{driver.here}"
     driver.start("--storage", redact_urls(server.url), "--trials", "12", *SMALL, environment={"PYTHONPATH": path})
@@ -179,7 +179,7 @@ def test_a_database_that_stays_away_ends_the_search_which_goes_on_once_it_is_bac
 )  # fmt: skip
 def test_a_server_that_is_away_is_known_by_its_state(code, connected, away):
     error = type("OperationalError", (Exception,), {"pgcode": code})("said")
-    assert is_away(error, connected) is away
+    assert is_unavailable(error, connected) is away
 
 
 @pytest.mark.parametrize(
@@ -192,5 +192,5 @@ def test_a_server_that_is_away_is_known_by_its_state(code, connected, away):
 )  # fmt: skip
 def test_who_cannot_connect_at_all_does_not_wait(said, away):
     error = type("OperationalError", (Exception,), {"pgcode": None})(said)
-    assert is_away(error, connected=False) is away
-    assert not is_away(error, connected=True)
+    assert is_unavailable(error, connected=False) is away
+    assert not is_unavailable(error, connected=True)

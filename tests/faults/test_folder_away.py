@@ -15,8 +15,8 @@ from searchspace.cli.interruption import LostError
 from searchspace.spec import make_spec, save_record
 from searchspace.storage.search_folder import JOURNAL
 from searchspace.study import journal as journals
-from searchspace.study.study import continue_study, create_study, flush_study, journal_of, load_study
-from searchspace.study.write_failure import settle_study, watch_study
+from searchspace.study.study import continue_study, create_study, flush_study, get_journal, load_study
+from searchspace.study.write_failure import end_search_on_write_failure, flush_or_rescue
 from tests.faults.invariant import check
 from trainables.common.retry import RetryPolicy
 from trainables.storage.files import write_file
@@ -28,8 +28,8 @@ ROOT = pytest.mark.skipif(os.getuid() != 0, reason="mounts a file system")
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch):
-    monkeypatch.setattr(journals, "RETRIES", RetryPolicy(first=0.01, most=0.05, patience=0.5))
-    monkeypatch.setattr(journals, "PATIENCE", 2.0)
+    monkeypatch.setattr(journals, "WRITE_RETRIES", RetryPolicy(first=0.01, most=0.05, patience=0.5))
+    monkeypatch.setattr(journals, "FLUSH_TIMEOUT_S", 2.0)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def older(folder):
 @pytest.mark.parametrize("fault", [away, copied, emptied, older])
 def test_a_folder_that_comes_back_costs_a_warning_and_nothing_is_lost(spec, fault, monkeypatch):
     study, said = begun(spec), []
-    watch_study(study, said.append)
+    end_search_on_write_failure(study, said.append)
     monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda *_arguments: None)
     trouble = fault(spec.folder)
     next(trouble)
@@ -124,7 +124,7 @@ def test_a_folder_that_comes_back_costs_a_warning_and_nothing_is_lost(spec, faul
 def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spec, monkeypatch):
     study, said, ended = begun(spec), [], threading.Event()
     monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda _process, number: ended.set())
-    watch_study(study, said.append)
+    end_search_on_write_failure(study, said.append)
     kept = (spec.folder / JOURNAL).read_bytes()
     shutil.rmtree(spec.folder)
     ask(study, 2)
@@ -132,7 +132,7 @@ def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spe
     assert "No such file or directory" in said[0]
     assert said[1].endswith("; the search ends, to be resumed when it can be")
     with pytest.raises(LostError, match=r"its last \d+ entries are in .*: when its folder is back, cat ") as lost:
-        settle_study(study, spec)
+        flush_or_rescue(study, spec)
     assert not spec.folder.exists(), "nothing is made in its place"
     spec.folder.mkdir()
     (spec.folder / JOURNAL).write_bytes(kept)
@@ -164,13 +164,13 @@ def test_a_disk_that_is_full_or_read_only_for_a_while_costs_a_warning(spec, monk
     monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda *_arguments: None)
     with small_disk(spec.folder):
         study, said = begun(spec), []
-        watch_study(study, said.append)
+        end_search_on_write_failure(study, said.append)
         for fault, mend in (
             (lambda: subprocess.run(["mount", "-o", "remount,ro", str(spec.folder)], check=True),
              lambda: subprocess.run(["mount", "-o", "remount,rw", str(spec.folder)], check=True)),
             (partial(fill, spec.folder / "filler"), (spec.folder / "filler").unlink),
         ):  # fmt: skip
-            journal_of(study).flush()
+            get_journal(study).flush()
             before = len(said)
             fault()
             ask(study, 200)

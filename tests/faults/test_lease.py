@@ -16,8 +16,8 @@ import pytest
 from searchspace.spec import make_spec
 from searchspace.storage import lease as lease_module
 from searchspace.storage import lease_renewal, open_search
-from searchspace.storage.lease import HOLDER, LEASE, Holder, Lease, LeaseLostError, LeaseTimes
-from searchspace.storage.open_search import working_on
+from searchspace.storage.lease import HOLDER_FILE, LEASE, Lease, LeaseHolder, LeaseLostError, LeaseTimes
+from searchspace.storage.open_search import hold_search
 from tests.gcs_server import gcs  # noqa: F401  # a fixture
 from tests.s3_server import bucket, content, keys, s3, s3_server, store  # noqa: F401  # fixtures
 from trainables.common.errors import UserError
@@ -33,8 +33,8 @@ HOUR = 3600.0
 
 @pytest.fixture
 def spec(bucket, tmp_path, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(open_search, "PERIOD", 0.05)
-    monkeypatch.setattr(open_search, "PATIENCE", 0.5)
+    monkeypatch.setattr(open_search, "UPLOAD_INTERVAL_S", 0.05)
+    monkeypatch.setattr(open_search, "FINAL_UPLOAD_S", 0.5)
     go(monkeypatch, tmp_path, "one")
     return make_spec(name="s", results=f"s3://{bucket}/results")
 
@@ -53,7 +53,7 @@ def leave(bucket, state):  # noqa: F811
     if state == "nothing":
         s3().delete_object(Bucket=bucket, Key=f"s/{LEASE}")
         return
-    left = Holder(id="before", process=1, host="elsewhere", since="then", released=state == "released")
+    left = LeaseHolder(id="before", process=1, host="elsewhere", since="then", released=state == "released")
     body = b"\0" * 40 if state == "unreadable" else left.model_dump_json().encode()
     s3().put_object(Bucket=bucket, Key=f"s/{LEASE}", Body=body)
 
@@ -90,7 +90,7 @@ def test_of_those_who_take_it_at_once_one_succeeds(bucket, store, tmp_path, stat
         assert len(won) == 1, f"seed {seed}"
         assert all("is working on it" in each for each in came_to if isinstance(each, str))
         won[0].renew()
-        assert Holder.model_validate_json(content(bucket, f"s/{LEASE}")).id == won[0].id
+        assert LeaseHolder.model_validate_json(content(bucket, f"s/{LEASE}")).id == won[0].id
 
 
 def test_who_looked_long_ago_does_not_take_it(bucket, tmp_path, monkeypatch):  # noqa: F811
@@ -126,10 +126,10 @@ def test_who_looked_long_ago_does_not_take_it(bucket, tmp_path, monkeypatch):  #
 @pytest.mark.parametrize("off", [-HOUR, HOUR])
 def test_wrong_clocks_of_machines_do_not_matter(spec, store, tmp_path, monkeypatch, off):  # noqa: F811
     real = time.time
-    with working_on(spec, print, begun=False, times=QUICK):
+    with hold_search(spec, print, begun=False, times=QUICK):
         monkeypatch.setattr(time, "time", lambda: real() + off)
         go(monkeypatch, tmp_path, "two")
-        with pytest.raises(UserError, match="is working on it"), working_on(spec, print, begun=True, times=QUICK):
+        with pytest.raises(UserError, match="is working on it"), hold_search(spec, print, begun=True, times=QUICK):
             pass
         go(monkeypatch, tmp_path, "one")
     monkeypatch.setattr(time, "time", real)
@@ -138,23 +138,23 @@ def test_wrong_clocks_of_machines_do_not_matter(spec, store, tmp_path, monkeypat
     store.clock += timedelta(seconds=91)
     monkeypatch.setattr(time, "time", lambda: real() + off)
     go(monkeypatch, tmp_path, "two")
-    with working_on(spec, print, begun=True, times=QUICK):
+    with hold_search(spec, print, begun=True, times=QUICK):
         pass
 
 
 @pytest.mark.parametrize("off", [-HOUR, HOUR])
 def test_a_wrong_clock_of_the_store_does_not_matter(spec, store, tmp_path, monkeypatch, off):  # noqa: F811
     store.clock += timedelta(seconds=off)
-    with working_on(spec, print, begun=False, times=QUICK):
+    with hold_search(spec, print, begun=False, times=QUICK):
         go(monkeypatch, tmp_path, "two")
-        with pytest.raises(UserError, match="is working on it"), working_on(spec, print, begun=True, times=QUICK):
+        with pytest.raises(UserError, match="is working on it"), hold_search(spec, print, begun=True, times=QUICK):
             pass
 
 
 def test_an_upload_that_takes_longer_than_the_lease_keeps_it(spec, bucket, store, tmp_path, monkeypatch):  # noqa: F811
     store.slow["slow.txt"] = 4.0
     times = LeaseTimes(stale=2.0, margin=0.5, renewal=0.2, retry=0.1)
-    with working_on(spec, print, begun=False, times=times) as mirror:
+    with hold_search(spec, print, begun=False, times=times) as mirror:
         (mirror.folder / "slow.txt").write_text("x")
         wait_until(lambda: any(key.endswith("slow.txt") for key in store.writing))
         time.sleep(3.0)
@@ -170,15 +170,17 @@ def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store,
     monkeypatch.setattr(guarded_uploads, "PIECE", 1000)
     said, ended = [], []
     monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
-    with working_on(spec, said.append, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+    with hold_search(spec, said.append, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         (mirror.folder / "model.bin").write_bytes(b"old" * 1000)
         wait_until(lambda: "results/s/model.bin" in keys(bucket))
         store.slow[".partial"] = 1.0
         (mirror.folder / "model.bin").write_bytes(b"stale" * 1000)
         wait_until(lambda: any(key.startswith("results/s/model.bin.") for key in store.writing))
-        taken = Holder(id="other", process=1, host="elsewhere", since="now")
+        taken = LeaseHolder(id="other", process=1, host="elsewhere", since="now")
         s3().put_object(Bucket=bucket, Key=f"results/s/{LEASE}", Body=taken.model_dump_json().encode())
-        monkeypatch.setattr(lease_module, "now", lambda now=lease_module.now: now() + 80.0)  # no renewal came through
+        monkeypatch.setattr(
+            lease_module, "monotonic_seconds", lambda now=lease_module.monotonic_seconds: now() + 80.0
+        )  # no renewal came through
         wait_until(lambda: ended)
     assert content(bucket, "results/s/model.bin") == b"old" * 1000
     assert not any(key.endswith(".partial") for key in keys(bucket))
@@ -198,13 +200,13 @@ def test_a_request_that_was_held_up_replaces_nothing_of_the_new_holder(spec, buc
 
     monkeypatch.setattr(Lease, "check", check_and_sleep)
     monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
-    with working_on(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+    with hold_search(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         (mirror.folder / "study.journal").write_text("1")
         wait_until(lambda: "results/s/study.journal" in keys(bucket))
         hold.set()
         (mirror.folder / "study.journal").write_text("stale")
         held.wait(20)
-        taken = Holder(id="other", process=1, host="elsewhere", since="now")
+        taken = LeaseHolder(id="other", process=1, host="elsewhere", since="now")
         for name, body in ((LEASE, taken.model_dump_json()), ("study.journal", "of the new one")):
             s3().put_object(Bucket=bucket, Key=f"results/s/{name}", Body=body.encode())
         go_on.set()
@@ -214,21 +216,21 @@ def test_a_request_that_was_held_up_replaces_nothing_of_the_new_holder(spec, buc
 
 def test_what_was_begun_and_never_ended_goes(spec, bucket):  # noqa: F811
     s3().put_object(Bucket=bucket, Key="results/s/model.bin.0123.partial", Body=b"half")
-    with working_on(spec, print, begun=False, times=QUICK):
+    with hold_search(spec, print, begun=False, times=QUICK):
         pass
     assert not any(key.endswith(".partial") for key in keys(bucket))
 
 
 SUSPENDED = """
 import sys, time
-from searchspace.storage import working
+from searchspace.storage import open_search
 from searchspace.storage.lease import LeaseTimes
 from searchspace.spec import make_spec
 
-working.PERIOD = 0.02
+open_search.UPLOAD_INTERVAL_S = 0.02
 times = LeaseTimes(stale=1.5, margin=0.5, renewal=100.0)  # so that the upload is the first to notice
 count = 0
-with working.working_on(make_spec(name="s", results=sys.argv[1]), print, begun=False, times=times) as mirror:
+with open_search.hold_search(make_spec(name="s", results=sys.argv[1]), print, begun=False, times=times) as mirror:
     print("working", flush=True)
     while True:
         count += 1
@@ -250,7 +252,7 @@ def test_a_suspended_command_notices_before_it_writes_anything(spec, bucket, sto
             wait_until(lambda: not store.writing)  # what it had sent has come
             store.clock += timedelta(seconds=100)
             go(monkeypatch, tmp_path, "two")
-            with working_on(spec, print, begun=True, times=QUICK) as mirror:
+            with hold_search(spec, print, begun=True, times=QUICK) as mirror:
                 (mirror.folder / "study.journal").write_text("of the new one")
                 wait_until(lambda: content(bucket, "results/s/study.journal") == b"of the new one")
                 os.kill(process.pid, signal.SIGCONT)
@@ -274,7 +276,7 @@ def test_a_suspended_command_that_nobody_replaced_goes_on(bucket, tmp_path, monk
     before = content(bucket, f"s/{LEASE}")
     mine.check()
     assert content(bucket, f"s/{LEASE}") == before, "no request where the last renewal is new"
-    monkeypatch.setattr(lease_module, "now", lambda now=lease_module.now: now() + HOUR)
+    monkeypatch.setattr(lease_module, "monotonic_seconds", lambda now=lease_module.monotonic_seconds: now() + HOUR)
     mine.check()
     assert content(bucket, f"s/{LEASE}") != before
 
@@ -282,7 +284,7 @@ def test_a_suspended_command_that_nobody_replaced_goes_on(bucket, tmp_path, monk
 def test_nothing_is_uploaded_while_the_lease_cannot_be_renewed(bucket, tmp_path, monkeypatch):  # noqa: F811
     mine = lease_of(f"s3://{bucket}/s", tmp_path / "mine")
     mine.take("s")
-    monkeypatch.setattr(lease_module, "now", lambda now=lease_module.now: now() + HOUR)
+    monkeypatch.setattr(lease_module, "monotonic_seconds", lambda now=lease_module.monotonic_seconds: now() + HOUR)
     monkeypatch.setattr(Remote, "write", fail)
     monkeypatch.setattr(type(mine._store), "write", fail)
     with pytest.raises(OSError, match="no route"):
@@ -322,7 +324,7 @@ def test_a_lease_that_was_deleted_is_written_again(bucket, tmp_path):  # noqa: F
     mine.take("s")
     leave(bucket, "nothing")
     mine.renew()
-    assert Holder.model_validate_json(content(bucket, f"s/{LEASE}")).id == mine.id
+    assert LeaseHolder.model_validate_json(content(bucket, f"s/{LEASE}")).id == mine.id
 
 
 @pytest.mark.parametrize("state", ["unreadable", "held"])
@@ -356,13 +358,13 @@ def test_without_conditional_writes_the_last_to_write_has_it(bucket, store, tmp_
     with ThreadPoolExecutor(3) as threads:
         (won,) = filter(None, threads.map(take, takers))
     won.renew()
-    taken = Holder(id="other", process=1, host="elsewhere", since="now")
+    taken = LeaseHolder(id="other", process=1, host="elsewhere", since="now")
     s3().put_object(Bucket=bucket, Key=f"s/{LEASE}", Body=taken.model_dump_json().encode())
     with pytest.raises(LeaseLostError, match="process 1 on elsewhere has taken over"):
         won.renew()
     with pytest.raises(LeaseLostError):
         won.check()
-    assert Holder.model_validate_json(content(bucket, f"s/{LEASE}")) == taken
+    assert LeaseHolder.model_validate_json(content(bucket, f"s/{LEASE}")) == taken
 
 
 def test_google_writes_by_generation(gcs):  # noqa: F811
@@ -394,19 +396,19 @@ def test_the_holder_is_kept_in_the_working_copy(bucket, tmp_path: Path):  # noqa
     first.take("s")
     again = lease_of(f"s3://{bucket}/s", tmp_path / "one")
     assert again.take("s") is True, "a killed command's own machine need not wait"
-    assert (tmp_path / "one" / HOLDER).read_text() == again.id
+    assert (tmp_path / "one" / HOLDER_FILE).read_text() == again.id
 
 
 def test_a_worker_of_a_command_that_was_replaced_leaves_nothing(spec, bucket, tmp_path, monkeypatch):  # noqa: F811
     """Its driver may be suspended, and cannot tell it."""
-    with working_on(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+    with hold_search(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         task = Assignment(
             trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(mirror.folder / "trials/t")
         )
         with visiting(mirror.home, task, "0 0") as visit:
             (Path(visit.assignment.folder) / "model.json").write_text("before")
             visit.share()
-            taken = Holder(id="other", process=1, host="elsewhere", since="now")
+            taken = LeaseHolder(id="other", process=1, host="elsewhere", since="now")
             s3().put_object(Bucket=bucket, Key=f"results/s/{LEASE}", Body=taken.model_dump_json().encode())
             (Path(visit.assignment.folder) / "model.json").write_text("stale")
             with pytest.raises(OSError, match="another command has taken over the search"):

@@ -391,11 +391,11 @@ def test_a_damaged_cost_is_measured_again(digits, tmp_path, monkeypatch, broken)
 @pytest.mark.parametrize("broken", BROKEN)
 def test_damaged_forecasts_are_forgotten(tmp_path, monkeypatch, broken):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
-    known_times.keep_closing("convnet", 3.0)
+    known_times.write_closing_time("convnet", 3.0)
     BROKEN[broken](cache_folder() / "forecast" / "closing.json")
-    assert known_times.known_closing("convnet") == known_times.CLOSING
-    known_times.keep_closing("convnet", 4.0)
-    assert known_times.known_closing("convnet") == 4.0
+    assert known_times.read_closing_time("convnet") == known_times.DEFAULT_CLOSING_S
+    known_times.write_closing_time("convnet", 4.0)
+    assert known_times.read_closing_time("convnet") == 4.0
     assert json.loads((cache_folder() / "forecast" / "closing.json").read_bytes()) == {"convnet": 4.0}
 
 

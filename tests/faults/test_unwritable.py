@@ -12,7 +12,7 @@ import typer
 
 from searchspace.export import check_shipped
 from searchspace.reporting.tables.board_view import keep_where
-from searchspace.storage.output_folder import writing
+from searchspace.storage.output_folder import explain_write_errors
 from tests.made_search import make_search
 from trainables.common.errors import UserError
 from trainables.export.exported_files import Dropped, Shipment
@@ -58,22 +58,25 @@ def test_a_full_disk_under_a_file_is_no_fault_of_standard_output(results, tmp_pa
 
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT])
 def test_ones_own_folder_that_takes_nothing_is_one_line(tmp_path, number):
-    with pytest.raises(UserError, match=r"cannot be written .*give --output PATH"), writing(tmp_path, ""):
+    with pytest.raises(UserError, match=r"cannot be written .*give --output PATH"), explain_write_errors(tmp_path, ""):
         raise OSError(number, os.strerror(number), str(tmp_path / "report.html"))
 
 
 @pytest.mark.parametrize("number", [errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT])
 def test_only_what_is_written_is_said_not_to_be_writable(tmp_path, number):
-    with pytest.raises(UserError, match=r"--output .*cannot be written"), writing(tmp_path, str(tmp_path / "a" / "b")):
+    with (
+        pytest.raises(UserError, match=r"--output .*cannot be written"),
+        explain_write_errors(tmp_path, str(tmp_path / "a" / "b")),
+    ):
         raise OSError(number, os.strerror(number), str(tmp_path / "a"))
-    with pytest.raises(OSError, match="missing"), writing(tmp_path, ""):
+    with pytest.raises(OSError, match="missing"), explain_write_errors(tmp_path, ""):
         raise OSError(number, "missing", str(tmp_path / "search.json"))
-    with pytest.raises(OSError, match="elsewhere"), writing(tmp_path / "a", str(tmp_path / "b")):
+    with pytest.raises(OSError, match="elsewhere"), explain_write_errors(tmp_path / "a", str(tmp_path / "b")):
         raise OSError(number, "elsewhere", str(tmp_path / "a" / "search.json"))
 
 
 def test_the_place_without_room_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"^'/elsewhere/file': cannot be written"), writing(tmp_path, ""):
+    with pytest.raises(UserError, match=r"^'/elsewhere/file': cannot be written"), explain_write_errors(tmp_path, ""):
         raise OSError(errno.ENOSPC, "full", "/elsewhere/file")
 
 

@@ -66,10 +66,10 @@ def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path
 def serve(folder: Path) -> None:
     """What `serve` does before it listens."""
     from searchspace.prediction.find_model import find_model
-    from searchspace.storage.reading import read, runnable
+    from searchspace.storage.reading import is_model_file, open_results
     from trainables.export.predictor import Runner
 
-    Runner(find_model(read(str(folder), runnable).folder), threads=1)
+    Runner(find_model(open_results(str(folder), is_model_file).folder), threads=1)
 
 
 def warm_start(folder: Path) -> None:

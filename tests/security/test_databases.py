@@ -10,7 +10,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.samplers import RandomSampler
 
 from searchspace.spec import load_facts, load_spec, make_spec, save_record
-from searchspace.study.database import STORAGE, named_url
+from searchspace.study.database import STORAGE_VARIABLE, allowed_url
 from searchspace.study.study import create_study, find_study, load_own_study
 from searchspace.study.study_snapshot import read_study
 from tests.made_search import make_search
@@ -73,7 +73,7 @@ def test_even_a_named_database_is_not_changed(found, victim, monkeypatch):
     done = call(("leaderboard",), found, "--storage", f"sqlite:///{victim}")
     assert done.refused_in_one_line, done
     assert "holds no study" in done.error
-    monkeypatch.setenv(STORAGE, f"sqlite:///{victim}")
+    monkeypatch.setenv(STORAGE_VARIABLE, f"sqlite:///{victim}")
     assert find_study(load_spec(found), found) is None
     assert state(victim) == before
 
@@ -103,7 +103,7 @@ def test_a_database_that_is_named_is_read_and_cannot_be_written(stored, monkeypa
     assert call(("leaderboard",), folder).refused_in_one_line
     done = call(("leaderboard", "--format", "json"), folder, "--storage", f"sqlite:///{file}")
     assert [row["score"] for row in json.loads(done.output)] == [0.2, 0.1]
-    monkeypatch.setenv(STORAGE, f"sqlite:///{file}")
+    monkeypatch.setenv(STORAGE_VARIABLE, f"sqlite:///{file}")
     assert [trial.value for trial in read_study(load_spec(folder), folder).trials] == [0.1, 0.2]
     with pytest.raises(StorageInternalError) as refused:
         optuna.load_study(storage=_reading(file), study_name="stored").set_user_attr("mine", 1)
@@ -128,7 +128,7 @@ def test_a_path_with_signs_of_urls_is_that_path(tmp_path, monkeypatch):
     spec = make_spec(name="odd", trials=2, results=str(tmp_path), storage=f"sqlite:///{tmp_path}/50%25 of %3f#1.db")
     _fill(spec)
     assert (tmp_path / "50% of ?#1.db").is_file()
-    monkeypatch.setenv(STORAGE, spec.storage)
+    monkeypatch.setenv(STORAGE_VARIABLE, spec.storage)
     assert len(read_study(spec, spec.folder).trials) == 2
 
 
@@ -158,16 +158,16 @@ def test_the_board_of_all_searches_goes_on_without_it(found, victim, digits):
     ],
 )  # fmt: skip
 def test_another_database_than_the_named_one_is_refused(named, recorded, monkeypatch):
-    monkeypatch.setenv(STORAGE, named)
+    monkeypatch.setenv(STORAGE_VARIABLE, named)
     with pytest.raises(UserError, match="the record names a database") as refused:
-        named_url(recorded)
+        allowed_url(recorded)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("recorded", ["postgresql://me:***@here/db", "postgres://me:***@here/db"])
 def test_the_named_database_is_opened_with_its_password(recorded, monkeypatch):
-    monkeypatch.setenv(STORAGE, "postgresql://me:secret@here/db")
-    assert named_url(recorded) == "postgresql://me:secret@here/db"
+    monkeypatch.setenv(STORAGE_VARIABLE, "postgresql://me:secret@here/db")
+    assert allowed_url(recorded) == "postgresql://me:secret@here/db"
 
 
 @pytest.mark.slow
@@ -178,7 +178,7 @@ def test_postgresql_is_read_in_transactions_that_change_nothing(tmp_path, postgr
     with pytest.raises(UserError, match="holds no studies"):
         open_to_read(postgres)
     _fill(spec)
-    monkeypatch.setenv(STORAGE, postgres)
+    monkeypatch.setenv(STORAGE_VARIABLE, postgres)
     assert [trial.value for trial in read_study(spec, spec.folder).trials] == [0.1, 0.2]
     with pytest.raises(StorageInternalError) as refused:
         optuna.load_study(storage=open_to_read(postgres), study_name="stored").set_user_attr("mine", 1)

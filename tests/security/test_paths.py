@@ -5,7 +5,7 @@ import json
 import pytest
 
 from searchspace.spec import load_facts, load_spec, make_spec
-from searchspace.storage.reading import read
+from searchspace.storage.reading import open_results
 from tests.made_search import made_shipment, make_search
 from tests.s3_server import bucket, s3, s3_server  # noqa: F401  # fixtures
 from tests.security.commands import READING, call
@@ -46,11 +46,11 @@ def test_a_url_cannot_delete_the_copy_of_another(bucket, digits, tmp_path, monke
     for file in (tmp_path / "made" / "made").glob("*"):
         if file.is_file():
             s3().put_object(Bucket=bucket, Key=f"results/made/{file.name}", Body=file.read_bytes())
-    copy = read(f"s3://{bucket}/results/made").folder
+    copy = open_results(f"s3://{bucket}/results/made").folder
     before = sorted(path for path in (tmp_path / "cache").rglob("*"))
     for url in (f"s3://{bucket}/results/made/..", f"s3://{bucket}/x/..", f"s3://{bucket}/results/."):
         with pytest.raises(UserError):
-            read(url)
+            open_results(url)
     assert sorted(path for path in (tmp_path / "cache").rglob("*")) == before
     assert load_spec(copy).trials == 3
 

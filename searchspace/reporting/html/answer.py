@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 from optuna.trial import TrialState
 
-from searchspace.constraints.constraints import broken_limits
+from searchspace.constraints.constraints import find_violations
 from searchspace.finals.formatting import (
-    say_score,
-    say_test_interval,
-    say_way,
+    format_score,
+    format_score_history,
+    format_test_interval,
+    format_undecided,
     score_intervals,
-    tell_doubts,
-    tested,
+    score_with_interval,
 )
-from searchspace.finals.gain import read_gain
-from searchspace.finals.gain_formatting import say_gain
-from searchspace.forecast.forecast import in_units
+from searchspace.finals.gain import format_gain, read_gain
+from searchspace.forecast.forecast import format_duration
 from searchspace.reporting.html.blocks import Block, Code, Link, Note, Table
 from searchspace.reporting.html.material import Material
 from searchspace.reporting.model_card import PAGE
@@ -54,13 +53,13 @@ def answer(material: Material) -> Answer:
         return _so_far(material)
     spec, winner = material.spec, material.finalists[0]
     models = ", ".join(dict.fromkeys(config.model for config in material.configs.values()))
-    way = say_way(spec.metric, winner, material.metrics)
+    way = format_score_history(spec.metric, winner, material.metrics)
     way = way.replace(" -> ", " → ")
-    sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *tell_doubts(spec.metric, material.finalists))]
+    sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *format_undecided(spec.metric, material.finalists))]
     if gain := read_gain(spec.metric, material.study):
-        sentences.insert(1, f"What the search bought: {say_gain(gain)}.")
+        sentences.insert(1, f"What the search bought: {format_gain(gain)}.")
     if material.cost:
-        sentences += [f"The shipped model breaks a limit: {b}." for b in broken_limits(spec.of_winner, material.cost)]
+        sentences += [f"The shipped model breaks a limit: {b}." for b in find_violations(spec.of_winner, material.cost)]
     trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"
     blocks = [_scores(material.metrics), *_use(material)]
     return Answer(f"The winner is {trial}: {models}", list(_tiles(material, material.metrics)), sentences, blocks)
@@ -72,7 +71,7 @@ def _so_far(material: Material) -> Answer:
     tiles = [Tile(f"{over:,}", "trials are over", f"of {material.spec.trials:,}; {len(material.trials):,} have begun")]
     if complete:
         best = max(complete, key=lambda trial: trial.value or 0.0)
-        words, score = METRICS[material.spec.metric].words, say_score(material.spec.metric, best.value or 0.0)
+        words, score = METRICS[material.spec.metric].words, format_score(material.spec.metric, best.value or 0.0)
         tiles.append(Tile(score, f"validation {words}", f"trial {best.number}, the best at full length so far"))
     sentence = "This search has not come to its end, or was cut off; sections that need a tested winner say so."
     return Answer("There is no winner yet", tiles, [sentence], [])
@@ -80,11 +79,11 @@ def _so_far(material: Material) -> Answer:
 
 def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
     spec = material.spec
-    note = f"{say_test_interval('accuracy', metrics)}; {metrics.count:,} images, opened once"
-    yield Tile(say_score("accuracy", metrics.accuracy), "test accuracy", note)
+    note = f"{format_test_interval('accuracy', metrics)}; {metrics.count:,} images, opened once"
+    yield Tile(format_score("accuracy", metrics.accuracy), "test accuracy", note)
     if spec.metric != "accuracy":
-        score = say_score(spec.metric, tested(spec.metric, metrics)[0])
-        yield Tile(score, f"test {METRICS[spec.metric].words}", say_test_interval(spec.metric, metrics))
+        score = format_score(spec.metric, score_with_interval(spec.metric, metrics)[0])
+        yield Tile(score, f"test {METRICS[spec.metric].words}", format_test_interval(spec.metric, metrics))
     if shipment := material.shipment:
         best = shipment.best
         parameters = f"; {shipment.cost.parameters:,} parameters" if shipment.cost else ""
@@ -92,7 +91,7 @@ def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
         measured = f"one raw image, one thread of {shipment.machine}; median of the faster half of"
         yield Tile(f"{best.speed.latency_ms:.3g} ms", "latency", f"{measured} {best.speed.runs:,} runs")
     took = material.record.get("took", {}).get("total")
-    note = f"{in_units(took)} from the command to the model" if took else ""
+    note = f"{format_duration(took)} from the command to the model" if took else ""
     yield Tile(f"{len(material.trials):,}", "trials", note)
 
 

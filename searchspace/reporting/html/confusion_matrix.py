@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from searchspace.finals.reliability import reliability, say_lean
+from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, Note, Table, axis, label
 from searchspace.reporting.html.material import Material
 from trainables.metrics.class_metrics import BINS
@@ -75,7 +75,7 @@ def _ends(ends: Ends | None) -> str:
 def calibration(material: Material) -> Iterator[Block]:
     """Accuracy by confidence."""
     found, metrics = material.predictions, material.tested()
-    means, rights, counts = reliability(found)
+    means, rights, counts = accuracy_by_confidence(found)
     low, high = wilson_ends(rights, counts)
     marks = {
         "type": "scatter", "mode": "markers", "name": "test images", "x": means.round(4).tolist(),
@@ -99,5 +99,5 @@ def calibration(material: Material) -> Iterator[Block]:
         f"{metrics.count:,} test images in {BINS} equal bins of confidence, {len(counts)} of them with any; a dot's "
         "size is its images, its bar Wilson's 95 % interval. The calibration error, the mean distance from the line "
         f"weighted by images (arXiv:1706.04599), is {metrics.calibration_error:.4f}; on the whole the winner is "
-        f"{say_lean(found)}."
+        f"{format_overconfidence(found)}."
     )

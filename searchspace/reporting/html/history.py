@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis
 from searchspace.reporting.html.material import Material
-from searchspace.study.trial_attributes import is_waiting
+from searchspace.study.trial_attributes import is_paused
 from trainables.metrics.scores import METRICS
 
 MOST_CURVES = 300
@@ -92,7 +92,7 @@ def _last(trial: FrozenTrial) -> float:
 
 
 def _is_stopped(trial: FrozenTrial) -> bool:
-    return trial.state == TrialState.PRUNED or is_waiting(trial)
+    return trial.state == TrialState.PRUNED or is_paused(trial)
 
 
 def _dots(name: str, trials: Sequence[FrozenTrial], colour: str, symbol: str = "circle") -> Trace:

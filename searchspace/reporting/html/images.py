@@ -27,7 +27,7 @@ TINY = 64
 def mistakes(material: Material) -> Iterator[Block]:
     """Wrong answers, by how improbable the truth seemed."""
     found = material.predictions
-    wrong = np.flatnonzero(found.called != found.labels)
+    wrong = np.flatnonzero(found.predicted != found.labels)
     if not len(wrong):
         yield Note(f"No test image of {len(found.labels):,} was wrong.")
         return
@@ -77,7 +77,7 @@ def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:
         Picture(
             _uri(images[int(index)]),
             [
-                *_told(names, int(found.labels[index]), int(found.called[index]), found.probabilities[index]),
+                *_told(names, int(found.labels[index]), int(found.predicted[index]), found.probabilities[index]),
                 printable(facts.paths[index]) if facts else f"test image {index:,}",
             ],
             tiny=material.data.side < TINY,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from searchspace.finals.baseline import read_baseline
-from searchspace.finals.validation_images import read_validation, say_validation
+from searchspace.finals.validation_images import format_validation, read_validation
 from searchspace.reporting.html.blocks import Block, MissingError, Note, Table
 from searchspace.reporting.html.material import Material
 from searchspace.reporting.tables.finalists import costs_of, finalist_rows
@@ -33,7 +33,7 @@ def boards(material: Material) -> Iterator[Block]:
         rows = finalist_rows(material.spec.metric, material.finalists, costs_of(material.study), baseline)
         yield Table(rows, f"Finalists, trained again from fresh seeds (validation {words})", DECIMALS, marked=[0])
         if validation := read_validation(material.study):
-            yield Note(f"{say_validation(validation).capitalize()}.")
+            yield Note(f"{format_validation(validation).capitalize()}.")
     if rows := student_rows(material.spec, material.folder):
         title = "The winner and its student, both tested once; size and latency of their float32 ONNX files"
         yield Table(rows, title, DECIMALS)

@@ -7,9 +7,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from searchspace.finals.reliability import Predictions, load_predictions
+from searchspace.finals.reliability import TestPredictions, load_predictions
 from searchspace.finals.select_winner import Finalist
-from searchspace.finals.winner import METRICS
+from searchspace.finals.winner import METRICS_FILE
 from searchspace.preparation.record import read_data
 from searchspace.reporting.damaged_results import check_classes
 from searchspace.reporting.html.blocks import MissingError
@@ -19,9 +19,9 @@ from searchspace.reporting.tables.trials import board_rows
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.stopping.rung import rungs
 from searchspace.storage.search_folder import SEARCH_RECORD, WINNER
-from searchspace.study.study import Recorded
+from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
-from searchspace.study.trial_attributes import Told, config_of, is_refused, told_of
+from searchspace.study.trial_attributes import RecordedReport, config_of, is_refused, reports_of
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
@@ -44,7 +44,7 @@ class Material:
     """What was asked for."""
     record: dict[str, Any]
     """What is in `search.json`."""
-    study: Recorded
+    study: StudyReader
     """The record of truth."""
     beside: bool = True
     """Whether the report lies in the search's folder, and may link to files there."""
@@ -60,9 +60,9 @@ class Material:
         return board_rows(self.study)
 
     @cached_property
-    def told(self) -> dict[int, list[Told]]:
+    def told(self) -> dict[int, list[RecordedReport]]:
         """Reports of each trial, in the order of their epochs."""
-        return {trial.number: told_of(trial) for trial in self.trials}
+        return {trial.number: reports_of(trial) for trial in self.trials}
 
     @cached_property
     def finalists(self) -> tuple[Finalist, ...]:
@@ -97,7 +97,7 @@ class Material:
     @cached_property
     def metrics(self) -> TestMetrics | None:
         """Test metrics; None before the test."""
-        file = self.winner / METRICS
+        file = self.winner / METRICS_FILE
         found = read_record(file, TestMetrics) if is_file(file) else None
         if found:
             check_classes({self.folder / SEARCH_RECORD: len(self.data.classes), file: len(found.classes)})
@@ -110,7 +110,7 @@ class Material:
         return self.metrics
 
     @cached_property
-    def predictions(self) -> Predictions:
+    def predictions(self) -> TestPredictions:
         """Of the test split; raises `MissingError` where they were not kept."""
         self.tested()
         found = load_predictions(self.winner)
@@ -141,7 +141,7 @@ class Material:
         return self.shipment.cost if self.shipment else None
 
 
-def gather(folder: Path, study: Recorded | None = None) -> Material:
+def gather(folder: Path, study: StudyReader | None = None) -> Material:
     """Everything on the search in `folder`; raises `UserError` where there is none."""
     spec = load_spec(folder)
     return Material(folder, spec, load_facts(folder), study or read_study(spec, folder))

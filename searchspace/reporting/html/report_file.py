@@ -14,10 +14,10 @@ from searchspace.reporting.html.report_sections import SECTIONS, draw
 from trainables.storage.files import write_file
 
 if TYPE_CHECKING:
-    from searchspace.study.study import Recorded
+    from searchspace.study.study import StudyReader
 
 
-def write_report(folder: Path, study: "Recorded | None" = None, target: Path | None = None) -> Path:
+def write_report(folder: Path, study: "StudyReader | None" = None, target: Path | None = None) -> Path:
     """Write `report.html` of the search in `folder`, finished or not, there or as `target`; returns where it is.
 
     Raises `UserError` where there is no search.
@@ -29,7 +29,7 @@ def write_report(folder: Path, study: "Recorded | None" = None, target: Path | N
     return target
 
 
-def try_report(folder: Path, say: Callable[[str], None], study: "Recorded | None" = None) -> None:
+def try_report(folder: Path, say: Callable[[str], None], study: "StudyReader | None" = None) -> None:
     """Write the report at the end of a search or export, which no fault in it shall spoil: that is a warning."""
     try:
         write_report(folder, study)

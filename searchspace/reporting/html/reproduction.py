@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from searchspace.forecast.forecast import in_units
+from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, tell_doubtful
 from searchspace.preparation.preparation import describe_data
 from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Table, axis, label
@@ -57,7 +57,7 @@ def repeat(material: Material) -> Iterator[Block]:
         "split": data.split, "started": record.get("started"), "resumed": ", ".join(record.get("resumed", [])),
         "machine": _list(record.get("machine", {})), "gangs": _list(record.get("gangs", {})),
         "workers": _list((record.get("workers") or [{}])[0]),
-        "took": ", ".join(f"{name} by {in_units(at)}" for name, at in record.get("took", {}).items()),
+        "took": ", ".join(f"{name} by {format_duration(at)}" for name, at in record.get("took", {}).items()),
         "python": record.get("python"), "versions": _list(record.get("versions", {})),
     }  # fmt: skip
     yield Table([{"what": name, "is": value} for name, value in facts.items() if value])

@@ -36,7 +36,7 @@ class Slice:
 def slices(material: Material) -> Iterator[Block]:
     """Accuracy of each slice with Wilson's interval, and which lie below the rest."""
     found, classes = material.predictions, material.data.classes
-    right = found.called == found.labels
+    right = found.predicted == found.labels
     facts = material.image_facts
     by_fact = slices_of(facts) if facts else []
     if by_fact:

@@ -14,16 +14,16 @@ from trainables.export.exported_files import SHIPMENT
 from trainables.storage.files import is_file, write_file
 
 if TYPE_CHECKING:
-    from searchspace.study.study import Recorded
+    from searchspace.study.study import StudyReader
 
 
-def write_card(folder: Path, study: "Recorded | None" = None) -> Path:
+def write_card(folder: Path, study: "StudyReader | None" = None) -> Path:
     """Write the card of the classifier in `folder`, which is in its search's; raises what a missing file raises."""
     write_file(folder / PAGE, render(gather(folder, study)).encode("utf-8"))
     return folder / PAGE
 
 
-def try_cards(search: Path, say: Callable[[str], None], study: "Recorded | None" = None) -> None:
+def try_cards(search: Path, say: Callable[[str], None], study: "StudyReader | None" = None) -> None:
     """Write the cards of all that is shipped in a search's folder, at an export's end, which no fault shall spoil."""
     for name in SECTIONS:
         if is_file(search / name / SHIPMENT):

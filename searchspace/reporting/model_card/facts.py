@@ -9,14 +9,14 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from searchspace.finals.baseline import Baseline, read_baseline
-from searchspace.finals.reliability import Predictions, load_predictions
+from searchspace.finals.reliability import TestPredictions, load_predictions
 from searchspace.finals.select_winner import Finalist
 from searchspace.finals.validation_images import read_validation
-from searchspace.finals.winner import METRICS
+from searchspace.finals.winner import METRICS_FILE
 from searchspace.reporting.damaged_results import check_classes, reading_search
 from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.study.study import Recorded
+from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import is_refused
 from trainables.data.finals_validation import FinalsValidation
@@ -74,11 +74,13 @@ class Facts:
         return ", ".join(dict.fromkeys(member.config.model for member in self.card.members))
 
     @cached_property
-    def predictions(self) -> Predictions | None:
+    def predictions(self) -> TestPredictions | None:
         """What it says of each test image; None where that was not kept."""
         found = load_predictions(self.folder)
         if found:
-            check_classes({self.folder / METRICS: len(self.metrics.classes), self.folder / PREDICTIONS: found.classes})
+            check_classes(
+                {self.folder / METRICS_FILE: len(self.metrics.classes), self.folder / PREDICTIONS: found.classes}
+            )
         return found
 
     @cached_property
@@ -92,17 +94,17 @@ class Facts:
         return read_robustness(self.folder)
 
 
-def gather(folder: Path, study: Recorded | None = None) -> Facts:
+def gather(folder: Path, study: StudyReader | None = None) -> Facts:
     """Everything on the tested classifier in `folder`; raises `UserError` or OSError where there is none."""
     with reading_search(folder.parent):
         return _gather(folder, study)
 
 
-def _gather(folder: Path, study: Recorded | None) -> Facts:
+def _gather(folder: Path, study: StudyReader | None) -> Facts:
     spec = load_spec(folder.parent)
     study = study or read_study(spec, folder.parent)
-    card, metrics = read_record(folder / CARD, CARDS), read_record(folder / METRICS, TestMetrics)
-    check_classes({folder / CARD: len(card.data.classes), folder / METRICS: len(metrics.classes)})
+    card, metrics = read_record(folder / CARD, CARDS), read_record(folder / METRICS_FILE, TestMetrics)
+    check_classes({folder / CARD: len(card.data.classes), folder / METRICS_FILE: len(metrics.classes)})
     return Facts(
         folder=folder, spec=spec, record=load_facts(folder.parent),
         trials=[trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)],

@@ -3,9 +3,8 @@
 from typing import Any
 
 from searchspace.finals.baseline import majority_accuracy
-from searchspace.finals.formatting import say_name, say_rescore, say_score
-from searchspace.finals.gain import gain_of
-from searchspace.finals.gain_formatting import say_outcome
+from searchspace.finals.formatting import format_finalist, format_rescore, format_score
+from searchspace.finals.gain import format_gain_outcome, gain_of
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
 from trainables.common.escaping import as_markdown
@@ -20,16 +19,18 @@ def bought(facts: Facts) -> str:
     score = f"validation {METRICS[facts.metric].words}"
     most_frequent = f"{majority_accuracy(facts.metrics, facts.data.counts):.2%}"
     rows: list[dict[str, Any]] = [
-        {"answered by": "the most frequent class", score: say_score(facts.metric, gain.baseline.majority),
+        {"answered by": "the most frequent class", score: format_score(facts.metric, gain.baseline.majority),
          "test accuracy": most_frequent},
     ]  # fmt: skip
     if gain.default is not None and gain.outcome != "none":
-        rescore = say_rescore(facts.metric, gain.default)
+        rescore = format_rescore(facts.metric, gain.default)
         rows.append({"answered by": f"the {gain.baseline.words}", score: rescore, "test accuracy": ""})
-    rescore, tested = say_rescore(facts.metric, gain.winner), f"{facts.metrics.accuracy:.2%}"
-    rows.append({"answered by": f"the winner ({say_name(gain.winner)})", score: rescore, "test accuracy": tested})
+    rescore, tested = format_rescore(facts.metric, gain.winner), f"{facts.metrics.accuracy:.2%}"
+    rows.append(
+        {"answered by": f"the winner ({format_finalist(gain.winner)})", score: rescore, "test accuracy": tested}
+    )
     method = (
         "The configuration that the search began with was trained in the finals from fresh seeds as the winner was, "
         "and scored on the same images; only the winner has seen the test."
     )
-    return paragraphs(table(rows), sentence(as_markdown(say_outcome(gain))), method)
+    return paragraphs(table(rows), sentence(as_markdown(format_gain_outcome(gain))), method)

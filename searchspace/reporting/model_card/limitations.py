@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from searchspace.finals.reliability import say_lean
+from searchspace.finals.reliability import format_overconfidence
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import bullets
 from searchspace.storage.search_folder import earlier_winners
@@ -84,7 +84,7 @@ def _tested(facts: Facts) -> Iterator[str]:
         yield f"{before:,} earlier winner{'s' if before > 1 else ''} of this search opened the test split before it"
     predictions = facts.predictions
     if predictions is not None and abs(predictions.overconfidence) >= LEANS:
-        yield f"Its probabilities are not to be taken at their word: it is {say_lean(predictions)}"
+        yield f"Its probabilities are not to be taken at their word: it is {format_overconfidence(predictions)}"
 
 
 def _shipped(facts: Facts) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from searchspace.finals.formatting import score_intervals
-from searchspace.finals.reliability import reliability, say_lean
+from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, table
 from trainables.metrics.class_metrics import BINS
@@ -78,11 +78,12 @@ def calibration(facts: Facts) -> str:
         return ""
     rows = [
         {"mean confidence": f"{mean:.1%}", "right": f"{right:.1%}", "images": int(count)}
-        for mean, right, count in zip(*reliability(found), strict=True)
+        for mean, right, count in zip(*accuracy_by_confidence(found), strict=True)
     ]
     return paragraphs(
-        f"On the whole it is {say_lean(found)}: its mean confidence is {found.confidence.mean():.2%}, its accuracy "
-        f"{facts.metrics.accuracy:.2%}. The expected calibration error, the mean distance of the two over {BINS} equal "
-        f"bins of confidence, is {facts.metrics.calibration_error:.4f} (arXiv:1706.04599). Bins that have images:",
+        f"On the whole it is {format_overconfidence(found)}: its mean confidence is {found.confidence.mean():.2%}, its "
+        f"accuracy {facts.metrics.accuracy:.2%}. The expected calibration error, the mean distance of the two over "
+        f"{BINS} equal bins of confidence, is {facts.metrics.calibration_error:.4f} (arXiv:1706.04599). "
+        "Bins that have images:",
         table(rows),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from searchspace.forecast.forecast import in_units
+from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, tell_doubtful
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import bullets, paragraphs, table
@@ -46,9 +46,9 @@ def budget(facts: Facts) -> str:
     rows: dict[str, str] = {
         "trials": f"{len(trials):,}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()),
         "epochs": f"{sum(report.epoch for report in reports):,}, at most {facts.spec.max_epochs:,} a trial",
-        "training of trials": in_units(sum(report.total_seconds for report in reports)),
-        "training of finalists": in_units(sum(finalist.seconds for finalist in facts.finalists)),
-        "wall clock": ", ".join(f"{name} by {in_units(at)}" for name, at in record.get("took", {}).items()),
+        "training of trials": format_duration(sum(report.total_seconds for report in reports)),
+        "training of finalists": format_duration(sum(finalist.seconds for finalist in facts.finalists)),
+        "wall clock": ", ".join(f"{name} by {format_duration(at)}" for name, at in record.get("took", {}).items()),
         "machine": _list(record.get("machine", {})),
         "gangs": _list(record.get("gangs", {})),
     }

@@ -15,7 +15,7 @@ from searchspace.reporting.tables.trials import status_of
 from searchspace.spec import load_facts, load_spec
 from searchspace.storage.search_folder import WINNER
 from searchspace.storage.search_names import searches_below
-from searchspace.study.study import Recorded
+from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import config_of, cost_of, curve_of, is_refused
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
@@ -27,7 +27,7 @@ EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Epochs of two curves that are set side by side, where both have them."""
 
 
-def compare_trials(study: Recorded, names: Pair) -> list[Row]:
+def compare_trials(study: StudyReader, names: Pair) -> list[Row]:
     """What differs between two trials of a search; raises `UserError` where one was never trained."""
     trials = {str(t.number): t for t in study.get_trials(deepcopy=False) if "config" in t.user_attrs}
     known = {number: trial for number, trial in trials.items() if not is_refused(trial)}
@@ -38,7 +38,7 @@ def compare_trials(study: Recorded, names: Pair) -> list[Row]:
     return _side_by_side(names, one, other, always=("score", "best_epoch", "seconds"))
 
 
-def _trial_facts(study: Recorded, trial: FrozenTrial) -> dict[str, Any]:
+def _trial_facts(study: StudyReader, trial: FrozenTrial) -> dict[str, Any]:
     curve = [report for report in curve_of(trial) if report.status != "failed"]
     best = max(curve, key=lambda report: report.score, default=None)
     scores = {finalist.name: finalist.score for finalist in read_finalists(study)}

@@ -5,30 +5,30 @@ from collections.abc import Mapping, Sequence
 from pydantic import TypeAdapter
 
 from searchspace.finals.baseline import Baseline, read_baseline
-from searchspace.finals.comparison import Outcome
-from searchspace.finals.formatting import say_amount, say_interval
+from searchspace.finals.comparison import ComparisonOutcome
+from searchspace.finals.formatting import format_difference, format_interval
 from searchspace.finals.select_winner import Finalist
 from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.table import Row, brief
-from searchspace.study.study import Recorded, read_attribute
+from searchspace.study.study import StudyReader, parse_study_attribute
 from searchspace.study.trial_attributes import cost_of
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.metrics.scores import MetricName
 
 Costs = Mapping[int, ArchitectureCost | None]
 FINALS = TypeAdapter(tuple[Finalist, ...])
-TOLD: dict[Outcome, str] = {
+TOLD: dict[ComparisonOutcome, str] = {
     "significant": "yes", "not significant": "no", "one seed": "unknown", "no variance": "no information",
 }  # fmt: skip
 """What the board says of a comparison with the winner."""
 
 
-def read_finalists(study: Recorded) -> tuple[Finalist, ...]:
+def read_finalists(study: StudyReader) -> tuple[Finalist, ...]:
     """The finalists of a search, the winner first; none before the finals."""
-    return read_attribute(study, "finalists", FINALS) or ()
+    return parse_study_attribute(study, "finalists", FINALS) or ()
 
 
-def costs_of(study: Recorded) -> Costs:
+def costs_of(study: StudyReader) -> Costs:
     """What each trial's architecture costs, where that was measured."""
     return {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
 
@@ -48,7 +48,7 @@ def finalist_roles(finalists: Sequence[Finalist], baseline: Baseline | None) -> 
     return roles
 
 
-def trial_roles(study: Recorded) -> dict[int, str]:
+def trial_roles(study: StudyReader) -> dict[int, str]:
     """The same by trial, before and after the finals; every member of an ensemble that won is a winner."""
     finalists = read_finalists(study)
     roles = finalist_roles(finalists, read_baseline(study))
@@ -65,9 +65,9 @@ def finalist_rows(
             "trial": f.name, "role": role, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
             "seeds": len(f.scores), "drop": f.drop, "val_loss": f.val_loss, "seconds": f.seconds,
             **shipped(_cost_of(f, costs)),
-            "behind": say_amount(metric, f.behind.difference) if f.behind else "",
-            "95_%_interval": say_interval(metric, f.behind) if f.behind else "",
-            "told_apart": TOLD[f.behind.outcome] if f.behind else "the winner",
+            "behind": format_difference(metric, f.comparison.difference) if f.comparison else "",
+            "95_%_interval": format_interval(metric, f.comparison) if f.comparison else "",
+            "told_apart": TOLD[f.comparison.outcome] if f.comparison else "the winner",
         }
         for f, role in zip(finalists, finalist_roles(finalists, baseline), strict=True)
     ])  # fmt: skip

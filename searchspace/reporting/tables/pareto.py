@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from searchspace.reporting.tables.table import short
 from searchspace.stopping.rung import Order
-from searchspace.study.study import Recorded
+from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import config_of, cost_of, curve_of
 from trainables.export.benchmark.architecture_cost import describe_network
 
@@ -81,7 +81,7 @@ def by_front(latencies: Mapping[int, float]) -> Order:
     return ordered
 
 
-def pareto_rows(study: Recorded) -> list[Mapping[str, Any]]:
+def pareto_rows(study: StudyReader) -> list[Mapping[str, Any]]:
     """One row a full-length trial that none dominates by validation score and measured latency, the quickest first."""
     trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
     able = [(t, curve_of(t)[-1].score, cost) for t in trials if (cost := cost_of(t)) and cost.latency_ms is not None]

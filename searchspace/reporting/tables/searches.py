@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from searchspace.finals.formatting import say_ends, tested
+from searchspace.finals.formatting import format_interval_cell, score_with_interval
 from searchspace.preparation.resume import is_done
 from searchspace.reporting.damaged_results import reading_search
 from searchspace.reporting.tables.finalists import read_finalists
@@ -16,7 +16,7 @@ from searchspace.reporting.tables.trials import STATUS
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.storage.search_folder import WINNER
 from searchspace.storage.search_names import searches_below
-from searchspace.study.study import Recorded
+from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import is_refused
 from trainables.common.errors import DamagedError, UserError
@@ -80,8 +80,8 @@ def search_row(folder: Path) -> dict[str, Any]:
         "winner": winner.name if winner else None,
         "winner_val": winner.score if winner else None,
         "metric": spec.metric,
-        "test_score": tested(spec.metric, metrics)[0] if metrics else None,
-        "95_%_interval": say_ends(spec.metric, metrics) if metrics else "",
+        "test_score": score_with_interval(spec.metric, metrics)[0] if metrics else None,
+        "95_%_interval": format_interval_cell(spec.metric, metrics) if metrics else "",
         "test_accuracy": metrics.accuracy if metrics else None,
         "latency_ms": best.speed.latency_ms if best else None,
         "size_mb": best.size_mb if best else None,
@@ -90,7 +90,7 @@ def search_row(folder: Path) -> dict[str, Any]:
     }
 
 
-def _status(study: Recorded, spec: SearchSpec) -> str:
+def _status(study: StudyReader, spec: SearchSpec) -> str:
     """A search that is not finished may be running or cut off; its folder does not tell which."""
     if is_done(study, spec.trials):
         return "finished"

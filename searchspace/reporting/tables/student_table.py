@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from searchspace.finals.choose_student import read_student
-from searchspace.finals.formatting import say_ends, say_test, tested
-from searchspace.finals.winner import METRICS as FILE
+from searchspace.finals.formatting import format_interval_cell, format_test_score, score_with_interval
+from searchspace.finals.winner import METRICS_FILE as FILE
 from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.table import Row, brief
 from searchspace.spec import SearchSpec
@@ -46,7 +46,7 @@ def say_student(spec: SearchSpec, folder: Path) -> str:
         return ""
     student = rows[1]
     gains = [f"{student[column]:g} {column.replace('_', ' ')}" for column in TIMES if student[column]]
-    score = say_test(spec.metric, _read_metrics(folder / STUDENT))
+    score = format_test_score(spec.metric, _read_metrics(folder / STUDENT))
     words = METRICS[spec.metric].words
     return ", ".join([f"student: {student['network']}, taught by {rows[0]['network']}, {words}: test {score}", *gains])
 
@@ -55,8 +55,8 @@ def _row(spec: SearchSpec, folder: Path) -> dict[str, Any]:
     metrics = _read_metrics(folder)
     cost = shipment.cost if (shipment := read_shipment(folder)) else None
     return {
-        "test_score": tested(spec.metric, metrics)[0],
-        "95_%_interval": say_ends(spec.metric, metrics),
+        "test_score": score_with_interval(spec.metric, metrics)[0],
+        "95_%_interval": format_interval_cell(spec.metric, metrics),
         "parameters": cost.parameters if cost else None,
         **shipped(cost),
     }

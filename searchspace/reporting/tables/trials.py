@@ -9,8 +9,8 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.finalists import read_finalists, trial_roles
 from searchspace.reporting.tables.table import Row, brief, short
-from searchspace.study.study import Recorded
-from searchspace.study.trial_attributes import config_of, cost_of, is_refused, is_waiting, last_report
+from searchspace.study.study import StudyReader
+from searchspace.study.trial_attributes import config_of, cost_of, is_paused, is_refused, last_report
 from trainables.config import EpochReport, TrialConfig
 
 STATUS = {
@@ -26,7 +26,7 @@ MACHINE_COLUMNS = ("state", "val_loss", "train_loss", "seed", "datetime_start", 
 """What files have of each trial, and printed boards have only by name."""
 
 
-def rank_trials(study: Recorded) -> list[Row]:
+def rank_trials(study: StudyReader) -> list[Row]:
     """One row a trial, exact and whole, so that a trial can be trained again from its row.
 
     Full-length ones first, then by how far they came, then by score; equal scores by the re-score from fresh seeds,
@@ -47,7 +47,7 @@ def rank_trials(study: Recorded) -> list[Row]:
     ]
 
 
-def without_defaults(study: Recorded, rows: Sequence[Row]) -> list[Row]:
+def without_defaults(study: StudyReader, rows: Sequence[Row]) -> list[Row]:
     """`rows` as conditions and people see them: a hyperparameter that no one set for a trial is empty there.
 
     It is at its default, and most often one that the trial's network does not have.
@@ -59,7 +59,7 @@ def without_defaults(study: Recorded, rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def varying_columns(study: Recorded, rows: Sequence[Row]) -> list[str]:
+def varying_columns(study: StudyReader, rows: Sequence[Row]) -> list[str]:
     """Columns of `rows` that a printed board has room for: hyperparameters that differ between the search's trials."""
     varying = _varying_names([t for t in study.get_trials(deepcopy=False) if not is_refused(t)])
     left = {*MACHINE_COLUMNS, *(DEFAULTS.keys() - set(varying))}
@@ -67,7 +67,7 @@ def varying_columns(study: Recorded, rows: Sequence[Row]) -> list[str]:
     return sorted(found, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
 
 
-def board_rows(study: Recorded) -> list[Row]:
+def board_rows(study: StudyReader) -> list[Row]:
     """One row a trial as a printed board has it: short figures, and what differs."""
     rows = without_defaults(study, rank_trials(study))
     columns = varying_columns(study, rows)
@@ -76,7 +76,7 @@ def board_rows(study: Recorded) -> list[Row]:
 
 def status_of(trial: FrozenTrial) -> str:
     """What became of a trial so far, in one word or two."""
-    return "at rung" if is_waiting(trial) else STATUS[trial.state]
+    return "at rung" if is_paused(trial) else STATUS[trial.state]
 
 
 def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _duration(trial: FrozenTrial) -> float | None:
     return trial.duration.total_seconds() if ended and trial.duration else None
 
 
-def describe_trial(study: Recorded, number: int) -> str:
+def describe_trial(study: StudyReader, number: int) -> str:
     """What was chosen for a trial, in words."""
     params = study.get_trials(deepcopy=False)[number].params
     return ", ".join(f"{name} {short(params[name])}" for name in TrialConfig.model_fields if name in params)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from searchspace.preparation.resume import is_done
 from searchspace.reporting.tables.terminal_table import make_console
 from searchspace.spec import load_spec
-from searchspace.study.study_snapshot import Snapshot, open_study
+from searchspace.study.study_snapshot import StudySnapshot, open_study
 from trainables.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PERIOD = 2.0
 """Seconds between two looks at the study."""
-Draw = Callable[[Snapshot, int], "RenderableType"]
+Draw = Callable[[StudySnapshot, int], "RenderableType"]
 """From a study and the terminal's width to what is shown."""
 
 
@@ -55,6 +55,6 @@ def watch(folder: Path, draw: Draw, refresh: Callable[[], None]) -> None:
         return
 
 
-def _steps(study: Snapshot) -> int:
+def _steps(study: StudySnapshot) -> int:
     """Grows with whatever the study hears."""
     return sum(len(t.user_attrs) for t in study.get_trials(deepcopy=False)) + len(study.user_attrs)
