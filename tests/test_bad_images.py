@@ -144,7 +144,8 @@ def test_another_node_prepares_the_same_store_without_the_bad_images(tmp_path, m
 
 CUT = """
 import os, signal, sys
-from trainables.data import build, tally
+from trainables.data.store import build
+from trainables.data.store import summary_builder as tally
 from trainables.data.store.store import prepare
 
 def die(*_arguments, **_options):

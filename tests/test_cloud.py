@@ -87,7 +87,7 @@ def test_ray_knows_the_options_of_its_commands(config):
 
 
 def test_a_spot_node_is_watched(config):
-    cloud = config["provider"]["module"].split(".")[2]
+    cloud = config["provider"]["module"].split(".")[3]
     watching = config["worker_start_ray_commands"][-1]
     assert f"python -m searchspace.cluster.clouds.spot {cloud} " in watching
     assert watching.startswith("setsid --fork flock --nonblock"), "it outlives the shell, and there is one of it"

@@ -15,7 +15,7 @@ from trainables.workers.watchdog import FACTOR, FLOOR, HANG, SETUP, Watchdog, fl
 
 HUNG = """
 import sys, threading, time
-from trainables import watchdog
+from trainables.workers import watchdog
 watchdog.PERIOD = 0.05
 import os, signal
 def die(seconds):

@@ -211,7 +211,7 @@ def test_a_store_without_a_record_of_its_contents_is_made_again(store):
 HEAL = """
 import sys, time
 from pathlib import Path
-from trainables.data import store
+from trainables.data.store import store
 from trainables.common.reporter import Silence
 
 class Counting(Silence):
