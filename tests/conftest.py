@@ -1,18 +1,14 @@
 """Isolation: every test has its own home, cache and Ray token; nothing it starts outlives it."""
 
 import os
-import subprocess
-import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
-from PIL import Image
 
+from tests.helpers.commands import RAY_TOKEN, command
+from tests.helpers.images.data_sets import write_images
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import Store, open_store, prepare
 from trainables.export.exported_files import Shipment
@@ -21,8 +17,6 @@ if TYPE_CHECKING:
     from trainables.workers.worker_context import Workplace
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's client reads it once, when whichever test imports it first
-RAY_TOKEN = uuid.uuid4().hex
-"""Of every Ray instance these tests start; given by the environment, so that none is written into a home."""
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +69,7 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
     """A small convnet that knows the digits, as a winner's folder."""
     import torch
 
-    from tests.made_winner import train_winner
+    from tests.helpers.made_winner import train_winner
     from trainables.config import TrialConfig
     from trainables.workers.process_group import Group
     from trainables.workers.worker_context import Workplace
@@ -96,16 +90,6 @@ def shipped(trained: Path, cache: Path) -> tuple[Path, Shipment]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
         return trained, ship(trained, (), 1.0, 0, Silence())
-
-
-def write_images(folder: Path, count: int, size: tuple[int, int], colour: tuple[int, int, int], seed: int = 0) -> None:
-    """Noisy images around one colour."""
-    rng = np.random.default_rng([seed, *colour])
-    folder.mkdir(parents=True)
-    for i in range(count):
-        noise = rng.integers(-40, 40, (*size, 3))
-        pixels: NDArray[np.uint8] = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
-        Image.fromarray(pixels).save(folder / f"{i}.png")
 
 
 @pytest.fixture
@@ -137,17 +121,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Quick tests first: a broken function shows before a broken search."""
     slow = {"ray_cluster", "searched"}
     items.sort(key=lambda item: bool(slow & set(getattr(item, "fixturenames", ()))))
-
-
-def command(module: str, *arguments: str, home: Path, cache: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "HOME": str(home), "SEARCHSPACE_CACHE": str(cache), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1",
-        "RAY_AUTH_TOKEN": RAY_TOKEN,
-    }  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-m", f"searchspace.{module}", *arguments],
-        capture_output=True, text=True, check=False, env=environment, cwd=cwd, timeout=280,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")

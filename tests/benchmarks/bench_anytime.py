@@ -11,18 +11,21 @@ compares (see anytime_figures.py), on the configurations that have every way. Se
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import anytime_figures
 import numpy as np
 import optuna
 import torch
 from anytime_ways import BRANCHES, FRESH, SCHEDULES, Watched
-from record import FOLDER, INTERVAL, write_record
 
 from searchspace.spaces import Task, default_space, draw_config
+from tests.helpers.benchmarks.record import FOLDER, INTERVAL, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store, open_store, prepare
 from trainables.workers.process_group import Group

@@ -15,10 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from record import last_json, summary, write_record
-
+from tests.helpers.benchmarks.record import last_json, summary, write_record
 from trainables.data.store.store import prepare
 
 HERE = Path(__file__).parent

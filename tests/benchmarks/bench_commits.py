@@ -24,10 +24,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from cnn import FACTOR, GRACE, MAX_EPOCHS
-from record import ROOT, summary, write_record
+
+from tests.helpers.benchmarks.record import ROOT, summary, write_record
 
 SET_REPORT = 8
 """Optuna's code for a trial attribute in a journal."""

@@ -16,13 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from record import summary, write_record
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
 from searchspace.study.trial_attributes import config_of, curve_of
+from tests.helpers.benchmarks.record import summary, write_record
 
 HERE = Path(__file__).parent
 TARGETS = (0.95, 0.98, 0.99)

@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from record import write_record
+from tests.helpers.benchmarks.record import write_record
 
 WIDTH = "118"
 """Columns of the terminal that the lines are written for."""

@@ -21,12 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
-from record import summary, write_record
 from subset import write_subset
 
+from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.store.store import open_store, prepare
 from trainables.export.weights import CARD, write_weights

@@ -14,11 +14,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
-from record import summary, write_record
 
+from tests.helpers.benchmarks.record import summary, write_record
 from trainables.common.machine import core_count
 from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig

@@ -14,9 +14,8 @@ from pathlib import Path
 from xml.etree import ElementTree as Xml
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-sys.path.insert(0, str(Path(__file__).parent))
 
-from record import ROOT, write_record
+from tests.helpers.benchmarks.record import ROOT, write_record
 
 
 def main() -> int:

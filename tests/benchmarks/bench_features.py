@@ -16,12 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
-from record import summary, write_record
 from torch import nn
 
+from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.input_loader import Residence
 from trainables.data.store.store import open_store, prepare

@@ -21,13 +21,12 @@ from typing import Any
 import optuna
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from record import summary, write_record
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from searchspace.sampling.samplers import STARTUP_TRIALS, make_sampler
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
+from tests.helpers.benchmarks.record import summary, write_record
 from trainables.data.store.store import prepare
 
 SIZES = (64, 512, 2048)

@@ -18,11 +18,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from cnn import FACTOR, GRACE, MAX_EPOCHS
-from record import last_json, summary, write_record
 from subset import write_subset
+
+from tests.helpers.benchmarks.record import last_json, summary, write_record
 
 HERE = Path(__file__).parent
 VALIDATION = {"digits": 229, "fashion-2000": 1000}

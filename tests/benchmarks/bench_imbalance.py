@@ -16,17 +16,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from record import summary, write_record
 
 from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
 from searchspace.study.trial_attributes import config_of
+from tests.helpers.benchmarks.record import summary, write_record
 
 MOST, FEWEST = 5000, 250
 """Images of the first class and of the last."""

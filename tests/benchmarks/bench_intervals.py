@@ -15,12 +15,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 from numpy.typing import NDArray
-from record import SHARE, write_record
 
+from tests.helpers.benchmarks.record import SHARE, write_record
 from trainables.metrics.intervals import METHODS, score_interval
 from trainables.metrics.scores import METRICS, MetricName, score_of
 

@@ -20,10 +20,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from cnn import FACTOR, GRACE, MAX_EPOCHS
-from record import last_json, percentile, write_record
+
+from tests.helpers.benchmarks.record import last_json, percentile, write_record
 
 HERE = Path(__file__).parent
 SLOTS = (2, 8)

@@ -18,13 +18,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 from ray.tune.schedulers import AsyncHyperBandScheduler
-from record import INTERVAL, write_record
 from recorded import Pool, final, read_alexnet, read_own
 
 from searchspace.sampling.samplers import make_sampler
@@ -36,6 +35,7 @@ from searchspace.stopping.rule import StoppingRule
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Observation, rungs
 from searchspace.stopping.simulate_curves import Curve, Step, simulate
+from tests.helpers.benchmarks.record import INTERVAL, write_record
 
 FACTOR = 3
 BUDGETS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2)

@@ -19,13 +19,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from record import FOLDER, percentile, write_record
-from scale.costs import Costs
-from scale.model import Setting, simulate
-from scale.plot import plot
-from scale.table import to_table
+from tests.helpers.benchmarks.record import FOLDER, percentile, write_record
+from tests.helpers.scale.costs import Costs
+from tests.helpers.scale.model import Setting, simulate
+from tests.helpers.scale.plot import plot
+from tests.helpers.scale.table import to_table
 
 RUNS = ((2, 4, 60), (2, 80, 2), (8, 16, 30), (8, 120, 2), (16, 32, 15), (16, 160, 2))
 """Searches on played gangs: slots, trials, epochs of each."""
@@ -69,9 +69,8 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
 
 
 def _run(task: Any, slots: int, trials: int, epochs: int) -> dict[str, float]:
-    from scale.loop import search
-
     from searchspace.spec import make_spec
+    from tests.helpers.scale.loop import search
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         spec = make_spec(
@@ -86,9 +85,8 @@ def _run(task: Any, slots: int, trials: int, epochs: int) -> dict[str, float]:
 
 def _asha(task: Any, slots: int = 8, nap: float = 0.3) -> dict[str, float]:
     """A search with rungs, and what its gangs waited there."""
-    from scale.loop import search
-
     from searchspace.spec import make_spec
+    from tests.helpers.scale.loop import search
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         spec = make_spec(name="asha", results=folder, trials=48, sampler="random", address="auto")
@@ -108,9 +106,8 @@ def _ramp(task: Any, address: str, slots: int = 8, nap: float = 0.5) -> float:
 
     Without an `address`, two cores start one trial actor at a time, as Tune would anywhere.
     """
-    from scale.loop import search
-
     from searchspace.spec import make_spec
+    from tests.helpers.scale.loop import search
 
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         spec = make_spec(

@@ -18,11 +18,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from account import read_account
 from cnn import FACTOR, GRACE, MAX_EPOCHS
-from record import last_json, summary, write_record
+
+from tests.helpers.benchmarks.record import last_json, summary, write_record
 
 HERE = Path(__file__).parent
 

@@ -30,15 +30,13 @@ import aiohttp
 import numpy as np
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
-
-from record import percentile, summary, write_record
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from searchspace.prediction.find_model import find_model
 from searchspace.spec import load_spec
-from tests.mlflow_server import free_port, serving_model
-from tests.service import served
+from tests.helpers.benchmarks.record import percentile, summary, write_record
+from tests.helpers.servers.mlflow_server import free_port, serving_model
+from tests.helpers.servers.service import served
 from trainables.data.decoding.decode import decode
 from trainables.data.sources.source_registry import open_source
 from trainables.export.predictor import PROBABILITIES, Runner

@@ -24,10 +24,9 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from record import summary, write_record
-
+from tests.helpers.benchmarks.record import summary, write_record
 from trainables.augmentation import augment
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store, open_store, prepare

@@ -20,10 +20,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-sys.path.insert(0, str(Path(__file__).parent))
 
 import torch
-from record import percentile, summary, write_record
 
 from searchspace.engine.searcher import StudySearcher, Surroundings
 from searchspace.engine.suggest import Asker
@@ -33,7 +31,8 @@ from searchspace.spec import SearchSpec, make_spec
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Observation, rungs
 from searchspace.study.study import create_study, flush_study
-from tests.postgres import running
+from tests.helpers.benchmarks.record import percentile, summary, write_record
+from tests.helpers.servers.postgres import running
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.store.store import prepare
 from trainables.storage.search_storage import Home

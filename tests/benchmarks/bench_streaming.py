@@ -25,10 +25,11 @@ from typing import Any
 import numpy as np
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from record import summary, write_record
 from streaming_child import CONFIG
+
+from tests.helpers.benchmarks.record import summary, write_record
 
 CHILD = Path(__file__).parent / "streaming_child.py"
 CLASSES, SIDE, FILE_ROWS = 10, 64, 5000

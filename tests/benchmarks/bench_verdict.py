@@ -22,13 +22,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 from numpy.typing import NDArray
-from record import SHARE, write_record
 
 from searchspace.finals.select_winner import Finalist, FinalistPredictions, select_winner
+from tests.helpers.benchmarks.record import SHARE, write_record
 from trainables.data.finals_validation import Partition
 
 IMAGES = 250

@@ -11,14 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from rendering.marked import differing
-from rendering.parts import PARTS
-from rendering.records import Records
-
-ROOT = Path(__file__).resolve().parents[2]
-FILES = [ROOT / name for name in ("README.md", "cluster/README.md", "results/benchmarks/README.md")]
+from tests.helpers.figures.marked import differing
+from tests.helpers.figures.parts import PARTS
+from tests.helpers.figures.records import Records
+from tests.helpers.figures.texts import FILES, ROOT
 
 
 def main() -> int:

@@ -13,8 +13,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 from searchspace.reporting.html.report_file import write_report
 from searchspace.reporting.html.report_sections import SECTIONS
 from searchspace.reporting.tables.table import to_text
-from tests.made_search import make_search
-from tests.test_report import HOSTILE
+from tests.helpers.attacks.hostile import HOSTILE
+from tests.helpers.made_search import make_search
 
 pytestmark = pytest.mark.browser
 PLOTS = 14

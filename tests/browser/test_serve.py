@@ -10,8 +10,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from searchspace.serving.access import TOKEN
-from tests.made_model import CLASSES, make_model
-from tests.service import Service, served
+from tests.helpers.made_model import CLASSES, make_model
+from tests.helpers.servers.service import Service, served
 
 pytestmark = pytest.mark.browser
 SECRET = "a-token-of-32-characters-or-more"

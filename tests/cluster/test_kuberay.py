@@ -10,8 +10,8 @@ import ray
 import yaml
 from pydantic import ValidationError
 
-from tests.cluster.hosts import CHECKOUT
-from tests.cluster.kuberay import read
+from tests.helpers.cluster.hosts import CHECKOUT
+from tests.helpers.cluster.kuberay import read
 
 REFERENCE = r"[a-z0-9.:/-]+@sha256:[0-9a-f]{64}"
 """An image by its digest, as Kubernetes takes it."""

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.hosts import ON_HOSTS
-from tests.cluster.onprem import PLACE, OnHead, Onprem, onprem
-from tests.faults.invariant import Snapshot, check
+from tests.helpers.cluster.hosts import ON_HOSTS
+from tests.helpers.cluster.onprem import PLACE, OnHead, Onprem, onprem
+from tests.helpers.faults.invariant import Snapshot, check
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--finalists", "1", "--final-seeds", "1", "--formats", "onnx")
 SHARED = ("--workers-per-trial", "2")

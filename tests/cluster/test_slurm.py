@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from searchspace.spec import load_facts
-from tests.cluster.hosts import CHECKOUT, ON_HOSTS, Host, Hosts, hosts_on_a_bridge
-from tests.faults.driver import Driver
-from tests.faults.invariant import GONE, Snapshot, check
+from tests.helpers.cluster.hosts import CHECKOUT, ON_HOSTS, Host, Hosts, hosts_on_a_bridge
+from tests.helpers.faults.driver import Driver
+from tests.helpers.faults.invariant import GONE, Snapshot, check
 
 OPTIONS = ("--trials", "8", "--models", "convnet", "--max-epochs", "6", "--finalists", "1", "--final-seeds", "1")
 SMALL = ("--max-concurrent", "2", "--formats", "onnx")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.hosts import CHECKOUT
+from tests.helpers.cluster.hosts import CHECKOUT
 
 LOOK = """#!/bin/bash
 stat -c '%a %F' "$(dirname "$RAY_AUTH_TOKEN_PATH")" "$RAY_AUTH_TOKEN_PATH" > "$SEEN"

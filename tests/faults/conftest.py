@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.driver import Driver
-from tests.faults.invariant import check_nothing_left
+from tests.helpers.faults.driver import Driver
+from tests.helpers.faults.invariant import check_nothing_left
+from tests.helpers.servers.gcs_server import gcs  # noqa: F401  # fixtures
+from tests.helpers.servers.s3_server import bucket, s3_server, store  # noqa: F401  # fixtures
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.autoscaled import Autoscaled
-from tests.faults.invariant import MARK, check
+from tests.helpers.faults.autoscaled import Autoscaled
+from tests.helpers.faults.invariant import MARK, check
 from trainables.config import Assignment, EpochReport, TrialConfig
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")

@@ -9,18 +9,19 @@ import pytest
 
 from searchspace.storage.search_folder import JOURNAL
 from searchspace.storage.search_lock import LOCK_FILE
-from tests.conftest import command
-from tests.faults.invariant import check
-from tests.faults.moments import AT, START
+from tests.helpers.commands import command
+from tests.helpers.faults.invariant import check
+from tests.helpers.faults.moments import AT, START
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 SMALL = ("--models", "convnet", "--max-epochs", "3", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")
 
 
 def run_window(folder: Path, *arguments: str) -> int:
     """How many moments there are."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.begin_window", str(folder), *arguments], capture_output=True, text=True,
+        [sys.executable, "-m", "tests.helpers.faults.begin_window", str(folder), *arguments],
+        capture_output=True, text=True,
         check=False, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -48,7 +49,7 @@ def test_the_command_itself_is_killed_again_and_again_while_it_begins(driver, tm
     """Each try gets further; the last runs to its end, with exactly the trials that were asked for."""
     hook = tmp_path / "hook"
     hook.mkdir()
-    (hook / "sitecustomize.py").write_text("from tests.faults.moments import watch_command\nwatch_command()\n")
+    (hook / "sitecustomize.py").write_text("from tests.helpers.faults.moments import watch_command\nwatch_command()\n")
     for moment in (1, 4, 8, 12, 16, 20):
         environment = {"PYTHONPATH": f"{hook}:{driver.here}", START: LOCK_FILE, AT: str(moment)}
         options = ("--resume", driver.name) if (driver.folder / "search.json").exists() else ("--name", driver.name)

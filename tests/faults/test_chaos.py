@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.invariant import check
+from tests.helpers.faults.invariant import check
 
 ROLES = ("worker", "controller", "trial", "mailbox", "driver", "interrupt")
 FAULTS = 8

@@ -7,8 +7,8 @@ from contextlib import nullcontext
 
 import pytest
 
-from tests.faults.invariant import asked, check
-from tests.mlflow_server import free_port, serving
+from tests.helpers.faults.invariant import asked, check
+from tests.helpers.servers.mlflow_server import free_port, serving
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 LEAP = """

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from searchspace.finals.choose_student import read_student
-from tests.faults.invariant import Snapshot, check
+from tests.helpers.faults.invariant import Snapshot, check
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 MOMENTS = 20
@@ -90,7 +90,7 @@ def test_a_driver_killed_between_winner_and_student_trains_the_winner_once(drive
 
 @pytest.mark.slow
 def test_a_resumed_search_on_one_slot_asks_and_stops_as_if_it_had_never_been_away(driver, tmp_path):
-    from tests.faults.driver import Driver
+    from tests.helpers.faults.driver import Driver
 
     one = ("--trials", "12", *SMALL[:-1], "1", "--precision", "fp32")
     whole = Driver(tmp_path / "whole")
@@ -106,7 +106,7 @@ def test_a_resumed_search_on_one_slot_asks_and_stops_as_if_it_had_never_been_awa
         driver.resume()
     assert driver.ends() == 0, driver.output
     check(driver.folder, 12)
-    from tests.faults.invariant import asked
+    from tests.helpers.faults.invariant import asked
 
     def told(folder):
         return [

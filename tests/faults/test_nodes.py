@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.invariant import MARK, check
+from tests.helpers.faults.invariant import MARK, check
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 SLOW = ("--models", "convnet", "--max-epochs", "18", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")

@@ -11,15 +11,14 @@ import sys
 import termios
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from searchspace.cli.interruption import EXPORT, Heeding, Interrupted, Interruption
-from tests.faults.invariant import MARK, Snapshot, check
-from tests.made_search import make_search
+from tests.helpers.faults.invariant import MARK, Snapshot, check
+from tests.helpers.made_search import make_search
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 CHILD = """
 import contextlib, os, sys, time
 from pathlib import Path

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.invariant import Snapshot, check, check_checkpoints
+from tests.helpers.faults.invariant import Snapshot, check, check_checkpoints
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from tests.faults.driver import Driver
-from tests.faults.invariant import asked, check
-from tests.injected import injected, rule, struck
+from tests.helpers.faults.driver import Driver
+from tests.helpers.faults.injected import injected, rule, struck
+from tests.helpers.faults.invariant import asked, check
 from trainables.workers.watchdog import HANG
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from tests.faults.invariant import asked, check
+from tests.helpers.faults.invariant import asked, check
 
 SMALL = ("--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 WRONG = """

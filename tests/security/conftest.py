@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fragile_model import make_fragile
-from tests.service import Service, served
+from tests.helpers.fragile_model import make_fragile
+from tests.helpers.servers.postgres import postgres  # noqa: F401  # fixtures
+from tests.helpers.servers.s3_server import bucket, s3_server  # noqa: F401  # fixtures
+from tests.helpers.servers.service import Service, served
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,8 @@ from searchspace.spec import load_facts, load_spec, make_spec, save_record
 from searchspace.study.database import STORAGE_VARIABLE, allowed_url
 from searchspace.study.study import create_study, find_study, load_own_study
 from searchspace.study.study_snapshot import read_study
-from tests.made_search import make_search
-from tests.postgres import postgres  # noqa: F401  # a fixture
-from tests.security.commands import READING, call
+from tests.helpers.attacks.commands import READING, call
+from tests.helpers.made_search import make_search
 from trainables.common.errors import UserError
 
 
@@ -171,7 +170,7 @@ def test_the_named_database_is_opened_with_its_password(recorded, monkeypatch):
 
 
 @pytest.mark.slow
-def test_postgresql_is_read_in_transactions_that_change_nothing(tmp_path, postgres, monkeypatch):  # noqa: F811
+def test_postgresql_is_read_in_transactions_that_change_nothing(tmp_path, postgres, monkeypatch):
     from searchspace.study.database import open_to_read
 
     spec = make_spec(name="stored", trials=2, results=str(tmp_path), storage=postgres)

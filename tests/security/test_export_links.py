@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import command
-from tests.made_search import make_exported_search
-from tests.security.hostile import SECRET, seen
+from tests.helpers.attacks.hostile import SECRET, seen
+from tests.helpers.commands import command
+from tests.helpers.made_search import make_exported_search
 from trainables.common.reporter import Silence
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.exported_files import FILES, SHIPMENT

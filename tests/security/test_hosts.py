@@ -11,9 +11,8 @@ from searchspace.export import main as export_command  # noqa: F401  # so that n
 from searchspace.preparation.resume import choose_resumed, resume_arguments
 from searchspace.sampling.warm_start import earlier_trials
 from searchspace.spec import load_facts, make_spec
-from tests.made_search import make_search
-from tests.s3_server import bucket, content, keys, s3, s3_server  # noqa: F401  # fixtures
-from tests.security.commands import READING, call
+from tests.helpers.attacks.commands import READING, call
+from tests.helpers.made_search import make_search
 from trainables.common.errors import UserError
 from trainables.common.reporter import Silence
 from trainables.config import TrialConfig
@@ -114,7 +113,7 @@ def test_images_of_any_folder_that_a_record_names_are_not_opened(winner, colour_
     assert "give them: --data FOLDER" in done.error
 
 
-def test_a_recorded_store_does_not_take_the_place_of_a_known_set(winner, bucket, digits, tmp_path, monkeypatch):  # noqa: F811
+def test_a_recorded_store_does_not_take_the_place_of_a_known_set(winner, bucket, digits, tmp_path, monkeypatch):
     """The attacker's store at a URL, under the name that this machine gives the store of digits."""
     fake = tmp_path / "fake"
     shutil.copytree(digits.path, fake / digits.path.rpartition("/")[2])

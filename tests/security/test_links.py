@@ -15,10 +15,10 @@ from searchspace import predict
 from searchspace.reporting.html.report_file import write_report
 from searchspace.reporting.model_card.card_file import write_card
 from searchspace.storage.output_folder import copy_search
-from tests.made_model import make_model
-from tests.made_search import make_search
-from tests.security.commands import Done, _stream, _text, call, in_time
-from tests.security.hostile import HUGE, KINDS, SECRET, seen
+from tests.helpers.attacks.commands import Done, _stream, _text, call, in_time
+from tests.helpers.attacks.hostile import HUGE, KINDS, SECRET, seen
+from tests.helpers.made_model import make_model
+from tests.helpers.made_search import make_search
 from trainables.common.errors import DamagedError
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
@@ -106,7 +106,7 @@ def in_its_place(file: Path, kind: str, secret: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_file_is_a_way_out(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.conftest import write_images
+    from tests.helpers.images.data_sets import write_images
 
     write_images(folder.parent / "photos", 1, (8, 8), (9, 9, 9))
     (folder.parent / "photos" / "0.png").rename(folder.parent / "photo.png")

@@ -6,9 +6,9 @@ import pytest
 
 from searchspace.spec import load_facts, load_spec, make_spec
 from searchspace.storage.reading import open_results
-from tests.made_search import made_shipment, make_search
-from tests.s3_server import bucket, s3, s3_server  # noqa: F401  # fixtures
-from tests.security.commands import READING, call
+from tests.helpers.attacks.commands import READING, call
+from tests.helpers.made_search import made_shipment, make_search
+from tests.helpers.servers.s3_server import s3
 from trainables.common.errors import DamagedError, UserError
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.export.exported_files import Artefact
@@ -39,7 +39,7 @@ def test_no_command_takes_such_a_url(arguments):
     assert "which is no name" in done.error
 
 
-def test_a_url_cannot_delete_the_copy_of_another(bucket, digits, tmp_path, monkeypatch):  # noqa: F811
+def test_a_url_cannot_delete_the_copy_of_another(bucket, digits, tmp_path, monkeypatch):
     """The copy of `s3://B/x/..` was the folder of all copies, and what was not at that URL was deleted from it."""
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
     make_search(tmp_path / "made", digits, trials=3)

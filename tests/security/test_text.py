@@ -29,8 +29,9 @@ from searchspace.reporting.tables.terminal_table import draw_table
 from searchspace.spec import load_spec
 from searchspace.study import trial_attributes
 from searchspace.study.study import load_study
-from tests import made_search
-from tests.made_search import make_exported_search, make_search
+from tests.helpers import made_search
+from tests.helpers.made_search import make_exported_search, make_search
+from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
 from trainables.common.escaping import (
     as_cell,
@@ -292,7 +293,6 @@ def test_no_text_of_any_record_is_markup_on_the_model_card(winner, file):
     assert tried
 
 
-ROOT = Path(__file__).parents[2]
 MAY_PRINT = {
     "searchspace/cli/output.py", "searchspace/progress/console_reporter.py", "searchspace/progress/progress_bar.py",
     "searchspace/cluster/clouds/spot.py", "trainables/storage/temporary.py",

@@ -40,8 +40,9 @@ JPEG_BYTES, SCAN_BYTES = 13, 8
 """Bytes a pixel of a JPEG that is decoded, and a pixel of its full size besides where it has several scans."""
 BYTES = {"WEBP": 28, "JPEG2000": 28, "AVIF": 28}
 OTHER_BYTES = 18
-"""Bytes a pixel of other formats. All of these are above what was measured for every kind of `tests/image_kinds.py`:
-buffers of the decoder, the picture, and its copies in other modes and upright."""
+"""Bytes a pixel of other formats. All of these are above what was measured for every kind of image in
+`tests/helpers/images/image_kinds.py`: buffers of the decoder, the picture, and its copies in other modes and
+upright."""
 TILE_WIDTH, TILE_LENGTH = 322, 323
 """Tags of a TIFF, whose tiles may be larger than the picture."""
 

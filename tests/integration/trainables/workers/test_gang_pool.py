@@ -1,0 +1,189 @@
+"""Gangs on a real Ray: two DDP workers train one trial after another, and outlive what happens to them."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.helpers.faults.injected import injected, rule, struck
+from trainables.common.errors import NoSlotLeftError
+from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.storage.folder_sync import Mirror
+from trainables.storage.search_storage import Home
+from trainables.workers.watchdog import HANG
+
+
+@pytest.fixture
+def faulty_workers(tmp_path, monkeypatch):
+    """Faults that this test's workers meet, once each; before Ray starts, whose workers inherit them."""
+    faults = [rule("eio", "disk", epoch=1), rule("hang", "hung", epoch=1)]
+    for name, value in injected(tmp_path / "faults", *faults, path=os.environ.get("PYTHONPATH", "")).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(HANG, "2")
+
+
+DIVERGING = {
+    "optimizer": "sgd", "lr": 10.0, "momentum": 0.99, "batch_norm": False, "depth": 4, "warmup": 0.0, "batch_size": 32,
+}  # fmt: skip
+
+
+def assignment(folder: Path, trial: str, **changes) -> Assignment:
+    config = TrialConfig(**({"width": 8, "depth": 2, "lr": 1e-2} | changes.pop("config", {})))
+    values = {"kind": "search", "seed": 1, "max_epochs": 2} | changes
+    return Assignment(trial=trial, config=config, folder=str(folder / trial), **values)
+
+
+def train_workers() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [process for process in children if "RayTrainWorker" in " ".join(process.cmdline())]
+
+
+def controllers() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [process for process in children if "GangController" in " ".join(process.cmdline())]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path):
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
+
+    pool = GangPool(
+        GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6), digits, Mirror(Home(folder=str(tmp_path)))
+    )
+    infos = pool.ready()
+    assert [(info.device, info.threads) for info in infos] == [("cpu", 1)]
+    before = {process.pid for process in train_workers()}
+    assert len(before) == 2
+
+    good, diverged, again = pool.train(
+        [
+            assignment(tmp_path, "good"),
+            assignment(tmp_path, "diverged", config=DIVERGING),
+            assignment(tmp_path, "again"),
+        ]
+    )
+    assert (good.status, again.status) == ("complete", "complete")
+    assert (good.score, good.val_loss) == (again.score, again.val_loss), "a warm gang remembers nothing"
+    assert (diverged.status, diverged.reason) == ("failed", "diverged")
+    assert {process.pid for process in train_workers()} == before, "nothing restarted"
+
+    heard: list[int] = []
+
+    def kill_one_rank(report: EpochReport) -> None:
+        heard.append(report.epoch)
+        if report.epoch == 3:
+            os.kill(max(before), signal.SIGKILL)
+
+    (survivor,) = pool.train(
+        [assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_one_rank
+    )
+    assert survivor.status == "complete"
+    assert heard == list(range(1, 41)), "every epoch once, in order"
+    assert not {process.pid for process in train_workers()} & before
+    pool.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    bad, good = pool.train(
+        [assignment(tmp_path, "bad", config={"model": "no_such_backbone"}), assignment(tmp_path, "good")]
+    )
+    assert bad.status == "failed"
+    assert "no_such_backbone" in bad.reason
+    assert "Traceback" in (tmp_path / "bad" / "error.txt").read_text()
+    assert good.status == "complete"
+    assert not (tmp_path / "bad" / "checkpoints").exists(), "nobody goes on from what failed"
+    assert json.loads((tmp_path / "good" / "checkpoints" / "checkpoint.json").read_text())["epoch"] == good.epoch
+    pool.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
+
+    elsewhere = digits.model_copy(update={"path": str(tmp_path / "none"), "origin": "/no/such/folder"})
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, Mirror(Home(folder=str(tmp_path))))
+    with pytest.raises(NoSlotLeftError, match=r"no slot is left to train on: the gang cannot start:.*/no/such/folder"):
+        pool.train([assignment(tmp_path, "any")])
+    assert not pool.has_slots
+    assert pool.ready() == []
+    pool.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path):
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    pool.ready()
+    (controller,) = controllers()
+    heard: list[int] = []
+
+    def kill_it(report: EpochReport) -> None:
+        heard.append(report.epoch)
+        if report.epoch == 3:
+            controller.kill()
+
+    (survivor,) = pool.train([assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_it)
+    assert survivor.status == "complete"
+    assert heard == list(range(1, 41)), "every epoch once, in order, on the two CPUs that the dead one held"
+    pool.close()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp_path):
+    import ray
+
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
+
+    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    while not ray.util.placement_group_table():
+        time.sleep(0.01)
+    assert not train_workers()
+    (controller,) = controllers()
+    controller.kill()
+    (report,) = pool.train([assignment(tmp_path, "any")])
+    assert report.status == "complete", "on the two CPUs that the dead one held"
+    pool.close()
+
+
+def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
+    from trainables.workers.worker import _check_seen
+
+    _check_seen(Home(folder=str(tmp_path)))
+    _check_seen(Home(folder="/no/such/folder", url="s3://bucket/results"))
+    with pytest.raises(RuntimeError, match="does not see results folder '/no/such/folder'"):
+        _check_seen(Home(folder="/no/such/folder"))
+
+
+@pytest.mark.usefixtures("faulty_workers", "ray_cluster")
+def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_path):
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangShape
+
+    lines: list[str] = []
+    pool = GangPool(
+        GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))), say=lines.append
+    )
+    names = ("plain", "disk", "hung")
+    plain, disk, hung = pool.train([assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names])
+    assert struck(tmp_path / "faults") == ["0-eio-0", "1-hang-0"]
+    for other in (disk, hung):
+        assert (other.status, other.epoch) == ("complete", 3)
+        assert (other.score, other.val_loss, other.train_loss) == (plain.score, plain.val_loss, plain.train_loss)
+    assert ["storage error: OSError: [Errno 5]" in lines[0], "hung: no step for" in lines[1]] == [True, True]
+    pool.close()

@@ -1,0 +1,109 @@
+"""The house rules that the code itself can show."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.repository import ROOT, imported, sources
+
+RAY_MODULES = {
+    "trainables/workers/fault_reporter.py",
+    "trainables/workers/owners.py",
+    "trainables/workers/gang_pool.py",
+    "trainables/workers/trainer.py",
+    "trainables/workers/preemption_watcher.py",
+    "trainables/workers/worker.py",
+    "trainables/trial.py",
+    "searchspace/engine/search.py",
+    "searchspace/engine/searcher.py",
+    "searchspace/engine/scheduler.py",
+    "searchspace/engine/tuner.py",
+    "trainables/workers/preemption.py",
+    "searchspace/cluster/connect.py",
+    "searchspace/cluster/joined_ray.py",
+    "searchspace/cluster/nodes.py",
+    "searchspace/cluster/local_ray.py",
+    "searchspace/storage/reachable.py",
+    "trainables/workers/loopback_backend.py",
+    "trainables/workers/network_backend.py",
+    "searchspace/serving/deployment.py",
+    "searchspace/cluster/clouds/aws.py",
+    "searchspace/cluster/clouds/gcp.py",
+    "searchspace/cluster/submit/head_node.py",
+    "searchspace/cluster/submit/jobs.py",
+}
+LIGHT = (
+    "spec", "cli.options", "spaces", "study.study", "engine.suggest", "finals.audit", "leaderboard",
+    "progress.live_screen", "engine.seeds", "preparation.record", "run", "export", "tracking.runs",
+    "tracking.final_upload", "tracking.background_upload", "finals.finals", "stopping.rules",
+    "stopping.simulate_curves", "sampling.samplers", "sampling.warm_start", "forecast.live_forecast",
+    "forecast.dry_run_table", "forecast.dry_run", "constraints.constraints", "constraints.feasibility",
+    "reporting.tables.pareto", "finals.select_winner", "finals.formatting", "finals.winner",
+    "reporting.model_card.card_file", "finals.choose_student", "finals.train_student",
+    "reporting.tables.student_table", "reporting.html.report_file", "prediction.find_model", "serving.app",
+    "serving.listen", "serve", "cluster.clouds.fallback", "cluster.clouds.cluster_limits", "cluster.clouds.policies",
+    "cluster.clouds.prepare_aws", "cluster.clouds.spot", "cluster.clouds.subnets", "submit",
+)  # fmt: skip
+
+
+def test_trainables_never_import_searchspace():
+    offenders = [p for p in sources("trainables") if any(n.split(".")[0] == "searchspace" for n in imported(p))]
+    assert sources("trainables")
+    assert offenders == []
+
+
+def test_only_the_edge_knows_ray():
+    knowing = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("searchspace", "trainables")
+        for path in sources(package)
+        if any(name.split(".")[0] == "ray" for name in imported(path))
+    }
+    assert knowing <= RAY_MODULES
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_import_neither_torch_nor_ray(module):
+    code = (
+        f"import sys, searchspace.{module}; print([m for m in ('torch', 'ray', 'mlflow', 'timm') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_files_hold_one_idea():
+    long = {
+        p.name: n
+        for pk in ("searchspace", "trainables")
+        for p in sources(pk)
+        if (n := len(p.read_text().splitlines())) > 270
+    }
+    assert long == {}
+
+
+def test_every_field_says_what_it_means():
+    from searchspace.spec import SearchSpec
+    from trainables.config import Assignment, EpochReport, TrialConfig
+    from trainables.data.store.data_summary import DataSummary
+    from trainables.metrics.class_metrics import TestMetrics
+
+    for record in (TrialConfig, Assignment, EpochReport, SearchSpec, DataSummary, TestMetrics):
+        assert [name for name, field in record.model_fields.items() if not field.description] == []
+
+
+def test_a_search_is_planned_without_torch():
+    code = """
+import sys
+from searchspace.preparation.plan import make_plan
+from searchspace.cluster.placement import Node, Room
+from searchspace.spec import make_spec
+from trainables.data.store.store import prepare
+make_plan(make_spec(name="x"), prepare("digits"), Room(nodes=(Node(cpus=2),)), print, {})
+print([m for m in ("torch", "timm", "sklearn", "mlflow") if m in sys.modules])
+"""
+    subprocess.run(
+        [sys.executable, "-c", "from trainables.data.store import store; store.prepare('digits')"], check=True
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", "these take seconds to import, and a cold start is short"
