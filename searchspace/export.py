@@ -1,7 +1,7 @@
 """Export a finished search's winner, and its student: `python -m searchspace.export results/NAME`."""
 
+import logging
 import os
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +27,8 @@ from trainables.config import Frozen
 from trainables.export.exported_files import Shipment
 from trainables.export.model_info import CARD
 from trainables.storage.files import is_file
+
+logger = logging.getLogger(__name__)
 
 FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "latency_ms", "images/s_by_32")
 """Columns that a narrow terminal shows before the rest."""
@@ -64,13 +66,13 @@ def main(
     from searchspace.reporting.html.report_file import try_report
     from searchspace.reporting.model_card.card_file import try_cards
 
-    with explain_write_errors(mirror.folder, asked.output), closing(open_clock()) as clock:
+    with explain_write_errors(mirror.folder, asked.output), open_clock() as clock:
         here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
         spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
         winner = export_winner(spec, here, clock, asked.data, strict=True)
         student = export_student(spec, here, clock, asked.data, strict=True)
-        try_cards(here, clock.say)
-        try_report(here, clock.say)
+        try_cards(here)
+        try_report(here)
     if not asked.output:
         mirror.push()
     place = os.path.relpath(here) if asked.output else mirror.home.url or os.path.relpath(here)
@@ -105,7 +107,7 @@ def export_student(
     student = read_student(folder)
     if student is None or student.status != "trained":
         return None
-    teller.say("exporting the student")
+    logger.info("exporting the student")
     return _ship(spec, folder / STUDENT, teller, data, strict)
 
 
@@ -114,7 +116,7 @@ def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: boo
 
     shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data, strict)
     for line in tell_dropped(shipment):
-        teller.say(f"warning: {folder.name}: {line}")
+        logger.warning(f"{folder.name}: {line}")
     return shipment
 
 
@@ -133,7 +135,7 @@ def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
     if shipment.cost:
         say(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
         for broken in find_violations(spec, shipment.cost):
-            say(f"warning: the shipped model breaks a limit: {broken}")
+            logger.warning(f"the shipped model breaks a limit: {broken}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Leaderboards: `python -m searchspace.leaderboard [results/NAME]` ranks one search's trials, or all searches."""
 
 import gc
+import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from searchspace.cli.options import Option, with_options
-from searchspace.cli.output import say, write
+from searchspace.cli.output import write
 from searchspace.finals.baseline import read_baseline
 from searchspace.finals.gain import format_gain, read_gain
 from searchspace.finals.validation_images import format_validation, read_validation
@@ -40,6 +41,8 @@ from trainables.storage.files import is_file
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+logger = logging.getLogger(__name__)
 
 TRIALS = (
     "rank", "trial", "role", "status", "score", "best_epoch", "model", "latency_ms", "lr", "seconds", "head_lr",
@@ -168,7 +171,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
         _print(found, form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
         if not single and form == "table":
             for problem in problems(rows):  # the table may have no room for it
-                say(f"warning: {problem}", error=True)
+                logger.warning(problem)
 
 
 def _all_trials(here: Path) -> tuple[list[Row], list[Row]]:
@@ -190,7 +193,7 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
         names = (match_name(here, names[0]) or names[0], match_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)
         for warning in warn_of(here, names):
-            say(f"warning: {warning}", error=True)
+            logger.warning(warning)
     _print(rows if form in EXACT else brief_comparison(rows), form, title, ("what", *names))
 
 

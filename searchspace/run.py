@@ -1,7 +1,7 @@
 """The one command: `python -m searchspace.run --trials 64` searches, proves, retrains, tests and exports."""
 
+import logging
 from collections.abc import Mapping, Set
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from searchspace.cli.interruption import Interrupted, Interruption
@@ -33,6 +33,8 @@ from trainables.common.errors import SearchEndedError, UserError
 if TYPE_CHECKING:
     from searchspace.runner.conduct import Outcome
 
+logger = logging.getLogger(__name__)
+
 
 @with_options(SearchSpec, RunOptions)
 def main(given: frozenset[str], **options: Any) -> None:
@@ -63,7 +65,7 @@ def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
         say(f"search {spec.name!r} is finished: {spec.trials} trials; python -m searchspace.leaderboard {shown(spec)}")
         return
     try:
-        with closing(clock):
+        with clock:
             outcome = conduct(spec, clock, resumed)
     except Interrupted:
         complain(f"interrupted; {how_to_resume(spec)}")
@@ -80,18 +82,18 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
     from searchspace.forecast.probing import draw_probes, measure_probes
 
     preflight.check_name(spec)
-    for line in check_early(spec):
-        clock.say(line)
-    with (
-        closing(clock), prepared(spec, clock) as ready, Interruption(clock, _again) as interruption,
-        connected(spec.address) as room, scratch_folder(spec) as mirror,
-    ):  # fmt: skip
-        interruption.listen_again()
-        plan = ready.plan(room)
-        starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
-        probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
-        with gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
-            measured = measure_probes(probes, spec, pool, mirror.folder, clock)
+    with clock:
+        check_early(spec)
+        with (
+            prepared(spec, clock) as ready, Interruption(clock, _again) as interruption,
+            connected(spec.address) as room, scratch_folder(spec) as mirror,
+        ):  # fmt: skip
+            interruption.listen_again()
+            plan = ready.plan(room)
+            starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
+            probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
+            with gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
+                measured = measure_probes(probes, spec, pool, mirror.folder, clock)
     finish_dry_run(measured, spec, plan.task, plan.shape, price)
 
 
@@ -105,15 +107,15 @@ def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], cloc
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
     spec = choose_resumed(errand.resume, options, given).model_copy(update={"max_concurrent": 1})
     check_early(spec, resumed=True)
-    with closing(clock), hold_search(spec, clock.say, begun=True) as mirror:
+    with clock, hold_search(spec, begun=True) as mirror:
         data = prepare_shared(spec, clock, resumed=True)
         mirror.pull(part=f"{TRIALS}/{trial_name(errand.revive)}")
         reviving.choose_revived(load_own_study(spec, spec.folder), spec, errand.revive)
         with Interruption(clock, _again) as interruption, connected(spec.address) as room:
             interruption.listen_again()
-            plan = make_plan(spec, data, room, clock.say, {})
-            with gangs(plan, mirror, lambda slot, _info: clock.say(f"gang {slot} warm"), interruption) as pool:
-                revived = reviving.revive(spec, errand.revive, pool, clock)
+            plan = make_plan(spec, data, room, {})
+            with gangs(plan, mirror, lambda slot, _info: logger.info(f"gang {slot} warm"), interruption) as pool:
+                revived = reviving.revive(spec, errand.revive, pool)
     say(reviving.describe(load_own_study(spec, spec.folder), revived))
 
 

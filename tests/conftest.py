@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from searchspace.cli.console_log import format_line, logs_shown_by
 from tests.helpers.commands import RAY_TOKEN, command
 from tests.helpers.images.data_sets import write_images
 from trainables.data.store.data_summary import DataSummary
@@ -32,6 +33,14 @@ def isolated(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("RAY_AUTH_TOKEN", RAY_TOKEN)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")  # so that what MLflow sets during the test is undone after it
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
+
+
+@pytest.fixture
+def logged() -> Iterator[list[str]]:
+    """What this project logs during a test, as the console shows it."""
+    lines: list[str] = []
+    with logs_shown_by(lambda level, message: lines.append(format_line(level, message))):
+        yield lines
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,15 @@ import io
 import sys
 import traceback
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import typer
 from typer.core import TyperCommand
 
+from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.interruption import Interrupted, LostError
-from searchspace.cli.output import complain, fill_descriptors, quiet_end, survive, survivors
+from searchspace.cli.output import complain, fill_descriptors, quiet_end, say, survive, survivors
 from searchspace.cli.surviving_stream import SurvivingStream
 from searchspace.finals.select_winner import NoWinnerError
 from trainables.common.errors import SearchEndedError, UserError
@@ -35,12 +37,16 @@ class Command(TyperCommand):
 
 
 def run_command(function: Callable[..., Any], outlives_output: bool = False) -> None:
-    """Run `function` as a command line of its own; one that `outlives_output` goes on where nobody reads any more."""
+    """Run `function` as a command line of its own; one that `outlives_output` goes on where nobody reads any more.
+
+    What it logs is printed amid the output of one that outlives it, and of any other on standard error.
+    """
     closed = fill_descriptors()
     if outlives_output:
         survive(closed)
     try:
-        _run(function)
+        with logs_shown_by(partial(_print_record, to_error=not outlives_output)):
+            _run(function)
     finally:
         for surviving in survivors():
             surviving.flush()
@@ -74,6 +80,10 @@ def _run(function: Callable[..., Any]) -> None:
     except Exception:  # a defect; its traceback may quote a URL or a token
         complain(*redact(traceback.format_exc().rstrip("\n")).split("\n"))
         sys.exit(1)
+
+
+def _print_record(level: int, message: str, to_error: bool) -> None:
+    say(format_line(level, message), error=to_error)
 
 
 def _say(error: typer.TyperException) -> str:

@@ -4,6 +4,7 @@ A handler runs wherever the program happens to be, also within a `print` or whil
 does nothing else; a thread says what was heard, soon after.
 """
 
+import logging
 import os
 import select
 import signal
@@ -16,6 +17,8 @@ from typing import Protocol
 
 from trainables.common.errors import SearchEndedError
 from trainables.common.reporter import Teller
+
+logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 LOOK = 0.1
@@ -45,9 +48,6 @@ class LostError(Exception):
 
 class Speaker(Protocol):
     """Shows a user events."""
-
-    def say(self, line: str) -> None:
-        """Tell of one event."""
 
     @property
     def descriptor(self) -> int:
@@ -131,7 +131,7 @@ class Interruption:
         name = signal.Signals(self._number).name
         with suppress(Exception):  # a signal counts, said or not
             self._last_words = f"stopped at once; {self._how()}\n".encode("utf-8", "backslashreplace")
-            self._speaker.say(f"{name}: every trial finishes its epoch and is saved; again to stop at once")
+            logger.info(f"{name}: every trial finishes its epoch and is saved; again to stop at once")
         waited = 0.0
         while not self._left.wait(LOOK):
             waited = waited + LOOK if self._patience is not None else 0.0
@@ -145,11 +145,6 @@ class Heeding:
     def __init__(self, teller: Teller, check: Callable[[], None]) -> None:
         """Tell by `teller`, and `check` before."""
         self._teller, self._check = teller, check
-
-    def say(self, line: str) -> None:
-        """Tell of one event."""
-        self._check()
-        self._teller.say(line)
 
     def step(self, what: str, done: int, total: int) -> None:
         """Tell how far a work is."""

@@ -11,6 +11,8 @@ from trainables.config import Frozen
 WHISKER = 1e-6
 """Slack for fractions such as 1/3."""
 
+ON_SPOT = "this command runs on a spot node, and ends with it; start it on the head node"
+
 
 class Node(Frozen):
     """A node, or several alike."""
@@ -47,6 +49,8 @@ class Placement(Frozen):
     """GPUs of each worker."""
     remarks: tuple[str, ...] = ()
     """What a user is to know of it."""
+    warnings: tuple[str, ...] = ()
+    """What a user should change."""
 
 
 def place(spec: SearchSpec, room: Room) -> Placement:
@@ -60,8 +64,6 @@ def place(spec: SearchSpec, room: Room) -> Placement:
     if gpus is None:
         gpus = float(any(node.gpus > 0 for node in room.nodes + room.most))
     remarks = []
-    if room.on_spot:
-        remarks.append("warning: this command runs on a spot node, and ends with it; start it on the head node")
     now, nodes = count_gangs(spec.workers_per_trial, spec.cpus_per_worker, gpus, room.nodes)
     slots = now
     if room.most:
@@ -78,7 +80,8 @@ def place(spec: SearchSpec, room: Room) -> Placement:
             f"the cluster has {_total(room.nodes, kind):g} {kind}s now{grow}: {slots} trials at a time, "
             f"of which {now} need not wait for nodes"
         )
-    return Placement(slots=slots, nodes=nodes, gpus=gpus, remarks=tuple(remarks))
+    warnings = (ON_SPOT,) if room.on_spot else ()
+    return Placement(slots=slots, nodes=nodes, gpus=gpus, remarks=tuple(remarks), warnings=warnings)
 
 
 def count_gangs(workers: int, cpus: float, gpus: float, nodes: Iterable[Node]) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Whether a space holds anything that fits the limits: asked before a search that could only refuse."""
 
-from collections.abc import Callable
+import logging
 from itertools import groupby, islice
 
 import optuna
@@ -12,15 +12,15 @@ from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.export.benchmark.architecture_cost import MeasureError, describe_network
 
+logger = logging.getLogger(__name__)
+
 SAMPLE_DRAWS = 64
 """Configurations drawn from the space, where none that the search would begin with fits."""
 SMALLEST_PER_MODEL = 2
 """Of each model's networks among them, by parameters, that are held to the limits."""
 
 
-def check_feasible(
-    gate: ConstraintChecker, spec: SearchSpec, space: Space, task: Task, say: Callable[[str], None]
-) -> None:
+def check_feasible(gate: ConstraintChecker, spec: SearchSpec, space: Space, task: Task) -> None:
     """Raise `UserError` if neither what the search begins with nor the smallest networks of the space may be trained.
 
     Among networks of one model, those with the fewest parameters are as a rule the quickest and smallest in every
@@ -31,7 +31,7 @@ def check_feasible(
     starts, drawn = draw_sample(spec, space, task)
     if any(not gate.refusal(config) for config in starts):
         return
-    say("measuring small networks, in search of one that fits the limits")
+    logger.info("measuring small networks, in search of one that fits the limits")
     smallest = _smallest(gate, starts + drawn)
     if all(gate.refusal(config) for config in smallest):
         first = smallest[0]

@@ -4,6 +4,7 @@ The best of 64 noisy validation scores is biased upwards: by its seed and by the
 the first part of that bias, images of their own the second.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from trainables.storage.files import is_file
 
 if TYPE_CHECKING:
     from trainables.workers.gang_pool import GangPool
+
+logger = logging.getLogger(__name__)
 
 MAX_ENSEMBLE_MEMBERS = 3
 """Finalists that an ensemble joins: the first by the search score, so that no re-score influences the choice."""
@@ -76,13 +79,13 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     reference = choose_reference(spec, trials, chosen)
     validation = recorded_validation(spec.folder)
     for line in _describe_plan(spec, chosen, reference):
-        teller.say(line)
-    teller.say(format_validation(validation))
+        logger.info(line)
+    logger.info(format_validation(validation))
     trainings = _train_all(spec, study, [*chosen, *reference], pool, teller)
     labels, contenders = _collect_predictions(trainings)
     if not contenders:
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({trainings[0].report.reason})")
-    contenders += _make_ensemble(spec, chosen, contenders, teller)
+    contenders += _make_ensemble(spec, chosen, contenders)
     finalists = select_winner(spec.metric, contenders, labels)
     write_study_attribute(study, FINALS_VALIDATION, validation.model_dump())
     write_study_attribute(study, "finalists", [finalist.model_dump() for finalist in finalists])
@@ -91,7 +94,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     for training in trainings:
         spec.home.remove(training.assignment.checkpoints)
     for line in format_undecided(spec.metric, finalists):
-        teller.say(line)
+        logger.info(line)
     return finalists
 
 
@@ -139,7 +142,7 @@ def _make_listener(spec: SearchSpec, study: optuna.Study, teller: Teller, count:
         if report.status != "running":
             write_study_attribute(study, report.trial, report.model_dump())
             outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
-            teller.say(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
+            logger.info(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
     return on_report
 
@@ -165,7 +168,7 @@ def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np
 
 
 def _make_ensemble(
-    spec: SearchSpec, chosen: Sequence[FrozenTrial], contenders: Sequence[FinalistPredictions], teller: Teller
+    spec: SearchSpec, chosen: Sequence[FrozenTrial], contenders: Sequence[FinalistPredictions]
 ) -> list[FinalistPredictions]:
     """The ensemble of the first finalists, if the search asks for one and their seeds allow it."""
     if not spec.ensemble:
@@ -173,7 +176,7 @@ def _make_ensemble(
     numbers = {(trial.number,) for trial in chosen}
     ensemble = make_ensemble([c for c in contenders if c.members in numbers][:MAX_ENSEMBLE_MEMBERS])
     if ensemble is None:
-        teller.say("no ensemble: it takes two finalists that ended with the same seed")
+        logger.info("no ensemble: it takes two finalists that ended with the same seed")
         return []
     return [ensemble]
 

@@ -1,5 +1,6 @@
 """The winner's student: chosen under the limits, trained on the winner's answers, tested when the winner is."""
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ from trainables.storage.files import copy_file, is_file
 if TYPE_CHECKING:
     from trainables.workers.gang_pool import GangPool
 
+logger = logging.getLogger(__name__)
+
 
 def find_student(
     spec: SearchSpec,
@@ -48,16 +51,16 @@ def find_student(
     teller.step("student: measuring networks", 0, 0)
     choice = choose_student(study.get_trials(deepcopy=False), sample, judge)
     if choice is None:
-        teller.say("warning: no student: neither a full-length trial nor a draw of the space keeps the limits")
+        logger.warning("no student: neither a full-length trial nor a draw of the space keeps the limits")
         return None
     student = Student(
         **choice.model_dump(), limits=spec.limits, teacher=format_finalist(winner), temperature=TEMPERATURE,
         seed=derive_seed(spec.seed, "student"), epochs=spec.student_epochs,
     )  # fmt: skip
     write_student(spec.folder, student)
-    teller.say(f"student: {describe_choice(spec, student)}")
+    logger.info(f"student: {describe_choice(spec, student)}")
     if winner.members == (student.trial,):
-        teller.say("the winner keeps the limits itself: its student is the same network, taught")
+        logger.info("the winner keeps the limits itself: its student is the same network, taught")
     return student
 
 
@@ -89,7 +92,7 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: 
     (report,) = pool.train([task], hear)
     failed = report.status != "complete"
     if failed:
-        teller.say(f"warning: no student: its training failed ({report.reason})")
+        logger.warning(f"no student: its training failed ({report.reason})")
     ended = {"status": "failed", "reason": report.reason} if failed else {"status": "trained"}
     write_student(spec.folder, student.model_copy(update=ended))
     spec.home.remove(task.checkpoints)

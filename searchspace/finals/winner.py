@@ -1,6 +1,7 @@
 """The winner: retrained on train+val, then tested, once."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from trainables.storage.folders import is_folder, rename
 if TYPE_CHECKING:
     from trainables.workers.gang_pool import GangPool
 
+logger = logging.getLogger(__name__)
+
 METRICS_FILE = "metrics.json"
 RETRAINED = "retrained"
 """Record of the study: the name of the winner that has been retrained."""
@@ -43,7 +46,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
     archive_winner(spec, study)
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
     configs = [config_of(trials[number]) for number in winner.members]
-    teller.say(
+    logger.info(
         f"winner: {format_finalist(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val"
     )
     tasks = winner_assignments(spec, list(zip(winner.members, configs, strict=True)))

@@ -1,5 +1,6 @@
 """A running search's forecasts: from a dry run before it, from its own first trials, and at its end how far off."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from statistics import median
@@ -24,6 +25,8 @@ from trainables.workers.gang_resources import GangShape
 
 if TYPE_CHECKING:
     from searchspace.progress.console_reporter import Clock
+
+logger = logging.getLogger(__name__)
 
 BEST_MODEL_TRIALS = 8
 """Trials of the model that does best whose cost is to be known before a search is forecast from its own trials."""
@@ -104,7 +107,7 @@ class LiveForecast:
 
     def _say(self, costs: TrialCosts, known: ForecastInputs) -> None:
         self.forecasts.append(make_forecast(costs, self._spec, known))
-        self.clock.say(f"forecast: about {self.forecasts[-1].in_words()}")
+        logger.info(f"forecast: about {self.forecasts[-1].in_words()}")
 
     def mark(self, phase: str) -> None:
         """Hear that `search`, `finals` or everything (`total`) came to its end."""

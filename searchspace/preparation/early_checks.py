@@ -1,5 +1,6 @@
 """What can be known to be wrong without the data: asked before anything is downloaded or decoded."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from trainables.common.errors import UserError
 from trainables.data.sources.source_registry import SOURCES
 from trainables.storage.object_store.remote import is_url
 
+logger = logging.getLogger(__name__)
+
 SMALL_DROP = 0.05
 """Points of accuracy below which a largest drop looks like a share."""
 
 
-def check_early(spec: SearchSpec, resumed: bool = False) -> list[str]:
-    """Check all that needs no data; returns lines that say how an option is understood which may mean another thing.
+def check_early(spec: SearchSpec, resumed: bool = False) -> None:
+    """Check all that needs no data; log how an option is understood which may mean another thing.
 
     Raises `UserError` for the first option that cannot work. What costs nothing is checked first, what may download a
     backbone's weights last.
@@ -47,7 +50,9 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> list[str]:
     if not resumed:
         _check_warm_start(spec)
     _check_weights(spec)
-    return [*_remarks(spec), *([] if spec.address or has_gpu else _memory_remarks(spec))]
+    _log_remarks(spec)
+    if not spec.address and not has_gpu:
+        _warn_of_memory(spec)
 
 
 def _check_places(spec: SearchSpec, resumed: bool) -> None:
@@ -80,7 +85,7 @@ def _check_weights(spec: SearchSpec) -> None:
     from searchspace.preparation.preflight import choose_models
 
     if spec.models or "model" in spec.pins:
-        choose_models(spec, False, lambda _line: None)
+        choose_models(spec, False)
 
 
 def check_storage(spec: SearchSpec, resumed: bool) -> None:
@@ -122,22 +127,19 @@ def _check_warm_start(spec: SearchSpec) -> None:
     earlier_starts(spec.warm_start, spec.pins)
 
 
-def _remarks(spec: SearchSpec) -> list[str]:
-    lines = []
+def _log_remarks(spec: SearchSpec) -> None:
     if 0 < spec.max_drop < SMALL_DROP:
-        lines.append(
+        logger.info(
             f"--max-drop {spec.max_drop:g}: is in points, so a format may lose {spec.max_drop:g} of 100 test images; "
             f"a share of {spec.max_drop:g} is --max-drop {100 * spec.max_drop:g}"
         )
-    return lines
 
 
-def _memory_remarks(spec: SearchSpec) -> list[str]:
-    """Of a budget for images that is more than this machine's memory, which may have been meant in MB."""
+def _warn_of_memory(spec: SearchSpec) -> None:
+    """Warn of a budget for images that is more than this machine's memory, which may have been meant in MB."""
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    if spec.memory_gb <= whole:
-        return []
-    return [
-        f"warning: --memory-gb {spec.memory_gb:g}: is in GB, and this machine has {whole:.1f}; "
-        f"{spec.memory_gb:g} MB is --memory-gb {spec.memory_gb / 1000:g}"
-    ]
+    if spec.memory_gb > whole:
+        logger.warning(
+            f"--memory-gb {spec.memory_gb:g}: is in GB, and this machine has {whole:.1f}; "
+            f"{spec.memory_gb:g} MB is --memory-gb {spec.memory_gb / 1000:g}"
+        )

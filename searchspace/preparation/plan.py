@@ -1,5 +1,6 @@
 """The plan: everything a search needs to know besides its specification, checked before any worker starts."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from trainables.workers.gang_resources import GangShape
     from trainables.workers.slot_state import GangInfo
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 PATIENCE = 20.0
 """Seconds that the end of a search waits for its gangs."""
 SAVING = 60.0
@@ -49,7 +51,7 @@ class Plan:
         return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
 
 
-def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", say: Say, latencies: Mapping[int, float]) -> Plan:
+def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", latencies: Mapping[int, float]) -> Plan:
     """Check everything against the `room` on the cluster; raises `UserError` for what cannot work.
 
     `latencies`, by trial, are what a second objective is ranked by; they need not be there yet.
@@ -62,9 +64,11 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", say: Say, lat
 
     placement = place(spec, room)
     on_gpu = placement.gpus > 0
+    for warning in placement.warnings:
+        logger.warning(warning)
     for remark in placement.remarks:
-        say(remark)
-    task = preflight.make_task(data, preflight.choose_models(spec, on_gpu, say), on_gpu, spec.metric)
+        logger.info(remark)
+    task = preflight.make_task(data, preflight.choose_models(spec, on_gpu), on_gpu, spec.metric)
     space, drawn = preflight.check_space(spec, task)
     sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
@@ -84,18 +88,17 @@ def gangs(
     mirror: "Mirror",
     when_warm: Callable[[int, "GangInfo"], None],
     interruption: Interruption | None = None,
-    say: Say = lambda _line: None,
 ) -> Iterator["GangPool"]:
     """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train.
 
-    All that they leave is in the folder of `mirror`. `say` hears of slots' errors, from a thread.
+    All that they leave is in the folder of `mirror`.
 
     An `interruption` ends what they train with its epoch, and waits a while until that is saved.
     """
     from trainables.workers.gang_pool import GANGS, GangPool
 
     check = interruption.check if interruption else lambda: None
-    pool = GangPool(plan.shape, plan.data, mirror, when_warm, check, say)
+    pool = GangPool(plan.shape, plan.data, mirror, when_warm, check)
     try:
         yield pool
     finally:

@@ -1,9 +1,10 @@
 """Everything that can be known to be wrong, found before any worker starts."""
 
 import importlib.util
+import logging
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.scores import MetricName
 from trainables.storage.object_store.remote import Remote, open_remote, say_trouble
 from trainables.storage.ownership import check_owned
+
+logger = logging.getLogger(__name__)
 
 Distributions = dict[str, BaseDistribution]
 CHECKED = 8
@@ -94,7 +97,7 @@ def _check_writable(folder: Path) -> None:
         ) from error
 
 
-def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tuple[str, ...]:
+def choose_models(spec: SearchSpec, gpu: bool) -> tuple[str, ...]:
     """Models that can be searched: those asked for, or the default ones whose weights are to be had.
 
     A default backbone without weights is dropped with a line that says so; raises `UserError` for one asked for.
@@ -112,7 +115,7 @@ def choose_models(spec: SearchSpec, gpu: bool, say: Callable[[str], None]) -> tu
                 f"--models {name!r}: its pretrained weights are neither cached nor downloadable ({missing})"
             )
         if missing:
-            say(f"without {name}: its pretrained weights are neither cached nor downloadable ({missing})")
+            logger.info(f"without {name}: its pretrained weights are neither cached nor downloadable ({missing})")
         else:
             chosen.append(name)
     return tuple(chosen)

@@ -1,5 +1,6 @@
 """What is there before any worker starts: the data, limits that are known, and a plan; what is wrong is told here."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from searchspace.cluster.placement import Room
     from trainables.data.store.data_summary import DataSummary
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Ready:
@@ -38,17 +41,17 @@ class Ready:
 def prepared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> Iterator[Ready]:
     """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
     data = prepare_shared(spec, clock, resumed)
-    clock.say(describe_data(data))
+    logger.info(describe_data(data))
     if data.skipped:
-        clock.say(describe_skipped(data))
+        logger.info(describe_skipped(data))
     for line in describe_absent(data.absent):
-        clock.say(f"warning: {line}")
+        logger.warning(line)
     made: list[Plan] = []
 
     def plan(room: "Room") -> Plan:
         if not made:
-            made.append(make_plan(spec, data, room, clock.say, gate.latencies))
-            check_feasible(student_gate, spec, made[0].space, made[0].task, clock.say)
+            made.append(make_plan(spec, data, room, gate.latencies))
+            check_feasible(student_gate, spec, made[0].space, made[0].task)
         return made[0]
 
     with (
@@ -73,7 +76,7 @@ def prepare_shared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> "Da
     if resumed:
         check_same_data(spec, found)
     data = with_recorded_validation(found, spec.folder)
-    return share_store(data, spec.results, clock) if spec.address and spec.home.url else data
+    return share_store(data, spec.results) if spec.address and spec.home.url else data
 
 
 def describe_data(data: "DataSummary") -> str:

@@ -1,5 +1,6 @@
 """Resuming: what a search that was begun needs to go on, and what may be changed about it."""
 
+import logging
 import os
 import shlex
 from collections.abc import Mapping, Set
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from searchspace.study.study import StudyReader
     from trainables.data.store.data_summary import DataSummary
+
+logger = logging.getLogger(__name__)
 
 PLACES = frozenset({"data", "space", "storage", "results"})
 """Options that say where something of a search is; it must be the same there."""
@@ -112,12 +115,13 @@ def check_same_space(spec: SearchSpec, facts: Mapping[str, Any]) -> None:
         )
 
 
-def describe_changed_space(spec: SearchSpec) -> list[str]:
-    """A warning where the file of the space was changed since the search was begun."""
+def warn_of_changed_space(spec: SearchSpec) -> None:
+    """Log a warning where the file of the space was changed since the search was begun."""
     known = load_facts(spec.folder).get("space_sha256", "") if (spec.folder / SEARCH_RECORD).is_file() else ""
-    if not known or hash_file(spec.space) == known:
-        return []
-    return [f"warning: {spec.space!r} was changed since the search was begun; new trials are drawn from what it is now"]
+    if known and hash_file(spec.space) != known:
+        logger.warning(
+            f"{spec.space!r} was changed since the search was begun; new trials are drawn from what it is now"
+        )
 
 
 def begun(results: str, name: str) -> Path:

@@ -1,9 +1,13 @@
 """Telling a user what goes on in plain lines, with the seconds since the start in front."""
 
+import logging
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
+from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.output import survivors
 from searchspace.progress.output_redirect import Chatter
 from trainables.common.errors import UserError
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
 
 STEP_EVERY = 20.0
 """Seconds between two lines on how far one work is."""
+LOG_FAILURE = "the search's log cannot be written ({}); the search goes on without it"
 
 
 class Clock:
@@ -25,6 +30,7 @@ class Clock:
         self._verbose = verbose
         self._chatter: Chatter | None = None
         self._troubled = False
+        self._logs = ExitStack()
         self._work, self._due = "", 0.0
 
     @property
@@ -37,22 +43,32 @@ class Clock:
         """Seconds since the start."""
         return time.monotonic() - self._start
 
-    def say(self, line: str) -> None:
-        """Print one line at once, whatever names are in it; what prevents that is no error where output may go."""
-        print(self._stamped(line), flush=True)
-        self._tell_trouble()
+    def __enter__(self) -> Self:
+        """Show what the project logs from here on."""
+        self._logs.enter_context(logs_shown_by(self.show))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def show(self, level: int, message: str) -> None:
+        """Print a message of a level of `logging` at once, whatever names are in it."""
+        print(self._stamped(format_line(level, message)), flush=True)
+        self._warn_of_log()
 
     @property
     def descriptor(self) -> int:
         """File descriptor of what the user looks at."""
         return self._chatter.descriptor if self._chatter else 1
 
-    def _tell_trouble(self) -> None:
-        """Warn once of a log that takes nothing, as on a full disk."""
+    def _warn_of_log(self) -> None:
+        """Warn once of a log that cannot be written, as on a full disk."""
         trouble = next((stream.trouble for stream in survivors() if stream.trouble), "")
         if trouble and not self._troubled:
             self._troubled = True
-            self.say(f"warning: the search's log cannot be written ({trouble}); the search goes on without it")
+            self.show(logging.WARNING, LOG_FAILURE.format(trouble))
 
     def _stamped(self, line: str) -> str:
         return f"[{self.seconds:6.1f} s] {printable(line)}"
@@ -63,7 +79,7 @@ class Clock:
             self._work, self._due = what, self.seconds + STEP_EVERY
         elif total and done < total and self.seconds >= self._due:
             self._due = self.seconds + STEP_EVERY
-            self.say(f"{what}: {done:,} of {total:,}")
+            self.show(logging.INFO, f"{what}: {done:,} of {total:,}")
 
     def follow(self, account: "Account") -> "Follower":
         """Whoever keeps `account` from here on, and tells what matters in it."""
@@ -82,10 +98,11 @@ class Clock:
             try:
                 self._chatter = Chatter(log)
             except (OSError, UserError) as error:
-                self.say(f"warning: the search's log cannot be written ({error}); the search goes on without it")
+                self.show(logging.WARNING, LOG_FAILURE.format(error))
 
     def close(self) -> None:
-        """Leave the terminal as it was found."""
+        """Leave the terminal as it was found, and show no more of what is logged."""
+        self._logs.close()
         if self._chatter is not None:
             self._chatter.close()
             self._chatter = None

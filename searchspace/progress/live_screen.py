@@ -1,5 +1,6 @@
 """A live screen, on a terminal: what goes on stays in place, and only what lasts is printed above it."""
 
+import logging
 import os
 import sys
 
@@ -7,6 +8,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from searchspace.cli.console_log import format_line
 from searchspace.cli.output import survivors
 from searchspace.progress.console_reporter import Clock
 from searchspace.progress.plain_lines import Lines
@@ -15,8 +17,6 @@ from searchspace.progress.screen_layout import Scene, Work, draw
 
 REFRESHES = 4
 """Of the screen, a second."""
-WARNING = "warning: "
-"""What a line begins with that is a warning."""
 
 
 class Screen(Clock):
@@ -41,14 +41,14 @@ class Screen(Clock):
         """Command-line options that make another like this."""
         return ["--price-per-hour", str(self._price)] if self._price else []
 
-    def say(self, line: str) -> None:
-        """Print a line above what stays in place; a warning joins the others, and is printed at the end."""
+    def show(self, level: int, message: str) -> None:
+        """Print a message above what stays in place; a warning joins the others, and is printed at the end."""
         if self._is_gone():
-            super().say(line)
-        elif line.startswith(WARNING) and self._live.is_started:
-            self._warnings.append(line)
+            super().show(level, message)
+        elif level >= logging.WARNING and self._live.is_started:
+            self._warnings.append(format_line(level, message))
         else:
-            self._console.print(Text(self._stamped(line)))
+            self._console.print(Text(self._stamped(format_line(level, message))))
 
     def step(self, what: str, done: int, total: int) -> None:
         """Move the bar of the work that is under way, until all of it is done."""
@@ -104,10 +104,10 @@ class _WhenGone(Clock):
         super().__init__()
         self._screen = screen
 
-    def say(self, line: str) -> None:
-        """Print a line where there is no screen any more."""
+    def show(self, level: int, message: str) -> None:
+        """Print a message where there is no screen any more."""
         if self._screen._is_gone():
-            self._screen.say(line)
+            self._screen.show(level, message)
 
 
 def open_clock(verbose: bool = False, price: float = 0.0) -> Clock:

@@ -1,5 +1,6 @@
 """A search in plain lines: one as a trial ends, is held back or goes on, and none twice."""
 
+import logging
 from typing import TYPE_CHECKING
 
 from searchspace.progress.progress_tracker import Account
@@ -23,7 +24,7 @@ class Lines:
         """Say that a gang can train."""
         self._account.warm(slot, info)
         what = f"{info.device}, {info.precision}, {info.threads} threads a worker"
-        self._clock.say(f"gang {self._account.warm_slots}/{self._account.slots} warm: {what}")
+        self._clock.show(logging.INFO, f"gang {self._account.warm_slots}/{self._account.slots} warm: {what}")
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
         """Say one event of one trial, if it matters."""
@@ -40,7 +41,9 @@ class Lines:
         else:
             better = event == "complete" and self._account.best != best
             text = self._outcome(event, report) + ("  best so far" if better else "")
-        self._clock.say(f"{len(self._account.known)}/{self._account.spec.trials}  trial {number}  {text}")
+        self._clock.show(
+            logging.INFO, f"{len(self._account.known)}/{self._account.spec.trials}  trial {number}  {text}"
+        )
 
     def _outcome(self, event: str, report: EpochReport) -> str:
         if event == "failed":

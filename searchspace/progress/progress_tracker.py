@@ -1,5 +1,6 @@
 """A running search's own account: what became of its trials so far, what its slots do, and where the time goes."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from trainables.config import EpochReport
 if TYPE_CHECKING:
     from searchspace.progress.console_reporter import Clock
     from trainables.workers.slot_state import GangInfo
+
+logger = logging.getLogger(__name__)
 
 Standing = Literal["running", "at rung", "complete", "stopped", "failed"]
 BECOMES: dict[str, Standing] = {
@@ -136,7 +139,7 @@ class Account:
     def _say_trouble(self, number: int, report: EpochReport | None) -> None:
         if report is not None and report.trouble and not self._troubled:
             self._troubled = True
-            self.clock.say(f"warning: trial {number} trains on without a new checkpoint: {report.trouble}")
+            logger.warning(f"trial {number} trains on without a new checkpoint: {report.trouble}")
 
     @property
     def lanes(self) -> list[Lane | None]:

@@ -1,5 +1,6 @@
 """The study that a search goes by: begun, or taken up as it stands."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,13 +9,15 @@ from optuna.samplers import BaseSampler
 
 from searchspace.finals.baseline import ORIGIN, Origin
 from searchspace.preparation.data_issues import keep_lists
-from searchspace.preparation.plan import Plan, Say
+from searchspace.preparation.plan import Plan
 from searchspace.preparation.preflight import check_free
 from searchspace.preparation.resume import record_resumption
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec, extend_record, load_facts, save_record
 from searchspace.storage.folder_contents import names_in
 from searchspace.study.draft import StudyAction, delete_draft, read_draft, write_draft
+
+logger = logging.getLogger(__name__)
 
 IDENTITY = "id"
 """Fact of the record: the search's identity, which its study has too."""
@@ -48,7 +51,7 @@ def begin(spec: SearchSpec, plan: Plan, facts: dict[str, Any]) -> optuna.Study:
     return study
 
 
-def take_up(spec: SearchSpec, plan: Plan, say: Say) -> optuna.Study:
+def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
     """The study of a search that was begun, as it stands; it is begun now where there is none yet."""
     from searchspace.finals.winner import archive_winner, is_winner_outdated
     from searchspace.sampling.samplers import make_sampler
@@ -59,11 +62,11 @@ def take_up(spec: SearchSpec, plan: Plan, say: Say) -> optuna.Study:
     search = load_facts(spec.folder).get(IDENTITY, "")
     step = check_study(spec, search, recorded=True)
     if step == StudyAction.TAKE_UP:
-        earlier = earlier_trials(spec, plan.data, say)
+        earlier = earlier_trials(spec, plan.data, resumed=True)
         study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     else:
-        say(f"search {spec.name!r} had no study yet, and begins now")
-        start = _prepare(spec, plan, say)
+        logger.info(f"search {spec.name!r} had no study yet, and begins now")
+        start = _prepare(spec, plan, resumed=True)
         if not search:
             search = identity(spec) or write_draft(spec.folder).search
             extend_record(spec.folder, {IDENTITY: search})
@@ -81,7 +84,7 @@ def identity(spec: SearchSpec) -> str:
     return spec.home.url or (draft.search if draft else "")
 
 
-def _prepare(spec: SearchSpec, plan: Plan, say: Say | None = None) -> Start:
+def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> Start:
     """The best of earlier searches, then the models' defaults. All that is read elsewhere is read here.
 
     Raises `UserError` for an earlier search that cannot be read.
@@ -94,7 +97,7 @@ def _prepare(spec: SearchSpec, plan: Plan, say: Say | None = None) -> Start:
     ]
     if plan.space is default_space:
         trials += [("default", values) for values in default_trials(plan.task, spec.pins)]
-    earlier = earlier_trials(spec, plan.data, say)
+    earlier = earlier_trials(spec, plan.data, resumed)
     return Start(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
 
 

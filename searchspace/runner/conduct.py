@@ -1,5 +1,6 @@
 """Conducting a search: begun, or taken up where it stands, through to its winner, whatever is lost on the way."""
 
+import logging
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,10 +13,10 @@ from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.preparation import prepared
 from searchspace.preparation.record import gather_facts
 from searchspace.preparation.resume import (
-    describe_changed_space,
     how_to_resume,
     put_finished,
     resume_arguments,
+    warn_of_changed_space,
 )
 from searchspace.progress.console_reporter import Clock
 from searchspace.reporting.tables.table import to_text
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from searchspace.forecast.live_forecast import LiveForecast
     from trainables.export.exported_files import Shipment
     from trainables.metrics.class_metrics import TestMetrics
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,10 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
     begins afresh, and resumes by itself.
     """
     with ExitStack() as held:
-        for line in check_early(spec, resumed):
-            clock.say(line)
-        mirror = held.enter_context(hold_search(spec, clock.say, begun=True)) if resumed else None
-        for line in describe_changed_space(spec) if resumed else []:
-            clock.say(line)
+        check_early(spec, resumed)
+        mirror = held.enter_context(hold_search(spec, begun=True)) if resumed else None
+        if resumed:
+            warn_of_changed_space(spec)
         ready = held.enter_context(prepared(spec, clock, resumed))
         # From here on no signal may raise wherever it happens to come: it could leave any library's lock held for ever.
         with (
@@ -77,7 +79,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             plan = ready.plan(room)
             if spec.address:
                 check_reachable(spec.home, spec.results)
-            mirror = mirror or held.enter_context(hold_search(spec, clock.say, begun=False))
+            mirror = mirror or held.enter_context(hold_search(spec, begun=False))
             under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
             return _carry_through(under_way, resumed)
 
@@ -91,13 +93,13 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     spec, plan, clock = under_way.spec, under_way.plan, under_way.clock
     clock.keep_chatter(spec.folder / SEARCH_LOG)
     if resumed:
-        study = take_up(spec, plan, clock.say)
+        study = take_up(spec, plan)
     else:
         study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
-    end_search_on_write_failure(study, clock.say)
+    end_search_on_write_failure(study)
     never_make(spec.folder)
     foresight = LiveForecast(spec, plan.task, plan.shape, study, clock, quiet=resumed)
-    with tracked(spec, clock.say):
+    with tracked(spec):
         metrics = _survive(under_way, study, foresight)
         with under_way.interruption.within(EXPORT):
             return _conclude(under_way, study, foresight, metrics)
@@ -115,7 +117,7 @@ def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecas
     except LostError as error:
         flush_or_rescue(study, spec)
         under_way.interruption.check()
-        clock.say(f"warning: lost {error}; going on from what is recorded")
+        logger.warning(f"lost {error}; going on from what is recorded")
         secrets = {STORAGE_VARIABLE: url_with_password(spec.storage)} if spec.storage else {}  # never on a command line
         clock.close()
         with suppress(OSError):  # whoever takes over here has it all; this is for who does elsewhere
@@ -136,14 +138,14 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForeca
 
     spec, clock = under_way.spec, under_way.clock
     write_file(spec.folder / LEADERBOARD, to_text(rank_trials(study), "csv").encode())
-    clock.say("exporting the winner")
+    logger.info("exporting the winner")
     clock.step("export of the winner", 0, 0)
     teller = Heeding(clock, under_way.interruption.check)
     shipment, student = export_winner(spec, spec.folder, teller), export_student(spec, spec.folder, teller)
     forecasts = foresight.close()
     clock.step("report", 0, 0)
-    try_cards(spec.folder, clock.say, study)
-    try_report(spec.folder, clock.say, study)
+    try_cards(spec.folder, study)
+    try_report(spec.folder, study)
     put_finished(study, spec.trials)
     flush_or_rescue(study, spec)
     return Outcome(study, metrics, shipment, student, forecasts)

@@ -1,5 +1,6 @@
 """What a search needs gangs for, one phase after another: search, finals, the winner's training, its only test."""
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from trainables.metrics.class_metrics import TestMetrics
     from trainables.storage.folder_sync import Mirror
     from trainables.workers.gang_pool import GangPool
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Liv
     account.left, account.describe = foresight.left, partial(describe_trial, study)
     follower = clock.follow(account)
     warm = to_all(follower.warm, foresight.warm)
-    with gangs(plan, under_way.mirror, warm, interruption, clock.say) as pool:
+    with gangs(plan, under_way.mirror, warm, interruption) as pool:
         foresight.look_back()
         reach = pool.is_reachable
 
@@ -66,10 +69,10 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Liv
         pool.check_slots()
         foresight.mark("search")
         clock.conclude()
-        clock.say(account.in_words())
+        logger.info(account.in_words())
         if left_out := describe_refusals(study.get_trials(deepcopy=False)):
-            clock.say(left_out)
-        _say_audit(study, clock)
+            logger.info(left_out)
+        _log_audit(study)
         extend_record(spec.folder, {"workers": [info.model_dump() for info in pool.known()]})
         winner = run_finals(spec, study, pool, clock)[0]
         retrain_winner(spec, study, winner, pool, clock)
@@ -77,7 +80,7 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Liv
             _distil(under_way, study, winner, pool)
         foresight.mark("finals")
         interruption.check()
-        clock.say("the test split is opened, once")
+        logger.info("the test split is opened, once")
         clock.step("test", 0, 0)
         metrics = evaluate_winner(spec, plan.data.classes, pool)
         evaluate_student(spec, plan.data.classes, pool)
@@ -105,8 +108,8 @@ def _distil(under_way: UnderWay, study: "optuna.Study", winner: "Finalist", pool
         train_student(spec, student, pool, clock)
 
 
-def _say_audit(study: "optuna.Study", clock: Clock) -> None:
+def _log_audit(study: "optuna.Study") -> None:
     from searchspace.finals.audit import read_audit
 
     if audit := read_audit(study):
-        clock.say(audit.in_words())
+        logger.info(audit.in_words())

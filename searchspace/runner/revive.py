@@ -4,6 +4,7 @@ What is over stays as it was: the study gets a new trial of the same configurati
 own. Nothing is chosen by it, for the test split of that search may have been opened.
 """
 
+import logging
 from typing import TYPE_CHECKING
 
 import optuna
@@ -17,8 +18,9 @@ from trainables.common.errors import UserError
 from trainables.config import Assignment, EpochReport
 
 if TYPE_CHECKING:
-    from searchspace.progress.console_reporter import Clock
     from trainables.workers.gang_pool import GangPool
+
+logger = logging.getLogger(__name__)
 
 
 def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> FrozenTrial:
@@ -36,17 +38,17 @@ def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> Frozen
     return trials[number]
 
 
-def revive(spec: SearchSpec, number: int, pool: "GangPool", clock: "Clock") -> FrozenTrial:
+def revive(spec: SearchSpec, number: int, pool: "GangPool") -> FrozenTrial:
     """Train a stopped trial on to its full length, and add what came of it to the study as a new trial."""
     study = load_own_study(spec, spec.folder)
     stopped = choose_revived(study, spec, number)
     curve = curve_of(stopped)
-    clock.say(f"trial {number} goes on from epoch {curve[-1].epoch}: {stopped.user_attrs['reason']}")
+    logger.info(f"trial {number} goes on from epoch {curve[-1].epoch}: {stopped.user_attrs['reason']}")
 
     def hear(report: EpochReport) -> None:
         if report.status == "failed" or report.epoch > curve[-1].epoch:
             curve.append(report)
-            clock.say(f"epoch {report.epoch}/{spec.max_epochs}  score {report.score:.4f}  {report.reason}".rstrip())
+            logger.info(f"epoch {report.epoch}/{spec.max_epochs}  score {report.score:.4f}  {report.reason}".rstrip())
 
     pool.train([_assignment(spec, stopped)], hear)
     study.add_trial(_revived(stopped, curve))

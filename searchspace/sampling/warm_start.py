@@ -1,7 +1,8 @@
 """Warm start: the best configurations of earlier searches are tried first, and their scores inform the sampler."""
 
 import copy
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -16,6 +17,8 @@ from searchspace.study.trial_attributes import config_of, is_refused
 from trainables.common.errors import UserError
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.object_store.remote import check_recorded
+
+logger = logging.getLogger(__name__)
 
 TRIED = 3
 """Configurations of each earlier search that are tried first."""
@@ -36,22 +39,22 @@ def earlier_starts(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[st
     return [{name: value for name, value in values.items() if name not in pins} for values in found.values()]
 
 
-def earlier_trials(spec: SearchSpec, data: DataSummary, say: Callable[[str], None] | None = None) -> list[FrozenTrial]:
+def earlier_trials(spec: SearchSpec, data: DataSummary, resumed: bool = False) -> list[FrozenTrial]:
     """Trials whose scores mean the same here: of the same data and validation, metric, schedule and rungs.
 
     They come with numbers below zero, for the sampler alone. A score on other data says little of this one's scale;
-    of such searches only the best configurations are used. A search that is gone is left out where `say` is given,
-    which hears of it; else `UserError` is raised.
+    of such searches only the best configurations are used. For a search that is gone, `UserError` is raised; where this
+    one is `resumed`, a warning is logged and the search left out.
     """
     found: list[FrozenTrial] = []
     for folder in spec.warm_start:
         try:
-            here = open_results(_recorded(folder) if say else folder).folder
+            here = open_results(_recorded(folder) if resumed else folder).folder
             other = load_spec(here)
         except UserError as error:
-            if say is None:
+            if not resumed:
                 raise
-            say(f"warning: without what --warm-start {folder!r} knew: {error}")
+            logger.warning(f"without what --warm-start {folder!r} knew: {error}")
             continue
         same = load_facts(here).get("data", {}).get("fingerprint") == data.fingerprint
         same &= (recorded_validation(here).source == "held back") == (data.finals.source == "held back")

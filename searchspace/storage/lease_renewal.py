@@ -1,10 +1,10 @@
 """Renewing a lease in a thread of its own, which waits for no upload; who loses it ends the command."""
 
+import logging
 import math
 import os
 import signal
 import threading
-from collections.abc import Callable
 from contextlib import suppress
 
 from searchspace.storage.lease import Lease, LeaseLostError, LeaseTimes
@@ -12,17 +12,19 @@ from trainables.common.background import Background, describe
 from trainables.common.retry import RetryPolicy
 from trainables.storage.object_store.remote import say_trouble
 
+logger = logging.getLogger(__name__)
+
 
 class LeaseRenewal:
     """Renews a lease until it is closed; a renewal that fails is tried again soon."""
 
-    def __init__(self, lease: Lease, times: LeaseTimes, say: Callable[[str], None]) -> None:
+    def __init__(self, lease: Lease, times: LeaseTimes) -> None:
         """Begin with a lease that has just been taken."""
-        self._lease, self._times, self._say = lease, times, say
+        self._lease, self._times = lease, times
         self._closed, self._lost, self._once = threading.Event(), False, threading.Lock()
         policy = RetryPolicy(first=times.retry, most=times.retry, patience=math.inf)
         what = "cannot renew the lease of the search"
-        self._background = Background(what, self._renew, say, policy, times.renewal, explain=explain_storage)
+        self._background = Background(what, self._renew, policy, times.renewal, explain=explain_storage)
 
     @property
     def lost(self) -> bool:
@@ -35,7 +37,7 @@ class LeaseRenewal:
             if self._lost:
                 return
             self._lost = True
-        self._say(f"warning: {error}; this command ends, and uploads no more")
+        logger.warning(f"{error}; this command ends, and uploads no more")
         if not self._closed.is_set():
             os.kill(os.getpid(), signal.SIGTERM)
 

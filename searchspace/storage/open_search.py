@@ -1,8 +1,9 @@
 """Working on a search: nobody else does meanwhile, and what it leaves at a URL is brought up to date as it goes."""
 
+import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from searchspace.spec import SearchSpec
@@ -15,15 +16,16 @@ from trainables.common.retry import RetryPolicy
 from trainables.storage.folder_sync import Mirror, without_checkpoints
 from trainables.storage.object_store.remote import Remote, open_remote, say_trouble
 
+logger = logging.getLogger(__name__)
+
 UPLOAD_INTERVAL_S = 5.0
 """Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
 FINAL_UPLOAD_S = 60.0
 """Seconds that the end of a command tries to upload what is left."""
-Say = Callable[[str], None]
 
 
 @contextmanager
-def hold_search(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = LEASE_TIMES) -> Iterator[Mirror]:
+def hold_search(spec: SearchSpec, begun: bool, times: LeaseTimes = LEASE_TIMES) -> Iterator[Mirror]:
     """Hold a search while the block runs, its folder the newest there is; raises `UserError` naming who else holds it.
 
     With a URL, its folder is a working copy. Where this machine was the last to work on a search that was `begun`, the
@@ -38,7 +40,7 @@ def hold_search(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = LEA
             lease = Lease(Remote.open(spec.home.url), spec.folder, times)
             mine = lease.take(spec.name)
             mirror = Mirror(spec.home.model_copy(update={"lease": lease.id}))
-        keeper = LeaseRenewal(lease, times, say)
+        keeper = LeaseRenewal(lease, times)
         try:
             with _storage_told(spec):
                 mirror.guard(lease.guard())
@@ -47,7 +49,7 @@ def hold_search(spec: SearchSpec, say: Say, begun: bool, times: LeaseTimes = LEA
                     mirror.adopt()
                 else:
                     mirror.replace(without_checkpoints)
-            upkeep = BackgroundUpload(mirror, keeper, say)
+            upkeep = BackgroundUpload(mirror, keeper)
             try:
                 yield mirror
             finally:
@@ -67,12 +69,12 @@ def _storage_told(spec: SearchSpec) -> Iterator[None]:
 class BackgroundUpload:
     """Uploads what changed, in the background; what fails is tried again, and only the loss of the lease ends it."""
 
-    def __init__(self, mirror: Mirror, keeper: LeaseRenewal, say: Say) -> None:
+    def __init__(self, mirror: Mirror, keeper: LeaseRenewal) -> None:
         """Begin."""
-        self._mirror, self._keeper, self._say = mirror, keeper, say
+        self._mirror, self._keeper = mirror, keeper
         policy = RetryPolicy(first=UPLOAD_INTERVAL_S, most=6 * UPLOAD_INTERVAL_S, patience=math.inf)
         what = f"cannot upload to {mirror.home.url}"
-        self._background = Background(what, self._push, say, policy, UPLOAD_INTERVAL_S, explain=explain_storage)
+        self._background = Background(what, self._push, policy, UPLOAD_INTERVAL_S, explain=explain_storage)
 
     def _push(self) -> None:
         if self._keeper.lost:
@@ -91,7 +93,7 @@ class BackgroundUpload:
         error = self._background.error
         if error is not None and not self._keeper.lost:
             home = self._mirror.home
-            self._say(
-                f"warning: not everything is at {home.url} ({explain_storage(error)}); it is in {home.folder}, "
+            logger.warning(
+                f"not everything is at {home.url} ({explain_storage(error)}); it is in {home.folder}, "
                 "and the next --resume on this machine uploads it"
             )

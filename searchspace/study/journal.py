@@ -15,7 +15,6 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
-from searchspace.cli.output import complain
 from searchspace.study.journal_file import JournalFile, to_lines
 from trainables.common.background import Background
 from trainables.common.retry import RetryPolicy
@@ -67,12 +66,12 @@ class WriteBehindJournal(BaseJournalBackend):
         self._first = self._written = self._read = sum(1 for _ in self._file.read(0))
         self._entries: list[dict[str, Any]] = []
         self._changed = threading.Condition()
-        self._thread = Background(f"cannot write {path}", self._write, _log, WRITE_RETRIES)
+        self._thread = Background(f"cannot write {path}", self._write, WRITE_RETRIES)
         atexit.register(self._end)
 
-    def watch(self, say: Callable[[str], None], give_up: Callable[[BaseException], None]) -> None:
-        """Report failures by `say`; call `give_up` when writing has failed for `WRITE_RETRIES.patience` seconds."""
-        self._thread.listen(say, give_up)
+    def watch(self, give_up: Callable[[BaseException], None]) -> None:
+        """Call `give_up` when writing has failed for `WRITE_RETRIES.patience` seconds."""
+        self._thread.when_given_up(give_up)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Take entries; they are on disk soon, or when `flush` returns."""
@@ -137,7 +136,3 @@ class WriteBehindJournal(BaseJournalBackend):
     def _end(self) -> None:
         with suppress(OSError):  # which was said
             self.flush()
-
-
-def _log(line: str) -> None:
-    complain(line)

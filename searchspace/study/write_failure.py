@@ -1,10 +1,10 @@
 """A study that cannot be written: the search is told to end, and what is in memory alone is kept elsewhere."""
 
+import logging
 import os
 import shlex
 import signal
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from searchspace.cli.interruption import LostError
@@ -22,23 +22,24 @@ if TYPE_CHECKING:
 
     from searchspace.study.journal import WriteBehindJournal
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
+
 RESCUE_FOLDER = "unwritten"
 """Folder in the cache of entries that no journal took."""
 
 
-def end_search_on_write_failure(study: "optuna.Study", say: Say) -> None:
-    """Say at once where the study's journal cannot be written, and end the search as by SIGTERM if that stays so."""
+def end_search_on_write_failure(study: "optuna.Study") -> None:
+    """Log at once where the study's journal cannot be written, and end the search as by SIGTERM if that stays so."""
 
     def give_up(error: BaseException) -> None:
-        say(
-            f"warning: the study could not be written for {WRITE_RETRIES.patience:.0f} s ({describe(error)}); "
+        logger.warning(
+            f"the study could not be written for {WRITE_RETRIES.patience:.0f} s ({describe(error)}); "
             "the search ends, to be resumed when it can be"
         )
         os.kill(os.getpid(), signal.SIGTERM)
 
     if journal := get_journal(study):
-        journal.watch(say, give_up)
+        journal.watch(give_up)
 
 
 def flush_or_rescue(study: "optuna.Study", spec: SearchSpec) -> None:

@@ -1,5 +1,6 @@
 """`python -m searchspace.tracking results/NAME` brings MLflow up to date with a search, whatever it has."""
 
+import logging
 import os
 import sys
 import traceback
@@ -21,6 +22,8 @@ from searchspace.tracking.system_metrics import Monitor
 from searchspace.tracking.tracking_uri import tracking_uri
 from trainables.common.errors import UserError
 from trainables.common.redaction import RedactedStream, redact
+
+logger = logging.getLogger(__name__)
 
 
 def main(
@@ -69,8 +72,10 @@ def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
                         uploader.replay(study)
             except Exception as error:  # a tracker may fail in any way
                 if told != (told := str(error)):
-                    lines = traceback.format_exc().split("\n")
-                    say(*([f"warning: {error}"] if isinstance(error, UserError) else lines))
+                    if isinstance(error, UserError):
+                        logger.warning(str(error))
+                    else:
+                        say(*traceback.format_exc().split("\n"))
     return uploader
 
 

@@ -1,11 +1,12 @@
 """The upload beside a running search: begun with it, given a while to finish, and never waited for."""
 
+import logging
 import os
 import select
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from trainables.common.background import Background
 from trainables.common.errors import UserError
 from trainables.common.retry import FOR_EVER
 from trainables.storage.files import open_append, read_file
+
+logger = logging.getLogger(__name__)
 
 PERIOD = 5.0
 """Seconds between two looks at the study."""
@@ -30,13 +33,13 @@ ERROR = "error: "
 
 
 @contextmanager
-def tracked(spec: SearchSpec, say: Callable[[str], None]) -> Iterator[None]:
+def tracked(spec: SearchSpec) -> Iterator[None]:
     """Upload to MLflow while the block runs, and wait a while for the rest at its end; a failure is a warning.
 
     An upload that ends before is said and started again, a few times.
     """
-    upload = Upload(spec, say)
-    watch = Background("cannot upload to MLflow", upload.keep_up, say, FOR_EVER, LOOK)
+    upload = Upload(spec)
+    watch = Background("cannot upload to MLflow", upload.keep_up, FOR_EVER, LOOK)
     watch.attempt()
     try:
         yield
@@ -48,9 +51,9 @@ def tracked(spec: SearchSpec, say: Callable[[str], None]) -> Iterator[None]:
 class Upload:
     """The process that uploads."""
 
-    def __init__(self, spec: SearchSpec, say: Callable[[str], None]) -> None:
+    def __init__(self, spec: SearchSpec) -> None:
         """Of a search; starts with the first `keep_up`."""
-        self._spec, self._say, self._log = spec, say, spec.folder / LOG
+        self._spec, self._log = spec, spec.folder / LOG
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
 
@@ -61,7 +64,7 @@ class Upload:
         if self._starts == STARTS:
             return
         if self._process is not None:
-            self._say(f"warning: the upload to MLflow ended ({self._why()}); it is started again")
+            logger.warning(f"the upload to MLflow ended ({self._why()}); it is started again")
             if self._process.stdin is not None:
                 self._process.stdin.close()
         self._start()
@@ -83,16 +86,16 @@ class Upload:
         """Let it upload what is left, and wait for that; what cannot be is said."""
         again = f"python -m searchspace.tracking {shlex.quote(self._spec.home.url or str(self._spec.folder))}"
         if self._process is None:
-            self._say(f"warning: MLflow has got nothing; then {again}")
+            logger.warning(f"MLflow has got nothing; then {again}")
             return
         if self._process.stdin is not None:
             self._process.stdin.close()  # its word to upload what is left and end
         try:
             if self._process.wait(timeout=PATIENCE) != 0:
-                self._say(f"warning: MLflow has not got everything: {self._why()}; then {again}")
+                logger.warning(f"MLflow has not got everything: {self._why()}; then {again}")
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._say(f"warning: MLflow is too slow, gave up after {PATIENCE:.0f} s; {again}")
+            logger.warning(f"MLflow is too slow, gave up after {PATIENCE:.0f} s; {again}")
 
     def _why(self) -> str:
         with suppress(OSError, UserError):

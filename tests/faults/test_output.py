@@ -1,6 +1,7 @@
 """Output that goes away under a command: a reader that leaves, a terminal that closes, a disk that is full."""
 
 import fcntl
+import logging
 import os
 import pty
 import re
@@ -14,27 +15,30 @@ import time
 
 import pytest
 
+from searchspace.cli.console_log import logs_shown_by
 from searchspace.cli.interruption import EXPORT, Heeding, Interrupted, Interruption
 from tests.helpers.faults.invariant import MARK, Snapshot, check
 from tests.helpers.made_search import make_search
 from tests.helpers.repository import ROOT
 
 CHILD = """
-import contextlib, os, sys, time
+import contextlib, logging, os, sys, time
 from pathlib import Path
 from searchspace.cli.command import run_command
 from searchspace.cli.interruption import Interruption
 from searchspace.progress.live_screen import open_clock
 
+logger = logging.getLogger("searchspace")
+
 def main(log: str, early: int = 3, late: int = 30, pause: float = 0.01):
     clock = open_clock()
-    with contextlib.closing(clock), Interruption(clock, lambda: "go on with: RESUME") as interruption:
+    with clock, Interruption(clock, lambda: "go on with: RESUME") as interruption:
         for number in range(early):
-            clock.say(f"early {number}")
+            logger.info(f"early {number}")
             time.sleep(pause)
         clock.keep_chatter(Path(log))
         for number in range(late):
-            clock.say(f"late {number}")
+            logger.info(f"late {number}")
             clock.step("work", number, late)
             with contextlib.suppress(OSError):
                 os.write(2, b"a library\\n")
@@ -162,19 +166,19 @@ class Locked:
     def __init__(self) -> None:
         self.lock, self.told, self.descriptor = threading.Lock(), [], 1
 
-    def say(self, line):
+    def show(self, level, message):
         with self.lock:
-            self.told.append(line)
+            self.told.append(message)
 
     def step(self, what, done, total):
-        self.say(what)
+        self.show(logging.INFO, what)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_handler_takes_no_lock_and_says_nothing_itself(number):
-    """A signal within `say`: a handler that speaks would wait for itself for ever."""
+    """A signal within `show`: a handler that speaks would wait for itself for ever."""
     speaker = Locked()
-    with Interruption(speaker, lambda: "again") as interruption:
+    with logs_shown_by(speaker.show), Interruption(speaker, lambda: "again") as interruption:
         with speaker.lock:
             signal.raise_signal(number)
             assert interruption.is_asked()
@@ -195,23 +199,24 @@ def test_a_handler_takes_no_lock_and_says_nothing_itself(number):
 
 def test_what_was_heard_is_said_even_if_all_ends_at_once():
     speaker = Locked()
-    with Interruption(speaker, lambda: "again"):
+    with logs_shown_by(speaker.show), Interruption(speaker, lambda: "again"):
         signal.raise_signal(signal.SIGTERM)
     assert len(speaker.told) == 1
 
 
 SECOND = """
 import os, signal, sys, threading, time
+from searchspace.cli.console_log import logs_shown_by
 from searchspace.cli.interruption import Interruption
 
 class Speaker:
     descriptor = 1
-    def say(self, line):
-        os.write(1, line.encode() + b"\\n")
+    def show(self, level, message):
+        os.write(1, message.encode() + b"\\n")
     def step(self, *_):
         pass
 
-with Interruption(Speaker(), lambda: "go on with: RESUME") as interruption:
+with logs_shown_by(Speaker().show), Interruption(Speaker(), lambda: "go on with: RESUME") as interruption:
     os.write(2, b"ready\\n")
     if sys.argv[1] == "export":
         with interruption.within(0.5):

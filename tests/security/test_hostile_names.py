@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -101,7 +102,7 @@ def test_confusion_files_hold_any_name(tmp_path):
 
 
 def test_a_terminal_is_told_no_codes(capsys):
-    Clock().say("data \x1b[2J\nnext")
+    Clock().show(logging.INFO, "data \x1b[2J\nnext")
     print_table([{"class": "\x1b[31mred\r"}], "title")
     said = capsys.readouterr().out
     assert "data \\x1b[2J\\nnext" in said

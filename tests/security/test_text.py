@@ -4,6 +4,7 @@ import ast
 import csv
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -217,7 +218,7 @@ def test_markdown_boards_have_the_cells_they_were_given():
 
 def test_a_terminal_gets_text_alone(capsys):
     for text in HOSTILE:
-        Clock().say(text)
+        Clock().show(logging.INFO, text)
         print(as_text(Guess(text, ((text, 0.5),))), end="")
     said = capsys.readouterr().out
     assert not acts(said)

@@ -99,7 +99,7 @@ from searchspace.preparation.plan import make_plan
 from searchspace.cluster.placement import Node, Room
 from searchspace.spec import make_spec
 from trainables.data.store.store import prepare
-make_plan(make_spec(name="x"), prepare("digits"), Room(nodes=(Node(cpus=2),)), print, {})
+make_plan(make_spec(name="x"), prepare("digits"), Room(nodes=(Node(cpus=2),)), {})
 print([m for m in ("torch", "timm", "sklearn", "mlflow") if m in sys.modules])
 """
     subprocess.run(

@@ -1,5 +1,6 @@
 """Work in a thread beside a search: a whole iteration at a time, tried again whatever goes wrong in it."""
 
+import logging
 import threading
 import time
 from collections import deque
@@ -10,25 +11,26 @@ from typing import TypeVar
 
 from trainables.common.retry import Change, Failures, RetryPolicy, after_failure, after_success, wait_after
 
+logger = logging.getLogger(__name__)
+
 
 class Background:
     """Calls `work` now and then until it is closed; no exception ends the thread, of whatever kind it is.
 
-    The first of several failures is said at once, and so is that it goes well again. After the policy's patience
-    `give_up` is called once. A thread that is gone all the same is said and replaced at the next `wake`.
+    The first of several failures is logged at once, and so is that it goes well again. After the policy's patience
+    `give_up` is called once. A thread that is gone all the same is logged and replaced at the next `wake`.
     """
 
     def __init__(
         self,
         what: str,
         work: Callable[[], None],
-        say: Callable[[str], None],
         policy: RetryPolicy,
         period: float | None = None,
         explain: Callable[[BaseException], str] | None = None,
     ) -> None:
         """Every `period` seconds, or where that is None, when it is woken. `what` is said of it: `cannot upload`."""
-        self._what, self._work, self._say, self._policy, self._period = what, work, say, policy, period
+        self._what, self._work, self._policy, self._period = what, work, policy, period
         self._explain = explain or describe
         self._give_up: Callable[[BaseException], None] = lambda _error: None
         self._wake, self._over = threading.Event(), threading.Event()
@@ -47,9 +49,9 @@ class Background:
         """Whether the owner was told to give up, and it has not gone well since."""
         return self._failures.given_up
 
-    def listen(self, say: Callable[[str], None], give_up: Callable[[BaseException], None]) -> None:
-        """Tell these from now on."""
-        self._say, self._give_up = say, give_up
+    def when_given_up(self, give_up: Callable[[BaseException], None]) -> None:
+        """Call this from now on, once the policy's patience is over."""
+        self._give_up = give_up
 
     def wake(self) -> None:
         """Do the work soon, unless it has just failed and waits for its next try."""
@@ -65,7 +67,7 @@ class Background:
         return not self._thread.is_alive()
 
     def attempt(self) -> bool:
-        """Do the work once, from here or the thread; whether it went well. What is wrong is said, never raised."""
+        """Do the work once, from here or the thread; whether it went well. What is wrong is logged, never raised."""
         with self._attempting:
             return self._attempt()
 
@@ -76,7 +78,7 @@ class Background:
             self._error = error
             self._failures, change = after_failure(self._policy, self._failures, time.monotonic())
             if change == Change.FAILED:
-                self._tell(f"warning: {self._what} ({self._explain(error)}); trying again")
+                logger.warning(f"{self._what} ({self._explain(error)}); trying again")
             elif change == Change.GIVEN_UP:
                 with suppress(Exception):
                     self._give_up(error)
@@ -85,7 +87,7 @@ class Background:
         self._failures, change = after_success(self._failures)
         self._error = None
         if change == Change.RECOVERED:
-            self._tell(f"{self._what}: that has passed, after {lasted:.0f} s")
+            logger.info(f"{self._what}: that has passed, after {lasted:.0f} s")
         return True
 
     def _run(self) -> None:
@@ -107,12 +109,8 @@ class Background:
     def _replace(self) -> None:
         with self._starting:
             if not self._thread.is_alive():
-                self._tell(f"warning: {self._what} (its thread was gone); another one goes on")
+                logger.warning(f"{self._what} (its thread was gone); another one goes on")
                 self._thread = self._start()
-
-    def _tell(self, line: str) -> None:
-        with suppress(Exception):  # a terminal that is gone
-            self._say(line)
 
 
 def describe(error: BaseException) -> str:

@@ -4,10 +4,7 @@ from typing import Protocol
 
 
 class Teller(Protocol):
-    """Shows a user events, and how far long work is."""
-
-    def say(self, line: str) -> None:
-        """Tell of one event that matters."""
+    """Shows a user how far long work is; events are logged."""
 
     def step(self, what: str, done: int, total: int) -> None:
         """Tell that `done` of `total` parts of `what` are done; a `total` of 0 is not known. One work at a time."""
@@ -15,9 +12,6 @@ class Teller(Protocol):
 
 class Silence:
     """Nobody."""
-
-    def say(self, line: str) -> None:
-        """Nothing."""
 
     def step(self, what: str, done: int, total: int) -> None:
         """Nothing."""

@@ -1,5 +1,6 @@
 """Gangs: warm Ray Train worker groups that train one assignment after another without restarting."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ from trainables.workers.gang_resources import HEAD, GangShape
 from trainables.workers.slot_state import GangInfo
 from trainables.workers.trainer import Dropped, GangTrainer, Share
 from trainables.workers.trial_broker import Mailbox
+
+logger = logging.getLogger(__name__)
 
 GANGS = "gangs"
 """Folder in a search's that Ray Train asks for, while there are gangs."""
@@ -40,11 +43,8 @@ class GangPool:
         mirror: Mirror,
         when_warm: Callable[[int, GangInfo], None] | None = None,
         check: Callable[[], None] = lambda: None,
-        say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """Begin to start the gangs, and return; `when_warm` hears, from a thread, of each slot that can train.
-
-        `say` hears, from a thread, a line on each error that may be a slot's, and on each slot that is retired.
 
         Assignments have folders in that of `mirror`, which `train` brings in step before and after each of them.
         `check` is called before each trial and after each epoch of `train`, and may raise to end it; its gangs save
@@ -52,7 +52,6 @@ class GangPool:
         """
         self.shape, self._data, self._mirror, self._check = shape, data, mirror, check
         self._when_warm = when_warm or (lambda _slot, _info: None)
-        self._say = say
         self.is_warm = False
         """Whether any gang could train yet."""
         self._no_slot_left = ""
@@ -80,7 +79,7 @@ class GangPool:
                 lines, over = news
                 heard += len(lines)
                 for line in lines:
-                    self._say(f"warning: {line}")
+                    logger.warning(line)
                 if over:
                     self._no_slot_left = over
                     return

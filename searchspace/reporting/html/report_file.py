@@ -1,6 +1,6 @@
 """The report: sections, style and script in one HTML file."""
 
-from collections.abc import Callable
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from trainables.storage.files import write_file
 if TYPE_CHECKING:
     from searchspace.study.study import StudyReader
 
+logger = logging.getLogger(__name__)
+
 
 def write_report(folder: Path, study: "StudyReader | None" = None, target: Path | None = None) -> Path:
     """Write `report.html` of the search in `folder`, finished or not, there or as `target`; returns where it is.
@@ -29,12 +31,12 @@ def write_report(folder: Path, study: "StudyReader | None" = None, target: Path 
     return target
 
 
-def try_report(folder: Path, say: Callable[[str], None], study: "StudyReader | None" = None) -> None:
+def try_report(folder: Path, study: "StudyReader | None" = None) -> None:
     """Write the report at the end of a search or export, which no fault in it shall spoil: that is a warning."""
     try:
         write_report(folder, study)
     except Exception as error:  # the search is done, and its results lie in the folder
-        say(f"warning: no report ({type(error).__name__}: {error}); python -m searchspace.report {folder}")
+        logger.warning(f"no report ({type(error).__name__}: {error}); python -m searchspace.report {folder}")
 
 
 def render(material: Material) -> str:

@@ -1,6 +1,6 @@
 """The card as a file."""
 
-from collections.abc import Callable
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,8 @@ from trainables.storage.files import is_file, write_file
 if TYPE_CHECKING:
     from searchspace.study.study import StudyReader
 
+logger = logging.getLogger(__name__)
+
 
 def write_card(folder: Path, study: "StudyReader | None" = None) -> Path:
     """Write the card of the classifier in `folder`, which is in its search's; raises what a missing file raises."""
@@ -23,14 +25,14 @@ def write_card(folder: Path, study: "StudyReader | None" = None) -> Path:
     return folder / PAGE
 
 
-def try_cards(search: Path, say: Callable[[str], None], study: "StudyReader | None" = None) -> None:
+def try_cards(search: Path, study: "StudyReader | None" = None) -> None:
     """Write the cards of all that is shipped in a search's folder, at an export's end, which no fault shall spoil."""
     for name in SECTIONS:
         if is_file(search / name / SHIPMENT):
             try:
                 write_card(search / name, study)
             except Exception as error:  # the search is done, and its results lie in the folder
-                say(f"warning: no new model card in {name}/ ({type(error).__name__}: {error})")
+                logger.warning(f"no new model card in {name}/ ({type(error).__name__}: {error})")
 
 
 def render(facts: Facts) -> str:

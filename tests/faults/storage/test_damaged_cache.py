@@ -17,7 +17,6 @@ from tests.helpers.images.data_sets import write_images
 from tests.helpers.recording_reporter import Told
 from tests.helpers.servers.s3_server import keys, s3
 from trainables.common.errors import UserError
-from trainables.common.reporter import Silence
 from trainables.config import TrialConfig
 from trainables.data.store.file_digests import (
     BLOCK,
@@ -140,14 +139,14 @@ def test_these_are_the_files_of_a_store(store):
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("name", FILES)
-def test_a_damaged_store_is_made_again_before_a_search(store, built, name, damage):
+def test_a_damaged_store_is_made_again_before_a_search(store, built, name, damage, logged):
     path, data, older = store
     DAMAGE[damage](path / name, older / Path(name).parent)
     told = Told()
     again = prepare(data.origin, told, on_bad="skip")
     assert again == data
     assert is_whole(path, Path(built[1].path))
-    assert any("are damaged (" in line and "preparing them again" in line for line in told.said), told.said
+    assert any("are damaged (" in line and "preparing them again" in line for line in logged), logged
     assert fingerprint_of(path, data.classes) == data.fingerprint
     assert not [each.name for each in path.parent.iterdir() if "damaged" in each.name or "building" in each.name]
 
@@ -298,7 +297,7 @@ def test_a_copied_store_is_read_once_completely_and_then_known(store, tmp_path):
 def far(store, bucket, tmp_path, monkeypatch):
     """A store in a bucket, and what a node without it is told of it."""
     path, data, _ = store
-    shared = share_store(data, f"s3://{bucket}/results", Silence())
+    shared = share_store(data, f"s3://{bucket}/results")
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "node"))
     return shared.model_copy(update={"path": str(tmp_path / "elsewhere" / path.name), "origin": "/no/such/folder"})
 
@@ -325,13 +324,13 @@ def test_a_wrong_store_at_a_url_is_refused_and_used_by_nobody(far, store, bucket
     assert left == []
 
 
-def test_a_fetched_store_is_looked_for_under_its_content_alone(far, store, source, tmp_path):
+def test_a_fetched_store_is_looked_for_under_its_content_alone(far, store, source, tmp_path, logged):
     _, data, _ = store
     fetched = open_store(far)
     assert fetched.path == cache_folder() / "fetched" / data.fingerprint
     told = Told()
     own = prepare(str(source), told, on_bad="skip")
-    assert any(line.startswith("preparing") for line in told.said), "a search prepares its own"
+    assert any(line.startswith("preparing") for line in logged), "a search prepares its own"
     assert Path(own.path) != fetched.path
     (fetched.path / "test" / "labels.npy").write_bytes(b"")
     assert open_store(far).path == fetched.path
@@ -362,7 +361,7 @@ def test_a_store_that_lacks_something_at_its_url_is_uploaded_again(far, store, n
     s3().delete_object(Bucket=there, Key=key)
     if damage == "truncated":
         s3().put_object(Bucket=there, Key=key, Body=(path / name).read_bytes()[:-7])
-    share_store(data, results, Silence())
+    share_store(data, results)
     assert open_store(far).summary.fingerprint == data.fingerprint
 
 

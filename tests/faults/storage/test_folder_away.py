@@ -105,32 +105,32 @@ def older(folder):
 
 
 @pytest.mark.parametrize("fault", [away, copied, emptied, older])
-def test_a_folder_that_comes_back_costs_a_warning_and_nothing_is_lost(spec, fault, monkeypatch):
-    study, said = begun(spec), []
-    end_search_on_write_failure(study, said.append)
+def test_a_folder_that_comes_back_costs_a_warning_and_nothing_is_lost(spec, fault, monkeypatch, logged):
+    study = begun(spec)
+    end_search_on_write_failure(study)
     monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda *_arguments: None)
     trouble = fault(spec.folder)
     next(trouble)
     ask(study, 5)
-    wait_until(lambda: said)
+    wait_until(lambda: logged)
     next(trouble, None)
-    wait_until(lambda: "that has passed" in said[-1])
+    wait_until(lambda: "that has passed" in logged[-1])
     flush_study(study)
-    assert said[0].startswith(f"warning: cannot write {spec.folder / JOURNAL} ("), said
+    assert logged[0].startswith(f"warning: cannot write {spec.folder / JOURNAL} ("), logged
     assert load_study(spec, spec.folder).get_trials() == study.get_trials()
     assert len(study.get_trials()) == 8
 
 
-def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spec, monkeypatch):
-    study, said, ended = begun(spec), [], threading.Event()
+def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spec, monkeypatch, logged):
+    study, ended = begun(spec), threading.Event()
     monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda _process, number: ended.set())
-    end_search_on_write_failure(study, said.append)
+    end_search_on_write_failure(study)
     kept = (spec.folder / JOURNAL).read_bytes()
     shutil.rmtree(spec.folder)
     ask(study, 2)
     assert ended.wait(10.0)
-    assert "No such file or directory" in said[0]
-    assert said[1].endswith("; the search ends, to be resumed when it can be")
+    assert "No such file or directory" in logged[0]
+    assert logged[1].endswith("; the search ends, to be resumed when it can be")
     with pytest.raises(LostError, match=r"its last \d+ entries are in .*: when its folder is back, cat ") as lost:
         flush_or_rescue(study, spec)
     assert not spec.folder.exists(), "nothing is made in its place"
@@ -160,26 +160,26 @@ def test_a_running_search_makes_no_folder_in_the_place_of_its_own(tmp_path):
 
 
 @ROOT
-def test_a_disk_that_is_full_or_read_only_for_a_while_costs_a_warning(spec, monkeypatch):
+def test_a_disk_that_is_full_or_read_only_for_a_while_costs_a_warning(spec, monkeypatch, logged):
     monkeypatch.setattr("searchspace.study.write_failure.os.kill", lambda *_arguments: None)
     with small_disk(spec.folder):
-        study, said = begun(spec), []
-        end_search_on_write_failure(study, said.append)
+        study = begun(spec)
+        end_search_on_write_failure(study)
         for fault, mend in (
             (lambda: subprocess.run(["mount", "-o", "remount,ro", str(spec.folder)], check=True),
              lambda: subprocess.run(["mount", "-o", "remount,rw", str(spec.folder)], check=True)),
             (partial(fill, spec.folder / "filler"), (spec.folder / "filler").unlink),
         ):  # fmt: skip
             get_journal(study).flush()
-            before = len(said)
+            before = len(logged)
             fault()
             ask(study, 200)
-            wait_until(lambda before=before: len(said) > before)
+            wait_until(lambda before=before: len(logged) > before)
             mend()
-            wait_until(lambda: "that has passed" in said[-1])
+            wait_until(lambda: "that has passed" in logged[-1])
         flush_study(study)
-        assert "Read-only file system" in said[0]
-        assert any("No space left on device" in line for line in said[1:]), said
+        assert "Read-only file system" in logged[0]
+        assert any("No space left on device" in line for line in logged[1:]), logged
         assert load_study(spec, spec.folder).get_trials() == study.get_trials()
         del study
 

@@ -125,10 +125,10 @@ def test_who_looked_long_ago_does_not_take_it(bucket, tmp_path, monkeypatch):
 @pytest.mark.parametrize("off", [-HOUR, HOUR])
 def test_wrong_clocks_of_machines_do_not_matter(spec, store, tmp_path, monkeypatch, off):
     real = time.time
-    with hold_search(spec, print, begun=False, times=QUICK):
+    with hold_search(spec, begun=False, times=QUICK):
         monkeypatch.setattr(time, "time", lambda: real() + off)
         go(monkeypatch, tmp_path, "two")
-        with pytest.raises(UserError, match="is working on it"), hold_search(spec, print, begun=True, times=QUICK):
+        with pytest.raises(UserError, match="is working on it"), hold_search(spec, begun=True, times=QUICK):
             pass
         go(monkeypatch, tmp_path, "one")
     monkeypatch.setattr(time, "time", real)
@@ -137,23 +137,23 @@ def test_wrong_clocks_of_machines_do_not_matter(spec, store, tmp_path, monkeypat
     store.clock += timedelta(seconds=91)
     monkeypatch.setattr(time, "time", lambda: real() + off)
     go(monkeypatch, tmp_path, "two")
-    with hold_search(spec, print, begun=True, times=QUICK):
+    with hold_search(spec, begun=True, times=QUICK):
         pass
 
 
 @pytest.mark.parametrize("off", [-HOUR, HOUR])
 def test_a_wrong_clock_of_the_store_does_not_matter(spec, store, tmp_path, monkeypatch, off):
     store.clock += timedelta(seconds=off)
-    with hold_search(spec, print, begun=False, times=QUICK):
+    with hold_search(spec, begun=False, times=QUICK):
         go(monkeypatch, tmp_path, "two")
-        with pytest.raises(UserError, match="is working on it"), hold_search(spec, print, begun=True, times=QUICK):
+        with pytest.raises(UserError, match="is working on it"), hold_search(spec, begun=True, times=QUICK):
             pass
 
 
 def test_an_upload_that_takes_longer_than_the_lease_keeps_it(spec, bucket, store, tmp_path, monkeypatch):
     store.slow["slow.txt"] = 4.0
     times = LeaseTimes(stale=2.0, margin=0.5, renewal=0.2, retry=0.1)
-    with hold_search(spec, print, begun=False, times=times) as mirror:
+    with hold_search(spec, begun=False, times=times) as mirror:
         (mirror.folder / "slow.txt").write_text("x")
         wait_until(lambda: any(key.endswith("slow.txt") for key in store.writing))
         time.sleep(3.0)
@@ -164,12 +164,12 @@ def test_an_upload_that_takes_longer_than_the_lease_keeps_it(spec, bucket, store
     assert content(bucket, "results/s/slow.txt") == b"x"
 
 
-def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store, tmp_path, monkeypatch):
+def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store, tmp_path, monkeypatch, logged):
     """A large file on its way while another takes over: the other's file stays."""
     monkeypatch.setattr(guarded_uploads, "PIECE", 1000)
-    said, ended = [], []
+    ended = []
     monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
-    with hold_search(spec, said.append, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+    with hold_search(spec, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         (mirror.folder / "model.bin").write_bytes(b"old" * 1000)
         wait_until(lambda: "results/s/model.bin" in keys(bucket))
         store.slow[".partial"] = 1.0
@@ -183,7 +183,7 @@ def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store,
         wait_until(lambda: ended)
     assert content(bucket, "results/s/model.bin") == b"old" * 1000
     assert not any(key.endswith(".partial") for key in keys(bucket))
-    assert said == ["warning: process 1 on elsewhere has taken over; this command ends, and uploads no more"]
+    assert logged == ["warning: process 1 on elsewhere has taken over; this command ends, and uploads no more"]
 
 
 def test_a_request_that_was_held_up_replaces_nothing_of_the_new_holder(spec, bucket, tmp_path, monkeypatch):
@@ -199,7 +199,7 @@ def test_a_request_that_was_held_up_replaces_nothing_of_the_new_holder(spec, buc
 
     monkeypatch.setattr(Lease, "check", check_and_sleep)
     monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
-    with hold_search(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+    with hold_search(spec, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         (mirror.folder / "study.journal").write_text("1")
         wait_until(lambda: "results/s/study.journal" in keys(bucket))
         hold.set()
@@ -215,7 +215,7 @@ def test_a_request_that_was_held_up_replaces_nothing_of_the_new_holder(spec, buc
 
 def test_what_was_begun_and_never_ended_goes(spec, bucket):
     s3().put_object(Bucket=bucket, Key="results/s/model.bin.0123.partial", Body=b"half")
-    with hold_search(spec, print, begun=False, times=QUICK):
+    with hold_search(spec, begun=False, times=QUICK):
         pass
     assert not any(key.endswith(".partial") for key in keys(bucket))
 
@@ -229,7 +229,7 @@ from searchspace.spec import make_spec
 open_search.UPLOAD_INTERVAL_S = 0.02
 times = LeaseTimes(stale=1.5, margin=0.5, renewal=100.0)  # so that the upload is the first to notice
 count = 0
-with open_search.hold_search(make_spec(name="s", results=sys.argv[1]), print, begun=False, times=times) as mirror:
+with open_search.hold_search(make_spec(name="s", results=sys.argv[1]), begun=False, times=times) as mirror:
     print("working", flush=True)
     while True:
         count += 1
@@ -251,7 +251,7 @@ def test_a_suspended_command_notices_before_it_writes_anything(spec, bucket, sto
             wait_until(lambda: not store.writing)  # what it had sent has come
             store.clock += timedelta(seconds=100)
             go(monkeypatch, tmp_path, "two")
-            with hold_search(spec, print, begun=True, times=QUICK) as mirror:
+            with hold_search(spec, begun=True, times=QUICK) as mirror:
                 (mirror.folder / "study.journal").write_text("of the new one")
                 wait_until(lambda: content(bucket, "results/s/study.journal") == b"of the new one")
                 os.kill(process.pid, signal.SIGCONT)
@@ -400,7 +400,7 @@ def test_the_holder_is_kept_in_the_working_copy(bucket, tmp_path: Path):
 
 def test_a_worker_of_a_command_that_was_replaced_leaves_nothing(spec, bucket, tmp_path, monkeypatch):
     """Its driver may be suspended, and cannot tell it."""
-    with hold_search(spec, print, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
+    with hold_search(spec, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
         task = Assignment(
             trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(mirror.folder / "trials/t")
         )

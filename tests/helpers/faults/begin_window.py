@@ -36,7 +36,7 @@ def begin_here(spec: SearchSpec, plan: Plan) -> None:
     """What the command does but for the data, Ray and gangs."""
     check_name(spec)
     check_storage(spec, resumed=False)
-    with hold_search(spec, print, begun=False):
+    with hold_search(spec, begun=False):
         begin(spec, plan, {"data": plan.data.model_dump(), "command": "python -m searchspace.run"})
 
 
@@ -48,8 +48,8 @@ def go_on(spec: SearchSpec, plan: Plan) -> None:
         return
     resumed = choose_resumed(spec.name, {"results": spec.results}, frozenset())
     check_storage(resumed, resumed=True)
-    with hold_search(resumed, print, begun=True):
-        take_up(resumed, plan, print)
+    with hold_search(resumed, begun=True):
+        take_up(resumed, plan)
 
 
 def waiting_in(spec: SearchSpec) -> Waiting:
@@ -75,7 +75,7 @@ def forked(work: Callable[[], None]) -> int:
 def main(folder: str, storage: str, kind: str, every: str) -> None:
     """All moments, until there are no more; the first is none."""
     options: dict[str, Any] = {"results": folder, "trials": 4, "models": "convnet"}
-    plan = make_plan(make_spec(**options), prepare("digits"), local_room(), lambda _line: None, {})
+    plan = make_plan(make_spec(**options), prepare("digits"), local_room(), {})
     expected: Waiting = []
     for fatal in range(0, 1_000_000, int(every)):
         spec = make_spec(name=f"s{fatal}", storage=storage, **options)

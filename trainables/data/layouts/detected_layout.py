@@ -1,5 +1,6 @@
 """How a source was understood: which folder or files are which split, what was taken, what was not."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -32,8 +33,8 @@ def list_names(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "")
 
 
-def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str, int]) -> list[str]:
-    """The layout as a short block of lines; `counts` are images of each split that the source has."""
+def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str, int]) -> list[tuple[int, str]]:
+    """The layout as a short block of lines with their levels; `counts` are images of each split that the source has."""
     splits = [
         f"class folders in {printable(source)} ({counts['train']:,} images), no splits"
         if split == "all"
@@ -42,8 +43,8 @@ def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str
     ]
     columns = ", ".join(f"{use} column {name!r}" for use, name in understood.columns.items())
     return [
-        f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else ""),
-        f"{len(classes)} classes: {list_names(classes)}",
-        *(f"warning: {line}" for line in understood.warnings),
+        (logging.INFO, f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else "")),
+        (logging.INFO, f"{len(classes)} classes: {list_names(classes)}"),
+        *((logging.WARNING, line) for line in understood.warnings),
         *describe_left_out(count_left_out(understood.left_out)),
     ]

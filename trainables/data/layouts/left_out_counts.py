@@ -1,5 +1,6 @@
 """How many files of a data folder are not used, by reason and kind: in a search's record and on screen."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
@@ -63,17 +64,17 @@ def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:
     return tuple(counts)
 
 
-def describe_left_out(counts: Sequence[LeftOutCount]) -> list[str]:
-    """A line for each reason that is a warning, and one for all others."""
+def describe_left_out(counts: Sequence[LeftOutCount]) -> list[tuple[int, str]]:
+    """A line for each reason that is a warning, and one for all others, with their levels of `logging`."""
     lines, others = [], []
     for reason, words in REASONS.items():
         if found := [count for count in counts if count.reason == reason]:
             text = f"{_list(found)}: {words}"
             if reason in GRAVE:
-                lines.append(f"warning: left out {text} ({LEFT_OUT})")
+                lines.append((logging.WARNING, f"left out {text} ({LEFT_OUT})"))
             else:
                 others.append(text)
-    return [*lines, *([f"left out {' · '.join(others)} ({LEFT_OUT})"] if others else [])]
+    return [*lines, *([(logging.INFO, f"left out {' · '.join(others)} ({LEFT_OUT})")] if others else [])]
 
 
 def _list(counts: Sequence[LeftOutCount]) -> str:

@@ -1,5 +1,6 @@
 """Building a store: chunks decoded in parallel, recorded one by one, so that a build that was cut goes on."""
 
+import logging
 import multiprocessing
 import os
 import shutil
@@ -23,6 +24,8 @@ from trainables.data.store.summary_builder import Tally
 from trainables.storage.cache import move_aside
 from trainables.storage.folders import files_below
 
+logger = logging.getLogger(__name__)
+
 FOLDERS: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
 """Splits in each folder of a store."""
 MANY = 4096
@@ -45,7 +48,7 @@ def build(
     recorded = read_finished(folder / RECORD)
     tally = Tally(raw, splits, folder, teller)
     if recorded:
-        teller.say(
+        logger.info(
             f"{raw.name}: going on from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"
         )
     with (folder / RECORD).open("a") as record:

@@ -4,6 +4,7 @@ A copy lies under the fingerprint of its images, and is read completely before a
 it there, is refused, and no search takes it for the data that it prepared itself.
 """
 
+import logging
 import re
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import numpy as np
 from filelock import FileLock
 
 from trainables.common.errors import UserError
-from trainables.common.reporter import Teller
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import (
     CONTENTS,
@@ -29,6 +29,8 @@ from trainables.storage.folders import files_below
 from trainables.storage.object_store.remote import Entry, Remote, join, say_trouble
 from trainables.storage.search_storage import Home
 
+logger = logging.getLogger(__name__)
+
 STORES = "stores"
 """Folder at the results' URL."""
 FETCHED = "fetched"
@@ -43,7 +45,7 @@ HEADER = 4096
 """Bytes that an array's file may have beside the array."""
 
 
-def share_store(data: DataSummary, results: str, teller: Teller) -> DataSummary:
+def share_store(data: DataSummary, results: str) -> DataSummary:
     """Put the store of `data` below `results`, unless it is there as it should be; the summary that tells of it.
 
     Raises `UserError` where that fails.
@@ -53,7 +55,7 @@ def share_store(data: DataSummary, results: str, teller: Teller) -> DataSummary:
     try:
         remote, contents = Remote.open(url), read_contents(store)
         if not _is_there(remote, contents):
-            teller.say(f"sharing {data.name}: its store goes to {url}, once")
+            logger.info(f"sharing {data.name}: its store goes to {url}, once")
             remote.delete(SUMMARY)
             wanted = [(name, file) for name, file in files_below(store) if name in (*ARRAYS, *RECORDS)]
             for name, file in sorted(wanted, key=lambda found: found[0] == SUMMARY):

@@ -1,6 +1,7 @@
 """The uint8 store: a data set decoded once a node, memory-mapped by every worker, with a fingerprint."""
 
 import hashlib
+import logging
 import os
 import re
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from trainables.data.store.shared_store import SUMMARY, fetch_store
 from trainables.storage.cache import cache_folder, move_aside, read_kept
 from trainables.storage.files import read_record
 from trainables.storage.folders import files_below
+
+logger = logging.getLogger(__name__)
 
 VERSION = 4
 """Of the layout below; a store of another version is built again."""
@@ -168,14 +171,14 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
     raw, teller = open_source(origin), teller or Silence()
     if raw.understood.sources:
         counts = {name: len(part.labels) for name, part in raw.parts.items()}
-        for line in describe(raw.understood, raw.classes, counts):
-            teller.say(line)
+        for level, line in describe(raw.understood, raw.classes, counts):
+            logger.log(level, line)
     folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_key(raw)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder) + ".lock"):
         damage = find_damage(folder) if os.path.lexists(folder) else ""
         if damage:
-            teller.say(f"warning: the prepared images in {folder} are damaged ({damage}); preparing them again")
+            logger.warning(f"the prepared images in {folder} are damaged ({damage}); preparing them again")
             move_aside(folder)
         bad = read_bad(folder) or raw.refused
         if bad and on_bad == "fail":
@@ -183,7 +186,7 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
         if not folder.is_dir():
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
-            teller.say(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
+            logger.info(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
             building = folder.with_name(folder.name + BUILDING)
             clear_odd(building)
             summary = build(raw, splits, words, building, teller, on_bad)

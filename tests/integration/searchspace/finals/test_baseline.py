@@ -151,7 +151,7 @@ def worse_first(tmp_path, digits, **options):
     return spec, study
 
 
-def test_the_first_trial_is_trained_beside_the_finalists_and_no_member_of_an_ensemble(tmp_path, digits, place):
+def test_the_first_trial_is_trained_beside_the_finalists_and_no_member_of_an_ensemble(tmp_path, digits, place, logged):
     spec, study = worse_first(tmp_path, digits, finalists=2, final_seeds=2, ensemble=True)
     bench, told = Workbench(place), Told()
     finalists = run_finals(spec, study, bench, told)
@@ -162,7 +162,7 @@ def test_the_first_trial_is_trained_beside_the_finalists_and_no_member_of_an_ens
     baseline = read_baseline(study)
     assert (baseline.trial, baseline.reference, baseline.reason) == (0, True, "")
     assert baseline.majority == pytest.approx(0.1, abs=0.02)
-    assert any("trial 0, the search's first configuration, for comparison" in line for line in told.said)
+    assert any("trial 0, the search's first configuration, for comparison" in line for line in logged)
     rows = {row["trial"]: row["role"] for row in finalist_rows("accuracy", finalists, {}, baseline)}
     assert rows[0] in {"default", "winner, default"}
     assert read_gain("accuracy", study).default in read_finalists(study)

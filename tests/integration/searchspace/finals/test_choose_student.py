@@ -80,7 +80,7 @@ def distil(searched_trials, winner, bench: Workbench, told) -> None:
         train_student(spec, student, bench, told)
 
 
-def test_a_student_is_trained_once_tested_with_the_winner_and_exported(searched_trials, digits, place, capsys):
+def test_a_student_is_trained_once_tested_with_the_winner_and_exported(searched_trials, digits, place, capsys, logged):
     spec, study, _ = searched_trials
     record(study, [0.5, 0.995], TrialState.COMPLETE, LARGE)
     bench, told = Workbench(place), Told()
@@ -94,8 +94,8 @@ def test_a_student_is_trained_once_tested_with_the_winner_and_exported(searched_
     assert [task.trial for task in trained] == ["winner", "student", "test", "test"]
     assert (trained[0].max_epochs, trained[1].max_epochs) == (2, 3)
     assert trained[1].teacher == str(spec.folder / "winner")
-    assert told.said.count("winner: trial 3 (convnet), retrained on train+val") == 1
-    (line,) = [line for line in told.said if line.startswith("student: ")]
+    assert logged.count("winner: trial 3 (convnet), retrained on train+val") == 1
+    (line,) = [line for line in logged if line.startswith("student: ")]
     assert line.startswith("student: trial 0, the best at full length that keeps the limits (convnet, width=8")
     assert "13,202 parameters (limit 20,000)" in line
 
@@ -124,7 +124,7 @@ def test_a_student_is_trained_once_tested_with_the_winner_and_exported(searched_
     assert "student: trial 0, taught by trial 3, accuracy: test " in say_student(spec, spec.folder)
 
 
-def test_a_student_that_fails_costs_the_search_its_student_alone(searched_trials, digits, place):
+def test_a_student_that_fails_costs_the_search_its_student_alone(searched_trials, digits, place, logged):
     spec, study, _ = searched_trials
     bench, told = Workbench(place, fails="student"), Told()
     winner = run_finals(spec, study, bench, told)[0]
@@ -132,8 +132,8 @@ def test_a_student_that_fails_costs_the_search_its_student_alone(searched_trials
     for _ in range(2):
         distil(searched_trials, winner, bench, told)
     assert [task.trial for task in bench.trained].count("student") == 1
-    assert told.said.count("warning: no student: its training failed (diverged)") == 1
-    assert "the winner keeps the limits itself: its student is the same network, taught" in told.said
+    assert logged.count("warning: no student: its training failed (diverged)") == 1
+    assert "the winner keeps the limits itself: its student is the same network, taught" in logged
     assert evaluate_winner(spec, digits.classes, bench).accuracy > 0.5
     assert evaluate_student(spec, digits.classes, bench) is None
     assert export_student(spec, spec.folder, Silence()) is None

@@ -39,7 +39,7 @@ def test_finalists_are_full_length_trials_before_any_other_and_equals_by_their_l
     assert [t.number for t in choose_finalists(study.trials, 9)] == [5, 2, 0, 3, 1]
 
 
-def test_finals_train_each_finalist_from_fresh_seeds_and_judge_what_they_said(tmp_path, digits, place):
+def test_finals_train_each_finalist_from_fresh_seeds_and_judge_what_they_said(tmp_path, digits, place, logged):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2)
     bench, told = Workbench(place), Told()
     found = run_finals(spec, study, bench, told)
@@ -61,7 +61,7 @@ def test_finals_train_each_finalist_from_fresh_seeds_and_judge_what_they_said(tm
     assert rows[0]["told_apart"] == "the winner"
     assert rows[1]["told_apart"] in {"yes", "no"}
     assert rows[1]["seeds"] == 2
-    assert any("trials 0, 1 again, 2 epochs, 2 fresh seeds each" in line for line in told.said)
+    assert any("trials 0, 1 again, 2 epochs, 2 fresh seeds each" in line for line in logged)
     assert (steps := [step for what, *step in told.steps if what == "finals: epochs"])[-1] == [8, 8]
     assert steps == sorted(steps), "a bar never goes back"
 
@@ -165,9 +165,9 @@ def test_the_test_split_opens_once(tmp_path):
         open_test_split(tmp_path)
 
 
-def test_a_lost_member_is_told_and_stops_nothing(tmp_path, digits, place):
+def test_a_lost_member_is_told_and_stops_nothing(tmp_path, digits, place, logged):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=1, ensemble=True)
     told = Told()
     (finalist,) = run_finals(spec, study, Workbench(place, fails="final-1-0"), told)
     assert isinstance(finalist, Finalist)
-    assert "no ensemble: it takes two finalists that ended with the same seed" in told.said
+    assert "no ensemble: it takes two finalists that ended with the same seed" in logged

@@ -322,14 +322,13 @@ def test_a_student_has_a_card_of_its_own_and_the_winners_tells_of_it(folder, tmp
     )
 
 
-def test_a_card_that_cannot_be_written_is_a_warning(folder, tmp_path):
-    said: list[str] = []
-    try_cards(folder.parent, said.append)
-    assert said == []
+def test_a_card_that_cannot_be_written_is_a_warning(folder, tmp_path, logged):
+    try_cards(folder.parent)
+    assert logged == []
     shutil.copytree(folder.parent, tmp_path / "made")
     (tmp_path / "made" / "winner" / CARD).unlink()
-    try_cards(tmp_path / "made", said.append)
-    (line,) = said
+    try_cards(tmp_path / "made")
+    (line,) = logged
     assert line.startswith("warning: no new model card in winner/ (FileNotFoundError: ")
 
 

@@ -460,14 +460,13 @@ def test_tables_align_and_leave_out_what_is_empty():
     assert [table.show(c, table.rows[0][c]) for c in table.columns] == ["1234", "1.0000", "yes"]
 
 
-def test_a_report_that_cannot_be_drawn_is_a_warning(made, tmp_path):
+def test_a_report_that_cannot_be_drawn_is_a_warning(made, tmp_path, logged):
     study = load_study(load_spec(made), made)
-    said: list[str] = []
-    try_report(tmp_path, said.append, study)  # which holds no search
-    (line,) = said
+    try_report(tmp_path, study)  # which holds no search
+    (line,) = logged
     assert line.startswith("warning: no report (UserError: ")
-    try_report(made, said.append, study)
-    assert said == [line]
+    try_report(made, study)
+    assert logged == [line]
 
 
 def test_the_command_writes_it_and_refuses_what_is_no_search(made, tmp_path):

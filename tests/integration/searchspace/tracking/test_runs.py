@@ -118,7 +118,7 @@ def begun(results: Path):
     return spec
 
 
-def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkeypatch):
+def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkeypatch, logged):
     """A store of MLflow's own making, in a folder of an odd name, and what becomes of it."""
     from mlflow.tracking import MlflowClient
 
@@ -126,9 +126,9 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
     spec = begun(results)
     uri, file = tracking_uri(spec.folder), results / "mlflow.db"
     monkeypatch.chdir(results)  # MLflow writes down the folder that it runs in, and quotes nothing
-    with tracked(spec, (said := []).append):
+    with tracked(spec):
         pass
-    assert said == [], (spec.folder / LOG).read_text()
+    assert logged == [], (spec.folder / LOG).read_text()
     assert file.is_file()
     assert [path.name for path in tmp_path.iterdir()] == [results.name]
     kept = tmp_path / "kept.db"
@@ -156,14 +156,13 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
         Uploader(elsewhere, elsewhere.folder)
 
 
-def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monkeypatch):
+def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monkeypatch, logged):
     spec = begun(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    said: list[str] = []
-    with tracked(spec, said.append):
+    with tracked(spec):
         done = "the search"
     assert done == "the search"
-    (line,) = said
+    (line,) = logged
     assert line.startswith("warning: MLflow has not got everything: MLflow at 'http://127.0.0.1:9': no server answers")
     assert line.endswith(
         f"or set MLFLOW_TRACKING_URI to one that runs; then python -m searchspace.tracking {spec.folder}"
@@ -171,21 +170,21 @@ def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monke
     assert "127.0.0.1" in (spec.folder / LOG).read_text()
 
 
-def test_an_upload_that_is_killed_is_told_and_started_again(tmp_path, monkeypatch):
+def test_an_upload_that_is_killed_is_told_and_started_again(tmp_path, monkeypatch, logged):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setattr("searchspace.tracking.background_upload.LOOK", 0.05)
-    spec, said = begun(tmp_path), []
+    spec = begun(tmp_path)
     me = psutil.Process()
     before = set(me.children())
-    with tracked(spec, said.append):
+    with tracked(spec):
         (first,) = set(me.children()) - before
         first.kill()
         deadline = time.monotonic() + 20.0
-        while not said:
+        while not logged:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert said == [f"warning: the upload to MLflow ended (see {spec.folder / LOG}); it is started again"]
-    assert len(said) == 2, "only what the dead server costs"
+        assert logged == [f"warning: the upload to MLflow ended (see {spec.folder / LOG}); it is started again"]
+    assert len(logged) == 2, "only what the dead server costs"
 
 
 def upload(folder, uri, seconds=None):

@@ -6,7 +6,6 @@ import pytest
 
 from tests.helpers.servers.s3_server import content, keys, s3
 from trainables.common.errors import UserError
-from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
 from trainables.data.sources.source_registry import fetch_source
 from trainables.data.store.shared_store import share_store
@@ -192,7 +191,7 @@ def test_a_home_weighs_and_removes_checkpoints_wherever_they_are(here, url, buck
 
 def test_a_node_takes_a_finished_store_without_the_images(colour_folder, bucket, tmp_path, monkeypatch):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "one"))
-    data = share_store(prepare(str(colour_folder)), f"s3://{bucket}/results", Silence())
+    data = share_store(prepare(str(colour_folder)), f"s3://{bucket}/results")
     original = open_store(data)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "two"))
     away = data.model_copy(update={"path": str(tmp_path / "gone" / original.path.name), "origin": "/no/such/folder"})
@@ -206,10 +205,10 @@ def test_a_node_takes_a_finished_store_without_the_images(colour_folder, bucket,
 
 def test_a_shared_store_is_put_there_once(colour_folder, bucket, moved):
     data = prepare(str(colour_folder))
-    first = share_store(data, f"s3://{bucket}/results", Silence())
+    first = share_store(data, f"s3://{bucket}/results")
     assert moved[-1] == ("send", "summary.json"), "with it the store is whole"
     moved.clear()
-    assert share_store(data, f"s3://{bucket}/results", Silence()) == first
+    assert share_store(data, f"s3://{bucket}/results") == first
     assert moved == []
 
 

@@ -171,19 +171,16 @@ def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
 
 
 @pytest.mark.usefixtures("faulty_workers", "ray_cluster")
-def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_path):
+def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_path, logged):
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangShape
 
-    lines: list[str] = []
-    pool = GangPool(
-        GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))), say=lines.append
-    )
+    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
     names = ("plain", "disk", "hung")
     plain, disk, hung = pool.train([assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names])
     assert struck(tmp_path / "faults") == ["0-eio-0", "1-hang-0"]
     for other in (disk, hung):
         assert (other.status, other.epoch) == ("complete", 3)
         assert (other.score, other.val_loss, other.train_loss) == (plain.score, plain.val_loss, plain.train_loss)
-    assert ["storage error: OSError: [Errno 5]" in lines[0], "hung: no step for" in lines[1]] == [True, True]
+    assert ["storage error: OSError: [Errno 5]" in logged[0], "hung: no step for" in logged[1]] == [True, True]
     pool.close()

@@ -145,7 +145,7 @@ def test_what_is_asked_for_of_an_empty_cluster_is_believed_and_of_one_that_is_no
 
 def test_a_driver_that_may_be_taken_away_is_told():
     placement = place(make_spec(name="x"), room(Node(cpus=2), joined=True, on_spot=True))
-    assert "runs on a spot node" in placement.remarks[0]
+    assert "runs on a spot node" in placement.warnings[0]
 
 
 def test_growth_is_what_the_autoscalers_configuration_allows():

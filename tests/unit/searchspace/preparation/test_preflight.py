@@ -8,17 +8,16 @@ from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 
 
-def test_default_backbones_without_weights_are_dropped_with_a_line():
-    said: list[str] = []
-    chosen = choose_models(make_spec(name="x"), gpu=True, say=said.append)
+def test_default_backbones_without_weights_are_dropped_with_a_line(logged):
+    chosen = choose_models(make_spec(name="x"), gpu=True)
     assert chosen == ("convnet", "tf_efficientnet_lite0", "resnet")
-    assert len(said) == 5
-    assert all("neither cached nor downloadable" in line for line in said)
+    assert len(logged) == 5
+    assert all("neither cached nor downloadable" in line for line in logged)
 
 
 def test_a_pinned_model_is_the_only_one_searched():
     spec = make_spec(name="x", pins={"model": "resnet"})
-    assert choose_models(spec, gpu=False, say=print) == ("resnet",)
+    assert choose_models(spec, gpu=False) == ("resnet",)
 
 
 def test_batches_too_small_for_the_workers_are_refused_before_the_search(digits):

@@ -16,9 +16,9 @@ from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.resume import (
     check_same_data,
     choose_resumed,
-    describe_changed_space,
     locate,
     record_resumption,
+    warn_of_changed_space,
 )
 from searchspace.sampling.samplers import make_sampler
 from searchspace.sampling.space_file import hash_file
@@ -319,7 +319,7 @@ def test_a_search_is_found_by_name_path_or_url(results, name, found):
     assert locate(results, name) == found
 
 
-def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits):
+def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits, logged):
     images, file = tmp_path / "images", tmp_path / "mine.py"
     images.mkdir()
     file.write_text("def space(trial, task): return {}")
@@ -343,11 +343,13 @@ def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits):
     with pytest.raises(UserError, match=f"its space '{file}:space' is not there; .*--space FILE.py:FUNCTION"):
         resumed(**moved)
     found = resumed(**moved, space=f"{tmp_path}/elsewhere.py:space")
-    assert describe_changed_space(found) == []
+    warn_of_changed_space(found)
+    assert not logged
     (tmp_path / "elsewhere.py").write_text("def space(trial, task): return {'width': 8}")
     with pytest.raises(UserError, match="is not the file that search 's' was begun with"):
         resumed(**moved, space=f"{tmp_path}/elsewhere.py:space")
-    (line,) = describe_changed_space(found)
+    warn_of_changed_space(found)
+    (line,) = logged
     assert "was changed since the search was begun" in line
 
 
@@ -360,13 +362,12 @@ def test_a_record_of_other_data_is_refused_and_where_they_are_now_is_kept(tmp_pa
         check_same_data(spec, digits.model_copy(update={"fingerprint": "other"}))
 
 
-def test_a_warm_start_that_is_gone_stops_no_search_that_goes_on(tmp_path, digits):
+def test_a_warm_start_that_is_gone_stops_no_search_that_goes_on(tmp_path, digits, logged):
     begin_in(tmp_path / "first", digits)
     spec = make_spec(name="second", results=str(tmp_path), warm_start=str(tmp_path / "first"))
     assert earlier_trials(spec, digits) == []
     (tmp_path / "first").rename(tmp_path / "gone")
     with pytest.raises(UserError, match="holds no search"):
         earlier_trials(spec, digits)
-    said = []
-    assert earlier_trials(spec, digits, said.append) == []
-    assert "without what --warm-start" in said[0]
+    assert earlier_trials(spec, digits, resumed=True) == []
+    assert "without what --warm-start" in logged[0]

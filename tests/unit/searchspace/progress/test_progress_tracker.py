@@ -171,14 +171,14 @@ def test_steps_are_lines_now_and_then(capsys, monkeypatch):
 
 def test_chatter_goes_to_a_file_and_what_is_said_does_not(tmp_path):
     code = """
-import contextlib, os, sys, pathlib
+import logging, os, sys, pathlib
 from searchspace.progress.console_reporter import Clock
 log = pathlib.Path(sys.argv[1])
-with contextlib.closing(Clock(verbose=sys.argv[2] == "True")) as clock:
+with Clock(verbose=sys.argv[2] == "True") as clock:
     clock.keep_chatter(log)
     os.write(1, b"from C, out\\n"); os.write(2, b"from C, err\\n")
     print("from Python, err", file=sys.stderr, flush=True)
-    clock.say("told")
+    clock.show(logging.INFO, "told")
 print("after"); print("after, err", file=sys.stderr)
 """
     log = tmp_path / "log"

@@ -101,9 +101,9 @@ def names_waiting(study):
     return [(trial.system_attrs, trial.user_attrs) for trial in study.get_trials()]
 
 
-def test_an_older_record_without_a_study_or_with_half_of_one_is_begun_when_it_is_resumed(tmp_path, digits):
+def test_an_older_record_without_a_study_or_with_half_of_one_is_begun_when_it_is_resumed(tmp_path, digits, logged):
     options = {"results": str(tmp_path), "trials": 4, "models": "convnet"}
-    plan = make_plan(make_spec(**options), digits, local_room(), lambda _line: None, {})
+    plan = make_plan(make_spec(**options), digits, local_room(), {})
     new = make_spec(name="new", **options)
     new.folder.mkdir()
     begun = names_waiting(begin(new, plan, {"data": digits.model_dump()}))
@@ -115,13 +115,13 @@ def test_an_older_record_without_a_study_or_with_half_of_one_is_begun_when_it_is
         if half:
             flush_study(create_study(spec, optuna.samplers.RandomSampler()))
         assert not is_finished(spec)
-        said = []
-        assert names_waiting(take_up(spec, plan, said.append)) == begun
-        assert said == [f"search {name!r} had no study yet, and begins now"]
+        assert names_waiting(take_up(spec, plan)) == begun
+        assert logged[-1:] == [f"search {name!r} had no study yet, and begins now"]
         assert load_facts(spec.folder)["id"]
-        study = take_up(spec, plan, said.append)
+        study = take_up(spec, plan)
         assert names_waiting(study) == begun
-        assert len(said) == 1, "it is begun once"
+        assert len(logged) == 1, "it is begun once"
+        logged.clear()
 
 
 @pytest.mark.parametrize(("warm", "said"), [("gone", "holds no search"), ("other", "search.json")])
@@ -129,9 +129,9 @@ def test_a_wrong_warm_start_leaves_the_name_free(tmp_path, digits, warm, said):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "search.json").write_text("{")
     options = {"results": str(tmp_path), "trials": 4, "models": "convnet"}
-    plan = make_plan(make_spec(**options), digits, local_room(), lambda _line: None, {})
+    plan = make_plan(make_spec(**options), digits, local_room(), {})
     spec = make_spec(name="s", warm_start=str(tmp_path / warm), **options)
-    with hold_search(spec, print, begun=False), pytest.raises(UserError, match=said):
+    with hold_search(spec, begun=False), pytest.raises(UserError, match=said):
         begin(spec, plan, {})
     check_name(spec)
     begin(spec.model_copy(update={"warm_start": ()}), plan, {})

@@ -46,8 +46,8 @@ def test_waits_grow_up_to_the_most_and_patience_ends_once():
 
 
 @pytest.mark.parametrize("error", [*ERRORS, *OTHERS], ids=lambda e: f"{type(e).__name__}-{getattr(e, 'errno', '')}")
-def test_no_error_ends_the_thread_and_each_is_said_once(error):
-    said, done, left = [], threading.Event(), [3]
+def test_no_error_ends_the_thread_and_each_is_said_once(error, logged):
+    done, left = threading.Event(), [3]
 
     def work():
         if left[0]:
@@ -55,13 +55,13 @@ def test_no_error_ends_the_thread_and_each_is_said_once(error):
             raise error
         done.set()
 
-    background = Background("cannot write", work, said.append, QUICK)
+    background = Background("cannot write", work, QUICK)
     background.wake()
     assert done.wait(10.0)
-    wait_until(lambda: len(said) == 2)
-    assert said[0].startswith("warning: cannot write (")
-    assert said[0].endswith("); trying again")
-    assert said[1].startswith("cannot write: that has passed, after ")
+    wait_until(lambda: len(logged) == 2)
+    assert logged[0].startswith("warning: cannot write (")
+    assert logged[0].endswith("); trying again")
+    assert logged[1].startswith("cannot write: that has passed, after ")
     assert background.error is None
     assert background.close(5.0)
 
@@ -74,11 +74,8 @@ def test_an_owner_is_told_once_to_give_up_and_the_work_is_tried_on():
         if broken[0]:
             raise OSError(errno.EIO, "broken")
 
-    def say(_line):
-        raise OSError(errno.EPIPE, "the terminal is gone")
-
-    background = Background("cannot write", work, say, QUICK, period=0.01)
-    background.listen(say, given_up.append)
+    background = Background("cannot write", work, QUICK, period=0.01)
+    background.when_given_up(given_up.append)
     wait_until(lambda: given_up)
     before = tries[0]
     wait_until(lambda: tries[0] > before + 3)
@@ -89,13 +86,13 @@ def test_an_owner_is_told_once_to_give_up_and_the_work_is_tried_on():
     assert background.close(5.0)
 
 
-def test_a_thread_that_is_gone_all_the_same_is_said_and_replaced(monkeypatch):
-    said, done = [], threading.Event()
+def test_a_thread_that_is_gone_all_the_same_is_said_and_replaced(monkeypatch, logged):
+    done = threading.Event()
     with monkeypatch.context() as patch:
         patch.setattr(Background, "_run", lambda self: None)
-        background = Background("cannot write", done.set, said.append, QUICK)
+        background = Background("cannot write", done.set, QUICK)
         wait_until(lambda: not background._thread.is_alive())
     background.wake()
     assert done.wait(10.0)
-    assert said == ["warning: cannot write (its thread was gone); another one goes on"]
+    assert logged == ["warning: cannot write (its thread was gone); another one goes on"]
     assert background.close(5.0)

@@ -86,7 +86,7 @@ def test_a_bad_image_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "results").exists()
 
 
-def test_bad_headers_are_all_known_before_anything_is_decoded(tmp_path):
+def test_bad_headers_are_all_known_before_anything_is_decoded(tmp_path, logged):
     root = levels(tmp_path / "set", 60)
     for name, content in (("even/000.png", b""), ("even/008.png", b"text"), ("odd/011.png", b"\x89PNG")):
         (root / name).write_bytes(content)
@@ -96,7 +96,7 @@ def test_bad_headers_are_all_known_before_anything_is_decoded(tmp_path):
     ):
         prepare(str(root), told)
     assert not told.steps
-    assert not any("decoding" in line for line in told.said)
+    assert not any("decoding" in line for line in logged)
 
 
 @pytest.mark.parametrize("processes", [False, True])
@@ -118,14 +118,14 @@ def test_skipping_keeps_labels_splits_and_statistics_right(tmp_path, monkeypatch
     assert data.fingerprint == fingerprint_of(Path(data.path), data.classes)
 
 
-def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path):
+def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path, logged):
     good, bad = levels(tmp_path / "good", 30), levels(tmp_path / "bad", 30, (7,))
     assert prepare(str(good)) == prepare(str(good), on_bad="skip")
     with pytest.raises(UserError, match=r"007\.png"):
         prepare(str(bad))
     told = Told()
     skipped = prepare(str(bad), told, on_bad="skip")
-    assert any("going on from" in line for line in told.said), "what the failed build decoded is not decoded again"
+    assert any("going on from" in line for line in logged), "what the failed build decoded is not decoded again"
     with pytest.raises(UserError, match=r"007\.png"):
         prepare(str(bad))
     assert prepare(str(bad), on_bad="skip") == skipped

@@ -65,7 +65,7 @@ def test_content_tells_what_is_no_image(content, kind):
     assert kind_by_content(content) == kind
 
 
-def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path):
+def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
     root = two_classes(tmp_path / "set")
     for name in ("cat/1.HEIC", "cat/2.heic", "dog/3.CR2", "dog/film.MOV", "notes.txt", "dog/labels.csv", "cat/data"):
         put(root / name)
@@ -74,7 +74,7 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path):
     images(root, 2)
     told = Told()
     data = prepare(str(root), told)
-    block = told.said[: next(i for i, line in enumerate(told.said) if "decoding" in line)]
+    block = logged[: next(i for i, line in enumerate(logged) if "decoding" in line)]
     assert block == [
         "layout: class folders in ./ (20 images), no splits",
         "2 classes: 'cat', 'dog'",
@@ -100,14 +100,14 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path):
     )
 
 
-def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path):
+def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path, logged):
     root = two_classes(tmp_path / "set")
     before = prepare(str(root))
     put(root / "cat" / "more.heic")
     told = Told()
     after = prepare(str(root), told)
     assert (after.path, after.fingerprint) == (before.path, before.fingerprint)
-    assert any("1 .heic" in line for line in told.said)
+    assert any("1 .heic" in line for line in logged)
     assert (Path(after.path) / LEFT_OUT).is_file()
     (root / "cat" / "more.heic").unlink()
     assert prepare(str(root)) == before

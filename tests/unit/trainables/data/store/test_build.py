@@ -64,7 +64,7 @@ def parquet_set(root: Path, count: int) -> Path:
 
 
 @pytest.mark.parametrize("count", [600, build.MANY + 100], ids=["threads", "processes"])
-def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count):
+def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count, logged):
     origin = parquet_set(tmp_path / "set.v2", count)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cut"))
     orphans = build_and_die(origin, after=count // 2)
@@ -80,11 +80,11 @@ def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count):
     told = Told()
     monkeypatch.setattr(build, "MANY", 10**9)  # whoever decodes, it is the same store
     resumed = prepare(str(origin), told)
-    assert any(f"going on from {finished} of " in line for line in told.said)
-    before = len(told.said)
+    assert any(f"going on from {finished} of " in line for line in logged)
+    before = len(logged)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
     whole = prepare(str(origin), told)
-    assert not any("going on" in line for line in told.said[before:])
+    assert not any("going on" in line for line in logged[before:])
     assert resumed.model_copy(update={"path": whole.path}) == whole
     assert whole.leaked > 0
     assert np.array_equal(open_store(resumed).images, open_store(whole).images)
@@ -123,11 +123,11 @@ def test_a_finished_chunk_is_not_decoded_again(tmp_path):
         Filler(tmp_path, {"train": refuse})(chunk, Finished(0, "another digest", {}))
 
 
-def test_progress_is_told(colour_folder):
+def test_progress_is_told(colour_folder, logged):
     told = Told()
     prepare(str(colour_folder), told)
-    assert told.said[:2] == ["layout: class folders in ./ (80 images), no splits", "2 classes: 'blue', 'red'"]
-    assert told.said[2].startswith("preparing colours: decoding 80 images once into")
+    assert logged[:2] == ["layout: class folders in ./ (80 images), no splits", "2 classes: 'blue', 'red'"]
+    assert logged[2].startswith("preparing colours: decoding 80 images once into")
     assert told.steps[-1] == ("colours: images prepared", 80, 80)
 
 
