@@ -45,8 +45,8 @@ R = TypeVar("R", bound=Frozen)
 class SearchSpec(Frozen):
     """What was asked for; everything that a search does follows from it, the data and the machine."""
 
-    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME_PATTERN")] = "digits"
-    """digits, fashion-mnist, cifar10, cifar100, or a folder or URL of images or parquet."""
+    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME")] = "digits"
+    """digits, fashion-mnist, cifar10, cifar100, or a path or URL of images, parquet or arrays (.npz)."""
     on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
     models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()

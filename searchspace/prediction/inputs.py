@@ -9,14 +9,14 @@ from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BadImage
 from trainables.data.decoding.decode import FORMATS
-from trainables.data.layouts.left_out import LeftOut, Reason
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.listing import list_files
 
 STDIN = "-"
 """The name of an image on standard input."""
-TRIED: tuple[Reason, ...] = ("format", "suffix")
+TRIED = (LeftOutReason.FORMAT, LeftOutReason.SUFFIX)
 """Reasons why training leaves out what is an image: here it is read, or said why it cannot be."""
-UNTOLD: Reason = "hidden"
+UNTOLD = LeftOutReason.HIDDEN
 """Reason of what nobody looks for."""
 NAMED = 10
 """Files that are named of those that are no images."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from searchspace.spec import SearchSpec
-from trainables.data.sources.source_registry import SOURCES
+from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.storage.object_store.remote import is_url
 
 SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<uri>file:)?(?P<file>[^?]*)(?P<query>\?.*)?")
@@ -18,7 +18,7 @@ def anchored(spec: SearchSpec) -> SearchSpec:
     file, colon, function = spec.space.rpartition(":")
     return spec.model_copy(
         update={
-            "data": spec.data if spec.data in SOURCES else absolute(spec.data),
+            "data": spec.data if spec.data in NAMED_SETS else absolute(spec.data),
             "space": absolute(file) + colon + function if file else spec.space,
             "warm_start": tuple(absolute(each) for each in spec.warm_start),
             "storage": anchor_storage(spec.storage),

@@ -15,7 +15,7 @@ from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import by_value, rungs
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
-from trainables.data.sources.source_registry import SOURCES
+from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.storage.object_store.remote import is_url
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def _check_places(spec: SearchSpec, resumed: bool) -> None:
     """Raise `UserError` for data and space of a resumed search that have moved, saying how to go on."""
     if not resumed:
         return
-    if spec.data not in SOURCES and not is_url(spec.data) and not Path(spec.data).exists():
+    if spec.data not in NAMED_SETS and not is_url(spec.data) and not Path(spec.data).exists():
         raise UserError(
             f"--resume {spec.name!r}: its data {spec.data!r} are not there; where they have moved, give --data FOLDER"
         )

@@ -60,7 +60,7 @@ def gives_validation(raw: RawSet) -> bool:
 
 def _source(raw: RawSet, part: str) -> str:
     """Where a part comes from, where that has another name."""
-    source = raw.understood.sources.get(part, part)
+    source = raw.layout.sources.get(part, part)
     return "" if source.partition("-")[0].removesuffix(".parquet").strip("/") == part else f", {printable(source)}"
 
 

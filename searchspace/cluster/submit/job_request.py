@@ -10,7 +10,7 @@ from searchspace.spec import RunOptions, SearchSpec, make_spec, parse_record
 from trainables.common.errors import UserError
 from trainables.common.redaction import is_redacted, redact_urls
 from trainables.config import Frozen
-from trainables.data.sources.source_registry import SOURCES
+from trainables.data.sources.source_registry import NAMED_SETS
 
 ADDRESS = "auto"
 """Of the cluster, for whoever runs on it."""
@@ -80,10 +80,10 @@ def _check_elsewhere(spec: SearchSpec, given: Set[str]) -> None:
     """Raise `UserError` for what only this machine has, and for a secret that would be on a command line."""
     if "address" in given:
         raise UserError(f"--address {spec.address!r}: the search runs on its job's own cluster; write it before --")
-    sources = [("data", spec.data)] if spec.data not in SOURCES else []
+    sources = [("data", spec.data)] if spec.data not in NAMED_SETS else []
     for field, text in (*sources, ("results", spec.results), *(("warm_start", each) for each in spec.warm_start)):
         if "://" not in text and not Path(text).is_absolute():
-            known = f" ({', '.join(SOURCES)} are known everywhere)" if field == "data" else ""
+            known = f" ({', '.join(NAMED_SETS)} are known everywhere)" if field == "data" else ""
             raise UserError(f"{flag_of(SearchSpec, field)} {text!r}: is of this machine; {ELSEWHERE}{known}")
     file = spec.space.rpartition(":")[0]
     if spec.space and not Path(file).is_file():

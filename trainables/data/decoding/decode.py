@@ -122,6 +122,14 @@ def decode(content: bytes | Path, name: str, shape: tuple[int, int, int], limits
     return np.asarray(pixels, dtype=np.uint8).reshape(height, width, channels)
 
 
+def resize(image: Image, height: int, width: int) -> Image:
+    """A decoded image (height x width x channels) in the stored shape, resized and cropped as `decode` does."""
+    if image.shape[:2] == (height, width):
+        return image
+    picture = Pillow.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    return np.asarray(_fit(picture, height, width), dtype=np.uint8).reshape(height, width, image.shape[2])
+
+
 @dataclass(frozen=True)
 class Decoder:
     """Decodes image i of a part; picklable as far as `contents` is."""

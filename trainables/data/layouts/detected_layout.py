@@ -1,4 +1,4 @@
-"""How a source was understood: which folder or files are which split, what was taken, what was not."""
+"""The layout that was detected in a data set: the source of each split, the columns used, the files left out."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,17 @@ NAMES = 5
 
 
 @dataclass(frozen=True)
-class Understood:
-    """How a folder of images or parquet files was understood."""
+class DetectedLayout:
+    """How the files of a data set were read."""
 
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Of each split that the source has: the folder or files that it comes from, relative to the source; under `all`
-    where it has no splits."""
+    """The folder, files or arrays of each split, relative to the data set; `all` for class folders without splits."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """The parquet columns taken, by what for: image and label; none for folders."""
+    """Names of the parquet columns used, by purpose: image and label; empty for other layouts."""
     left_out: tuple[LeftOut, ...] = ()
     """Files that are not used."""
     warnings: tuple[str, ...] = ()
-    """What is doubtful, a line each."""
+    """Doubts about the layout, a line each."""
 
 
 def list_names(names: Sequence[str]) -> str:
@@ -33,18 +32,18 @@ def list_names(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "")
 
 
-def describe(understood: Understood, classes: Sequence[str], counts: Mapping[str, int]) -> list[tuple[int, str]]:
-    """The layout as a short block of lines with their levels; `counts` are images of each split that the source has."""
+def format_layout(layout: DetectedLayout, classes: Sequence[str], counts: Mapping[str, int]) -> list[tuple[int, str]]:
+    """The lines, with their levels, that are logged about a layout before decoding; `counts` are the images by split."""
     splits = [
         f"class folders in {printable(source)} ({counts['train']:,} images), no splits"
         if split == "all"
         else f"{split} = {printable(source)} ({counts[split]:,} images)"
-        for split, source in understood.sources.items()
+        for split, source in layout.sources.items()
     ]
-    columns = ", ".join(f"{use} column {name!r}" for use, name in understood.columns.items())
+    columns = ", ".join(f"{use} column {name!r}" for use, name in layout.columns.items())
     return [
         (logging.INFO, f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else "")),
         (logging.INFO, f"{len(classes)} classes: {list_names(classes)}"),
-        *((logging.WARNING, line) for line in understood.warnings),
-        *describe_left_out(count_left_out(understood.left_out)),
+        *((logging.WARNING, line) for line in layout.warnings),
+        *describe_left_out(count_left_out(layout.left_out)),
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from trainables.common.errors import UserError
 from trainables.data.layouts.class_names import check_classes, is_beside, is_container, say_table
 from trainables.data.layouts.detected_layout import list_names
-from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.level import Level
 from trainables.data.layouts.listing import link_fault
 from trainables.data.layouts.split_names import find_splits, is_filler, read_split_name, words_of
@@ -17,7 +17,7 @@ VEHICLES = 3
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """Where the class folders of each split lie."""
 
     classes: dict[str, dict[str, Path]]
@@ -30,7 +30,7 @@ class Layout:
     """What is doubtful, a line each."""
 
 
-def find_layout(path: Path) -> Layout:
+def find_layout(path: Path) -> FolderLayout:
     """The layout of the data set in `path`; raises `UserError` for one that is not sure, naming what is in doubt."""
     level, left_out = Level(path, path), list[LeftOut]()
     while inner := _wrapper(level):
@@ -91,17 +91,17 @@ def _check_splits(level: Level, splits: dict[str, list[str]]) -> None:
             raise UserError(f"--data: folder {str(folder)!r} is {fault}; links may lead to what is in it only")
 
 
-def _single(level: Level, left_out: list[LeftOut], warnings: list[str]) -> Layout:
+def _single(level: Level, left_out: list[LeftOut], warnings: list[str]) -> FolderLayout:
     """A data set without splits: every folder is a class."""
     if not level.full:
         raise _flat(level) if level.is_flat else _empty(level)
     warnings += check_classes(level)
     classes, others = _class_folders(level)
     origin = "" if level.path == level.root else level.name
-    return Layout({"train": classes}, {"all": origin or "./"}, (*left_out, *others), tuple(warnings))
+    return FolderLayout({"train": classes}, {"all": origin or "./"}, (*left_out, *others), tuple(warnings))
 
 
-def _split(base: Level, splits: dict[str, Level], left_out: list[LeftOut]) -> Layout:
+def _split(base: Level, splits: dict[str, Level], left_out: list[LeftOut]) -> FolderLayout:
     """A data set with a `train` and other splits."""
     left_out += _beside(base, {level.path.name for level in splits.values()})
     classes, sources, warnings = dict[str, dict[str, Path]](), dict[str, str](), list[str]()
@@ -116,7 +116,7 @@ def _split(base: Level, splits: dict[str, Level], left_out: list[LeftOut]) -> La
                 raise _empty(level)
             if split == "train":
                 raise _flat(level)
-            left_out += outer.all_left_out("unlabelled split")
+            left_out += outer.all_left_out(LeftOutReason.UNLABELLED_SPLIT)
             continue
         if split == "train":
             warnings += check_classes(level)
@@ -125,7 +125,7 @@ def _split(base: Level, splits: dict[str, Level], left_out: list[LeftOut]) -> La
         sources[split] = level.name
     order = [split for split in ("train", "val", "test") if split in sources]
     by_name = sorted(classes, key=lambda split: splits[split].path.name)  # part of what identifies the data
-    return Layout(
+    return FolderLayout(
         {split: classes[split] for split in by_name},
         {split: sources[split] for split in order},
         tuple(left_out),
@@ -160,7 +160,7 @@ def _class_folders(level: Level) -> tuple[dict[str, Path], list[LeftOut]]:
 def _beside(level: Level, used: set[str]) -> list[LeftOut]:
     """What lies in a level and not in the folders `used`."""
     others = [folder for name, folder in level.folders.items() if name not in used]
-    return [*level.left_out(), *(file for folder in others for file in folder.all_left_out("no split"))]
+    return [*level.left_out(), *(file for folder in others for file in folder.all_left_out(LeftOutReason.NO_SPLIT))]
 
 
 def _flat(level: Level) -> UserError:

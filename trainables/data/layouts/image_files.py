@@ -1,11 +1,22 @@
 """What a file is, by its name, or by its first bytes where the name does not say."""
 
 import os
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
-Kind = Literal["image", "undecoded", "video", "other"]
-"""An image; one in a format that is not decoded here; a film; anything else."""
+
+class FileKind(StrEnum):
+    """What a file holds."""
+
+    IMAGE = "image"
+    """An image in a format that is decoded."""
+    UNDECODED = "undecoded"
+    """An image in a format that is not decoded."""
+    VIDEO = "video"
+    """A video."""
+    OTHER = "other"
+    """Anything else."""
+
 
 SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib",
@@ -24,7 +35,7 @@ UNDECODED = frozenset({
 VIDEOS = frozenset({
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts",
 })  # fmt: skip
-"""Of films."""
+"""Of videos."""
 PLAIN = frozenset({
     ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".htm", ".py", ".ipynb", ".sh",
     ".log", ".ini", ".cfg", ".toml", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".7z",
@@ -45,19 +56,19 @@ _UNDECODED_STARTS = {
 }  # fmt: skip
 
 
-def kind_by_name(name: str) -> Kind | None:
+def kind_by_name(name: str) -> FileKind | None:
     """What a file is by its suffix, in any case; None if that does not say."""
     suffix = os.path.splitext(name)[1].lower()  # of very many names, this is the fast one
     if suffix in SUFFIXES:
-        return "image"
+        return FileKind.IMAGE
     if suffix in UNDECODED:
-        return "undecoded"
+        return FileKind.UNDECODED
     if suffix in VIDEOS:
-        return "video"
-    return "other" if suffix in PLAIN else None
+        return FileKind.VIDEO
+    return FileKind.OTHER if suffix in PLAIN else None
 
 
-def kind_of(file: Path) -> Kind:
+def kind_of(file: Path) -> FileKind:
     """What a file is: by its suffix, else by its first bytes; what cannot be read is `other`."""
     return kind_by_name(file.name) or kind_by_content(read_head(file))
 
@@ -73,18 +84,20 @@ def read_head(file: Path) -> bytes:
         return b""
 
 
-def kind_by_content(head: bytes) -> Kind:
+def kind_by_content(head: bytes) -> FileKind:
     """What a file is that begins with `head`."""
     if head.startswith(_DECODED_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
-        return "image"
+        return FileKind.IMAGE
     if head[:2] == b"BM" and head[14:18] in {bytes((size, 0, 0, 0)) for size in (12, 40, 52, 56, 64, 108, 124)}:
-        return "image"
+        return FileKind.IMAGE
     if head[:1] == b"P" and head[1:2] in b"123456" and head[2:3] in {b"\n", b" ", b"\t", b"\r"}:
-        return "image"
+        return FileKind.IMAGE
     if head[4:8] == b"ftyp":
         brands = _brands(head)
-        return "image" if brands & {b"avif", b"avis"} else "undecoded" if brands & _HEIC else "video"
-    return "undecoded" if head.startswith(tuple(_UNDECODED_STARTS)) else "other"
+        return (
+            FileKind.IMAGE if brands & {b"avif", b"avis"} else FileKind.UNDECODED if brands & _HEIC else FileKind.VIDEO
+        )
+    return FileKind.UNDECODED if head.startswith(tuple(_UNDECODED_STARTS)) else FileKind.OTHER
 
 
 def say_content(head: bytes) -> str:
@@ -93,9 +106,9 @@ def say_content(head: bytes) -> str:
         return "a Git LFS pointer, not the image itself; `git lfs pull` fetches it"
     if head.lstrip()[:9].lower() == b"<!doctype" or head.lstrip()[:5].lower() == b"<html":
         return "a web page, not an image"
-    if kind_by_content(head) == "video":
-        return "a film, not an image"
-    if head[4:8] == b"ftyp" and kind_by_content(head) == "undecoded":
+    if kind_by_content(head) == FileKind.VIDEO:
+        return "a video, not an image"
+    if head[4:8] == b"ftyp" and kind_by_content(head) == FileKind.UNDECODED:
         return "HEIC, which is not decoded; convert it to JPEG"
     found = next((name for start, name in _UNDECODED_STARTS.items() if head.startswith(start)), "")
     return f"{found}, which is not decoded; convert it to JPEG or PNG" if found else ""

@@ -2,19 +2,39 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal
 
 from trainables.common.escaping import write_csv
 from trainables.common.sanitized_text import decodable
 
 LEFT_OUT = "left-out.csv"
 """The list of them, in a store and in a search's results."""
-Reason = Literal[
-    "format", "video", "suffix", "mask", "no class", "unlabelled split", "no split", "no image", "results", "hidden"
-]
-"""A format that is not decoded; a film; an image whose suffix does not say so; the mask of another; an image outside of
-class folders; a split without classes; a folder or file that is no split; no image at all; results or logs; hidden."""
+
+
+class LeftOutReason(StrEnum):
+    """Why a file is not used, the most serious reasons first; the values are written to records and lists."""
+
+    FORMAT = "format"
+    """An image in a format that is not decoded."""
+    VIDEO = "video"
+    """A video."""
+    SUFFIX = "suffix"
+    """An image by its content, but not by its suffix."""
+    MASK = "mask"
+    """The mask of another image."""
+    NO_CLASS = "no class"
+    """An image outside of class folders."""
+    UNLABELLED_SPLIT = "unlabelled split"
+    """Part of a split without class folders or labels."""
+    NO_SPLIT = "no split"
+    """Neither part of a split nor of a class."""
+    NO_IMAGE = "no image"
+    """No image at all."""
+    RESULTS = "results"
+    """Results of a search, or the logs of a tool."""
+    HIDDEN = "hidden"
+    """Hidden, or left by the system."""
 
 
 @dataclass(frozen=True)
@@ -23,20 +43,20 @@ class LeftOut:
 
     path: str
     """Its path."""
-    reason: Reason
+    reason: LeftOutReason
     """Why."""
     kind: str
     """What it is counted as: its suffix in lower case, or the name of the folder that it lies in."""
 
 
-def of_file(path: Path, reason: Reason) -> LeftOut:
+def of_file(path: Path, reason: LeftOutReason) -> LeftOut:
     """A file that is left out, counted by its suffix."""
     return LeftOut(str(path), reason, decodable(path.suffix.lower()))
 
 
 def of_hidden(path: Path) -> LeftOut:
     """A hidden file or folder, or one that a system left; counted by its name, those of a Mac's forks as `._*`."""
-    return LeftOut(str(path), "hidden", "._*" if path.name.startswith("._") else decodable(path.name))
+    return LeftOut(str(path), LeftOutReason.HIDDEN, "._*" if path.name.startswith("._") else decodable(path.name))
 
 
 def write_left_out(folder: Path, files: Sequence[LeftOut]) -> None:

@@ -8,23 +8,26 @@ from pydantic import Field
 
 from trainables.common.sanitized_text import printable
 from trainables.config import Frozen
-from trainables.data.layouts.left_out import LEFT_OUT, LeftOut, Reason
+from trainables.data.layouts.left_out import LEFT_OUT, LeftOut, LeftOutReason
 
-REASONS: dict[Reason, str] = {
-    "format": "a format that is not decoded; convert them to JPEG or PNG to use them",
-    "video": "films; save their frames as images to use them",
-    "suffix": "images by their content, but not by their suffix; rename them to use them",
-    "mask": "masks of the images beside them, by their names",
-    "no class": "images that lie in no class folder",
-    "unlabelled split": "a split without class folders or labels, so it is not used",
-    "no split": "neither a split nor a class",
-    "no image": "no images",
-    "results": "results of searches, or other tools' logs",
-    "hidden": "hidden, or left by the system",
+REASONS: dict[LeftOutReason, str] = {
+    LeftOutReason.FORMAT: "a format that is not decoded; convert them to JPEG or PNG to use them",
+    LeftOutReason.VIDEO: "videos; save their frames as images to use them",
+    LeftOutReason.SUFFIX: "images by their content, but not by their suffix; rename them to use them",
+    LeftOutReason.MASK: "masks of the images beside them, by their names",
+    LeftOutReason.NO_CLASS: "images that lie in no class folder",
+    LeftOutReason.UNLABELLED_SPLIT: "a split without class folders or labels, so it is not used",
+    LeftOutReason.NO_SPLIT: "neither a split nor a class",
+    LeftOutReason.NO_IMAGE: "no images",
+    LeftOutReason.RESULTS: "results of searches, or other tools' logs",
+    LeftOutReason.HIDDEN: "hidden, or left by the system",
 }
-"""What is said of each reason, the gravest first."""
-GRAVE: frozenset[Reason] = frozenset({"format", "video", "suffix", "mask", "no class", "unlabelled split"})
-"""Reasons of what may have been meant to be used: a warning."""
+"""What is printed about each reason, the most serious first."""
+GRAVE = frozenset({
+    LeftOutReason.FORMAT, LeftOutReason.VIDEO, LeftOutReason.SUFFIX, LeftOutReason.MASK, LeftOutReason.NO_CLASS,
+    LeftOutReason.UNLABELLED_SPLIT,
+})  # fmt: skip
+"""Reasons that are a warning: the files may have been meant to be used."""
 SHOWN, COUNTED = 6, 20
 """Kinds of files on one line, and counted of one reason: the rest is one kind more."""
 OTHERS = "others"
@@ -33,7 +36,7 @@ OTHERS = "others"
 class LeftOutCount(Frozen):
     """How many files of one kind are not used, for one reason."""
 
-    reason: Reason
+    reason: LeftOutReason
     """Why."""
     kind: str
     """Their suffix in lower case, or the folder that they lie in."""
@@ -43,7 +46,7 @@ class LeftOutCount(Frozen):
     def __str__(self) -> str:
         """As part of a line."""
         kind = printable(self.kind)
-        if self.reason == "results":
+        if self.reason == LeftOutReason.RESULTS:
             return kind
         if kind.endswith("/"):
             return f"{self.count:,} in {kind}"
@@ -52,7 +55,7 @@ class LeftOutCount(Frozen):
 
 def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:
     """Counts by reason, the gravest first, then by kind, the most frequent first."""
-    kinds: dict[Reason, Counter[str]] = {reason: Counter() for reason in REASONS}
+    kinds: dict[LeftOutReason, Counter[str]] = {reason: Counter() for reason in REASONS}
     for file in files:
         kinds[file.reason][file.kind] += 1
     counts = []

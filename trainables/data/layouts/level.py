@@ -5,8 +5,8 @@ from functools import cached_property
 from pathlib import Path
 
 from trainables.common.sanitized_text import decodable
-from trainables.data.layouts.image_files import kind_of
-from trainables.data.layouts.left_out import LeftOut, Reason
+from trainables.data.layouts.image_files import FileKind, kind_of
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.listing import (
     folders_in,
     holds_images,
@@ -52,7 +52,7 @@ class Level:
         if self.is_outside:
             return True
         files = (child for child in self.path.iterdir() if not is_hidden(child.name) and not child.is_dir())
-        return any(kind_of(child) in {"image", "undecoded"} for child in files)
+        return any(kind_of(child) in {FileKind.IMAGE, FileKind.UNDECODED} for child in files)
 
     @property
     def name(self) -> str:
@@ -70,14 +70,16 @@ class Level:
         """Files that lie directly in it, and folders that are never data."""
         return list(left_out_beside(self.path))
 
-    def all_left_out(self, reason: Reason) -> list[LeftOut]:
+    def all_left_out(self, reason: LeftOutReason) -> list[LeftOut]:
         """Everything below it, left out for one reason, unless it is hidden or of results anyway."""
         found = list_files(self.path) if not self.is_outside else None
         if found is None:
             return [LeftOut(str(self.path), reason, self.name)]
         paths = [*map(str, found.images), *(image.name for image in found.refused)]
         others = [
-            file if file.reason in {"hidden", "results"} else LeftOut(file.path, reason, self.name)
+            file
+            if file.reason in {LeftOutReason.HIDDEN, LeftOutReason.RESULTS}
+            else LeftOut(file.path, reason, self.name)
             for file in found.left_out
         ]
         return [*(LeftOut(path, reason, self.name) for path in paths), *others]

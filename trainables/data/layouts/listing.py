@@ -10,13 +10,13 @@ from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImage
 from trainables.data.layouts.image_files import (
     SUFFIXES,
-    Kind,
+    FileKind,
     kind_by_content,
     kind_by_name,
     kind_of,
     read_head,
 )
-from trainables.data.layouts.left_out import LeftOut, Reason, of_file, of_hidden
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason, of_file, of_hidden
 
 __all__ = ["SUFFIXES", "Listing", "folders_in", "link_fault", "list_classes", "list_files", "list_images"]
 NO_DATA = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"}
@@ -27,7 +27,12 @@ MASK = re.compile(
     r"^(?P<image>.+?)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?(?:\.\w+)?$", re.IGNORECASE
 )
 """Name of the mask of an image."""
-REASONS: dict[Kind, Reason] = {"undecoded": "format", "video": "video", "other": "no image"}
+REASONS = {
+    FileKind.UNDECODED: LeftOutReason.FORMAT,
+    FileKind.VIDEO: LeftOutReason.VIDEO,
+    FileKind.OTHER: LeftOutReason.NO_IMAGE,
+}
+"""Why a file that is no image is left out."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def holds_images(folder: Path, root: Path) -> bool:
     if folder.is_symlink() and link_fault(folder, root.resolve()):
         return True  # whatever it leads to is refused when it is listed
     walk = _walk(folder, root.resolve(), {folder.resolve()})
-    return any(not found.left_out or found.left_out.reason == "format" for found in walk)
+    return any(not found.left_out or found.left_out.reason == LeftOutReason.FORMAT for found in walk)
 
 
 def link_fault(link: Path, within: Path) -> str:
@@ -121,7 +126,7 @@ def is_output(folder: Path) -> bool:
     except OSError:  # told where the folder is listed
         return False
     holds = any(name == "mlflow.db" or (is_folder and _is_search(folder / name)) for name, is_folder in found)
-    return holds and not any(kind_by_name(name) == "image" for name, is_folder in found if not is_folder)
+    return holds and not any(kind_by_name(name) == FileKind.IMAGE for name, is_folder in found if not is_folder)
 
 
 def left_out_beside(path: Path) -> Iterator[LeftOut]:
@@ -131,10 +136,10 @@ def left_out_beside(path: Path) -> Iterator[LeftOut]:
             yield of_hidden(child)
         elif child.is_dir():
             if is_output(child):
-                yield LeftOut(str(child), "results", f"{decodable(child.name)}/")
+                yield LeftOut(str(child), LeftOutReason.RESULTS, f"{decodable(child.name)}/")
         else:
             kind = kind_of(child)
-            yield of_file(child, "no class" if kind == "image" else REASONS[kind])
+            yield of_file(child, LeftOutReason.NO_CLASS if kind == FileKind.IMAGE else REASONS[kind])
 
 
 def _take_out_masks(listing: Listing) -> None:
@@ -144,7 +149,7 @@ def _take_out_masks(listing: Listing) -> None:
         return
     known = {(file.parent, file.stem) for file in listing.images}
     masks = {file for file, image in named.items() if (file.parent, image) in known}
-    listing.left_out.extend(of_file(file, "mask") for file in listing.images if file in masks)
+    listing.left_out.extend(of_file(file, LeftOutReason.MASK) for file in listing.images if file in masks)
     listing.images[:] = [file for file in listing.images if file not in masks]
 
 
@@ -170,7 +175,7 @@ def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Found]:
         fault = link_fault(path, within) if entry.is_symlink() else ""
         if not fault and entry.is_dir():
             if is_output(path):
-                yield _Found(path, left_out=LeftOut(str(path), "results", f"{decodable(path.name)}/"))
+                yield _Found(path, left_out=LeftOut(str(path), LeftOutReason.RESULTS, f"{decodable(path.name)}/"))
             elif (real := path.resolve()) not in seen:
                 seen.add(real)
                 yield from _walk(path, within, seen)
@@ -180,15 +185,15 @@ def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Found]:
 
 def _file(path: Path, entry: "os.DirEntry[str]", fault: str) -> _Found:
     kind = kind_by_name(entry.name)
-    if kind == "image" or (fault and _is_folder(entry)):
+    if kind == FileKind.IMAGE or (fault and _is_folder(entry)):
         return _Found(path, fault or ("" if entry.is_file() else "no regular file"))
     if kind is None and not fault:
         kind = kind_by_content(read_head(path))
-        if kind == "image" and not path.suffix:
+        if kind == FileKind.IMAGE and not path.suffix:
             return _Found(path)
-        if kind == "image":
-            return _Found(path, left_out=of_file(path, "suffix"))
-    return _Found(path, left_out=of_file(path, REASONS[kind or "other"]))
+        if kind == FileKind.IMAGE:
+            return _Found(path, left_out=of_file(path, LeftOutReason.SUFFIX))
+    return _Found(path, left_out=of_file(path, REASONS[kind or FileKind.OTHER]))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

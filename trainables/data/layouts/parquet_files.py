@@ -8,8 +8,8 @@ from pathlib import Path
 
 from trainables.common.errors import UserError
 from trainables.data.layouts.detected_layout import list_names
-from trainables.data.layouts.image_files import LFS_POINTER, kind_by_name, read_head
-from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.image_files import LFS_POINTER, FileKind, kind_by_name, read_head
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.listing import folders_in, is_hidden, list_files
 from trainables.data.layouts.split_names import read_split_name, words_of
 
@@ -32,6 +32,8 @@ class TableFiles:
 
 def holds_parquet(path: Path) -> bool:
     """Whether a folder is a data set in parquet files: it has some, and they are no table beside folders of images."""
+    if not path.is_dir():
+        return False
     try:
         files = _files(path)
         if files:
@@ -86,7 +88,7 @@ def _below(path: Path, depth: int) -> list[Path]:
 def _begins_with_image(folder: Path) -> bool:
     """Whether a folder holds images, by the names of the first files."""
     with os.scandir(folder) as entries:
-        return any(kind_by_name(entry.name) == "image" for entry, _ in zip(entries, range(100), strict=False))
+        return any(kind_by_name(entry.name) == FileKind.IMAGE for entry, _ in zip(entries, range(100), strict=False))
 
 
 def _split_of(file: Path) -> str:
@@ -187,9 +189,9 @@ def _check_content(file: Path) -> None:
 def _left_out(path: Path, used: set[str]) -> list[LeftOut]:
     found = list_files(path)
     images = [*map(str, found.images), *(image.name for image in found.refused)]
-    others = [LeftOut(image, "no split", Path(image).suffix.lower()) for image in images]
+    others = [LeftOut(image, LeftOutReason.NO_SPLIT, Path(image).suffix.lower()) for image in images]
     for file in found.left_out:
         if file.path not in used:
-            is_table = file.reason == "no image" and file.kind == ".parquet"
-            others.append(LeftOut(file.path, "no split", file.kind) if is_table else file)
+            is_table = file.reason == LeftOutReason.NO_IMAGE and file.kind == ".parquet"
+            others.append(LeftOut(file.path, LeftOutReason.NO_SPLIT, file.kind) if is_table else file)
     return others

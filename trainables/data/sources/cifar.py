@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
+from trainables.common.licence import Licence
 from trainables.data.sources.download import fetch
-from trainables.data.sources.source import Part, RawSet, array_part
+from trainables.data.sources.source import DataSource, Part, RawSet, array_part
 
 HOME = "https://www.cs.toronto.edu/~kriz/"
 SHAPE = (3, 32, 32)
@@ -96,3 +97,15 @@ def _read(packed: tarfile.TarFile, member: str) -> bytes:
     if found is None:
         raise UserError(f"{packed.name!s}: {member!r} is no file")
     return found.read()
+
+
+CIFAR10_SOURCE = DataSource(
+    summary="60,000 32x32 photographs in 10 classes",
+    open=open_cifar10,
+    licence=Licence(terms="CIFAR-10, published without a licence"),
+)
+CIFAR100_SOURCE = DataSource(
+    summary="60,000 32x32 photographs in 100 classes",
+    open=open_cifar100,
+    licence=Licence(terms="CIFAR-100, published without a licence"),
+)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.data.sources.source import RawSet, array_part
+from trainables.common.licence import Licence
+from trainables.data.sources.source import DataSource, RawSet, array_part
 
 FILE = "datasets/data/digits.csv.gz"
 """Within scikit-learn: 64 pixels from 0 to 16 and the label, a row an image; importing its loader takes a second."""
@@ -42,3 +43,11 @@ def open_digits(_downloads: Path) -> RawSet:
         width=8,
         identity="scikit-learn digits",
     )
+
+
+SOURCE = DataSource(
+    summary="1,797 grey 8x8 digits, embedded in scikit-learn",
+    open=open_digits,
+    licence=Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits"),
+    pixels=PIXELS,
+)

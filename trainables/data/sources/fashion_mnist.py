@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
+from trainables.common.licence import Licence
 from trainables.data.sources.download import fetch
-from trainables.data.sources.source import Part, RawSet, array_part
+from trainables.data.sources.source import DataSource, Part, RawSet, array_part
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -59,3 +60,10 @@ def _read_part(root: Path, prefix: str) -> Part:
 def _read_idx(path: Path, header: int) -> NDArray[np.uint8]:
     with gzip.open(path) as file:
         return np.frombuffer(file.read(), dtype=np.uint8, offset=header)
+
+
+SOURCE = DataSource(
+    summary="70,000 grey 28x28 articles of clothing",
+    open=open_fashion_mnist,
+    licence=Licence(id="mit", terms="Zalando's Fashion-MNIST"),
+)

@@ -13,12 +13,12 @@ from trainables.common.errors import UserError
 from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, probe
-from trainables.data.layouts.detected_layout import Understood
-from trainables.data.layouts.folder_layout import Layout, find_layout
-from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.detected_layout import DetectedLayout
+from trainables.data.layouts.folder_layout import FolderLayout, find_layout
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.layouts.listing import Listing, list_classes
-from trainables.data.sources.source import Part, RawSet
+from trainables.data.sources.source import DataSource, Part, RawSet
 
 Classes = dict[str, Listing]
 """What each class's folder holds."""
@@ -84,7 +84,7 @@ def open_folder(path: Path) -> RawSet:
         identity=identity,
         encoded=True,
         refused=refused,
-        understood=_understood(layout, parts),
+        layout=_detected(layout, parts),
     )
 
 
@@ -119,7 +119,7 @@ def _untrained(path: Path, name: str, counts: dict[str, int], left_out: list[Lef
             f"train's folder {name!r}, or delete that folder elsewhere"
             + (f"; train has {other!r}, which differs in case alone" if other else "")
         )
-    undecoded = [found for found in count_left_out(left_out) if found.reason == "format"]
+    undecoded = [found for found in count_left_out(left_out) if found.reason == LeftOutReason.FORMAT]
     if undecoded:
         kinds = ", ".join(f"{found.count:,} {found.kind}" for found in undecoded)
         return UserError(f"{where} holds no images that are decoded here ({kinds}); convert them to JPEG or PNG")
@@ -129,9 +129,9 @@ def _untrained(path: Path, name: str, counts: dict[str, int], left_out: list[Lef
     )
 
 
-def _understood(layout: Layout, parts: dict[str, Classes]) -> Understood:
+def _detected(layout: FolderLayout, parts: dict[str, Classes]) -> DetectedLayout:
     within = [file for classes in parts.values() for listing in classes.values() for file in listing.left_out]
-    return Understood(sources=layout.sources, left_out=(*layout.left_out, *within), warnings=layout.warnings)
+    return DetectedLayout(sources=layout.sources, left_out=(*layout.left_out, *within), warnings=layout.warnings)
 
 
 def _probed(parts: dict[str, Classes]) -> tuple[dict[Path, Head], tuple[BadImage, ...]]:
@@ -182,3 +182,6 @@ def _identity(path: Path, files: Iterable[Path], refused: Iterable[BadImage]) ->
     for image in refused:  # what is bad in them makes no difference: none of them is in the store
         digest.update(b"without " + os.fsencode(os.path.relpath(image.name, path)) + b"\n")
     return f"folder {digest.hexdigest()}"
+
+
+SOURCE = DataSource(summary="a folder of images in class folders", recognizes=Path.is_dir, open=open_folder)

@@ -14,13 +14,12 @@ from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, probe
 from trainables.data.decoding.parquet_images import ParquetImages
-from trainables.data.layouts.detected_layout import Understood, list_names
-from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.detected_layout import DetectedLayout, list_names
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.parquet_columns import choose_columns, features_of, has_label_name, is_text
 from trainables.data.layouts.parquet_files import find_tables, holds_parquet
-from trainables.data.sources.source import Part, RawSet
+from trainables.data.sources.source import DataSource, Part, RawSet
 
-__all__ = ["holds_parquet", "open_parquet"]
 PROBED = 512
 """Images of each part whose headers decide the stored shape."""
 Labels = NDArray[np.int64]
@@ -68,7 +67,7 @@ def open_parquet(path: Path) -> RawSet:
         width=width,
         identity=_identity(path, tables.splits, image, label),
         encoded=True,
-        understood=Understood(
+        layout=DetectedLayout(
             sources={part: _say_files(path, tables.splits[part]) for part in found.labels},
             columns={"image": image, "label": label},
             left_out=(*tables.left_out, *found.unlabelled),
@@ -115,7 +114,11 @@ def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: 
         told = features_of(schema).get(label, {}).get("names")
         names = told or [str(i) for i in range(int(labels["train"].max(initial=0)) + 1)]
     empty = {part for part, found in labels.items() if part != "train" and len(found) and (found == -1).all()}
-    files = [LeftOut(str(file), "unlabelled split", ".parquet") for part in sorted(empty) for file in splits[part]]
+    files = [
+        LeftOut(str(file), LeftOutReason.UNLABELLED_SPLIT, ".parquet")
+        for part in sorted(empty)
+        for file in splits[part]
+    ]
     kept = {part: found for part, found in labels.items() if part not in empty}
     return _Labelled(tuple(decodable(str(name)) for name in names), kept, tuple(files))
 
@@ -143,3 +146,6 @@ def _identity(path: Path, splits: dict[str, list[Path]], image: str, label: str)
             stat = file.stat()
             digest.update(f"{part} {file.relative_to(path)} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     return f"parquet {digest.hexdigest()}"
+
+
+SOURCE = DataSource(summary="a folder of parquet files", recognizes=holds_parquet, open=open_parquet)

@@ -1,13 +1,15 @@
-"""A data set as its source gives it: named parts, each with labels and a way to decode one image."""
+"""What a data source is, and the opened data set that it returns: named parts, each with labels and a decoder."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.common.licence import Licence
 from trainables.data.decoding.bad_images import BadImage
-from trainables.data.layouts.detected_layout import Understood
+from trainables.data.layouts.detected_layout import DetectedLayout
 
 Image = NDArray[np.uint8]
 """One image, uint8, height x width x channels."""
@@ -52,10 +54,31 @@ class RawSet:
     """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
     refused: tuple[BadImage, ...] = ()
     """Images known to be bad without decoding them; they are in no part."""
-    understood: Understood = field(default_factory=Understood)
-    """How a folder's layout was understood; nothing for sets known by name."""
+    layout: DetectedLayout = field(default_factory=DetectedLayout)
+    """How the files were read; empty for sets known by name."""
 
 
 def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:
     """Part over images already in memory, shape (n, height, width, channels)."""
     return Part(labels=labels.astype(np.int64), decode=lambda i: images[i], name="image {}".format)
+
+
+USERS_LICENCE = Licence(terms="images given by path, whose licence is not known here")
+"""Of data sets that are given by a path or URL."""
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """One kind of data set that `--data` takes: a set known by its name, or a layout of files."""
+
+    summary: str
+    """For help and error messages: what a named set holds, or what a layout is, such as `a folder of parquet files`."""
+    open: Callable[[Path], RawSet]
+    """Opens a data set without decoding it. A named set gets a folder for downloads, a layout the path of its file or
+    folder. Raises `UserError`, in one line with a remedy, for a set that cannot be used."""
+    recognizes: Callable[[Path], bool] | None = None
+    """Whether a file or folder has this layout, judged by names and first bytes only; None for a set known by name."""
+    licence: Licence = USERS_LICENCE
+    """Terms of the images."""
+    pixels: str = ""
+    """How the published pixels were converted to values from 0 to 255; empty where they have these values."""

@@ -1,8 +1,6 @@
-"""Where images come from: one record a source, and the one function that finds the source a name or path means."""
+"""The registry of data sources: sets known by name and layouts of files, and how `--data` is resolved to one."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,75 +9,66 @@ from numpy.typing import NDArray
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.common.licence import Licence
-from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, parquet
-from trainables.data.sources.source import RawSet
+from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, npz_file, parquet
+from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
 from trainables.storage.cache import cache_folder
 from trainables.storage.local_copy import copied
 from trainables.storage.object_store.remote import is_url
 
+SOURCES: dict[str, DataSource] = {
+    "digits": digits.SOURCE,
+    "fashion-mnist": fashion_mnist.SOURCE,
+    "cifar10": cifar.CIFAR10_SOURCE,
+    "cifar100": cifar.CIFAR100_SOURCE,
+    "npz": npz_file.SOURCE,
+    "parquet": parquet.SOURCE,
+    "images": image_folder.SOURCE,
+}
+"""Every data source by name. Layouts are tried in this order: the last one takes any folder."""
+NAMED_SETS: dict[str, DataSource] = {name: source for name, source in SOURCES.items() if source.recognizes is None}
+"""Sets that `--data` takes by name."""
+LAYOUTS: dict[str, DataSource] = {name: source for name, source in SOURCES.items() if source.recognizes is not None}
+"""Layouts of the files that `--data` takes by path or URL."""
 
-@dataclass(frozen=True)
-class Source:
-    """A data set known by name."""
 
-    summary: str
-    """One line for `--help` and the README."""
-    open: Callable[[Path], RawSet]
-    """Opens the set; its argument is a folder where downloads may be kept."""
-    licence: Licence
-    """Terms of its images."""
-    pixels: str = ""
-    """How its published pixels became values from 0 to 255; empty where they are these already."""
+def describe_sources() -> str:
+    """What `--data` takes, in one sentence for help."""
+    return f"{', '.join(NAMED_SETS)}, or a path or URL: {_list_layouts()}"
 
 
-UNSAID = "published without a licence"
-SOURCES: dict[str, Source] = {
-    "digits": Source(
-        "1,797 grey 8x8 digits, embedded in scikit-learn", digits.open_digits,
-        Licence(id="cc-by-4.0", terms="UCI's Optical Recognition of Handwritten Digits"), digits.PIXELS,
-    ),
-    "fashion-mnist": Source(
-        "70,000 grey 28x28 articles of clothing", fashion_mnist.open_fashion_mnist,
-        Licence(id="mit", terms="Zalando's Fashion-MNIST"),
-    ),
-    "cifar10": Source(
-        "60,000 32x32 photographs in 10 classes", cifar.open_cifar10, Licence(terms=f"CIFAR-10, {UNSAID}")
-    ),
-    "cifar100": Source(
-        "60,000 32x32 photographs in 100 classes", cifar.open_cifar100, Licence(terms=f"CIFAR-100, {UNSAID}")
-    ),
-}  # fmt: skip
-OWN = Licence(terms="images of a folder, whose licence is not known here")
+def _list_layouts() -> str:
+    *first, last = (source.summary for source in LAYOUTS.values())
+    return f"{', '.join(first)} or {last}"
 
 
 def licence_of_data(origin: str) -> Licence:
-    """Terms of what `--data` names."""
-    return SOURCES[origin].licence if origin in SOURCES else OWN
+    """Terms of the images that `--data` names."""
+    return NAMED_SETS[origin].licence if origin in NAMED_SETS else USERS_LICENCE
 
 
 def pixels_of_data(origin: str) -> str:
-    """How the published pixels of what `--data` names became values from 0 to 255; empty where they are these."""
-    return SOURCES[origin].pixels if origin in SOURCES else ""
+    """How the published pixels of a set were converted to values from 0 to 255; empty where they have these values."""
+    return NAMED_SETS[origin].pixels if origin in NAMED_SETS else ""
 
 
 def open_source(origin: str) -> RawSet:
-    """Open what `--data` names: a source in `SOURCES`, or a folder or URL of images or parquet files.
+    """Open what `--data` names: a set of `NAMED_SETS`, or a path or URL of files in one of the `LAYOUTS`.
 
-    A URL's files are fetched into this machine's cache first, where they have not changed. Raises `UserError` if it is
-    none of these, or not a usable data set.
+    The files of a URL are downloaded into this machine's cache first, as far as they have changed. Raises `UserError`
+    for anything else, and for a data set that cannot be used.
     """
-    if origin in SOURCES:
-        return SOURCES[origin].open(cache_folder() / "downloads")
+    if origin in NAMED_SETS:
+        return NAMED_SETS[origin].open(cache_folder() / "downloads")
     path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
     if not path.exists():
-        known = ", ".join(SOURCES)
         raise UserError(
-            f"--data {origin!r}: neither a known data set ({known}) nor an existing folder{suggest(path.name, SOURCES)}"
+            f"--data {origin!r}: neither a known data set ({', '.join(NAMED_SETS)}) nor an existing file or folder"
+            f"{suggest(path.name, NAMED_SETS)}"
         )
-    if not path.is_dir():
-        raise UserError(f"--data {origin!r}: is a file; give the folder that holds the images or parquet files")
-    raw = parquet.open_parquet(path) if parquet.holds_parquet(path) else image_folder.open_folder(path)
-    return checked(raw, origin)
+    for source in LAYOUTS.values():
+        if source.recognizes is not None and source.recognizes(path):
+            return check_usable(source.open(path), origin)
+    raise UserError(f"--data {origin!r}: is no data set that is read here; give {_list_layouts()}")
 
 
 def fetch_source(url: str) -> Path:
@@ -87,7 +76,7 @@ def fetch_source(url: str) -> Path:
     return copied("--data", url, "data", "there are no files").folder
 
 
-def checked(raw: RawSet, origin: str) -> RawSet:
+def check_usable(raw: RawSet, origin: str) -> RawSet:
     """Return `raw` if it can be searched on.
 
     Raises `UserError` for one class, a label that is no class's number, or a class without training images.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
-from trainables.data.sources.source_registry import SOURCES
+from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import find_damage
 from trainables.data.store.store import Store, open_store, prepare
@@ -25,7 +25,7 @@ def open_recorded(recorded: DataSummary, given: str, teller: Teller) -> Store:
 
     Raises `UserError` where they are not on this machine, or are other data.
     """
-    origin = given or (recorded.origin if recorded.origin in SOURCES else "")
+    origin = given or (recorded.origin if recorded.origin in NAMED_SETS else "")
     found = find_prepared(recorded.fingerprint)
     if found is None and origin:
         found = prepare(origin, teller, "skip" if recorded.skipped else "fail")

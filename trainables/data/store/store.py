@@ -18,7 +18,7 @@ from trainables.common.reporter import Silence, Teller
 from trainables.config import Kind
 from trainables.data.decoding.bad_images import OnBadImage, read_bad, refusal
 from trainables.data.finals_validation import Partition, choose_validation
-from trainables.data.layouts.detected_layout import describe
+from trainables.data.layouts.detected_layout import format_layout
 from trainables.data.layouts.left_out import write_left_out
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source import RawSet
@@ -169,9 +169,9 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
     where the data cannot be used, naming the bad image, missing class or wrong path.
     """
     raw, teller = open_source(origin), teller or Silence()
-    if raw.understood.sources:
+    if raw.layout.sources:
         counts = {name: len(part.labels) for name, part in raw.parts.items()}
-        for level, line in describe(raw.understood, raw.classes, counts):
+        for level, line in format_layout(raw.layout, raw.classes, counts):
             logger.log(level, line)
     folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_key(raw)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +195,7 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
             forget_record(building)
             write_contents(building, take_contents(building, [name for name, _ in files_below(building)]))
             building.rename(folder)
-        write_left_out(folder, raw.understood.left_out)
+        write_left_out(folder, raw.layout.left_out)
     return _completed(raw, folder, origin)
 
 
@@ -211,9 +211,9 @@ def _completed(raw: RawSet, folder: Path, origin: str) -> DataSummary:
     }
     return stored.model_copy(
         update={
-            "path": str(folder), "origin": origin, "split_sources": dict(raw.understood.sources),
+            "path": str(folder), "origin": origin, "split_sources": dict(raw.layout.sources),
             "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
-            "left_out": count_left_out(raw.understood.left_out),
+            "left_out": count_left_out(raw.layout.left_out),
             "finals": choose_validation(labels, stored.train, gives_validation(raw)),
             "absent": {split: names for split, names in absent.items() if names},
         }

@@ -7,7 +7,7 @@ from timm.models import get_pretrained_cfg
 
 from trainables.common.licence import Licence, binding
 from trainables.config import TrialConfig
-from trainables.data.sources.source_registry import SOURCES, licence_of_data
+from trainables.data.sources.source_registry import NAMED_SETS, licence_of_data
 from trainables.export.formats.metadata import describe
 from trainables.export.model_info import EnsembleCard, InputSpec, ModelCard
 from trainables.models.licences import licence_of
@@ -41,7 +41,7 @@ def test_what_timm_does_not_know_is_unknown(monkeypatch):
 
 
 def test_data_of_a_folder_have_no_known_licence():
-    assert [licence_of_data(name).id for name in SOURCES] == ["cc-by-4.0", "mit", "unknown", "unknown"]
+    assert [licence_of_data(name).id for name in NAMED_SETS] == ["cc-by-4.0", "mit", "unknown", "unknown"]
     assert licence_of_data("path/to/images").id == "unknown"
 
 

@@ -98,7 +98,7 @@ def test_a_layout_is_read_as_it_is_meant(tmp_path, seed):
     assert truth(raw) == meant
     assert set(raw.classes) == set(next(iter(meant.values())).values())
     used = {path for part in meant.values() for path in part}
-    known = used | {file.path for file in raw.understood.left_out}
+    known = used | {file.path for file in raw.layout.left_out}
     every = [file for file in (tmp_path / "set").rglob("*") if file.is_file()]
     assert {str(file) for file in every if not any(str(parent) in known for parent in (file, *file.parents))} == set()
 
@@ -205,7 +205,7 @@ def test_a_train_among_vehicles_is_a_class(tmp_path):
         images(tmp_path / "split" / "train" / name, 3)
     raw = open_source(str(tmp_path / "vehicles"))
     assert raw.classes == ("bus", "car", "plane", "train")
-    assert raw.understood.warnings == ("folder 'train' is taken for a class",)
+    assert raw.layout.warnings == ("folder 'train' is taken for a class",)
     assert open_source(str(tmp_path / "split")).classes == raw.classes
     images(tmp_path / "vehicles" / "test", 3)
     with pytest.raises(UserError, match="train/"):
@@ -226,7 +226,7 @@ def test_masks_beside_images_are_no_images(tmp_path):
         raw = open_source(str(tmp_path / root))
         assert (raw.classes, len(raw.parts["train"].labels)) == (("cat", "dog"), 6)
         assert not any("mask" in raw.parts["train"].name(i).rpartition("/")[2] for i in range(6))
-        assert len(raw.understood.left_out) == (6 if root == "one" else 12)
+        assert len(raw.layout.left_out) == (6 if root == "one" else 12)
     with pytest.raises(UserError, match=r"class folder 'cat' holds 'images', 'masks', and not all of these are images"):
         open_source(str(tmp_path / "three"))
     assert open_source(str(tmp_path / "four")).classes == ("cat_mask", "dog_mask")
@@ -238,14 +238,14 @@ def test_an_extra_level_in_every_split_is_none_of_the_classes(tmp_path):
             images(tmp_path / "set" / split / "Flowers" / name, 3)
     raw = open_source(str(tmp_path / "set"))
     assert raw.classes == ("rose", "tulip")
-    assert raw.understood.sources == {"train": "train/Flowers/", "val": "dev/Flowers/", "test": "Test/Flowers/"}
+    assert raw.layout.sources == {"train": "train/Flowers/", "val": "dev/Flowers/", "test": "Test/Flowers/"}
 
 
 def test_equally_named_folders_in_classes_are_doubtful(tmp_path):
     for name in ("one", "other"):
         for inner in ("cat", "dog"):
             images(tmp_path / "set" / name / inner, 2)
-    (warning,) = open_source(str(tmp_path / "set")).understood.warnings
+    (warning,) = open_source(str(tmp_path / "set")).layout.warnings
     assert "'one', 'other' hold equally named folders ('cat', 'dog')" in warning
 
 
@@ -253,7 +253,7 @@ def test_classes_of_one_name_are_doubtful(tmp_path):
     for name in ("Cat", "cat", "dog"):
         images(tmp_path / "set" / name, 2)
     raw = open_source(str(tmp_path / "set"))
-    (warning,) = raw.understood.warnings
+    (warning,) = raw.layout.warnings
     assert "'Cat', 'cat' differ in case or spaces alone" in warning
     assert raw.classes == ("Cat", "cat", "dog")
 

@@ -80,7 +80,7 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
         "2 classes: 'cat', 'dog'",
         "warning: left out 2 .heic, 1 .cr2: a format that is not decoded; convert them to JPEG or PNG to use them "
         "(left-out.csv)",
-        "warning: left out 1 .mov: films; save their frames as images to use them (left-out.csv)",
+        "warning: left out 1 .mov: videos; save their frames as images to use them (left-out.csv)",
         "warning: left out 1 .jpg_large: images by their content, but not by their suffix; rename them to use them "
         "(left-out.csv)",
         "warning: left out 2 .png: images that lie in no class folder (left-out.csv)",
@@ -120,7 +120,7 @@ def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path, 
         (HEIC, "HEIC, which is not decoded; convert it to JPEG"),
         (POINTER, "a Git LFS pointer.*git lfs pull"),
         (b"<!DOCTYPE html><html>", "a web page"),
-        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a film"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a video"),
         (b"8BPS\0\1", "Photoshop, which is not decoded"),
     ],
 )

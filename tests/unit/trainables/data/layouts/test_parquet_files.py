@@ -68,7 +68,7 @@ def test_columns_are_chosen_by_metadata_type_and_name_in_any_order(tmp_path, col
         root = tmp_path / str(seed)
         write(root / "train-00000-of-00001.parquet", {name: columns[name] for name in names}, features)
         raw = open_source(str(root))
-        assert tuple(raw.understood.columns.values()) == taken
+        assert tuple(raw.layout.columns.values()) == taken
         assert sorted(set(raw.parts["train"].labels.tolist())) == list(range(len(raw.classes)))
         assert raw.parts["train"].decode(3).ravel()[0] == 3
 
@@ -123,7 +123,7 @@ def test_splits_are_found_by_the_names_of_files_or_folders(tmp_path, files):
     raw = open_source(str(tmp_path / "set"))
     count = sum("train" in file.lower() for file in files)
     assert {part: len(found.labels) for part, found in raw.parts.items()} == {"train": count * ROWS, "test": ROWS}
-    left_out = {(found.reason, found.kind) for found in count_left_out(raw.understood.left_out)}
+    left_out = {(found.reason, found.kind) for found in count_left_out(raw.layout.left_out)}
     assert left_out == {
         ("hidden", ".hidden.parquet"),
         *([("no split", ".parquet")] if "extra.parquet" in files else []),
@@ -187,7 +187,7 @@ def test_an_empty_shard_and_a_part_without_labels_are_no_fault(tmp_path):
     pq.write_table(table.set_column(1, "label", pa.array([-1] * ROWS)), tmp_path / "test.parquet")
     raw = open_source(str(tmp_path))
     assert {part: len(found.labels) for part, found in raw.parts.items()} == {"train": ROWS}
-    (left_out,) = raw.understood.left_out
+    (left_out,) = raw.layout.left_out
     assert (left_out.reason, Path(left_out.path).name) == ("unlabelled split", "test.parquet")
 
 
@@ -197,4 +197,4 @@ def test_a_table_beside_class_folders_is_no_data_set(tmp_path):
     write(tmp_path / "set" / "metadata.parquet", {"id": "number"})
     raw = open_source(str(tmp_path / "set"))
     assert raw.classes == ("cat", "dog")
-    assert [Path(found.path).name for found in raw.understood.left_out] == ["metadata.parquet"]
+    assert [Path(found.path).name for found in raw.layout.left_out] == ["metadata.parquet"]
