@@ -51,19 +51,19 @@ class SearchSpec(Frozen):
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
     models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits."""
-    space: Annotated[str, Option(WHAT, metavar="FILE:NAME_PATTERN")] = ""
+    space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""
     """Your own search space, FILE.py:FUNCTION."""
-    pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME_PATTERN=VALUE")] = Field(
+    pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME=VALUE")] = Field(
         default_factory=dict
     )
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME_PATTERN")] = "accuracy"
+    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME")] = "accuracy"
     """What is made best: accuracy, balanced_accuracy, f1_macro, or log_loss (negated)."""
     objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B")] = ("accuracy",)
     """accuracy (or --metric), or accuracy,latency: also what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
-    sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME_PATTERN")] = "auto"
+    sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME")] = "auto"
     """auto (what suits), tpe, gp, cmaes, or random."""
     reproducible: Annotated[bool, Option(WHAT)] = False
     """Same configurations at any timing: only first rungs inform."""
@@ -182,7 +182,7 @@ class RunOptions(Frozen):
     """The cluster's price an hour; then forecasts say money."""
     verbose: Annotated[bool, Option(RECORD)] = False
     """Plain lines, and what libraries say, which else is in search.log."""
-    resume: Annotated[str, Option(AFTERWARDS, metavar="NAME_PATTERN")] = ""
+    resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
     """Search to go on with: it was cut off, gets more --trials or --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
     """Number of a stopped trial of that search, to train on to its end."""
