@@ -25,7 +25,7 @@ from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.decode import decode, read_stream
-from trainables.data.sources.source import Image
+from trainables.data.decoding.pixels import Image
 from trainables.export.predictor import Runner
 
 

@@ -24,7 +24,7 @@ from searchspace.serving.service_limits import CHECKS, LANES, Limits
 from trainables.common.errors import UserError
 from trainables.common.machine import core_count
 from trainables.data.decoding import decode as decoding
-from trainables.data.sources.source import Image
+from trainables.data.decoding.pixels import Image
 from trainables.export.predictor import Runner
 
 HEALTHY = 10.0

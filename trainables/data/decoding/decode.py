@@ -17,9 +17,8 @@ from PIL import UnidentifiedImageError
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode_cost import JPEGS, Cost, count_scans, is_progressive, reduce
-from trainables.data.decoding.pixels import is_grey, orientation, plain
+from trainables.data.decoding.pixels import Image, is_grey, orientation, plain
 from trainables.data.layouts.image_files import HEAD, say_content
-from trainables.data.sources.source import Image
 
 STORED_SIDE = 256
 """Largest stored side, in pixels: the usual evaluation resize in front of a 224-pixel crop."""

@@ -3,7 +3,11 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as Pillow
+
+Image = NDArray[np.uint8]
+"""One image, uint8, height x width x channels."""
 
 GREY = {"1", "L", "LA", "La"}
 BY_RGB = {"YCbCr", "LAB"}

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from trainables.common.errors import DamagedError, UserError
 from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.decode import common_shape, resize
+from trainables.data.decoding.pixels import Image
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.image_files import FileKind, kind_by_name
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.listing import folders_in, is_hidden
 from trainables.data.layouts.split_names import FILLERS, read_split_name, words_of
-from trainables.data.sources.source import DataSource, Image, Part, RawSet
+from trainables.data.sources.source import DataSource, Part, RawSet
 from trainables.storage.arrays import ArrayHeader, read_array, read_headers
 
 Role = Literal["images", "labels", "class names"]

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from trainables.common.licence import Licence
 from trainables.data.decoding.bad_images import BadImage
+from trainables.data.decoding.pixels import Image
 from trainables.data.layouts.detected_layout import DetectedLayout
-
-Image = NDArray[np.uint8]
-"""One image, uint8, height x width x channels."""
 
 
 @dataclass(frozen=True)

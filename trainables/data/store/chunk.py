@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.decoding.bad_images import BadImage, BadImageError
-from trainables.data.sources.source import Image
+from trainables.data.decoding.pixels import Image
 from trainables.data.splits import SplitName
 from trainables.data.store.finished_chunks import Finished, digest_of
 
