@@ -60,22 +60,22 @@ def main(
     Example: python -m searchspace.export results/digits --formats onnx,onnx-int8
     """
     asked = parse_record(ExportOptions, options)
-    mirror = open_results(folder, is_export_file)
+    sync = open_results(folder, is_export_file)
     if not asked.output:
-        check_own_folder(mirror, folder)
+        check_own_folder(sync, folder)
     from searchspace.reporting.html.report_file import try_report
     from searchspace.reporting.model_card.card_file import try_cards
 
-    with explain_write_errors(mirror.folder, asked.output), open_clock() as clock:
-        here = copy_search(mirror.folder, asked.output) if asked.output else mirror.folder
+    with explain_write_errors(sync.folder, asked.output), open_clock() as clock:
+        here = copy_search(sync.folder, asked.output) if asked.output else sync.folder
         spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
         winner = export_winner(spec, here, clock, asked.data, strict=True)
         student = export_student(spec, here, clock, asked.data, strict=True)
         try_cards(here)
         try_report(here)
     if not asked.output:
-        mirror.push()
-    place = os.path.relpath(here) if asked.output else mirror.home.url or os.path.relpath(here)
+        sync.push()
+    place = os.path.relpath(here) if asked.output else sync.storage.url or os.path.relpath(here)
     print_shipments(spec, place, winner, student)
     if "formats" in given:
         check_shipped(*(each for each in (winner, student) if each is not None))

@@ -139,8 +139,8 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
     Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet"' --top 20
     """
     allow_storage(options.pop("storage"))
-    mirror = open_results(folder)
-    here = mirror.folder
+    sync = open_results(folder)
+    here = sync.folder
     single = is_file(here / SEARCH_RECORD)
     if not single and not searches_below(here):
         hint = suggest(here.name, names_nearby(here))
@@ -154,7 +154,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
             raise UserError(f"--watch {folder!r}: shows one search, results/NAME, as a table, and compares none")
         gc.enable()  # drawing for hours makes some cycles, after all
         draw = reading_search(here)(partial(draw_board, load_spec(here), view))
-        watch(here, draw, lambda: mirror.pull(is_board_file))
+        watch(here, draw, lambda: sync.pull(is_board_file))
     elif showing.compare:
         _compare(here, single, showing.compare, form, f"{folder}: what differs")
     elif single and form == "table":

@@ -12,7 +12,7 @@ from searchspace.reporting.html.report_file import write_report
 from searchspace.storage.output_folder import check_own_folder, explain_write_errors, report_file
 from searchspace.storage.reading import open_results
 from searchspace.study.database import allow_storage
-from trainables.storage.object_store.remote import join
+from trainables.storage.object_store.remote import join_url
 
 
 def main(
@@ -33,16 +33,16 @@ def main(
     Example: python -m searchspace.report results/digits
     """
     allow_storage(storage)
-    mirror = open_results(folder)
+    sync = open_results(folder)
     if not output:
-        check_own_folder(mirror, folder)
-    with explain_write_errors(mirror.folder, output):
-        target = report_file(mirror.folder, output, REPORT) if output else None
-        page = write_report(mirror.folder, target=target)
+        check_own_folder(sync, folder)
+    with explain_write_errors(sync.folder, output):
+        target = report_file(sync.folder, output, REPORT) if output else None
+        page = write_report(sync.folder, target=target)
     place = os.path.relpath(page)
-    if target is None and mirror.home.url:
-        mirror.push()
-        place = join(mirror.home.url, page.name)
+    if target is None and sync.storage.url:
+        sync.push()
+        place = join_url(sync.storage.url, page.name)
     say(f"{place}: {page.stat().st_size / 1e6:.1f} MB")
 
 

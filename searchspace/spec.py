@@ -23,9 +23,9 @@ from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
 from trainables.metrics.scores import MetricName
 from trainables.storage.files import read_record, write_file
-from trainables.storage.local_copy import copy_folder
-from trainables.storage.object_store.remote import is_url, join
-from trainables.storage.search_storage import Home
+from trainables.storage.local_copy import local_copy_folder
+from trainables.storage.object_store.remote import is_url, join_url
+from trainables.storage.search_storage import SearchStorage
 from trainables.workers.gang_resources import Precision
 
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
@@ -138,14 +138,14 @@ class SearchSpec(Frozen):
     def folder(self) -> Path:
         """Where this search leaves everything; with a URL, this machine's working copy of that."""
         if is_url(self.results):
-            return copy_folder("results", join(self.results, self.name))
+            return local_copy_folder("results", join_url(self.results, self.name))
         return Path(self.results).resolve() / self.name
 
     @property
-    def home(self) -> Home:
+    def home(self) -> SearchStorage:
         """Its folder, and the URL that it is brought to, if it is."""
-        url = join(self.results, self.name) if is_url(self.results) else ""
-        return Home(folder=str(self.folder), url=url)
+        url = join_url(self.results, self.name) if is_url(self.results) else ""
+        return SearchStorage(folder=str(self.folder), url=url)
 
     @property
     def study_name(self) -> str:

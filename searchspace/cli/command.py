@@ -21,8 +21,8 @@ from searchspace.finals.select_winner import NoWinnerError
 from trainables.common.errors import SearchEndedError, UserError
 from trainables.common.proxies import spare_loopback
 from trainables.common.redaction import redact
-from trainables.storage.ownership import keep_to_owner
-from trainables.storage.temporary import settle_home
+from trainables.storage.ownership import restrict_to_owner
+from trainables.storage.temporary import ensure_home
 
 
 class Command(TyperCommand):
@@ -60,8 +60,8 @@ def _run(function: Callable[..., Any]) -> None:
             stream.reconfigure(errors="backslashreplace")
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich")
     app.command(cls=Command)(function)
-    keep_to_owner()
-    settle_home()
+    restrict_to_owner()
+    ensure_home()
     spare_loopback()
     try:
         with quiet_end():

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from trainables.common.closest_match import suggest
 from trainables.common.redaction import redact_urls
 from trainables.export.exported_files import EXPORTED, Format
-from trainables.storage.object_store.remote import check_place
+from trainables.storage.object_store.remote import check_location
 
 UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")
@@ -78,7 +78,7 @@ def check_formats(names: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], BeforeValidator(parse_names)]
 Formats = Annotated[tuple[Format, ...], BeforeValidator(check_formats), BeforeValidator(parse_names)]
 Objectives = Annotated[Names, AfterValidator(check_objectives)]
-Place = Annotated[str, AfterValidator(check_place)]
+Place = Annotated[str, AfterValidator(check_location)]
 """A folder, or a URL of shared storage."""
 Share = Annotated[float, AfterValidator(check_share)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]

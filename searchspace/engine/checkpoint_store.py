@@ -8,13 +8,13 @@ from optuna.trial import FrozenTrial
 from searchspace.storage.search_folder import trial_folder, trial_name
 from searchspace.study.trial_attributes import curve_of
 from trainables.config import CHECKPOINTS, EpochReport
-from trainables.storage.search_storage import Home
+from trainables.storage.search_storage import SearchStorage
 
 
 class Shelf:
     """The checkpoints of trials that wait, or are over; one that is gone is trained anew if it is wanted."""
 
-    def __init__(self, gigabytes: float, home: Home, trials: Iterable[FrozenTrial] = ()) -> None:
+    def __init__(self, gigabytes: float, home: SearchStorage, trials: Iterable[FrozenTrial] = ()) -> None:
         """Hold that many GB (10^9 bytes), and what `trials` of an earlier part of the search left in `home`."""
         self._budget, self._home = gigabytes * 1e9, home
         self._sizes: dict[Path, int] = {}
@@ -26,7 +26,7 @@ class Shelf:
 
     def put(self, trial: Path, report: EpochReport) -> list[Path]:
         """Keep the checkpoint in a trial's folder; returns the folders whose checkpoints were deleted to make room."""
-        self._sizes[trial] = self._home.size(trial / CHECKPOINTS)
+        self._sizes[trial] = self._home.measure_folder(trial / CHECKPOINTS)
         self._reports[trial] = report
         gone: list[Path] = []
         if sum(self._sizes.values()) <= self._budget:
@@ -34,7 +34,7 @@ class Shelf:
         for worst in self._worst_first():
             if sum(self._sizes.values()) <= self._budget:
                 break
-            self._home.remove(worst / CHECKPOINTS)
+            self._home.remove_folder(worst / CHECKPOINTS)
             del self._sizes[worst]
             gone.append(worst)
         return gone

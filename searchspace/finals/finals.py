@@ -92,7 +92,7 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     write_study_attribute(study, "winner", finalists[0].name)
     write_study_attribute(study, BASELINE, make_baseline(spec, trials, chosen, contenders, labels).model_dump())
     for training in trainings:
-        spec.home.remove(training.assignment.checkpoints)
+        spec.home.remove_folder(training.assignment.checkpoints)
     for line in format_undecided(spec.metric, finalists):
         logger.info(line)
     return finalists

@@ -95,7 +95,7 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: 
         logger.warning(f"no student: its training failed ({report.reason})")
     ended = {"status": "failed", "reason": report.reason} if failed else {"status": "trained"}
     write_student(spec.folder, student.model_copy(update=ended))
-    spec.home.remove(task.checkpoints)
+    spec.home.remove_folder(task.checkpoints)
 
 
 def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics | None:

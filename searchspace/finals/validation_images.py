@@ -10,7 +10,7 @@ from searchspace.study.study import StudyReader, parse_study_attribute, read_stu
 from trainables.common.errors import DamagedError
 from trainables.data.finals_validation import FinalsValidation
 from trainables.data.store.data_summary import DataSummary
-from trainables.storage.files import first_fault, is_file
+from trainables.storage.files import format_validation_error, is_file
 
 FINALS_VALIDATION = "finals validation"
 """Record of the study: what its finals were scored on."""
@@ -35,7 +35,7 @@ def recorded_validation(folder: Path) -> FinalsValidation:
             data.get("finals") or {"source": "reused", "images": count, "search_images": count}
         )
     except ValidationError as error:
-        raise DamagedError(folder / SEARCH_RECORD, f"data.finals: {first_fault(error)}") from error
+        raise DamagedError(folder / SEARCH_RECORD, f"data.finals: {format_validation_error(error)}") from error
 
 
 def read_validation(study: StudyReader) -> FinalsValidation | None:

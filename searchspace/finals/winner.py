@@ -63,7 +63,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
     write_study_attribute(study, RETRAINED_TRIALS, spec.trials)
     write_study_attribute(study, RETRAINED, winner.name)
     for task in tasks:
-        spec.home.remove(task.checkpoints)
+        spec.home.remove_folder(task.checkpoints)
 
 
 def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:

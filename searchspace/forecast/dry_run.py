@@ -11,14 +11,14 @@ from searchspace.forecast.known_times import read_closing_time, write_measuremen
 from searchspace.forecast.probing import Measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
-from trainables.storage.folder_sync import Mirror
-from trainables.storage.object_store.remote import join
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.object_store.remote import join_url
+from trainables.storage.search_storage import SearchStorage
 from trainables.workers.gang_resources import GangShape
 
 
 @contextmanager
-def scratch_folder(spec: SearchSpec) -> Iterator[Mirror]:
+def scratch_folder(spec: SearchSpec) -> Iterator[FolderSync]:
     """A folder that every worker sees, gone afterwards: beside the results where a cluster shares those."""
     beside = spec.address and not spec.home.url
     results = Path(spec.results).resolve()
@@ -26,11 +26,11 @@ def scratch_folder(spec: SearchSpec) -> Iterator[Mirror]:
     if beside:
         results.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".dry-run-", dir=results if beside else None)).resolve()
-    home = Home(folder=str(folder), url=join(spec.results, folder.name) if spec.home.url else "")
+    home = SearchStorage(folder=str(folder), url=join_url(spec.results, folder.name) if spec.home.url else "")
     try:
-        yield Mirror(home)
+        yield FolderSync(home)
     finally:
-        home.remove(folder)
+        home.remove_folder(folder)
         for path in made:
             path.rmdir()
 

@@ -10,7 +10,7 @@ from searchspace.forecast.probing import Measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.common.machine import cpu_name
-from trainables.storage.cache import cache_folder, read_kept, write_kept
+from trainables.storage.cache import cache_folder, read_cached, write_cached
 from trainables.workers.gang_resources import GangShape
 
 DEFAULT_CLOSING_S = 10.0
@@ -23,17 +23,17 @@ class ClosingTimes(RootModel[dict[str, float]]):
 
 def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangShape) -> None:
     """Keep what a dry run found for searches like it."""
-    write_kept(_file(spec, task, shape), measured)
+    write_cached(_file(spec, task, shape), measured)
 
 
 def read_measurements(spec: SearchSpec, task: Task, shape: GangShape) -> Measurements | None:
     """What a dry run found on the same data, space, gangs and processor; None if there was none."""
-    return read_kept(_file(spec, task, shape), Measurements)
+    return read_cached(_file(spec, task, shape), Measurements)
 
 
 def write_closing_time(model: str, seconds: float) -> None:
     """Keep how long the test and the export of a winner took."""
-    write_kept(_closings(), ClosingTimes(_read_closings() | {model: seconds}))
+    write_cached(_closings(), ClosingTimes(_read_closings() | {model: seconds}))
 
 
 def read_closing_time(model: str = "") -> float:
@@ -56,5 +56,5 @@ def _closings() -> Path:
 
 
 def _read_closings() -> dict[str, float]:
-    found = read_kept(_closings(), ClosingTimes)
+    found = read_cached(_closings(), ClosingTimes)
     return found.root if found else {}

@@ -10,7 +10,7 @@ from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import shown
 from trainables.storage.files import is_file, read_file
-from trainables.storage.folders import names
+from trainables.storage.folders import list_folder
 
 RECORD = "artefacts.json"
 """What is shipped, in the folder of a winner or student."""
@@ -55,7 +55,7 @@ def _recorded(folder: Path) -> Iterator[tuple[float, Path]]:
 
 def _by_name(folder: Path) -> Path | None:
     """The ONNX file in `folder`; of several `model.onnx`. Raises `UserError` for several of other names."""
-    files = [folder / name for name in names(folder) if name.endswith(".onnx") and is_file(folder / name)]
+    files = [folder / name for name in list_folder(folder) if name.endswith(".onnx") and is_file(folder / name)]
     if len(files) > 1 and folder / PLAIN not in files:
         raise UserError(f"model {shown(folder)}: holds several; give one: {', '.join(file.name for file in files)}")
     return folder / PLAIN if folder / PLAIN in files else files[0] if files else None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from searchspace.spec import SamplerName
     from searchspace.stopping.rule import StoppingRule
     from trainables.data.store.data_summary import DataSummary
-    from trainables.storage.folder_sync import Mirror
+    from trainables.storage.folder_sync import FolderSync
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangShape
     from trainables.workers.slot_state import GangInfo
@@ -85,7 +85,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", latencies: Ma
 @contextmanager
 def gangs(
     plan: Plan,
-    mirror: "Mirror",
+    mirror: "FolderSync",
     when_warm: Callable[[int, "GangInfo"], None],
     interruption: Interruption | None = None,
 ) -> Iterator["GangPool"]:

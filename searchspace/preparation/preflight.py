@@ -27,7 +27,7 @@ from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.scores import MetricName
-from trainables.storage.object_store.remote import Remote, open_remote, say_trouble
+from trainables.storage.object_store.remote import Remote, format_storage_error, open_remote
 from trainables.storage.ownership import check_owned
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def check_storable(url: str, given: str) -> None:
         remote.write(name, b"")
         remote.delete(name)
     except OSError as error:
-        raise UserError(f"--results {given!r}: nothing can be written there ({say_trouble(error)})") from error
+        raise UserError(f"--results {given!r}: nothing can be written there ({format_storage_error(error)})") from error
 
 
 def _check_writable(folder: Path) -> None:

@@ -19,7 +19,7 @@ from trainables.common.redaction import redact
 from trainables.common.versions import versions_of
 from trainables.config import Frozen
 from trainables.data.store.data_summary import DataSummary
-from trainables.storage.files import first_fault
+from trainables.storage.files import format_validation_error
 
 PACKAGES = (
     "searchspace",
@@ -82,7 +82,7 @@ def read_data(folder: Path, facts: Mapping[str, Any]) -> DataSummary:
     try:
         return DataSummary.model_validate(facts.get("data"))
     except ValidationError as error:
-        raise DamagedError(folder / SEARCH_RECORD, f"data.{first_fault(error)}") from error
+        raise DamagedError(folder / SEARCH_RECORD, f"data.{format_validation_error(error)}") from error
 
 
 def gather_facts() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from searchspace.storage.reading import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
-from trainables.storage.object_store.remote import check_recorded, is_url, join
+from trainables.storage.object_store.remote import check_recorded_location, is_url, join_url
 from trainables.storage.ownership import check_owned
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> Se
 def _recorded(name: str, option: str, place: str) -> str:
     """A place that the record of the search `name` has; raises `UserError` where it chooses a host or credentials."""
     try:
-        return check_recorded(place)
+        return check_recorded_location(place)
     except ValueError as error:
         raise UserError(f"--resume {name!r}: its {option} {place!r} {error}") from error
 
@@ -86,12 +86,12 @@ def locate(results: str, name: str) -> tuple[str, str]:
     if not is_url(results) and not (Path(results) / place).is_dir() and Path(place).is_dir():
         return str(Path(place).parent), Path(place).name
     parent, _, last = place.rpartition("/")
-    return (join(results, parent) if is_url(results) else str(Path(results) / parent)), last
+    return (join_url(results, parent) if is_url(results) else str(Path(results) / parent)), last
 
 
 def find_begun(results: str, name: str) -> tuple[str, str]:
     """The same for `latest`, or the beginning of a name, as `find_search` understands them."""
-    place = join(results, name) if is_url(results) else str(Path(results) / name)
+    place = join_url(results, name) if is_url(results) else str(Path(results) / name)
     found = find_search(place)
     if found == place:
         return results, name
@@ -127,7 +127,7 @@ def warn_of_changed_space(spec: SearchSpec) -> None:
 def begun(results: str, name: str) -> Path:
     """Folder to read of a search that was begun; raises `UserError` where others may write to it."""
     if is_url(results):
-        return open_results(join(results, name)).folder
+        return open_results(join_url(results, name)).folder
     folder = Path(results).resolve() / name
     check_owned(folder)  # what lies there names code that is run
     return folder

@@ -30,7 +30,7 @@ from searchspace.storage.open_search import hold_search
 from searchspace.storage.reachable import check_reachable
 from searchspace.storage.search_folder import LEADERBOARD, SEARCH_LOG
 from trainables.storage.files import write_file
-from trainables.storage.folders import never_make
+from trainables.storage.folders import forbid_creating
 
 if TYPE_CHECKING:
     import optuna
@@ -97,7 +97,7 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
     else:
         study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
     end_search_on_write_failure(study)
-    never_make(spec.folder)
+    forbid_creating(spec.folder)
     foresight = LiveForecast(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec):
         metrics = _survive(under_way, study, foresight)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from searchspace.finals.select_winner import Finalist
     from searchspace.forecast.live_forecast import LiveForecast
     from trainables.metrics.class_metrics import TestMetrics
-    from trainables.storage.folder_sync import Mirror
+    from trainables.storage.folder_sync import FolderSync
     from trainables.workers.gang_pool import GangPool
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class UnderWay:
     clock: Clock
     interruption: Interruption
     """Entered."""
-    mirror: "Mirror"
+    mirror: "FolderSync"
     """Of the search's folder."""
 
 

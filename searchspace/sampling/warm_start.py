@@ -16,7 +16,7 @@ from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, is_refused
 from trainables.common.errors import UserError
 from trainables.data.store.data_summary import DataSummary
-from trainables.storage.object_store.remote import check_recorded
+from trainables.storage.object_store.remote import check_recorded_location
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def earlier_trials(spec: SearchSpec, data: DataSummary, resumed: bool = False) -
 def _recorded(folder: str) -> str:
     """An earlier search that a record names, as a search that goes on does."""
     try:
-        return check_recorded(folder)
+        return check_recorded_location(folder)
     except ValueError as error:
         raise UserError(f"{folder!r} {error}") from error
 

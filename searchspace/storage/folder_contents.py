@@ -13,7 +13,7 @@ from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.store.leaks import LEAKED_IMAGES
-from trainables.storage.object_store.remote import Remote, is_url, join, open_remote, say_trouble
+from trainables.storage.object_store.remote import Remote, format_storage_error, is_url, join_url, open_remote
 from trainables.storage.search_storage import LEASE
 
 DRAFT_FILE = "search.draft"
@@ -63,7 +63,7 @@ def names_at(url: str, results: str) -> list[str]:
     try:
         return sorted({PurePosixPath(name).parts[0] for name in Remote.open(url).list()})
     except OSError as error:
-        raise UserError(f"--results {results!r}: {say_trouble(error)}") from error
+        raise UserError(f"--results {results!r}: {format_storage_error(error)}") from error
 
 
 def _is_temporary(name: str) -> bool:
@@ -76,7 +76,7 @@ def is_begun(results: str, name: str) -> bool:
     if not is_url(results):
         return classify_contents(names_in(Path(results) / name)) == FolderContents.SEARCH
     open_remote("--results", results)
-    return classify_contents(names_at(join(results, name), results)) == FolderContents.SEARCH
+    return classify_contents(names_at(join_url(results, name), results)) == FolderContents.SEARCH
 
 
 def main(results: str, name: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from searchspace.storage.lease import Lease, LeaseLostError, LeaseTimes
 from trainables.common.background import Background, describe
 from trainables.common.retry import RetryPolicy
-from trainables.storage.object_store.remote import say_trouble
+from trainables.storage.object_store.remote import format_storage_error
 
 logger = logging.getLogger(__name__)
 
@@ -59,4 +59,4 @@ class LeaseRenewal:
 
 def explain_storage(error: BaseException) -> str:
     """What a storage said, or another error in its own words, on one line."""
-    return say_trouble(error) if isinstance(error, OSError) else describe(error)
+    return format_storage_error(error) if isinstance(error, OSError) else describe(error)

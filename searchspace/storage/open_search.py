@@ -13,8 +13,8 @@ from searchspace.storage.search_lock import hold_lock
 from trainables.common.background import Background
 from trainables.common.errors import UserError
 from trainables.common.retry import RetryPolicy
-from trainables.storage.folder_sync import Mirror, without_checkpoints
-from trainables.storage.object_store.remote import Remote, open_remote, say_trouble
+from trainables.storage.folder_sync import FolderSync, without_checkpoints
+from trainables.storage.object_store.remote import Remote, format_storage_error, open_remote
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ FINAL_UPLOAD_S = 60.0
 
 
 @contextmanager
-def hold_search(spec: SearchSpec, begun: bool, times: LeaseTimes = LEASE_TIMES) -> Iterator[Mirror]:
+def hold_search(spec: SearchSpec, begun: bool, times: LeaseTimes = LEASE_TIMES) -> Iterator[FolderSync]:
     """Hold a search while the block runs, its folder the newest there is; raises `UserError` naming who else holds it.
 
     With a URL, its folder is a working copy. Where this machine was the last to work on a search that was `begun`, the
@@ -33,25 +33,25 @@ def hold_search(spec: SearchSpec, begun: bool, times: LeaseTimes = LEASE_TIMES) 
     """
     with hold_lock(spec.folder):
         if not spec.home.url:
-            yield Mirror(spec.home)
+            yield FolderSync(spec.home)
             return
         open_remote("--results", spec.results)
         with _storage_told(spec):
             lease = Lease(Remote.open(spec.home.url), spec.folder, times)
             mine = lease.take(spec.name)
-            mirror = Mirror(spec.home.model_copy(update={"lease": lease.id}))
+            sync = FolderSync(spec.home.model_copy(update={"lease": lease.id}))
         keeper = LeaseRenewal(lease, times)
         try:
             with _storage_told(spec):
-                mirror.guard(lease.guard())
-                mirror.clear()
+                sync.guard_uploads(lease.guard())
+                sync.remove_partial_uploads()
                 if mine and begun:
-                    mirror.adopt()
+                    sync.prefer_local()
                 else:
-                    mirror.replace(without_checkpoints)
-            upkeep = BackgroundUpload(mirror, keeper)
+                    sync.prefer_remote(without_checkpoints)
+            upkeep = BackgroundUpload(sync, keeper)
             try:
-                yield mirror
+                yield sync
             finally:
                 upkeep.close()
         finally:
@@ -63,24 +63,24 @@ def _storage_told(spec: SearchSpec) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"--results {spec.results!r}: {say_trouble(error)}") from error
+        raise UserError(f"--results {spec.results!r}: {format_storage_error(error)}") from error
 
 
 class BackgroundUpload:
     """Uploads what changed, in the background; what fails is tried again, and only the loss of the lease ends it."""
 
-    def __init__(self, mirror: Mirror, keeper: LeaseRenewal) -> None:
+    def __init__(self, sync: FolderSync, keeper: LeaseRenewal) -> None:
         """Begin."""
-        self._mirror, self._keeper = mirror, keeper
+        self._sync, self._keeper = sync, keeper
         policy = RetryPolicy(first=UPLOAD_INTERVAL_S, most=6 * UPLOAD_INTERVAL_S, patience=math.inf)
-        what = f"cannot upload to {mirror.home.url}"
+        what = f"cannot upload to {sync.storage.url}"
         self._background = Background(what, self._push, policy, UPLOAD_INTERVAL_S, explain=explain_storage)
 
     def _push(self) -> None:
         if self._keeper.lost:
             return
         try:
-            self._mirror.push()
+            self._sync.push()
         except LeaseLostError as error:
             self._keeper.end(error)
 
@@ -92,7 +92,7 @@ class BackgroundUpload:
             time.sleep(min(1.0, UPLOAD_INTERVAL_S))
         error = self._background.error
         if error is not None and not self._keeper.lost:
-            home = self._mirror.home
+            home = self._sync.storage
             logger.warning(
                 f"not everything is at {home.url} ({explain_storage(error)}); it is in {home.folder}, "
                 "and the next --resume on this machine uploads it"

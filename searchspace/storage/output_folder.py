@@ -12,10 +12,10 @@ from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import shown
 from trainables.storage.files import copy_file
-from trainables.storage.folder_sync import Mirror
-from trainables.storage.folders import files_below, is_folder, names
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.folders import files_below, is_folder, list_folder
 from trainables.storage.ownership import check_owned
-from trainables.storage.write_errors import NO_ROOM, NOT_ALLOWED, concerns
+from trainables.storage.write_errors import PERMISSION_ERRORS, WRITE_ONLY_ERRORS, is_about
 
 REMADE_SUFFIXES = (".onnx", ".pt2", ".html")
 """Ends of names of what an export makes anew."""
@@ -33,14 +33,14 @@ def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if not concerns(error, target) and error.errno not in NO_ROOM:
+        if not is_about(error, target) and error.errno not in WRITE_ONLY_ERRORS:
             raise
-        if error.errno not in NO_ROOM | NOT_ALLOWED | (
+        if error.errno not in WRITE_ONLY_ERRORS | PERMISSION_ERRORS | (
             NO_PLACE_ERRORS if output else set()
         ):  # what was read may be missing
             raise
         reason = os.strerror(error.errno or 0)
-        if error.filename is not None and not concerns(error, target):
+        if error.filename is not None and not is_about(error, target):
             raise UserError(f"{shown(Path(os.fsdecode(error.filename)))}: cannot be written ({reason})") from error
         if output:
             raise UserError(f"--output {output!r}: cannot be written ({reason}); give another place") from error
@@ -49,14 +49,14 @@ def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
         ) from error
 
 
-def check_own_folder(mirror: Mirror, place: str) -> None:
+def check_own_folder(sync: FolderSync, place: str) -> None:
     """Raise `UserError` unless the folder that was read is the user's own, all of it; a copy of a URL is.
 
     Others who may write there could make the files that would be written.
     """
     try:
-        if not mirror.home.url:
-            check_owned(mirror.folder)
+        if not sync.storage.url:
+            check_owned(sync.folder)
     except UserError as error:
         raise UserError(f"{place!r}: is not yours alone ({error}); or give --output PATH to write elsewhere") from error
 
@@ -73,7 +73,7 @@ def copy_search(folder: Path, output: str) -> Path:
     Raises `UserError` where something else is there, and `DamagedError` for a link or anything that is no file.
     """
     target = _named(folder, output)
-    if is_folder(target) and names(target) and not _is_copy(folder, target):
+    if is_folder(target) and list_folder(target) and not _is_copy(folder, target):
         raise UserError(f"--output {output!r}: holds something else; give a new or empty folder")
     for name, path in files_below(folder, strict=is_export_file):
         if is_export_file(name) and not name.endswith(REMADE_SUFFIXES):
@@ -93,7 +93,7 @@ def _named(folder: Path, output: str) -> Path:
 
 def _is_copy(folder: Path, target: Path) -> bool:
     """Whether `target` holds the same search: an earlier export of it."""
-    if SEARCH_RECORD not in names(target):
+    if SEARCH_RECORD not in list_folder(target):
         return False
     told = [(load_spec(here).study_name, load_facts(here).get("started")) for here in (folder, target)]
     return told[0] == told[1]

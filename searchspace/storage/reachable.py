@@ -8,14 +8,14 @@ from typing import Any
 from trainables.common.errors import UserError
 from trainables.storage.files import create_file
 from trainables.storage.folders import remove_file
-from trainables.storage.object_store.remote import Remote, say_trouble
-from trainables.storage.search_storage import Home
+from trainables.storage.object_store.remote import Remote, format_storage_error
+from trainables.storage.search_storage import SearchStorage
 
 ANSWER_TIMEOUT_S = 60.0
 """Seconds that all nodes have to answer."""
 
 
-def check_reachable(home: Home, given: str) -> None:
+def check_reachable(home: SearchStorage, given: str) -> None:
     """Raise `UserError` naming a node that does not see the folder of all searches, or does not reach the URL.
 
     `given` is what `--results` said. Nodes that join later are checked by their workers.
@@ -46,7 +46,7 @@ def check_reachable(home: Home, given: str) -> None:
         remove_file(mark)
 
 
-def _look(home: Home, mark: str) -> str:
+def _look(home: SearchStorage, mark: str) -> str:
     """What is wrong on this node; empty if nothing is."""
     if not home.url:
         fault = "does not see that folder; give one that all nodes share, or s3://BUCKET/PREFIX"
@@ -54,5 +54,5 @@ def _look(home: Home, mark: str) -> str:
     try:
         Remote.open(home.url).check()
     except OSError as error:
-        return f"does not reach it: {say_trouble(error)}"
+        return f"does not reach it: {format_storage_error(error)}"
     return ""

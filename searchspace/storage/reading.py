@@ -6,10 +6,10 @@ from searchspace.storage.search_folder import TRIALS, WINNER
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
 from trainables.config import CHECKPOINTS
-from trainables.storage.folder_sync import Mirror, Wanted
-from trainables.storage.local_copy import copied
-from trainables.storage.object_store.remote import check_place, is_url
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FileFilter, FolderSync
+from trainables.storage.local_copy import fetch_copy
+from trainables.storage.object_store.remote import check_location, is_url
+from trainables.storage.search_storage import SearchStorage
 
 LARGE_SUFFIXES = (".safetensors", ".onnx", ".pt2", ".db", ".html")
 """Ends of names of files that only who runs or exports a model reads."""
@@ -32,7 +32,7 @@ def is_model_file(name: str) -> bool:
     return name.removeprefix(f"{WINNER}/") == PurePosixPath(name).name and name.endswith((".onnx", "artefacts.json"))
 
 
-def open_results(place: str, wanted: Wanted = is_board_file) -> Mirror:
+def open_results(place: str, wanted: FileFilter = is_board_file) -> FolderSync:
     """The folder that `place` is, or a copy of the URL with what is `wanted`; its `push` brings changes back there.
 
     A search may be named as `find_search` understands.
@@ -40,10 +40,10 @@ def open_results(place: str, wanted: Wanted = is_board_file) -> Mirror:
     Raises `UserError` for a URL that cannot be read, or where there is nothing of that kind.
     """
     try:
-        checked = check_place(place)
+        checked = check_location(place)
     except ValueError as error:
         raise UserError(f"{place!r}: {error}") from error
     checked = find_search(checked)
     if not is_url(checked):
-        return Mirror(Home(folder=str(Path(checked).resolve())))  # from here on no link is followed
-    return copied("folder", checked, "copies", "holds no search", wanted)
+        return FolderSync(SearchStorage(folder=str(Path(checked).resolve())))  # from here on no link is followed
+    return fetch_copy("folder", checked, "copies", "holds no search", wanted)

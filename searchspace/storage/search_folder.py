@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from trainables.storage.folders import names
+from trainables.storage.folders import list_folder
 
 SEARCH_RECORD = "search.json"
 """The record: options, versions, data, machine."""
@@ -38,7 +38,7 @@ def trial_folder(search: Path, name: str) -> Path:
 
 def earlier_winners(search: Path) -> list[Path]:
     """Folders of the winners that a search had before it was extended; each has opened the test split."""
-    return [search / name for name in names(search) if re.match(f"{WINNER}-[0-9]", name)]
+    return [search / name for name in list_folder(search) if re.match(f"{WINNER}-[0-9]", name)]
 
 
 def archived_names(search: Path) -> dict[str, str]:

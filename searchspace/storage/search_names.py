@@ -6,7 +6,7 @@ from pathlib import Path
 from searchspace.cli.output import say
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import DamagedError, UserError
-from trainables.storage.object_store.remote import Remote, is_name, is_url, join
+from trainables.storage.object_store.remote import Remote, is_file_name, is_url, join_url
 
 LATEST = "latest"
 """Stands for the search that was worked on last."""
@@ -18,7 +18,7 @@ NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 def check_names(record: Path, name: str, study: str) -> None:
     """Raise `DamagedError` for names in a record that `--name` does not take; a renamed folder has any name."""
-    renamed = bool(study) and is_name(name) and name.isprintable()
+    renamed = bool(study) and is_file_name(name) and name.isprintable()
     for field, found in (("name", "" if renamed else name), ("study", study)):
         if found and not NAME_PATTERN.fullmatch(found):
             raise DamagedError(record, f"spec.{field}: {found[:50]!r} is no name of a search")
@@ -89,6 +89,6 @@ def _latest_at(url: str) -> str:
     }
     if not records:
         return url
-    found = join(parent, max(records, key=lambda name: records[name].changed).partition("/")[0])
+    found = join_url(parent, max(records, key=lambda name: records[name].changed).partition("/")[0])
     say(f"{url!r} is {found!r}", error=True)
     return found

@@ -19,7 +19,7 @@ from searchspace.study.journal_file import JournalFile, to_lines
 from trainables.common.background import Background
 from trainables.common.retry import RetryPolicy
 from trainables.storage.files import open_append, write_file
-from trainables.storage.folders import names, remove_file
+from trainables.storage.folders import list_folder, remove_file
 
 WRITE_RETRIES = RetryPolicy(first=0.5, most=5.0, patience=120.0)
 """How writing is tried again, to a full disk say, or a folder that is away."""
@@ -45,7 +45,7 @@ def repair_journal(path: Path) -> int:
 
 def remove_locks(path: Path) -> None:
     """Remove the lock that a killed writer left, which others would wait for, or what is left of giving it back."""
-    for name in names(path.parent):
+    for name in list_folder(path.parent):
         if name.startswith(f"{path.name}.lock"):
             remove_file(path.parent / name)
 

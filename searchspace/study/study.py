@@ -18,7 +18,7 @@ from searchspace.study.database import NoStudiesError, allowed_url, open_to_read
 from searchspace.study.journal import WriteBehindJournal, remove_locks, repair_journal
 from trainables.common.errors import DamagedError, UserError
 from trainables.common.redaction import redact_urls
-from trainables.storage.files import first_fault, is_file
+from trainables.storage.files import format_validation_error, is_file
 from trainables.storage.folders import make_folder, remove_file
 
 T = TypeVar("T")
@@ -194,4 +194,4 @@ def parse_study_attribute(study: StudyReader, key: str, schema: TypeAdapter[T]) 
     try:
         return schema.validate_python(found) if found else None
     except ValidationError as error:
-        raise DamagedError(Path(JOURNAL), f"{key}: {first_fault(error)}") from error
+        raise DamagedError(Path(JOURNAL), f"{key}: {format_validation_error(error)}") from error

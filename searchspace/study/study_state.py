@@ -13,7 +13,7 @@ from searchspace.study.draft import StudyAction, StudyState, choose_action
 from searchspace.study.study import describe_storage, find_study, only_study, read_study_attribute
 from trainables.common.errors import UserError
 from trainables.common.redaction import redact_urls
-from trainables.storage.object_store.remote import Remote, say_trouble
+from trainables.storage.object_store.remote import Remote, format_storage_error
 
 SEARCH_ID, BEGUN = "search", "begun"
 """Records of the study: identity of its search, and that all that it begins with is in it."""
@@ -63,9 +63,9 @@ def has_trial_files(spec: SearchSpec) -> bool:
     if any((spec.folder / TRIALS).glob("*")):
         return True
     try:
-        return bool(spec.home.url) and bool(Remote.open(spec.home.part(str(spec.folder / TRIALS))).list())
+        return bool(spec.home.url) and bool(Remote.open(spec.home.url_of(str(spec.folder / TRIALS))).list())
     except OSError as error:
-        raise UserError(f"--results {spec.results!r}: {say_trouble(error)}") from error
+        raise UserError(f"--results {spec.results!r}: {format_storage_error(error)}") from error
 
 
 def _words(spec: SearchSpec, recorded: bool) -> dict[str, str]:

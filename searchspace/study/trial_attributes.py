@@ -16,7 +16,7 @@ from trainables.common.errors import DamagedError
 from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.models.catalog import kind_of
-from trainables.storage.files import first_fault
+from trainables.storage.files import format_validation_error
 
 REPORT, RESUMED = "report-", "went-on-"
 """Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
@@ -203,4 +203,6 @@ def _parsed(trial: FrozenTrial, key: str, schema: type[AttributeModel]) -> Attri
     try:
         return schema.model_validate_json(trial.user_attrs[key])
     except ValidationError as error:
-        raise DamagedError(Path(JOURNAL), f"trial {trial.number}: {key[:40]}: {first_fault(error)}") from error
+        raise DamagedError(
+            Path(JOURNAL), f"trial {trial.number}: {key[:40]}: {format_validation_error(error)}"
+        ) from error

@@ -15,7 +15,7 @@ from searchspace.study.journal import WRITE_RETRIES
 from searchspace.study.study import flush_study, get_journal
 from trainables.common.background import describe
 from trainables.storage.cache import cache_folder
-from trainables.storage.folders import look
+from trainables.storage.folders import stat_path
 
 if TYPE_CHECKING:
     import optuna
@@ -54,7 +54,7 @@ def flush_or_rescue(study: "optuna.Study", spec: SearchSpec) -> None:
         if journal is None:
             raise
         raise LostError(_rescue(journal, spec, error)) from error
-    if look(spec.folder / SEARCH_RECORD) is None:
+    if stat_path(spec.folder / SEARCH_RECORD) is None:
         raise LostError(f"{str(spec.folder)!r} is gone; when it is back: {_resume(spec)}")
 
 

@@ -35,8 +35,8 @@ from tests.helpers.benchmarks.record import percentile, summary, write_record
 from tests.helpers.servers.postgres import running
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.store.store import prepare
-from trainables.storage.search_storage import Home
-from trainables.storage.trial_directory import visiting
+from trainables.storage.search_storage import SearchStorage
+from trainables.storage.trial_directory import open_trial_directory
 from trainables.training.checkpoint import Checkpoint, write_checkpoint
 
 SLOTS = 4
@@ -139,16 +139,16 @@ def url_figures(repeats: int) -> dict[str, Any]:
     boto3.client("s3").create_bucket(Bucket="bench")
     timed = Timed()
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(folder=folder, url="s3://bench/results/s")
+        home = SearchStorage(folder=folder, url="s3://bench/results/s")
         kept = Checkpoint(1, 0, 1.0, (), {"weights": torch.zeros(2_500_000)})
 
         def visit(number: int) -> None:
             name = str(Path(folder, "trials", f"trial-{number}"))
             task = Assignment(trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=name)
-            with visiting(home, task, "0 0") as visited:
+            with open_trial_directory(home, task, "0 0") as visited:
                 if number % 2:
                     write_checkpoint(Path(visited.assignment.folder) / "checkpoints", kept)
-                    visited.share()
+                    visited.upload()
 
         for number in range(2 * 20 * repeats):
             timed("visit with a checkpoint of 10 MB" if number % 2 else "visit", visit, number)

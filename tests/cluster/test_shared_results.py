@@ -22,8 +22,8 @@ from tests.helpers.faults.invariant import MARK, Snapshot, check, check_nothing_
 from tests.helpers.servers.s3_server import keys
 from trainables.common.errors import UserError
 from trainables.common.redaction import redact_urls
-from trainables.storage.folder_sync import Mirror
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.search_storage import SearchStorage
 
 SMALL = ("--models", "convnet", "--max-epochs", "3", "--grace-epochs", "1", "--finalists", "2", "--final-seeds", "1",
          "--formats", "onnx", "--set", "batch_size=64")  # fmt: skip
@@ -132,7 +132,7 @@ def wait_until(true, patience=240.0):
 @pytest.mark.cluster
 @pytest.mark.timeout(900)
 def test_nodes_that_share_no_disk_search_by_a_url(driver, nodes, bucket, colour_folder):  # fixtures
-    Mirror(Home(folder=str(colour_folder), url=f"s3://{bucket}/images")).push()
+    FolderSync(SearchStorage(folder=str(colour_folder), url=f"s3://{bucket}/images")).push()
     driver.start(
         "--data", f"s3://{bucket}/images", "--results", f"s3://{bucket}/results", "--address", nodes.address,
         "--trials", "4", *SMALL, "--ensemble", "--distil", "--max-params", "100000",
@@ -144,7 +144,7 @@ def test_nodes_that_share_no_disk_search_by_a_url(driver, nodes, bucket, colour_
         assert not (cache / "data").exists(), "and none of the images"
         assert list((cache / "scratch").iterdir()) == []
     there = driver.root / "there"
-    Mirror(Home(folder=str(there), url=f"s3://{bucket}/results/s")).pull()
+    FolderSync(SearchStorage(folder=str(there), url=f"s3://{bucket}/results/s")).pull()
     check(there, 4)
     assert "results/s/student/model.onnx" in keys(bucket)
 

@@ -13,7 +13,7 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.export.exported_files import FILES, SHIPMENT
 from trainables.export.exporter import ship
 from trainables.export.robustness import ROBUSTNESS
-from trainables.storage.folders import names
+from trainables.storage.folders import list_folder
 
 WRITTEN = (FILES["onnx"], SHIPMENT, ROBUSTNESS)
 
@@ -45,7 +45,7 @@ def test_somebody_elses_winner_is_exported_elsewhere(
     done = command(*arguments, home=tmp_path, cache=cache, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "shipped in mine/winner" in done.stdout
-    found = set(names(tmp_path / "mine" / "winner"))
+    found = set(list_folder(tmp_path / "mine" / "winner"))
     assert found >= {"model.onnx", "model.safetensors", "artefacts.json", "README.md"}
     assert (tmp_path / "mine" / "report.html").is_file()
     assert seen(winner.parent) == before

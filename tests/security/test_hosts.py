@@ -19,7 +19,7 @@ from trainables.data.store.recorded_data import find_prepared
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import prepare
 from trainables.export.model_info import CARD
-from trainables.storage.object_store.remote import check_recorded
+from trainables.storage.object_store.remote import check_recorded_location
 
 
 @pytest.fixture
@@ -144,12 +144,12 @@ def test_the_reader_says_where_recorded_data_are_and_they_are_checked(winner, co
 )  # fmt: skip
 def test_a_recorded_url_chooses_no_host(place):
     with pytest.raises(ValueError, match="which no record may choose"):
-        check_recorded(place)
+        check_recorded_location(place)
 
 
 @pytest.mark.parametrize("place", ["s3://b/p", "s3://b/p?region=eu-west-1", "gs://b/p", "/x?y=z", "digits"])
 def test_a_recorded_place_without_a_host_is_kept(place):
-    assert check_recorded(place) == place
+    assert check_recorded_location(place) == place
 
 
 def test_a_search_goes_on_with_the_host_that_is_typed_alone(found, listener):

@@ -13,8 +13,8 @@ from trainables.common.errors import DamagedError, UserError
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.export.exported_files import Artefact
 from trainables.storage.cache import cache_folder
-from trainables.storage.local_copy import copy_folder
-from trainables.storage.object_store.remote import Remote, check_place
+from trainables.storage.local_copy import local_copy_folder
+from trainables.storage.object_store.remote import Remote, check_location
 
 OUTSIDE = (
     "s3://b/..", "s3://b/x/..", "s3://b/x/../y", "s3://b/.", "s3://b/./x", "s3://b//x", "s3://b/x//y", "s3://../x",
@@ -26,7 +26,7 @@ OUTSIDE = (
 @pytest.mark.parametrize("url", OUTSIDE)
 def test_a_url_with_parts_that_are_no_names_is_refused(url):
     with pytest.raises(ValueError, match="which is no name"):
-        check_place(url)
+        check_location(url)
     for option in ("results", "data"):
         with pytest.raises(UserError, match=f"--{option} .*which is no name"):
             make_spec(name="x", **{option: url})
@@ -61,17 +61,17 @@ URLS = ("s3://b/x/y", "s3://b/x/y?region=r", "s3://b/x", "s3://b/x/z", "gs://b/x
 
 @pytest.mark.parametrize("kind", ["copies", "results", "data"])
 def test_every_url_has_a_copy_of_its_own(kind):
-    folders = [copy_folder(kind, url) for url in URLS]
+    folders = [local_copy_folder(kind, url) for url in URLS]
     assert len({folder.parent for folder in folders}) == len(URLS), "with its lock, and nothing of another below it"
     assert {folder.parent.parent for folder in folders} == {cache_folder() / kind}
-    assert copy_folder(kind, "s3://b/x/y/") == copy_folder(kind, "s3://b/x/y")
+    assert local_copy_folder(kind, "s3://b/x/y/") == local_copy_folder(kind, "s3://b/x/y")
     assert [folder.name for folder in folders[:2]] == ["y", "y"]
 
 
 @pytest.mark.parametrize("url", ["s3://b/x/..", "s3://b/.", "s3://b//."])
 def test_no_copy_lies_at_a_place_that_is_no_name(url):
     with pytest.raises(ValueError, match="ends in no name"):
-        copy_folder("copies", url)
+        local_copy_folder("copies", url)
 
 
 def test_names_at_a_url_that_lead_elsewhere_are_left_there(monkeypatch):

@@ -27,7 +27,7 @@ from trainables.export.weights import read_classifier
 from trainables.metrics.predictions import PERMIT
 from trainables.storage.files import write_file
 from trainables.storage.folders import files_below, remove_file
-from trainables.storage.write_errors import find_unwritable
+from trainables.storage.write_errors import find_write_error
 
 
 def ship(  # noqa: PLR0913, PLR0917
@@ -71,7 +71,7 @@ def ship(  # noqa: PLR0913, PLR0917
 
 def _raise_unwritten(goods: Goods, name: Format, error: Exception) -> None:
     """Raise the error of writing that led to `error`, if one did, without leaving the format's file."""
-    if unwritten := find_unwritable(error, goods.folder):
+    if unwritten := find_write_error(error, goods.folder):
         with suppress(OSError):
             remove_file(goods.file(name))
         raise unwritten

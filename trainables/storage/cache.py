@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, TypeVar
 from trainables.common.errors import DamagedError, UserError
 from trainables.storage.files import read_record, write_file
 from trainables.storage.folders import remove_tree, rename
-from trainables.storage.ownership import OTHERS, ROOT
-from trainables.storage.temporary import note, spare_home, temporary_folder
+from trainables.storage.ownership import ROOT_UID, WRITABLE_BY_OTHERS
+from trainables.storage.temporary import print_note, redirect_library_caches, temporary_folder
 
 if TYPE_CHECKING:
     from pydantic import BaseModel  # `predict` does without
 
-CACHE = "SEARCHSPACE_CACHE"
+CACHE_VARIABLE = "SEARCHSPACE_CACHE"
 DAMAGED = ".damaged-"
 """In the name of what was moved aside."""
 Model = TypeVar("Model", bound="BaseModel")
@@ -29,17 +29,17 @@ def cache_folder() -> Path:
     such a folder in the variable, or one that cannot be written. In a home's place a private temporary folder is taken,
     for this process and those it starts, and a line says so.
     """
-    spare_home()
-    if given := os.environ.get(CACHE):
+    redirect_library_caches()
+    if given := os.environ.get(CACHE_VARIABLE):
         if fault := _fault(Path(given), stat.S_IWOTH):  # volumes of Kubernetes are writable for a group of their own
-            raise UserError(f"{CACHE} {given!r}: {fault}; set it to a folder of your own")
+            raise UserError(f"{CACHE_VARIABLE} {given!r}: {fault}; set it to a folder of your own")
         return Path(given).resolve()
     folder = Path(os.path.expanduser("~"), ".cache", "searchspace")
-    if fault := _fault(folder, OTHERS) if folder.is_absolute() else "has no home to be in":
-        note(f"the cache {str(folder)!r} {fault}; a temporary one stands for it", CACHE)
+    if fault := _fault(folder, WRITABLE_BY_OTHERS) if folder.is_absolute() else "has no home to be in":
+        print_note(f"the cache {str(folder)!r} {fault}; a temporary one stands for it", CACHE_VARIABLE)
         folder = temporary_folder() / "cache"
         folder.mkdir(mode=0o700, exist_ok=True)
-        os.environ[CACHE] = str(folder)
+        os.environ[CACHE_VARIABLE] = str(folder)
     return folder.resolve()
 
 
@@ -54,14 +54,14 @@ def _fault(folder: Path, others: int) -> str:
         found = folder.stat()
     except OSError as error:
         return f"cannot be made ({os.strerror(error.errno or 0)})"
-    if found.st_uid not in {os.geteuid(), ROOT}:
+    if found.st_uid not in {os.geteuid(), ROOT_UID}:
         return f"belongs to user {found.st_uid}, not to you"
     if found.st_mode & others:
         return f"is writable for others (mode {stat.S_IMODE(found.st_mode):04o})"
     return "" if os.access(folder, os.W_OK | os.X_OK) else "cannot be written"
 
 
-def read_kept(file: Path, schema: type[Model]) -> Model | None:
+def read_cached(file: Path, schema: type[Model]) -> Model | None:
     """The record in a file of the cache; None where there is none, or it is damaged."""
     try:
         return read_record(file, schema)
@@ -69,7 +69,7 @@ def read_kept(file: Path, schema: type[Model]) -> Model | None:
         return None
 
 
-def write_kept(file: Path, record: "BaseModel") -> None:
+def write_cached(file: Path, record: "BaseModel") -> None:
     """Write a record for later, in place of whatever lies there; a cache that cannot be written is gone without."""
     content = record.model_dump_json(indent=1).encode()
     with suppress(OSError, DamagedError):

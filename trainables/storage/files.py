@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO, TypeVar, overload
 
 from trainables.common.errors import DamagedError, UserError
-from trainables.storage.folders import explain, flush, look, opened, say_wrong_kind
+from trainables.storage.folders import describe_os_error, format_wrong_kind, open_directory, stat_path, sync_directory
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, TypeAdapter, ValidationError  # `predict` does without
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MB = 1_000_000
 RECORD_LIMIT = 64 * MB
 """Bytes of the largest record (JSON); the largest known, metrics of 1,000 classes, have some 20 MB."""
-SHOWN = 60
+SHOWN_CHARACTERS = 60
 """Characters of a wrong value that an error shows."""
 PARTIAL = ".partial"
 """End of the names of files that are being written; whoever copies folders leaves them out."""
@@ -56,7 +56,7 @@ def open_append(path: Path) -> BinaryIO:
 
 def create_file(path: Path, content: bytes) -> None:
     """Write a file that must not be there yet; raises FileExistsError where it, or a link, is."""
-    with opened(path.parent, make=True) as here:
+    with open_directory(path.parent, make=True) as here:
         try:
             created = os.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o666, dir_fd=here)
         except OSError as error:
@@ -64,7 +64,7 @@ def create_file(path: Path, content: bytes) -> None:
         with os.fdopen(created, "wb") as file:
             file.write(content)
             _flush(file)
-        flush(here)
+        sync_directory(here)
 
 
 def read_file(path: Path, limit: int = RECORD_LIMIT) -> bytes:
@@ -106,25 +106,25 @@ def parse_json(path: Path, content: bytes | str, schema: Any) -> Any:
     try:
         return schema.validate_json(content) if isinstance(schema, TypeAdapter) else schema.model_validate_json(content)
     except ValidationError as error:
-        raise DamagedError(path, first_fault(error)) from error
+        raise DamagedError(path, format_validation_error(error)) from error
 
 
-def first_fault(error: "ValidationError") -> str:
+def format_validation_error(error: "ValidationError") -> str:
     """The first thing that is wrong with a record, with the field's name and value; a short text."""
     first = error.errors(include_url=False, include_context=False)[0]
     said = first["msg"].partition("\n")[0]
     if first["type"] == "json_invalid":
         return said[:1].lower() + said[1:]
     field, value = ".".join(str(part) for part in first["loc"]), repr(first["input"])
-    shown = value if len(value) <= SHOWN else value[:SHOWN] + "…"
-    return f"{field[:SHOWN]}: {said} (found {shown})" if field else f"{said} (found {shown})"
+    shown = value if len(value) <= SHOWN_CHARACTERS else value[:SHOWN_CHARACTERS] + "…"
+    return f"{field[:SHOWN_CHARACTERS]}: {said} (found {shown})" if field else f"{said} (found {shown})"
 
 
 def is_file(path: Path) -> bool:
     """Whether a regular file is there; raises `DamagedError` where something else is, or a component is a link."""
-    found = look(path)
+    found = stat_path(path)
     if found is not None and not stat.S_ISREG(found.st_mode):
-        raise DamagedError(path, say_wrong_kind(found.st_mode, "a file"))
+        raise DamagedError(path, format_wrong_kind(found.st_mode, "a file"))
     return found is not None
 
 
@@ -143,7 +143,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises `DamagedError` where a component is a link or `path` is a folder, or OSError.
     """
-    with opened(path.parent, make=True) as here:
+    with open_directory(path.parent, make=True) as here:
         beside = f".{secrets.token_hex(8)}{PARTIAL}"
         try:
             created = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, 0o666, dir_fd=here)
@@ -158,9 +158,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             with suppress(OSError):
                 os.unlink(beside, dir_fd=here)
             if isinstance(error, OSError) and error.filename == beside:
-                raise explain(error, here, path, "a file") from error
+                raise describe_os_error(error, here, path, "a file") from error
             raise
-        flush(here)
+        sync_directory(here)
 
 
 @contextmanager
@@ -181,15 +181,15 @@ def copy_file(source: Path, target: Path, limit: int | None = None) -> None:
 
 
 def _open(path: Path, flags: int, make: bool = False) -> int:
-    with opened(path.parent, make) as here:
+    with open_directory(path.parent, make) as here:
         try:
             found = os.open(path.name or ".", flags | FLAGS, 0o666, dir_fd=here)
         except (OSError, ValueError) as error:
-            raise explain(error, here, path, "a file") from error
+            raise describe_os_error(error, here, path, "a file") from error
     mode = os.fstat(found).st_mode
     if not stat.S_ISREG(mode):
         os.close(found)
-        raise DamagedError(path, say_wrong_kind(mode, "a file"))
+        raise DamagedError(path, format_wrong_kind(mode, "a file"))
     return found
 
 

@@ -32,7 +32,7 @@ _lasting: set[Path] = set()
 """Folders that this process does not make."""
 
 
-def never_make(folder: Path) -> None:
+def forbid_creating(folder: Path) -> None:
     """Let this process not make `folder`, an absolute path, from here on, also where something is written below it.
 
     For the folder of a search that is running: where it is away, one in its place would be in its way.
@@ -41,7 +41,7 @@ def never_make(folder: Path) -> None:
 
 
 @contextmanager
-def opened(folder: Path, make: bool = False) -> Iterator[int]:
+def open_directory(folder: Path, make: bool = False) -> Iterator[int]:
     """A descriptor of `folder`, for calls relative to it; with `make`, what is missing of it is made.
 
     Raises `DamagedError` where a component is a link or no folder, FileNotFoundError where one is missing, or another
@@ -69,13 +69,13 @@ def _enter(here: int, within: Path, part: str, make: bool) -> int:
                 raise
         with suppress(FileExistsError):  # somebody else made it meanwhile
             os.mkdir(part, dir_fd=here)
-            flush(here)
+            sync_directory(here)
         return os.open(part, WALK, dir_fd=here)
     except (OSError, ValueError) as error:
-        raise explain(error, here, within / part, "a folder") from error
+        raise describe_os_error(error, here, within / part, "a folder") from error
 
 
-def explain(error: OSError | ValueError, here: int, path: Path, expected: str) -> Exception:
+def describe_os_error(error: OSError | ValueError, here: int, path: Path, expected: str) -> Exception:
     """What a failed call on `path`, in the folder with the descriptor `here`, is raised as.
 
     `DamagedError` where something else than `expected` is there, else the same OSError with its whole path.
@@ -85,48 +85,48 @@ def explain(error: OSError | ValueError, here: int, path: Path, expected: str) -
     if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR, errno.EMLINK}:
         with suppress(OSError):
             mode = os.stat(path.name, dir_fd=here, follow_symlinks=False).st_mode
-            return DamagedError(path, say_wrong_kind(mode, expected))
+            return DamagedError(path, format_wrong_kind(mode, expected))
     return OSError(error.errno, error.strerror, str(path))
 
 
-def say_wrong_kind(mode: int, expected: str) -> str:
+def format_wrong_kind(mode: int, expected: str) -> str:
     """What lies somewhere, by its `st_mode`, in the place of what is `expected`."""
     rest = "; put what it leads to in its place" if stat.S_ISLNK(mode) else f", not {expected}"
     return f"is {KINDS.get(stat.S_IFMT(mode), 'no regular file')}{rest}"
 
 
-def look(path: Path) -> os.stat_result | None:
+def stat_path(path: Path) -> os.stat_result | None:
     """What lies at `path` itself, following nothing; None where nothing does. Raises as `opened` does."""
     try:
-        with opened(path.parent) as here:
+        with open_directory(path.parent) as here:
             try:
                 return os.stat(path.name or ".", dir_fd=here, follow_symlinks=False)
             except FileNotFoundError:
                 raise
             except (OSError, ValueError) as error:
-                raise explain(error, here, path, "a file") from error
+                raise describe_os_error(error, here, path, "a file") from error
     except FileNotFoundError:
         return None
 
 
 def is_folder(path: Path) -> bool:
     """Whether a folder is there; raises `DamagedError` where something else is."""
-    found = look(path)
+    found = stat_path(path)
     if found is not None and not stat.S_ISDIR(found.st_mode):
-        raise DamagedError(path, say_wrong_kind(found.st_mode, "a folder"))
+        raise DamagedError(path, format_wrong_kind(found.st_mode, "a folder"))
     return found is not None
 
 
-def names(folder: Path) -> list[str]:
+def list_folder(folder: Path) -> list[str]:
     """What lies in a folder, sorted; nothing where it is missing. Raises as `opened` does."""
     try:
-        with listing(folder) as here:
+        with open_listable(folder) as here:
             return sorted(os.listdir(here))
     except FileNotFoundError:
         return []
 
 
-def flush(here: int) -> None:
+def sync_directory(here: int) -> None:
     """Write the names in a folder, by its descriptor, to disk, where its file system and its mode allow that."""
     with suppress(PermissionError):
         readable = os.open(".", LIST, dir_fd=here)
@@ -140,9 +140,9 @@ def flush(here: int) -> None:
 
 
 @contextmanager
-def listing(folder: Path) -> Iterator[int]:
+def open_listable(folder: Path) -> Iterator[int]:
     """A descriptor of `folder` by which it can be listed, too."""
-    with opened(folder) as here:
+    with open_directory(folder) as here:
         try:
             readable = os.open(".", LIST, dir_fd=here)
         except OSError as error:
@@ -159,14 +159,14 @@ def files_below(folder: Path, strict: Callable[[str], bool] | None = None) -> It
     Raises `DamagedError` for anything else than files and folders of whose name `strict` holds.
     """
     found: list[str] = []
-    with suppress(FileNotFoundError), listing(folder) as here:
+    with suppress(FileNotFoundError), open_listable(folder) as here:
         for place, folders, files, within in os.fwalk(".", dir_fd=here, follow_symlinks=False):
             for each in (*files, *folders):
                 name, mode = os.path.normpath(f"{place}/{each}"), _mode(each, within)
                 if stat.S_ISREG(mode):
                     found.append(name)
                 elif strict and mode and not stat.S_ISDIR(mode) and strict(name):
-                    raise DamagedError(folder / name, say_wrong_kind(mode, "a file"))
+                    raise DamagedError(folder / name, format_wrong_kind(mode, "a file"))
     for name in sorted(found, key=lambda name: Path(name).parts):
         yield name, folder / name
 
@@ -181,13 +181,13 @@ def _mode(name: str, within: int) -> int:
 
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it, where they are missing; raises as `opened` does."""
-    with opened(folder, make=True):
+    with open_directory(folder, make=True):
         return
 
 
 def remove_tree(path: Path) -> None:
     """Remove a folder with all below it, as far as that can be; of a link, the link alone. Missing is fine."""
-    with suppress(OSError), opened(path.parent) as here:
+    with suppress(OSError), open_directory(path.parent) as here:
         if stat.S_ISDIR(os.stat(path.name, dir_fd=here, follow_symlinks=False).st_mode):
             shutil.rmtree(path.name, ignore_errors=True, dir_fd=here)
         else:
@@ -197,7 +197,7 @@ def remove_tree(path: Path) -> None:
 def remove_file(path: Path) -> None:
     """Remove a file, or a link itself; missing is fine."""
     try:
-        with opened(path.parent) as here:
+        with open_directory(path.parent) as here:
             os.unlink(path.name, dir_fd=here)
     except FileNotFoundError:
         return
@@ -205,7 +205,7 @@ def remove_file(path: Path) -> None:
 
 def rename(old: Path, new: Path) -> None:
     """Give a file or folder another name, in place of a file that has it; raises as `opened` does."""
-    with opened(old.parent) as here, opened(new.parent) as there:
+    with open_directory(old.parent) as here, open_directory(new.parent) as there:
         try:
             os.rename(old.name, new.name, src_dir_fd=here, dst_dir_fd=there)
         except OSError as error:

@@ -7,13 +7,13 @@ from filelock import FileLock
 
 from trainables.common.errors import UserError
 from trainables.storage.cache import cache_folder
-from trainables.storage.folder_sync import Mirror, Wanted, everything
+from trainables.storage.folder_sync import FileFilter, FolderSync, all_files
 from trainables.storage.folders import make_folder
-from trainables.storage.object_store.remote import is_name, open_remote, say_trouble
-from trainables.storage.search_storage import Home
+from trainables.storage.object_store.remote import format_storage_error, is_file_name, open_remote
+from trainables.storage.search_storage import SearchStorage
 
 
-def copy_folder(kind: str, url: str) -> Path:
+def local_copy_folder(kind: str, url: str) -> Path:
     """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own.
 
     It lies alone in a folder named by a digest of the whole URL, so that no URL leads to the copy of another. Raises
@@ -22,26 +22,26 @@ def copy_folder(kind: str, url: str) -> Path:
     base, _, query = url.partition("?")
     base = base.rstrip("/")
     name = base.rpartition("/")[2]
-    if not is_name(name):
+    if not is_file_name(name):
         raise ValueError(f"{url!r}: ends in no name")
     return cache_folder() / kind / hashlib.blake2b(f"{base}?{query}".encode(), digest_size=16).hexdigest() / name
 
 
-def copied(option: str, url: str, kind: str, missing: str, wanted: Wanted = everything) -> Mirror:
+def fetch_copy(option: str, url: str, kind: str, missing: str, wanted: FileFilter = all_files) -> FolderSync:
     """The copy of this `kind` in this machine's cache, with what is `wanted` at `url` now, and nothing else.
 
     Only what changed is fetched, by one process at a time. Raises `UserError` about `option` for a URL that cannot be
     read, and says what is `missing` where there is nothing.
     """
     open_remote(option, url)
-    mirror = Mirror(Home(folder=str(copy_folder(kind, url)), url=url))
-    make_folder(mirror.folder)
+    sync = FolderSync(SearchStorage(folder=str(local_copy_folder(kind, url)), url=url))
+    make_folder(sync.folder)
     try:
-        with FileLock(str(mirror.folder) + ".lock"):
-            mirror.pull(wanted)
-            found = mirror.prune()
+        with FileLock(str(sync.folder) + ".lock"):
+            sync.pull(wanted)
+            found = sync.remove_unknown()
     except OSError as error:
-        raise UserError(f"{option} {url!r}: {say_trouble(error)}") from error
+        raise UserError(f"{option} {url!r}: {format_storage_error(error)}") from error
     if not found:
         raise UserError(f"{option} {url!r}: {missing}")
-    return mirror
+    return sync

@@ -11,14 +11,14 @@ from pathlib import Path
 
 from trainables.common.errors import UserError
 
-OTHERS = stat.S_IWGRP | stat.S_IWOTH
-ROOT = 0
+WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+ROOT_UID = 0
 """May write anywhere anyway, so what belongs to it is no worse than what is one's own."""
 
 
-def keep_to_owner() -> None:
+def restrict_to_owner() -> None:
     """Let nobody but the owner write what this process and its children make from here on, whatever the umask was."""
-    os.umask(os.umask(OTHERS) | OTHERS)
+    os.umask(os.umask(WRITABLE_BY_OTHERS) | WRITABLE_BY_OTHERS)
 
 
 def check_owned(folder: Path) -> None:
@@ -31,12 +31,12 @@ def check_owned(folder: Path) -> None:
             continue  # a link to nothing, or gone since
         except OSError as error:  # such as a link to itself
             raise UserError(f"{str(path)!r}: cannot be looked at ({error.strerror})") from error
-        if found.st_uid not in {os.getuid(), ROOT}:
+        if found.st_uid not in {os.getuid(), ROOT_UID}:
             raise UserError(
                 f"{str(path)!r}: belongs to user {found.st_uid}, not to you; go on from your own searches only, "
                 f"or if you trust it: chown -R {os.getuid()} {whole}"
             )
-        if found.st_mode & OTHERS:
+        if found.st_mode & WRITABLE_BY_OTHERS:
             raise UserError(
                 f"{str(path)!r}: others can write to it (mode {stat.S_IMODE(found.st_mode):04o}); "
                 f"if you trust what is there: chmod -R go-w {whole}"

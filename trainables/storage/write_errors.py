@@ -5,26 +5,26 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+WRITE_ONLY_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """Errors that only writing has."""
-NOT_ALLOWED = {errno.EACCES, errno.EPERM}
+PERMISSION_ERRORS = {errno.EACCES, errno.EPERM}
 """Errors of writing, and of reading."""
 
 
-def concerns(error: OSError, place: Path) -> bool:
+def is_about(error: OSError, place: Path) -> bool:
     """Whether an error is of `place`, of what lies in it or of a folder around it; one without a path may be."""
     if error.filename is None:
-        return error.errno in NO_ROOM
+        return error.errno in WRITE_ONLY_ERRORS
     named = Path(os.path.abspath(os.fsdecode(error.filename)))
     return named == place or place in named.parents or named in place.parents
 
 
-def find_unwritable(error: BaseException, folder: Path) -> OSError | None:
+def find_write_error(error: BaseException, folder: Path) -> OSError | None:
     """The error of writing that led to `error`: no room anywhere, or what may not be written in `folder`; else None."""
     for each in _causes(error):
         if isinstance(each, OSError) and (
-            each.errno in NO_ROOM
-            or (each.errno in NOT_ALLOWED and each.filename is not None and concerns(each, folder))
+            each.errno in WRITE_ONLY_ERRORS
+            or (each.errno in PERMISSION_ERRORS and each.filename is not None and is_about(each, folder))
         ):
             return each
     return None

@@ -16,7 +16,7 @@ from trainables.common.errors import UserError
 from trainables.config import EpochReport
 from trainables.export.safetensors_file import serialize
 from trainables.storage.files import read_file, write_file
-from trainables.storage.folders import names, remove_file, remove_tree
+from trainables.storage.folders import list_folder, remove_file, remove_tree
 
 PATIENCE = 60.0
 """Seconds that a trial waits for its checkpoint at a rung, where another gang may take it up."""
@@ -55,7 +55,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     reports = [report.model_dump() for report in checkpoint.reports]
     index = {"file": file, **facts, "reports": reports, "blake2b": _hash(content)}
     write_file(folder / INDEX, json.dumps(index).encode())
-    for old in names(folder):
+    for old in list_folder(folder):
         if old != file and old.startswith("epoch-") and old.endswith(".safetensors"):
             remove_file(folder / old)
 

@@ -15,7 +15,7 @@ from trainables.data.store.store import Store
 from trainables.export.model_info import InputSpec
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
-from trainables.storage.cache import cache_folder, read_kept
+from trainables.storage.cache import cache_folder, read_cached
 from trainables.storage.files import write_file
 from trainables.storage.folders import remove_tree
 from trainables.training.device import autocast, evaluation_chunk, precision
@@ -42,7 +42,7 @@ def learns_from_features(config: TrialConfig) -> bool:
 def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> Backbone | None:
     """The configuration's backbone, if its features are on disk, as they were written."""
     card = _card(config, store, device)
-    found = read_kept(card, Backbone)
+    found = read_cached(card, Backbone)
     return found if found is not None and not find_damage(card.parent, _contents(card)) else None
 
 

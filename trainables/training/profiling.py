@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import Residence, settle
-from trainables.storage.folders import files_below, look, make_folder, remove_file
+from trainables.storage.folders import files_below, make_folder, remove_file, stat_path
 from trainables.training.device import evaluation_chunk
 from trainables.training.evaluation import evaluate
 from trainables.training.features import embed, known_backbone, learns_from_features
@@ -120,7 +120,7 @@ class ProbeRun(TrialRun):
         self.close()
         if self.place.group.rank > 0:
             return 0.0
-        size = sum(found.st_size for _, file in files_below(self.folder) if (found := look(file)))
+        size = sum(found.st_size for _, file in files_below(self.folder) if (found := stat_path(file)))
         self.forget()
         return size / 1e6
 

@@ -12,7 +12,7 @@ import torch
 from torch import distributed as dist
 
 from trainables.common.errors import OutOfMemoryError
-from trainables.storage.object_store.storage_retry import is_passing
+from trainables.storage.object_store.storage_retry import is_transient
 from trainables.training.device import is_out_of_memory
 from trainables.workers.slot_errors import ErrorKind
 
@@ -62,7 +62,7 @@ def _says(pattern: str, *types: type[BaseException]) -> Callable[[BaseException]
 
 
 def _is_remote(error: BaseException) -> bool:
-    return isinstance(error, OSError) and is_passing(error)
+    return isinstance(error, OSError) and is_transient(error)
 
 
 ASSERTION = r"device-side assert"

@@ -15,7 +15,7 @@ from ray.exceptions import RayError
 from trainables.common.errors import NoSlotLeftError
 from trainables.config import Assignment, EpochReport
 from trainables.data.store.data_summary import DataSummary
-from trainables.storage.folder_sync import Mirror, insist, without_checkpoints
+from trainables.storage.folder_sync import FolderSync, retry_sync, without_checkpoints
 from trainables.workers.gang_resources import HEAD, GangShape
 from trainables.workers.slot_state import GangInfo
 from trainables.workers.trainer import Dropped, GangTrainer, Share
@@ -40,7 +40,7 @@ class GangPool:
         self,
         shape: GangShape,
         data: DataSummary,
-        mirror: Mirror,
+        mirror: FolderSync,
         when_warm: Callable[[int, GangInfo], None] | None = None,
         check: Callable[[], None] = lambda: None,
     ) -> None:
@@ -138,7 +138,7 @@ class GangPool:
             slot,
             train_loop_per_worker=gang_loop,
             train_loop_config={
-                "mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": shape, "home": self._mirror.home,
+                "mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": shape, "home": self._mirror.storage,
             },
             scaling_config=Share(
                 num_workers=shape.workers, use_gpu=shape.gpus > 0, resources_per_worker=shape.resources,
@@ -171,7 +171,7 @@ class GangPool:
 
         Raises OSError where shared storage fails, and `NoSlotLeftError` where no slot is left.
         """
-        insist(self._mirror.push)
+        retry_sync(self._mirror.push)
 
         def follow(assignment: Assignment) -> EpochReport:
             self._check()
@@ -181,8 +181,8 @@ class GangPool:
                 while True:
                     report = self._next_report(slot)
                     if report.status != "running":
-                        part = self._mirror.home.name(assignment.folder)
-                        insist(partial(self._mirror.pull, without_checkpoints, part))
+                        part = self._mirror.storage.name_of(assignment.folder)
+                        retry_sync(partial(self._mirror.pull, without_checkpoints, part))
                     listen(report)
                     if report.status != "running":
                         return report

@@ -23,10 +23,10 @@ from trainables.data.store.store import open_store
 from trainables.export.weights import write_weights
 from trainables.metrics.predictions import write_predictions, write_validation
 from trainables.storage.files import write_file
-from trainables.storage.folders import never_make
-from trainables.storage.ownership import keep_to_owner
-from trainables.storage.search_storage import Home
-from trainables.storage.trial_directory import Visit, visiting
+from trainables.storage.folders import forbid_creating
+from trainables.storage.ownership import restrict_to_owner
+from trainables.storage.search_storage import SearchStorage
+from trainables.storage.trial_directory import TrialDirectory, open_trial_directory
 from trainables.training import checkpoint as checkpoints
 from trainables.training import device as devices
 from trainables.training.loop import TrialRun
@@ -42,9 +42,9 @@ from trainables.workers.slot_state import GangInfo
 from trainables.workers.worker_context import Workplace
 
 
-def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape, home: Home) -> None:
+def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape, home: SearchStorage) -> None:
     """Join the gang of `slot` and serve; what stands in the way of that ends the gang, with its reason."""
-    keep_to_owner()
+    restrict_to_owner()
     try:
         torch.backends.cudnn.benchmark = True
         _check_seen(home)
@@ -60,7 +60,7 @@ def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape, home: Hom
     hold(mailbox, slot, shape)
 
 
-def _check_seen(home: Home) -> None:
+def _check_seen(home: SearchStorage) -> None:
     """Raise `RuntimeError` where this node does not see the search's folder, and would write beside it."""
     if not home.url and not os.path.isdir(home.folder):
         here: Any = ray.util
@@ -84,10 +84,10 @@ def _join(gpu: bool) -> Group:
 class Post:
     """One worker's end of the mailbox."""
 
-    def __init__(self, mailbox: Any, slot: int, place: Workplace, home: Home) -> None:
+    def __init__(self, mailbox: Any, slot: int, place: Workplace, home: SearchStorage) -> None:
         """Report for duty."""
         self.mailbox, self.slot, self.place, self.home = mailbox, slot, place, home
-        never_make(Path(home.folder))
+        forbid_creating(Path(home.folder))
         self.sequence = 0
         self.answers: deque[Any] = deque()
         group = place.group
@@ -119,14 +119,14 @@ class Post:
         self.watchdog.begin()
         with ExitStack() as held:
             try:
-                visit = held.enter_context(visiting(self.home, assignment, desk))
+                visit = held.enter_context(open_trial_directory(self.home, assignment, desk))
             except OSError as error:  # nothing of the trial's has run: this node does not reach its folder
                 self.faults.tell(ErrorKind.STORAGE, one_line(error))
                 raise
             self._serve(visit)
 
-    def _serve(self, visit: Visit) -> None:
-        assignment, place = visit.assignment, replace(self.place, share=visit.share, step=self.watchdog.step)
+    def _serve(self, visit: TrialDirectory) -> None:
+        assignment, place = visit.assignment, replace(self.place, share=visit.upload, step=self.watchdog.step)
         try:
             if assignment.kind == "test":
                 self._test(assignment, place)

@@ -7,9 +7,9 @@ from searchspace.cluster.submit.head_node import copy_down
 from searchspace.cluster.submit.jobs import Job
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from trainables.common.errors import UserError
-from trainables.storage.folder_sync import Mirror, without_checkpoints
-from trainables.storage.object_store.remote import is_url, join, open_remote, say_trouble
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FolderSync, without_checkpoints
+from trainables.storage.object_store.remote import format_storage_error, is_url, join_url, open_remote
+from trainables.storage.search_storage import SearchStorage
 
 
 def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:
@@ -19,7 +19,7 @@ def fetch(job: Job, options: SubmitOptions, into: Path) -> Path:
     here, or are here anyway.
     """
     if is_url(job.results):
-        return _fetch_url(join(job.results, job.search), into / job.search)
+        return _fetch_url(join_url(job.results, job.search), into / job.search)
     there, here = Path(job.results) / job.search, into / job.search
     if not options.cluster and there.is_dir():
         raise UserError(f"search {job.search!r}: its results are on this machine already, in {str(there)!r}")
@@ -36,7 +36,7 @@ def _fetch_url(url: str, here: Path) -> Path:
     open_remote("--results", url)
     here.mkdir(parents=True, exist_ok=True)
     try:
-        Mirror(Home(folder=str(here.resolve()), url=url)).pull(without_checkpoints)
+        FolderSync(SearchStorage(folder=str(here.resolve()), url=url)).pull(without_checkpoints)
     except OSError as error:
-        raise UserError(f"{url!r}: {say_trouble(error)}") from error
+        raise UserError(f"{url!r}: {format_storage_error(error)}") from error
     return Path(os.path.relpath(here))

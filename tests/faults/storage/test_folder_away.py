@@ -20,7 +20,7 @@ from searchspace.study.write_failure import end_search_on_write_failure, flush_o
 from tests.helpers.faults.invariant import check
 from trainables.common.retry import RetryPolicy
 from trainables.storage.files import write_file
-from trainables.storage.folders import make_folder, never_make
+from trainables.storage.folders import forbid_creating, make_folder
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--max-concurrent", "2")
 ROOT = pytest.mark.skipif(os.getuid() != 0, reason="mounts a file system")
@@ -146,7 +146,7 @@ def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spe
 def test_a_running_search_makes_no_folder_in_the_place_of_its_own(tmp_path):
     folder = tmp_path / "results" / "s"
     write_file(folder / "trials" / "trial-0" / "error.txt", b"x")
-    never_make(folder)
+    forbid_creating(folder)
     write_file(folder / "trials" / "trial-1" / "error.txt", b"x")
     folder.rename(folder.with_name("elsewhere"))
     with pytest.raises(FileNotFoundError):

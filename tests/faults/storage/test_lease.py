@@ -24,7 +24,7 @@ from trainables.config import Assignment, TrialConfig
 from trainables.storage.object_store import conditional, guarded_uploads
 from trainables.storage.object_store.conditional import ConflictError, open_conditional
 from trainables.storage.object_store.remote import Remote
-from trainables.storage.trial_directory import visiting
+from trainables.storage.trial_directory import open_trial_directory
 
 QUICK = LeaseTimes(renewal=0.1, retry=0.1, settle=0.3)
 HOUR = 3600.0
@@ -166,7 +166,7 @@ def test_an_upload_that_takes_longer_than_the_lease_keeps_it(spec, bucket, store
 
 def test_an_upload_that_outlives_the_lease_is_not_published(spec, bucket, store, tmp_path, monkeypatch, logged):
     """A large file on its way while another takes over: the other's file stays."""
-    monkeypatch.setattr(guarded_uploads, "PIECE", 1000)
+    monkeypatch.setattr(guarded_uploads, "TRANSFER_BYTES", 1000)
     ended = []
     monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: ended.append(number))
     with hold_search(spec, begun=False, times=LeaseTimes(renewal=HOUR)) as mirror:
@@ -404,14 +404,14 @@ def test_a_worker_of_a_command_that_was_replaced_leaves_nothing(spec, bucket, tm
         task = Assignment(
             trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(mirror.folder / "trials/t")
         )
-        with visiting(mirror.home, task, "0 0") as visit:
+        with open_trial_directory(mirror.storage, task, "0 0") as visit:
             (Path(visit.assignment.folder) / "model.json").write_text("before")
-            visit.share()
+            visit.upload()
             taken = LeaseHolder(id="other", process=1, host="elsewhere", since="now")
             s3().put_object(Bucket=bucket, Key=f"results/s/{LEASE}", Body=taken.model_dump_json().encode())
             (Path(visit.assignment.folder) / "model.json").write_text("stale")
             with pytest.raises(OSError, match="another command has taken over the search"):
-                visit.share()
-        mirror.home.remove(mirror.folder / "trials/t")
+                visit.upload()
+        mirror.storage.remove_folder(mirror.folder / "trials/t")
         monkeypatch.setattr(lease_renewal.os, "kill", lambda process, number: None)
     assert content(bucket, "results/s/trials/t/model.json") == b"before"

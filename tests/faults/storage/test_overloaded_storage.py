@@ -4,8 +4,8 @@ import pytest
 
 from tests.helpers.faults.invariant import check
 from tests.helpers.servers.flaky_s3 import flaky
-from trainables.storage.folder_sync import Mirror
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.search_storage import SearchStorage
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")
 
@@ -24,6 +24,6 @@ def test_a_search_at_a_bucket_that_throttles_comes_whole(driver, bucket, s3_serv
     assert sum(faults.values()) > 20, faults
     assert faults["429"] > 0
     (tmp_path / "fetched").mkdir()
-    Mirror(Home(folder=str(tmp_path / "fetched"), url=f"{url}/s")).pull()
+    FolderSync(SearchStorage(folder=str(tmp_path / "fetched"), url=f"{url}/s")).pull()
     check(tmp_path / "fetched", 6)
     assert (tmp_path / "fetched" / "winner" / "model.onnx").is_file()

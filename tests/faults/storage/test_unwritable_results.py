@@ -16,7 +16,7 @@ from tests.helpers.made_search import make_search
 from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
 from trainables.export.exported_files import Dropped, Shipment
-from trainables.storage.write_errors import find_unwritable
+from trainables.storage.write_errors import find_write_error
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +92,9 @@ def test_a_writers_error_is_found_below_what_an_exporter_makes_of_it(tmp_path):
     full = OSError(errno.ENOSPC, "full")
     wrapped = RuntimeError("unexpected position")
     wrapped.__context__ = full
-    assert find_unwritable(wrapped, tmp_path) is full
-    assert find_unwritable(FileNotFoundError(errno.ENOENT, "no compiler", "g++"), tmp_path) is None
-    assert find_unwritable(ValueError("unknown operator"), tmp_path) is None
+    assert find_write_error(wrapped, tmp_path) is full
+    assert find_write_error(FileNotFoundError(errno.ENOENT, "no compiler", "g++"), tmp_path) is None
+    assert find_write_error(ValueError("unknown operator"), tmp_path) is None
 
 
 def test_none_of_the_formats_asked_for_is_code_1_with_the_reason(capsys):

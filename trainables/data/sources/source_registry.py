@@ -12,7 +12,7 @@ from trainables.common.licence import Licence
 from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, npz_file, parquet
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
 from trainables.storage.cache import cache_folder
-from trainables.storage.local_copy import copied
+from trainables.storage.local_copy import fetch_copy
 from trainables.storage.object_store.remote import is_url
 
 SOURCES: dict[str, DataSource] = {
@@ -73,7 +73,7 @@ def open_source(origin: str) -> RawSet:
 
 def fetch_source(url: str) -> Path:
     """Local folder with a copy of the files at `url` as they are now; raises `UserError` where there are none."""
-    return copied("--data", url, "data", "there are no files").folder
+    return fetch_copy("--data", url, "data", "there are no files").folder
 
 
 def check_usable(raw: RawSet, origin: str) -> RawSet:

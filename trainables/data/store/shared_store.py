@@ -24,10 +24,10 @@ from trainables.data.store.file_digests import (
 from trainables.data.store.store_arrays import fingerprint_of
 from trainables.storage.cache import cache_folder, move_aside
 from trainables.storage.files import parse_json
-from trainables.storage.folder_sync import Mirror
+from trainables.storage.folder_sync import FolderSync
 from trainables.storage.folders import files_below
-from trainables.storage.object_store.remote import Entry, Remote, join, say_trouble
-from trainables.storage.search_storage import Home
+from trainables.storage.object_store.remote import Remote, RemoteFile, format_storage_error, join_url
+from trainables.storage.search_storage import SearchStorage
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def share_store(data: DataSummary, results: str) -> DataSummary:
     Raises `UserError` where that fails.
     """
     store = Path(data.path)
-    url = join(results, STORES, f"{store.name}-{data.fingerprint}")
+    url = join_url(results, STORES, f"{store.name}-{data.fingerprint}")
     try:
         remote, contents = Remote.open(url), read_contents(store)
         if not _is_there(remote, contents):
@@ -61,7 +61,7 @@ def share_store(data: DataSummary, results: str) -> DataSummary:
             for name, file in sorted(wanted, key=lambda found: found[0] == SUMMARY):
                 remote.send(file, name, file.stat().st_size)
     except OSError as error:
-        raise UserError(f"--results {results!r}: {say_trouble(error)}") from error
+        raise UserError(f"--results {results!r}: {format_storage_error(error)}") from error
     return data.model_copy(update={"shared": url})
 
 
@@ -99,7 +99,7 @@ def _fetch(data: DataSummary, folder: Path) -> None:
     beside = folder.with_name(folder.name + ".fetching")
     beside.mkdir(exist_ok=True)
     wanted = _wanted(data, Remote.open(data.shared).list())
-    Mirror(Home(folder=str(beside), url=data.shared)).pull(wanted.__contains__)
+    FolderSync(SearchStorage(folder=str(beside), url=data.shared)).pull(wanted.__contains__)
     wrong = _find_wrong(data, beside, wanted)
     if wrong:
         move_aside(beside)
@@ -111,7 +111,7 @@ def _fetch(data: DataSummary, folder: Path) -> None:
     beside.rename(folder)
 
 
-def _wanted(data: DataSummary, found: dict[str, Entry]) -> set[str]:
+def _wanted(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]:
     """Names of what is fetched: files of a store, none of them larger than it can be."""
     rows = {"": data.train + data.val, "test/": data.test}
     image = data.channels * data.height * data.width

@@ -29,7 +29,7 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import find_damage, take_contents, write_contents
 from trainables.data.store.image_origins import Origins, read_origins
 from trainables.data.store.shared_store import SUMMARY, fetch_store
-from trainables.storage.cache import cache_folder, move_aside, read_kept
+from trainables.storage.cache import cache_folder, move_aside, read_cached
 from trainables.storage.files import read_record
 from trainables.storage.folders import files_below
 
@@ -128,7 +128,7 @@ def _find_fault(folder: Path, summary: DataSummary) -> str:
 
 def _find_other(folder: Path, summary: DataSummary) -> str:
     """Why the store in `folder` is not that of `summary` if it is whole, in a few words; empty if it is."""
-    found = read_kept(folder / SUMMARY, DataSummary)
+    found = read_cached(folder / SUMMARY, DataSummary)
     if found is None:
         return f"{SUMMARY} cannot be read"
     for field in ("fingerprint", "classes", "channels", "height", "width", "train", "val", "test"):

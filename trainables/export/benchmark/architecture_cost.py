@@ -13,7 +13,7 @@ from trainables.common.versions import versions_of
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.models.catalog import MODELS
-from trainables.storage.cache import cache_folder, read_kept, write_kept
+from trainables.storage.cache import cache_folder, read_cached, write_cached
 
 Kind = Literal["count", "run"]
 """`count` only counts parameters; `run` exports the network and runs it as well."""
@@ -113,11 +113,11 @@ class KeptCost(Frozen):
 
 def read_cost(architecture: Architecture, kind: Kind) -> ArchitectureCost | None:
     """Cost measured before, by whichever process, or None; what cannot be read is measured again."""
-    kept = read_kept(cache_file(architecture, kind), KeptCost)
+    kept = read_cached(cache_file(architecture, kind), KeptCost)
     return kept.cost if kept else None
 
 
 def write_cost(architecture: Architecture, kind: Kind, cost: ArchitectureCost) -> None:
     """Keep a measured cost; readers see a whole file or none."""
     network = describe_network(architecture.config)
-    write_kept(cache_file(architecture, kind), KeptCost(network=network, environment=_environment(), cost=cost))
+    write_cached(cache_file(architecture, kind), KeptCost(network=network, environment=_environment(), cost=cost))

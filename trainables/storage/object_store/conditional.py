@@ -9,9 +9,9 @@ from typing import NamedTuple, Protocol
 
 from trainables.storage.object_store.remote import Remote
 
-CONNECT_SECONDS = 10
+CONNECT_TIMEOUT_S = 10
 """Within which a store has to accept a connection."""
-ANSWER_SECONDS = 20
+RESPONSE_TIMEOUT_S = 20
 """Within which it has to answer: well below the time after which a lease is stale."""
 
 

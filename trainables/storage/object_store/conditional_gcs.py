@@ -5,12 +5,12 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from trainables.storage.object_store.conditional import (
-    ANSWER_SECONDS,
-    CONNECT_SECONDS,
+    CONNECT_TIMEOUT_S,
+    RESPONSE_TIMEOUT_S,
     ConflictError,
     Versioned,
 )
-from trainables.storage.object_store.remote import NOBODY, Remote
+from trainables.storage.object_store.remote import ANONYMOUS, Remote
 
 GOOGLE = "https://storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -27,7 +27,7 @@ class GcsStore:
         if endpoint and "://" not in endpoint:
             endpoint = f"{query.get('scheme', 'https')}://{endpoint}"
         self._base = endpoint.rstrip("/") or GOOGLE
-        nobody = remote.url.partition("://")[2].startswith(NOBODY)
+        nobody = remote.url.partition("://")[2].startswith(ANONYMOUS)
         self._session = _open_session(anonymous=nobody or "CLOUD_STORAGE_EMULATOR_ENDPOINT" in os.environ)
 
     def read(self, name: str) -> Versioned | None:
@@ -62,7 +62,7 @@ class GcsStore:
 
         try:
             return self._session.request(
-                method, self._base + path, params=query, data=content, timeout=(CONNECT_SECONDS, ANSWER_SECONDS)
+                method, self._base + path, params=query, data=content, timeout=(CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S)
             )
         except GoogleAuthError as error:
             raise OSError(str(error)) from error  # what requests raises is one

@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from trainables.storage.object_store.conditional import (
-    ANSWER_SECONDS,
-    CONNECT_SECONDS,
+    CONNECT_TIMEOUT_S,
+    RESPONSE_TIMEOUT_S,
     ConflictError,
     UnsupportedError,
     Versioned,
@@ -91,7 +91,7 @@ def _client(region: str, endpoint: str, addressing: str) -> Any:
     from botocore.config import Config
 
     config = Config(
-        connect_timeout=CONNECT_SECONDS, read_timeout=ANSWER_SECONDS, retries={"total_max_attempts": 2},
+        connect_timeout=CONNECT_TIMEOUT_S, read_timeout=RESPONSE_TIMEOUT_S, retries={"total_max_attempts": 2},
         request_checksum_calculation="when_required", response_checksum_validation="when_required",
         s3={"addressing_style": addressing},
     )  # fmt: skip

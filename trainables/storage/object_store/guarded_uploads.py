@@ -6,9 +6,9 @@ from pathlib import Path
 
 from trainables.storage.files import open_file
 from trainables.storage.object_store.conditional import ConditionalStore, ConflictError
-from trainables.storage.object_store.remote import PARTIAL, PIECE, Remote
+from trainables.storage.object_store.remote import PARTIAL, TRANSFER_BYTES, Remote
 
-ATTEMPTS = 3
+CONFLICT_ATTEMPTS = 3
 """Uploads of a file in a row that may find it changed."""
 
 
@@ -30,7 +30,7 @@ class GuardedUploads:
 
     def send(self, file: Path, name: str, size: int) -> None:
         """Copy the first `size` bytes of `file` there; raises OSError."""
-        if size > PIECE:
+        if size > TRANSFER_BYTES:
             return self._send_large(file, name, size)
         with open_file(file) as source:
             content = source.read(size)
@@ -46,7 +46,7 @@ class GuardedUploads:
         self._remote.delete(name)
 
     def _replace(self, store: ConditionalStore, name: str, content: bytes) -> None:
-        for _ in range(ATTEMPTS):
+        for _ in range(CONFLICT_ATTEMPTS):
             version = self._versions.pop(name, None) or store.version(name)
             self._check()
             try:

@@ -15,24 +15,24 @@ from urllib.parse import unquote, urlsplit
 from trainables.common.errors import UserError
 from trainables.storage.files import open_file, replacing
 
-USUAL = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
+DEFAULT_OPTIONS = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
 """Options by scheme: a small file is one request; what is refused is not tried again for a quarter of an hour."""
-SCHEMES = tuple(USUAL)
-NOBODY = "anonymous@"
+SCHEMES = tuple(DEFAULT_OPTIONS)
+ANONYMOUS = "anonymous@"
 """In front of a gs:// bucket: without credentials."""
-HARMLESS = ("region", "project_id", "retry_limit_seconds", "allow_delayed_open", "background_writes")
+RECORDABLE_OPTIONS = ("region", "project_id", "retry_limit_seconds", "allow_delayed_open", "background_writes")
 """Options of a URL that choose neither who is asked nor what is shown to them."""
 PLAIN_VALUE = re.compile("[A-Za-z0-9_-]*")
-LONGEST = 255
+MAX_NAME_BYTES = 255
 """Bytes of a file's name."""
-PIECE = 1 << 23
+TRANSFER_BYTES = 1 << 23
 """Bytes that are moved at a time."""
 PARTIAL = ".partial"
 """Ends the name of a file that is being written."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class RemoteFile:
     """One file at a URL."""
 
     size: int
@@ -46,7 +46,7 @@ def is_url(place: str) -> bool:
     return place.split("://", 1)[0] in SCHEMES and "://" in place
 
 
-def check_place(place: str) -> str:
+def check_location(place: str) -> str:
     """A folder or URL as it is kept: `file:///x%20y` is the folder `/x y`, and `~` the home, left so within quotes.
 
     Raises ValueError for an empty text, a name that no file can have, or a URL that is of no use.
@@ -54,8 +54,8 @@ def check_place(place: str) -> str:
     scheme, mark, rest = place.partition("://")
     if not place.strip():
         raise ValueError("is empty; give a folder or a URL")
-    if any(len(part) > LONGEST for part in place.encode(errors="replace").split(b"/")):
-        raise ValueError(f"has a name of more than {LONGEST} bytes, which no file system has")
+    if any(len(part) > MAX_NAME_BYTES for part in place.encode(errors="replace").split(b"/")):
+        raise ValueError(f"has a name of more than {MAX_NAME_BYTES} bytes, which no file system has")
     if not mark:
         return os.path.expanduser(place)
     if scheme == "file" and rest.startswith("/"):
@@ -66,22 +66,22 @@ def check_place(place: str) -> str:
     parts = urlsplit(place)
     if not parts.netloc:
         raise ValueError(f"names no bucket; expected {scheme}://BUCKET/PREFIX")
-    if "@" in parts.netloc.removeprefix(NOBODY):
+    if "@" in parts.netloc.removeprefix(ANONYMOUS):
         raise ValueError("holds credentials, which would be recorded; leave them to the environment")
     base, mark, query = place.partition("?")
     base = base.rstrip("/")
     for part in base.partition("://")[2].split("/"):
-        if not is_name(unquote(part)):
+        if not is_file_name(unquote(part)):
             raise ValueError(f"has the part {part!r}, which is no name; leave out empty parts, '.' and '..'")
     return base + mark + query.rstrip("/")
 
 
-def is_name(part: str) -> bool:
+def is_file_name(part: str) -> bool:
     """Whether a part of a path is the name of a file or folder within the one before it."""
     return part not in {"", ".", ".."} and not {"/", "\0"} & set(part)
 
 
-def check_recorded(place: str) -> str:
+def check_recorded_location(place: str) -> str:
     """A folder or URL that a record names; anybody may have made the record.
 
     Raises ValueError for a URL whose query chooses a host, a proxy or credentials: those are the environment's, or the
@@ -90,7 +90,7 @@ def check_recorded(place: str) -> str:
     query = place.partition("?")[2] if is_url(place) else ""
     for option in filter(None, query.split("&")):
         name, _, value = option.partition("=")
-        if name not in HARMLESS or not PLAIN_VALUE.fullmatch(value):
+        if name not in RECORDABLE_OPTIONS or not PLAIN_VALUE.fullmatch(value):
             raise ValueError(
                 f"says {option!r}, which no record may choose; give the URL on the command line, or set "
                 "AWS_ENDPOINT_URL and its like"
@@ -98,7 +98,7 @@ def check_recorded(place: str) -> str:
     return place
 
 
-def join(place: str, *names: str) -> str:
+def join_url(place: str, *names: str) -> str:
     """URL of something below another; its query, such as `?endpoint_override=`, stays behind."""
     base, mark, query = place.partition("?")
     return "/".join([base.rstrip("/"), *filter(None, names)]) + mark + query
@@ -121,15 +121,15 @@ class Remote:
         base, _, query = url.partition("?")
         host, _, prefix = base.partition("://")[2].partition("/")
         system = _system(url.partition("://")[0], host, query)
-        return cls(url, system, f"{host.removeprefix(NOBODY)}/{prefix}".rstrip("/"))
+        return cls(url, system, f"{host.removeprefix(ANONYMOUS)}/{prefix}".rstrip("/"))
 
-    def list(self) -> dict[str, Entry]:
+    def list(self) -> dict[str, RemoteFile]:
         """Every file, but those whose names would lead out of a folder that they are copied to."""
         from pyarrow import fs
 
         found = self.system.get_file_info(fs.FileSelector(self.root, recursive=True, allow_not_found=True))
         files = {info.path[len(self.root) + 1 :]: info for info in found if info.type == fs.FileType.File}
-        return {name: Entry(info.size, info.mtime_ns) for name, info in files.items() if _is_below(name)}
+        return {name: RemoteFile(info.size, info.mtime_ns) for name, info in files.items() if _is_below(name)}
 
     def read(self, name: str) -> bytes | None:
         """Content of a small file; None where there is none."""
@@ -148,7 +148,7 @@ class Remote:
     def fetch(self, name: str, file: Path, changed: int | None = None) -> None:
         """Copy a file to `file`, whole or not at all, with the time of its change in ns since 1970."""
         with self.system.open_input_stream(self._path(name)) as source, replacing(file) as target:
-            while piece := source.read(PIECE):
+            while piece := source.read(TRANSFER_BYTES):
                 target.write(piece)
             if changed is not None:
                 target.flush()
@@ -157,7 +157,7 @@ class Remote:
     def send(self, file: Path, name: str, size: int) -> None:
         """Copy the first `size` bytes of `file` here; who lists or reads sees the old or the new one, whole."""
         with open_file(file) as source, self.system.open_output_stream(self._path(name)) as target:
-            while size > 0 and (piece := source.read(min(size, PIECE))):
+            while size > 0 and (piece := source.read(min(size, TRANSFER_BYTES))):
                 target.write(piece)
                 size -= len(piece)
 
@@ -198,7 +198,7 @@ def _system(scheme: str, host: str, query: str) -> Any:
     import pyarrow as pa
     from pyarrow import fs
 
-    query = "&".join(filter(None, (USUAL[scheme], query)))
+    query = "&".join(filter(None, (DEFAULT_OPTIONS[scheme], query)))
     try:
         return fs.FileSystem.from_uri(f"{scheme}://{host}?{query}")[0]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -211,15 +211,15 @@ def open_remote(option: str, url: str) -> Remote:
         remote = Remote.open(url)
         remote.check()
     except OSError as error:
-        raise UserError(f"{option} {url!r}: {say_trouble(error)}") from error
+        raise UserError(f"{option} {url!r}: {format_storage_error(error)}") from error
     return remote
 
 
-def say_trouble(error: OSError) -> str:
+def format_storage_error(error: OSError) -> str:
     """What a storage said, on one line."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return line.partition("; Details")[0].partition(" (Request ID")[0][:200]
 
 
 def _is_below(name: str) -> bool:
-    return all(map(is_name, name.split("/")))
+    return all(map(is_file_name, name.split("/")))

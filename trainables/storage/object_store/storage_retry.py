@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-ATTEMPTS = 6
+RETRY_ATTEMPTS = 6
 """Of one operation; with the pauses, some 15 s beside pyarrow's own."""
-FIRST, LONGEST = 0.5, 8.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 """Seconds of the first pause and the longest; they double, and are spread at random, as many workers are refused."""
-PASSING = re.compile(
+TRANSIENT_ERRORS = re.compile(
     r"HTTP status (429|5\d\d)|SLOW_?DOWN|TooManyRequests|THROTTL|SERVICE_UNAVAILABLE|INTERNAL_FAILURE"
     r"|NETWORK_CONNECTION|REQUEST_TIMEOUT|curlCode",
     re.IGNORECASE,
@@ -23,20 +23,20 @@ PASSING = re.compile(
 T = TypeVar("T")
 
 
-def is_passing(error: OSError) -> bool:
+def is_transient(error: OSError) -> bool:
     """Whether an error of shared storage may be over soon; one that names a file or a right is not."""
-    return error.errno is None and bool(PASSING.search(str(error)))
+    return error.errno is None and bool(TRANSIENT_ERRORS.search(str(error)))
 
 
-def retrying(do: Callable[[], T]) -> T:
+def retry_transient(do: Callable[[], T]) -> T:
     """Do what can be done again without harm; raises the OSError that does not pass."""
-    pause = FIRST
-    for _ in range(ATTEMPTS - 1):
+    pause = FIRST_PAUSE_S
+    for _ in range(RETRY_ATTEMPTS - 1):
         try:
             return do()
         except OSError as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
         time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  # no secret
-        pause = min(2 * pause, LONGEST)
+        pause = min(2 * pause, LONGEST_PAUSE_S)
     return do()

@@ -10,8 +10,8 @@ from tests.helpers.commands import command
 from tests.helpers.made_search import make_search
 from tests.helpers.servers.s3_server import content, keys, s3
 from trainables.common.errors import UserError
-from trainables.storage.folder_sync import Mirror
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.search_storage import SearchStorage
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def url(bucket, digits, tmp_path):  # the fixture
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("large")
     url = f"s3://{bucket}/results/made"
-    Mirror(Home(folder=str(folder), url=url)).push()
+    FolderSync(SearchStorage(folder=str(folder), url=url)).push()
     return url
 
 

@@ -9,7 +9,7 @@ from searchspace.tracking.tracking_uri import artifacts_uri, database_file, data
 from tests.helpers.commands import command
 from tests.helpers.images.data_sets import write_images
 from trainables.common.proxies import PROXIES
-from trainables.storage.object_store.remote import check_place
+from trainables.storage.object_store.remote import check_location
 
 ODD = "r ? # 100% %20 'ä' \"q\" & <x> ; 日本"
 NAMES = ["plain", *(f"a{mark}b" for mark in " ?#%&;:@=+,'\"<>[]{}()|\\^`~!$*äß日"), "%20", "%", "?x=1", ODD]
@@ -18,10 +18,10 @@ NAMES = ["plain", *(f"a{mark}b" for mark in " ?#%&;:@=+,'\"<>[]{}()|\\^`~!$*äß
 @pytest.mark.parametrize("name", NAMES)
 def test_a_path_comes_back_from_each_uri_that_is_made_of_it(tmp_path, name):
     path = tmp_path / name / "results"
-    assert check_place(str(path)) == str(path)
-    assert check_place(path.as_uri()) == str(path)
+    assert check_location(str(path)) == str(path)
+    assert check_location(path.as_uri()) == str(path)
     assert database_file(database_uri(path / "mlflow.db")) == path / "mlflow.db"
-    assert check_place(artifacts_uri(path / "search")) == str(path / "mlartifacts")
+    assert check_location(artifacts_uri(path / "search")) == str(path / "mlartifacts")
 
 
 @pytest.mark.slow

@@ -10,10 +10,10 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.sources.source_registry import fetch_source
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import open_store, prepare
-from trainables.storage.folder_sync import Mirror, without_checkpoints
-from trainables.storage.object_store.remote import Remote, check_place, is_url, join
-from trainables.storage.search_storage import Home
-from trainables.storage.trial_directory import visiting
+from trainables.storage.folder_sync import FolderSync, without_checkpoints
+from trainables.storage.object_store.remote import Remote, check_location, is_url, join_url
+from trainables.storage.search_storage import SearchStorage
+from trainables.storage.trial_directory import open_trial_directory
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def url(bucket):  # the fixture
 
 def mirror(folder, url):
     folder.mkdir(exist_ok=True)
-    return Mirror(Home(folder=str(folder), url=url))
+    return FolderSync(SearchStorage(folder=str(folder), url=url))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def mirror(folder, url):
     ],
 )
 def test_a_place_is_a_folder_or_a_url(place, kept):
-    assert check_place(place) == kept
+    assert check_location(place) == kept
     assert is_url(kept) == (place[:2] in {"s3", "gs"})
 
 
@@ -79,11 +79,11 @@ def test_a_place_is_a_folder_or_a_url(place, kept):
 )  # fmt: skip
 def test_a_url_that_is_of_no_use_is_refused(place, said):
     with pytest.raises(ValueError, match=said):
-        check_place(place)
+        check_location(place)
 
 
 def test_what_is_below_a_url_keeps_its_query():
-    assert join("s3://b/p?region=x", "a", "", "b") == "s3://b/p/a/b?region=x"
+    assert join_url("s3://b/p?region=x", "a", "", "b") == "s3://b/p/a/b?region=x"
 
 
 def test_a_change_moves_and_nothing_else_does(here, url, tmp_path, moved):
@@ -149,17 +149,17 @@ def test_no_name_leads_out_of_the_folder(here, url, bucket, tmp_path):
 def test_a_worker_has_what_it_needs_here_and_leaves_what_it_made_there(here, url, bucket, moved):
     for key in ("trials/t/checkpoints/checkpoint.json", "winner/model.json", "winner/checkpoints/x", "other.txt"):
         s3().put_object(Bucket=bucket, Key=f"some/where/{key}", Body=b"old")
-    home = Home(folder=str(here), url=url)
+    home = SearchStorage(folder=str(here), url=url)
     task = Assignment(
         trial="t", kind="winner", config=TrialConfig(), seed=0, max_epochs=1, folder=str(here / "trials" / "t"),
         teacher=str(here / "winner"),
     )  # fmt: skip
-    with visiting(home, task, "0 0") as visit:
+    with open_trial_directory(home, task, "0 0") as visit:
         fetched = sorted(name for _, name in moved)
         trial = Path(visit.assignment.folder)
         (trial / "model.json").write_text("made")
         (trial / "checkpoints" / "checkpoint.json").unlink()
-        visit.share()
+        visit.upload()
         assert content(bucket, "some/where/trials/t/model.json") == b"made"
     assert fetched == ["checkpoints/checkpoint.json", "model.json"]
     assert "some/where/trials/t/checkpoints/checkpoint.json" not in keys(bucket)
@@ -169,8 +169,8 @@ def test_a_worker_has_what_it_needs_here_and_leaves_what_it_made_there(here, url
 
 def test_without_a_url_everything_is_where_it_was(here):
     task = Assignment(trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(here))
-    with visiting(Home(folder=str(here)), task, "0 0") as visit:
-        visit.share()
+    with open_trial_directory(SearchStorage(folder=str(here)), task, "0 0") as visit:
+        visit.upload()
         assert visit.assignment is task
 
 
@@ -178,13 +178,13 @@ def test_a_home_weighs_and_removes_checkpoints_wherever_they_are(here, url, buck
     s3().put_object(Bucket=bucket, Key="some/where/trials/t/checkpoints/x", Body=b"12345")
     write(here, trials__t__checkpoints__x="123")
     checkpoints = here / "trials" / "t" / "checkpoints"
-    far, near = Home(folder=str(here), url=url), Home(folder=str(here))
-    assert (far.size(checkpoints), near.size(checkpoints)) == (5, 3)
-    far.remove(checkpoints)
+    far, near = SearchStorage(folder=str(here), url=url), SearchStorage(folder=str(here))
+    assert (far.measure_folder(checkpoints), near.measure_folder(checkpoints)) == (5, 3)
+    far.remove_folder(checkpoints)
     assert keys(bucket) == set()
     assert not checkpoints.exists()
     s3().put_object(Bucket=bucket, Key="some/where/x", Body=b"12345")
-    far.remove(here)
+    far.remove_folder(here)
     assert keys(bucket) == set(), "a home itself"
     assert without_checkpoints("trials/t/checkpoints/x") is False
 
@@ -244,5 +244,5 @@ def test_a_worker_takes_its_own_way_to_a_shared_folder(tmp_path):
     assignment = Assignment(
         trial="1", kind="search", config=TrialConfig(), max_epochs=1, seed=0, folder=str(given / "trials" / "1")
     )
-    with visiting(Home(folder=str(given)), assignment, "0") as visit:
+    with open_trial_directory(SearchStorage(folder=str(given)), assignment, "0") as visit:
         assert visit.assignment.folder == str(tmp_path / "mounted" / "s" / "trials" / "1")

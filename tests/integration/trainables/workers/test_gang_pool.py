@@ -12,8 +12,8 @@ import pytest
 from tests.helpers.faults.injected import injected, rule, struck
 from trainables.common.errors import NoSlotLeftError
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.storage.folder_sync import Mirror
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.search_storage import SearchStorage
 from trainables.workers.watchdog import HANG
 
 
@@ -53,7 +53,9 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
     from trainables.workers.gang_resources import GangShape
 
     pool = GangPool(
-        GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6), digits, Mirror(Home(folder=str(tmp_path)))
+        GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6),
+        digits,
+        FolderSync(SearchStorage(folder=str(tmp_path))),
     )
     infos = pool.ready()
     assert [(info.device, info.threads) for info in infos] == [("cpu", 1)]
@@ -93,7 +95,9 @@ def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    pool = GangPool(
+        GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
     bad, good = pool.train(
         [assignment(tmp_path, "bad", config={"model": "no_such_backbone"}), assignment(tmp_path, "good")]
     )
@@ -112,7 +116,9 @@ def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
     from trainables.workers.gang_resources import GangShape
 
     elsewhere = digits.model_copy(update={"path": str(tmp_path / "none"), "origin": "/no/such/folder"})
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, Mirror(Home(folder=str(tmp_path))))
+    pool = GangPool(
+        GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
     with pytest.raises(NoSlotLeftError, match=r"no slot is left to train on: the gang cannot start:.*/no/such/folder"):
         pool.train([assignment(tmp_path, "any")])
     assert not pool.has_slots
@@ -126,7 +132,9 @@ def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path)
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    pool = GangPool(
+        GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
     pool.ready()
     (controller,) = controllers()
     heard: list[int] = []
@@ -150,7 +158,9 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    pool = GangPool(
+        GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
     while not ray.util.placement_group_table():
         time.sleep(0.01)
     assert not train_workers()
@@ -164,10 +174,10 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
 def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
     from trainables.workers.worker import _check_seen
 
-    _check_seen(Home(folder=str(tmp_path)))
-    _check_seen(Home(folder="/no/such/folder", url="s3://bucket/results"))
+    _check_seen(SearchStorage(folder=str(tmp_path)))
+    _check_seen(SearchStorage(folder="/no/such/folder", url="s3://bucket/results"))
     with pytest.raises(RuntimeError, match="does not see results folder '/no/such/folder'"):
-        _check_seen(Home(folder="/no/such/folder"))
+        _check_seen(SearchStorage(folder="/no/such/folder"))
 
 
 @pytest.mark.usefixtures("faulty_workers", "ray_cluster")
@@ -175,7 +185,9 @@ def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_p
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    pool = GangPool(
+        GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
     names = ("plain", "disk", "hung")
     plain, disk, hung = pool.train([assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names])
     assert struck(tmp_path / "faults") == ["0-eio-0", "1-hang-0"]

@@ -24,8 +24,8 @@ from trainables.storage.files import (
 from trainables.storage.folders import (
     files_below,
     is_folder,
+    list_folder,
     make_folder,
-    names,
     remove_file,
     remove_tree,
     rename,
@@ -168,7 +168,7 @@ def test_a_write_over_a_folder_says_so(tmp_path: Path) -> None:
     (tmp_path / "record.json").mkdir()
     with pytest.raises(DamagedError, match="is a folder, not a file"):
         write_file(tmp_path / "record.json", b"new")
-    assert names(tmp_path) == ["record.json"]
+    assert list_folder(tmp_path) == ["record.json"]
 
 
 def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
 
     with pytest.raises(RuntimeError, match="power"):
         fail()
-    assert names(tmp_path / "a") == ["record"]
+    assert list_folder(tmp_path / "a") == ["record"]
     assert read_file(tmp_path / "a" / "record") == b"old"
 
 
@@ -189,7 +189,7 @@ def test_names_of_unfinished_files_cannot_be_foreseen(tmp_path: Path) -> None:
     seen = set()
     for _ in range(3):
         with replacing(tmp_path / "record"):
-            seen |= set(names(tmp_path)) - {"record"}
+            seen |= set(list_folder(tmp_path)) - {"record"}
     assert len(seen) == 3
     assert all(name.endswith(files.PARTIAL) and len(name) >= 16 + len(files.PARTIAL) for name in seen)
 
@@ -266,11 +266,11 @@ def test_folders_are_listed_without_following_links(tmp_path: Path, secret: Path
     (inside / "b" / "file").symlink_to(secret)
     os.mkfifo(inside / "b" / "pipe")
     assert list(files_below(inside)) == [("a", inside / "a"), ("b/two", inside / "b" / "two")]
-    assert names(inside / "nowhere") == []
+    assert list_folder(inside / "nowhere") == []
     assert is_folder(inside / "b")
     assert not is_folder(inside / "nowhere")
     with pytest.raises(DamagedError, match="is a link"):
-        names(inside / "link")
+        list_folder(inside / "link")
 
 
 def test_a_tree_is_removed_and_not_what_its_links_lead_to(tmp_path: Path, secret: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_tree_is_removed_and_not_what_its_links_lead_to(tmp_path: Path, secret
     (tmp_path / "in" / "link").symlink_to(secret.parent)
     remove_tree(tmp_path / "in" / "link")
     remove_tree(tmp_path / "in" / "nowhere")
-    assert names(tmp_path / "in") == []
+    assert list_folder(tmp_path / "in") == []
     assert secret.read_bytes() == SECRET
 
 

@@ -8,7 +8,7 @@ import pytest
 from searchspace.cli.command import run_command
 from searchspace.run import main
 from trainables.common.errors import UserError
-from trainables.storage.ownership import check_owned, keep_to_owner
+from trainables.storage.ownership import check_owned, restrict_to_owner
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_resume_refuses_such_a_folder_before_it_reads_it(folder, monkeypatch, ca
 def test_what_is_made_after_keeping_to_the_owner_passes(tmp_path):
     before = os.umask(0o002)
     try:
-        keep_to_owner()
+        restrict_to_owner()
         made = tmp_path / "made"
         made.mkdir()
         (made / "search.json").write_text("{}")

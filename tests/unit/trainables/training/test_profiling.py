@@ -9,8 +9,8 @@ import torch
 
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store
-from trainables.storage.folder_sync import Mirror
-from trainables.storage.search_storage import Home
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.search_storage import SearchStorage
 from trainables.training.loop import TrialRun
 from trainables.training.peak_memory import forget_peak, peak_memory
 from trainables.training.profiling import ProbeRun, probe
@@ -101,7 +101,9 @@ def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tm
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangShape
 
-    pool = GangPool(GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
+    pool = GangPool(
+        GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
     impossible = TrialConfig(model="no_such_backbone")
     tasks = [assignment(tmp_path / str(n), config) for n, config in enumerate((impossible, SMALL, FROZEN))]
     unable, able, frozen = pool.train(tasks)
