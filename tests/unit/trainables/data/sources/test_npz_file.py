@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.told import Told
+from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
 from trainables.data.layouts.left_out import LeftOutReason
 from trainables.data.sources.source_registry import open_source

@@ -15,7 +15,7 @@ from trainables.data.sources.source_registry import (
     open_source,
 )
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[5]
 
 
 def find_faults(name, source):
