@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
 from trainables.data.sources.source_registry import (
     LAYOUTS,
@@ -14,8 +15,6 @@ from trainables.data.sources.source_registry import (
     licence_of_data,
     open_source,
 )
-
-ROOT = Path(__file__).parents[5]
 
 
 def find_faults(name, source):
