@@ -33,7 +33,7 @@ def list_names(names: Sequence[str]) -> str:
 
 
 def format_layout(layout: DetectedLayout, classes: Sequence[str], counts: Mapping[str, int]) -> list[tuple[int, str]]:
-    """The lines, with their levels, that are logged about a layout before decoding; `counts` are the images by split."""
+    """The lines, with their levels, logged about a layout before decoding; `counts` are the images by split."""
     splits = [
         f"class folders in {printable(source)} ({counts['train']:,} images), no splits"
         if split == "all"

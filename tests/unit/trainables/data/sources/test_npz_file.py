@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
 from trainables.data.layouts.left_out import LeftOutReason
 from trainables.data.sources.source_registry import open_source
@@ -64,16 +63,15 @@ def test_usual_names_are_read(tmp_path, names):
     assert (raw.name, raw.channels, raw.height, raw.width) == ("set", 1, 10, 8)
 
 
-def test_it_prepares_the_same_store_as_a_folder_of_the_same_images(tmp_path, monkeypatch):
+def test_it_prepares_the_same_store_as_a_folder_of_the_same_images(tmp_path, monkeypatch, logged):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
     pixels, names = images(30, (12, 12, 3)), np.array(["cat", "dog"]).repeat(15)
     for number, (image, name) in enumerate(zip(pixels, names, strict=True)):
         (tmp_path / "folder" / name).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(tmp_path / "folder" / name / f"{number:02}.png")
-    told = Told()
-    packed = prepare(save(tmp_path / "pets.npz", images=pixels, labels=names), told)
+    packed = prepare(save(tmp_path / "pets.npz", images=pixels, labels=names))
     assert packed.fingerprint == prepare(str(tmp_path / "folder")).fingerprint
-    assert told.said[:2] == ["layout: train = images/labels (30 images)", "2 classes: 'cat', 'dog'"]
+    assert logged[:2] == ["layout: train = images/labels (30 images)", "2 classes: 'cat', 'dog'"]
     assert packed.split_sources == {"train": "images/labels"}
 
 
