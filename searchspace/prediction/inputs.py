@@ -58,8 +58,8 @@ def _add_folder(folder: Path, inputs: Inputs) -> None:
     found: dict[Path, str | BadImage] = {path: str(path) for path in listing.images}
     found |= {Path(each.path): each.path for each in listing.left_out if each.reason in TRIED}
     # A link may lead anywhere: these are the caller's own files, and nothing is learned from them.
-    links = [bad.name for bad in listing.refused if Path(bad.name).is_dir()]
-    files = [bad for bad in listing.refused if bad.name not in links]
+    links = [bad.name for bad in listing.bad_images if Path(bad.name).is_dir()]
+    files = [bad for bad in listing.bad_images if bad.name not in links]
     found |= {Path(bad.name): bad.name if Path(bad.name).is_file() else bad for bad in files}
     inputs.images.extend(found[path] for path in sorted(found))
     inputs.left_out.extend(_say(folder, [each for each in listing.left_out if each.reason not in (*TRIED, UNTOLD)]))

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainables.data.decoding.bad_images import BAD_IMAGES, read_bad
+from trainables.data.decoding.bad_images import BAD_IMAGES, read_bad_images
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.left_out import LEFT_OUT
-from trainables.data.layouts.left_out_counts import GRAVE
+from trainables.data.layouts.left_out_counts import WARNED_REASONS
 from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.storage.files import copy_file, is_file
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def describe_skipped(data: "DataSummary") -> str:
     """One line: how many images were skipped of how many, the first of them, and the list of all."""
-    count, first = data.train + data.val + data.test + data.skipped, read_bad(Path(data.path))[0]
+    count, first = data.train + data.val + data.test + data.skipped, read_bad_images(Path(data.path))[0]
     return f"skipped {data.skipped:,} bad images of {count:,} ({BAD_IMAGES}); the first: {first}"
 
 
@@ -44,6 +44,6 @@ def tell_doubtful(data: dict[str, Any]) -> list[str]:
         lines.append(f"{skipped:,} bad images were left out of the data: `../{BAD_IMAGES}`.")
     if leaked := data.get("leaked"):
         lines.append(f"{leaked:,} validation or test images also occur in another split: `../{LEAKED_IMAGES}`.")
-    if grave := sum(found["count"] for found in data.get("left_out", ()) if found["reason"] in GRAVE):
+    if grave := sum(found["count"] for found in data.get("left_out", ()) if found["reason"] in WARNED_REASONS):
         lines.append(f"{grave:,} files that may have been meant as images were not used: `../{LEFT_OUT}`.")
     return lines

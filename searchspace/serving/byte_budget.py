@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from searchspace.serving.access import Refused
-from trainables.data.decoding.decode_cost import Cost
+from trainables.data.decoding.decode_cost import DecodeCost
 
 PATIENCE = 30.0
 """Seconds that a request waits to be let in."""
@@ -104,9 +104,9 @@ class Decodes:
         self._waiting: deque[object] = deque()
 
     @contextmanager
-    def hold(self, cost: Cost) -> Iterator[None]:
+    def hold(self, cost: DecodeCost) -> Iterator[None]:
         """Hold what an image takes, once it fits; what takes more than there is, or is to be alone, takes all."""
-        size = self._total if cost.alone else min(cost.memory, self._total)
+        size = self._total if cost.exclusive else min(cost.memory, self._total)
         with self._changed:
             turn = object()
             self._waiting.append(turn)

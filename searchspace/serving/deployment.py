@@ -42,7 +42,7 @@ class Classifier:
         self._classifying = asyncio.Lock()
         channels, height, width = self._runner.shape
         self._shape = height, width, channels
-        self._limits = decoding.Limits(limits.pixels, Decodes(limits.decoding).hold)
+        self._limits = decoding.DecodeLimits(limits.pixels, Decodes(limits.decoding).hold)
 
     async def ask(self, uploads: list[Upload]) -> list[Answer | Unreadable]:
         """What is on each image, or why it cannot be read."""

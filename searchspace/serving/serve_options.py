@@ -6,7 +6,7 @@ from pydantic import Field
 
 from searchspace.cli.options import Option
 from trainables.config import Frozen
-from trainables.data.decoding.decode import MOST_PIXELS
+from trainables.data.decoding.decode import MAX_PIXELS
 
 LISTENING, WORKING = "Who is listened to", "How it works"
 
@@ -20,7 +20,7 @@ class ServeOptions(Frozen):
     """Port; 0 takes a free one."""
     max_mb: Annotated[float, Option(LISTENING)] = Field(25.0, gt=0, le=1000, allow_inf_nan=False)
     """Largest request, in MB (10^6 bytes)."""
-    max_megapixels: Annotated[float, Option(LISTENING)] = Field(25.0, gt=0, le=MOST_PIXELS / 1e6, allow_inf_nan=False)
+    max_megapixels: Annotated[float, Option(LISTENING)] = Field(25.0, gt=0, le=MAX_PIXELS / 1e6, allow_inf_nan=False)
     """Most pixels that are decoded of an image, in millions. A JPEG that is not progressive is decoded at a fraction of
     its size and may have up to 250."""
     replicas: Annotated[int, Option(WORKING)] = Field(1, ge=1)

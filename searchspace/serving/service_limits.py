@@ -4,7 +4,7 @@ from pydantic import Field
 
 from searchspace.serving.serve_options import ServeOptions
 from trainables.config import Frozen
-from trainables.data.decoding.decode_cost import largest_memory
+from trainables.data.decoding.decode_cost import max_decode_memory
 
 LEAST_CALL = 16_000_000
 """Bytes of a call to a replica, at least: a smaller largest request does not make smaller batches."""
@@ -53,6 +53,6 @@ def derive_limits(options: ServeOptions, classes: int) -> Limits:
     return Limits(
         request=options.most_bytes, call=call, message=max(call, answers) + options.batch * NAMES + OVERHEAD,
         held=held, held_by_peer=held // 2, pixels=options.most_pixels,
-        decoding=max(DECODING // options.replicas, largest_memory(options.most_pixels)),
+        decoding=max(DECODING // options.replicas, max_decode_memory(options.most_pixels)),
         calls=LANES * options.replicas + CHECKS,
     )  # fmt: skip

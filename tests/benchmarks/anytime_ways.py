@@ -162,7 +162,7 @@ class Watched(TrialRun):
         self.module.train()
         for step, batch in enumerate(islice(self._coming(), count)):
             set_rate(self.optimizer, peak * (1 - (step + 1) / (count + 1)))
-            self._step(batch, self.data.take(self.rows[batch.wanted]))
+            self._step(batch, self.data.load(self.rows[batch.needed_rows]))
         score, fresh = self.score(self.learner), self.fresh_score(self.learner)
         self.watched = True
         self.learner.load_state_dict(kept[0])
@@ -172,6 +172,6 @@ class Watched(TrialRun):
 
     def _coming(self) -> Iterator[PlannedBatch]:
         config, assignment = self.assignment.config, self.assignment
-        mixing = Mixing.of(config, self.place.store.labels[self.rows])
+        mixing = Mixing.from_config(config, self.place.store.labels[self.rows])
         for epoch in range(self.epochs, 2 * assignment.max_epochs):
             yield from epoch_plan(len(self.rows), config.batch_size, assignment.seed, epoch, mixing)

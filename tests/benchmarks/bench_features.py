@@ -23,7 +23,7 @@ from torch import nn
 
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
-from trainables.data.loading.input_loader import Residence
+from trainables.data.loading.input_loader import InputLoader
 from trainables.data.store.store import open_store, prepare
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_model
@@ -41,7 +41,7 @@ class Uncached(TrialRun):
     def _build(self) -> tuple[Classifier, int]:
         return build_model(CONFIG, self.place.store.summary), 0
 
-    def _inputs(self) -> tuple[Residence, nn.Module]:
+    def _inputs(self) -> tuple[InputLoader, nn.Module]:
         return self.place.images, self.model.network
 
 

@@ -45,7 +45,7 @@ from trainables.common.escaping import (
 )
 from trainables.common.sanitized_text import printable
 from trainables.config import failure
-from trainables.data.decoding.bad_images import BadImage, read_bad, write_bad
+from trainables.data.decoding.bad_images import BadImage, read_bad_images, write_bad_images
 from trainables.data.layouts.left_out import LeftOut, write_left_out
 from trainables.data.store.leaks import Prints, write_leaks
 from trainables.metrics.class_metrics import measure
@@ -139,7 +139,7 @@ def test_every_csv_is_shown_and_not_computed(tmp_path):
     found = {"board": to_text([dict.fromkeys(HOSTILE, HOSTILE[0])], "csv")}
     found["row"] = "".join(to_text([row], "csv") for row in rows)
     found["guess"] = "".join(as_csv(Guess(text, ((text, 0.5),))) for text in HOSTILE)
-    write_bad(tmp_path, [BadImage(text, text) for text in HOSTILE])
+    write_bad_images(tmp_path, [BadImage(text, text) for text in HOSTILE])
     write_left_out(tmp_path, [LeftOut(text, "hidden", text) for text in HOSTILE])
     digests, places = np.array([b"1"] * count), np.arange(count)
     prints = Prints(digests, places, HOSTILE.__getitem__)
@@ -156,7 +156,7 @@ def test_every_csv_is_shown_and_not_computed(tmp_path):
         table = cells(text)
         assert not [cell for row in table for cell in row if is_computed(cell)], name
     assert len(cells(found["bad-images.csv"])) == count + 1
-    assert [image.name for image in read_bad(tmp_path)] == [from_cell(as_cell(text)) for text in HOSTILE]
+    assert [image.name for image in read_bad_images(tmp_path)] == [from_cell(as_cell(text)) for text in HOSTILE]
 
 
 def test_a_board_s_numbers_stay_numbers():

@@ -125,7 +125,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_turn(jobs: Iterable[tuple[Item, Future[Result]]], ahead: int) -> Generator[tuple[Item, Result], None, None]:
+def run_ahead(jobs: Iterable[tuple[Item, Future[Result]]], ahead: int) -> Generator[tuple[Item, Result], None, None]:
     """Each item with its result, in order; `jobs` submits one when asked for it, `ahead` before it is its turn.
 
     Raises what a job raised, in its turn.

@@ -10,7 +10,7 @@ from torch.nn import functional
 from trainables.augmentation.augment import augment, mix
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import PlannedBatch
-from trainables.data.loading.input_loader import Residence, Rows
+from trainables.data.loading.input_loader import InputLoader, Rows
 from trainables.models.preprocess import Preprocess, scale
 
 
@@ -20,7 +20,7 @@ class Batches:
 
     config: TrialConfig
     """The trial's augmentation, mixtures, label smoothing and class weights."""
-    data: Residence
+    data: InputLoader
     """Images or features, and labels."""
     rows: Rows
     """Rows of the store that the trial trains on; a batch's rows are positions within them."""
@@ -56,26 +56,26 @@ class Batches:
 
     def loss(self, logits: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
         """Summed cross-entropy of a slice's logits, of which `share` are its own labels and the rest its partners'."""
-        own = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.rows[part]]))
+        own = self._cross_entropy(logits, self.data.load_labels(self.rows[batch.rows[part]]))
         if share == 1.0:
             return own
-        others = self._cross_entropy(logits, self.data.labels_of(self.rows[batch.partners[part]]))
+        others = self._cross_entropy(logits, self.data.load_labels(self.rows[batch.partners[part]]))
         return torch.lerp(others, own, share)
 
     def weighed(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
         """Sum of a slice's losses, one an image (b,), weighed as the classes in each image are."""
         if self.weights is None:
             return each.sum()
-        own = self.weights[self.data.labels_of(self.rows[batch.rows[part]])]
+        own = self.weights[self.data.load_labels(self.rows[batch.rows[part]])]
         if share == 1.0:
             return each @ own
-        others = self.weights[self.data.labels_of(self.rows[batch.partners[part]])]
+        others = self.weights[self.data.load_labels(self.rows[batch.partners[part]])]
         return each @ torch.lerp(others, own, share)
 
     @cached_property
     def weights(self) -> Tensor | None:
         """Weight of each class's images in the loss, on the device; None where all weigh 1."""
-        return class_weights(self.data.labels_of(self.rows)) if self.config.balance == "loss" else None
+        return class_weights(self.data.load_labels(self.rows)) if self.config.balance == "loss" else None
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.config.label_smoothing

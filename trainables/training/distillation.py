@@ -84,6 +84,6 @@ class Teacher:
 
     def _look(self, views: Rows) -> Tensor:
         count = len(self._batches.rows)
-        images = self._images.take(self._batches.rows[views % count])
+        images = self._images.load(self._batches.rows[views % count])
         mirrored = torch.from_numpy(views >= count).to(images.device)[:, None, None, None]
         return forward(self._classifier, torch.where(mirrored, images.flip(-1), images))

@@ -17,9 +17,9 @@ from trainables.data.loading.epoch_plan import (
     batch_count,
     check_shares,
     epoch_plan,
-    slices,
+    slice_share,
 )
-from trainables.data.loading.input_loader import Residence, settle
+from trainables.data.loading.input_loader import InputLoader, make_loader
 from trainables.data.store.store import SCORED_ON, TRAINED_ON
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
@@ -85,26 +85,26 @@ class TrialRun:
                 return build_head(config, store.summary, known.spec, known.features), known.parameters
         return build_model(config, store.summary), 0
 
-    def _inputs(self) -> tuple[Residence, nn.Module]:
+    def _inputs(self) -> tuple[InputLoader, nn.Module]:
         """Images and the network; or, if only the head learns and images stay plain, frozen features and the head."""
         config, network = self.assignment.config, self.model.network
         if not learns_from_features(config):
             return self.place.images, network
         store, device = self.place.store, self.place.group.device
         features = frozen_features(self.model, config, store, device)
-        return settle(features, store.labels, device, self.place.memory), network.head
+        return make_loader(features, store.labels, device, self.place.memory), network.head
 
     def evaluated(self) -> Inputs:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
         classes = len(self.place.store.summary.classes)
         if self.data is not self.place.images:
-            return Inputs(self._take, self.data.labels_of, FEATURES_CHUNK, classes)
+            return Inputs(self._take, self.data.load_labels, FEATURES_CHUNK, classes)
         chunk = evaluation_chunk(self.place.group.device, self.model.preprocess.spec.pixels)
-        return Inputs(lambda rows: self.model.preprocess(self._take(rows)), self.data.labels_of, chunk, classes)
+        return Inputs(lambda rows: self.model.preprocess(self._take(rows)), self.data.load_labels, chunk, classes)
 
     def _take(self, rows: NDArray[np.int64]) -> Tensor:
         self.place.step()
-        return self.data.take(rows)
+        return self.data.load(rows)
 
     @property
     def done(self) -> bool:
@@ -123,10 +123,10 @@ class TrialRun:
         self.module.train()
         plan = epoch_plan(
             len(self.rows), config.batch_size, assignment.seed, self.epochs,
-            Mixing.of(config, self.place.store.labels[self.rows]), group.shard,
+            Mixing.from_config(config, self.place.store.labels[self.rows]), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
-        with closing(self.data.feed((batch, self.rows[batch.wanted]) for batch in plan)) as feed:
+        with closing(self.data.load_ahead((batch, self.rows[batch.needed_rows]) for batch in plan)) as feed:
             for step, (batch, inputs) in enumerate(feed, start=self.epochs * self.steps_an_epoch):
                 set_rate(self.optimizer, self.rate(step))
                 loss += self._step(batch, inputs)
@@ -187,7 +187,7 @@ class TrialRun:
         """Gradients of the mean loss over the whole batch, added up over micro-batches and averaged over workers."""
         world = self.place.group.world
         total = torch.zeros((), device=self.place.group.device)
-        parts = slices(len(batch.rows), batch.total, world, self.micro_batch)
+        parts = slice_share(len(batch.rows), batch.total, world, self.micro_batch)
         for part in parts:
             with torch.enable_grad() if part is parts[-1] else self.place.group.local_gradients(self.module):
                 loss = self._loss(batch, inputs, part)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
-from trainables.data.loading.input_loader import Residence, settle
+from trainables.data.loading.input_loader import InputLoader, make_loader
 from trainables.storage.folders import files_below, make_folder, remove_file, stat_path
 from trainables.training.device import evaluation_chunk
 from trainables.training.evaluation import evaluate
@@ -59,7 +59,7 @@ class ProbeRun(TrialRun):
         self._ends: list[float] = []
         super().__init__(assignment, place)
 
-    def _inputs(self) -> tuple[Residence, nn.Module]:
+    def _inputs(self) -> tuple[InputLoader, nn.Module]:
         """What a trial has; but features that nobody has computed are zeros, and timed on a sample of the images."""
         config, store, device = self.assignment.config, self.place.store, self.place.group.device
         if not learns_from_features(config) or known_backbone(config, store, device) is not None:
@@ -73,7 +73,7 @@ class ProbeRun(TrialRun):
         remove_file(file)  # the mapping stays; nobody else needs it
         self.features_mb = blank.nbytes / 1e6
         self.sampling_seconds = time.perf_counter() - started
-        return settle(blank, store.labels, device, self.place.memory), self.model.network.head
+        return make_loader(blank, store.labels, device, self.place.memory), self.model.network.head
 
     def _sample_features(self) -> tuple[float, int]:
         """Seconds that the features of all images would take, from those of a sample; and numbers an image."""

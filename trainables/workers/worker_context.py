@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainables.data.loading.input_loader import Residence, memory_budget, settle
+from trainables.data.loading.input_loader import InputLoader, make_loader, memory_budget
 from trainables.data.store.store import Store
 from trainables.workers.process_group import Group
 
@@ -14,7 +14,7 @@ class Workplace:
 
     group: Group
     store: Store
-    images: Residence
+    images: InputLoader
     memory: int
     """Bytes that frozen features may take beside the images."""
     step: Callable[[], None] = lambda: None
@@ -26,5 +26,5 @@ class Workplace:
     def open(cls, group: Group, store: Store, memory_gb: float = 0.0) -> "Workplace":
         """Bring the store's images to the group's device, if `memory_gb` (0: a share of what is free) holds them."""
         budget = memory_budget(group.device, memory_gb)
-        images = settle(store.images, store.labels, group.device, budget)
-        return cls(group, store, images, budget - images.held)
+        images = make_loader(store.images, store.labels, group.device, budget)
+        return cls(group, store, images, budget - images.memory_bytes)

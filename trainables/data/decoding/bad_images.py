@@ -13,7 +13,7 @@ OnBadImage = Literal["fail", "skip"]
 """Whether a bad image is an error, or is left out, counted and listed."""
 BAD_IMAGES = "bad-images.csv"
 """The list of images that were left out, in a store and in a search's results."""
-HINT = "`--on-bad-image skip` goes on without bad images"
+SKIP_HINT = "`--on-bad-image skip` goes on without bad images"
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class BadImageError(UserError):
         return f"image {self.image}"
 
 
-def refusal(data: str, bad: Sequence[BadImage]) -> UserError:
+def bad_image_error(data: str, bad: Sequence[BadImage]) -> UserError:
     """The error of a search that is to have no bad image, for all that are known: at least one."""
     more = f"; {len(bad) - 1:,} more bad images are known so far" if len(bad) > 1 else ""
-    return UserError(f"--data {data!r}: bad image {bad[0]}{more}; {HINT}")
+    return UserError(f"--data {data!r}: bad image {bad[0]}{more}; {SKIP_HINT}")
 
 
-def write_bad(folder: Path, bad: Sequence[BadImage]) -> None:
+def write_bad_images(folder: Path, bad: Sequence[BadImage]) -> None:
     """Write the list of bad images into `folder`, as CSV in UTF-8."""
     with (folder / BAD_IMAGES).open("w", newline="", encoding="utf-8") as file:
         write_csv(file, [("path", "reason"), *((image.name, image.reason) for image in bad)])
 
 
-def read_bad(folder: Path) -> list[BadImage]:
+def read_bad_images(folder: Path) -> list[BadImage]:
     """The list in `folder`; empty if there is none."""
     if not (folder / BAD_IMAGES).is_file():
         return []

@@ -16,50 +16,50 @@ from PIL import UnidentifiedImageError
 
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode_cost import JPEGS, Cost, count_scans, is_progressive, reduce
-from trainables.data.decoding.pixels import Image, is_grey, orientation, plain
-from trainables.data.layouts.image_files import HEAD, say_content
+from trainables.data.decoding.decode_cost import JPEG_FORMATS, DecodeCost, count_scans, is_progressive, plan_decode
+from trainables.data.decoding.pixels import Image, convert_picture, is_grey, read_orientation
+from trainables.data.layouts.image_files import HEAD_BYTES, describe_content
 
 STORED_SIDE = 256
 """Largest stored side, in pixels: the usual evaluation resize in front of a 224-pixel crop."""
-LEAST_SIDE = 8
+MIN_SIDE = 8
 """Longer side of stored images at least, in pixels."""
-MOST_PIXELS = 100_000_000
+MAX_PIXELS = 100_000_000
 """Of an image, by its header: what says more is a decompression bomb, and none of it is decoded."""
-MOST_BYTES = 1_000_000_000
+MAX_FILE_BYTES = 1_000_000_000
 """Of an image's file: more than 100 megapixels take in any format."""
-MOST_STREAMED = 256_000_000
+MAX_STREAM_BYTES = 256_000_000
 """Of an image from a pipe or device, whose size is known only once it is in memory: what 85 megapixels of RGB take."""
-PIECE = 1_000_000
+STREAM_READ_BYTES = 1_000_000
 """Bytes of a stream that are read at once."""
-MOST_REDUCED = 250_000_000
+MAX_REDUCED_PIXELS = 250_000_000
 """Of a JPEG of one scan, which is decoded at a fraction of its size: phones' cameras have up to 200 megapixels."""
-MOST_SCANS = 20
+MAX_SCANS = 20
 """Scans of a JPEG that has as many pixels as it may: a progressive one of some megabytes could decode for hours."""
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 """What is decoded, by content and not by name; not, for one, PostScript, which Pillow would have Ghostscript run."""
 
 # Pillow's own limit is a warning from its limit on; here it is an error, from the largest of ours on.
-Pillow.MAX_IMAGE_PIXELS = MOST_REDUCED
+Pillow.MAX_IMAGE_PIXELS = MAX_REDUCED_PIXELS
 warnings.filterwarnings("error", category=Pillow.DecompressionBombWarning)
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # on oddities of files that do decode
 
 
 @dataclass(frozen=True)
-class Limits:
+class DecodeLimits:
     """What decoding an image may take."""
 
-    pixels: int = MOST_PIXELS
+    pixels: int = MAX_PIXELS
     """That are decoded at most; of a JPEG of one scan, after it was reduced."""
-    reserve: Callable[[Cost], AbstractContextManager[None]] = lambda _cost: nullcontext()
+    reserve: Callable[[DecodeCost], AbstractContextManager[None]] = lambda _cost: nullcontext()
     """Holds what decoding takes while it is taken; may wait."""
 
 
-TRAINING = Limits()
+TRAINING_LIMITS = DecodeLimits()
 """Of a search's own data."""
 
 
-class Contents(Protocol):
+class EncodedImages(Protocol):
     """Encoded images of a part, by row."""
 
     def __call__(self, row: int) -> bytes | Path:
@@ -71,7 +71,7 @@ class Contents(Protocol):
         ...
 
 
-def probe(content: bytes | Path, name: str) -> tuple[int, int, bool]:
+def read_image_header(content: bytes | Path, name: str) -> tuple[int, int, bool]:
     """Height and width (upright) and greyness of an image, from its header alone.
 
     Raises `BadImageError` if it is no image, or too large; `UserError` for a file that the disk does not give.
@@ -93,13 +93,15 @@ def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
     if len(sizes) == 1:
         height, width = next(iter(sizes))
         if max(height, width) <= STORED_SIDE:
-            times = math.ceil(LEAST_SIDE / max(height, width))
+            times = math.ceil(MIN_SIDE / max(height, width))
             return height * times, width * times
-    side = min(STORED_SIDE, max(LEAST_SIDE, *(min(size) for size in sizes)))
+    side = min(STORED_SIDE, max(MIN_SIDE, *(min(size) for size in sizes)))
     return side, side
 
 
-def decode(content: bytes | Path, name: str, shape: tuple[int, int, int], limits: Limits = TRAINING) -> Image:
+def decode(
+    content: bytes | Path, name: str, shape: tuple[int, int, int], limits: DecodeLimits = TRAINING_LIMITS
+) -> Image:
     """One image as uint8 (height, width, channels): shorter side resized to fit (bicubic), centre cropped.
 
     A JPEG of more than `REDUCED_FROM` pixels is decoded at a fraction of its size. Upright, the first of several
@@ -110,14 +112,16 @@ def decode(content: bytes | Path, name: str, shape: tuple[int, int, int], limits
     content = _read(content, name) if isinstance(content, Path) else content
     with _opened(io.BytesIO(content), name, limits.pixels) as picture:
         full = picture.width * picture.height
-        if picture.format in JPEGS and count_scans(content) * full > max(MOST_SCANS * limits.pixels, MOST_REDUCED):
+        if picture.format in JPEG_FORMATS and count_scans(content) * full > max(
+            MAX_SCANS * limits.pixels, MAX_REDUCED_PIXELS
+        ):
             raise BadImageError(name, f"has {count_scans(content):,} scans, which would take too long to decode")
-        cost = reduce(picture, content, max(height, width))
+        cost = plan_decode(picture, content, max(height, width))
         if cost.pixels > limits.pixels:
             raise BadImageError(name, _too_many(limits.pixels))
         with limits.reserve(cost):
             picture.load()
-            pixels = _fit(plain(picture, channels), height, width)
+            pixels = _fit(convert_picture(picture, channels), height, width)
     return np.asarray(pixels, dtype=np.uint8).reshape(height, width, channels)
 
 
@@ -133,7 +137,7 @@ def resize(image: Image, height: int, width: int) -> Image:
 class Decoder:
     """Decodes image i of a part; picklable as far as `contents` is."""
 
-    contents: Contents
+    contents: EncodedImages
     """The part's encoded images."""
     shape: tuple[int, int, int]
     """Stored height and width in pixels, and channels."""
@@ -146,7 +150,7 @@ class Decoder:
 def _head(file: BinaryIO, name: str) -> tuple[int, int, bool]:
     with _opened(file, name) as picture:
         height, width = picture.height, picture.width
-        if orientation(picture) >= 5 and picture.format != "TIFF":  # of a TIFF, Pillow swaps them itself
+        if read_orientation(picture) >= 5 and picture.format != "TIFF":  # of a TIFF, Pillow swaps them itself
             height, width = width, height
         return height, width, is_grey(picture)
 
@@ -164,17 +168,17 @@ def _fit(picture: Pillow.Image, height: int, width: int) -> Pillow.Image:
 def _read(file: Path, name: str) -> bytes:
     try:
         found = file.stat()
-        if found.st_size > MOST_BYTES:
-            raise BadImageError(name, f"has {found.st_size:,} bytes, more than {MOST_BYTES:,}")
+        if found.st_size > MAX_FILE_BYTES:
+            raise BadImageError(name, f"has {found.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
         with file.open("rb") as opened:
             if stat.S_ISREG(found.st_mode):
-                return read_stream(opened, name, MOST_BYTES, first=found.st_size + 1)
+                return read_stream(opened, name, MAX_FILE_BYTES, first=found.st_size + 1)
             return read_stream(opened, name)
     except OSError as error:  # it says nothing about the image, and may pass
         raise UserError(f"image {name}: cannot be read ({error.strerror or error})") from error
 
 
-def read_stream(stream: BinaryIO, name: str, limit: int = MOST_STREAMED, first: int = PIECE) -> bytes:
+def read_stream(stream: BinaryIO, name: str, limit: int = MAX_STREAM_BYTES, first: int = STREAM_READ_BYTES) -> bytes:
     """The image that a stream holds, of at most `limit` bytes; `first` bytes are read at first, if they are there.
 
     Raises `BadImageError` for more, and OSError.
@@ -184,20 +188,20 @@ def read_stream(stream: BinaryIO, name: str, limit: int = MOST_STREAMED, first: 
         size += len(pieces[-1])
         if size > limit:
             raise BadImageError(name, f"too large: more than {limit:,} bytes")
-        pieces.append(stream.read(PIECE))
+        pieces.append(stream.read(STREAM_READ_BYTES))
     return b"".join(pieces)
 
 
 @contextmanager
-def _opened(file: BinaryIO, name: str, pixels: int = MOST_PIXELS) -> Iterator[Pillow.Image]:
+def _opened(file: BinaryIO, name: str, pixels: int = MAX_PIXELS) -> Iterator[Pillow.Image]:
     """The picture in `file`, not decoded yet, of at most so many pixels unless it is to be reduced.
 
     Whatever goes wrong with it meanwhile is its `BadImageError`.
     """
     try:
         with Pillow.open(file, formats=FORMATS) as picture:
-            reduced = picture.format in JPEGS and not is_progressive(picture)
-            if picture.width * picture.height > (MOST_REDUCED if reduced else pixels):
+            reduced = picture.format in JPEG_FORMATS and not is_progressive(picture)
+            if picture.width * picture.height > (MAX_REDUCED_PIXELS if reduced else pixels):
                 raise Pillow.DecompressionBombError
             yield picture
     except UserError:
@@ -208,8 +212,8 @@ def _opened(file: BinaryIO, name: str, pixels: int = MOST_PIXELS) -> Iterator[Pi
         raise BadImageError(name, _too_many(pixels)) from error
     except UnidentifiedImageError as error:
         file.seek(0)
-        head = file.read(HEAD)
-        reason = (say_content(head) or "no image, or its header is damaged") if head else "empty"
+        head = file.read(HEAD_BYTES)
+        reason = (describe_content(head) or "no image, or its header is damaged") if head else "empty"
         raise BadImageError(name, reason) from error
     except Exception as error:  # Pillow's readers raise whatever damaged content leads them to
         raise BadImageError(name, f"cannot be decoded: {error or type(error).__name__}") from error

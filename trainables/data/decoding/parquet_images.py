@@ -10,7 +10,7 @@ import numpy as np
 
 from trainables.common.errors import UserError
 
-HELD = 64
+ROWS_IN_MEMORY = 64
 """Rows of a file in memory at a time, in each thread."""
 
 
@@ -85,5 +85,5 @@ class ParquetImages:
         # Mapped and on one thread, pyarrow holds the pages it is at, not the row group, which may be the whole file.
         opened = pq.ParquetFile(file, memory_map=True)
         columns = [f"{self.column}.bytes"]
-        for batch in opened.iter_batches(HELD, row_groups=[group], columns=columns, use_threads=False):
+        for batch in opened.iter_batches(ROWS_IN_MEMORY, row_groups=[group], columns=columns, use_threads=False):
             yield batch.column(0)

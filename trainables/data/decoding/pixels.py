@@ -9,14 +9,14 @@ from PIL import Image as Pillow
 Image = NDArray[np.uint8]
 """One image, uint8, height x width x channels."""
 
-GREY = {"1", "L", "LA", "La"}
-BY_RGB = {"YCbCr", "LAB"}
+GREY_MODES = {"1", "L", "LA", "La"}
+VIA_RGB_MODES = {"YCbCr", "LAB"}
 """Modes whose grey is made of their colours, as an exported model makes it."""
-WHITE = 65535
+WHITE_16_BIT = 65535
 """Of 16-bit pixels."""
-SAYING = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
+ORIENTATION_KEYS = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
 """Entries of a picture's `info` that Pillow reads its orientation from."""
-TURNS = {
+TRANSPOSES = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
     4: Pillow.Transpose.FLIP_TOP_BOTTOM,
@@ -30,26 +30,26 @@ TURNS = {
 
 def is_grey(picture: Pillow.Image) -> bool:
     """Whether the picture's pixels have no colour, by its header."""
-    return picture.mode in GREY or picture.mode.startswith("I")
+    return picture.mode in GREY_MODES or picture.mode.startswith("I")
 
 
-def orientation(picture: Pillow.Image) -> int:
+def read_orientation(picture: Pillow.Image) -> int:
     """EXIF orientation, a key of `TURNS`; 1 (upright) where there is none, or none that can be read."""
-    if picture.format == "PNG" and not SAYING & set(picture.info):
+    if picture.format == "PNG" and not ORIENTATION_KEYS & set(picture.info):
         return 1  # Pillow would decode the pixels to look behind them
     try:
         found = picture.getexif().get(274, 1)
     except Exception:  # a damaged label does not make the picture a bad one
         return 1
-    return int(found) if found in TURNS else 1
+    return int(found) if found in TRANSPOSES else 1
 
 
-def plain(picture: Pillow.Image, channels: int) -> Pillow.Image:
+def convert_picture(picture: Pillow.Image, channels: int) -> Pillow.Image:
     """The picture as mode L (1 channel) or RGB (3), upright; transparent parts lie on white.
 
     Raises ValueError for pixels whose scale nobody knows: floats, and integers of more than 16 bits.
     """
-    turn = TURNS.get(orientation(picture))
+    turn = TRANSPOSES.get(read_orientation(picture))
     if picture.mode.startswith("I"):
         picture = _from_16_bits(picture)
     elif picture.mode == "F":
@@ -58,7 +58,7 @@ def plain(picture: Pillow.Image, channels: int) -> Pillow.Image:
         white = Pillow.new("RGBA", picture.size, "white")
         white.alpha_composite(picture.convert("RGBA"))
         picture = white
-    elif picture.mode in BY_RGB:
+    elif picture.mode in VIA_RGB_MODES:
         picture = picture.convert("RGB")
     mode = "L" if channels == 1 else "RGB"
     converted = picture if picture.mode == mode else picture.convert(mode)  # which would be a copy
@@ -69,10 +69,10 @@ def _from_16_bits(picture: Pillow.Image) -> Pillow.Image:
     """All 16 bits scaled to 8; Pillow's own conversion clips at 255, which leaves white."""
     values: Any = np.asarray(picture)
     low, high = int(values.min()), int(values.max())
-    if low < 0 or high > WHITE:
+    if low < 0 or high > WHITE_16_BIT:
         raise ValueError(f"has 32-bit pixels from {low} to {high}, whose scale is not known")
     transparent = picture.info.get("transparency")
-    scaled = (values.astype(np.uint32) * 255 + WHITE // 2) // WHITE
+    scaled = (values.astype(np.uint32) * 255 + WHITE_16_BIT // 2) // WHITE_16_BIT
     if isinstance(transparent, int):
         scaled[values == transparent] = 255
     return Pillow.fromarray(scaled.astype(np.uint8))

@@ -2,41 +2,53 @@
 
 from trainables.common.errors import UserError
 from trainables.data.layouts.detected_layout import list_names
-from trainables.data.layouts.level import Level
-from trainables.data.layouts.split_names import FILLERS, find_splits, is_filler, read_split_name, words_of
+from trainables.data.layouts.level import FolderLevel
+from trainables.data.layouts.split_names import FILLER_WORDS, find_splits, is_filler, read_split_name, split_words
 
-NEVER = frozenset({
+NEVER_CLASSES = frozenset({
     "images", "image", "imgs", "img", "jpegimages", "annotations", "annotation", "unlabeled",
     "unlabelled", "unsup",
 })  # fmt: skip
 """Names that no class has."""
-BESIDE = frozenset({
+ANNOTATION_NAMES = frozenset({
     "masks", "labels", "annotations", "annotation", "annots", "segmentation", "segmentations", "groundtruth", "gt",
     "trimaps", "superpixels", "meta", "metadata", "bbox", "bboxes", "thumbnails", "thumbs",
 })  # fmt: skip
 """Names of what lies beside images and tells of them."""
-CONTAINERS = NEVER | BESIDE | {
+CONTAINER_NAMES = NEVER_CLASSES | ANNOTATION_NAMES | {
     "mask", "label", "pictures", "photos", "labeled", "labelled",
     "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples",
 }  # fmt: skip
 """Names that hardly a class has, and no two classes of one set."""
-PIECES = FILLERS | {"fold", "folds", "batch", "chunk", "shard", "kfold", "cv", "volume", "page", "disk", "archive"}
+PART_WORDS = FILLER_WORDS | {
+    "fold",
+    "folds",
+    "batch",
+    "chunk",
+    "shard",
+    "kfold",
+    "cv",
+    "volume",
+    "page",
+    "disk",
+    "archive",
+}
 """Words that, with a number, name a piece of a set."""
 
 
-def is_beside(name: str) -> bool:
+def is_annotation_name(name: str) -> bool:
     """Whether a folder's name says that it holds what tells of images, such as their masks."""
-    return "".join(words_of(name)) in BESIDE
+    return "".join(split_words(name)) in ANNOTATION_NAMES
 
 
-def is_container(name: str) -> bool:
+def is_container_name(name: str) -> bool:
     """Whether a folder's name says that it holds files of some kind, rather than a class."""
-    return "".join(words_of(name)) in CONTAINERS
+    return "".join(split_words(name)) in CONTAINER_NAMES
 
 
-def say_table(level: Level) -> str:
+def format_label_tables(level: FolderLevel) -> str:
     """A clause on the files that may hold labels, with what to do; empty if there are none."""
-    tables = level.tables()
+    tables = level.find_label_tables()
     if not tables:
         return ""
     return (
@@ -45,21 +57,21 @@ def say_table(level: Level) -> str:
     )
 
 
-def check_classes(level: Level) -> list[str]:
+def check_class_folders(level: FolderLevel) -> list[str]:
     """Warnings on the folders of a level that are to be its classes; raises `UserError` where they are none."""
     where = f"--data {str(level.path)!r}"
-    checks = (_splits, _containers, _pieces, _class_by_class, _masks, _copies)
+    checks = (_find_splits, _find_containers, _find_numbered_parts, _find_splits_in_classes, _find_masks, _find_copies)
     for doubt in (check(level) for check in checks):
         if doubt:
             raise UserError(f"{where}: {doubt}")
-    return [*_alike(level), *_one_name(level)]
+    return [*_find_alike(level), *_find_similar_names(level)]
 
 
-def _splits(level: Level) -> str:
+def _find_splits(level: FolderLevel) -> str:
     """Names that read as splits: two of them are no classes."""
     read = {name: found for name in level.folders if (found := read_split_name(name))}
     plain = [name for name, found in read.items() if found.is_plain]
-    deep = [name for name in read if name in level.full and not level.full[name].is_flat]
+    deep = [name for name in read if name in level.with_images and not level.with_images[name].is_flat]
     doubtful = plain if len(plain) > 1 else deep if len({read[name].split for name in deep}) > 1 else []
     if not doubtful:
         return ""
@@ -69,38 +81,40 @@ def _splits(level: Level) -> str:
     )
 
 
-def _containers(level: Level) -> str:
-    found = [name for name in level.full if is_container(name)]
-    told = any(is_beside(name) for name in found) and len(level.full) == 2
-    if len(found) < 2 and not told and not any("".join(words_of(name)) in NEVER for name in found):
+def _find_containers(level: FolderLevel) -> str:
+    found = [name for name in level.with_images if is_container_name(name)]
+    told = any(is_annotation_name(name) for name in found) and len(level.with_images) == 2
+    if len(found) < 2 and not told and not any("".join(split_words(name)) in NEVER_CLASSES for name in found):
         return ""
     return (
-        f"{list_names(found)} {'is no name' if len(found) == 1 else 'are no names'} of classes; {say_table(level)}"
+        f"{list_names(found)} {'is no name' if len(found) == 1 else 'are no names'} of classes; "
+        f"{format_label_tables(level)}"
         "give the folder whose folders are the classes, sort the images into CLASS/*.jpg, or "
         "give the classes other names"
     )
 
 
-def _pieces(level: Level) -> str:
+def _find_numbered_parts(level: FolderLevel) -> str:
     """`fold1`, `fold2`; `images_001`, `images_002`: pieces of one set."""
-    words = [words_of(name) for name in level.full]
+    words = [split_words(name) for name in level.with_images]
     texts = {tuple(word for word in name if not word.isdigit()) for name in words}
     if (
         len(words) < 2
         or len(texts) != 1
-        or not set(*texts) & PIECES
+        or not set(*texts) & PART_WORDS
         or not all(set(name) - set(*texts) for name in words)
     ):
         return ""
     return (
-        f"folders {list_names(list(level.full))} are numbered pieces of one set, not classes; {say_table(level)}"
+        f"folders {list_names(list(level.with_images))} are numbered pieces of one set, not classes; "
+        f"{format_label_tables(level)}"
         "put their images into one set of folders, CLASS/*.jpg, or give the classes other names"
     )
 
 
-def _class_by_class(level: Level) -> str:
+def _find_splits_in_classes(level: FolderLevel) -> str:
     """`cat/train`, `cat/test`, `dog/train`, …: the splits of each class."""
-    inner = {name: find_splits(folder.full) for name, folder in level.full.items() if not folder.is_flat}
+    inner = {name: find_splits(folder.with_images) for name, folder in level.with_images.items() if not folder.is_flat}
     found = {name: splits for name, splits in inner.items() if splits}
     if not (len(found) > 1 or any(len(splits) > 1 for splits in found.values())):
         return ""
@@ -112,11 +126,11 @@ def _class_by_class(level: Level) -> str:
     )
 
 
-def _masks(level: Level) -> str:
+def _find_masks(level: FolderLevel) -> str:
     """`cat/images` and `cat/masks`: both would be images of the class."""
-    for name, folder in level.full.items():
-        names = [] if folder.is_flat else [inner for inner in folder.full if is_container(inner)]
-        if len(names) > 1 and any(is_beside(inner) for inner in names):
+    for name, folder in level.with_images.items():
+        names = [] if folder.is_flat else [inner for inner in folder.with_images if is_container_name(inner)]
+        if len(names) > 1 and any(is_annotation_name(inner) for inner in names):
             return (
                 f"class folder {name!r} holds {list_names(names)}, and not all of these are images to classify; "
                 "move the others out of the data folder"
@@ -124,11 +138,11 @@ def _masks(level: Level) -> str:
     return ""
 
 
-def _copies(level: Level) -> str:
+def _find_copies(level: FolderLevel) -> str:
     """A folder that holds folders named as all those beside it."""
-    for name, folder in level.full.items():
-        others = set(level.full) - {name}
-        if len(others) > 1 and not folder.is_flat and others <= set(folder.full):
+    for name, folder in level.with_images.items():
+        others = set(level.with_images) - {name}
+        if len(others) > 1 and not folder.is_flat and others <= set(folder.with_images):
             return (
                 f"folder {name!r} holds folders named as those beside it ({list_names(sorted(others))}): a second "
                 f"copy? delete it, or give it alone: --data {str(folder.path)!r}"
@@ -136,16 +150,18 @@ def _copies(level: Level) -> str:
     return ""
 
 
-def _inside(level: Level) -> Level:
+def _unwrap(level: FolderLevel) -> FolderLevel:
     """A folder, or the only one in it that holds images, where its name is one such as `images`."""
-    while len(level.full) == 1 and is_filler(name := next(iter(level.full))):
-        level = level.full[name]
+    while len(level.with_images) == 1 and is_filler(name := next(iter(level.with_images))):
+        level = level.with_images[name]
     return level
 
 
-def _alike(level: Level) -> list[str]:
+def _find_alike(level: FolderLevel) -> list[str]:
     """Folders that hold equally named folders may be splits of an unknown name."""
-    inner = {name: frozenset(_inside(folder).full) for name, folder in level.full.items() if not folder.is_flat}
+    inner = {
+        name: frozenset(_unwrap(folder).with_images) for name, folder in level.with_images.items() if not folder.is_flat
+    }
     for name, found in inner.items():
         same = [other for other in inner if inner[other] == found]
         if len(found) > 1 and len(same) > 1:
@@ -156,10 +172,10 @@ def _alike(level: Level) -> list[str]:
     return []
 
 
-def _one_name(level: Level) -> list[str]:
+def _find_similar_names(level: FolderLevel) -> list[str]:
     """Names that differ in case or spaces alone may be one class."""
     names: dict[str, list[str]] = {}
-    for name in level.full:
+    for name in level.with_images:
         names.setdefault(" ".join(name.casefold().split()), []).append(name)
     return [
         f"classes {list_names(same)} differ in case or spaces alone; if they are one, put their images into one folder"

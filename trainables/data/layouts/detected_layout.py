@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from trainables.common.sanitized_text import printable
 from trainables.data.layouts.left_out import LeftOut
-from trainables.data.layouts.left_out_counts import count_left_out, describe_left_out
+from trainables.data.layouts.left_out_counts import count_left_out, format_left_out
 
-NAMES = 5
+NAMES_SHOWN = 5
 """Class names that a line shows."""
 
 
@@ -28,8 +28,8 @@ class DetectedLayout:
 
 def list_names(names: Sequence[str]) -> str:
     """The first of some names, quoted, and how many more there are."""
-    shown = ", ".join(repr(printable(name)) for name in names[:NAMES])
-    return shown + (f" and {len(names) - NAMES:,} more" if len(names) > NAMES else "")
+    shown = ", ".join(repr(printable(name)) for name in names[:NAMES_SHOWN])
+    return shown + (f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else "")
 
 
 def format_layout(layout: DetectedLayout, classes: Sequence[str], counts: Mapping[str, int]) -> list[tuple[int, str]]:
@@ -45,5 +45,5 @@ def format_layout(layout: DetectedLayout, classes: Sequence[str], counts: Mappin
         (logging.INFO, f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else "")),
         (logging.INFO, f"{len(classes)} classes: {list_names(classes)}"),
         *((logging.WARNING, line) for line in layout.warnings),
-        *describe_left_out(count_left_out(layout.left_out)),
+        *format_left_out(count_left_out(layout.left_out)),
     ]

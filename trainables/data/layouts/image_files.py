@@ -10,7 +10,7 @@ class FileKind(StrEnum):
 
     IMAGE = "image"
     """An image in a format that is decoded."""
-    UNDECODED = "undecoded"
+    UNDECODED_SUFFIXES = "undecoded"
     """An image in a format that is not decoded."""
     VIDEO = "video"
     """A video."""
@@ -18,7 +18,7 @@ class FileKind(StrEnum):
     """Anything else."""
 
 
-SUFFIXES = frozenset({
+IMAGE_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib",
     ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".avif",
     ".avifs",
@@ -32,17 +32,17 @@ UNDECODED = frozenset({
     ".mha", ".mhd", ".fits", ".fit", ".fts", ".svs", ".ndpi", ".czi", ".lif", ".nd2", ".npy", ".npz",
 })  # fmt: skip
 """Of images whose format is not decoded here."""
-VIDEOS = frozenset({
+VIDEO_SUFFIXES = frozenset({
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts",
 })  # fmt: skip
 """Of videos."""
-PLAIN = frozenset({
+OTHER_SUFFIXES = frozenset({
     ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".htm", ".py", ".ipynb", ".sh",
     ".log", ".ini", ".cfg", ".toml", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".7z",
     ".rar", ".mat", ".pkl", ".h5", ".hdf5", ".parquet", ".db", ".sqlite", ".pt", ".pth", ".onnx", ".names", ".data",
 })  # fmt: skip
 """Of what is no image; not looked into."""
-HEAD = 64
+HEAD_BYTES = 64
 """First bytes of a file that say what it is."""
 LFS_POINTER = b"version https://git-lfs"
 """How a file begins that stands for one in Git LFS."""
@@ -59,13 +59,13 @@ _UNDECODED_STARTS = {
 def kind_by_name(name: str) -> FileKind | None:
     """What a file is by its suffix, in any case; None if that does not say."""
     suffix = os.path.splitext(name)[1].lower()  # of very many names, this is the fast one
-    if suffix in SUFFIXES:
+    if suffix in IMAGE_SUFFIXES:
         return FileKind.IMAGE
     if suffix in UNDECODED:
-        return FileKind.UNDECODED
-    if suffix in VIDEOS:
+        return FileKind.UNDECODED_SUFFIXES
+    if suffix in VIDEO_SUFFIXES:
         return FileKind.VIDEO
-    return FileKind.OTHER if suffix in PLAIN else None
+    return FileKind.OTHER if suffix in OTHER_SUFFIXES else None
 
 
 def kind_of(file: Path) -> FileKind:
@@ -79,7 +79,7 @@ def read_head(file: Path) -> bytes:
         if not file.is_file():
             return b""
         with file.open("rb") as opened:
-            return opened.read(HEAD)
+            return opened.read(HEAD_BYTES)
     except OSError:
         return b""
 
@@ -95,12 +95,16 @@ def kind_by_content(head: bytes) -> FileKind:
     if head[4:8] == b"ftyp":
         brands = _brands(head)
         return (
-            FileKind.IMAGE if brands & {b"avif", b"avis"} else FileKind.UNDECODED if brands & _HEIC else FileKind.VIDEO
+            FileKind.IMAGE
+            if brands & {b"avif", b"avis"}
+            else FileKind.UNDECODED_SUFFIXES
+            if brands & _HEIC
+            else FileKind.VIDEO
         )
-    return FileKind.UNDECODED if head.startswith(tuple(_UNDECODED_STARTS)) else FileKind.OTHER
+    return FileKind.UNDECODED_SUFFIXES if head.startswith(tuple(_UNDECODED_STARTS)) else FileKind.OTHER
 
 
-def say_content(head: bytes) -> str:
+def describe_content(head: bytes) -> str:
     """What a file is that begins with `head` and should be an image, and what to do; empty if it does not say."""
     if head.startswith(LFS_POINTER):
         return "a Git LFS pointer, not the image itself; `git lfs pull` fetches it"
@@ -108,7 +112,7 @@ def say_content(head: bytes) -> str:
         return "a web page, not an image"
     if kind_by_content(head) == FileKind.VIDEO:
         return "a video, not an image"
-    if head[4:8] == b"ftyp" and kind_by_content(head) == FileKind.UNDECODED:
+    if head[4:8] == b"ftyp" and kind_by_content(head) == FileKind.UNDECODED_SUFFIXES:
         return "HEIC, which is not decoded; convert it to JPEG"
     found = next((name for start, name in _UNDECODED_STARTS.items() if head.startswith(start)), "")
     return f"{found}, which is not decoded; convert it to JPEG or PNG" if found else ""

@@ -49,12 +49,12 @@ class LeftOut:
     """What it is counted as: its suffix in lower case, or the name of the folder that it lies in."""
 
 
-def of_file(path: Path, reason: LeftOutReason) -> LeftOut:
+def leave_out_file(path: Path, reason: LeftOutReason) -> LeftOut:
     """A file that is left out, counted by its suffix."""
     return LeftOut(str(path), reason, decodable(path.suffix.lower()))
 
 
-def of_hidden(path: Path) -> LeftOut:
+def leave_out_hidden(path: Path) -> LeftOut:
     """A hidden file or folder, or one that a system left; counted by its name, those of a Mac's forks as `._*`."""
     return LeftOut(str(path), LeftOutReason.HIDDEN, "._*" if path.name.startswith("._") else decodable(path.name))
 

@@ -10,7 +10,7 @@ from trainables.common.sanitized_text import printable
 from trainables.config import Frozen
 from trainables.data.layouts.left_out import LEFT_OUT, LeftOut, LeftOutReason
 
-REASONS: dict[LeftOutReason, str] = {
+REASON_TEXTS: dict[LeftOutReason, str] = {
     LeftOutReason.FORMAT: "a format that is not decoded; convert them to JPEG or PNG to use them",
     LeftOutReason.VIDEO: "videos; save their frames as images to use them",
     LeftOutReason.SUFFIX: "images by their content, but not by their suffix; rename them to use them",
@@ -23,14 +23,14 @@ REASONS: dict[LeftOutReason, str] = {
     LeftOutReason.HIDDEN: "hidden, or left by the system",
 }
 """What is printed about each reason, the most serious first."""
-GRAVE = frozenset({
+WARNED_REASONS = frozenset({
     LeftOutReason.FORMAT, LeftOutReason.VIDEO, LeftOutReason.SUFFIX, LeftOutReason.MASK, LeftOutReason.NO_CLASS,
     LeftOutReason.UNLABELLED_SPLIT,
 })  # fmt: skip
 """Reasons that are a warning: the files may have been meant to be used."""
-SHOWN, COUNTED = 6, 20
+KINDS_SHOWN, KINDS_COUNTED = 6, 20
 """Kinds of files on one line, and counted of one reason: the rest is one kind more."""
-OTHERS = "others"
+OTHER_KINDS = "others"
 
 
 class LeftOutCount(Frozen):
@@ -55,32 +55,32 @@ class LeftOutCount(Frozen):
 
 def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:
     """Counts by reason, the gravest first, then by kind, the most frequent first."""
-    kinds: dict[LeftOutReason, Counter[str]] = {reason: Counter() for reason in REASONS}
+    kinds: dict[LeftOutReason, Counter[str]] = {reason: Counter() for reason in REASON_TEXTS}
     for file in files:
         kinds[file.reason][file.kind] += 1
     counts = []
     for reason, found in kinds.items():
         ranked = sorted(found.items(), key=lambda item: (-item[1], item[0]))
-        rest = sum(count for _, count in ranked[COUNTED:])
-        ranked = [*ranked[:COUNTED], *([(OTHERS, rest)] if rest else [])]
+        rest = sum(count for _, count in ranked[KINDS_COUNTED:])
+        ranked = [*ranked[:KINDS_COUNTED], *([(OTHER_KINDS, rest)] if rest else [])]
         counts += [LeftOutCount(reason=reason, kind=kind, count=count) for kind, count in ranked]
     return tuple(counts)
 
 
-def describe_left_out(counts: Sequence[LeftOutCount]) -> list[tuple[int, str]]:
+def format_left_out(counts: Sequence[LeftOutCount]) -> list[tuple[int, str]]:
     """A line for each reason that is a warning, and one for all others, with their levels of `logging`."""
     lines, others = [], []
-    for reason, words in REASONS.items():
+    for reason, words in REASON_TEXTS.items():
         if found := [count for count in counts if count.reason == reason]:
-            text = f"{_list(found)}: {words}"
-            if reason in GRAVE:
+            text = f"{_format_counts(found)}: {words}"
+            if reason in WARNED_REASONS:
                 lines.append((logging.WARNING, f"left out {text} ({LEFT_OUT})"))
             else:
                 others.append(text)
     return [*lines, *([(logging.INFO, f"left out {' · '.join(others)} ({LEFT_OUT})")] if others else [])]
 
 
-def _list(counts: Sequence[LeftOutCount]) -> str:
-    shown = [str(count) for count in counts[:SHOWN]]
-    rest = sum(count.count for count in counts[SHOWN:])
-    return ", ".join([*shown, *([f"{rest:,} {OTHERS}"] if rest else [])])
+def _format_counts(counts: Sequence[LeftOutCount]) -> str:
+    shown = [str(count) for count in counts[:KINDS_SHOWN]]
+    rest = sum(count.count for count in counts[KINDS_SHOWN:])
+    return ", ".join([*shown, *([f"{rest:,} {OTHER_KINDS}"] if rest else [])])

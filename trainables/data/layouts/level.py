@@ -8,20 +8,20 @@ from trainables.common.sanitized_text import decodable
 from trainables.data.layouts.image_files import FileKind, kind_of
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.listing import (
-    folders_in,
     holds_images,
     is_hidden,
-    left_out_beside,
+    leave_out_beside,
     link_fault,
+    list_data_folders,
     list_files,
 )
 
-TABLES = (".csv", ".tsv", ".xls", ".xlsx", ".json", ".jsonl", ".parquet")
+TABLE_SUFFIXES = (".csv", ".tsv", ".xls", ".xlsx", ".json", ".jsonl", ".parquet")
 """Suffixes of files that may hold labels."""
 
 
 @dataclass(frozen=True)
-class Level:
+class FolderLevel:
     """A folder of a data set."""
 
     path: Path
@@ -30,52 +30,54 @@ class Level:
     """The data set's folder, which links may not lead out of."""
 
     @cached_property
-    def is_outside(self) -> bool:
+    def is_outside_link(self) -> bool:
         """Whether it is a link that may not be followed; then nothing in it is looked at."""
         return self.path.is_symlink() and bool(link_fault(self.path, self.root.resolve()))
 
     @cached_property
-    def folders(self) -> dict[str, "Level"]:
+    def folders(self) -> dict[str, "FolderLevel"]:
         """Folders in it that may be data, by name, in order."""
-        if self.is_outside:
+        if self.is_outside_link:
             return {}
-        return {name: Level(folder, self.root) for name, folder in folders_in(self.path).items()}
+        return {name: FolderLevel(folder, self.root) for name, folder in list_data_folders(self.path).items()}
 
     @cached_property
-    def full(self) -> dict[str, "Level"]:
+    def with_images(self) -> dict[str, "FolderLevel"]:
         """Those that hold images, decoded here or not."""
         return {name: level for name, level in self.folders.items() if holds_images(level.path, self.root)}
 
     @cached_property
     def is_flat(self) -> bool:
         """Whether images lie directly in it."""
-        if self.is_outside:
+        if self.is_outside_link:
             return True
         files = (child for child in self.path.iterdir() if not is_hidden(child.name) and not child.is_dir())
-        return any(kind_of(child) in {FileKind.IMAGE, FileKind.UNDECODED} for child in files)
+        return any(kind_of(child) in {FileKind.IMAGE, FileKind.UNDECODED_SUFFIXES} for child in files)
 
     @property
     def name(self) -> str:
         """Its path from the data set's folder on, with a slash at the end."""
         return f"{decodable(str(self.path.relative_to(self.root)))}/"
 
-    def tables(self) -> list[str]:
+    def find_label_tables(self) -> list[str]:
         """Names of files in it and in the data set's folder that may hold labels."""
         places = dict.fromkeys((self.path, self.path.parent, self.root))
         within = [place for place in places if place.is_relative_to(self.root)]
         found = [child for place in within for child in sorted(place.iterdir()) if not is_hidden(child.name)]
-        return list(dict.fromkeys(child.name for child in found if child.suffix.lower() in TABLES and child.is_file()))
+        return list(
+            dict.fromkeys(child.name for child in found if child.suffix.lower() in TABLE_SUFFIXES and child.is_file())
+        )
 
-    def left_out(self) -> list[LeftOut]:
+    def leave_out_files(self) -> list[LeftOut]:
         """Files that lie directly in it, and folders that are never data."""
-        return list(left_out_beside(self.path))
+        return list(leave_out_beside(self.path))
 
-    def all_left_out(self, reason: LeftOutReason) -> list[LeftOut]:
+    def leave_out_all(self, reason: LeftOutReason) -> list[LeftOut]:
         """Everything below it, left out for one reason, unless it is hidden or of results anyway."""
-        found = list_files(self.path) if not self.is_outside else None
+        found = list_files(self.path) if not self.is_outside_link else None
         if found is None:
             return [LeftOut(str(self.path), reason, self.name)]
-        paths = [*map(str, found.images), *(image.name for image in found.refused)]
+        paths = [*map(str, found.images), *(image.name for image in found.bad_images)]
         others = [
             file
             if file.reason in {LeftOutReason.HIDDEN, LeftOutReason.RESULTS}

@@ -9,26 +9,34 @@ from pathlib import Path
 from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImage
 from trainables.data.layouts.image_files import (
-    SUFFIXES,
+    IMAGE_SUFFIXES,
     FileKind,
     kind_by_content,
     kind_by_name,
     kind_of,
     read_head,
 )
-from trainables.data.layouts.left_out import LeftOut, LeftOutReason, of_file, of_hidden
+from trainables.data.layouts.left_out import LeftOut, LeftOutReason, leave_out_file, leave_out_hidden
 
-__all__ = ["SUFFIXES", "Listing", "folders_in", "link_fault", "list_classes", "list_files", "list_images"]
-NO_DATA = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"}
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "FileListing",
+    "link_fault",
+    "list_classes",
+    "list_data_folders",
+    "list_files",
+    "list_images",
+]
+SYSTEM_NAMES = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"}
 """What systems leave in folders unasked, besides names with a dot in front."""
-TOOLS = {"mlruns", "mlartifacts", "wandb", "lightning_logs", "__pycache__", "node_modules"}
+TOOL_FOLDERS = {"mlruns", "mlartifacts", "wandb", "lightning_logs", "__pycache__", "node_modules"}
 """Folders that tools write their logs or caches to."""
-MASK = re.compile(
+MASK_NAME = re.compile(
     r"^(?P<image>.+?)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?(?:\.\w+)?$", re.IGNORECASE
 )
 """Name of the mask of an image."""
-REASONS = {
-    FileKind.UNDECODED: LeftOutReason.FORMAT,
+LEFT_OUT_REASONS = {
+    FileKind.UNDECODED_SUFFIXES: LeftOutReason.FORMAT,
     FileKind.VIDEO: LeftOutReason.VIDEO,
     FileKind.OTHER: LeftOutReason.NO_IMAGE,
 }
@@ -36,19 +44,19 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Listing:
+class FileListing:
     """What lies in one folder, and below."""
 
     images: list[Path] = field(default_factory=list)
     """Its image files, in order."""
-    refused: list[BadImage] = field(default_factory=list)
+    bad_images: list[BadImage] = field(default_factory=list)
     """Links that may not be followed, and what is named like an image but is no file."""
     left_out: list[LeftOut] = field(default_factory=list)
     """All other files, and folders that were not looked into."""
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Entry:
     """One thing that a walk comes across."""
 
     path: Path
@@ -58,7 +66,7 @@ class _Found:
     """Why it is no image of the set, if it is none."""
 
 
-def folders_in(path: Path) -> dict[str, Path]:
+def list_data_folders(path: Path) -> dict[str, Path]:
     """Folders within `path` that may be data, by name, in order."""
     return {
         child.name: child
@@ -67,24 +75,24 @@ def folders_in(path: Path) -> dict[str, Path]:
     }
 
 
-def list_classes(folders: dict[str, Path], root: Path) -> dict[str, Listing]:
+def list_classes(folders: dict[str, Path], root: Path) -> dict[str, FileListing]:
     """What lies in each class folder, by class name, in order; `root` is what links may not lead out of."""
-    within, classes = root.resolve(), dict[str, Listing]()
+    within, classes = root.resolve(), dict[str, FileListing]()
     for name, folder in folders.items():
         # Names that differ only in how they are encoded are one class.
-        listing = classes.setdefault(decodable(name), Listing())
+        listing = classes.setdefault(decodable(name), FileListing())
         if folder.is_symlink() and (reason := link_fault(folder, within)):
-            listing.refused.append(BadImage(str(folder), reason))
+            listing.bad_images.append(BadImage(str(folder), reason))
         else:
-            _sort(_walk(folder, within, {folder.resolve()}), listing)
+            _sort_entries(_walk(folder, within, {folder.resolve()}), listing)
             _take_out_masks(listing)
     return classes
 
 
-def list_files(folder: Path) -> Listing:
+def list_files(folder: Path) -> FileListing:
     """All files below `folder`, in order."""
-    within, listing = folder.resolve(), Listing()
-    _sort(_walk(folder, within, {within}), listing)
+    within, listing = folder.resolve(), FileListing()
+    _sort_entries(_walk(folder, within, {within}), listing)
     return listing
 
 
@@ -113,12 +121,12 @@ def link_fault(link: Path, within: Path) -> str:
 
 def is_hidden(name: str) -> bool:
     """Whether a name is of what systems hide, or leave unasked."""
-    return name.startswith(".") or name in NO_DATA
+    return name.startswith(".") or name in SYSTEM_NAMES
 
 
 def is_output(folder: Path) -> bool:
     """Whether a folder is one search's results, or holds those of searches and no image itself, or is a tool's log."""
-    if folder.name in TOOLS or _is_search(folder):
+    if folder.name in TOOL_FOLDERS or _is_search(folder):
         return True
     try:
         with os.scandir(folder) as entries:
@@ -129,71 +137,71 @@ def is_output(folder: Path) -> bool:
     return holds and not any(kind_by_name(name) == FileKind.IMAGE for name, is_folder in found if not is_folder)
 
 
-def left_out_beside(path: Path) -> Iterator[LeftOut]:
+def leave_out_beside(path: Path) -> Iterator[LeftOut]:
     """What lies directly in `path` and in no folder of it that may be data."""
     for child in sorted(path.iterdir()):
         if is_hidden(child.name):
-            yield of_hidden(child)
+            yield leave_out_hidden(child)
         elif child.is_dir():
             if is_output(child):
                 yield LeftOut(str(child), LeftOutReason.RESULTS, f"{decodable(child.name)}/")
         else:
             kind = kind_of(child)
-            yield of_file(child, LeftOutReason.NO_CLASS if kind == FileKind.IMAGE else REASONS[kind])
+            yield leave_out_file(child, LeftOutReason.NO_CLASS if kind == FileKind.IMAGE else LEFT_OUT_REASONS[kind])
 
 
-def _take_out_masks(listing: Listing) -> None:
+def _take_out_masks(listing: FileListing) -> None:
     """Leave out masks, which lie beside the image that they are of: `scan_mask.png` beside `scan.png`."""
-    named = {file: match["image"] for file in listing.images if (match := MASK.search(file.name))}
+    named = {file: match["image"] for file in listing.images if (match := MASK_NAME.search(file.name))}
     if not named:
         return
     known = {(file.parent, file.stem) for file in listing.images}
     masks = {file for file, image in named.items() if (file.parent, image) in known}
-    listing.left_out.extend(of_file(file, LeftOutReason.MASK) for file in listing.images if file in masks)
+    listing.left_out.extend(leave_out_file(file, LeftOutReason.MASK) for file in listing.images if file in masks)
     listing.images[:] = [file for file in listing.images if file not in masks]
 
 
-def _sort(walk: "Iterator[_Found]", listing: Listing) -> None:
+def _sort_entries(walk: "Iterator[_Entry]", listing: FileListing) -> None:
     for found in walk:
         if found.left_out:
             listing.left_out.append(found.left_out)
         elif found.fault:
-            listing.refused.append(BadImage(str(found.path), found.fault))
+            listing.bad_images.append(BadImage(str(found.path), found.fault))
         else:
             listing.images.append(found.path)
 
 
-def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Found]:
+def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Entry]:
     """Everything below `folder`, in order; `seen` ends loops of links."""
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
         path = Path(entry.path)
         if is_hidden(entry.name):
-            yield _Found(path, left_out=of_hidden(path))
+            yield _Entry(path, left_out=leave_out_hidden(path))
             continue
         fault = link_fault(path, within) if entry.is_symlink() else ""
         if not fault and entry.is_dir():
             if is_output(path):
-                yield _Found(path, left_out=LeftOut(str(path), LeftOutReason.RESULTS, f"{decodable(path.name)}/"))
+                yield _Entry(path, left_out=LeftOut(str(path), LeftOutReason.RESULTS, f"{decodable(path.name)}/"))
             elif (real := path.resolve()) not in seen:
                 seen.add(real)
                 yield from _walk(path, within, seen)
         else:
-            yield _file(path, entry, fault)
+            yield _check_file(path, entry, fault)
 
 
-def _file(path: Path, entry: "os.DirEntry[str]", fault: str) -> _Found:
+def _check_file(path: Path, entry: "os.DirEntry[str]", fault: str) -> _Entry:
     kind = kind_by_name(entry.name)
     if kind == FileKind.IMAGE or (fault and _is_folder(entry)):
-        return _Found(path, fault or ("" if entry.is_file() else "no regular file"))
+        return _Entry(path, fault or ("" if entry.is_file() else "no regular file"))
     if kind is None and not fault:
         kind = kind_by_content(read_head(path))
         if kind == FileKind.IMAGE and not path.suffix:
-            return _Found(path)
+            return _Entry(path)
         if kind == FileKind.IMAGE:
-            return _Found(path, left_out=of_file(path, LeftOutReason.SUFFIX))
-    return _Found(path, left_out=of_file(path, REASONS[kind or FileKind.OTHER]))
+            return _Entry(path, left_out=leave_out_file(path, LeftOutReason.SUFFIX))
+    return _Entry(path, left_out=leave_out_file(path, LEFT_OUT_REASONS[kind or FileKind.OTHER]))
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

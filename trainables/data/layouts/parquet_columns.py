@@ -5,24 +5,28 @@ from typing import Any
 
 from trainables.common.errors import UserError
 from trainables.data.layouts.detected_layout import list_names
-from trainables.data.layouts.split_names import words_of
+from trainables.data.layouts.split_names import split_words
 
-MASKS = frozenset({
+MASK_WORDS = frozenset({
     "annotation", "annotations", "mask", "masks", "segmentation", "segmentations", "seg", "label", "labels", "depth",
     "normal", "normals", "edge", "edges", "heatmap", "thumbnail", "disparity", "flow", "conditioning", "target",
     "groundtruth", "gt", "trimap",
 })  # fmt: skip
 """Words in the name of an image column that is no picture to classify."""
-LABELS = frozenset({
+LABEL_WORDS = frozenset({
     "label", "labels", "class", "classes", "category", "categories", "target", "targets", "species", "breed", "y",
     "cls", "groundtruth", "gt",
 })  # fmt: skip
 """Words in the name of a label column."""
-COARSE = frozenset({"coarse", "super", "superclass", "supercategory", "parent", "meta", "group", "genus", "family"})
+COARSE_WORDS = frozenset(
+    {"coarse", "super", "superclass", "supercategory", "parent", "meta", "group", "genus", "family"}
+)
 """Words in the name of a label that sums up another."""
-MEASURES = frozenset({"num", "n", "count", "weight", "score", "scores", "confidence", "prob", "probability", "logit"})
+MEASURE_WORDS = frozenset(
+    {"num", "n", "count", "weight", "score", "scores", "confidence", "prob", "probability", "logit"}
+)
 """Words in the name of a number that is about a label, and is none."""
-NUMBERS = MEASURES | {
+NUMBER_WORDS = MEASURE_WORDS | {
     "id", "ids", "idx", "index", "uid", "uuid", "key", "hash", "width", "height", "w", "h", "size", "area", "length",
     "channels", "timestamp", "time", "date", "x", "xmin", "xmax", "ymin", "ymax", "row", "col", "page", "frame", "fold",
     "split", "imageid", "imgid", "fileid", "sampleid", "rowid", "objectid", "userid", "patientid",
@@ -30,7 +34,7 @@ NUMBERS = MEASURES | {
 """Words in the name of a column that counts, measures or numbers things."""
 
 
-def features_of(schema: Any) -> dict[str, dict[str, Any]]:
+def read_features(schema: Any) -> dict[str, dict[str, Any]]:
     """Hugging Face's features by column, from a schema's metadata; empty where there are none."""
     try:
         found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
@@ -39,59 +43,61 @@ def features_of(schema: Any) -> dict[str, dict[str, Any]]:
         return {}
 
 
-def choose_columns(where: str, schema: Any) -> tuple[str, str]:
+def choose_image_and_label(where: str, schema: Any) -> tuple[str, str]:
     """Names of the image and the label column; raises `UserError` where none is sure, naming those in question."""
     return _choose_image(where, schema), _choose_label(where, schema)
 
 
 def has_label_name(name: str) -> bool:
     """Whether a column's name says that it holds labels."""
-    words = set(words_of(name))
-    return bool(words & LABELS) and not words & MEASURES
+    words = set(split_words(name))
+    return bool(words & LABEL_WORDS) and not words & MEASURE_WORDS
 
 
 def _choose_image(where: str, schema: Any) -> str:
-    features = features_of(schema)
+    features = read_features(schema)
     able = [field.name for field in schema if _holds_bytes(field.type)]
     told = [name for name in able if features.get(name, {}).get("_type") == "Image"]
-    pictures = [name for name in told or able if not set(words_of(name)) & MASKS]
+    pictures = [name for name in told or able if not set(split_words(name)) & MASK_WORDS]
     exact = [name for name in pictures if name.lower() in {"image", "img"}]
     if len(pictures) == 1 or len(exact) == 1:
         return str((exact or pictures)[0])
     if not pictures:
-        raise UserError(f"{where}: needs an image column, a struct with `bytes`; has {_say_columns(schema)}")
-    raise _unsure(where, "images", pictures)
+        raise UserError(f"{where}: needs an image column, a struct with `bytes`; has {_format_columns(schema)}")
+    raise _ambiguous_error(where, "images", pictures)
 
 
 def _choose_label(where: str, schema: Any) -> str:
-    features = features_of(schema)
+    features = read_features(schema)
     able = [field.name for field in schema if _holds_labels(field.type)]
     told = [name for name in able if features.get(name, {}).get("_type") == "ClassLabel"]
     named = [name for name in told or able if has_label_name(name)]
-    numbers = [field.name for field in schema if _is_whole(field.type) and not set(words_of(field.name)) & NUMBERS]
+    numbers = [
+        field.name for field in schema if _is_whole(field.type) and not set(split_words(field.name)) & NUMBER_WORDS
+    ]
     found = named or told or numbers
     for narrowed in (
         [name for name in found if name.lower() in {"label", "labels"}],
-        [name for name in found if not set(words_of(name)) & COARSE],
+        [name for name in found if not set(split_words(name)) & COARSE_WORDS],
         found,
     ):
         if len(narrowed) == 1:
             return str(narrowed[0])
     if not found:
         raise UserError(
-            f"{where}: needs a label column, integers or text, named label or the like; has {_say_columns(schema)}"
+            f"{where}: needs a label column, integers or text, named label or the like; has {_format_columns(schema)}"
         )
-    raise _unsure(where, "labels", found)
+    raise _ambiguous_error(where, "labels", found)
 
 
-def _unsure(where: str, what: str, names: list[str]) -> UserError:
+def _ambiguous_error(where: str, what: str, names: list[str]) -> UserError:
     return UserError(
         f"{where}: which column holds the {what}, {' or '.join(map(repr, names[:5]))}? Write the files with one of "
         "them: t = pyarrow.parquet.read_table(FILE); pyarrow.parquet.write_table(t.drop_columns(OTHERS), FILE)"
     )
 
 
-def _say_columns(schema: Any) -> str:
+def _format_columns(schema: Any) -> str:
     return list_names([f"{field.name} ({field.type})" for field in schema])
 
 
@@ -102,7 +108,7 @@ def _holds_bytes(kind: Any) -> bool:
 
 
 def _holds_labels(kind: Any) -> bool:
-    return _is_whole(kind) or is_text(kind)
+    return _is_whole(kind) or is_text_type(kind)
 
 
 def _is_whole(kind: Any) -> bool:
@@ -111,7 +117,7 @@ def _is_whole(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind))
 
 
-def is_text(kind: Any) -> bool:
+def is_text_type(kind: Any) -> bool:
     """Whether a column of this type holds text, dictionary-encoded or not."""
     import pyarrow as pa
 

@@ -10,18 +10,18 @@ from trainables.common.errors import UserError
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.image_files import LFS_POINTER, FileKind, kind_by_name, read_head
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
-from trainables.data.layouts.listing import folders_in, is_hidden, list_files
-from trainables.data.layouts.split_names import read_split_name, words_of
+from trainables.data.layouts.listing import is_hidden, list_data_folders, list_files
+from trainables.data.layouts.split_names import read_split_name, split_words
 
-SHARD = re.compile(r"(?P<name>.*?)-?(?P<index>\d+)-of-(?P<total>\d+)(?P<rest>.*)")
-NUMBERED = re.compile(r"(?P<name>.*?)(?P<index>\d+)")
+SHARD_NAME = re.compile(r"(?P<name>.*?)-?(?P<index>\d+)-of-(?P<total>\d+)(?P<rest>.*)")
+NUMBERED_NAME = re.compile(r"(?P<name>.*?)(?P<index>\d+)")
 SPLITS = ("train", "val", "test")
-DEEPEST = 3
+MAX_DEPTH = 3
 """Levels of folders that are looked into: `data/CONFIGURATION/SPLIT`."""
 
 
 @dataclass(frozen=True)
-class TableFiles:
+class ParquetFiles:
     """The parquet files of a data set."""
 
     splits: dict[str, list[Path]]
@@ -30,7 +30,7 @@ class TableFiles:
     """All other files."""
 
 
-def holds_parquet(path: Path) -> bool:
+def is_parquet_folder(path: Path) -> bool:
     """Whether a folder is a data set in parquet files: it has some, and they are no table beside folders of images."""
     if not path.is_dir():
         return False
@@ -38,33 +38,33 @@ def holds_parquet(path: Path) -> bool:
         files = _files(path)
         if files:
             return any(_split_of(file) for file in files) or not any(
-                _begins_with_image(folder) for folder in folders_in(path).values()
+                _begins_with_image(folder) for folder in list_data_folders(path).values()
             )
-        return bool(_below(path, DEEPEST))
+        return bool(_below(path, MAX_DEPTH))
     except OSError as error:
         raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
 
 
-def find_tables(path: Path) -> TableFiles:
+def find_parquet_files(path: Path) -> ParquetFiles:
     """The parquet files of the data set in `path`, by split.
 
     Raises `UserError` for splits without `train`, several configurations, or shards that are missing or there twice.
     """
     where = f"--data {str(path)!r}"
-    found = _by_split(path, _below(path, DEEPEST))
+    found = _by_split(path, _below(path, MAX_DEPTH))
     for split, named in found.items():
         if len(named) > 1:
             raise UserError(f"{where}: parquet files named {list_names(list(named))} all mean the {split} split")
     splits = {split: files for split in SPLITS if split in found for files in found[split].values()}
     if "train" not in splits:
-        names = list_names([file.name for file in _below(path, DEEPEST)])
+        names = list_names([file.name for file in _below(path, MAX_DEPTH)])
         raise UserError(f"{where}: no train-*.parquet; has {names}, whose names say no split train")
     for split, files in splits.items():
         _check_shards(where, split, files)
         for file in files:
             _check_content(file)
     used = {str(file) for files in splits.values() for file in files}
-    return TableFiles(splits, tuple(_left_out(path, used)))
+    return ParquetFiles(splits, tuple(_left_out(path, used)))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def _below(path: Path, depth: int) -> list[Path]:
         return files
     if depth == 0 or _begins_with_image(path):
         return []
-    folders = folders_in(path)
+    folders = list_data_folders(path)
     if "data" in folders and (files := _below(folders["data"], depth - 1)):
         return files
     return [file for folder in folders.values() for file in _below(folder, depth - 1)]
@@ -93,7 +93,7 @@ def _begins_with_image(folder: Path) -> bool:
 
 def _split_of(file: Path) -> str:
     """The split that a file's name says, before its shard's number; empty if none."""
-    shard = SHARD.fullmatch(file.stem)
+    shard = SHARD_NAME.fullmatch(file.stem)
     read = read_split_name(shard["name"] if shard else file.stem.split("-")[0]) or read_split_name(file.stem)
     return read.split if read and (read.is_plain or shard is None) else ""
 
@@ -123,8 +123,8 @@ def _by_split(path: Path, files: Sequence[Path]) -> dict[str, dict[str, list[Pat
 
 def _stem(file: Path) -> str:
     """A file's name without what counts or tells apart the shards of one table."""
-    shard = SHARD.fullmatch(file.stem)
-    words = words_of(shard["name"] if shard else file.stem.split("-")[0])
+    shard = SHARD_NAME.fullmatch(file.stem)
+    words = split_words(shard["name"] if shard else file.stem.split("-")[0])
     return "-".join(word for word in words if not word.isdigit())
 
 
@@ -132,7 +132,7 @@ def _check_shards(where: str, split: str, files: Sequence[Path]) -> None:
     """Raise `UserError` unless the files are all shards of one table, each once."""
     tables: dict[tuple[str, ...], dict[int, Path]] = {}
     for file in files:
-        shard = SHARD.fullmatch(file.stem)
+        shard = SHARD_NAME.fullmatch(file.stem)
         key = tuple(map(str, shard.group("name", "total", "rest"))) if shard else ("",)
         number = int(shard["index"]) if shard else len(tables.get(key, {}))
         tables.setdefault(key, {})[number] = file
@@ -162,7 +162,7 @@ def _missing_shards(key: tuple[str, ...], shards: Mapping[int, Path]) -> list[st
 
 def _gaps(files: Sequence[Path]) -> list[str]:
     """Names that are missing between files with numbers at the end, such as 0000.parquet and 0002.parquet."""
-    read = [NUMBERED.fullmatch(file.stem) for file in files]
+    read = [NUMBERED_NAME.fullmatch(file.stem) for file in files]
     found = {(match["name"], len(match["index"])): int(match["index"]) for match in read if match}
     numbers = {int(match["index"]) for match in read if match}
     if len(found) != 1 or None in read or len(files) < 2:
@@ -188,7 +188,7 @@ def _check_content(file: Path) -> None:
 
 def _left_out(path: Path, used: set[str]) -> list[LeftOut]:
     found = list_files(path)
-    images = [*map(str, found.images), *(image.name for image in found.refused)]
+    images = [*map(str, found.images), *(image.name for image in found.bad_images)]
     others = [LeftOut(image, LeftOutReason.NO_SPLIT, Path(image).suffix.lower()) for image in images]
     for file in found.left_out:
         if file.path not in used:

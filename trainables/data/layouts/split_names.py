@@ -16,7 +16,7 @@ SPLIT_WORDS = {
     "训练": "train", "验证": "val", "测试": "test",
 }  # fmt: skip
 """Words that mean a split, and which; without accents, in lower case."""
-FILLERS = frozenset({
+FILLER_WORDS = frozenset({
     "set", "sets", "subset", "split", "splits", "part", "data", "daten", "dataset", "datasets", "image", "images",
     "img", "imgs", "picture", "pictures", "photo", "photos", "pic", "pics", "file", "files", "folder", "dir", "sample",
     "samples", "jpg", "jpeg", "png", "集",
@@ -41,7 +41,7 @@ class SplitName:
         return not self.rest
 
 
-def words_of(name: str) -> tuple[str, ...]:
+def split_words(name: str) -> tuple[str, ...]:
     """The words of a name, in lower case and without accents; runs of digits are words, too."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return tuple(word.lower() for word in _WORD.findall(_HOLD_OUT.sub("holdout", plain)))
@@ -51,10 +51,10 @@ def read_split_name(name: str) -> SplitName | None:
     """Which split a folder or file name means; None if it means none, or more than one."""
     splits: list[str] = []
     rest: list[str] = []
-    for word in words_of(name):
+    for word in split_words(name):
         if split := _split_of(word):
             splits.append(split)
-        elif not (word in FILLERS or word.isdigit()):
+        elif not (word in FILLER_WORDS or word.isdigit()):
             rest.append(word)
     if splits[:2] == ["train", "val"]:
         splits = ["train"]  # both in one folder: what is trained on
@@ -63,8 +63,12 @@ def read_split_name(name: str) -> SplitName | None:
 
 def is_filler(name: str) -> bool:
     """Whether a name has only words such as `images` or `dataset`, which mean neither a split nor a class."""
-    words = words_of(name)
-    return bool(words) and all(word in FILLERS or word.isdigit() for word in words) and not all(map(str.isdigit, words))
+    words = split_words(name)
+    return (
+        bool(words)
+        and all(word in FILLER_WORDS or word.isdigit() for word in words)
+        and not all(map(str.isdigit, words))
+    )
 
 
 def find_splits(names: Iterable[str]) -> dict[str, list[str]]:
@@ -95,8 +99,8 @@ def _split_of(word: str) -> str:
     if word in SPLIT_WORDS:
         return SPLIT_WORDS[word]
     for known, split in SPLIT_WORDS.items():
-        if (word.startswith(known) and word[len(known) :] in FILLERS) or (
-            word.endswith(known) and word[: -len(known)] in FILLERS
+        if (word.startswith(known) and word[len(known) :] in FILLER_WORDS) or (
+            word.endswith(known) and word[: -len(known)] in FILLER_WORDS
         ):
             return split
     return ""

@@ -37,7 +37,7 @@ class PlannedBatch:
     """Box that the partner fills under CutMix: top, left, bottom, right from 0 to 1; empty mixes nothing."""
 
     @property
-    def wanted(self) -> NDArray[np.int64]:
+    def needed_rows(self) -> NDArray[np.int64]:
         """The images that this share needs: its rows, then, if they are mixed, their partners."""
         mixed = self.mixup < 1.0 or self.cutmix[2] > self.cutmix[0]
         return np.concatenate([self.rows, self.partners]) if mixed else self.rows
@@ -57,7 +57,7 @@ class Mixing:
     """Class of each image, if each class is to be drawn equally often; None draws every image once."""
 
     @classmethod
-    def of(cls, config: TrialConfig, labels: NDArray[np.int64]) -> "Mixing":
+    def from_config(cls, config: TrialConfig, labels: NDArray[np.int64]) -> "Mixing":
         """What `config` says for images of these classes."""
         balanced = labels if config.balance == "sampling" else None
         return cls(config.mixup, config.cutmix, config.flip == "alternating", balanced)
@@ -86,7 +86,7 @@ def check_shares(count: int, batch_size: int, world: int) -> None:
         )
 
 
-def slices(share: int, total: int, world: int, most: int) -> list[slice]:
+def slice_share(share: int, total: int, world: int, most: int) -> list[slice]:
     """Cut a worker's `share` of a batch of `total` images into slices of about `most` images; 0 cuts nothing.
 
     All `world` workers cut alike often, as their passes meet in batch norm, and none has an empty slice: where shares

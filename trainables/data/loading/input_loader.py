@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trainables.common.background import Item, in_turn
+from trainables.common.background import Item, run_ahead
 from trainables.training.device import free_memory
 
 Rows = NDArray[np.int64]
@@ -21,53 +21,53 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Residence(ABC):
+class InputLoader(ABC):
     """Inputs and labels of the rows that a trial may see, wherever they lie."""
 
     labels: Tensor
     """int64, on the device."""
 
-    def labels_of(self, rows: Rows) -> Tensor:
+    def load_labels(self, rows: Rows) -> Tensor:
         """Labels of `rows`, on the device."""
         return self.labels[torch.from_numpy(rows).to(self.labels.device, non_blocking=True)]
 
     @property
     @abstractmethod
-    def held(self) -> int:
+    def memory_bytes(self) -> int:
         """Bytes of memory that the inputs take."""
 
     @abstractmethod
-    def take(self, rows: Rows) -> Tensor:
+    def load(self, rows: Rows) -> Tensor:
         """Inputs of `rows`, on the device."""
 
     @abstractmethod
-    def feed(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
+    def load_ahead(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
         """Each item with the inputs of its rows on the device, in order; close it to leave before the end."""
 
 
 @dataclass(frozen=True)
-class Resident(Residence):
+class InMemoryLoader(InputLoader):
     """Inputs in the device's memory; a CPU's is the host's."""
 
     inputs: Tensor
     """First dimension: rows of the store."""
 
     @property
-    def held(self) -> int:
+    def memory_bytes(self) -> int:
         """Bytes of memory that the inputs take."""
         return self.inputs.nbytes
 
-    def take(self, rows: Rows) -> Tensor:
+    def load(self, rows: Rows) -> Tensor:
         """Inputs of `rows`, on the device."""
         return self.inputs.index_select(0, torch.from_numpy(rows).to(self.inputs.device, non_blocking=True))
 
-    def feed(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
+    def load_ahead(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
         """Each item with the inputs of its rows, in order."""
         for item, rows in wanted:
-            yield item, self.take(rows)
+            yield item, self.load(rows)
 
 
-SHARE = 0.3
+MEMORY_SHARE = 0.3
 """Of the free memory that inputs may take when no budget is given; on a CPU the workers of a node divide it."""
 
 
@@ -77,40 +77,42 @@ def memory_budget(device: torch.device, memory_gb: float) -> int:
         return int(memory_gb * 1e9)
     # By now a GPU's free memory is less what its other workers took; host memory goes by a worker's share of cores.
     part = 1.0 if device.type == "cuda" else min(1.0, torch.get_num_threads() / (os.cpu_count() or 1))
-    return int(SHARE * part * free_memory(device))
+    return int(MEMORY_SHARE * part * free_memory(device))
 
 
-def settle(inputs: np.memmap[Any, Any], labels: NDArray[np.int64], device: torch.device, budget: int) -> Residence:
+def make_loader(
+    inputs: np.memmap[Any, Any], labels: NDArray[np.int64], device: torch.device, budget: int
+) -> InputLoader:
     """Inputs (first dimension: rows of the store) and labels where `device` reaches them within `budget` bytes."""
     on_device = torch.from_numpy(labels).to(device)
     if inputs.nbytes > budget:
-        return Streamed(labels=on_device, inputs=inputs)
+        return StreamingLoader(labels=on_device, inputs=inputs)
     if device.type == "cuda":
-        return Resident(labels=on_device, inputs=torch.from_numpy(inputs).to(device))
-    return Resident(labels=on_device, inputs=torch.from_numpy(np.array(inputs)))
+        return InMemoryLoader(labels=on_device, inputs=torch.from_numpy(inputs).to(device))
+    return InMemoryLoader(labels=on_device, inputs=torch.from_numpy(np.array(inputs)))
 
 
-AHEAD = 4
+PREFETCHED_BATCHES = 4
 """Batches read ahead of the one in training; they, and one buffer, are all that streaming holds."""
 
 
 @dataclass(frozen=True)
-class Streamed(Residence):
-    """Inputs in a memory-mapped file, gathered batch by batch; bit for bit what `Resident` gives."""
+class StreamingLoader(InputLoader):
+    """Inputs in a memory-mapped file, gathered batch by batch; bit for bit what `InMemoryLoader` returns."""
 
     inputs: np.memmap[Any, Any]
     """The whole file: its first dimension is rows of the store."""
 
     @property
-    def held(self) -> int:
+    def memory_bytes(self) -> int:
         """None: the kernel gives up mapped pages when memory is short."""
         return 0
 
-    def take(self, rows: Rows) -> Tensor:
+    def load(self, rows: Rows) -> Tensor:
         """Inputs of `rows`, on the device; read while the caller waits."""
         return torch.from_numpy(np.asarray(self.inputs).take(rows, axis=0)).to(self.labels.device)
 
-    def feed(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
+    def load_ahead(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
         """Each item with the inputs of its rows on the device, in order.
 
         The thread ends with the generator, at its end or when it is closed; what goes wrong in it is raised here.
@@ -120,7 +122,7 @@ class Streamed(Residence):
             thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch")
             try:
                 jobs = ((item, thread.submit(reader.read, rows)) for item, rows in wanted)
-                for item, inputs in in_turn(jobs, AHEAD):
+                for item, inputs in run_ahead(jobs, PREFETCHED_BATCHES):
                     if inputs.is_cuda:  # of the side stream: it must not reuse their memory while training reads them
                         inputs.record_stream(torch.cuda.current_stream(inputs.device))
                     yield item, inputs

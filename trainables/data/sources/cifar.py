@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.licence import Licence
-from trainables.data.sources.download import fetch
-from trainables.data.sources.source import DataSource, Part, RawSet, array_part
+from trainables.data.sources.download import download_file
+from trainables.data.sources.source import DataSource, Part, RawSet, make_array_part
 
-HOME = "https://www.cs.toronto.edu/~kriz/"
-SHAPE = (3, 32, 32)
+BASE_URL = "https://www.cs.toronto.edu/~kriz/"
+IMAGE_SHAPE = (3, 32, 32)
 
 
 @dataclass(frozen=True)
-class Archive:
+class CifarArchive:
     """Where the images of one set lie. Nothing is unpacked, so nothing can land anywhere."""
 
     file: str
@@ -34,7 +34,7 @@ class Archive:
     """Bytes before each image's pixels; the last one is its label."""
 
 
-CIFAR10 = Archive(
+CIFAR10 = CifarArchive(
     file="cifar-10-binary.tar.gz",
     sha256="c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     names="cifar-10-batches-bin/batches.meta.txt",
@@ -42,7 +42,7 @@ CIFAR10 = Archive(
     test=("cifar-10-batches-bin/test_batch.bin",),
     header=1,
 )
-CIFAR100 = Archive(
+CIFAR100 = CifarArchive(
     file="cifar-100-binary.tar.gz",
     sha256="58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
     names="cifar-100-binary/fine_label_names.txt",
@@ -62,9 +62,9 @@ def open_cifar100(downloads: Path) -> RawSet:
     return _open("cifar100", CIFAR100, downloads)
 
 
-def _open(name: str, archive: Archive, downloads: Path) -> RawSet:
+def _open(name: str, archive: CifarArchive, downloads: Path) -> RawSet:
     try:
-        file = fetch(HOME + archive.file, archive.sha256, downloads)
+        file = download_file(BASE_URL + archive.file, archive.sha256, downloads)
     except OSError as error:
         raise UserError(
             f"--data {name!r}: cannot be downloaded ({error}); give a folder with its parquet files or images instead"
@@ -72,7 +72,7 @@ def _open(name: str, archive: Archive, downloads: Path) -> RawSet:
     return read_archive(name, archive, file)
 
 
-def read_archive(name: str, archive: Archive, file: Path) -> RawSet:
+def read_archive(name: str, archive: CifarArchive, file: Path) -> RawSet:
     """The set in an archive on disk."""
     with tarfile.open(file) as packed:
         classes = tuple(_read(packed, archive.names).decode().split())
@@ -81,15 +81,21 @@ def read_archive(name: str, archive: Archive, file: Path) -> RawSet:
             "test": _part(packed, archive.test, archive.header),
         }
     return RawSet(
-        name=name, classes=classes, parts=parts, channels=SHAPE[0], height=SHAPE[1], width=SHAPE[2], identity=name
+        name=name,
+        classes=classes,
+        parts=parts,
+        channels=IMAGE_SHAPE[0],
+        height=IMAGE_SHAPE[1],
+        width=IMAGE_SHAPE[2],
+        identity=name,
     )
 
 
 def _part(packed: tarfile.TarFile, members: tuple[str, ...], header: int) -> Part:
     content = b"".join(_read(packed, member) for member in members)
-    records: NDArray[np.uint8] = np.frombuffer(content, np.uint8).reshape(-1, header + int(np.prod(SHAPE)))
-    images = records[:, header:].reshape(-1, *SHAPE).transpose(0, 2, 3, 1)
-    return array_part(images, records[:, header - 1].astype(np.int64))
+    records: NDArray[np.uint8] = np.frombuffer(content, np.uint8).reshape(-1, header + int(np.prod(IMAGE_SHAPE)))
+    images = records[:, header:].reshape(-1, *IMAGE_SHAPE).transpose(0, 2, 3, 1)
+    return make_array_part(images, records[:, header - 1].astype(np.int64))
 
 
 def _read(packed: tarfile.TarFile, member: str) -> bytes:

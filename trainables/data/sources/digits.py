@@ -7,23 +7,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.licence import Licence
-from trainables.data.sources.source import DataSource, RawSet, array_part
+from trainables.data.sources.source import DataSource, RawSet, make_array_part
 
-FILE = "datasets/data/digits.csv.gz"
+DIGITS_FILE = "datasets/data/digits.csv.gz"
 """Within scikit-learn: 64 pixels from 0 to 16 and the label, a row an image; importing its loader takes a second."""
 
-MOST = 16
+MAX_PIXEL = 16
 """Largest value of a pixel in scikit-learn."""
 PIXELS = (
-    f"scikit-learn's digits have pixels from 0 to {MOST}; here they are multiplied by 255 / {MOST} and rounded: "
-    f'`numpy.rint(images * 255 / {MOST}).astype("uint8")`'
+    f"scikit-learn's digits have pixels from 0 to {MAX_PIXEL}; here they are multiplied by 255 / {MAX_PIXEL} "
+    "and rounded: "
+    f'`numpy.rint(images * 255 / {MAX_PIXEL}).astype("uint8")`'
 )
-"""What whoever has scikit-learn's own images must know."""
+"""A note for users of scikit-learn's own images."""
 
 
-def scale(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
+def scale_pixels(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Pixels from 0 to 16 as 0 to 255."""
-    scaled: NDArray[np.uint8] = np.rint(pixels * (255 / MOST)).astype(np.uint8)
+    scaled: NDArray[np.uint8] = np.rint(pixels * (255 / MAX_PIXEL)).astype(np.uint8)
     return scaled
 
 
@@ -32,12 +33,12 @@ def open_digits(_downloads: Path) -> RawSet:
     package = find_spec("sklearn")
     if package is None or package.origin is None:
         raise ModuleNotFoundError("scikit-learn is not installed")
-    rows = np.loadtxt(Path(package.origin).parent / FILE, delimiter=",")
-    images = scale(rows[:, :-1].reshape(-1, 8, 8))[..., None]
+    rows = np.loadtxt(Path(package.origin).parent / DIGITS_FILE, delimiter=",")
+    images = scale_pixels(rows[:, :-1].reshape(-1, 8, 8))[..., None]
     return RawSet(
         name="digits",
         classes=tuple(str(i) for i in range(10)),
-        parts={"train": array_part(images, rows[:, -1].astype(np.int64))},
+        parts={"train": make_array_part(images, rows[:, -1].astype(np.int64))},
         channels=1,
         height=8,
         width=8,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from trainables.storage.folders import remove_tree
 
-TIMEOUT = 30
+DOWNLOAD_TIMEOUT_S = 30
 """Seconds without a byte after which a download has failed."""
 
 
-def fetch(url: str, sha256: str, folder: Path) -> Path:
+def download_file(url: str, sha256: str, folder: Path) -> Path:
     """The file that `url` names, downloaded into `folder` unless it is there already.
 
     Raises OSError where it is not to be had.
@@ -25,7 +25,7 @@ def fetch(url: str, sha256: str, folder: Path) -> Path:
     for odd in (file, beside):  # damaged, or not even a file
         remove_tree(odd)
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, beside.open("wb") as target:  # noqa: S310  # what comes is checked
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer, beside.open("wb") as target:  # noqa: S310  # what comes is checked
             shutil.copyfileobj(answer, target)
     except http.client.HTTPException as error:
         raise OSError(f"{url}: broke off ({type(error).__name__})") from error

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.licence import Licence
-from trainables.data.sources.download import fetch
-from trainables.data.sources.source import DataSource, Part, RawSet, array_part
+from trainables.data.sources.download import download_file
+from trainables.data.sources.source import DataSource, Part, RawSet, make_array_part
 
 CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-FILES = {"train": "train", "test": "t10k"}
-HOME = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
+DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+FILE_PREFIXES = {"train": "train", "test": "t10k"}
+BASE_URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 SHA256 = {
     "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
     "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
@@ -26,11 +26,11 @@ SHA256 = {
 
 def open_fashion_mnist(downloads: Path) -> RawSet:
     """60,000 training and 10,000 test images; raises `UserError` where they are neither installed nor downloadable."""
-    root = DEBIAN if DEBIAN.is_dir() else _downloaded(downloads)
+    root = DEBIAN_FOLDER if DEBIAN_FOLDER.is_dir() else _downloaded(downloads)
     return RawSet(
         name="fashion-mnist",
         classes=CLASSES,
-        parts={part: _read_part(root, prefix) for part, prefix in FILES.items()},
+        parts={part: _read_part(root, prefix) for part, prefix in FILE_PREFIXES.items()},
         channels=1,
         height=28,
         width=28,
@@ -42,7 +42,7 @@ def _downloaded(downloads: Path) -> Path:
     folder = downloads / "FashionMNIST" / "raw"
     try:
         for file, sha256 in SHA256.items():
-            fetch(HOME + file, sha256, folder)
+            download_file(BASE_URL + file, sha256, folder)
     except OSError as error:
         raise UserError(
             f"--data 'fashion-mnist': cannot be downloaded ({error}); "
@@ -54,7 +54,7 @@ def _downloaded(downloads: Path) -> Path:
 def _read_part(root: Path, prefix: str) -> Part:
     images = _read_idx(root / f"{prefix}-images-idx3-ubyte.gz", header=16).reshape(-1, 28, 28, 1)
     labels = _read_idx(root / f"{prefix}-labels-idx1-ubyte.gz", header=8)
-    return array_part(images, labels.astype(np.int64))
+    return make_array_part(images, labels.astype(np.int64))
 
 
 def _read_idx(path: Path, header: int) -> NDArray[np.uint8]:

@@ -12,22 +12,22 @@ import numpy as np
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImage, BadImageError
-from trainables.data.decoding.decode import Decoder, common_shape, probe
+from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
 from trainables.data.layouts.detected_layout import DetectedLayout
 from trainables.data.layouts.folder_layout import FolderLayout, find_layout
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.left_out_counts import count_left_out
-from trainables.data.layouts.listing import Listing, list_classes
+from trainables.data.layouts.listing import FileListing, list_classes
 from trainables.data.sources.source import DataSource, Part, RawSet
 
-Classes = dict[str, Listing]
+ClassListings = dict[str, FileListing]
 """What each class's folder holds."""
-Head = tuple[int, int, bool]
+ImageHeader = tuple[int, int, bool]
 """An image's height, width and greyness."""
 
 
 @dataclass(frozen=True)
-class Files:
+class FolderImages:
     """Image files by number."""
 
     paths: tuple[Path, ...]
@@ -63,7 +63,7 @@ def open_folder(path: Path) -> RawSet:
         layout = find_layout(path)
         parts = {part: list_classes(folders, path) for part, folders in layout.classes.items()}
         _check_classes(path, parts)
-        heads, refused = _probed(parts)
+        heads, refused = _read_headers(parts)
         identity = _identity(path, heads, refused)
     except OSError as error:
         raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
@@ -83,21 +83,21 @@ def open_folder(path: Path) -> RawSet:
         width=width,
         identity=identity,
         encoded=True,
-        refused=refused,
-        layout=_detected(layout, parts),
+        bad_images=refused,
+        layout=_detected_layout(layout, parts),
     )
 
 
-def _images(classes: Classes, name: str) -> list[Path]:
+def _images(classes: ClassListings, name: str) -> list[Path]:
     """Images of a class; none where a part does not have it."""
     return classes[name].images if name in classes else []
 
 
-def _is_empty(listing: Listing) -> bool:
-    return not (listing.images or listing.refused)
+def _is_empty(listing: FileListing) -> bool:
+    return not (listing.images or listing.bad_images)
 
 
-def _check_classes(path: Path, parts: dict[str, Classes]) -> None:
+def _check_classes(path: Path, parts: dict[str, ClassListings]) -> None:
     """Raise `UserError` for classes that no image is to be trained on."""
     known = {name for name, listing in parts["train"].items() if not _is_empty(listing)}
     for part, classes in parts.items():
@@ -105,10 +105,12 @@ def _check_classes(path: Path, parts: dict[str, Classes]) -> None:
             if name in known or (part != "train" and _is_empty(classes[name]) and name not in parts["train"]):
                 continue
             elsewhere = {other: len(_images(listings, name)) for other, listings in parts.items()}
-            raise _untrained(path, name, elsewhere, classes[name].left_out, known)
+            raise _untrained_error(path, name, elsewhere, classes[name].left_out, known)
 
 
-def _untrained(path: Path, name: str, counts: dict[str, int], left_out: list[LeftOut], known: set[str]) -> UserError:
+def _untrained_error(
+    path: Path, name: str, counts: dict[str, int], left_out: list[LeftOut], known: set[str]
+) -> UserError:
     """The error of a class folder without training images; `counts` are its images in each part."""
     where = f"--data {str(path)!r}: class folder {name!r}"
     holding = ", ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
@@ -129,48 +131,48 @@ def _untrained(path: Path, name: str, counts: dict[str, int], left_out: list[Lef
     )
 
 
-def _detected(layout: FolderLayout, parts: dict[str, Classes]) -> DetectedLayout:
+def _detected_layout(layout: FolderLayout, parts: dict[str, ClassListings]) -> DetectedLayout:
     within = [file for classes in parts.values() for listing in classes.values() for file in listing.left_out]
     return DetectedLayout(sources=layout.sources, left_out=(*layout.left_out, *within), warnings=layout.warnings)
 
 
-def _probed(parts: dict[str, Classes]) -> tuple[dict[Path, Head], tuple[BadImage, ...]]:
+def _read_headers(parts: dict[str, ClassListings]) -> tuple[dict[Path, ImageHeader], tuple[BadImage, ...]]:
     """Headers of the images that have a good one, and the others; raises `UserError` for a class left with none."""
-    heads: dict[Path, Head] = {}
+    heads: dict[Path, ImageHeader] = {}
     refused: list[BadImage] = []
     with ThreadPoolExecutor() as threads:
         for part, classes in parts.items():
             for name, listing in classes.items():
-                bad = list(listing.refused)
-                for file, head in zip(listing.images, threads.map(_probe, listing.images), strict=True):
+                bad = list(listing.bad_images)
+                for file, head in zip(listing.images, threads.map(_read_header, listing.images), strict=True):
                     if isinstance(head, BadImage):
                         bad.append(head)
                     else:
                         heads[file] = head
-                if bad and len(bad) == len(listing.images) + len(listing.refused):
-                    raise _only_bad(part, name, bad)
+                if bad and len(bad) == len(listing.images) + len(listing.bad_images):
+                    raise _only_bad_error(part, name, bad)
                 refused += bad
     return heads, tuple(refused)
 
 
-def _probe(file: Path) -> Head | BadImage:
+def _read_header(file: Path) -> ImageHeader | BadImage:
     try:
-        return probe(file, str(file))
+        return read_image_header(file, str(file))
     except BadImageError as error:
         return error.image
 
 
-def _only_bad(part: str, name: str, bad: list[BadImage]) -> UserError:
+def _only_bad_error(part: str, name: str, bad: list[BadImage]) -> UserError:
     return UserError(
         f"--data: class folder {name!r} of {part} holds only bad images, {len(bad):,}; the first: {bad[0]}"
     )
 
 
-def _part(root: Path, files: list[list[Path]], heads: dict[Path, Head], shape: tuple[int, int, int]) -> Part:
+def _part(root: Path, files: list[list[Path]], heads: dict[Path, ImageHeader], shape: tuple[int, int, int]) -> Part:
     """One part of the files of each class, which lie below `root`; `shape` is what they are decoded to."""
     labels = np.repeat(np.arange(len(files)), [len(found) for found in files]).astype(np.int64)
     paths = tuple(file for found in files for file in found)
-    contents = Files(paths, root, tuple(heads[file][:2] for file in paths))
+    contents = FolderImages(paths, root, tuple(heads[file][:2] for file in paths))
     return Part(labels, Decoder(contents, shape), contents.name, contents.path, contents.size)
 
 

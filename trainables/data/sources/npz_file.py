@@ -23,8 +23,8 @@ from trainables.data.decoding.pixels import Image
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.image_files import FileKind, kind_by_name
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
-from trainables.data.layouts.listing import folders_in, is_hidden
-from trainables.data.layouts.split_names import FILLERS, read_split_name, words_of
+from trainables.data.layouts.listing import is_hidden, list_data_folders
+from trainables.data.layouts.split_names import FILLER_WORDS, read_split_name, split_words
 from trainables.data.sources.source import DataSource, Part, RawSet
 from trainables.storage.arrays import ArrayHeader, read_array, read_headers
 
@@ -140,21 +140,21 @@ def _find_file(path: Path) -> Path | None:
         files = [file for file in path.iterdir() if not is_hidden(file.name)] if path.is_dir() else []
         packed = [file for file in files if file.suffix.lower() == ".npz" and file.is_file()]
         images = any(kind_by_name(file.name) == FileKind.IMAGE for file in files)
-        return packed[0] if len(packed) == 1 and not images and not folders_in(path) else None
+        return packed[0] if len(packed) == 1 and not images and not list_data_folders(path) else None
     except OSError:  # reported where the folder is listed to be read
         return None
 
 
 def _parse_key(key: str) -> tuple[str, Role] | None:
     """Split (empty where the name says none) and role of an array, by its name; None where that is not sure."""
-    words, split = words_of(key), read_split_name(key)
+    words, split = split_words(key), read_split_name(key)
     rest = [word for word in words if not read_split_name(word)]
     if split is None and len(rest) < len(words):
         return None  # words of several splits
     if "_".join(rest) in CLASS_NAMES:
         return "", "class names"
     roles = [ROLES[word] for word in rest if word in ROLES]
-    others = [word for word in rest if word not in ROLES and word not in FILLERS]
+    others = [word for word in rest if word not in ROLES and word not in FILLER_WORDS]
     return (split.split if split else "", roles[0]) if len(roles) == 1 and not others else None
 
 

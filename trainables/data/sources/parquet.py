@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import decodable
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode import Decoder, common_shape, probe
+from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
 from trainables.data.decoding.parquet_images import ParquetImages
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
-from trainables.data.layouts.parquet_columns import choose_columns, features_of, has_label_name, is_text
-from trainables.data.layouts.parquet_files import find_tables, holds_parquet
+from trainables.data.layouts.parquet_columns import choose_image_and_label, has_label_name, is_text_type, read_features
+from trainables.data.layouts.parquet_files import find_parquet_files, is_parquet_folder
 from trainables.data.sources.source import DataSource, Part, RawSet
 
-PROBED = 512
+HEADERS_READ = 512
 """Images of each part whose headers decide the stored shape."""
 Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class _Labels:
     """What the label column says."""
 
     classes: tuple[str, ...]
@@ -41,16 +41,16 @@ def open_parquet(path: Path) -> RawSet:
     """Open a folder of `train-*.parquet`, `test-*.parquet` …; raises `UserError` for what is missing or not sure."""
     import pyarrow.parquet as pq
 
-    tables = find_tables(path)
+    tables = find_parquet_files(path)
     try:
         schema = pq.read_schema(tables.splits["train"][0])
-        image, label = choose_columns(f"--data {str(path)!r}", schema)
+        image, label = choose_image_and_label(f"--data {str(path)!r}", schema)
         _check_schemas(tables.splits, image, label)
         found = _read_labels(path, tables.splits, label, schema)
         contents = {part: ParquetImages.open(tables.splits[part], image, f"{path}/{part}") for part in found.labels}
     except (OSError, ValueError) as error:
         raise UserError(f"--data {str(path)!r}: {error}") from error
-    probed = [head for part, labels in found.labels.items() for head in _probed(contents[part], len(labels))]
+    probed = [head for part, labels in found.labels.items() for head in _read_headers(contents[part], len(labels))]
     if not probed:
         raise UserError(f"--data {str(path)!r}: column {image!r} holds no image that can be decoded")
     height, width = common_shape({(h, w) for h, w, _ in probed})
@@ -68,19 +68,19 @@ def open_parquet(path: Path) -> RawSet:
         identity=_identity(path, tables.splits, image, label),
         encoded=True,
         layout=DetectedLayout(
-            sources={part: _say_files(path, tables.splits[part]) for part in found.labels},
+            sources={part: _format_files(path, tables.splits[part]) for part in found.labels},
             columns={"image": image, "label": label},
             left_out=(*tables.left_out, *found.unlabelled),
         ),
     )
 
 
-def _probed(contents: ParquetImages, count: int) -> list[tuple[int, int, bool]]:
+def _read_headers(contents: ParquetImages, count: int) -> list[tuple[int, int, bool]]:
     """Heights, widths and greyness of some of the images; those with a bad header are told when they are decoded."""
     heads = []
-    for row in np.linspace(0, count - 1, min(PROBED, count), dtype=int).tolist():
+    for row in np.linspace(0, count - 1, min(HEADERS_READ, count), dtype=int).tolist():
         with suppress(BadImageError):
-            heads.append(probe(contents(row), contents.name(row)))
+            heads.append(read_image_header(contents(row), contents.name(row)))
     return heads
 
 
@@ -94,12 +94,12 @@ def _check_schemas(splits: dict[str, list[Path]], image: str, label: str) -> Non
             raise UserError(f"--data: {str(file)!r} has no column {min(missing)!r}; has {list_names(names)}")
 
 
-def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: Any) -> _Labelled:
+def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: Any) -> _Labels:
     """Labels of all parts by class; raises `UserError` for a column that holds none."""
     import pyarrow.parquet as pq
 
     columns = {part: pq.read_table(files, columns=[label])[label] for part, files in splits.items()}
-    if is_text(schema.field(label).type):
+    if is_text_type(schema.field(label).type):
         texts = {part: column.to_pylist() for part, column in columns.items()}
         names = sorted({text for text in texts["train"] if text is not None})
         number = {name: i for i, name in enumerate(names)}
@@ -111,7 +111,7 @@ def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: 
     else:
         labels = {part: column.fill_null(-1).to_numpy().astype(np.int64) for part, column in columns.items()}
         _check_values(path, label, labels["train"])
-        told = features_of(schema).get(label, {}).get("names")
+        told = read_features(schema).get(label, {}).get("names")
         names = told or [str(i) for i in range(int(labels["train"].max(initial=0)) + 1)]
     empty = {part for part, found in labels.items() if part != "train" and len(found) and (found == -1).all()}
     files = [
@@ -120,7 +120,7 @@ def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: 
         for file in splits[part]
     ]
     kept = {part: found for part, found in labels.items() if part not in empty}
-    return _Labelled(tuple(decodable(str(name)) for name in names), kept, tuple(files))
+    return _Labels(tuple(decodable(str(name)) for name in names), kept, tuple(files))
 
 
 def _check_values(path: Path, label: str, labels: Labels) -> None:
@@ -133,7 +133,7 @@ def _check_values(path: Path, label: str, labels: Labels) -> None:
         )
 
 
-def _say_files(path: Path, files: list[Path]) -> str:
+def _format_files(path: Path, files: list[Path]) -> str:
     """Files of a part in a few words, relative to the data set."""
     first = str(files[0].relative_to(path))
     return first if len(files) == 1 else f"{first} and {len(files) - 1:,} more"
@@ -148,4 +148,4 @@ def _identity(path: Path, splits: dict[str, list[Path]], image: str, label: str)
     return f"parquet {digest.hexdigest()}"
 
 
-SOURCE = DataSource(summary="a folder of parquet files", recognizes=holds_parquet, open=open_parquet)
+SOURCE = DataSource(summary="a folder of parquet files", recognizes=is_parquet_folder, open=open_parquet)

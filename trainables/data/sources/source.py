@@ -50,13 +50,13 @@ class RawSet:
     """Changes whenever the source's content may have: names, sizes, times of its files."""
     encoded: bool = False
     """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
-    refused: tuple[BadImage, ...] = ()
+    bad_images: tuple[BadImage, ...] = ()
     """Images known to be bad without decoding them; they are in no part."""
     layout: DetectedLayout = field(default_factory=DetectedLayout)
     """How the files were read; empty for sets known by name."""
 
 
-def array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:
+def make_array_part(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Part:
     """Part over images already in memory, shape (n, height, width, channels)."""
     return Part(labels=labels.astype(np.int64), decode=lambda i: images[i], name="image {}".format)
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from trainables.common.background import in_turn
+from trainables.common.background import run_ahead
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
-from trainables.data.decoding.bad_images import OnBadImage, refusal
+from trainables.data.decoding.bad_images import OnBadImage, bad_image_error
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, Splits
 from trainables.data.store.chunk import CHUNK, Chunk, Examined, Filler, adopt, fill_adopted
@@ -58,7 +58,7 @@ def build(
                 record.write(finished.line)
                 record.flush()
             if examined.bad and on_bad == "fail":
-                raise refusal(raw.name, [image for _, image in sorted(examined.bad.items())])
+                raise bad_image_error(raw.name, [image for _, image in sorted(examined.bad.items())])
             tally.add(chunk, examined)
     return tally.close(words)
 
@@ -128,7 +128,7 @@ def _filled(
         pool, work = ThreadPoolExecutor(workers), filler
     try:
         jobs = ((chunk, pool.submit(work, chunk, recorded.get(chunk.number))) for chunk in chunks)
-        for chunk, examined in in_turn(jobs, ahead=4 * workers):
+        for chunk, examined in run_ahead(jobs, ahead=4 * workers):
             done += 1
             yield chunk, examined
     except BrokenProcessPool as error:

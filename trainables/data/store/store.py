@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trainables.common.errors import UserError
 from trainables.common.reporter import Silence, Teller
 from trainables.config import Kind
-from trainables.data.decoding.bad_images import OnBadImage, read_bad, refusal
+from trainables.data.decoding.bad_images import OnBadImage, bad_image_error, read_bad_images
 from trainables.data.finals_validation import Partition, choose_validation
 from trainables.data.layouts.detected_layout import format_layout
 from trainables.data.layouts.left_out import write_left_out
@@ -180,9 +180,9 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
         if damage:
             logger.warning(f"the prepared images in {folder} are damaged ({damage}); preparing them again")
             move_aside(folder)
-        bad = read_bad(folder) or raw.refused
+        bad = read_bad_images(folder) or raw.bad_images
         if bad and on_bad == "fail":
-            raise refusal(raw.name, bad)
+            raise bad_image_error(raw.name, bad)
         if not folder.is_dir():
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())

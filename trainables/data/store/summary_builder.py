@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
-from trainables.data.decoding.bad_images import BadImage, write_bad
+from trainables.data.decoding.bad_images import BadImage, write_bad_images
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits
 from trainables.data.store.chunk import Chunk, Examined
@@ -56,9 +56,9 @@ class Tally:
         raw, prints = self._raw, {split: self._prints(split) for split in ORDER}
         for folder, rows in self._holes.items():
             take_out(self._folder / folder, rows)
-        bad = [*raw.refused, *(image for found in self._bad.values() for image in found.values())]
+        bad = [*raw.bad_images, *(image for found in self._bad.values() for image in found.values())]
         if bad:
-            write_bad(self._folder, bad)
+            write_bad_images(self._folder, bad)
         test = self._splits["test"][0]
         write_origins(self._folder / "test", origins_of(raw.parts[test], test, prints["test"].rows))
         fingerprint = fingerprint_of(self._folder, raw.classes) if self._holes else self._fingerprint.hexdigest()

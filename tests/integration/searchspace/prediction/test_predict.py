@@ -18,7 +18,7 @@ from tests.helpers.images.image_kinds import encoded, picture
 from tests.helpers.made_model import CLASSES, make_model
 from tests.helpers.repository import ROOT
 from trainables.common.escaping import as_cell
-from trainables.data.layouts.listing import SUFFIXES
+from trainables.data.layouts.listing import IMAGE_SUFFIXES
 from trainables.export.predictor import Runner
 
 ALLOWED = {"numpy", "PIL", "onnxruntime", "searchspace", "trainables"}
@@ -121,7 +121,7 @@ def test_every_file_of_a_folder_is_answered_or_told(model, tmp_path, capfd):
     folder = tmp_path / "photos"
     folder.mkdir()
     made = encoded(picture("RGB"), "PNG")
-    names = [*(f"image{suffix}" for suffix in SUFFIXES), "IMAGE.JPG", "without", "image.strange"]
+    names = [*(f"image{suffix}" for suffix in IMAGE_SUFFIXES), "IMAGE.JPG", "without", "image.strange"]
     for name in names:
         (folder / name).write_bytes(made)
     for name, content in (NEVER_READ | NO_IMAGES).items():

@@ -13,7 +13,7 @@ import pytest
 from searchspace.serving import byte_budget
 from searchspace.serving.access import Refused
 from searchspace.serving.byte_budget import Decodes, Requests
-from trainables.data.decoding.decode_cost import Cost
+from trainables.data.decoding.decode_cost import DecodeCost
 
 pytestmark = pytest.mark.anyio
 
@@ -99,10 +99,10 @@ async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
 @pytest.mark.parametrize("seed", range(3))
 def test_decodes_take_no_more_memory_than_there_is_and_all_have_their_turn(seed):
     decodes, rng, lock = Decodes(100), random.Random(seed), threading.Lock()
-    costs = [Cost(pixels=1, memory=rng.randint(1, 130), alone=rng.random() < 0.1) for _ in range(200)]
+    costs = [DecodeCost(pixels=1, memory=rng.randint(1, 130), exclusive=rng.random() < 0.1) for _ in range(200)]
     now, most = [], 0
 
-    def take(cost: Cost) -> None:
+    def take(cost: DecodeCost) -> None:
         nonlocal most
         with decodes.hold(cost):
             with lock:
@@ -121,5 +121,5 @@ def test_decodes_take_no_more_memory_than_there_is_and_all_have_their_turn(seed)
 def test_who_fails_while_decoding_leaves_the_memory_to_the_next():
     decodes = Decodes(100)
     for _ in range(3):
-        with pytest.raises(ValueError, match="damaged"), decodes.hold(Cost(1, 100)):
+        with pytest.raises(ValueError, match="damaged"), decodes.hold(DecodeCost(1, 100)):
             raise ValueError("damaged")

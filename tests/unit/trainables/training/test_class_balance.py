@@ -11,7 +11,7 @@ from searchspace.preparation.preparation import describe_data
 from searchspace.spaces import Task, default_space, default_trials, draw_config
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
-from trainables.data.loading.input_loader import Resident
+from trainables.data.loading.input_loader import InMemoryLoader
 from trainables.data.store.store import open_store, prepare
 from trainables.training.batches import Batches, class_weights
 from trainables.training.device import set_precision
@@ -38,7 +38,7 @@ def test_balanced_classes_weigh_one():
 
 def batches(balance, smoothing=0.1) -> Batches:
     inputs = torch.zeros(len(LABELS), 5)
-    data = Resident(labels=torch.from_numpy(LABELS), inputs=inputs)
+    data = InMemoryLoader(labels=torch.from_numpy(LABELS), inputs=inputs)
     config = TrialConfig(balance=balance, label_smoothing=smoothing)
     return Batches(config, data, np.arange(len(LABELS)), None)
 
@@ -115,9 +115,9 @@ def test_balanced_epochs_are_as_long_mixed_through_and_the_same_for_any_workers(
 
 def test_sampling_changes_no_plan_but_its_own():
     config = TrialConfig(mixup=0.2, flip="alternating")
-    assert Mixing.of(config, LABELS) == Mixing(0.2, 0.0, True, None)
-    assert Mixing.of(config.model_copy(update={"balance": "loss"}), LABELS).balanced is None
-    assert Mixing.of(config.model_copy(update={"balance": "sampling"}), LABELS).balanced is LABELS
+    assert Mixing.from_config(config, LABELS) == Mixing(0.2, 0.0, True, None)
+    assert Mixing.from_config(config.model_copy(update={"balance": "loss"}), LABELS).balanced is None
+    assert Mixing.from_config(config.model_copy(update={"balance": "sampling"}), LABELS).balanced is LABELS
 
 
 @pytest.fixture(scope="module")

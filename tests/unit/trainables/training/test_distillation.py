@@ -76,8 +76,8 @@ def test_gradients_keep_their_size_at_any_temperature():
 def losses(run: TrialRun, moved: bool = False) -> float:
     """Mean loss over an epoch's batches; `moved` has the student see them shifted by another draw."""
     config, total = run.assignment.config, 0.0
-    for batch in epoch_plan(len(run.rows), config.batch_size, 3, 0, Mixing.of(config, run.place.store.labels)):
-        wanted, part = run.data.take(run.rows[batch.wanted]), slice(None)
+    for batch in epoch_plan(len(run.rows), config.batch_size, 3, 0, Mixing.from_config(config, run.place.store.labels)):
+        wanted, part = run.data.load(run.rows[batch.needed_rows]), slice(None)
         inputs, share = run.batches.inputs(batch, wanted, part)
         shown = dataclasses.replace(batch, draws=batch.draws[::-1].copy()) if moved else batch
         answers = run.teacher.answers(shown, part, wanted, run.batches.inputs(shown, wanted, part)[0])
@@ -117,7 +117,7 @@ def test_a_teacher_of_another_size_and_normalisation_sees_the_same_view(place, t
     own = Preprocess(InputSpec(side=8, channels=1, mean=data.mean, std=data.std))
     batches = Batches(config, place.images, place.store.rows("train"), own)
     batch = next(iter(epoch_plan(len(batches.rows), 256, 0, 0, Mixing(0.2, 1.0))))
-    wanted, part = place.images.take(batches.rows[batch.wanted]), slice(0, 200)
+    wanted, part = place.images.take(batches.rows[batch.needed_rows]), slice(0, 200)
     inputs, _ = batches.inputs(batch, wanted, part)
     said = Teacher(tmp_path, place, batches).answers(batch, part, wanted, inputs)
     said = said[:, :2] - said[:, 2:3]
@@ -152,7 +152,7 @@ def test_an_ensemble_teaches_the_mean_of_what_its_members_say(place, tmp_path):
     write_ensemble(tmp_path / "both", 2)
     run = TrialRun(assignment(tmp_path, CONVNET.model_copy(update=STRONG), teacher=str(tmp_path / "both")), place)
     batch = next(iter(epoch_plan(len(run.rows), 64, 0, 0, Mixing(0.2, 1.0))))
-    wanted, part = run.data.take(run.rows[batch.wanted]), slice(0, 20)
+    wanted, part = run.data.load(run.rows[batch.needed_rows]), slice(0, 20)
     inputs, _ = run.batches.inputs(batch, wanted, part)
     said = run.teacher.answers(batch, part, wanted, inputs).softmax(dim=1)
     members = [read_classifier(tmp_path / "both" / "members" / str(index))[0] for index in range(2)]

@@ -62,7 +62,7 @@ def test_frozen_features_give_what_the_whole_network_gives(place, tmp_path):
     rows = place.store.rows("val")[:16]
     with torch.inference_mode():
         whole = forward(run.model.eval(), torch.from_numpy(place.store.images[rows]))
-        cached = forward(run.learner.eval(), run.data.take(rows))
+        cached = forward(run.learner.eval(), run.data.load(rows))
     assert torch.allclose(whole, cached, atol=1e-4)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from trainables.data.sources import cifar
 from trainables.data.sources.cifar import CIFAR10, CIFAR100, read_archive
-from trainables.data.sources.download import fetch
+from trainables.data.sources.download import download_file
 
 CONTENT = b"what was meant"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -37,25 +37,25 @@ def server(tmp_path):
 def test_a_download_is_kept_and_not_repeated(server, tmp_path):
     url, folder = server
     (folder / "file").write_bytes(CONTENT)
-    file = fetch(url + "file", SHA256, tmp_path / "downloads")
+    file = download_file(url + "file", SHA256, tmp_path / "downloads")
     assert file.read_bytes() == CONTENT
     (folder / "file").unlink()
-    assert fetch(url + "file", SHA256, tmp_path / "downloads") == file
+    assert download_file(url + "file", SHA256, tmp_path / "downloads") == file
 
 
 def test_another_content_is_refused_and_not_kept(server, tmp_path):
     url, folder = server
     (folder / "file").write_bytes(b"something else")
     with pytest.raises(OSError, match="is not what it should be"):
-        fetch(url + "file", SHA256, tmp_path / "downloads")
+        download_file(url + "file", SHA256, tmp_path / "downloads")
     assert list((tmp_path / "downloads").iterdir()) == []
 
 
 def test_what_was_changed_since_is_downloaded_again(server, tmp_path):
     url, folder = server
     (folder / "file").write_bytes(CONTENT)
-    fetch(url + "file", SHA256, tmp_path / "downloads").write_bytes(b"changed")
-    assert fetch(url + "file", SHA256, tmp_path / "downloads").read_bytes() == CONTENT
+    download_file(url + "file", SHA256, tmp_path / "downloads").write_bytes(b"changed")
+    assert download_file(url + "file", SHA256, tmp_path / "downloads").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("place", ["file", "file.partial"])
@@ -71,7 +71,7 @@ def test_what_stands_in_the_way_of_a_download_goes(server, tmp_path, place, odd)
         os.mkfifo(way)
     else:
         way.symlink_to(tmp_path / "nowhere")
-    assert fetch(url + "file", SHA256, tmp_path / "downloads").read_bytes() == CONTENT
+    assert download_file(url + "file", SHA256, tmp_path / "downloads").read_bytes() == CONTENT
     assert [each.name for each in (tmp_path / "downloads").iterdir()] == ["file"]
     assert not (tmp_path / "nowhere").exists()
 
@@ -142,6 +142,6 @@ def test_a_set_is_downloaded_checked_and_opened(server, tmp_path, monkeypatch):
     url, folder = server
     content = packed(honest())
     (folder / CIFAR10.file).write_bytes(content)
-    monkeypatch.setattr(cifar, "HOME", url)
+    monkeypatch.setattr(cifar, "BASE_URL", url)
     monkeypatch.setattr(cifar, "CIFAR10", replace(CIFAR10, sha256=hashlib.sha256(content).hexdigest()))
     assert len(cifar.open_cifar10(tmp_path / "downloads").parts["train"].labels) == 10

@@ -13,7 +13,7 @@ from PIL import Image
 from trainables.common.errors import UserError
 from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode import common_shape, decode, probe
+from trainables.data.decoding.decode import common_shape, decode, read_image_header
 from trainables.data.decoding.decode_cost import count_scans
 
 
@@ -34,7 +34,7 @@ def grey(values, dtype=np.uint8) -> Image.Image:
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 def test_16_bits_are_scaled_and_not_clipped(form):
     content = encoded(grey([[0, 257, 32896, 65535]], np.uint16), form)
-    assert probe(content, "it") == (1, 4, True)
+    assert read_image_header(content, "it") == (1, 4, True)
     assert pixels(content, 1, 4, 1).ravel().tolist() == [0, 1, 128, 255]
 
 
@@ -100,7 +100,7 @@ def test_every_exif_orientation_is_set_upright(form, turn):
     exif[274] = turn
     options = {"JPEG": {"quality": 100}, "WEBP": {"lossless": True}}.get(form, {})
     content = encoded(grey(by_turn[turn]), form, exif=exif, **options)
-    assert probe(content, "it")[:2] == (2, 3)
+    assert read_image_header(content, "it")[:2] == (2, 3)
     assert np.abs(pixels(content, 2, 3, 1)[..., 0].astype(int) - upright).max() <= 3
 
 
@@ -148,19 +148,19 @@ def png_claiming(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(10_001, 10_000), (2**31 - 1, 2**31 - 1)])
 def test_a_decompression_bomb_is_refused_by_its_header(size):
-    for read in (lambda content: probe(content, "it"), lambda content: pixels(content, 8, 8)):
+    for read in (lambda content: read_image_header(content, "it"), lambda content: pixels(content, 8, 8)):
         with pytest.raises(BadImageError, match="100,000,000 pixels: a decompression bomb"):
             read(png_claiming(*size))
 
 
 def test_the_limit_is_our_own_and_not_pillows(monkeypatch):
-    assert Image.MAX_IMAGE_PIXELS == decoding.MOST_REDUCED
+    assert Image.MAX_IMAGE_PIXELS == decoding.MAX_REDUCED_PIXELS
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with pytest.raises(BadImageError, match="bomb"):
-        probe(png_claiming(10_001, 10_000), "it")
+        read_image_header(png_claiming(10_001, 10_000), "it")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(BadImageError, match="bomb"):
-        probe(png_claiming(5, 5), "it")
+        read_image_header(png_claiming(5, 5), "it")
 
 
 def test_a_jpeg_of_very_many_scans_is_refused_before_it_takes_hours():
@@ -196,7 +196,7 @@ def test_what_is_bad_is_said(content, reason):
 
 
 def test_a_file_that_the_disk_does_not_give_is_not_called_bad(tmp_path):
-    for read in (lambda file: probe(file, str(file)), lambda file: decode(file, str(file), (8, 8, 3))):
+    for read in (lambda file: read_image_header(file, str(file)), lambda file: decode(file, str(file), (8, 8, 3))):
         with pytest.raises(UserError, match=r"gone\.png: cannot be read \(No such file") as error:
             read(tmp_path / "gone.png")
         assert not isinstance(error.value, BadImageError)
@@ -204,6 +204,6 @@ def test_a_file_that_the_disk_does_not_give_is_not_called_bad(tmp_path):
 
 def test_a_file_too_large_for_an_image_is_not_read(tmp_path):
     with (tmp_path / "huge.png").open("wb") as file:
-        file.truncate(decoding.MOST_BYTES + 1)
+        file.truncate(decoding.MAX_FILE_BYTES + 1)
     with pytest.raises(BadImageError, match="1,000,000,001 bytes"):
         decode(tmp_path / "huge.png", "huge", (8, 8, 3))

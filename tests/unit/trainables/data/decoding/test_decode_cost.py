@@ -17,8 +17,8 @@ from PIL import Image
 from tests.helpers.images.image_kinds import encoded, kinds, picture
 from tests.helpers.repository import ROOT
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode import Limits, decode
-from trainables.data.decoding.decode_cost import REDUCED_FROM, Cost, largest_memory, reduce
+from trainables.data.decoding.decode import DecodeLimits, decode
+from trainables.data.decoding.decode_cost import REDUCED_FROM, DecodeCost, max_decode_memory, plan_decode
 
 SIZE = (1200, 900)
 
@@ -51,16 +51,16 @@ def measure(made: Callable[[tuple[int, int]], Iterator[tuple[str, bytes]]]) -> N
     decode(encoded(picture("RGB", (64, 64)), "PNG"), "it", (32, 32, 3))
     wrong, number = [], 0
     for name, content in made(SIZE):
-        said: list[Cost] = []
+        said: list[DecodeCost] = []
 
         @contextmanager
-        def reserve(cost: Cost, said: list[Cost] = said) -> Iterator[None]:
+        def reserve(cost: DecodeCost, said: list[DecodeCost] = said) -> Iterator[None]:
             Path("/proc/self/clear_refs").write_text("5")
             said.append(cost)
             yield
 
         before = resident("VmRSS")
-        decode(content, name, (32, 32, 3), Limits(reserve=reserve))
+        decode(content, name, (32, 32, 3), DecodeLimits(reserve=reserve))
         took = resident("VmHWM") - before
         number += 1
         if took > said[0].memory + 500_000:
@@ -108,19 +108,19 @@ def test_a_jpeg_that_is_reduced_looks_as_if_it_were_not(shape, form, monkeypatch
 def test_jpegs_of_the_usual_sizes_are_decoded_as_before():
     content = encoded(photograph(4000, 3000), "JPEG")
     with Image.open(io.BytesIO(content)) as opened:
-        cost = reduce(opened, content, 224)
+        cost = plan_decode(opened, content, 224)
         assert (cost.pixels, opened.size) == (12_000_000, (4000, 3000))
 
 
-def cost_of(content: bytes, side: int = 224) -> Cost:
+def cost_of(content: bytes, side: int = 224) -> DecodeCost:
     with Image.open(io.BytesIO(content)) as opened:
-        return reduce(opened, content, side)
+        return plan_decode(opened, content, side)
 
 
 def test_a_phones_photo_of_50_megapixels_takes_less_memory_than_a_screenshot():
     content = encoded(Image.new("L", (8160, 6120), 9), "JPEG")
     assert cost_of(content).memory < 50_000_000
-    assert decode(content, "it", (224, 224, 3), Limits(pixels=4_000_000)).mean() == pytest.approx(9, abs=1)
+    assert decode(content, "it", (224, 224, 3), DecodeLimits(pixels=4_000_000)).mean() == pytest.approx(9, abs=1)
 
 
 def test_a_jpeg_of_several_scans_counts_whole_whatever_it_says_of_itself():
@@ -132,7 +132,7 @@ def test_a_jpeg_of_several_scans_counts_whole_whatever_it_says_of_itself():
     for content in (several, progressive):
         assert cost_of(content).pixels == 20_000_000
         with pytest.raises(BadImageError, match="more than 19,000,000 pixels"):
-            decode(content, "it", (224, 224, 3), Limits(pixels=19_000_000))
+            decode(content, "it", (224, 224, 3), DecodeLimits(pixels=19_000_000))
 
 
 def test_a_thumbnail_is_no_scan():
@@ -159,9 +159,9 @@ def test_a_tile_larger_than_its_tiff_counts():
 
 
 def test_an_avif_may_hold_more_than_it_says_and_is_decoded_alone():
-    assert cost_of(encoded(picture("RGB"), "AVIF")).alone
+    assert cost_of(encoded(picture("RGB"), "AVIF")).exclusive
 
 
 def test_the_largest_of_any_kind_is_what_the_budget_of_a_replica_must_have():
     for name, content in costliest((60, 40)):
-        assert cost_of(content).memory <= largest_memory(2400), name
+        assert cost_of(content).memory <= max_decode_memory(2400), name

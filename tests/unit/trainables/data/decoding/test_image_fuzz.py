@@ -15,7 +15,7 @@ import pytest
 from tests.helpers.images.mutants import mutant, originals
 from tests.helpers.repository import ROOT
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageError
-from trainables.data.decoding.decode import decode, probe
+from trainables.data.decoding.decode import decode, read_image_header
 from trainables.data.store import build
 from trainables.data.store.store import prepare
 
@@ -38,7 +38,7 @@ def sweep(count: int, seed: int) -> None:
     for content in mutants(count, seed):
         signal.alarm(SECONDS)  # ends the process, wherever it hangs
         outcomes = set()
-        for read in (lambda it: probe(it, "it"), lambda it: decode(it, "it", (32, 32, 3)).shape):
+        for read in (lambda it: read_image_header(it, "it"), lambda it: decode(it, "it", (32, 32, 3)).shape):
             try:
                 outcomes.add("accepted" if read(content) else "")
             except BadImageError as error:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.helpers.images.data_sets import image, images
 from trainables.common.errors import UserError
-from trainables.data.layouts.class_names import CONTAINERS, NEVER
+from trainables.data.layouts.class_names import CONTAINER_NAMES, NEVER_CLASSES
 from trainables.data.layouts.split_names import find_splits, read_split_name
 from trainables.data.sources.source_registry import open_source
 
@@ -259,4 +259,4 @@ def test_classes_of_one_name_are_doubtful(tmp_path):
 
 
 def test_containers_include_what_is_never_a_class():
-    assert NEVER < CONTAINERS
+    assert NEVER_CLASSES < CONTAINER_NAMES

@@ -13,7 +13,7 @@ from tests.helpers.images.data_sets import images
 from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
 from trainables.data.decoding.decode import FORMATS
-from trainables.data.layouts.image_files import SUFFIXES, UNDECODED, VIDEOS, kind_by_content
+from trainables.data.layouts.image_files import IMAGE_SUFFIXES, UNDECODED, VIDEO_SUFFIXES, kind_by_content
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
@@ -37,10 +37,10 @@ def put(file: Path, content: bytes = b"x") -> None:
 def test_every_suffix_that_pillow_has_for_a_decoded_format_is_an_image():
     Image.init()
     decoded = {suffix for suffix, form in Image.EXTENSION.items() if form in FORMATS} - {".pfm"}  # it holds floats
-    assert decoded <= SUFFIXES
-    assert not SUFFIXES & (UNDECODED | VIDEOS)
+    assert decoded <= IMAGE_SUFFIXES
+    assert not IMAGE_SUFFIXES & (UNDECODED | VIDEO_SUFFIXES)
     others = {suffix for suffix, form in Image.EXTENSION.items() if form not in {*FORMATS, "MPO", "DIB"}}
-    assert not others & SUFFIXES
+    assert not others & IMAGE_SUFFIXES
 
 
 @pytest.mark.parametrize("form", FORMATS)

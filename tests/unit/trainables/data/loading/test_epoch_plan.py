@@ -11,7 +11,7 @@ from trainables.data.loading.epoch_plan import (
     batch_count,
     check_shares,
     epoch_plan,
-    slices,
+    slice_share,
     smallest_batch,
 )
 
@@ -110,7 +110,7 @@ def test_workers_cut_their_shares_into_equally_many_slices_without_an_empty_one(
     for total, world, most in itertools.product(range(1, 40), (1, 2, 3), range(12)):
         if total < world:
             continue
-        cuts = [slices(len(range(rank, total, world)), total, world, most) for rank in range(world)]
+        cuts = [slice_share(len(range(rank, total, world)), total, world, most) for rank in range(world)]
         assert len({len(cut) for cut in cuts}) == 1, "their passes meet in batch norm"
         for rank, cut in enumerate(cuts):
             sizes = [part.stop - part.start for part in cut]

@@ -12,7 +12,15 @@ import torch
 from tests.helpers.training import CONFIGS, CPU, assignment, train, weights
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, epoch_plan
-from trainables.data.loading.input_loader import AHEAD, SHARE, Residence, Resident, Streamed, memory_budget, settle
+from trainables.data.loading.input_loader import (
+    MEMORY_SHARE,
+    PREFETCHED_BATCHES,
+    InMemoryLoader,
+    InputLoader,
+    StreamingLoader,
+    make_loader,
+    memory_budget,
+)
 from trainables.training.device import free_memory
 from trainables.training.loop import TrialRun
 from trainables.workers.worker_context import Workplace
@@ -26,21 +34,21 @@ def prefetchers() -> list[threading.Thread]:
 
 
 @pytest.fixture
-def streamed(digits_store) -> Residence:
-    return settle(digits_store.images, digits_store.labels, CPU.device, budget=0)
+def streamed(digits_store) -> InputLoader:
+    return make_loader(digits_store.images, digits_store.labels, CPU.device, budget=0)
 
 
 @pytest.fixture
-def resident(digits_store) -> Residence:
-    return settle(digits_store.images, digits_store.labels, CPU.device, digits_store.images.nbytes)
+def resident(digits_store) -> InputLoader:
+    return make_loader(digits_store.images, digits_store.labels, CPU.device, digits_store.images.nbytes)
 
 
 def test_the_budget_decides(digits_store, resident, streamed):
-    assert isinstance(resident, Resident)
-    assert isinstance(streamed, Streamed)
-    assert (resident.held, streamed.held) == (digits_store.images.nbytes, 0)
-    below = settle(digits_store.images, digits_store.labels, CPU.device, digits_store.images.nbytes - 1)
-    assert isinstance(below, Streamed)
+    assert isinstance(resident, InMemoryLoader)
+    assert isinstance(streamed, StreamingLoader)
+    assert (resident.memory_bytes, streamed.memory_bytes) == (digits_store.images.nbytes, 0)
+    below = make_loader(digits_store.images, digits_store.labels, CPU.device, digits_store.images.nbytes - 1)
+    assert isinstance(below, StreamingLoader)
 
 
 def test_the_budget_is_what_was_given_or_a_share_of_what_is_free():
@@ -48,7 +56,7 @@ def test_the_budget_is_what_was_given_or_a_share_of_what_is_free():
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        assert 0 < memory_budget(CPU.device, 0.0) <= 1.1 * SHARE * free_memory(CPU.device)
+        assert 0 < memory_budget(CPU.device, 0.0) <= 1.1 * MEMORY_SHARE * free_memory(CPU.device)
     finally:
         torch.set_num_threads(threads)
 
@@ -57,21 +65,23 @@ def test_the_budget_is_what_was_given_or_a_share_of_what_is_free():
 def test_a_streamed_feed_is_the_resident_one(resident, streamed, shard):
     def plan():
         batches = epoch_plan(1298, 63, seed=3, epoch=1, mixing=Mixing(mixup=0.3, cutmix=1.0), shard=shard)
-        return [(batch.total, batch.wanted) for batch in batches]
+        return [(batch.total, batch.needed_rows) for batch in batches]
 
-    for (total, inputs), (other_total, others) in zip(resident.feed(plan()), streamed.feed(plan()), strict=True):
+    for (total, inputs), (other_total, others) in zip(
+        resident.load_ahead(plan()), streamed.load_ahead(plan()), strict=True
+    ):
         assert total == other_total
         assert inputs.dtype == others.dtype == torch.uint8
         assert torch.equal(inputs, others)
     rows = np.array([5, 3, 3, 1500], dtype=np.int64)
-    assert torch.equal(resident.take(rows), streamed.take(rows))
-    assert torch.equal(resident.labels_of(rows), streamed.labels_of(rows))
+    assert torch.equal(resident.load(rows), streamed.load(rows))
+    assert torch.equal(resident.load_labels(rows), streamed.load_labels(rows))
 
 
 @pytest.mark.parametrize("name", ["plain", "everything", "frozen backbone"])
 def test_streaming_trains_to_the_same_weights(digits_store, tmp_path, name):
     ends = []
-    for kind, memory_gb in ((Resident, 1.0), (Streamed, LITTLE)):
+    for kind, memory_gb in ((InMemoryLoader, 1.0), (StreamingLoader, LITTLE)):
         place = Workplace.open(CPU, digits_store, memory_gb)
         run = TrialRun(assignment(tmp_path / kind.__name__, CONFIGS[name], max_epochs=2), place)
         assert isinstance(run.data, kind), "features are placed as images are"
@@ -107,16 +117,16 @@ def test_the_thread_ends_when_the_feed_is_left_and_reads_no_further_than_it_may(
             asked.append(step)
             yield step, np.arange(step, step + 8)
 
-    with closing(streamed.feed(wanted())) as feed:
+    with closing(streamed.load_ahead(wanted())) as feed:
         assert next(feed)[0] == 0
         assert len(prefetchers()) == 1
     assert prefetchers() == []
-    assert len(asked) == AHEAD + 1
+    assert len(asked) == PREFETCHED_BATCHES + 1
 
 
 def test_what_goes_wrong_in_the_thread_is_raised_in_the_loop(streamed):
     wanted = [(0, np.array([1, 2])), (1, np.array([3, 99_999]))]
-    with closing(streamed.feed(wanted)) as feed, pytest.raises(IndexError, match="rows 3 to 99999 of 1527"):
+    with closing(streamed.load_ahead(wanted)) as feed, pytest.raises(IndexError, match="rows 3 to 99999 of 1527"):
         list(feed)
     assert prefetchers() == []
 
@@ -124,7 +134,7 @@ def test_what_goes_wrong_in_the_thread_is_raised_in_the_loop(streamed):
 def test_a_file_that_is_gone_is_named(streamed, tmp_path):
     gone = np.lib.format.open_memmap(tmp_path / "gone.npy", mode="w+", dtype=np.uint8, shape=(4, 1, 2, 2))
     Path(tmp_path / "gone.npy").unlink()
-    feed = dataclasses.replace(streamed, inputs=gone).feed([(0, np.array([1]))])
+    feed = dataclasses.replace(streamed, inputs=gone).load_ahead([(0, np.array([1]))])
     with pytest.raises(FileNotFoundError, match="gone"):
         next(feed)
 

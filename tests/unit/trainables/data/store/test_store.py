@@ -187,7 +187,7 @@ def test_fashion_mnist_is_read_from_debians_files(tmp_path, monkeypatch):
         for kind, header, values in (("images-idx3", 16, pixels), ("labels-idx1", 8, labels)):
             with gzip.open(tmp_path / f"{part}-{kind}-ubyte.gz", "wb") as file:
                 file.write(bytes(header) + values.astype(np.uint8).tobytes())
-    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path)
     raw = fashion_mnist.open_fashion_mnist(tmp_path)
     assert raw.classes[9] == "Ankle boot"
     assert np.array_equal(raw.parts["train"].decode(7)[..., 0], images["train"][7])
@@ -203,7 +203,7 @@ def test_a_set_that_cannot_be_downloaded_says_so(name, tmp_path, monkeypatch):
     def refuse(*_arguments, **_options):
         raise URLError("no network")
 
-    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "none")
+    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "none")
     monkeypatch.setattr("urllib.request.urlopen", refuse)
     with pytest.raises(UserError, match=f"{name}.*cannot be downloaded"):
         open_source(name)
