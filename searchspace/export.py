@@ -13,13 +13,13 @@ from searchspace.cli.output import complain, say
 from searchspace.cli.values import Formats, Place
 from searchspace.constraints.constraints import describe_cost, find_violations
 from searchspace.engine.seeds import derive_seed
-from searchspace.finals.choose_student import read_student
+from searchspace.finals.choose_student import StudentStatus, read_student
 from searchspace.progress.live_screen import open_clock
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_record
+from searchspace.storage.open_results import is_export_file, open_results
 from searchspace.storage.output_folder import check_own_folder, copy_search, explain_write_errors
-from searchspace.storage.reading import is_export_file, open_results
 from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
@@ -105,7 +105,7 @@ def export_student(
 ) -> Shipment | None:
     """Export the student of the search in `folder`, as the winner is; None where it has none."""
     student = read_student(folder)
-    if student is None or student.status != "trained":
+    if student is None or student.status != StudentStatus.TRAINED:
         return None
     logger.info("exporting the student")
     return _ship(spec, folder / STUDENT, teller, data, strict)

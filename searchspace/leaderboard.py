@@ -12,12 +12,13 @@ import typer
 from searchspace.cli.options import Option, with_options
 from searchspace.cli.output import write
 from searchspace.finals.baseline import read_baseline
+from searchspace.finals.finalist import read_finalists
 from searchspace.finals.gain import format_gain, read_gain
 from searchspace.finals.validation_images import format_validation, read_validation
 from searchspace.reporting.damaged_results import reading_search
 from searchspace.reporting.tables.board_view import FORM, Printing, View
 from searchspace.reporting.tables.compare import brief_comparison, compare_searches, compare_trials, warn_of
-from searchspace.reporting.tables.finalists import costs_of, finalist_rows, read_finalists
+from searchspace.reporting.tables.finalists import costs_of, finalist_rows
 from searchspace.reporting.tables.pareto import pareto_rows
 from searchspace.reporting.tables.searches import problems, rank_searches
 from searchspace.reporting.tables.student_table import student_rows
@@ -26,7 +27,7 @@ from searchspace.reporting.tables.terminal_table import draw_table, make_console
 from searchspace.reporting.tables.trials import rank_trials, varying_columns, without_defaults
 from searchspace.reporting.tables.watch import watch
 from searchspace.spec import SearchSpec, load_spec, parse_record
-from searchspace.storage.reading import is_board_file, open_results
+from searchspace.storage.open_results import is_board_file, open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import match_name, names_nearby, searches_below
 from searchspace.study.database import StorageOption, allow_storage

@@ -79,7 +79,10 @@ def main(arguments: Sequence[str]) -> int:
 def _local(model: str) -> Path:
     if "://" not in model:
         return Path(find_search(os.path.expanduser(model)))
-    from searchspace.storage.reading import is_model_file, open_results  # takes more than this command otherwise needs
+    from searchspace.storage.open_results import (  # takes more than this command otherwise needs
+        is_model_file,
+        open_results,
+    )
 
     return open_results(model, is_model_file).folder
 

@@ -18,7 +18,7 @@ from searchspace.spec import BudgetUnit, SearchSpec, load_facts, load_spec, pars
 from searchspace.stopping.rules import SchedulerName, make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate_curves import Curve, simulate
-from searchspace.storage.reading import open_results
+from searchspace.storage.open_results import open_results
 from searchspace.study.database import StorageOption, allow_storage
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, curve_of

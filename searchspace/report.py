@@ -9,8 +9,8 @@ from searchspace.cli.command import run_command
 from searchspace.cli.output import say
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.html.report_file import write_report
+from searchspace.storage.open_results import open_results
 from searchspace.storage.output_folder import check_own_folder, explain_write_errors, report_file
-from searchspace.storage.reading import open_results
 from searchspace.study.database import allow_storage
 from trainables.storage.object_store.remote import join_url
 

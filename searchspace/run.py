@@ -9,6 +9,7 @@ from searchspace.cli.options import with_options
 from searchspace.cli.output import complain, say
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
+from searchspace.finals.finalist import read_finalists
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
 from searchspace.leaderboard import print_board
 from searchspace.preparation import preflight
@@ -21,7 +22,6 @@ from searchspace.progress.console_reporter import Clock
 from searchspace.progress.live_screen import open_clock
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.model_card import PAGE
-from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.reporting.tables.student_table import say_student
 from searchspace.runner.conduct import conduct
 from searchspace.spaces import default_space, default_trials

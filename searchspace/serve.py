@@ -18,7 +18,7 @@ from searchspace.serving.listen import ended_by_signals, listen, listen_again, s
 from searchspace.serving.serve_options import ServeOptions
 from searchspace.serving.service_limits import derive_limits
 from searchspace.spec import parse_record
-from searchspace.storage.reading import is_model_file, open_results
+from searchspace.storage.open_results import is_model_file, open_results
 from trainables.export.predictor import Runner
 
 PARTS = ("ray.serve",)

@@ -17,7 +17,7 @@ from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.interruption import Interrupted, LostError
 from searchspace.cli.output import complain, fill_descriptors, quiet_end, say, survive, survivors
 from searchspace.cli.surviving_stream import SurvivingStream
-from searchspace.finals.select_winner import NoWinnerError
+from searchspace.finals.finalist import NoWinnerError
 from trainables.common.errors import SearchEndedError, UserError
 from trainables.common.proxies import spare_loopback
 from trainables.common.redaction import redact

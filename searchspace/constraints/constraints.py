@@ -1,4 +1,4 @@
-"""The gate: architectures are measured untrained, before they cost a trial; what breaks a limit is never trained."""
+"""The constraints: architectures are measured before they are trained; one that breaks a limit is never trained."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from trainables.export.benchmark.benchmark_client import Meter
 
 @dataclass(frozen=True)
 class Constraint:
-    """One option that limits the shipped model."""
+    """One option that limits the exported model."""
 
     option: str
     """Field of `SearchSpec`."""
     quantity: str
     """Field of `ArchitectureCost`."""
     text: str
-    """How a measured value is said."""
+    """Format of a measured value."""
     bound: str
-    """How the limit is said."""
+    """Format of the limit."""
 
 
 CONSTRAINTS = (
@@ -43,7 +43,7 @@ CONSTRAINTS = (
 
 
 def find_violations(spec: SearchSpec, cost: ArchitectureCost) -> list[str]:
-    """What of `cost` is more than an option of `spec` allows, such as `latency 12.3 ms is more than --max-...`."""
+    """A text for each limit of `spec` that `cost` breaks, such as `latency 12.3 ms is more than --max-...`."""
     broken = []
     for limit in CONSTRAINTS:
         most, found = getattr(spec, limit.option), getattr(cost, limit.quantity)
@@ -54,7 +54,7 @@ def find_violations(spec: SearchSpec, cost: ArchitectureCost) -> list[str]:
 
 
 def describe_cost(spec: SearchSpec, cost: ArchitectureCost) -> str:
-    """A measured cost, with the limits that it was held to: `latency 0.42 ms (limit 5), size 0.55 MB`."""
+    """A measured cost with the limits that apply: `latency 0.42 ms (limit 5), size 0.55 MB`."""
     parts = []
     for limit in CONSTRAINTS:
         most, found = getattr(spec, limit.option), getattr(cost, limit.quantity)
@@ -65,7 +65,7 @@ def describe_cost(spec: SearchSpec, cost: ArchitectureCost) -> str:
 
 
 def kinds_to_measure(spec: SearchSpec) -> tuple[Kind, ...]:
-    """What to measure for `spec`, the cheapest first; nothing where it neither limits nor asks for latency."""
+    """Measurements that `spec` needs, the cheapest first; empty where it has no limit and no latency objective."""
     kinds: list[Kind] = ["count"] if spec.max_params is not None else []
     limited = [limit.option for limit in CONSTRAINTS if getattr(spec, limit.option) is not None]
     if "latency" in spec.objectives or set(limited) - {"max_params"}:
@@ -74,36 +74,36 @@ def kinds_to_measure(spec: SearchSpec) -> tuple[Kind, ...]:
 
 
 class ConstraintChecker:
-    """Says of a configuration whether its architecture may be trained; close it, it may keep a process."""
+    """Checks configurations against the limits; call `close`, as it may keep a process."""
 
     def __init__(self, spec: SearchSpec, data: DataSummary) -> None:
-        """Hold architectures for `data` to the limits of `spec`; without any, this does and starts nothing."""
+        """Check architectures for `data` against the limits of `spec`; without limits, nothing is started."""
         self._spec, self._data = spec, data
         self._kinds = kinds_to_measure(spec)
         self._meter = Meter()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gate")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="constraints")
         self._found: dict[Architecture, Future[ArchitectureCost]] = {}
         self.latencies: dict[int, float] = {}
 
     @property
     def measures(self) -> bool:
-        """Whether there is anything to measure."""
+        """Whether anything has to be measured."""
         return bool(self._kinds)
 
     def begin(self, config: TrialConfig) -> None:
-        """Begin to measure the architecture of `config` in the background, unless that is done or not needed."""
+        """Start to measure the architecture of `config` in the background, unless that is done or not needed."""
         architecture = architecture_of(config, self._data)
         if self._kinds and architecture not in self._found:
             self._found[architecture] = self._thread.submit(self._measure, architecture)
 
     def ready(self, config: TrialConfig) -> bool:
-        """Whether `refusal` and `cost` answer at once; begins the measurement."""
+        """Whether `refusal` and `cost` return at once; starts the measurement."""
         self.begin(config)
         found = self._found.get(architecture_of(config, self._data))
         return found is None or found.done()
 
     def refusal(self, config: TrialConfig) -> str:
-        """Why this configuration must not be trained, on one line; empty if it may."""
+        """Why this configuration must not be trained, on one line; empty if it may be."""
         try:
             cost = self._wait(config)
         except MeasureError as error:
@@ -111,21 +111,21 @@ class ConstraintChecker:
         return "; ".join(find_violations(self._spec, cost)) if cost else ""
 
     def cost(self, config: TrialConfig) -> ArchitectureCost | None:
-        """What the architecture of `config` costs; None where nothing needs to be, or could be, measured."""
+        """Cost of the architecture of `config`; None where no measurement is needed or possible."""
         try:
             return self._wait(config)
         except MeasureError:
             return None
 
     def refuse(self, trial: optuna.Trial, config: TrialConfig) -> str:
-        """`refusal`, keeping in the study what the trial's architecture costs."""
+        """`refusal`, after the cost of the trial's architecture is recorded in the study."""
         if cost := self.cost(config):
             record_cost(trial, cost)
             self.latencies[trial.number] = cost.latency_ms or 0.0
         return self.refusal(config)
 
     def parameters(self, config: TrialConfig) -> int:
-        """Number of parameters, which is known in milliseconds; raises `MeasureError` if nothing can be built."""
+        """Number of parameters, within milliseconds; raises `MeasureError` if the network cannot be built."""
         architecture = architecture_of(config, self._data)
         return self._thread.submit(self._meter.measure, architecture, "count").result().parameters
 
@@ -135,7 +135,7 @@ class ConstraintChecker:
         return found.result() if found else None
 
     def _measure(self, architecture: Architecture) -> ArchitectureCost:
-        """Its cost, as far as it takes to refuse it or to let it through."""
+        """Its cost, measured until a limit is broken or all limits are checked."""
         cost = self._meter.measure(architecture, self._kinds[0])
         for kind in self._kinds[1:]:
             if find_violations(self._spec, cost):
@@ -144,6 +144,6 @@ class ConstraintChecker:
         return cost
 
     def close(self) -> None:
-        """End the measuring process; what is being measured is given up."""
+        """Stop the measuring process and its current measurement."""
         self._meter.close()
         self._thread.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Whether a space holds anything that fits the limits: asked before a search that could only refuse."""
+"""Whether a space holds any network that keeps the limits, checked before a search begins."""
 
 import logging
 from itertools import groupby, islice
@@ -15,34 +15,34 @@ from trainables.export.benchmark.architecture_cost import MeasureError, describe
 logger = logging.getLogger(__name__)
 
 SAMPLE_DRAWS = 64
-"""Configurations drawn from the space, where none that the search would begin with fits."""
+"""Configurations drawn from the space, where none of the search's first ones keeps the limits."""
 SMALLEST_PER_MODEL = 2
-"""Of each model's networks among them, by parameters, that are held to the limits."""
+"""Networks of each model that are measured: those with the fewest parameters."""
 
 
-def check_feasible(gate: ConstraintChecker, spec: SearchSpec, space: Space, task: Task) -> None:
-    """Raise `UserError` if neither what the search begins with nor the smallest networks of the space may be trained.
+def check_feasible(checker: ConstraintChecker, spec: SearchSpec, space: Space, task: Task) -> None:
+    """Raise `UserError` if neither the search's first configurations nor the smallest networks keep the limits.
 
-    Among networks of one model, those with the fewest parameters are as a rule the quickest and smallest in every
-    respect; a space refused here may hold an exception, but hardly one that is worth an endless search.
+    Among networks of one model, those with the fewest parameters are as a rule the fastest and smallest. A space that
+    is refused here may hold an exception, but the search would hardly find it.
     """
-    if not gate.measures:
+    if not checker.measures:
         return
     starts, drawn = draw_sample(spec, space, task)
-    if any(not gate.refusal(config) for config in starts):
+    if any(not checker.refusal(config) for config in starts):
         return
-    logger.info("measuring small networks, in search of one that fits the limits")
-    smallest = _smallest(gate, starts + drawn)
-    if all(gate.refusal(config) for config in smallest):
+    logger.info("measuring small networks, to find one that keeps the limits")
+    smallest = _smallest(checker, starts + drawn)
+    if all(checker.refusal(config) for config in smallest):
         first = smallest[0]
         raise UserError(
             f"no network of the space fits; the smallest of {SAMPLE_DRAWS} draws is {describe_network(first)}: "
-            f"{gate.refusal(first)}"
+            f"{checker.refusal(first)}"
         )
 
 
 def draw_sample(spec: SearchSpec, space: Space, task: Task) -> tuple[list[TrialConfig], list[TrialConfig]]:
-    """What the search begins with, and `SAMPLE_DRAWS` random configurations of the space, always the same."""
+    """The search's first configurations, and `SAMPLE_DRAWS` random ones of the space, by the search's seed."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
     starts = default_trials(task, spec.pins) if space is default_space else []
     for values in starts:
@@ -51,13 +51,13 @@ def draw_sample(spec: SearchSpec, space: Space, task: Task) -> tuple[list[TrialC
     return configs[: len(starts)], configs[len(starts) :]
 
 
-def _smallest(gate: ConstraintChecker, configs: list[TrialConfig]) -> list[TrialConfig]:
-    """The smallest few of each model, each network once, the smallest of all first."""
+def _smallest(checker: ConstraintChecker, configs: list[TrialConfig]) -> list[TrialConfig]:
+    """The smallest networks of each model, by ascending number of parameters."""
     sizes: dict[str, tuple[int, TrialConfig]] = {}
     unbuilt = ""
     for config in {describe_network(config): config for config in configs}.values():
         try:
-            sizes[describe_network(config)] = gate.parameters(config), config
+            sizes[describe_network(config)] = checker.parameters(config), config
         except MeasureError as error:
             unbuilt = f"{describe_network(config)}: {error}"
     if not sizes:

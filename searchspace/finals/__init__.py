@@ -1,1 +1,1 @@
-"""Proof: finalists from fresh seeds, a verdict, a winner tested once, and what stopping early cost."""
+"""The finals: finalists from fresh seeds, their comparison, the winner and its one test, and the stop audit."""

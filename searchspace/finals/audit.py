@@ -1,4 +1,4 @@
-"""The stop audit: a random share of the trials that early stopping held back runs on, to see what holding back cost."""
+"""The stop audit: a random share of the trials that early stopping stopped is trained on, to measure what it cost."""
 
 import math
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from trainables.config import Frozen
 
 
 class AuditReport(Frozen):
-    """What a search's audit found; scores are of full-length trials."""
+    """Result of a search's audit; scores are of full-length trials."""
 
     stopped: int
-    """Trials that early stopping held back."""
+    """Trials that early stopping stopped."""
     audited: int
-    """Those among them that ran on to the end."""
+    """Those of them that were trained on to the full length."""
     best_audited: float
-    """Best score that one of those came to."""
+    """Best score of those."""
     best: float
-    """Best score of the trials that were not held back."""
+    """Best score of the trials that were not stopped."""
     better: int
-    """Audited trials that came to more than that."""
+    """Audited trials that reached more than that."""
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """One line: what early stopping cost."""
-        verdict = (
+        cost = (
             f"{self.better} of them would have been the best: early stopping cost {self.best_audited - self.best:.4f}"
             if self.better
             else "none would have been the best: early stopping cost nothing that they show"
@@ -40,13 +40,13 @@ class AuditReport(Frozen):
             else f" (95 %, rule of three: at most {3 / self.audited:.0%} of them all would)"
         )
         return (
-            f"audit: {self.audited} of {self.stopped} stopped trials ran on to the end, the best to "
-            f"{self.best_audited:.4f}, the search's own to {self.best:.4f}; {verdict}{bound}"
+            f"audit: {self.audited} of {self.stopped} stopped trials were trained to the end, the best to "
+            f"{self.best_audited:.4f}, the search's own to {self.best:.4f}; {cost}{bound}"
         )
 
 
 def choose_audited(stopped: Sequence[int], share: float, seed: int) -> list[int]:
-    """A random `share` of the stopped trials' numbers, at least one where there are any and the share is not 0."""
+    """A random `share` of the stopped trials' numbers, sorted; at least one unless there are none or the share is 0."""
     if not share or not stopped:
         return []
     count = max(1, round(share * len(stopped)))
@@ -55,15 +55,15 @@ def choose_audited(stopped: Sequence[int], share: float, seed: int) -> list[int]
 
 
 def read_audit(study: optuna.Study) -> AuditReport | None:
-    """What a search's audit found; None where none was made."""
+    """The audit of a search; None where no trial was audited."""
     trials = study.get_trials(deepcopy=False)
-    held = [trial for trial in trials if standing_of(trial)]
-    audited = [trial for trial in held if trial.state == TrialState.COMPLETE]
+    stopped = [trial for trial in trials if standing_of(trial)]
+    audited = [trial for trial in stopped if trial.state == TrialState.COMPLETE]
     if not audited:
         return None
     best = max((_value(t) for t in trials if t.state == TrialState.COMPLETE and t not in audited), default=-math.inf)
     return AuditReport(
-        stopped=len(held), audited=len(audited), best_audited=max(map(_value, audited)), best=best,
+        stopped=len(stopped), audited=len(audited), best_audited=max(map(_value, audited)), best=best,
         better=sum(_value(trial) > best for trial in audited),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What the winner is compared with, to know what the search bought: no knowledge, and the configuration it began with.
+"""What the winner is compared with: answering the most frequent class, and the configuration the search began with.
 
 The default configuration is trained in the finals from as many fresh seeds as any finalist, and scored on the same
 images. It competes like a finalist: where it is best, it wins.
@@ -21,28 +21,28 @@ from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.scores import MetricName, score_of
 
 ORIGIN = "origin"
-"""Attribute of a trial that was waiting in the study before the search began: where its values come from."""
+"""Attribute of a trial that was enqueued before the search began: where its values come from."""
 BASELINE = "baseline"
-"""Record of the study."""
+"""Attribute of the study."""
 Origin = Literal["default", "warm start"]
 
 
 class Baseline(Frozen):
-    """The configuration that a search began with, and what could be said without any training."""
+    """The configuration that a search began with, and the score of answering without any training."""
 
     trial: int | None
-    """Number of the trial; None where none was trained."""
+    """Number of the trial; None where no trial was trained."""
     kind: Literal["default", "first"]
-    """Whether it is the space's default configuration, or the first that was drawn from a space that has none."""
+    """The space's default configuration, or the first configuration drawn from a space without a default."""
     reference: bool
-    """Whether it was in the finals for comparison alone, and is none of the best."""
+    """Whether it was trained in the finals for comparison only, and was no finalist."""
     majority: float
-    """Score of the most frequent class on the finals' validation images; of a log loss, of all classes' shares."""
+    """Score of the most frequent class on the finals' validation images; for the log loss, of the class shares."""
     reason: str = ""
-    """Why it has no re-score, where it has none: its trial failed, or its fresh trainings did."""
+    """Why it has no re-score: its trial failed, or its fresh trainings did; empty where it has one."""
 
     @property
-    def words(self) -> str:
+    def label(self) -> str:
         """`default configuration (trial 0)`."""
         what = "default configuration" if self.kind == "default" else "first configuration"
         return what if self.trial is None else f"{what} (trial {self.trial})"
@@ -51,13 +51,13 @@ class Baseline(Frozen):
 def find_baseline(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> tuple[FrozenTrial | None, bool]:
     """The trial that the winner is compared with, and whether it has the space's default configuration.
 
-    It is the first of the default configurations that was trained, so never one that breaks a limit. A space of one's
-    own has none: there it is the first trial. Searches from before this was recorded began with the default unless
-    they were warm started.
+    It is the first of the default configurations that was trained, so never one that breaks a limit. A user's own
+    space has no default: there it is the first trial. Searches of versions that did not record the origin began with
+    the default unless they were warm started.
     """
     tried = [t for t in trials if "config" in t.user_attrs and not is_refused(t) and not is_revived(t)]
     defaults = [t for t in trials if t.user_attrs.get(ORIGIN) == "default"]
-    trained = [twin for default in defaults if (twin := _trained_as(default, tried))]
+    trained = [twin for default in defaults if (twin := _find_equal(default, tried))]
     first = next(iter(trained or tried), None)
     return first, bool(trained) or not (defaults or spec.space or spec.warm_start)
 
@@ -65,7 +65,7 @@ def find_baseline(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> tuple[Froz
 def choose_reference(
     spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]
 ) -> list[FrozenTrial]:
-    """The trial that is trained beside the finalists; none where it is one of them, or failed in the search."""
+    """The trial that is trained beside the finalists; empty where it is a finalist, or failed in the search."""
     found, _ = find_baseline(spec, trials)
     known = {trial.number for trial in finalists}
     return [found] if found and found.number not in known and is_trainable(found) else []
@@ -75,7 +75,7 @@ def make_baseline(
     spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial],
     contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64],
 ) -> Baseline:  # fmt: skip
-    """What the finals keep: `contenders` are those of which a fresh seed ended, `labels` (images,) their classes."""
+    """The baseline of the finals: `contenders` have a completed training, `labels` (images,) are the true classes."""
     found, is_default = find_baseline(spec, trials)
     number = found.number if found else None
     rescored = any(contender.members == (number,) for contender in contenders)
@@ -89,29 +89,29 @@ def make_baseline(
     )  # fmt: skip
 
 
-def _trained_as(default: FrozenTrial, tried: Sequence[FrozenTrial]) -> FrozenTrial | None:
-    """The trial itself; where it was refused as a double of an earlier one, that one."""
+def _find_equal(default: FrozenTrial, tried: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The first trial of the same parameters: the trial itself, or an earlier one that it was refused for."""
     return next((trial for trial in tried if trial.params == default.params), None)
 
 
 def is_trainable(trial: FrozenTrial) -> bool:
-    """Whether a trial can be trained again from fresh seeds: one that failed would most likely fail again."""
+    """Whether a trial can be trained again from fresh seeds; one that failed would most likely fail again."""
     return trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
 
 
 def majority_score(metric: MetricName, labels: NDArray[np.int64], classes: int) -> float:
-    """Score of answering with the classes' shares among `labels` (images,): the most frequent class is likeliest."""
+    """Score of answering with the classes' shares among `labels` (images,), so with the most frequent class."""
     shares = np.bincount(labels, minlength=classes) / len(labels)
     return score_of(metric, np.tile(shares, (len(labels), 1)), labels)
 
 
 def majority_accuracy(metrics: TestMetrics, training_counts: Sequence[int]) -> float:
-    """Test accuracy of always answering the class that most training images have."""
+    """Test accuracy of always answering the most frequent class of the training images."""
     test_counts = [entry.count for entry in metrics.classes]
     counts = training_counts if len(training_counts) == len(test_counts) else test_counts
     return test_counts[int(np.argmax(counts))] / metrics.count
 
 
 def read_baseline(study: StudyReader) -> Baseline | None:
-    """What the finals kept; None before them, and of searches of earlier versions."""
+    """The baseline of a study's finals; None before them, and for searches of earlier versions."""
     return parse_study_attribute(study, BASELINE, TypeAdapter(Baseline))

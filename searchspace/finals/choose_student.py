@@ -1,8 +1,9 @@
-"""Which network the winner's student is: the best known one that keeps the limits. A pure choice, and its record."""
+"""The choice of the winner's student: the best known network that keeps the limits; and the student's record."""
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -22,13 +23,13 @@ STUDENT_FILE = "student.json"
 
 
 class LimitChecker(Protocol):
-    """Says what networks cost, and whether the limits allow that."""
+    """Measures what networks cost, and checks the limits."""
 
     def refusal(self, config: TrialConfig) -> str:
-        """Which limits it breaks, on one line; empty if none."""
+        """The limits that a configuration breaks, on one line; empty if it keeps them."""
 
     def cost(self, config: TrialConfig) -> ArchitectureCost | None:
-        """What it costs; None if that is not known."""
+        """The cost of its architecture; None if that is not known."""
 
     def parameters(self, config: TrialConfig) -> int:
         """Number of parameters; raises `MeasureError` if nothing can be built."""
@@ -38,72 +39,80 @@ class StudentChoice(Frozen):
     """A configuration that keeps the limits."""
 
     trial: int | None
-    """Trial of the search that it is of; None for one that was drawn from the space afterwards."""
+    """Number of its trial; None for a configuration that was drawn from the space after the search."""
     config: TrialConfig
-    """What is trained."""
+    """The configuration to train."""
     cost: ArchitectureCost | None
-    """What its architecture was measured to cost, as far as the limits ask."""
+    """Measured cost of its architecture, as far as the limits require."""
+
+
+class StudentStatus(StrEnum):
+    """How far a student is."""
+
+    CHOSEN = "chosen"
+    TRAINED = "trained"
+    FAILED = "failed"
 
 
 class Student(StudentChoice):
-    """The winner's student: what it is, what it was held to, and how it was taught; `student/student.json`."""
+    """The winner's student, its limits and its training; the file `student/student.json`."""
 
     limits: dict[str, float]
-    """What it has to keep, by option of the search."""
+    """The limits that it has to keep, by option of the search."""
     teacher: str
-    """The winner whose answers it learnt, such as `trial 7`."""
+    """The winner whose predictions it learns, such as `trial 7`."""
     temperature: float
-    """Divides the logits of both in its loss."""
+    """Temperature of the distillation loss, which divides the logits of both."""
     seed: int
     """Seed of its training."""
     epochs: int
     """Epochs of its training, on train and validation images."""
-    status: Literal["chosen", "trained", "failed"] = "chosen"
-    """How far it is."""
+    status: StudentStatus = StudentStatus.CHOSEN
+    """Its state."""
     reason: str = ""
     """Why its training failed."""
 
 
 def choose_student(
-    trials: Sequence[FrozenTrial], sample: Iterable[TrialConfig], judge: LimitChecker
+    trials: Sequence[FrozenTrial], sample: Iterable[TrialConfig], checker: LimitChecker
 ) -> StudentChoice | None:
-    """The best full-length trial whose network keeps the limits; else, of a `sample` of the space, the largest one.
+    """The best full-length trial that keeps the limits; else the largest network of `sample` that does; else None.
 
-    The search was free of the limits, so small networks may have been few, badly trained and soon stopped. Instead of
-    one of those, a network of the sample is trained as the best trial of its model was: of the model that did best,
-    the one of most parameters, which are the best sign of what it can learn. None if nothing fits.
+    The search did not apply the limits, so it may hold few small networks, badly trained and stopped early. A network
+    of the sample is therefore trained with the hyperparameters of the best trial of its model. The model that did best
+    comes first, and of one model the network with the most parameters.
     """
     ranked = choose_finalists(trials, len(trials))
     for trial in ranked:
-        if trial.state == TrialState.COMPLETE and not judge.refusal(config_of(trial)):
-            return StudentChoice(trial=trial.number, config=config_of(trial), cost=judge.cost(config_of(trial)))
+        if trial.state == TrialState.COMPLETE and not checker.refusal(config_of(trial)):
+            return StudentChoice(trial=trial.number, config=config_of(trial), cost=checker.cost(config_of(trial)))
     best: dict[str, TrialConfig] = {}
     for trial in ranked:
         best.setdefault(config_of(trial).model, config_of(trial))
     models = list(best)
-    drawn = _largest_first([_trained_as(best.get(config.model), config) for config in sample], judge)
+    drawn = _largest_first([_with_hyperparameters(best.get(config.model), config) for config in sample], checker)
     for config in sorted(drawn, key=lambda config: (*models, config.model).index(config.model)):
-        if not judge.refusal(config):
-            return StudentChoice(trial=None, config=config, cost=judge.cost(config))
+        if not checker.refusal(config):
+            return StudentChoice(trial=None, config=config, cost=checker.cost(config))
     return None
 
 
-def _trained_as(known: TrialConfig | None, drawn: TrialConfig) -> TrialConfig:
-    """The network of `drawn` with the training of `known`."""
+def _with_hyperparameters(known: TrialConfig | None, drawn: TrialConfig) -> TrialConfig:
+    """The network of `drawn` with the training hyperparameters of `known`."""
     if known is None:
         return drawn
     shape = drawn.model_dump(include=set(shaping_fields(drawn.model)))
-    # A network that never saw a mirror image has nothing to say about one.
+    # Test-time mirroring helps only a network that was trained on mirrored images.
     shape["tta"] = drawn.tta and known.flip != "none"
     return known.model_copy(update=shape)
 
 
-def _largest_first(configs: Iterable[TrialConfig], judge: LimitChecker) -> list[TrialConfig]:
-    """Each network that can be built once, those with most parameters first."""
+def _largest_first(configs: Iterable[TrialConfig], checker: LimitChecker) -> list[TrialConfig]:
+    """Each network that can be built, once, by descending number of parameters."""
     sizes = {}
     for config in {describe_network(config): config for config in configs}.values():
         try:
-            sizes[config] = judge.parameters(config)
+            sizes[config] = checker.parameters(config)
         except MeasureError:
             continue
     return sorted(sizes, key=lambda config: -sizes[config])
@@ -118,5 +127,5 @@ def read_student(folder: Path) -> Student | None:
 
 
 def write_student(folder: Path, student: Student) -> None:
-    """Keep it with the search in `folder`."""
+    """Write the student's record into the search in `folder`."""
     write_file(folder / STUDENT / STUDENT_FILE, student.model_dump_json(indent=1).encode())

@@ -1,7 +1,8 @@
-"""The comparison of two classifiers, each trained from several seeds: how much better one is, and how sure that is."""
+"""The comparison of two classifiers, each trained from several seeds: their difference and its confidence interval."""
 
 import math
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
@@ -12,38 +13,47 @@ from trainables.metrics.influence import image_influence
 from trainables.metrics.scores import MetricName, score_of
 
 ROUNDING_VARIANCE = 1e-20
-"""Variance of a difference of scores below which it is nothing but rounding errors."""
+"""Variance of a difference of scores below which it consists of rounding errors."""
 INTERVAL_METHOD = "Welch"
-"""Name of the method of a difference's interval."""
+"""Method of a difference's interval."""
 
-ComparisonOutcome = Literal["significant", "not significant", "one seed", "no variance"]
-"""What a comparison shows. `one seed`: a single training each says nothing of others. `no variance`: no image and no
-seed makes a difference, so that there is no information."""
+
+class ComparisonOutcome(StrEnum):
+    """What a comparison shows."""
+
+    SIGNIFICANT = "significant"
+    """The interval of the difference is above 0."""
+    NOT_SIGNIFICANT = "not significant"
+    """The interval contains 0."""
+    ONE_SEED = "one seed"
+    """There is no interval, as both sides have a single training."""
+    NO_VARIANCE = "no variance"
+    """There is no interval, as no image and no seed makes a difference."""
 
 
 class Comparison(Frozen):
-    """How far one finalist is behind the winner."""
+    """How much better the winner is than another finalist."""
 
     difference: float
-    """The winner's mean score less this one's."""
+    """The winner's mean score minus the other's."""
     low: float | None
     """Lower end of its 95 % interval, over validation images and seeds; None where there is no information."""
     high: float | None
     """Upper end."""
-    reason: Literal["", "one seed", "no variance"] = ""
+    reason: Literal[ComparisonOutcome.ONE_SEED, ComparisonOutcome.NO_VARIANCE, ""] = ""
     """Why there is no interval."""
 
     @property
     def outcome(self) -> ComparisonOutcome:
-        """What it shows."""
+        """What the comparison shows."""
         if self.low is None or self.low == self.high:  # older records have an interval of no width
-            return self.reason or ("one seed" if self.low is None else "no variance")
-        return "significant" if self.low > 0 else "not significant"
+            return self.reason or (ComparisonOutcome.ONE_SEED if self.low is None else ComparisonOutcome.NO_VARIANCE)
+        return ComparisonOutcome.SIGNIFICANT if self.low > 0 else ComparisonOutcome.NOT_SIGNIFICANT
 
     @property
     def is_significant(self) -> bool:
-        """Whether the winner's lead is more than chance would give."""
-        return self.outcome == "significant"
+        """Whether the winner's lead is more than chance explains."""
+        return self.outcome == ComparisonOutcome.SIGNIFICANT
 
 
 def compare(
@@ -52,43 +62,47 @@ def compare(
 ) -> Comparison:  # fmt: skip
     """By how much `first` scores better than `second`, and the 95 % interval that chance leaves this difference.
 
-    Each is the class probabilities (images, classes) of its trainings, one array a seed, for the same images, whose
-    classes are `labels` (images,). The interval holds for `pairs` comparisons together (Bonferroni).
+    Each is a list of class probabilities (images, classes), one array a seed, for the same images, whose classes are
+    `labels` (images,). The interval holds for `pairs` comparisons together (Bonferroni).
 
-    Chance is in the images and in the seeds (arXiv:2103.03098). The images' variance is that of the paired difference
-    of influences, the seeds' is each side's own variance over its seeds (Welch), and what seeds do to single images,
-    which is in both, is taken off once. Student's t has the degrees of freedom of Welch and Satterthwaite (1946). A
-    side of one seed is taken to vary as the other does; with one seed each nothing is known.
+    Chance comes from images and from seeds (arXiv:2103.03098). The images' variance is that of the paired difference
+    of influences; the seeds' is each side's own variance over its seeds (Welch); the effect of seeds on single images
+    is in both, and is subtracted once. Student's t has the degrees of freedom of Welch and Satterthwaite (1946). A
+    side of one seed is assumed to vary as the other does; with one seed each there is no interval.
     `tests/benchmarks/bench_verdict.py` simulates how often it is wrong, and how often it recognises a better one.
     """  # fmt: skip
     sides = [_Side(metric, each, labels) for each in (first, second)]
     difference = sides[0].mean - sides[1].mean
-    if all(side.freedom == 0 for side in sides):
-        return Comparison(difference=difference, low=None, high=None, reason="one seed")
+    if all(side.degrees_of_freedom == 0 for side in sides):
+        return Comparison(difference=difference, low=None, high=None, reason=ComparisonOutcome.ONE_SEED)
     seeds, freedom = _seed_variance(sides)
     images = _variance(sides[0].influence.mean(axis=0) - sides[1].influence.mean(axis=0)) / len(labels)
     # At least the larger of the two is left, as an estimate of the overlap may be too large.
     variance = max(images + seeds - sum(side.overlap for side in sides), images, seeds)
     if variance < ROUNDING_VARIANCE:
-        return Comparison(difference=difference, low=None, high=None, reason="no variance")
-    reach = _quantile(1 - 0.025 / pairs, freedom * (variance / seeds) ** 2 if seeds else math.inf) * math.sqrt(variance)
+        return Comparison(difference=difference, low=None, high=None, reason=ComparisonOutcome.NO_VARIANCE)
+    half_width = _quantile(1 - 0.025 / pairs, freedom * (variance / seeds) ** 2 if seeds else math.inf) * math.sqrt(
+        variance
+    )
     most = math.inf if metric == "log_loss" else 1.0  # few seeds of much scatter would reach beyond what can be
-    return Comparison(difference=difference, low=max(difference - reach, -most), high=min(difference + reach, most))
+    return Comparison(
+        difference=difference, low=max(difference - half_width, -most), high=min(difference + half_width, most)
+    )
 
 
 class _Side:
-    """One classifier's trainings."""
+    """The trainings of one of the two classifiers."""
 
     def __init__(self, metric: MetricName, trainings: Sequence[NDArray[Any]], labels: NDArray[np.int64]) -> None:
         self.scores = np.array([score_of(metric, each, labels) for each in trainings])
         self.mean = float(self.scores.mean())
-        self.freedom = len(self.scores) - 1
+        self.degrees_of_freedom = len(self.scores) - 1
         self.influence = np.stack([image_influence(metric, each, labels) for each in trainings])
-        """Of each image on each training's score, shape (seeds, images)."""
+        """Influence of each image on each training's score, shape (seeds, images)."""
 
     @property
     def overlap(self) -> float:
-        """Variance of the mean score that comes of what seeds do to single images: seeds and images both hold it."""
+        """Variance of the mean score from the interaction of seeds and images; both variances contain it."""
         seeds, images = self.influence.shape
         if seeds < 2 or images < 2:
             return 0.0
@@ -99,11 +113,11 @@ class _Side:
 
 def _seed_variance(sides: Sequence[_Side]) -> tuple[float, float]:
     """Variance of the difference of means over seeds, and its degrees of freedom."""
-    known = [_variance(side.scores) for side in sides if side.freedom]
+    known = [_variance(side.scores) for side in sides if side.degrees_of_freedom]
     parts, freedoms = [], []
     for side in sides:
-        parts.append((_variance(side.scores) if side.freedom else known[0]) / len(side.scores))
-        freedoms.append(side.freedom or max(other.freedom for other in sides))
+        parts.append((_variance(side.scores) if side.degrees_of_freedom else known[0]) / len(side.scores))
+        freedoms.append(side.degrees_of_freedom or max(other.degrees_of_freedom for other in sides))
     total = sum(parts)
     below = sum(part**2 / freedom for part, freedom in zip(parts, freedoms, strict=True))
     return total, total**2 / below if below else math.inf

@@ -18,12 +18,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.assignments import final_assignment
 from searchspace.finals.baseline import BASELINE, choose_reference, make_baseline
+from searchspace.finals.finalist import Finalist, NoWinnerError, write_finalists
 from searchspace.finals.formatting import format_undecided
-from searchspace.finals.select_winner import Finalist, FinalistPredictions, NoWinnerError, make_ensemble, select_winner
+from searchspace.finals.select_winner import FinalistPredictions, make_ensemble, select_winner
 from searchspace.finals.validation_images import FINALS_VALIDATION, format_validation, recorded_validation
 from searchspace.spec import SearchSpec
 from searchspace.study.study import read_study_attribute, write_study_attribute
-from searchspace.study.trial_attributes import TIME_BUDGET, config_of, curve_of
+from searchspace.study.trial_attributes import config_of, curve_of, is_over_time_budget
 from trainables.common.reporter import Teller
 from trainables.config import Assignment, EpochReport
 from trainables.metrics.scores import METRICS
@@ -63,7 +64,7 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
     return sorted(able, key=rank, reverse=True)[:count]
 
 
-def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: Teller) -> tuple[Finalist, ...]:
+def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter: Teller) -> tuple[Finalist, ...]:
     """Train each finalist on the gangs from `spec.final_seeds` seeds; returns all finalists, the winner first.
 
     The configuration that the search began with is trained too, unless it is a finalist anyway.
@@ -81,15 +82,14 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", teller: 
     for line in _describe_plan(spec, chosen, reference):
         logger.info(line)
     logger.info(format_validation(validation))
-    trainings = _train_all(spec, study, [*chosen, *reference], pool, teller)
+    trainings = _train_all(spec, study, [*chosen, *reference], pool, reporter)
     labels, contenders = _collect_predictions(trainings)
     if not contenders:
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({trainings[0].report.reason})")
     contenders += _make_ensemble(spec, chosen, contenders)
     finalists = select_winner(spec.metric, contenders, labels)
     write_study_attribute(study, FINALS_VALIDATION, validation.model_dump())
-    write_study_attribute(study, "finalists", [finalist.model_dump() for finalist in finalists])
-    write_study_attribute(study, "winner", finalists[0].name)
+    write_finalists(study, finalists)
     write_study_attribute(study, BASELINE, make_baseline(spec, trials, chosen, contenders, labels).model_dump())
     for training in trainings:
         spec.home.remove_folder(training.assignment.checkpoints)
@@ -107,14 +107,14 @@ def _describe_plan(spec: SearchSpec, chosen: Sequence[FrozenTrial], reference: S
 
 
 def _train_all(
-    spec: SearchSpec, study: optuna.Study, finalists: Sequence[FrozenTrial], pool: "GangPool", teller: Teller
+    spec: SearchSpec, study: optuna.Study, finalists: Sequence[FrozenTrial], pool: "GangPool", reporter: Teller
 ) -> list[FinalTraining]:
     """Train every finalist from every seed, except what ended in an earlier part of a resumed search."""
     pairs = [(trial, index) for index in range(spec.final_seeds) for trial in finalists]
     tasks = [final_assignment(spec, trial.number, config_of(trial), index) for trial, index in pairs]
     reports = {task.trial: report for task in tasks if (report := _recorded_report(study, task))}
     remaining = [task for task in tasks if task.trial not in reports]
-    last_reports = pool.train(remaining, _make_listener(spec, study, teller, len(remaining)))
+    last_reports = pool.train(remaining, _make_listener(spec, study, reporter, len(remaining)))
     reports |= {task.trial: report for task, report in zip(remaining, last_reports, strict=True)}
     return [
         FinalTraining(trial, index, task, reports[task.trial])
@@ -132,13 +132,15 @@ def _recorded_report(study: optuna.Study, task: Assignment) -> EpochReport | Non
     return report if report and (has_predictions or report.status == "failed") else None
 
 
-def _make_listener(spec: SearchSpec, study: optuna.Study, teller: Teller, count: int) -> Callable[[EpochReport], None]:
+def _make_listener(
+    spec: SearchSpec, study: optuna.Study, reporter: Teller, count: int
+) -> Callable[[EpochReport], None]:
     """A listener that shows the progress of `count` trainings, and records the last report of each."""
     epochs: dict[str, int] = {}
 
     def on_report(report: EpochReport) -> None:
         epochs[report.trial] = report.epoch if report.status == "running" else spec.max_epochs
-        teller.step("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
+        reporter.step("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
         if report.status != "running":
             write_study_attribute(study, report.trial, report.model_dump())
             outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
@@ -186,4 +188,4 @@ def _format_reasons(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> str:
     reasons = Counter(t.user_attrs["reason"] for t in trials if "reason" in t.user_attrs)
     most = "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
     remedy = f"; go on with --resume {spec.name} and a longer --time-budget than {spec.time_budget:g}s"
-    return most + (remedy if TIME_BUDGET in reasons else "")
+    return most + (remedy if any(map(is_over_time_budget, trials)) else "")

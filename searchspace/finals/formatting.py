@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from searchspace.finals.comparison import INTERVAL_METHOD, Comparison
-from searchspace.finals.select_winner import Finalist
+from searchspace.finals.comparison import INTERVAL_METHOD, Comparison, ComparisonOutcome
+from searchspace.finals.finalist import Finalist
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.intervals import WILSON, Ends
 from trainables.metrics.scores import METRICS, MetricName
@@ -23,7 +23,7 @@ def format_difference(metric: MetricName, amount: float) -> str:
 
 def format_interval(metric: MetricName, comparison: Comparison) -> str:
     """The 95 % interval of the difference to the winner: `-0.20 to 0.79`; empty where there is no information."""
-    if comparison.low is None or comparison.high is None or comparison.outcome == "no variance":
+    if comparison.low is None or comparison.high is None or comparison.outcome == ComparisonOutcome.NO_VARIANCE:
         return ""
     return f"{_format_amount(metric, comparison.low)} to {_format_amount(metric, comparison.high)}"
 
@@ -113,7 +113,7 @@ def format_score_history(metric: MetricName, winner: Finalist, metrics: TestMetr
 def format_undecided(metric: MetricName, finalists: Sequence[Finalist]) -> list[str]:
     """A line for each finalist that is not significantly different from the winner; one for all where seeds lack."""
     others = [(finalist, finalist.comparison) for finalist in finalists if finalist.comparison]
-    if others and all(comparison.outcome == "one seed" for _, comparison in others):
+    if others and all(comparison.outcome == ComparisonOutcome.ONE_SEED for _, comparison in others):
         return ["one seed each shows no significant difference between finalists; --final-seeds 2 or more can"]
     return [
         f"{format_finalist(finalist)} is not significantly different from the winner ({_reason(metric, comparison)})"
@@ -124,9 +124,9 @@ def format_undecided(metric: MetricName, finalists: Sequence[Finalist]) -> list[
 
 def _reason(metric: MetricName, comparison: Comparison) -> str:
     """The difference and its interval, or why there is no interval: one of no width would suggest certainty."""
-    if comparison.outcome == "no variance":
+    if comparison.outcome == ComparisonOutcome.NO_VARIANCE:
         return "no information: no validation image and no seed makes a difference between them"
-    if comparison.outcome == "one seed":
+    if comparison.outcome == ComparisonOutcome.ONE_SEED:
         return "no information from one seed each"
     difference = format_difference(metric, comparison.difference)
     return f"difference {difference}, 95 % {INTERVAL_METHOD} interval {format_interval(metric, comparison)}"

@@ -1,4 +1,4 @@
-"""How far a classifier's confidence can be trusted: accuracy by confidence, on the test images."""
+"""Calibration of a classifier: accuracy by confidence, on the test images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from trainables.storage.files import is_file
 
 @dataclass(frozen=True)
 class TestPredictions:
-    """What a classifier says of each test image, in the order of the store's test split."""
+    """A classifier's predictions on the test images, in the order of the test split."""
 
     probabilities: NDArray[np.float32]
-    """Images x classes."""
+    """Shape (images, classes)."""
     labels: NDArray[np.int64]
-    """True class of each."""
+    """True class of each image, shape (images,)."""
 
     @property
     def classes(self) -> int:
@@ -28,7 +28,7 @@ class TestPredictions:
 
     @property
     def predicted(self) -> NDArray[np.int64]:
-        """Likeliest class of each image."""
+        """Most probable class of each image."""
         found: NDArray[np.int64] = self.probabilities.argmax(axis=1)
         return found
 
@@ -40,17 +40,17 @@ class TestPredictions:
 
     @property
     def overconfidence(self) -> float:
-        """Mean confidence less accuracy; below 0 it is right more often than it says."""
+        """Mean confidence minus accuracy; negative where the classifier is underconfident."""
         return float(self.confidence.mean()) - float((self.predicted == self.labels).mean())
 
 
 def load_predictions(folder: Path) -> TestPredictions | None:
-    """Of the classifier in `folder`; None where they were not kept."""
+    """The test predictions of the classifier in `folder`; None where they were not kept."""
     return TestPredictions(*read_predictions(folder)) if is_file(folder / PREDICTIONS) else None
 
 
 def accuracy_by_confidence(found: TestPredictions) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Mean confidence, share that is right, and images of each bin of confidence that has any."""
+    """Mean confidence, accuracy and number of images of each bin of confidence that is not empty."""
     bins = np.minimum((found.confidence * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     there = counts > 0
@@ -60,6 +60,6 @@ def accuracy_by_confidence(found: TestPredictions) -> tuple[NDArray[Any], NDArra
 
 
 def format_overconfidence(found: TestPredictions) -> str:
-    """`overconfident by 1.20 points`: how far confidence and accuracy lie apart on the whole."""
-    lean = "over" if found.overconfidence > 0 else "under"
-    return f"{lean}confident by {100 * abs(found.overconfidence):.2f} points"
+    """`overconfident by 1.20 points`: the difference of mean confidence and accuracy."""
+    sign = "over" if found.overconfidence > 0 else "under"
+    return f"{sign}confident by {100 * abs(found.overconfidence):.2f} points"

@@ -1,4 +1,4 @@
-"""The winner's student: chosen under the limits, trained on the winner's answers, tested when the winner is."""
+"""The winner's student: chosen under the limits, trained on the winner's predictions, tested with the winner."""
 
 import logging
 from collections.abc import Iterable
@@ -12,12 +12,13 @@ from searchspace.engine.seeds import derive_seed
 from searchspace.finals.choose_student import (
     LimitChecker,
     Student,
+    StudentStatus,
     choose_student,
     read_student,
     write_student,
 )
+from searchspace.finals.finalist import Finalist
 from searchspace.finals.formatting import format_finalist
-from searchspace.finals.select_winner import Finalist
 from searchspace.finals.winner import evaluate_classifier
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT, WINNER
@@ -38,18 +39,18 @@ def find_student(
     study: optuna.Study,
     winner: Finalist,
     sample: Iterable[TrialConfig],
-    judge: LimitChecker,
-    teller: Teller,
+    checker: LimitChecker,
+    reporter: Teller,
 ) -> Student | None:
-    """Choose the student of `winner`, once, and say which and why; None, and a warning, where nothing fits."""
+    """Choose and record the student of `winner`, unless that was done before; None, and a warning, where none fits."""
     from trainables.metrics.predictions import PERMIT
     from trainables.training.distillation import TEMPERATURE
 
     known = read_student(spec.folder)
     if known or is_file(spec.folder / WINNER / PERMIT):
         return known
-    teller.step("student: measuring networks", 0, 0)
-    choice = choose_student(study.get_trials(deepcopy=False), sample, judge)
+    reporter.step("student: measuring networks", 0, 0)
+    choice = choose_student(study.get_trials(deepcopy=False), sample, checker)
     if choice is None:
         logger.warning("no student: neither a full-length trial nor a draw of the space keeps the limits")
         return None
@@ -65,7 +66,7 @@ def find_student(
 
 
 def describe_choice(spec: SearchSpec, student: Student) -> str:
-    """What it is, what it costs, and why it was chosen."""
+    """Which configuration it is, why it was chosen, and what it costs."""
     cost = f": {describe_cost(spec, student.cost)}" if student.cost else ""
     how = "the largest of a sample of the space that keeps the limits, as no full-length trial does"
     if student.trial is not None:
@@ -73,37 +74,40 @@ def describe_choice(spec: SearchSpec, student: Student) -> str:
     return f"{how} ({describe_network(student.config)}){cost}"
 
 
-def train_student(spec: SearchSpec, student: Student, pool: "GangPool", teller: Teller) -> None:
-    """Train the student on the winner's answers to train+val into `student/`; what fails is said, and ends nothing.
+def train_student(spec: SearchSpec, student: Student, pool: "GangPool", reporter: Teller) -> None:
+    """Train the student on the winner's predictions on train+val, into `student/`; a failure is a warning.
 
-    Does nothing if that was done before. Raises `RuntimeError` if test images have been seen since the winner's.
+    Does nothing if that was done before. Raises `RuntimeError` if the test split was opened before.
     """
     from trainables.metrics.predictions import PERMIT
 
-    if student.status != "chosen":
+    if student.status != StudentStatus.CHOSEN:
         return
     if is_file(spec.folder / WINNER / PERMIT):
         raise RuntimeError(f"search {spec.name!r}: its test split was opened before its student was trained")
     task = student_assignment(spec, student.config, student.seed, student.epochs)
 
-    def hear(report: EpochReport) -> None:
-        teller.step("student: epochs", report.epoch, student.epochs)
+    def on_report(report: EpochReport) -> None:
+        reporter.step("student: epochs", report.epoch, student.epochs)
 
-    (report,) = pool.train([task], hear)
+    (report,) = pool.train([task], on_report)
     failed = report.status != "complete"
     if failed:
         logger.warning(f"no student: its training failed ({report.reason})")
-    ended = {"status": "failed", "reason": report.reason} if failed else {"status": "trained"}
+    ended = {
+        "status": StudentStatus.FAILED if failed else StudentStatus.TRAINED,
+        "reason": report.reason if failed else "",
+    }
     write_student(spec.folder, student.model_copy(update=ended))
     spec.home.remove_folder(task.checkpoints)
 
 
 def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics | None:
-    """Evaluate the student on the test split, which the winner's permit has opened; None where there is no student."""
+    """Evaluate the student on the test split, with the winner's permit; None where there is no trained student."""
     from trainables.metrics.predictions import PERMIT
 
     student, folder = read_student(spec.folder), spec.folder / STUDENT
-    if student is None or student.status != "trained":
+    if student is None or student.status != StudentStatus.TRAINED:
         return None
     copy_file(spec.folder / WINNER / PERMIT, folder / PERMIT)
     return evaluate_classifier(spec, folder, classes, pool)

@@ -1,9 +1,10 @@
-"""Which validation images the finals of a search are scored on; a resumed search keeps what it was begun with."""
+"""The validation images that the finals of a search are scored on; a resumed search keeps those it began with."""
 
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from searchspace.finals.finalist import FINALISTS
 from searchspace.spec import load_facts
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.study.study import StudyReader, parse_study_attribute, read_study_attribute
@@ -13,13 +14,13 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.storage.files import format_validation_error, is_file
 
 FINALS_VALIDATION = "finals validation"
-"""Record of the study: what its finals were scored on."""
+"""Attribute of the study: the validation images of its finals."""
 
 
 def with_recorded_validation(data: DataSummary, folder: Path) -> DataSummary:
     """`data` with the finals' validation of the search in `folder`, if one was begun there.
 
-    A search that was begun before finals had images of their own goes on without them.
+    A search of a version whose finals had no images of their own is resumed without them.
     """
     if not is_file(folder / SEARCH_RECORD):
         return data
@@ -27,7 +28,7 @@ def with_recorded_validation(data: DataSummary, folder: Path) -> DataSummary:
 
 
 def recorded_validation(folder: Path) -> FinalsValidation:
-    """What `search.json` in `folder` says."""
+    """The finals' validation images, from `search.json` in `folder`."""
     data = load_facts(folder).get("data", {})
     count = data.get("val", 0)
     try:
@@ -39,10 +40,10 @@ def recorded_validation(folder: Path) -> FinalsValidation:
 
 
 def read_validation(study: StudyReader) -> FinalsValidation | None:
-    """What the finals of a study were scored on; None before the finals. Older ones reused the search's."""
+    """The validation images of a study's finals; None before the finals. Older versions reused the search's."""
     if found := parse_study_attribute(study, FINALS_VALIDATION, TypeAdapter(FinalsValidation)):
         return found
-    return FinalsValidation() if read_study_attribute(study, "finalists") else None
+    return FinalsValidation() if read_study_attribute(study, FINALISTS) else None
 
 
 def format_validation(found: FinalsValidation) -> str:

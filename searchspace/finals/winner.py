@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import optuna
 
 from searchspace.engine.assignments import evaluation_assignment, winner_assignments
+from searchspace.finals.finalist import Finalist, NoWinnerError
 from searchspace.finals.formatting import format_finalist
-from searchspace.finals.select_winner import Finalist, NoWinnerError
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import WINNER, archived_names
 from searchspace.study.study import read_study_attribute, write_study_attribute
@@ -29,15 +29,15 @@ logger = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
 RETRAINED = "retrained"
-"""Record of the study: the name of the winner that has been retrained."""
+"""Attribute of the study: the name of the winner that has been retrained."""
 RETRAINED_TRIALS = "retrained of"
-"""Record of the study: how many trials had been asked for when it was."""
+"""Attribute of the study: the number of trials that had been asked for then."""
 
 
-def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", teller: Teller) -> None:
+def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", reporter: Teller) -> None:
     """Train the winner on train+val into `winner/`, an ensemble's members side by side; raises `NoWinnerError`.
 
-    Does nothing if that was done before; another winner, of fewer trials, is put aside.
+    Does nothing if that was done before. An earlier winner, of fewer trials, is archived first.
     """
     from trainables.export.weights import write_ensemble
 
@@ -52,12 +52,12 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
     tasks = winner_assignments(spec, list(zip(winner.members, configs, strict=True)))
     epochs: dict[str, int] = {}
 
-    def hear(report: EpochReport) -> None:
+    def on_report(report: EpochReport) -> None:
         epochs[report.trial] = report.epoch
-        teller.step("winner: epochs", sum(epochs.values()), len(tasks) * spec.max_epochs)
+        reporter.step("winner: epochs", sum(epochs.values()), len(tasks) * spec.max_epochs)
 
-    for report in pool.train(tasks, hear):
-        _must_end_well(report)
+    for report in pool.train(tasks, on_report):
+        _check_completed(report)
     if len(tasks) > 1:
         write_ensemble(spec.folder / WINNER, len(tasks))
     write_study_attribute(study, RETRAINED_TRIALS, spec.trials)
@@ -69,7 +69,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
 def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
     """Open the test split, once for this winner, evaluate it there, and write the metrics.
 
-    Where a search was cut off after that, they are read, or the same winner is evaluated by the same permit.
+    Where the search was interrupted after that, the metrics are read, or the winner is evaluated by the same permit.
     """
     from trainables.metrics.predictions import PERMIT
 
@@ -80,12 +80,12 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
 
 
 def evaluate_classifier(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
-    """Evaluate the classifier in `folder` on the test split, by the permit there; read what was evaluated before."""
+    """Evaluate the classifier in `folder` on the test split, by the permit there; metrics that exist are read."""
     from trainables.metrics.predictions import read_predictions
 
     if is_file(folder / METRICS_FILE):
         return read_record(folder / METRICS_FILE, TestMetrics)
-    _must_end_well(pool.train([evaluation_assignment(spec, folder)])[0])
+    _check_completed(pool.train([evaluation_assignment(spec, folder)])[0])
     metrics = measure(*read_predictions(folder), classes)
     write_confusion(folder, metrics)
     write_file(folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
@@ -93,9 +93,9 @@ def evaluate_classifier(spec: SearchSpec, folder: Path, classes: tuple[str, ...]
 
 
 def archive_winner(spec: SearchSpec, study: optuna.Study) -> None:
-    """Make room for another winner, where a search that had one gets another: `winner/` becomes `winner-1/`.
+    """Rename `winner/` to `winner-1/` (and so on) where an extended search gets another winner.
 
-    Its student, if it has one, goes with it.
+    Its student, if it has one, is archived with it.
     """
     if read_study_attribute(study, RETRAINED) is None:
         return
@@ -106,7 +106,7 @@ def archive_winner(spec: SearchSpec, study: optuna.Study) -> None:
 
 
 def is_winner_outdated(study: optuna.Study, trials: int) -> bool:
-    """Whether the winner that was retrained, if there is one, is of fewer than so many trials."""
+    """Whether a winner was retrained when fewer than `trials` trials had been asked for."""
     return (
         read_study_attribute(study, RETRAINED) is not None
         and (read_study_attribute(study, RETRAINED_TRIALS) or 0) < trials
@@ -132,6 +132,6 @@ def write_confusion(folder: Path, metrics: TestMetrics) -> None:
     write_file(folder / "confusion.png", draw_confusion(classes, metrics))
 
 
-def _must_end_well(report: EpochReport) -> None:
+def _check_completed(report: EpochReport) -> None:
     if report.status != "complete":
         raise NoWinnerError(f"{report.trial}: {report.reason}")

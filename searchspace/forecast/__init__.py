@@ -1,1 +1,1 @@
-"""What a search will take in time, memory, disk and money: before it, from a dry run, and after its first trials."""
+"""Forecasts of a search's time, memory, disk and money: from a dry run before it, and from its own first trials."""

@@ -1,4 +1,4 @@
-"""The dry run: time a space on the gangs, keep what was found for later searches, print what one will take."""
+"""The dry run: time a space on the gangs, keep the measurements for later searches, print the forecast."""
 
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from trainables.workers.gang_resources import GangShape
 
 @contextmanager
 def scratch_folder(spec: SearchSpec) -> Iterator[FolderSync]:
-    """A folder that every worker sees, gone afterwards: beside the results where a cluster shares those."""
+    """A temporary folder that every worker sees: below the results folder where a cluster shares that."""
     beside = spec.address and not spec.home.url
     results = Path(spec.results).resolve()
     made = [path for path in (results, *results.parents) if beside and not path.exists()]
@@ -36,7 +36,7 @@ def scratch_folder(spec: SearchSpec) -> Iterator[FolderSync]:
 
 
 def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: GangShape, price: float) -> None:
-    """Keep what was measured, and print what a search will take."""
+    """Keep the measurements, and print the forecast of a search."""
     import torch
 
     from trainables.training.device import free_memory

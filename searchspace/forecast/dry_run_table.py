@@ -1,4 +1,4 @@
-"""The dry run's page: what was timed, what cannot run, and what the search would take."""
+"""What a dry run prints: the timings, what cannot run, and the forecast of the search."""
 
 import shutil
 from collections.abc import Sequence
@@ -15,15 +15,15 @@ from trainables.training.timing import Timing
 from trainables.workers.gang_resources import GangShape
 
 JOURNAL_MB = 0.01
-"""Of a study's journal and MLflow's database for one trial, measured on digits."""
+"""Size of one trial in the study's journal and MLflow's database, measured on digits."""
 WEIGHT_COPIES = 4
-"""Of the winner's weights, four bytes each: safetensors, ONNX, and MLflow's of both."""
+"""Copies of the winner's weights, four bytes a weight: safetensors, ONNX, and MLflow's of both."""
 
 
 def print_dry_run(
     found: Forecast | None, measured: Measurements, spec: SearchSpec, shape: GangShape, price: float, free_mb: float
 ) -> None:
-    """Print all of it; `found` is None where nothing can run."""
+    """Print timings and forecast; `found` is None where no configuration can run."""
     say()
     print_table(to_rows(measured), f"{spec.data_name}: what one trial takes, {shape.slots} at a time")
     say()
@@ -37,7 +37,7 @@ def print_dry_run(
 
 
 def to_rows(measured: Measurements) -> list[Row]:
-    """One row a model: what its configurations take, and how many of them cannot be trained."""
+    """One row a model: times, parameters and memory of its configurations, and how many cannot be trained."""
     models = dict.fromkeys(timing.config.model for timing in measured.timings)
     return [_row(model, [t for t in measured.timings if t.config.model == model]) for model in models]
 
@@ -76,7 +76,7 @@ def _megabytes(amount: float) -> str:
 
 
 def format_failures(measured: Measurements) -> list[str]:
-    """What cannot run, and why; and what runs in smaller pieces than it asked for."""
+    """A line for each configuration that cannot run, or only with smaller micro-batches."""
     lines = []
     for timing in measured.timings:
         if timing.reason:
@@ -102,7 +102,7 @@ def format_estimates(
         f"time    {format_duration(found.total)} ({_format_range(found.total_low, found.total_high)}): "
         f"{format_duration(found.search - found.start)} of search (some {found.epochs:,.0f} epochs), "
         f"{format_duration(found.finals)} of finals, {format_duration(around)} to start, test and export",
-        *_either(found),
+        *_by_best_model(found),
         _memory(measured, shape),
         _disk(found, measured, spec),
     ]
@@ -112,10 +112,12 @@ def format_estimates(
     return lines
 
 
-def _either(found: Forecast) -> list[str]:
-    """What the search takes by the model that wins it, where there are several."""
-    each = ", ".join(f"{format_duration(seconds)} if {model} does best" for model, seconds in found.total_if.items())
-    return [f"        {each}"] if len(found.total_if) > 1 else []
+def _by_best_model(found: Forecast) -> list[str]:
+    """The duration by the model that does best, where there are several models."""
+    durations = ", ".join(
+        f"{format_duration(seconds)} if {model} does best" for model, seconds in found.total_if.items()
+    )
+    return [f"        {durations}"] if len(found.total_if) > 1 else []
 
 
 def _memory(measured: Measurements, shape: GangShape) -> str:
@@ -145,7 +147,7 @@ def _existing(folder: Path) -> Path:
 def format_warnings(
     found: Forecast, measured: Measurements, spec: SearchSpec, shape: GangShape, free_mb: float
 ) -> list[str]:
-    """What would go wrong, or not go far, with these options."""
+    """A line for each option that would make the search fail or end early."""
     lines = []
     needed = shape.slots * shape.workers * max(timing.memory_mb for timing in measured.timings)
     if not shape.gpus and not spec.address and needed > free_mb:

@@ -1,4 +1,4 @@
-"""The forecast: how long a search and its proof will take, and between what bounds, from what its trials cost."""
+"""The forecast: how long a search and its finals will take, with bounds, from the cost of its trials."""
 
 import random
 from collections.abc import Sequence
@@ -10,62 +10,62 @@ from searchspace.spec import SearchSpec
 from trainables.config import Frozen
 
 SIMULATIONS_PER_MODEL = 20
-"""Searches imagined for each model that may turn out best."""
+"""Searches simulated for each model that may turn out best."""
 UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
 class ForecastInputs(Frozen):
-    """What a forecast needs to know beside the specification and the costs."""
+    """Inputs of a forecast beside the specification and the costs."""
 
     basis: str
     """Where the costs come from: `a dry run`, or the first trials of the search itself."""
     slots: int
-    """Trials at a time."""
+    """Trials that run at the same time."""
     growth: float
-    """Images that the winner is retrained on, as a multiple of those that trials are."""
+    """Training images of the retrained winner, as a multiple of those of a trial."""
     start: float
     """Seconds from the command's start until the gangs are warm."""
     closing: float = 0.0
     """Seconds of test and export."""
-    favourite: str = ""
-    """The model that does best, where that is known."""
+    best_model: str = ""
+    """The model that does best; empty where that is not known."""
 
 
 class Forecast(Frozen):
-    """What a search will take, all in seconds from the command's start."""
+    """Forecast of a search; times in seconds from the command's start."""
 
     basis: str
     """Where the costs come from."""
     start: float
     """Until the gangs are warm."""
     search: float
-    """Until the search's end: the mean of the searches imagined."""
+    """Until the search's end: the mean of the simulated searches."""
     search_low: float
-    """One imagined search in ten was shorter."""
+    """10th percentile of that."""
     search_high: float
-    """One imagined search in ten was longer."""
+    """90th percentile of that."""
     finals: float
-    """Finalists' and winner's trainings."""
+    """Duration of the finalists' and the winner's trainings."""
     closing: float
-    """Test and export."""
+    """Duration of test and export."""
     epochs: float
     """Epochs of the search, all trials together."""
     checkpoints_mb: float
     """Checkpoints that the search leaves, in MB."""
     total_low: float
-    """The whole command; one imagined in ten was shorter."""
+    """10th percentile of the whole command's duration."""
     total_high: float
-    """The whole command; one imagined in ten was longer."""
+    """90th percentile of the whole command's duration."""
     total_if: dict[str, float]
-    """The whole command, by the model that does best."""
+    """Duration of the whole command, by the model that does best."""
 
     @property
     def total(self) -> float:
-        """The whole command."""
+        """Duration of the whole command."""
         return self.search + self.finals + self.closing
 
-    def in_words(self) -> str:
-        """One line of a running search."""
+    def describe(self) -> str:
+        """One line for the terminal of a running search."""
         return (
             f"{format_duration(self.search)} of search ({format_duration(self.search_low)} to "
             f"{format_duration(self.search_high)}), {format_duration(self.finals)} of finals, "
@@ -74,14 +74,14 @@ class Forecast(Frozen):
 
 
 def make_forecast(costs: TrialCosts, spec: SearchSpec, known: ForecastInputs) -> Forecast:
-    """Imagine the search some times; whose model is best is as open as it is, unless that is known."""
+    """Simulate the search some times, for each model that may turn out best unless that is known."""
     rng = random.Random(derive_seed(spec.seed, "forecast"))  # noqa: S311  # no secret
-    models = [known.favourite] if known.favourite else list(costs.by_model)
+    models = [known.best_model] if known.best_model else list(costs.by_model)
     longest = spec.time_budget or float("inf")
     taken, totals, finals = [], [], []
     for number in range(SIMULATIONS_PER_MODEL * len(models)):
         model = models[number % len(models)]
-        taken.append(simulate_search(costs, spec, known.slots, model, rng).within(longest))
+        taken.append(simulate_search(costs, spec, known.slots, model, rng).cut_off_after(longest))
         finals.append(sum(simulate_finals(costs, spec, known.slots, model, known.growth)))
         totals.append(known.start + taken[-1].seconds + finals[-1] + known.closing)
     (low, high), (total_low, total_high) = _bounds([each.seconds for each in taken]), _bounds(totals)
@@ -95,12 +95,12 @@ def make_forecast(costs: TrialCosts, spec: SearchSpec, known: ForecastInputs) ->
 
 
 def _bounds(values: Sequence[float]) -> tuple[float, float]:
-    """What one value in ten is below, and one in ten above."""
+    """10th and 90th percentile."""
     tenths = quantiles(values, n=10, method="inclusive")
     return tenths[0], tenths[-1]
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as a person says them: `45 s`, `1.2 min`, `3.4 h`."""
+    """Seconds with a readable unit: `45 s`, `1.2 min`, `3.4 h`."""
     size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1.0, "s"))
     return f"{seconds / size:.1f} {unit}" if size > 1 else f"{seconds:.0f} s"

@@ -1,4 +1,4 @@
-"""What outlives a search: what a dry run measured, and how long test and export took, by machine."""
+"""Times that are kept in the cache for later searches: a dry run's measurements, and durations of test and export."""
 
 import hashlib
 import os
@@ -14,36 +14,36 @@ from trainables.storage.cache import cache_folder, read_cached, write_cached
 from trainables.workers.gang_resources import GangShape
 
 DEFAULT_CLOSING_S = 10.0
-"""Seconds of test and export where no search has ended on this machine yet."""
+"""Assumed duration of test and export where no search has completed on this machine."""
 
 
 class ClosingTimes(RootModel[dict[str, float]]):
-    """Seconds that test and export last took, by model."""
+    """Newest duration of test and export in seconds, by model."""
 
 
 def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangShape) -> None:
-    """Keep what a dry run found for searches like it."""
+    """Keep a dry run's measurements for searches of the same data, space, gangs and processor."""
     write_cached(_file(spec, task, shape), measured)
 
 
 def read_measurements(spec: SearchSpec, task: Task, shape: GangShape) -> Measurements | None:
-    """What a dry run found on the same data, space, gangs and processor; None if there was none."""
+    """Measurements of a dry run on the same data, space, gangs and processor; None if there was none."""
     return read_cached(_file(spec, task, shape), Measurements)
 
 
 def write_closing_time(model: str, seconds: float) -> None:
-    """Keep how long the test and the export of a winner took."""
+    """Keep the duration of a winner's test and export."""
     write_cached(_closings(), ClosingTimes(_read_closings() | {model: seconds}))
 
 
 def read_closing_time(model: str = "") -> float:
-    """Seconds that test and export last took for this model, else the mean over all, else `DEFAULT_CLOSING_S`."""
+    """Newest duration of test and export for this model, else the mean over all, else `DEFAULT_CLOSING_S`."""
     found = _read_closings()
     return found.get(model, sum(found.values()) / len(found) if found else DEFAULT_CLOSING_S)
 
 
 def _file(spec: SearchSpec, task: Task, shape: GangShape) -> Path:
-    """One for all searches whose trials cost the same: how many there are, and how long, does not matter."""
+    """The file for all searches whose trials cost the same; their number and length do not count."""
     source = Path(spec.space.rpartition(":")[0])
     space = source.read_text() if spec.space else ""
     facts = (task.data.fingerprint, task.models, space, spec.space, spec.pins, shape.model_dump(), spec.address)

@@ -1,4 +1,4 @@
-"""A running search's forecasts: from a dry run before it, from its own first trials, and at its end how far off."""
+"""The forecasts of a running search, from an earlier dry run and from its own first trials, and their errors."""
 
 import logging
 import threading
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from searchspace.finals.finalist import read_finalists
 from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
 from searchspace.forecast.known_times import read_closing_time, read_measurements, write_closing_time
 from searchspace.forecast.probing import Measurements
 from searchspace.forecast.simulation import TrialCosts
-from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
@@ -29,108 +29,114 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEST_MODEL_TRIALS = 8
-"""Trials of the model that does best whose cost is to be known before a search is forecast from its own trials."""
+"""Trials of the best model whose cost must be known before a search is forecast from its own trials."""
 
 
 class LiveForecast:
-    """Forecasts one search while it runs; a listener of the searcher."""
+    """Forecasts one search while it runs; a listener of the search's events."""
 
     def __init__(
-        self, spec: SearchSpec, task: Task, shape: GangShape, study: optuna.Study, clock: "Clock", quiet: bool = False
+        self,
+        spec: SearchSpec,
+        task: Task,
+        shape: GangShape,
+        study: optuna.Study,
+        reporter: "Clock",
+        quiet: bool = False,
     ) -> None:
-        """Forecast the search `study` of `spec` on gangs of `shape`, and say it by `clock`.
+        """Forecast the search `study` of `spec` on gangs of `shape`, and print by `reporter`.
 
-        `quiet` says nothing: what is left of a search that was resumed is no search.
+        With `quiet` there is no forecast: the rest of a resumed search does not cost what a whole search does.
         """
         self._quiet = quiet
-        self._spec, self._task, self._shape, self._study, self.clock = spec, task, shape, study, clock
+        self._spec, self._task, self._shape, self._study, self._reporter = spec, task, shape, study, reporter
         self.forecasts: list[Forecast] = []
         self._curves: dict[int, list[EpochReport]] = {}
         self._warm = 0
-        self._slowed: set[int] = set()  # trials beside which a gang was starting, on the same cores
+        self._slowed: set[int] = set()  # trials that ran while a gang was starting on the same cores
         self._first_step = 0.0
         self._due = min(STARTUP_TRIALS, -(-spec.trials // 2))
-        self._thinking: threading.Thread | None = None
-        self._marks: dict[str, float] = {}
+        self._thread: threading.Thread | None = None
+        self._ends: dict[str, float] = {}
 
-    def look_back(self) -> None:
-        """Forecast from an earlier dry run, if there was one like it."""
+    def forecast_from_dry_run(self) -> None:
+        """Forecast from an earlier dry run of the same kind, if there was one."""
         measured = None if self._quiet else read_measurements(self._spec, self._task, self._shape)
         if measured is not None and measured.costs.by_model:
-            self._say(measured.costs, self._known("an earlier dry run", measured.start))
+            self._report(measured.costs, self._known("an earlier dry run", measured.start))
 
-    def warm(self, _slot: int, _info: object) -> None:
-        """Hear that a gang can train."""
+    def on_gang_ready(self, _slot: int, _info: object) -> None:
+        """Count a gang that can train."""
         self._warm += 1
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
-        """Hear of one event of one trial; forecast when enough trials came to their first rung."""
-        if self._quiet or report is None or event != "epoch" or self._thinking is not None:
+        """Take one event of one trial; forecast when enough trials have reached their first rung."""
+        if self._quiet or report is None or event != "epoch" or self._thread is not None:
             return
-        self._first_step = self._first_step or self.clock.seconds - report.seconds
+        self._first_step = self._first_step or self._reporter.seconds - report.seconds
         self._curves.setdefault(number, []).append(report)
         if self._warm < self._shape.slots:
             self._slowed.add(number)
         known = [n for n, curve in self._curves.items() if len(curve) >= self._spec.grace_epochs]
         if len(set(known) - self._slowed) >= self._due and self._is_enough(known):
-            self._thinking = threading.Thread(target=self._look_ahead, args=(known,), daemon=True)
-            self._thinking.start()
+            self._thread = threading.Thread(target=self._forecast_from_trials, args=(known,), daemon=True)
+            self._thread.start()
 
     def _is_enough(self, numbers: Sequence[int]) -> bool:
-        """Whether the model that will get most trials is known well enough; by half of the search it has to be."""
+        """Whether enough trials of the best model are known, or half of the search is over."""
         models = [config.model for config in self._configs(numbers).values()]
-        return models.count(self._favourite(numbers)) >= BEST_MODEL_TRIALS or 2 * len(models) >= self._spec.trials
+        return models.count(self._best_model(numbers)) >= BEST_MODEL_TRIALS or 2 * len(models) >= self._spec.trials
 
-    def _favourite(self, numbers: Sequence[int]) -> str:
+    def _best_model(self, numbers: Sequence[int]) -> str:
         best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].objective_value)
         return self._configs([best])[best].model
 
     def _configs(self, numbers: Sequence[int]) -> dict[int, TrialConfig]:
         return {t.number: config_of(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
 
-    def _look_ahead(self, numbers: Sequence[int]) -> None:
+    def _forecast_from_trials(self, numbers: Sequence[int]) -> None:
         configs = self._configs(numbers)
         models = {n: config.model for n, config in configs.items()}
-        sound = {models[n] for n in numbers if n not in self._slowed}
-        chosen = [n for n in numbers if n not in self._slowed or models[n] not in sound]
+        undisturbed = {models[n] for n in numbers if n not in self._slowed}
+        chosen = [n for n in numbers if n not in self._slowed or models[n] not in undisturbed]
         timings = tuple(timing_of(configs[n], self._curves[n], self._task.data) for n in chosen)
         shares = {model: list(models.values()).count(model) / len(models) for model in models.values()}
         costs = Measurements(timings=timings, shares=shares, start=self._first_step).costs
         basis = f"the first {len(numbers)} trials"
-        self._say(costs, self._known(basis, self._first_step, self._favourite(numbers)))
+        self._report(costs, self._known(basis, self._first_step, self._best_model(numbers)))
 
-    def _known(self, basis: str, start: float, favourite: str = "") -> ForecastInputs:
+    def _known(self, basis: str, start: float, best_model: str = "") -> ForecastInputs:
         return ForecastInputs(
             basis=basis, slots=self._shape.slots, growth=self._task.data.growth, start=start,
-            closing=read_closing_time(favourite), favourite=favourite,
+            closing=read_closing_time(best_model), best_model=best_model,
         )  # fmt: skip
 
-    def _say(self, costs: TrialCosts, known: ForecastInputs) -> None:
+    def _report(self, costs: TrialCosts, known: ForecastInputs) -> None:
         self.forecasts.append(make_forecast(costs, self._spec, known))
-        logger.info(f"forecast: about {self.forecasts[-1].in_words()}")
+        logger.info(f"forecast: about {self.forecasts[-1].describe()}")
 
-    def mark(self, phase: str) -> None:
-        """Hear that `search`, `finals` or everything (`total`) came to its end."""
-        self._marks[phase] = self.clock.seconds
+    def end_phase(self, phase: str) -> None:
+        """Record the end of a phase: `search`, `finals`, or `total` for everything."""
+        self._ends[phase] = self._reporter.seconds
 
-    def left(self) -> float | None:
-        """Seconds until all is done by the newest forecast; less than none is later than forecast."""
-        return self.forecasts[-1].total - self.clock.seconds if self.forecasts else None
+    def remaining_seconds(self) -> float | None:
+        """Seconds until the command ends by the newest forecast; negative where it is late. None without a forecast."""
+        return self.forecasts[-1].total - self._reporter.seconds if self.forecasts else None
 
     def close(self) -> list[str]:
-        """Keep the forecasts, and what they were of, when the winner is exported; returns a line on each."""
-        self.mark("total")
-        if self._thinking is not None:
-            self._thinking.join(timeout=60)
+        """Record the forecasts and the real times, once the winner is exported; returns a line on each forecast."""
+        self.end_phase("total")
+        if self._thread is not None:
+            self._thread.join(timeout=60)
         winner = read_finalists(self._study)[0].members[0]
-        write_closing_time(self._configs([winner])[winner].model, self._marks["total"] - self._marks["finals"])
-        facts: dict[str, Any] = {"took": self._marks, "forecasts": [found.model_dump() for found in self.forecasts]}
+        write_closing_time(self._configs([winner])[winner].model, self._ends["total"] - self._ends["finals"])
+        facts: dict[str, Any] = {"took": self._ends, "forecasts": [found.model_dump() for found in self.forecasts]}
         extend_record(self._spec.folder, facts)
-        return [format_forecast_error(found, self._marks["search"], self._marks["total"]) for found in self.forecasts]
+        return [format_forecast_error(found, self._ends["search"], self._ends["total"]) for found in self.forecasts]
 
 
 def timing_of(config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary) -> Timing:
-    """What a trial's own epochs say of its cost; the time that it waited for its gang's attention counts as set-up."""
+    """The cost of a trial, from its own epochs; time spent waiting for the gang counts as set-up."""
     steps = batch_count(data.train, config.batch_size)
     training = median(data.train / report.images_per_second for report in curve)
     return Timing(
@@ -141,7 +147,7 @@ def timing_of(config: TrialConfig, curve: Sequence[EpochReport], data: DataSumma
 
 
 def format_forecast_error(found: Forecast, search: float, total: float) -> str:
-    """One line: a forecast beside what the search, and the whole command, took."""
+    """One line: a forecast, the real times in seconds, and the error."""
     return (
         f"forecast from {found.basis}: search {format_duration(found.search)}, took {format_duration(search)} "
         f"({found.search / search - 1:+.0%}); in all {format_duration(found.total)}, took {format_duration(total)} "

@@ -1,4 +1,4 @@
-"""Timing a space: some configurations of each model, on the gangs that would train them, all gangs at once."""
+"""Timing a space: some configurations of each model are trained for some steps, on all gangs at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from trainables.workers.gang_pool import GangPool
 
 MAX_PROBES, MIN_PROBES = 12, 4
-"""Configurations of each model that are timed: so many where that is quick, and so many in any case."""
+"""Most and fewest configurations of each model that are timed."""
 PROBING_S = 30.0
-"""Seconds after which no more than `MIN_PROBES` are timed."""
+"""Seconds after which no more than `MIN_PROBES` of each model are timed."""
 PROBES_PER_SLOT = 4
-"""Configurations of each slot that are timed without a pause, so that none is timed alone."""
+"""Configurations of each slot that are timed in one batch, so that each runs beside others."""
 SHARE_DRAWS, MAX_DRAWS = 64, 256
-"""Random draws of a space for the shares of its models; and at most, for a model that it seldom draws."""
+"""Random draws of a space for the shares of its models; and the most draws, for rare models."""
 
 
 class Probes(Frozen):
@@ -35,24 +35,24 @@ class Probes(Frozen):
     by_model: dict[str, tuple[TrialConfig, ...]]
     """The model's default first, where it has one; then random ones of the space."""
     shares: dict[str, float]
-    """How often a random draw of the space is of each model."""
+    """Share of each model in random draws of the space."""
     refused: tuple[Timing, ...] = ()
-    """Those that a limit forbids, with their reasons."""
+    """Configurations that break a limit, with the reason."""
 
 
 class Measurements(Frozen):
-    """What a dry run found out, and what a later search on the same data and machine is forecast from."""
+    """Measurements of a dry run, from which later searches on the same data and machine are forecast."""
 
     timings: tuple[Timing, ...]
-    """Of every configuration that was timed, or could not be trained."""
+    """Timings of all configurations, also of those that could not be trained."""
     shares: dict[str, float]
-    """How often a random draw of the space is of each model."""
+    """Share of each model in random draws of the space."""
     start: float
     """Seconds from the command's start until all gangs were warm."""
 
     @property
     def costs(self) -> TrialCosts:
-        """What can be trained, by model."""
+        """Costs of the configurations that can be trained, by model."""
         able = [timing for timing in self.timings if not timing.reason]
         models = dict.fromkeys(timing.config.model for timing in able)
         return TrialCosts({model: [t for t in able if t.config.model == model] for model in models}, self.shares)
@@ -67,7 +67,7 @@ def draw_probes(
 ) -> Probes:
     """Up to `MAX_PROBES` configurations of each model: those that the search starts with, then draws of the space.
 
-    `refusal` says why one must not be trained, or nothing.
+    `refusal` returns why a configuration must not be trained, or an empty string.
     """
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=derive_seed(spec.seed, "probes")))
     for values in starts:
@@ -90,20 +90,20 @@ def draw_probes(
     )
 
 
-def measure_probes(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, clock: "Clock") -> Measurements:
-    """Time `probes` on the gangs of `pool`, in turns of models, in folders under `folder`."""
-    pool.ready()  # all at once, so that each is timed beside as many others as in a search
-    start = clock.seconds
+def measure_probes(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, reporter: "Clock") -> Measurements:
+    """Time `probes` on the gangs of `pool`, alternating between models, in folders below `folder`."""
+    pool.ready()  # all gangs, so that each probe runs beside as many others as in a search
+    start = reporter.seconds
     queue = list(filter(None, chain.from_iterable(zip_longest(*probes.by_model.values()))))
     least = sum(min(MIN_PROBES, len(configs)) for configs in probes.by_model.values())
     timings: list[Timing] = []
     for batch in _batches(queue, PROBES_PER_SLOT * pool.shape.slots):
-        if len(timings) >= least and clock.seconds - start > PROBING_S:
+        if len(timings) >= least and reporter.seconds - start > PROBING_S:
             break
         tasks = [probe_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
         reports = pool.train(tasks)
         timings += [_timing(task, report) for task, report in zip(tasks, reports, strict=True)]
-        clock.step("timing configurations", len(timings), len(queue))
+        reporter.step("timing configurations", len(timings), len(queue))
     return Measurements(timings=(*timings, *probes.refused), shares=probes.shares, start=start)
 
 

@@ -14,7 +14,7 @@ from searchspace.preparation.record_at_url import named_again, replaced_options
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
 from searchspace.storage.folder_contents import FolderContents, classify_contents, names_in
-from searchspace.storage.reading import open_results
+from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError

@@ -15,7 +15,7 @@ from searchspace.preparation.resume import record_resumption
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec, extend_record, load_facts, save_record
 from searchspace.storage.folder_contents import names_in
-from searchspace.study.draft import StudyAction, delete_draft, read_draft, write_draft
+from searchspace.study.creation import StudyAction, delete_draft, read_draft, write_draft
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
 
     search = load_facts(spec.folder).get(IDENTITY, "")
     step = check_study(spec, search, recorded=True)
-    if step == StudyAction.TAKE_UP:
+    if step == StudyAction.RESUME:
         earlier = earlier_trials(spec, plan.data, resumed=True)
         study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     else:

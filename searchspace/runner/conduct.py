@@ -26,8 +26,8 @@ from searchspace.runner.phases import UnderWay, search_and_prove
 from searchspace.runner.restart import begin_afresh
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import SearchSpec
+from searchspace.storage.node_access import check_node_access
 from searchspace.storage.open_search import hold_search
-from searchspace.storage.reachable import check_reachable
 from searchspace.storage.search_folder import LEADERBOARD, SEARCH_LOG
 from trainables.storage.files import write_file
 from trainables.storage.folders import forbid_creating
@@ -78,7 +78,7 @@ def conduct(spec: SearchSpec, clock: Clock, resumed: bool) -> Outcome:
             interruption.listen_again()
             plan = ready.plan(room)
             if spec.address:
-                check_reachable(spec.home, spec.results)
+                check_node_access(spec.home, spec.results)
             mirror = mirror or held.enter_context(hold_search(spec, begun=False))
             under_way = UnderWay(spec, plan, ready.gate, ready.student_gate, clock, interruption, mirror)
             return _carry_through(under_way, resumed)
@@ -98,14 +98,14 @@ def _carry_through(under_way: UnderWay, resumed: bool) -> Outcome:
         study = begin(spec, plan, gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)})
     end_search_on_write_failure(study)
     forbid_creating(spec.folder)
-    foresight = LiveForecast(spec, plan.task, plan.shape, study, clock, quiet=resumed)
+    live_forecast = LiveForecast(spec, plan.task, plan.shape, study, clock, quiet=resumed)
     with tracked(spec):
-        metrics = _survive(under_way, study, foresight)
+        metrics = _survive(under_way, study, live_forecast)
         with under_way.interruption.within(EXPORT):
-            return _conclude(under_way, study, foresight, metrics)
+            return _conclude(under_way, study, live_forecast, metrics)
 
 
-def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecast") -> "TestMetrics":
+def _survive(under_way: UnderWay, study: "optuna.Study", live_forecast: "LiveForecast") -> "TestMetrics":
     """Search and prove; when the cluster is lost on the way, the command begins afresh."""
     from searchspace.study.database import STORAGE_VARIABLE, url_with_password
     from searchspace.study.write_failure import flush_or_rescue
@@ -113,7 +113,7 @@ def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecas
     spec, clock = under_way.spec, under_way.clock
     try:
         with losses_told():
-            metrics = search_and_prove(under_way, study, foresight)
+            metrics = search_and_prove(under_way, study, live_forecast)
     except LostError as error:
         flush_or_rescue(study, spec)
         under_way.interruption.check()
@@ -130,7 +130,9 @@ def _survive(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecas
     return metrics
 
 
-def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecast", metrics: "TestMetrics") -> Outcome:
+def _conclude(
+    under_way: UnderWay, study: "optuna.Study", live_forecast: "LiveForecast", metrics: "TestMetrics"
+) -> Outcome:
     """What follows the winner's test, and needs no gangs: boards, export, forecasts, report."""
     from searchspace.reporting.html.report_file import try_report
     from searchspace.reporting.model_card.card_file import try_cards
@@ -142,7 +144,7 @@ def _conclude(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForeca
     clock.step("export of the winner", 0, 0)
     teller = Heeding(clock, under_way.interruption.check)
     shipment, student = export_winner(spec, spec.folder, teller), export_student(spec, spec.folder, teller)
-    forecasts = foresight.close()
+    forecasts = live_forecast.close()
     clock.step("report", 0, 0)
     try_cards(spec.folder, study)
     try_report(spec.folder, study)

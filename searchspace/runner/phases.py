@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import optuna
 
     from searchspace.engine.searcher import Surroundings
-    from searchspace.finals.select_winner import Finalist
+    from searchspace.finals.finalist import Finalist
     from searchspace.forecast.live_forecast import LiveForecast
     from trainables.metrics.class_metrics import TestMetrics
     from trainables.storage.folder_sync import FolderSync
@@ -43,7 +43,7 @@ class UnderWay:
     """Of the search's folder."""
 
 
-def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "LiveForecast") -> "TestMetrics":
+def search_and_prove(under_way: UnderWay, study: "optuna.Study", live_forecast: "LiveForecast") -> "TestMetrics":
     """Everything that needs gangs."""
     from searchspace.engine.searcher import Surroundings
     from searchspace.finals.finals import run_finals
@@ -53,21 +53,21 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Liv
     spec, plan, clock, interruption = under_way.spec, under_way.plan, under_way.clock, under_way.interruption
     account = Account(spec, plan.shape.slots, clock)
     account.look_back(rank_trials(study))
-    account.left, account.describe = foresight.left, partial(describe_trial, study)
+    account.left, account.describe = live_forecast.remaining_seconds, partial(describe_trial, study)
     follower = clock.follow(account)
-    warm = to_all(follower.warm, foresight.warm)
+    warm = to_all(follower.warm, live_forecast.on_gang_ready)
     with gangs(plan, under_way.mirror, warm, interruption) as pool:
-        foresight.look_back()
+        live_forecast.forecast_from_dry_run()
         reach = pool.is_reachable
 
         def stop() -> bool:
             return interruption.is_asked() or not pool.has_slots
 
-        around = Surroundings(plan.shape.slots, to_all(follower, foresight), stop, reach, pool.let_go)
+        around = Surroundings(plan.shape.slots, to_all(follower, live_forecast), stop, reach, pool.let_go)
         _search(under_way, study, pool, around)
         interruption.check()
         pool.check_slots()
-        foresight.mark("search")
+        live_forecast.end_phase("search")
         clock.conclude()
         logger.info(account.in_words())
         if left_out := describe_refusals(study.get_trials(deepcopy=False)):
@@ -78,7 +78,7 @@ def search_and_prove(under_way: UnderWay, study: "optuna.Study", foresight: "Liv
         retrain_winner(spec, study, winner, pool, clock)
         if spec.distil:
             _distil(under_way, study, winner, pool)
-        foresight.mark("finals")
+        live_forecast.end_phase("finals")
         interruption.check()
         logger.info("the test split is opened, once")
         clock.step("test", 0, 0)
@@ -112,4 +112,4 @@ def _log_audit(study: "optuna.Study") -> None:
     from searchspace.finals.audit import read_audit
 
     if audit := read_audit(study):
-        logger.info(audit.in_words())
+        logger.info(audit.describe())

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.finals.finals import choose_finalists
 from searchspace.finals.validation_images import recorded_validation
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.storage.reading import open_results
+from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, is_refused

@@ -1,1 +1,1 @@
-"""Where a search lives, a folder or a URL: who works on it, who reads it, and whether all nodes reach it."""
+"""The storage of searches, a folder or a URL: names, locks and leases, reading and writing."""

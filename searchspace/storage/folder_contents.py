@@ -1,4 +1,4 @@
-"""What the folder of a search holds, or its URL: a search, remains of one that never began, or files of others."""
+"""The contents of a folder or URL: a search, leftovers of a search that never began, or other files."""
 
 import sys
 from collections.abc import Iterable
@@ -17,29 +17,29 @@ from trainables.storage.object_store.remote import Remote, format_storage_error,
 from trainables.storage.search_storage import LEASE
 
 DRAFT_FILE = "search.draft"
-"""File with the identity of a search that is being begun; its record replaces it."""
+"""File with the identity of a search that is being created; its record replaces it."""
 LEFTOVERS = (
     LOCK_FILE, LEASE, HOLDER_FILE, DRAFT_FILE, SEARCH_LOG, JOURNAL, f"{JOURNAL}.lock",
     BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT,
 )  # fmt: skip
-"""Files that a command leaves which ends before its search is begun."""
+"""Files that a command leaves if it ends before its search is created."""
 TEMPORARY_SUFFIXES = (".partial", ".rename")
-"""Ends of names of files that were being written, and of locks on the journal that were being given back."""
+"""Suffixes of files that were being written, and of journal locks that were being released."""
 
 
 class FolderContents(StrEnum):
-    """What lies where a search of this name would be."""
+    """What is stored under the name of a search."""
 
     NOTHING = "nothing"
-    """The name is free: nothing, or remains of a search that never began."""
+    """The name is free: nothing, or leftovers of a search that never began."""
     SEARCH = "search"
-    """A search that was begun: its record is there."""
+    """A search: its record is there."""
     OTHERS = "others"
-    """Files that no beginning of a search leaves."""
+    """Other files."""
 
 
 def classify_contents(names: Iterable[str]) -> FolderContents:
-    """What files of these names, relative to the folder, are."""
+    """The contents of a folder that holds files of these names, relative to it."""
     found = set(names)
     if SEARCH_RECORD in found:
         return FolderContents.SEARCH
@@ -47,19 +47,19 @@ def classify_contents(names: Iterable[str]) -> FolderContents:
 
 
 def foreign_names(names: Iterable[str]) -> list[str]:
-    """Those names that no beginning of a search leaves, in order."""
+    """The names that are not leftovers of a search, sorted."""
     return sorted(name for name in names if name not in LEFTOVERS and not _is_temporary(name))
 
 
 def names_in(folder: Path) -> list[str]:
-    """Names of what lies directly in a folder; of what is no folder, `.`; none where there is nothing."""
+    """Names directly in a folder, sorted; `.` where something else than a folder is there, empty where nothing is."""
     if folder.is_dir():
         return sorted(path.name for path in folder.iterdir())
     return ["."] if folder.is_symlink() or folder.exists() else []
 
 
 def names_at(url: str, results: str) -> list[str]:
-    """Names of what lies directly below a URL, which is in `results`; raises `UserError` where that is out of reach."""
+    """Names directly below a URL in `results`, sorted; raises `UserError` where it cannot be reached."""
     try:
         return sorted({PurePosixPath(name).parts[0] for name in Remote.open(url).list()})
     except OSError as error:
@@ -67,12 +67,12 @@ def names_at(url: str, results: str) -> list[str]:
 
 
 def _is_temporary(name: str) -> bool:
-    """Whether it is what is left of writing one of these files, or of a lock of Optuna's on the journal."""
+    """Whether it is an incomplete copy of one of these files, or a rest of Optuna's lock on the journal."""
     return name.endswith(TEMPORARY_SUFFIXES) and name.startswith((".", SEARCH_RECORD, *LEFTOVERS))
 
 
 def is_begun(results: str, name: str) -> bool:
-    """Whether search `name` was begun below `results`, a folder or URL; raises `UserError` where it cannot be asked."""
+    """Whether search `name` exists below `results`, a folder or URL; raises `UserError` where that cannot be read."""
     if not is_url(results):
         return classify_contents(names_in(Path(results) / name)) == FolderContents.SEARCH
     open_remote("--results", results)
@@ -80,7 +80,7 @@ def is_begun(results: str, name: str) -> bool:
 
 
 def main(results: str, name: str) -> None:
-    """Print `begun` if search NAME was begun below RESULTS, a folder or URL, else `new`; for the cluster's scripts."""
+    """Print `begun` if search NAME exists below RESULTS, a folder or URL, else `new`; for the cluster's scripts."""
     say("begun" if is_begun(results, name) else "new")
     sys.stdout.flush()
 

@@ -1,10 +1,10 @@
-"""One machine at a time works on a search in shared storage: a file there says which, and is renewed while it does.
+"""The lease of a search in shared storage: a file that names the one command that works on it, renewed while it does.
 
-Where the store has conditional writes, the file changes only by who saw its newest version, so that of several commands
-that take it at once one succeeds. Elsewhere each writes, waits, and sees whose came last. How old a lease is, is
-told by the store's own clock: the time of the file against that of another, written now. No machine's clock matters.
-The holder's id is kept in the working copy, too: who finds its own there was the last to work on the search, and has
-the newest of it.
+With conditional writes, the file is changed only by a command that read its newest version, so of several commands that
+acquire it at once one succeeds. Without them, each command writes, waits, and reads which write came last. The age of
+a lease is measured by the store's clock: the file's time against that of another file, written now. Clocks of machines
+are not used. The holder's id is also kept in the working copy: a command that finds its own id there was the last to
+work on the search, so its copy is the newest.
 """
 
 import os
@@ -33,24 +33,24 @@ from trainables.storage.object_store.remote import PARTIAL, Remote
 from trainables.storage.search_storage import LEASE
 
 HOLDER_FILE = "search.holder"
-"""File in a working copy, with the id of its newest lease."""
+"""File in a working copy with the id of its newest lease."""
 RENEWAL_ATTEMPTS = 3
-"""Renewals in a row that may meet a version that this command itself has written."""
+"""Attempts of one renewal that may meet a version that this command itself has written."""
 
 
 class LeaseTimes(Frozen):
-    """Seconds that rule a lease."""
+    """Times of a lease, in seconds."""
 
     stale: float = 90.0
-    """Without renewal after which a lease counts for nothing."""
+    """Without renewal, after which a lease is void."""
     margin: float = 15.0
-    """Before that from which on nothing is written until the lease is renewed."""
+    """Before `stale`, from which on nothing is written until the lease is renewed."""
     renewal: float = 20.0
     """Between two renewals."""
     retry: float = 3.0
-    """Until a renewal that failed is tried again."""
+    """Until a failed renewal is retried."""
     settle: float = 2.0
-    """In which two that take a lease at once find each other out, where the store has no conditional writes."""
+    """Waited after a write without conditions, before it is read which of two commands has the lease."""
 
 
 LEASE_TIMES = LeaseTimes()
@@ -58,31 +58,31 @@ UNKNOWN_HOLDER = "another command"
 
 
 class LeaseHolder(Frozen):
-    """Who works on a search."""
+    """The command that holds a lease."""
 
     id: str
-    """Of this one lease."""
+    """Id of the lease."""
     process: int
-    """Process of the command."""
+    """Process id of the command."""
     host: str
-    """Its machine."""
+    """Name of its machine."""
     since: str
-    """When it began, in UTC by its machine's clock; for people."""
+    """Start, in UTC by its machine's clock; for messages only."""
     renewed: float = 0.0
-    """How often the lease was renewed, so that no two writes of it are alike."""
+    """Number of renewals, so that no two writes of the lease are equal."""
     released: bool = False
-    """Whether it has ended as it should."""
+    """Whether the holder has released it."""
 
 
 class LeaseLostError(OSError):
-    """Another command works on the search, which took this one for gone."""
+    """Another command has taken over the search, as this one's lease was stale."""
 
 
 class Lease:
-    """The right to work on the search at a URL; may be used by several threads."""
+    """The right to write to the search at a URL; thread-safe."""
 
     def __init__(self, remote: Remote, folder: Path, times: LeaseTimes = LEASE_TIMES) -> None:
-        """For the search at `remote`, whose working copy is `folder`."""
+        """The lease of the search at `remote`, whose working copy is `folder`."""
         self._remote, self._own, self._times = remote, folder / HOLDER_FILE, times
         self._store = open_conditional(remote)
         self._holder = LeaseHolder(
@@ -95,31 +95,34 @@ class Lease:
 
     @property
     def id(self) -> str:
-        """Of this lease."""
+        """Id of the lease."""
         return self._holder.id
 
     def guard(self) -> GuardedUploads:
-        """Uploads to the search's URL that need this lease, which has been taken."""
+        """Uploads to the search's URL that check this lease, which has been acquired."""
         return GuardedUploads(self._remote, self.check, self.renew, self.id[:8], self._store)
 
-    def take(self, name: str) -> bool:
-        """Take the right to search `name`; whether the working copy had it last. Raises `UserError` naming who has."""
+    def acquire(self, name: str) -> bool:
+        """Acquire the lease of search `name`; returns whether this working copy had it last.
+
+        Raises `UserError` with the holder where another command has it.
+        """
         found = self._read()
         holder = _parse(found)
         mine = holder is not None and is_file(self._own) and read_file(self._own) == holder.id.encode()
         if found and not mine and not (holder and holder.released):
             age = self._measure_age()
             if age < self._times.stale:
-                raise UserError(_say_held(name, holder, age, self._times.stale))
+                raise UserError(_describe_conflict(name, holder, age, self._times.stale))
         try:
             self._write_first(found.version if found else None)
         except ConflictError as error:
-            raise UserError(_say_held(name, _parse(self._read()), 0.0, self._times.stale)) from error
+            raise UserError(_describe_conflict(name, _parse(self._read()), 0.0, self._times.stale)) from error
         write_file(self._own, self._holder.id.encode())
         return mine
 
     def renew(self) -> None:
-        """Say that this command is still there; raises `LeaseLostError` where another has taken over, or OSError."""
+        """Renew the lease; raises `LeaseLostError` where another command has taken over, or OSError."""
         with self._lock:
             if self._lost:
                 raise LeaseLostError(self._lost)
@@ -129,10 +132,10 @@ class Lease:
             self._renewed = began
 
     def check(self) -> None:
-        """Raise `LeaseLostError` where another has taken over, or may have by now; to be called before each write.
+        """Raise `LeaseLostError` where another command has taken over; to be called before each write.
 
-        Where the last renewal is too long ago, as after a suspended machine woke up, the store is asked; raises OSError
-        where it does not answer.
+        If the last renewal is too old, as after a suspended machine resumed, the lease is renewed first; raises OSError
+        where the store does not answer.
         """
         if self._lost:
             raise LeaseLostError(self._lost)
@@ -140,12 +143,12 @@ class Lease:
             self.renew()
 
     def release(self) -> None:
-        """Give the right back; raises as `renew` does."""
+        """Release the lease; raises as `renew` does."""
         self._holder = self._holder.model_copy(update={"released": True})
         self.renew()
 
     def _rewrite(self) -> None:
-        """Write the lease over its last version; nothing if another has written it since."""
+        """Replace the version of the lease that this command wrote; raises `LeaseLostError` if another has."""
         for _ in range(RENEWAL_ATTEMPTS):
             try:
                 return self._write(self._version)
@@ -158,11 +161,11 @@ class Lease:
     def _check_own(self, found: Versioned | None) -> None:
         holder = _parse(found)
         if found is not None and (holder is None or holder.id != self._holder.id):
-            self._lost = f"{_say_who(holder)} has taken over"
+            self._lost = f"{_describe_holder(holder)} has taken over"
             raise LeaseLostError(self._lost)
 
     def _write_first(self, version: str | None) -> None:
-        """Write the lease over the version that was found; raises `ConflictError` where another was faster."""
+        """Replace the version of the lease that was found; raises `ConflictError` where another command was faster."""
         self._renewed = monotonic_seconds()
         try:
             self._write(version)
@@ -178,7 +181,7 @@ class Lease:
                 raise ConflictError(LEASE)
 
     def _is_exclusive(self) -> bool:
-        """Whether the store heeds conditions; some take the request and ignore them."""
+        """Whether the store applies the conditions of writes; some ignore them."""
         assert self._store is not None
         try:
             self._store.write(LEASE, self._holder.model_dump_json().encode(), None)
@@ -187,7 +190,7 @@ class Lease:
         return False
 
     def _write(self, version: str | None) -> None:
-        """Write the lease if it is at `version`; without conditional writes, if it is this command's."""
+        """Write the lease if its version is `version`; without conditional writes, if it is this command's."""
         content = self._holder.model_dump_json().encode()
         if self._store is None:
             if self._version is not None:
@@ -200,7 +203,7 @@ class Lease:
             found = self._store.read(LEASE)
             if found is None or found.content != content:
                 raise
-            self._version = found.version  # it had come, and only the answer had not
+            self._version = found.version  # it was written, and only the response was lost
         return None
 
     def _read(self) -> Versioned | None:
@@ -210,7 +213,7 @@ class Lease:
         return None if content is None else Versioned(content, "")
 
     def _measure_age(self) -> float:
-        """Seconds since the lease was written, by the store's clock, which is read off a file that is written now."""
+        """Seconds since the lease was written, by the store's clock, which is read from a file that is written now."""
         probe = f"{LEASE}.{secrets.token_hex(8)}{PARTIAL}"
         self._remote.write(probe, b"now")
         try:
@@ -219,30 +222,30 @@ class Lease:
             with suppress(OSError):
                 self._remote.delete(probe)
         if present is None or written is None:
-            return 0.0  # written or deleted meanwhile: somebody is there
+            return 0.0  # written or deleted meanwhile: another command is active
         return (present - written) / 1e9
 
 
 def monotonic_seconds() -> float:
-    """Seconds by a clock that nobody sets, and that goes on while the machine is suspended."""
+    """Seconds of a clock that cannot be set, and that continues while the machine is suspended."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _parse(found: Versioned | None) -> LeaseHolder | None:
-    """Who holds a lease; None where there is none, or it cannot be read."""
+    """The holder of a lease; None where there is none, or it cannot be read."""
     try:
         return LeaseHolder.model_validate_json(found.content) if found else None
     except ValidationError:
         return None
 
 
-def _say_who(holder: LeaseHolder | None) -> str:
+def _describe_holder(holder: LeaseHolder | None) -> str:
     return f"process {holder.process} on {holder.host}" if holder else UNKNOWN_HOLDER
 
 
-def _say_held(name: str, holder: LeaseHolder | None, age: float, stale: float) -> str:
+def _describe_conflict(name: str, holder: LeaseHolder | None, age: float, stale: float) -> str:
     since = f", since {holder.since}," if holder else ""
     return (
-        f"search {name!r}: {_say_who(holder)}{since} is working on it "
-        f"(its last sign of life was {max(0.0, age):.0f} s ago; after {stale:.0f} s it counts as gone)"
+        f"search {name!r}: {_describe_holder(holder)}{since} is working on it "
+        f"(its last sign of life was {max(0.0, age):.0f} s ago; after {stale:.0f} s without one its lease is void)"
     )

@@ -1,4 +1,4 @@
-"""Renewing a lease in a thread of its own, which waits for no upload; who loses it ends the command."""
+"""Renewal of a lease in a thread of its own, independent of uploads; its loss ends the command."""
 
 import logging
 import math
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 class LeaseRenewal:
-    """Renews a lease until it is closed; a renewal that fails is tried again soon."""
+    """Renews a lease until it is closed; failed renewals are retried."""
 
     def __init__(self, lease: Lease, times: LeaseTimes) -> None:
-        """Begin with a lease that has just been taken."""
+        """Start with a lease that has just been acquired."""
         self._lease, self._times = lease, times
         self._closed, self._lost, self._once = threading.Event(), False, threading.Lock()
         policy = RetryPolicy(first=times.retry, most=times.retry, patience=math.inf)
@@ -31,8 +31,8 @@ class LeaseRenewal:
         """Whether another command has taken the search over."""
         return self._lost
 
-    def end(self, error: LeaseLostError) -> None:
-        """End this command as by SIGTERM, because another has taken over; said once, whoever notices first."""
+    def end_command(self, error: LeaseLostError) -> None:
+        """End this command by SIGTERM, as another command has taken over; done and reported once."""
         with self._once:
             if self._lost:
                 return
@@ -42,7 +42,7 @@ class LeaseRenewal:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def close(self) -> None:
-        """Renew no more, and give the lease back."""
+        """Stop the renewals, and release the lease."""
         self._closed.set()
         self._background.close(self._times.stale)
         with suppress(OSError):
@@ -54,9 +54,9 @@ class LeaseRenewal:
         try:
             self._lease.renew()
         except LeaseLostError as error:
-            self.end(error)
+            self.end_command(error)
 
 
 def explain_storage(error: BaseException) -> str:
-    """What a storage said, or another error in its own words, on one line."""
+    """An error of the storage, or any other error, on one line."""
     return format_storage_error(error) if isinstance(error, OSError) else describe(error)

@@ -1,4 +1,4 @@
-"""Working on a search: nobody else does meanwhile, and what it leaves at a URL is brought up to date as it goes."""
+"""Opening a search to work on it: it is locked for other commands, and changes are uploaded to its URL meanwhile."""
 
 import logging
 import math
@@ -19,47 +19,47 @@ from trainables.storage.object_store.remote import Remote, format_storage_error,
 logger = logging.getLogger(__name__)
 
 UPLOAD_INTERVAL_S = 5.0
-"""Seconds between two uploads of what changed: so much of a journal a lost machine takes with it."""
+"""Seconds between two uploads of changes: what a lost machine can lose of the journal."""
 FINAL_UPLOAD_S = 60.0
-"""Seconds that the end of a command tries to upload what is left."""
+"""Seconds for which the end of a command tries to upload the rest."""
 
 
 @contextmanager
 def hold_search(spec: SearchSpec, begun: bool, times: LeaseTimes = LEASE_TIMES) -> Iterator[FolderSync]:
-    """Hold a search while the block runs, its folder the newest there is; raises `UserError` naming who else holds it.
+    """Lock a search while the block runs, and bring its folder up to date; raises `UserError` with another holder.
 
-    With a URL, its folder is a working copy. Where this machine was the last to work on a search that was `begun`, the
-    copy counts, which may be ahead of the URL by what a kill left behind; otherwise the URL does.
+    With a URL, its folder is a working copy. If this machine was the last to work on a search that was `begun`, the
+    copy is the newer one: it may have changes that a kill kept from the URL. Otherwise the URL is.
     """
     with hold_lock(spec.folder):
         if not spec.home.url:
             yield FolderSync(spec.home)
             return
         open_remote("--results", spec.results)
-        with _storage_told(spec):
+        with _explain_storage_errors(spec):
             lease = Lease(Remote.open(spec.home.url), spec.folder, times)
-            mine = lease.take(spec.name)
+            mine = lease.acquire(spec.name)
             sync = FolderSync(spec.home.model_copy(update={"lease": lease.id}))
         keeper = LeaseRenewal(lease, times)
         try:
-            with _storage_told(spec):
+            with _explain_storage_errors(spec):
                 sync.guard_uploads(lease.guard())
                 sync.remove_partial_uploads()
                 if mine and begun:
                     sync.prefer_local()
                 else:
                     sync.prefer_remote(without_checkpoints)
-            upkeep = BackgroundUpload(sync, keeper)
+            upload = BackgroundUpload(sync, keeper)
             try:
                 yield sync
             finally:
-                upkeep.close()
+                upload.close()
         finally:
             keeper.close()
 
 
 @contextmanager
-def _storage_told(spec: SearchSpec) -> Iterator[None]:
+def _explain_storage_errors(spec: SearchSpec) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -67,10 +67,10 @@ def _storage_told(spec: SearchSpec) -> Iterator[None]:
 
 
 class BackgroundUpload:
-    """Uploads what changed, in the background; what fails is tried again, and only the loss of the lease ends it."""
+    """Uploads changes in the background; failures are retried, and only the loss of the lease ends it."""
 
     def __init__(self, sync: FolderSync, keeper: LeaseRenewal) -> None:
-        """Begin."""
+        """Start the uploads."""
         self._sync, self._keeper = sync, keeper
         policy = RetryPolicy(first=UPLOAD_INTERVAL_S, most=6 * UPLOAD_INTERVAL_S, patience=math.inf)
         what = f"cannot upload to {sync.storage.url}"
@@ -82,10 +82,10 @@ class BackgroundUpload:
         try:
             self._sync.push()
         except LeaseLostError as error:
-            self._keeper.end(error)
+            self._keeper.end_command(error)
 
     def close(self) -> None:
-        """Upload what is left; says so if that cannot be."""
+        """Upload the rest; prints a warning if that fails."""
         self._background.close()
         deadline = time.monotonic() + FINAL_UPLOAD_S
         while not self._background.attempt() and time.monotonic() < deadline:

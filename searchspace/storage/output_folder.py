@@ -1,4 +1,4 @@
-"""Where a report or an export is written: beside what it is of, or at `--output`; never into somebody else's folder."""
+"""The place of a report or an export: in the search's folder, or at `--output`; never in a folder of another user."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from searchspace.spec import load_facts, load_spec
-from searchspace.storage.reading import is_export_file
+from searchspace.storage.open_results import is_export_file
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import shown
@@ -18,17 +18,17 @@ from trainables.storage.ownership import check_owned
 from trainables.storage.write_errors import PERMISSION_ERRORS, WRITE_ONLY_ERRORS, is_about
 
 REMADE_SUFFIXES = (".onnx", ".pt2", ".html")
-"""Ends of names of what an export makes anew."""
+"""Suffixes of files that an export makes anew."""
 MAX_COPY_BYTES = 8_000_000_000
-"""Bytes of the largest file that is copied."""
+"""Size of the largest file that is copied."""
 REPORT_SUFFIXES = (".html", ".htm")
 NO_PLACE_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EISDIR}
-"""Errors of a path at which no file can be made."""
+"""Errors of a path where no file can be made."""
 
 
 @contextmanager
 def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
-    """Raise `UserError` in the place of an OSError of writing to `--output`, or, where it is empty, into `folder`."""
+    """Raise `UserError` in place of an OSError of writing to `--output`, or to `folder` where that is empty."""
     target = Path(os.path.realpath(os.path.expanduser(output) if output else folder))
     try:
         yield
@@ -37,7 +37,7 @@ def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
             raise
         if error.errno not in WRITE_ONLY_ERRORS | PERMISSION_ERRORS | (
             NO_PLACE_ERRORS if output else set()
-        ):  # what was read may be missing
+        ):  # else a file that was read may be missing
             raise
         reason = os.strerror(error.errno or 0)
         if error.filename is not None and not is_about(error, target):
@@ -50,9 +50,9 @@ def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
 
 
 def check_own_folder(sync: FolderSync, place: str) -> None:
-    """Raise `UserError` unless the folder that was read is the user's own, all of it; a copy of a URL is.
+    """Raise `UserError` unless the folder that was read belongs to the user, with all below it; a copy of a URL does.
 
-    Others who may write there could make the files that would be written.
+    Other users who may write there could replace the files that would be written.
     """
     try:
         if not sync.storage.url:
@@ -62,15 +62,15 @@ def check_own_folder(sync: FolderSync, place: str) -> None:
 
 
 def report_file(folder: Path, output: str, name: str) -> Path:
-    """The file that `--output` means: itself, or the report in that folder; raises `UserError` within `folder`."""
+    """The report file that `--output` means: itself, or `name` in that folder; raises `UserError` within `folder`."""
     target = _named(folder, output)
     return target if target.suffix.lower() in REPORT_SUFFIXES and not target.is_dir() else target / name
 
 
 def copy_search(folder: Path, output: str) -> Path:
-    """A copy at `--output` of what exports read of the search in `folder`: its record, study and classifiers.
+    """Copy what exports read of the search in `folder` to `--output`: its record, study and classifiers.
 
-    Raises `UserError` where something else is there, and `DamagedError` for a link or anything that is no file.
+    Raises `UserError` where something else is there, and `DamagedError` for links and other irregular files.
     """
     target = _named(folder, output)
     if is_folder(target) and list_folder(target) and not _is_copy(folder, target):
@@ -92,8 +92,8 @@ def _named(folder: Path, output: str) -> Path:
 
 
 def _is_copy(folder: Path, target: Path) -> bool:
-    """Whether `target` holds the same search: an earlier export of it."""
+    """Whether `target` holds an earlier export of the same search."""
     if SEARCH_RECORD not in list_folder(target):
         return False
-    told = [(load_spec(here).study_name, load_facts(here).get("started")) for here in (folder, target)]
-    return told[0] == told[1]
+    identities = [(load_spec(here).study_name, load_facts(here).get("started")) for here in (folder, target)]
+    return identities[0] == identities[1]

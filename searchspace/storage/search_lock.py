@@ -1,4 +1,8 @@
-"""One process at a time works on a search."""
+"""The lock of a search: one process at a time works on it, and its file names the holder.
+
+filelock is not used: 3.20.3, which is allowed, truncates the file that names the holder before it has the lock, and all
+versions follow links in the path, which `trainables.storage.files` refuses in a results folder.
+"""
 
 import fcntl
 import json
@@ -14,14 +18,14 @@ from trainables.storage.files import open_append
 
 LOCK_FILE = "search.lock"
 MAX_HOLDER_BYTES = 10_000
-"""Bytes that are read of who holds it."""
+"""Bytes of the holder's description that are read."""
 
 
 @contextmanager
 def hold_lock(folder: Path) -> Iterator[None]:
-    """Hold the search in `folder`, which is made if it is missing; raises `UserError` naming who else holds it.
+    """Lock the search in `folder`, which is made if it is missing; raises `UserError` with another holder.
 
-    The system gives the lock back when its holder ends, however it ends.
+    The operating system releases the lock when its holder ends, also when it is killed.
     """
     with open_append(folder / LOCK_FILE) as file:
         try:
@@ -29,7 +33,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             file.seek(0)
             raise UserError(
-                f"search {folder.name!r}: {_say_holder(file.read(MAX_HOLDER_BYTES))} is working on it"
+                f"search {folder.name!r}: {_describe_holder(file.read(MAX_HOLDER_BYTES))} is working on it"
             ) from error
         file.truncate(0)
         started = datetime.now(UTC).isoformat(timespec="seconds")
@@ -39,7 +43,7 @@ def hold_lock(folder: Path) -> Iterator[None]:
         yield
 
 
-def _say_holder(text: bytes) -> str:
+def _describe_holder(text: bytes) -> str:
     try:
         holder = json.loads(text)
         return f"process {holder['process']} on {holder['host']}, since {holder['since']},"

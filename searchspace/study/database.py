@@ -1,7 +1,7 @@
 """The database of `--storage`: which URL may be opened, and how, for writing and for reading.
 
-A record names a database, and anybody may have made the record. A search opens the database of its own options. Who
-only reads opens one that the reader names too, and opens it read-only: no record chooses a server or a file.
+A record names a database, and may come from another user. A search opens the database of its own options. A command
+that only reads opens a database only if its user names it, too, and read-only: no record chooses a server or a file.
 """
 
 import os
@@ -22,33 +22,33 @@ from trainables.common.redaction import is_redacted, redact, redact_urls
 from trainables.config import Frozen
 
 STORAGE_VARIABLE = "SEARCHSPACE_STORAGE"
-"""Environment variable with the whole of a storage URL whose password is `***` elsewhere."""
+"""Environment variable with the storage URL and its password, which is `***` elsewhere."""
 TABLE_MISSING = ("no such table", "UndefinedTable", "(1146,")
-"""What SQLite, PostgreSQL and MySQL say of a table that is not there."""
+"""Messages of SQLite, PostgreSQL and MySQL for a missing table; SQLite has no error code for it."""
 POSTGRES = re.compile("^postgres(ql)?(\\+psycopg2)?://")
 
 
 class StorageOption(Frozen):
-    """Where the study of a search is that is to be read."""
+    """Option for the study of a search that is read."""
 
     storage: Annotated[str, Option("Where it is", metavar="URL")] = ""
     """Open the database that the search's record names, which must be this URL."""
 
 
 class NoStudiesError(UserError):
-    """A database holds no studies at all."""
+    """A database holds no studies."""
 
 
 def allow_storage(url: str) -> None:
-    """Let this command read the database at `url`, as `$SEARCHSPACE_STORAGE` does; an empty text changes nothing."""
+    """Allow this command to read the database at `url`, as `$SEARCHSPACE_STORAGE` does; empty changes nothing."""
     if url:
         os.environ[STORAGE_VARIABLE] = url_with_password(anchor_storage(url))
 
 
 def url_with_password(url: str) -> str:
-    """A storage URL with its password, which a hidden one has from `$SEARCHSPACE_STORAGE`.
+    """A storage URL with its password; a redacted URL gets it from `$SEARCHSPACE_STORAGE`.
 
-    Raises `UserError` where that is another one: a record names the server, and must not choose who is sent a password.
+    Raises `UserError` where that is another URL: a record must not choose the server that a password is sent to.
     """
     if not is_redacted(url):
         return url
@@ -56,24 +56,24 @@ def url_with_password(url: str) -> str:
     if redact_urls(whole) != url:
         raise UserError(
             f"--storage {url!r}: its password is not kept; set {STORAGE_VARIABLE} to the whole URL "
-            f"({_say_named(whole)})"
+            f"({_describe_allowed(whole)})"
         )
     return whole
 
 
 def allowed_url(url: str) -> str:
-    """The whole of a URL that a record names, if the reader names it too; raises `UserError` where not."""
+    """The URL, with its password, of a record's database; raises `UserError` unless the user names it, too."""
     named, hidden = os.environ.get(STORAGE_VARIABLE, ""), redact_urls(url)
     if not named or _normal(named) != _normal(url):
         raise UserError(
             f"the record names a database, {hidden!r}, which is opened only if you name it too: "
-            f"give --storage {hidden!r}, or set {STORAGE_VARIABLE} to the whole URL ({_say_named(named)})"
+            f"give --storage {hidden!r}, or set {STORAGE_VARIABLE} to the whole URL ({_describe_allowed(named)})"
         )
     return named
 
 
 def open_to_write(url: str, make: bool = True) -> RDBStorage:
-    """The database at a whole or hidden URL; with `make`, it is made if it is missing, else that is a `UserError`."""
+    """The database at a URL; if it is missing, it is made with `make`, else raises `UserError`."""
     whole = url_with_password(url)
     if not make:
         _check_there(url)
@@ -81,9 +81,9 @@ def open_to_write(url: str, make: bool = True) -> RDBStorage:
 
 
 def open_to_read(url: str) -> RDBStorage:
-    """The database at a whole or hidden URL, in which nothing can be changed; raises `UserError` where it is missing.
+    """The database at a URL, read-only; raises `UserError` where it is missing.
 
-    Raises `NoStudiesError` where it has no tables of Optuna's.
+    Raises `NoStudiesError` where it has no Optuna tables.
     """
     whole, file = url_with_password(url), sqlite_file(url)
     _check_there(url)
@@ -98,12 +98,12 @@ def open_to_read(url: str) -> RDBStorage:
 
 
 def check_writable(url: str) -> None:
-    """Raise `UserError` where nothing can be written to the database at a URL, which is made; leaves no study in it."""
+    """Raise `UserError` where the database at a URL is not writable; it is made if missing, and gets no study."""
     from sqlalchemy import text
 
     storage = open_to_write(url)
     try:
-        with storage.engine.connect() as connection:  # which is rolled back at its end
+        with storage.engine.connect() as connection:  # rolled back at its end
             connection.execute(text("INSERT INTO studies (study_name) VALUES (:name)"), {"name": uuid.uuid4().hex})
     except Exception as error:  # SQLAlchemy's drivers raise errors of their own
         raise _unusable(url_with_password(url), str(error)) from None
@@ -129,7 +129,7 @@ def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
 
 
 def _unusable(whole: str, said: str) -> UserError:
-    """What a database said; to be raised without its cause, whose own text may hold the password."""
+    """The error of a database; raise it without its cause, whose text may hold the password."""
     line = redact(said.splitlines()[0], os.environ | {STORAGE_VARIABLE: whole})
     return UserError(f"--storage {redact_urls(whole)!r}: {line}")
 
@@ -141,9 +141,9 @@ def _check_there(url: str) -> None:
 
 
 def _normal(url: str) -> str:
-    """A URL without its password, by which two are compared."""
+    """A URL without its password, for comparison."""
     return POSTGRES.sub("postgresql://", anchor_storage(redact_urls(url)))
 
 
-def _say_named(whole: str) -> str:
+def _describe_allowed(whole: str) -> str:
     return f"it is {redact_urls(whole)!r}" if whole else "it is not set"

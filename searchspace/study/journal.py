@@ -1,8 +1,8 @@
-"""The study's journal, written behind: whoever decides goes on at once, and a thread brings the file up to date.
+"""The study's journal with write-behind: writes return at once, and a thread appends them to the file.
 
 Optuna's own file backend locks, appends and flushes to disk for every hyperparameter and every epoch, some 3 ms each
-time. Here one thread appends whatever has come since its last append, in one such step. Only the search itself writes
-its journal; other processes read it, and see whole entries in order, a few milliseconds late.
+time. Here one thread appends all entries since its last append in one step. Only the search itself writes its journal;
+other processes read it, and see whole entries in order, a few milliseconds late.
 """
 
 import atexit
@@ -22,15 +22,15 @@ from trainables.storage.files import open_append, write_file
 from trainables.storage.folders import list_folder, remove_file
 
 WRITE_RETRIES = RetryPolicy(first=0.5, most=5.0, patience=120.0)
-"""How writing is tried again, to a full disk say, or a folder that is away."""
+"""How failed writes are retried, for example to a full disk or an unmounted folder."""
 FLUSH_TIMEOUT_S = 60.0
-"""Seconds that `flush` waits for the disk at most."""
+"""Most seconds that `flush` waits for the disk."""
 
 
 def repair_journal(path: Path) -> int:
-    """Cut off what a writer that was killed left half-written at a journal's end; returns its bytes.
+    """Cut off an incomplete entry that a killed writer left at a journal's end; returns its size in bytes.
 
-    For who alone may write it: the lock that such a writer may have left is removed, too.
+    Only the one command that may write the journal may call this: it also removes the lock of the killed writer.
     """
     remove_locks(path)
     with open_append(path) as file:
@@ -44,7 +44,7 @@ def repair_journal(path: Path) -> int:
 
 
 def remove_locks(path: Path) -> None:
-    """Remove the lock that a killed writer left, which others would wait for, or what is left of giving it back."""
+    """Remove the lock that a killed writer left, and incomplete releases of it, for which others would wait."""
     for name in list_folder(path.parent):
         if name.startswith(f"{path.name}.lock"):
             remove_file(path.parent / name)
@@ -58,10 +58,10 @@ def _is_entry(line: bytes) -> bool:
 
 
 class WriteBehindJournal(BaseJournalBackend):
-    """Entries in memory until they are in an Optuna journal file, soon after, whatever befalls that file meanwhile."""
+    """An Optuna journal whose entries stay in memory until a thread has written them to the file."""
 
     def __init__(self, path: Path) -> None:
-        """Take up the journal at `path`, or begin it."""
+        """Open the journal at `path`, or create it."""
         self._path, self._file = path, JournalFile(path)
         self._first = self._written = self._read = sum(1 for _ in self._file.read(0))
         self._entries: list[dict[str, Any]] = []
@@ -74,14 +74,14 @@ class WriteBehindJournal(BaseJournalBackend):
         self._thread.when_given_up(give_up)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Take entries; they are on disk soon, or when `flush` returns."""
+        """Add entries; they are on disk soon, at the latest when `flush` returns."""
         entries = json.loads(json.dumps(logs))  # as they will be read back
         with self._changed:
             self._entries.extend(entries)
         self._thread.wake()
 
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
-        """Entries from a number on; what was read, and is on disk, is kept there alone."""
+        """Entries from a number on; those that were read and are on disk are dropped from memory."""
         with self._changed:
             if log_number_from >= self._first:
                 self._read = log_number_from
@@ -103,7 +103,7 @@ class WriteBehindJournal(BaseJournalBackend):
         raise TimeoutError(f"{self._path} could not be written in {patience:.0f} s") from error
 
     def rescue(self, place: Path) -> int:
-        """Write the entries that are in memory alone to `place`; returns how many there are. Raises OSError."""
+        """Write the entries that are not on disk to `place`; returns their number. Raises OSError."""
         entries = self._unwritten()
         if entries:
             write_file(place, to_lines(entries))
@@ -111,7 +111,7 @@ class WriteBehindJournal(BaseJournalBackend):
 
     @property
     def path(self) -> Path:
-        """Where the journal is."""
+        """Path of the journal."""
         return self._path
 
     @property
@@ -123,7 +123,7 @@ class WriteBehindJournal(BaseJournalBackend):
             return self._entries[self._written - self._first :]
 
     def _write(self) -> None:
-        """Bring the file up to date; raises what stands in the way."""
+        """Append all new entries to the file; raises OSError where that fails."""
         while batch := self._unwritten():
             self._file.append(batch)
             with self._changed:
@@ -134,5 +134,5 @@ class WriteBehindJournal(BaseJournalBackend):
                 self._changed.notify_all()
 
     def _end(self) -> None:
-        with suppress(OSError):  # which was said
+        with suppress(OSError):  # which was reported
             self.flush()

@@ -1,4 +1,4 @@
-"""The file of a study's journal, as one who alone writes it knows it: which file, how long, how it ends."""
+"""The file of a study's journal, as its only writer knows it: its identity, size and last bytes."""
 
 import errno
 import json
@@ -13,18 +13,18 @@ from optuna.storages.journal import JournalFileBackend
 from trainables.storage.files import open_append, open_file
 
 TAIL_BYTES = 4096
-"""Bytes at its end by which a copy of the file is known."""
+"""Bytes at its end by which a copy of the file is recognised."""
 
 
 class ReplacedError(OSError):
-    """Another file is in the place of the journal."""
+    """Another file has replaced the journal."""
 
 
 class JournalFile:
-    """An Optuna journal that is only ever added to, and only where it is what was written before."""
+    """An Optuna journal that is only appended to, and only if it is still the file that was written before."""
 
     def __init__(self, path: Path) -> None:
-        """Take up the journal at `path`, or begin it."""
+        """Open the journal at `path`, or create it."""
         self._path, self._backend = path, JournalFileBackend(str(path))
         self._torn = False
         self._identity, self._size, self._tail = self._look()
@@ -37,7 +37,7 @@ class JournalFile:
     def append(self, entries: list[dict[str, Any]]) -> None:
         """Add entries, all or none of them.
 
-        Raises OSError where the file is gone, is another one, or is shorter than it was, or whatever writing it raises.
+        Raises OSError where the file is missing, was replaced or shortened, or cannot be written.
         """
         self._check()
         try:
@@ -66,8 +66,8 @@ class JournalFile:
             self._cut()
 
     def _cut(self) -> None:
-        """Leave no half an entry behind."""
-        os.stat(self._path)  # which would be made
+        """Remove an incomplete entry at the end."""
+        os.stat(self._path)  # raises where it is missing; `open_append` would create it
         with open_append(self._path) as file:
             found = os.fstat(file.fileno())
             if (found.st_dev, found.st_ino) == self._identity:
@@ -75,7 +75,7 @@ class JournalFile:
                 self._torn = False
 
     def _look(self) -> tuple[tuple[int, int], int, bytes]:
-        """Which file it is, its bytes, and the last of them."""
+        """Device and inode of the file, its size in bytes, and its last bytes."""
         found = os.stat(self._path)
         return (found.st_dev, found.st_ino), found.st_size, self._tail_at(found.st_size)
 
@@ -87,5 +87,5 @@ class JournalFile:
 
 
 def to_lines(entries: list[dict[str, Any]]) -> bytes:
-    """Entries as they are in a journal."""
+    """Entries in the format of a journal."""
     return b"".join(json.dumps(entry, separators=(",", ":")).encode() + b"\n" for entry in entries)

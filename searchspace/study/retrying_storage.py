@@ -1,8 +1,8 @@
-"""Optuna's database storage, whose server may be restarted or fail over under a running search.
+"""Optuna's database storage with retries: its server may be restarted or fail over during a search.
 
-An operation that is cut off may have been committed: nobody knows. So each is tried again in a way that does it once.
-Attributes, parameters and reports are keyed by trial and name: to write one again changes nothing. A new trial and a
-trial's state are looked for before they are written again; only the search itself writes to its study.
+An interrupted operation may or may not have been committed, so each retry has to be idempotent. Attributes, parameters
+and reports are keyed by trial and name: writing one again changes nothing. A new trial and a trial's state are read
+before they are written again; only the search itself writes to its study.
 """
 
 import random
@@ -19,44 +19,44 @@ from sqlalchemy.engine import ExceptionContext, make_url
 from searchspace.cli.interruption import DatabaseAwayError
 
 DATABASE_TIMEOUT_S = 120.0
-"""Seconds that a database may be away under a running search; a failover of managed servers takes 30 to 120."""
+"""Seconds that a database may be unavailable during a search; a failover of managed servers takes 30 to 120."""
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 5.0
-"""Seconds until an operation is first tried again, and at most; the pauses double, and are spread at random."""
+"""First and longest pause before a retry, in seconds; pauses double, and are randomised."""
 UNAVAILABLE_STATES = ("08", "57P", "53300", "25006")
-"""Beginnings of the SQLSTATEs of a server that is away: connection errors, shutdown and start, too many connections,
-and read-only, as the old primary is after a failover."""
+"""Prefixes of the SQLSTATEs of an unavailable server: connection errors, shutdown and start, too many connections, and
+read-only, as the old primary is after a failover."""
 REFUSAL_PHRASES = ("authentication failed", "does not exist", "no pg_hba.conf entry", "no password supplied")
-"""What a server says to who cannot connect at all, however often."""
+"""Messages of a server that refuses to connect permanently; such errors have no SQLSTATE."""
 CONNECT_OPTIONS: dict[str, Any] = {
     "connect_timeout": 10, "keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }  # fmt: skip
-"""libpq's options by which a server that vanished is noticed within some 30 s, unless the URL sets them."""
+"""libpq's options that detect a lost server within some 30 s, unless the URL sets them."""
 T = TypeVar("T")
 
 
 class CutOffError(Exception):
-    """The connection broke off; whether the operation was committed is not known."""
+    """The connection was lost; it is not known whether the operation was committed."""
 
 
 class RetryingStorage(RDBStorage):
     """Retries operations for `DATABASE_TIMEOUT_S`, then raises `DatabaseAwayError`, also on all later calls."""
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], skip_table_creation: bool = False) -> None:
-        """Open it, without trying again."""
+        """Open the database, without retries."""
         given = make_url(url)
         connect = {
             k: v for k, v in CONNECT_OPTIONS.items() if k not in given.query and given.drivername.endswith("psycopg2")
         }
         options = {"pool_pre_ping": True, "connect_args": connect} | engine_kwargs
         super().__init__(url, engine_kwargs=options, skip_table_creation=skip_table_creation)
-        self._away, self._newest = "", -1
-        event.listen(self.engine, "handle_error", _tell_cut_off)
+        self._failure, self._newest = "", -1
+        event.listen(self.engine, "handle_error", _raise_cut_off)
 
     def _persist(self, do: Callable[[], T], find: Callable[[], T | None] = lambda: None) -> T:
-        """Do it; after it was cut off, `find` what it may have done, and else do it again."""
-        if self._away:
-            raise DatabaseAwayError(self._away)
+        """Call `do`; after a lost connection, return what `find` finds of it, else call it again."""
+        if self._failure:
+            raise DatabaseAwayError(self._failure)
         deadline, pause, tried = time.monotonic() + DATABASE_TIMEOUT_S, FIRST_PAUSE_S, False
         while True:
             try:
@@ -70,41 +70,41 @@ class RetryingStorage(RDBStorage):
             pause = min(2 * pause, MAX_PAUSE_S)
 
     def _give_up(self, error: CutOffError) -> NoReturn:
-        self._away = f"the study's database has been away for {DATABASE_TIMEOUT_S:.0f} s: {error}"
-        raise DatabaseAwayError(self._away) from None  # the cause's own text may hold the password
+        self._failure = f"the study's database has been away for {DATABASE_TIMEOUT_S:.0f} s: {error}"
+        raise DatabaseAwayError(self._failure) from None  # the cause's own text may hold the password
 
-    # What Optuna's own cache in front of this calls: to read,
+    # Read operations that Optuna's cache calls.
 
     def get_study_id_from_name(self, study_name: str) -> int:
-        """As Optuna has it."""
+        """As in Optuna."""
         return self._persist(lambda: super(RetryingStorage, self).get_study_id_from_name(study_name))
 
     def get_study_name_from_id(self, study_id: int) -> str:
-        """As Optuna has it."""
+        """As in Optuna."""
         return self._persist(lambda: super(RetryingStorage, self).get_study_name_from_id(study_id))
 
     def get_study_directions(self, study_id: int) -> Any:
-        """As Optuna has it."""
+        """As in Optuna."""
         return self._persist(lambda: super(RetryingStorage, self).get_study_directions(study_id))
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """As Optuna has it."""
+        """As in Optuna."""
         return self._persist(lambda: super(RetryingStorage, self).get_study_user_attrs(study_id))
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """As Optuna has it."""
+        """As in Optuna."""
         return self._persist(lambda: super(RetryingStorage, self).get_study_system_attrs(study_id))
 
     def get_all_studies(self) -> Any:
-        """As Optuna has it."""
+        """As in Optuna."""
         return self._persist(lambda: super(RetryingStorage, self).get_all_studies())
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        """As Optuna has it."""
+        """As in Optuna."""
         return self._persist(lambda: super(RetryingStorage, self).get_trial(trial_id))
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
-        """As Optuna has it."""
+        """As in Optuna."""
         own = super().get_trial_id_from_study_id_trial_number
         return self._persist(lambda: own(study_id, trial_number))
 
@@ -120,7 +120,7 @@ class RetryingStorage(RDBStorage):
         self._newest = max([self._newest, *(trial._trial_id for trial in trials)])
         return trials
 
-    # and to write.
+    # Write operations.
 
     def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
         if self._newest < 0:
@@ -143,7 +143,7 @@ class RetryingStorage(RDBStorage):
         self._persist(lambda: own(trial_id, param_name, param_value_internal, distribution, previous_distribution))
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
-        """As Optuna has it; a trial that is found as it is to be was told already."""
+        """As in Optuna; a trial that already has this state is not written again."""
         own = super().set_trial_state_values
 
         def find() -> bool | None:
@@ -153,29 +153,29 @@ class RetryingStorage(RDBStorage):
         return self._persist(lambda: own(trial_id, state, values), find)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
-        """As Optuna has it."""
+        """As in Optuna."""
         own = super().set_trial_intermediate_value
         self._persist(lambda: own(trial_id, step, intermediate_value))
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """As Optuna has it."""
+        """As in Optuna."""
         self._persist(lambda: super(RetryingStorage, self).set_trial_user_attr(trial_id, key, value))
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
-        """As Optuna has it."""
+        """As in Optuna."""
         self._persist(lambda: super(RetryingStorage, self).set_trial_system_attr(trial_id, key, value))
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
-        """As Optuna has it."""
+        """As in Optuna."""
         self._persist(lambda: super(RetryingStorage, self).set_study_user_attr(study_id, key, value))
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """As Optuna has it."""
+        """As in Optuna."""
         self._persist(lambda: super(RetryingStorage, self).set_study_system_attr(study_id, key, value))
 
 
-def _tell_cut_off(context: ExceptionContext) -> None:
-    """Turn the errors of a server that is away into one that Optuna neither catches nor answers by doing it twice."""
+def _raise_cut_off(context: ExceptionContext) -> None:
+    """Raise errors of an unavailable server as `CutOffError`, which Optuna neither catches nor retries."""
     error = context.original_exception
     if context.is_pre_ping:
         return  # the pool opens another connection
@@ -184,7 +184,7 @@ def _tell_cut_off(context: ExceptionContext) -> None:
 
 
 def is_unavailable(error: BaseException, connected: bool) -> bool:
-    """Whether a driver's error means that the server is away for now; before it is `connected`, most do."""
+    """Whether a driver's error means that the server is unavailable for now; before it is `connected`, most do."""
     code = getattr(error, "pgcode", None)
     if code:
         return str(code).startswith(UNAVAILABLE_STATES)

@@ -1,4 +1,4 @@
-"""The study: the one record of truth of a search, in an Optuna storage."""
+"""The study of a search, in an Optuna storage: the only source of truth on its trials."""
 
 import json
 from pathlib import Path
@@ -27,18 +27,18 @@ optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
 class StudyReader(Protocol):
-    """What is read of a study: Optuna's own, or the boards' snapshot of one."""
+    """The part of a study that is read: of Optuna's own, or of a snapshot."""
 
     @property
     def user_attrs(self) -> dict[str, Any]:
-        """What was kept of the whole search."""
+        """Attributes of the whole search."""
 
     def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:
         """All trials, by number."""
 
 
 def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
-    """New study of a search; raises `UserError` if the storage holds one of this name already, or cannot be reached."""
+    """Create the study of a search; raises `UserError` if the storage has one of this name, or cannot be reached."""
     if not spec.storage:
         make_folder(spec.folder)
     try:
@@ -53,7 +53,7 @@ def create_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
 
 
 def continue_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
-    """Study of a search that goes on; raises `UserError` where there is none."""
+    """The study of a search that is resumed; raises `UserError` where there is none."""
     if not spec.storage:
         if not is_file(spec.folder / JOURNAL):
             raise UserError(f"--resume {spec.name!r}: {str(spec.folder)!r} holds no {JOURNAL}")
@@ -65,7 +65,7 @@ def continue_study(spec: SearchSpec, sampler: BaseSampler) -> optuna.Study:
 
 
 def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
-    """Study of the search in `folder`, which anybody may have made, for reading.
+    """The study of the search in `folder`, which may come from another user, for reading.
 
     Its database is opened read-only, and only if the reader names it too. Raises `UserError` where there is no study.
     """
@@ -81,7 +81,7 @@ def load_study(spec: SearchSpec, folder: Path) -> optuna.Study:
 
 
 def load_own_study(spec: SearchSpec, folder: Path) -> optuna.Study:
-    """Study of the user's own search in `folder`, to be read and added to; raises `UserError` where there is none."""
+    """The study of the user's own search in `folder`, to read and extend; raises `UserError` where there is none."""
     if spec.storage:
         return _load(spec, folder, open_to_write(spec.storage, make=False))
     if not is_file(folder / JOURNAL):
@@ -90,12 +90,12 @@ def load_own_study(spec: SearchSpec, folder: Path) -> optuna.Study:
 
 
 def _replayed(file: Path, backend: BaseJournalBackend) -> JournalStorage:
-    """Optuna's storage of a journal; raises `DamagedError` where it cannot replay that, or OSError."""
+    """Optuna's storage of a journal; raises `DamagedError` where it cannot be replayed, or OSError."""
     try:
         return JournalStorage(backend)
     except OSError:
         raise
-    except Exception as error:  # entries of a wrong form raise whatever they lead to
+    except Exception as error:  # malformed entries raise errors of any type
         said = next(iter(str(error).splitlines()), "")[:200]
         raise DamagedError(file, f"cannot be replayed ({type(error).__name__}: {said})") from error
 
@@ -113,7 +113,7 @@ def _missing(spec: SearchSpec, folder: Path) -> UserError:
 
 
 def find_study(spec: SearchSpec, folder: Path) -> optuna.Study | None:
-    """Study of the search in `folder`, for reading, if there is one; raises `UserError` where it cannot be read."""
+    """The study of the search in `folder`, for reading; None without one; raises `UserError` if it cannot be read."""
     storage = _own_storage(spec, folder)
     if storage is None:
         return None
@@ -122,14 +122,14 @@ def find_study(spec: SearchSpec, folder: Path) -> optuna.Study | None:
 
 
 def only_study(spec: SearchSpec, folder: Path) -> optuna.Study | None:
-    """The study in a folder's journal, whatever it is called; None where there is none."""
+    """The study in a folder's journal, of any name; None where there is none."""
     storage = _own_storage(spec, folder)
     names = optuna.get_all_study_names(storage) if storage else []
     return optuna.load_study(storage=storage, study_name=names[0]) if storage and names else None
 
 
 def _own_storage(spec: SearchSpec, folder: Path) -> BaseStorage | None:
-    """Storage of the user's own search, for reading; None where there is none yet."""
+    """The storage of the user's own search, for reading; None where there is none yet."""
     if not spec.storage:
         file = folder / JOURNAL
         return _replayed(file, JournalFileBackend(str(file))) if is_file(file) else None
@@ -143,7 +143,7 @@ def _own_storage(spec: SearchSpec, folder: Path) -> BaseStorage | None:
 
 
 def delete_study(spec: SearchSpec) -> None:
-    """Delete the search's study, which may be one of many in a storage; a journal holds no other, and goes."""
+    """Delete the search's study: from a database, or with its journal, which holds no other."""
     if spec.storage:
         optuna.delete_study(storage=open_to_write(spec.storage), study_name=spec.study_name)
         return
@@ -152,18 +152,18 @@ def delete_study(spec: SearchSpec) -> None:
 
 
 def describe_storage(spec: SearchSpec) -> str:
-    """The option that says where the study is, without its password."""
+    """The option `--storage` with its URL, without the password."""
     return f"--storage {redact_urls(spec.storage)!r}"
 
 
 def flush_study(study: optuna.Study) -> None:
-    """Wait until everything that was told is where other processes can read it; raises OSError where it cannot be."""
+    """Wait until other processes can read all that was written; raises OSError where that fails."""
     if journal := get_journal(study):
         journal.flush()
 
 
 def get_journal(study: optuna.Study) -> WriteBehindJournal | None:
-    """The journal that a study is written to; None where that is a database, or it is only read."""
+    """The journal that a study is written to; None for a database, or a study that is only read."""
     backend = getattr(study._storage, "_backend", None)
     return backend if isinstance(backend, WriteBehindJournal) else None
 
@@ -175,12 +175,12 @@ def _storage_to_write(spec: SearchSpec) -> BaseStorage:
 
 
 def write_study_attribute(study: optuna.Study, key: str, value: Any) -> None:
-    """Keep a JSON value of the whole search in the study: finalists, winner."""
+    """Write an attribute of the whole search, as JSON, such as its finalists."""
     study.set_user_attr(key, json.dumps(value))
 
 
 def read_study_attribute(study: StudyReader, key: str) -> Any:
-    """Value that `write_study_attribute` kept, or None."""
+    """The value that `write_study_attribute` wrote, or None."""
     text = study.user_attrs.get(key)
     try:
         return json.loads(text) if text else None
@@ -189,7 +189,7 @@ def read_study_attribute(study: StudyReader, key: str) -> Any:
 
 
 def parse_study_attribute(study: StudyReader, key: str, schema: TypeAdapter[T]) -> T | None:
-    """The same as `schema` has it; raises `DamagedError` where it is of another form."""
+    """The same, validated by `schema`; raises `DamagedError` where it does not match."""
     found = read_study_attribute(study, key)
     try:
         return schema.validate_python(found) if found else None

@@ -1,7 +1,7 @@
-"""A study as boards read it: whole, consistent while the search writes, and soon, however long the search is.
+"""Fast reading of a study: complete and consistent while the search writes it, at any length.
 
-Optuna replays a journal by copying a trial at every entry, and 10,000 trials leave 300,000 entries. Boards only look,
-so here each entry changes its trial in place. What comes out equals what Optuna reads (a test compares them).
+Optuna replays a journal by copying a trial at every entry, and 10,000 trials make 300,000 entries. A snapshot is only
+read, so each entry changes its trial in place here. The result equals what Optuna reads (a test compares them).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,64 +18,65 @@ from pydantic_core import from_json
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import JOURNAL
 from searchspace.study.study import load_study
+from searchspace.study.trial_attributes import RESUMED
 from trainables.common.errors import DamagedError, UserError
 from trainables.storage.files import is_file, open_file
 
 READ_BLOCK = 1 << 23
-"""Bytes of the journal that are read at a time."""
+"""Bytes of the journal that are read at once."""
 MAX_ENTRY = 1 << 27
 """Bytes of the longest entry; a checkpointed sampler's state, the largest known, has some megabytes."""
 STUDY_ATTRIBUTE, CREATE_TRIAL, PARAMETER, STATE, VALUE, ATTRIBUTE, SYSTEM_ATTRIBUTE = 2, 4, 5, 6, 7, 8, 9
-"""Entries of an Optuna journal, by `op_code`; the others say nothing of a search's one study."""
+"""Entries of an Optuna journal, by `op_code`; the others do not concern a search's one study."""
 Entry = Mapping[str, Any]
 ATTRIBUTE_TYPES: dict[str, type] = {
     "seed": int, "waits_at": int, "revives": int, "refused": bool, "audited": bool, "seconds_per_epoch": float,
 }  # fmt: skip
-"""Attributes of trials that are no texts."""
+"""Types of the attributes of trials that are not texts."""
 MAX_INTEGER = 10**12
-"""The largest whole number in a study."""
+"""Largest integer in a study."""
 YEARS = (1970, 9000)
-"""In which trials begin and end."""
+"""Range of the years in which trials start and end."""
 QUOTED_CHARACTERS = 200
-"""Characters that an error quotes."""
+"""Characters of an error that are quoted."""
 
 
 @dataclass(frozen=True)
 class StudySnapshot:
-    """A study at one moment; what reads Optuna's own study reads this."""
+    """A study at one moment, with the interface of Optuna's own that readers use."""
 
     user_attrs: dict[str, Any]
-    """What was kept of the whole search."""
+    """Attributes of the whole search."""
     trials: list[FrozenTrial]
     """By number."""
 
     def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:  # noqa: ARG002  # Optuna's signature
-        """All trials by number, never copied: boards only look."""
+        """All trials by number, never copied, as they are only read."""
         return self.trials
 
 
 class SnapshotReader(Protocol):
-    """Reads a study again and again."""
+    """Reads a study repeatedly."""
 
     def read(self) -> StudySnapshot:
-        """The study as it is now; it may change what an earlier call gave."""
+        """The study as it is now; the result of an earlier call may change."""
 
 
 @dataclass
 class JournalReader:
-    """One search's study, from its journal file; each `read` goes on where the last one ended."""
+    """One search's study, from its journal file; each `read` continues where the last one ended."""
 
     path: Path
     """The journal."""
     user_attrs: dict[str, Any] = field(default_factory=dict)
-    """What was kept of the whole search."""
+    """Attributes of the whole search."""
     trials: list[FrozenTrial] = field(default_factory=list)
     """By number."""
     offset: int = 0
     """Bytes read so far: whole entries only."""
 
     def read(self) -> StudySnapshot:
-        """The study as it is now, from what has been written since the last call too.
+        """The study as it is now, including the entries since the last call.
 
         Raises `UserError` where the journal is damaged.
         """
@@ -83,7 +84,7 @@ class JournalReader:
             try:
                 for entry in entries:
                     self._apply(entry)
-            except Exception as error:  # an entry of a wrong form raises whatever it leads to
+            except Exception as error:  # malformed entries raise errors of any type
                 said = f"{type(error).__name__}: {error}"[:QUOTED_CHARACTERS]
                 raise DamagedError(self.path, f"has a wrong entry behind byte {self.offset:,} ({said})") from error
         return StudySnapshot(self.user_attrs, self.trials)
@@ -119,7 +120,7 @@ class JournalReader:
             self.user_attrs.update({_text(name): _text(value) for name, value in entry["user_attr"].items()})
         elif code in CHANGES:
             trial = self.trials[_whole(entry["trial_id"])]
-            if not trial.state.is_finished():  # what comes later, Optuna does not take either
+            if not trial.state.is_finished():  # as Optuna ignores later entries too
                 CHANGES[code](trial, entry)
 
 
@@ -146,7 +147,7 @@ def _set_parameter(trial: FrozenTrial, entry: Entry) -> None:
 def _set_state(trial: FrozenTrial, entry: Entry) -> None:
     state = TrialState(entry["state"])
     if state == trial.state == TrialState.RUNNING:
-        return  # begun already
+        return  # started before
     trial.state = state
     if trial.state == TrialState.RUNNING:
         trial.datetime_start = _time(entry["datetime_start"])
@@ -165,9 +166,9 @@ def _set_attribute(trial: FrozenTrial, entry: Entry) -> None:
 
 
 def _attributes(found: dict[str, Any]) -> dict[str, Any]:
-    """A trial's own attributes; raises TypeError for one of another kind than a search writes."""
+    """A trial's own attributes; raises TypeError for one of another type than a search writes."""
     for name, value in found.items():
-        kind = ATTRIBUTE_TYPES.get(name, int if name.startswith("went-on-") else str)
+        kind = ATTRIBUTE_TYPES.get(name, int if name.startswith(RESUMED) else str)
         if not isinstance(value, kind) or (isinstance(value, int) and not -MAX_INTEGER <= value <= MAX_INTEGER):
             raise TypeError(f"{name[:40]} is no {kind.__name__}")
     return found
@@ -180,7 +181,7 @@ def _text(value: Any) -> str:
 
 
 def _whole(value: Any) -> int:
-    """A count, or a place in a list."""
+    """A count, or an index of a list."""
     if not isinstance(value, int) or not 0 <= value <= MAX_INTEGER:
         raise ValueError(f"expected a whole number from 0 to {MAX_INTEGER:,}")
     return value
@@ -211,7 +212,7 @@ def _distribution(text: str) -> BaseDistribution:
 
 
 def _time(text: str | None) -> datetime | None:
-    """Local and naive, as Optuna has it."""
+    """A local, naive time, as Optuna uses it."""
     if not text:
         return None
     moment = datetime.fromisoformat(text)
@@ -222,26 +223,26 @@ def _time(text: str | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class StorageReader:
-    """One search's study, from the database of `--storage`, if the reader names it too."""
+    """One search's study, from a database that the reader must name, too."""
 
     spec: SearchSpec
     """The search."""
     folder: Path
-    """Where it is."""
+    """Its folder."""
 
     def read(self) -> StudySnapshot:
-        """The study as it is now, by Optuna."""
+        """The study as it is now, read by Optuna."""
         study = load_study(self.spec, self.folder)
         return StudySnapshot(study.user_attrs, study.get_trials(deepcopy=False))
 
 
 def read_study(spec: SearchSpec, folder: Path) -> StudySnapshot:
-    """The study of the search in `folder`, which anybody may have made; raises `UserError` where it cannot be read."""
+    """The study of the search in `folder`, of any user; raises `UserError` where it cannot be read."""
     return open_study(spec, folder).read()
 
 
 def open_study(spec: SearchSpec, folder: Path) -> SnapshotReader:
-    """Reader of the study of the search in `folder`; raises `UserError` where there is none."""
+    """A reader of the study of the search in `folder`; raises `UserError` where there is none."""
     if spec.storage:
         return StorageReader(spec, folder)
     if not is_file(folder / JOURNAL):

@@ -1,4 +1,4 @@
-"""What a storage holds of a search before it is begun or goes on, and what cannot be gone on with."""
+"""The state of a search's study in its storage, checked before the search is created or resumed."""
 
 import shlex
 import time
@@ -9,37 +9,37 @@ from optuna.trial import TrialState
 
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import TRIALS
-from searchspace.study.draft import StudyAction, StudyState, choose_action
+from searchspace.study.creation import StudyAction, StudyState, choose_action
 from searchspace.study.study import describe_storage, find_study, only_study, read_study_attribute
 from trainables.common.errors import UserError
 from trainables.common.redaction import redact_urls
 from trainables.storage.object_store.remote import Remote, format_storage_error
 
 SEARCH_ID, BEGUN = "search", "begun"
-"""Records of the study: identity of its search, and that all that it begins with is in it."""
+"""Attributes of the study: the identity of its search, and that its initial trials are complete."""
 SETTLE_S = 2.0
-"""Seconds in which whoever makes a study marks it; an unmarked one that is older was left by a kill."""
+"""Seconds within which the creator of a study marks it; an older unmarked one was left by a killed command."""
 
 
 def check_study(spec: SearchSpec, search: str, recorded: bool) -> StudyAction:
-    """What to do about the study of the search of this identity.
+    """The action for the study of the search of this identity.
 
-    Raises `UserError` where the storage cannot be read, or what it holds can be neither gone on with nor replaced.
+    Raises `UserError` where the storage cannot be read, or its study can be neither resumed nor replaced.
     """
     trained = recorded and has_trial_files(spec)
     step = choose_action(_state(spec), search, recorded, trained)
     if step == StudyAction.WAIT and spec.storage:
         time.sleep(SETTLE_S)
         step = choose_action(_state(spec), search, recorded, trained)
-    if step == StudyAction.WAIT:  # still; and nobody else writes to a journal
+    if step == StudyAction.WAIT:  # still unmarked; only one command writes to a journal
         step = StudyAction.REPLACE
     if step in _REFUSALS:
-        raise UserError(_REFUSALS[step].format(**_words(spec, recorded)))
+        raise UserError(_REFUSALS[step].format(**_refusal_values(spec, recorded)))
     return step
 
 
 def _state(spec: SearchSpec) -> StudyState:
-    """Of the search's study; a journal that holds one of another name, from before its folder was renamed, is its."""
+    """State of the search's study; in a journal, a study of any name, as its folder may have been renamed."""
     study = find_study(spec, spec.folder)
     if study is None and not spec.storage:
         study = only_study(spec, spec.folder)
@@ -47,7 +47,7 @@ def _state(spec: SearchSpec) -> StudyState:
 
 
 def read_study_state(study: optuna.Study | None) -> StudyState:
-    """What there is of a study."""
+    """The state of a study, or of none."""
     if study is None:
         return StudyState()
     trials = study.get_trials(deepcopy=False)
@@ -59,7 +59,7 @@ def read_study_state(study: optuna.Study | None) -> StudyState:
 
 
 def has_trial_files(spec: SearchSpec) -> bool:
-    """Whether trials left anything in the search's folder, or at its URL, which raises `UserError` if out of reach."""
+    """Whether trials left files in the search's folder or at its URL; raises `UserError` if that cannot be reached."""
     if any((spec.folder / TRIALS).glob("*")):
         return True
     try:
@@ -68,8 +68,8 @@ def has_trial_files(spec: SearchSpec) -> bool:
         raise UserError(f"--results {spec.results!r}: {format_storage_error(error)}") from error
 
 
-def _words(spec: SearchSpec, recorded: bool) -> dict[str, str]:
-    """What the refusals name."""
+def _refusal_values(spec: SearchSpec, recorded: bool) -> dict[str, str]:
+    """The values of the refusals' placeholders."""
     url = redact_urls(spec.storage)
     remedy = f"optuna delete-study --study-name {shlex.quote(spec.study_name)} --storage {shlex.quote(url)}"
     return {
@@ -89,4 +89,4 @@ _REFUSALS = {
     StudyAction.REFUSE_LOST: "{option}: {place} holds no study {study}, but {folder} holds what its trials left; where "
     "the study has moved, move it back, or give --storage URL if it is in a database",
 }
-"""What is said of each."""
+"""Message of each refusal."""

@@ -1,4 +1,4 @@
-"""What the study keeps of each trial, and how it is read back."""
+"""The attributes of a trial in the study: how they are written and read."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,41 +19,41 @@ from trainables.models.catalog import kind_of
 from trainables.storage.files import format_validation_error
 
 REPORT, RESUMED = "report-", "went-on-"
-"""Attributes of a trial, an epoch each: what was reported, and that it went on from there."""
+"""Prefixes of attributes of a trial, one an epoch: its report, and that it was resumed from there."""
 
 
 AttributeModel = TypeVar("AttributeModel", bound=BaseModel)
 TIME_BUDGET = "time budget"
-"""Reason of a trial that the time budget cut off."""
+"""Reason of a trial that the time budget ended."""
 
 
 def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:
-    """Keep the whole configuration, defaults and pins too, and the seed."""
+    """Record the whole configuration, including defaults and pins, and the seed."""
     trial.set_user_attr("config", config.model_dump_json())
     trial.set_user_attr("seed", seed)
 
 
 class RecordedReport(Frozen):
-    """One report as the study keeps it."""
+    """One report as the study records it."""
 
     order: int
-    """Its place among all that the search's early stopping heard."""
+    """Its position in the sequence of events of the search's early stopping."""
     report: EpochReport
-    """What was reported."""
+    """The report."""
     at: float | None = None
-    """When the search heard it, in seconds since 1970."""
+    """When the search received it, in seconds since 1970."""
 
 
 def record_report(trial: optuna.Trial, order: int, report: EpochReport) -> None:
-    """Keep one epoch of a trial, or that it failed, and now as its time."""
+    """Record one epoch of a trial, or its failure, with the current time."""
     if report.status != "failed":
         trial.report(report.score, report.epoch)
-    told = RecordedReport(order=order, report=report, at=round(time.time(), 3))
-    trial.set_user_attr(_key(report), told.model_dump_json())
+    entry = RecordedReport(order=order, report=report, at=round(time.time(), 3))
+    trial.set_user_attr(_key(report), entry.model_dump_json())
 
 
 def curve_attributes(curve: Sequence[EpochReport]) -> dict[str, str]:
-    """A whole curve as `record_report` keeps it, of a trial that early stopping never heard of."""
+    """A whole curve in the format of `record_report`, of a trial that early stopping did not see."""
     return {_key(report): RecordedReport(order=-1, report=report).model_dump_json() for report in curve}
 
 
@@ -62,29 +62,29 @@ def _key(report: EpochReport) -> str:
 
 
 def record_pace(trial: optuna.Trial, last: EpochReport) -> None:
-    """Keep the seconds an epoch that a sampler may look at."""
+    """Record the seconds an epoch, which samplers read."""
     if last.epoch:
         trial.set_user_attr("seconds_per_epoch", last.total_seconds / last.epoch)
 
 
 def record_reason(trial: optuna.Trial, reason: str) -> None:
-    """Keep why a trial ended before its full length."""
+    """Record why a trial ended before its full length."""
     trial.set_user_attr("reason", reason)
 
 
 def record_resumed(trial: optuna.Trial, order: int, epoch: int) -> None:
-    """Keep that a trial which waited at a rung goes on."""
+    """Record that a trial was resumed from the rung where it was paused."""
     trial.set_user_attr(f"{RESUMED}{epoch:05d}", order)
     record_paused(trial, 0)
 
 
 def record_paused(trial: optuna.Trial, epoch: int) -> None:
-    """Keep at which rung a trial waits; 0 when it goes on."""
+    """Record the rung, in epochs, at which a trial is paused; 0 when it is resumed."""
     trial.set_user_attr("waits_at", epoch)
 
 
 def record_stop(trial: optuna.Trial, standing: RungStanding | None, audited: bool = False) -> None:
-    """Keep where a trial stood when it was held back for good, and whether it runs on all the same."""
+    """Record the rung standing of a trial that was stopped, and whether it is audited."""
     if standing is not None:
         trial.set_user_attr("standing", standing.model_dump_json())
     if audited:
@@ -93,32 +93,33 @@ def record_stop(trial: optuna.Trial, standing: RungStanding | None, audited: boo
 
 
 def record_refusal(trial: optuna.Trial, reason: str) -> None:
-    """Keep that a configuration was not trained, and why; it counts as none of the search's trials."""
+    """Record that a configuration was not trained, and why; it does not count as a trial of the search."""
     trial.set_user_attr("refused", True)
     trial.set_user_attr("reason", reason)
 
 
 def is_refused(trial: FrozenTrial) -> bool:
-    """Whether a trial's configuration was never trained."""
+    """Whether a trial's configuration was refused, so never trained."""
     return bool(trial.user_attrs.get("refused", False))
 
 
 def is_cut_off(trial: FrozenTrial) -> bool:
-    """Whether a trial was cut off by the time budget in its first epoch, so that nothing is known of it."""
-    return (
-        trial.state == TrialState.PRUNED
-        and trial.user_attrs.get("reason") == TIME_BUDGET
-        and last_report(trial) is None
-    )
+    """Whether the time budget ended a trial in its first epoch, so that nothing is known of it."""
+    return trial.state == TrialState.PRUNED and is_over_time_budget(trial) and last_report(trial) is None
+
+
+def is_over_time_budget(trial: FrozenTrial) -> bool:
+    """Whether the time budget ended a trial."""
+    return trial.user_attrs.get("reason") == TIME_BUDGET
 
 
 def is_paused(trial: FrozenTrial) -> bool:
-    """Whether a trial that is not over waits at a rung."""
+    """Whether an unfinished trial is paused at a rung."""
     return trial.state == TrialState.RUNNING and bool(trial.user_attrs.get("waits_at", 0))
 
 
 def standing_of(trial: FrozenTrial) -> RungStanding | None:
-    """Where a trial stood when it was held back for good; None for one that was not."""
+    """The rung standing of a trial that was stopped; None for other trials."""
     return _parsed(trial, "standing", RungStanding) if trial.user_attrs.get("standing") else None
 
 
@@ -142,7 +143,7 @@ def reports_of(trial: FrozenTrial) -> list[RecordedReport]:
 
 def curve_of(trial: FrozenTrial) -> list[EpochReport]:
     """Reports of a recorded trial so far."""
-    return [told.report for told in reports_of(trial)]
+    return [entry.report for entry in reports_of(trial)]
 
 
 def last_report(trial: FrozenTrial) -> EpochReport | None:
@@ -152,12 +153,12 @@ def last_report(trial: FrozenTrial) -> EpochReport | None:
 
 
 def is_revived(trial: FrozenTrial) -> bool:
-    """Whether a trial is one that was brought back after its search, which learnt nothing from it."""
+    """Whether a trial was revived after its search, so that the search did not see it."""
     return "revives" in trial.user_attrs
 
 
 def history_of(trials: Iterable[FrozenTrial]) -> list[RuleEvent]:
-    """What early stopping heard of these trials."""
+    """The events of these trials that early stopping received."""
     asked = [trial for trial in trials if "config" in trial.user_attrs and not is_revived(trial)]
     return [event for trial in asked for event in _events(trial)]
 
@@ -165,7 +166,7 @@ def history_of(trials: Iterable[FrozenTrial]) -> list[RuleEvent]:
 def _events(trial: FrozenTrial) -> Iterator[RuleEvent]:
     number, kind, stood = trial.number, kind_of(config_of(trial)), standing_of(trial)
     audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
-    for order, report in ((told.order, told.report) for told in reports_of(trial)):
+    for order, report in ((entry.order, entry.report) for entry in reports_of(trial)):
         if report.status == "failed":
             yield RuleEvent(order=order, trial=number, kind=kind, failed=True)
         elif report.status == "running" and (audited_from is None or report.epoch <= audited_from):
@@ -176,28 +177,28 @@ def _events(trial: FrozenTrial) -> Iterator[RuleEvent]:
 
 
 def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:
-    """Keep what the trial's architecture costs where it is shipped."""
+    """Record the measured cost of the trial's architecture."""
     trial.set_user_attr("cost", cost.model_dump_json())
 
 
 def cost_of(trial: FrozenTrial) -> ArchitectureCost | None:
-    """What a recorded trial's architecture costs where it is shipped, if that was measured."""
+    """The measured cost of a recorded trial's architecture; None where it was not measured."""
     return _parsed(trial, "cost", ArchitectureCost) if trial.user_attrs.get("cost") else None
 
 
 def seconds_of(trial: FrozenTrial) -> float | None:
-    """Training seconds an epoch, set-up included; None before the first."""
+    """Training seconds an epoch, including set-up; None before the first epoch."""
     return trial.user_attrs.get("seconds_per_epoch")
 
 
 def latency_of(trial: FrozenTrial) -> float | None:
-    """Milliseconds an image that its architecture takes, measured before it was trained; None where it was not."""
+    """Measured latency of its architecture in milliseconds an image; None where it was not measured."""
     cost = cost_of(trial)
     return cost.latency_ms if cost else None
 
 
 def _parsed(trial: FrozenTrial, key: str, schema: type[AttributeModel]) -> AttributeModel:
-    """An attribute of a trial that is JSON; raises `DamagedError` where it is missing or of another form."""
+    """A JSON attribute of a trial; raises `DamagedError` where it is missing or does not match `schema`."""
     if key not in trial.user_attrs:
         raise DamagedError(Path(JOURNAL), f"trial {trial.number} has no {key}")
     try:

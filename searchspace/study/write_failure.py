@@ -1,4 +1,4 @@
-"""A study that cannot be written: the search is told to end, and what is in memory alone is kept elsewhere."""
+"""A study that cannot be written: the search is ended, and entries that are not on disk are written elsewhere."""
 
 import logging
 import os
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RESCUE_FOLDER = "unwritten"
-"""Folder in the cache of entries that no journal took."""
+"""Folder in the cache for entries that could not be written to a journal."""
 
 
 def end_search_on_write_failure(study: "optuna.Study") -> None:
-    """Log at once where the study's journal cannot be written, and end the search as by SIGTERM if that stays so."""
+    """Warn at once if the study's journal cannot be written; end the search by SIGTERM if retries fail, too."""
 
     def give_up(error: BaseException) -> None:
         logger.warning(
@@ -43,9 +43,9 @@ def end_search_on_write_failure(study: "optuna.Study") -> None:
 
 
 def flush_or_rescue(study: "optuna.Study", spec: SearchSpec) -> None:
-    """Wait until the study is written, where other processes read it.
+    """Wait until the study is on disk, where other processes read it.
 
-    Raises `LostError` where it cannot be, or the search's folder is gone: it says where the rest is, and how to go on.
+    Raises `LostError` where that fails, or the search's folder is missing; it says how to resume.
     """
     journal = get_journal(study)
     try:

@@ -12,7 +12,7 @@ import typer
 
 from searchspace.cli.output import say
 from searchspace.spec import SearchSpec, load_spec
-from searchspace.storage.reading import is_export_file, open_results
+from searchspace.storage.open_results import is_export_file, open_results
 from searchspace.study.study_snapshot import read_study
 from searchspace.tracking.background_upload import is_over
 from searchspace.tracking.final_upload import finish

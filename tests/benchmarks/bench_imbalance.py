@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from searchspace.reporting.tables.finalists import read_finalists
+from searchspace.finals.finalist import read_finalists
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
 from searchspace.study.trial_attributes import config_of

@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.finals.select_winner import Finalist, FinalistPredictions, select_winner
+from searchspace.finals.finalist import Finalist
+from searchspace.finals.select_winner import FinalistPredictions, select_winner
 from tests.helpers.benchmarks.record import SHARE, write_record
 from trainables.data.finals_validation import Partition
 

@@ -8,7 +8,8 @@ import optuna
 from optuna.trial import TrialState
 from PIL import Image
 
-from searchspace.finals.select_winner import Comparison, Finalist
+from searchspace.finals.comparison import Comparison
+from searchspace.finals.finalist import Finalist
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.study.study import create_study, flush_study, write_study_attribute
 from searchspace.study.trial_attributes import record_config, record_cost, record_reason, record_report

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from searchspace.spec import load_facts, load_spec, make_spec
-from searchspace.storage.reading import open_results
+from searchspace.storage.open_results import open_results
 from tests.helpers.attacks.commands import READING, call
 from tests.helpers.made_search import made_shipment, make_search
 from tests.helpers.servers.s3_server import s3

@@ -24,7 +24,7 @@ RAY_MODULES = {
     "searchspace/cluster/joined_ray.py",
     "searchspace/cluster/nodes.py",
     "searchspace/cluster/local_ray.py",
-    "searchspace/storage/reachable.py",
+    "searchspace/storage/node_access.py",
     "trainables/workers/loopback_backend.py",
     "trainables/workers/network_backend.py",
     "searchspace/serving/deployment.py",

@@ -7,13 +7,12 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.reliability import TestPredictions, load_predictions
-from searchspace.finals.select_winner import Finalist
 from searchspace.finals.winner import METRICS_FILE
 from searchspace.preparation.record import read_data
 from searchspace.reporting.damaged_results import check_classes
 from searchspace.reporting.html.blocks import MissingError
-from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.trials import board_rows
 from searchspace.spec import SearchSpec, load_facts, load_spec

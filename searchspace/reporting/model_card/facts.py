@@ -9,12 +9,11 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from searchspace.finals.baseline import Baseline, read_baseline
+from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.reliability import TestPredictions, load_predictions
-from searchspace.finals.select_winner import Finalist
 from searchspace.finals.validation_images import read_validation
 from searchspace.finals.winner import METRICS_FILE
 from searchspace.reporting.damaged_results import check_classes, reading_search
-from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study

@@ -4,7 +4,7 @@ from typing import Any
 
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_finalist, format_rescore, format_score
-from searchspace.finals.gain import format_gain_outcome, gain_of
+from searchspace.finals.gain import NoLead, format_gain_outcome, gain_of
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
 from trainables.common.escaping import as_markdown
@@ -22,9 +22,9 @@ def bought(facts: Facts) -> str:
         {"answered by": "the most frequent class", score: format_score(facts.metric, gain.baseline.majority),
          "test accuracy": most_frequent},
     ]  # fmt: skip
-    if gain.default is not None and gain.outcome != "none":
+    if gain.default is not None and gain.outcome != NoLead.SAME:
         rescore = format_rescore(facts.metric, gain.default)
-        rows.append({"answered by": f"the {gain.baseline.words}", score: rescore, "test accuracy": ""})
+        rows.append({"answered by": f"the {gain.baseline.label}", score: rescore, "test accuracy": ""})
     rescore, tested = format_rescore(facts.metric, gain.winner), f"{facts.metrics.accuracy:.2%}"
     rows.append(
         {"answered by": f"the winner ({format_finalist(gain.winner)})", score: rescore, "test accuracy": tested}

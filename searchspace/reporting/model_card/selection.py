@@ -51,13 +51,13 @@ def _drops(facts: Facts) -> list[str]:
     """What became of the score on its way, and why."""
     metric, winner = facts.metric, facts.winner
     lines = []
-    if winner.drop is not None:
+    if winner.search_difference is not None:
         fresh = "fresh seeds" if facts.validation.source == "reused" else "fresh seeds and fresh images"
         luck = (
             f"The best of {len(facts.trials)} noisy scores flatters itself: what chance had given it, {fresh} take "
             "back (selection bias, regression to the mean)"
         )
-        lines.append(f"From search to re-score: {_change(metric, -winner.drop)}. {luck}")
+        lines.append(f"From search to re-score: {_change(metric, -winner.search_difference)}. {luck}")
     change = _change(metric, score_with_interval(metric, facts.metrics)[0] - winner.score)
     rest = "The test has images that chose nothing, not even among finalists, and a training on more images"
     lines.append(f"From re-score to test: {change}. {rest}")

@@ -6,9 +6,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial
 
+from searchspace.finals.finalist import read_finalists
 from searchspace.reporting.damaged_results import reading_search
 from searchspace.reporting.tables.costs import shipped
-from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.reporting.tables.searches import search_row
 from searchspace.reporting.tables.table import Row, brief_value
 from searchspace.reporting.tables.trials import status_of

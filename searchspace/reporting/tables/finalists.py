@@ -2,30 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import TypeAdapter
-
 from searchspace.finals.baseline import Baseline, read_baseline
 from searchspace.finals.comparison import ComparisonOutcome
+from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.formatting import format_difference, format_interval
-from searchspace.finals.select_winner import Finalist
 from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.table import Row, brief
-from searchspace.study.study import StudyReader, parse_study_attribute
+from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import cost_of
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.metrics.scores import MetricName
 
 Costs = Mapping[int, ArchitectureCost | None]
-FINALS = TypeAdapter(tuple[Finalist, ...])
 TOLD: dict[ComparisonOutcome, str] = {
-    "significant": "yes", "not significant": "no", "one seed": "unknown", "no variance": "no information",
+    ComparisonOutcome.SIGNIFICANT: "yes", ComparisonOutcome.NOT_SIGNIFICANT: "no",
+    ComparisonOutcome.ONE_SEED: "unknown", ComparisonOutcome.NO_VARIANCE: "no information",
 }  # fmt: skip
 """What the board says of a comparison with the winner."""
-
-
-def read_finalists(study: StudyReader) -> tuple[Finalist, ...]:
-    """The finalists of a search, the winner first; none before the finals."""
-    return parse_study_attribute(study, "finalists", FINALS) or ()
 
 
 def costs_of(study: StudyReader) -> Costs:
@@ -63,7 +56,7 @@ def finalist_rows(
     return brief([
         {
             "trial": f.name, "role": role, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
-            "seeds": len(f.scores), "drop": f.drop, "val_loss": f.val_loss, "seconds": f.seconds,
+            "seeds": len(f.scores), "drop": f.search_difference, "val_loss": f.val_loss, "seconds": f.seconds,
             **shipped(_cost_of(f, costs)),
             "behind": format_difference(metric, f.comparison.difference) if f.comparison else "",
             "95_%_interval": format_interval(metric, f.comparison) if f.comparison else "",

@@ -7,10 +7,10 @@ from typing import Any
 
 from optuna.trial import TrialState
 
+from searchspace.finals.finalist import read_finalists
 from searchspace.finals.formatting import format_interval_cell, score_with_interval
 from searchspace.preparation.resume import is_done
 from searchspace.reporting.damaged_results import reading_search
-from searchspace.reporting.tables.finalists import read_finalists
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.trials import STATUS
 from searchspace.spec import SearchSpec, load_facts, load_spec

@@ -6,8 +6,9 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.finals.finalist import read_finalists
 from searchspace.reporting.tables.costs import shipped
-from searchspace.reporting.tables.finalists import read_finalists, trial_roles
+from searchspace.reporting.tables.finalists import trial_roles
 from searchspace.reporting.tables.table import Row, brief, short
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import config_of, cost_of, is_paused, is_refused, last_report

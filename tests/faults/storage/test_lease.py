@@ -77,7 +77,7 @@ def test_of_those_who_take_it_at_once_one_succeeds(bucket, store, tmp_path, stat
             start.wait()
             time.sleep(delay)
             try:
-                taker.take("s")
+                taker.acquire("s")
             except UserError as error:
                 return str(error)
             return taker
@@ -108,14 +108,14 @@ def test_who_looked_long_ago_does_not_take_it(bucket, tmp_path, monkeypatch):
 
     def take_late():
         try:
-            late.take("s")
+            late.acquire("s")
         except UserError as error:
             refused.append(error)
 
     thread = threading.Thread(target=take_late)
     thread.start()
     seen.wait()
-    early.take("s")
+    early.acquire("s")
     go_on.set()
     thread.join()
     assert refused
@@ -133,7 +133,7 @@ def test_wrong_clocks_of_machines_do_not_matter(spec, store, tmp_path, monkeypat
         go(monkeypatch, tmp_path, "one")
     monkeypatch.setattr(time, "time", real)
     gone = lease_of(f"{spec.home.url}", tmp_path / "gone")
-    gone.take("s")
+    gone.acquire("s")
     store.clock += timedelta(seconds=91)
     monkeypatch.setattr(time, "time", lambda: real() + off)
     go(monkeypatch, tmp_path, "two")
@@ -160,7 +160,7 @@ def test_an_upload_that_takes_longer_than_the_lease_keeps_it(spec, bucket, store
         assert any(key.endswith("slow.txt") for key in store.writing)
         other = lease_of(spec.home.url, tmp_path / "other", times)
         with pytest.raises(UserError, match="is working on it"):
-            other.take("s")
+            other.acquire("s")
     assert content(bucket, "results/s/slow.txt") == b"x"
 
 
@@ -271,7 +271,7 @@ def test_a_suspended_command_notices_before_it_writes_anything(spec, bucket, sto
 
 def test_a_suspended_command_that_nobody_replaced_goes_on(bucket, tmp_path, monkeypatch):
     mine = lease_of(f"s3://{bucket}/s", tmp_path / "mine")
-    mine.take("s")
+    mine.acquire("s")
     before = content(bucket, f"s/{LEASE}")
     mine.check()
     assert content(bucket, f"s/{LEASE}") == before, "no request where the last renewal is new"
@@ -282,7 +282,7 @@ def test_a_suspended_command_that_nobody_replaced_goes_on(bucket, tmp_path, monk
 
 def test_nothing_is_uploaded_while_the_lease_cannot_be_renewed(bucket, tmp_path, monkeypatch):
     mine = lease_of(f"s3://{bucket}/s", tmp_path / "mine")
-    mine.take("s")
+    mine.acquire("s")
     monkeypatch.setattr(lease_module, "monotonic_seconds", lambda now=lease_module.monotonic_seconds: now() + HOUR)
     monkeypatch.setattr(Remote, "write", fail)
     monkeypatch.setattr(type(mine._store), "write", fail)
@@ -296,7 +296,7 @@ def fail(*_arguments):
 
 def test_a_renewal_whose_answer_was_lost_is_no_loss_of_the_lease(bucket, tmp_path, monkeypatch):
     mine = lease_of(f"s3://{bucket}/s", tmp_path / "mine")
-    mine.take("s")
+    mine.acquire("s")
     client, write = type(mine._store), type(mine._store).write
 
     def written_without_an_answer(self, name, content, version):
@@ -320,7 +320,7 @@ def test_a_renewal_whose_answer_was_lost_is_no_loss_of_the_lease(bucket, tmp_pat
 
 def test_a_lease_that_was_deleted_is_written_again(bucket, tmp_path):
     mine = lease_of(f"s3://{bucket}/s", tmp_path / "mine")
-    mine.take("s")
+    mine.acquire("s")
     leave(bucket, "nothing")
     mine.renew()
     assert LeaseHolder.model_validate_json(content(bucket, f"s/{LEASE}")).id == mine.id
@@ -331,10 +331,10 @@ def test_a_lease_counts_until_it_is_stale_whoever_wrote_it(bucket, store, tmp_pa
     leave(bucket, state)
     taker = lease_of(f"s3://{bucket}/s", tmp_path / "taker")
     with pytest.raises(UserError, match="is working on it"):
-        taker.take("s")
+        taker.acquire("s")
     assert keys(bucket) == {f"s/{LEASE}"}, "no probe of the clock is left"
     store.clock += timedelta(seconds=91)
-    taker.take("s")
+    taker.acquire("s")
 
 
 @pytest.mark.parametrize("lacking", ["the store ignores conditions", "no client is installed"])
@@ -349,7 +349,7 @@ def test_without_conditional_writes_the_last_to_write_has_it(bucket, store, tmp_
 
     def take(taker):
         try:
-            taker.take("s")
+            taker.acquire("s")
         except UserError:
             return None
         return taker
@@ -382,19 +382,19 @@ def test_google_writes_by_generation(gcs):
 
 def test_google_is_asked_for_a_lease(gcs, tmp_path):
     one, two = (lease_of(gcs, tmp_path / name) for name in ("one", "two"))
-    assert one.take("s") is False
+    assert one.acquire("s") is False
     one.renew()
     one.release()
-    two.take("s")
+    two.acquire("s")
     with pytest.raises(LeaseLostError):
         one.renew()
 
 
 def test_the_holder_is_kept_in_the_working_copy(bucket, tmp_path: Path):
     first = lease_of(f"s3://{bucket}/s", tmp_path / "one")
-    first.take("s")
+    first.acquire("s")
     again = lease_of(f"s3://{bucket}/s", tmp_path / "one")
-    assert again.take("s") is True, "a killed command's own machine need not wait"
+    assert again.acquire("s") is True, "a killed command's own machine need not wait"
     assert (tmp_path / "one" / HOLDER_FILE).read_text() == again.id
 
 

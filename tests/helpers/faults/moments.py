@@ -11,7 +11,7 @@ from typing import Any
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.truncate", "os.symlink", "os.link", "fcntl.flock"}
 LINES = (
     "searchspace/runner/begin.py",
-    "searchspace/study/draft.py",
+    "searchspace/study/creation.py",
     "searchspace/spec.py",
     "searchspace/study/journal.py",
     "_file.py",

@@ -22,7 +22,7 @@ SAMPLE = 150
 def serve(folder: Path) -> None:
     """What `serve` does before it listens."""
     from searchspace.prediction.find_model import find_model
-    from searchspace.storage.reading import is_model_file, open_results
+    from searchspace.storage.open_results import is_model_file, open_results
     from trainables.export.predictor import Runner
 
     Runner(find_model(open_results(str(folder), is_model_file).folder), threads=1)

@@ -14,12 +14,12 @@ from searchspace.finals.baseline import (
     read_baseline,
 )
 from searchspace.finals.comparison import Comparison
+from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.finals import run_finals
 from searchspace.finals.gain import format_gain, gain_of, read_gain
-from searchspace.finals.select_winner import Finalist
 from searchspace.finals.winner import evaluate_winner, retrain_winner
 from searchspace.reporting.model_card.card_file import write_card
-from searchspace.reporting.tables.finalists import finalist_roles, finalist_rows, read_finalists
+from searchspace.reporting.tables.finalists import finalist_roles, finalist_rows
 from searchspace.spec import make_spec
 from searchspace.study.trial_attributes import record_refusal
 from tests.helpers.recording_reporter import Told

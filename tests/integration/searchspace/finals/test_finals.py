@@ -10,12 +10,12 @@ import torch
 from optuna.trial import TrialState
 
 from searchspace.export import export_winner
+from searchspace.finals.finalist import Finalist, NoWinnerError, read_finalists
 from searchspace.finals.finals import choose_finalists, run_finals
 from searchspace.finals.formatting import format_score_history
-from searchspace.finals.select_winner import Finalist, NoWinnerError
 from searchspace.finals.winner import evaluate_winner, open_test_split, retrain_winner
 from searchspace.reporting.model_card.card_file import write_card
-from searchspace.reporting.tables.finalists import finalist_rows, read_finalists
+from searchspace.reporting.tables.finalists import finalist_rows
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec
 from searchspace.study.study import create_study
@@ -54,7 +54,7 @@ def test_finals_train_each_finalist_from_fresh_seeds_and_judge_what_they_said(tm
             assert probabilities.shape == (digits.val, 10)
             assert probabilities.dtype == np.float32
             assert score == (probabilities.argmax(axis=1) == labels).mean()
-        assert finalist.drop == pytest.approx(finalist.search_score - np.mean(finalist.scores))
+        assert finalist.search_difference == pytest.approx(finalist.search_score - np.mean(finalist.scores))
     assert found[0].score >= found[1].score
     assert read_finalists(study) == found
     rows = finalist_rows("accuracy", found, {})
@@ -104,7 +104,7 @@ def test_an_ensemble_wins_is_retrained_tested_and_exported_as_one(tmp_path, digi
     found = {finalist.name: finalist for finalist in run_finals(spec, study, bench, Silence())}
     ensemble = found["ensemble"]
     assert ensemble.members == (0, 1)
-    assert ensemble.drop is None
+    assert ensemble.search_difference is None
     for index, loss in enumerate(ensemble.val_losses):
         folders = [spec.folder / "trials" / f"final-{number}-{index}" for number in (0, 1)]
         said, labels = zip(*(read_predictions(folder, "val-predictions.npz") for folder in folders), strict=True)
@@ -145,7 +145,8 @@ def test_the_page_says_how_the_winner_was_chosen_and_how_good_it_is(proven):
     for part in (
         f"search {winner.search_score:.2%} -> re-score {winner.score:.2%} ± ", "over 2 fresh seeds",
         f"(95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})",
-        f"From search to re-score: {100 * winner.drop:.2f} points lower", "From re-score to test: ", "selection bias",
+        f"From search to re-score: {100 * winner.search_difference:.2f} points lower", "From re-score to test: ",
+        "selection bias",
         "## Finalists", f"| F1, mean over classes | {metrics.f1_macro:.4f} | {metrics.f1_macro_low:.4f} to ",
         "## How to repeat it", "python -m searchspace.run", '"model": "convnet"',
     ):  # fmt: skip

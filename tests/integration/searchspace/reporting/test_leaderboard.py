@@ -23,7 +23,7 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from searchspace.finals.select_winner import Finalist
+from searchspace.finals.finalist import Finalist
 from searchspace.reporting.tables.board_view import View
 from searchspace.reporting.tables.compare import compare_searches, compare_trials, warn_of
 from searchspace.reporting.tables.table import to_text
@@ -31,7 +31,13 @@ from searchspace.reporting.tables.terminal_table import choose_columns, draw_tab
 from searchspace.reporting.tables.trials import rank_trials, without_defaults
 from searchspace.spec import make_spec, save_record
 from searchspace.storage.search_folder import JOURNAL
-from searchspace.study.study import create_study, flush_study, load_study, read_study_attribute, write_study_attribute
+from searchspace.study.study import (
+    create_study,
+    flush_study,
+    load_study,
+    read_study_attribute,
+    write_study_attribute,
+)
 from searchspace.study.study_snapshot import JournalReader, open_study
 from searchspace.study.trial_attributes import config_of, curve_of, record_config, record_report, seed_of
 from tests.helpers.benchmarks.drawn_search import write_search

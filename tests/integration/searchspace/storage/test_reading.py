@@ -5,7 +5,7 @@ import json
 import pytest
 
 from searchspace.sampling.warm_start import earlier_starts
-from searchspace.storage.reading import is_board_file, is_export_file, is_model_file, open_results
+from searchspace.storage.open_results import is_board_file, is_export_file, is_model_file, open_results
 from tests.helpers.commands import command
 from tests.helpers.made_search import make_search
 from tests.helpers.servers.s3_server import content, keys, s3

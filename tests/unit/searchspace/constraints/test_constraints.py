@@ -12,7 +12,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from searchspace.constraints.constraints import ConstraintChecker, describe_cost, find_violations, kinds_to_measure
+from searchspace.constraints.constraints import (
+    ConstraintChecker,
+    describe_cost,
+    find_violations,
+    kinds_to_measure,
+)
 from searchspace.constraints.feasibility import check_feasible
 from searchspace.engine.suggest import Asker
 from searchspace.export import print_shipment

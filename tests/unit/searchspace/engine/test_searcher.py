@@ -166,8 +166,8 @@ def test_audited_trials_run_on_past_every_rung(tmp_path, task):
     searcher.end()
     report = read_audit(searcher._study)
     assert (report.stopped, report.audited, report.better) == (2, 1, 1)
-    assert "1 of 2 stopped trials ran on to the end, the best to 0.8000" in report.in_words()
-    assert "cost 0.2000" in report.in_words()
+    assert "1 of 2 stopped trials were trained to the end, the best to 0.8000" in report.describe()
+    assert "cost 0.2000" in report.describe()
 
 
 def test_no_configuration_is_trained_twice(tmp_path, task):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from searchspace.finals.comparison import Comparison
+from searchspace.finals.finalist import Finalist
 from searchspace.finals.formatting import format_interval, format_undecided
-from searchspace.finals.select_winner import Finalist, FinalistPredictions, make_ensemble, select_winner
+from searchspace.finals.select_winner import FinalistPredictions, make_ensemble, select_winner
 from searchspace.reporting.tables.finalists import finalist_rows
 
 IMAGES = 250
@@ -135,5 +136,5 @@ def test_an_ensemble_is_the_mean_of_its_members_seed_by_seed():
 
 def test_no_drop_is_told_from_a_score_at_another_length():
     facts = {"members": (1,), "search_score": 0.95, "scores": (0.9, 0.92), "val_losses": (1.0, 1.0), "lost": 0}
-    assert Finalist(**facts, full_length=True, seconds=1).drop == pytest.approx(0.04)
-    assert Finalist(**facts, full_length=False, seconds=1).drop is None
+    assert Finalist(**facts, full_length=True, seconds=1).search_difference == pytest.approx(0.04)
+    assert Finalist(**facts, full_length=False, seconds=1).search_difference is None

@@ -107,7 +107,7 @@ def test_the_range_holds_what_is_not_known_and_narrows_when_it_is():
     costs = [timing(epoch=1.0), timing("resnet", 10.0)]
     spec = spec_of(trials=40, scheduler="asha", max_epochs=18)
     either = foreseen(spec, *costs)
-    cheap, dear = (foreseen(spec, *costs, favourite=model) for model in ("convnet", "resnet"))
+    cheap, dear = (foreseen(spec, *costs, best_model=model) for model in ("convnet", "resnet"))
     assert either.search_low <= cheap.search < either.search < dear.search <= either.search_high * 1.2
     assert cheap.search_high - cheap.search_low < either.search_high - either.search_low
     assert either.total_if == pytest.approx({"convnet": cheap.total, "resnet": dear.total}, rel=0.1)
@@ -115,7 +115,7 @@ def test_the_range_holds_what_is_not_known_and_narrows_when_it_is():
     assert foreseen(spec, *costs) == either, "the same seed, the same forecast"
 
 
-def test_imagined_searches_train_every_model_and_favour_one():
+def test_simulated_searches_train_every_model_and_favour_one():
     shares = {"convnet": 0.5, "resnet": 0.5}
     costs = TrialCosts({"convnet": [timing(epoch=1.0)], "resnet": [timing("resnet", 100.0)]}, shares)
     taken = [simulate_search(costs, spec_of(trials=100), 1, name, random.Random(0)).seconds for name in shares]
@@ -248,31 +248,32 @@ def test_a_trials_own_epochs_say_what_it_costs(digits):
     assert found.setup_seconds == 0.5
 
 
-def test_a_search_is_forecast_when_its_first_trials_are_known(task, tmp_path, capsys):
+def test_a_search_is_forecast_when_its_first_trials_are_known(task, tmp_path, caplog):
     import optuna
 
     from searchspace.study.trial_attributes import record_config
 
+    caplog.set_level("INFO")
     study = optuna.create_study()
     spec = make_spec(name="s", results=str(tmp_path), trials=8, grace_epochs=2)
     for number in range(6):
         config = TrialConfig(model=task.models[number % 2], width=8 + 4 * number)
         record_config(study.ask(), config, seed=0)
-    foresight = LiveForecast(spec, task, SHAPE, study, Clock())
-    foresight.warm(0, None)
-    foresight("epoch", 0, report(0, 1, seconds=50.0))
-    foresight("epoch", 0, report(0, 2, seconds=50.0))
-    foresight.warm(1, None)
+    live = LiveForecast(spec, task, SHAPE, study, Clock())
+    live.on_gang_ready(0, None)
+    live("epoch", 0, report(0, 1, seconds=50.0))
+    live("epoch", 0, report(0, 2, seconds=50.0))
+    live.on_gang_ready(1, None)
     for number in range(1, 6):
-        assert not foresight.forecasts, "not yet"
-        foresight("epoch", number, report(number, 1))
-        foresight("epoch", number, report(number, 2))
-    foresight._thinking.join()
-    (found,) = foresight.forecasts
+        assert not live.forecasts, "not yet"
+        live("epoch", number, report(number, 1))
+        live("epoch", number, report(number, 2))
+    live._thread.join()
+    (found,) = live.forecasts
     assert found.basis == "the first 5 trials"
     assert found.epochs < 8 * 18
     assert found.search < 8 * 18 * 1.2, "an epoch beside a starting gang is not what epochs take"
-    assert "forecast: about" in capsys.readouterr().out
+    assert "forecast: about" in caplog.text
 
 
 def test_the_error_of_a_forecast_is_said():

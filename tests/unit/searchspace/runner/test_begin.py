@@ -12,7 +12,7 @@ from searchspace.runner.begin import begin, take_up
 from searchspace.spec import load_facts, make_spec, save_record
 from searchspace.storage.folder_contents import LEFTOVERS, FolderContents, classify_contents, is_begun
 from searchspace.storage.open_search import hold_search
-from searchspace.study.draft import StudyAction, StudyState, choose_action
+from searchspace.study.creation import StudyAction, StudyState, choose_action
 from searchspace.study.study import create_study, flush_study, write_study_attribute
 from searchspace.study.study_state import SEARCH_ID, check_study
 from trainables.common.errors import UserError
@@ -37,24 +37,24 @@ def test_what_was_trained_is_never_replaced_and_no_search_takes_anothers_study(s
         assert not state.trials, "trials were started"
         assert not (recorded and trained), "trials were trained"
         assert recorded or state.search == OURS, "whose it is is not known"
-    if step == StudyAction.TAKE_UP:
+    if step == StudyAction.RESUME:
         assert recorded
         assert state.exists
     if step == StudyAction.CREATE:
         assert not state.exists
     assert (state.search == OTHERS) == (step == StudyAction.REFUSE_OTHER) or (not state.search and state.waiting)
     if recorded and state.exists and state.search != OTHERS:
-        assert step in {StudyAction.TAKE_UP, StudyAction.REPLACE}, "what was begun always goes on"
+        assert step in {StudyAction.RESUME, StudyAction.REPLACE}, "what was begun always goes on"
 
 
 def test_an_older_record_without_identity_goes_on():
     for state in STATES:
-        assert choose_action(state, "", True, False) in {StudyAction.CREATE, StudyAction.REPLACE, StudyAction.TAKE_UP}
+        assert choose_action(state, "", True, False) in {StudyAction.CREATE, StudyAction.REPLACE, StudyAction.RESUME}
 
 
 def test_a_new_search_without_identity_replaces_nothing():
     for state in STATES:
-        assert choose_action(state, "", False, False) not in {StudyAction.REPLACE, StudyAction.TAKE_UP}
+        assert choose_action(state, "", False, False) not in {StudyAction.REPLACE, StudyAction.RESUME}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whether all nodes of a cluster reach the place where a search leaves its results, before any gang starts."""
+"""The check that all nodes of a cluster reach the results folder or URL, before any gang starts."""
 
 import uuid
 from contextlib import suppress
@@ -15,42 +15,42 @@ ANSWER_TIMEOUT_S = 60.0
 """Seconds that all nodes have to answer."""
 
 
-def check_reachable(home: SearchStorage, given: str) -> None:
-    """Raise `UserError` naming a node that does not see the folder of all searches, or does not reach the URL.
+def check_node_access(home: SearchStorage, given: str) -> None:
+    """Raise `UserError` with a node that does not see the results folder, or does not reach the URL.
 
-    `given` is what `--results` said. Nodes that join later are checked by their workers.
+    `given` is the value of `--results`. Nodes that join later are checked by their workers.
     """
     import ray
     from ray.exceptions import RayError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     cluster: Any = ray
-    mark = Path(home.folder).parent / f".seen-{uuid.uuid4().hex}"
-    create_file(mark, b"")
+    marker = Path(home.folder).parent / f".seen-{uuid.uuid4().hex}"
+    create_file(marker, b"")
     try:
-        look = ray.remote(_look)
+        check = ray.remote(_check_node)
         answers = {
-            look.options(
+            check.options(
                 num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(home, str(mark)): node["NodeManagerAddress"]
+            ).remote(home, str(marker)): node["NodeManagerAddress"]
             for node in cluster.nodes() if node["Alive"]
         }  # fmt: skip
         done, _ = ray.wait(list(answers), num_returns=len(answers), timeout=ANSWER_TIMEOUT_S)
         for answer in done:
-            wrong = ""
-            with suppress(RayError):  # of a node that has gone since
-                wrong = ray.get(answer)
-            if wrong:
-                raise UserError(f"--results {given!r}: node {answers[answer]} {wrong}")
+            fault = ""
+            with suppress(RayError):  # of a node that has left since
+                fault = ray.get(answer)
+            if fault:
+                raise UserError(f"--results {given!r}: node {answers[answer]} {fault}")
     finally:
-        remove_file(mark)
+        remove_file(marker)
 
 
-def _look(home: SearchStorage, mark: str) -> str:
-    """What is wrong on this node; empty if nothing is."""
+def _check_node(home: SearchStorage, marker: str) -> str:
+    """The fault on this node; empty if there is none."""
     if not home.url:
         fault = "does not see that folder; give one that all nodes share, or s3://BUCKET/PREFIX"
-        return "" if Path(mark).is_file() else fault
+        return "" if Path(marker).is_file() else fault
     try:
         Remote.open(home.url).check()
     except OSError as error:

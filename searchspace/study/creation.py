@@ -1,4 +1,4 @@
-"""How a search comes to be: its study first, its record last; every moment of it can be cut off and done again."""
+"""The creation of a search: first its study, last its record; it can be interrupted and repeated at any point."""
 
 import uuid
 from enum import StrEnum
@@ -12,51 +12,51 @@ from trainables.storage.folders import remove_file
 
 
 class StudyState(Frozen):
-    """What a storage holds under the name of a search's study."""
+    """The study that a storage holds under the name of a search's study."""
 
     exists: bool = False
-    """Whether there is such a study."""
+    """Whether there is a study of this name."""
     search: str = ""
-    """Identity of the search that made it; empty for one that is not marked yet, or of an older version."""
+    """Identity of the search that created it; empty if it is not marked yet, or of an older version."""
     begun: bool = False
-    """Whether all that it begins with is in it."""
+    """Whether its initial trials are complete."""
     trials: int = 0
     """Trials that were started."""
     waiting: int = 0
-    """Trials that only wait."""
+    """Trials that are enqueued."""
 
 
 class StudyAction(StrEnum):
-    """What is to be done about the study."""
+    """What to do about the study."""
 
     CREATE = "create"
-    """There is none: make it."""
+    """There is none: create it."""
     REPLACE = "replace"
-    """A beginning of this search was cut off: delete it, and make it again."""
+    """The creation of this search was interrupted: delete the study, and create it again."""
     WAIT = "wait"
-    """An empty study that is not marked: if nobody marks it in a moment, its maker is gone."""
-    TAKE_UP = "take up"
-    """It is this search's: go on with it."""
+    """An empty study that is not marked: wait whether its creator marks it."""
+    RESUME = "resume"
+    """It is this search's: resume it."""
     REFUSE_OTHER = "refuse: another search's"
-    """It is another search's."""
+    """It belongs to another search."""
     REFUSE_TRIALS = "refuse: trials without a record"
-    """Trials were started in it, and no record says of which search."""
+    """It has trials, and no record says of which search."""
     REFUSE_LOST = "refuse: trials without a study"
-    """The search has trained trials, and their study is gone."""
+    """The search has trained trials, but their study is missing."""
 
 
 def choose_action(state: StudyState, search: str, recorded: bool, trained: bool) -> StudyAction:
-    """What to do about a study in `state` when the search of this identity is begun, or goes on.
+    """The action for a study in `state` when the search of this identity is created or resumed.
 
-    `recorded` says whether the search has its record, and `trained` whether its folder holds anything that trials left.
-    `search` is empty for the record of an older version, and before a new search has an identity.
+    `recorded` is whether the search has its record, `trained` whether its folder holds files of trials. `search` is
+    empty for the record of an older version, and before a new search has an identity.
     """
     if not state.exists:
         return StudyAction.REFUSE_LOST if recorded and trained else StudyAction.CREATE
     if state.search and state.search != search and (search or not recorded):
         return StudyAction.REFUSE_OTHER
     if recorded:
-        return StudyAction.TAKE_UP if state.begun or state.trials or trained else StudyAction.REPLACE
+        return StudyAction.RESUME if state.begun or state.trials or trained else StudyAction.REPLACE
     if state.trials:
         return StudyAction.REFUSE_TRIALS
     if state.search:
@@ -65,21 +65,21 @@ def choose_action(state: StudyState, search: str, recorded: bool, trained: bool)
 
 
 class Draft(Frozen):
-    """A search that is being begun."""
+    """A search that is being created."""
 
     search: str
-    """Its identity, by which what a kill left in a database is known again."""
+    """Its identity, by which the study that a killed command left in a database is recognised."""
 
 
 def write_draft(folder: Path) -> Draft:
-    """A new draft in `folder`."""
+    """Write a new draft into `folder`."""
     draft = Draft(search=uuid.uuid4().hex)
     write_file(folder / DRAFT_FILE, draft.model_dump_json().encode())
     return draft
 
 
 def read_draft(folder: Path) -> Draft | None:
-    """The draft in `folder`, if there is a whole one."""
+    """The draft in `folder`; None where there is none, or an incomplete one."""
     try:
         return read_record(folder / DRAFT_FILE, Draft)
     except (FileNotFoundError, NotADirectoryError, DamagedError):
@@ -87,5 +87,5 @@ def read_draft(folder: Path) -> Draft | None:
 
 
 def delete_draft(folder: Path) -> None:
-    """Delete it, once the record is there."""
+    """Delete the draft, once the record is written."""
     remove_file(folder / DRAFT_FILE)

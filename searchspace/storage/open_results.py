@@ -1,4 +1,4 @@
-"""A search's folder, or that of all, as commands are given it: here, or a copy of what lies at a URL."""
+"""Opening results for reading, as commands name them: a local folder, or a copy of a URL."""
 
 from pathlib import Path, PurePosixPath
 
@@ -12,32 +12,32 @@ from trainables.storage.object_store.remote import check_location, is_url
 from trainables.storage.search_storage import SearchStorage
 
 LARGE_SUFFIXES = (".safetensors", ".onnx", ".pt2", ".db", ".html")
-"""Ends of names of files that only who runs or exports a model reads."""
+"""Suffixes of files that only prediction, serving and export read."""
 GANG_FOLDERS = (TRIALS, CHECKPOINTS, "stores")
-"""Folders that no board reads."""
+"""Folders that only gangs read."""
 
 
 def is_board_file(name: str) -> bool:
-    """What boards, reports and replays read: all but weights, models and what lies in trials' folders."""
+    """Whether boards, reports and replays read a file: all but weights, models and the trials' folders."""
     return is_export_file(name) and not name.endswith(LARGE_SUFFIXES)
 
 
 def is_export_file(name: str) -> bool:
-    """What exports read: all but what lies in trials' folders, and checkpoints."""
+    """Whether exports read a file: all but the trials' folders and checkpoints."""
     return not set(GANG_FOLDERS) & set(PurePosixPath(name).parts[:-1])
 
 
 def is_model_file(name: str) -> bool:
-    """What `predict` and `serve` read: ONNX files of the winner, or right there, and which of them is the fastest."""
+    """Whether `predict` and `serve` read a file: ONNX files of the winner or the given folder, and their record."""
     return name.removeprefix(f"{WINNER}/") == PurePosixPath(name).name and name.endswith((".onnx", "artefacts.json"))
 
 
 def open_results(place: str, wanted: FileFilter = is_board_file) -> FolderSync:
-    """The folder that `place` is, or a copy of the URL with what is `wanted`; its `push` brings changes back there.
+    """The folder `place`, or a copy of the URL `place` with the files that are `wanted`; its `push` uploads changes.
 
-    A search may be named as `find_search` understands.
+    A search may be named in any way that `find_search` accepts.
 
-    Raises `UserError` for a URL that cannot be read, or where there is nothing of that kind.
+    Raises `UserError` for a URL that cannot be read, or where there is no such file.
     """
     try:
         checked = check_location(place)

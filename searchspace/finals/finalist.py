@@ -1,0 +1,82 @@
+"""A finalist with its re-scores, and the list of them that a study keeps."""
+
+from collections.abc import Sequence
+from statistics import fmean, stdev
+
+import optuna
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from searchspace.finals.comparison import Comparison
+from searchspace.study.study import StudyReader, parse_study_attribute, write_study_attribute
+from trainables.config import Frozen
+
+FINALISTS, WINNER_NAME = "finalists", "winner"
+"""Attributes of the study: its finalists, the winner first, and the winner's name."""
+ENSEMBLE = "ensemble"
+"""Name of a finalist that consists of several trials."""
+
+
+class NoWinnerError(RuntimeError):
+    """No trial, or no finalist, was trained to its end, so there is no winner."""
+
+
+class Finalist(Frozen):
+    """A finalist and its result."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True, serialize_by_alias=True)
+
+    members: tuple[int, ...]
+    """Number of its trial; several for an ensemble."""
+    search_score: float | None
+    """Score in the search; None for an ensemble."""
+    full_length: bool
+    """Whether that score is of the full length."""
+    scores: tuple[float, ...]
+    """Validation score of each fresh training, higher is better."""
+    val_losses: tuple[float, ...]
+    """Validation cross-entropy of each, in nats."""
+    lost: int
+    """Trainings that failed."""
+    seconds: float
+    """Duration of all its trainings together."""
+    comparison: Comparison | None = Field(None, alias="behind")
+    """How much better the winner is; None for the winner."""
+
+    @property
+    def name(self) -> int | str:
+        """The number of its trial, or `ensemble`."""
+        return self.members[0] if len(self.members) == 1 else ENSEMBLE
+
+    @property
+    def score(self) -> float:
+        """Mean score over its seeds."""
+        return fmean(self.scores)
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of one training's score over its seeds; None for one seed."""
+        return stdev(self.scores) if len(self.scores) > 1 else None
+
+    @property
+    def val_loss(self) -> float:
+        """Mean cross-entropy over its seeds, in nats."""
+        return fmean(self.val_losses)
+
+    @property
+    def search_difference(self) -> float | None:
+        """Search score minus re-score; None where the search stopped it early, or never scored it."""
+        return None if self.search_score is None or not self.full_length else self.search_score - self.score
+
+
+SCHEMA = TypeAdapter(tuple[Finalist, ...])
+
+
+def write_finalists(study: optuna.Study, finalists: Sequence[Finalist]) -> None:
+    """Record the finalists of a search, the winner first."""
+    write_study_attribute(study, FINALISTS, [finalist.model_dump() for finalist in finalists])
+    write_study_attribute(study, WINNER_NAME, finalists[0].name)
+
+
+def read_finalists(study: StudyReader) -> tuple[Finalist, ...]:
+    """The finalists of a search, the winner first; empty before the end of the finals."""
+    return parse_study_attribute(study, FINALISTS, SCHEMA) or ()
