@@ -37,7 +37,7 @@ from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import printable
 from trainables.config import TrialConfig
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def draw_board(spec: SearchSpec, view: View, study: StudyReader, width: int) -> 
     """The wanted of a search's trials, below its finalists unless something certain is wanted."""
     from rich.console import Group
 
-    words, parts = METRICS[spec.metric].words, []
+    words, parts = METRICS[spec.metric].label, []
     rows = without_defaults(study, rank_trials(study))
     found = brief(view.of(rows, winner=True))
     if not (view.where or view.columns or view.sort):
@@ -106,7 +106,7 @@ def _best(spec: SearchSpec, study: StudyReader, width: int) -> "list[RenderableT
     finalists = read_finalists(study)
     if finalists:
         rows = finalist_rows(spec.metric, finalists, costs_of(study), read_baseline(study))
-        title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].words})"
+        title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].label})"
         parts.append(draw_table(rows, title, width, FINALISTS))
         if validation := read_validation(study):
             parts.append(Text(format_validation(validation)))

@@ -17,7 +17,7 @@ from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.config import Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
-from trainables.metrics.scores import METRICS, MetricName
+from trainables.metrics.metric_registry import METRICS, MetricName
 
 
 class Task(Frozen):
@@ -107,7 +107,7 @@ def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     common: dict[str, Any] = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
     if is_unbalanced(task.data):
         # Drawing the few more often did better than weighing them more, where every class counts alike.
-        common["balance"] = "sampling" if METRICS[task.metric].by_class else "none"
+        common["balance"] = "sampling" if METRICS[task.metric].averages_classes else "none"
     # Photographs keep their meaning in a mirror; what comes in grey is often written, printed or scanned.
     flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
     # A few epochs of many images teach more undistorted; few images are soon known by heart.

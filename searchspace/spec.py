@@ -21,7 +21,7 @@ from trainables.common.errors import DamagedError, UserError
 from trainables.common.sanitized_text import shown
 from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
-from trainables.metrics.scores import MetricName
+from trainables.metrics.metric_registry import METRIC_NAMES, MetricName
 from trainables.storage.files import read_record, write_file
 from trainables.storage.local_copy import local_copy_folder
 from trainables.storage.object_store.remote import is_url, join_url
@@ -57,8 +57,9 @@ class SearchSpec(Frozen):
         default_factory=dict
     )
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME")] = "accuracy"
-    """What is made best: accuracy, balanced_accuracy, f1_macro, or log_loss (negated)."""
+    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME")] = Field(
+        "accuracy", description=f"What is made best: {METRIC_NAMES}."
+    )
     objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B")] = ("accuracy",)
     """accuracy (or --metric), or accuracy,latency: also what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)

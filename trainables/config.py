@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from trainables.metrics.scores import MetricName
+from trainables.metrics.metric_registry import MetricName
 
 CHECKPOINTS = "checkpoints"
 """Folder of a trial's checkpoints, in its own."""

@@ -11,13 +11,13 @@ from pydantic_core import ErrorDetails
 
 from trainables.common.closest_match import suggest
 from trainables.config import Frozen
+from trainables.metrics.metric_registry import METRICS
 
 CHOICE = re.compile("'([^']*)'")
 """A choice, as pydantic lists them."""
 OTHER_NAMES = {
     "bayes": "tpe", "bayesian": "tpe", "optuna": "tpe", "hyperband": "asha", "successive-halving": "asha",
-    "acc": "accuracy", "f1": "f1_macro", "macro_f1": "f1_macro", "logloss": "log_loss", "cross_entropy": "log_loss",
-    "fp16": "bf16", "float32": "fp32",
+    "fp16": "bf16", "float32": "fp32", **{alias: name for name, metric in METRICS.items() for alias in metric.aliases},
 }  # fmt: skip
 """Names that other tools have for a choice."""
 LIMITS = {

@@ -18,7 +18,7 @@ from searchspace.study.study import StudyReader, parse_study_attribute
 from searchspace.study.trial_attributes import is_refused, is_revived
 from trainables.config import Frozen
 from trainables.metrics.class_metrics import TestMetrics
-from trainables.metrics.scores import MetricName, score_of
+from trainables.metrics.metric_registry import MetricName, compute_score
 
 ORIGIN = "origin"
 """Attribute of a trial that was enqueued before the search began: where its values come from."""
@@ -102,7 +102,7 @@ def is_trainable(trial: FrozenTrial) -> bool:
 def majority_score(metric: MetricName, labels: NDArray[np.int64], classes: int) -> float:
     """Score of answering with the classes' shares among `labels` (images,), so with the most frequent class."""
     shares = np.bincount(labels, minlength=classes) / len(labels)
-    return score_of(metric, np.tile(shares, (len(labels), 1)), labels)
+    return compute_score(metric, np.tile(shares, (len(labels), 1)), labels)
 
 
 def majority_accuracy(metrics: TestMetrics, training_counts: Sequence[int]) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainables.config import Frozen
 from trainables.metrics.influence import image_influence
-from trainables.metrics.scores import MetricName, score_of
+from trainables.metrics.metric_registry import METRICS, MetricName, compute_score
 
 ROUNDING_VARIANCE = 1e-20
 """Variance of a difference of scores below which it consists of rounding errors."""
@@ -84,7 +84,7 @@ def compare(
     half_width = _quantile(1 - 0.025 / pairs, freedom * (variance / seeds) ** 2 if seeds else math.inf) * math.sqrt(
         variance
     )
-    most = math.inf if metric == "log_loss" else 1.0  # few seeds of much scatter would reach beyond what can be
+    most = METRICS[metric].span  # few seeds of much scatter would reach beyond what can be
     return Comparison(
         difference=difference, low=max(difference - half_width, -most), high=min(difference + half_width, most)
     )
@@ -94,7 +94,7 @@ class _Side:
     """The trainings of one of the two classifiers."""
 
     def __init__(self, metric: MetricName, trainings: Sequence[NDArray[Any]], labels: NDArray[np.int64]) -> None:
-        self.scores = np.array([score_of(metric, each, labels) for each in trainings])
+        self.scores = np.array([compute_score(metric, each, labels) for each in trainings])
         self.mean = float(self.scores.mean())
         self.degrees_of_freedom = len(self.scores) - 1
         self.influence = np.stack([image_influence(metric, each, labels) for each in trainings])

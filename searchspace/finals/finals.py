@@ -27,7 +27,7 @@ from searchspace.study.study import read_study_attribute, write_study_attribute
 from searchspace.study.trial_attributes import config_of, curve_of, is_over_time_budget
 from trainables.common.reporter import Teller
 from trainables.config import Assignment, EpochReport
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _make_listener(
         reporter.step("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
         if report.status != "running":
             write_study_attribute(study, report.trial, report.model_dump())
-            outcome = report.reason or f"validation {METRICS[spec.metric].words} {report.score:.4f}"
+            outcome = report.reason or f"validation {METRICS[spec.metric].label} {report.score:.4f}"
             logger.info(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
     return on_report

@@ -1,24 +1,23 @@
 """How scores, intervals and comparisons are printed; the same on the terminal, in the report and on the model card."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from searchspace.finals.comparison import INTERVAL_METHOD, Comparison, ComparisonOutcome
 from searchspace.finals.finalist import Finalist
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.intervals import WILSON, Ends
-from trainables.metrics.scores import METRICS, MetricName
-
-LOG_LOSS = "log_loss"
+from trainables.metrics.metric_registry import METRICS, MetricName
 
 
 def format_score(metric: MetricName, score: float) -> str:
     """A score: 99.63 %, or, of a log loss (negated, so that higher is better), -0.0951."""
-    return f"{score:.4f}" if metric == LOG_LOSS else f"{score:.2%}"
+    return METRICS[metric].format(score)
 
 
 def format_difference(metric: MetricName, amount: float) -> str:
     """A difference of scores, or their deviation, with its unit: `0.44 points`, or `0.0123 nats`."""
-    return f"{_format_amount(metric, amount)} {'nats' if metric == LOG_LOSS else 'points'}"
+    return METRICS[metric].format_difference(amount)
 
 
 def format_interval(metric: MetricName, comparison: Comparison) -> str:
@@ -30,7 +29,7 @@ def format_interval(metric: MetricName, comparison: Comparison) -> str:
 
 def _format_amount(metric: MetricName, amount: float) -> str:
     """A difference without its unit."""
-    return f"{amount:.4f}" if metric == LOG_LOSS else f"{100 * amount:.2f}"
+    return METRICS[metric].format_difference(amount).split()[0]
 
 
 def format_finalist(finalist: Finalist) -> str:
@@ -49,29 +48,42 @@ def format_rescore(metric: MetricName, finalist: Finalist) -> str:
 
 def score_with_interval(metric: MetricName, metrics: TestMetrics) -> tuple[float, float, float]:
     """Test score in the search's metric, higher is better, and the ends of its 95 % interval."""
-    return {
-        "accuracy": (metrics.accuracy, metrics.accuracy_low, metrics.accuracy_high),
-        "balanced_accuracy": (metrics.recall_macro, metrics.recall_macro_low, metrics.recall_macro_high),
-        "f1_macro": (metrics.f1_macro, metrics.f1_macro_low, metrics.f1_macro_high),
-        LOG_LOSS: (-metrics.log_loss, -metrics.log_loss_high, -metrics.log_loss_low),
-    }[metric]
+    found = metrics.score(metric)
+    return found.score, found.low, found.high
 
 
-def score_intervals(metrics: TestMetrics) -> list[tuple[str, float | None, Ends | None, str]]:
-    """Name, value, 95 % interval and its method of each test score; some have no interval."""
-    m = metrics
-    return [
-        ("accuracy", m.accuracy, (m.accuracy_low, m.accuracy_high), m.method("accuracy")),
-        ("top-5 accuracy", m.top5, m.top5_interval, WILSON),
-        (
-            "balanced accuracy (mean recall)", m.recall_macro, (m.recall_macro_low, m.recall_macro_high),
-            m.method("balanced_accuracy"),
-        ),
-        ("F1, mean over classes", m.f1_macro, (m.f1_macro_low, m.f1_macro_high), m.method("f1_macro")),
-        ("precision, mean over classes", m.precision_macro, None, ""),
-        ("log loss, nats", m.log_loss, (m.log_loss_low, m.log_loss_high), m.method("log_loss")),
-        ("calibration error", m.calibration_error, None, ""),
-    ]  # fmt: skip
+@dataclass(frozen=True)
+class TestFigure:
+    """A figure measured on the test split, as tables show it."""
+
+    __test__ = False  # not a pytest class
+
+    hub_type: str
+    """Its type in Hugging Face's model index."""
+    title: str
+    """Its name in tables."""
+    value: float | None
+    """The figure; None where it was not measured."""
+    interval: Ends | None = None
+    """Its 95 % interval; None where it has none."""
+    method: str = ""
+    """Name of the interval's method."""
+
+
+def list_test_figures(metrics: TestMetrics) -> list[TestFigure]:
+    """Every metric of the registry, then what else is measured."""
+    figures = [_figure(name, metrics) for name in METRICS]
+    top5 = TestFigure("top_5_accuracy", "top-5 accuracy", metrics.top5, metrics.top5_interval, WILSON)
+    precision = TestFigure("precision", "precision, mean over classes", metrics.precision_macro)
+    return [*figures, top5, precision, TestFigure("calibration_error", "calibration error", metrics.calibration_error)]
+
+
+def _figure(name: MetricName, metrics: TestMetrics) -> TestFigure:
+    metric, found = METRICS[name], metrics.score(name)
+    return TestFigure(
+        metric.hub_type or name, metric.title or metric.label, metric.figure(found.score),
+        metric.figure_interval(found.low, found.high), metrics.method(name),
+    )  # fmt: skip
 
 
 def format_test_score(metric: MetricName, metrics: TestMetrics) -> str:
@@ -105,7 +117,7 @@ def format_score_history(metric: MetricName, winner: Finalist, metrics: TestMetr
     search = "" if winner.search_score is None else f"search {format_score(metric, winner.search_score)} -> "
     early = "" if winner.full_length or not search else "(stopped early) "
     return (
-        f"{format_finalist(winner)}, {METRICS[metric].words}: {search}{early}"
+        f"{format_finalist(winner)}, {METRICS[metric].label}: {search}{early}"
         f"re-score {format_rescore(metric, winner)} -> test {format_test_score(metric, metrics)}"
     )
 

@@ -9,7 +9,7 @@ from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.formatting import format_difference, format_finalist, format_interval, format_score
 from searchspace.study.study import StudyReader
 from trainables.config import Frozen
-from trainables.metrics.scores import MetricName
+from trainables.metrics.metric_registry import MetricName
 
 
 class NoLead(StrEnum):

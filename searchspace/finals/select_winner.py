@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from searchspace.finals.comparison import compare
 from searchspace.finals.finalist import Finalist
-from trainables.metrics.scores import MetricName, score_of
+from trainables.metrics.metric_registry import MetricName, compute_score
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def _score(metric: MetricName, contender: FinalistPredictions, labels: NDArray[n
     found = contender.probabilities.values()
     return Finalist(
         members=contender.members, search_score=contender.search_score, full_length=contender.full_length,
-        scores=tuple(score_of(metric, each, labels) for each in found),
-        val_losses=tuple(-score_of("log_loss", each, labels) for each in found),
+        scores=tuple(compute_score(metric, each, labels) for each in found),
+        val_losses=tuple(-compute_score("log_loss", each, labels) for each in found),
         lost=contender.lost, seconds=contender.seconds,
     )  # fmt: skip

@@ -26,7 +26,7 @@ from searchspace.storage.folder_contents import (
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
-from trainables.metrics.scores import MetricName
+from trainables.metrics.metric_registry import MetricName
 from trainables.storage.object_store.remote import Remote, format_storage_error, open_remote
 from trainables.storage.ownership import check_owned
 
@@ -191,7 +191,7 @@ def check_trainable(config: TrialConfig, workers: int, data: DataSummary) -> Non
         except ValueError as error:
             raise UserError(f"--workers-per-trial {workers}: {error}") from error
     if needs_size_check(config.model) and (config.input_size or config.model not in GPU_MODELS):
-        from trainables.models.registry import check_input
+        from trainables.models.build_model import check_input
 
         check_input(config, data)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from searchspace.progress.progress_tracker import Account
 from trainables.config import EpochReport
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 
 if TYPE_CHECKING:
     from searchspace.progress.console_reporter import Clock
@@ -18,7 +18,7 @@ class Lines:
     def __init__(self, account: Account, clock: "Clock") -> None:
         """Keep `account`, and say it by `clock`."""
         self._account, self._clock = account, clock
-        self._words = METRICS[account.spec.metric].words
+        self._words = METRICS[account.spec.metric].label
 
     def warm(self, slot: int, info: "GangInfo") -> None:
         """Say that a gang can train."""

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from searchspace.progress.progress_tracker import Account, Lane, Standing
 from trainables.common.sanitized_text import printable
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE = 18
@@ -92,7 +92,7 @@ def _time(scene: Scene, account: Account) -> str:
 
 
 def _best(account: Account) -> list[RenderableType]:
-    best, words = account.best, METRICS[account.spec.metric].words
+    best, words = account.best, METRICS[account.spec.metric].label
     if best is None:
         return []
     fidelity = "" if best.complete else f" at epoch {best.epoch} of {account.spec.max_epochs}"

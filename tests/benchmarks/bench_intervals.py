@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.helpers.benchmarks.record import SHARE, write_record
-from trainables.metrics.intervals import METHODS, score_interval
-from trainables.metrics.scores import METRICS, MetricName, score_of
+from trainables.metrics.intervals import score_interval
+from trainables.metrics.metric_registry import METRICS, MetricName, compute_score
 
 POPULATION = 200_000
 RESAMPLES = 200
@@ -59,7 +59,7 @@ def percentiles(
 ) -> NDArray[np.float64]:
     """Ends of the percentile bootstrap's interval of each metric, shape (2, metrics)."""
     draws = rng.integers(len(labels), size=(RESAMPLES, len(labels)))
-    scores = [[score_of(metric, said[rows], labels[rows]) for metric in metrics] for rows in draws]
+    scores = [[compute_score(metric, said[rows], labels[rows]) for metric in metrics] for rows in draws]
     ends: NDArray[np.float64] = np.quantile(scores, [0.025, 0.975], axis=0)
     return ends
 
@@ -69,7 +69,7 @@ def cover(
 ) -> dict[str, dict[str, float]]:
     """Coverage and mean width of each metric's interval; of the bootstrap, which is slow, over fewer repeats."""
     metrics = list(METRICS)
-    truth = np.array([score_of(metric, said, labels) for metric in metrics])
+    truth = np.array([compute_score(metric, said, labels) for metric in metrics])
     hits: dict[str, list[Any]] = {"ours": [], "bootstrap": []}
     widths: list[Any] = []
     for repeat in range(repeats[0]):
@@ -104,7 +104,8 @@ def main() -> None:
             found = cover(said, labels, images, (given.repeats, given.bootstraps), rng)
             rows.append({"classes": classes, "of size": kind, "true accuracy": accuracy, "images": images, **found})
             print(rows[-1], flush=True)
-    settings = {"methods": METHODS, "repeats of the bootstrap": given.bootstraps, "resamples": RESAMPLES}
+    methods = {name: metric.interval for name, metric in METRICS.items()}
+    settings = {"methods": methods, "repeats of the bootstrap": given.bootstraps, "resamples": RESAMPLES}
     figures = {"settings": settings, "summary": summary_of(rows), "rows": rows}
     arguments = [f"--repeats {given.repeats} --bootstraps {given.bootstraps}"]
     print(write_record("bench_intervals", figures, arguments, given.repeats, SHARE))

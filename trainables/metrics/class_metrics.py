@@ -7,15 +7,24 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from trainables.config import Finite, Frozen
-from trainables.metrics.influence import right_log
-from trainables.metrics.intervals import METHODS, Ends, f1_interval, score_interval, share_interval
+from trainables.metrics.class_counts import ClassCounts, true_log
+from trainables.metrics.intervals import Ends, bounded_interval, f1_interval, score_interval, share_interval
+from trainables.metrics.metric_registry import METRICS, MetricName, compute_score
 
 TOP5_CLASSES = 11
 """Classes from which on a top-5 figure says something."""
 BINS = 15
 """Of the calibration error."""
-EARLIER = "percentile bootstrap"
+EARLIER_METHOD = "percentile bootstrap"
 """Method of the intervals in records that name none."""
+OWN_FIELDS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "recall_macro",
+    "f1_macro": "f1_macro",
+    "log_loss": "log_loss",
+}
+"""Field of `TestMetrics` that has a metric's figure, with `_low` and `_high` beside it, by metric; all others are in
+`scores` alone."""
 
 
 class ClassMetrics(Frozen):
@@ -39,8 +48,21 @@ class ClassMetrics(Frozen):
     """95 % Wilson interval of the F1; likewise."""
 
 
+class TestScore(Finite):
+    """A score on the test split, higher is better, and its 95 % interval."""
+
+    __test__ = False  # not a pytest class
+
+    score: float
+    """The score."""
+    low: float
+    """Lower end of the interval."""
+    high: float
+    """Upper end."""
+
+
 class TestMetrics(Finite):
-    """Everything measured on the test split; all figures from 0 to 1."""
+    """Everything measured on the test split; shares from 0 to 1."""
 
     __test__ = False  # not a pytest class
 
@@ -83,7 +105,9 @@ class TestMetrics(Finite):
     calibration_error: float
     """Expected calibration error, 15 equal bins of confidence (arXiv:1706.04599)."""
     methods: dict[str, str] = Field(default_factory=dict)
-    """Method of each score's 95 % interval, by metric; empty in an older record, whose method was `EARLIER`."""
+    """Method of each score's 95 % interval, by metric; empty in an older record, whose was `EARLIER_METHOD`."""
+    scores: dict[str, TestScore] = Field(default_factory=dict)
+    """Each metric of the registry, by its name; empty in an older record."""
     classes: tuple[ClassMetrics, ...] = Field(min_length=2)
     """Each class, in label order."""
     confusion: tuple[tuple[Annotated[int, Field(ge=0, le=10**12)], ...], ...]
@@ -96,9 +120,22 @@ class TestMetrics(Finite):
             raise ValueError(f"confusion: is no square of {len(self.classes):,} classes")
         return self
 
-    def method(self, metric: str) -> str:
+    def method(self, metric: MetricName) -> str:
         """Name of the method of a score's interval, as in `95 % Wilson interval`."""
-        return self.methods.get(metric, EARLIER)
+        return self.methods.get(metric, EARLIER_METHOD if metric in OWN_FIELDS else METRICS[metric].interval)
+
+    def score(self, metric: MetricName) -> TestScore:
+        """The score in `metric` and its interval; from the confusion matrix where the record has neither."""
+        if metric in self.scores:
+            return self.scores[metric]
+        if field := OWN_FIELDS.get(metric):
+            figure, *ends = (getattr(self, field + end) for end in ("", "_low", "_high"))
+            low, high = METRICS[metric].figure_interval(*ends)
+            return TestScore(score=METRICS[metric].figure(figure), low=low, high=high)
+        confusion = np.array(self.confusion, np.float64)
+        score = METRICS[metric].compute(ClassCounts.of_confusion(confusion, self.log_loss * self.count))
+        low, high = bounded_interval(METRICS[metric], score, confusion)
+        return TestScore(score=score, low=low, high=high)
 
     @property
     def top5_interval(self) -> Ends | None:
@@ -119,18 +156,20 @@ def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple
     macro = precision_recall_fscore_support(labels, predicted, average="macro", **there)
     weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
     confusion = confusion_matrix(labels, predicted, labels=every)
-    low, high = score_interval("accuracy", probabilities, labels)
-    recalls = score_interval("balanced_accuracy", probabilities, labels)
-    f1s = score_interval("f1_macro", probabilities, labels)
-    negated = score_interval("log_loss", probabilities, labels)
+    scores = {metric: measure_score(metric, probabilities, labels) for metric in METRICS}
+    own: dict[str, Any] = {}
+    for metric, field in OWN_FIELDS.items():
+        own[f"{field}_low"], own[f"{field}_high"] = METRICS[metric].figure_interval(
+            scores[metric].low, scores[metric].high
+        )
     return TestMetrics(
-        count=len(labels), accuracy=float(right.mean()), accuracy_low=low, accuracy_high=high,
+        count=len(labels), accuracy=float(right.mean()),
         top5=_top5(probabilities, labels) if len(names) >= TOP5_CLASSES else None,
-        precision_macro=macro[0], recall_macro=macro[1], recall_macro_low=recalls[0], recall_macro_high=recalls[1],
-        f1_macro=macro[2], f1_macro_low=f1s[0], f1_macro_high=f1s[1],
+        precision_macro=macro[0], recall_macro=macro[1], f1_macro=macro[2],
         precision_weighted=weighted[0], recall_weighted=weighted[1], f1_weighted=weighted[2],
-        log_loss=float(-right_log(probabilities, labels).mean()), log_loss_low=-negated[1], log_loss_high=-negated[0],
-        calibration_error=calibration_error(probabilities, right), methods=dict(METHODS),
+        log_loss=float(-true_log(probabilities, labels).mean()),
+        calibration_error=calibration_error(probabilities, right),
+        methods={metric: entry.interval for metric, entry in METRICS.items()}, scores=scores, **own,
         classes=tuple(
             ClassMetrics(
                 name=names[i], precision=precision[i], recall=recall[i], f1=f1[i], count=count[i],
@@ -140,6 +179,12 @@ def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple
         ),
         confusion=tuple(map(tuple, confusion.tolist())),
     )  # fmt: skip
+
+
+def measure_score(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> TestScore:
+    """Score in `metric` of `probabilities` (n, classes) against `labels` (n,), and its interval."""
+    low, high = score_interval(metric, probabilities, labels)
+    return TestScore(score=compute_score(metric, probabilities, labels), low=low, high=high)
 
 
 def _class_intervals(confusion: NDArray[np.int64], index: int) -> dict[str, Ends | None]:

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.metrics.influence import cell_influence, confusion_counts, right_log
-from trainables.metrics.scores import METRICS, MetricName, Tally
+from trainables.metrics.class_counts import ClassCounts, confusion_matrix, true_log
+from trainables.metrics.influence import cell_influence
+from trainables.metrics.metric import Metric
+from trainables.metrics.metric_registry import METRICS, MetricName
 
 Z = 1.959964
 """Standard normal quantile of a two-sided 95 % interval."""
-WILSON, EFFECTIVE, HALL = "Wilson", "Wilson (effective n)", "Hall"
-METHODS: dict[MetricName, str] = {
-    "accuracy": WILSON, "balanced_accuracy": EFFECTIVE, "f1_macro": EFFECTIVE, "log_loss": HALL,
-}  # fmt: skip
-"""Name of the method of each score's interval."""
-PSEUDO = 2.0
+WILSON = "Wilson"
+"""Method of the interval of a share of images."""
+PSEUDO_IMAGES = 2.0
 """Right and wrong images that are added before a variance is estimated, as in Agresti and Coull's interval (1998)."""
+
+NO_IMAGES = 1e-9
+"""Effective count of a score that no image moves, as of a correlation where all are of one class: nothing is known."""
 
 Ends = tuple[float, float]
 """Lower and upper end of an interval."""
@@ -39,13 +41,24 @@ def wilson(share: float, count: float) -> Ends:
 
 
 def score_interval(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Ends:
-    """Interval of the score of `probabilities` (n, classes) against `labels` (n,); higher is better."""
-    if metric == "log_loss":
-        low, high = hall(-right_log(probabilities, labels))
+    """Interval of the score of `probabilities` (n, classes) against `labels` (n,), by the metric's method."""
+    entry = METRICS[metric]
+    if entry.interval == "Hall":
+        low, high = hall(-true_log(probabilities, labels))
         return -high, -low
-    score = METRICS[metric].score(Tally.of(probabilities, labels))
-    counts = confusion_counts(labels, probabilities.argmax(axis=1), probabilities.shape[1])
-    return wilson(score, len(labels) if metric == "accuracy" else effective_count(metric, counts))
+    score = entry.compute(ClassCounts.of(probabilities, labels))
+    if entry.interval == WILSON:
+        return wilson(score, len(labels))
+    return bounded_interval(
+        entry, score, confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
+    )
+
+
+def bounded_interval(metric: Metric, score: float, confusion: NDArray[np.float64]) -> Ends:
+    """Wilson's interval of a score that has bounds, as a share of the way between them, for the effective count."""
+    lowest = metric.bounds[0]
+    low, high = wilson((score - lowest) / metric.span, effective_count(metric, confusion))
+    return min(lowest + low * metric.span, score), max(lowest + high * metric.span, score)
 
 
 def share_interval(found: int, count: int) -> Ends | None:
@@ -53,7 +66,7 @@ def share_interval(found: int, count: int) -> Ends | None:
     return wilson(found / count, count) if count else None
 
 
-def effective_count(metric: MetricName, counts: NDArray[np.float64]) -> float:
+def effective_count(metric: Metric, counts: NDArray[np.float64]) -> float:
     """Images that would leave a plain share as uncertain as `metric` is for this confusion matrix (Kish, 1965).
 
     The score's variance is that of the delta method, for a matrix with some pseudo-images, so that classes without an
@@ -62,27 +75,28 @@ def effective_count(metric: MetricName, counts: NDArray[np.float64]) -> float:
     return min(_effective(metric, smoothed, counts.sum()) for smoothed in (_smooth_all(counts), _smooth_each(counts)))
 
 
-def _effective(metric: MetricName, smoothed: NDArray[np.float64], images: float) -> float:
-    influence = cell_influence(metric, smoothed)
+def _effective(metric: Metric, smoothed: NDArray[np.float64], images: float) -> float:
+    influence = cell_influence(metric, smoothed) / metric.span
     variance = float((smoothed * influence**2).sum() / smoothed.sum())
-    found, own, called = smoothed.diagonal(), smoothed.sum(axis=1), smoothed.sum(axis=0)
-    score = METRICS[metric].score(Tally(own, called, found, 0.0))
-    return float(images) * score * (1 - score) / variance
+    if not variance:
+        return NO_IMAGES
+    share = (metric.compute(ClassCounts.of_confusion(smoothed)) - metric.bounds[0]) / metric.span
+    return float(images) * share * (1 - share) / variance
 
 
 def _smooth_all(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Add `PSEUDO` right images and as many wrong ones, to each class in proportion to its images."""
+    """Add `PSEUDO_IMAGES` right images and as many wrong ones, to each class in proportion to its images."""
     share = counts.sum(axis=1, keepdims=True) / counts.sum()
-    added: NDArray[np.float64] = PSEUDO * share * (np.eye(len(counts)) + _other_classes(counts))
+    added: NDArray[np.float64] = PSEUDO_IMAGES * share * (np.eye(len(counts)) + _other_classes(counts))
     return counts + added
 
 
 def _smooth_each(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Draw each class's row towards the accuracy of all, by `PSEUDO` images; its number of images stays."""
+    """Draw each class's row towards the accuracy of all, by `PSEUDO_IMAGES` images; its number of images stays."""
     own = counts.sum(axis=1, keepdims=True)
-    accuracy = (counts.diagonal().sum() + PSEUDO) / (counts.sum() + 2 * PSEUDO)
+    accuracy = (counts.diagonal().sum() + PSEUDO_IMAGES) / (counts.sum() + 2 * PSEUDO_IMAGES)
     typical = accuracy * np.eye(len(counts)) + (1 - accuracy) * _other_classes(counts)
-    drawn: NDArray[np.float64] = own * (counts + PSEUDO * typical) / (own + PSEUDO)
+    drawn: NDArray[np.float64] = own * (counts + PSEUDO_IMAGES * typical) / (own + PSEUDO_IMAGES)
     return drawn
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.metrics.scores import Tally
+from trainables.metrics.class_counts import ClassCounts
 from trainables.models.ensemble import AnyClassifier
 from trainables.training.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.workers.process_group import Group
@@ -28,14 +28,14 @@ class Inputs:
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> Tally:
+def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> ClassCounts:
     """What the network found on `rows`, each worker taking its share of them, the same on every worker."""
     sums = torch.zeros(3 * inputs.classes + 1, device=group.device, dtype=torch.float64)
     for logits, labels in _answers(network, inputs, rows[group.rank :: group.world]):
         _add(sums, logits, labels)
     *counts, loss = group.sum(sums).cpu().numpy()
-    own, called, found = np.array(counts).reshape(3, -1)
-    return Tally(own, called, found, float(loss))
+    true, predicted, correct = np.array(counts).reshape(3, -1)
+    return ClassCounts(true, predicted, correct, float(loss))
 
 
 @torch.inference_mode()

@@ -21,6 +21,7 @@ from trainables.data.loading.epoch_plan import (
 )
 from trainables.data.loading.input_loader import InputLoader, make_loader
 from trainables.data.store.store import SCORED_ON, TRAINED_ON
+from trainables.metrics.metric_registry import report_scores
 from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
 from trainables.models.registry import build_head, build_model
@@ -138,7 +139,7 @@ class TrialRun:
             self.ready_kept()
         if assignment.kind != "winner":
             rows = self.place.store.rows(SCORED_ON[assignment.kind])
-            scored = evaluate(self.kept, self.evaluated(), rows, group).report(assignment.metric)
+            scored = report_scores(assignment.metric, evaluate(self.kept, self.evaluated(), rows, group))
         seconds = time.perf_counter() - started
         self.total_seconds += seconds
         report = EpochReport(

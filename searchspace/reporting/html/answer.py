@@ -11,7 +11,7 @@ from searchspace.finals.formatting import (
     format_score_history,
     format_test_interval,
     format_undecided,
-    score_intervals,
+    list_test_figures,
     score_with_interval,
 )
 from searchspace.finals.gain import format_gain, read_gain
@@ -24,7 +24,7 @@ from searchspace.reporting.tables.exported_files_table import artefact_rows, say
 from trainables.data.sources.source_registry import pixels_of_data
 from trainables.export.exported_files import SERVED, Artefact
 from trainables.metrics.class_metrics import TestMetrics
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file
 
 
@@ -71,7 +71,7 @@ def _so_far(material: Material) -> Answer:
     tiles = [Tile(f"{over:,}", "trials are over", f"of {material.spec.trials:,}; {len(material.trials):,} have begun")]
     if complete:
         best = max(complete, key=lambda trial: trial.value or 0.0)
-        words, score = METRICS[material.spec.metric].words, format_score(material.spec.metric, best.value or 0.0)
+        words, score = METRICS[material.spec.metric].label, format_score(material.spec.metric, best.value or 0.0)
         tiles.append(Tile(score, f"validation {words}", f"trial {best.number}, the best at full length so far"))
     sentence = "This search has not come to its end, or was cut off; sections that need a tested winner say so."
     return Answer("There is no winner yet", tiles, [sentence], [])
@@ -83,7 +83,7 @@ def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
     yield Tile(format_score("accuracy", metrics.accuracy), "test accuracy", note)
     if spec.metric != "accuracy":
         score = format_score(spec.metric, score_with_interval(spec.metric, metrics)[0])
-        yield Tile(score, f"test {METRICS[spec.metric].words}", format_test_interval(spec.metric, metrics))
+        yield Tile(score, f"test {METRICS[spec.metric].label}", format_test_interval(spec.metric, metrics))
     if shipment := material.shipment:
         best = shipment.best
         parameters = f"; {shipment.cost.parameters:,} parameters" if shipment.cost else ""
@@ -98,9 +98,9 @@ def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
 def _scores(metrics: TestMetrics) -> Table:
     names = ("test metric", "value", "95 % from", "to", "interval")
     rows = [
-        dict(zip(names, (name, value, *(ends or (None, None)), method), strict=True))
-        for name, value, ends, method in score_intervals(metrics)
-        if value is not None
+        dict(zip(names, (each.title, each.value, *(each.interval or (None, None)), each.method), strict=True))
+        for each in list_test_figures(metrics)
+        if each.value is not None
     ]
     return Table(rows, "Test metrics", dict.fromkeys(names[1:4], 4))
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis
 from searchspace.reporting.html.material import Material
 from searchspace.study.trial_attributes import is_paused
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 
 MOST_CURVES = 300
 """Learning curves in the picture."""
@@ -80,7 +80,7 @@ def curves(material: Material) -> Iterator[Block]:
 
 
 def _words(material: Material) -> str:
-    return METRICS[material.spec.metric].words
+    return METRICS[material.spec.metric].label
 
 
 def _epoch(trial: FrozenTrial) -> int:

@@ -11,7 +11,7 @@ from searchspace.reporting.tables.pareto import pareto_rows
 from searchspace.reporting.tables.student_table import student_rows
 from searchspace.reporting.tables.table import DECIMALS
 from trainables.export.benchmark.architecture_cost import LATENCY
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 
 MOST_ROWS = 500
 """Trials on the board."""
@@ -27,7 +27,7 @@ def boards(material: Material) -> Iterator[Block]:
     """Finalists, the front where latency counts, and trials; full-length ones stand above stopped ones."""
     if not material.trials:
         raise MissingError("No trial has begun.")
-    words = METRICS[material.spec.metric].words
+    words = METRICS[material.spec.metric].label
     if material.finalists:
         baseline = read_baseline(material.study)
         rows = finalist_rows(material.spec.metric, material.finalists, costs_of(material.study), baseline)

@@ -9,7 +9,7 @@ from searchspace.reporting.tables.pareto import front
 from searchspace.study.trial_attributes import cost_of
 from trainables.export.benchmark.architecture_cost import LATENCY
 from trainables.export.exported_files import Shipment
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 
 MARGIN = 0.005
 """Of the accuracies' axis, so that files that differ by nothing do not look far apart."""
@@ -76,7 +76,7 @@ def _of_trials(material: Material, trials: list[tuple[int, float, float]]) -> Fi
          "line": {"shape": "hv", "color": "var(--accent)", "width": 1.5}},
         *([_points("winner", won, "var(--best)", 12)] if won else []),
     ]  # fmt: skip
-    words = METRICS[material.spec.metric].words
+    words = METRICS[material.spec.metric].label
     layout = {
         "height": 380, "xaxis": log_axis("latency in ms", [ms for _, _, ms in trials]),
         "yaxis": axis(f"validation {words}", range=near([score for _, score, _ in trials], MARGIN)),

@@ -24,8 +24,8 @@ from trainables.export.exported_files import Shipment, read_shipment
 from trainables.export.model_info import CARD, CARDS, AnyCard
 from trainables.export.robustness import Robustness, read_robustness
 from trainables.metrics.class_metrics import TestMetrics
+from trainables.metrics.metric_registry import MetricName
 from trainables.metrics.predictions import PREDICTIONS
-from trainables.metrics.scores import MetricName
 from trainables.storage.files import read_record
 
 

@@ -6,10 +6,10 @@ The names are those of the hub's own specification (github.com/huggingface/hub-d
 from collections.abc import Iterator
 from typing import Any
 
+from searchspace.finals.formatting import list_test_figures
 from searchspace.reporting.model_card.facts import Facts
 from trainables.common.escaping import as_yaml
 from trainables.common.licence import OTHER, YOURS, binding
-from trainables.metrics.intervals import WILSON
 
 TASK = "image-classification"
 LISTED = {
@@ -58,30 +58,9 @@ def _results(facts: Facts) -> dict[str, Any]:
 
 
 def _metrics(facts: Facts) -> Iterator[dict[str, Any]]:
-    found = facts.metrics
-    recall, f1 = found.method("balanced_accuracy"), found.method("f1_macro")
-    for kind, name, value, ends, method in (
-        ("accuracy", "Accuracy", found.accuracy, (found.accuracy_low, found.accuracy_high), found.method("accuracy")),
-        ("precision", "Precision, mean over classes", found.precision_macro, None, ""),
-        (
-            "recall",
-            "Recall, mean over classes",
-            found.recall_macro,
-            (found.recall_macro_low, found.recall_macro_high),
-            recall,
-        ),
-        ("f1", "F1, mean over classes", found.f1_macro, (found.f1_macro_low, found.f1_macro_high), f1),
-        ("top_5_accuracy", "Top-5 accuracy", found.top5, found.top5_interval, WILSON),
-        (
-            "log_loss",
-            "Log loss, nats",
-            found.log_loss,
-            (found.log_loss_low, found.log_loss_high),
-            found.method("log_loss"),
-        ),
-        ("calibration_error", "Expected calibration error", found.calibration_error, None, ""),
-    ):
-        if value is not None:
-            args = {"interval_95": [round(end, 4) for end in ends], "interval_method": method} if ends else {}
-            interval = {"args": args} if args else {}
-            yield {"type": kind, "name": name, "value": round(value, 4), **interval}
+    for each in list_test_figures(facts.metrics):
+        if each.value is not None:
+            args = {"interval_95": [round(end, 4) for end in each.interval or ()], "interval_method": each.method}
+            interval = {"args": args} if each.interval else {}
+            name = each.title[0].upper() + each.title[1:]
+            yield {"type": each.hub_type, "name": name, "value": round(each.value, 4), **interval}

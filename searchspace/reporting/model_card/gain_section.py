@@ -8,7 +8,7 @@ from searchspace.finals.gain import NoLead, format_gain_outcome, gain_of
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
 from trainables.common.escaping import as_markdown
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 
 
 def bought(facts: Facts) -> str:
@@ -16,7 +16,7 @@ def bought(facts: Facts) -> str:
     gain = gain_of(facts.metric, facts.finalists, facts.baseline)
     if gain is None:
         return ""
-    score = f"validation {METRICS[facts.metric].words}"
+    score = f"validation {METRICS[facts.metric].label}"
     most_frequent = f"{majority_accuracy(facts.metrics, facts.data.counts):.2%}"
     rows: list[dict[str, Any]] = [
         {"answered by": "the most frequent class", score: format_score(facts.metric, gain.baseline.majority),

@@ -4,7 +4,7 @@ from searchspace.finals.formatting import format_test_score
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs
 from trainables.common.escaping import as_markdown
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 from trainables.models.catalog import kind_of
 
 KINDS = {
@@ -29,7 +29,7 @@ def introduce(facts: Facts) -> str:
 def head(facts: Facts, what: str, opened: str) -> str:
     """Its name, what it is, and how good it is on a test split that was `opened` so."""
     how_good = (
-        f"**Test {METRICS[facts.metric].words}: {as_markdown(format_test_score(facts.metric, facts.metrics))}**, on "
+        f"**Test {METRICS[facts.metric].label}: {as_markdown(format_test_score(facts.metric, facts.metrics))}**, on "
         f"{facts.metrics.count:,} images of a test split that nothing was chosen by, {opened}."
     )
     return paragraphs(f"# {as_markdown(facts.spec.name)}: the {facts.folder.name}", f"{what} {how_good}")

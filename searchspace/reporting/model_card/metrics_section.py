@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from searchspace.finals.formatting import score_intervals
+from searchspace.finals.formatting import list_test_figures
 from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, table
@@ -17,14 +17,14 @@ def tested(facts: Facts) -> str:
     """All metrics, then each class against the rest."""
     found = facts.metrics
     rows: list[dict[str, Any]] = [
-        {"metric": name, "value": f"{value:.4f}", **_interval(ends, method)}
-        for name, value, ends, method in score_intervals(found)
-        if value is not None
+        {"metric": each.title, "value": f"{each.value:.4f}", **_interval(each.interval, each.method)}
+        for each in list_test_figures(found)
+        if each.value is not None
     ]
     method = (
         "Intervals are over test images: Wilson's for shares, Wilson's with the effective number of images of the "
-        "delta method for means over classes, Hall's, which allows for skewness, for the log loss. The spread over "
-        "trainings is below, at the finalists."
+        "delta method for means over classes and correlations, Hall's, which allows for skewness, for the log loss. "
+        "The spread over trainings is below, at the finalists."
     )
     each = "Each class against the rest, in brackets 95 % Wilson intervals:"
     return paragraphs(f"{found.count:,} images, opened once.", table(rows), method, each, table(_classes(facts)))

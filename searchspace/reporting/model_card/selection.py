@@ -18,7 +18,7 @@ from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import bullets, paragraphs, sentence, table
 from searchspace.reporting.tables.finalists import finalist_rows
 from trainables.common.escaping import as_markdown
-from trainables.metrics.scores import MetricName
+from trainables.metrics.metric_registry import MetricName
 
 
 def chosen(facts: Facts) -> str:

@@ -11,7 +11,7 @@ from searchspace.reporting.tables.table import Row, brief
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import cost_of
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
-from trainables.metrics.scores import MetricName
+from trainables.metrics.metric_registry import MetricName
 
 Costs = Mapping[int, ArchitectureCost | None]
 TOLD: dict[ComparisonOutcome, str] = {

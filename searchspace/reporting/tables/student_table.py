@@ -12,7 +12,7 @@ from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT
 from trainables.export.exported_files import read_shipment
 from trainables.metrics.class_metrics import TestMetrics
-from trainables.metrics.scores import METRICS
+from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file, read_record
 
 TIMES = {"times_smaller": "size_mb", "times_as_fast": "latency_ms"}
@@ -47,7 +47,7 @@ def say_student(spec: SearchSpec, folder: Path) -> str:
     student = rows[1]
     gains = [f"{student[column]:g} {column.replace('_', ' ')}" for column in TIMES if student[column]]
     score = format_test_score(spec.metric, _read_metrics(folder / STUDENT))
-    words = METRICS[spec.metric].words
+    words = METRICS[spec.metric].label
     return ", ".join([f"student: {student['network']}, taught by {rows[0]['network']}, {words}: test {score}", *gains])
 
 

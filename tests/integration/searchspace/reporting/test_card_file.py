@@ -29,6 +29,7 @@ from trainables.export.exported_files import read_shipment
 from trainables.export.model_info import CARD, EnsembleCard, ModelCard
 from trainables.export.predictor import Runner
 from trainables.export.robustness import read_robustness
+from trainables.metrics.metric_registry import METRICS
 from trainables.metrics.predictions import PREDICTIONS
 
 WINNER = SECTIONS["winner"]
@@ -152,7 +153,9 @@ def test_the_front_matter_is_what_the_hub_takes(card, folder):
     assert (hub.data.library_name, hub.data.pipeline_tag) == ("onnx", "image-classification")
     assert (hub.data.datasets, hub.data.model_name) == (["digits"], "made")
     found = {result.metric_type: result for result in hub.data.eval_results}
-    assert set(found) == {"accuracy", "precision", "recall", "f1", "log_loss", "calibration_error"}
+    types = {metric.hub_type or name for name, metric in METRICS.items()}
+    assert set(found) == {*types, "precision", "calibration_error"}
+    assert {"accuracy", "recall", "f1", "matthews_correlation", "log_loss"} == types
     assert {(result.task_type, result.dataset_type, result.dataset_split) for result in found.values()} == {
         ("image-classification", "digits", "test"),
     }  # fmt: skip

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_score
 
-from trainables.metrics.class_metrics import EARLIER, TestMetrics, calibration_error, measure
-from trainables.metrics.intervals import METHODS, share_interval
+from trainables.metrics.class_metrics import EARLIER_METHOD, TestMetrics, calibration_error, measure
+from trainables.metrics.intervals import share_interval
+from trainables.metrics.metric_registry import METRICS, compute_score
 
 
 @pytest.fixture
@@ -47,7 +48,11 @@ def test_every_score_has_an_interval_with_its_method(guesses):
     probabilities, labels = guesses
     found = measure(probabilities, labels, tuple("abcdefghijkl"))
     assert (found.accuracy_low, found.accuracy_high) == share_interval(round(500 * found.accuracy), 500)
-    assert {metric: found.method(metric) for metric in METHODS} == METHODS
+    assert {metric: found.method(metric) for metric in METRICS} == {m: METRICS[m].interval for m in METRICS}
+    for metric, entry in METRICS.items():
+        score = found.score(metric)
+        assert score.score == compute_score(metric, probabilities, labels)
+        assert entry.bounds[0] <= score.low < score.score < score.high <= entry.bounds[1]
     assert found.top5_interval[0] < found.top5 < found.top5_interval[1]
     for entry in found.classes:
         for value, (low, high) in (
@@ -61,13 +66,18 @@ def test_every_score_has_an_interval_with_its_method(guesses):
 def test_an_older_record_says_that_it_was_a_bootstrap(guesses):
     probabilities, labels = guesses
     record = measure(probabilities, labels, tuple("abcdefghijkl")).model_dump()
-    del record["methods"]
+    of_today = TestMetrics.model_validate(record)
+    del record["methods"], record["scores"]
     for entry in record["classes"]:
         for name in ("precision_interval", "recall_interval", "f1_interval"):
             del entry[name]
     older = TestMetrics.model_validate(record)
-    assert older.method("accuracy") == EARLIER
+    assert older.method("accuracy") == EARLIER_METHOD
     assert older.classes[0].recall_interval is None
+    for metric in METRICS:
+        found, expected = older.score(metric), of_today.score(metric)
+        assert found.model_dump() == pytest.approx(expected.model_dump(), abs=1e-12), "computed from what it has"
+    assert older.method("mcc") == METRICS["mcc"].interval
 
 
 def test_calibration_error_by_hand():

@@ -5,7 +5,6 @@ import pytest
 from scipy.stats import binom
 
 from trainables.metrics.intervals import (
-    METHODS,
     effective_count,
     f1_interval,
     hall,
@@ -13,7 +12,7 @@ from trainables.metrics.intervals import (
     share_interval,
     wilson_ends,
 )
-from trainables.metrics.scores import METRICS, score_of
+from trainables.metrics.metric_registry import METRICS, compute_score
 
 
 @pytest.mark.parametrize("accuracy", [0.8, 0.95, 0.98, 0.995])
@@ -31,7 +30,7 @@ def test_no_error_is_not_certainty(images):
     assert (low, high) == (pytest.approx(images / (images + 1.959964**2)), 1.0)
     assert share_interval(0, images) == (0.0, pytest.approx(1 - low))
     labels = np.arange(images) % 2
-    for metric in ("accuracy", "balanced_accuracy", "f1_macro"):
+    for metric in ("accuracy", "balanced_accuracy", "f1_macro", *(["mcc"] if images > 1 else [])):
         low, high = score_interval(metric, np.eye(2)[labels], labels)
         assert high == 1.0
         assert 0 < low < 1
@@ -63,21 +62,25 @@ def population(rng, classes, accuracy, size=100_000):
 def test_intervals_of_scores_cover_the_truth(metric, images, classes, accuracy):
     rng = np.random.default_rng(3)
     probabilities, labels = population(rng, classes, accuracy)
-    truth = score_of(metric, probabilities, labels)
+    truth = compute_score(metric, probabilities, labels)
     covered = 0
     for _ in range(200):
         rows = rng.integers(len(labels), size=images)
         low, high = score_interval(metric, probabilities[rows], labels[rows])
-        assert low <= score_of(metric, probabilities[rows], labels[rows]) <= high
+        assert low <= compute_score(metric, probabilities[rows], labels[rows]) <= high
         covered += low <= truth <= high
     assert covered / 200 >= (0.88 if metric == "log_loss" else 0.91)
-    assert set(METHODS) == set(METRICS)
+
+
+def test_of_a_correlation_without_a_second_class_nothing_is_known():
+    labels = np.zeros(20, int)
+    assert score_interval("mcc", np.eye(2)[labels], labels) == pytest.approx((-1, 1), abs=1e-6)
 
 
 def test_a_mean_over_classes_of_few_images_is_as_uncertain_as_those():
     even, uneven = np.diag([50.0, 50.0]), np.diag([95.0, 5.0])
-    assert effective_count("balanced_accuracy", even) == pytest.approx(100, rel=0.05)
-    assert 5 < effective_count("balanced_accuracy", uneven) < 4 / (1 / 95 + 1 / 5)
+    assert effective_count(METRICS["balanced_accuracy"], even) == pytest.approx(100, rel=0.05)
+    assert 5 < effective_count(METRICS["balanced_accuracy"], uneven) < 4 / (1 / 95 + 1 / 5)
 
 
 def test_the_interval_of_a_mean_of_skewed_values_is_skewed():

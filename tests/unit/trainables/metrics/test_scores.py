@@ -5,12 +5,15 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss
+from pydantic import ValidationError
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, log_loss, matthews_corrcoef
 
 from searchspace.finals import formatting
-from trainables.config import EpochReport
+from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.metrics.class_counts import ClassCounts
 from trainables.metrics.class_metrics import measure
-from trainables.metrics.scores import METRICS, MetricName, Tally, score_of
+from trainables.metrics.metric import numeric_gradient
+from trainables.metrics.metric_registry import METRICS, MetricName, compute_score, report_scores
 from trainables.training.device import set_precision
 from trainables.training.evaluation import Inputs, evaluate
 from trainables.workers.process_group import Group
@@ -19,6 +22,7 @@ SCIKIT = {
     "accuracy": lambda labels, p: accuracy_score(labels, p.argmax(axis=1)),
     "balanced_accuracy": lambda labels, p: balanced_accuracy_score(labels, p.argmax(axis=1)),
     "f1_macro": lambda labels, p: f1_score(labels, p.argmax(axis=1), average="macro", labels=np.unique(labels)),
+    "mcc": lambda labels, p: matthews_corrcoef(labels, p.argmax(axis=1)),
     "log_loss": lambda labels, p: -log_loss(labels, p, labels=range(p.shape[1])),
 }
 
@@ -46,9 +50,70 @@ ANSWERS = {
 }  # fmt: skip
 
 
-def test_every_metric_has_a_name_and_a_summary():
-    assert tuple(METRICS) == get_args(MetricName)
-    assert all(metric.words and metric.summary for metric in METRICS.values())
+ADVICE = "trainables/metrics/metric_registry.py, metric {!r}: {}"
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_an_entry_of_the_registry_is_whole(name):
+    """Says what is missing or wrong about an entry, whether it was just added or is old."""
+    metric, (low, high) = METRICS[name], METRICS[name].bounds
+    assert name in SCIKIT, ADVICE.format(
+        name, "give its formula in scikit-learn, or an own one, in SCIKIT of this test"
+    )
+    assert metric.label, ADVICE.format(name, "`label` is empty; say its name in a line of text")
+    assert metric.summary, ADVICE.format(name, "`summary` is empty; say in one line what it is")
+    assert low < high, ADVICE.format(name, "`bounds` are lowest and highest score")
+    assert metric.interval == "Hall" or np.isfinite(metric.span), ADVICE.format(
+        name, "a score without bounds has no interval by default; give finite `bounds`, or another `interval`"
+    )
+    assert metric.interval != "Hall" or name == "log_loss", ADVICE.format(
+        name, "Hall's interval is that of the log loss; leave `interval` out, or extend `score_interval`"
+    )
+    assert metric.unit != "%" or (low, high) == (0, 1), ADVICE.format(
+        name, "a score that is no share from 0 to 1 is not shown in percent; give `unit`"
+    )
+    others = {alias for other in METRICS for alias in METRICS[other].aliases if other != name}
+    assert not {*metric.aliases} & {*METRICS, *others}, ADVICE.format(name, "an alias is another metric's name")
+    types = [entry.hub_type or other for other, entry in METRICS.items()]
+    assert types.count(metric.hub_type or name) == 1, ADVICE.format(name, "`hub_type` is another metric's too")
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("case", ["unbalanced", "classes that never occur"])
+def test_a_formula_is_bounded_and_of_degree_zero_and_its_gradient_is_its_derivative(case, name):
+    metric, (labels, probabilities) = METRICS[name], ANSWERS[case]
+    counts = ClassCounts.of(probabilities, labels)
+    score = metric.compute(counts)
+    assert metric.bounds[0] <= score <= metric.bounds[1], ADVICE.format(name, f"{score} is outside of `bounds`")
+    tripled = ClassCounts(3 * counts.true, 3 * counts.predicted, 3 * counts.correct, 3 * counts.loss)
+    assert metric.compute(tripled) == pytest.approx(score), ADVICE.format(
+        name, "three times the counts give another score; divide by a sum of counts"
+    )
+    numeric = numeric_gradient(metric.compute, counts)
+    for field, derivative in metric.differentiate(counts)._asdict().items():
+        there = slice(None) if field == "predicted" else counts.true > 0
+        found, expected = (
+            np.atleast_1d(of)[there if np.ndim(of) else ...] for of in (derivative, getattr(numeric, field))
+        )
+        assert found == pytest.approx(expected, rel=1e-4, abs=1e-9), ADVICE.format(
+            name, f"`gradient` is wrong in `{field}`; leave it out, and it is computed numerically"
+        )
+
+
+def test_names_are_checked_against_the_registry():
+    assert get_args(MetricName) == tuple(METRICS)
+    assert Assignment(trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder="f", metric="mcc")
+    with pytest.raises(ValidationError, match="'accuracy', 'balanced_accuracy'"):
+        Assignment(trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder="f", metric="bleu")
+
+
+@pytest.mark.parametrize(
+    ("name", "score", "difference"),
+    [("accuracy", "87.50%", "87.50 points"), ("mcc", "0.8750", "0.8750"), ("log_loss", "0.8750", "0.8750 nats")],
+)
+def test_a_score_is_shown_by_its_unit(name, score, difference):
+    assert formatting.say_score(name, 0.875) == score
+    assert formatting.say_amount(name, 0.875) == difference
 
 
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
@@ -56,19 +121,21 @@ def test_every_metric_has_a_name_and_a_summary():
 @pytest.mark.parametrize("case", ANSWERS)
 def test_scores_are_scikit_learns(case, metric):
     labels, probabilities = ANSWERS[case]
-    assert score_of(metric, probabilities, labels) == pytest.approx(SCIKIT[metric](labels, probabilities), abs=1e-12)
+    assert compute_score(metric, probabilities, labels) == pytest.approx(
+        SCIKIT[metric](labels, probabilities), abs=1e-12
+    )
 
 
 def test_a_class_that_is_never_found_weighs_as_much_as_one_that_always_is():
     labels = np.array([0] * 95 + [1] * 5)
     probabilities = np.tile([0.9, 0.1], (100, 1))
-    assert score_of("accuracy", probabilities, labels) == 0.95
-    assert score_of("balanced_accuracy", probabilities, labels) == 0.5
-    assert score_of("f1_macro", probabilities, labels) == pytest.approx((2 * 95 / 195) / 2)
+    assert compute_score("accuracy", probabilities, labels) == 0.95
+    assert compute_score("balanced_accuracy", probabilities, labels) == 0.5
+    assert compute_score("f1_macro", probabilities, labels) == pytest.approx((2 * 95 / 195) / 2)
 
 
 def test_a_probability_of_nothing_costs_a_finite_loss():
-    assert score_of("log_loss", np.array([[1.0, 0.0]], np.float32), np.array([1])) == pytest.approx(np.log(1e-12))
+    assert compute_score("log_loss", np.array([[1.0, 0.0]], np.float32), np.array([1])) == pytest.approx(np.log(1e-12))
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -77,11 +144,11 @@ def test_recorded_test_metrics_give_the_same_score(case, metric):
     labels, probabilities = ANSWERS[case]
     found = measure(probabilities, labels, tuple("abcdefghi")[: probabilities.shape[1]])
     score, low, high = formatting.score_with_interval(metric, found)
-    assert score == pytest.approx(score_of(metric, probabilities, labels))
+    assert score == pytest.approx(compute_score(metric, probabilities, labels))
     assert low <= score + 1e-9
     assert score - 1e-9 <= high
-    assert found.recall_macro == pytest.approx(score_of("balanced_accuracy", probabilities, labels))
-    assert found.f1_macro == pytest.approx(score_of("f1_macro", probabilities, labels))
+    assert found.recall_macro == pytest.approx(compute_score("balanced_accuracy", probabilities, labels))
+    assert found.f1_macro == pytest.approx(compute_score("f1_macro", probabilities, labels))
 
 
 class Answering(torch.nn.Module):
@@ -114,13 +181,13 @@ def test_sums_of_uneven_shards_give_what_the_whole_gives(world):
         object.__setattr__(shard, "shares", shares)
         tally = evaluate(Answering(), inputs, np.arange(103), shard)
     set_precision("auto")
-    whole = Tally.of(probabilities, labels)
-    for name in ("own", "called", "found"):
+    whole = ClassCounts.of(probabilities, labels)
+    for name in ("true", "predicted", "correct"):
         assert np.array_equal(getattr(tally, name), getattr(whole, name)), name
     assert tally.loss == pytest.approx(whole.loss, rel=1e-5)
     for metric in METRICS:
-        report = tally.report(metric)
-        assert report["score"] == pytest.approx(score_of(metric, probabilities, labels), rel=1e-5)
+        report = report_scores(metric, tally)
+        assert report["score"] == pytest.approx(compute_score(metric, probabilities, labels), rel=1e-5)
         assert report["accuracy"] == accuracy_score(labels, probabilities.argmax(axis=1))
         assert report["val_loss"] == pytest.approx(log_loss(labels, probabilities), rel=1e-5)
 
@@ -128,21 +195,18 @@ def test_sums_of_uneven_shards_give_what_the_whole_gives(world):
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_better_score_has_the_higher_merit_whatever_the_loss(metric):
     """Swapping one image of a class of 900 for one of a class of 1,000 must not be undone by the loss."""
-    worse = np.array([[1000, 0], [450, 450]])
-    better = np.array([[999, 1], [449, 451]])
-    losses = (9.0, 0.5) if metric != "log_loss" else (0.5, 9.0)
-    tallies = [
-        Tally(counts.sum(axis=1), counts.sum(axis=0), np.diag(counts), loss * counts.sum())
-        for counts, loss in zip((better, worse), losses, strict=True)
+    confusions = np.array([[999, 1], [449, 451]]), np.array([[1000, 0], [450, 450]])
+    losses = (9.0, 0.5) if METRICS[metric].unit != "nats" else (0.5, 9.0)
+    counts = [
+        ClassCounts.of_confusion(confusion, loss * confusion.sum())
+        for confusion, loss in zip(confusions, losses, strict=True)
     ]
-    scores = [tally.report(metric)["score"] for tally in tallies]
+    scores = [METRICS[metric].compute(each) for each in counts]
     values = [
         EpochReport(trial="t", epoch=1, score=score, val_loss=loss).objective_value
         for score, loss in zip(scores, losses, strict=True)
     ]
-    if metric == "accuracy":
-        assert scores[0] == scores[1]
+    if scores[0] == scores[1]:
         assert values[0] < values[1], "equal scores: the lower loss"
     else:
-        assert scores[0] > scores[1]
-        assert values[0] > values[1]
+        assert (values[0] > values[1]) == (scores[0] > scores[1])
