@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from searchspace.cli.invalid_values import say_wrong
 from searchspace.sampling.space_file import load_function
 from searchspace.sampling.space_trial import Range, SpaceError, SpaceTrial, plain
+from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.config import Frozen, TrialConfig
@@ -90,15 +91,21 @@ def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
 
 
 def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
-    flip = trial.suggest_categorical("flip", ["none", "random", "alternating"])
-    return {
-        "augment_strength": trial.suggest_float("augment_strength", 0.0, 0.8),
-        "flip": flip,
-        # A network that never saw a mirror image has nothing to say about one.
-        **({} if flip == "none" else {"tta": trial.suggest_categorical("tta", [True, False])}),
-        "mixup": trial.suggest_categorical("mixup", [0.0, 0.2]),
-        "cutmix": trial.suggest_categorical("cutmix", [0.0, 1.0]),
-    }
+    searched = {name: entry for name, entry in AUGMENTATIONS.items() if entry.in_default_space}
+    values = {name: suggest_augmentation(trial, name) for name, entry in searched.items() if entry.function}
+    if values["flip"] != "none":  # a network that never saw a mirror image has nothing to say about one
+        values["tta"] = trial.suggest_categorical("tta", [True, False])
+    return values | {name: suggest_augmentation(trial, name) for name in searched if name not in values}
+
+
+def suggest_augmentation(trial: optuna.Trial, name: str) -> Any:
+    """Value of an augmentation in the range that the registry gives it; for spaces of one's own too."""
+    entry = AUGMENTATIONS[name]
+    if entry.choices:
+        return trial.suggest_categorical(name, list(entry.choices))
+    if isinstance(entry.low, int) and isinstance(entry.high, int):
+        return trial.suggest_int(name, entry.low, entry.high)
+    return trial.suggest_float(name, entry.low, entry.high)
 
 
 def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:

@@ -90,6 +90,8 @@ class TrialConfig(Frozen):
     """Strength of rotation, zoom, shift, shear, colour and erasing; 0 is off, 1 the strongest."""
     flip: Literal["none", "random", "alternating"] = "none"
     """Mirroring of training images left to right: by a coin each epoch, or every other epoch (arXiv:2404.00498)."""
+    translate: int = Field(0, ge=0, le=64)
+    """Largest shift of a training image, in whole pixels of the network's input, its edges reflected; 0 is off."""
     tta: bool = False
     """Whether inference averages the logits of an image and its mirror image, exported too; it takes twice as long."""
     grad_clip: float = Field(0.0, ge=0.0, le=100.0)

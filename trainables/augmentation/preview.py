@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainables.augmentation.augmentation_registry import DRAW_COLUMNS, FIRST_DRAWS, pixel_augmentations
 from trainables.config import TrialConfig
 from trainables.storage.files import replacing
 
@@ -24,7 +25,7 @@ LARGEST = 96
 def write_sheet(folder: Path, run: "TrialRun") -> None:
     """Draw training images as the run's network sees them in training; nothing where it sees them as they are."""
     config, labels = run.assignment.config, run.place.store.labels[run.rows]
-    if not (config.augment_strength or config.flip != "none"):
+    if not pixel_augmentations(config):
         return
     _, first = np.unique(labels, return_index=True)
     images = run.place.store.images[run.rows[first[:ROWS]]]
@@ -38,14 +39,15 @@ def versions(images: NDArray[np.uint8], config: TrialConfig, preprocess: "Prepro
     import torch
 
     from trainables.augmentation.augment import augment
-    from trainables.data.loading.epoch_plan import DRAWS
     from trainables.models.preprocess import scale
 
     plain = preprocess.resize(scale(torch.from_numpy(images)))
     count = len(plain) * (COLUMNS - 1)
-    draws = torch.rand(count, DRAWS, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(seed)
+    widths = len(FIRST_DRAWS), len(DRAW_COLUMNS) - len(FIRST_DRAWS)
+    draws = torch.cat([torch.rand(count, width, generator=generator) for width in widths], dim=1)
     repeated = plain.repeat_interleave(COLUMNS - 1, dim=0)
-    augmented = augment(repeated, draws, config.augment_strength, config.flip != "none")
+    augmented = augment(repeated, draws, config)
     each = torch.cat([plain[:, None], augmented.view(len(plain), COLUMNS - 1, *plain.shape[1:])], dim=1)
     found: NDArray[np.uint8] = (each * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 1, 3, 4, 2).numpy()
     return found

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.augmentation.augment import augment, mix
+from trainables.augmentation.augmentation_registry import ImageViews, image_views, pixel_augmentations
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import InputLoader, Rows
@@ -30,10 +31,12 @@ class Batches:
     @property
     def views(self) -> int:
         """How many views of each image there are: itself, then its mirror image; 0 where each epoch shows another."""
-        config = self.config
-        if config.augment_strength or config.mixup or config.cutmix:
-            return 0
-        return 1 if config.flip == "none" else 2
+        return {ImageViews.STORED: 1, ImageViews.MIRRORED: 2, ImageViews.RANDOM: 0}[image_views(self.config)]
+
+    @cached_property
+    def augments(self) -> bool:
+        """Whether images are changed each by itself."""
+        return bool(pixel_augmentations(self.config))
 
     def inputs(self, batch: PlannedBatch, wanted: Tensor, part: slice) -> tuple[Tensor, float]:
         """Network inputs of a slice of the batch, and the share of their own labels in them.
@@ -43,15 +46,15 @@ class Batches:
         own, partners = wanted[: len(batch.rows)][part], wanted[len(batch.rows) :][part]
         if self.preprocess is None:
             return own, 1.0
-        share, config = 1.0, self.config
-        if not (len(partners) or config.augment_strength or config.flip != "none"):
+        share = 1.0
+        if not (len(partners) or self.augments):
             return self.preprocess(own), share
         images = scale(own)
         if len(partners):
             images, share = mix(images, scale(partners), batch)
         images = self.preprocess.resize(images)
         draws = torch.from_numpy(batch.draws[part]).to(images.device, non_blocking=True)
-        images = augment(images, draws, config.augment_strength, config.flip != "none")
+        images = augment(images, draws, self.config)
         return self.preprocess.normalise(images).contiguous(memory_format=torch.channels_last), share
 
     def loss(self, logits: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:

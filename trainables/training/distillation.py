@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from trainables.data.loading.epoch_plan import FLIP, PlannedBatch
+from trainables.augmentation.augmentation_registry import DRAW_COLUMNS
+from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import Rows
 from trainables.export.weights import read_classifier
 from trainables.models.classifier import Classifier
@@ -62,7 +63,7 @@ class Teacher:
     def answers(self, batch: PlannedBatch, part: slice, wanted: Tensor, inputs: Tensor) -> Tensor:
         """Logits (b, classes) for a slice of the batch, of which the student sees `inputs`, made of `wanted`."""
         if self._batches.views:
-            mirrored = (batch.draws[part][:, FLIP] < 0.5) & (self._batches.views > 1)
+            mirrored = (batch.draws[part][:, DRAW_COLUMNS["mirror"]] < 0.5) & (self._batches.views > 1)
             return self._recall(batch.rows[part] + mirrored * len(self._batches.rows))
         student = self._batches.preprocess
         seen = {student.spec: inputs} if student else {}

@@ -9,6 +9,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trainables.augmentation.augmentation_registry import ImageViews, image_views
 from trainables.config import Frozen, TrialConfig
 from trainables.data.store.file_digests import find_damage, take_contents, write_contents
 from trainables.data.store.store import Store
@@ -34,9 +35,8 @@ class Backbone(Frozen):
 
 def learns_from_features(config: TrialConfig) -> bool:
     """Whether the backbone is frozen and sees each image as it is stored, every epoch the same, never its mirror."""
-    flips = config.tta or config.flip != "none"
-    plain = not (config.augment_strength or flips or config.mixup or config.cutmix)
-    return config.freeze == "all" and is_pretrained(config.model) and plain
+    stored = image_views(config) is ImageViews.STORED and not config.tta
+    return config.freeze == "all" and is_pretrained(config.model) and stored
 
 
 def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> Backbone | None:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from searchspace.reporting.html.blocks import Block, MissingError, Note, Picture, Pictures
 from searchspace.reporting.html.material import Material
+from trainables.augmentation.augmentation_registry import describe_augmentation
 from trainables.augmentation.preview import SHEET
 from trainables.common.errors import DamagedError
 from trainables.common.sanitized_text import printable
-from trainables.config import TrialConfig
 from trainables.data.thumbnails import PNG, THUMBNAILS, most_uncertain, read_thumbnails, worst_mistakes
 from trainables.export.model_info import member_folder
 from trainables.storage.files import is_file, read_file
@@ -51,17 +51,10 @@ def augmented(material: Material) -> Iterator[Block]:
         raise MissingError("There is no winner yet.")
     for place, (number, config) in enumerate(material.configs.items()):
         folder = material.winner if len(material.configs) == 1 else member_folder(material.winner, place)
-        yield Note(f"Trial {number}: {_augmentation(config)}.")
+        yield Note(f"Trial {number}: {describe_augmentation(config)}.")
         if is_file(folder / SHEET):
             title = "Training images of several classes: the image itself, then as training saw it"
             yield Pictures([Picture(_uri(_read_png(folder / SHEET)), tiny=True)], title, sheet=True)
-
-
-def _augmentation(config: TrialConfig) -> str:
-    said = [f"strength {config.augment_strength:.3g} of 1"] if config.augment_strength else []
-    said += [f"{config.flip} flips"] if config.flip != "none" else []
-    said += [f"{name} {value:.3g} (not shown)" for name in ("mixup", "cutmix") if (value := getattr(config, name))]
-    return "augmentation of " + ", ".join(said) if said else "trained on images as they are, without augmentation"
 
 
 def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:

@@ -7,16 +7,13 @@ each batch, see between them exactly what one worker sees.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.augmentation.augmentation_registry import DRAW_COLUMNS, FIRST_DRAWS, OWN_DRAWS
 from trainables.config import TrialConfig
-
-DRAWS = 13
-"""Uniform numbers an image: what `trainables.augmentation.augment` needs."""
-FLIP = 5
-"""The one among them that mirrors an image where it is below a half."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +25,7 @@ class PlannedBatch:
     partners: NDArray[np.int64]
     """The image that each row is mixed with."""
     draws: NDArray[np.float32]
-    """Uniform numbers in [0, 1), shape (rows, DRAWS)."""
+    """Uniform numbers in [0, 1), shape (rows, columns); `DRAW_COLUMNS` names the columns."""
     total: int
     """Images of the whole batch, over all workers."""
     mixup: float
@@ -104,9 +101,9 @@ def epoch_plan(
     rng = np.random.default_rng([seed, epoch])
     drawn = np.arange(count) if mixing.balanced is None else draw_balanced(mixing.balanced, rng)
     order = rng.permutation(drawn)
-    draws = rng.random((count, DRAWS), dtype=np.float32)
+    draws = draw_uniform(count, seed, epoch, rng)
     if mixing.alternate:
-        draws[:, FLIP] = _alternating(count, seed, epoch)[order]
+        draws[:, DRAW_COLUMNS["mirror"]] = _alternating(count, seed, epoch)[order]
     rank, world = shard
     for positions in np.array_split(np.arange(count), batch_count(count, batch_size)):
         batch = order[positions]
@@ -119,6 +116,17 @@ def epoch_plan(
             mixup=mixup,
             cutmix=cutmix,
         )
+
+
+def draw_uniform(count: int, seed: int, epoch: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Uniform numbers in [0, 1) for each image, shape (count, columns); `rng` gives the first ones of an epoch.
+
+    Each augmentation with draws of its own has a stream of its own, so that no other's draws depend on it.
+    """
+    first = rng.random((count, len(FIRST_DRAWS)), dtype=np.float32)
+    streams = {name: np.random.default_rng([seed, epoch, crc32(name.encode())]) for name in OWN_DRAWS}
+    own = [streams[name].random((count, len(draws)), dtype=np.float32) for name, draws in OWN_DRAWS.items()]
+    return np.concatenate([first, *own], axis=1)
 
 
 def draw_balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -26,6 +26,7 @@ from searchspace.spec import make_spec
 from searchspace.study.study import create_study
 from searchspace.study.trial_attributes import cost_of, is_refused
 from tests.helpers.made_search import made_shipment
+from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file
@@ -47,7 +48,7 @@ SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
 TRAINING = {
     "whiten", "dropout", "freeze", "optimizer", "lr", "head_lr", "backbone_lr", "momentum", "weight_decay",
     "batch_size", "balance", "warmup", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip",
-    "grad_clip",
+    "grad_clip", *AUGMENTATIONS,
 }  # fmt: skip
 """Fields of `TrialConfig` that change how a network is trained, or its weights, but not what it costs when shipped."""
 OTHERS = {
@@ -104,6 +105,7 @@ def test_more_is_more(measured):
 def test_the_cache_survives_the_process_and_takes_no_other(measured, digits):
     code = """
 import sys, time
+from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.config import TrialConfig
 from trainables.data.store.store import prepare
 from trainables.export.benchmark.architecture_cost import architecture_of

@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from trainables.augmentation.augmentation_registry import DRAW_COLUMNS
 from trainables.data.loading.epoch_plan import (
-    FLIP,
     Mixing,
     batch_count,
     check_shares,
@@ -63,7 +63,7 @@ def test_both_mixtures_take_turns():
 def mirrored(epoch, seed=3, count=1001):
     flags = np.zeros(count, dtype=bool)
     for batch in epoch_plan(count, 64, seed, epoch, Mixing(alternate=True)):
-        flags[batch.rows] = batch.draws[:, FLIP] < 0.5
+        flags[batch.rows] = batch.draws[:, DRAW_COLUMNS["mirror"]] < 0.5
     return flags
 
 
@@ -77,9 +77,9 @@ def test_alternating_flips_mirror_every_image_in_every_other_epoch():
 
 def test_alternating_flips_leave_every_other_draw_alone():
     coin, alternating = (next(epoch_plan(50, 50, 0, 0, Mixing(alternate=on))).draws for on in (False, True))
-    others = np.arange(coin.shape[1]) != FLIP
+    others = np.arange(coin.shape[1]) != DRAW_COLUMNS["mirror"]
     assert np.array_equal(coin[:, others], alternating[:, others])
-    assert not np.array_equal(coin[:, FLIP], alternating[:, FLIP])
+    assert not np.array_equal(coin[:, DRAW_COLUMNS["mirror"]], alternating[:, DRAW_COLUMNS["mirror"]])
 
 
 def test_no_batch_has_a_single_image():

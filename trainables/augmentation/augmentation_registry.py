@@ -1,0 +1,94 @@
+"""The augmentations of training images, by the field of `TrialConfig` that each is switched on by.
+
+Adding one is a function, an entry here and its field. The entry alone decides which random numbers it is given, where
+it is searched, how the report describes it, and that images are no longer shown as they are stored.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from trainables.config import TrialConfig
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One way in which training images differ from the stored ones; the field's default is off."""
+
+    description: str
+    """What the report says of it, with `{}` for the field's value."""
+    function: str = ""
+    """`module:name` of what changes each image by itself: images (b, c, h, w), draws (b, columns), configuration ->
+    images. Empty for one that mixes two images, which `mix` does by numbers that are drawn once a batch."""
+    draws: tuple[str, ...] = ()
+    """Names of the uniform numbers that it needs for each image, besides `FIRST_DRAWS`; see `DRAW_COLUMNS`."""
+    choices: tuple[Any, ...] = ()
+    """Values to search, if they are a list."""
+    low: float = 0.0
+    """Smallest value to search, if they are a range; whole numbers if both ends are."""
+    high: float = 0.0
+    """Largest value to search."""
+    in_default_space: bool = False
+    """Whether the default space searches it."""
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "translate": Augmentation(
+        "shifts of up to {} pixels", "trainables.augmentation.pixel_augmentations:translate",
+        draws=("translate_x", "translate_y"), low=0, high=4,
+    ),
+    "flip": Augmentation(
+        "{} flips", "trainables.augmentation.pixel_augmentations:mirror",
+        choices=("none", "random", "alternating"), in_default_space=True,
+    ),
+    "augment_strength": Augmentation(
+        "strength {:.3g} of 1", "trainables.augmentation.pixel_augmentations:distort",
+        low=0.0, high=0.8, in_default_space=True,
+    ),
+    "mixup": Augmentation("mixup {:.3g} (not shown)", choices=(0.0, 0.2), in_default_space=True),
+    "cutmix": Augmentation("cutmix {:.3g} (not shown)", choices=(0.0, 1.0), in_default_space=True),
+}  # fmt: skip
+"""In the order in which they are applied, and searched."""
+
+FIRST_DRAWS = (
+    "angle", "zoom", "shift_x", "shift_y", "shear", "mirror", "brightness", "contrast", "saturation",
+    "erase_area", "erase_y", "erase_x", "erase",
+)  # fmt: skip
+"""Uniform numbers that are drawn for each image in one stream, in this order: so the same seed gives the same images in
+every version. What an augmentation draws besides comes from a stream of its own."""
+OWN_DRAWS = {name: entry.draws for name, entry in AUGMENTATIONS.items() if entry.draws}
+"""What each augmentation draws besides, by its name."""
+DRAW_COLUMNS = {name: i for i, name in enumerate([*FIRST_DRAWS, *(name for own in OWN_DRAWS.values() for name in own)])}
+"""Column of each number in an array of draws (images, columns), by its name."""
+
+
+class ImageViews(Enum):
+    """What an epoch shows of an image."""
+
+    STORED = "the image as it is stored"
+    MIRRORED = "the image as it is stored, or its mirror image"
+    RANDOM = "another version each time"
+
+
+def active_augmentations(config: TrialConfig) -> tuple[str, ...]:
+    """Names of the augmentations that `config` has switched on."""
+    return tuple(name for name in AUGMENTATIONS if getattr(config, name) != TrialConfig.model_fields[name].default)
+
+
+def pixel_augmentations(config: TrialConfig) -> tuple[str, ...]:
+    """Those among them that change each image by itself."""
+    return tuple(name for name in active_augmentations(config) if AUGMENTATIONS[name].function)
+
+
+def image_views(config: TrialConfig) -> ImageViews:
+    """What an epoch shows of an image under `config`."""
+    active = active_augmentations(config)
+    if not active:
+        return ImageViews.STORED
+    return ImageViews.MIRRORED if active == ("flip",) else ImageViews.RANDOM
+
+
+def describe_augmentation(config: TrialConfig) -> str:
+    """What `config` does to training images, for the report."""
+    active = [AUGMENTATIONS[name].description.format(getattr(config, name)) for name in active_augmentations(config)]
+    return f"augmentation of {', '.join(active)}" if active else "trained on images as they are, without augmentation"
