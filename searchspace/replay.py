@@ -24,7 +24,7 @@ from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, curve_of
 from trainables.common.errors import UserError
 from trainables.config import Frozen
-from trainables.models.catalog import kind_of
+from trainables.models.model_registry import kind_of
 
 GRACES = (1 / 18, 1 / 9, 1 / 6, 1 / 3)
 """First rungs to try, as shares of the full length."""

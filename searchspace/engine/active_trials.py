@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import optuna
 
 from trainables.config import Assignment, EpochReport
-from trainables.models.catalog import kind_of
+from trainables.models.model_registry import kind_of
 
 
 @dataclass

@@ -11,7 +11,7 @@ from searchspace.stopping.full_length import FullLength
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate_curves import Curve, simulate
-from trainables.models.catalog import kind_of
+from trainables.models.model_registry import kind_of
 from trainables.training.timing import Timing
 
 MAX_SIMULATED_TRIALS = 128

@@ -72,7 +72,7 @@ def _check_places(spec: SearchSpec, resumed: bool) -> None:
 
 
 def _check_models(spec: SearchSpec) -> None:
-    from trainables.models.catalog import check_model
+    from trainables.models.model_registry import check_model
 
     pinned = (str(spec.pins["model"]),) if "model" in spec.pins else ()
     for name in spec.models or pinned:

@@ -102,7 +102,7 @@ def choose_models(spec: SearchSpec, gpu: bool) -> tuple[str, ...]:
 
     A default backbone without weights is dropped with a line that says so; raises `UserError` for one asked for.
     """
-    from trainables.models.catalog import check_model, missing_weights
+    from trainables.models.model_registry import check_model, missing_weights
 
     asked = spec.models or ((str(spec.pins["model"]),) if "model" in spec.pins else ())
     for name in asked:
@@ -123,7 +123,7 @@ def choose_models(spec: SearchSpec, gpu: bool) -> tuple[str, ...]:
 
 def make_task(data: DataSummary, models: tuple[str, ...], gpu: bool, metric: MetricName = "accuracy") -> Task:
     """The task that a space sees."""
-    from trainables.models.catalog import is_pretrained
+    from trainables.models.model_registry import is_pretrained
 
     return Task(data=data, models=models, pretrained=frozenset(filter(is_pretrained, models)), gpu=gpu, metric=metric)
 
@@ -183,7 +183,7 @@ def check_trainable(config: TrialConfig, workers: int, data: DataSummary) -> Non
     That is an input size that its backbone does not take, or batches of which one has no image for a worker.
     """
     from trainables.data.loading.epoch_plan import check_shares
-    from trainables.models.catalog import needs_size_check
+    from trainables.models.model_registry import needs_size_check
 
     for count in (data.train, data.train + data.val):  # the winner trains on both
         try:

@@ -9,7 +9,7 @@ from searchspace.cli.invalid_values import say_wrong
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.models.catalog import MODELS, is_pretrained
+from trainables.models.model_registry import MODELS, is_pretrained
 
 FROM_SCRATCH = ("lr",)
 """Hyperparameters that every network from scratch has, and no pretrained one."""

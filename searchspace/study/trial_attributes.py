@@ -15,7 +15,7 @@ from searchspace.storage.search_folder import JOURNAL
 from trainables.common.errors import DamagedError
 from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
-from trainables.models.catalog import kind_of
+from trainables.models.model_registry import kind_of
 from trainables.storage.files import format_validation_error
 
 REPORT, RESUMED = "report-", "went-on-"

@@ -25,8 +25,8 @@ from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.input_loader import InputLoader
 from trainables.data.store.store import open_store, prepare
+from trainables.models.build_model import build_model
 from trainables.models.classifier import Classifier
-from trainables.models.registry import build_model
 from trainables.training.device import precision
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group

@@ -35,7 +35,7 @@ from trainables.export.benchmark.architecture_cost import (
 from trainables.export.benchmark.benchmark_client import Meter
 from trainables.export.formats.onnx_format import export_onnx
 from trainables.export.model_info import ModelCard
-from trainables.models.registry import build_model, build_untrained
+from trainables.models.build_model import build_model, build_untrained
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group
 from trainables.workers.worker_context import Workplace

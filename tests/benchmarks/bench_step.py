@@ -30,7 +30,7 @@ from tests.helpers.benchmarks.record import summary, write_record
 from trainables.augmentation import augment
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store, open_store, prepare
-from trainables.models.registry import build_model
+from trainables.models.build_model import build_model
 from trainables.training.device import autocast
 from trainables.training.loop import TrialRun
 from trainables.training.unguarded_optimizers import AdamW

@@ -192,7 +192,7 @@ def test_a_recorded_model_is_not_looked_for_elsewhere(name, winner):
 
 def test_every_name_that_can_be_searched_is_one():
     from trainables.config import check_model_name
-    from trainables.models.catalog import MODELS
+    from trainables.models.model_registry import MODELS
     from trainables.models.pretrained import known_names
 
     names = [*MODELS, *known_names()]

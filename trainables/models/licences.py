@@ -4,7 +4,7 @@ from typing import Any
 
 from trainables.common.licence import OTHER, UNKNOWN, YOURS, Licence
 from trainables.models import lite0
-from trainables.models.catalog import is_pretrained
+from trainables.models.model_registry import is_pretrained
 
 
 def licence_of(model: str, data: str) -> Licence:

@@ -14,8 +14,8 @@ from trainables.config import Frozen, TrialConfig
 from trainables.data.store.file_digests import find_damage, take_contents, write_contents
 from trainables.data.store.store import Store
 from trainables.export.model_info import InputSpec
-from trainables.models.catalog import is_pretrained
 from trainables.models.classifier import Classifier
+from trainables.models.model_registry import is_pretrained
 from trainables.storage.cache import cache_folder, read_cached
 from trainables.storage.files import write_file
 from trainables.storage.folders import remove_tree

@@ -22,9 +22,9 @@ from trainables.data.loading.epoch_plan import (
 from trainables.data.loading.input_loader import InputLoader, make_loader
 from trainables.data.store.store import SCORED_ON, TRAINED_ON
 from trainables.metrics.metric_registry import report_scores
-from trainables.models.catalog import is_pretrained
+from trainables.models.build_model import build_head, build_model
 from trainables.models.classifier import Classifier
-from trainables.models.registry import build_head, build_model
+from trainables.models.model_registry import is_pretrained
 from trainables.models.whiten import fit_whitening
 from trainables.training import checkpoint as checkpoints
 from trainables.training.batches import Batches

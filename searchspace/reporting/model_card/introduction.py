@@ -5,7 +5,7 @@ from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs
 from trainables.common.escaping import as_markdown
 from trainables.metrics.metric_registry import METRICS
-from trainables.models.catalog import kind_of
+from trainables.models.model_registry import kind_of
 
 KINDS = {
     "scratch": "trained from scratch",

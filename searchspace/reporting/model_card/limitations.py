@@ -8,7 +8,7 @@ from searchspace.reporting.model_card.markdown import bullets
 from searchspace.storage.search_folder import earlier_winners
 from trainables.common.escaping import as_markdown
 from trainables.export.model_info import InputSpec
-from trainables.models.catalog import is_pretrained
+from trainables.models.model_registry import is_pretrained
 
 FEW = 30
 """Test images of a class below which its figures say little."""

@@ -401,7 +401,7 @@ def test_damaged_forecasts_are_forgotten(tmp_path, monkeypatch, broken):
 @pytest.mark.parametrize("suffix", [".npy", ".json", ".contents.json"])
 @pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "an older version"])
 def test_damaged_features_are_computed_again(digits_store, tmp_path, monkeypatch, suffix, damage):
-    from trainables.models.registry import build_model
+    from trainables.models.build_model import build_model
     from trainables.training import features
 
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))

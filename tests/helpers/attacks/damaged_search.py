@@ -31,7 +31,7 @@ def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path
     from searchspace.finals.choose_student import Student, write_student
     from trainables.export.formats.metadata import describe
     from trainables.export.safetensors_file import write_safetensors
-    from trainables.models.registry import build_untrained
+    from trainables.models.build_model import build_untrained
 
     folder = make_search(tmp_path_factory.mktemp("whole"), digits, trials=6)
     config = TrialConfig(width=4, depth=1)

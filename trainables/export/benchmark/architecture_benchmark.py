@@ -22,8 +22,8 @@ from trainables.export.benchmark.architecture_cost import Architecture, Architec
 from trainables.export.exported_files import Speed
 from trainables.export.formats.onnx_format import export_onnx
 from trainables.export.model_info import ModelCard
+from trainables.models.build_model import build_untrained
 from trainables.models.classifier import Classifier
-from trainables.models.registry import build_untrained
 
 
 def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:

@@ -12,7 +12,7 @@ from trainables.common.machine import cpu_name
 from trainables.common.versions import versions_of
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
-from trainables.models.catalog import MODELS
+from trainables.models.model_registry import MODELS
 from trainables.storage.cache import cache_folder, read_cached, write_cached
 
 Kind = Literal["count", "run"]

@@ -40,8 +40,8 @@ from trainables.export.benchmark.architecture_cost import (
 from trainables.export.benchmark.benchmark_client import Meter
 from trainables.export.formats.onnx_format import export_onnx
 from trainables.export.model_info import ModelCard
-from trainables.models.catalog import MODELS
-from trainables.models.registry import build_model, build_untrained
+from trainables.models.build_model import build_model, build_untrained
+from trainables.models.model_registry import MODELS
 from trainables.models.whiten import fit_whitening
 
 SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store
 from trainables.models import whiten
-from trainables.models.registry import build_model
+from trainables.models.build_model import build_model
 from trainables.models.whiten import Whitening, fit_whitening, whitening_filters
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group

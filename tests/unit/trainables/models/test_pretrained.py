@@ -13,10 +13,10 @@ from searchspace.preparation.preflight import check_trainable
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models import lite0, pretrained
-from trainables.models.catalog import check_model
+from trainables.models.build_model import build_model, build_untrained, rebuild_model
 from trainables.models.classifier import Network, linear_head
 from trainables.models.input_size import takes, working_side
-from trainables.models.registry import build_model, build_untrained, rebuild_model
+from trainables.models.model_registry import check_model
 from trainables.models.torchvision_models import TORCHVISION, classifier_names, without_head
 
 FAMILIES = {
@@ -117,7 +117,7 @@ def test_a_name_that_is_nearly_one_is_met_with_the_right_one(name, said):
 
 def test_the_names_are_checked_without_a_network():
     blocked = "import socket; socket.getaddrinfo = socket.create_connection = None\n"
-    check = "from trainables.models.catalog import check_model\nfor name in {names}: check_model(name)"
+    check = "from trainables.models.model_registry import check_model\nfor name in {names}: check_model(name)"
     names = ["torchvision/squeezenet1_1", "resnet18.a1_in1k", lite0.NAME, "convnet"]
     subprocess.run([sys.executable, "-c", blocked + check.format(names=names)], check=True)
 

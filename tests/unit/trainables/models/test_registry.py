@@ -8,9 +8,9 @@ from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.export.model_info import InputSpec
 from trainables.models import lite0, pretrained
-from trainables.models.catalog import MODELS, check_model, missing_weights
+from trainables.models.build_model import build_model, rebuild_model
+from trainables.models.model_registry import MODELS, check_model, missing_weights
 from trainables.models.preprocess import Preprocess
-from trainables.models.registry import build_model, rebuild_model
 
 
 def images(data, count=4):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trainables.config import TrialConfig
-from trainables.models.registry import build_model
+from trainables.models.build_model import build_model
 from trainables.training.muon import Muon, orthogonalised
 from trainables.training.optimizers import make_optimizer
 

@@ -7,8 +7,8 @@ from torch import nn
 
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
+from trainables.models.build_model import build_model
 from trainables.models.classifier import Network
-from trainables.models.registry import build_model
 from trainables.training.batchnorm_recalibration import refresh_statistics
 from trainables.training.evaluation import Inputs
 from trainables.training.weight_averaging import Average

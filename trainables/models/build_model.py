@@ -10,8 +10,8 @@ from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.model_info import InputSpec
 from trainables.models import pretrained
-from trainables.models.catalog import MODELS, is_pretrained
 from trainables.models.classifier import Classifier, Network, linear_head
+from trainables.models.model_registry import MODELS, is_pretrained
 from trainables.models.preprocess import Preprocess
 
 LARGEST_FROM_SCRATCH = 128
