@@ -19,6 +19,7 @@ from trainables.common.errors import UserError
 from trainables.config import Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.metric_registry import METRICS, MetricName
+from trainables.models.model_registry import MODELS
 
 
 class Task(Frozen):
@@ -64,19 +65,20 @@ def is_unbalanced(data: DataSummary) -> bool:
 
 
 def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]:
-    optimizer = trial.suggest_categorical("optimizer", ["muon", "adamw", "sgd"])
-    values: dict[str, Any] = {
-        "optimizer": optimizer,
-        "lr": trial.suggest_float("lr", 1e-3, 1e-1, log=True),
-        "width": trial.suggest_categorical("width", _widths(task)),
-        "depth": trial.suggest_int("depth", 2, 4),
-        "activation": trial.suggest_categorical("activation", ["relu", "gelu", "silu"]),
-    }
-    if optimizer != "adamw":
+    values: dict[str, Any] = {"optimizer": trial.suggest_categorical("optimizer", ["muon", "adamw", "sgd"])}
+    values["lr"] = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
+    fields = MODELS[model].fields
+    if "width" in fields:
+        values["width"] = trial.suggest_categorical("width", _widths(task))
+    if "depth" in fields:
+        values["depth"] = trial.suggest_int("depth", 2, 4)
+    if "activation" in fields:
+        values["activation"] = trial.suggest_categorical("activation", ["relu", "gelu", "silu"])
+    if values["optimizer"] != "adamw":
         values["momentum"] = trial.suggest_float("momentum", 0.5, 0.97)
-    if model == "convnet":
-        values["batch_norm"] = trial.suggest_categorical("batch_norm", [True, False])
-        values["whiten"] = trial.suggest_categorical("whiten", [True, False])
+    for name in ("batch_norm", "whiten"):
+        if name in fields:
+            values[name] = trial.suggest_categorical(name, [True, False])
     return values | _augmentation(trial)
 
 
@@ -121,14 +123,19 @@ def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     strength = 0.2 if task.data.train < FEW_IMAGES else 0.0
     scratch = {
         "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "width": widths[1], "depth": 3,
-        "activation": "relu", "weight_decay": 1e-2, "augment_strength": strength, "mixup": 0.0,
-        "cutmix": 0.0, **flips,
+        "activation": "relu", "batch_norm": True, "whiten": True, "weight_decay": 1e-2,
+        "augment_strength": strength, "mixup": 0.0, "cutmix": 0.0, **flips,
     }  # fmt: skip
-    convnet = {**scratch, "batch_norm": True, "whiten": True}
     backbone = {"freeze": "all", "head_lr": 1e-2, "weight_decay": 1e-3}
-    starts = {m: backbone if m in task.pretrained else convnet if m == "convnet" else scratch for m in task.models}
+    starts = {model: backbone if model in task.pretrained else _own(model, scratch) for model in task.models}
     values = [{"model": model, **common, **start} for model, start in starts.items()]
     return [{name: value for name, value in start.items() if name not in pins} for start in values]
+
+
+def _own(model: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Those of `values` that mean something to a network from scratch."""
+    others = {field for known in MODELS.values() for field in known.fields} - {*MODELS[model].fields}
+    return {name: value for name, value in values.items() if name not in others}
 
 
 def _widths(task: Task) -> list[int]:

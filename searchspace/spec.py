@@ -22,6 +22,7 @@ from trainables.common.sanitized_text import shown
 from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
 from trainables.metrics.metric_registry import METRIC_NAMES, MetricName
+from trainables.models.model_registry import MODELS
 from trainables.storage.files import read_record, write_file
 from trainables.storage.local_copy import local_copy_folder
 from trainables.storage.object_store.remote import is_url, join_url
@@ -49,8 +50,9 @@ class SearchSpec(Frozen):
     """digits, fashion-mnist, cifar10, cifar100, or a path or URL of images, parquet or arrays (.npz)."""
     on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
-    models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
-    """Comma-separated: convnet, resnet, timm names, torchvision/NAME. Empty: what suits."""
+    models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = Field(
+        (), description=f"Comma-separated: {', '.join(MODELS)}, timm names, torchvision/NAME. Empty: what suits."
+    )
     space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME=VALUE")] = Field(

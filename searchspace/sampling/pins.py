@@ -60,10 +60,7 @@ def check_pins(pins: Mapping[str, Any], models: tuple[str, ...]) -> None:
 
 def _has(model: str, name: str) -> bool:
     """Whether a hyperparameter means anything to a model; those that shape no network mean something to all."""
-    own = {*FROM_SCRATCH, "whiten", *(field for known in MODELS.values() for field in known.shaped_by)}
+    own = {*FROM_SCRATCH, *(field for known in MODELS.values() for field in known.fields)}
     if is_pretrained(model):
         return name not in own
-    if name == "whiten":
-        return model == "convnet"
-    shaped_by = MODELS[model].shaped_by
-    return name not in PRETRAINED and (name not in own or name in shaped_by or name in FROM_SCRATCH)
+    return name not in PRETRAINED and (name not in own or name in {*MODELS[model].fields, *FROM_SCRATCH})

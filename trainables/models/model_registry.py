@@ -1,7 +1,7 @@
 """The models by name, and what can be said of a name before anything heavy is imported."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from trainables.common.closest_match import suggest
@@ -18,35 +18,41 @@ class Model:
     """A network trained from scratch, known by name."""
 
     summary: str
-    """One line for `--help` and the README."""
-    build: "Callable[[TrialConfig, int, int], tuple[nn.Module, int]]"
-    """Configuration, input channels, input side -> trunk and its number of features."""
+    """One line for `--help` and the documentation."""
+    builder: str
+    """`module:function` that builds the trunk, as `build` calls it; imported when it is called, as torch is with it."""
     shaped_by: tuple[str, ...]
     """Fields of `TrialConfig` that the trunk's shape depends on, besides `model` and `input_size`."""
+    trained_by: tuple[str, ...] = ()
+    """Fields of `TrialConfig` that change how this model is trained, but not its shape, and mean nothing to others."""
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Fields of `TrialConfig` that not every model has."""
+        return self.shaped_by + self.trained_by
 
-def _convnet(config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, int]":
-    from trainables.models.convnet import build_convnet
-
-    return build_convnet(config, channels, side)
-
-
-def _resnet(config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, int]":
-    from trainables.models.resnet import build_resnet
-
-    return build_resnet(config, channels, side)
+    def build(self, config: TrialConfig, channels: int, side: int) -> "tuple[nn.Module, int]":
+        """Trunk for images (b, channels, side, side), which gives features (b, n), and n."""
+        trunk, features = resolve_name(self.builder)(config, channels, side)
+        return trunk, features
 
 
 MODELS: dict[str, Model] = {
     "convnet": Model(
-        "whitened patches, blocks of two convolutions: width, depth, activation, batch norm", _convnet,
-        # `whiten` is left out: a whitening layer is a convolution like the one in its place, with other weights.
-        shaped_by=("width", "depth", "activation", "batch_norm"),
+        "whitened patches, blocks of two convolutions", "trainables.models.convnet:build_convnet",
+        # A whitening layer is a convolution like the one in its place, with other weights.
+        shaped_by=("width", "depth", "activation", "batch_norm"), trained_by=("whiten",),
     ),
     "resnet": Model(
-        "small-image residual network: width, depth, activation", _resnet, shaped_by=("width", "depth", "activation")
+        "small-image residual network", "trainables.models.resnet:build_resnet",
+        shaped_by=("width", "depth", "activation"),
+    ),
+    "mlp": Model(
+        "multilayer perceptron, for tiny images whose every pixel has its place", "trainables.models.mlp:build_mlp",
+        shaped_by=("width", "depth", "activation"),
     ),
 }  # fmt: skip
+"""Each network by its name in `--models`: adding one is one file and one entry."""
 
 
 def is_pretrained(name: str) -> bool:

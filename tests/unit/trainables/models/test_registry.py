@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trainables.common.errors import UserError
-from trainables.config import TrialConfig
+from trainables.config import TrialConfig, check_model_name
 from trainables.export.model_info import InputSpec
 from trainables.models import lite0, pretrained
 from trainables.models.build_model import build_model, rebuild_model
@@ -23,8 +23,45 @@ CONFIGS = [
     TrialConfig(model="convnet", width=8, depth=5, batch_norm=False, activation="gelu"),
     TrialConfig(model="convnet", width=8, depth=3, whiten=False, tta=True),
     TrialConfig(model="resnet", width=8, depth=1, activation="silu", dropout=0.3),
+    TrialConfig(model="mlp", width=8, depth=2, activation="gelu"),
     TrialConfig(model="tf_efficientnet_lite0", freeze="stem"),
 ]
+
+
+ADVICE = "trainables/models/model_registry.py, model {!r}: {}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_entry_of_the_registry_is_whole(name):
+    """Says what is missing or wrong about an entry, whether it was just added or is old."""
+    model = MODELS[name]
+    assert model.summary, ADVICE.format(name, "`summary` is empty; say in one line what it is")
+    assert check_model_name(name) == name
+    unknown = {*model.fields} - TrialConfig.model_fields.keys()
+    assert not unknown, ADVICE.format(name, f"no fields of TrialConfig: {unknown}; add them in trainables/config.py")
+    trunk, features = model.build(TrialConfig(model=name), 3, 20)
+    found = trunk(torch.zeros(2, 3, 20, 20))
+    assert found.shape == (2, features), ADVICE.format(
+        name, f"`builder` gives a trunk and the number of its features, {features}; the trunk gave {found.shape}"
+    )
+    assert any(config.model == name for config in CONFIGS), ADVICE.format(
+        name, "add a small configuration to CONFIGS of this test, for what every model is to do"
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("field", ["width", "depth", "activation", "batch_norm", "whiten"])
+def test_a_model_says_which_fields_shape_it(name, field):
+    """Two networks of one shape are measured once, and a pin that changes nothing is refused."""
+    values = {"width": 16, "depth": 3, "activation": "silu", "batch_norm": False, "whiten": False}
+    default = TrialConfig(model=name, width=8)
+    trunks = [
+        MODELS[name].build(config, 1, 16)[0] for config in (default, default.model_copy(update={field: values[field]}))
+    ]
+    differ = len({str(trunk) for trunk in trunks}) == 2
+    assert differ == (field in MODELS[name].fields), ADVICE.format(
+        name, f"`{field}` {'changes' if differ else 'does not change'} the trunk; `shaped_by` says otherwise"
+    )
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.model}-{c.depth}")
