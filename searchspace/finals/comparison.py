@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.config import Frozen
-from trainables.metrics.influence import image_influence
+from trainables.metrics.intervals import image_influence
 from trainables.metrics.metric_registry import METRICS, MetricName, compute_score
 
 ROUNDING_VARIANCE = 1e-20

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter
 
-from trainables.common.licence import Licence
+from trainables.common.licence import Licence, binding
+from trainables.common.versions import versions_of
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 
@@ -85,3 +86,30 @@ CARDS: TypeAdapter[AnyCard] = TypeAdapter(AnyCard)
 def member_folder(folder: Path, index: int) -> Path:
     """Where the ensemble in `folder` has its member of this index."""
     return folder / "members" / str(index)
+
+
+PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onnxruntime")
+
+
+def say_pixels(data: DataSummary) -> str:
+    """What values an image's pixels have, and how those of the published data became so."""
+    from trainables.data.sources.source_registry import pixels_of_data
+
+    return "; ".join(filter(None, ("uint8, 0 (black) to 255 (white)", pixels_of_data(data.origin))))
+
+
+def describe(card: AnyCard) -> dict[str, str]:
+    """Classes, shape, pixels and normalisation, configuration, licence, data and versions, as texts; lists are JSON."""
+    data = card.data
+    licences = [member.licence for member in card.members]
+    return {
+        "classes": json.dumps(data.classes),
+        "shape": json.dumps([data.channels, data.height, data.width]),
+        "pixels": say_pixels(data),
+        **card.facts,
+        "license": ", ".join(binding(licences)),
+        "license_terms": "; ".join(dict.fromkeys(licence.terms for licence in licences)),
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "versions": json.dumps(versions_of(PACKAGES)),
+    }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trainables.export.exported_files import Proof
 from trainables.export.predictor import chunks
-from trainables.models.ensemble import AnyClassifier
+from trainables.models.classifier import AnyClassifier
 
 MOST, LEAST = 10_000, 1_000
 """Test images that files are proven on."""

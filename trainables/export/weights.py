@@ -11,14 +11,12 @@ import torch
 
 from trainables.common.errors import DamagedError
 from trainables.config import Assignment
-from trainables.export.formats.metadata import describe
-from trainables.export.model_info import CARD, CARDS, AnyCard, EnsembleCard, ModelCard, member_folder
+from trainables.export.model_info import CARD, CARDS, AnyCard, EnsembleCard, ModelCard, describe, member_folder
 from trainables.export.safetensors_file import read_safetensors, read_shapes, write_safetensors
 from trainables.models.build_model import rebuild_model
-from trainables.models.classifier import Classifier
-from trainables.models.ensemble import AnyClassifier, Ensemble
-from trainables.models.licences import licence_of
-from trainables.models.shapes import shapes_of
+from trainables.models.classifier import AnyClassifier, Classifier, Ensemble
+from trainables.models.pretrained import licence_of
+from trainables.models.tensor_shapes import shapes_of
 from trainables.storage.files import read_record, write_file
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.metrics.class_counts import ClassCounts, confusion_matrix, true_log
-from trainables.metrics.influence import cell_influence
 from trainables.metrics.metric import Metric
 from trainables.metrics.metric_registry import METRICS, MetricName
 
@@ -138,3 +137,26 @@ def hall(values: NDArray[np.float64]) -> Ends:
         return float(3 / bend * (np.cbrt(1 + bend * (z - bend / 6)) - 1))
 
     return max(0.0, mean - quantile(Z) * error), mean - quantile(-Z) * error
+
+
+def image_influence(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Influence of each image on the score of `probabilities` (n, classes) against `labels` (n,); shape (n,), mean 0.
+
+    The variance of the score over images drawn anew is the variance of these, divided by n.
+    """
+    gradient = METRICS[metric].differentiate(ClassCounts.of(probabilities, labels))
+    predicted = probabilities.argmax(axis=1)
+    each = gradient.true[labels] + gradient.predicted[predicted]
+    each += np.where(predicted == labels, gradient.correct[labels], 0.0) - gradient.loss * true_log(
+        probabilities, labels
+    )
+    influence: NDArray[np.float64] = len(labels) * each
+    return influence
+
+
+def cell_influence(metric: Metric, confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Influence of an image in each cell of a confusion matrix (classes, classes) on the score of that matrix."""
+    gradient = metric.differentiate(ClassCounts.of_confusion(confusion))
+    each = gradient.true[:, None] + gradient.predicted[None, :] + np.diag(gradient.correct)
+    influence: NDArray[np.float64] = confusion.sum() * each
+    return influence

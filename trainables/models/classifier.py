@@ -1,5 +1,12 @@
-"""A whole classifier: preprocessing without weights, and a network of a trunk that gives features and a head."""
+"""A whole classifier: preprocessing without weights, and a network of a trunk that gives features and a head.
 
+Several classifiers may be one: an ensemble, whose probabilities are the mean of theirs (arXiv:1612.01474).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from trainables.models.preprocess import Preprocess
@@ -64,3 +71,28 @@ class Classifier(nn.Module):
 def linear_head(features: int, classes: int, dropout: float) -> nn.Sequential:
     """Dropout and one linear layer."""
     return nn.Sequential(nn.Dropout(dropout), nn.Linear(features, classes))
+
+
+class Ensemble(nn.Module):
+    """Uint8 images in, logits out, as of one classifier; their softmax is the mean of the members' softmaxes."""
+
+    def __init__(self, members: Sequence[Classifier]) -> None:
+        """Join `members`, which know the same classes."""
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.pixels = max(member.pixels for member in members)
+        """Numbers in one image as the network that sees the largest sees it."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logarithms of the members' mean probabilities (b, classes), of uint8 images (b, c, h, w)."""
+        return join([member(images) for member in self.members])
+
+
+def join(logits: Sequence[Tensor]) -> Tensor:
+    """Logarithms of the members' mean probabilities (b, classes), of each one's logits (b, classes)."""
+    logs = torch.stack([each.float().log_softmax(dim=1) for each in logits])
+    return logs.logsumexp(dim=0) - math.log(len(logits))
+
+
+AnyClassifier = Classifier | Ensemble
+"""What a winner can be."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from trainables.config import TrialConfig
 from trainables.models.layers import activation, identity_init
-from trainables.models.whiten import Whitening
+from trainables.models.whitening import Whitening
 
 WIDENING = 4
 """Times the first block's channels that all later blocks have."""

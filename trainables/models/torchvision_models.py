@@ -1,12 +1,17 @@
-"""Torchvision's image classifiers as backbones: their names, and their networks without the head."""
+"""Torchvision's image classifiers as backbones: their names, and their networks without the head.
 
+Torchvision's own loading would run what a pickle says; here `torch.load` reads tensors and nothing else.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
 
 from trainables.common.errors import UserError
 from trainables.export.model_info import InputSpec
-from trainables.models.tensors_only import tensors_only
 
 TORCHVISION = "torchvision/"
 """How these models' names begin."""
@@ -91,3 +96,24 @@ def without_head(network: nn.Module, classes: int) -> tuple[nn.Module, int]:
         raise UserError(f"{type(network).__name__}: ends in no layer that gives its {classes} classes")
     network.set_submodule(name, nn.Identity())
     return network, features
+
+
+FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""Makes every `torch.load` one with `weights_only=True`, whatever its caller says."""
+
+
+@contextmanager
+def tensors_only() -> Iterator[None]:
+    """`torch.load` reads no code in this block; raises RuntimeError for a file that has some."""
+    before = os.environ.get(FORCE)
+    os.environ[FORCE] = "1"
+    try:
+        yield
+    except Exception as error:
+        if type(error).__name__ == "UnpicklingError":
+            raise RuntimeError(f"holds more than tensors: {str(error).splitlines()[0]}") from error
+        raise
+    finally:
+        os.environ.pop(FORCE)
+        if before is not None:
+            os.environ[FORCE] = before

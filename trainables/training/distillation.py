@@ -17,8 +17,7 @@ from trainables.augmentation.augmentation_registry import DRAW_COLUMNS
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import Rows
 from trainables.export.weights import read_classifier
-from trainables.models.classifier import Classifier
-from trainables.models.ensemble import join
+from trainables.models.classifier import Classifier, join
 from trainables.training.batches import Batches
 from trainables.training.evaluation import forward
 from trainables.workers.worker_context import Workplace

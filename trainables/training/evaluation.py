@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.metrics.class_counts import ClassCounts
-from trainables.models.ensemble import AnyClassifier
+from trainables.models.classifier import AnyClassifier
 from trainables.training.device import autocast, evaluation_chunk, is_out_of_memory
 from trainables.workers.process_group import Group
 

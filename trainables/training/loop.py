@@ -25,7 +25,7 @@ from trainables.metrics.metric_registry import report_scores
 from trainables.models.build_model import build_head, build_model
 from trainables.models.classifier import Classifier
 from trainables.models.model_registry import is_pretrained
-from trainables.models.whiten import fit_whitening
+from trainables.models.whitening import fit_whitening
 from trainables.training import checkpoint as checkpoints
 from trainables.training.batches import Batches
 from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, refresh_statistics

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from trainables.models.shared_batchnorm import share_statistics
+from trainables.models.layers import share_statistics
 
 
 @dataclass(frozen=True)

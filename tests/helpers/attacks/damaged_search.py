@@ -29,7 +29,7 @@ def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path
     import torch
 
     from searchspace.finals.choose_student import Student, write_student
-    from trainables.export.formats.metadata import describe
+    from trainables.export.model_info import describe
     from trainables.export.safetensors_file import write_safetensors
     from trainables.models.build_model import build_untrained
 

@@ -18,7 +18,7 @@ from trainables.export.model_info import CARD
 from trainables.export.weights import WEIGHTS, read_classifier
 from trainables.metrics.predictions import PREDICTIONS
 from trainables.models import pretrained
-from trainables.models.shapes import shapes_of
+from trainables.models.tensor_shapes import shapes_of
 
 FASTEST = ("leaderboard", "leaderboard of all", "replay", "cards", "export")
 BIG = 1_000_000

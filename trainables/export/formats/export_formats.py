@@ -15,7 +15,7 @@ from trainables.export.formats.int8 import CALIBRATION, JUDGES, Examples, quanti
 from trainables.export.formats.onnx_format import FITTED, trace_classifier, write_artefact
 from trainables.export.formats.torch_program import export_program
 from trainables.export.model_info import AnyCard
-from trainables.models.ensemble import AnyClassifier
+from trainables.models.classifier import AnyClassifier
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from trainables.models.classifier import Network
-from trainables.models.ensemble import AnyClassifier
+from trainables.models.classifier import AnyClassifier, Network
 
 
 class Inference(nn.Module):

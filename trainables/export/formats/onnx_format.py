@@ -18,11 +18,10 @@ from torch import nn
 
 from trainables.export.formats.graph_cleanup import shorten, strip
 from trainables.export.formats.inference_network import Inference
-from trainables.export.formats.metadata import describe
 from trainables.export.formats.resize import Fit
-from trainables.export.model_info import AnyCard
+from trainables.export.model_info import AnyCard, describe
 from trainables.export.predictor import IMAGES, LOGITS, PROBABILITIES
-from trainables.models.ensemble import AnyClassifier
+from trainables.models.classifier import AnyClassifier
 from trainables.storage.files import write_file
 
 OPSET = 18

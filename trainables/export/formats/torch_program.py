@@ -8,10 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from trainables.export.formats.inference_network import Inference
-from trainables.export.formats.metadata import describe
 from trainables.export.formats.resize import Fit
-from trainables.export.model_info import AnyCard
-from trainables.models.ensemble import AnyClassifier
+from trainables.export.model_info import AnyCard, describe
+from trainables.models.classifier import AnyClassifier
 from trainables.storage.files import replacing
 
 METADATA = "metadata.json"

@@ -42,7 +42,7 @@ from trainables.export.formats.onnx_format import export_onnx
 from trainables.export.model_info import ModelCard
 from trainables.models.build_model import build_model, build_untrained
 from trainables.models.model_registry import MODELS
-from trainables.models.whiten import fit_whitening
+from trainables.models.whitening import fit_whitening
 
 SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
 TRAINING = {

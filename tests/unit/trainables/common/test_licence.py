@@ -8,9 +8,8 @@ from timm.models import get_pretrained_cfg
 from trainables.common.licence import Licence, binding
 from trainables.config import TrialConfig
 from trainables.data.sources.source_registry import NAMED_SETS, licence_of_data
-from trainables.export.formats.metadata import describe
-from trainables.export.model_info import EnsembleCard, InputSpec, ModelCard
-from trainables.models.licences import licence_of
+from trainables.export.model_info import EnsembleCard, InputSpec, ModelCard, describe
+from trainables.models.pretrained import licence_of
 
 
 @pytest.mark.parametrize(

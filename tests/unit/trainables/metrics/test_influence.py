@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from trainables.metrics.class_counts import confusion_matrix
-from trainables.metrics.influence import cell_influence, image_influence
+from trainables.metrics.intervals import cell_influence, image_influence
 from trainables.metrics.metric_registry import METRICS, compute_score
 
 

@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store
-from trainables.models import whiten
+from trainables.models import whitening
 from trainables.models.build_model import build_model
-from trainables.models.whiten import Whitening, fit_whitening, whitening_filters
+from trainables.models.whitening import Whitening, fit_whitening, whitening_filters
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group
 from trainables.workers.worker_context import Workplace
@@ -35,25 +35,25 @@ def test_whitening_takes_training_patches_to_unit_covariance(digits, digits_stor
 
 
 def test_whitening_looks_at_no_validation_image(digits, digits_store, monkeypatch):
-    monkeypatch.setattr(whiten, "_FOUND", {})
+    monkeypatch.setattr(whitening, "_FOUND", {})
     damaged = np.array(digits_store.images)
     damaged[digits_store.rows("val")] = 255
     models = [build_model(TrialConfig(), digits) for _ in range(2)]
     fit_whitening(models[0], digits_store)
-    whiten._FOUND.clear()
+    whitening._FOUND.clear()
     fit_whitening(models[1], Store(digits, damaged, digits_store.labels))
     assert torch.equal(first_layer(models[0]).weight, first_layer(models[1]).weight)
     damaged[digits_store.rows("train")] //= 2
-    whiten._FOUND.clear()
+    whitening._FOUND.clear()
     fit_whitening(models[1], Store(digits, damaged, digits_store.labels))
     assert not torch.equal(first_layer(models[0]).weight, first_layer(models[1]).weight)
 
 
 def test_whitening_is_found_once_a_data_set_and_shape(digits, digits_store, monkeypatch):
-    monkeypatch.setattr(whiten, "_FOUND", {})
+    monkeypatch.setattr(whitening, "_FOUND", {})
     for side in (0, 8, 16, 16):
         fit_whitening(build_model(TrialConfig(input_size=side), digits), digits_store)
-    assert len(whiten._FOUND) == 2
+    assert len(whitening._FOUND) == 2
 
 
 def test_whitened_filters_do_not_blow_up_directions_without_variance():
@@ -62,7 +62,7 @@ def test_whitened_filters_do_not_blow_up_directions_without_variance():
     )
     filters = whitening_filters(patches)
     assert filters.shape == (6, 3)
-    assert filters.abs().max() <= 1 / whiten.EPSILON**0.5 + 1e-3
+    assert filters.abs().max() <= 1 / whitening.EPSILON**0.5 + 1e-3
     variances = torch.cov((patches @ filters.T).T).diag()[:3]
     assert torch.allclose(variances, torch.tensor([0.0, 1.0, 1.0]), atol=1e-2)
 

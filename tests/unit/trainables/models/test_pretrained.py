@@ -15,8 +15,8 @@ from trainables.config import TrialConfig
 from trainables.models import lite0, pretrained
 from trainables.models.build_model import build_model, build_untrained, rebuild_model
 from trainables.models.classifier import Network, linear_head
-from trainables.models.input_size import takes, working_side
 from trainables.models.model_registry import check_model
+from trainables.models.tensor_shapes import takes, working_side
 from trainables.models.torchvision_models import TORCHVISION, classifier_names, without_head
 
 FAMILIES = {

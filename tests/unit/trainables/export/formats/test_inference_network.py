@@ -7,7 +7,7 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.export.formats.inference_network import Inference, rearrange
 from trainables.models.build_model import build_model
-from trainables.models.ensemble import Ensemble
+from trainables.models.classifier import Ensemble
 
 
 def built(config: TrialConfig, digits, digits_store):

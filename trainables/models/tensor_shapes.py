@@ -4,9 +4,13 @@ Some networks take any size above a least one (Inception: 75 pixels), some only 
 (vision transformers), some only multiples of a window.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
 
 SMALLEST_SIDE = 64
 """Pixels below which an ImageNet backbone's map shrinks to nothing useful."""
@@ -48,3 +52,29 @@ def working_side(trunk: nn.Module, features: int, wanted: int, native: int) -> i
         middle = (low + high) // 2
         low, high = (low, middle) if takes(trunk, features, middle) else (middle, high)
     return high if high < NEARLY_NATIVE * native else native
+
+
+class _EmptyOnMeta(TorchFunctionMode):
+    """Weights, which layers make by `torch.empty`, are on torch's meta device, without memory.
+
+    Numbers that a network computes with while it is built, as RegNet does, stay real.
+    """
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        _types: Sequence[type],
+        args: Any = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = dict(kwargs or {})
+        if function is torch.empty and given.get("device") is None:
+            given["device"] = "meta"
+        return function(*args, **given)
+
+
+def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+    """Shape of each tensor in the state of the network that `build` makes; raises what that raises."""
+    with _EmptyOnMeta():
+        model = build()
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
