@@ -24,8 +24,8 @@ from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.errors import UserError
 from trainables.common.reporter import Teller
 from trainables.config import Frozen
-from trainables.export.exported_files import Shipment
-from trainables.export.model_info import CARD
+from trainables.export.exported_files import ExportRecord
+from trainables.export.model_info import MODEL_INFO
 from trainables.storage.files import is_file
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def main(
         check_shipped(*(each for each in (winner, student) if each is not None))
 
 
-def check_shipped(*shipments: Shipment) -> None:
+def check_shipped(*shipments: ExportRecord) -> None:
     """End the command with code 1, and the reasons, where nothing that was asked for is shipped."""
     for shipment in shipments:
         if all(artefact.format == "pytorch" for artefact in shipment.artefacts):
@@ -89,20 +89,20 @@ def check_shipped(*shipments: Shipment) -> None:
             raise typer.Exit(1)
 
 
-def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = "", strict: bool = False) -> Shipment:
+def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = "", strict: bool = False) -> ExportRecord:
     """Export the winner of the search in `folder`; raises `UserError` where there is none.
 
     `data` is where its images are, if this machine has not prepared them; `strict` is as `ship` has it.
     """
     winner = folder / WINNER
-    if not is_file(winner / CARD):
-        raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{CARD})")
+    if not is_file(winner / MODEL_INFO):
+        raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{MODEL_INFO})")
     return _ship(spec, winner, teller, data, strict)
 
 
 def export_student(
     spec: SearchSpec, folder: Path, teller: Teller, data: str = "", strict: bool = False
-) -> Shipment | None:
+) -> ExportRecord | None:
     """Export the student of the search in `folder`, as the winner is; None where it has none."""
     student = read_student(folder)
     if student is None or student.status != StudentStatus.TRAINED:
@@ -111,16 +111,18 @@ def export_student(
     return _ship(spec, folder / STUDENT, teller, data, strict)
 
 
-def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: bool) -> Shipment:
-    from trainables.export.exporter import ship
+def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: bool) -> ExportRecord:
+    from trainables.export.exporter import export_classifier
 
-    shipment = ship(folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data, strict)
+    shipment = export_classifier(
+        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data, strict
+    )
     for line in tell_dropped(shipment):
         logger.warning(f"{folder.name}: {line}")
     return shipment
 
 
-def print_shipments(spec: SearchSpec, place: str, winner: Shipment, student: Shipment | None) -> None:
+def print_shipments(spec: SearchSpec, place: str, winner: ExportRecord, student: ExportRecord | None) -> None:
     """What is shipped of a search, which is at `place`: the winner, and its student beside it."""
     print_shipment(spec.of_winner, f"{place}/winner", winner)
     if student is not None:
@@ -128,7 +130,7 @@ def print_shipments(spec: SearchSpec, place: str, winner: Shipment, student: Shi
         print_shipment(spec, f"{place}/{STUDENT}", student)
 
 
-def print_shipment(spec: SearchSpec, place: str, shipment: Shipment) -> None:
+def print_shipment(spec: SearchSpec, place: str, shipment: ExportRecord) -> None:
     """The table of what is shipped at `place`, and a warning for each limit of `spec` that it breaks."""
     print_table(artefact_rows(shipment), f"{spec.name}: shipped in {place}", FIRST)
     say(say_conditions(shipment))

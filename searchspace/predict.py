@@ -26,7 +26,7 @@ from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.decode import decode, read_stream
 from trainables.data.decoding.pixels import Image
-from trainables.export.predictor import Runner
+from trainables.export.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str]) -> int:
     """Answer the command line; returns its exit code. Raises `UserError` where it is wrong."""
     request = parse(arguments)
-    runner, inputs = Runner(find_model(_local(request.model))), find_inputs(request.images)
+    runner, inputs = Predictor(find_model(_local(request.model))), find_inputs(request.images)
     form, bad, count = FORMS[request.form], 0, len(inputs.images)
     write(form.header)
     with Bar("images", count) as bar:
@@ -113,7 +113,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def predict(runner: Runner, names: Sequence[str | BadImage], top: int, batch: int) -> Iterator[Guess | UserError]:
+def predict(runner: Predictor, names: Sequence[str | BadImage], top: int, batch: int) -> Iterator[Guess | UserError]:
     """What the model says of each image, in order, or why it cannot be read; `batch` of them at a time."""
     channels, height, width = runner.shape
 

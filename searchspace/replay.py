@@ -24,7 +24,7 @@ from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import config_of, curve_of
 from trainables.common.errors import UserError
 from trainables.config import Frozen
-from trainables.models.model_registry import kind_of
+from trainables.models.model_registry import learning_kind
 
 GRACES = (1 / 18, 1 / 9, 1 / 6, 1 / 3)
 """First rungs to try, as shares of the full length."""
@@ -67,7 +67,7 @@ def recorded_curves(trials: Sequence[FrozenTrial]) -> list[Curve]:
         if reports:
             values = [-math.inf if report.status == "failed" else report.objective_value for report in reports]
             seconds = list(accumulate((report.total_seconds for report in reports), max))  # a failure says none
-            curves.append(Curve(seconds, values, kind_of(config_of(trial))))
+            curves.append(Curve(seconds, values, learning_kind(config_of(trial))))
     return curves
 
 

@@ -19,7 +19,7 @@ from searchspace.serving.serve_options import ServeOptions
 from searchspace.serving.service_limits import derive_limits
 from searchspace.spec import parse_record
 from searchspace.storage.open_results import is_model_file, open_results
-from trainables.export.predictor import Runner
+from trainables.export.predictor import Predictor
 
 PARTS = ("ray.serve",)
 """Of Ray."""
@@ -45,7 +45,7 @@ def main(
 def serve(model: Path, options: ServeOptions) -> None:
     """Answer until a signal; raises `UserError` for a model or address that is none, and `Interrupted` at the end."""
     file = find_model(model)
-    runner = Runner(file, threads=1)
+    runner = Predictor(file, threads=1)
     limits = derive_limits(options, len(runner.classes))
     with closing(listen(options.host, options.port)) as listening:
         address, port = listening.getsockname()[:2]

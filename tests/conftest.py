@@ -12,7 +12,7 @@ from tests.helpers.commands import RAY_TOKEN, command
 from tests.helpers.images.data_sets import write_images
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import Store, open_store, prepare
-from trainables.export.exported_files import Shipment
+from trainables.export.exported_files import ExportRecord
 
 if TYPE_CHECKING:
     from trainables.workers.worker_context import Workplace
@@ -91,14 +91,14 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture(scope="session")
-def shipped(trained: Path, cache: Path) -> tuple[Path, Shipment]:
+def shipped(trained: Path, cache: Path) -> tuple[Path, ExportRecord]:
     """That winner in every format that a CPU can make: its folder, and what was proven and measured."""
     from trainables.common.reporter import Silence
-    from trainables.export.exporter import ship
+    from trainables.export.exporter import export_classifier
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        return trained, ship(trained, (), 1.0, 0, Silence())
+        return trained, export_classifier(trained, (), 1.0, 0, Silence())
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from trainables.common.closest_match import suggest
 from trainables.common.redaction import redact_urls
-from trainables.export.exported_files import EXPORTED, Format
+from trainables.export.exported_files import EXPORT_FORMATS, Format
 from trainables.storage.object_store.remote import check_location
 
 UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -70,8 +70,8 @@ def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
 def check_formats(names: tuple[str, ...]) -> tuple[str, ...]:
     """`names` if a model can be exported to them; raises ValueError for any others."""
     for name in names:
-        if name not in EXPORTED:
-            raise ValueError(f"{name!r} is not one of {', '.join(EXPORTED)}{suggest(name, EXPORTED)}")
+        if name not in EXPORT_FORMATS:
+            raise ValueError(f"{name!r} is not one of {', '.join(EXPORT_FORMATS)}{suggest(name, EXPORT_FORMATS)}")
     return names
 
 

@@ -13,11 +13,11 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import (
     Architecture,
     ArchitectureCost,
-    Kind,
-    MeasureError,
+    BenchmarkError,
+    CostKind,
     architecture_of,
 )
-from trainables.export.benchmark.benchmark_client import Meter
+from trainables.export.benchmark.benchmark_client import BenchmarkClient
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def describe_cost(spec: SearchSpec, cost: ArchitectureCost) -> str:
     return ", ".join(parts)
 
 
-def kinds_to_measure(spec: SearchSpec) -> tuple[Kind, ...]:
+def kinds_to_measure(spec: SearchSpec) -> tuple[CostKind, ...]:
     """Measurements that `spec` needs, the cheapest first; empty where it has no limit and no latency objective."""
-    kinds: list[Kind] = ["count"] if spec.max_params is not None else []
+    kinds: list[CostKind] = ["count"] if spec.max_params is not None else []
     limited = [limit.option for limit in CONSTRAINTS if getattr(spec, limit.option) is not None]
     if "latency" in spec.objectives or set(limited) - {"max_params"}:
         kinds.append("run")
@@ -80,7 +80,7 @@ class ConstraintChecker:
         """Check architectures for `data` against the limits of `spec`; without limits, nothing is started."""
         self._spec, self._data = spec, data
         self._kinds = kinds_to_measure(spec)
-        self._meter = Meter()
+        self._meter = BenchmarkClient()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="constraints")
         self._found: dict[Architecture, Future[ArchitectureCost]] = {}
         self.latencies: dict[int, float] = {}
@@ -106,7 +106,7 @@ class ConstraintChecker:
         """Why this configuration must not be trained, on one line; empty if it may be."""
         try:
             cost = self._wait(config)
-        except MeasureError as error:
+        except BenchmarkError as error:
             return f"its cost cannot be measured: {error}"
         return "; ".join(find_violations(self._spec, cost)) if cost else ""
 
@@ -114,7 +114,7 @@ class ConstraintChecker:
         """Cost of the architecture of `config`; None where no measurement is needed or possible."""
         try:
             return self._wait(config)
-        except MeasureError:
+        except BenchmarkError:
             return None
 
     def refuse(self, trial: optuna.Trial, config: TrialConfig) -> str:
@@ -125,7 +125,7 @@ class ConstraintChecker:
         return self.refusal(config)
 
     def parameters(self, config: TrialConfig) -> int:
-        """Number of parameters, within milliseconds; raises `MeasureError` if the network cannot be built."""
+        """Number of parameters, within milliseconds; raises `BenchmarkError` if the network cannot be built."""
         architecture = architecture_of(config, self._data)
         return self._thread.submit(self._meter.measure, architecture, "count").result().parameters
 

@@ -10,7 +10,7 @@ from searchspace.spaces import Space, Task, default_space, default_trials, draw_
 from searchspace.spec import SearchSpec
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.export.benchmark.architecture_cost import MeasureError, describe_network
+from trainables.export.benchmark.architecture_cost import BenchmarkError, describe_network
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def _smallest(checker: ConstraintChecker, configs: list[TrialConfig]) -> list[Tr
     for config in {describe_network(config): config for config in configs}.values():
         try:
             sizes[describe_network(config)] = checker.parameters(config), config
-        except MeasureError as error:
+        except BenchmarkError as error:
             unbuilt = f"{describe_network(config)}: {error}"
     if not sizes:
         raise UserError(f"no network of the space can be built; {unbuilt}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import optuna
 
 from trainables.config import Assignment, EpochReport
-from trainables.models.model_registry import kind_of
+from trainables.models.model_registry import learning_kind
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Running:
     @property
     def kind(self) -> str:
         """Kind of its network."""
-        return kind_of(self.assignment.config)
+        return learning_kind(self.assignment.config)
 
     def take(self, report: EpochReport) -> bool:
         """Add a report; False for an epoch that is known, which a resumed trial repeats."""

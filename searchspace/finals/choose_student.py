@@ -13,7 +13,7 @@ from searchspace.study.trial_attributes import config_of
 from trainables.config import Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import (
     ArchitectureCost,
-    MeasureError,
+    BenchmarkError,
     describe_network,
     shaping_fields,
 )
@@ -32,7 +32,7 @@ class LimitChecker(Protocol):
         """The cost of its architecture; None if that is not known."""
 
     def parameters(self, config: TrialConfig) -> int:
-        """Number of parameters; raises `MeasureError` if nothing can be built."""
+        """Number of parameters; raises `BenchmarkError` if nothing can be built."""
 
 
 class StudentChoice(Frozen):
@@ -113,7 +113,7 @@ def _largest_first(configs: Iterable[TrialConfig], checker: LimitChecker) -> lis
     for config in {describe_network(config): config for config in configs}.values():
         try:
             sizes[config] = checker.parameters(config)
-        except MeasureError:
+        except BenchmarkError:
             continue
     return sorted(sizes, key=lambda config: -sizes[config])
 

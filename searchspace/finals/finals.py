@@ -124,11 +124,11 @@ def _train_all(
 
 def _recorded_report(study: optuna.Study, task: Assignment) -> EpochReport | None:
     """The last report of a final that ended in an earlier part of the search; None if it has to be trained."""
-    from trainables.metrics.predictions import VALIDATION
+    from trainables.metrics.predictions import VALIDATION_PREDICTIONS
 
     found = read_study_attribute(study, task.trial)
     report = EpochReport.model_validate(found) if found else None
-    has_predictions = is_file(Path(task.folder) / VALIDATION)
+    has_predictions = is_file(Path(task.folder) / VALIDATION_PREDICTIONS)
     return report if report and (has_predictions or report.status == "failed") else None
 
 
@@ -151,7 +151,7 @@ def _make_listener(
 
 def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np.int64], list[FinalistPredictions]]:
     """The validation labels (images,), and the finalists of which at least one training completed."""
-    from trainables.metrics.predictions import VALIDATION, read_predictions
+    from trainables.metrics.predictions import VALIDATION_PREDICTIONS, read_predictions
 
     labels, contenders = np.zeros(0, np.int64), []
     for trial in {training.trial.number: training.trial for training in trainings}.values():
@@ -159,7 +159,9 @@ def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np
         found = {}
         for training in own:
             if training.report.status == "complete":
-                found[training.seed_index], labels = read_predictions(Path(training.assignment.folder), VALIDATION)
+                found[training.seed_index], labels = read_predictions(
+                    Path(training.assignment.folder), VALIDATION_PREDICTIONS
+                )
         contender = FinalistPredictions(
             members=(trial.number,), search_score=curve[-1].score if (curve := curve_of(trial)) else None,
             full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(own) - len(found),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.metrics.class_metrics import BINS
+from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.predictions import PREDICTIONS, read_predictions
 from trainables.storage.files import is_file
 
@@ -51,11 +51,13 @@ def load_predictions(folder: Path) -> TestPredictions | None:
 
 def accuracy_by_confidence(found: TestPredictions) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Mean confidence, accuracy and number of images of each bin of confidence that is not empty."""
-    bins = np.minimum((found.confidence * BINS).astype(int), BINS - 1)
-    counts = np.bincount(bins, minlength=BINS)
+    bins = np.minimum((found.confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
+    counts = np.bincount(bins, minlength=CONFIDENCE_BINS)
     there = counts > 0
-    means = np.bincount(bins, weights=found.confidence, minlength=BINS)[there] / counts[there]
-    rights = np.bincount(bins, weights=found.predicted == found.labels, minlength=BINS)[there] / counts[there]
+    means = np.bincount(bins, weights=found.confidence, minlength=CONFIDENCE_BINS)[there] / counts[there]
+    rights = (
+        np.bincount(bins, weights=found.predicted == found.labels, minlength=CONFIDENCE_BINS)[there] / counts[there]
+    )
     return means, rights, counts[there]
 
 

@@ -43,11 +43,11 @@ def find_student(
     reporter: Teller,
 ) -> Student | None:
     """Choose and record the student of `winner`, unless that was done before; None, and a warning, where none fits."""
-    from trainables.metrics.predictions import PERMIT
+    from trainables.metrics.predictions import TEST_PERMIT
     from trainables.training.distillation import TEMPERATURE
 
     known = read_student(spec.folder)
-    if known or is_file(spec.folder / WINNER / PERMIT):
+    if known or is_file(spec.folder / WINNER / TEST_PERMIT):
         return known
     reporter.step("student: measuring networks", 0, 0)
     choice = choose_student(study.get_trials(deepcopy=False), sample, checker)
@@ -79,11 +79,11 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", reporter
 
     Does nothing if that was done before. Raises `RuntimeError` if the test split was opened before.
     """
-    from trainables.metrics.predictions import PERMIT
+    from trainables.metrics.predictions import TEST_PERMIT
 
     if student.status != StudentStatus.CHOSEN:
         return
-    if is_file(spec.folder / WINNER / PERMIT):
+    if is_file(spec.folder / WINNER / TEST_PERMIT):
         raise RuntimeError(f"search {spec.name!r}: its test split was opened before its student was trained")
     task = student_assignment(spec, student.config, student.seed, student.epochs)
 
@@ -104,10 +104,10 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", reporter
 
 def evaluate_student(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics | None:
     """Evaluate the student on the test split, with the winner's permit; None where there is no trained student."""
-    from trainables.metrics.predictions import PERMIT
+    from trainables.metrics.predictions import TEST_PERMIT
 
     student, folder = read_student(spec.folder), spec.folder / STUDENT
     if student is None or student.status != StudentStatus.TRAINED:
         return None
-    copy_file(spec.folder / WINNER / PERMIT, folder / PERMIT)
+    copy_file(spec.folder / WINNER / TEST_PERMIT, folder / TEST_PERMIT)
     return evaluate_classifier(spec, folder, classes, pool)

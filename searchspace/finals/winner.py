@@ -18,7 +18,7 @@ from searchspace.study.trial_attributes import config_of
 from trainables.common.escaping import write_csv
 from trainables.common.reporter import Teller
 from trainables.config import EpochReport
-from trainables.metrics.class_metrics import TestMetrics, measure
+from trainables.metrics.class_metrics import TestMetrics, measure_test_metrics
 from trainables.storage.files import create_file, is_file, read_record, replacing_text, write_file
 from trainables.storage.folders import is_folder, rename
 
@@ -71,10 +71,10 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
 
     Where the search was interrupted after that, the metrics are read, or the winner is evaluated by the same permit.
     """
-    from trainables.metrics.predictions import PERMIT
+    from trainables.metrics.predictions import TEST_PERMIT
 
     folder = spec.folder / WINNER
-    if not is_file(folder / PERMIT):
+    if not is_file(folder / TEST_PERMIT):
         open_test_split(folder)
     return evaluate_classifier(spec, folder, classes, pool)
 
@@ -86,7 +86,7 @@ def evaluate_classifier(spec: SearchSpec, folder: Path, classes: tuple[str, ...]
     if is_file(folder / METRICS_FILE):
         return read_record(folder / METRICS_FILE, TestMetrics)
     _check_completed(pool.train([evaluation_assignment(spec, folder)])[0])
-    metrics = measure(*read_predictions(folder), classes)
+    metrics = measure_test_metrics(*read_predictions(folder), classes)
     write_confusion(folder, metrics)
     write_file(folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
     return metrics
@@ -115,10 +115,10 @@ def is_winner_outdated(study: optuna.Study, trials: int) -> bool:
 
 def open_test_split(folder: Path) -> None:
     """Write the permit that opens the test split; raises `FileExistsError` if this search has opened it before."""
-    from trainables.metrics.predictions import PERMIT
+    from trainables.metrics.predictions import TEST_PERMIT
 
     opened = {"opened": datetime.now(UTC).isoformat(timespec="seconds")}
-    create_file(folder / PERMIT, json.dumps(opened).encode())
+    create_file(folder / TEST_PERMIT, json.dumps(opened).encode())
 
 
 def write_confusion(folder: Path, metrics: TestMetrics) -> None:

@@ -11,7 +11,7 @@ from searchspace.stopping.full_length import FullLength
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate_curves import Curve, simulate
-from trainables.models.model_registry import kind_of
+from trainables.models.model_registry import learning_kind
 from trainables.training.timing import Timing
 
 MAX_SIMULATED_TRIALS = 128
@@ -88,7 +88,9 @@ def simulate_search(
         seconds = _seconds(
             begin + (0.0 if model in seen else costs.first_trial_seconds(model)), begin, timing, stops, spec.max_epochs
         )
-        curves.append(Curve(seconds, [value + rng.gauss(0, EPOCH_NOISE) for _ in seconds], kind_of(timing.config)))
+        curves.append(
+            Curve(seconds, [value + rng.gauss(0, EPOCH_NOISE) for _ in seconds], learning_kind(timing.config))
+        )
         seen.add(model)
     return _run(drawn, curves, spec, slots)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import optuna
 
     from searchspace.forecast.live_forecast import LiveForecast
-    from trainables.export.exported_files import Shipment
+    from trainables.export.exported_files import ExportRecord
     from trainables.metrics.class_metrics import TestMetrics
 
 logger = logging.getLogger(__name__)
@@ -49,9 +49,9 @@ class Outcome:
     study: "optuna.Study"
     metrics: "TestMetrics"
     """Of the winner on the test split."""
-    shipment: "Shipment"
+    shipment: "ExportRecord"
     """The exported winner."""
-    student: "Shipment | None"
+    student: "ExportRecord | None"
     """Its exported student, if it has one."""
     forecasts: list[str]
     """A line on each forecast that was made."""

@@ -25,7 +25,7 @@ from trainables.common.errors import UserError
 from trainables.common.machine import core_count
 from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.pixels import Image
-from trainables.export.predictor import Runner
+from trainables.export.predictor import Predictor
 
 HEALTHY = 10.0
 """Seconds in which a healthy replica says that it is there."""
@@ -38,7 +38,7 @@ class Classifier:
         """Load `file`, for so many threads."""
         _listen_on_loopback()
         return_freed_memory()
-        self._runner, self._decoding = Runner(file, threads), ThreadPoolExecutor(threads)
+        self._runner, self._decoding = Predictor(file, threads), ThreadPoolExecutor(threads)
         self._classifying = asyncio.Lock()
         channels, height, width = self._runner.shape
         self._shape = height, width, channels

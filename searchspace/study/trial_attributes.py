@@ -15,7 +15,7 @@ from searchspace.storage.search_folder import JOURNAL
 from trainables.common.errors import DamagedError
 from trainables.config import EpochReport, Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
-from trainables.models.model_registry import kind_of
+from trainables.models.model_registry import learning_kind
 from trainables.storage.files import format_validation_error
 
 REPORT, RESUMED = "report-", "went-on-"
@@ -164,7 +164,7 @@ def history_of(trials: Iterable[FrozenTrial]) -> list[RuleEvent]:
 
 
 def _events(trial: FrozenTrial) -> Iterator[RuleEvent]:
-    number, kind, stood = trial.number, kind_of(config_of(trial)), standing_of(trial)
+    number, kind, stood = trial.number, learning_kind(config_of(trial)), standing_of(trial)
     audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
     for order, report in ((entry.order, entry.report) for entry in reports_of(trial)):
         if report.status == "failed":

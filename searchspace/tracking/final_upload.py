@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace.storage.search_folder import LEADERBOARD, SEARCH_RECORD, STUDENT, WINNER, earlier_winners
-from trainables.export.exported_files import read_shipment
-from trainables.export.predictor import IMAGES, LARGEST, LOGITS, PROBABILITIES
+from trainables.export.exported_files import read_export_record
+from trainables.export.predictor import IMAGES, LOGITS, MAX_ONNX_BYTES, PROBABILITIES
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.storage.files import is_file, read_file, read_record
 
@@ -49,12 +49,12 @@ def finish(uploader: "Uploader") -> None:
     winner = uploader.folder / WINNER
     _log_tested(uploader, winner, "test")
     _log_tested(uploader, uploader.folder / STUDENT, "student_test")
-    shipment = read_shipment(winner)
+    shipment = read_export_record(winner)
     if shipment is None:
         client.set_terminated(parent, "KILLED")
         return
-    if shipment.served:
-        _register(uploader, winner / shipment.served.file)
+    if shipment.fastest_onnx:
+        _register(uploader, winner / shipment.fastest_onnx.file)
     client.set_tag(parent, "searchspace.finished", stage)
     client.set_terminated(parent, "FINISHED")
 
@@ -101,7 +101,7 @@ def _register(uploader: "Uploader", path: Path) -> None:
 
     name = f"searchspace-{uploader.spec.name}"
     if len(_versions(uploader, name)) <= len(earlier_winners(uploader.folder)):
-        model = onnx.load_model_from_string(read_file(path, LARGEST))
+        model = onnx.load_model_from_string(read_file(path, MAX_ONNX_BYTES))
         facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props if entry.key in FACTS}
         given: list[Any] = [TensorSpec(np.dtype(np.uint8), [-1, -1, -1, -1], IMAGES)]
         width = len(facts["classes"])

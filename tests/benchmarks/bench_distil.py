@@ -29,7 +29,7 @@ from subset import write_subset
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.store.store import open_store, prepare
-from trainables.export.weights import CARD, write_weights
+from trainables.export.weights import MODEL_INFO, write_weights
 from trainables.training import loop
 from trainables.training.distillation import divergence
 from trainables.workers.process_group import Group
@@ -57,7 +57,7 @@ def run(place: Workplace, task: Assignment, temperature: float = 0.0) -> tuple[E
 def teach(place: Workplace, folder: Path, given: argparse.Namespace) -> float:
     """Train the teacher, unless it is there; its validation accuracy."""
     kept = folder / "accuracy.txt"
-    if not (folder / CARD).is_file() or not kept.is_file():
+    if not (folder / MODEL_INFO).is_file() or not kept.is_file():
         config = TrialConfig(width=given.teacher_width, depth=3, augment_strength=0.2, **COMMON)
         task = Assignment(
             trial="teacher", kind="final", config=config, seed=1, max_epochs=given.teacher_epochs, folder=str(folder)

@@ -24,10 +24,10 @@ from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import open_store, prepare
 from trainables.export.benchmark.architecture_benchmark import measure_speed
-from trainables.export.exported_files import Shipment, Speed
-from trainables.export.exporter import ship
+from trainables.export.exported_files import ExportRecord, Speed
+from trainables.export.exporter import export_classifier
 from trainables.export.weights import read_classifier, write_weights
-from trainables.metrics.predictions import PERMIT
+from trainables.metrics.predictions import TEST_PERMIT
 from trainables.training.device import set_threads
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group
@@ -57,10 +57,10 @@ def train(place: Workplace, name: str, folder: Path) -> None:
         run.epoch()
     run.close()
     write_weights(folder, task, run)
-    (folder / PERMIT).write_text("{}")
+    (folder / TEST_PERMIT).write_text("{}")
 
 
-def measure(folder: Path, shipment: Shipment, rounds: int) -> dict[str, list[Speed]]:
+def measure(folder: Path, shipment: ExportRecord, rounds: int) -> dict[str, list[Speed]]:
     """Speeds of each format, in turn."""
     data = read_classifier(folder)[1].data
     found: dict[str, list[Speed]] = {artefact.format: [] for artefact in shipment.artefacts}
@@ -71,7 +71,7 @@ def measure(folder: Path, shipment: Shipment, rounds: int) -> dict[str, list[Spe
     return found
 
 
-def figures_of(shipment: Shipment, speeds: dict[str, list[Speed]]) -> dict[str, Any]:
+def figures_of(shipment: ExportRecord, speeds: dict[str, list[Speed]]) -> dict[str, Any]:
     """Figures of each format, and what the goals are stated in."""
     figures: dict[str, Any] = {}
     for artefact in shipment.artefacts:
@@ -115,7 +115,7 @@ def main() -> None:
         for name in given.models.split(","):
             folder = Path(root) / name
             train(place, name, folder)
-            shipment = ship(folder, (), 0.3, 0, Silence())
+            shipment = export_classifier(folder, (), 0.3, 0, Silence())
             figures[name] = figures_of(shipment, measure(folder, shipment, given.rounds))
             print(name, figures[name]["pytorch"]["accuracy"], figures[name]["ratios"], flush=True)
     arguments = ["--data path/to/cifar10", f"--models {given.models}", f"--rounds {given.rounds}"]

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_gate.py [--repeats 10] [--epochs 6]
 
-Digits; every cost is measured through the same `Meter` that a search uses, in a cache of its own. The spread is that of
+Digits; every cost is measured through the client that a search uses, in a cache of its own. The spread is that of
 one architecture measured again and again: as the machine is, and beside as many busy training threads as it has cores.
 The trained network is the same architecture after real training, exported as winners are; both are run in turn.
 """
@@ -24,7 +24,7 @@ from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import open_store, prepare
-from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file, scatter
+from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file, perturb_weights
 from trainables.export.benchmark.architecture_cost import (
     Architecture,
     ArchitectureCost,
@@ -32,9 +32,9 @@ from trainables.export.benchmark.architecture_cost import (
     cache_file,
     describe_network,
 )
-from trainables.export.benchmark.benchmark_client import Meter
+from trainables.export.benchmark.benchmark_client import BenchmarkClient
 from trainables.export.formats.onnx_format import export_onnx
-from trainables.export.model_info import ModelCard
+from trainables.export.model_info import ModelInfo
 from trainables.models.build_model import build_model, build_untrained
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group
@@ -55,14 +55,14 @@ while True:
 """
 
 
-def timed(meter: Meter, architecture: Architecture) -> tuple[float, ArchitectureCost]:
+def timed(meter: BenchmarkClient, architecture: Architecture) -> tuple[float, ArchitectureCost]:
     """Seconds until its cost is known, and the cost."""
     started = time.perf_counter()
     cost = meter.measure(architecture, "run")
     return time.perf_counter() - started, cost
 
 
-def seconds_each(meter: Meter, data: DataSummary) -> dict[str, Any]:
+def seconds_each(meter: BenchmarkClient, data: DataSummary) -> dict[str, Any]:
     """Seconds of the first measurement, of others, of backbones, and of all again from the cache."""
     first = timed(meter, architecture_of(TrialConfig(width=12), data))[0]
     small = [timed(meter, architecture_of(config, data)) for config in CONFIGS]
@@ -75,7 +75,7 @@ def seconds_each(meter: Meter, data: DataSummary) -> dict[str, Any]:
     }
 
 
-def spread(meter: Meter, data: DataSummary, repeats: int) -> dict[str, float]:
+def spread(meter: BenchmarkClient, data: DataSummary, repeats: int) -> dict[str, float]:
     """Of the latency of one architecture that is built, exported and run anew each time."""
     architecture, found = architecture_of(STEADY, data), []
     for _ in range(repeats):
@@ -96,9 +96,9 @@ def trained_and_not(data: DataSummary, repeats: int, epochs: int, folder: Path) 
     trained.load_state_dict(run.kept_state())
     found: dict[str, list[ArchitectureCost]] = {"untrained": [], "trained": []}
     networks = {"untrained": build_untrained(STEADY, data), "trained": trained}
-    scatter(networks["untrained"])
+    perturb_weights(networks["untrained"])
     for name, model in networks.items():
-        card = ModelCard(config=STEADY, seed=0, epochs=0, data=data, input=model.preprocess.spec)
+        card = ModelInfo(config=STEADY, seed=0, epochs=0, data=data, input=model.preprocess.spec)
         export_onnx(model.eval(), card, folder / f"{name}.onnx")
     for _ in range(repeats):
         for name, model in networks.items():
@@ -118,7 +118,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="bench-gate-") as folder:
         os.environ["SEARCHSPACE_CACHE"] = folder
-        data, meter = prepare("digits"), Meter()
+        data, meter = prepare("digits"), BenchmarkClient()
         figures = {"seconds": seconds_each(meter, data), "as_it_is": spread(meter, data, given.repeats)}
         busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count() or 1)]
         time.sleep(8)  # until they have imported torch

@@ -39,7 +39,7 @@ from tests.helpers.servers.mlflow_server import free_port, serving_model
 from tests.helpers.servers.service import served
 from trainables.data.decoding.decode import decode
 from trainables.data.sources.source_registry import open_source
-from trainables.export.predictor import PROBABILITIES, Runner
+from trainables.export.predictor import PROBABILITIES, Predictor
 
 CLIENTS = (1, 32)
 WARMUP = 3.0
@@ -86,7 +86,7 @@ def make_search(data: str, results: Path) -> Path:
     return results / "served"
 
 
-def make_samples(data: str, runner: Runner) -> list[Sample]:
+def make_samples(data: str, runner: Predictor) -> list[Sample]:
     """Images of the data, every other one a JPEG."""
     part, (channels, height, width) = open_source(data).parts["train"], runner.shape
     rows = np.random.default_rng(0).choice(len(part.labels), IMAGES, replace=False)
@@ -211,7 +211,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-serve-") as name:
         folder = Path(given.search) if given.search else make_search(given.data, Path(name) / "results")
-        runner = Runner(find_model(folder))
+        runner = Predictor(find_model(folder))
         samples = make_samples(given.data, runner)
         ways = {"serve": Served(folder), "batch 1": Served(folder, "--batch", "1"), "mlflow": ServedByMlflow(folder)}
         loads = compare(ways, samples, runner.classes, given)

@@ -19,11 +19,11 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import open_store
 from trainables.data.thumbnails import write_thumbnails
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
-from trainables.export.exported_files import SHIPMENT, Artefact, Dropped, Proof, Shipment, Speed
-from trainables.export.predictor import Runner
-from trainables.export.robustness import STRENGTHS, Corrupted, Robustness, write_robustness
-from trainables.metrics.class_metrics import measure
-from trainables.metrics.predictions import PERMIT, PREDICTIONS, measure_light
+from trainables.export.exported_files import EXPORT_RECORD, DroppedFormat, ExportedFile, ExportRecord, Parity, Speed
+from trainables.export.predictor import Predictor
+from trainables.export.robustness import MEASURED_STRENGTHS, CorruptionResult, Robustness, write_robustness
+from trainables.metrics.class_metrics import measure_test_metrics
+from trainables.metrics.predictions import PREDICTIONS, TEST_PERMIT, measure_brightness
 
 
 def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bool = True) -> Path:
@@ -51,11 +51,11 @@ def make_exported_search(results: Path, data: DataSummary, exported: Path) -> Pa
     """Winner's folder of a made search whose winner is that of `exported`, tested as its ONNX file answers."""
     winner = make_search(results, data) / "winner"
     shutil.copytree(exported, winner, dirs_exist_ok=True)
-    images, labels = open_store(data).open_test(winner / PERMIT)
-    found = Runner(winner / "model.onnx").probabilities(images)
+    images, labels = open_store(data).open_test(winner / TEST_PERMIT)
+    found = Predictor(winner / "model.onnx").probabilities(images)
     np.savez_compressed(winner / PREDICTIONS, probabilities=found, labels=labels)
     write_thumbnails(winner, images, found, labels)
-    (winner / "metrics.json").write_text(measure(found, labels, data.classes).model_dump_json())
+    (winner / "metrics.json").write_text(measure_test_metrics(found, labels, data.classes).model_dump_json())
     return winner
 
 
@@ -107,22 +107,22 @@ def _crown(spec: SearchSpec, data: DataSummary) -> None:
     """Write what the winner leaves; it is right on about 9 test images of 10."""
     winner = spec.folder / "winner"
     winner.mkdir()
-    (winner / PERMIT).write_text("{}")
+    (winner / TEST_PERMIT).write_text("{}")
     store = open_store(data)
-    images, labels = store.open_test(winner / PERMIT)
-    paths = store.open_test_origins(winner / PERMIT).paths
+    images, labels = store.open_test(winner / TEST_PERMIT)
+    paths = store.open_test_origins(winner / TEST_PERMIT).paths
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(len(labels), len(data.classes))) + 4 * np.eye(len(data.classes))[labels]
     found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    brightness, contrast = measure_light(images)
+    brightness, contrast = measure_brightness(images)
     np.savez_compressed(
         winner / PREDICTIONS, probabilities=found.astype(np.float32), labels=labels, paths=np.array(paths),
         brightness=brightness, contrast=contrast, sizes=rng.integers(20, 99, (len(labels), 2)),
     )  # fmt: skip
     write_thumbnails(winner, images, found, labels)
-    (winner / "metrics.json").write_text(measure(found, labels, data.classes).model_dump_json())
+    (winner / "metrics.json").write_text(measure_test_metrics(found, labels, data.classes).model_dump_json())
     cost = ArchitectureCost(parameters=50_546, size_mb=0.24, latency_ms=0.018, memory_mb=18.8, runs=2000)
-    (winner / SHIPMENT).write_text(made_shipment(cost).model_dump_json())
+    (winner / EXPORT_RECORD).write_text(made_shipment(cost).model_dump_json())
     write_robustness(winner, made_robustness())
     Image.new("RGBA", (71, 53), "grey").save(winner / "augmented.png")
 
@@ -130,22 +130,22 @@ def _crown(spec: SearchSpec, data: DataSummary) -> None:
 def made_robustness() -> Robustness:
     """An ONNX file that loses five points with each strength."""
     worse = [
-        Corrupted(corruption=name, strength=strength, parameter=strength / 10, accuracy=0.9 - strength / 20)
+        CorruptionResult(corruption=name, strength=strength, parameter=strength / 10, accuracy=0.9 - strength / 20)
         for name in CORRUPTIONS
-        for strength in STRENGTHS
+        for strength in MEASURED_STRENGTHS
     ]
     return Robustness(format="onnx", count=270, clean=0.9, corrupted=tuple(worse))
 
 
-def made_shipment(cost: ArchitectureCost) -> Shipment:
+def made_shipment(cost: ArchitectureCost) -> ExportRecord:
     """PyTorch, its float32 ONNX file, which is twice as fast, and its INT8 one, four times; no `.pt2` file."""
-    proof = Proof(
+    proof = Parity(
         count=270, largest_difference=1e-6, mean_difference=1e-7, largest_probability_difference=1e-7, agreement=1.0,
         accuracy=0.9, f1_macro=0.9,
     )  # fmt: skip
     files = (("pytorch", "model.safetensors", 1), ("onnx", "model.onnx", 2), ("onnx-int8", "model-int8.onnx", 4))
     artefacts = tuple(
-        Artefact(
+        ExportedFile(
             format=name, file=file, size_mb=0.24 / max(1, rate - 1), proof=proof,
             speed=Speed(
                 latency_ms=1 / rate, latency_p99_ms=2 / rate, runs=9, throughput={32: 1e3 * rate}, memory_mb=80
@@ -153,7 +153,7 @@ def made_shipment(cost: ArchitectureCost) -> Shipment:
         )
         for name, file, rate in files
     )  # fmt: skip
-    return Shipment(
-        artefacts=artefacts, dropped=(Dropped(format="pt2", reason="loses 1.00 points"),), recommended="onnx-int8",
-        max_drop=0.3, cost=cost, machine="a made one", threads=2,
+    return ExportRecord(
+        artefacts=artefacts, dropped=(DroppedFormat(format="pt2", reason="loses 1.00 points"),),
+        recommended="onnx-int8", max_drop=0.3, cost=cost, machine="a made one", threads=2,
     )  # fmt: skip

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from trainables.config import Assignment, TrialConfig
 from trainables.export.weights import write_weights
-from trainables.metrics.predictions import PERMIT
+from trainables.metrics.predictions import TEST_PERMIT
 from trainables.training.loop import TrialRun
 from trainables.workers.worker_context import Workplace
 
@@ -17,5 +17,5 @@ def train_winner(place: Workplace, folder: Path, config: TrialConfig, epochs: in
         run.epoch()
     run.close()
     write_weights(folder, task, run)
-    (folder / PERMIT).write_text("{}")
+    (folder / TEST_PERMIT).write_text("{}")
     return run

@@ -11,7 +11,7 @@ from searchspace.study.study import create_study
 from searchspace.study.trial_attributes import record_report
 from trainables.config import EpochReport, TrialConfig, failure
 from trainables.export.weights import write_weights
-from trainables.metrics.predictions import write_predictions, write_validation
+from trainables.metrics.predictions import write_predictions, write_validation_predictions
 from trainables.training.loop import TrialRun
 from trainables.workers.worker_context import Workplace
 
@@ -41,7 +41,11 @@ class Workbench:
         run = TrialRun(assignment, self.place)
         while not run.done:
             report = run.epoch()
-        (write_weights(folder, assignment, run) if assignment.kind == "winner" else write_validation(folder, run))
+        (
+            write_weights(folder, assignment, run)
+            if assignment.kind == "winner"
+            else write_validation_predictions(folder, run)
+        )
         return report
 
 

@@ -10,25 +10,25 @@ from tests.helpers.commands import command
 from tests.helpers.made_search import make_exported_search
 from trainables.common.reporter import Silence
 from trainables.data.store.data_summary import DataSummary
-from trainables.export.exported_files import FILES, SHIPMENT
-from trainables.export.exporter import ship
+from trainables.export.exported_files import EXPORT_RECORD, FORMAT_FILES
+from trainables.export.exporter import export_classifier
 from trainables.export.robustness import ROBUSTNESS
 from trainables.storage.folders import list_folder
 
-WRITTEN = (FILES["onnx"], SHIPMENT, ROBUSTNESS)
+WRITTEN = (FORMAT_FILES["onnx"], EXPORT_RECORD, ROBUSTNESS)
 
 
 def test_an_export_writes_through_no_link(trained: Path, tmp_path: Path) -> None:
     """Each file is a link to one that is there, and the predictable name beside it one to a file that is not."""
     folder, outside = tmp_path / "winner", tmp_path / "outside"
-    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("*.onnx", "*.pt2", SHIPMENT, ROBUSTNESS))
+    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("*.onnx", "*.pt2", EXPORT_RECORD, ROBUSTNESS))
     outside.mkdir()
     for name in WRITTEN:
         (outside / name).write_text(SECRET)
         (folder / name).symlink_to(outside / name)
         (folder / f"{name}.partial").symlink_to(outside / f"{name}.pth")
     before = seen(outside)
-    shipment = ship(folder, ("onnx",), 1.0, 0, Silence())
+    shipment = export_classifier(folder, ("onnx",), 1.0, 0, Silence())
     assert [artefact.format for artefact in shipment.artefacts] == ["pytorch", "onnx"], shipment.dropped
     assert seen(outside) == before
     assert not any((folder / name).is_symlink() for name in WRITTEN)

@@ -24,7 +24,7 @@ from trainables.common.errors import UserError
 from trainables.common.escaping import as_cell, as_markdown
 from trainables.common.sanitized_text import decodable, printable
 from trainables.data.store.store import open_store, prepare
-from trainables.metrics.class_metrics import measure
+from trainables.metrics.class_metrics import measure_test_metrics
 
 NAMES = (
     "<script>alert(1)</script>", "a|b`c*d_[e](f)", "new\nline", 'quo"te,comma', "\x1b[31mred\x1b[0m", "日本語 ünï 🐈",
@@ -87,7 +87,7 @@ def test_markdown_shows_names_and_obeys_none():
 def test_confusion_files_hold_any_name(tmp_path):
     count = len(NAMES)
     labels = np.arange(3 * count) % count
-    metrics = measure(np.eye(count)[(labels + (labels == 3)) % count], labels, NAMES)
+    metrics = measure_test_metrics(np.eye(count)[(labels + (labels == 3)) % count], labels, NAMES)
     code = "import sys; from pathlib import Path; from trainables.metrics.class_metrics import TestMetrics as M; "
     code += "from searchspace.finals.winner import write_confusion as w; "
     code += "w(Path(sys.argv[1]), M.model_validate_json(Path(sys.argv[1], 'm.json').read_bytes()))"

@@ -18,7 +18,7 @@ from trainables.config import TrialConfig
 from trainables.data.store.recorded_data import find_prepared
 from trainables.data.store.shared_store import share_store
 from trainables.data.store.store import prepare
-from trainables.export.model_info import CARD
+from trainables.export.model_info import MODEL_INFO
 from trainables.storage.object_store.remote import check_recorded_location
 
 
@@ -84,9 +84,9 @@ def winner(found, trained):
 
 def renamed(winner, **data):
     """Let the card of a winner say other things of its data."""
-    card = json.loads((winner / CARD).read_text())
+    card = json.loads((winner / MODEL_INFO).read_text())
     card["data"] |= data
-    (winner / CARD).write_text(json.dumps(card))
+    (winner / MODEL_INFO).write_text(json.dumps(card))
 
 
 @pytest.mark.parametrize("place", ["shared", "origin"])
@@ -182,9 +182,9 @@ def test_a_model_name_is_no_address(name):
 
 @pytest.mark.parametrize("name", ["hf-hub:evil/model", "local-dir:/tmp"])
 def test_a_recorded_model_is_not_looked_for_elsewhere(name, winner):
-    card = json.loads((winner / CARD).read_text())
+    card = json.loads((winner / MODEL_INFO).read_text())
     card["config"]["model"] = name
-    (winner / CARD).write_text(json.dumps(card))
+    (winner / MODEL_INFO).write_text(json.dumps(card))
     done = call(("export", "--formats", "onnx"), winner.parent)
     assert done.refused_in_one_line, done
     assert "is no model's name; hubs, folders and URLs are not opened" in done.error
@@ -193,7 +193,7 @@ def test_a_recorded_model_is_not_looked_for_elsewhere(name, winner):
 def test_every_name_that_can_be_searched_is_one():
     from trainables.config import check_model_name
     from trainables.models.model_registry import MODELS
-    from trainables.models.pretrained import known_names
+    from trainables.models.pretrained import backbone_names
 
-    names = [*MODELS, *known_names()]
+    names = [*MODELS, *backbone_names()]
     assert [check_model_name(name) for name in names] == names

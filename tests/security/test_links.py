@@ -22,7 +22,7 @@ from tests.helpers.made_search import make_search
 from trainables.common.errors import DamagedError
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
-from trainables.export.model_info import CARD, ModelCard
+from trainables.export.model_info import MODEL_INFO, ModelInfo
 from trainables.models.preprocess import InputSpec
 from trainables.storage import files
 
@@ -35,14 +35,14 @@ def finished(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> P
     """A finished search with an exported winner and an image beside it."""
     folder = make_search(tmp_path_factory.mktemp("results"), digits, trials=4)
     make_model(folder / "winner" / "model.onnx")
-    card = ModelCard(
+    card = ModelInfo(
         config=TrialConfig(),
         seed=0,
         epochs=9,
         data=digits,
         input=InputSpec(side=8, channels=1, mean=(0.5,), std=(0.25,)),
     )
-    (folder / "winner" / CARD).write_text(card.model_dump_json())
+    (folder / "winner" / MODEL_INFO).write_text(card.model_dump_json())
     return folder
 
 

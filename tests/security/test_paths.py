@@ -11,7 +11,7 @@ from tests.helpers.made_search import made_shipment, make_search
 from tests.helpers.servers.s3_server import s3
 from trainables.common.errors import DamagedError, UserError
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
-from trainables.export.exported_files import Artefact
+from trainables.export.exported_files import ExportedFile
 from trainables.storage.cache import cache_folder
 from trainables.storage.local_copy import local_copy_folder
 from trainables.storage.object_store.remote import Remote, check_location
@@ -115,4 +115,4 @@ def test_a_shipped_file_is_one_that_exports_write(file):
     cost = ArchitectureCost(parameters=1, size_mb=0.1, latency_ms=0.1, memory_mb=1.0, runs=1)
     artefact = made_shipment(cost).artefacts[0].model_dump()
     with pytest.raises(ValueError, match="file"):
-        Artefact.model_validate(artefact | {"file": file})
+        ExportedFile.model_validate(artefact | {"file": file})

@@ -48,7 +48,7 @@ from trainables.config import failure
 from trainables.data.decoding.bad_images import BadImage, read_bad_images, write_bad_images
 from trainables.data.layouts.left_out import LeftOut, write_left_out
 from trainables.data.store.leaks import Prints, write_leaks
-from trainables.metrics.class_metrics import measure
+from trainables.metrics.class_metrics import measure_test_metrics
 from trainables.metrics.predictions import write_table
 
 WIDE = "\uff1d\uff0b\uff0d\uff20"
@@ -149,7 +149,7 @@ def test_every_csv_is_shown_and_not_computed(tmp_path):
     write_table(tmp_path / "predictions.csv", some, labels, answers, some)
     write_table(tmp_path / "many.csv", tuple(HOSTILE[:150]), np.arange(150), np.eye(150), tuple(HOSTILE[:150]))
     few = tuple(HOSTILE[:4])
-    write_confusion(tmp_path, measure(np.eye(4)[[0, 1, 2, 3, 3]], np.array([0, 1, 2, 3, 2]), few))
+    write_confusion(tmp_path, measure_test_metrics(np.eye(4)[[0, 1, 2, 3, 3]], np.array([0, 1, 2, 3, 2]), few))
     found |= {file.name: file.read_bytes().decode() for file in tmp_path.glob("*.csv")}
     assert len(found) == 9
     for name, text in found.items():

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Images = NDArray[np.uint8]
-SIDES = (32, 64, 224)
+BENCHMARK_SIDES = (32, 64, 224)
 """Sides, in pixels, of the benchmarks' images: CIFAR-10-C, Tiny-ImageNet-C, ImageNet-C."""
-STRENGTHS = 5
+MAX_STRENGTH = 5
 """The strongest; the weakest is 1."""
 
 
@@ -30,18 +30,18 @@ class Corruption:
     apply: Callable[[Images, float, np.random.Generator], Images]
     """Images (n, 1 or 3, height, width), the parameter, what draws -> as many images of the same shape."""
     parameters: tuple[tuple[float, ...], ...]
-    """The parameter by benchmark, in the order of `SIDES`, and by strength."""
+    """The parameter by benchmark, in the order of `BENCHMARK_SIDES`, and by strength."""
 
 
 def corrupt(name: str, images: Images, strength: int, rng: np.random.Generator) -> Images:
     """Copies of uint8 `images` (n, 1 or 3, height, width), worse by `strength` (1 to 5)."""
     corruption = CORRUPTIONS[name]
-    return corruption.apply(images, parameter(name, max(images.shape[-2:]), strength), rng)
+    return corruption.apply(images, corruption_parameter(name, max(images.shape[-2:]), strength), rng)
 
 
-def parameter(name: str, side: int, strength: int) -> float:
+def corruption_parameter(name: str, side: int, strength: int) -> float:
     """What `strength` (1 to 5) means for images of `side` pixels."""
-    nearest = min(range(len(SIDES)), key=lambda index: abs(math.log(side / SIDES[index])))
+    nearest = min(range(len(BENCHMARK_SIDES)), key=lambda index: abs(math.log(side / BENCHMARK_SIDES[index])))
     return CORRUPTIONS[name].parameters[nearest][strength - 1]
 
 

@@ -28,7 +28,7 @@ COLOUR = 0.4
 ERASED_AREA = 0.25
 """Largest part of an image that is erased."""
 AFFINE = slice(DRAW_COLUMNS["angle"], DRAW_COLUMNS["shear"] + 1)
-FACTORS = slice(DRAW_COLUMNS["brightness"], DRAW_COLUMNS["saturation"] + 1)
+COLOUR_FACTORS = slice(DRAW_COLUMNS["brightness"], DRAW_COLUMNS["saturation"] + 1)
 ERASE_AREA, ERASE_Y, ERASE_X = (
     slice(DRAW_COLUMNS[name], DRAW_COLUMNS[name] + 1) for name in ("erase_area", "erase_y", "erase_x")
 )
@@ -84,7 +84,7 @@ def _affine(images: Tensor, draws: Tensor, strength: float, flip: bool) -> Tenso
 
 
 def _colour(images: Tensor, draws: Tensor, strength: float) -> Tensor:
-    factors = 1.0 + (2.0 * draws[:, FACTORS, None, None] - 1.0) * strength * COLOUR
+    factors = 1.0 + (2.0 * draws[:, COLOUR_FACTORS, None, None] - 1.0) * strength * COLOUR
     brightness, contrast, saturation = factors[:, 0:1], factors[:, 1:2], factors[:, 2:3]
     images = images * brightness
     images = torch.lerp(images.mean(dim=(1, 2, 3), keepdim=True), images, contrast)

@@ -15,26 +15,28 @@ if TYPE_CHECKING:
     from trainables.models.preprocess import Preprocess
     from trainables.training.loop import TrialRun
 
-SHEET = "augmented.png"
+PREVIEW = "augmented.png"
 ROWS, COLUMNS = 6, 8
 """Images, each of another class, and what is shown of each: itself, then versions of it."""
-LARGEST = 96
+MAX_SIDE = 96
 """Side of a picture on the sheet, in pixels, at most."""
 
 
-def write_sheet(folder: Path, run: "TrialRun") -> None:
+def write_preview(folder: Path, run: "TrialRun") -> None:
     """Draw training images as the run's network sees them in training; nothing where it sees them as they are."""
     config, labels = run.assignment.config, run.place.store.labels[run.rows]
     if not pixel_augmentations(config):
         return
     _, first = np.unique(labels, return_index=True)
     images = run.place.store.images[run.rows[first[:ROWS]]]
-    shown = versions(images, config, run.model.preprocess, run.assignment.seed)
-    with replacing(folder / SHEET) as file:
-        arrange(shown).save(file, "PNG", optimize=True)
+    shown = augmented_versions(images, config, run.model.preprocess, run.assignment.seed)
+    with replacing(folder / PREVIEW) as file:
+        arrange_images(shown).save(file, "PNG", optimize=True)
 
 
-def versions(images: NDArray[np.uint8], config: TrialConfig, preprocess: "Preprocess", seed: int) -> NDArray[np.uint8]:
+def augmented_versions(
+    images: NDArray[np.uint8], config: TrialConfig, preprocess: "Preprocess", seed: int
+) -> NDArray[np.uint8]:
     """Uint8 (n, COLUMNS, side, side, channels) of images (n, c, h, w): each itself, then augmented; `seed` draws."""
     import torch
 
@@ -53,10 +55,10 @@ def versions(images: NDArray[np.uint8], config: TrialConfig, preprocess: "Prepro
     return found
 
 
-def arrange(shown: NDArray[np.uint8]) -> Image.Image:
+def arrange_images(shown: NDArray[np.uint8]) -> Image.Image:
     """The images in rows and columns, on nothing, with an eighth of a side between them."""
     rows, columns, own = shown.shape[:3]
-    side = min(own, LARGEST)
+    side = min(own, MAX_SIDE)
     step = side + max(1, side // 8)
     sheet = Image.new("RGBA", (columns * step - (step - side), rows * step - (step - side)))
     for row, column in np.ndindex(rows, columns):

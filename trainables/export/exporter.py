@@ -14,23 +14,31 @@ from trainables.export.benchmark.architecture_benchmark import (
     count_parameters,
     measure_file,
     measure_speed,
-    root_of,
+    root_cause,
 )
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.export.benchmark.benchmark_process import load
-from trainables.export.exported_files import SERVED, SHIPMENT, Artefact, Dropped, Format, Proof, Shipment
-from trainables.export.formats.export_formats import WRITERS, Goods
-from trainables.export.parity_check import Answer, Exam, check, eager_answer, set_exam
-from trainables.export.predictor import Runner
+from trainables.export.exported_files import (
+    EXPORT_RECORD,
+    ONNX_FORMATS,
+    DroppedFormat,
+    ExportedFile,
+    ExportRecord,
+    Format,
+    Parity,
+)
+from trainables.export.formats.export_formats import FORMATS, ExportContext
+from trainables.export.parity_check import LogitsFunction, Reference, check_parity, eager_logits, make_reference
+from trainables.export.predictor import Predictor
 from trainables.export.robustness import measure_robustness, write_robustness
 from trainables.export.weights import read_classifier
-from trainables.metrics.predictions import PERMIT
+from trainables.metrics.predictions import TEST_PERMIT
 from trainables.storage.files import write_file
 from trainables.storage.folders import files_below, remove_file
 from trainables.storage.write_errors import find_write_error
 
 
-def ship(  # noqa: PLR0913, PLR0917
+def export_classifier(  # noqa: PLR0913, PLR0917
     folder: Path,
     formats: Sequence[Format],
     max_drop: float,
@@ -38,7 +46,7 @@ def ship(  # noqa: PLR0913, PLR0917
     teller: Teller,
     data: str = "",
     strict: bool = False,
-) -> Shipment:
+) -> ExportRecord:
     """Export the classifier in `folder`, which the permit there lets see test images, to `formats` (none: all).
 
     What cannot be made, loses more than `max_drop` points or is not what was trained is deleted, with its reason.
@@ -46,58 +54,60 @@ def ship(  # noqa: PLR0913, PLR0917
     raises its OSError; without, its format is one that cannot be made.
     """
     classifier, card = read_classifier(folder)
-    goods = Goods(folder, classifier, card, open_recorded(card.data, data, teller), max_drop, seed)
-    exam = set_exam(classifier, *goods.store.open_test(folder / PERMIT))
-    wanted = formats or [name for name, writer in WRITERS.items() if writer.usable()]
-    artefacts, dropped = [_measured(goods, "pytorch", exam.compare(exam.logits))], []
+    context = ExportContext(folder, classifier, card, open_recorded(card.data, data, teller), max_drop, seed)
+    reference = make_reference(classifier, *context.store.open_test(folder / TEST_PERMIT))
+    wanted = formats or [name for name, writer in FORMATS.items() if writer.usable()]
+    artefacts, dropped = [_describe_export(context, "pytorch", reference.compare_logits(reference.logits))], []
     for done, name in enumerate(wanted):
         teller.step(f"export of the {folder.name}", done, len(wanted))
         try:
-            note, proof = _proven(goods, name, exam)
-            artefacts.append(_measured(goods, name, proof, note))
+            note, proof = _write_and_check(context, name, reference)
+            artefacts.append(_describe_export(context, name, proof, note))
         except Exception as error:  # an exporter fails in any way there is, and the next may not
             if strict:
-                _raise_unwritten(goods, name, error)
-            remove_file(goods.file(name))
-            dropped.append(Dropped(format=name, reason=root_of(error)))
-    shipment = Shipment(
+                _raise_write_failure(context, name, error)
+            remove_file(context.path_of(name))
+            dropped.append(DroppedFormat(format=name, reason=root_cause(error)))
+    shipment = ExportRecord(
         artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
-        cost=_cost(goods, artefacts), machine=cpu_name(), threads=core_count(),
+        cost=_cost(context, artefacts), machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
-    write_file(folder / SHIPMENT, shipment.model_dump_json(indent=1).encode())
-    _stress(goods, shipment, exam, teller)
+    write_file(folder / EXPORT_RECORD, shipment.model_dump_json(indent=1).encode())
+    _measure_robustness(context, shipment, reference, teller)
     return shipment
 
 
-def _raise_unwritten(goods: Goods, name: Format, error: Exception) -> None:
+def _raise_write_failure(context: ExportContext, name: Format, error: Exception) -> None:
     """Raise the error of writing that led to `error`, if one did, without leaving the format's file."""
-    if unwritten := find_write_error(error, goods.folder):
+    if unwritten := find_write_error(error, context.folder):
         with suppress(OSError):
-            remove_file(goods.file(name))
+            remove_file(context.path_of(name))
         raise unwritten
 
 
-def _stress(goods: Goods, shipment: Shipment, exam: Exam, teller: Teller) -> None:
+def _measure_robustness(context: ExportContext, shipment: ExportRecord, reference: Reference, teller: Teller) -> None:
     """Measure, and write beside it, what the recommended format makes of images that are worse."""
     teller.step("robustness", 0, 0)
     name = shipment.recommended
-    answer = eager_answer(goods.classifier) if name == "pytorch" else _answer(name, goods.file(name))
+    answer = (
+        eager_logits(context.classifier) if name == "pytorch" else _load_logits_function(name, context.path_of(name))
+    )
     rate = next(artefact.speed.rate for artefact in shipment.artefacts if artefact.format == name)
-    write_robustness(goods.folder, measure_robustness(name, answer, rate, exam, goods.seed))
+    write_robustness(context.folder, measure_robustness(name, answer, rate, reference, context.seed))
 
 
-def _proven(goods: Goods, name: Format, exam: Exam) -> tuple[str, Proof]:
-    """Write a format, and prove it; its note, and its proof. Raises `ProofError`, and whatever exporters raise."""
-    writer = WRITERS[name]
-    note = writer.write(goods)
-    proof = exam.prove(_answer(name, goods.file(name)))
-    check(proof, exam.compare(exam.logits), writer.exact, goods.max_drop)
+def _write_and_check(context: ExportContext, name: Format, reference: Reference) -> tuple[str, Parity]:
+    """Write a format, and prove it; its note, and its proof. Raises `ParityError`, and whatever exporters raise."""
+    writer = FORMATS[name]
+    note = writer.write(context)
+    proof = reference.check_answers(_load_logits_function(name, context.path_of(name)))
+    check_parity(proof, reference.compare_logits(reference.logits), writer.exact, context.max_drop)
     return note, proof
 
 
-def _answer(name: Format, file: Path) -> Answer:
-    if name in SERVED:
-        return Runner(file).logits
+def _load_logits_function(name: Format, file: Path) -> LogitsFunction:
+    if name in ONNX_FORMATS:
+        return Predictor(file).logits
     run = load(file, core_count())
 
     def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -107,24 +117,24 @@ def _answer(name: Format, file: Path) -> Answer:
     return answer
 
 
-def _measured(goods: Goods, name: Format, proof: Proof, note: str = "") -> Artefact:
+def _describe_export(context: ExportContext, name: Format, proof: Parity, note: str = "") -> ExportedFile:
     """What is known of a format that passed; PyTorch itself is run from the folder."""
-    file = goods.file(name)
-    speed = measure_speed(goods.folder if name == "pytorch" else file, goods.card.data)
-    found = [path for _, path in files_below(goods.folder) if path.name == file.name]  # an ensemble has one a member
+    file = context.path_of(name)
+    speed = measure_speed(context.folder if name == "pytorch" else file, context.card.data)
+    found = [path for _, path in files_below(context.folder) if path.name == file.name]  # an ensemble has one a member
     size = sum(path.stat().st_size for path in found)
-    return Artefact(format=name, file=file.name, size_mb=size / 1e6, proof=proof, speed=speed, note=note)
+    return ExportedFile(format=name, file=file.name, size_mb=size / 1e6, proof=proof, speed=speed, note=note)
 
 
-def _fastest(artefacts: Sequence[Artefact]) -> Format:
+def _fastest(artefacts: Sequence[ExportedFile]) -> Format:
     """The exported format that is fastest at batches; `pytorch` where there is none."""
     return max(artefacts[1:] or artefacts, key=lambda artefact: artefact.speed.rate).format
 
 
-def _cost(goods: Goods, artefacts: Sequence[Artefact]) -> ArchitectureCost | None:
+def _cost(context: ExportContext, artefacts: Sequence[ExportedFile]) -> ArchitectureCost | None:
     """What limits apply to, of the file that they are measured by; its latency is the one that its own row has."""
     speed = next((artefact.speed for artefact in artefacts if artefact.format == "onnx"), None)
     if speed is None:
         return None
-    cost = measure_file(goods.file("onnx"), goods.card.data, count_parameters(goods.classifier))
+    cost = measure_file(context.path_of("onnx"), context.card.data, count_parameters(context.classifier))
     return cost.model_copy(update={"latency_ms": speed.latency_ms, "runs": speed.runs})

@@ -10,7 +10,7 @@ from trainables.common.versions import versions_of
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 
-CARD = "model.json"
+MODEL_INFO = "model.json"
 
 
 class InputSpec(Finite):
@@ -35,7 +35,7 @@ class InputSpec(Finite):
         return self.channels * self.side**2
 
 
-class ModelCard(Frozen):
+class ModelInfo(Frozen):
     """What `model.safetensors` holds the weights of."""
 
     config: TrialConfig
@@ -52,20 +52,20 @@ class ModelCard(Frozen):
     """Of its weights."""
 
     @property
-    def members(self) -> "tuple[ModelCard, ...]":
+    def members(self) -> "tuple[ModelInfo, ...]":
         """Itself, as the one member that it has."""
         return (self,)
 
     @property
-    def facts(self) -> dict[str, str]:
+    def network_metadata(self) -> dict[str, str]:
         """What an exported file says of its network."""
         return {"config": self.config.model_dump_json(), "input": self.input.model_dump_json()}
 
 
-class EnsembleCard(Frozen):
+class EnsembleInfo(Frozen):
     """The cards of an ensemble's members, in their order."""
 
-    members: tuple[ModelCard, ...] = Field(min_length=2)
+    members: tuple[ModelInfo, ...] = Field(min_length=2)
     """Each member's card, all trained on the same data."""
 
     @property
@@ -74,13 +74,13 @@ class EnsembleCard(Frozen):
         return self.members[0].data
 
     @property
-    def facts(self) -> dict[str, str]:
+    def network_metadata(self) -> dict[str, str]:
         """What an exported file says of its networks."""
         return {"members": json.dumps([member.model_dump(include={"config", "input"}) for member in self.members])}
 
 
-AnyCard = ModelCard | EnsembleCard
-CARDS: TypeAdapter[AnyCard] = TypeAdapter(AnyCard)
+AnyModelInfo = ModelInfo | EnsembleInfo
+MODEL_INFO_ADAPTER: TypeAdapter[AnyModelInfo] = TypeAdapter(AnyModelInfo)
 
 
 def member_folder(folder: Path, index: int) -> Path:
@@ -88,28 +88,28 @@ def member_folder(folder: Path, index: int) -> Path:
     return folder / "members" / str(index)
 
 
-PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onnxruntime")
+RECORDED_PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onnxruntime")
 
 
-def say_pixels(data: DataSummary) -> str:
+def describe_pixels(data: DataSummary) -> str:
     """What values an image's pixels have, and how those of the published data became so."""
     from trainables.data.sources.source_registry import pixels_of_data
 
     return "; ".join(filter(None, ("uint8, 0 (black) to 255 (white)", pixels_of_data(data.origin))))
 
 
-def describe(card: AnyCard) -> dict[str, str]:
+def describe_model(card: AnyModelInfo) -> dict[str, str]:
     """Classes, shape, pixels and normalisation, configuration, licence, data and versions, as texts; lists are JSON."""
     data = card.data
     licences = [member.licence for member in card.members]
     return {
         "classes": json.dumps(data.classes),
         "shape": json.dumps([data.channels, data.height, data.width]),
-        "pixels": say_pixels(data),
-        **card.facts,
+        "pixels": describe_pixels(data),
+        **card.network_metadata,
         "license": ", ".join(binding(licences)),
         "license_terms": "; ".join(dict.fromkeys(licence.terms for licence in licences)),
         "data": data.name,
         "fingerprint": data.fingerprint,
-        "versions": json.dumps(versions_of(PACKAGES)),
+        "versions": json.dumps(versions_of(RECORDED_PACKAGES)),
     }

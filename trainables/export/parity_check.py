@@ -8,29 +8,29 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainables.export.exported_files import Proof
+from trainables.export.exported_files import Parity
 from trainables.export.predictor import chunks
 from trainables.models.classifier import AnyClassifier
 
-MOST, LEAST = 10_000, 1_000
+MAX_IMAGES, MIN_IMAGES = 10_000, 1_000
 """Test images that files are proven on."""
-PATIENCE = 60.0
-"""Seconds that PyTorch may take over them; a slow network is proven on fewer, but not on less than `LEAST`."""
-CHUNK = 128
+REFERENCE_BUDGET_S = 60.0
+"""Seconds that PyTorch may take over them; a slow network is proven on fewer, but not on less than `MIN_IMAGES`."""
+RUN_IMAGES = 128
 """Images of one run."""
-LARGEST_DIFFERENCE = 1e-3
+MAX_PROBABILITY_DIFFERENCE = 1e-3
 """Between a float32 file's probabilities and PyTorch's, beyond which it is not what was trained."""
 
-Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+LogitsFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Logits (n, classes) of uint8 images (n, c, h, w)."""
 
 
-class ProofError(RuntimeError):
+class ParityError(RuntimeError):
     """A file does not compute what PyTorch does, or is wrong too often; its text is the reason."""
 
 
 @dataclass(frozen=True)
-class Exam:
+class Reference:
     """Test images, and what PyTorch says of them in float32."""
 
     images: NDArray[np.uint8]
@@ -40,19 +40,19 @@ class Exam:
     logits: NDArray[np.float32]
     """PyTorch's, images x classes."""
 
-    def prove(self, answer: Answer) -> Proof:
+    def check_answers(self, answer: LogitsFunction) -> Parity:
         """Compare `answer` with PyTorch on all images."""
-        return self.compare(answer_all(answer, self.images))
+        return self.compare_logits(compute_logits(answer, self.images))
 
-    def compare(self, logits: NDArray[np.float32]) -> Proof:
-        """Compare `logits` with PyTorch's; raises `ProofError` where one is infinite or no number."""
+    def compare_logits(self, logits: NDArray[np.float32]) -> Parity:
+        """Compare `logits` with PyTorch's; raises `ParityError` where one is infinite or no number."""
         from sklearn.metrics import f1_score
 
         if not np.isfinite(logits).all():
-            raise ProofError("its logits are infinite, or no numbers")
+            raise ParityError("its logits are infinite, or no numbers")
         difference = np.abs(logits - self.logits)
         called = logits.argmax(axis=1)
-        return Proof(
+        return Parity(
             count=len(self.images), largest_difference=float(difference.max()),
             mean_difference=float(difference.mean()),
             largest_probability_difference=float(np.abs(_softmax(logits) - _softmax(self.logits)).max()),
@@ -62,19 +62,19 @@ class Exam:
         )  # fmt: skip
 
 
-def set_exam(classifier: AnyClassifier, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Exam:
+def make_reference(classifier: AnyClassifier, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Reference:
     """Choose test images evenly from all, as many as PyTorch answers in time, and let it answer."""
     started = time.perf_counter()
-    eager = eager_answer(classifier)
-    answer_all(eager, images[:CHUNK])
-    seconds = (time.perf_counter() - started) / min(CHUNK, len(images))
-    count = min(len(images), MOST, max(LEAST, int(PATIENCE / seconds)))
+    eager = eager_logits(classifier)
+    compute_logits(eager, images[:RUN_IMAGES])
+    seconds = (time.perf_counter() - started) / min(RUN_IMAGES, len(images))
+    count = min(len(images), MAX_IMAGES, max(MIN_IMAGES, int(REFERENCE_BUDGET_S / seconds)))
     rows = np.linspace(0, len(images) - 1, count).astype(int)  # a test split may lie in the order of its classes
     images = np.asarray(images[rows])
-    return Exam(images, labels[rows], answer_all(eager, images))
+    return Reference(images, labels[rows], compute_logits(eager, images))
 
 
-def eager_answer(classifier: AnyClassifier) -> Answer:
+def eager_logits(classifier: AnyClassifier) -> LogitsFunction:
     """PyTorch's answers without autocast, whatever precision the classifier was trained in."""
 
     def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -85,19 +85,21 @@ def eager_answer(classifier: AnyClassifier) -> Answer:
     return answer
 
 
-def answer_all(answer: Answer, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def compute_logits(answer: LogitsFunction, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Logits of all `images`, chunk by chunk."""
-    return np.concatenate([answer(np.ascontiguousarray(chunk)) for chunk in chunks(images, CHUNK)])
+    return np.concatenate([answer(np.ascontiguousarray(chunk)) for chunk in chunks(images, RUN_IMAGES)])
 
 
-def check(proof: Proof, reference: Proof, exact: bool, max_drop: float) -> None:
-    """Raise `ProofError` where a file loses more than `max_drop` points, or is not the same though it ought to be."""
+def check_parity(proof: Parity, reference: Parity, exact: bool, max_drop: float) -> None:
+    """Raise `ParityError` where a file loses more than `max_drop` points, or is not the same though it ought to be."""
     lost = 100 * (reference.accuracy - proof.accuracy)
     if not lost <= max_drop:
-        raise ProofError(f"loses {lost:.2f} points of test accuracy, more than --max-drop {max_drop:g}")
-    if exact and not proof.largest_probability_difference <= LARGEST_DIFFERENCE:
+        raise ParityError(f"loses {lost:.2f} points of test accuracy, more than --max-drop {max_drop:g}")
+    if exact and not proof.largest_probability_difference <= MAX_PROBABILITY_DIFFERENCE:
         found = proof.largest_probability_difference
-        raise ProofError(f"its probabilities differ from PyTorch's by {found:.2e}, more than {LARGEST_DIFFERENCE:g}")
+        raise ParityError(
+            f"its probabilities differ from PyTorch's by {found:.2e}, more than {MAX_PROBABILITY_DIFFERENCE:g}"
+        )
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

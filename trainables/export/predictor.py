@@ -17,20 +17,20 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import shown
-from trainables.export.unsupported_files import advise, describe_file
+from trainables.export.unsupported_files import describe_file, suggest_model_file
 from trainables.storage.files import is_file, read_file
 
 IMAGES, LOGITS, PROBABILITIES = "images", "logits", "probabilities"
 """An artefact's input, uint8 (batch, 1 or 3, height, width), and its outputs, float32 (batch, classes)."""
-LARGEST = 1 << 31
+MAX_ONNX_BYTES = 1 << 31
 """Bytes of the largest ONNX file: that of the format itself."""
-CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+ERROR_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 """How they begin."""
-PLACE = re.compile(r"^/onnxruntime_src/\S+ .*?\) ", re.DOTALL)
+SOURCE_LOCATION = re.compile(r"^/onnxruntime_src/\S+ .*?\) ", re.DOTALL)
 """How onnxruntime's messages name a place in its sources."""
 
 
-class Runner:
+class Predictor:
     """One ONNX artefact, loaded."""
 
     def __init__(self, file: Path, threads: int = 0) -> None:
@@ -40,8 +40,8 @@ class Runner:
         self._session, found = _open(file, threads)
         self.metadata: dict[str, str] = found
         """What the file says of itself."""
-        if fault := _find_fault(self._session, self.metadata):
-            raise UserError(f"model {shown(file)}: is not exported by a search: {fault}; {advise(file)}")
+        if fault := _find_defect(self._session, self.metadata):
+            raise UserError(f"model {shown(file)}: is not exported by a search: {fault}; {suggest_model_file(file)}")
         self.classes: tuple[str, ...] = tuple(json.loads(self.metadata["classes"]))
         """Class names, in the order of the outputs."""
         self.shape: tuple[int, int, int] = tuple(json.loads(self.metadata["shape"]))
@@ -69,7 +69,7 @@ def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
     """A session of onnxruntime, and what the file says of itself; raises `UserError` where the file is no model."""
     import onnxruntime
 
-    content = read_file(file, LARGEST)
+    content = read_file(file, MAX_ONNX_BYTES)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
@@ -80,10 +80,12 @@ def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
             return session, session.get_modelmeta().custom_metadata_map
     except Exception as error:  # onnxruntime's own kinds of them are not public
         reason = describe_file(file) or f"no ONNX model, or a damaged one: {_one_line(error)}"
-        raise UserError(f"model {shown(file)}: onnxruntime does not load it ({reason}); {advise(file)}") from error
+        raise UserError(
+            f"model {shown(file)}: onnxruntime does not load it ({reason}); {suggest_model_file(file)}"
+        ) from error
 
 
-def _find_fault(session: Any, metadata: Mapping[str, str]) -> str:
+def _find_defect(session: Any, metadata: Mapping[str, str]) -> str:
     """What a loaded model lacks to be one that a search exported; empty if nothing."""
     given = [(value.name, value.type) for value in session.get_inputs()]
     if given != [(IMAGES, "tensor(uint8)")]:
@@ -112,5 +114,5 @@ def _parsed(text: str) -> list[Any]:
 
 def _one_line(error: Exception) -> str:
     """The first line of what onnxruntime says, without the place in its sources and the call that it was in."""
-    said = PLACE.sub("", CODE.sub("", str(error)))
+    said = SOURCE_LOCATION.sub("", ERROR_CODE.sub("", str(error)))
     return (said.strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]

@@ -8,37 +8,37 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
-from trainables.augmentation.corruptions import CORRUPTIONS, corrupt, parameter
+from trainables.augmentation.corruptions import CORRUPTIONS, corrupt, corruption_parameter
 from trainables.config import Finite
 from trainables.export.exported_files import Format
 from trainables.metrics.intervals import Ends, wilson
 from trainables.storage.files import read_record, write_file
 
 if TYPE_CHECKING:
-    from trainables.export.parity_check import Answer, Exam
+    from trainables.export.parity_check import LogitsFunction, Reference
 
 ROBUSTNESS = "robustness.json"
-STRENGTHS = (1, 3, 5)
+MEASURED_STRENGTHS = (1, 3, 5)
 """Of the five of the benchmarks: the weakest, the middle one, the strongest."""
-MOST, LEAST = 2_000, 200
+MAX_CORRUPTED_IMAGES, MIN_CORRUPTED_IMAGES = 2_000, 200
 """Test images that are corrupted, at each strength."""
-PATIENCE = 15.0
-"""Seconds that the file may take over all of them; a slow one sees fewer, but not fewer than `LEAST`."""
-VALUES = 25_000_000
+ROBUSTNESS_BUDGET_S = 15.0
+"""Seconds that the file may take over all of them; a slow one sees fewer, but not fewer than `MIN_CORRUPTED_IMAGES`."""
+MAX_CORRUPTED_VALUES = 25_000_000
 """Numbers that are corrupted at each strength, which takes about a second; likewise."""
 
 
-def check_known(name: str) -> str:
+def check_corruption_name(name: str) -> str:
     """`name` if it is in `CORRUPTIONS`; raises ValueError for any other."""
     if name not in CORRUPTIONS:
         raise ValueError("is no known corruption")
     return name
 
 
-class Corrupted(Finite):
+class CorruptionResult(Finite):
     """Test images worse in one way, and what came of it."""
 
-    corruption: Annotated[str, AfterValidator(check_known)]
+    corruption: Annotated[str, AfterValidator(check_corruption_name)]
     """Its name in `CORRUPTIONS`."""
     strength: int = Field(ge=1, le=5)
     """From 1 to 5."""
@@ -57,7 +57,7 @@ class Robustness(Finite):
     """Test images, evenly from all; the same ones at every strength."""
     clean: float
     """Accuracy on them as they are, from 0 to 1."""
-    corrupted: tuple[Corrupted, ...] = Field(min_length=1)
+    corrupted: tuple[CorruptionResult, ...] = Field(min_length=1)
     """By corruption, then by strength."""
 
     def interval(self, accuracy: float) -> Ends:
@@ -70,11 +70,11 @@ class Robustness(Finite):
         return sum(entry.accuracy for entry in self.corrupted) / len(self.corrupted)
 
     @property
-    def worst(self) -> Corrupted:
+    def worst(self) -> CorruptionResult:
         """Where least was right."""
         return min(self.corrupted, key=lambda entry: entry.accuracy)
 
-    def by_corruption(self) -> dict[str, list[Corrupted]]:
+    def by_corruption(self) -> dict[str, list[CorruptionResult]]:
         """The entries of each corruption, in the order of their strengths."""
         names = dict.fromkeys(entry.corruption for entry in self.corrupted)
         return {name: [entry for entry in self.corrupted if entry.corruption == name] for name in names}
@@ -82,31 +82,31 @@ class Robustness(Finite):
 
 def choose_count(images: NDArray[np.uint8], rate: float) -> int:
     """How many of the test `images` (n, channels, height, width) a file of `rate` images a second is shown."""
-    answered = PATIENCE * rate / (1 + len(CORRUPTIONS) * len(STRENGTHS))
-    made = VALUES / images[0].size
-    return min(len(images), MOST, max(LEAST, int(min(answered, made))))
+    answered = ROBUSTNESS_BUDGET_S * rate / (1 + len(CORRUPTIONS) * len(MEASURED_STRENGTHS))
+    made = MAX_CORRUPTED_VALUES / images[0].size
+    return min(len(images), MAX_CORRUPTED_IMAGES, max(MIN_CORRUPTED_IMAGES, int(min(answered, made))))
 
 
-def measure_robustness(name: Format, answer: "Answer", rate: float, exam: "Exam", seed: int) -> Robustness:
+def measure_robustness(name: Format, answer: "LogitsFunction", rate: float, exam: "Reference", seed: int) -> Robustness:
     """Corrupt an even part of the exam's images in every way, and let the file `name` answer.
 
     `rate` is its images a second. `seed` draws the noise, of which a higher strength has more, not another.
     """
-    from trainables.export.parity_check import answer_all
+    from trainables.export.parity_check import compute_logits
 
     chosen = np.linspace(0, len(exam.images) - 1, choose_count(exam.images, rate)).astype(int)
     images, labels = exam.images[chosen], exam.labels[chosen]
 
     def score(seen: NDArray[np.uint8]) -> float:
-        return float((answer_all(answer, seen).argmax(axis=1) == labels).mean())
+        return float((compute_logits(answer, seen).argmax(axis=1) == labels).mean())
 
-    def each() -> Iterator[Corrupted]:
+    def each() -> Iterator[CorruptionResult]:
         for place, corruption in enumerate(CORRUPTIONS):
-            for strength in STRENGTHS:
+            for strength in MEASURED_STRENGTHS:
                 worse = corrupt(corruption, images, strength, np.random.default_rng([seed, place]))
-                yield Corrupted(
+                yield CorruptionResult(
                     corruption=corruption, strength=strength, accuracy=score(worse),
-                    parameter=parameter(corruption, max(images.shape[-2:]), strength),
+                    parameter=corruption_parameter(corruption, max(images.shape[-2:]), strength),
                 )  # fmt: skip
 
     return Robustness(format=name, count=len(labels), clean=score(images), corrupted=tuple(each()))

@@ -18,7 +18,7 @@ from trainables.storage.files import open_file, write_file
 LENGTH = 8
 """Bytes of the header's length, little-endian, at the start of a file; the header is padded to a multiple of it."""
 
-HEADER = 100_000_000
+MAX_HEADER_BYTES = 100_000_000
 """Bytes of the longest header that the library reads."""
 
 
@@ -57,7 +57,7 @@ def read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
 
     The file is mapped, not copied.
     """
-    with open_file(path, size + HEADER) as file:
+    with open_file(path, size + MAX_HEADER_BYTES) as file:
         try:
             return load_file(f"/dev/fd/{file.fileno()}")
         except (SafetensorError, OSError, ValueError) as error:

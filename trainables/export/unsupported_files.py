@@ -5,7 +5,7 @@ from pathlib import Path
 from trainables.common.sanitized_text import shown
 from trainables.data.layouts.image_files import LFS_POINTER, kind_by_content, read_head
 
-KINDS = {
+FILE_KINDS = {
     ".pt2": "a PyTorch program, which torch.export.load reads",
     ".safetensors": "weights, which this project's code reads",
     ".json": "a record",
@@ -35,12 +35,12 @@ def describe_file(file: Path) -> str:
         return "a Git LFS pointer; `git lfs pull` fetches the model"
     if kind_by_content(head) == "image":
         return "an image; the model comes first"
-    if file.suffix.lower() in KINDS:
-        return KINDS[file.suffix.lower()]
+    if file.suffix.lower() in FILE_KINDS:
+        return FILE_KINDS[file.suffix.lower()]
     return "a web page" if head.lstrip()[:1] == b"<" else ""
 
 
-def advise(file: Path) -> str:
+def suggest_model_file(file: Path) -> str:
     """What to give instead of `file`: an ONNX file beside it, if there is one."""
     beside = sorted(file.parent.glob("model*.onnx"), key=lambda path: (path.name != "model.onnx", path.name))
     others = [path for path in beside if path != file and path.is_file()]

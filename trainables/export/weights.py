@@ -11,7 +11,15 @@ import torch
 
 from trainables.common.errors import DamagedError
 from trainables.config import Assignment
-from trainables.export.model_info import CARD, CARDS, AnyCard, EnsembleCard, ModelCard, describe, member_folder
+from trainables.export.model_info import (
+    MODEL_INFO,
+    MODEL_INFO_ADAPTER,
+    AnyModelInfo,
+    EnsembleInfo,
+    ModelInfo,
+    describe_model,
+    member_folder,
+)
 from trainables.export.safetensors_file import read_safetensors, read_shapes, write_safetensors
 from trainables.models.build_model import rebuild_model
 from trainables.models.classifier import AnyClassifier, Classifier, Ensemble
@@ -27,34 +35,34 @@ WEIGHTS = "model.safetensors"
 
 def write_weights(folder: Path, assignment: Assignment, run: "TrialRun") -> None:
     """Write the weights that evaluation uses, and their card, into `folder`."""
-    card = ModelCard(
+    card = ModelInfo(
         config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
         data=run.place.store.summary, input=run.model.preprocess.spec,
         licence=licence_of(assignment.config.model, run.place.store.summary.name),
     )  # fmt: skip
-    write_safetensors(folder / WEIGHTS, run.kept_state(), describe(card))
-    write_file(folder / CARD, card.model_dump_json(indent=1).encode())
+    write_safetensors(folder / WEIGHTS, run.kept_state(), describe_model(card))
+    write_file(folder / MODEL_INFO, card.model_dump_json(indent=1).encode())
 
 
 def write_ensemble(folder: Path, count: int) -> None:
     """Join the `count` members in `folder` into one classifier: write its card, which makes it whole."""
-    cards = (read_record(member_folder(folder, index) / CARD, ModelCard) for index in range(count))
-    card = EnsembleCard(members=tuple(cards))
-    write_file(folder / CARD, card.model_dump_json(indent=1).encode())
+    cards = (read_record(member_folder(folder, index) / MODEL_INFO, ModelInfo) for index in range(count))
+    card = EnsembleInfo(members=tuple(cards))
+    write_file(folder / MODEL_INFO, card.model_dump_json(indent=1).encode())
 
 
-def read_classifier(folder: Path, device: torch.device | None = None) -> tuple[AnyClassifier, AnyCard]:
+def read_classifier(folder: Path, device: torch.device | None = None) -> tuple[AnyClassifier, AnyModelInfo]:
     """Rebuild the classifier, or ensemble, in `folder`, in evaluation mode, and read its card."""
-    card: AnyCard = read_record(folder / CARD, CARDS)
-    model = _join(folder, card) if isinstance(card, EnsembleCard) else _load(folder, card)
+    card: AnyModelInfo = read_record(folder / MODEL_INFO, MODEL_INFO_ADAPTER)
+    model = _join(folder, card) if isinstance(card, EnsembleInfo) else _load(folder, card)
     return model.to(device or torch.device("cpu")).eval(), card
 
 
-def _join(folder: Path, card: EnsembleCard) -> Ensemble:
+def _join(folder: Path, card: EnsembleInfo) -> Ensemble:
     return Ensemble([_load(member_folder(folder, index), member) for index, member in enumerate(card.members)])
 
 
-def _load(folder: Path, card: ModelCard) -> Classifier:
+def _load(folder: Path, card: ModelInfo) -> Classifier:
     def build() -> Classifier:
         return rebuild_model(card.config, card.data, card.input)
 
@@ -65,14 +73,14 @@ def _load(folder: Path, card: ModelCard) -> Classifier:
         raise
     except Exception as error:  # of whichever library builds it
         said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise DamagedError(folder / CARD, f"is of no model that can be built ({said[:200]})") from error
+        raise DamagedError(folder / MODEL_INFO, f"is of no model that can be built ({said[:200]})") from error
     try:
         model.load_state_dict(read_safetensors(folder / WEIGHTS, _bytes_of(model)))
     except FileNotFoundError as error:
         raise DamagedError(folder / WEIGHTS, "is missing") from error
     except RuntimeError as error:  # other names or shapes
         said = " ".join(str(error).split())
-        raise DamagedError(folder / WEIGHTS, f"does not fit the model of {CARD} ({said[:200]})") from error
+        raise DamagedError(folder / WEIGHTS, f"does not fit the model of {MODEL_INFO} ({said[:200]})") from error
     return model
 
 
@@ -86,7 +94,7 @@ def _check_shapes(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> None
     if wrong:
         shape, right = (shapes.get(wrong[0], "none") for shapes in (found, expected))
         said = f"{len(wrong):,} tensors differ, first {wrong[0][:100]}: found {shape}, expected {right}"
-        raise DamagedError(folder / WEIGHTS, f"does not fit the model of {CARD} ({said[:200]})")
+        raise DamagedError(folder / WEIGHTS, f"does not fit the model of {MODEL_INFO} ({said[:200]})")
 
 
 def _bytes_of(model: Classifier) -> int:

@@ -13,7 +13,7 @@ from trainables.metrics.metric_registry import METRICS, MetricName, compute_scor
 
 TOP5_CLASSES = 11
 """Classes from which on a top-5 figure says something."""
-BINS = 15
+CONFIDENCE_BINS = 15
 """Of the calibration error."""
 EARLIER_METHOD = "percentile bootstrap"
 """Method of the intervals in records that name none."""
@@ -143,7 +143,7 @@ class TestMetrics(Finite):
         return None if self.top5 is None else share_interval(round(self.top5 * self.count), self.count)
 
 
-def measure(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...]) -> TestMetrics:
+def measure_test_metrics(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...]) -> TestMetrics:
     """Metrics of `probabilities` (n, classes) against `labels` (n,)."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -200,8 +200,10 @@ def _class_intervals(confusion: NDArray[np.int64], index: int) -> dict[str, Ends
 def calibration_error(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> float:
     """Mean distance of confidence from accuracy over equal bins of confidence, weighted by their images."""
     confidence = probabilities.max(axis=1)
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=confidence, minlength=BINS) - np.bincount(bins, weights=right, minlength=BINS)
+    bins = np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
+    gaps = np.bincount(bins, weights=confidence, minlength=CONFIDENCE_BINS) - np.bincount(
+        bins, weights=right, minlength=CONFIDENCE_BINS
+    )
     return float(np.abs(gaps).sum() / len(right))
 
 

@@ -11,7 +11,7 @@ from trainables.metrics.class_counts import ClassCounts
 
 IntervalMethod = Literal["Wilson", "Wilson (effective n)", "Hall"]
 """Methods of `score_interval`: of a share of the images, of any bounded score, and of a mean of losses."""
-STEP = 1e-4
+DERIVATIVE_STEP = 1e-4
 """Relative step of the numeric derivative; the error is its square."""
 
 
@@ -92,7 +92,7 @@ def numeric_gradient(compute: Callable[[ClassCounts], float], counts: ClassCount
 
     def derivative(name: str, index: int) -> float:
         step = np.zeros(len(counts.true))
-        step[index] = STEP * max(1.0, fields[name][index])
+        step[index] = DERIVATIVE_STEP * max(1.0, fields[name][index])
         return (at(**{name: fields[name] + step}) - at(**{name: fields[name] - step})) / (2 * float(step[index]))
 
     present = counts.true > 0
@@ -100,6 +100,6 @@ def numeric_gradient(compute: Callable[[ClassCounts], float], counts: ClassCount
         name: np.array([derivative(name, i) if present[i] or name == "predicted" else 0.0 for i in range(len(present))])
         for name in fields
     }
-    step = STEP * max(1.0, counts.loss)
+    step = DERIVATIVE_STEP * max(1.0, counts.loss)
     slope = (at(loss=counts.loss + step) - at(loss=counts.loss - step)) / (2 * step)
     return Gradient(**found, loss=slope)

@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from trainables.training.loop import TrialRun
     from trainables.workers.worker_context import Workplace
 
-PERMIT = "test-opened.json"
+TEST_PERMIT = "test-opened.json"
 """Written once, by the finals, when the winner is retrained; the store opens the test split for nobody else."""
 PREDICTIONS = "test-predictions.npz"
-TABLE = "test-predictions.csv"
+PREDICTIONS_TABLE = "test-predictions.csv"
 """The same as text, a row an image."""
-VALIDATION = "val-predictions.npz"
-ROUNDING = 1e-3
+VALIDATION_PREDICTIONS = "val-predictions.npz"
+PROBABILITY_TOLERANCE = 1e-3
 """By how much a probability may exceed 1."""
-MOST_COLUMNS = 100
+MAX_CLASS_COLUMNS = 100
 """Classes up to which each has a column of probabilities in the table; of more, only the likeliest are named."""
-NAMED = 5
+NAMED_CLASSES = 5
 """Classes named for each image, where there are more than that."""
-LUMA = (0.299, 0.587, 0.114)
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
-STEP = 256
+BRIGHTNESS_CHUNK = 256
 """Images whose brightness is computed at a time."""
 
 
 @dataclass(frozen=True)
-class ImageFacts:
+class ImageDetails:
     """What is known of each test image besides its class, in the order of the predictions."""
 
     paths: tuple[str, ...]
@@ -50,7 +50,7 @@ class ImageFacts:
     """Standard deviation of the stored pixels' luma, from 0 to 1."""
 
 
-DOUBLE = 8
+MAX_FLOAT_BYTES = 8
 """Bytes of the widest number that is read; numpy does not compute everything with wider ones."""
 
 
@@ -60,10 +60,10 @@ def write_predictions(folder: Path, place: "Workplace") -> None:
     from trainables.training.evaluation import probabilities
 
     classifier, _ = read_classifier(folder, place.group.device)
-    images, labels = place.store.open_test(folder / PERMIT)
-    origins = place.store.open_test_origins(folder / PERMIT)
+    images, labels = place.store.open_test(folder / TEST_PERMIT)
+    origins = place.store.open_test_origins(folder / TEST_PERMIT)
     found = probabilities(classifier, images, place.group.device)
-    brightness, contrast = measure_light(images)
+    brightness, contrast = measure_brightness(images)
     arrays: dict[str, Any] = {
         "probabilities": found, "labels": labels, "paths": np.array(origins.paths),
         "brightness": brightness, "contrast": contrast,
@@ -72,17 +72,17 @@ def write_predictions(folder: Path, place: "Workplace") -> None:
         arrays["sizes"] = np.array(origins.sizes, np.int64)
     write_arrays(folder / PREDICTIONS, arrays)
     write_thumbnails(folder, images, found, labels)
-    write_table(folder / TABLE, origins.paths, labels, found, place.store.summary.classes)
+    write_table(folder / PREDICTIONS_TABLE, origins.paths, labels, found, place.store.summary.classes)
 
 
-def write_validation(folder: Path, run: "TrialRun") -> None:
+def write_validation_predictions(folder: Path, run: "TrialRun") -> None:
     """Write what a trained final says of the validation split, float32, into `folder`; by this worker alone."""
     from trainables.data.store.store import SCORED_ON
     from trainables.training.evaluation import predict
 
     rows = run.place.store.rows(SCORED_ON[run.assignment.kind])
     found = predict(run.kept, run.evaluated(), rows)
-    write_arrays(folder / VALIDATION, {"probabilities": found, "labels": run.place.store.labels[rows]})
+    write_arrays(folder / VALIDATION_PREDICTIONS, {"probabilities": found, "labels": run.place.store.labels[rows]})
 
 
 def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -94,7 +94,7 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.
         raise DamagedError(folder / file, f"has {found.shape} probabilities for {len(labels):,} labels")
     if labels.min() < 0 or labels.max() >= found.shape[1]:
         raise DamagedError(folder / file, "has a label out of range")
-    if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 + ROUNDING):
+    if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 + PROBABILITY_TOLERANCE):
         raise DamagedError(folder / file, "has probabilities that are none")
     return found, labels
 
@@ -102,13 +102,18 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.
 def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, axes: int) -> NDArray[Any]:
     """One of the arrays that were read; raises `DamagedError` where it is missing, or of another kind or form."""
     found = arrays.get(name)
-    if found is None or found.dtype.kind != kind or found.ndim != axes or (kind == "f" and found.itemsize > DOUBLE):
+    if (
+        found is None
+        or found.dtype.kind != kind
+        or found.ndim != axes
+        or (kind == "f" and found.itemsize > MAX_FLOAT_BYTES)
+    ):
         form = "is missing" if found is None else f"is {found.dtype} with {found.ndim} axes"
         raise DamagedError(file, f"{name}: {form}")
     return found
 
 
-def read_image_facts(folder: Path) -> ImageFacts | None:
+def read_test_image_info(folder: Path) -> ImageDetails | None:
     """What is known of the test images whose predictions lie in `folder`; None where that was not kept."""
     file = folder / PREDICTIONS
     found = read_arrays(file)
@@ -120,17 +125,17 @@ def read_image_facts(folder: Path) -> ImageFacts | None:
     count = len(_array(file, found, "labels", "i", 1))
     if {len(paths), *map(len, light)} != {count} or (sizes is not None and sizes.shape != (count, 2)):
         raise DamagedError(file, f"does not tell as much of each of its {count:,} images")
-    return ImageFacts(tuple(paths.tolist()), sizes, light[0], light[1])
+    return ImageDetails(tuple(paths.tolist()), sizes, light[0], light[1])
 
 
-def measure_light(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def measure_brightness(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Brightness and contrast of uint8 images (n, 1 or 3, height, width): mean and deviation of luma, 0 to 1."""
-    weights = np.array(LUMA if images.shape[1] == len(LUMA) else (1.0,), np.float32) / 255
+    weights = np.array(LUMA_WEIGHTS if images.shape[1] == len(LUMA_WEIGHTS) else (1.0,), np.float32) / 255
     means, deviations = np.empty(len(images), np.float32), np.empty(len(images), np.float32)
-    for start in range(0, len(images), STEP):
-        luma = np.tensordot(images[start : start + STEP].astype(np.float32), weights, axes=(1, 0))
-        means[start : start + STEP] = luma.mean(axis=(1, 2))
-        deviations[start : start + STEP] = luma.std(axis=(1, 2))
+    for start in range(0, len(images), BRIGHTNESS_CHUNK):
+        luma = np.tensordot(images[start : start + BRIGHTNESS_CHUNK].astype(np.float32), weights, axes=(1, 0))
+        means[start : start + BRIGHTNESS_CHUNK] = luma.mean(axis=(1, 2))
+        deviations[start : start + BRIGHTNESS_CHUNK] = luma.std(axis=(1, 2))
     return means, deviations
 
 
@@ -139,7 +144,7 @@ def write_table(
 ) -> None:
     r"""Write a row an image, CSV in UTF-8: path, label, prediction, probability (of the prediction), probabilities.
 
-    Up to `MOST_COLUMNS` classes have a column each, `p_CLASS`; of more, the next likeliest four stand with theirs.
+    Up to `MAX_CLASS_COLUMNS` classes have a column each, `p_CLASS`; of more, the next likeliest four stand with theirs.
     Cells are as `as_cell` makes them.
     """
     with replacing_text(file, newline="") as out:
@@ -149,8 +154,8 @@ def write_table(
 def _table_rows(
     paths: tuple[str, ...], labels: NDArray[np.int64], probabilities: NDArray[Any], classes: tuple[str, ...]
 ) -> Iterator[list[str]]:
-    many = len(classes) > MOST_COLUMNS
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :NAMED]
+    many = len(classes) > MAX_CLASS_COLUMNS
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :NAMED_CLASSES]
     ranked = [f"{what}_{rank}" for rank in range(2, order.shape[1] + 1) for what in ("prediction", "probability")]
     rest = ranked if many else [f"p_{name}" for name in classes]
     yield ["path", "label", "prediction", "probability", *rest]

@@ -43,7 +43,7 @@ def _build(config: TrialConfig, data: DataSummary, load: Backbones) -> Classifie
 
 @lru_cache(maxsize=64)
 def _check_input(model: str, input_size: int, stored: int) -> None:
-    trunk, features, native = pretrained.weightless_backbone(model)
+    trunk, features, native = pretrained.shape_only_backbone(model)
     config = TrialConfig(model=model, input_size=input_size)
     pretrained.input_side(config, trunk, features, native.side, stored)
 

@@ -85,10 +85,10 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logarithms of the members' mean probabilities (b, classes), of uint8 images (b, c, h, w)."""
-        return join([member(images) for member in self.members])
+        return mean_probability_logits([member(images) for member in self.members])
 
 
-def join(logits: Sequence[Tensor]) -> Tensor:
+def mean_probability_logits(logits: Sequence[Tensor]) -> Tensor:
     """Logarithms of the members' mean probabilities (b, classes), of each one's logits (b, classes)."""
     logs = torch.stack([each.float().log_softmax(dim=1) for each in logits])
     return logs.logsumexp(dim=0) - math.log(len(logits))

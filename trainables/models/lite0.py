@@ -14,7 +14,7 @@ LICENCE = "apache-2.0"
 """Of the package and the weights in it."""
 STAGE_BLOCKS = (1, 2, 2, 3, 3, 4, 1)
 """Blocks in each of timm's stages; the package numbers them without a break."""
-TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+TOP_MODULES = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
 EXPANDED = {
     "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",
     "_project_conv": "conv_pwl", "_bn2": "bn3",
@@ -45,7 +45,7 @@ def timm_key(key: str) -> str:
     block = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key)
     if block is None:
         module, tensor = key.split(".")
-        return f"{TOP[module]}.{tensor}"
+        return f"{TOP_MODULES[module]}.{tensor}"
     ends = list(accumulate(STAGE_BLOCKS))
     number = int(block[1])
     stage = next(i for i, end in enumerate(ends) if number < end)

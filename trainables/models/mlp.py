@@ -5,7 +5,7 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.models.layers import activation
 
-UNITS = 8
+UNITS_PER_WIDTH = 8
 """Hidden units for each one of `width`."""
 
 
@@ -15,7 +15,7 @@ def build_mlp(config: TrialConfig, channels: int, side: int) -> tuple[nn.Module,
     Layer norms, which see one image at a time, make it train alike on any number of workers.
     """
     layers: list[nn.Module] = [nn.Flatten()]
-    incoming, units = channels * side**2, UNITS * config.width
+    incoming, units = channels * side**2, UNITS_PER_WIDTH * config.width
     for _ in range(config.depth):
         linear = nn.Linear(incoming, units)
         nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")

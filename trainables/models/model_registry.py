@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Model:
+class ScratchModel:
     """A network trained from scratch, known by name."""
 
     summary: str
@@ -37,17 +37,17 @@ class Model:
         return trunk, features
 
 
-MODELS: dict[str, Model] = {
-    "convnet": Model(
+MODELS: dict[str, ScratchModel] = {
+    "convnet": ScratchModel(
         "whitened patches, blocks of two convolutions", "trainables.models.convnet:build_convnet",
         # A whitening layer is a convolution like the one in its place, with other weights.
         shaped_by=("width", "depth", "activation", "batch_norm"), trained_by=("whiten",),
     ),
-    "resnet": Model(
+    "resnet": ScratchModel(
         "small-image residual network", "trainables.models.resnet:build_resnet",
         shaped_by=("width", "depth", "activation"),
     ),
-    "mlp": Model(
+    "mlp": ScratchModel(
         "multilayer perceptron, for tiny images whose every pixel has its place", "trainables.models.mlp:build_mlp",
         shaped_by=("width", "depth", "activation"),
     ),
@@ -65,7 +65,7 @@ def needs_size_check(name: str) -> bool:
     return is_pretrained(name) and name != lite0.NAME
 
 
-def kind_of(config: TrialConfig) -> str:
+def learning_kind(config: TrialConfig) -> str:
     """How a network comes to know what it knows: `frozen` features, `pretrained` weights, or from `scratch`.
 
     Curves of one kind tell early who will be good; those of two kinds cross late.
@@ -82,12 +82,12 @@ def check_model(name: str) -> None:
     """
     if name in MODELS or name == lite0.NAME:
         return
-    from trainables.models.pretrained import is_known, known_names, refusal
+    from trainables.models.pretrained import backbone_names, explain_unavailable, is_known
 
-    if wrong := refusal(name):
+    if wrong := explain_unavailable(name):
         raise UserError(f"--models {name!r}: {wrong}")
     if not is_known(name):
-        hint = suggest(name, [*MODELS, lite0.NAME, *known_names()])
+        hint = suggest(name, [*MODELS, lite0.NAME, *backbone_names()])
         raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
 
 

@@ -13,8 +13,8 @@ from trainables.config import TrialConfig
 from trainables.export.model_info import InputSpec
 from trainables.models import lite0
 from trainables.models.model_registry import is_pretrained
-from trainables.models.tensor_shapes import wanted_side, working_side
-from trainables.models.timm_models import is_timm, open_timm, timm_names, what_is_wrong
+from trainables.models.tensor_shapes import find_side, preferred_side
+from trainables.models.timm_models import explain_unavailable_timm, is_timm, open_timm, timm_names
 from trainables.models.torchvision_models import TORCHVISION, classifier_names, open_torchvision, other_kind
 
 STEM_SHARE = 0.25
@@ -26,19 +26,19 @@ def is_known(name: str) -> bool:
     return name in classifier_names() if name.startswith(TORCHVISION) else is_timm(name)
 
 
-def refusal(name: str) -> str:
+def explain_unavailable(name: str) -> str:
     """Why a name that looks familiar names no pretrained image classifier, and what to write instead; else empty.
 
     Nothing is downloaded: timm and torchvision list their models and weights themselves.
     """
     if not name.startswith(TORCHVISION):
-        return what_is_wrong(name)
+        return explain_unavailable_timm(name)
     trained = name.replace("/quantized_", "/")  # what a quantized network was made of
     hint = suggest(trained, classifier_names()) if trained != name else ""
     return f"is no image classifier, but {kind}{hint}" if (kind := other_kind(name)) else ""
 
 
-def known_names() -> list[str]:
+def backbone_names() -> list[str]:
     """Of all architectures that timm or torchvision has."""
     return [*timm_names(), *classifier_names()]
 
@@ -62,7 +62,7 @@ def empty_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
     return _open(name, pretrained=False)
 
 
-def weightless_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
+def shape_only_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
     """The same for questions about shapes: without memory for its weights, where it can be built so."""
     try:
         with torch.device("meta"):
@@ -76,7 +76,7 @@ def _open(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
 
 
 _SIDES: dict[tuple[str, int], int] = {}
-"""What `working_side` found in this process, by the backbone's name and the side wanted."""
+"""What `find_side` found in this process, by the backbone's name and the side wanted."""
 
 
 def input_side(config: TrialConfig, trunk: nn.Module, features: int, native: int, stored: int) -> int:
@@ -85,12 +85,12 @@ def input_side(config: TrialConfig, trunk: nn.Module, features: int, native: int
     Raises `UserError` for a configured side that the backbone does not take, and for a network that gives no
     features (b, `features`) of square images.
     """
-    wanted = config.input_size or wanted_side(native, stored)
+    wanted = config.input_size or preferred_side(native, stored)
     if config.model == lite0.NAME:  # any size: nothing to find out
         return wanted
     key = (config.model, wanted)
     if key not in _SIDES:
-        _SIDES[key] = working_side(trunk, features, wanted, native)
+        _SIDES[key] = find_side(trunk, features, wanted, native)
     if not _SIDES[key]:
         raise UserError(f"{config.model}: gives no features of square images of {wanted} to {native} pixels")
     if config.input_size not in {0, _SIDES[key]}:

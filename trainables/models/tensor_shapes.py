@@ -15,16 +15,16 @@ from torch.overrides import TorchFunctionMode
 SMALLEST_SIDE = 64
 """Pixels below which an ImageNet backbone's map shrinks to nothing useful."""
 
-NEARLY_NATIVE = 0.9
+NATIVE_SHARE = 0.9
 """Of the side that a backbone was trained at: from here on up, that side itself is taken."""
 
 
-def wanted_side(native: int, stored: int) -> int:
+def preferred_side(native: int, stored: int) -> int:
     """Input side for images of `stored` pixels: the backbone's own for large ones, about twice that for tiny ones."""
     return min(native, max(SMALLEST_SIDE, 2 * stored))
 
 
-def takes(trunk: nn.Module, features: int, side: int) -> bool:
+def accepts_side(trunk: nn.Module, features: int, side: int) -> bool:
     """Whether `trunk` gives (b, features) for images (b, 3, side, side); its weights are left alone."""
     weights = {**dict(trunk.named_parameters()), **dict(trunk.named_buffers())}
     shapes: dict[str, Tensor] = {name: torch.empty_like(tensor, device="meta") for name, tensor in weights.items()}
@@ -41,17 +41,17 @@ def takes(trunk: nn.Module, features: int, side: int) -> bool:
     return isinstance(found, Tensor) and tuple(found.shape) == (2, features)
 
 
-def working_side(trunk: nn.Module, features: int, wanted: int, native: int) -> int:
+def find_side(trunk: nn.Module, features: int, wanted: int, native: int) -> int:
     """`wanted`, if the trunk takes it, or one above it, up to `native`, that a bisection finds to work; 0 if none."""
-    if takes(trunk, features, wanted):
+    if accepts_side(trunk, features, wanted):
         return wanted
-    if not takes(trunk, features, native):
+    if not accepts_side(trunk, features, native):
         return 0
     low, high = wanted, native
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if takes(trunk, features, middle) else (middle, high)
-    return high if high < NEARLY_NATIVE * native else native
+        low, high = (low, middle) if accepts_side(trunk, features, middle) else (middle, high)
+    return high if high < NATIVE_SHARE * native else native
 
 
 class _EmptyOnMeta(TorchFunctionMode):

@@ -23,7 +23,7 @@ def is_timm(name: str) -> bool:
     return bool(is_model(name))
 
 
-def what_is_wrong(name: str) -> str:
+def explain_unavailable_timm(name: str) -> str:
     """Why timm cannot give pretrained weights for a name that it nearly knows, with what to write; else empty.
 
     Nothing is downloaded: timm lists its weights itself.

@@ -15,7 +15,7 @@ from trainables.export.model_info import InputSpec
 
 TORCHVISION = "torchvision/"
 """How these models' names begin."""
-KINDS = {
+OTHER_KINDS = {
     "detection": "an object detector",
     "segmentation": "a segmentation network",
     "optical_flow": "an optical flow network",
@@ -42,7 +42,7 @@ def other_kind(name: str) -> str:
     if bare not in list_models():
         return ""
     package = get_model_builder(bare).__module__.split(".")
-    return next((KINDS[part] for part in package if part in KINDS), "")
+    return next((OTHER_KINDS[part] for part in package if part in OTHER_KINDS), "")
 
 
 def open_torchvision(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
@@ -98,15 +98,15 @@ def without_head(network: nn.Module, classes: int) -> tuple[nn.Module, int]:
     return network, features
 
 
-FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+WEIGHTS_ONLY_VARIABLE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """Makes every `torch.load` one with `weights_only=True`, whatever its caller says."""
 
 
 @contextmanager
 def tensors_only() -> Iterator[None]:
     """`torch.load` reads no code in this block; raises RuntimeError for a file that has some."""
-    before = os.environ.get(FORCE)
-    os.environ[FORCE] = "1"
+    before = os.environ.get(WEIGHTS_ONLY_VARIABLE)
+    os.environ[WEIGHTS_ONLY_VARIABLE] = "1"
     try:
         yield
     except Exception as error:
@@ -114,6 +114,6 @@ def tensors_only() -> Iterator[None]:
             raise RuntimeError(f"holds more than tensors: {str(error).splitlines()[0]}") from error
         raise
     finally:
-        os.environ.pop(FORCE)
+        os.environ.pop(WEIGHTS_ONLY_VARIABLE)
         if before is not None:
-            os.environ[FORCE] = before
+            os.environ[WEIGHTS_ONLY_VARIABLE] = before

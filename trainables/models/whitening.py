@@ -13,12 +13,12 @@ from trainables.data.store.store import RowsOf, Store
 from trainables.export.model_info import InputSpec
 from trainables.models.classifier import Classifier
 
-SAMPLE = 400
+SAMPLED_IMAGES = 400
 """Training images whose patches are measured."""
 EPSILON = 5e-4
 """Added to each variance (of normalised pixels), so that noise in near-empty directions is not blown up."""
 
-_FOUND: dict[tuple[str, RowsOf, InputSpec, int, int], Tensor] = {}
+_FILTERS: dict[tuple[str, RowsOf, InputSpec, int, int], Tensor] = {}
 """Filters of this process's data sets: a gang trains many trials on one."""
 
 
@@ -40,16 +40,16 @@ def fit_whitening(model: Classifier, store: Store, split: RowsOf = "train") -> N
         if isinstance(layer, Whitening):
             kernel, stride = layer.kernel_size[0], layer.stride[0]
             key = (store.summary.fingerprint, split, spec, kernel, stride)
-            if key not in _FOUND:
-                _FOUND[key] = whitening_filters(sample_patches(model, store, store.rows(split), kernel, stride))
+            if key not in _FILTERS:
+                _FILTERS[key] = whitening_filters(sample_patches(model, store, store.rows(split), kernel, stride))
             with torch.no_grad():
-                layer.weight.copy_(_FOUND[key].view_as(layer.weight))
+                layer.weight.copy_(_FILTERS[key].view_as(layer.weight))
 
 
 @torch.no_grad()
 def sample_patches(model: Classifier, store: Store, rows: NDArray[np.int64], kernel: int, stride: int) -> Tensor:
     """Patches (n, channels * kernel * kernel) of images evenly spread over `rows`, as the network sees them."""
-    images = torch.from_numpy(store.images[rows[:: -(-len(rows) // SAMPLE)]])
+    images = torch.from_numpy(store.images[rows[:: -(-len(rows) // SAMPLED_IMAGES)]])
     patches = functional.unfold(model.preprocess(images), kernel, stride=stride)
     return patches.transpose(1, 2).flatten(0, 1)
 

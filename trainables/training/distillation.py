@@ -17,7 +17,7 @@ from trainables.augmentation.augmentation_registry import DRAW_COLUMNS
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import Rows
 from trainables.export.weights import read_classifier
-from trainables.models.classifier import Classifier, join
+from trainables.models.classifier import Classifier, mean_probability_logits
 from trainables.training.batches import Batches
 from trainables.training.evaluation import forward
 from trainables.workers.worker_context import Workplace
@@ -70,7 +70,9 @@ class Teacher:
             if member.preprocess.spec not in seen:
                 views = replace(self._batches, preprocess=member.preprocess)
                 seen[member.preprocess.spec], _ = views.inputs(batch, wanted, part)
-        return join([forward(member.network, seen[member.preprocess.spec]) for member in self._members])
+        return mean_probability_logits(
+            [forward(member.network, seen[member.preprocess.spec]) for member in self._members]
+        )
 
     def _recall(self, views: Rows) -> Tensor:
         """Logits for views of which there are few: the trial's images by their positions, then their mirror images."""

@@ -14,14 +14,14 @@ import ray
 import ray.train
 import torch
 
-from trainables.augmentation.preview import write_sheet
+from trainables.augmentation.preview import write_preview
 from trainables.common.errors import DamagedError, OutOfMemoryError
 from trainables.common.redaction import redact
 from trainables.config import Assignment, EpochReport, failure
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import open_store
 from trainables.export.weights import write_weights
-from trainables.metrics.predictions import write_predictions, write_validation
+from trainables.metrics.predictions import write_predictions, write_validation_predictions
 from trainables.storage.files import write_file
 from trainables.storage.folders import forbid_creating
 from trainables.storage.ownership import restrict_to_owner
@@ -212,9 +212,9 @@ class Post:
         self.watchdog.begin()  # uploads take what they take
         if self.place.group.rank == 0 and assignment.kind == "winner":
             write_weights(Path(assignment.folder), assignment, run)
-            write_sheet(Path(assignment.folder), run)
+            write_preview(Path(assignment.folder), run)
         if self.place.group.rank == 0 and assignment.kind == "final":
-            write_validation(Path(assignment.folder), run)
+            write_validation_predictions(Path(assignment.folder), run)
         run.place.share()
 
     def _out_of_memory(self, assignment: Assignment, error: OutOfMemoryError) -> None:

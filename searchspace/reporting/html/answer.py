@@ -22,7 +22,7 @@ from searchspace.reporting.model_card import PAGE
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
 from trainables.data.sources.source_registry import pixels_of_data
-from trainables.export.exported_files import SERVED, Artefact
+from trainables.export.exported_files import ONNX_FORMATS, ExportedFile
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file
@@ -85,7 +85,7 @@ def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
         score = format_score(spec.metric, score_with_interval(spec.metric, metrics)[0])
         yield Tile(score, f"test {METRICS[spec.metric].label}", format_test_interval(spec.metric, metrics))
     if shipment := material.shipment:
-        best = shipment.best
+        best = shipment.recommended_file
         parameters = f"; {shipment.cost.parameters:,} parameters" if shipment.cost else ""
         yield Tile(f"{best.size_mb:.3g} MB", "model size", f"{best.file}, which is recommended{parameters}")
         measured = f"one raw image, one thread of {shipment.machine}; median of the faster half of"
@@ -111,8 +111,8 @@ def _use(material: Material) -> Iterator[Block]:
     if shipment is None:
         yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
         return
-    needs, lines = _lines(shipment.best, material.winner.name)
-    yield Note(f"How to use {shipment.best.file}, {needs}. Any image that Pillow reads will do.")
+    needs, lines = _lines(shipment.recommended_file, material.winner.name)
+    yield Note(f"How to use {shipment.recommended_file.file}, {needs}. Any image that Pillow reads will do.")
     if pixels := pixels_of_data(material.data.origin):
         said = pixels.replace("`", "")
         yield Note(f"Pixels of the data itself: {said}. Images of another range are answered wrongly.")
@@ -123,10 +123,10 @@ def _use(material: Material) -> Iterator[Block]:
         yield Link("The model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")
 
 
-def _lines(best: Artefact, folder: str) -> tuple[str, str]:
+def _lines(best: ExportedFile, folder: str) -> tuple[str, str]:
     """Where the recommended file runs and what it needs, and the lines that run it; it lies in `folder`."""
     file, here = f"{folder}/{best.file}", "in the folder of this report"
-    if best.format in SERVED:
+    if best.format in ONNX_FORMATS:
         return f"{here}: it needs onnxruntime, numpy and Pillow, and nothing of this project", onnx_code(file)
     if best.format == "pytorch":
         return f"in {folder}/: it needs this project, as no exported file passed its proof", weights_code()

@@ -8,7 +8,7 @@ import numpy as np
 from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, Note, Table, axis, label
 from searchspace.reporting.html.material import Material
-from trainables.metrics.class_metrics import BINS
+from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.intervals import Ends, wilson_ends
 
 MOST_CLASSES = 40
@@ -96,8 +96,8 @@ def calibration(material: Material) -> Iterator[Block]:
     }  # fmt: skip
     yield Figure("calibration", "Share of right answers by confidence", [ideal, marks], layout)
     yield Note(
-        f"{metrics.count:,} test images in {BINS} equal bins of confidence, {len(counts)} of them with any; a dot's "
-        "size is its images, its bar Wilson's 95 % interval. The calibration error, the mean distance from the line "
-        f"weighted by images (arXiv:1706.04599), is {metrics.calibration_error:.4f}; on the whole the winner is "
+        f"{metrics.count:,} test images in {CONFIDENCE_BINS} equal bins of confidence, {len(counts)} of them with any; "
+        "a dot's size is its images, its bar Wilson's 95 % interval. The calibration error, the mean distance from the "
+        f"line weighted by images (arXiv:1706.04599), is {metrics.calibration_error:.4f}; on the whole the winner is "
         f"{format_overconfidence(found)}."
     )

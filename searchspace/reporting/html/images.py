@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from searchspace.reporting.html.blocks import Block, MissingError, Note, Picture, Pictures
 from searchspace.reporting.html.material import Material
 from trainables.augmentation.augmentation_registry import describe_augmentation
-from trainables.augmentation.preview import SHEET
+from trainables.augmentation.preview import PREVIEW
 from trainables.common.errors import DamagedError
 from trainables.common.sanitized_text import printable
 from trainables.data.thumbnails import PNG, THUMBNAILS, most_uncertain, read_thumbnails, worst_mistakes
@@ -52,9 +52,9 @@ def augmented(material: Material) -> Iterator[Block]:
     for place, (number, config) in enumerate(material.configs.items()):
         folder = material.winner if len(material.configs) == 1 else member_folder(material.winner, place)
         yield Note(f"Trial {number}: {describe_augmentation(config)}.")
-        if is_file(folder / SHEET):
+        if is_file(folder / PREVIEW):
             title = "Training images of several classes: the image itself, then as training saw it"
-            yield Pictures([Picture(_uri(_read_png(folder / SHEET)), tiny=True)], title, sheet=True)
+            yield Pictures([Picture(_uri(_read_png(folder / PREVIEW)), tiny=True)], title, sheet=True)
 
 
 def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:

@@ -10,7 +10,7 @@ from searchspace.reporting.tables.finalists import costs_of, finalist_rows
 from searchspace.reporting.tables.pareto import pareto_rows
 from searchspace.reporting.tables.student_table import student_rows
 from searchspace.reporting.tables.table import DECIMALS
-from trainables.export.benchmark.architecture_cost import LATENCY
+from trainables.export.benchmark.architecture_cost import LATENCY_DEFINITION
 from trainables.metrics.metric_registry import METRICS
 
 MOST_ROWS = 500
@@ -48,5 +48,6 @@ def boards(material: Material) -> Iterator[Block]:
     yield Table(rows[:MOST_ROWS], f"Trials by validation {words}", DECIMALS, aside, marked)
     if any(row.get("latency_ms") is not None for row in rows):
         yield Note(
-            f"Size, latency and memory of a trial are of its float32 ONNX file, which limits hold for; {LATENCY}."
+            "Size, latency and memory of a trial are of its float32 ONNX file, which limits hold for; "
+            f"{LATENCY_DEFINITION}."
         )

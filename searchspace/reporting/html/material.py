@@ -24,10 +24,10 @@ from searchspace.study.trial_attributes import RecordedReport, config_of, is_ref
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
-from trainables.export.exported_files import Shipment, read_shipment
+from trainables.export.exported_files import ExportRecord, read_export_record
 from trainables.export.robustness import Robustness, read_robustness
 from trainables.metrics.class_metrics import TestMetrics
-from trainables.metrics.predictions import PREDICTIONS, ImageFacts, read_image_facts
+from trainables.metrics.predictions import PREDICTIONS, ImageDetails, read_test_image_info
 from trainables.storage.files import is_file, read_record
 
 """Has the data, and with them the classes."""
@@ -120,14 +120,14 @@ class Material:
         return found
 
     @cached_property
-    def image_facts(self) -> ImageFacts | None:
+    def image_facts(self) -> ImageDetails | None:
         """What is known of the test images besides their class; None where that was not kept."""
-        return read_image_facts(self.winner) if is_file(self.winner / PREDICTIONS) else None
+        return read_test_image_info(self.winner) if is_file(self.winner / PREDICTIONS) else None
 
     @cached_property
-    def shipment(self) -> Shipment | None:
+    def shipment(self) -> ExportRecord | None:
         """The exported formats; None before the export."""
-        return read_shipment(self.winner)
+        return read_export_record(self.winner)
 
     @cached_property
     def robustness(self) -> Robustness | None:

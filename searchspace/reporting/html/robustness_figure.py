@@ -6,7 +6,7 @@ from itertools import cycle
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, Table, axis
 from searchspace.reporting.html.material import Material
 from searchspace.reporting.tables.robustness_table import METHOD, robustness_rows, say_robustness
-from trainables.export.robustness import STRENGTHS, Robustness
+from trainables.export.robustness import MEASURED_STRENGTHS, Robustness
 
 LINES = (("solid", "accent"), ("dash", "best"), ("dashdot", "bad"), ("dot", "soft"))
 """Dash and colour of each line: told apart without colours too."""
@@ -36,6 +36,6 @@ def _figure(found: Robustness) -> Figure:
     ]  # fmt: skip
     layout = {
         "height": 340, "legend": LEGEND, "yaxis": axis("accuracy", tickformat=".0%", rangemode="tozero"),
-        "xaxis": axis("strength of the corruption; 0 is the image as it is", tickvals=[0, *STRENGTHS]),
+        "xaxis": axis("strength of the corruption; 0 is the image as it is", tickvals=[0, *MEASURED_STRENGTHS]),
     }  # fmt: skip
     return Figure("robustness", "Accuracy by strength of each corruption", traces, layout)

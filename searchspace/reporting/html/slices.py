@@ -11,7 +11,7 @@ from searchspace.reporting.html.blocks import Block, Figure, Note, Table, axis
 from searchspace.reporting.html.material import Material
 from trainables.common.sanitized_text import printable
 from trainables.metrics.intervals import wilson_ends
-from trainables.metrics.predictions import ImageFacts
+from trainables.metrics.predictions import ImageDetails
 
 BINS = 4
 """Slices of about equally many images, by a quantity."""
@@ -57,7 +57,7 @@ def slices(material: Material) -> Iterator[Block]:
     )
 
 
-def slices_of(facts: ImageFacts) -> list[Slice]:
+def slices_of(facts: ImageDetails) -> list[Slice]:
     """Slices by brightness, contrast, and, where they are known and differ, size and shape of the files."""
     found = [*_quartiles("brightness", facts.brightness), *_quartiles("contrast", facts.contrast)]
     if facts.sizes is None:

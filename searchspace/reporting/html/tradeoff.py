@@ -7,8 +7,8 @@ from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingErro
 from searchspace.reporting.html.material import Material
 from searchspace.reporting.tables.pareto import front
 from searchspace.study.trial_attributes import cost_of
-from trainables.export.benchmark.architecture_cost import LATENCY
-from trainables.export.exported_files import Shipment
+from trainables.export.benchmark.architecture_cost import LATENCY_DEFINITION
+from trainables.export.exported_files import ExportRecord
 from trainables.metrics.metric_registry import METRICS
 
 MARGIN = 0.005
@@ -21,7 +21,7 @@ def tradeoff(material: Material) -> Iterator[Block]:
     trials = _trials(material)
     if material.shipment is None and len(trials) < 2:
         raise MissingError("Nothing is exported, and no limit or objective had a trial's latency measured.")
-    meant = f"{LATENCY[0].upper()}{LATENCY[1:]}."
+    meant = f"{LATENCY_DEFINITION[0].upper()}{LATENCY_DEFINITION[1:]}."
     if material.shipment is not None:
         yield _of_files(material.shipment)
         yield Note(
@@ -37,13 +37,13 @@ def tradeoff(material: Material) -> Iterator[Block]:
         yield Note(said if material.shipment else f"{said} {meant}")
 
 
-def _of_files(shipment: Shipment) -> Figure:
+def _of_files(shipment: ExportRecord) -> Figure:
     traces = [
         {
             "type": "scatter", "mode": "markers+text", "x": [round(each.speed.latency_ms, 4)],
             "y": [round(each.proof.accuracy, 4)], "text": [each.format], "textposition": "top center",
-            "name": f"{each.format}{' (recommended)' if each is shipment.best else ''}",
-            "marker": {"size": 12, "color": "var(--best)" if each is shipment.best else "var(--accent)"},
+            "name": f"{each.format}{' (recommended)' if each is shipment.recommended_file else ''}",
+            "marker": {"size": 12, "color": "var(--best)" if each is shipment.recommended_file else "var(--accent)"},
             "hovertemplate": f"{each.file}, {each.size_mb:.3g} MB<br>%{{y:.2%}} right, %{{x:.3g}} ms<extra></extra>",
         }
         for each in shipment.artefacts

@@ -10,7 +10,7 @@ from searchspace.reporting.model_card.card_sections import SECTIONS
 from searchspace.reporting.model_card.facts import Facts, gather
 from searchspace.reporting.model_card.front_matter import front_matter
 from searchspace.reporting.model_card.markdown import paragraphs
-from trainables.export.exported_files import SHIPMENT
+from trainables.export.exported_files import EXPORT_RECORD
 from trainables.storage.files import is_file, write_file
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def write_card(folder: Path, study: "StudyReader | None" = None) -> Path:
 def try_cards(search: Path, study: "StudyReader | None" = None) -> None:
     """Write the cards of all that is shipped in a search's folder, at an export's end, which no fault shall spoil."""
     for name in SECTIONS:
-        if is_file(search / name / SHIPMENT):
+        if is_file(search / name / EXPORT_RECORD):
             try:
                 write_card(search / name, study)
             except Exception as error:  # the search is done, and its results lie in the folder

@@ -20,8 +20,8 @@ from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import is_refused
 from trainables.data.finals_validation import FinalsValidation
 from trainables.data.store.data_summary import DataSummary
-from trainables.export.exported_files import Shipment, read_shipment
-from trainables.export.model_info import CARD, CARDS, AnyCard
+from trainables.export.exported_files import ExportRecord, read_export_record
+from trainables.export.model_info import MODEL_INFO, MODEL_INFO_ADAPTER, AnyModelInfo
 from trainables.export.robustness import Robustness, read_robustness
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.metric_registry import MetricName
@@ -45,7 +45,7 @@ class Facts:
     """The winner first."""
     validation: FinalsValidation
     """What they were scored on."""
-    card: AnyCard
+    card: AnyModelInfo
     """What the classifier is; an ensemble's has several members."""
     metrics: TestMetrics
     """Of its only test."""
@@ -83,9 +83,9 @@ class Facts:
         return found
 
     @cached_property
-    def shipment(self) -> Shipment | None:
+    def shipment(self) -> ExportRecord | None:
         """Its files; None before the export."""
-        return read_shipment(self.folder)
+        return read_export_record(self.folder)
 
     @cached_property
     def robustness(self) -> Robustness | None:
@@ -102,8 +102,11 @@ def gather(folder: Path, study: StudyReader | None = None) -> Facts:
 def _gather(folder: Path, study: StudyReader | None) -> Facts:
     spec = load_spec(folder.parent)
     study = study or read_study(spec, folder.parent)
-    card, metrics = read_record(folder / CARD, CARDS), read_record(folder / METRICS_FILE, TestMetrics)
-    check_classes({folder / CARD: len(card.data.classes), folder / METRICS_FILE: len(metrics.classes)})
+    card, metrics = (
+        read_record(folder / MODEL_INFO, MODEL_INFO_ADAPTER),
+        read_record(folder / METRICS_FILE, TestMetrics),
+    )
+    check_classes({folder / MODEL_INFO: len(card.data.classes), folder / METRICS_FILE: len(metrics.classes)})
     return Facts(
         folder=folder, spec=spec, record=load_facts(folder.parent),
         trials=[trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)],

@@ -9,15 +9,15 @@ from searchspace.reporting.tables.exported_files_table import artefact_rows, say
 from searchspace.reporting.tables.table import Row
 from searchspace.storage.search_folder import STUDENT
 from trainables.common.escaping import as_markdown
-from trainables.export.benchmark.architecture_cost import LATENCY
-from trainables.export.exported_files import BATCH
+from trainables.export.benchmark.architecture_cost import LATENCY_DEFINITION
+from trainables.export.exported_files import COMPARISON_BATCH
 
 PROVEN = ("format", "file", "MB", "accuracy", "F1", "agreement", "logits_off_by", "mean", "note")
 """Columns of the first table; the others are what it costs."""
 MEANING = (
     "*agreement* is the share of images with PyTorch's likeliest class, *logits off by* the largest difference of a "
-    f"logit and *mean* the mean one; {LATENCY} (p99: the 99th percentile of them all). Memory is the peak of a process "
-    "that does nothing but run the file. PyTorch runs the weights eagerly, in float32."
+    f"logit and *mean* the mean one; {LATENCY_DEFINITION} (p99: the 99th percentile of them all). Memory is the peak "
+    "of a process that does nothing but run the file. PyTorch runs the weights eagerly, in float32."
 )
 
 
@@ -28,9 +28,9 @@ def shipped(facts: Facts) -> str:
         return ""
     rows = artefact_rows(shipment)
     recommended = (
-        f"Recommended is **{shipment.recommended}**, the fastest exported one at batches of {BATCH} among those that "
-        f"lose no more than {shipment.max_drop:g} points of accuracy. So which files are shipped was decided on "
-        "test images; the model that they hold was not."
+        f"Recommended is **{shipment.recommended}**, the fastest exported one at batches of {COMPARISON_BATCH} among "
+        f"those that lose no more than {shipment.max_drop:g} points of accuracy. So which files are shipped was "
+        "decided on test images; the model that they hold was not."
     )
     return paragraphs(
         recommended if shipment.recommended != "pytorch" else "No exported format passed its proof.",

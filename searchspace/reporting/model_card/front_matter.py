@@ -27,7 +27,7 @@ def front_matter(facts: Facts) -> str:
 
 def _metadata(facts: Facts) -> dict[str, Any]:
     shipment = facts.shipment
-    served = shipment is not None and shipment.served is not None
+    served = shipment is not None and shipment.fastest_onnx is not None
     return {
         **_licence(facts),
         "library_name": "onnx" if served else "pytorch",

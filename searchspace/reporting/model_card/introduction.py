@@ -5,14 +5,14 @@ from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs
 from trainables.common.escaping import as_markdown
 from trainables.metrics.metric_registry import METRICS
-from trainables.models.model_registry import kind_of
+from trainables.models.model_registry import learning_kind
 
 KINDS = {
     "scratch": "trained from scratch",
     "pretrained": "trained on from weights that others had trained",
     "frozen": "with a new head on weights that others had trained",
 }
-"""How a network came to know what it knows, in words, by `kind_of`."""
+"""How a network came to know what it knows, in words, by `learning_kind`."""
 NAMED = 12
 """Classes up to which all are named."""
 
@@ -46,7 +46,7 @@ def say_classes(facts: Facts) -> str:
 def say_network(facts: Facts) -> str:
     """Its architecture, how large it is, and how it came to know what it knows."""
     members = facts.card.members
-    came = " and ".join(dict.fromkeys(KINDS[kind_of(member.config)] for member in members))
+    came = " and ".join(dict.fromkeys(KINDS[learning_kind(member.config)] for member in members))
     models = as_markdown(facts.models)
     many = f"{len(members)} networks whose probabilities are averaged ({models})"
     one = f"the network {models}"

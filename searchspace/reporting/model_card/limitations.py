@@ -98,7 +98,7 @@ def _shipped(facts: Facts) -> Iterator[str]:
     if shipment is None:
         return
     for name in ("onnx-int8", "pt2-half"):
-        if artefact := shipment.of(name):
+        if artefact := shipment.find(name):
             lost = 100 * (shipment.artefacts[0].proof.accuracy - artefact.proof.accuracy)
             change = f"{abs(lost):.2f} points {'less' if lost > 0 else 'more'} accurate" if lost else "as accurate"
             yield (

@@ -6,7 +6,7 @@ from searchspace.finals.formatting import list_test_figures
 from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, table
-from trainables.metrics.class_metrics import BINS
+from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.intervals import Ends
 
 PAIRS = 10
@@ -83,7 +83,7 @@ def calibration(facts: Facts) -> str:
     return paragraphs(
         f"On the whole it is {format_overconfidence(found)}: its mean confidence is {found.confidence.mean():.2%}, its "
         f"accuracy {facts.metrics.accuracy:.2%}. The expected calibration error, the mean distance of the two over "
-        f"{BINS} equal bins of confidence, is {facts.metrics.calibration_error:.4f} (arXiv:1706.04599). "
+        f"{CONFIDENCE_BINS} equal bins of confidence, is {facts.metrics.calibration_error:.4f} (arXiv:1706.04599). "
         "Bins that have images:",
         table(rows),
     )  # fmt: skip

@@ -7,8 +7,8 @@ from searchspace.reporting.model_card.markdown import paragraphs
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
 from trainables.common.escaping import as_code, as_code_block, as_markdown
 from trainables.data.sources.source_registry import pixels_of_data
-from trainables.export.exported_files import SERVED, Artefact, Shipment
-from trainables.export.model_info import CARD
+from trainables.export.exported_files import ONNX_FORMATS, ExportedFile, ExportRecord
+from trainables.export.model_info import MODEL_INFO
 
 
 def use(facts: Facts) -> str:
@@ -33,12 +33,12 @@ def _pixels(facts: Facts) -> str:
     return f"**Pixels of the data itself:** {note}. Images of another range are answered wrongly." if note else ""
 
 
-def _onnx(shipment: Shipment) -> str:
-    best = shipment.served
+def _onnx(shipment: ExportRecord) -> str:
+    best = shipment.fastest_onnx
     if best is None:
         return ""
     file = shlex.quote(best.file)
-    others = [artefact for artefact in shipment.artefacts if artefact.format in SERVED and artefact is not best]
+    others = [artefact for artefact in shipment.artefacts if artefact.format in ONNX_FORMATS and artefact is not best]
     same = "".join(f"; {as_code(artefact.file)} runs the same way" for artefact in others)
     return paragraphs(
         f"**{best.format}**{_mark(best, shipment)}, by onnxruntime, numpy and Pillow{same}:",
@@ -48,26 +48,28 @@ def _onnx(shipment: Shipment) -> str:
     )
 
 
-def _program(shipment: Shipment) -> str:
-    shipped = shipment.of("pt2")
+def _program(shipment: ExportRecord) -> str:
+    shipped = shipment.find("pt2")
     if shipped is None:
         return ""
     said = f"**pt2**{_mark(shipped, shipment)}, by torch, without this project's code:"
     return paragraphs(said, as_code_block(program_code(shipped.file), "python"))
 
 
-def _half(shipment: Shipment) -> str:
-    shipped = shipment.of("pt2-half")
+def _half(shipment: ExportRecord) -> str:
+    shipped = shipment.find("pt2-half")
     if shipped is None:
         return ""
     said = f"**pt2-half**{_mark(shipped, shipment)}, which computes in float16, by torch on a CUDA GPU:"
     return paragraphs(said, as_code_block(program_code(shipped.file, "cuda"), "python"))
 
 
-def _weights(shipment: Shipment) -> str:
-    said = f"**{as_markdown(shipment.artefacts[0].file)}** with `{CARD}`, the weights themselves, by this project:"
+def _weights(shipment: ExportRecord) -> str:
+    said = (
+        f"**{as_markdown(shipment.artefacts[0].file)}** with `{MODEL_INFO}`, the weights themselves, by this project:"
+    )
     return paragraphs(said, as_code_block(weights_code(), "python"))
 
 
-def _mark(artefact: Artefact, shipment: Shipment) -> str:
+def _mark(artefact: ExportedFile, shipment: ExportRecord) -> str:
     return " (recommended)" if artefact.format == shipment.recommended else ""

@@ -19,7 +19,7 @@ from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import config_of, cost_of, curve_of, is_refused
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
-from trainables.export.model_info import CARDS, AnyCard, ModelCard
+from trainables.export.model_info import MODEL_INFO_ADAPTER, AnyModelInfo, ModelInfo
 from trainables.storage.files import is_file, read_record
 
 Pair = tuple[str, str]
@@ -93,7 +93,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
     spec, facts = load_spec(folder), load_facts(folder)
     options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric", "study"})
     card = folder / WINNER / "model.json"
-    config = _config(read_record(card, CARDS)) if is_file(card) else {}
+    config = _config(read_record(card, MODEL_INFO_ADAPTER)) if is_file(card) else {}
     return {
         "data": spec.data_name,
         "fingerprint": facts.get("data", {}).get("fingerprint"),
@@ -108,8 +108,8 @@ def _read_facts(folder: Path) -> dict[str, Any]:
     }
 
 
-def _config(card: AnyCard) -> dict[str, Any]:
-    return card.config.model_dump() if isinstance(card, ModelCard) else {}
+def _config(card: AnyModelInfo) -> dict[str, Any]:
+    return card.config.model_dump() if isinstance(card, ModelInfo) else {}
 
 
 def _plain(value: Any) -> Any:

@@ -1,20 +1,20 @@
 """One row a format that the winner is exported to: what was proven and measured of it."""
 
 from searchspace.reporting.tables.table import Row
-from trainables.export.exported_files import Artefact, Shipment
+from trainables.export.exported_files import ExportedFile, ExportRecord
 
 
-def artefact_rows(shipment: Shipment) -> list[Row]:
+def artefact_rows(shipment: ExportRecord) -> list[Row]:
     """One row a format, PyTorch first, which the others are compared with."""
     return [_row(artefact, shipment) for artefact in shipment.artefacts]
 
 
-def tell_dropped(shipment: Shipment) -> list[str]:
+def tell_dropped(shipment: ExportRecord) -> list[str]:
     """A line on each format that is not shipped."""
     return [f"{dropped.format} is not shipped: {dropped.reason}" for dropped in shipment.dropped]
 
 
-def say_conditions(shipment: Shipment) -> str:
+def say_conditions(shipment: ExportRecord) -> str:
     """On what all of it was measured."""
     proven = shipment.artefacts[0].proof.count
     threads = "1 thread" if shipment.threads == 1 else f"{shipment.threads} threads"
@@ -24,7 +24,7 @@ def say_conditions(shipment: Shipment) -> str:
     )
 
 
-def _row(artefact: Artefact, shipment: Shipment) -> Row:
+def _row(artefact: ExportedFile, shipment: ExportRecord) -> Row:
     proof, speed = artefact.proof, artefact.speed
     return {
         "format": artefact.format,

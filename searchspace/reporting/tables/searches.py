@@ -20,7 +20,7 @@ from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import is_refused
 from trainables.common.errors import DamagedError, UserError
-from trainables.export.exported_files import read_shipment
+from trainables.export.exported_files import read_export_record
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.storage.files import is_file, read_record
 
@@ -64,8 +64,8 @@ def search_row(folder: Path) -> dict[str, Any]:
     trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
     metrics = _read_metrics(folder / WINNER / "metrics.json")
-    shipment = read_shipment(folder / WINNER)
-    best = shipment.best if shipment else None
+    shipment = read_export_record(folder / WINNER)
+    best = shipment.recommended_file if shipment else None
     winner = next(iter(read_finalists(study)), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {

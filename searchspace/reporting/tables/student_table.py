@@ -10,7 +10,7 @@ from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.table import Row, brief
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT
-from trainables.export.exported_files import read_shipment
+from trainables.export.exported_files import read_export_record
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file, read_record
@@ -53,7 +53,7 @@ def say_student(spec: SearchSpec, folder: Path) -> str:
 
 def _row(spec: SearchSpec, folder: Path) -> dict[str, Any]:
     metrics = _read_metrics(folder)
-    cost = shipment.cost if (shipment := read_shipment(folder)) else None
+    cost = shipment.cost if (shipment := read_export_record(folder)) else None
     return {
         "test_score": score_with_interval(spec.metric, metrics)[0],
         "95_%_interval": format_interval_cell(spec.metric, metrics),

@@ -36,7 +36,7 @@ from trainables.export.benchmark.architecture_cost import (
     read_cost,
     write_cost,
 )
-from trainables.metrics.predictions import PERMIT
+from trainables.metrics.predictions import TEST_PERMIT
 from trainables.storage.cache import cache_folder
 
 CUT = 40
@@ -164,20 +164,20 @@ def test_a_worker_that_opens_a_damaged_store_makes_it_again(store, damage):
 @pytest.mark.parametrize("name", ["images.npy", "labels.npy", "origins.json"])
 def test_a_test_split_that_went_while_the_search_ran_is_made_again(store, tmp_path, name, damage):
     path, data, older = store
-    (tmp_path / PERMIT).touch()
+    (tmp_path / TEST_PERMIT).touch()
     opened = open_store(data)
-    images, labels = (np.array(each) for each in opened.open_test(tmp_path / PERMIT))
-    origins = opened.open_test_origins(tmp_path / PERMIT)
+    images, labels = (np.array(each) for each in opened.open_test(tmp_path / TEST_PERMIT))
+    origins = opened.open_test_origins(tmp_path / TEST_PERMIT)
     DAMAGE[damage](path / "test" / name, older / "test")
-    again = opened.open_test(tmp_path / PERMIT)
+    again = opened.open_test(tmp_path / TEST_PERMIT)
     assert np.array_equal(again[0], images)
     assert np.array_equal(again[1], labels)
-    assert opened.open_test_origins(tmp_path / PERMIT) == origins
+    assert opened.open_test_origins(tmp_path / TEST_PERMIT) == origins
 
 
 def test_a_store_that_went_with_its_images_is_told(store, tmp_path, source):
     path, data, _ = store
-    (tmp_path / PERMIT).touch()
+    (tmp_path / TEST_PERMIT).touch()
     opened = open_store(data)
     shutil.rmtree(path)
     gone = opened.summary.model_copy(update={"origin": str(tmp_path / "gone")})
@@ -186,7 +186,7 @@ def test_a_store_that_went_with_its_images_is_told(store, tmp_path, source):
     assert str(told.value).count("\n") == 0
     for part in (repr(str(path)), "it is missing", "neither a known data set", "--resume"):
         assert part in str(told.value)
-    assert len(opened.open_test(tmp_path / PERMIT)[0]) == data.test, "the images are still there"
+    assert len(opened.open_test(tmp_path / TEST_PERMIT)[0]) == data.test, "the images are still there"
 
 
 def test_a_source_that_changed_since_is_not_taken_for_the_search_s(store, source, tmp_path):

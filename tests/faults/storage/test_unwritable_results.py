@@ -15,7 +15,7 @@ from searchspace.storage.output_folder import explain_write_errors
 from tests.helpers.made_search import make_search
 from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
-from trainables.export.exported_files import Dropped, Shipment
+from trainables.export.exported_files import DroppedFormat, ExportRecord
 from trainables.storage.write_errors import find_write_error
 
 
@@ -98,7 +98,9 @@ def test_a_writers_error_is_found_below_what_an_exporter_makes_of_it(tmp_path):
 
 
 def test_none_of_the_formats_asked_for_is_code_1_with_the_reason(capsys):
-    shipment = Shipment.model_construct(artefacts=(), dropped=(Dropped(format="onnx", reason="loses 9 points"),))
+    shipment = ExportRecord.model_construct(
+        artefacts=(), dropped=(DroppedFormat(format="onnx", reason="loses 9 points"),)
+    )
     with pytest.raises(typer.Exit) as ended:
         check_shipped(shipment)
     assert ended.value.exit_code == 1

@@ -16,7 +16,7 @@ from tests.helpers.made_model import make_model
 from tests.helpers.made_search import make_search
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
-from trainables.export.model_info import CARD, InputSpec, ModelCard
+from trainables.export.model_info import MODEL_INFO, InputSpec, ModelInfo
 
 SECRET = "a line that only its owner knows"
 MEMORY = 3 << 30
@@ -29,13 +29,13 @@ def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path
     import torch
 
     from searchspace.finals.choose_student import Student, write_student
-    from trainables.export.model_info import describe
+    from trainables.export.model_info import describe_model
     from trainables.export.safetensors_file import write_safetensors
     from trainables.models.build_model import build_untrained
 
     folder = make_search(tmp_path_factory.mktemp("whole"), digits, trials=6)
     config = TrialConfig(width=4, depth=1)
-    card = ModelCard(
+    card = ModelInfo(
         config=config, seed=0, epochs=1, data=digits, input=InputSpec(side=8, channels=1, mean=(0.5,), std=(0.5,))
     )
     torch.manual_seed(0)
@@ -46,8 +46,8 @@ def whole(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Path
     )  # fmt: skip
     write_student(folder, student)
     for part in ("winner", "student"):
-        write_safetensors(folder / part / "model.safetensors", weights, describe(card))
-        (folder / part / CARD).write_text(card.model_dump_json())
+        write_safetensors(folder / part / "model.safetensors", weights, describe_model(card))
+        (folder / part / MODEL_INFO).write_text(card.model_dump_json())
         make_model(folder / part / "model.onnx")
     for name in ("metrics.json", "artefacts.json", "robustness.json"):
         shutil.copy(folder / "winner" / name, folder / "student" / name)

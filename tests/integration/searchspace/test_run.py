@@ -25,7 +25,7 @@ from searchspace.study.trial_attributes import curve_of
 from tests.helpers.commands import command
 from tests.helpers.images.data_sets import write_images
 from trainables.common.escaping import as_markdown
-from trainables.export.exported_files import read_shipment
+from trainables.export.exported_files import read_export_record
 
 
 def test_a_search_leaves_everything_it_promises(searched):
@@ -61,7 +61,7 @@ def test_a_search_leaves_its_student_tested_with_the_winner_and_exported(searche
     student = read_student(folder)
     assert student.status == "trained"
     assert student.limits == load_spec(folder).limits == {"max_params": 20_000}
-    shipments = {part: read_shipment(folder / part) for part in ("winner", "student")}
+    shipments = {part: read_export_record(folder / part) for part in ("winner", "student")}
     assert shipments["student"].cost.parameters == student.cost.parameters <= 20_000
     assert {a.file for a in shipments["student"].artefacts} <= {p.name for p in (folder / "student").iterdir()}
     assert "test split is opened, once" in said
@@ -257,12 +257,12 @@ def test_exporting_again_proves_again(searched, cache, tmp_path):
     assert "proven on 27 test images; measured on " in done.stdout
     assert ": latency of one image on 1 thread, images/s on " in done.stdout
     assert "limits hold for the float32 ONNX file: " in done.stdout
-    shipment = read_shipment(searched[0] / "winner")
-    assert shipment.of("onnx").proof.agreement == 1.0
+    shipment = read_export_record(searched[0] / "winner")
+    assert shipment.find("onnx").proof.agreement == 1.0
     assert shipment.cost.size_mb == (searched[0] / "winner" / "model.onnx").stat().st_size / 1e6
     assert shipment.cost.latency_ms > 0
     (row,) = rank_searches(searched[0].parent)
-    assert row["latency_ms"] == pytest.approx(shipment.best.speed.latency_ms, rel=0.01)
+    assert row["latency_ms"] == pytest.approx(shipment.recommended_file.speed.latency_ms, rel=0.01)
 
 
 def test_a_search_leaves_no_process_behind(searched):

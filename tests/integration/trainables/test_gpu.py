@@ -8,8 +8,8 @@ import torch
 from tests.helpers.made_winner import train_winner
 from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
-from trainables.export.exported_files import Shipment
-from trainables.export.exporter import ship
+from trainables.export.exported_files import ExportRecord
+from trainables.export.exporter import export_classifier
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group
 from trainables.workers.worker_context import Workplace
@@ -58,11 +58,11 @@ def test_one_device_trains_as_another_does(place, digits_store, tmp_path):
 
 def test_the_winner_ships_in_half_precision_too(place, tmp_path):
     train_winner(place, tmp_path, SMALL, 6)
-    shipment: Shipment = ship(tmp_path, (), 1.0, 0, Silence())
+    shipment: ExportRecord = export_classifier(tmp_path, (), 1.0, 0, Silence())
     assert not shipment.dropped
-    half = shipment.of("pt2-half")
+    half = shipment.find("pt2-half")
     assert half is not None
-    assert half.size_mb < shipment.of("pt2").size_mb
+    assert half.size_mb < shipment.find("pt2").size_mb
     assert half.proof.agreement >= 0.98
     assert half.proof.largest_difference > 0, "float16 is not float32"
     assert half.speed.throughput[256] > 0

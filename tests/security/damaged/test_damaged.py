@@ -13,7 +13,7 @@ from tests.helpers.attacks.commands import run_function
 from tests.helpers.attacks.damage import Damage, damages
 from tests.helpers.attacks.damaged_search import COMMANDS
 from trainables.common.errors import UserError
-from trainables.export.model_info import CARD
+from trainables.export.model_info import MODEL_INFO
 
 SAMPLE = 150
 """Pairs of a damage and a command in the default run."""
@@ -23,9 +23,9 @@ def serve(folder: Path) -> None:
     """What `serve` does before it listens."""
     from searchspace.prediction.find_model import find_model
     from searchspace.storage.open_results import is_model_file, open_results
-    from trainables.export.predictor import Runner
+    from trainables.export.predictor import Predictor
 
-    Runner(find_model(open_results(str(folder), is_model_file).folder), threads=1)
+    Predictor(find_model(open_results(str(folder), is_model_file).folder), threads=1)
 
 
 def warm_start(folder: Path) -> None:
@@ -53,16 +53,16 @@ def export(folder: Path) -> None:
     """What `export` reads before it measures."""
     from searchspace.finals.choose_student import read_student
     from searchspace.spec import load_spec
-    from trainables.export.exported_files import read_shipment
+    from trainables.export.exported_files import read_export_record
     from trainables.export.weights import read_classifier
     from trainables.storage.files import is_file
 
     load_spec(folder)
     student = read_student(folder)
     for part in ("winner", *(["student"] if student and student.status == "trained" else [])):
-        if is_file(folder / part / CARD):
+        if is_file(folder / part / MODEL_INFO):
             read_classifier(folder / part)
-            read_shipment(folder / part)
+            read_export_record(folder / part)
 
 
 def cards(folder: Path) -> None:

@@ -14,7 +14,7 @@ from searchspace.reporting.tables.searches import rank_searches
 from tests.helpers.attacks.damage import Damage
 from tests.helpers.attacks.damaged_search import COMMANDS, Place
 from trainables.common.errors import DamagedError
-from trainables.export.model_info import CARD
+from trainables.export.model_info import MODEL_INFO
 from trainables.export.weights import WEIGHTS, read_classifier
 from trainables.metrics.predictions import PREDICTIONS
 from trainables.models import pretrained
@@ -123,9 +123,9 @@ def test_senseless_records_are_one_line(case, place: Place):
 
 
 def test_weights_are_compared_before_a_network_is_built(whole: Path, tmp_path: Path, monkeypatch):
-    for name in (CARD, WEIGHTS):
+    for name in (MODEL_INFO, WEIGHTS):
         shutil.copy(whole / "winner" / name, tmp_path / name)
-    setting("regnety_2560", "config", "model")(tmp_path / CARD)  # 5 GB
+    setting("regnety_2560", "config", "model")(tmp_path / MODEL_INFO)  # 5 GB
     built: list[bool] = []
 
     def build(name: str) -> Any:
@@ -151,14 +151,14 @@ def test_shapes_are_those_of_the_network(name):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by nothing\nand more"), MemoryError(), KeyError("x")])
 def test_a_search_that_cannot_be_computed_is_one_row(error, place: Place, monkeypatch):
-    read = searches.read_shipment
+    read = searches.read_export_record
 
     def fail(folder: Path) -> Any:
         if folder.parent.name == "made":
             raise error
         return read(folder)
 
-    monkeypatch.setattr(searches, "read_shipment", fail)
+    monkeypatch.setattr(searches, "read_export_record", fail)
     rows = {row["search"]: row for row in rank_searches(place.folder.parent)}
     assert rows["other"]["problem"] == ""
     assert rows["made"]["status"] == "damaged"
@@ -170,7 +170,7 @@ def test_a_defect_keeps_its_traceback(place: Place, monkeypatch):
     def fail(_folder: Path) -> Any:
         raise AttributeError("a defect")
 
-    monkeypatch.setattr(searches, "read_shipment", fail)
+    monkeypatch.setattr(searches, "read_export_record", fail)
     done = COMMANDS["leaderboard of all"](place.folder)
     assert done.code == 1
     assert "Traceback" in done.error

@@ -1,6 +1,6 @@
 """Measures what untrained networks would cost where they are shipped: builds, exports and runs each.
 
-`python -m trainables.export.benchmark.architecture_benchmark` is a process that `benchmark_client.Meter` keeps. A line
+`python -m trainables.export.benchmark.architecture_benchmark` is a process that `BenchmarkClient` keeps. A line
 of JSON in is an architecture, a line of JSON out is its cost, or the reason why it has none. The process exists so that
 its client need not import torch.
 """
@@ -18,23 +18,23 @@ from torch import nn
 
 from trainables.common.machine import core_count
 from trainables.data.store.data_summary import DataSummary
-from trainables.export.benchmark.architecture_cost import Architecture, ArchitectureCost, Kind, MeasureError
+from trainables.export.benchmark.architecture_cost import Architecture, ArchitectureCost, BenchmarkError, CostKind
 from trainables.export.exported_files import Speed
 from trainables.export.formats.onnx_format import export_onnx
-from trainables.export.model_info import ModelCard
+from trainables.export.model_info import ModelInfo
 from trainables.models.build_model import build_untrained
 from trainables.models.classifier import Classifier
 
 
-def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:
+def measure_architecture(architecture: Architecture, kind: CostKind) -> ArchitectureCost:
     """Cost of the untrained network of `architecture`; raises what its building, export or run raises."""
-    data = _stand_in(architecture)
+    data = _placeholder_data(architecture)
     if kind == "count":
         with torch.device("meta"):  # shapes without numbers: nothing is drawn and nothing takes memory
             return ArchitectureCost(parameters=count_parameters(build_untrained(architecture.config, data)))
     model = build_untrained(architecture.config, data).eval()
-    scatter(model)
-    card = ModelCard(config=architecture.config, seed=0, epochs=0, data=data, input=model.preprocess.spec)
+    perturb_weights(model)
+    card = ModelInfo(config=architecture.config, seed=0, epochs=0, data=data, input=model.preprocess.spec)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder).resolve() / "model.onnx"
         export_onnx(model, card, file)
@@ -42,18 +42,18 @@ def measure(architecture: Architecture, kind: Kind) -> ArchitectureCost:
 
 
 def measure_file(file: Path, data: DataSummary, parameters: int) -> ArchitectureCost:
-    """Cost of an ONNX file of so many parameters for images of `data`; raises `MeasureError` where it does not run."""
-    found = _run_alone("limits", file, data)
+    """Cost of an ONNX file for images of `data`; raises `BenchmarkError` where the file does not run."""
+    found = _run_benchmark_process("limits", file, data)
     costs = {name: found[name] for name in ("latency_ms", "memory_mb", "runs")}
     return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **costs)
 
 
 def measure_speed(file: Path, data: DataSummary) -> Speed:
-    """Speed of a file, or of the classifier in a folder, on images of `data`; raises `MeasureError` likewise."""
-    return Speed.model_validate(_run_alone("speed", file, data, str(core_count())))
+    """Speed of a file, or of the classifier in a folder, on images of `data`; raises `BenchmarkError` likewise."""
+    return Speed.model_validate(_run_benchmark_process("speed", file, data, str(core_count())))
 
 
-def _run_alone(mode: str, file: Path, data: DataSummary, *rest: str) -> dict[str, Any]:
+def _run_benchmark_process(mode: str, file: Path, data: DataSummary, *rest: str) -> dict[str, Any]:
     shape = json.dumps([data.channels, data.height, data.width])
     command = [sys.executable, "-m", "trainables.export.benchmark.benchmark_process", mode, str(file), shape, *rest]
     done = subprocess.run(  # noqa: S603  # this program
@@ -62,7 +62,7 @@ def _run_alone(mode: str, file: Path, data: DataSummary, *rest: str) -> dict[str
     )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise MeasureError(f"the exported network does not run: {last}")
+        raise BenchmarkError(f"the exported network does not run: {last}")
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -72,7 +72,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _stand_in(architecture: Architecture) -> DataSummary:
+def _placeholder_data(architecture: Architecture) -> DataSummary:
     """Data of the architecture's shape; what else is known of real data changes no network."""
     return DataSummary(
         name="measured", path="", origin="", classes=tuple(f"class {i}" for i in range(architecture.classes)),
@@ -83,7 +83,7 @@ def _stand_in(architecture: Architecture) -> DataSummary:
 
 
 @torch.no_grad()
-def scatter(model: Classifier) -> None:
+def perturb_weights(model: Classifier) -> None:
     """Make all tensors differ, as training would: an exporter keeps equal ones once, and drops what is 0 or 1."""
     torch.manual_seed(0)
     for tensor in model.network.state_dict().values():
@@ -91,7 +91,7 @@ def scatter(model: Classifier) -> None:
             tensor.add_(torch.rand_like(tensor), alpha=0.01)  # upwards, so that no variance falls below 0
 
 
-def root_of(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """The first line of what went wrong first: an exporter wraps it in pages of its own."""
     while error.__cause__ is not None:
         error = error.__cause__
@@ -106,10 +106,10 @@ def main() -> None:
     for line in sys.stdin:
         question = json.loads(line)
         try:
-            cost = measure(Architecture.model_validate(question["architecture"]), question["kind"])
+            cost = measure_architecture(Architecture.model_validate(question["architecture"]), question["kind"])
             answer: dict[str, Any] = {"cost": cost.model_dump()}
         except Exception as error:  # any network may fail in any way, and the next one be well
-            answer = {"reason": root_of(error)}
+            answer = {"reason": root_cause(error)}
         print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -15,16 +15,16 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.models.model_registry import MODELS
 from trainables.storage.cache import cache_folder, read_cached, write_cached
 
-Kind = Literal["count", "run"]
+CostKind = Literal["count", "run"]
 """`count` only counts parameters; `run` exports the network and runs it as well."""
-SHAPES_ALL = ("model", "input_size", "tta")
-"""Fields of `TrialConfig` that shape every shipped network; `Model.shaped_by` names each model's own."""
-LATENCY = (
+SHAPING_FIELDS = ("model", "input_size", "tta")
+"""Fields of `TrialConfig` that shape every shipped network; `ScratchModel.shaped_by` names each model's own."""
+LATENCY_DEFINITION = (
     "latency is the time from one raw image to its probabilities, on one thread: the median of the faster half of the "
     "runs after warm-up, as whatever else the machine does can only slow a run down"
 )
 """What latency means, of whichever file, wherever it is shown or limited."""
-PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime")
+COST_PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime")
 
 
 class Architecture(Frozen):
@@ -50,26 +50,26 @@ class ArchitectureCost(Finite):
     size_mb: float | None = Field(None, gt=0)
     """Size of the ONNX file, in 10^6 bytes; None if only parameters were counted."""
     latency_ms: float | None = Field(None, gt=0)
-    """`LATENCY` of the float32 ONNX file, in ms."""
+    """`LATENCY_DEFINITION`, of the float32 ONNX file, in ms."""
     memory_mb: float | None = None
     """Growth, in 10^6 bytes, of the peak resident memory of a fresh process that loads the file and runs it."""
     runs: int = 0
     """Timed runs."""
 
 
-class MeasureError(RuntimeError):
+class BenchmarkError(RuntimeError):
     """A network could not be measured; its text is the reason."""
 
 
 def shaping_fields(model: str) -> tuple[str, ...]:
     """Fields of `TrialConfig` that shape the shipped network of `model`."""
-    return SHAPES_ALL + (MODELS[model].shaped_by if model in MODELS else ())
+    return SHAPING_FIELDS + (MODELS[model].shaped_by if model in MODELS else ())
 
 
 def describe_network(config: TrialConfig) -> str:
     """The model and what shapes it, such as `convnet, width=8, depth=2, activation=relu, batch_norm=True, tta=True`."""
     shape = config.model_dump(include=set(shaping_fields(config.model)))
-    always = shaping_fields(config.model)[len(SHAPES_ALL) :]
+    always = shaping_fields(config.model)[len(SHAPING_FIELDS) :]
     shown = [f"{name}={value}" for name, value in shape.items() if name in always or (value and name != "model")]
     return ", ".join([config.model, *shown])
 
@@ -83,7 +83,7 @@ def architecture_of(config: TrialConfig, data: DataSummary) -> Architecture:
     )  # fmt: skip
 
 
-def cache_file(architecture: Architecture, kind: Kind) -> Path:
+def cache_file(architecture: Architecture, kind: CostKind) -> Path:
     """Where a measured cost is kept; another CPU, package version or source of the networks is another file."""
     shape = architecture.config.model_dump(include=set(shaping_fields(architecture.config.model)))
     whole = [architecture.model_dump(exclude={"config"}), shape, kind, *_environment()]
@@ -97,10 +97,10 @@ def _environment() -> tuple[str, ...]:
     root = Path(__file__).parents[2]
     sources = [*sorted((root / "models").glob("*.py")), *sorted((root / "export").rglob("*.py"))]
     code = hashlib.blake2b(b"".join(path.read_bytes() for path in sources), digest_size=16).hexdigest()
-    return cpu_name(), *versions_of(PACKAGES).values(), code
+    return cpu_name(), *versions_of(COST_PACKAGES).values(), code
 
 
-class KeptCost(Frozen):
+class CachedCost(Frozen):
     """A measured cost as it is kept, with what people want to know of it."""
 
     network: str
@@ -111,13 +111,13 @@ class KeptCost(Frozen):
     """What was measured."""
 
 
-def read_cost(architecture: Architecture, kind: Kind) -> ArchitectureCost | None:
+def read_cost(architecture: Architecture, kind: CostKind) -> ArchitectureCost | None:
     """Cost measured before, by whichever process, or None; what cannot be read is measured again."""
-    kept = read_cached(cache_file(architecture, kind), KeptCost)
+    kept = read_cached(cache_file(architecture, kind), CachedCost)
     return kept.cost if kept else None
 
 
-def write_cost(architecture: Architecture, kind: Kind, cost: ArchitectureCost) -> None:
+def write_cost(architecture: Architecture, kind: CostKind, cost: ArchitectureCost) -> None:
     """Keep a measured cost; readers see a whole file or none."""
     network = describe_network(architecture.config)
-    write_cached(cache_file(architecture, kind), KeptCost(network=network, environment=_environment(), cost=cost))
+    write_cached(cache_file(architecture, kind), CachedCost(network=network, environment=_environment(), cost=cost))

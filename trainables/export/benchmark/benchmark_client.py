@@ -14,34 +14,34 @@ from typing import Any
 from trainables.export.benchmark.architecture_cost import (
     Architecture,
     ArchitectureCost,
-    Kind,
-    MeasureError,
+    BenchmarkError,
+    CostKind,
     read_cost,
     write_cost,
 )
 
-PATIENCE = 180.0
+BENCHMARK_TIMEOUT_S = 180.0
 """Seconds that one measurement may take, the start of the process included."""
 
 
-class Meter:
+class BenchmarkClient:
     """Measures one architecture at a time; its process starts with the first that is not in the cache."""
 
-    def __init__(self, patience: float = PATIENCE) -> None:
+    def __init__(self, patience: float = BENCHMARK_TIMEOUT_S) -> None:
         """Give each measurement `patience` seconds."""
         self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closed = False
 
-    def measure(self, architecture: Architecture, kind: Kind) -> ArchitectureCost:
-        """Cost of an architecture; raises `MeasureError` if it has none, the process died, or patience ran out."""
+    def measure(self, architecture: Architecture, kind: CostKind) -> ArchitectureCost:
+        """Cost of an architecture; raises `BenchmarkError` if it has none, the process died, or patience ran out."""
         kept = read_cost(architecture, kind)
         if kept is not None:
             return kept
         answer = self._ask({"architecture": architecture.model_dump(mode="json"), "kind": kind})
         if "reason" in answer:
-            raise MeasureError(answer["reason"])
+            raise BenchmarkError(answer["reason"])
         cost = ArchitectureCost.model_validate(answer["cost"])
         write_cost(architecture, kind, cost)
         return cost
@@ -55,7 +55,7 @@ class Meter:
         """The measuring process; importing torch takes a new one seconds."""
         with self._lock:
             if self._closed:
-                raise MeasureError("nothing is measured any more")
+                raise BenchmarkError("nothing is measured any more")
             if self._process is None or self._process.poll() is not None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-m", "trainables.export.benchmark.architecture_benchmark"],
@@ -81,10 +81,10 @@ class Meter:
             answer: dict[str, Any] = json.loads(self._line(process))
         except TimeoutError:
             self._end()
-            raise MeasureError(f"not measured within {self._patience:g} s") from None
+            raise BenchmarkError(f"not measured within {self._patience:g} s") from None
         except (BrokenPipeError, EOFError):
             self._end()
-            raise MeasureError(f"the measuring process ended with code {process.returncode}") from None
+            raise BenchmarkError(f"the measuring process ended with code {process.returncode}") from None
         return answer
 
     def _line(self, process: "subprocess.Popen[bytes]") -> bytes:

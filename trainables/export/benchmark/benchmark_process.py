@@ -2,8 +2,8 @@
 
 Called as `python -m trainables.export.benchmark.benchmark_process`.
 
-`limits` and `speed` both measure its latency, on one thread and one raw image at a time (`LATENCY` in `cost`); `limits`
-the growth of its memory as well, and `speed` batches on all cores.
+`limits` and `speed` both measure its latency, on one thread and one raw image at a time (`LATENCY_DEFINITION` in
+`architecture_cost`); `limits` measures the growth of its memory as well, and `speed` batches on all cores.
 """
 
 import json
@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WARM_SECONDS, SECONDS = 0.05, 0.3
+WARM_UP_S, TIMED_S = 0.05, 0.3
 """Of runs that are not timed, and of runs that are."""
-LEAST_RUNS, MOST_RUNS = 9, 2_000
+MIN_RUNS, MAX_RUNS = 9, 2_000
 """Timed runs, however long or short one is."""
-BATCHES = (32, 256)
+THROUGHPUT_BATCHES = (32, 256)
 """Batch sizes of the throughputs."""
-PATIENCE = 10.0
+MAX_RUN_S = 10.0
 """Seconds that one run may take: a larger batch that would take longer has no throughput."""
 
 Run = Callable[[NDArray[np.uint8]], Any]
@@ -42,7 +42,7 @@ def measure_limits(file: Path, shape: tuple[int, int, int]) -> dict[str, float]:
 
 def measure_latency(run: Run, shape: tuple[int, int, int]) -> dict[str, float]:
     """`latency_ms`, `latency_p99_ms` and `runs` of `run`, which has one thread, by one image of `shape` (c, h, w)."""
-    times = _timed(run, draw(1, shape), LEAST_RUNS)
+    times = _timed(run, draw(1, shape), MIN_RUNS)
     faster = times[: -(-len(times) // 2)]
     return {
         "latency_ms": 1e3 * statistics.median(faster), "latency_p99_ms": 1e3 * float(np.quantile(times, 0.99)),
@@ -55,8 +55,8 @@ def measure_speed(file: Path, shape: tuple[int, int, int], threads: int) -> dict
     found: dict[str, Any] = {**measure_latency(load(file, 1), shape), "throughput": {}}
     run = load(file, threads)
     an_image = found["latency_ms"] / 1e3
-    for batch in BATCHES:
-        if batch * an_image <= PATIENCE or batch == BATCHES[0]:
+    for batch in THROUGHPUT_BATCHES:
+        if batch * an_image <= MAX_RUN_S or batch == THROUGHPUT_BATCHES[0]:
             an_image = statistics.median(_timed(run, draw(batch, shape), 3)) / batch
             found["throughput"][batch] = 1 / an_image
         found.setdefault("memory_mb", _peak_bytes() / 1e6)  # before the largest batch, which nobody serves
@@ -120,15 +120,15 @@ def _timed(run: Run, images: NDArray[np.uint8], least: int) -> list[float]:
         run(images)
         return time.perf_counter() - started
 
-    _repeat(once, WARM_SECONDS, 1)
-    return sorted(_repeat(once, SECONDS, least))
+    _repeat(once, WARM_UP_S, 1)
+    return sorted(_repeat(once, TIMED_S, least))
 
 
 def _repeat(once: Callable[[], float], seconds: float, least: int) -> list[float]:
     """Seconds of each run, until `seconds` are over."""
     end = time.perf_counter() + seconds
     times: list[float] = []
-    while len(times) < least or (time.perf_counter() < end and len(times) < MOST_RUNS):
+    while len(times) < least or (time.perf_counter() < end and len(times) < MAX_RUNS):
         times.append(once())
     return times
 

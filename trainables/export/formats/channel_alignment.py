@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-GROUP = 4
+CHANNEL_GROUP = 4
 """Input channels that one instruction takes; onnxruntime's fastest kernels want a multiple of it."""
 
 
@@ -23,21 +23,21 @@ def align_channels(model: Any) -> None:
     for index, node in reversed(list(enumerate(model.graph.node))):
         tensor = weights.get(node.input[1]) if node.op_type == "Conv" else None
         grouped = any(attribute.name == "group" and attribute.i > 1 for attribute in node.attribute)
-        if tensor is None or grouped or tensor.dims[1] % GROUP == 0:
+        if tensor is None or grouped or tensor.dims[1] % CHANNEL_GROUP == 0:
             continue
         if tensor.name not in wider:  # an exporter keeps equal weights once
             wider[tensor.name] = _widen(model.graph, tensor)
         node.input[1] = wider[tensor.name]
-        _pad(model.graph, index, -tensor.dims[1] % GROUP, len(tensor.dims))
+        _pad(model.graph, index, -tensor.dims[1] % CHANNEL_GROUP, len(tensor.dims))
     _drop_unused(model.graph, wider)
 
 
 def _widen(graph: Any, tensor: Any) -> str:
-    """Add a kernel's copy whose input channels are a multiple of `GROUP`; returns its name."""
+    """Add a kernel's copy whose input channels are a multiple of `CHANNEL_GROUP`; returns its name."""
     from onnx import numpy_helper
 
     kernel = numpy_helper.to_array(tensor)
-    amounts = [(0, 0), (0, -kernel.shape[1] % GROUP), *[(0, 0)] * (kernel.ndim - 2)]
+    amounts = [(0, 0), (0, -kernel.shape[1] % CHANNEL_GROUP), *[(0, 0)] * (kernel.ndim - 2)]
     name = f"{tensor.name}_padded"
     graph.initializer.append(numpy_helper.from_array(np.pad(kernel, amounts), name))
     return name

@@ -5,7 +5,7 @@ from typing import Any
 BASE = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def strip(model: Any) -> Any:
+def strip_metadata(model: Any) -> Any:
     """The model without the exporter's notes on where each part came from, paths of its sources among them."""
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
         part.ClearField("metadata_props")
@@ -14,7 +14,7 @@ def strip(model: Any) -> Any:
     return model
 
 
-def shorten(model: Any) -> None:
+def shorten_names(model: Any) -> None:
     """Name all values but inputs and outputs by numbers, and nodes not at all."""
     outside = {value.name for value in (*model.graph.input, *model.graph.output)}
     _rename(model.graph, {name: name for name in ("", *outside)})

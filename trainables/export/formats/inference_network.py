@@ -9,7 +9,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from trainables.models.classifier import AnyClassifier, Network
 
 
-class Inference(nn.Module):
+class InferenceClassifier(nn.Module):
     """Uint8 images of the trained shape in, logits and probabilities out, both float32."""
 
     def __init__(self, classifier: AnyClassifier, dtype: torch.dtype = torch.float32) -> None:
@@ -18,10 +18,10 @@ class Inference(nn.Module):
         self.classifier = copy.deepcopy(classifier).eval()
         for parent in list(self.classifier.modules()):
             if isinstance(parent, nn.Sequential):
-                rearrange(parent)
+                reorder_layers(parent)
             for name, child in parent.named_children():
                 if isinstance(child, Network):
-                    setattr(parent, name, LeanNetwork(child, dtype))
+                    setattr(parent, name, InferenceNetwork(child, dtype))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and probabilities (b, classes) of uint8 images (b, c, h, w)."""
@@ -29,7 +29,7 @@ class Inference(nn.Module):
         return logits, logits.softmax(dim=1)
 
 
-class LeanNetwork(nn.Module):
+class InferenceNetwork(nn.Module):
     """A network for inference alone; one that averages an image and its mirror image sees both in one pass."""
 
     def __init__(self, network: Network, dtype: torch.dtype) -> None:
@@ -48,7 +48,7 @@ class LeanNetwork(nn.Module):
         return both.view(2, -1, both.shape[1]).mean(dim=0)
 
 
-def rearrange(layers: nn.Sequential) -> None:
+def reorder_layers(layers: nn.Sequential) -> None:
     """Move max-pools behind the batch norm and the ReLU that follow them, then melt norms into convolutions; in place.
 
     Both keep the order of values (a norm with a positive scale does), so the largest stays the largest, to the bit.

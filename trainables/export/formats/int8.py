@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 from trainables.export.formats.channel_alignment import align_channels, padding_of
 from trainables.export.predictor import chunks
 
-CALIBRATION, JUDGES = 512, 1_024
+CALIBRATION_IMAGES, EVALUATION_IMAGES = 512, 1_024
 """Training images that ranges are taken from, and others that say what the ranges cost; at most."""
-BATCH = 32
+QUANTIZATION_BATCH = 32
 """Images in one run."""
-PROBES = 16
+SENSITIVITY_IMAGES = 16
 """Images that tell sensitive layers."""
-HEAVY = ("Conv", "Gemm", "MatMul")
+WEIGHTED_OPERATORS = ("Conv", "Gemm", "MatMul")
 """Operators with weights: the layers that can be left in float32."""
-FINE = {"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul", "Softmax"]}
+QUANTIZATION_OPTIONS = {"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul", "Softmax"]}
 """What gives logits and probabilities, which are to be finer than 8 bits."""
 
 
 @dataclass(frozen=True)
-class Examples:
+class LabelledImages:
     """Images as the classifier's graph takes them."""
 
     images: NDArray[np.uint8]
@@ -43,7 +43,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Quantised:
+class QuantizedModel:
     """An INT8 model and what it cost."""
 
     model: Any
@@ -56,7 +56,9 @@ class Quantised:
     """Points of accuracy lost on training images."""
 
 
-def quantise(model: Any, given: str, calibration: Examples, judges: Examples, max_drop: float) -> Quantised:
+def quantize(
+    model: Any, given: str, calibration: LabelledImages, judges: LabelledImages, max_drop: float
+) -> QuantizedModel:
     """Quantise a classifier's ONNX `model`, whose input `given` are uint8 images of the trained shape.
 
     As few layers stay in float32 as keep the loss of accuracy on `judges` within `max_drop` points; half at most.
@@ -65,24 +67,24 @@ def quantise(model: Any, given: str, calibration: Examples, judges: Examples, ma
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        bench = _Bench(Path(folder), given, calibration.images)
+        bench = _Workspace(Path(folder), given, calibration.images)
         onnx.save_model(model, str(bench.whole))
         quant_pre_process(str(bench.whole), str(bench.whole), skip_symbolic_shape=True)
         bench.rewrite(align_channels)
-        layers = [node.name for node in onnx.load(str(bench.whole)).graph.node if node.op_type in HEAVY]
+        layers = [node.name for node in onnx.load(str(bench.whole)).graph.node if node.op_type in WEIGHTED_OPERATORS]
         expected = _accuracy(bench.logits(bench.whole, judges.images), judges)
         kept, ranked = list[str](), list[str]()
         while True:
             bench.quantise(nodes_to_exclude=[*kept, *map(padding_of, kept)])
             lost = 100 * (expected - _accuracy(bench.logits(bench.integer, judges.images), judges))
             if lost <= max_drop or len(kept) >= len(layers) // 2:
-                return Quantised(onnx.load(str(bench.integer)), len(kept), len(layers), lost)
-            ranked = ranked or _by_sensitivity(bench, layers, judges.images[:PROBES])
+                return QuantizedModel(onnx.load(str(bench.integer)), len(kept), len(layers), lost)
+            ranked = ranked or _by_sensitivity(bench, layers, judges.images[:SENSITIVITY_IMAGES])
             kept = ranked[: min(max(1, 2 * len(kept)), len(layers) // 2)]
 
 
 @dataclass(frozen=True)
-class _Bench:
+class _Workspace:
     """A folder to quantise in."""
 
     folder: Path
@@ -114,9 +116,10 @@ class _Bench:
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
         quantize_static(
-            str(self.whole), str(self.integer), _Reader(self.given, self.images), quant_format=QuantFormat.QDQ,
-            per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
-            calibration_cache_path=self.folder / "ranges.json", extra_options=FINE, **nodes,
+            str(self.whole), str(self.integer), _CalibrationReader(self.given, self.images),
+            quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8, calibration_cache_path=self.folder / "ranges.json",
+            extra_options=QUANTIZATION_OPTIONS, **nodes,
         )  # fmt: skip
 
     def logits(self, file: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -124,14 +127,14 @@ class _Bench:
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        return np.concatenate([session.run(None, batch)[0] for batch in _Reader(self.given, images)])
+        return np.concatenate([session.run(None, batch)[0] for batch in _CalibrationReader(self.given, images)])
 
 
-def _accuracy(logits: NDArray[np.float32], examples: Examples) -> float:
+def _accuracy(logits: NDArray[np.float32], examples: LabelledImages) -> float:
     return float((logits.argmax(axis=1) == examples.labels).mean())
 
 
-def _by_sensitivity(bench: _Bench, layers: Sequence[str], probes: NDArray[np.uint8]) -> list[str]:
+def _by_sensitivity(bench: _Workspace, layers: Sequence[str], probes: NDArray[np.uint8]) -> list[str]:
     """Layers by how far the logits move when that layer alone is quantised; the farthest first."""
     expected = bench.logits(bench.whole, probes)
     moved = {}
@@ -141,7 +144,7 @@ def _by_sensitivity(bench: _Bench, layers: Sequence[str], probes: NDArray[np.uin
     return sorted(layers, key=lambda layer: -moved[layer])
 
 
-class _Reader:
+class _CalibrationReader:
     """Batches of images, by the name of the input: what onnxruntime's quantisation asks for."""
 
     def __init__(self, given: str, images: NDArray[np.uint8]) -> None:
@@ -149,7 +152,7 @@ class _Reader:
         self._batches = iter(self)
 
     def __iter__(self) -> Iterator[dict[str, NDArray[np.uint8]]]:
-        return ({self._given: np.ascontiguousarray(chunk)} for chunk in chunks(self._images, BATCH))
+        return ({self._given: np.ascontiguousarray(chunk)} for chunk in chunks(self._images, QUANTIZATION_BATCH))
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         return next(self._batches, None)

@@ -16,60 +16,65 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables.export.formats.graph_cleanup import shorten, strip
-from trainables.export.formats.inference_network import Inference
-from trainables.export.formats.resize import Fit
-from trainables.export.model_info import AnyCard, describe
+from trainables.export.formats.graph_cleanup import shorten_names, strip_metadata
+from trainables.export.formats.inference_network import InferenceClassifier
+from trainables.export.formats.resize import Resize
+from trainables.export.model_info import AnyModelInfo, describe_model
 from trainables.export.predictor import IMAGES, LOGITS, PROBABILITIES
 from trainables.models.classifier import AnyClassifier
 from trainables.storage.files import write_file
 
 OPSET = 18
-FITTED = "fitted"
+RESIZED = "fitted"
 """What the first graph hands to the second."""
 
 
-def export_onnx(classifier: AnyClassifier, card: AnyCard, path: Path) -> None:
+def export_onnx(classifier: AnyClassifier, card: AnyModelInfo, path: Path) -> None:
     """Write `path`: uint8 `images` (n, 1 or 3, height, width) -> float32 `logits` and `probabilities` (n, classes).
 
     Its metadata says what it is.
     """
-    write_artefact(trace_classifier(classifier, card), card, path)
+    save_onnx(trace_classifier(classifier, card), card, path)
 
 
-def trace_classifier(classifier: AnyClassifier, card: AnyCard) -> Any:
+def trace_classifier(classifier: AnyClassifier, card: AnyModelInfo) -> Any:
     """The ONNX model of the classifier alone: its input are uint8 images of the trained shape."""
     data = card.data
     example = torch.zeros(2, data.channels, data.height, data.width, dtype=torch.uint8)
-    return _trace(Inference(classifier), example, FITTED, [LOGITS, PROBABILITIES], ("batch",))
+    return _trace(InferenceClassifier(classifier), example, RESIZED, [LOGITS, PROBABILITIES], ("batch",))
 
 
-def write_artefact(model: Any, card: AnyCard, path: Path) -> None:
+def save_onnx(model: Any, card: AnyModelInfo, path: Path) -> None:
     """Write `path`: a classifier's ONNX model behind what fits images to it, with metadata."""
     import onnx
 
     data = card.data
     joined = onnx.compose.merge_models(
-        _fitting(data.channels, data.height, data.width), model, io_map=[(FITTED, FITTED)], producer_name="searchspace"
+        _resize_model(data.channels, data.height, data.width),
+        model,
+        io_map=[(RESIZED, RESIZED)],
+        producer_name="searchspace",
     )
-    for key, value in describe(card).items():
+    for key, value in describe_model(card).items():
         joined.metadata_props.add(key=key, value=value)
-    shorten(joined)
+    shorten_names(joined)
     write_file(path, joined.SerializeToString())
 
 
 @lru_cache(maxsize=8)
-def _fitting(channels: int, height: int, width: int) -> Any:
+def _resize_model(channels: int, height: int, width: int) -> Any:
     """The ONNX model that fits images to a shape; it does nothing to those that have it."""
     from onnx import TensorProto, compose, helper
 
     example = torch.zeros(2, 3, height + 1, width + 2, dtype=torch.uint8)
-    traced = _trace(Fit(channels, height, width), example, IMAGES, [FITTED], ("batch", "channels", "height", "width"))
+    traced = _trace(
+        Resize(channels, height, width), example, IMAGES, [RESIZED], ("batch", "channels", "height", "width")
+    )
     fit = compose.add_prefix(traced, "fit.", rename_inputs=False, rename_outputs=False).graph
     shape = [channels, height, width]
-    fit.output[0].CopyFrom(_info(FITTED, "batch", *shape))
+    fit.output[0].CopyFrom(_uint8_info(RESIZED, "batch", *shape))
     same = helper.make_graph([helper.make_node("Identity", [IMAGES], ["as_they_are"])], "as_they_are", [], [])
-    same.output.append(_info("as_they_are", "batch", *shape))
+    same.output.append(_uint8_info("as_they_are", "batch", *shape))
     del fit.input[:]  # a branch sees what is around it
     nodes = [
         helper.make_node("Shape", [IMAGES], ["shape"], start=1),
@@ -77,16 +82,17 @@ def _fitting(channels: int, height: int, width: int) -> Any:
         helper.make_node("Cast", ["equal"], ["equal_as_number"], to=TensorProto.INT32),
         helper.make_node("ReduceMin", ["equal_as_number"], ["all_equal_as_number"], keepdims=0),
         helper.make_node("Cast", ["all_equal_as_number"], ["all_equal"], to=TensorProto.BOOL),
-        helper.make_node("If", ["all_equal"], [FITTED], then_branch=same, else_branch=fit),
+        helper.make_node("If", ["all_equal"], [RESIZED], then_branch=same, else_branch=fit),
     ]
     graph = helper.make_graph(
-        nodes, "fitting", [_info(IMAGES, "batch", "channels", "height", "width")], [_info(FITTED, "batch", *shape)],
+        nodes, "fitting", [_uint8_info(IMAGES, "batch", "channels", "height", "width")],
+        [_uint8_info(RESIZED, "batch", *shape)],
         [helper.make_tensor("trained_shape", TensorProto.INT64, [3], shape)],
     )  # fmt: skip
     return helper.make_model(graph, opset_imports=traced.opset_import, ir_version=traced.ir_version)
 
 
-def _info(name: str, *shape: int | str) -> Any:
+def _uint8_info(name: str, *shape: int | str) -> Any:
     from onnx import TensorProto, helper
 
     return helper.make_tensor_value_info(name, TensorProto.UINT8, shape)
@@ -99,7 +105,7 @@ def _trace(module: nn.Module, example: torch.Tensor, given: str, found: list[str
             module.eval(), (example,), dynamo=True, opset_version=OPSET, input_names=[given], output_names=found,
             dynamic_shapes=(dict.fromkeys(range(len(free)), torch.export.Dim.DYNAMIC),),
         )  # fmt: skip
-    return strip(program.model_proto)
+    return strip_metadata(program.model_proto)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ LUMINANCE = (19595, 38470, 7471)
 """Weights of red, green and blue in grey, of 65,536 (ITU-R 601, as Pillow has them)."""
 
 
-class Fit(nn.Module):
+class Resize(nn.Module):
     """Uint8 images (b, 1 or 3, any height, any width) -> uint8 images (b, channels, height, width)."""
 
     def __init__(self, channels: int, height: int, width: int) -> None:

@@ -7,20 +7,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainables.export.formats.inference_network import Inference
-from trainables.export.formats.resize import Fit
-from trainables.export.model_info import AnyCard, describe
+from trainables.export.formats.inference_network import InferenceClassifier
+from trainables.export.formats.resize import Resize
+from trainables.export.model_info import AnyModelInfo, describe_model
 from trainables.models.classifier import AnyClassifier
 from trainables.storage.files import replacing
 
-METADATA = "metadata.json"
+METADATA_FILE = "metadata.json"
 """Extra file inside a `.pt2`: what it says of itself."""
 
 
-class _Whole(nn.Module):
+class _WholeProgram(nn.Module):
     """Uint8 images of any size in; logits and probabilities out."""
 
-    def __init__(self, fit: Fit, inference: Inference) -> None:
+    def __init__(self, fit: Resize, inference: InferenceClassifier) -> None:
         super().__init__()
         self.fit, self.inference = fit, inference
 
@@ -29,25 +29,29 @@ class _Whole(nn.Module):
 
 
 def export_program(
-    classifier: AnyClassifier, card: AnyCard, path: Path, device: torch.device, dtype: torch.dtype = torch.float32
+    classifier: AnyClassifier, card: AnyModelInfo, path: Path, device: torch.device, dtype: torch.dtype = torch.float32
 ) -> None:
     """Write `path`: uint8 `images` (batch, 1 or 3, height, width) -> float32 logits, probabilities (batch, classes).
 
     It runs on `device`, and its networks compute in `dtype`.
     """
     data = card.data
-    whole = _Whole(Fit(data.channels, data.height, data.width), Inference(classifier, dtype)).to(device).eval()
+    whole = (
+        _WholeProgram(Resize(data.channels, data.height, data.width), InferenceClassifier(classifier, dtype))
+        .to(device)
+        .eval()
+    )
     example = torch.zeros(2, 3, data.height + 1, data.width + 2, dtype=torch.uint8, device=device)
     free = dict.fromkeys(range(4), torch.export.Dim.DYNAMIC)
     with torch.no_grad():
         program = torch.export.export(whole, (example,), dynamic_shapes={"images": free})
     with replacing(path) as file:
-        torch.export.save(program, file, extra_files={METADATA: json.dumps(describe(card))})
+        torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(describe_model(card))})
 
 
 def read_description(path: Path) -> dict[str, str]:
     """What a `.pt2` file says of itself."""
-    extra = {METADATA: ""}
+    extra = {METADATA_FILE: ""}
     torch.export.load(path, extra_files=extra)
-    found: dict[str, str] = json.loads(extra[METADATA])
+    found: dict[str, str] = json.loads(extra[METADATA_FILE])
     return found

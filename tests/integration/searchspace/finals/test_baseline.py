@@ -25,7 +25,7 @@ from searchspace.study.trial_attributes import record_refusal
 from tests.helpers.recording_reporter import Told
 from tests.helpers.workbench import CONFIGS, Workbench, make_search, record
 from trainables.config import TrialConfig
-from trainables.metrics.class_metrics import measure
+from trainables.metrics.class_metrics import measure_test_metrics
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_what_no_knowledge_scores():
     assert majority_score("accuracy", labels, 3) == 0.75
     assert majority_score("balanced_accuracy", labels, 3) == 0.5
     assert majority_score("log_loss", labels, 3) == pytest.approx(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    metrics = measure(np.eye(2, dtype=np.float32)[[0, 0, 1, 1]], np.array([0, 1, 1, 1]), ("a", "b"))
+    metrics = measure_test_metrics(np.eye(2, dtype=np.float32)[[0, 0, 1, 1]], np.array([0, 1, 1, 1]), ("a", "b"))
     assert majority_accuracy(metrics, (9, 1)) == 0.25, "the class that training images have most of"
     assert majority_accuracy(metrics, ()) == 0.75, "an older record has no counts"
 

@@ -122,8 +122,8 @@ def test_an_ensemble_wins_is_retrained_tested_and_exported_as_one(tmp_path, digi
     assert np.allclose(tested, np.mean(each, axis=0), atol=1e-5)
     shipment = export_winner(spec.model_copy(update={"formats": ("onnx",)}), spec.folder, Silence())
     assert [artefact.format for artefact in shipment.artefacts] == ["pytorch", "onnx"]
-    assert shipment.of("onnx").proof.largest_difference < 1e-4
-    assert shipment.of("onnx").proof.agreement == 1.0
+    assert shipment.find("onnx").proof.largest_difference < 1e-4
+    assert shipment.find("onnx").proof.agreement == 1.0
     assert metrics.accuracy > 0.5
 
 

@@ -19,7 +19,7 @@ from tests.helpers.made_model import CLASSES, make_model
 from tests.helpers.repository import ROOT
 from trainables.common.escaping import as_cell
 from trainables.data.layouts.listing import IMAGE_SUFFIXES
-from trainables.export.predictor import Runner
+from trainables.export.predictor import Predictor
 
 ALLOWED = {"numpy", "PIL", "onnxruntime", "searchspace", "trainables"}
 
@@ -56,7 +56,7 @@ def test_a_folder_in_order_as_the_model_says(model, photos):
     assert [Path(row["image"]).name for row in rows] == ["a.jpg", "b.png", "c, d.webp"]
     assert [row["classes"][0]["class"] for row in rows] == [CLASSES[0], CLASSES[1], CLASSES[0]]
     dark = np.full((1, 3, 8, 8), 250, np.uint8)
-    expected = Runner(model).probabilities(dark)[0]
+    expected = Predictor(model).probabilities(dark)[0]
     found = {entry["class"]: entry["probability"] for entry in rows[1]["classes"]}
     assert [found[name] for name in CLASSES] == pytest.approx(expected.tolist(), abs=1e-5)
 

@@ -25,9 +25,9 @@ from tests.helpers.repository import ROOT
 from trainables.common.licence import Licence
 from trainables.config import TrialConfig
 from trainables.data.store.store import open_store
-from trainables.export.exported_files import read_shipment
-from trainables.export.model_info import CARD, EnsembleCard, ModelCard
-from trainables.export.predictor import Runner
+from trainables.export.exported_files import read_export_record
+from trainables.export.model_info import MODEL_INFO, EnsembleInfo, ModelInfo
+from trainables.export.predictor import Predictor
 from trainables.export.robustness import read_robustness
 from trainables.metrics.metric_registry import METRICS
 from trainables.metrics.predictions import PREDICTIONS
@@ -77,7 +77,7 @@ def test_the_answer_is_at_the_top(card, folder):
     interval = f"(95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})"
     assert f"**Test accuracy: {metrics.accuracy:.2%} {interval}**, on 270 images" in first
     assert "10 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9" in first
-    assert f"{read_shipment(folder).cost.parameters:,} parameters, trained from scratch" in first
+    assert f"{read_export_record(folder).cost.parameters:,} parameters, trained from scratch" in first
 
 
 @pytest.fixture(scope="module")
@@ -104,13 +104,13 @@ def answers(code: str, folder: Path, alone: bool) -> tuple[str, float]:
 
 def test_every_snippet_runs_as_it_stands_and_says_the_same(card, folder, photo):
     onnx, program, weights = blocks(section(card, "How to use it"), "python")
-    best = read_shipment(folder).served.file
+    best = read_export_record(folder).fastest_onnx.file
     (other,) = {"model.onnx", "model-int8.onnx"} - {best}
     assert f"; `{other}` runs the same way:" in card
     assert all(len(code.splitlines()) <= 20 for code in (onnx, program, weights)), "short enough to be read"
     expected = {}
     for file in (best, other):
-        found = Runner(folder / file).probabilities(photo)[0]
+        found = Predictor(folder / file).probabilities(photo)[0]
         expected[file] = str(found.argmax()), pytest.approx(float(found.max()), abs=1e-4)
     assert answers(onnx, folder, alone=True) == expected[best]
     assert answers(onnx.replace(best, other), folder, alone=True) == expected[other]
@@ -126,8 +126,8 @@ def test_its_commands_run_as_they_stand(card, folder, photo):
         capture_output=True, text=True, check=False, cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    best = read_shipment(folder).served.file
-    assert done.stdout.split()[:2] == ["photo.jpg:", str(Runner(folder / best).probabilities(photo)[0].argmax())]
+    best = read_export_record(folder).fastest_onnx.file
+    assert done.stdout.split()[:2] == ["photo.jpg:", str(Predictor(folder / best).probabilities(photo)[0].argmax())]
     assert serve == f"python -m searchspace.serve {best}"
 
 
@@ -136,7 +136,7 @@ def test_it_says_how_the_datas_own_pixels_became_what_it_takes(card, folder, dig
     from sklearn.datasets import load_digits
 
     (formula,) = re.findall(r"`(numpy\.rint\(.*?)`", section(card, "How to use it"))
-    said = Runner(folder / "model.onnx").metadata["pixels"]
+    said = Predictor(folder / "model.onnx").metadata["pixels"]
     assert said.startswith("uint8, 0 (black) to 255 (white); scikit-learn's digits have pixels from 0 to 16")
     assert formula in said
     images = eval(formula, {"numpy": np, "images": load_digits().images})
@@ -167,8 +167,8 @@ def test_the_front_matter_is_what_the_hub_takes(card, folder):
 def changed(folder: Path, place: Path, **card) -> Path:
     """A copy of the winner whose card has been changed."""
     shutil.copytree(folder.parent, place)
-    known = ModelCard.model_validate_json((folder / CARD).read_text())
-    (place / "winner" / CARD).write_text(known.model_copy(update=card).model_dump_json())
+    known = ModelInfo.model_validate_json((folder / MODEL_INFO).read_text())
+    (place / "winner" / MODEL_INFO).write_text(known.model_copy(update=card).model_dump_json())
     return place / "winner"
 
 
@@ -209,7 +209,7 @@ def test_the_licence_is_that_of_the_weights(folder, tmp_path, licence, said):
 
 
 def test_artefacts_are_told_with_proof_cost_and_what_was_dropped(card, folder, tmp_path):
-    shipment = read_shipment(folder)
+    shipment = read_export_record(folder)
     proven, costs = (rows(part) for part in section(card, "What is shipped").split("\n\n")[1:3])
     assert [cells[0].strip() for cells in proven[2:]] == [artefact.format for artefact in shipment.artefacts]
     assert [cells[0].strip() for cells in costs[2:]] == [artefact.format for artefact in shipment.artefacts]
@@ -274,7 +274,7 @@ def test_limits_are_those_of_this_model(folder, digits, tmp_path):
     other = changed(folder, tmp_path / "made", data=data)
     (tmp_path / "made" / "winner-1").mkdir()
     said = limits(gather(other))
-    whole, integer = (read_shipment(folder).of(name).proof.accuracy for name in ("pytorch", "onnx-int8"))
+    whole, integer = (read_export_record(folder).find(name).proof.accuracy for name in ("pytorch", "onnx-int8"))
     change = f"{100 * abs(whole - integer):.2f} points" if whole != integer else "as accurate"
     for part in (
         "It knows 10 classes and nothing else", "It sees 8 x 8 pixels", "it sees no colour",
@@ -290,11 +290,11 @@ def test_limits_are_those_of_this_model(folder, digits, tmp_path):
 
 
 def test_an_ensemble_has_every_members_configuration(folder, tmp_path):
-    known = ModelCard.model_validate_json((folder / CARD).read_text())
+    known = ModelInfo.model_validate_json((folder / MODEL_INFO).read_text())
     config = TrialConfig(model="resnet18", lr=0.123, freeze="all")
     second = known.model_copy(update={"config": config, "seed": 9})
     shutil.copytree(folder.parent, tmp_path / "made")
-    (tmp_path / "made" / "winner" / CARD).write_text(EnsembleCard(members=(known, second)).model_dump_json())
+    (tmp_path / "made" / "winner" / MODEL_INFO).write_text(EnsembleInfo(members=(known, second)).model_dump_json())
     text = write_card(tmp_path / "made" / "winner").read_text()
     assert "2 networks whose probabilities are averaged (convnet, resnet18)" in text
     assert "trained from scratch and with a new head on weights that others had trained" in text
@@ -329,7 +329,7 @@ def test_a_card_that_cannot_be_written_is_a_warning(folder, tmp_path, logged):
     try_cards(folder.parent)
     assert logged == []
     shutil.copytree(folder.parent, tmp_path / "made")
-    (tmp_path / "made" / "winner" / CARD).unlink()
+    (tmp_path / "made" / "winner" / MODEL_INFO).unlink()
     try_cards(tmp_path / "made")
     (line,) = logged
     assert line.startswith("warning: no new model card in winner/ (FileNotFoundError: ")

@@ -37,16 +37,16 @@ from searchspace.study.study import load_study
 from tests.helpers.attacks.hostile import HOSTILE
 from tests.helpers.made_search import make_search
 from trainables.augmentation.corruptions import CORRUPTIONS
-from trainables.augmentation.preview import COLUMNS, arrange, versions
+from trainables.augmentation.preview import COLUMNS, arrange_images, augmented_versions
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store.store import open_store
 from trainables.data.thumbnails import THUMBNAILS, png
-from trainables.export.exported_files import FILES
+from trainables.export.exported_files import FORMAT_FILES
 from trainables.export.model_info import InputSpec
-from trainables.metrics.class_metrics import calibration_error, measure
+from trainables.metrics.class_metrics import calibration_error, measure_test_metrics
 from trainables.metrics.intervals import wilson
-from trainables.metrics.predictions import PREDICTIONS, ImageFacts
+from trainables.metrics.predictions import PREDICTIONS, ImageDetails
 from trainables.models.preprocess import Preprocess
 
 
@@ -94,7 +94,7 @@ def test_the_answer_comes_first(made, page):
     assert "The winner is trial 0: convnet" in head
     assert f"{metrics.accuracy:.2%}" in head
     assert f"95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}" in head
-    best = gather(made).shipment.best
+    best = gather(made).shipment.recommended_file
     assert best.format == "onnx-int8"
     assert f"{best.size_mb:.3g} MB" in head
     assert f"{best.speed.latency_ms:.3g} ms" in head, "of the recommended file, not of the one that limits hold for"
@@ -115,7 +115,7 @@ def test_the_answer_comes_first(made, page):
 def test_the_lines_run_the_file_that_is_recommended(made, form, file, words):
     material = gather(made)
     first, *others = material.shipment.artefacts
-    named = [first.model_copy(update={"format": name, "file": FILES[name]}) for name in FILES]
+    named = [first.model_copy(update={"format": name, "file": FORMAT_FILES[name]}) for name in FORMAT_FILES]
     assert others
     material.__dict__["shipment"] = material.shipment.model_copy(
         update={"artefacts": tuple(named), "recommended": form}
@@ -124,7 +124,7 @@ def test_the_lines_run_the_file_that_is_recommended(made, form, file, words):
     (code,) = (block.text for block in found.blocks if isinstance(block, Code))
     assert file in code
     assert [block.text for block in found.blocks if isinstance(block, Note) and words in block.text]
-    assert any(tile.note.startswith(FILES[form]) for tile in found.tiles)
+    assert any(tile.note.startswith(FORMAT_FILES[form]) for tile in found.tiles)
     assert ("cuda" in code) == (form == "pt2-half")
 
 
@@ -296,7 +296,7 @@ def test_of_many_classes_the_hardest_have_curves(made):
 def test_slices_are_of_all_test_images_and_count_right():
     rng = np.random.default_rng(0)
     sizes = np.array([[10, 20]] * 40 + [[20, 10]] * 30 + [[20, 20]] * 30)
-    facts = ImageFacts(tuple(map(str, range(100))), sizes, rng.random(100), np.full(100, 0.5))
+    facts = ImageDetails(tuple(map(str, range(100))), sizes, rng.random(100), np.full(100, 0.5))
     found = slices_of(facts)
     by = {
         name: [each for each in found if each.by == name] for name in ("brightness", "contrast", "megapixels", "shape")
@@ -428,7 +428,9 @@ def test_of_very_many_classes_those_with_most_errors_are_shown(made):
     probabilities += 1e-3 * rng.random(probabilities.shape)
     material = gather(made)
     names = tuple(f"class {i}" for i in range(60))
-    material.__dict__["metrics"] = measure(probabilities / probabilities.sum(1, keepdims=True), labels, names)
+    material.__dict__["metrics"] = measure_test_metrics(
+        probabilities / probabilities.sum(1, keepdims=True), labels, names
+    )
     figure, note = confusion(material)
     assert len(figure.traces[0]["z"]) == MOST_CLASSES
     assert {"class 7", "class 59"} <= set(figure.layout["xaxis"]["ticktext"])
@@ -487,12 +489,12 @@ def test_the_sheet_shows_each_image_and_then_its_versions():
     images = np.random.default_rng(0).integers(0, 256, (2, 1, 8, 8), dtype=np.uint8)
     preprocess = Preprocess(InputSpec(side=8, channels=1, mean=(0.5,), std=(0.5,)))
     config = TrialConfig(augment_strength=0.8)
-    shown = versions(images, config, preprocess, seed=3)
+    shown = augmented_versions(images, config, preprocess, seed=3)
     assert shown.shape == (2, COLUMNS, 8, 8, 1)
     assert np.array_equal(shown[:, 0, :, :, 0], images[:, 0])
     assert all((shown[:, column] != shown[:, 0]).any() for column in range(1, COLUMNS))
-    assert np.array_equal(shown, versions(images, config, preprocess, seed=3))
-    assert arrange(shown).size == (8 * 9 - 1, 2 * 9 - 1)
+    assert np.array_equal(shown, augmented_versions(images, config, preprocess, seed=3))
+    assert arrange_images(shown).size == (8 * 9 - 1, 2 * 9 - 1)
 
 
 def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):

@@ -27,9 +27,9 @@ from tests.helpers.made_search import make_exported_search
 from tests.helpers.repository import ROOT
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import decode
-from trainables.export.exported_files import SERVED, read_shipment
-from trainables.export.formats.resize import Fit
-from trainables.export.predictor import Runner
+from trainables.export.exported_files import ONNX_FORMATS, read_export_record
+from trainables.export.formats.resize import Resize
+from trainables.export.predictor import Predictor
 
 README = ROOT / "README.md"
 IN_README = "results/digits/winner/model.onnx"
@@ -98,7 +98,7 @@ def answers(code: str, images: Mapping[str, Path], capsys) -> dict[str, tuple[st
 
 
 def predicted(file: Path, images: Mapping[str, Path]) -> dict[str, tuple[str, float]]:
-    guesses = predict(Runner(file.resolve()), [str(path) for path in images.values()], 1, 32)
+    guesses = predict(Predictor(file.resolve()), [str(path) for path in images.values()], 1, 32)
     return {name: guess.classes[0] for name, guess in zip(images, guesses, strict=True)}
 
 
@@ -117,7 +117,7 @@ def test_pixels_are_those_of_training():
         mine = read(io.BytesIO(content))
         for channels in (1, 3):
             theirs = decode(content, name, (*mine.shape[2:], channels)).transpose(2, 0, 1)
-            fitted = Fit(channels, *mine.shape[2:])(torch.from_numpy(mine))[0].numpy()
+            fitted = Resize(channels, *mine.shape[2:])(torch.from_numpy(mine))[0].numpy()
             if not np.array_equal(fitted, theirs):
                 wrong.append((name, channels, np.abs(fitted.astype(int) - theirs).max()))
     assert wrong == []
@@ -167,7 +167,7 @@ def test_a_damaged_exif_is_never_another_answer():
 
 def test_the_cards_lines_answer_as_predict_does(winner, images, monkeypatch, capsys):
     onnx, program, weights = in_card(winner)
-    best = read_shipment(winner.resolve()).served.file
+    best = read_export_record(winner.resolve()).fastest_onnx.file
     monkeypatch.chdir(winner)
     assert_same(answers(onnx, images, capsys), predicted(winner / best, images))
     expected = predicted(winner / "model.onnx", few(images))
@@ -178,8 +178,8 @@ def test_the_cards_lines_answer_as_predict_does(winner, images, monkeypatch, cap
 def test_the_reports_lines_answer_as_predict_does(winner, images, monkeypatch, capsys):
     (shown,) = in_report(winner)
     monkeypatch.chdir(winner.parent)
-    best = read_shipment(winner.resolve()).best
-    file = best.file if best.format in SERVED else "model.onnx"  # which answers as the others in float32 do
+    best = read_export_record(winner.resolve()).recommended_file
+    file = best.file if best.format in ONNX_FORMATS else "model.onnx"  # which answers as the others in float32 do
     assert_same(answers(shown, few(images), capsys), predicted(winner / file, few(images)))
 
 
@@ -189,10 +189,10 @@ def test_the_readmes_lines_answer_as_predict_does(winner, images, monkeypatch, c
 
 
 def test_all_lines_that_are_shown_are_made_in_one_place(winner):
-    shipment = read_shipment(winner.resolve())
-    assert in_card(winner) == [onnx_code(shipment.served.file), program_code("model.pt2"), weights_code()]
-    write = onnx_code if shipment.recommended in SERVED else program_code
-    assert in_report(winner) == [write(f"winner/{shipment.best.file}")]
+    shipment = read_export_record(winner.resolve())
+    assert in_card(winner) == [onnx_code(shipment.fastest_onnx.file), program_code("model.pt2"), weights_code()]
+    write = onnx_code if shipment.recommended in ONNX_FORMATS else program_code
+    assert in_report(winner) == [write(f"winner/{shipment.recommended_file.file}")]
     assert in_readme() == onnx_code(IN_README)
     assert textwrap.indent(request_code("http://127.0.0.1:5001"), "    ") in README.read_text()
 

@@ -24,7 +24,7 @@ from tests.helpers.made_model import CLASSES, make_model
 from tests.helpers.servers.listening import beyond_loopback, listening
 from tests.helpers.servers.service import ROOT, Service, served
 from trainables.data.decoding.decode import decode
-from trainables.export.predictor import Runner
+from trainables.export.predictor import Predictor
 
 SECRET = "a-token-of-32-characters-or-more"
 MOST = 200_000
@@ -56,7 +56,7 @@ def photo(seed: int, form: str = "PNG") -> bytes:
 
 
 def expected(model: Path, content: bytes) -> list[float]:
-    runner = Runner(model, threads=1)
+    runner = Predictor(model, threads=1)
     channels, height, width = runner.shape
     image = decode(content, "", (height, width, channels)).transpose(2, 0, 1)
     return [float(value) for value in runner.probabilities(image[None])[0]]

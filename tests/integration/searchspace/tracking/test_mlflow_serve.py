@@ -13,7 +13,7 @@ from PIL import Image
 from searchspace.prediction.find_model import find_model
 from searchspace.reporting.model_card.snippets import READ_IMAGE, request_code
 from tests.helpers.servers.mlflow_server import free_port, serving_model
-from trainables.export.predictor import LOGITS, PROBABILITIES, Runner
+from trainables.export.predictor import LOGITS, PROBABILITIES, Predictor
 
 pytestmark = pytest.mark.slow
 CHAMPION = "models:/searchspace-first@champion"
@@ -33,8 +33,8 @@ def address(store):
 
 
 @pytest.fixture(scope="module")
-def runner(searched) -> Runner:
-    return Runner(find_model(searched[0]))
+def runner(searched) -> Predictor:
+    return Predictor(find_model(searched[0]))
 
 
 def pixels(searched: tuple[Path, str], size: tuple[int, int] | None = None) -> np.ndarray:

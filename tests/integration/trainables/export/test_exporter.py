@@ -14,18 +14,18 @@ from PIL import Image
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Silence
-from trainables.export.exported_files import SHIPMENT, read_shipment
-from trainables.export.exporter import ship
-from trainables.export.formats.export_formats import WRITERS, Goods, Writer
-from trainables.export.parity_check import Exam, ProofError, check
-from trainables.export.predictor import Runner
+from trainables.export.exported_files import EXPORT_RECORD, read_export_record
+from trainables.export.exporter import export_classifier
+from trainables.export.formats.export_formats import FORMATS, ExportContext, ExportFormat
+from trainables.export.parity_check import ParityError, Reference, check_parity
+from trainables.export.predictor import Predictor
 from trainables.export.weights import WEIGHTS, read_classifier
 
 
 @pytest.fixture
 def copied(trained, tmp_path) -> Path:
     """The winner, before anything was shipped of it."""
-    shutil.copytree(trained, tmp_path / "winner", ignore=shutil.ignore_patterns("*.onnx", "*.pt2", SHIPMENT))
+    shutil.copytree(trained, tmp_path / "winner", ignore=shutil.ignore_patterns("*.onnx", "*.pt2", EXPORT_RECORD))
     return tmp_path / "winner"
 
 
@@ -33,7 +33,7 @@ def test_all_formats_are_proven_and_measured(shipped):
     folder, shipment = shipped
     assert [artefact.format for artefact in shipment.artefacts] == ["pytorch", "pt2", "onnx", "onnx-int8"]
     assert not shipment.dropped
-    assert read_shipment(folder) == shipment
+    assert read_export_record(folder) == shipment
     for artefact in shipment.artefacts:
         assert artefact.size_mb == (folder / artefact.file).stat().st_size / 1e6
         assert artefact.proof.count == 270
@@ -61,7 +61,7 @@ def test_all_files_may_be_read_by_the_same_people(shipped, tmp_path):
 
 @pytest.mark.parametrize("file", ["model.onnx", "model-int8.onnx"])
 def test_onnx_takes_any_image_and_names_its_classes(shipped, digits, file):
-    runner = Runner(shipped[0] / file)
+    runner = Predictor(shipped[0] / file)
     assert runner.classes == digits.classes
     assert runner.shape == (1, 8, 8)
     assert runner.metadata["fingerprint"] == digits.fingerprint
@@ -77,7 +77,7 @@ def test_onnx_takes_any_image_and_names_its_classes(shipped, digits, file):
 
 
 def test_an_enlarged_image_is_the_same_image(shipped, digits_store):
-    runner = Runner(shipped[0] / "model.onnx")
+    runner = Predictor(shipped[0] / "model.onnx")
     image = digits_store.images[5]
     large = np.asarray(Image.fromarray(image[0]).resize((64, 64), Image.Resampling.BICUBIC))
     colour = np.repeat(large[None, None], 3, axis=1)
@@ -105,7 +105,7 @@ def test_a_program_needs_torch_alone(shipped, digits_store, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     logits, shape, said = json.loads(done.stdout)
-    assert np.allclose(logits, Runner(folder / "model.onnx").logits(np.asarray(images)), atol=1e-4)
+    assert np.allclose(logits, Predictor(folder / "model.onnx").logits(np.asarray(images)), atol=1e-4)
     assert shape == [1, 10]
     assert json.loads(said["shape"]) == [1, 8, 8]
 
@@ -135,63 +135,63 @@ def test_half_precision_runs_where_there_is_hardware_for_it(copied):
 
 
 def test_what_fails_is_deleted_and_said(copied, monkeypatch):
-    def write_wrong(goods: Goods) -> str:
+    def write_wrong(goods: ExportContext) -> str:
         """The network with its classes exchanged."""
         other, _ = read_classifier(goods.folder)
         with torch.no_grad():
             other.network.head[-1].weight.copy_(other.network.head[-1].weight.flip(0))
-        WRITERS["onnx"].write(Goods(goods.folder, other, goods.card, goods.store, goods.max_drop, goods.seed))
-        (goods.folder / "model.onnx").rename(goods.file("onnx-int8"))
+        FORMATS["onnx"].write(ExportContext(goods.folder, other, goods.card, goods.store, goods.max_drop, goods.seed))
+        (goods.folder / "model.onnx").rename(goods.path_of("onnx-int8"))
         return ""
 
-    def write_nothing(goods: Goods) -> str:
-        goods.file("pt2").write_bytes(b"half a file")
+    def write_nothing(goods: ExportContext) -> str:
+        goods.path_of("pt2").write_bytes(b"half a file")
         raise RuntimeError("not exportable\nand pages more")
 
-    monkeypatch.setitem(WRITERS, "onnx-int8", Writer(write_wrong, exact=False))
-    monkeypatch.setitem(WRITERS, "pt2", Writer(write_nothing, exact=True))
-    shipment = ship(copied, ("pt2", "onnx-int8"), 0.3, 0, Silence())
+    monkeypatch.setitem(FORMATS, "onnx-int8", ExportFormat(write_wrong, exact=False))
+    monkeypatch.setitem(FORMATS, "pt2", ExportFormat(write_nothing, exact=True))
+    shipment = export_classifier(copied, ("pt2", "onnx-int8"), 0.3, 0, Silence())
     reasons = {dropped.format: dropped.reason for dropped in shipment.dropped}
     assert reasons["pt2"] == "not exportable"
     assert "points of test accuracy, more than --max-drop 0.3" in reasons["onnx-int8"]
     assert not list(copied.glob("*.onnx")) + list(copied.glob("*.pt2"))
-    assert (shipment.recommended, shipment.served, shipment.cost) == ("pytorch", None, None)
+    assert (shipment.recommended, shipment.fastest_onnx, shipment.cost) == ("pytorch", None, None)
 
 
 def test_a_full_disk_is_an_error_of_an_export_and_no_dropped_format(copied, monkeypatch):
-    def find_no_room(goods: Goods) -> str:
-        goods.file("pt2").write_bytes(b"half a file")
+    def find_no_room(goods: ExportContext) -> str:
+        goods.path_of("pt2").write_bytes(b"half a file")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setitem(WRITERS, "pt2", Writer(find_no_room, exact=True))
+    monkeypatch.setitem(FORMATS, "pt2", ExportFormat(find_no_room, exact=True))
     with pytest.raises(OSError, match="No space left"):
-        ship(copied, ("pt2",), 0.3, 0, Silence(), strict=True)
+        export_classifier(copied, ("pt2",), 0.3, 0, Silence(), strict=True)
     assert not list(copied.glob("*.pt2"))
 
 
 def test_a_proof_counts_points_and_digits():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(1000, 4)).astype(np.float32)
-    exam = Exam(np.zeros((1000, 1, 2, 2), np.uint8), logits.argmax(axis=1), logits)
-    perfect = exam.compare(logits)
+    exam = Reference(np.zeros((1000, 1, 2, 2), np.uint8), logits.argmax(axis=1), logits)
+    perfect = exam.compare_logits(logits)
     assert (perfect.accuracy, perfect.agreement, perfect.largest_difference) == (1.0, 1.0, 0.0)
     worse = logits.copy()
     worse[:4] = -worse[:4]
-    found = exam.compare(worse)
+    found = exam.compare_logits(worse)
     assert found.accuracy == found.agreement == 0.996
-    check(found, perfect, exact=False, max_drop=0.41)
-    with pytest.raises(ProofError, match=r"loses 0\.40 points of test accuracy, more than --max-drop 0\.3$"):
-        check(found, perfect, exact=False, max_drop=0.3)
-    with pytest.raises(ProofError, match="probabilities differ"):
-        check(exam.compare(2 * logits), perfect, exact=True, max_drop=100)
+    check_parity(found, perfect, exact=False, max_drop=0.41)
+    with pytest.raises(ParityError, match=r"loses 0\.40 points of test accuracy, more than --max-drop 0\.3$"):
+        check_parity(found, perfect, exact=False, max_drop=0.3)
+    with pytest.raises(ParityError, match="probabilities differ"):
+        check_parity(exam.compare_logits(2 * logits), perfect, exact=True, max_drop=100)
     for wrong in (np.nan, np.inf):
-        with pytest.raises(ProofError, match="no numbers"):
-            exam.compare(logits + np.float32(wrong))
+        with pytest.raises(ParityError, match="no numbers"):
+            exam.compare_logits(logits + np.float32(wrong))
 
 
 def test_no_model_is_a_users_error(tmp_path):
     with pytest.raises(UserError, match="no such file"):
-        Runner(tmp_path / "none.onnx")
+        Predictor(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     with pytest.raises(UserError, match="onnxruntime does not load it"):
-        Runner(tmp_path / "bad.onnx")
+        Predictor(tmp_path / "bad.onnx")

@@ -6,11 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainables.augmentation.corruptions import CORRUPTIONS, SIDES, STRENGTHS, corrupt, parameter
+from trainables.augmentation.corruptions import (
+    BENCHMARK_SIDES,
+    CORRUPTIONS,
+    MAX_STRENGTH,
+    corrupt,
+    corruption_parameter,
+)
 from trainables.common.errors import DamagedError
 from trainables.export.robustness import (
-    LEAST,
-    MOST,
+    MAX_CORRUPTED_IMAGES,
+    MIN_CORRUPTED_IMAGES,
     ROBUSTNESS,
     Robustness,
     choose_count,
@@ -48,8 +54,8 @@ def distance(images: np.ndarray, others: np.ndarray) -> float:
 def test_every_strength_changes_images_more_than_the_one_before(name, shape):
     images = pictures(shape)
     before = images.copy()
-    worse = [corrupt(name, images, strength, np.random.default_rng(0)) for strength in range(1, STRENGTHS + 1)]
-    assert [(found.dtype, found.shape) for found in worse] == [(np.uint8, shape)] * STRENGTHS
+    worse = [corrupt(name, images, strength, np.random.default_rng(0)) for strength in range(1, MAX_STRENGTH + 1)]
+    assert [(found.dtype, found.shape) for found in worse] == [(np.uint8, shape)] * MAX_STRENGTH
     changes = [distance(images, found) for found in worse]
     assert changes == sorted(changes)
     assert 0 < changes[0] < changes[-1]
@@ -66,11 +72,11 @@ def test_the_same_seed_gives_the_same_images(name):
 
 
 def test_strengths_are_those_of_the_benchmark_of_the_nearest_size():
-    assert [parameter("jpeg", side, 5) for side in (8, 28, 32, 48, 64, 96, 128, 224, 256)] == [
+    assert [corruption_parameter("jpeg", side, 5) for side in (8, 28, 32, 48, 64, 96, 128, 224, 256)] == [
         40, 40, 40, 25, 25, 25, 7, 7, 7,
     ]  # fmt: skip
     for corruption in CORRUPTIONS.values():
-        assert [len(strengths) for strengths in corruption.parameters] == [STRENGTHS] * len(SIDES)
+        assert [len(strengths) for strengths in corruption.parameters] == [MAX_STRENGTH] * len(BENCHMARK_SIDES)
 
 
 def test_brightness_keeps_hue_and_lightens_black():
@@ -92,10 +98,10 @@ def test_large_images_and_slow_files_are_measured_on_fewer():
     def shown(count: int, side: int, rate: float) -> int:
         return choose_count(np.broadcast_to(np.uint8(0), (count, 3, side, side)), rate)
 
-    assert shown(10_000, 32, 1e6) == MOST
-    assert shown(10_000, 32, 1.0) == shown(10_000, 256, 1e6) == LEAST
+    assert shown(10_000, 32, 1e6) == MAX_CORRUPTED_IMAGES
+    assert shown(10_000, 32, 1.0) == shown(10_000, 256, 1e6) == MIN_CORRUPTED_IMAGES
     assert shown(90, 256, 1.0) == 90
-    assert LEAST < shown(10_000, 32, 200.0) < MOST
+    assert MIN_CORRUPTED_IMAGES < shown(10_000, 32, 200.0) < MAX_CORRUPTED_IMAGES
 
 
 def test_a_trained_classifier_loses_accuracy_with_strength(shipped):
@@ -108,7 +114,9 @@ def test_a_trained_classifier_loses_accuracy_with_strength(shipped):
     assert list(found.by_corruption()) == list(CORRUPTIONS)
     for name, entries in found.by_corruption().items():
         assert [entry.strength for entry in entries] == [1, 3, 5]
-        assert [entry.parameter for entry in entries] == [parameter(name, 8, strength) for strength in (1, 3, 5)]
+        assert [entry.parameter for entry in entries] == [
+            corruption_parameter(name, 8, strength) for strength in (1, 3, 5)
+        ]
         assert entries[-1].accuracy <= entries[0].accuracy + 0.01, name
     blurred = [entry.accuracy for entry in found.by_corruption()["blur"]]
     assert found.clean + 0.01 > blurred[0] > blurred[1] > blurred[2]

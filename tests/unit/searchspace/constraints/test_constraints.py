@@ -31,15 +31,15 @@ from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file
 from trainables.export.benchmark.architecture_cost import (
-    MeasureError,
+    BenchmarkError,
     architecture_of,
     cache_file,
     read_cost,
     shaping_fields,
 )
-from trainables.export.benchmark.benchmark_client import Meter
+from trainables.export.benchmark.benchmark_client import BenchmarkClient
 from trainables.export.formats.onnx_format import export_onnx
-from trainables.export.model_info import ModelCard
+from trainables.export.model_info import ModelInfo
 from trainables.models.build_model import build_model, build_untrained
 from trainables.models.model_registry import MODELS
 from trainables.models.whitening import fit_whitening
@@ -64,7 +64,7 @@ def measured(digits, cache):
     """Costs of two architectures, from a cache that knew neither; what the process took is the meter's own business."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        meter = Meter()
+        meter = BenchmarkClient()
         yield {config: meter.measure(architecture_of(config, digits), "run") for config in (SMALL, WIDE)}
         meter.close()
 
@@ -86,7 +86,7 @@ def test_a_measurement_is_of_the_shipped_network(measured, digits, digits_store,
     for config, cost in measured.items():
         model = briefly_trained(config, digits_store)
         assert cost.parameters == sum(p.numel() for p in model.parameters())
-        card = ModelCard(config=config, seed=0, epochs=0, data=digits, input=model.preprocess.spec)
+        card = ModelInfo(config=config, seed=0, epochs=0, data=digits, input=model.preprocess.spec)
         export_onnx(model, card, tmp_path / "model.onnx")
         assert cost.size_mb == pytest.approx((tmp_path / "model.onnx").stat().st_size / 1e6, abs=0.002)
         again = measure_file(tmp_path / "model.onnx", digits, count_parameters(model))
@@ -105,15 +105,14 @@ def test_more_is_more(measured):
 def test_the_cache_survives_the_process_and_takes_no_other(measured, digits):
     code = """
 import sys, time
-from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.config import TrialConfig
 from trainables.data.store.store import prepare
 from trainables.export.benchmark.architecture_cost import architecture_of
-from trainables.export.benchmark.benchmark_client import Meter
-data, meter = prepare("digits"), Meter()
+from trainables.export.benchmark.benchmark_client import BenchmarkClient
+data, client = prepare("digits"), BenchmarkClient()
 started = time.perf_counter()
-cost = meter.measure(architecture_of(TrialConfig(width=8, lr=0.5), data), "run")
-print(time.perf_counter() - started < 0.5, meter._process is None, "torch" not in sys.modules, cost.latency_ms)
+cost = client.measure(architecture_of(TrialConfig(width=8, lr=0.5), data), "run")
+print(time.perf_counter() - started < 0.5, client._process is None, "torch" not in sys.modules, cost.latency_ms)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True", "True", str(measured[SMALL].latency_ms)]
@@ -171,7 +170,7 @@ def test_data_of_another_shape_is_another_architecture(digits):
 
 
 def test_backbones_are_measured_without_their_weights(digits):
-    meter = Meter()
+    meter = BenchmarkClient()
     cost = meter.measure(architecture_of(TrialConfig(model="resnet18"), digits), "count")
     meter.close()
     assert cost.parameters == sum(
@@ -201,7 +200,7 @@ def test_refusals_say_what_is_too_much(measured, digits):
 def test_without_limits_nothing_is_measured_or_started(digits):
     with closing(ConstraintChecker(make_spec(name="x"), digits)) as gate:
         assert (gate.refusal(WIDE), gate.cost(WIDE), gate.ready(WIDE), gate.measures) == ("", None, True, False)
-        assert gate._meter._process is None
+        assert gate._client._process is None
 
 
 @pytest.mark.parametrize(
@@ -242,17 +241,17 @@ def test_a_network_that_cannot_be_built_is_refused_with_its_reason(digits):
 
 
 def test_a_process_that_dies_is_an_outcome_and_the_next_one_starts(digits):
-    meter = Meter()
+    meter = BenchmarkClient()
     process = meter._start()
     os.kill(process.pid, signal.SIGSTOP)  # so that it dies while it is asked
     question = architecture_of(TrialConfig(width=12), digits)
     killer = subprocess.Popen([sys.executable, "-c", f"import os, time; time.sleep(1); os.kill({process.pid}, 9)"])
-    with pytest.raises(MeasureError, match="ended with code -9"):
+    with pytest.raises(BenchmarkError, match="ended with code -9"):
         meter.measure(question, "count")
     killer.wait()
     assert meter.measure(question, "count").parameters > 0
     meter.close()
-    with pytest.raises(MeasureError, match="any more"):
+    with pytest.raises(BenchmarkError, match="any more"):
         meter.measure(architecture_of(TrialConfig(width=20), digits), "count")
 
 
@@ -267,10 +266,10 @@ def test_a_measurement_in_the_background_is_given_up_at_the_end(digits):
 
 
 def test_patience_ends_and_leaves_no_process(digits):
-    meter = Meter(patience=0.2)  # less than torch's import takes
+    meter = BenchmarkClient(patience=0.2)  # less than torch's import takes
     process = meter._start()
     started = time.monotonic()
-    with pytest.raises(MeasureError, match=r"within 0\.2 s"):
+    with pytest.raises(BenchmarkError, match=r"within 0\.2 s"):
         meter.measure(architecture_of(TrialConfig(width=24), digits), "count")
     assert time.monotonic() - started < 5
     assert process.poll() is not None

@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 from searchspace.prediction.find_model import find_model
 from tests.helpers.made_model import make_model
 from trainables.common.errors import UserError
-from trainables.export.exported_files import read_shipment
-from trainables.export.predictor import Runner
+from trainables.export.exported_files import read_export_record
+from trainables.export.predictor import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def search(shipped, tmp_path_factory) -> Path:
 def why(path: Path) -> str:
     """What is said of a model that is none, in one line."""
     with pytest.raises(UserError) as error:
-        Runner(find_model(path))
+        Predictor(find_model(path))
     said = str(error.value)
     assert len(said.splitlines()) == 1
     assert said.startswith(f"model {str(path)!r}: ")
@@ -34,15 +34,15 @@ def why(path: Path) -> str:
 
 
 def test_a_search_its_winner_and_its_student_are_run_by_their_fastest_file(search):
-    best = read_shipment(search / "winner").served.file
+    best = read_export_record(search / "winner").fastest_onnx.file
     assert find_model(search) == find_model(search / "winner") == search / "winner" / best
     assert find_model(search / "student") == search / "student" / best
-    assert Runner(find_model(search / "student")).classes == tuple("0123456789")
+    assert Predictor(find_model(search / "student")).classes == tuple("0123456789")
 
 
 def test_what_was_deleted_is_not_taken(search, tmp_path):
     shutil.copytree(search, tmp_path / "digits")
-    best = read_shipment(search / "winner").served.file
+    best = read_export_record(search / "winner").fastest_onnx.file
     (other,) = {"model.onnx", "model-int8.onnx"} - {best}
     (tmp_path / "digits" / "winner" / best).unlink()
     assert find_model(tmp_path / "digits").name == other
@@ -70,7 +70,7 @@ def test_every_other_file_of_a_winner_leads_to_one_that_runs(search):
     assert {path.suffix for path in files} >= {".safetensors", ".pt2", ".json", ".onnx"}
     for file in files:
         if file.suffix == ".onnx":
-            Runner(find_model(file))
+            Predictor(find_model(file))
         else:
             assert f"; give {str(search / 'winner' / 'model.onnx')!r}" in why(file)
 

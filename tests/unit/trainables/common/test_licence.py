@@ -8,7 +8,7 @@ from timm.models import get_pretrained_cfg
 from trainables.common.licence import Licence, binding
 from trainables.config import TrialConfig
 from trainables.data.sources.source_registry import NAMED_SETS, licence_of_data
-from trainables.export.model_info import EnsembleCard, InputSpec, ModelCard, describe
+from trainables.export.model_info import EnsembleInfo, InputSpec, ModelInfo, describe_model
 from trainables.models.pretrained import licence_of
 
 
@@ -45,22 +45,22 @@ def test_data_of_a_folder_have_no_known_licence():
 
 
 def test_an_ensemble_is_bound_by_all_that_binds_a_member(digits):
-    def card(model: str) -> ModelCard:
+    def card(model: str) -> ModelInfo:
         spec = InputSpec(side=8, channels=1, mean=(0.5,), std=(0.5,))
         licence = licence_of(model, digits.name)
-        return ModelCard(
+        return ModelInfo(
             config=TrialConfig(model=model), seed=0, epochs=1, data=digits, input=spec, licence=licence
         )  # fmt: skip
 
-    both = describe(EnsembleCard(members=(card("convnet"), card("resnet18"))))
+    both = describe_model(EnsembleInfo(members=(card("convnet"), card("resnet18"))))
     assert both["license"] == "apache-2.0", "what one trained oneself does not bind"
     assert both["license_terms"].count("; ") == 1
-    assert describe(card("convnet"))["license"] == "yours"
+    assert describe_model(card("convnet"))["license"] == "yours"
     assert binding([Licence(), Licence(id="mit"), Licence()]) == ("unknown", "mit")
 
 
 def test_weights_of_before_have_an_unknown_licence(digits):
     spec = InputSpec(side=8, channels=1, mean=(0.5,), std=(0.5,))
-    card = ModelCard(config=TrialConfig(), seed=0, epochs=1, data=digits, input=spec)
+    card = ModelInfo(config=TrialConfig(), seed=0, epochs=1, data=digits, input=spec)
     without = card.model_dump(exclude={"licence"})
-    assert ModelCard.model_validate(without).licence.id == "unknown"
+    assert ModelInfo.model_validate(without).licence.id == "unknown"

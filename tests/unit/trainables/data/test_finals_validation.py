@@ -88,7 +88,7 @@ def test_rows_of_a_store_held_back_are_the_searchs_and_the_finals(digits_store):
 
 
 def test_a_final_trains_whitens_and_weighs_by_its_own_split(place, tmp_path, monkeypatch):
-    monkeypatch.setattr(whitening, "_FOUND", {})
+    monkeypatch.setattr(whitening, "_FILTERS", {})
     config = TrialConfig(width=8, depth=1, batch_size=64, balance="loss")
     runs = {
         kind: TrialRun(
@@ -100,8 +100,8 @@ def test_a_final_trains_whitens_and_weighs_by_its_own_split(place, tmp_path, mon
     assert runs["search"].rows.tolist() == runs["search"].batches.rows.tolist() == store.rows("train").tolist()
     assert runs["final"].rows.tolist() == runs["final"].batches.rows.tolist() == store.rows("final-train").tolist()
     assert runs["winner"].rows.tolist() == store.rows("trainval").tolist()
-    assert {key[1] for key in whitening._FOUND} == {"train", "final-train"}
-    first, second = whitening._FOUND.values()
+    assert {key[1] for key in whitening._FILTERS} == {"train", "final-train"}
+    first, second = whitening._FILTERS.values()
     assert not np.allclose(first, second)
     assert runs["final"].epoch().score > 0
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_score
 
-from trainables.metrics.class_metrics import EARLIER_METHOD, TestMetrics, calibration_error, measure
+from trainables.metrics.class_metrics import EARLIER_METHOD, TestMetrics, calibration_error, measure_test_metrics
 from trainables.metrics.intervals import share_interval
 from trainables.metrics.metric_registry import METRICS, compute_score
 
@@ -20,7 +20,7 @@ def guesses():
 
 def test_metrics_are_scikit_learns(guesses):
     probabilities, labels = guesses
-    found = measure(probabilities, labels, tuple("abcdefghijkl"))
+    found = measure_test_metrics(probabilities, labels, tuple("abcdefghijkl"))
     predicted = probabilities.argmax(axis=1)
     assert found.accuracy == accuracy_score(labels, predicted)
     assert found.f1_macro == pytest.approx(f1_score(labels, predicted, average="macro"))
@@ -34,19 +34,19 @@ def test_metrics_are_scikit_learns(guesses):
 def test_top5_of_few_classes_is_not_given(guesses):
     probabilities, labels = guesses
     few = probabilities[:, :4] / probabilities[:, :4].sum(axis=1, keepdims=True)
-    assert measure(few[labels < 4], labels[labels < 4], tuple("abcd")).top5 is None
+    assert measure_test_metrics(few[labels < 4], labels[labels < 4], tuple("abcd")).top5 is None
 
 
 def test_a_class_never_predicted_counts_as_zero():
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2]])
-    found = measure(probabilities, np.array([0, 1]), ("a", "b"))
+    found = measure_test_metrics(probabilities, np.array([0, 1]), ("a", "b"))
     assert found.classes[1].recall == 0.0
     assert found.recall_macro == 0.5
 
 
 def test_every_score_has_an_interval_with_its_method(guesses):
     probabilities, labels = guesses
-    found = measure(probabilities, labels, tuple("abcdefghijkl"))
+    found = measure_test_metrics(probabilities, labels, tuple("abcdefghijkl"))
     assert (found.accuracy_low, found.accuracy_high) == share_interval(round(500 * found.accuracy), 500)
     assert {metric: found.method(metric) for metric in METRICS} == {m: METRICS[m].interval for m in METRICS}
     for metric, entry in METRICS.items():
@@ -65,7 +65,7 @@ def test_every_score_has_an_interval_with_its_method(guesses):
 
 def test_an_older_record_says_that_it_was_a_bootstrap(guesses):
     probabilities, labels = guesses
-    record = measure(probabilities, labels, tuple("abcdefghijkl")).model_dump()
+    record = measure_test_metrics(probabilities, labels, tuple("abcdefghijkl")).model_dump()
     of_today = TestMetrics.model_validate(record)
     del record["methods"], record["scores"]
     for entry in record["classes"]:

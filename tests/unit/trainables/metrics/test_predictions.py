@@ -10,12 +10,12 @@ from tests.helpers.images.data_sets import write_images
 from trainables.common.escaping import from_cell
 from trainables.data.store.store import LockedSplitError, open_store, prepare
 from trainables.metrics.predictions import (
-    MOST_COLUMNS,
-    PERMIT,
-    TABLE,
-    measure_light,
-    read_image_facts,
+    MAX_CLASS_COLUMNS,
+    PREDICTIONS_TABLE,
+    TEST_PERMIT,
+    measure_brightness,
     read_predictions,
+    read_test_image_info,
     write_predictions,
     write_table,
 )
@@ -29,14 +29,14 @@ def read(file):
 
 @pytest.fixture
 def permit(tmp_path):
-    (tmp_path / PERMIT).write_text("{}")
-    return tmp_path / PERMIT
+    (tmp_path / TEST_PERMIT).write_text("{}")
+    return tmp_path / TEST_PERMIT
 
 
 def test_the_table_says_what_the_arrays_do(trained, digits_store):
     folder = trained
     write_predictions(folder, Workplace.open(_alone(), digits_store))
-    rows = read(folder / TABLE)
+    rows = read(folder / PREDICTIONS_TABLE)
     probabilities, labels = read_predictions(folder)
     assert [row["label"] for row in rows] == [digits_store.summary.classes[label] for label in labels]
     assert [row["prediction"] for row in rows] == [str(called) for called in probabilities.argmax(axis=1)]
@@ -46,7 +46,7 @@ def test_the_table_says_what_the_arrays_do(trained, digits_store):
     paths = [row["path"] for row in rows]
     assert len(set(paths)) == len(paths) == digits_store.summary.test
     assert all(path.startswith("train[") for path in paths), "digits are no files, and drawn from one part"
-    facts = read_image_facts(folder)
+    facts = read_test_image_info(folder)
     assert list(facts.paths) == paths
     assert facts.sizes is None
 
@@ -110,7 +110,7 @@ def test_no_cell_is_a_formula(text, tmp_path):
 
 
 def test_of_many_classes_the_likeliest_are_named(tmp_path):
-    classes = tuple(f"class {i}" for i in range(MOST_COLUMNS + 1))
+    classes = tuple(f"class {i}" for i in range(MAX_CLASS_COLUMNS + 1))
     probabilities = np.zeros((1, len(classes)))
     probabilities[0, [7, 3, 100, 0, 50]] = 0.4, 0.3, 0.15, 0.1, 0.05
     write_table(tmp_path / "t.csv", ("a.png",), np.array([3]), probabilities, classes)
@@ -127,8 +127,8 @@ def test_brightness_and_contrast_are_those_of_the_pixels():
     images[1] = 255
     images[2, 0] = 255  # pure red
     images[0, :, 0] = 255  # upper half white
-    brightness, contrast = measure_light(images)
+    brightness, contrast = measure_brightness(images)
     assert brightness == pytest.approx([0.5, 1, 0.299], abs=1e-6)
     assert contrast == pytest.approx([0.5, 0, 0], abs=1e-6)
-    grey, _ = measure_light(np.full((300, 1, 4, 4), 51, np.uint8))
+    grey, _ = measure_brightness(np.full((300, 1, 4, 4), 51, np.uint8))
     assert grey == pytest.approx(np.full(300, 0.2))

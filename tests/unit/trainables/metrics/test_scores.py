@@ -11,7 +11,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, l
 from searchspace.finals import formatting
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.metrics.class_counts import ClassCounts
-from trainables.metrics.class_metrics import measure
+from trainables.metrics.class_metrics import measure_test_metrics
 from trainables.metrics.metric import numeric_gradient
 from trainables.metrics.metric_registry import METRICS, MetricName, compute_score, report_scores
 from trainables.training.device import set_precision
@@ -142,7 +142,7 @@ def test_a_probability_of_nothing_costs_a_finite_loss():
 @pytest.mark.parametrize("case", ANSWERS)
 def test_recorded_test_metrics_give_the_same_score(case, metric):
     labels, probabilities = ANSWERS[case]
-    found = measure(probabilities, labels, tuple("abcdefghi")[: probabilities.shape[1]])
+    found = measure_test_metrics(probabilities, labels, tuple("abcdefghi")[: probabilities.shape[1]])
     score, low, high = formatting.score_with_interval(metric, found)
     assert score == pytest.approx(compute_score(metric, probabilities, labels))
     assert low <= score + 1e-9

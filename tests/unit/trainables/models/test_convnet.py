@@ -35,25 +35,25 @@ def test_whitening_takes_training_patches_to_unit_covariance(digits, digits_stor
 
 
 def test_whitening_looks_at_no_validation_image(digits, digits_store, monkeypatch):
-    monkeypatch.setattr(whitening, "_FOUND", {})
+    monkeypatch.setattr(whitening, "_FILTERS", {})
     damaged = np.array(digits_store.images)
     damaged[digits_store.rows("val")] = 255
     models = [build_model(TrialConfig(), digits) for _ in range(2)]
     fit_whitening(models[0], digits_store)
-    whitening._FOUND.clear()
+    whitening._FILTERS.clear()
     fit_whitening(models[1], Store(digits, damaged, digits_store.labels))
     assert torch.equal(first_layer(models[0]).weight, first_layer(models[1]).weight)
     damaged[digits_store.rows("train")] //= 2
-    whitening._FOUND.clear()
+    whitening._FILTERS.clear()
     fit_whitening(models[1], Store(digits, damaged, digits_store.labels))
     assert not torch.equal(first_layer(models[0]).weight, first_layer(models[1]).weight)
 
 
 def test_whitening_is_found_once_a_data_set_and_shape(digits, digits_store, monkeypatch):
-    monkeypatch.setattr(whitening, "_FOUND", {})
+    monkeypatch.setattr(whitening, "_FILTERS", {})
     for side in (0, 8, 16, 16):
         fit_whitening(build_model(TrialConfig(input_size=side), digits), digits_store)
-    assert len(whitening._FOUND) == 2
+    assert len(whitening._FILTERS) == 2
 
 
 def test_whitened_filters_do_not_blow_up_directions_without_variance():

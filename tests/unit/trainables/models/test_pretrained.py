@@ -16,7 +16,7 @@ from trainables.models import lite0, pretrained
 from trainables.models.build_model import build_model, build_untrained, rebuild_model
 from trainables.models.classifier import Network, linear_head
 from trainables.models.model_registry import check_model
-from trainables.models.tensor_shapes import takes, working_side
+from trainables.models.tensor_shapes import accepts_side, find_side
 from trainables.models.torchvision_models import TORCHVISION, classifier_names, without_head
 
 FAMILIES = {
@@ -60,9 +60,9 @@ def whole(name: str) -> dict[str, torch.Size]:
 
 @pytest.mark.parametrize("name", torchvisions())
 def test_exactly_the_head_of_a_torchvision_classifier_is_new(name):
-    trunk, features, spec = pretrained.weightless_backbone(TORCHVISION + name)
+    trunk, features, spec = pretrained.shape_only_backbone(TORCHVISION + name)
     network = Network(trunk, linear_head(features, 7, 0.1), [])
-    side = working_side(trunk, features, 64, spec.side)
+    side = find_side(trunk, features, 64, spec.side)
     assert side in {64, get_model_weights(name).DEFAULT.meta["min_size"][0]}, "what torchvision says is the least"
     assert logits_shape(network, side) == (2, 7)
     before = {f"trunk.{key}": shape for key, shape in whole(name).items()}
@@ -77,8 +77,8 @@ def test_exactly_the_head_of_a_torchvision_classifier_is_new(name):
 @pytest.mark.parametrize("name", TIMM)
 def test_a_timm_classifier_gets_a_new_head_at_a_size_that_it_takes(name):
     check_model(name)
-    trunk, features, spec = pretrained.weightless_backbone(name)
-    side = working_side(trunk, features, 64, spec.side)
+    trunk, features, spec = pretrained.shape_only_backbone(name)
+    side = find_side(trunk, features, 64, spec.side)
     assert 64 <= side <= spec.side
     assert logits_shape(Network(trunk, linear_head(features, 7, 0.1), []), side) == (2, 7)
 
@@ -173,9 +173,9 @@ def test_asking_for_shapes_leaves_a_network_as_it_was():
     trunk = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     trunk[2].eval()
     before = {key: tensor.clone() for key, tensor in trunk.state_dict().items()}
-    assert takes(trunk, 4, 8)
-    assert not takes(trunk, 4, 2)
-    assert not takes(trunk, 5, 8)
+    assert accepts_side(trunk, 4, 8)
+    assert not accepts_side(trunk, 4, 2)
+    assert not accepts_side(trunk, 5, 8)
     assert [module.training for module in trunk] == [True, True, False, True, True]
     assert all(torch.equal(before[key], tensor) for key, tensor in trunk.state_dict().items())
 

@@ -11,7 +11,7 @@ from torch import nn
 from tests.helpers.training import CONFIGS, CONVNET, assignment, train, train_with, weights
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, epoch_plan
-from trainables.export.model_info import InputSpec, ModelCard
+from trainables.export.model_info import InputSpec, ModelInfo
 from trainables.export.weights import read_classifier, write_ensemble, write_weights
 from trainables.models.classifier import Classifier, Network
 from trainables.models.preprocess import Preprocess
@@ -111,7 +111,7 @@ def test_a_teacher_of_another_size_and_normalisation_sees_the_same_view(place, t
     data = place.store.summary
     spec = InputSpec(side=24, channels=3, mean=(0.5, 0.4, 0.3), std=(0.25, 0.25, 0.25))
     model = Classifier(Preprocess(spec), Network(Slope(), nn.Identity(), [])).eval()
-    card = ModelCard(config=CONVNET, seed=0, epochs=1, data=data, input=spec)
+    card = ModelInfo(config=CONVNET, seed=0, epochs=1, data=data, input=spec)
     monkeypatch.setattr(distillation, "read_classifier", lambda *_: (model, card))
     config = TrialConfig(**STRONG)
     own = Preprocess(InputSpec(side=8, channels=1, mean=data.mean, std=data.std))
@@ -215,7 +215,7 @@ def test_two_workers_teach_what_one_does(teacher, tmp_path):
 
 
 def test_a_teacher_of_other_classes_is_refused(place, teacher, tmp_path):
-    card = ModelCard.model_validate_json((teacher / "model.json").read_text())
+    card = ModelInfo.model_validate_json((teacher / "model.json").read_text())
     other = card.data.model_copy(update={"classes": tuple("abcdefghij")})
     (teacher / "model.json").write_text(card.model_copy(update={"data": other}).model_dump_json())
     with pytest.raises(ValueError, match="tells other classes apart than digits has"):

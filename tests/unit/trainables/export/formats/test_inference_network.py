@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from trainables.config import TrialConfig
-from trainables.export.formats.inference_network import Inference, rearrange
+from trainables.export.formats.inference_network import InferenceClassifier, reorder_layers
 from trainables.models.build_model import build_model
 from trainables.models.classifier import Ensemble
 
@@ -25,7 +25,7 @@ def test_answers_stay(digits, digits_store, tta, model, activation):
     images = torch.from_numpy(digits_store.images[:5])
     with torch.inference_mode():
         expected = classifier(images)
-        logits, probabilities = Inference(classifier)(images)
+        logits, probabilities = InferenceClassifier(classifier)(images)
         assert torch.allclose(logits, expected, atol=1e-5)
         assert torch.allclose(probabilities, expected.softmax(dim=1), atol=1e-5)
         assert torch.equal(classifier(images), expected), "it was a copy that was rearranged"
@@ -35,18 +35,18 @@ def test_an_ensembles_members_are_rearranged_too(digits, digits_store):
     members = [built(TrialConfig(width=8, tta=tta), digits, digits_store) for tta in (False, True)]
     images = torch.from_numpy(digits_store.images[:5])
     with torch.inference_mode():
-        assert torch.allclose(Inference(Ensemble(members))(images)[0], Ensemble(members)(images), atol=1e-5)
+        assert torch.allclose(InferenceClassifier(Ensemble(members))(images)[0], Ensemble(members)(images), atol=1e-5)
 
 
 def test_pools_go_behind_what_keeps_order_and_norms_melt():
     norm = nn.BatchNorm2d(4)
     layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), norm, nn.ReLU(), nn.MaxPool2d(2), nn.GELU()).eval()
-    rearrange(layers)
+    reorder_layers(layers)
     assert [type(layer) for layer in layers] == [nn.Conv2d, nn.Identity, nn.ReLU, nn.MaxPool2d, nn.MaxPool2d, nn.GELU]
     with torch.no_grad():
         norm.weight[0] = -1.0
     turned = nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(2), norm).eval()
-    rearrange(turned)
+    reorder_layers(turned)
     assert isinstance(turned[1], nn.MaxPool2d), "a negative scale turns the order round"
 
 
@@ -54,7 +54,7 @@ def test_half_precision_computes_in_it_and_answers_in_float32(digits, digits_sto
     classifier = built(TrialConfig(width=8), digits, digits_store)
     images = torch.from_numpy(digits_store.images[:5])
     with torch.inference_mode():
-        logits, _ = Inference(classifier, torch.bfloat16)(images)
+        logits, _ = InferenceClassifier(classifier, torch.bfloat16)(images)
     assert logits.dtype == torch.float32
     assert not torch.equal(logits, classifier(images))
     assert torch.allclose(logits, classifier(images), atol=0.1, rtol=0.1)

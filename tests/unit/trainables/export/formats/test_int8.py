@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.export.formats.int8 import Examples, quantise
+from trainables.export.formats.int8 import LabelledImages, quantize
 
 SIDE = 8
 
@@ -41,24 +41,24 @@ def traced(module: nn.Module) -> onnx.ModelProto:
 
 
 @pytest.fixture
-def examples() -> tuple[Examples, Examples]:
+def examples() -> tuple[LabelledImages, LabelledImages]:
     """Images a little darker or lighter than the middle."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 200)
     images = 128 + (1 - 2 * labels)[:, None, None, None] * rng.integers(5, 30, (200, 1, SIDE, SIDE))
     images = images.astype(np.uint8)
-    return Examples(images[:100], labels[:100]), Examples(images[100:], labels[100:])
+    return LabelledImages(images[:100], labels[:100]), LabelledImages(images[100:], labels[100:])
 
 
 def test_a_sensitive_layer_stays_in_float32(examples):
-    ruined = quantise(traced(Uneven()), "x", *examples, max_drop=100.0)
+    ruined = quantize(traced(Uneven()), "x", *examples, max_drop=100.0)
     assert ruined.kept == 0
-    saved = quantise(traced(Uneven()), "x", *examples, max_drop=0.3)
+    saved = quantize(traced(Uneven()), "x", *examples, max_drop=0.3)
     assert 0 < saved.kept <= saved.layers // 2
     assert saved.lost <= 0.3
     assert ruined.lost > 10
 
 
 def test_half_of_the_layers_at_most_stay(examples):
-    found = quantise(traced(Uneven()), "x", *examples, max_drop=-1.0)
+    found = quantize(traced(Uneven()), "x", *examples, max_drop=-1.0)
     assert found.kept == found.layers // 2

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from trainables.data.decoding.decode import _fit
-from trainables.export.formats.resize import Fit
+from trainables.export.formats.resize import Resize
 
 SHAPES = [(32, 32), (31, 33), (100, 57), (20, 300), (300, 20), (480, 640), (64, 48), (1, 9), (8, 9)]
 
@@ -29,7 +29,7 @@ def stored(picture: np.ndarray, mode: str) -> np.ndarray:
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_it_fits_as_the_store_does(shape, mode):
     picture = photo(*shape)
-    fit = Fit(len(mode.replace("L", "x")), 32, 32)
+    fit = Resize(len(mode.replace("L", "x")), 32, 32)
     found = fit(torch.from_numpy(picture.transpose(2, 0, 1)[None].copy()))[0].numpy()
     away = np.abs(found.astype(int) - stored(picture, mode))
     assert away.max() <= 2, "Pillow rounds twice too, but picks the order of its passes by itself"
@@ -38,12 +38,12 @@ def test_it_fits_as_the_store_does(shape, mode):
 
 def test_what_has_the_shape_stays_as_it_is():
     images = torch.from_numpy(np.stack([photo(32, 32, seed).transpose(2, 0, 1) for seed in range(3)]))
-    assert torch.equal(Fit(3, 32, 32)(images), images)
-    assert torch.equal(Fit(1, 32, 32)(images[:, :1]), images[:, :1])
+    assert torch.equal(Resize(3, 32, 32)(images), images)
+    assert torch.equal(Resize(1, 32, 32)(images[:, :1]), images[:, :1])
 
 
 def test_grey_is_repeated():
     grey = torch.from_numpy(photo(40, 50)[None, None, :, :, 0].copy())
-    found = Fit(3, 32, 32)(grey)
+    found = Resize(3, 32, 32)(grey)
     assert found.shape == (1, 3, 32, 32)
     assert torch.equal(found[:, 0], found[:, 2])
