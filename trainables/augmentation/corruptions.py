@@ -23,24 +23,24 @@ MAX_STRENGTH = 5
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way in which images get worse."""
+    """One kind of image corruption."""
 
     summary: str
-    """What it does, and what its parameter is."""
+    """What it does, and the meaning and unit of its parameter."""
     apply: Callable[[Images, float, np.random.Generator], Images]
-    """Images (n, 1 or 3, height, width), the parameter, what draws -> as many images of the same shape."""
+    """Images (n, 1 or 3, height, width), parameter, random generator -> images of the same shape."""
     parameters: tuple[tuple[float, ...], ...]
     """The parameter by benchmark, in the order of `BENCHMARK_SIDES`, and by strength."""
 
 
 def corrupt(name: str, images: Images, strength: int, rng: np.random.Generator) -> Images:
-    """Copies of uint8 `images` (n, 1 or 3, height, width), worse by `strength` (1 to 5)."""
+    """Copies of uint8 `images` (n, 1 or 3, height, width), corrupted with `strength` (1 to 5)."""
     corruption = CORRUPTIONS[name]
     return corruption.apply(images, corruption_parameter(name, max(images.shape[-2:]), strength), rng)
 
 
 def corruption_parameter(name: str, side: int, strength: int) -> float:
-    """What `strength` (1 to 5) means for images of `side` pixels."""
+    """Parameter of the corruption `name` at `strength` (1 to 5) for images of `side` pixels."""
     nearest = min(range(len(BENCHMARK_SIDES)), key=lambda index: abs(math.log(side / BENCHMARK_SIDES[index])))
     return CORRUPTIONS[name].parameters[nearest][strength - 1]
 

@@ -1,4 +1,4 @@
-"""What the winner's augmentation makes of training images, as one picture: `augmented.png`."""
+"""Preview of the winner's augmentation: training images before and after it, in one picture, `augmented.png`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ MAX_SIDE = 96
 
 
 def write_preview(folder: Path, run: "TrialRun") -> None:
-    """Draw training images as the run's network sees them in training; nothing where it sees them as they are."""
+    """Draw training images as augmentation shows them; no file where no augmentation changes pixels."""
     config, labels = run.assignment.config, run.place.store.labels[run.rows]
     if not pixel_augmentations(config):
         return
@@ -56,7 +56,7 @@ def augmented_versions(
 
 
 def arrange_images(shown: NDArray[np.uint8]) -> Image.Image:
-    """The images in rows and columns, on nothing, with an eighth of a side between them."""
+    """The images in rows and columns on a transparent ground, an eighth of a side apart."""
     rows, columns, own = shown.shape[:3]
     side = min(own, MAX_SIDE)
     step = side + max(1, side // 8)

@@ -1,4 +1,4 @@
-"""What is shipped: the winner's files, and what was measured of each on the test images and on this machine."""
+"""Record of the winner's exported files, with the measurements of each on the test images and on this machine."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -11,7 +11,7 @@ from trainables.storage.files import read_record
 
 EXPORT_RECORD = "artefacts.json"
 Format = Literal["pytorch", "pt2", "pt2-half", "onnx", "onnx-int8"]
-"""`pytorch` is the classifier as it was trained (safetensors), run eagerly in float32: what the others stand beside."""
+"""`pytorch` is the classifier as it was trained (safetensors), run eagerly in float32: the reference of the others."""
 FORMAT_FILES: dict[Format, str] = {
     "pytorch": "model.safetensors",
     "pt2": "model.pt2",
@@ -21,17 +21,17 @@ FORMAT_FILES: dict[Format, str] = {
 }
 """File of each format, in the winner's folder."""
 EXPORT_FORMATS = tuple(FORMAT_FILES)[1:]
-"""Formats that a classifier is exported to."""
+"""Formats to which a classifier is exported."""
 ONNX_FORMATS: tuple[Format, ...] = ("onnx", "onnx-int8")
 """Formats that onnxruntime runs."""
 Positive = Annotated[float, Field(gt=0)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 COMPARISON_BATCH = 32
-"""Batch size whose throughput formats are compared by."""
+"""Batch size at which the throughput of formats is compared."""
 
 
 class Parity(Finite):
-    """How close a file's answers are to PyTorch's in float32, and how good they are, on test images."""
+    """How close a file's logits are to PyTorch's in float32, and how accurate they are, on test images."""
 
     count: int
     """Test images compared."""
@@ -50,7 +50,7 @@ class Parity(Finite):
 
 
 class Speed(Finite):
-    """What a file costs in a process that does nothing but run it."""
+    """Cost of a file in a process that only runs it."""
 
     latency_ms: Positive
     """`LATENCY_DEFINITION`, in ms: one image, one thread."""
@@ -65,7 +65,7 @@ class Speed(Finite):
 
     @property
     def rate(self) -> float:
-        """Images a second that formats are compared by."""
+        """Images a second at the batch size at which formats are compared."""
         return self.throughput[COMPARISON_BATCH]
 
 
@@ -73,7 +73,7 @@ class ExportedFile(Finite):
     """One file of the winner."""
 
     format: Format
-    """What it is."""
+    """Its format."""
     file: Literal["model.safetensors", "model.pt2", "model-half.pt2", "model.onnx", "model-int8.onnx"]
     """Its name in the winner's folder: the one that `FORMAT_FILES` has."""
     size_mb: Positive
@@ -83,31 +83,31 @@ class ExportedFile(Finite):
     speed: Speed
     """On this machine."""
     note: str = ""
-    """What else is to be known of it, such as layers that were left in float32."""
+    """A remark, such as how many layers stayed in float32."""
 
 
 class DroppedFormat(Frozen):
-    """A format that is not shipped: it could not be made, or failed its proof and was deleted."""
+    """A format that is not exported: it could not be made, or failed its parity check and was deleted."""
 
     format: Format
-    """What it was."""
+    """The format."""
     reason: str
     """Why."""
 
 
 class ExportRecord(Finite):
-    """All that is shipped of one winner."""
+    """All exported files of one winner."""
 
     artefacts: tuple[ExportedFile, ...] = Field(min_length=1)
     """`pytorch` first, then what was exported."""
     dropped: tuple[DroppedFormat, ...]
-    """What failed its proof."""
+    """Formats that could not be made or failed their parity check."""
     recommended: Format
-    """The fastest exported one at batches of 32; `pytorch` if none passed its proof."""
+    """The fastest exported format at batches of 32; `pytorch` if none passed its parity check."""
     max_drop: float
     """Points of test accuracy that an exported file may lose."""
     cost: ArchitectureCost | None
-    """What limits are held against: the float32 ONNX file, as the search's architectures; None if it was dropped."""
+    """Cost of the float32 ONNX file, to which limits apply as to the search's architectures; None if it was dropped."""
     machine: str
     """Processor that the speeds were measured on."""
     threads: int
@@ -115,7 +115,7 @@ class ExportRecord(Finite):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        """`pytorch` is there, and what is recommended."""
+        """Check that `pytorch` is the first file and that the recommended format is among the files."""
         if self.artefacts[0].format != "pytorch":
             raise ValueError("artefacts: the first is not pytorch")
         if self.find(self.recommended) is None:
@@ -123,23 +123,23 @@ class ExportRecord(Finite):
         return self
 
     def find(self, wanted: Format) -> ExportedFile | None:
-        """The artefact of that format, if it is shipped."""
+        """The file of that format, if it was exported."""
         return next((artefact for artefact in self.artefacts if artefact.format == wanted), None)
 
     @property
     def recommended_file(self) -> ExportedFile:
-        """The recommended one."""
+        """The file of the recommended format."""
         return next(artefact for artefact in self.artefacts if artefact.format == self.recommended)
 
     @property
     def fastest_onnx(self) -> ExportedFile | None:
-        """The fastest of those that onnxruntime runs; None if none passed its proof."""
+        """The fastest file that onnxruntime runs; None if there is none."""
         ways = [artefact for artefact in self.artefacts if artefact.format in ONNX_FORMATS]
         return max(ways, key=lambda artefact: artefact.speed.rate, default=None)
 
 
 def read_export_record(winner: Path) -> ExportRecord | None:
-    """What is shipped from the folder `winner`; None where nothing is. Raises `DamagedError`."""
+    """Record of the files exported into the folder `winner`; None without one. Raises `DamagedError`."""
     try:
         return read_record(winner / EXPORT_RECORD, ExportRecord)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Shipping a classifier: write each format, prove it on test images, measure it, and recommend one."""
+"""Export of a classifier: write each format, check it on test images, benchmark it, and recommend one."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -47,11 +47,11 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     data: str = "",
     strict: bool = False,
 ) -> ExportRecord:
-    """Export the classifier in `folder`, which the permit there lets see test images, to `formats` (none: all).
+    """Export the classifier in `folder`, whose permit opens the test images, to `formats` (empty: all).
 
-    What cannot be made, loses more than `max_drop` points or is not what was trained is deleted, with its reason.
-    `data` is where the images are, if this machine has not prepared them. With `strict` a file that cannot be written
-    raises its OSError; without, its format is one that cannot be made.
+    A file that cannot be made, loses more than `max_drop` points or differs from PyTorch is deleted, and the reason
+    recorded. `data` is where the images are, if this machine has not prepared them. With `strict` a file that cannot be
+    written raises its OSError; without, its format counts as one that cannot be made.
     """
     classifier, card = read_classifier(folder)
     context = ExportContext(folder, classifier, card, open_recorded(card.data, data, teller), max_drop, seed)
@@ -78,7 +78,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
 
 
 def _raise_write_failure(context: ExportContext, name: Format, error: Exception) -> None:
-    """Raise the error of writing that led to `error`, if one did, without leaving the format's file."""
+    """Delete the format's file and raise the write error that caused `error`, if there was one."""
     if unwritten := find_write_error(error, context.folder):
         with suppress(OSError):
             remove_file(context.path_of(name))
@@ -86,7 +86,7 @@ def _raise_write_failure(context: ExportContext, name: Format, error: Exception)
 
 
 def _measure_robustness(context: ExportContext, shipment: ExportRecord, reference: Reference, teller: Teller) -> None:
-    """Measure, and write beside it, what the recommended format makes of images that are worse."""
+    """Measure the accuracy of the recommended format on corrupted images, and write it into the folder."""
     teller.step("robustness", 0, 0)
     name = shipment.recommended
     answer = (
@@ -97,7 +97,7 @@ def _measure_robustness(context: ExportContext, shipment: ExportRecord, referenc
 
 
 def _write_and_check(context: ExportContext, name: Format, reference: Reference) -> tuple[str, Parity]:
-    """Write a format, and prove it; its note, and its proof. Raises `ParityError`, and whatever exporters raise."""
+    """Write a format and check it; returns its note and parity. Raises `ParityError` and the exporter's errors."""
     writer = FORMATS[name]
     note = writer.write(context)
     proof = reference.check_answers(_load_logits_function(name, context.path_of(name)))
@@ -118,7 +118,7 @@ def _load_logits_function(name: Format, file: Path) -> LogitsFunction:
 
 
 def _describe_export(context: ExportContext, name: Format, proof: Parity, note: str = "") -> ExportedFile:
-    """What is known of a format that passed; PyTorch itself is run from the folder."""
+    """Record of a format that passed its check; PyTorch itself is run from the folder."""
     file = context.path_of(name)
     speed = measure_speed(context.folder if name == "pytorch" else file, context.card.data)
     found = [path for _, path in files_below(context.folder) if path.name == file.name]  # an ensemble has one a member
@@ -127,12 +127,12 @@ def _describe_export(context: ExportContext, name: Format, proof: Parity, note: 
 
 
 def _fastest(artefacts: Sequence[ExportedFile]) -> Format:
-    """The exported format that is fastest at batches; `pytorch` where there is none."""
+    """The exported format with the highest throughput; `pytorch` where there is none."""
     return max(artefacts[1:] or artefacts, key=lambda artefact: artefact.speed.rate).format
 
 
 def _cost(context: ExportContext, artefacts: Sequence[ExportedFile]) -> ArchitectureCost | None:
-    """What limits apply to, of the file that they are measured by; its latency is the one that its own row has."""
+    """Cost of the float32 ONNX file, to which limits apply; its latency is the one of its record."""
     speed = next((artefact.speed for artefact in artefacts if artefact.format == "onnx"), None)
     if speed is None:
         return None

@@ -1,4 +1,4 @@
-"""What a trained classifier is, without its weights: its card, `model.json`, which no torch is needed to read."""
+"""Record of a trained classifier without its weights, `model.json`; reading it needs no torch."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ MODEL_INFO = "model.json"
 
 
 class InputSpec(Finite):
-    """What a network expects of its input."""
+    """Input of a network."""
 
     side: int
     """Side of the square input, in pixels."""
@@ -36,7 +36,7 @@ class InputSpec(Finite):
 
 
 class ModelInfo(Frozen):
-    """What `model.safetensors` holds the weights of."""
+    """Record of the classifier whose weights are in `model.safetensors`."""
 
     config: TrialConfig
     """The configuration that was trained."""
@@ -53,20 +53,20 @@ class ModelInfo(Frozen):
 
     @property
     def members(self) -> "tuple[ModelInfo, ...]":
-        """Itself, as the one member that it has."""
+        """Itself, as its only member."""
         return (self,)
 
     @property
     def network_metadata(self) -> dict[str, str]:
-        """What an exported file says of its network."""
+        """Metadata of an exported file about its network."""
         return {"config": self.config.model_dump_json(), "input": self.input.model_dump_json()}
 
 
 class EnsembleInfo(Frozen):
-    """The cards of an ensemble's members, in their order."""
+    """Records of an ensemble's members, in their order."""
 
     members: tuple[ModelInfo, ...] = Field(min_length=2)
-    """Each member's card, all trained on the same data."""
+    """Each member's record; all were trained on the same data."""
 
     @property
     def data(self) -> DataSummary:
@@ -75,7 +75,7 @@ class EnsembleInfo(Frozen):
 
     @property
     def network_metadata(self) -> dict[str, str]:
-        """What an exported file says of its networks."""
+        """Metadata of an exported file about its networks."""
         return {"members": json.dumps([member.model_dump(include={"config", "input"}) for member in self.members])}
 
 
@@ -84,7 +84,7 @@ MODEL_INFO_ADAPTER: TypeAdapter[AnyModelInfo] = TypeAdapter(AnyModelInfo)
 
 
 def member_folder(folder: Path, index: int) -> Path:
-    """Where the ensemble in `folder` has its member of this index."""
+    """Folder of the member of this index of the ensemble in `folder`."""
     return folder / "members" / str(index)
 
 
@@ -92,7 +92,7 @@ RECORDED_PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onn
 
 
 def describe_pixels(data: DataSummary) -> str:
-    """What values an image's pixels have, and how those of the published data became so."""
+    """Range of pixel values, and how the published data's pixels were converted to it."""
     from trainables.data.sources.source_registry import pixels_of_data
 
     return "; ".join(filter(None, ("uint8, 0 (black) to 255 (white)", pixels_of_data(data.origin))))

@@ -1,4 +1,4 @@
-"""Proof on test images: how closely a file answers as PyTorch does, and how often it is right."""
+"""Parity check on test images: how close a file's logits are to PyTorch's, and how accurate they are."""
 
 import time
 from collections.abc import Callable
@@ -13,25 +13,25 @@ from trainables.export.predictor import chunks
 from trainables.models.classifier import AnyClassifier
 
 MAX_IMAGES, MIN_IMAGES = 10_000, 1_000
-"""Test images that files are proven on."""
+"""Test images on which files are checked."""
 REFERENCE_BUDGET_S = 60.0
-"""Seconds that PyTorch may take over them; a slow network is proven on fewer, but not on less than `MIN_IMAGES`."""
+"""Seconds that PyTorch may take for them; a slow network is checked on fewer, but on at least `MIN_IMAGES`."""
 RUN_IMAGES = 128
 """Images of one run."""
 MAX_PROBABILITY_DIFFERENCE = 1e-3
-"""Between a float32 file's probabilities and PyTorch's, beyond which it is not what was trained."""
+"""Largest difference of a float32 file's probabilities from PyTorch's."""
 
 LogitsFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Logits (n, classes) of uint8 images (n, c, h, w)."""
 
 
 class ParityError(RuntimeError):
-    """A file does not compute what PyTorch does, or is wrong too often; its text is the reason."""
+    """A file differs from PyTorch or loses too much accuracy; its text is the reason."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Test images, and what PyTorch says of them in float32."""
+    """Test images, and PyTorch's logits for them in float32."""
 
     images: NDArray[np.uint8]
     """Images x channels x height x width."""
@@ -41,7 +41,7 @@ class Reference:
     """PyTorch's, images x classes."""
 
     def check_answers(self, answer: LogitsFunction) -> Parity:
-        """Compare `answer` with PyTorch on all images."""
+        """Compare a file with PyTorch on all images."""
         return self.compare_logits(compute_logits(answer, self.images))
 
     def compare_logits(self, logits: NDArray[np.float32]) -> Parity:
@@ -63,7 +63,7 @@ class Reference:
 
 
 def make_reference(classifier: AnyClassifier, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Reference:
-    """Choose test images evenly from all, as many as PyTorch answers in time, and let it answer."""
+    """Choose test images evenly from all, as many as PyTorch computes in time, with their logits."""
     started = time.perf_counter()
     eager = eager_logits(classifier)
     compute_logits(eager, images[:RUN_IMAGES])
@@ -75,7 +75,7 @@ def make_reference(classifier: AnyClassifier, images: NDArray[np.uint8], labels:
 
 
 def eager_logits(classifier: AnyClassifier) -> LogitsFunction:
-    """PyTorch's answers without autocast, whatever precision the classifier was trained in."""
+    """PyTorch's logits in float32, without autocast."""
 
     def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -91,7 +91,7 @@ def compute_logits(answer: LogitsFunction, images: NDArray[np.uint8]) -> NDArray
 
 
 def check_parity(proof: Parity, reference: Parity, exact: bool, max_drop: float) -> None:
-    """Raise `ParityError` where a file loses more than `max_drop` points, or is not the same though it ought to be."""
+    """Raise `ParityError` where a file loses more than `max_drop` points, or an exact format differs from PyTorch."""
     lost = 100 * (reference.accuracy - proof.accuracy)
     if not lost <= max_drop:
         raise ParityError(f"loses {lost:.2f} points of test accuracy, more than --max-drop {max_drop:g}")

@@ -1,7 +1,6 @@
-"""An exported classifier at work: raw images in, probabilities out, by onnxruntime and numpy alone.
+"""Prediction with an exported classifier: raw images in, probabilities out, by onnxruntime and numpy alone.
 
-What the file needs no code for stays in the file: it fits images of any size and either kind, grey or RGB, and its
-metadata names its classes.
+The file itself resizes images of any size, grey or RGB, and its metadata names its classes.
 """
 
 import json
@@ -34,7 +33,7 @@ class Predictor:
     """One ONNX artefact, loaded."""
 
     def __init__(self, file: Path, threads: int = 0) -> None:
-        """Load `file`, for so many threads (0: all cores); raises `UserError` where it is no artefact of a search."""
+        """Load `file` for `threads` threads (0: all cores); raises `UserError` where no search exported it."""
         if not is_file(file):
             raise UserError(f"model {shown(file)}: no such file")
         self._session, found = _open(file, threads)
@@ -74,7 +73,7 @@ def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3  # errors
     try:
-        with redirect_stdout(StringIO()):  # where it tells of what it tries again
+        with redirect_stdout(StringIO()):  # onnxruntime prints its retries
             # Of bytes it has no folder, where a file of somebody else could name others that it is to read.
             session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             return session, session.get_modelmeta().custom_metadata_map

@@ -1,4 +1,4 @@
-"""How much accuracy an exported file keeps when images get worse; measured, and nothing is chosen by it."""
+"""Accuracy of an exported file on corrupted images. It is reported; no decision depends on it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +25,8 @@ MAX_CORRUPTED_IMAGES, MIN_CORRUPTED_IMAGES = 2_000, 200
 ROBUSTNESS_BUDGET_S = 15.0
 """Seconds that the file may take over all of them; a slow one sees fewer, but not fewer than `MIN_CORRUPTED_IMAGES`."""
 MAX_CORRUPTED_VALUES = 25_000_000
-"""Numbers that are corrupted at each strength, which takes about a second; likewise."""
+"""Pixel values that are corrupted at each strength, which takes about a second; at least those of
+`MIN_CORRUPTED_IMAGES`."""
 
 
 def check_corruption_name(name: str) -> str:
@@ -36,7 +37,7 @@ def check_corruption_name(name: str) -> str:
 
 
 class CorruptionResult(Finite):
-    """Test images worse in one way, and what came of it."""
+    """Accuracy on test images under one corruption."""
 
     corruption: Annotated[str, AfterValidator(check_corruption_name)]
     """Its name in `CORRUPTIONS`."""
@@ -56,7 +57,7 @@ class Robustness(Finite):
     count: int
     """Test images, evenly from all; the same ones at every strength."""
     clean: float
-    """Accuracy on them as they are, from 0 to 1."""
+    """Accuracy on the uncorrupted images, from 0 to 1."""
     corrupted: tuple[CorruptionResult, ...] = Field(min_length=1)
     """By corruption, then by strength."""
 
@@ -71,7 +72,7 @@ class Robustness(Finite):
 
     @property
     def worst(self) -> CorruptionResult:
-        """Where least was right."""
+        """The result with the lowest accuracy."""
         return min(self.corrupted, key=lambda entry: entry.accuracy)
 
     def by_corruption(self) -> dict[str, list[CorruptionResult]]:
@@ -113,12 +114,12 @@ def measure_robustness(name: Format, answer: "LogitsFunction", rate: float, exam
 
 
 def write_robustness(folder: Path, found: Robustness) -> None:
-    """Keep it in the winner's folder."""
+    """Write the record into the winner's folder."""
     write_file(folder / ROBUSTNESS, found.model_dump_json(indent=1).encode())
 
 
 def read_robustness(folder: Path) -> Robustness | None:
-    """What was measured of the winner in `folder`; None where nothing was. Raises `DamagedError`."""
+    """Robustness of the winner in `folder`; None if it was not measured. Raises `DamagedError`."""
     try:
         return read_record(folder / ROBUSTNESS, Robustness)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a file is that was given as a model and is none, and what to give instead."""
+"""Describes a file that was given as a model but is none, and suggests what to give instead."""
 
 from pathlib import Path
 
@@ -23,11 +23,11 @@ FILE_KINDS = {
     ".html": "a page",
     ".md": "a text",
 }
-"""What suffixes stand for, of what is taken for an ONNX file."""
+"""Content of files by suffix, for files that were given as an ONNX model."""
 
 
 def describe_file(file: Path) -> str:
-    """What a file is that onnxruntime does not load; empty where neither its name nor its first bytes say."""
+    """Kind of a file that onnxruntime does not load; empty where neither its name nor its first bytes show it."""
     head = read_head(file)
     if not head:
         return "an empty file, or one that cannot be read"

@@ -67,11 +67,11 @@ def _load(folder: Path, card: ModelInfo) -> Classifier:
         return rebuild_model(card.config, card.data, card.input)
 
     try:
-        _check_shapes(folder, shapes_of(build))  # before there is memory for a network that may be enormous
+        _check_shapes(folder, shapes_of(build))  # before memory is allocated for a network that may be enormous
         model = build()
     except DamagedError:
         raise
-    except Exception as error:  # of whichever library builds it
+    except Exception as error:  # libraries that build networks raise errors of many types
         said = f"{type(error).__name__}: {error}".splitlines()[0]
         raise DamagedError(folder / MODEL_INFO, f"is of no model that can be built ({said[:200]})") from error
     try:

@@ -1,4 +1,4 @@
-"""Test metrics from class probabilities: what is measured once, on images that nothing was chosen by."""
+"""Test metrics from class probabilities, measured once on images that took no part in any choice."""
 
 from typing import Annotated, Any, Self
 
@@ -12,11 +12,11 @@ from trainables.metrics.intervals import Ends, bounded_interval, f1_interval, sc
 from trainables.metrics.metric_registry import METRICS, MetricName, compute_score
 
 TOP5_CLASSES = 11
-"""Classes from which on a top-5 figure says something."""
+"""Number of classes from which on top-5 accuracy is measured."""
 CONFIDENCE_BINS = 15
-"""Of the calibration error."""
+"""Equal bins of confidence for the calibration error."""
 EARLIER_METHOD = "percentile bootstrap"
-"""Method of the intervals in records that name none."""
+"""Method of the intervals in records that do not name one."""
 OWN_FIELDS = {
     "accuracy": "accuracy",
     "balanced_accuracy": "recall_macro",
@@ -33,9 +33,9 @@ class ClassMetrics(Frozen):
     name: str
     """Class name."""
     precision: float
-    """Of the images called this, the share that are."""
+    """Share of the images predicted as this class that are of it."""
     recall: float
-    """Of the images that are this, the share found."""
+    """Share of the images of this class that were predicted as it."""
     f1: float
     """Harmonic mean of the two."""
     count: int
@@ -45,7 +45,7 @@ class ClassMetrics(Frozen):
     recall_interval: Ends | None = None
     """95 % Wilson interval of the recall; None for a class without test images, or in an older record."""
     f1_interval: Ends | None = None
-    """95 % Wilson interval of the F1; likewise."""
+    """95 % Wilson interval of the F1; None for a class that neither occurs nor was predicted, or in an older record."""
 
 
 class TestScore(Finite):

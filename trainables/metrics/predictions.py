@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from trainables.workers.worker_context import Workplace
 
 TEST_PERMIT = "test-opened.json"
-"""Written once, by the finals, when the winner is retrained; the store opens the test split for nobody else."""
+"""File that the finals write once, when the winner is retrained; without it the store keeps the test split locked."""
 PREDICTIONS = "test-predictions.npz"
 PREDICTIONS_TABLE = "test-predictions.csv"
-"""The same as text, a row an image."""
+"""The predictions as text, one row an image."""
 VALIDATION_PREDICTIONS = "val-predictions.npz"
 PROBABILITY_TOLERANCE = 1e-3
-"""By how much a probability may exceed 1."""
+"""How far a probability may exceed 1 by rounding."""
 MAX_CLASS_COLUMNS = 100
 """Classes up to which each has a column of probabilities in the table; of more, only the likeliest are named."""
 NAMED_CLASSES = 5
-"""Classes named for each image, where there are more than that."""
+"""Likeliest classes that are named for each image where not every class has a column."""
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in brightness (ITU-R BT.601)."""
 BRIGHTNESS_CHUNK = 256
-"""Images whose brightness is computed at a time."""
+"""Images whose brightness is computed at once."""
 
 
 @dataclass(frozen=True)
 class ImageDetails:
-    """What is known of each test image besides its class, in the order of the predictions."""
+    """Details of the test images besides their classes, in the order of the predictions."""
 
     paths: tuple[str, ...]
     """Path within the data folder, or part and row: `test[12]`."""
@@ -51,7 +51,7 @@ class ImageDetails:
 
 
 MAX_FLOAT_BYTES = 8
-"""Bytes of the widest number that is read; numpy does not compute everything with wider ones."""
+"""Bytes of the widest float that is read; numpy does not support wider ones everywhere."""
 
 
 def write_predictions(folder: Path, place: "Workplace") -> None:
@@ -76,7 +76,7 @@ def write_predictions(folder: Path, place: "Workplace") -> None:
 
 
 def write_validation_predictions(folder: Path, run: "TrialRun") -> None:
-    """Write what a trained final says of the validation split, float32, into `folder`; by this worker alone."""
+    """Write the validation predictions of a trained final, float32, into `folder`; by this worker alone."""
     from trainables.data.store.store import SCORED_ON
     from trainables.training.evaluation import predict
 
@@ -114,7 +114,7 @@ def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, ax
 
 
 def read_test_image_info(folder: Path) -> ImageDetails | None:
-    """What is known of the test images whose predictions lie in `folder`; None where that was not kept."""
+    """Details of the test images whose predictions are in `folder`; None where they were not recorded."""
     file = folder / PREDICTIONS
     found = read_arrays(file)
     if not {"paths", "brightness", "contrast"} <= set(found):

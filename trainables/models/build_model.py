@@ -1,4 +1,4 @@
-"""The one function that builds a classifier for a configuration and a data set."""
+"""Builds a classifier for a configuration and a data set."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -26,7 +26,7 @@ def build_model(config: TrialConfig, data: DataSummary) -> Classifier:
 
 
 def build_untrained(config: TrialConfig, data: DataSummary) -> Classifier:
-    """The same classifier, with random weights in its backbone too: for what weights do not matter to."""
+    """The same classifier with random weights in its backbone too, for measurements that depend on shapes alone."""
     return _build(config, data, pretrained.empty_backbone)
 
 
@@ -54,13 +54,13 @@ def check_input(config: TrialConfig, data: DataSummary) -> None:
 
 
 def build_head(config: TrialConfig, data: DataSummary, spec: InputSpec, features: int) -> Classifier:
-    """Classifier without its frozen backbone, whose features it is given; its head is as `build_model` makes it."""
+    """Classifier that takes features of its frozen backbone as input; its head is as `build_model` makes it."""
     head = linear_head(features, len(data.classes), config.dropout)
     return Classifier(Preprocess(spec), Network(nn.Identity(), head, []))
 
 
 def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Classifier:
-    """Classifier of the same shape for weights that are about to be loaded; needs no pretrained weights."""
+    """Classifier of the same shape with random weights, for a caller that loads others into it."""
     if config.model in MODELS:
         return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, spec.side))
     trunk, features, _native = pretrained.empty_backbone(config.model)

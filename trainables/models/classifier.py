@@ -13,7 +13,7 @@ from trainables.models.preprocess import Preprocess
 
 
 class Network(nn.Module):
-    """What learns: preprocessed images in, logits out. The head alone can learn from features computed once."""
+    """Trunk and head: preprocessed images in, logits out. The head alone can be trained on features computed once."""
 
     def __init__(self, trunk: nn.Module, head: nn.Module, frozen: list[nn.Module], mirrored: bool = False) -> None:
         """Put the head on the trunk; `frozen` lists the trunk's modules that keep their weights and statistics.
@@ -30,11 +30,11 @@ class Network(nn.Module):
 
     @property
     def trunk_is_frozen(self) -> bool:
-        """Whether nothing but the head can learn."""
+        """Whether the head alone is trained."""
         return not any(p.requires_grad for p in self.trunk.parameters())
 
     def train(self, mode: bool = True) -> "Network":
-        """Set training mode; what is frozen stays in evaluation mode, so that its batch norms keep their statistics."""
+        """Set training mode; frozen modules stay in evaluation mode and keep their batch norms' statistics."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -77,7 +77,7 @@ class Ensemble(nn.Module):
     """Uint8 images in, logits out, as of one classifier; their softmax is the mean of the members' softmaxes."""
 
     def __init__(self, members: Sequence[Classifier]) -> None:
-        """Join `members`, which know the same classes."""
+        """Join `members`, which have the same classes."""
         super().__init__()
         self.members = nn.ModuleList(members)
         self.pixels = max(member.pixels for member in members)
@@ -95,4 +95,4 @@ def mean_probability_logits(logits: Sequence[Tensor]) -> Tensor:
 
 
 AnyClassifier = Classifier | Ensemble
-"""What a winner can be."""
+"""A winner: one classifier or an ensemble."""

@@ -49,7 +49,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         """Normalise (b, c, h, w) over all workers' b, h, w."""
         if not self.training:
             return super().forward(x)
-        precise = x.float()  # under autocast x may be bf16, in which such sums lose their digits
+        precise = x.float()  # under autocast x may be bf16, which has too few digits for such sums
         count = precise.new_full((1,), x.numel() / x.shape[1])
         parts = torch.cat([precise.sum(dim=(0, 2, 3)), precise.square().sum(dim=(0, 2, 3)), count])
         sums: Tensor = all_reduce(parts)  # type: ignore[no-untyped-call]  # torch lacks its type

@@ -1,4 +1,4 @@
-"""The models by name, and what can be said of a name before anything heavy is imported."""
+"""The models by name, and checks of model names that import neither torch nor timm where they can do without."""
 
 from dataclasses import dataclass
 from pkgutil import resolve_name
@@ -56,19 +56,19 @@ MODELS: dict[str, ScratchModel] = {
 
 
 def is_pretrained(name: str) -> bool:
-    """Whether a model comes with weights of its own."""
+    """Whether a model is a backbone with pretrained weights."""
     return name not in MODELS
 
 
 def needs_size_check(name: str) -> bool:
-    """Whether a model may take only some input sizes; the others' networks, and `lite0`'s, fit any."""
+    """Whether a model may accept only some input sizes; networks from scratch and `lite0` accept any."""
     return is_pretrained(name) and name != lite0.NAME
 
 
 def learning_kind(config: TrialConfig) -> str:
-    """How a network comes to know what it knows: `frozen` features, `pretrained` weights, or from `scratch`.
+    """How a network is trained: on `frozen` features, from `pretrained` weights, or from `scratch`.
 
-    Curves of one kind tell early who will be good; those of two kinds cross late.
+    Learning curves of one kind rank early as they end; those of two kinds cross late.
     """
     if not is_pretrained(config.model):
         return "scratch"
@@ -92,7 +92,7 @@ def check_model(name: str) -> None:
 
 
 def missing_weights(name: str) -> str:
-    """Why a backbone's weights cannot be had, or an empty string; downloads them where they can be downloaded."""
+    """Why a backbone's weights are unavailable, or an empty string; downloads them where that is possible."""
     if not is_pretrained(name):
         return ""
     if name == lite0.NAME:
@@ -103,6 +103,6 @@ def missing_weights(name: str) -> str:
         load_backbone(name)
     except UserError:
         raise
-    except Exception as error:  # of the network, of a damaged file, of whichever library reads it
+    except Exception as error:  # a network error, a damaged file, or an error of the library that reads it
         return (str(error).strip().splitlines() or [type(error).__name__])[0]
     return ""

@@ -1,4 +1,4 @@
-"""From stored uint8 images to what a network wants; the one place that knows, in training, evaluation and export."""
+"""Preprocessing of stored uint8 images into a network's input: the same in training, evaluation and export."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ class Preprocess(nn.Module):
     """Scale, crop, resize, repeat grey, normalise: two halves, so that augmentation fits between them."""
 
     def __init__(self, spec: InputSpec) -> None:
-        """Meet `spec`."""
+        """Preprocess for a network with the input `spec`."""
         super().__init__()
         self.spec = spec
         self.register_buffer("mean", torch.tensor(spec.mean).view(1, -1, 1, 1), persistent=False)
@@ -22,7 +22,7 @@ class Preprocess(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Network input, float (b, channels, side, side), of uint8 images (b, c, h, w)."""
         side = (self.spec.side, self.spec.side)
-        if tuple(images.shape[-2:]) == side:  # scaling and normalising at one go
+        if tuple(images.shape[-2:]) == side:  # scale and normalise in one operation
             scaled = torch.addcmul(self.get_buffer("offset"), images.to(torch.float32), self.get_buffer("factor"))
             return scaled.contiguous(memory_format=torch.channels_last)
         return self.normalise(self.resize(scale(images))).contiguous(memory_format=torch.channels_last)

@@ -45,7 +45,7 @@ def backbone_names() -> list[str]:
 
 @lru_cache(maxsize=2)
 def shared_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
-    """`load_backbone`, one module for all callers: for backbones that stay frozen, whose weights nobody changes."""
+    """`load_backbone`, with one module for all callers, for backbones that stay frozen."""
     return load_backbone(name)
 
 
@@ -58,12 +58,12 @@ def load_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
 
 
 def empty_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
-    """The same without its weights, which are about to be loaded, or do not matter."""
+    """Backbone with random weights, for callers that load others or need none."""
     return _open(name, pretrained=False)
 
 
 def shape_only_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
-    """The same for questions about shapes: without memory for its weights, where it can be built so."""
+    """Backbone for questions about shapes, without memory for its weights where torch can build it so."""
     try:
         with torch.device("meta"):
             return empty_backbone(name)
@@ -130,7 +130,7 @@ def licence_of(model: str, data: str) -> Licence:
 
 
 def _timm(model: str) -> Licence:
-    """As timm's own record of the weights has it."""
+    """The licence in timm's record of the weights."""
     from timm.models import get_pretrained_cfg
 
     found: Any = get_pretrained_cfg(model)
@@ -138,7 +138,7 @@ def _timm(model: str) -> Licence:
 
 
 def _torchvision(name: str) -> Licence:
-    """Torchvision is BSD-3-Clause as a whole; some weights in it name terms of their own."""
+    """BSD-3-Clause, which is torchvision's, unless the weights name their own terms."""
     from torchvision.models import get_model_weights
 
     weights: Any = get_model_weights(name).DEFAULT

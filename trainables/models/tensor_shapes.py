@@ -1,6 +1,6 @@
-"""Which input sizes a backbone takes, found by forward passes that compute shapes alone.
+"""Shapes of tensors without memory for weights: which input sizes a backbone accepts, and shapes of a state.
 
-Some networks take any size above a least one (Inception: 75 pixels), some only the one that they were trained at
+Some networks accept any size above a minimum (Inception: 75 pixels), some only the one that they were trained at
 (vision transformers), some only multiples of a window.
 """
 
@@ -16,7 +16,7 @@ SMALLEST_SIDE = 64
 """Pixels below which an ImageNet backbone's map shrinks to nothing useful."""
 
 NATIVE_SHARE = 0.9
-"""Of the side that a backbone was trained at: from here on up, that side itself is taken."""
+"""Share of the side that a backbone was trained at from which on that side itself is used."""
 
 
 def preferred_side(native: int, stored: int) -> int:
@@ -25,7 +25,7 @@ def preferred_side(native: int, stored: int) -> int:
 
 
 def accepts_side(trunk: nn.Module, features: int, side: int) -> bool:
-    """Whether `trunk` gives (b, features) for images (b, 3, side, side); its weights are left alone."""
+    """Whether `trunk` gives (b, features) for images (b, 3, side, side); its weights do not change."""
     weights = {**dict(trunk.named_parameters()), **dict(trunk.named_buffers())}
     shapes: dict[str, Tensor] = {name: torch.empty_like(tensor, device="meta") for name, tensor in weights.items()}
     modes = {module: module.training for module in trunk.modules()}
@@ -33,7 +33,7 @@ def accepts_side(trunk: nn.Module, features: int, side: int) -> bool:
     try:
         with torch.no_grad():
             found = functional_call(trunk, shapes, (torch.empty(2, 3, side, side, device="meta"),))
-    except Exception:  # whatever a network raises for a size that it cannot do
+    except Exception:  # networks raise errors of many types for a size that they do not accept
         return False
     finally:
         for module, mode in modes.items():
@@ -42,7 +42,7 @@ def accepts_side(trunk: nn.Module, features: int, side: int) -> bool:
 
 
 def find_side(trunk: nn.Module, features: int, wanted: int, native: int) -> int:
-    """`wanted`, if the trunk takes it, or one above it, up to `native`, that a bisection finds to work; 0 if none."""
+    """`wanted` if the trunk accepts it, else an accepted one up to `native`, found by bisection; 0 if there is none."""
     if accepts_side(trunk, features, wanted):
         return wanted
     if not accepts_side(trunk, features, native):

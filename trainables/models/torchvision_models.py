@@ -72,7 +72,7 @@ def open_torchvision(name: str, pretrained: bool) -> tuple[nn.Module, int, Input
 
 
 def _options(name: str, weights: Any, pretrained: bool) -> dict[str, Any]:
-    """What torchvision sets by itself where weights are loaded, for the same network without them."""
+    """Options that torchvision sets itself when it loads weights, for the same network without weights."""
     if pretrained:
         return {}
     if name in AUXILIARY:
@@ -99,12 +99,12 @@ def without_head(network: nn.Module, classes: int) -> tuple[nn.Module, int]:
 
 
 WEIGHTS_ONLY_VARIABLE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-"""Makes every `torch.load` one with `weights_only=True`, whatever its caller says."""
+"""Environment variable that makes every `torch.load` use `weights_only=True`."""
 
 
 @contextmanager
 def tensors_only() -> Iterator[None]:
-    """`torch.load` reads no code in this block; raises RuntimeError for a file that has some."""
+    """Let `torch.load` read tensors only in this block; raises RuntimeError for a file that holds code."""
     before = os.environ.get(WEIGHTS_ONLY_VARIABLE)
     os.environ[WEIGHTS_ONLY_VARIABLE] = "1"
     try:

@@ -49,7 +49,7 @@ def measure_file(file: Path, data: DataSummary, parameters: int) -> Architecture
 
 
 def measure_speed(file: Path, data: DataSummary) -> Speed:
-    """Speed of a file, or of the classifier in a folder, on images of `data`; raises `BenchmarkError` likewise."""
+    """Speed of a file, or of the classifier in a folder, for images of `data`; raises `BenchmarkError`."""
     return Speed.model_validate(_run_benchmark_process("speed", file, data, str(core_count())))
 
 
@@ -58,7 +58,7 @@ def _run_benchmark_process(mode: str, file: Path, data: DataSummary, *rest: str)
     command = [sys.executable, "-m", "trainables.export.benchmark.benchmark_process", mode, str(file), shape, *rest]
     done = subprocess.run(  # noqa: S603  # this program
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        start_new_session=True,  # a signal of the terminal is for whoever asks, and ends no measurement
+        start_new_session=True,  # a signal of the terminal must not end a measurement
     )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
@@ -92,7 +92,7 @@ def perturb_weights(model: Classifier) -> None:
 
 
 def root_cause(error: BaseException) -> str:
-    """The first line of what went wrong first: an exporter wraps it in pages of its own."""
+    """First line of the first error in a chain; exporters wrap it in long ones."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -102,7 +102,7 @@ def main() -> None:
     """Answer each line of standard input until its end."""
     torch.set_num_threads(1)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print must not mix with answers
     for line in sys.stdin:
         question = json.loads(line)
         try:

@@ -23,12 +23,12 @@ LATENCY_DEFINITION = (
     "latency is the time from one raw image to its probabilities, on one thread: the median of the faster half of the "
     "runs after warm-up, as whatever else the machine does can only slow a run down"
 )
-"""What latency means, of whichever file, wherever it is shown or limited."""
+"""Definition of latency for all files, in all tables and limits."""
 COST_PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime")
 
 
 class Architecture(Frozen):
-    """A network as it would be shipped, without its weights: configurations that differ in training share one."""
+    """A network as it would be exported, without its weights; configurations that differ in training share one."""
 
     config: TrialConfig
     """What shapes the network; every other field is at its default."""
@@ -101,7 +101,7 @@ def _environment() -> tuple[str, ...]:
 
 
 class CachedCost(Frozen):
-    """A measured cost as it is kept, with what people want to know of it."""
+    """A measured cost as it is cached, with what it was measured of."""
 
     network: str
     """`describe_network` of it."""
@@ -112,12 +112,12 @@ class CachedCost(Frozen):
 
 
 def read_cost(architecture: Architecture, kind: CostKind) -> ArchitectureCost | None:
-    """Cost measured before, by whichever process, or None; what cannot be read is measured again."""
+    """Cached cost, or None; an unreadable record counts as missing."""
     kept = read_cached(cache_file(architecture, kind), CachedCost)
     return kept.cost if kept else None
 
 
 def write_cost(architecture: Architecture, kind: CostKind, cost: ArchitectureCost) -> None:
-    """Keep a measured cost; readers see a whole file or none."""
+    """Cache a measured cost; the file is replaced atomically."""
     network = describe_network(architecture.config)
     write_cached(cache_file(architecture, kind), CachedCost(network=network, environment=_environment(), cost=cost))

@@ -1,4 +1,4 @@
-"""Asks for the cost of architectures: from the cache, or from a measuring process of its own, which is kept."""
+"""Client that gets the cost of architectures from the cache, or from a benchmark process that it keeps running."""
 
 import contextlib
 import json
@@ -28,14 +28,14 @@ class BenchmarkClient:
     """Measures one architecture at a time; its process starts with the first that is not in the cache."""
 
     def __init__(self, patience: float = BENCHMARK_TIMEOUT_S) -> None:
-        """Give each measurement `patience` seconds."""
+        """Give each measurement `timeout_s` seconds."""
         self._patience = patience
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closed = False
 
     def measure(self, architecture: Architecture, kind: CostKind) -> ArchitectureCost:
-        """Cost of an architecture; raises `BenchmarkError` if it has none, the process died, or patience ran out."""
+        """Cost of an architecture; raises `BenchmarkError` if it has none, the process died, or time ran out."""
         kept = read_cost(architecture, kind)
         if kept is not None:
             return kept
@@ -47,7 +47,7 @@ class BenchmarkClient:
         return cost
 
     def close(self) -> None:
-        """End the measuring process and what it is at, from whichever thread; a waiting `measure` raises."""
+        """End the benchmark process, from any thread; a `measure` in progress raises `BenchmarkError`."""
         self._closed = True
         self._end()
 
@@ -88,7 +88,7 @@ class BenchmarkClient:
         return answer
 
     def _line(self, process: "subprocess.Popen[bytes]") -> bytes:
-        """The next line of the process; raises `EOFError` at its end, `TimeoutError` when patience runs out."""
+        """The next line of the process; raises `EOFError` at its end and `TimeoutError` after `timeout_s`."""
         assert process.stdout is not None  # a pipe
         deadline = time.monotonic() + self._patience
         line = b""

@@ -1,4 +1,4 @@
-"""Runs one exported file in a process that does nothing else, and prints what it costs.
+"""Benchmark of one exported file in a process of its own, which prints the cost as JSON.
 
 Called as `python -m trainables.export.benchmark.benchmark_process`.
 
@@ -34,7 +34,7 @@ Run = Callable[[NDArray[np.uint8]], Any]
 
 def measure_limits(file: Path, shape: tuple[int, int, int]) -> dict[str, float]:
     """Latency, and `memory_mb` (growth), of a file on one thread, by images of `shape` (c, h, w)."""
-    import_module("onnxruntime")  # which is no part of the growth
+    import_module("onnxruntime")  # its memory is not part of the growth
     before = _peak_bytes()
     found = measure_latency(load(file, 1), shape)
     return {**found, "memory_mb": (_peak_bytes() - before) / 1e6}
@@ -51,7 +51,7 @@ def measure_latency(run: Run, shape: tuple[int, int, int]) -> dict[str, float]:
 
 
 def measure_speed(file: Path, shape: tuple[int, int, int], threads: int) -> dict[str, Any]:
-    """The fields of a `Speed`, by images of `shape` (c, h, w); batches run on so many threads."""
+    """The fields of a `Speed`, for images of `shape` (c, h, w); batches run on `threads` threads."""
     found: dict[str, Any] = {**measure_latency(load(file, 1), shape), "throughput": {}}
     run = load(file, threads)
     an_image = found["latency_ms"] / 1e3
@@ -59,17 +59,17 @@ def measure_speed(file: Path, shape: tuple[int, int, int], threads: int) -> dict
         if batch * an_image <= MAX_RUN_S or batch == THROUGHPUT_BATCHES[0]:
             an_image = statistics.median(_timed(run, draw(batch, shape), 3)) / batch
             found["throughput"][batch] = 1 / an_image
-        found.setdefault("memory_mb", _peak_bytes() / 1e6)  # before the largest batch, which nobody serves
+        found.setdefault("memory_mb", _peak_bytes() / 1e6)  # before the largest batch, which is not served
     return found
 
 
 def load(file: Path, threads: int) -> Run:
-    """What runs a file on so many threads: an ONNX or `.pt2` file, or a classifier's folder, by PyTorch eagerly."""
+    """Function that runs a file on `threads` threads: an ONNX or `.pt2` file, or a classifier's folder eagerly."""
     return {".onnx": _load_onnx, ".pt2": _load_program}.get(file.suffix, _load_eager)(file, threads)
 
 
 def draw(count: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Images of noise."""
+    """Random images, uint8 (count, c, h, w)."""
     return np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
 
 

@@ -1,15 +1,15 @@
-"""Channels that integer kernels like: in fours, as vector instructions multiply 8-bit numbers."""
+"""Pads input channels to multiples of four, which vector instructions for 8-bit numbers take at once."""
 
 from typing import Any
 
 import numpy as np
 
 CHANNEL_GROUP = 4
-"""Input channels that one instruction takes; onnxruntime's fastest kernels want a multiple of it."""
+"""Input channels that one instruction takes; onnxruntime's fastest kernels need a multiple of it."""
 
 
 def padding_of(layer: str) -> str:
-    """Name of the node that pads what the convolution `layer` takes, if any does."""
+    """Name of the node that pads the input of the convolution `layer`, if it is padded."""
     return f"{layer}_padded"
 
 
@@ -44,7 +44,7 @@ def _widen(graph: Any, tensor: Any) -> str:
 
 
 def _pad(graph: Any, index: int, more: int, axes: int) -> None:
-    """Put zero channels behind those that the convolution at `index` takes."""
+    """Append zero channels to the input of the convolution at `index`."""
     from onnx import helper, numpy_helper
 
     node = graph.node[index]
@@ -57,7 +57,7 @@ def _pad(graph: Any, index: int, more: int, axes: int) -> None:
 
 
 def _drop_unused(graph: Any, names: dict[str, str]) -> None:
-    """Remove those of the initializers `names` that no node reads any more."""
+    """Remove those of the initializers `names` that no node reads."""
     read = {name for node in graph.node for name in node.input}
     kept = [tensor for tensor in graph.initializer if tensor.name in read or tensor.name not in names]
     del graph.initializer[:]

@@ -20,10 +20,10 @@ from trainables.models.classifier import AnyClassifier
 
 @dataclass(frozen=True)
 class ExportContext:
-    """A classifier that is to be exported."""
+    """What the exporters of all formats need to know of one classifier."""
 
     folder: Path
-    """Where its files go."""
+    """Folder for its files."""
     classifier: AnyClassifier
     """With its weights, on the CPU, in evaluation mode."""
     card: AnyModelInfo
@@ -33,7 +33,7 @@ class ExportContext:
     max_drop: float
     """Points of accuracy that a file may lose."""
     seed: int
-    """Draws the training images that INT8 looks at."""
+    """Seed that draws the training images for INT8."""
 
     @cached_property
     def onnx_model(self) -> Any:
@@ -41,11 +41,11 @@ class ExportContext:
         return trace_classifier(self.classifier, self.card)
 
     def path_of(self, wanted: Format) -> Path:
-        """Where a format goes."""
+        """File of a format."""
         return self.folder / FORMAT_FILES[wanted]
 
     def draw_examples(self) -> tuple[LabelledImages, LabelledImages]:
-        """Training images that set INT8's ranges, and others that judge them."""
+        """Training images that set INT8's ranges, and others on which its accuracy is measured."""
         rows = np.random.default_rng(self.seed).permutation(self.store.rows("trainval"))
         half = min(CALIBRATION_IMAGES, len(rows) // 2)
         chosen = (np.sort(part) for part in (rows[:half], rows[half : half + EVALUATION_IMAGES]))
@@ -57,12 +57,12 @@ class ExportContext:
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """How a format is made."""
+    """One format: how it is written and checked."""
 
     write: Callable[[ExportContext], str]
-    """Writes the file; returns what is to be known of it, or nothing."""
+    """Writes the file; returns a note for its record, or an empty text."""
     exact: bool
-    """Whether it computes in float32, as PyTorch does, and so has to agree to the last digits."""
+    """Whether it computes in float32 and has to agree with PyTorch to `MAX_PROBABILITY_DIFFERENCE`."""
     usable: Callable[[], bool] = lambda: True
     """Whether this machine can make and run it."""
 
@@ -74,7 +74,7 @@ def write_program(context: ExportContext) -> str:
 
 
 def write_half(context: ExportContext) -> str:
-    """The same for a GPU, in float16."""
+    """PyTorch's own export for a GPU, in float16."""
     export_program(context.classifier, context.card, context.path_of("pt2-half"), torch.device("cuda"), torch.float16)
     return "float16, on a GPU"
 

@@ -1,4 +1,4 @@
-"""Making an ONNX file smaller without changing what it computes: exporters leave a third of a small one in words."""
+"""Graph clean-up: makes an ONNX file smaller without changing what it computes. A third of a small one is names."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ BASE = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def strip_metadata(model: Any) -> Any:
-    """The model without the exporter's notes on where each part came from, paths of its sources among them."""
+    """Remove the exporter's notes on the origin of each part, which name paths of this machine; returns the model."""
     for part in (model, model.graph, *model.graph.node, *model.graph.value_info, *model.graph.initializer):
         part.ClearField("metadata_props")
     for node in model.graph.node:
@@ -15,7 +15,7 @@ def strip_metadata(model: Any) -> Any:
 
 
 def shorten_names(model: Any) -> None:
-    """Name all values but inputs and outputs by numbers, and nodes not at all."""
+    """Rename all values but inputs and outputs to short numbers, and remove the names of nodes; in place."""
     outside = {value.name for value in (*model.graph.input, *model.graph.output)}
     _rename(model.graph, {name: name for name in ("", *outside)})
 

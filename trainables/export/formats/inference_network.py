@@ -1,4 +1,4 @@
-"""The classifier as it is exported: the same answers, arranged so that whatever runs it has less to do."""
+"""The classifier as it is exported: the same logits from fewer operations."""
 
 import copy
 
@@ -13,7 +13,7 @@ class InferenceClassifier(nn.Module):
     """Uint8 images of the trained shape in, logits and probabilities out, both float32."""
 
     def __init__(self, classifier: AnyClassifier, dtype: torch.dtype = torch.float32) -> None:
-        """Rearrange a copy of `classifier`, whose networks compute in `dtype`."""
+        """Optimise a copy of `classifier`; its networks compute in `dtype`."""
         super().__init__()
         self.classifier = copy.deepcopy(classifier).eval()
         for parent in list(self.classifier.modules()):
@@ -49,7 +49,7 @@ class InferenceNetwork(nn.Module):
 
 
 def reorder_layers(layers: nn.Sequential) -> None:
-    """Move max-pools behind the batch norm and the ReLU that follow them, then melt norms into convolutions; in place.
+    """Move max-pools behind the batch norm and ReLU that follow them, then fuse norms into convolutions; in place.
 
     Both keep the order of values (a norm with a positive scale does), so the largest stays the largest, to the bit.
     """

@@ -21,15 +21,15 @@ from trainables.export.formats.channel_alignment import align_channels, padding_
 from trainables.export.predictor import chunks
 
 CALIBRATION_IMAGES, EVALUATION_IMAGES = 512, 1_024
-"""Training images that ranges are taken from, and others that say what the ranges cost; at most."""
+"""Most training images for ranges, and most other ones on which the loss of accuracy is measured."""
 QUANTIZATION_BATCH = 32
 """Images in one run."""
 SENSITIVITY_IMAGES = 16
-"""Images that tell sensitive layers."""
+"""Images by which sensitive layers are found."""
 WEIGHTED_OPERATORS = ("Conv", "Gemm", "MatMul")
 """Operators with weights: the layers that can be left in float32."""
 QUANTIZATION_OPTIONS = {"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul", "Softmax"]}
-"""What gives logits and probabilities, which are to be finer than 8 bits."""
+"""Options of onnxruntime: logits and probabilities keep more than 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class LabelledImages:
 
 @dataclass(frozen=True)
 class QuantizedModel:
-    """An INT8 model and what it cost."""
+    """An INT8 model and its loss of accuracy."""
 
     model: Any
     """The ONNX model of the classifier alone."""
@@ -100,7 +100,7 @@ class _Workspace:
 
     @property
     def integer(self) -> Path:
-        """The model as it was quantised last."""
+        """The model of the latest quantisation."""
         return self.folder / "int8.onnx"
 
     def rewrite(self, change: Callable[[Any], None]) -> None:
@@ -123,7 +123,7 @@ class _Workspace:
         )  # fmt: skip
 
     def logits(self, file: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What a model answers."""
+        """Logits of the model in `file`."""
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
@@ -160,7 +160,7 @@ class _CalibrationReader:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Quantisation advises, on every channel, what was done before it was called."""
+    """Silence advice of the quantisation to preprocess the model, which has been done."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

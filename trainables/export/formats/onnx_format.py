@@ -99,7 +99,7 @@ def _uint8_info(name: str, *shape: int | str) -> Any:
 
 
 def _trace(module: nn.Module, example: torch.Tensor, given: str, found: list[str], free: tuple[str, ...]) -> Any:
-    """ONNX model of `module`, whose input's first axes are free, under these names."""
+    """ONNX model of `module` with the given input and output names; the input's axes named in `free` are dynamic."""
     with _quiet():
         program: Any = torch.onnx.export(
             module.eval(), (example,), dynamo=True, opset_version=OPSET, input_names=[given], output_names=found,
@@ -110,7 +110,7 @@ def _trace(module: nn.Module, example: torch.Tensor, given: str, found: list[str
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter talks on every channel there is."""
+    """Silence the exporter, which prints, logs and warns."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

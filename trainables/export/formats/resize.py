@@ -1,7 +1,7 @@
-"""Fitting any image to what a classifier was trained on, inside the exported graph: as the data store decodes images.
+"""Resizes images of any size to a classifier's, inside the exported graph, exactly as the data store does.
 
-Pillow's bicubic resize, written as two matrix products: its filter (a = -0.5, widened where it shrinks), its crop box,
-its rounding to 8 bits after each direction. So a photo and its stored version give the same answer.
+This is Pillow's bicubic resize as two matrix products: its filter (a = -0.5, widened where it shrinks), its crop box,
+its rounding to 8 bits after each direction. So a photo and its stored version give the same logits.
 """
 
 import torch
@@ -15,12 +15,12 @@ class Resize(nn.Module):
     """Uint8 images (b, 1 or 3, any height, any width) -> uint8 images (b, channels, height, width)."""
 
     def __init__(self, channels: int, height: int, width: int) -> None:
-        """Fit to this shape: shorter side resized to fit, centre cropped; grey repeated, or colours made grey."""
+        """Resize to this shape: shorter side resized, centre cropped; grey repeated, or colours converted to grey."""
         super().__init__()
         self.channels, self.height, self.width = channels, height, width
 
     def forward(self, images: Tensor) -> Tensor:
-        """The images, fitted."""
+        """Resize the images."""
         images = _to_grey(_to_colour(images)) if self.channels == 1 else _to_colour(images)
         high, wide = (torch.ones((), device=images.device) * length for length in images.shape[-2:])
         scale = torch.maximum(self.height / high, self.width / wide)

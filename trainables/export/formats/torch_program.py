@@ -14,7 +14,7 @@ from trainables.models.classifier import AnyClassifier
 from trainables.storage.files import replacing
 
 METADATA_FILE = "metadata.json"
-"""Extra file inside a `.pt2`: what it says of itself."""
+"""Extra file inside a `.pt2` that holds its metadata."""
 
 
 class _WholeProgram(nn.Module):
@@ -50,7 +50,7 @@ def export_program(
 
 
 def read_description(path: Path) -> dict[str, str]:
-    """What a `.pt2` file says of itself."""
+    """Metadata of a `.pt2` file."""
     extra = {METADATA_FILE: ""}
     torch.export.load(path, extra_files=extra)
     found: dict[str, str] = json.loads(extra[METADATA_FILE])
