@@ -29,9 +29,10 @@ from subset import write_subset
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.data.store.store import open_store, prepare
-from trainables.export.weights import MODEL_INFO, write_weights
+from trainables.export.weights import MODEL_INFO
 from trainables.training import loop
 from trainables.training.distillation import divergence
+from trainables.training.trial_outputs import write_weights
 from trainables.workers.process_group import Group
 from trainables.workers.worker_context import Workplace
 

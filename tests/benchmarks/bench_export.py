@@ -26,10 +26,11 @@ from trainables.data.store.store import open_store, prepare
 from trainables.export.benchmark.architecture_benchmark import measure_speed
 from trainables.export.exported_files import ExportRecord, Speed
 from trainables.export.exporter import export_classifier
-from trainables.export.weights import read_classifier, write_weights
+from trainables.export.weights import read_classifier
 from trainables.metrics.predictions import TEST_PERMIT
 from trainables.training.device import set_threads
 from trainables.training.loop import TrialRun
+from trainables.training.trial_outputs import write_weights
 from trainables.workers.process_group import Group
 from trainables.workers.worker_context import Workplace
 

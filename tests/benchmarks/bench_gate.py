@@ -2,8 +2,8 @@
 
     python tests/benchmarks/bench_gate.py [--repeats 10] [--epochs 6]
 
-Digits; every cost is measured through the client that a search uses, in a cache of its own. The spread is that of
-one architecture measured again and again: as the machine is, and beside as many busy training threads as it has cores.
+Digits; every cost is measured through the same `BenchmarkClient` that a search uses, in a cache of its own. The spread
+is that of one architecture measured again and again: on the idle machine, and beside one busy training thread a core.
 The trained network is the same architecture after real training, exported as winners are; both are run in turn.
 """
 

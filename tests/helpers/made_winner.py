@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from trainables.config import Assignment, TrialConfig
-from trainables.export.weights import write_weights
 from trainables.metrics.predictions import TEST_PERMIT
 from trainables.training.loop import TrialRun
+from trainables.training.trial_outputs import write_weights
 from trainables.workers.worker_context import Workplace
 
 

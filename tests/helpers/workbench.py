@@ -10,9 +10,8 @@ from searchspace.spec import make_spec, save_record
 from searchspace.study.study import create_study
 from searchspace.study.trial_attributes import record_report
 from trainables.config import EpochReport, TrialConfig, failure
-from trainables.export.weights import write_weights
-from trainables.metrics.predictions import write_predictions, write_validation_predictions
 from trainables.training.loop import TrialRun
+from trainables.training.trial_outputs import write_predictions, write_validation_predictions, write_weights
 from trainables.workers.worker_context import Workplace
 
 CONFIGS = [TrialConfig(width=8, depth=2, lr=lr, batch_size=64) for lr in (1e-2, 3e-3, 1e-3)]

@@ -1,37 +1,22 @@
 """Preview of the winner's augmentation: training images before and after it, in one picture, `augmented.png`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.augmentation.augmentation_registry import DRAW_COLUMNS, FIRST_DRAWS, pixel_augmentations
+from trainables.augmentation.augmentation_registry import DRAW_COLUMNS, FIRST_DRAWS
 from trainables.config import TrialConfig
-from trainables.storage.files import replacing
 
 if TYPE_CHECKING:
     from trainables.models.preprocess import Preprocess
-    from trainables.training.loop import TrialRun
 
 PREVIEW = "augmented.png"
 ROWS, COLUMNS = 6, 8
 """Images, each of another class, and what is shown of each: itself, then versions of it."""
 MAX_SIDE = 96
 """Side of a picture on the sheet, in pixels, at most."""
-
-
-def write_preview(folder: Path, run: "TrialRun") -> None:
-    """Draw training images as augmentation shows them; no file where no augmentation changes pixels."""
-    config, labels = run.assignment.config, run.place.store.labels[run.rows]
-    if not pixel_augmentations(config):
-        return
-    _, first = np.unique(labels, return_index=True)
-    images = run.place.store.images[run.rows[first[:ROWS]]]
-    shown = augmented_versions(images, config, run.model.preprocess, run.assignment.seed)
-    with replacing(folder / PREVIEW) as file:
-        arrange_images(shown).save(file, "PNG", optimize=True)
 
 
 def augmented_versions(

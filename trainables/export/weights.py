@@ -5,43 +5,25 @@ An ensemble's folder has one folder a member, `members/0` and so on, each comple
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from trainables.common.errors import DamagedError
-from trainables.config import Assignment
 from trainables.export.model_info import (
     MODEL_INFO,
     MODEL_INFO_ADAPTER,
     AnyModelInfo,
     EnsembleInfo,
     ModelInfo,
-    describe_model,
     member_folder,
 )
-from trainables.export.safetensors_file import read_safetensors, read_shapes, write_safetensors
+from trainables.export.safetensors_file import read_safetensors, read_shapes
 from trainables.models.build_model import rebuild_model
 from trainables.models.classifier import AnyClassifier, Classifier, Ensemble
-from trainables.models.pretrained import licence_of
 from trainables.models.tensor_shapes import shapes_of
 from trainables.storage.files import read_record, write_file
 
-if TYPE_CHECKING:
-    from trainables.training.loop import TrialRun
-
 WEIGHTS = "model.safetensors"
-
-
-def write_weights(folder: Path, assignment: Assignment, run: "TrialRun") -> None:
-    """Write the weights that evaluation uses, and their card, into `folder`."""
-    card = ModelInfo(
-        config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
-        data=run.place.store.summary, input=run.model.preprocess.spec,
-        licence=licence_of(assignment.config.model, run.place.store.summary.name),
-    )  # fmt: skip
-    write_safetensors(folder / WEIGHTS, run.kept_state(), describe_model(card))
-    write_file(folder / MODEL_INFO, card.model_dump_json(indent=1).encode())
 
 
 def write_ensemble(folder: Path, count: int) -> None:

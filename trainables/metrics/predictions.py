@@ -3,20 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import DamagedError
 from trainables.common.escaping import write_csv
-from trainables.data.thumbnails import write_thumbnails
-from trainables.storage.arrays import read_arrays, write_arrays
+from trainables.storage.arrays import read_arrays
 from trainables.storage.files import replacing_text
-
-if TYPE_CHECKING:
-    from trainables.training.loop import TrialRun
-    from trainables.workers.worker_context import Workplace
 
 TEST_PERMIT = "test-opened.json"
 """File that the finals write once, when the winner is retrained; without it the store keeps the test split locked."""
@@ -52,37 +47,6 @@ class ImageDetails:
 
 MAX_FLOAT_BYTES = 8
 """Bytes of the widest float that is read; numpy does not support wider ones everywhere."""
-
-
-def write_predictions(folder: Path, place: "Workplace") -> None:
-    """Evaluate the classifier in `folder` on the test split, which the permit beside it opens."""
-    from trainables.export.weights import read_classifier
-    from trainables.training.evaluation import probabilities
-
-    classifier, _ = read_classifier(folder, place.group.device)
-    images, labels = place.store.open_test(folder / TEST_PERMIT)
-    origins = place.store.open_test_origins(folder / TEST_PERMIT)
-    found = probabilities(classifier, images, place.group.device)
-    brightness, contrast = measure_brightness(images)
-    arrays: dict[str, Any] = {
-        "probabilities": found, "labels": labels, "paths": np.array(origins.paths),
-        "brightness": brightness, "contrast": contrast,
-    }  # fmt: skip
-    if origins.sizes:
-        arrays["sizes"] = np.array(origins.sizes, np.int64)
-    write_arrays(folder / PREDICTIONS, arrays)
-    write_thumbnails(folder, images, found, labels)
-    write_table(folder / PREDICTIONS_TABLE, origins.paths, labels, found, place.store.summary.classes)
-
-
-def write_validation_predictions(folder: Path, run: "TrialRun") -> None:
-    """Write the validation predictions of a trained final, float32, into `folder`; by this worker alone."""
-    from trainables.data.store.store import SCORED_ON
-    from trainables.training.evaluation import predict
-
-    rows = run.place.store.rows(SCORED_ON[run.assignment.kind])
-    found = predict(run.kept, run.evaluated(), rows)
-    write_arrays(folder / VALIDATION_PREDICTIONS, {"probabilities": found, "labels": run.place.store.labels[rows]})
 
 
 def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

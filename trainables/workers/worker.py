@@ -14,14 +14,11 @@ import ray
 import ray.train
 import torch
 
-from trainables.augmentation.preview import write_preview
 from trainables.common.errors import DamagedError, OutOfMemoryError
 from trainables.common.redaction import redact
 from trainables.config import Assignment, EpochReport, failure
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import open_store
-from trainables.export.weights import write_weights
-from trainables.metrics.predictions import write_predictions, write_validation_predictions
 from trainables.storage.files import write_file
 from trainables.storage.folders import forbid_creating
 from trainables.storage.ownership import restrict_to_owner
@@ -32,6 +29,12 @@ from trainables.training import device as devices
 from trainables.training.loop import TrialRun
 from trainables.training.profiling import probe
 from trainables.training.timing import write_timing
+from trainables.training.trial_outputs import (
+    write_predictions,
+    write_preview,
+    write_validation_predictions,
+    write_weights,
+)
 from trainables.workers.error_classification import classify
 from trainables.workers.fault_reporter import FaultReporter, hold, one_line
 from trainables.workers.gang_resources import GangShape

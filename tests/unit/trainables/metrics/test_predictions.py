@@ -16,9 +16,9 @@ from trainables.metrics.predictions import (
     measure_brightness,
     read_predictions,
     read_test_image_info,
-    write_predictions,
     write_table,
 )
+from trainables.training.trial_outputs import write_predictions
 from trainables.workers.worker_context import Workplace
 
 

@@ -12,13 +12,14 @@ from tests.helpers.training import CONFIGS, CONVNET, assignment, train, train_wi
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, epoch_plan
 from trainables.export.model_info import InputSpec, ModelInfo
-from trainables.export.weights import read_classifier, write_ensemble, write_weights
+from trainables.export.weights import read_classifier, write_ensemble
 from trainables.models.classifier import Classifier, Network
 from trainables.models.preprocess import Preprocess
 from trainables.training import distillation
 from trainables.training.batches import Batches
 from trainables.training.distillation import Teacher, divergence
 from trainables.training.loop import TrialRun
+from trainables.training.trial_outputs import write_weights
 from trainables.workers.worker_context import Workplace
 
 STRONG = {"augment_strength": 0.8, "flip": "random", "mixup": 0.2, "cutmix": 1.0}

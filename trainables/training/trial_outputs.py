@@ -1,0 +1,77 @@
+"""What a trained trial leaves in its folder: weights, predictions, a preview of its augmentation."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainables.augmentation.augmentation_registry import pixel_augmentations
+from trainables.augmentation.preview import PREVIEW, ROWS, arrange_images, augmented_versions
+from trainables.config import Assignment
+from trainables.data.store.store import SCORED_ON
+from trainables.data.thumbnails import write_thumbnails
+from trainables.export.model_info import MODEL_INFO, ModelInfo, describe_model
+from trainables.export.safetensors_file import write_safetensors
+from trainables.export.weights import WEIGHTS, read_classifier
+from trainables.metrics.predictions import (
+    PREDICTIONS,
+    PREDICTIONS_TABLE,
+    TEST_PERMIT,
+    VALIDATION_PREDICTIONS,
+    measure_brightness,
+    write_table,
+)
+from trainables.models.pretrained import licence_of
+from trainables.storage.arrays import write_arrays
+from trainables.storage.files import replacing, write_file
+from trainables.training.evaluation import predict, probabilities
+from trainables.training.loop import TrialRun
+from trainables.workers.worker_context import Workplace
+
+
+def write_weights(folder: Path, assignment: Assignment, run: TrialRun) -> None:
+    """Write the weights that evaluation uses, and their record, into `folder`."""
+    info = ModelInfo(
+        config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
+        data=run.place.store.summary, input=run.model.preprocess.spec,
+        licence=licence_of(assignment.config.model, run.place.store.summary.name),
+    )  # fmt: skip
+    write_safetensors(folder / WEIGHTS, run.kept_state(), describe_model(info))
+    write_file(folder / MODEL_INFO, info.model_dump_json(indent=1).encode())
+
+
+def write_preview(folder: Path, run: TrialRun) -> None:
+    """Draw training images as augmentation shows them; no file where no augmentation changes pixels."""
+    config, labels = run.assignment.config, run.place.store.labels[run.rows]
+    if not pixel_augmentations(config):
+        return
+    _, first = np.unique(labels, return_index=True)
+    images = run.place.store.images[run.rows[first[:ROWS]]]
+    shown = augmented_versions(images, config, run.model.preprocess, run.assignment.seed)
+    with replacing(folder / PREVIEW) as file:
+        arrange_images(shown).save(file, "PNG", optimize=True)
+
+
+def write_predictions(folder: Path, place: Workplace) -> None:
+    """Evaluate the classifier in `folder` on the test split, which the permit beside it opens."""
+    classifier, _ = read_classifier(folder, place.group.device)
+    images, labels = place.store.open_test(folder / TEST_PERMIT)
+    origins = place.store.open_test_origins(folder / TEST_PERMIT)
+    found = probabilities(classifier, images, place.group.device)
+    brightness, contrast = measure_brightness(images)
+    arrays: dict[str, Any] = {
+        "probabilities": found, "labels": labels, "paths": np.array(origins.paths),
+        "brightness": brightness, "contrast": contrast,
+    }  # fmt: skip
+    if origins.sizes:
+        arrays["sizes"] = np.array(origins.sizes, np.int64)
+    write_arrays(folder / PREDICTIONS, arrays)
+    write_thumbnails(folder, images, found, labels)
+    write_table(folder / PREDICTIONS_TABLE, origins.paths, labels, found, place.store.summary.classes)
+
+
+def write_validation_predictions(folder: Path, run: TrialRun) -> None:
+    """Write the validation predictions of a trained final, float32, into `folder`; by this worker alone."""
+    rows = run.place.store.rows(SCORED_ON[run.assignment.kind])
+    found = predict(run.kept, run.evaluated(), rows)
+    write_arrays(folder / VALIDATION_PREDICTIONS, {"probabilities": found, "labels": run.place.store.labels[rows]})
