@@ -56,7 +56,7 @@ OTHERS = {
     "freeze": "all", "input_size": 16, "optimizer": "sgd", "momentum": 0.5, "flip": "random",
     "tta": True, "batch_size": 128, "balance": "loss",
 }  # fmt: skip
-"""Another value than the default, of fields that are no numbers below 1."""
+"""Another value than the default, of fields that are neither counts nor numbers below 1."""
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,10 @@ def test_what_was_half_written_is_measured_again(measured, digits):
 
 
 def other_value(field):
-    return OTHERS[field] if field in OTHERS else TrialConfig.model_fields[field].default / 2 or 0.1
+    if field in OTHERS:
+        return OTHERS[field]
+    default = TrialConfig.model_fields[field].default
+    return default + 1 if isinstance(default, int) else default / 2 or 0.1
 
 
 def test_every_hyperparameter_shapes_the_network_or_its_training():
@@ -138,7 +141,7 @@ def test_every_hyperparameter_shapes_the_network_or_its_training():
     assert not shaping & TRAINING
 
 
-@pytest.mark.parametrize("model", ["convnet", "resnet", "resnet18"])
+@pytest.mark.parametrize("model", [*MODELS, "resnet18"])
 def test_what_is_said_to_shape_a_network_does_and_nothing_else(digits, model):
     def built(config):
         with torch.device("meta"):
