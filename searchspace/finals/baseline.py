@@ -20,7 +20,7 @@ from trainables.config import Frozen
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.metric_registry import MetricName, compute_score
 
-ORIGIN = "origin"
+TRIAL_ORIGIN = "origin"
 """Attribute of a trial that was enqueued before the search began: where its values come from."""
 BASELINE = "baseline"
 """Attribute of the study."""
@@ -56,7 +56,7 @@ def find_baseline(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> tuple[Froz
     the default unless they were warm started.
     """
     tried = [t for t in trials if "config" in t.user_attrs and not is_refused(t) and not is_revived(t)]
-    defaults = [t for t in trials if t.user_attrs.get(ORIGIN) == "default"]
+    defaults = [t for t in trials if t.user_attrs.get(TRIAL_ORIGIN) == "default"]
     trained = [twin for default in defaults if (twin := _find_equal(default, tried))]
     first = next(iter(trained or tried), None)
     return first, bool(trained) or not (defaults or spec.space or spec.warm_start)

@@ -11,7 +11,7 @@ from trainables.config import Frozen
 
 SIMULATIONS_PER_MODEL = 20
 """Searches simulated for each model that may turn out best."""
-UNITS = ((3600.0, "h"), (60.0, "min"))
+DURATION_UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
 class ForecastInputs(Frozen):
@@ -102,5 +102,5 @@ def _bounds(values: Sequence[float]) -> tuple[float, float]:
 
 def format_duration(seconds: float) -> str:
     """Seconds with a readable unit: `45 s`, `1.2 min`, `3.4 h`."""
-    size, unit = next(((size, unit) for size, unit in UNITS if seconds >= size), (1.0, "s"))
+    size, unit = next(((size, unit) for size, unit in DURATION_UNITS if seconds >= size), (1.0, "s"))
     return f"{seconds / size:.1f} {unit}" if size > 1 else f"{seconds:.0f} s"

@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 from optuna.samplers import BaseSampler
 
-from searchspace.finals.baseline import ORIGIN, Origin
+from searchspace.finals.baseline import TRIAL_ORIGIN, Origin
 from searchspace.preparation.data_issues import keep_lists
 from searchspace.preparation.plan import Plan
 from searchspace.preparation.preflight import check_free
@@ -111,7 +111,7 @@ def _make(spec: SearchSpec, start: Start, search: str, step: StudyAction) -> opt
     study = create_study(spec, start.sampler)
     write_study_attribute(study, SEARCH_ID, search)
     for origin, values in start.trials:
-        study.enqueue_trial(values, user_attrs={ORIGIN: origin})
+        study.enqueue_trial(values, user_attrs={TRIAL_ORIGIN: origin})
     write_study_attribute(study, BEGUN, True)
     flush_study(study)
     return study

@@ -6,7 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from searchspace.finals.baseline import (
-    ORIGIN,
+    TRIAL_ORIGIN,
     Baseline,
     find_baseline,
     majority_accuracy,
@@ -35,7 +35,7 @@ def study():
 
 def add(study, origin="", lr=0.01, state=TrialState.COMPLETE, refused=""):
     if origin:
-        study.enqueue_trial({"lr": lr}, user_attrs={ORIGIN: origin})
+        study.enqueue_trial({"lr": lr}, user_attrs={TRIAL_ORIGIN: origin})
     trial = study.ask()
     trial.suggest_float("lr", 1e-4, 1)
     if refused:
