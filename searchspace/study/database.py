@@ -16,15 +16,13 @@ from optuna.storages import RDBStorage
 
 from searchspace.cli.options import Option
 from searchspace.preparation.absolute_paths import anchor_storage, sqlite_file
-from searchspace.study.retrying_storage import RetryingStorage
+from searchspace.study.retrying_storage import RetryingStorage, engine_options
 from trainables.common.errors import UserError
 from trainables.common.redaction import is_redacted, redact, redact_urls
 from trainables.config import Frozen
 
 STORAGE_VARIABLE = "SEARCHSPACE_STORAGE"
 """Environment variable with the storage URL and its password, which is `***` elsewhere."""
-TABLE_MISSING = ("no such table", "UndefinedTable", "(1146,")
-"""Messages of SQLite, PostgreSQL and MySQL for a missing table; SQLite has no error code for it."""
 POSTGRES = re.compile("^postgres(ql)?(\\+psycopg2)?://")
 
 
@@ -114,8 +112,14 @@ def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
     try:
         # The driver that is installed with this project; what a plain URL means differs between SQLAlchemy's versions.
         url = POSTGRES.sub("postgresql+psycopg2://", whole)
-        kind = RDBStorage if url.startswith("sqlite") else RetryingStorage
+        is_server = not url.startswith("sqlite")
+        kind = RetryingStorage if is_server else RDBStorage
+        options = (engine_options(url) if is_server else {}) | engine
+        if read_only and not _has_studies(url, options):
+            raise NoStudiesError(f"--storage {hidden!r}: holds no studies")
         return kind(url, engine_kwargs=engine, skip_table_creation=read_only)
+    except NoStudiesError:
+        raise
     except ImportError:
         raise UserError(
             f"--storage {hidden!r}: the database's driver is not installed; PostgreSQL's comes with: "
@@ -123,9 +127,18 @@ def _open(whole: str, engine: dict[str, Any], read_only: bool) -> RDBStorage:
         ) from None
     except Exception as error:  # SQLAlchemy's drivers raise errors of their own
         said = str(error.__cause__ if isinstance(error, StorageInternalError) else error)
-        if read_only and any(phrase in said for phrase in TABLE_MISSING):
-            raise NoStudiesError(f"--storage {hidden!r}: holds no studies") from None
         raise _unusable(whole, said or type(error).__name__) from None
+
+
+def _has_studies(url: str, options: dict[str, Any]) -> bool:
+    """Whether the database has Optuna's table of studies."""
+    from sqlalchemy import create_engine, inspect
+
+    engine = create_engine(url, **options)
+    try:
+        return bool(inspect(engine).has_table("studies"))
+    finally:
+        engine.dispose()
 
 
 def _unusable(whole: str, said: str) -> UserError:

@@ -35,6 +35,14 @@ CONNECT_OPTIONS: dict[str, Any] = {
 T = TypeVar("T")
 
 
+def engine_options(url: str) -> dict[str, Any]:
+    """Options of SQLAlchemy's engine for a database server at `url`."""
+    given = make_url(url)
+    is_libpq = given.drivername.endswith("psycopg2")
+    connect = {name: value for name, value in CONNECT_OPTIONS.items() if is_libpq and name not in given.query}
+    return {"pool_pre_ping": True, "connect_args": connect}
+
+
 class CutOffError(Exception):
     """The connection was lost; it is not known whether the operation was committed."""
 
@@ -44,11 +52,7 @@ class RetryingStorage(RDBStorage):
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], skip_table_creation: bool = False) -> None:
         """Open the database, without retries."""
-        given = make_url(url)
-        connect = {
-            k: v for k, v in CONNECT_OPTIONS.items() if k not in given.query and given.drivername.endswith("psycopg2")
-        }
-        options = {"pool_pre_ping": True, "connect_args": connect} | engine_kwargs
+        options = engine_options(url) | engine_kwargs
         super().__init__(url, engine_kwargs=options, skip_table_creation=skip_table_creation)
         self._failure, self._newest = "", -1
         event.listen(self.engine, "handle_error", _raise_cut_off)
