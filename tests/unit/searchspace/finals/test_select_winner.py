@@ -1,10 +1,13 @@
-"""The verdict: equals are seldom told apart, the clearly different are, and seeds count as well as images."""
+"""The choice of the winner: equals seldom differ significantly, the clearly different do; seeds count like images."""
+
+import json
 
 import numpy as np
+import optuna
 import pytest
 
-from searchspace.finals.comparison import Comparison
-from searchspace.finals.finalist import Finalist
+from searchspace.finals.comparison import Comparison, ComparisonOutcome
+from searchspace.finals.finalist import Finalist, read_finalists, write_finalists
 from searchspace.finals.formatting import format_interval, format_undecided
 from searchspace.finals.select_winner import FinalistPredictions, make_ensemble, select_winner
 from searchspace.reporting.tables.finalists import finalist_rows
@@ -27,7 +30,7 @@ def trained(rng, difficulty, skill, seeds, seed_scatter):
     return found
 
 
-def verdicts(skills, seeds, seed_scatter, repeats=60):
+def simulated_finals(skills, seeds, seed_scatter, repeats=60):
     """Of `repeats` finals of configurations with these skills, the finalists."""
     for repeat in range(repeats):
         rng = np.random.default_rng(repeat)
@@ -42,19 +45,19 @@ def apart(finalists):
 
 @pytest.mark.parametrize("seeds", [2, 3])
 @pytest.mark.parametrize("seed_scatter", [0.0, 0.5, 2.0])
-def test_equals_are_seldom_told_apart_wherever_chance_comes_from(seeds, seed_scatter):
-    wrongly = np.mean([apart(found) for found in verdicts([0.0, 0.0, 0.0], seeds, seed_scatter)])
+def test_equals_seldom_differ_significantly_for_any_source_of_chance(seeds, seed_scatter):
+    wrongly = np.mean([apart(found) for found in simulated_finals([0.0, 0.0, 0.0], seeds, seed_scatter)])
     assert wrongly <= 0.12
 
 
-def test_the_clearly_different_are_told_apart():
-    found = list(verdicts([0.0, 3.0], seeds=3, seed_scatter=0.3))
+def test_the_clearly_different_differ_significantly():
+    found = list(simulated_finals([0.0, 3.0], seeds=3, seed_scatter=0.3))
     assert np.mean([finalists[0].name == 1 for finalists in found]) == 1.0
     assert np.mean([apart(finalists) for finalists in found]) > 0.95
 
 
 def test_a_lead_that_the_seeds_explain_is_no_lead():
-    """The same lead on the same images: told apart where seeds agree, not where they scatter more than it."""
+    """The same lead on the same images: significant where seeds agree, not where they scatter more than it."""
 
     def lead(scatter):
         wrong = {"a": [10 - scatter, 10 + scatter], "b": [40 - scatter, 40 + scatter]}
@@ -69,8 +72,8 @@ def test_a_lead_that_the_seeds_explain_is_no_lead():
     assert lead(10).high - lead(10).low > lead(0).high - lead(0).low
 
 
-def test_with_one_seed_nothing_is_told_apart():
-    (finalists,) = verdicts([0.0, 3.0], seeds=1, seed_scatter=0.3, repeats=1)
+def test_with_one_seed_no_difference_is_significant():
+    (finalists,) = simulated_finals([0.0, 3.0], seeds=1, seed_scatter=0.3, repeats=1)
     assert finalists[0].name == 1
     assert finalists[0].deviation is None
     assert finalists[1].comparison.low is None
@@ -80,7 +83,7 @@ def test_with_one_seed_nothing_is_told_apart():
 
 
 def test_a_doubt_names_difference_and_interval():
-    finalists = next(iter(verdicts([0.0, 0.0], seeds=3, seed_scatter=0.5, repeats=1)))
+    finalists = next(iter(simulated_finals([0.0, 0.0], seeds=3, seed_scatter=0.5, repeats=1)))
     (doubt,) = format_undecided("accuracy", finalists)
     comparison = finalists[1].comparison
     assert doubt == (
@@ -138,3 +141,16 @@ def test_no_drop_is_told_from_a_score_at_another_length():
     facts = {"members": (1,), "search_score": 0.95, "scores": (0.9, 0.92), "val_losses": (1.0, 1.0), "lost": 0}
     assert Finalist(**facts, full_length=True, seconds=1).search_difference == pytest.approx(0.04)
     assert Finalist(**facts, full_length=False, seconds=1).search_difference is None
+
+
+def test_a_study_keeps_finalists_with_the_spelling_of_earlier_versions():
+    facts = {"members": [1], "search_score": 0.9, "full_length": True, "scores": [0.9], "val_losses": [1.0]}
+    kept = facts | {"lost": 0, "seconds": 1.0, "behind": {"difference": 0.1, "low": None, "high": None}}
+    kept["behind"]["reason"] = "one seed"
+    study = optuna.create_study()
+    study.set_user_attr("finalists", json.dumps([kept]))
+    found = read_finalists(study)
+    assert found[0].comparison == Comparison(difference=0.1, low=None, high=None, reason=ComparisonOutcome.ONE_SEED)
+    write_finalists(study, found)
+    assert json.loads(study.user_attrs["finalists"]) == [kept]
+    assert (json.loads(study.user_attrs["winner"]), read_finalists(study)) == (1, found)
