@@ -21,7 +21,7 @@ from searchspace.stopping.simulate_curves import Curve, simulate
 from searchspace.storage.open_results import open_results
 from searchspace.study.database import StorageOption, allow_storage
 from searchspace.study.study_snapshot import read_study
-from searchspace.study.trial_attributes import config_of, curve_of
+from searchspace.study.trial_attributes import read_config, read_curve
 from trainables.common.errors import UserError
 from trainables.config import Frozen
 from trainables.models.model_registry import learning_kind
@@ -63,11 +63,11 @@ def recorded_curves(trials: Sequence[FrozenTrial]) -> list[Curve]:
     """Curves of a search's trials in the order they were asked for; a failure is minus infinity."""
     curves = []
     for trial in trials:
-        reports = curve_of(trial)
+        reports = read_curve(trial)
         if reports:
             values = [-math.inf if report.status == "failed" else report.objective_value for report in reports]
             seconds = list(accumulate((report.total_seconds for report in reports), max))  # a failure says none
-            curves.append(Curve(seconds, values, learning_kind(config_of(trial))))
+            curves.append(Curve(seconds, values, learning_kind(read_config(trial))))
     return curves
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from optuna.trial import FrozenTrial
 
 from searchspace.storage.search_folder import trial_folder, trial_name
-from searchspace.study.trial_attributes import curve_of
+from searchspace.study.trial_attributes import read_curve
 from trainables.config import CHECKPOINTS, EpochReport
 from trainables.storage.search_storage import SearchStorage
 
@@ -20,7 +20,7 @@ class Shelf:
         self._sizes: dict[Path, int] = {}
         self._reports: dict[Path, EpochReport] = {}
         for trial in trials:
-            curve = curve_of(trial)
+            curve = read_curve(trial)
             if curve and curve[-1].status != "failed":
                 self.put(trial_folder(Path(home.folder), trial_name(trial.number)), curve[-1])
 

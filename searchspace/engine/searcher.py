@@ -21,7 +21,7 @@ from searchspace.spec import SearchSpec
 from searchspace.stopping.rule import StoppingRule, recall
 from searchspace.study.trial_attributes import (
     TIME_BUDGET,
-    history_of,
+    read_events,
     record_pace,
     record_paused,
     record_reason,
@@ -65,7 +65,7 @@ class StudySearcher(Searcher):
         self._study, self._asker, self._rule, self._spec = study, asker, rule, spec
         self._slots, self._listen, self._around = around.slots, around.listener, around
         trials = study.get_trials(deepcopy=False)
-        history = history_of(trials)
+        history = read_events(trials)
         recall(rule, history)
         self._order = max((event.order for event in history), default=-1)
         self._open = {running.trial.number: running for running in asker.take_up()}

@@ -17,14 +17,14 @@ from searchspace.spec import SearchSpec
 from searchspace.stopping.rules import SCHEDULERS
 from searchspace.stopping.rung import rungs
 from searchspace.study.trial_attributes import (
-    config_of,
-    curve_of,
     is_cut_off,
     is_refused,
     is_revived,
+    read_config,
+    read_curve,
+    read_seed,
     record_config,
     record_refusal,
-    seed_of,
 )
 from trainables.config import Assignment, TrialConfig
 
@@ -51,7 +51,7 @@ class Asker:
         self._gate = gate
         self._ahead: list[tuple[optuna.Trial, TrialConfig]] = []
         asked = [t for t in study.get_trials(deepcopy=False) if _is_asked(t) and not is_cut_off(t)]
-        self._known = {config_of(trial): trial.number for trial in asked}
+        self._known = {read_config(trial): trial.number for trial in asked}
         self.asked = len(asked)
 
     @property
@@ -101,10 +101,10 @@ class Asker:
             if is_refused(known):
                 self._study.tell(trial, state=TrialState.PRUNED)
             elif _is_asked(known):
-                assignment = self._assignment(known.number, config_of(known), seed_of(known))
+                assignment = self._assignment(known.number, read_config(known), read_seed(known))
                 audited = bool(known.user_attrs.get("audited"))
                 assignment = assignment.model_copy(update={"rungs": ()}) if audited else assignment
-                found.append(Running(trial, assignment, curve_of(known), audited))
+                found.append(Running(trial, assignment, read_curve(known), audited))
             else:
                 self._ahead += filter(None, [self._draw(trial)])
         return found

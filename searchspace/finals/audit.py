@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.seeds import derive_seed
-from searchspace.study.trial_attributes import standing_of
+from searchspace.study.trial_attributes import read_standing
 from trainables.config import Frozen
 
 
@@ -57,7 +57,7 @@ def choose_audited(stopped: Sequence[int], share: float, seed: int) -> list[int]
 def read_audit(study: optuna.Study) -> AuditReport | None:
     """The audit of a search; None where no trial was audited."""
     trials = study.get_trials(deepcopy=False)
-    stopped = [trial for trial in trials if standing_of(trial)]
+    stopped = [trial for trial in trials if read_standing(trial)]
     audited = [trial for trial in stopped if trial.state == TrialState.COMPLETE]
     if not audited:
         return None

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.finals.finals import choose_finalists
 from searchspace.storage.search_folder import STUDENT
-from searchspace.study.trial_attributes import config_of
+from searchspace.study.trial_attributes import read_config
 from trainables.config import Frozen, TrialConfig
 from trainables.export.benchmark.architecture_cost import (
     ArchitectureCost,
@@ -84,11 +84,11 @@ def choose_student(
     """
     ranked = choose_finalists(trials, len(trials))
     for trial in ranked:
-        if trial.state == TrialState.COMPLETE and not checker.refusal(config_of(trial)):
-            return StudentChoice(trial=trial.number, config=config_of(trial), cost=checker.cost(config_of(trial)))
+        if trial.state == TrialState.COMPLETE and not checker.refusal(read_config(trial)):
+            return StudentChoice(trial=trial.number, config=read_config(trial), cost=checker.cost(read_config(trial)))
     best: dict[str, TrialConfig] = {}
     for trial in ranked:
-        best.setdefault(config_of(trial).model, config_of(trial))
+        best.setdefault(read_config(trial).model, read_config(trial))
     models = list(best)
     drawn = _largest_first([_with_hyperparameters(best.get(config.model), config) for config in sample], checker)
     for config in sorted(drawn, key=lambda config: (*models, config.model).index(config.model)):

@@ -24,7 +24,7 @@ from searchspace.finals.select_winner import FinalistPredictions, make_ensemble,
 from searchspace.finals.validation_images import FINALS_VALIDATION, format_validation, recorded_validation
 from searchspace.spec import SearchSpec
 from searchspace.study.study import read_study_attribute, write_study_attribute
-from searchspace.study.trial_attributes import config_of, curve_of, is_over_time_budget
+from searchspace.study.trial_attributes import is_over_time_budget, read_config, read_curve
 from trainables.common.reporter import Teller
 from trainables.config import Assignment, EpochReport
 from trainables.metrics.metric_registry import METRICS
@@ -57,10 +57,10 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
     """The best full-length trials; where there are too few, those that got furthest, by their newest score."""
 
     def rank(trial: FrozenTrial) -> tuple[bool, int, float]:
-        last = curve_of(trial)[-1]
+        last = read_curve(trial)[-1]
         return trial.state == TrialState.COMPLETE, last.epoch, last.objective_value
 
-    able = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED} and curve_of(t)]
+    able = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED} and read_curve(t)]
     return sorted(able, key=rank, reverse=True)[:count]
 
 
@@ -111,7 +111,7 @@ def _train_all(
 ) -> list[FinalTraining]:
     """Train every finalist from every seed, except what ended in an earlier part of a resumed search."""
     pairs = [(trial, index) for index in range(spec.final_seeds) for trial in finalists]
-    tasks = [final_assignment(spec, trial.number, config_of(trial), index) for trial, index in pairs]
+    tasks = [final_assignment(spec, trial.number, read_config(trial), index) for trial, index in pairs]
     reports = {task.trial: report for task in tasks if (report := _recorded_report(study, task))}
     remaining = [task for task in tasks if task.trial not in reports]
     last_reports = pool.train(remaining, _make_listener(spec, study, reporter, len(remaining)))
@@ -163,7 +163,7 @@ def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np
                     Path(training.assignment.folder), VALIDATION_PREDICTIONS
                 )
         contender = FinalistPredictions(
-            members=(trial.number,), search_score=curve[-1].score if (curve := curve_of(trial)) else None,
+            members=(trial.number,), search_score=curve[-1].score if (curve := read_curve(trial)) else None,
             full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(own) - len(found),
             seconds=sum(training.report.total_seconds for training in own),
         )  # fmt: skip

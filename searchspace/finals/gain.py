@@ -55,10 +55,10 @@ class Gain(Frozen):
 
 def read_gain(metric: MetricName, study: StudyReader) -> Gain | None:
     """The gain of a search; None before the finals' end, and for searches of earlier versions."""
-    return gain_of(metric, read_finalists(study), read_baseline(study))
+    return make_gain(metric, read_finalists(study), read_baseline(study))
 
 
-def gain_of(metric: MetricName, finalists: Sequence[Finalist], baseline: Baseline | None) -> Gain | None:
+def make_gain(metric: MetricName, finalists: Sequence[Finalist], baseline: Baseline | None) -> Gain | None:
     """The same, from finalists with the winner first."""
     if baseline is None or not finalists:
         return None

@@ -14,7 +14,7 @@ from searchspace.finals.formatting import format_finalist
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import WINNER, archived_names
 from searchspace.study.study import read_study_attribute, write_study_attribute
-from searchspace.study.trial_attributes import config_of
+from searchspace.study.trial_attributes import read_config
 from trainables.common.escaping import write_csv
 from trainables.common.reporter import Teller
 from trainables.config import EpochReport
@@ -45,7 +45,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
         return
     archive_winner(spec, study)
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-    configs = [config_of(trials[number]) for number in winner.members]
+    configs = [read_config(trials[number]) for number in winner.members]
     logger.info(
         f"winner: {format_finalist(winner)} ({', '.join(config.model for config in configs)}), retrained on train+val"
     )

@@ -16,7 +16,7 @@ from searchspace.forecast.simulation import TrialCosts
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
-from searchspace.study.trial_attributes import config_of
+from searchspace.study.trial_attributes import read_config
 from trainables.config import EpochReport, TrialConfig
 from trainables.data.loading.epoch_plan import batch_count
 from trainables.data.store.data_summary import DataSummary
@@ -92,14 +92,14 @@ class LiveForecast:
         return self._configs([best])[best].model
 
     def _configs(self, numbers: Sequence[int]) -> dict[int, TrialConfig]:
-        return {t.number: config_of(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
+        return {t.number: read_config(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
 
     def _forecast_from_trials(self, numbers: Sequence[int]) -> None:
         configs = self._configs(numbers)
         models = {n: config.model for n, config in configs.items()}
         undisturbed = {models[n] for n in numbers if n not in self._slowed}
         chosen = [n for n in numbers if n not in self._slowed or models[n] not in undisturbed]
-        timings = tuple(timing_of(configs[n], self._curves[n], self._task.data) for n in chosen)
+        timings = tuple(make_timing(configs[n], self._curves[n], self._task.data) for n in chosen)
         shares = {model: list(models.values()).count(model) / len(models) for model in models.values()}
         costs = Measurements(timings=timings, shares=shares, start=self._first_step).costs
         basis = f"the first {len(numbers)} trials"
@@ -135,7 +135,7 @@ class LiveForecast:
         return [format_forecast_error(found, self._ends["search"], self._ends["total"]) for found in self.forecasts]
 
 
-def timing_of(config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary) -> Timing:
+def make_timing(config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary) -> Timing:
     """The cost of a trial, from its own epochs; time spent waiting for the gang counts as set-up."""
     steps = batch_count(data.train, config.batch_size)
     training = median(data.train / report.images_per_second for report in curve)

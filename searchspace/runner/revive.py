@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.engine.assignments import search_assignment
 from searchspace.spec import SearchSpec
 from searchspace.study.study import load_own_study
-from searchspace.study.trial_attributes import config_of, curve_attributes, curve_of, seed_of, standing_of
+from searchspace.study.trial_attributes import curve_attributes, read_config, read_curve, read_seed, read_standing
 from trainables.common.errors import UserError
 from trainables.config import Assignment, EpochReport
 
@@ -28,7 +28,7 @@ def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> Frozen
     from trainables.training.checkpoint import read_checkpoint
 
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
-    stopped = [n for n, trial in trials.items() if standing_of(trial) and trial.state == TrialState.PRUNED]
+    stopped = [n for n, trial in trials.items() if read_standing(trial) and trial.state == TrialState.PRUNED]
     if number not in stopped:
         listed = ", ".join(map(str, stopped)) or "none"
         raise UserError(f"--revive {number}: not a stopped trial of {spec.name!r}; those are {listed}")
@@ -42,7 +42,7 @@ def revive(spec: SearchSpec, number: int, pool: "GangPool") -> FrozenTrial:
     """Train a stopped trial on to its full length, and add what came of it to the study as a new trial."""
     study = load_own_study(spec, spec.folder)
     stopped = choose_revived(study, spec, number)
-    curve = curve_of(stopped)
+    curve = read_curve(stopped)
     logger.info(f"trial {number} goes on from epoch {curve[-1].epoch}: {stopped.user_attrs['reason']}")
 
     def hear(report: EpochReport) -> None:
@@ -84,4 +84,4 @@ def _revived(stopped: FrozenTrial, curve: list[EpochReport]) -> FrozenTrial:
 
 
 def _assignment(spec: SearchSpec, trial: FrozenTrial) -> Assignment:
-    return search_assignment(spec, trial.number, config_of(trial), seed_of(trial))
+    return search_assignment(spec, trial.number, read_config(trial), read_seed(trial))

@@ -21,7 +21,7 @@ from searchspace.sampling.window import (
 )
 from searchspace.spec import SamplerName, SearchSpec
 from searchspace.stopping.rung import rungs
-from searchspace.study.trial_attributes import latency_of, seconds_of
+from searchspace.study.trial_attributes import read_epoch_seconds, read_latency
 
 STARTUP_TRIALS = 10
 """Random trials before a model; far more than 10 hurts."""
@@ -104,9 +104,9 @@ def make_view(spec: SearchSpec, full_length_only: bool, earlier: Sequence[Frozen
         shown = choose_window([*earlier, *own])
         shown = at_one_fidelity(shown, epochs) if full_length_only else shown
         if "latency" in spec.objectives:
-            return weigh(shown, latency_of, random_weight(spec.seed, number))
+            return weigh(shown, read_latency, random_weight(spec.seed, number))
         if spec.budget_unit == "seconds":
-            return weigh(shown, seconds_of, cooling_weight(number, spec.trials))
+            return weigh(shown, read_epoch_seconds, cooling_weight(number, spec.trials))
         return shown
 
     return view

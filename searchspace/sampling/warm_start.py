@@ -13,7 +13,7 @@ from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.study.study_snapshot import read_study
-from searchspace.study.trial_attributes import config_of, is_refused
+from searchspace.study.trial_attributes import is_refused, read_config
 from trainables.common.errors import UserError
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.object_store.remote import check_recorded_location
@@ -35,7 +35,7 @@ def earlier_starts(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[st
     best = [choose_finalists(_trials(folder), TRIED) for folder in folders]
     ranked = [trials[place] for place in range(TRIED) for trials in best if place < len(trials)]
     # What was pinned or left out there has a value too; a space that asks for it is told that one.
-    found = {config: config.model_dump() for config in map(config_of, ranked)}
+    found = {config: config.model_dump() for config in map(read_config, ranked)}
     return [{name: value for name, value in values.items() if name not in pins} for values in found.values()]
 
 

@@ -105,7 +105,7 @@ def is_refused(trial: FrozenTrial) -> bool:
 
 def is_cut_off(trial: FrozenTrial) -> bool:
     """Whether the time budget ended a trial in its first epoch, so that nothing is known of it."""
-    return trial.state == TrialState.PRUNED and is_over_time_budget(trial) and last_report(trial) is None
+    return trial.state == TrialState.PRUNED and is_over_time_budget(trial) and read_last_report(trial) is None
 
 
 def is_over_time_budget(trial: FrozenTrial) -> bool:
@@ -118,36 +118,36 @@ def is_paused(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.RUNNING and bool(trial.user_attrs.get("waits_at", 0))
 
 
-def standing_of(trial: FrozenTrial) -> RungStanding | None:
+def read_standing(trial: FrozenTrial) -> RungStanding | None:
     """The rung standing of a trial that was stopped; None for other trials."""
     return _parsed(trial, "standing", RungStanding) if trial.user_attrs.get("standing") else None
 
 
-def config_of(trial: FrozenTrial) -> TrialConfig:
+def read_config(trial: FrozenTrial) -> TrialConfig:
     """Configuration of a recorded trial."""
     return _parsed(trial, "config", TrialConfig)
 
 
-def seed_of(trial: FrozenTrial) -> int:
+def read_seed(trial: FrozenTrial) -> int:
     """Seed that a recorded trial was trained with."""
     if "seed" not in trial.user_attrs:
         raise DamagedError(Path(JOURNAL), f"trial {trial.number} has no seed")
     return int(trial.user_attrs["seed"])
 
 
-def reports_of(trial: FrozenTrial) -> list[RecordedReport]:
+def read_recorded_reports(trial: FrozenTrial) -> list[RecordedReport]:
     """All reports of a recorded trial, in the order of their epochs, a failure last."""
     keys = sorted(key for key in trial.user_attrs if key.startswith(REPORT))
     return [_parsed(trial, key, RecordedReport) for key in keys]
 
 
-def curve_of(trial: FrozenTrial) -> list[EpochReport]:
+def read_curve(trial: FrozenTrial) -> list[EpochReport]:
     """Reports of a recorded trial so far."""
-    return [entry.report for entry in reports_of(trial)]
+    return [entry.report for entry in read_recorded_reports(trial)]
 
 
-def last_report(trial: FrozenTrial) -> EpochReport | None:
-    """The last of `curve_of`, without reading the others; None before the first."""
+def read_last_report(trial: FrozenTrial) -> EpochReport | None:
+    """The last of `read_curve`, without reading the others; None before the first."""
     newest = max((key for key in trial.user_attrs if key.startswith(REPORT)), default=None)
     return _parsed(trial, newest, RecordedReport).report if newest else None
 
@@ -157,16 +157,16 @@ def is_revived(trial: FrozenTrial) -> bool:
     return "revives" in trial.user_attrs
 
 
-def history_of(trials: Iterable[FrozenTrial]) -> list[RuleEvent]:
+def read_events(trials: Iterable[FrozenTrial]) -> list[RuleEvent]:
     """The events of these trials that early stopping received."""
     asked = [trial for trial in trials if "config" in trial.user_attrs and not is_revived(trial)]
     return [event for trial in asked for event in _events(trial)]
 
 
 def _events(trial: FrozenTrial) -> Iterator[RuleEvent]:
-    number, kind, stood = trial.number, learning_kind(config_of(trial)), standing_of(trial)
+    number, kind, stood = trial.number, learning_kind(read_config(trial)), read_standing(trial)
     audited_from = stood.rung if stood and trial.user_attrs.get("audited") else None
-    for order, report in ((entry.order, entry.report) for entry in reports_of(trial)):
+    for order, report in ((entry.order, entry.report) for entry in read_recorded_reports(trial)):
         if report.status == "failed":
             yield RuleEvent(order=order, trial=number, kind=kind, failed=True)
         elif report.status == "running" and (audited_from is None or report.epoch <= audited_from):
@@ -181,19 +181,19 @@ def record_cost(trial: optuna.Trial, cost: ArchitectureCost) -> None:
     trial.set_user_attr("cost", cost.model_dump_json())
 
 
-def cost_of(trial: FrozenTrial) -> ArchitectureCost | None:
+def read_trial_cost(trial: FrozenTrial) -> ArchitectureCost | None:
     """The measured cost of a recorded trial's architecture; None where it was not measured."""
     return _parsed(trial, "cost", ArchitectureCost) if trial.user_attrs.get("cost") else None
 
 
-def seconds_of(trial: FrozenTrial) -> float | None:
+def read_epoch_seconds(trial: FrozenTrial) -> float | None:
     """Training seconds an epoch, including set-up; None before the first epoch."""
     return trial.user_attrs.get("seconds_per_epoch")
 
 
-def latency_of(trial: FrozenTrial) -> float | None:
+def read_latency(trial: FrozenTrial) -> float | None:
     """Measured latency of its architecture in milliseconds an image; None where it was not measured."""
-    cost = cost_of(trial)
+    cost = read_trial_cost(trial)
     return cost.latency_ms if cost else None
 
 

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.spec import SearchSpec, load_facts
 from searchspace.storage.search_folder import trial_name
 from searchspace.study.study import StudyReader
-from searchspace.study.trial_attributes import config_of, curve_of, standing_of
+from searchspace.study.trial_attributes import read_config, read_curve, read_standing
 from searchspace.tracking.store_errors import check_experiment, check_store
 from searchspace.tracking.tracking_uri import artifacts_uri, tracking_uri
 from trainables.config import EpochReport
@@ -82,8 +82,8 @@ class Uploader:
         run = self._run(trial_name(trial.number), identity, {MLFLOW_PARENT_RUN_ID: self.parent} | self._origin)
         logged = {metric.step for metric in self.client.get_metric_history(run, CURVES[-1])}
         if not logged:
-            self.client.log_batch(run, params=[Param(k, str(v)) for k, v in config_of(trial).model_dump().items()])
-        missing = [report for report in curve_of(trial) if report.status != "failed" and report.epoch not in logged]
+            self.client.log_batch(run, params=[Param(k, str(v)) for k, v in read_config(trial).model_dump().items()])
+        missing = [report for report in read_curve(trial) if report.status != "failed" and report.epoch not in logged]
         for start in range(0, len(missing), EPOCHS):
             self.client.log_batch(run, metrics=_metrics(trial, missing[start : start + EPOCHS]))
         if trial.state.is_finished():
@@ -91,7 +91,7 @@ class Uploader:
             self.done.add(trial.number)
 
     def _close_trial(self, run: str, trial: FrozenTrial) -> None:
-        standing = standing_of(trial)
+        standing = read_standing(trial)
         told = {"state": trial.state.name, "reason": trial.user_attrs.get("reason", "")}
         told |= {"rung": str(standing.rung)} if standing else {}
         for name, value in told.items():

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
-from searchspace.study.trial_attributes import config_of, curve_of
+from searchspace.study.trial_attributes import read_config, read_curve
 from tests.helpers.benchmarks.record import summary, write_record
 
 HERE = Path(__file__).parent
@@ -44,8 +44,8 @@ def run_search(unit: str, trials: int, seed: int, results: Path) -> Path:
 def seconds_until(folder: Path) -> dict[str, Any]:
     """Training seconds until each target, in all, and of each model; epochs in the order the study heard of them."""
     study = load_study(load_spec(folder), folder)
-    trials = {t.number: t for t in study.get_trials(deepcopy=False) if curve_of(t)}
-    seconds = {(n, r.epoch): r.seconds for n, t in trials.items() for r in curve_of(t)}
+    trials = {t.number: t for t in study.get_trials(deepcopy=False) if read_curve(t)}
+    seconds = {(n, r.epoch): r.seconds for n, t in trials.items() for r in read_curve(t)}
     lines = [json.loads(line) for line in (folder / "study.journal").read_text().splitlines()]
     found: dict[str, Any] = {f"until {target}": None for target in TARGETS}
     spent, models = 0.0, dict.fromkeys(("convnet", "tf_efficientnet_lite0"), 0.0)
@@ -54,12 +54,12 @@ def seconds_until(folder: Path) -> dict[str, Any]:
             continue
         number = line["trial_id"]  # one study in a journal: its trials' ids are their numbers
         spent += seconds[number, line["step"]]
-        models[config_of(trials[number]).model] += seconds[number, line["step"]]
+        models[read_config(trials[number]).model] += seconds[number, line["step"]]
         for target in TARGETS:
             if line["intermediate_value"] >= target and found[f"until {target}"] is None:
                 found[f"until {target}"] = round(spent, 1)
     each = {
-        model: sorted(r.seconds for t in trials.values() if config_of(t).model == model for r in curve_of(t))
+        model: sorted(r.seconds for t in trials.values() if read_config(t).model == model for r in read_curve(t))
         for model in models
     }
     epoch = {model: round(values[len(values) // 2], 3) if values else None for model, values in each.items()}

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from searchspace.finals.finalist import read_finalists
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
-from searchspace.study.trial_attributes import config_of
+from searchspace.study.trial_attributes import read_config
 from tests.helpers.benchmarks.record import summary, write_record
 
 MOST, FEWEST = 5000, 250
@@ -68,7 +68,7 @@ def search(data: Path, results: Path, way: str, seed: int, given: argparse.Names
     winner = read_finalists(study)[0]
     recalls = [entry["recall"] for entry in metrics["classes"]]
     return {
-        "winner's balance": [config_of(study.get_trials()[number]).balance for number in winner.members],
+        "winner's balance": [read_config(study.get_trials()[number]).balance for number in winner.members],
         "validation balanced accuracy": winner.score,
         "test balanced accuracy": metrics["recall_macro"],
         "test macro F1": metrics["f1_macro"],

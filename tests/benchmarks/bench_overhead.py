@@ -44,7 +44,7 @@ def searchspace_waits(part: str, slots: int) -> list[list[float]]:
     """One search on `slots` gangs; of each trial that is counted, the seconds that its gang waited at each epoch."""
     from searchspace.spec import load_spec
     from searchspace.study.study import load_study
-    from searchspace.study.trial_attributes import curve_of
+    from searchspace.study.trial_attributes import read_curve
 
     results, trials = Path(tempfile.mkdtemp(prefix="bench-overhead-")), TRIALS[part][slots]
     command = [
@@ -57,7 +57,7 @@ def searchspace_waits(part: str, slots: int) -> list[list[float]]:
     if done.returncode:
         raise SystemExit(f"searchspace failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
     folder = results / "bench"
-    curves = [curve_of(trial) for trial in load_study(load_spec(folder), folder).get_trials()]
+    curves = [read_curve(trial) for trial in load_study(load_spec(folder), folder).get_trials()]
     shutil.rmtree(results)
     before = done.stdout.split(f"gang {slots}/{slots} warm")
     if len(before) < 2:

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, label
 from searchspace.reporting.html.material import Material
-from searchspace.study.trial_attributes import config_of
+from searchspace.study.trial_attributes import read_config
 from trainables.config import TrialConfig
 
 LEAST = 10
@@ -61,7 +61,7 @@ def comparable(material: Material) -> Comparable:
     there = [trial for trial in material.trials if epoch in trial.intermediate_values]
     if len(there) < 2:
         raise MissingError(f"Fewer than 2 trials have come to epoch {epoch}.")
-    models = {trial.number: config_of(trial).model for trial in there}
+    models = {trial.number: read_config(trial).model for trial in there}
     names = list(models.values())
     model = next((c.model for c in material.configs.values() if c.model in names), max(names, key=names.count))
     trials = [trial for trial in there if models[trial.number] == model]

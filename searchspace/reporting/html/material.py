@@ -20,7 +20,7 @@ from searchspace.stopping.rung import rungs
 from searchspace.storage.search_folder import SEARCH_RECORD, WINNER
 from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
-from searchspace.study.trial_attributes import RecordedReport, config_of, is_refused, reports_of
+from searchspace.study.trial_attributes import RecordedReport, is_refused, read_config, read_recorded_reports
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
@@ -61,7 +61,7 @@ class Material:
     @cached_property
     def told(self) -> dict[int, list[RecordedReport]]:
         """Reports of each trial, in the order of their epochs."""
-        return {trial.number: reports_of(trial) for trial in self.trials}
+        return {trial.number: read_recorded_reports(trial) for trial in self.trials}
 
     @cached_property
     def finalists(self) -> tuple[Finalist, ...]:
@@ -91,7 +91,7 @@ class Material:
         """The winner's configuration by its trial's number; an ensemble has one a member."""
         members = self.finalists[0].members if self.finalists else ()
         trials = {trial.number: trial for trial in self.trials}
-        return {number: config_of(trials[number]) for number in members}
+        return {number: read_config(trials[number]) for number in members}
 
     @cached_property
     def metrics(self) -> TestMetrics | None:

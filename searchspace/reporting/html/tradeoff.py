@@ -6,7 +6,7 @@ from typing import Any
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, log_axis, near
 from searchspace.reporting.html.material import Material
 from searchspace.reporting.tables.pareto import front
-from searchspace.study.trial_attributes import cost_of
+from searchspace.study.trial_attributes import read_trial_cost
 from trainables.export.benchmark.architecture_cost import LATENCY_DEFINITION
 from trainables.export.exported_files import ExportRecord
 from trainables.metrics.metric_registry import METRICS
@@ -63,7 +63,7 @@ def _trials(material: Material) -> list[tuple[int, float, float]]:
     return [
         (trial.number, trial.intermediate_values[length], cost.latency_ms)
         for trial in material.trials
-        if length in trial.intermediate_values and (cost := cost_of(trial)) and cost.latency_ms is not None
+        if length in trial.intermediate_values and (cost := read_trial_cost(trial)) and cost.latency_ms is not None
     ]
 
 

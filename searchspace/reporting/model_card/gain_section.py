@@ -4,7 +4,7 @@ from typing import Any
 
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_finalist, format_rescore, format_score
-from searchspace.finals.gain import NoLead, format_gain_outcome, gain_of
+from searchspace.finals.gain import NoLead, format_gain_outcome, make_gain
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
 from trainables.common.escaping import as_markdown
@@ -13,7 +13,7 @@ from trainables.metrics.metric_registry import METRICS
 
 def bought(facts: Facts) -> str:
     """Three rows, and whether the difference is more than chance; nothing for searches that did not compare."""
-    gain = gain_of(facts.metric, facts.finalists, facts.baseline)
+    gain = make_gain(facts.metric, facts.finalists, facts.baseline)
     if gain is None:
         return ""
     score = f"validation {METRICS[facts.metric].label}"

@@ -10,7 +10,7 @@ from searchspace.preparation.data_issues import describe_absent, tell_doubtful
 from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import bullets, paragraphs, table
 from searchspace.reporting.tables.trials import status_of
-from searchspace.study.trial_attributes import last_report
+from searchspace.study.trial_attributes import read_last_report
 from trainables.common.escaping import as_code, as_code_block, as_markdown
 from trainables.common.licence import YOURS
 from trainables.data.sources.source_registry import licence_of_data
@@ -42,7 +42,7 @@ def budget(facts: Facts) -> str:
     """What the search took."""
     record, trials = facts.record, facts.trials
     states = Counter(status_of(trial) for trial in trials)
-    reports = [report for report in map(last_report, trials) if report]
+    reports = [report for report in map(read_last_report, trials) if report]
     rows: dict[str, str] = {
         "trials": f"{len(trials):,}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()),
         "epochs": f"{sum(report.epoch for report in reports):,}, at most {facts.spec.max_epochs:,} a trial",

@@ -16,7 +16,7 @@ from searchspace.spec import load_facts, load_spec
 from searchspace.storage.search_folder import WINNER
 from searchspace.storage.search_names import searches_below
 from searchspace.study.study import StudyReader
-from searchspace.study.trial_attributes import config_of, cost_of, curve_of, is_refused
+from searchspace.study.trial_attributes import is_refused, read_config, read_curve, read_trial_cost
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.export.model_info import MODEL_INFO_ADAPTER, AnyModelInfo, ModelInfo
@@ -39,11 +39,11 @@ def compare_trials(study: StudyReader, names: Pair) -> list[Row]:
 
 
 def _trial_facts(study: StudyReader, trial: FrozenTrial) -> dict[str, Any]:
-    curve = [report for report in curve_of(trial) if report.status != "failed"]
+    curve = [report for report in read_curve(trial) if report.status != "failed"]
     best = max(curve, key=lambda report: report.score, default=None)
     scores = {finalist.name: finalist.score for finalist in read_finalists(study)}
     return {
-        **config_of(trial).model_dump(),
+        **read_config(trial).model_dump(),
         "status": status_of(trial),
         "reason": trial.user_attrs.get("reason", ""),
         "epochs": len(curve),
@@ -57,7 +57,7 @@ def _trial_facts(study: StudyReader, trial: FrozenTrial) -> dict[str, Any]:
         "seconds": curve[-1].total_seconds if curve else None,
         "images_per_second": curve[-1].images_per_second if curve else None,
         "parameters": curve[-1].parameters if curve else None,
-        **shipped(cost_of(trial)),
+        **shipped(read_trial_cost(trial)),
     }
 
 

@@ -9,7 +9,7 @@ from searchspace.finals.formatting import format_difference, format_interval
 from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.table import Row, brief
 from searchspace.study.study import StudyReader
-from searchspace.study.trial_attributes import cost_of
+from searchspace.study.trial_attributes import read_trial_cost
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.metrics.metric_registry import MetricName
 
@@ -23,7 +23,7 @@ TOLD: dict[ComparisonOutcome, str] = {
 
 def costs_of(study: StudyReader) -> Costs:
     """What each trial's architecture costs, where that was measured."""
-    return {trial.number: cost_of(trial) for trial in study.get_trials(deepcopy=False)}
+    return {trial.number: read_trial_cost(trial) for trial in study.get_trials(deepcopy=False)}
 
 
 def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 from searchspace.reporting.tables.table import short
 from searchspace.stopping.rung import Order
 from searchspace.study.study import StudyReader
-from searchspace.study.trial_attributes import config_of, cost_of, curve_of
+from searchspace.study.trial_attributes import read_config, read_curve, read_trial_cost
 from trainables.export.benchmark.architecture_cost import describe_network
 
 Point = tuple[float, float]
@@ -84,13 +84,17 @@ def by_front(latencies: Mapping[int, float]) -> Order:
 def pareto_rows(study: StudyReader) -> list[Mapping[str, Any]]:
     """One row a full-length trial that none dominates by validation score and measured latency, the quickest first."""
     trials = [t for t in study.get_trials(deepcopy=False) if t.state == TrialState.COMPLETE]
-    able = [(t, curve_of(t)[-1].score, cost) for t in trials if (cost := cost_of(t)) and cost.latency_ms is not None]
+    able = [
+        (t, read_curve(t)[-1].score, cost)
+        for t in trials
+        if (cost := read_trial_cost(t)) and cost.latency_ms is not None
+    ]
     chosen = [able[i] for i in front([(score, cost.latency_ms or 0.0) for _, score, cost in able])]
     return [
         {
             "trial": trial.number, "score": round(score, 4), "latency_ms": short(cost.latency_ms),
             "parameters": cost.parameters, "size_mb": short(cost.size_mb),
-            "network": describe_network(config_of(trial)),
+            "network": describe_network(read_config(trial)),
         }
         for trial, score, cost in sorted(chosen, key=lambda found: (found[2].latency_ms or 0.0, found[0].number))
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from searchspace.reporting.tables.costs import shipped
 from searchspace.reporting.tables.finalists import trial_roles
 from searchspace.reporting.tables.table import Row, brief, short
 from searchspace.study.study import StudyReader
-from searchspace.study.trial_attributes import config_of, cost_of, is_paused, is_refused, last_report
+from searchspace.study.trial_attributes import is_paused, is_refused, read_config, read_last_report, read_trial_cost
 from trainables.config import EpochReport, TrialConfig
 
 STATUS = {
@@ -34,7 +34,7 @@ def rank_trials(study: StudyReader) -> list[Row]:
     where they were finalists, then by validation loss. Fidelities never mix.
     """
     rescores = {finalist.name: finalist.score for finalist in read_finalists(study)}
-    trials = [(t, last_report(t)) for t in study.get_trials(deepcopy=False) if not is_refused(t)]
+    trials = [(t, read_last_report(t)) for t in study.get_trials(deepcopy=False) if not is_refused(t)]
 
     def key(found: tuple[FrozenTrial, EpochReport | None]) -> tuple[float, ...]:
         trial, last = found
@@ -81,7 +81,7 @@ def status_of(trial: FrozenTrial) -> str:
 
 
 def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[str, Any]:
-    cost, values = cost_of(trial), trial.intermediate_values
+    cost, values = read_trial_cost(trial), trial.intermediate_values
     return {
         "trial": trial.number,
         "status": status_of(trial),
@@ -107,7 +107,7 @@ def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[
 
 def _config_row(trial: FrozenTrial) -> Mapping[str, Any]:
     """The whole configuration; empty for a trial that only waits in the study."""
-    config = dict(config_of(trial)) if "config" in trial.user_attrs else {}
+    config = dict(read_config(trial)) if "config" in trial.user_attrs else {}
     return {name: config.get(name) for name in TrialConfig.model_fields}
 
 

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.spec import load_spec
 from searchspace.storage.search_folder import JOURNAL
 from searchspace.study.study import load_study
-from searchspace.study.trial_attributes import config_of, curve_of, is_refused, is_revived
+from searchspace.study.trial_attributes import is_refused, is_revived, read_config, read_curve
 
 MARK = "SEARCHSPACE_TEST"
 """Environment variable that every process of one test's searches inherits."""
@@ -34,7 +34,7 @@ class Snapshot:
 
 
 def _facts(trial: FrozenTrial) -> tuple[Any, ...]:
-    curve = [report.model_dump_json() for report in curve_of(trial)]
+    curve = [report.model_dump_json() for report in read_curve(trial)]
     return trial.state, trial.params, trial.value, trial.intermediate_values, curve
 
 
@@ -48,10 +48,10 @@ def check(folder: Path, trials: int, before: Snapshot | None = None) -> None:
     """Exactly so many distinct trials, none open, none changed; each epoch once; every checkpoint whole."""
     found = asked(folder)
     assert len(found) == trials
-    assert len({config_of(trial) for trial in found}) == trials, "no configuration twice"
+    assert len({read_config(trial) for trial in found}) == trials, "no configuration twice"
     assert {t.state for t in found} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
     for trial in found:
-        epochs = [report.epoch for report in curve_of(trial) if report.status != "failed"]
+        epochs = [report.epoch for report in read_curve(trial) if report.status != "failed"]
         assert epochs == list(range(1, len(epochs) + 1)), f"trial {trial.number}: every epoch, in order"
         assert sorted(trial.intermediate_values) == epochs
     if (folder / JOURNAL).is_file():

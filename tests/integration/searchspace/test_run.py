@@ -21,7 +21,7 @@ from searchspace.reporting.tables.searches import rank_searches
 from searchspace.run import main
 from searchspace.spec import load_facts, load_spec
 from searchspace.study.study import load_study
-from searchspace.study.trial_attributes import curve_of
+from searchspace.study.trial_attributes import read_curve
 from tests.helpers.commands import command
 from tests.helpers.images.data_sets import write_images
 from trainables.common.escaping import as_markdown
@@ -79,7 +79,7 @@ def test_everything_goes_by_the_metric_asked_for(searched, cache, tmp_path):
         assert part in said
     assert "validation accuracy" not in said
     spec = load_spec(folder)
-    reports = [curve_of(trial)[-1] for trial in load_study(spec, folder).get_trials() if curve_of(trial)]
+    reports = [read_curve(trial)[-1] for trial in load_study(spec, folder).get_trials() if read_curve(trial)]
     assert any(report.score != report.accuracy for report in reports if report.accuracy < 1)
     every = command("leaderboard", str(folder.parent), "--format", "json", home=tmp_path, cache=cache, cwd=tmp_path)
     (row,) = json.loads(every.stdout)

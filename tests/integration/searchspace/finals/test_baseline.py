@@ -16,7 +16,7 @@ from searchspace.finals.baseline import (
 from searchspace.finals.comparison import Comparison
 from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.finals import run_finals
-from searchspace.finals.gain import format_gain, gain_of, read_gain
+from searchspace.finals.gain import format_gain, make_gain, read_gain
 from searchspace.finals.winner import evaluate_winner, retrain_winner
 from searchspace.reporting.model_card.card_file import write_card
 from searchspace.reporting.tables.finalists import finalist_roles, finalist_rows
@@ -125,13 +125,13 @@ def base(**options):
     ],
 )  # fmt: skip
 def test_a_gain_is_said_with_its_interval_or_why_there_is_none(default, baseline, said):
-    gain = gain_of("accuracy", [low(7, 0.9), *([default] if default else [])], baseline)
+    gain = make_gain("accuracy", [low(7, 0.9), *([default] if default else [])], baseline)
     assert said in format_gain(gain)
     assert gain.amount == (None if default is None else pytest.approx(0.9 - default.score))
 
 
 def test_a_default_that_wins_is_said_to_win():
-    gain = gain_of("accuracy", [low(0, 0.9), low(3, 0.8, low=0.05, high=0.15)], base(reference=False))
+    gain = make_gain("accuracy", [low(0, 0.9), low(3, 0.8, low=0.05, high=0.15)], base(reference=False))
     assert (gain.outcome, gain.amount) == ("none", 0.0)
     assert format_gain(gain).endswith(
         "the default configuration (trial 0) is the winner, so the search gained nothing over it"
@@ -140,7 +140,7 @@ def test_a_default_that_wins_is_said_to_win():
 
 
 def test_a_search_of_an_earlier_version_says_nothing():
-    assert gain_of("accuracy", [low(0, 0.9)], None) is None
+    assert make_gain("accuracy", [low(0, 0.9)], None) is None
 
 
 def worse_first(tmp_path, digits, **options):

@@ -39,7 +39,7 @@ from searchspace.study.study import (
     write_study_attribute,
 )
 from searchspace.study.study_snapshot import JournalReader, open_study
-from searchspace.study.trial_attributes import config_of, curve_of, record_config, record_report, seed_of
+from searchspace.study.trial_attributes import read_config, read_curve, read_seed, record_config, record_report
 from tests.helpers.benchmarks.drawn_search import write_search
 from tests.helpers.commands import RAY_TOKEN, command
 from tests.helpers.made_search import make_search
@@ -153,11 +153,11 @@ def test_a_trial_is_rebuilt_from_its_row(folder, tmp_path, cache, form):
     assert len(rows) == len(trials)
     for row in rows:
         trial = trials[int(row["trial"])]
-        assert TrialConfig(**{name: row[name] for name in TrialConfig.model_fields}) == config_of(trial)
-        last = curve_of(trial)[-1]
+        assert TrialConfig(**{name: row[name] for name in TrialConfig.model_fields}) == read_config(trial)
+        last = read_curve(trial)[-1]
         found = [float(row[name]) for name in ("score", "accuracy", "val_loss", "train_loss", "seconds")]
         assert found == [last.score, last.accuracy, last.val_loss, last.train_loss, last.total_seconds]
-        assert int(row["seed"]) == seed_of(trial)
+        assert int(row["seed"]) == read_seed(trial)
         assert row["state"] == trial.state.name
         assert datetime.fromisoformat(row["datetime_start"]).timestamp() == pytest.approx(
             trial.datetime_start.timestamp(), abs=1e-3

@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
-from searchspace.study.trial_attributes import curve_of, standing_of
+from searchspace.study.trial_attributes import read_curve, read_standing
 from tests.helpers.commands import command
 
 
@@ -25,7 +25,7 @@ def test_a_search_is_replayed(copied, cache):
     done = command("replay", "results/first", "--format", "json", home=copied, cache=cache, cwd=copied)
     rows = json.loads(done.stdout)
     study = load_study(load_spec(copied / "results" / "first"), copied / "results" / "first")
-    assert rows[0]["epochs"] <= sum(len(curve_of(trial)) for trial in study.trials)
+    assert rows[0]["epochs"] <= sum(len(read_curve(trial)) for trial in study.trials)
     assert rows[0]["time"] == "100%"
     assert {row["scheduler"] for row in rows} == {"asha", "pasha"}
 
@@ -33,7 +33,7 @@ def test_a_search_is_replayed(copied, cache):
 def test_a_stopped_trial_is_revived_as_a_trial_of_its_own(copied, cache):
     folder = copied / "results" / "first"
     before = load_study(load_spec(folder), folder).trials
-    number = next(t.number for t in before if t.state == TrialState.PRUNED and standing_of(t))
+    number = next(t.number for t in before if t.state == TrialState.PRUNED and read_standing(t))
     arguments = ("run", "--results", "results", "--resume", "first", "--revive")
     done = command(*arguments, str(number), home=copied, cache=cache, cwd=copied)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -43,8 +43,8 @@ def test_a_stopped_trial_is_revived_as_a_trial_of_its_own(copied, cache):
         (t.number, t.state, t.intermediate_values) for t in before
     ], "what was over stays as it was"
     assert revived.state == TrialState.COMPLETE
-    assert [report.epoch for report in curve_of(revived)] == [1, 2, 3, 4, 5, 6]
-    assert curve_of(revived)[: len(curve_of(before[number]))] == curve_of(before[number]), "it went on from there"
+    assert [report.epoch for report in read_curve(revived)] == [1, 2, 3, 4, 5, 6]
+    assert read_curve(revived)[: len(read_curve(before[number]))] == read_curve(before[number]), "it went on from there"
     complete = next(t.number for t in before if t.state == TrialState.COMPLETE)
     refused = command(*arguments, str(complete), home=copied, cache=cache, cwd=copied)
     assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (2, 1)
@@ -62,7 +62,7 @@ def test_on_one_slot_the_same_seed_is_the_same_search_to_the_bit(cache, tmp_path
         assert done.returncode == 0, done.stdout + done.stderr
         folder = tmp_path / "results" / name
         trials = [
-            (t.number, t.state, t.params, [(r.epoch, r.score, r.val_loss, r.train_loss) for r in curve_of(t)],
+            (t.number, t.state, t.params, [(r.epoch, r.score, r.val_loss, r.train_loss) for r in read_curve(t)],
              t.user_attrs.get("reason"), t.user_attrs.get("standing"))
             for t in load_study(load_spec(folder), folder).trials
         ]  # fmt: skip

@@ -24,7 +24,7 @@ from searchspace.export import print_shipment
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
 from searchspace.study.study import create_study
-from searchspace.study.trial_attributes import cost_of, is_refused
+from searchspace.study.trial_attributes import is_refused, read_trial_cost
 from tests.helpers.made_search import made_shipment
 from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.common.errors import UserError
@@ -317,6 +317,6 @@ def test_a_search_asks_for_nothing_that_does_not_fit(digits, tmp_path):
     asked = [trial for trial in study.trials if not is_refused(trial)]
     assert len(asked) == 12
     assert refused
-    assert all(cost_of(trial).parameters <= 60_000 for trial in asked)
-    assert all(cost_of(trial).parameters > 60_000 for trial in refused)
+    assert all(read_trial_cost(trial).parameters <= 60_000 for trial in asked)
+    assert all(read_trial_cost(trial).parameters > 60_000 for trial in refused)
     assert all(trial.user_attrs["reason"].endswith("is more than --max-params 60,000") for trial in refused)

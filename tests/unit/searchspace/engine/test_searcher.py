@@ -18,7 +18,7 @@ from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import Observation, rungs
 from searchspace.study.study import create_study as create_study_with
 from searchspace.study.study import flush_study, load_study
-from searchspace.study.trial_attributes import config_of, curve_of, is_refused, record_report, standing_of
+from searchspace.study.trial_attributes import is_refused, read_config, read_curve, read_standing, record_report
 from trainables.common.errors import UserError
 from trainables.config import Assignment, EpochReport, TrialConfig, failure
 
@@ -118,7 +118,7 @@ def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec
     assert [event for event in searcher.heard if event[1] == 1] == [
         ("start", 1), ("epoch", 1), ("waits", 1), ("pruned", 1),
     ]  # fmt: skip
-    assert standing_of(trials[1]).rank == 2
+    assert read_standing(trials[1]).rank == 2
 
 
 def test_who_waited_goes_on_as_the_same_trial(searcher, spec):
@@ -201,7 +201,7 @@ def test_an_epoch_told_twice_is_recorded_once(searcher, spec):
     tell(searcher, "a", epoch(1, 0.1), epoch(2, 0.2), epoch(2, 0.7), epoch(1, 0.9), epoch(3, 0.3))
     trial = recorded(searcher, spec)[0]
     assert trial.intermediate_values == {1: 0.1, 2: 0.2, 3: 0.3}
-    assert [r.epoch for r in curve_of(trial)] == [1, 2, 3]
+    assert [r.epoch for r in read_curve(trial)] == [1, 2, 3]
 
 
 def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
@@ -213,7 +213,7 @@ def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
     assert [(t.state, t.user_attrs["reason"]) for t in trials] == [
         (TrialState.PRUNED, "time budget"), (TrialState.PRUNED, "time budget"),
     ]  # fmt: skip
-    assert config_of(trials[0]).model in MODELS
+    assert read_config(trials[0]).model in MODELS
     assert [row["status"] for row in rank_trials(load_study(spec, spec.folder))] == ["stopped", "stopped"]
     assert ("pruned", 1) in searcher.heard
     assert [t.number for t in choose_finalists(trials, 3)] == [0], "of the other nothing is known"

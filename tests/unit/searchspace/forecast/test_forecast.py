@@ -12,7 +12,7 @@ from searchspace.forecast.known_times import (
     write_closing_time,
     write_measurements,
 )
-from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error, timing_of
+from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error, make_timing
 from searchspace.forecast.probing import MAX_PROBES, Measurements, draw_probes
 from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
 from searchspace.progress.console_reporter import Clock
@@ -241,7 +241,7 @@ def report(number: int, epoch: int, **changes) -> EpochReport:
 
 def test_a_trials_own_epochs_say_what_it_costs(digits):
     curve = [report(1, 1), report(1, 2, seconds=1.2), report(1, 3, wait_seconds=0.0)]
-    found = timing_of(TrialConfig(batch_size=64), curve, digits)
+    found = make_timing(TrialConfig(batch_size=64), curve, digits)
     assert found.steps == -(-digits.train // 64)
     assert found.training_seconds == pytest.approx(digits.train / 2000)
     assert found.epoch_seconds == pytest.approx(1.0)

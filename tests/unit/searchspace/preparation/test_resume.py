@@ -32,7 +32,7 @@ from searchspace.storage.search_folder import JOURNAL
 from searchspace.storage.search_lock import hold_lock
 from searchspace.study.journal import repair_journal
 from searchspace.study.study import continue_study, create_study, flush_study, load_study
-from searchspace.study.trial_attributes import curve_of, history_of, record_refusal
+from searchspace.study.trial_attributes import read_curve, read_events, record_refusal
 from trainables.common.errors import UserError
 from trainables.config import Assignment, EpochReport
 
@@ -117,7 +117,7 @@ def test_a_search_cut_off_anywhere_comes_to_the_same(tmp_path, task, scheduler, 
             search = Search(spec, task, study, scheduler)
     assert told(study) == told(whole)
     assert len(whole.trials) == 24
-    assert [len(curve_of(t)) for t in study.trials] == [len(curve_of(t)) for t in whole.trials]
+    assert [len(read_curve(t)) for t in study.trials] == [len(read_curve(t)) for t in whole.trials]
 
 
 def test_rules_recall_what_they_decided(spec):
@@ -242,7 +242,7 @@ def test_a_space_that_raises_now_and_then_costs_no_trial(spec, task):
     assert len(asked) == 24
     (reason,) = {t.user_attrs["reason"] for t in study.trials if t not in asked}
     assert reason == "the space raised ValueError: not today"
-    assert history_of(study.trials)
+    assert read_events(study.trials)
 
 
 def test_a_space_that_always_raises_ends_the_search_with_its_words(spec, task):

@@ -19,11 +19,11 @@ from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.study.study import create_study, flush_study
 from searchspace.study.trial_attributes import (
-    config_of,
+    read_config,
+    read_epoch_seconds,
     record_pace,
     record_refusal,
     record_report,
-    seconds_of,
 )
 from trainables.common.errors import UserError
 from trainables.config import EpochReport, TrialConfig
@@ -196,9 +196,9 @@ def test_costs_are_weighed_within_a_fidelity():
         finished(2, 0.7, {"x": 0.3}, seconds_per_epoch=10.0),
         finished(3, 0.99, {"x": 0.4}, epochs=2, state=TrialState.PRUNED, seconds_per_epoch=1.0),
     ]  # fmt: skip
-    by_score = weigh(trials, seconds_of, 0.0)
-    by_cost = weigh(trials, seconds_of, 1.0)
-    both = weigh(trials, seconds_of, 0.5)
+    by_score = weigh(trials, read_epoch_seconds, 0.0)
+    by_cost = weigh(trials, read_epoch_seconds, 1.0)
+    both = weigh(trials, read_epoch_seconds, 0.5)
     assert [t.value for t in by_score[:3]] == [1.0, 0.5, 0.0]
     assert [t.value for t in by_cost[:3]] == [0.0, 1.0, 0.5]
     assert [t.value for t in both[:3]] == [0.5, 0.75, 0.25]
@@ -248,7 +248,7 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
         study._storage.set_trial_system_attr(running.trial._trial_id, "cma:optimizer:0", "a pickle of Optuna's")
         study.tell(running.trial, score)
     flush_study(study)
-    configs = [config_of(trial) for trial in study.trials]
+    configs = [read_config(trial) for trial in study.trials]
     starts = earlier_starts([str(spec.folder)], {"lr": 0.5})
     assert [TrialConfig(**start | {"lr": configs[n].lr}) for start, n in zip(starts, (1, 2, 0), strict=True)] == [
         configs[1], configs[2], configs[0],

@@ -112,8 +112,8 @@ def test_names_are_checked_against_the_registry():
     [("accuracy", "87.50%", "87.50 points"), ("mcc", "0.8750", "0.8750"), ("log_loss", "0.8750", "0.8750 nats")],
 )
 def test_a_score_is_shown_by_its_unit(name, score, difference):
-    assert formatting.say_score(name, 0.875) == score
-    assert formatting.say_amount(name, 0.875) == difference
+    assert formatting.format_score(name, 0.875) == score
+    assert formatting.format_difference(name, 0.875) == difference
 
 
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true", "ignore:A single label was found")
