@@ -11,7 +11,7 @@ from searchspace.cli.console_log import format_line, logs_shown_by
 from tests.helpers.commands import RAY_TOKEN, command
 from tests.helpers.images.data_sets import write_images
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.store import Store, open_store, prepare
+from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.export.exported_files import ExportRecord
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def digits(cache: Path) -> DataSummary:
     """The embedded digits, prepared."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        return prepare("digits")
+        return prepare_data("digits")
 
 
 @pytest.fixture

@@ -70,9 +70,9 @@ def prepare_shared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> "Da
     other data: its record names a folder here, and what lies there goes to the URL only if the search was begun on it.
     """
     from trainables.data.store.shared_store import share_store
-    from trainables.data.store.store import prepare
+    from trainables.data.store.store import prepare_data
 
-    found = prepare(spec.data, clock, spec.on_bad_image)
+    found = prepare_data(spec.data, clock, spec.on_bad_image)
     if resumed:
         check_same_data(spec, found)
     data = with_recorded_validation(found, spec.folder)

@@ -27,7 +27,7 @@ from anytime_ways import BRANCHES, FRESH, SCHEDULES, Watched
 from searchspace.spaces import Task, default_space, draw_config
 from tests.helpers.benchmarks.record import FOLDER, INTERVAL, write_record
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store.store import Store, open_store, prepare
+from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.workers.process_group import Group
 from trainables.workers.worker_context import Workplace
 
@@ -111,7 +111,7 @@ def train_all(given: argparse.Namespace) -> None:
     name = Path(given.data).name.removesuffix("-mnist")
     files = {True: CURVES / f"{name}.jsonl", False: CURVES / f"{name}-averages.jsonl"}
     CURVES.mkdir(parents=True, exist_ok=True)
-    place = Workplace.open(Group(0, 1, torch.device("cpu")), subset(open_store(prepare(given.data))))
+    place = Workplace.open(Group(0, 1, torch.device("cpu")), subset(open_store(prepare_data(given.data))))
     part, parts = map(int, given.part.split("/"))
     lines = read(files[True])
     known = {(line["config"], line["way"]) for line in lines}

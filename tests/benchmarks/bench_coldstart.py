@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.helpers.benchmarks.record import last_json, summary, write_record
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 HERE = Path(__file__).parent
 FIRST = re.compile(r"the first step after ([\d.]+) s")
@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
-    prepare("digits")
+    prepare_data("digits")
     ways = {
         "searchspace": searchspace_start,
         "ray": lambda: rival_start("rival_ray.py", 1, 0, 1),

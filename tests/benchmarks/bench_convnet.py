@@ -23,7 +23,7 @@ from searchspace.spaces import Task, default_trials
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.epoch_plan import batch_count
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import precision, set_threads
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group
@@ -92,7 +92,7 @@ def main() -> None:
     given = parser.parse_args()
     set_threads(len(os.sched_getaffinity(0)))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    place = Workplace.open(Group(0, 1, device), open_store(prepare(given.data)))
+    place = Workplace.open(Group(0, 1, device), open_store(prepare_data(given.data)))
     config, data = default_config(place), place.store.summary
     epochs = fitting_epochs(place, config, given.seconds)
     base = config.model_dump()

@@ -28,7 +28,7 @@ from subset import write_subset
 
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.export.weights import MODEL_INFO
 from trainables.training import loop
 from trainables.training.distillation import divergence
@@ -128,7 +128,7 @@ def main() -> None:
         scratch = given.scratch or Path(made)
         if not (scratch / "data").is_dir():
             write_subset(given.data, {"train": given.train, "val": given.val, "test": 100}, scratch / "data")
-        store = open_store(prepare(str(scratch / "data")))
+        store = open_store(prepare_data(str(scratch / "data")))
         place = Workplace.open(Group(0, 1, torch.device("cpu")), store)
         accuracy = teach(place, scratch / "teacher", given)
         print(f"teacher, {given.teacher_epochs} epochs: accuracy {accuracy:.4f}", flush=True)

@@ -22,7 +22,7 @@ from tests.helpers.benchmarks.record import summary, write_record
 from trainables.common.machine import core_count
 from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.export.benchmark.architecture_benchmark import measure_speed
 from trainables.export.exported_files import ExportRecord, Speed
 from trainables.export.exporter import export_classifier
@@ -110,7 +110,7 @@ def main() -> None:
     given = parser.parse_args()
     set_threads(core_count())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    place = Workplace.open(Group(0, 1, device), open_store(prepare(given.data)))
+    place = Workplace.open(Group(0, 1, device), open_store(prepare_data(given.data)))
     figures = {}
     with tempfile.TemporaryDirectory(prefix="bench-export-") as root:
         for name in given.models.split(","):

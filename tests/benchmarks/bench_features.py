@@ -24,7 +24,7 @@ from torch import nn
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.input_loader import InputLoader
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.models.build_model import build_model
 from trainables.models.classifier import Classifier
 from trainables.training.device import precision
@@ -64,7 +64,7 @@ def main() -> None:
     given = parser.parse_args()
     cpu = torch.device("cpu")
     torch.set_num_threads(1)
-    place = Workplace.open(Group(0, 1, cpu), open_store(prepare(given.data)))
+    place = Workplace.open(Group(0, 1, cpu), open_store(prepare_data(given.data)))
     shutil.rmtree(place.store.path / "features", ignore_errors=True)
     runs: dict[str, list[dict[str, float]]] = {"filling the cache": [train(TrialRun, place, given.epochs, 0)]}
     print("filling the cache", runs["filling the cache"][0], flush=True)

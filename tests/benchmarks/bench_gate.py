@@ -23,7 +23,7 @@ import torch
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file, perturb_weights
 from trainables.export.benchmark.architecture_cost import (
     Architecture,
@@ -118,7 +118,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="bench-gate-") as folder:
         os.environ["SEARCHSPACE_CACHE"] = folder
-        data, meter = prepare("digits"), BenchmarkClient()
+        data, meter = prepare_data("digits"), BenchmarkClient()
         figures = {"seconds": seconds_each(meter, data), "as_it_is": spread(meter, data, given.repeats)}
         busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(os.cpu_count() or 1)]
         time.sleep(8)  # until they have imported torch

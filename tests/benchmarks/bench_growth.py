@@ -27,7 +27,7 @@ from searchspace.sampling.samplers import STARTUP_TRIALS, make_sampler
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
 from tests.helpers.benchmarks.record import summary, write_record
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 SIZES = (64, 512, 2048)
 """Trials of the search."""
@@ -111,7 +111,7 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     figures: dict[str, Any] = {"search": grow(given.trials), "suggestion": {}}
     lite0 = "tf_efficientnet_lite0"
-    task = Task(data=prepare("digits"), models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
+    task = Task(data=prepare_data("digits"), models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
     for size in SAMPLED:
         ours = suggestion_seconds(make_sampler(make_spec(name="growth"), "tpe"), size, task)
         plain = suggestion_seconds(plain_tpe(), size, task)

@@ -41,9 +41,9 @@ def measure() -> tuple[Costs, list[dict[str, float]], dict[str, Any]]:
 
     from searchspace.cluster.connect import connected
     from searchspace.spaces import Task
-    from trainables.data.store.store import prepare
+    from trainables.data.store.store import prepare_data
 
-    task = Task(data=prepare("digits"), models=("convnet", "resnet"), pretrained=frozenset(), gpu=True)
+    task = Task(data=prepare_data("digits"), models=("convnet", "resnet"), pretrained=frozenset(), gpu=True)
     seen = head.watch_search()
     suggest, hear, end = decide.measure(task, SIZES)
     letter = letters.measure((1, 8, 64, 512, 4096))

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.augmentation import augment
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store.store import Store, open_store, prepare
+from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.models.build_model import build_model
 from trainables.training.device import autocast
 from trainables.training.loop import TrialRun
@@ -178,7 +178,7 @@ import sys, torch
 sys.path.insert(0, sys.argv[1])
 import bench_step
 torch.set_num_threads(int(sys.argv[2]))
-store = bench_step.open_store(bench_step.prepare(sys.argv[3]))
+store = bench_step.open_store(bench_step.prepare_data(sys.argv[3]))
 config = bench_step.TrialConfig.model_validate_json(sys.argv[4])
 run = bench_step.ours(config, bench_step.Workplace.open(bench_step.Group(0, 1, bench_step.CPU), store), 1000)
 run()
@@ -216,7 +216,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    store = open_store(prepare(given.data))
+    store = open_store(prepare_data(given.data))
     if given.images:
         summary_ = store.summary.model_copy(update={"train": given.images, "val": min(2000, store.summary.val)})
         keep = [*range(given.images), *range(store.summary.train, store.summary.train + summary_.val)]

@@ -34,7 +34,7 @@ from searchspace.study.study import create_study, flush_study
 from tests.helpers.benchmarks.record import percentile, summary, write_record
 from tests.helpers.servers.postgres import running
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 from trainables.storage.search_storage import SearchStorage
 from trainables.storage.trial_directory import open_trial_directory
 from trainables.training.checkpoint import Checkpoint, write_checkpoint
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     lite0 = "tf_efficientnet_lite0"
-    task = Task(data=prepare("digits"), models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
+    task = Task(data=prepare_data("digits"), models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
     figures = {"trials": options.trials, "slots": SLOTS}
     figures["journal"] = study_figures("", options.trials, options.repeats, task)
     with running() as url:

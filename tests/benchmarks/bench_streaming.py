@@ -118,16 +118,16 @@ def measure(cache: Path, *arguments: object) -> dict[str, Any]:
 
 def build_cut(cache: Path, origin: Path, count: int) -> dict[str, float]:
     """SIGKILL a build half-way; returns the seconds it had, and the share of images that it had finished."""
-    from trainables.data.store.chunk import CHUNK
+    from trainables.data.store.chunk import CHUNK_IMAGES
 
     started, finished = time.perf_counter(), 0
     child = start(cache, "build", origin)
-    while finished < count / CHUNK / 2 and child.poll() is None:
+    while finished < count / CHUNK_IMAGES / 2 and child.poll() is None:
         time.sleep(0.02)
         finished = sum(file.read_text().count("\n") for file in cache.glob("stores/*.building/finished"))
     child.send_signal(signal.SIGKILL)
     child.communicate()
-    return {"killed_after_seconds": time.perf_counter() - started, "killed_at_share": finished * CHUNK / count}
+    return {"killed_after_seconds": time.perf_counter() - started, "killed_at_share": finished * CHUNK_IMAGES / count}
 
 
 def measure_building(folder: Path, count: int, repeat: int) -> tuple[dict[str, float], Path]:

@@ -138,7 +138,7 @@ def one_search(seed: int) -> dict[str, float]:
     """Mean scores of the best three of equal configurations, on what chose them, on other images, and in truth."""
     rng = np.random.default_rng(seed)
     labels = np.arange(STORED) % 2
-    split = Partition.of(labels, STORED - IMAGES, "drawn")
+    split = Partition.from_labels(labels, STORED - IMAGES, "drawn")
     liked = 3 * rng.normal(size=STORED) + 5.5 + 2 * rng.normal(size=(CONFIGURATIONS, STORED))
     once = liked + rng.normal(size=liked.shape) > 0
     best = np.argsort(-once[:, split.val].mean(axis=1), kind="stable")[:3]

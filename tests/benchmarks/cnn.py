@@ -24,9 +24,9 @@ def space(trial: Any, task: Any = None) -> dict[str, Any]:
 
 def load_split(origin: str = "digits") -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """Normalised training images and labels, validation images and labels: the split searchspace uses too."""
-    from trainables.data.store.store import open_store, prepare
+    from trainables.data.store.store import open_store, prepare_data
 
-    store = open_store(prepare(origin))
+    store = open_store(prepare_data(origin))
     mean, std = (torch.tensor(values).view(-1, 1, 1) for values in (store.summary.mean, store.summary.std))
     images = (torch.from_numpy(np.array(store.images)).float() / 255 - mean) / std
     labels = torch.from_numpy(store.labels)

@@ -31,7 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import autocast, precision, set_threads
 from trainables.training.loop import TrialRun
 from trainables.workers.process_group import Group
@@ -211,7 +211,7 @@ def main() -> None:
     device = torch.device("cuda" if gpu else "cpu")
     set_threads(len(os.sched_getaffinity(0)))
     torch.backends.cudnn.benchmark = True
-    place = Workplace.open(Group(0, 1, device), open_store(prepare(size.data)))
+    place = Workplace.open(Group(0, 1, device), open_store(prepare_data(size.data)))
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "trial": lambda: measure_trial(place, size),
         "compile": lambda: measure_compile(place, size),

@@ -16,10 +16,10 @@ CONFIG = {"model": "convnet", "width": 16, "depth": 4, "lr": 3e-3, "batch_size":
 
 def build(origin: str) -> dict[str, Any]:
     """Seconds to build, or finish, the store."""
-    from trainables.data.store.store import prepare
+    from trainables.data.store.store import prepare_data
 
     started = time.perf_counter()
-    data = prepare(origin)
+    data = prepare_data(origin)
     images = data.train + data.val + data.test
     return {"seconds": time.perf_counter() - started, "images": images, "fingerprint": data.fingerprint}
 
@@ -29,7 +29,7 @@ def train(origin: str, memory_gb: float, epochs: int, threads: int) -> dict[str,
     import torch
 
     from trainables.config import Assignment, TrialConfig
-    from trainables.data.store.store import open_store, prepare
+    from trainables.data.store.store import open_store, prepare_data
     from trainables.training.device import set_threads
     from trainables.training.loop import TrialRun
     from trainables.workers.process_group import Group
@@ -37,7 +37,7 @@ def train(origin: str, memory_gb: float, epochs: int, threads: int) -> dict[str,
 
     set_threads(threads)
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
-    store = open_store(prepare(origin))
+    store = open_store(prepare_data(origin))
     started = time.perf_counter()
     place = Workplace.open(Group(0, 1, device), store, memory_gb)
     opened = time.perf_counter() - started

@@ -49,7 +49,7 @@ from torch import distributed as dist
 import trainables.training.device
 trainables.training.device.uses_bf16 = lambda _device: False
 from trainables.config import Assignment
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import set_precision
 from trainables.workers.process_group import Group
 from trainables.training.loop import TrialRun
@@ -60,7 +60,7 @@ torch.set_num_threads(1)
 set_precision("fp32")
 if world > 1:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
-place = Workplace.open(Group(rank, world, torch.device("cpu")), open_store(prepare("digits")))
+place = Workplace.open(Group(rank, world, torch.device("cpu")), open_store(prepare_data("digits")))
 run = TrialRun(Assignment.model_validate_json(sys.argv[4]), place)
 while not run.done:
     report = run.epoch()

@@ -23,7 +23,7 @@ from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
 from trainables.common.escaping import as_cell, as_markdown
 from trainables.common.sanitized_text import decodable, printable
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.metrics.class_metrics import measure_test_metrics
 
 NAMES = (
@@ -47,7 +47,7 @@ def test_text_becomes_one_harmless_line():
 
 
 def test_class_names_are_kept_as_they_are(tmp_path):
-    data = prepare(str(folder_of(tmp_path / "set")))
+    data = prepare_data(str(folder_of(tmp_path / "set")))
     assert set(data.classes) == {name.replace("/", "-") for name in NAMES}
     assert open_store(data).summary == data
     assert json.loads((Path(data.path) / "summary.json").read_bytes())["classes"] == list(data.classes)
@@ -60,14 +60,14 @@ def test_undecodable_names_are_readable_ones(tmp_path):
         for i in range(10):
             file = root + b"/" + name + b"/\xff\n%d.png" % i
             Image.fromarray(np.full((6, 6), i + 10 * (name[0] == 99), np.uint8)).save(os.fsdecode(file))
-    data = prepare(os.fsdecode(root))
+    data = prepare_data(os.fsdecode(root))
     assert data.classes == ("caf\\udce9", "th\\udce9")
     assert "\n" not in data.path
     Path(os.fsdecode(root + b"/caf\xe9/\xff\n3.png")).write_bytes(b"")
     with pytest.raises(UserError) as error:
-        prepare(os.fsdecode(root))
+        prepare_data(os.fsdecode(root))
     assert "/caf\\udce9/\\udcff\\n3.png (empty)" in str(error.value)
-    skipped = prepare(os.fsdecode(root), on_bad="skip")
+    skipped = prepare_data(os.fsdecode(root), on_bad="skip")
     rows = list(csv.reader((Path(skipped.path) / "bad-images.csv").open(newline="", encoding="utf-8")))
     assert rows[1][0].endswith("/caf\\udce9/\\udcff\\n3.png")
 

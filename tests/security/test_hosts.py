@@ -15,9 +15,9 @@ from tests.helpers.attacks.commands import READING, call
 from tests.helpers.made_search import make_search
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
-from trainables.data.store.recorded_data import find_prepared
+from trainables.data.store.recorded_data import find_prepared_store
 from trainables.data.store.shared_store import share_store
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 from trainables.export.model_info import MODEL_INFO
 from trainables.storage.object_store.remote import check_recorded_location
 
@@ -123,8 +123,8 @@ def test_a_recorded_store_does_not_take_the_place_of_a_known_set(winner, bucket,
     renamed(winner, path=digits.path, shared=shared.shared, fingerprint="e" * 64)
     done = call(("export", "--formats", "onnx"), winner.parent)
     assert done.refused_in_one_line, done
-    assert find_prepared("e" * 64) is None
-    assert prepare("digits").fingerprint == digits.fingerprint
+    assert find_prepared_store("e" * 64) is None
+    assert prepare_data("digits").fingerprint == digits.fingerprint
 
 
 def test_the_reader_says_where_recorded_data_are_and_they_are_checked(winner, colour_folder):

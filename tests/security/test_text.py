@@ -47,7 +47,7 @@ from trainables.common.sanitized_text import printable
 from trainables.config import failure
 from trainables.data.decoding.bad_images import BadImage, read_bad_images, write_bad_images
 from trainables.data.layouts.left_out import LeftOut, write_left_out
-from trainables.data.store.leaks import Prints, write_leaks
+from trainables.data.store.leaks import SplitDigests, write_leaks
 from trainables.metrics.class_metrics import measure_test_metrics
 from trainables.metrics.predictions import write_table
 
@@ -142,7 +142,7 @@ def test_every_csv_is_shown_and_not_computed(tmp_path):
     write_bad_images(tmp_path, [BadImage(text, text) for text in HOSTILE])
     write_left_out(tmp_path, [LeftOut(text, "hidden", text) for text in HOSTILE])
     digests, places = np.array([b"1"] * count), np.arange(count)
-    prints = Prints(digests, places, HOSTILE.__getitem__)
+    prints = SplitDigests(digests, places, HOSTILE.__getitem__)
     write_leaks(tmp_path, {"train": prints, "val": prints, "test": prints})
     some = tuple(HOSTILE[:: count // 80])
     labels, answers = np.arange(len(some)), np.eye(len(some), dtype=np.float32)

@@ -98,12 +98,12 @@ import sys
 from searchspace.preparation.plan import make_plan
 from searchspace.cluster.placement import Node, Room
 from searchspace.spec import make_spec
-from trainables.data.store.store import prepare
-make_plan(make_spec(name="x"), prepare("digits"), Room(nodes=(Node(cpus=2),)), {})
+from trainables.data.store.store import prepare_data
+make_plan(make_spec(name="x"), prepare_data("digits"), Room(nodes=(Node(cpus=2),)), {})
 print([m for m in ("torch", "timm", "sklearn", "mlflow") if m in sys.modules])
 """
     subprocess.run(
-        [sys.executable, "-c", "from trainables.data.store import store; store.prepare('digits')"], check=True
+        [sys.executable, "-c", "from trainables.data.store import store; store.prepare_data('digits')"], check=True
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", "these take seconds to import, and a cold start is short"

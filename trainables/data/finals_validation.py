@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trainables.config import Frozen
 from trainables.data.splits import SPLIT_SEED
 
-ENOUGH = 1_000
+HELD_BACK_FROM = 1_000
 """Images of a validation split that its owner gave from which on half of it is held back for the finals: a half then
 tells accuracies of 95 % apart that differ by some 2 points."""
 
@@ -47,7 +47,7 @@ class Partition:
     """And are scored on these; none is in `val`, unless it is reused."""
 
     @classmethod
-    def of(cls, labels: NDArray[np.int64], train: int, source: str) -> "Partition":
+    def from_labels(cls, labels: NDArray[np.int64], train: int, source: str) -> "Partition":
         """Partition of images of these classes, of which the first `train` are the training split.
 
         Drawn, the finals' validation has as many images of each class as the search's has, so that both train on as
@@ -63,27 +63,27 @@ class Partition:
         return cls(first, second, first, second)
 
 
-def choose_validation(labels: NDArray[np.int64], train: int, given: bool) -> FinalsValidation:
+def choose_finals_validation(labels: NDArray[np.int64], train: int, given: bool) -> FinalsValidation:
     """What the finals of a new search are scored on; `given` says whether the validation split was, or was drawn."""
     count = len(labels) - train
     source: Literal["reused", "drawn", "held back"] = "drawn"
     if given:
-        source = "held back" if count >= ENOUGH else "reused"
-    found = Partition.of(labels, train, source)
+        source = "held back" if count >= HELD_BACK_FROM else "reused"
+    found = Partition.from_labels(labels, train, source)
     if not len(found.final_val):  # classes of one image each
-        source, found = "reused", Partition.of(labels, train, "reused")
+        source, found = "reused", Partition.from_labels(labels, train, "reused")
     return FinalsValidation(source=source, images=len(found.final_val), search_images=len(found.val))
 
 
 def _draw(labels: NDArray[np.int64], rows: Rows, counts: NDArray[np.int64]) -> Rows:
     """So many images of each class from `rows`, or all there are."""
-    order = rows[np.lexsort((_scramble(rows), labels[rows]))]
+    order = rows[np.lexsort((_hash_rows(rows), labels[rows]))]
     classes, first = np.unique(labels[order], return_index=True)
     place = np.arange(len(order)) - first[np.searchsorted(classes, labels[order])]
     return np.sort(order[place < counts[labels[order]]])
 
 
-def _scramble(rows: Rows) -> NDArray[np.uint64]:
+def _hash_rows(rows: Rows) -> NDArray[np.uint64]:
     """A number for each row without any order: splitmix64, as a generator's stream may change with NumPy's version."""
     values = rows.astype(np.uint64) + np.uint64(SPLIT_SEED)
     with np.errstate(over="ignore"):

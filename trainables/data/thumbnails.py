@@ -19,37 +19,37 @@ from trainables.common.errors import DamagedError
 from trainables.config import Frozen
 from trainables.storage.files import read_record, write_file
 
-THUMBNAILS = "test-images.json"
-MOST = 16
+THUMBNAILS_FILE = "test-images.json"
+MAX_IMAGES = 16
 """Images of a kind."""
-SIDE = 96
+MAX_SIDE = 96
 """Longest side of one, in pixels."""
-PNG = b"\x89PNG\r\n\x1a\n"
+PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 class Thumbnails(Frozen):
     """Test images, and which predictions they were selected by."""
 
     predictions: str
-    """`digest_of` those predictions."""
+    """`predictions_digest` of those predictions."""
     images: dict[int, Base64Bytes]
     """PNG files by the image's place in the test split."""
 
 
-def worst_mistakes(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def find_worst_mistakes(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Places of up to `MOST` wrong answers, those first whose true class seemed least probable."""
     truth = probabilities[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
-    return wrong[np.argsort(truth[wrong], kind="stable")][:MOST]
+    return wrong[np.argsort(truth[wrong], kind="stable")][:MAX_IMAGES]
 
 
-def most_uncertain(probabilities: NDArray[Any]) -> NDArray[np.int64]:
+def find_most_uncertain(probabilities: NDArray[Any]) -> NDArray[np.int64]:
     """Places of up to `MOST` answers, right or wrong, whose class has the smallest lead over the next."""
     two = np.partition(probabilities, -2, axis=1)[:, -2:]
-    return np.argsort(two[:, 1] - two[:, 0], kind="stable")[:MOST]
+    return np.argsort(two[:, 1] - two[:, 0], kind="stable")[:MAX_IMAGES]
 
 
-def digest_of(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> str:
+def predictions_digest(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> str:
     """What tells predictions, in float32, from others."""
     digest = hashlib.blake2b(np.ascontiguousarray(probabilities, "<f4").tobytes(), digest_size=16)
     digest.update(np.ascontiguousarray(labels, "<i8").tobytes())
@@ -60,28 +60,28 @@ def write_thumbnails(
     folder: Path, images: NDArray[np.uint8], probabilities: NDArray[Any], labels: NDArray[np.int64]
 ) -> None:
     """Keep those of the test `images` (n, 1 or 3, height, width) that a report of these predictions shows."""
-    chosen = {*worst_mistakes(probabilities, labels).tolist(), *most_uncertain(probabilities).tolist()}
-    small = {place: png(images[place]) for place in sorted(chosen)}
-    record = Thumbnails.model_construct(predictions=digest_of(probabilities, labels), images=small)
-    write_file(folder / THUMBNAILS, record.model_dump_json().encode())
+    chosen = {*find_worst_mistakes(probabilities, labels).tolist(), *find_most_uncertain(probabilities).tolist()}
+    small = {place: encode_png(images[place]) for place in sorted(chosen)}
+    record = Thumbnails.model_construct(predictions=predictions_digest(probabilities, labels), images=small)
+    write_file(folder / THUMBNAILS_FILE, record.model_dump_json().encode())
 
 
 def read_thumbnails(folder: Path, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Mapping[int, bytes] | None:
     """PNG files by place; None where none were kept, or those of other predictions. Raises `DamagedError`."""
     try:
-        found = read_record(folder / THUMBNAILS, Thumbnails)
+        found = read_record(folder / THUMBNAILS_FILE, Thumbnails)
     except FileNotFoundError:
         return None
     for place, content in found.images.items():
-        if not content.startswith(PNG):
-            raise DamagedError(folder / THUMBNAILS, f"images.{place}: is no PNG file")
-    return found.images if found.predictions == digest_of(probabilities, labels) else None
+        if not content.startswith(PNG_START):
+            raise DamagedError(folder / THUMBNAILS_FILE, f"images.{place}: is no PNG file")
+    return found.images if found.predictions == predictions_digest(probabilities, labels) else None
 
 
-def png(image: NDArray[np.uint8]) -> bytes:
+def encode_png(image: NDArray[np.uint8]) -> bytes:
     """A stored image (channels, height, width) as a small PNG."""
     picture = Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1))
-    picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
     picture.save(out, "PNG", optimize=True)
     return out.getvalue()

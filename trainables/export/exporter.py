@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainables.common.machine import core_count, cpu_name
 from trainables.common.reporter import Teller
-from trainables.data.store.recorded_data import open_recorded
+from trainables.data.store.recorded_data import open_recorded_data
 from trainables.export.benchmark.architecture_benchmark import (
     count_parameters,
     measure_file,
@@ -54,7 +54,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     written raises its OSError; without, its format counts as one that cannot be made.
     """
     classifier, card = read_classifier(folder)
-    context = ExportContext(folder, classifier, card, open_recorded(card.data, data, teller), max_drop, seed)
+    context = ExportContext(folder, classifier, card, open_recorded_data(card.data, data, teller), max_drop, seed)
     reference = make_reference(classifier, *context.store.open_test(folder / TEST_PERMIT))
     wanted = formats or [name for name, writer in FORMATS.items() if writer.usable()]
     artefacts, dropped = [_describe_export(context, "pytorch", reference.compare_logits(reference.logits))], []

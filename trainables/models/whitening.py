@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from trainables.data.store.store import RowsOf, Store
+from trainables.data.store.store import RowSelection, Store
 from trainables.export.model_info import InputSpec
 from trainables.models.classifier import Classifier
 
@@ -18,7 +18,7 @@ SAMPLED_IMAGES = 400
 EPSILON = 5e-4
 """Added to each variance (of normalised pixels), so that noise in near-empty directions is not blown up."""
 
-_FILTERS: dict[tuple[str, RowsOf, InputSpec, int, int], Tensor] = {}
+_FILTERS: dict[tuple[str, RowSelection, InputSpec, int, int], Tensor] = {}
 """Filters of this process's data sets: a gang trains many trials on one."""
 
 
@@ -33,7 +33,7 @@ class Whitening(nn.Conv2d):
             nn.init.zeros_(self.bias)
 
 
-def fit_whitening(model: Classifier, store: Store, split: RowsOf = "train") -> None:
+def fit_whitening(model: Classifier, store: Store, split: RowSelection = "train") -> None:
     """Fill the filters of the model's whitening layer, if it has one, from a training split of `store`."""
     spec = model.preprocess.spec
     for layer in model.network.trunk.modules():

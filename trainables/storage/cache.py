@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel  # `predict` does without
 
 CACHE_VARIABLE = "SEARCHSPACE_CACHE"
-DAMAGED = ".damaged-"
+DISCARDED = ".damaged-"
 """In the name of what was moved aside."""
 Model = TypeVar("Model", bound="BaseModel")
 
@@ -80,9 +80,9 @@ def write_cached(file: Path, record: "BaseModel") -> None:
             write_file(file, content)
 
 
-def move_aside(path: Path) -> None:
+def discard(path: Path) -> None:
     """Take a folder, or whatever lies there, out of the way; processes that have it mapped keep what they see."""
-    aside = path.with_name(f"{path.name}{DAMAGED}{secrets.token_hex(4)}")
+    aside = path.with_name(f"{path.name}{DISCARDED}{secrets.token_hex(4)}")
     rename(path, aside)
-    for each in (aside, *path.parent.glob(f"{path.name}{DAMAGED}*")):  # also what a killed command left
+    for each in (aside, *path.parent.glob(f"{path.name}{DISCARDED}*")):  # also what a killed command left
         remove_tree(each)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainables.augmentation.augmentation_registry import ImageViews, image_views
 from trainables.config import Frozen, TrialConfig
-from trainables.data.store.file_digests import find_damage, take_contents, write_contents
+from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
 from trainables.data.store.store import Store
 from trainables.export.model_info import InputSpec
 from trainables.models.classifier import Classifier
@@ -63,8 +63,8 @@ def frozen_features(
             parameters = sum(p.numel() for p in trunk.parameters())
             found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
             write_file(card, found.model_dump_json().encode())
-            contents = take_contents(card.parent, (file.name, card.name))
-            write_contents(card.parent, contents, _contents(card))  # last: it says that the features are whole
+            contents = compute_digests(card.parent, (file.name, card.name))
+            write_digests(card.parent, contents, _contents(card))  # last: it says that the features are whole
     features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
     return features
 

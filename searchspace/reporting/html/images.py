@@ -14,7 +14,13 @@ from trainables.augmentation.augmentation_registry import describe_augmentation
 from trainables.augmentation.preview import PREVIEW
 from trainables.common.errors import DamagedError
 from trainables.common.sanitized_text import printable
-from trainables.data.thumbnails import PNG, THUMBNAILS, most_uncertain, read_thumbnails, worst_mistakes
+from trainables.data.thumbnails import (
+    PNG_START,
+    THUMBNAILS_FILE,
+    find_most_uncertain,
+    find_worst_mistakes,
+    read_thumbnails,
+)
 from trainables.export.model_info import member_folder
 from trainables.storage.files import is_file, read_file
 
@@ -31,7 +37,7 @@ def mistakes(material: Material) -> Iterator[Block]:
     if not len(wrong):
         yield Note(f"No test image of {len(found.labels):,} was wrong.")
         return
-    worst = worst_mistakes(found.probabilities, found.labels)
+    worst = find_worst_mistakes(found.probabilities, found.labels)
     those = "All" if len(worst) == len(wrong) else f"{len(worst)} of the"
     order = "first those where the true class seemed least probable"
     yield Note("The only wrong answer." if len(wrong) == 1 else f"{those} {len(wrong):,} wrong answers, {order}.")
@@ -40,7 +46,7 @@ def mistakes(material: Material) -> Iterator[Block]:
 
 def uncertain(material: Material) -> Iterator[Block]:
     """Answers, right or wrong, whose class is least ahead of the next."""
-    least = most_uncertain(material.predictions.probabilities)
+    least = find_most_uncertain(material.predictions.probabilities)
     yield Note("The answers, right or wrong, whose class has the smallest lead over the next.")
     yield Pictures(_pictures(material, least))
 
@@ -63,8 +69,8 @@ def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:
     images, facts = read_thumbnails(material.winner, found.probabilities, found.labels), material.image_facts
     if images is None or not set(chosen.tolist()) <= images.keys():
         raise MissingError(
-            f"These images are not in the winner's folder ({THUMBNAILS}): an earlier version tested it, or they are of "
-            "another test."
+            f"These images are not in the winner's folder ({THUMBNAILS_FILE}): an earlier version tested it, or they "
+            "are of another test."
         )
     return [
         Picture(
@@ -90,7 +96,7 @@ def _told(names: Sequence[str], true: int, called: int, probabilities: NDArray[A
 
 def _read_png(file: Path) -> bytes:
     content = read_file(file, SHEET_LIMIT)
-    if not content.startswith(PNG):
+    if not content.startswith(PNG_START):
         raise DamagedError(file, "is no PNG file")
     return content
 

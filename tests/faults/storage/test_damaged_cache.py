@@ -19,16 +19,16 @@ from tests.helpers.servers.s3_server import keys, s3
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store.file_digests import (
-    BLOCK,
-    CONTENTS,
+    BLOCK_BYTES,
+    DIGESTS_FILE,
+    compute_digests,
     find_damage,
-    read_contents,
-    take_contents,
-    write_contents,
+    read_digests,
+    write_digests,
 )
 from trainables.data.store.shared_store import share_store
-from trainables.data.store.store import open_store, prepare
-from trainables.data.store.store_arrays import fingerprint_of
+from trainables.data.store.store import open_store, prepare_data
+from trainables.data.store.store_arrays import compute_fingerprint
 from trainables.export.benchmark.architecture_cost import (
     ArchitectureCost,
     architecture_of,
@@ -97,7 +97,7 @@ def built(source, tmp_path_factory):
     home = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(home / "cache"))
-        data = prepare(str(source), on_bad="skip")
+        data = prepare_data(str(source), on_bad="skip")
         before = home / "source"
         shutil.copytree(source, before)
         for split in ("train", "test"):
@@ -105,7 +105,7 @@ def built(source, tmp_path_factory):
             for file in (before / split / "more").iterdir():
                 file.rename(before / split / "red" / f"more-{file.name}")
             (before / split / "more").rmdir()
-        older = prepare(str(before), on_bad="skip")
+        older = prepare_data(str(before), on_bad="skip")
     return home, data, Path(older.path)
 
 
@@ -124,7 +124,7 @@ def files_of(path):
 
 
 def is_whole(path, like):
-    return read_contents(path).alike(read_contents(like)) and not find_damage(path, complete=True)
+    return read_digests(path).has_same_content(read_digests(like)) and not find_damage(path, complete=True)
 
 
 FILES = (
@@ -143,11 +143,11 @@ def test_a_damaged_store_is_made_again_before_a_search(store, built, name, damag
     path, data, older = store
     DAMAGE[damage](path / name, older / Path(name).parent)
     told = Told()
-    again = prepare(data.origin, told, on_bad="skip")
+    again = prepare_data(data.origin, told, on_bad="skip")
     assert again == data
     assert is_whole(path, Path(built[1].path))
     assert any("are damaged (" in line and "preparing them again" in line for line in logged), logged
-    assert fingerprint_of(path, data.classes) == data.fingerprint
+    assert compute_fingerprint(path, data.classes) == data.fingerprint
     assert not [each.name for each in path.parent.iterdir() if "damaged" in each.name or "building" in each.name]
 
 
@@ -202,9 +202,9 @@ def test_a_source_that_changed_since_is_not_taken_for_the_search_s(store, source
 def test_a_store_without_a_record_of_its_contents_is_made_again(store):
     """As versions before this one left them."""
     path, data, _ = store
-    (path / CONTENTS).unlink()
-    assert prepare(data.origin, on_bad="skip") == data
-    assert (path / CONTENTS).is_file()
+    (path / DIGESTS_FILE).unlink()
+    assert prepare_data(data.origin, on_bad="skip") == data
+    assert (path / DIGESTS_FILE).is_file()
 
 
 HEAL = """
@@ -222,7 +222,7 @@ start = Path(sys.argv[2])
 Path(sys.argv[3]).touch()
 while not start.exists():
     time.sleep(0.005)
-print(store.prepare(sys.argv[1], Counting(), on_bad="skip").fingerprint)
+print(store.prepare_data(sys.argv[1], Counting(), on_bad="skip").fingerprint)
 """
 
 
@@ -250,11 +250,11 @@ def test_a_half_built_store_with_something_odd_in_it_is_begun_again(store, name,
     path, data, _ = store
     building = path.with_name(path.name + ".building")
     path.rename(building)
-    (building / CONTENTS).unlink()
+    (building / DIGESTS_FILE).unlink()
     odd = building / name
     shutil.rmtree(odd) if odd.is_dir() else odd.unlink(missing_ok=True)
     odd.touch() if name in {"test", "."} else odd.mkdir()
-    assert prepare(data.origin, on_bad="skip") == data
+    assert prepare_data(data.origin, on_bad="skip") == data
     assert not find_damage(path, complete=True)
 
 
@@ -262,8 +262,8 @@ def test_a_sample_of_blocks_finds_what_is_not_small(tmp_path):
     """Zeros everywhere are always found, one wrong block of many in as many openings as the sample promises."""
     rng = np.random.default_rng(0)
     file = tmp_path / "images.npy"
-    file.write_bytes(rng.bytes(100 * BLOCK + 17))
-    write_contents(tmp_path, take_contents(tmp_path, ["images.npy"]))
+    file.write_bytes(rng.bytes(100 * BLOCK_BYTES + 17))
+    write_digests(tmp_path, compute_digests(tmp_path, ["images.npy"]))
     changed = file.stat().st_mtime_ns
 
     def damage(content, at):
@@ -273,11 +273,11 @@ def test_a_sample_of_blocks_finds_what_is_not_small(tmp_path):
         os.utime(file, ns=(changed, changed))
 
     assert not any(find_damage(tmp_path, seed=seed) for seed in range(5))
-    damage(b"\0" * BLOCK, 50 * BLOCK)
+    damage(b"\0" * BLOCK_BYTES, 50 * BLOCK_BYTES)
     found = sum(bool(find_damage(tmp_path, seed=seed)) for seed in range(200))
     assert 5 <= found <= 35, "8 of 101 blocks, besides the first and the last"
     assert "near byte 13,107,200" in find_damage(tmp_path, complete=True)
-    damage(b"\0" * (100 * BLOCK), 0)
+    damage(b"\0" * (100 * BLOCK_BYTES), 0)
     assert all(find_damage(tmp_path, seed=seed) for seed in range(5))
 
 
@@ -285,12 +285,12 @@ def test_a_copied_store_is_read_once_completely_and_then_known(store, tmp_path):
     path, _, _ = store
     for name in FILES:
         os.utime(path / name)
-    before = (path / CONTENTS).read_bytes()
+    before = (path / DIGESTS_FILE).read_bytes()
     assert find_damage(path) == ""
-    after = (path / CONTENTS).read_bytes()
+    after = (path / DIGESTS_FILE).read_bytes()
     assert after != before
     assert find_damage(path) == ""
-    assert (path / CONTENTS).read_bytes() == after
+    assert (path / DIGESTS_FILE).read_bytes() == after
 
 
 @pytest.fixture
@@ -329,7 +329,7 @@ def test_a_fetched_store_is_looked_for_under_its_content_alone(far, store, sourc
     fetched = open_store(far)
     assert fetched.path == cache_folder() / "fetched" / data.fingerprint
     told = Told()
-    own = prepare(str(source), told, on_bad="skip")
+    own = prepare_data(str(source), told, on_bad="skip")
     assert any(line.startswith("preparing") for line in logged), "a search prepares its own"
     assert Path(own.path) != fetched.path
     (fetched.path / "test" / "labels.npy").write_bytes(b"")

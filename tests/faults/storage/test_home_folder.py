@@ -36,8 +36,8 @@ def main(whole: bool = False):
     print(here)
     if not whole:
         return
-    from trainables.data.store.store import prepare
-    assert here in Path(prepare("digits").path).parents
+    from trainables.data.store.store import prepare_data
+    assert here in Path(prepare_data("digits").path).parents
     import matplotlib.font_manager, huggingface_hub.constants, torch.hub
     assert os.path.isabs(torch.hub.get_dir())
     os.makedirs(torch.hub.get_dir(), exist_ok=True)

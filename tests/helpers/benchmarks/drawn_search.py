@@ -16,7 +16,7 @@ from searchspace.study.trial_attributes import (
     record_stop,
 )
 from trainables.config import EpochReport, TrialConfig
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 RUNGS = (2, 6, 18)
 SHARES = (2 / 3, 2 / 9, 1 / 9)
@@ -26,7 +26,7 @@ SHARES = (2 / 3, 2 / 9, 1 / 9)
 def write_search(spec: SearchSpec) -> None:
     """A finished search as its folder would hold it, with drawn scores."""
     lite0 = "tf_efficientnet_lite0"
-    task = Task(data=prepare(spec.data), models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
+    task = Task(data=prepare_data(spec.data), models=("convnet", lite0), pretrained=frozenset({lite0}), gpu=False)
     study = create_study(spec, optuna.samplers.RandomSampler(seed=spec.seed))
     save_record(spec.folder, spec, {})
     rng = random.Random(spec.seed)

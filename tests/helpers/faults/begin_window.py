@@ -27,7 +27,7 @@ from searchspace.storage.search_folder import JOURNAL, SEARCH_RECORD
 from searchspace.storage.search_lock import LOCK_FILE
 from searchspace.study.study import find_study
 from tests.helpers.faults.moments import watch
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 Waiting = list[tuple[dict[str, Any], dict[str, Any]]]
 
@@ -75,7 +75,7 @@ def forked(work: Callable[[], None]) -> int:
 def main(folder: str, storage: str, kind: str, every: str) -> None:
     """All moments, until there are no more; the first is none."""
     options: dict[str, Any] = {"results": folder, "trials": 4, "models": "convnet"}
-    plan = make_plan(make_spec(**options), prepare("digits"), local_room(), {})
+    plan = make_plan(make_spec(**options), prepare_data("digits"), local_room(), {})
     expected: Waiting = []
     for fatal in range(0, 1_000_000, int(every)):
         spec = make_spec(name=f"s{fatal}", storage=storage, **options)

@@ -32,10 +32,10 @@ def warm_start(folder: Path) -> None:
     """What `run --warm-start` reads."""
     from searchspace.sampling.warm_start import earlier_starts, earlier_trials
     from searchspace.spec import make_spec
-    from trainables.data.store.store import prepare
+    from trainables.data.store.store import prepare_data
 
     earlier_starts([str(folder)], {})
-    earlier_trials(make_spec(name="x", warm_start=[str(folder)], max_epochs=9, grace_epochs=1), prepare("digits"))
+    earlier_trials(make_spec(name="x", warm_start=[str(folder)], max_epochs=9, grace_epochs=1), prepare_data("digits"))
 
 
 def resume(folder: Path) -> None:

@@ -17,24 +17,31 @@ from trainables.common.reporter import Teller
 from trainables.data.decoding.bad_images import OnBadImage, bad_image_error
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, Splits
-from trainables.data.store.chunk import CHUNK, Chunk, Examined, Filler, adopt, fill_adopted
+from trainables.data.store.chunk import (
+    CHUNK_IMAGES,
+    Chunk,
+    ChunkDecoder,
+    ChunkStatistics,
+    decode_in_process,
+    start_decoder_process,
+)
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.finished_chunks import Finished, read_finished
-from trainables.data.store.summary_builder import Tally
-from trainables.storage.cache import move_aside
+from trainables.data.store.finished_chunks import FinishedChunk, read_finished_chunks
+from trainables.data.store.summary_builder import SummaryBuilder
+from trainables.storage.cache import discard
 from trainables.storage.folders import files_below
 
 logger = logging.getLogger(__name__)
 
-FOLDERS: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
+SPLITS_OF_FOLDER: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
 """Splits in each folder of a store."""
-MANY = 4096
+PROCESSES_FROM = 4096
 """Encoded images from which on processes pay: 2 decode twice as fast as 2 threads, but take a second to start."""
-RECORD = "finished"
+FINISHED_CHUNKS_FILE = "finished"
 """File of a store being built: a line for each finished chunk."""
 
 
-def build(
+def build_store(
     raw: RawSet, splits: Splits, words: str, folder: Path, teller: Teller, on_bad: OnBadImage = "fail"
 ) -> DataSummary:
     """Build the store of `raw` in `folder`, or finish it there; returns its summary, with no origin yet.
@@ -43,50 +50,50 @@ def build(
     a build that failed by a bad image goes on from there when they are to be skipped. Raises `UserError` for that, a
     class that skipping leaves without images in a split, a full disk, or a decoding process that was killed.
     """
-    _lay_out(raw, splits, folder)
-    chunks = list(_chunks(splits))
-    recorded = read_finished(folder / RECORD)
-    tally = Tally(raw, splits, folder, teller)
+    _create_arrays(raw, splits, folder)
+    chunks = list(_plan_chunks(splits))
+    recorded = read_finished_chunks(folder / FINISHED_CHUNKS_FILE)
+    tally = SummaryBuilder(raw, splits, folder, teller)
     if recorded:
         logger.info(
             f"{raw.name}: going on from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"
         )
-    with (folder / RECORD).open("a") as record:
-        for chunk, examined in _filled(raw, chunks, recorded, folder):
-            finished = examined.finished(chunk.number)
+    with (folder / FINISHED_CHUNKS_FILE).open("a") as record:
+        for chunk, examined in _decode_chunks(raw, chunks, recorded, folder):
+            finished = examined.to_record(chunk.number)
             if recorded.get(chunk.number) != finished:
                 record.write(finished.line)
                 record.flush()
             if examined.bad and on_bad == "fail":
                 raise bad_image_error(raw.name, [image for _, image in sorted(examined.bad.items())])
             tally.add(chunk, examined)
-    return tally.close(words)
+    return tally.finish(words)
 
 
-def clear_odd(folder: Path) -> None:
+def discard_invalid_build(folder: Path) -> None:
     """Move a half-built folder aside if anything in it is neither a file nor a folder that belongs there."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        return move_aside(folder)
+        return discard(folder)
     files = {path for _, path in files_below(folder)} if folder.is_dir() else set()
     odd = [path for path in folder.rglob("*") if path not in files and path != folder / "test"] if files else []
     if odd or (folder / "test").is_file():
-        move_aside(folder)
+        discard(folder)
     return None
 
 
-def forget_record(folder: Path) -> None:
+def delete_build_record(folder: Path) -> None:
     """Delete what only a store being built needs."""
-    (folder / RECORD).unlink()
+    (folder / FINISHED_CHUNKS_FILE).unlink()
 
 
-def _lay_out(raw: RawSet, splits: Splits, folder: Path) -> None:
+def _create_arrays(raw: RawSet, splits: Splits, folder: Path) -> None:
     """Write labels, and images' empty files; those of a build that was cut stay as they are."""
-    for name, members in FOLDERS.items():
+    for name, members in SPLITS_OF_FOLDER.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         labels = np.concatenate([raw.parts[part].labels[rows] for part, rows in (splits[split] for split in members)])
         np.save(folder / name / "labels.npy", labels)
         file, shape = folder / name / "images.npy", (len(labels), raw.channels, raw.height, raw.width)
-        if _holds(file, shape):
+        if _has_shape(file, shape):
             continue
         free, needed = shutil.disk_usage(folder).free, int(np.prod(shape, dtype=np.int64))
         if free < needed:  # found out later, in a mapped file, it would kill the process
@@ -94,36 +101,36 @@ def _lay_out(raw: RawSet, splits: Splits, folder: Path) -> None:
         np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
 
 
-def _holds(file: Path, shape: tuple[int, ...]) -> bool:
+def _has_shape(file: Path, shape: tuple[int, ...]) -> bool:
     try:
         return bool(np.load(file, mmap_mode="r").shape == shape)
     except (OSError, ValueError, EOFError):
         return False
 
 
-def _chunks(splits: Splits) -> Iterator[Chunk]:
+def _plan_chunks(splits: Splits) -> Iterator[Chunk]:
     number = 0
-    for name, members in FOLDERS.items():
+    for name, members in SPLITS_OF_FOLDER.items():
         start = 0
         for split in members:
             part, rows = splits[split]
-            for first in range(0, len(rows), CHUNK):
-                piece = rows[first : first + CHUNK]
+            for first in range(0, len(rows), CHUNK_IMAGES):
+                piece = rows[first : first + CHUNK_IMAGES]
                 yield Chunk(number, name, start, split, part, piece)
                 number, start = number + 1, start + len(piece)
 
 
-def _filled(
-    raw: RawSet, chunks: list[Chunk], recorded: dict[int, Finished], folder: Path
-) -> Iterator[tuple[Chunk, Examined]]:
+def _decode_chunks(
+    raw: RawSet, chunks: list[Chunk], recorded: dict[int, FinishedChunk], folder: Path
+) -> Iterator[tuple[Chunk, ChunkStatistics]]:
     """Each chunk once it lies in the store, in order; decoded by processes where they pay, else by threads."""
     workers, done = os.cpu_count() or 1, 0
-    filler = Filler(folder, {name: part.decode for name, part in raw.parts.items()})
+    filler = ChunkDecoder(folder, {name: part.decode for name, part in raw.parts.items()})
     pool: Executor
-    if raw.encoded and sum(len(chunk.rows) for chunk in chunks) >= MANY:
+    if raw.encoded and sum(len(chunk.rows) for chunk in chunks) >= PROCESSES_FROM:
         # Spawned: a fork would copy locks, and threads' states, of whatever runs in this process.
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), adopt, (filler,))
-        work: Callable[[Chunk, Finished | None], Examined] = fill_adopted
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_decoder_process, (filler,))
+        work: Callable[[Chunk, FinishedChunk | None], ChunkStatistics] = decode_in_process
     else:
         pool, work = ThreadPoolExecutor(workers), filler
     try:
@@ -136,11 +143,12 @@ def _filled(
         first, last = chunks[done], chunks[min(done + 2 * workers, len(chunks) - 1)]
         raise UserError(
             f"--data {raw.name!r}: a decoding process was killed, perhaps for want of memory, at an image from "
-            f"{_name(raw, first, 0)} to {_name(raw, last, -1)}; the same command goes on from what is finished"
+            f"{_image_name(raw, first, 0)} to {_image_name(raw, last, -1)}; the "
+            "same command goes on from what is finished"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _name(raw: RawSet, chunk: Chunk, place: int) -> str:
+def _image_name(raw: RawSet, chunk: Chunk, place: int) -> str:
     return raw.parts[chunk.part].name(int(chunk.rows[place]))

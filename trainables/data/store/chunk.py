@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.pixels import Image
 from trainables.data.splits import SplitName
-from trainables.data.store.finished_chunks import Finished, digest_of
+from trainables.data.store.finished_chunks import FinishedChunk, chunk_digest
 
-CHUNK = 128
+CHUNK_IMAGES = 128
 """Images decoded, examined and recorded at a time."""
 
 
@@ -45,7 +45,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Examined:
+class ChunkStatistics:
     """What the store's summary needs to know of a chunk's pixels."""
 
     digests: NDArray[np.bytes_]
@@ -55,12 +55,12 @@ class Examined:
     bad: dict[int, BadImage]
     """Images that cannot be decoded, by their place in the chunk; their pixels are 0."""
 
-    def finished(self, number: int) -> Finished:
+    def to_record(self, number: int) -> FinishedChunk:
         """What the record keeps of it, as the chunk of this number."""
-        return Finished(number, digest_of(self.digests.tobytes(), self.bad), self.bad)
+        return FinishedChunk(number, chunk_digest(self.digests.tobytes(), self.bad), self.bad)
 
 
-def examine(images: NDArray[np.uint8], bad: dict[int, BadImage]) -> Examined:
+def compute_statistics(images: NDArray[np.uint8], bad: dict[int, BadImage]) -> ChunkStatistics:
     """Hash and add up images, n x channels x height x width, of which some are `bad`."""
     sums = np.zeros((2, images.shape[1]), np.int64)
     digests = []
@@ -68,11 +68,11 @@ def examine(images: NDArray[np.uint8], bad: dict[int, BadImage]) -> Examined:
         digests.append(hashlib.blake2b(image.data, digest_size=12).digest())
         pixels = image.reshape(len(image), -1)
         sums += pixels.sum(axis=1, dtype=np.int64), np.square(pixels, dtype=np.uint32).sum(axis=1, dtype=np.int64)
-    return Examined(np.array(digests, dtype="S12"), sums, bad)
+    return ChunkStatistics(np.array(digests, dtype="S12"), sums, bad)
 
 
 @dataclass(frozen=True)
-class Filler:
+class ChunkDecoder:
     """Fills chunks; runs in threads, or goes to processes of their own."""
 
     store: Path
@@ -80,15 +80,15 @@ class Filler:
     decoders: dict[str, Callable[[int], Image]]
     """Of each part of the source."""
 
-    def __call__(self, chunk: Chunk, recorded: Finished | None) -> Examined:
+    def __call__(self, chunk: Chunk, recorded: FinishedChunk | None) -> ChunkStatistics:
         """Decode a chunk into its place, unless what lies there is the `recorded` one already.
 
         Raises `UserError` naming an image that the disk or the memory does not give.
         """
         images = chunk.images(self.store)
         if recorded:
-            found = examine(images, recorded.bad)
-            if found.finished(chunk.number) == recorded:
+            found = compute_statistics(images, recorded.bad)
+            if found.to_record(chunk.number) == recorded:
                 return found
         decode, bad = self.decoders[chunk.part], dict[int, BadImage]()
         for at, row in enumerate(chunk.rows.tolist()):
@@ -97,25 +97,25 @@ class Filler:
             except BadImageError as error:
                 images[at] = 0
                 bad[at] = error.image
-        return examine(images, bad)
+        return compute_statistics(images, bad)
 
 
-_ADOPTED: list[Filler] = []
+_PROCESS_DECODER: list[ChunkDecoder] = []
 
 
-def adopt(filler: Filler) -> None:
+def start_decoder_process(filler: ChunkDecoder) -> None:
     """Begin a process of a pool: it fills chunks with `filler`, and ends with its parent, however that ends."""
-    _ADOPTED.append(filler)
+    _PROCESS_DECODER.append(filler)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def fill_adopted(chunk: Chunk, recorded: Finished | None) -> Examined:
+def decode_in_process(chunk: Chunk, recorded: FinishedChunk | None) -> ChunkStatistics:
     """Fill a chunk in a process that `adopt` began."""
-    return _ADOPTED[-1](chunk, recorded)
+    return _PROCESS_DECODER[-1](chunk, recorded)
 
 
-def _follow_parent() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

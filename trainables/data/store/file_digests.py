@@ -17,16 +17,16 @@ from trainables.common.errors import DamagedError
 from trainables.config import Frozen
 from trainables.storage.files import read_record, write_file
 
-CONTENTS = "contents.json"
-BLOCK = 1 << 18
+DIGESTS_FILE = "contents.json"
+BLOCK_BYTES = 1 << 18
 """Bytes that one digest is of."""
-WIDTH = 16
+DIGEST_DIGITS = 16
 """Hexadecimal digits of one digest."""
-SAMPLE = 8
+SAMPLED_BLOCKS = 8
 """Blocks of a file looked at in each opening, besides its first and last."""
 
 
-class FileContent(Frozen):
+class FileDigests(Frozen):
     """One file."""
 
     size: int
@@ -37,45 +37,45 @@ class FileContent(Frozen):
     """BLAKE2 digest of each block, one after the other."""
 
 
-class Contents(Frozen):
+class FolderDigests(Frozen):
     """The files of a folder when it was finished."""
 
-    files: dict[str, FileContent]
+    files: dict[str, FileDigests]
     """By name relative to the folder."""
     digest: str = ""
     """Of the above, so that this record is known to be whole."""
 
-    def sealed(self) -> "Contents":
+    def with_digest(self) -> "FolderDigests":
         """With its digest."""
         return self.model_copy(update={"digest": _digest(repr(sorted(self.files.items())).encode())})
 
-    def alike(self, other: "Contents") -> bool:
+    def has_same_content(self, other: "FolderDigests") -> bool:
         """Whether both are of the same content, whenever it was written."""
         mine, theirs = ({name: (f.size, f.digests) for name, f in each.files.items()} for each in (self, other))
         return mine == theirs
 
 
-def take_contents(folder: Path, names: Iterable[str]) -> Contents:
+def compute_digests(folder: Path, names: Iterable[str]) -> FolderDigests:
     """Read the files of these names completely; what they hold."""
-    return Contents(files={name: _read_content(folder / name) for name in sorted(names)}).sealed()
+    return FolderDigests(files={name: _compute_file_digests(folder / name) for name in sorted(names)}).with_digest()
 
 
-def write_contents(folder: Path, contents: Contents, name: str = CONTENTS) -> None:
+def write_digests(folder: Path, contents: FolderDigests, name: str = DIGESTS_FILE) -> None:
     """Write what `find_damage` compares with."""
     write_file(folder.resolve() / name, contents.model_dump_json().encode())
 
 
-def read_contents(folder: Path, name: str = CONTENTS) -> Contents:
+def read_digests(folder: Path, name: str = DIGESTS_FILE) -> FolderDigests:
     """What a folder held; raises `DamagedError`, or OSError such as FileNotFoundError."""
     file = folder.resolve() / name
-    found = read_record(file, Contents, limit=1 << 30)
-    if found != found.sealed():
+    found = read_record(file, FolderDigests, limit=1 << 30)
+    if found != found.with_digest():
         raise DamagedError(file, "is not as it was written")
     return found
 
 
 def find_damage(
-    folder: Path, name: str = CONTENTS, within: str = "", complete: bool = False, seed: int | None = None
+    folder: Path, name: str = DIGESTS_FILE, within: str = "", complete: bool = False, seed: int | None = None
 ) -> str:
     """What is wrong with a folder whose contents were written under `name`, in a few words; empty if nothing is seen.
 
@@ -83,7 +83,7 @@ def find_damage(
     chooses (None: others each time).
     """
     try:
-        contents = read_contents(folder, name)
+        contents = read_digests(folder, name)
     except FileNotFoundError:
         return f"{name} is missing" if os.path.lexists(folder) else "it is missing"
     except (DamagedError, OSError) as error:
@@ -92,58 +92,58 @@ def find_damage(
     for each, content in contents.files.items():
         if each.startswith(within):
             try:
-                renewed[each] = _check(folder / each, content, complete, rng)
-            except _DifferentError as error:
+                renewed[each] = _check_file(folder / each, content, complete, rng)
+            except _ChangedError as error:
                 return f"{each} {error}"
             except OSError as error:
                 return f"{each}: {_one_line(error)}"
     if renewed != contents.files:  # copied, or restored, with other times
-        _try_write(folder, Contents(files=renewed).sealed(), name)
+        _try_write(folder, FolderDigests(files=renewed).with_digest(), name)
     return ""
 
 
-class _DifferentError(Exception):
+class _ChangedError(Exception):
     """A file is not as it was; the text says how."""
 
 
-def _check(file: Path, content: FileContent, complete: bool, rng: random.Random) -> FileContent:
+def _check_file(file: Path, content: FileDigests, complete: bool, rng: random.Random) -> FileDigests:
     """The file's content, with the time that it has now; raises `_DifferentError`, or OSError."""
     try:
         found = file.lstat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise _DifferentError("is missing") from error
+        raise _ChangedError("is missing") from error
     if not stat.S_ISREG(found.st_mode):
-        raise _DifferentError("is no file")
+        raise _ChangedError("is no file")
     if found.st_size != content.size:
-        raise _DifferentError(f"has {found.st_size:,} bytes, not {content.size:,}")
-    blocks = range(len(content.digests) // WIDTH)
-    if not complete and found.st_mtime_ns == content.changed and len(blocks) > SAMPLE + 2:
-        chosen = sorted({0, len(blocks) - 1, *rng.sample(blocks, SAMPLE)})
+        raise _ChangedError(f"has {found.st_size:,} bytes, not {content.size:,}")
+    blocks = range(len(content.digests) // DIGEST_DIGITS)
+    if not complete and found.st_mtime_ns == content.changed and len(blocks) > SAMPLED_BLOCKS + 2:
+        chosen = sorted({0, len(blocks) - 1, *rng.sample(blocks, SAMPLED_BLOCKS)})
     else:
         chosen = list(blocks)
     with file.open("rb", buffering=0) as opened:
         for block in chosen:
-            piece = os.pread(opened.fileno(), BLOCK, block * BLOCK)
-            if _digest(piece) != content.digests[block * WIDTH : (block + 1) * WIDTH]:
-                raise _DifferentError(f"is not as it was written, near byte {block * BLOCK:,}")
+            piece = os.pread(opened.fileno(), BLOCK_BYTES, block * BLOCK_BYTES)
+            if _digest(piece) != content.digests[block * DIGEST_DIGITS : (block + 1) * DIGEST_DIGITS]:
+                raise _ChangedError(f"is not as it was written, near byte {block * BLOCK_BYTES:,}")
     return content.model_copy(update={"changed": found.st_mtime_ns})
 
 
-def _read_content(file: Path) -> FileContent:
+def _compute_file_digests(file: Path) -> FileDigests:
     with file.open("rb", buffering=0) as opened:
         found, digests = os.fstat(opened.fileno()), []
-        for start in range(0, found.st_size, BLOCK):
-            digests.append(_digest(os.pread(opened.fileno(), BLOCK, start)))
-    return FileContent(size=found.st_size, changed=found.st_mtime_ns, digests="".join(digests))
+        for start in range(0, found.st_size, BLOCK_BYTES):
+            digests.append(_digest(os.pread(opened.fileno(), BLOCK_BYTES, start)))
+    return FileDigests(size=found.st_size, changed=found.st_mtime_ns, digests="".join(digests))
 
 
 def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=WIDTH // 2).hexdigest()
+    return hashlib.blake2b(content, digest_size=DIGEST_DIGITS // 2).hexdigest()
 
 
-def _try_write(folder: Path, contents: Contents, name: str) -> None:
+def _try_write(folder: Path, contents: FolderDigests, name: str) -> None:
     try:
-        write_contents(folder, contents, name)
+        write_digests(folder, contents, name)
     except OSError:  # a cache that can only be read; the next opening looks at all again
         return
 

@@ -10,7 +10,7 @@ from trainables.config import Frozen
 from trainables.data.sources.source import Part
 from trainables.storage.files import read_text
 
-ORIGINS = "origins.json"
+ORIGINS_FILE = "origins.json"
 """File beside the stored images."""
 
 
@@ -23,7 +23,7 @@ class Origins(Frozen):
     """Height and width of each before it was resized, in pixels, upright; empty where that is not known."""
 
 
-def origins_of(part: Part, name: str, rows: NDArray[np.int64]) -> Origins:
+def collect_origins(part: Part, name: str, rows: NDArray[np.int64]) -> Origins:
     """Origins of the images at `rows` of the source's part of this name."""
     places: list[int] = rows.tolist()
     paths = tuple(part.path(row) if part.path else f"{name}[{row}]" for row in places)
@@ -32,10 +32,10 @@ def origins_of(part: Part, name: str, rows: NDArray[np.int64]) -> Origins:
 
 def write_origins(folder: Path, origins: Origins) -> None:
     """Write `origins.json` into `folder`; names that are no UTF-8 survive as JSON's escapes."""
-    (folder / ORIGINS).write_text(json.dumps(origins.model_dump()), encoding="ascii")
+    (folder / ORIGINS_FILE).write_text(json.dumps(origins.model_dump()), encoding="ascii")
 
 
 def read_origins(folder: Path) -> Origins:
     """The origins that lie in `folder`."""
-    found = json.loads(read_text(folder / ORIGINS, limit=1 << 30))  # pydantic reads no escapes of what is no UTF-8
+    found = json.loads(read_text(folder / ORIGINS_FILE, limit=1 << 30))  # pydantic reads no escapes of what is no UTF-8
     return Origins(paths=tuple(found["paths"]), sizes=tuple((height, width) for height, width in found["sizes"]))

@@ -12,23 +12,23 @@ from trainables.common.reporter import Teller
 from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import find_damage
-from trainables.data.store.store import Store, open_store, prepare
+from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.storage.cache import cache_folder
 from trainables.storage.files import read_record
 
-FINISHED = re.compile(r"-[0-9a-f]{12,}$")
+FINISHED_STORE_NAME = re.compile(r"-[0-9a-f]{12,}$")
 """Ends the name of a store that is not being built, fetched or put aside."""
 
 
-def open_recorded(recorded: DataSummary, given: str, teller: Teller) -> Store:
+def open_recorded_data(recorded: DataSummary, given: str, teller: Teller) -> Store:
     """The store of the data in a record; `given` is where the reader says they are, or empty.
 
     Raises `UserError` where they are not on this machine, or are other data.
     """
     origin = given or (recorded.origin if recorded.origin in NAMED_SETS else "")
-    found = find_prepared(recorded.fingerprint)
+    found = find_prepared_store(recorded.fingerprint)
     if found is None and origin:
-        found = prepare(origin, teller, "skip" if recorded.skipped else "fail")
+        found = prepare_data(origin, teller, "skip" if recorded.skipped else "fail")
         if found.fingerprint != recorded.fingerprint:
             raise UserError(
                 f"--data {origin!r}: are not the images that the model was trained on (their fingerprint is "
@@ -45,10 +45,10 @@ def open_recorded(recorded: DataSummary, given: str, teller: Teller) -> Store:
     return open_store(found.model_copy(update={"shared": "", "finals": recorded.finals}))
 
 
-def find_prepared(fingerprint: str) -> DataSummary | None:
+def find_prepared_store(fingerprint: str) -> DataSummary | None:
     """The summary of the undamaged store in this machine's cache with this fingerprint; None where there is none."""
     for file in sorted((cache_folder() / "stores").glob("*/summary.json")):
-        if not FINISHED.search(file.parent.name):
+        if not FINISHED_STORE_NAME.search(file.parent.name):
             continue
         try:
             found = read_record(file, DataSummary)

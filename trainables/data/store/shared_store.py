@@ -14,15 +14,15 @@ from filelock import FileLock
 from trainables.common.errors import UserError
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import (
-    CONTENTS,
-    Contents,
+    DIGESTS_FILE,
+    FolderDigests,
+    compute_digests,
     find_damage,
-    read_contents,
-    take_contents,
-    write_contents,
+    read_digests,
+    write_digests,
 )
-from trainables.data.store.store_arrays import fingerprint_of
-from trainables.storage.cache import cache_folder, move_aside
+from trainables.data.store.store_arrays import compute_fingerprint
+from trainables.storage.cache import cache_folder, discard
 from trainables.storage.files import parse_json
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.folders import files_below
@@ -31,17 +31,17 @@ from trainables.storage.search_storage import SearchStorage
 
 logger = logging.getLogger(__name__)
 
-STORES = "stores"
+SHARED_STORES = "stores"
 """Folder at the results' URL."""
-FETCHED = "fetched"
+FETCHED_FOLDER = "fetched"
 """Folder, in the cache, of stores that came from a URL."""
-SUMMARY = "summary.json"
+SUMMARY_FILE = "summary.json"
 """File of a store that is uploaded last, so that a store with it is whole."""
-ARRAYS = ("images.npy", "labels.npy", "test/images.npy", "test/labels.npy")
-RECORDS = ("test/origins.json", "bad-images.csv", "leaked-images.csv", CONTENTS, SUMMARY)
-LARGEST = 1 << 30
+ARRAY_FILES = ("images.npy", "labels.npy", "test/images.npy", "test/labels.npy")
+RECORD_FILES = ("test/origins.json", "bad-images.csv", "leaked-images.csv", DIGESTS_FILE, SUMMARY_FILE)
+MAX_RECORD_BYTES = 1 << 30
 """Bytes of the largest record that is fetched."""
-HEADER = 4096
+MAX_HEADER_BYTES = 4096
 """Bytes that an array's file may have beside the array."""
 
 
@@ -51,31 +51,31 @@ def share_store(data: DataSummary, results: str) -> DataSummary:
     Raises `UserError` where that fails.
     """
     store = Path(data.path)
-    url = join_url(results, STORES, f"{store.name}-{data.fingerprint}")
+    url = join_url(results, SHARED_STORES, f"{store.name}-{data.fingerprint}")
     try:
-        remote, contents = Remote.open(url), read_contents(store)
-        if not _is_there(remote, contents):
+        remote, contents = Remote.open(url), read_digests(store)
+        if not _is_uploaded(remote, contents):
             logger.info(f"sharing {data.name}: its store goes to {url}, once")
-            remote.delete(SUMMARY)
-            wanted = [(name, file) for name, file in files_below(store) if name in (*ARRAYS, *RECORDS)]
-            for name, file in sorted(wanted, key=lambda found: found[0] == SUMMARY):
+            remote.delete(SUMMARY_FILE)
+            wanted = [(name, file) for name, file in files_below(store) if name in (*ARRAY_FILES, *RECORD_FILES)]
+            for name, file in sorted(wanted, key=lambda found: found[0] == SUMMARY_FILE):
                 remote.send(file, name, file.stat().st_size)
     except OSError as error:
         raise UserError(f"--results {results!r}: {format_storage_error(error)}") from error
     return data.model_copy(update={"shared": url})
 
 
-def _is_there(remote: Remote, contents: Contents) -> bool:
+def _is_uploaded(remote: Remote, contents: FolderDigests) -> bool:
     """Whether the store at `remote` has files of the same sizes, and says that it has the same content."""
     found = remote.list()
     sizes = {name: found[name].size for name in contents.files if name in found}
-    if SUMMARY not in found or sizes != {name: file.size for name, file in contents.files.items()}:
+    if SUMMARY_FILE not in found or sizes != {name: file.size for name, file in contents.files.items()}:
         return False
     try:
-        theirs = parse_json(Path(CONTENTS), remote.read(CONTENTS) or b"", Contents)
+        theirs = parse_json(Path(DIGESTS_FILE), remote.read(DIGESTS_FILE) or b"", FolderDigests)
     except UserError:
         return False
-    return theirs.alike(contents)
+    return theirs.has_same_content(contents)
 
 
 def fetch_store(data: DataSummary) -> DataSummary:
@@ -85,12 +85,12 @@ def fetch_store(data: DataSummary) -> DataSummary:
     """
     if not re.fullmatch(r"[0-9a-f]{32}", data.fingerprint):
         raise UserError(f"the fingerprint of {data.name!r} is none: {data.fingerprint[:40]!r}")
-    folder = cache_folder() / FETCHED / data.fingerprint
+    folder = cache_folder() / FETCHED_FOLDER / data.fingerprint
     folder.parent.mkdir(exist_ok=True)
     with FileLock(str(folder) + ".lock"):
         if find_damage(folder):
             if folder.is_symlink() or folder.exists():
-                move_aside(folder)
+                discard(folder)
             _fetch(data, folder)
     return data.model_copy(update={"path": str(folder)})
 
@@ -98,36 +98,36 @@ def fetch_store(data: DataSummary) -> DataSummary:
 def _fetch(data: DataSummary, folder: Path) -> None:
     beside = folder.with_name(folder.name + ".fetching")
     beside.mkdir(exist_ok=True)
-    wanted = _wanted(data, Remote.open(data.shared).list())
+    wanted = _files_to_fetch(data, Remote.open(data.shared).list())
     FolderSync(SearchStorage(folder=str(beside), url=data.shared)).pull(wanted.__contains__)
-    wrong = _find_wrong(data, beside, wanted)
+    wrong = _find_mismatch(data, beside, wanted)
     if wrong:
-        move_aside(beside)
+        discard(beside)
         raise UserError(
             f"{data.shared}: is not the store of {data.name!r} ({wrong}), and nothing of it is used; "
             "delete it there, and --resume uploads it again"
         )
-    write_contents(beside, take_contents(beside, wanted - {CONTENTS}))
+    write_digests(beside, compute_digests(beside, wanted - {DIGESTS_FILE}))
     beside.rename(folder)
 
 
-def _wanted(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]:
+def _files_to_fetch(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]:
     """Names of what is fetched: files of a store, none of them larger than it can be."""
     rows = {"": data.train + data.val, "test/": data.test}
     image = data.channels * data.height * data.width
-    largest = {f"{part}images.npy": count * image + HEADER for part, count in rows.items()}
-    largest |= {f"{part}labels.npy": count * 8 + HEADER for part, count in rows.items()}
-    largest |= dict.fromkeys(RECORDS, LARGEST)
+    largest = {f"{part}images.npy": count * image + MAX_HEADER_BYTES for part, count in rows.items()}
+    largest |= {f"{part}labels.npy": count * 8 + MAX_HEADER_BYTES for part, count in rows.items()}
+    largest |= dict.fromkeys(RECORD_FILES, MAX_RECORD_BYTES)
     return {name for name, entry in found.items() if entry.size <= largest.get(name, -1)}
 
 
-def _find_wrong(data: DataSummary, folder: Path, names: set[str]) -> str:
+def _find_mismatch(data: DataSummary, folder: Path, names: set[str]) -> str:
     """Why a fetched folder is not the store of `data`, in a few words; empty if it is."""
-    missing = [name for name in (*ARRAYS, SUMMARY) if name not in names]
+    missing = [name for name in (*ARRAY_FILES, SUMMARY_FILE) if name not in names]
     if missing:
         return f"{missing[0]} is missing, or too large"
     try:
-        found = fingerprint_of(folder, data.classes)
+        found = compute_fingerprint(folder, data.classes)
         rows = [len(np.load(folder / part / "labels.npy")) for part in ("", "test")]
     except (OSError, ValueError, EOFError) as error:
         return str(error).partition("\n")[0][:200]

@@ -17,42 +17,48 @@ from trainables.common.errors import UserError
 from trainables.common.reporter import Silence, Teller
 from trainables.config import Kind
 from trainables.data.decoding.bad_images import OnBadImage, bad_image_error, read_bad_images
-from trainables.data.finals_validation import Partition, choose_validation
+from trainables.data.finals_validation import Partition, choose_finals_validation
 from trainables.data.layouts.detected_layout import format_layout
 from trainables.data.layouts.left_out import write_left_out
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source import RawSet
 from trainables.data.sources.source_registry import open_source
-from trainables.data.splits import SPLIT_SEED, gives_validation, make_splits
-from trainables.data.store.build import build, clear_odd, forget_record
+from trainables.data.splits import SPLIT_SEED, has_own_validation, make_splits
+from trainables.data.store.build import build_store, delete_build_record, discard_invalid_build
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.file_digests import find_damage, take_contents, write_contents
+from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
 from trainables.data.store.image_origins import Origins, read_origins
-from trainables.data.store.shared_store import SUMMARY, fetch_store
-from trainables.storage.cache import cache_folder, move_aside, read_cached
+from trainables.data.store.shared_store import SUMMARY_FILE, fetch_store
+from trainables.storage.cache import cache_folder, discard, read_cached
 from trainables.storage.files import read_record
 from trainables.storage.folders import files_below
 
 logger = logging.getLogger(__name__)
 
-VERSION = 4
+STORE_VERSION = 4
 """Of the layout below; a store of another version is built again."""
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
 # `test/` holds the same two, and `origins.json`, for the locked test split; `bad-images.csv` and `leaked-images.csv`
 # are there if they have anything to list; `contents.json` has the digests of all these and of `summary.json`.
 STORES = "stores"
 """Folder, in the cache, of stores that were built here."""
-TEST = "test"
-BUILDING = ".building"
+TEST_FOLDER = "test"
+BUILDING_SUFFIX = ".building"
 """Ends the name of a store's folder while it is built."""
 
 
-RowsOf = Literal["train", "val", "trainval", "final-train", "final-val"]
-TRAINED_ON: dict[Kind, RowsOf] = {
+RowSelection = Literal["train", "val", "trainval", "final-train", "final-val"]
+TRAINED_ON: dict[Kind, RowSelection] = {
     "search": "train", "probe": "train", "test": "train", "final": "final-train", "winner": "trainval",
 }  # fmt: skip
 """What each kind of assignment trains on, if it does."""
-SCORED_ON: dict[Kind, RowsOf] = {"search": "val", "probe": "val", "test": "val", "final": "final-val", "winner": "val"}
+SCORED_ON: dict[Kind, RowSelection] = {
+    "search": "val",
+    "probe": "val",
+    "test": "val",
+    "final": "final-val",
+    "winner": "val",
+}
 """And what it is scored on, if it is."""
 
 
@@ -76,7 +82,7 @@ class Store:
         """Folder of the store."""
         return Path(self.summary.path)
 
-    def rows(self, split: RowsOf) -> NDArray[np.int64]:
+    def rows(self, split: RowSelection) -> NDArray[np.int64]:
         """Rows of a split within `images`: the search's `train` and `val`, the finals', or all."""
         if split == "trainval":
             return np.arange(len(self.labels))
@@ -87,7 +93,7 @@ class Store:
 
     @cached_property
     def _partition(self) -> Partition:
-        return Partition.of(self.labels, self.summary.train, self.summary.finals.source)
+        return Partition.from_labels(self.labels, self.summary.train, self.summary.finals.source)
 
     def open_test(self, permit: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists.
@@ -95,17 +101,17 @@ class Store:
         They are read completely first; where they were damaged since, the store is made again.
         """
         self._check_permit(permit)
-        return _load(self._whole() / TEST)
+        return _load(self._undamaged_folder() / TEST_FOLDER)
 
     def open_test_origins(self, permit: Path) -> Origins:
         """Where the test images come from; raises `LockedSplitError` unless the file `permit` exists."""
         self._check_permit(permit)
-        return read_origins(self._whole() / TEST)
+        return read_origins(self._undamaged_folder() / TEST_FOLDER)
 
-    def _whole(self) -> Path:
+    def _undamaged_folder(self) -> Path:
         """Folder of a store like this one whose test split is whole."""
-        damage = find_damage(self.path, within=f"{TEST}/", complete=True)
-        return _made_again(self.summary, damage).path if damage else self.path
+        damage = find_damage(self.path, within=f"{TEST_FOLDER}/", complete=True)
+        return _rebuild(self.summary, damage).path if damage else self.path
 
     def _check_permit(self, permit: Path) -> None:
         if not permit.is_file():
@@ -118,31 +124,31 @@ def open_store(summary: DataSummary) -> Store:
     Raises `UserError` where that cannot be, or gives other images.
     """
     damage = _find_fault(Path(summary.path), summary)
-    return _made_again(summary, damage) if damage else _opened(summary)
+    return _rebuild(summary, damage) if damage else _open_arrays(summary)
 
 
 def _find_fault(folder: Path, summary: DataSummary) -> str:
     """Why `folder` is not the whole store of `summary`, in a few words; empty if it is."""
-    return find_damage(folder) or _find_other(folder, summary)
+    return find_damage(folder) or _find_difference(folder, summary)
 
 
-def _find_other(folder: Path, summary: DataSummary) -> str:
+def _find_difference(folder: Path, summary: DataSummary) -> str:
     """Why the store in `folder` is not that of `summary` if it is whole, in a few words; empty if it is."""
-    found = read_cached(folder / SUMMARY, DataSummary)
+    found = read_cached(folder / SUMMARY_FILE, DataSummary)
     if found is None:
-        return f"{SUMMARY} cannot be read"
+        return f"{SUMMARY_FILE} cannot be read"
     for field in ("fingerprint", "classes", "channels", "height", "width", "train", "val", "test"):
         if getattr(found, field) != getattr(summary, field):
             return f"{field} {getattr(found, field)}, not {getattr(summary, field)}"
     return ""
 
 
-def _made_again(summary: DataSummary, damage: str) -> Store:
+def _rebuild(summary: DataSummary, damage: str) -> Store:
     """The store of `summary`, fetched or built; raises `UserError` that tells of the damage where that fails."""
     try:
         if summary.shared:
-            return _opened(fetch_store(summary))
-        prepared = prepare(summary.origin, on_bad="skip" if summary.skipped else "fail")
+            return _open_arrays(fetch_store(summary))
+        prepared = prepare_data(summary.origin, on_bad="skip" if summary.skipped else "fail")
     except (UserError, OSError) as error:
         raise UserError(
             f"the prepared images of {summary.name!r} in {summary.path!r} are damaged ({damage}), and cannot be made "
@@ -153,15 +159,15 @@ def _made_again(summary: DataSummary, damage: str) -> Store:
             f"--data {summary.origin!r}: holds other images here than the search's: "
             f"fingerprint {prepared.fingerprint}, not {summary.fingerprint}"
         )
-    return _opened(summary.model_copy(update={"path": prepared.path}))
+    return _open_arrays(summary.model_copy(update={"path": prepared.path}))
 
 
-def _opened(summary: DataSummary) -> Store:
+def _open_arrays(summary: DataSummary) -> Store:
     images, labels = _load(Path(summary.path))
     return Store(summary=summary, images=images, labels=labels)
 
 
-def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
+def prepare_data(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
     """Find or build the store of what `--data` names, and return its summary; a build that was cut goes on.
 
     A store whose files are no longer as they were written is moved aside and built again. One store serves both ways
@@ -173,13 +179,13 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
         counts = {name: len(part.labels) for name, part in raw.parts.items()}
         for level, line in format_layout(raw.layout, raw.classes, counts):
             logger.log(level, line)
-    folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_key(raw)}"
+    folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_store_key(raw)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder) + ".lock"):
         damage = find_damage(folder) if os.path.lexists(folder) else ""
         if damage:
             logger.warning(f"the prepared images in {folder} are damaged ({damage}); preparing them again")
-            move_aside(folder)
+            discard(folder)
         bad = read_bad_images(folder) or raw.bad_images
         if bad and on_bad == "fail":
             raise bad_image_error(raw.name, bad)
@@ -187,21 +193,21 @@ def prepare(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fai
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
             logger.info(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
-            building = folder.with_name(folder.name + BUILDING)
-            clear_odd(building)
-            summary = build(raw, splits, words, building, teller, on_bad)
+            building = folder.with_name(folder.name + BUILDING_SUFFIX)
+            discard_invalid_build(building)
+            summary = build_store(raw, splits, words, building, teller, on_bad)
             stored = summary.model_copy(update={"path": ""})  # the same wherever it is built
-            (building / SUMMARY).write_text(stored.model_dump_json(indent=1), encoding="utf-8")
-            forget_record(building)
-            write_contents(building, take_contents(building, [name for name, _ in files_below(building)]))
+            (building / SUMMARY_FILE).write_text(stored.model_dump_json(indent=1), encoding="utf-8")
+            delete_build_record(building)
+            write_digests(building, compute_digests(building, [name for name, _ in files_below(building)]))
             building.rename(folder)
         write_left_out(folder, raw.layout.left_out)
-    return _completed(raw, folder, origin)
+    return _complete_summary(raw, folder, origin)
 
 
-def _completed(raw: RawSet, folder: Path, origin: str) -> DataSummary:
+def _complete_summary(raw: RawSet, folder: Path, origin: str) -> DataSummary:
     """The summary of a finished store, with what is known of its source."""
-    stored = read_record(folder / SUMMARY, DataSummary)
+    stored = read_record(folder / SUMMARY_FILE, DataSummary)
     # Counted here, so that no store need be built again for having been built before anyone counted.
     labels, classes = np.load(folder / "labels.npy"), len(stored.classes)
     held_out = {"val": labels[stored.train :], "test": np.load(folder / "test" / "labels.npy")}
@@ -214,7 +220,7 @@ def _completed(raw: RawSet, folder: Path, origin: str) -> DataSummary:
             "path": str(folder), "origin": origin, "split_sources": dict(raw.layout.sources),
             "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
             "left_out": count_left_out(raw.layout.left_out),
-            "finals": choose_validation(labels, stored.train, gives_validation(raw)),
+            "finals": choose_finals_validation(labels, stored.train, has_own_validation(raw)),
             "absent": {split: names for split, names in absent.items() if names},
         }
     )  # fmt: skip
@@ -225,10 +231,10 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)[:50]
 
 
-def _key(raw: RawSet) -> str:
+def _store_key(raw: RawSet) -> str:
     shape = (raw.channels, raw.height, raw.width)
     return hashlib.blake2b(
-        repr((VERSION, raw.identity, raw.classes, shape, SPLIT_SEED)).encode(), digest_size=6
+        repr((STORE_VERSION, raw.identity, raw.classes, shape, SPLIT_SEED)).encode(), digest_size=6
     ).hexdigest()
 
 

@@ -14,7 +14,7 @@ def begin_fingerprint(classes: tuple[str, ...]) -> "hashlib.blake2b":
     return hashlib.blake2b(repr(classes).encode(), digest_size=16)
 
 
-def fingerprint_of(folder: Path, classes: tuple[str, ...]) -> str:
+def compute_fingerprint(folder: Path, classes: tuple[str, ...]) -> str:
     """Of the store as it lies in `folder`; raises OSError, ValueError or EOFError where its arrays are none."""
     digest = begin_fingerprint(classes)
     for within in (folder, folder / "test"):
@@ -28,7 +28,7 @@ def fingerprint_of(folder: Path, classes: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def take_out(folder: Path, rows: list[int]) -> None:
+def remove_rows(folder: Path, rows: list[int]) -> None:
     """Take `rows` out of `images.npy` and `labels.npy` in `folder`; those behind them move up.
 
     Cut at any moment, it leaves a file that the next build finds to be of another shape, or its pixels not to be those

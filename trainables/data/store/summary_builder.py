@@ -11,16 +11,16 @@ from trainables.common.reporter import Teller
 from trainables.data.decoding.bad_images import BadImage, write_bad_images
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits
-from trainables.data.store.chunk import Chunk, Examined
+from trainables.data.store.chunk import Chunk, ChunkStatistics
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.image_origins import origins_of, write_origins
-from trainables.data.store.leaks import Prints, write_leaks
-from trainables.data.store.store_arrays import begin_fingerprint, fingerprint_of, take_out
+from trainables.data.store.image_origins import collect_origins, write_origins
+from trainables.data.store.leaks import SplitDigests, write_leaks
+from trainables.data.store.store_arrays import begin_fingerprint, compute_fingerprint, remove_rows
 
-ORDER: tuple[SplitName, ...] = ("train", "val", "test")
+SPLIT_ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 
 
-class Tally:
+class SummaryBuilder:
     """Takes the chunks of a store being built in `folder`, in order, then closes it."""
 
     def __init__(self, raw: RawSet, splits: Splits, folder: Path, teller: Teller) -> None:
@@ -33,7 +33,7 @@ class Tally:
         self._holes: dict[str, list[int]] = defaultdict(list)
         self._total, self._done = sum(len(rows) for _, rows in splits.values()), 0
 
-    def add(self, chunk: Chunk, examined: Examined) -> None:
+    def add(self, chunk: Chunk, examined: ChunkStatistics) -> None:
         """Add the next chunk, and tell how far it is."""
         if chunk.start == 0:
             self._fingerprint.update(np.load(self._folder / chunk.folder / "labels.npy").tobytes())
@@ -48,20 +48,20 @@ class Tally:
         self._done += len(chunk.rows)
         self._teller.step(f"{self._raw.name}: images prepared", self._done, self._total)
 
-    def close(self, words: str) -> DataSummary:
+    def finish(self, words: str) -> DataSummary:
         """Take the bad images out of the store, list them and what leaked, and sum up; `words` are on the splits.
 
         Raises `UserError` if a class, or all, would have no image left in a split.
         """
-        raw, prints = self._raw, {split: self._prints(split) for split in ORDER}
+        raw, prints = self._raw, {split: self._prints(split) for split in SPLIT_ORDER}
         for folder, rows in self._holes.items():
-            take_out(self._folder / folder, rows)
+            remove_rows(self._folder / folder, rows)
         bad = [*raw.bad_images, *(image for found in self._bad.values() for image in found.values())]
         if bad:
             write_bad_images(self._folder, bad)
         test = self._splits["test"][0]
-        write_origins(self._folder / "test", origins_of(raw.parts[test], test, prints["test"].rows))
-        fingerprint = fingerprint_of(self._folder, raw.classes) if self._holes else self._fingerprint.hexdigest()
+        write_origins(self._folder / "test", collect_origins(raw.parts[test], test, prints["test"].rows))
+        fingerprint = compute_fingerprint(self._folder, raw.classes) if self._holes else self._fingerprint.hexdigest()
         counts = {split: len(found.rows) for split, found in prints.items()}
         pixels = counts["train"] * raw.height * raw.width
         mean, square = self._sums[0] / (255 * pixels), self._sums[1] / (255**2 * pixels)
@@ -72,7 +72,7 @@ class Tally:
             split_seed=SPLIT_SEED, skipped=len(bad), leaked=write_leaks(self._folder, prints), fingerprint=fingerprint,
         )  # fmt: skip
 
-    def _prints(self, split: SplitName) -> Prints:
+    def _prints(self, split: SplitName) -> SplitDigests:
         """Digests and rows of the split's good images."""
         part, rows = self._splits[split]
         if not len(rows):
@@ -89,4 +89,4 @@ class Tally:
                 f"--data {self._raw.name!r}: without bad images class {self._raw.classes[label]!r} has none left "
                 f"in {split}; the first of them: {first}"
             )
-        return Prints(np.delete(np.concatenate(self._digests[split]), bad), good, self._raw.parts[part].name)
+        return SplitDigests(np.delete(np.concatenate(self._digests[split]), bad), good, self._raw.parts[part].name)

@@ -41,7 +41,7 @@ from trainables.augmentation.preview import COLUMNS, arrange_images, augmented_v
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.store.store import open_store
-from trainables.data.thumbnails import THUMBNAILS, png
+from trainables.data.thumbnails import THUMBNAILS_FILE, encode_png
 from trainables.export.exported_files import FORMAT_FILES
 from trainables.export.model_info import InputSpec
 from trainables.metrics.class_metrics import calibration_error, measure_test_metrics
@@ -200,7 +200,7 @@ def _of_another_test(file):
 def test_without_its_test_images_a_report_lacks_only_the_pictures(change, made, tmp_path):
     folder = tmp_path / "made"
     shutil.copytree(made, folder)
-    change(folder / "winner" / THUMBNAILS)
+    change(folder / "winner" / THUMBNAILS_FILE)
     missing = _missing(folder)
     assert set(missing) == {"mistakes", "uncertain"}
     assert all("are not in the winner's folder" in reason for reason in missing.values())
@@ -209,7 +209,7 @@ def test_without_its_test_images_a_report_lacks_only_the_pictures(change, made, 
 def test_a_test_image_that_is_none_is_damaged(made, tmp_path):
     folder = tmp_path / "made"
     shutil.copytree(made, folder)
-    file = folder / "winner" / THUMBNAILS
+    file = folder / "winner" / THUMBNAILS_FILE
     record = json.loads(file.read_text())
     record["images"] |= {name: base64.b64encode(b"a private key").decode() for name in record["images"]}
     file.write_text(json.dumps(record))
@@ -376,7 +376,7 @@ def test_a_board_is_a_page_of_its_own_with_the_reports_table(tmp_path):
 
 def test_pictures_are_small_whatever_the_images_are():
     big = np.random.default_rng(0).integers(0, 256, (3, 256, 200), dtype=np.uint8)
-    assert Image.open(io.BytesIO(png(big))).size == (75, 96)
+    assert Image.open(io.BytesIO(encode_png(big))).size == (75, 96)
 
 
 def test_the_reliability_diagram_is_the_calibration_error(made):

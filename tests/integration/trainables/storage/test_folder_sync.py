@@ -9,7 +9,7 @@ from trainables.common.errors import UserError
 from trainables.config import Assignment, TrialConfig
 from trainables.data.sources.source_registry import fetch_source
 from trainables.data.store.shared_store import share_store
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.storage.folder_sync import FolderSync, without_checkpoints
 from trainables.storage.object_store.remote import Remote, check_location, is_url, join_url
 from trainables.storage.search_storage import SearchStorage
@@ -191,7 +191,7 @@ def test_a_home_weighs_and_removes_checkpoints_wherever_they_are(here, url, buck
 
 def test_a_node_takes_a_finished_store_without_the_images(colour_folder, bucket, tmp_path, monkeypatch):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "one"))
-    data = share_store(prepare(str(colour_folder)), f"s3://{bucket}/results")
+    data = share_store(prepare_data(str(colour_folder)), f"s3://{bucket}/results")
     original = open_store(data)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "two"))
     away = data.model_copy(update={"path": str(tmp_path / "gone" / original.path.name), "origin": "/no/such/folder"})
@@ -204,7 +204,7 @@ def test_a_node_takes_a_finished_store_without_the_images(colour_folder, bucket,
 
 
 def test_a_shared_store_is_put_there_once(colour_folder, bucket, moved):
-    data = prepare(str(colour_folder))
+    data = prepare_data(str(colour_folder))
     first = share_store(data, f"s3://{bucket}/results")
     assert moved[-1] == ("send", "summary.json"), "with it the store is whole"
     moved.clear()
@@ -217,23 +217,23 @@ def test_images_at_a_url_are_fetched_once_and_again_where_they_changed(colour_fo
         image.unlink()
     mirror(colour_folder, url).push()
     moved.clear()
-    first = prepare(url)
+    first = prepare_data(url)
     assert len(moved) == 20
     assert (first.classes, first.train + first.val + first.test) == (("blue", "red"), 20)
     moved.clear()
-    assert prepare(url).fingerprint == first.fingerprint
+    assert prepare_data(url).fingerprint == first.fingerprint
     assert moved == []
     (colour_folder / "red" / "0.png").write_bytes((colour_folder / "blue" / "0.png").read_bytes() + b" ")
     mirror(colour_folder, url).push()
     (colour_folder / "red" / "1.png").unlink()
     s3().delete_object(Bucket=url.split("/")[2], Key="some/where/red/1.png")
-    assert prepare(url).fingerprint != first.fingerprint
+    assert prepare_data(url).fingerprint != first.fingerprint
     assert not (fetch_source(url) / "red" / "1.png").exists()
 
 
 def test_no_images_at_a_url_is_said(url):
     with pytest.raises(UserError, match="there are no files"):
-        prepare(url)
+        prepare_data(url)
 
 
 def test_a_worker_takes_its_own_way_to_a_shared_folder(tmp_path):

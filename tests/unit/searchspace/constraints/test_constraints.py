@@ -106,10 +106,10 @@ def test_the_cache_survives_the_process_and_takes_no_other(measured, digits):
     code = """
 import sys, time
 from trainables.config import TrialConfig
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 from trainables.export.benchmark.architecture_cost import architecture_of
 from trainables.export.benchmark.benchmark_client import BenchmarkClient
-data, client = prepare("digits"), BenchmarkClient()
+data, client = prepare_data("digits"), BenchmarkClient()
 started = time.perf_counter()
 cost = client.measure(architecture_of(TrialConfig(width=8, lr=0.5), data), "run")
 print(time.perf_counter() - started < 0.5, client._process is None, "torch" not in sys.modules, cost.latency_ms)

@@ -33,7 +33,7 @@ def no_data(monkeypatch):
         raise AssertionError("data was opened before the options were checked")
 
     monkeypatch.setattr(store, "open_source", refuse)
-    monkeypatch.setattr("trainables.data.store.store.prepare", refuse)
+    monkeypatch.setattr("trainables.data.store.store.prepare_data", refuse)
 
 
 SPACES = """

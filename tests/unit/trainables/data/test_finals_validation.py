@@ -16,7 +16,7 @@ from searchspace.preparation.preparation import describe_data
 from searchspace.spec import make_spec, save_record
 from searchspace.study.study import create_study, write_study_attribute
 from trainables.config import Assignment, TrialConfig
-from trainables.data.finals_validation import ENOUGH, FinalsValidation, Partition, choose_validation
+from trainables.data.finals_validation import HELD_BACK_FROM, FinalsValidation, Partition, choose_finals_validation
 from trainables.data.store.store import Store, open_store
 from trainables.models import whitening
 from trainables.training.loop import TrialRun
@@ -33,7 +33,7 @@ def labelled(seed, train, val, classes=5):
 @pytest.mark.parametrize("source", ["drawn", "held back", "reused"])
 def test_the_finals_images_are_others_than_the_searchs(seed, source):
     labels = labelled(seed, 200, 60)
-    found = Partition.of(labels, 200, source)
+    found = Partition.from_labels(labels, 200, source)
     assert found.train.tolist() == list(range(200))
     assert not set(found.final_val) & set(found.final_train)
     assert not set(found.val) & set(found.train)
@@ -50,7 +50,7 @@ def test_the_finals_images_are_others_than_the_searchs(seed, source):
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_drawn_has_the_classes_of_the_searchs(seed):
     labels = labelled(seed, 400, 60)
-    found = Partition.of(labels, 400, "drawn")
+    found = Partition.from_labels(labels, 400, "drawn")
     counts = [np.bincount(labels[rows], minlength=5) for rows in (found.train, found.val)]
     finals = [np.bincount(labels[rows], minlength=5) for rows in (found.final_train, found.final_val)]
     there = np.minimum(counts[1], counts[0])
@@ -60,15 +60,15 @@ def test_what_is_drawn_has_the_classes_of_the_searchs(seed):
 
 
 def test_a_given_validation_split_is_halved_if_it_is_large_and_kept_if_it_is_small():
-    small, large = labelled(0, 300, ENOUGH - 1), labelled(0, 300, ENOUGH)
-    assert choose_validation(small, 300, given=True) == FinalsValidation(
-        source="reused", images=ENOUGH - 1, search_images=ENOUGH - 1
+    small, large = labelled(0, 300, HELD_BACK_FROM - 1), labelled(0, 300, HELD_BACK_FROM)
+    assert choose_finals_validation(small, 300, given=True) == FinalsValidation(
+        source="reused", images=HELD_BACK_FROM - 1, search_images=HELD_BACK_FROM - 1
     )
-    held = choose_validation(large, 300, given=True)
+    held = choose_finals_validation(large, 300, given=True)
     assert held.source == "held back"
-    assert held.images + held.search_images == ENOUGH
+    assert held.images + held.search_images == HELD_BACK_FROM
     assert 0 <= held.search_images - held.images <= 5, "at most one image of each class more"
-    assert choose_validation(small, 300, given=False).source == "drawn"
+    assert choose_finals_validation(small, 300, given=False).source == "drawn"
 
 
 def test_the_split_is_the_same_whoever_asks(digits):
@@ -147,7 +147,7 @@ def simulated_search(seed):
     rng = np.random.default_rng(seed)
     labels = np.zeros(1_500, np.int64)
     labels[::2] = 1
-    split = Partition.of(labels, 1_250, "drawn")
+    split = Partition.from_labels(labels, 1_250, "drawn")
     easiness = 3 * rng.normal(size=1_500) + 6.6
     liked = easiness + 2 * rng.normal(size=(CONFIGS, 1_500))
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.images.data_sets import write_images
 from trainables.common.escaping import from_cell
-from trainables.data.store.store import LockedSplitError, open_store, prepare
+from trainables.data.store.store import LockedSplitError, open_store, prepare_data
 from trainables.metrics.predictions import (
     MAX_CLASS_COLUMNS,
     PREDICTIONS_TABLE,
@@ -66,7 +66,7 @@ def test_images_of_a_folder_are_told_by_their_path_in_it(tmp_path, permit):
     write_images(root / "test" / "red", 2, (20, 24), (200, 60, 60))
     write_images(root / "test" / "blue", 3, (30, 12), (60, 60, 200))
     (root / "test" / "blue" / "broken.png").write_bytes((root / "test" / "blue" / "1.png").read_bytes()[:60])
-    store = open_store(prepare(str(root), on_bad="skip"))
+    store = open_store(prepare_data(str(root), on_bad="skip"))
     origins = store.open_test_origins(permit)
     assert origins.paths == tuple(
         f"test/{name}" for name in ("blue/0.png", "blue/1.png", "blue/2.png", "red/0.png", "red/1.png")
@@ -78,7 +78,7 @@ def test_images_of_a_folder_are_told_by_their_path_in_it(tmp_path, permit):
 
 
 def test_a_drawn_test_split_names_the_files_that_were_drawn(colour_folder, permit):
-    store = open_store(prepare(str(colour_folder)))
+    store = open_store(prepare_data(str(colour_folder)))
     images, labels = store.open_test(permit)
     paths = store.open_test_origins(permit).paths
     assert len(paths) == len(images)
@@ -90,7 +90,7 @@ def test_a_drawn_test_split_names_the_files_that_were_drawn(colour_folder, permi
 def test_a_name_that_is_no_text_is_written_all_the_same(colour_folder, permit, tmp_path):
     for file in list((colour_folder / "red").iterdir()):
         file.rename(os.fsdecode(os.fsencode(file)[:-4] + b"-\xe9\n.png"))
-    store = open_store(prepare(str(colour_folder)))
+    store = open_store(prepare_data(str(colour_folder)))
     origins = store.open_test_origins(permit)
     assert all((colour_folder / path).is_file() for path in origins.paths)
     labels = np.arange(len(origins.paths)) % 2

@@ -12,7 +12,7 @@ from searchspace.spaces import Task, default_space, default_trials, draw_config
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
 from trainables.data.loading.input_loader import InMemoryLoader
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.training.batches import Batches, class_weights
 from trainables.training.device import set_precision
 from trainables.training.loop import TrialRun
@@ -139,7 +139,7 @@ def uneven(cache, tmp_path_factory):
             for i in range(count):
                 pixels = np.clip(rng.normal(level + rng.normal(0, 12), 20, (8, 8, 3)), 0, 255).astype(np.uint8)
                 Image.fromarray(pixels).save(folder / f"{i}.png")
-        return prepare(str(root / "set"))
+        return prepare_data(str(root / "set"))
 
 
 def test_training_images_are_counted_by_class(uneven, digits, digits_store):

@@ -134,7 +134,7 @@ import resource, sys, torch
 from trainables.config import Assignment, TrialConfig
 from trainables.training.device import set_precision
 from trainables.training.evaluation import forward
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import set_precision
 from trainables.workers.process_group import Group
 from trainables.training.loop import TrialRun
@@ -142,7 +142,7 @@ from trainables.workers.worker_context import Workplace
 
 torch.set_num_threads(1)
 set_precision("fp32")
-place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(prepare("digits")))
+place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(prepare_data("digits")))
 config = TrialConfig(width=64, depth=2, input_size=32, batch_size=512, batch_norm=False)
 run = TrialRun(Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=1, folder=sys.argv[1]), place)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()

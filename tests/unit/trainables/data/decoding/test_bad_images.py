@@ -23,8 +23,8 @@ from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.store import build
 from trainables.data.store.leaks import LEAKED_IMAGES
-from trainables.data.store.store import open_store, prepare
-from trainables.data.store.store_arrays import fingerprint_of
+from trainables.data.store.store import open_store, prepare_data
+from trainables.data.store.store_arrays import compute_fingerprint
 
 
 def truncate(file: Path) -> None:
@@ -94,17 +94,17 @@ def test_bad_headers_are_all_known_before_anything_is_decoded(tmp_path, logged):
     with pytest.raises(
         UserError, match=r"000\.png \(empty\); 2 more bad images are known so far; `--on-bad-image skip`"
     ):
-        prepare(str(root), told)
+        prepare_data(str(root), told)
     assert not told.steps
     assert not any("decoding" in line for line in logged)
 
 
 @pytest.mark.parametrize("processes", [False, True])
 def test_skipping_keeps_labels_splits_and_statistics_right(tmp_path, monkeypatch, processes):
-    monkeypatch.setattr(build, "MANY", 1 if processes else 10**9)
+    monkeypatch.setattr(build, "PROCESSES_FROM", 1 if processes else 10**9)
     root = levels(tmp_path / "set", 60, BAD)
     (root / "even" / "010.png").write_bytes(b"")
-    data = prepare(str(root), on_bad="skip")
+    data = prepare_data(str(root), on_bad="skip")
     assert data.skipped == 7
     assert data.train + data.val + data.test == 113
     assert stored_levels(data) == {level: level % 2 for level in range(120) if level not in {*BAD, 10}}
@@ -115,27 +115,27 @@ def test_skipping_keeps_labels_splits_and_statistics_right(tmp_path, monkeypatch
     train = store.images[store.rows("train")] / 255
     assert (data.mean, data.std) == (pytest.approx([train.mean()]), pytest.approx([train.std()]))
     assert sum(data.counts) == data.train == len(train)
-    assert data.fingerprint == fingerprint_of(Path(data.path), data.classes)
+    assert data.fingerprint == compute_fingerprint(Path(data.path), data.classes)
 
 
 def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path, logged):
     good, bad = levels(tmp_path / "good", 30), levels(tmp_path / "bad", 30, (7,))
-    assert prepare(str(good)) == prepare(str(good), on_bad="skip")
+    assert prepare_data(str(good)) == prepare_data(str(good), on_bad="skip")
     with pytest.raises(UserError, match=r"007\.png"):
-        prepare(str(bad))
+        prepare_data(str(bad))
     told = Told()
-    skipped = prepare(str(bad), told, on_bad="skip")
+    skipped = prepare_data(str(bad), told, on_bad="skip")
     assert any("going on from" in line for line in logged), "what the failed build decoded is not decoded again"
     with pytest.raises(UserError, match=r"007\.png"):
-        prepare(str(bad))
-    assert prepare(str(bad), on_bad="skip") == skipped
+        prepare_data(str(bad))
+    assert prepare_data(str(bad), on_bad="skip") == skipped
     numbered(7).save(bad / "odd" / "007.png")
-    mended = prepare(str(bad))
+    mended = prepare_data(str(bad))
     assert (mended.skipped, 7 in stored_levels(mended)) == (0, True)
 
 
 def test_another_node_prepares_the_same_store_without_the_bad_images(tmp_path, monkeypatch):
-    data = prepare(str(levels(tmp_path / "set", 30, (7,))), on_bad="skip")
+    data = prepare_data(str(levels(tmp_path / "set", 30, (7,))), on_bad="skip")
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "another node"))
     there = open_store(data.model_copy(update={"path": str(tmp_path / "not here")})).summary
     assert (there.fingerprint, there.skipped) == (data.fingerprint, 1)
@@ -145,18 +145,18 @@ CUT = """
 import os, signal, sys
 from trainables.data.store import build
 from trainables.data.store import summary_builder as tally
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 def die(*_arguments, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[2] == "after closing up":
-    tally.fingerprint_of = die
+    tally.compute_fingerprint = die
 elif sys.argv[2] == "between":
-    take_out, times = tally.take_out, []
-    tally.take_out = lambda *given: die() if times else times.append(take_out(*given))
+    remove_rows, times = tally.remove_rows, []
+    tally.remove_rows = lambda *given: die() if times else times.append(remove_rows(*given))
 elif sys.argv[2] == "within":
-    tally.take_out.__globals__["np"].lib.format.write_array_header_1_0 = die
+    tally.remove_rows.__globals__["np"].lib.format.write_array_header_1_0 = die
 
 class Killer:
     def say(self, line):
@@ -166,7 +166,7 @@ class Killer:
         if sys.argv[2] == "decoding" and done == 120:
             die()
 
-prepare(sys.argv[1], Killer(), on_bad="skip")
+prepare_data(sys.argv[1], Killer(), on_bad="skip")
 """
 
 
@@ -174,14 +174,14 @@ prepare(sys.argv[1], Killer(), on_bad="skip")
 def test_a_skipping_build_cut_at_any_moment_goes_on_to_the_same_store(tmp_path, monkeypatch, moment):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cut"))
     root = levels(tmp_path / "set", 125, tuple(range(0, 250, 12)))
-    monkeypatch.setattr(build, "CHUNK", 40)
-    code = CUT.replace("prepare(sys", "build.CHUNK = 40\nprepare(sys", 1)
+    monkeypatch.setattr(build, "CHUNK_IMAGES", 40)
+    code = CUT.replace("prepare_data(sys", "build.CHUNK_IMAGES = 40\nprepare_data(sys", 1)
     command = [sys.executable, "-c", code, str(root), moment]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    resumed = prepare(str(root), on_bad="skip")
+    resumed = prepare_data(str(root), on_bad="skip")
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    whole = prepare(str(root), on_bad="skip")
+    whole = prepare_data(str(root), on_bad="skip")
     assert resumed.model_copy(update={"path": whole.path}) == whole
     assert listed(resumed.path) == listed(whole.path)
     assert stored_levels(resumed) == {level: level % 2 for level in range(250) if level % 12}
@@ -195,8 +195,8 @@ def test_bad_images_in_parquet_are_skipped_too(tmp_path):
     (tmp_path / "hub").mkdir()
     pq.write_table(pa.table({"image": image, "label": [i % 2 for i in range(60)]}), tmp_path / "hub/train.parquet")
     with pytest.raises(UserError, match=r"hub/train\[\d+\] \(.*; `--on-bad-image skip`"):
-        prepare(str(tmp_path / "hub"))
-    data = prepare(str(tmp_path / "hub"), on_bad="skip")
+        prepare_data(str(tmp_path / "hub"))
+    data = prepare_data(str(tmp_path / "hub"), on_bad="skip")
     assert set(listed(data.path)) == {"train[0]", "train[9]", "train[10]"}
     assert stored_levels(data) == {level: level % 2 for level in range(60) if level not in {0, 9, 10}}
 
@@ -206,7 +206,7 @@ def test_parquet_without_any_image_is_told(tmp_path):
     image = [{"bytes": b"no", "path": None}] * 40
     pq.write_table(pa.table({"image": image, "label": [0, 1] * 20}), tmp_path / "hub/train.parquet")
     with pytest.raises(UserError, match="column 'image' holds no image that can be decoded"):
-        prepare(str(tmp_path / "hub"), on_bad="skip")
+        prepare_data(str(tmp_path / "hub"), on_bad="skip")
 
 
 @pytest.mark.parametrize("damage", [truncate, lambda file: file.write_bytes(b"")])
@@ -217,7 +217,7 @@ def test_a_class_that_skipping_empties_is_an_error(tmp_path, damage, part):
     for file in (tmp_path / "set" / part / "odd").iterdir():
         damage(file)
     with pytest.raises(UserError, match=rf"'odd'.* {part}.*the first.*\.png \(") as error:
-        prepare(str(tmp_path / "set"), on_bad="skip")
+        prepare_data(str(tmp_path / "set"), on_bad="skip")
     assert "\n" not in str(error.value)
 
 
@@ -227,7 +227,7 @@ def test_hidden_files_and_folders_are_no_data(tmp_path):
         write_images(root / name, 2, (8, 8), (1, 2, 3))
     for name in (".DS_Store", "Thumbs.db", "even/.DS_Store", "even/Thumbs.db", "odd/._001.png", "odd/notes.txt"):
         (root / name).write_bytes(b"what systems and people leave")
-    data = prepare(str(root))
+    data = prepare_data(str(root))
     assert data.classes == ("even", "odd")
     assert data.train + data.val + data.test == 40
 
@@ -245,8 +245,8 @@ def test_links_lead_around_within_the_root_only(tmp_path):
     os.mkfifo(root / "odd" / "pipe.png")
     (tmp_path / "set").symlink_to(root)
     with pytest.raises(UserError, match="a link that leads"):
-        prepare(str(tmp_path / "set"))
-    data = prepare(str(tmp_path / "set"), on_bad="skip")
+        prepare_data(str(tmp_path / "set"))
+    data = prepare_data(str(tmp_path / "set"), on_bad="skip")
     reasons = listed(data.path)
     assert reasons["out.png"] == reasons["more"] == "a link that leads out of the data folder"
     assert reasons["gone.png"] == reasons["self.png"] == "a link that leads nowhere"
@@ -260,11 +260,11 @@ def test_a_class_or_part_that_is_a_link_to_the_outside_is_refused(tmp_path):
     (tmp_path / "classes" / "even").symlink_to(outside / "even")
     write_images(tmp_path / "classes" / "odd", 20, (8, 8), (1, 2, 3))
     with pytest.raises(UserError, match=r"class folder 'even'.*leads out of the data folder"):
-        prepare(str(tmp_path / "classes"), on_bad="skip")
+        prepare_data(str(tmp_path / "classes"), on_bad="skip")
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "train").symlink_to(outside)
     with pytest.raises(UserError, match=r"parts/train' is a link that leads out of the data folder"):
-        prepare(str(tmp_path / "parts"), on_bad="skip")
+        prepare_data(str(tmp_path / "parts"), on_bad="skip")
 
 
 def test_linked_parquet_files_work_as_hugging_faces_cache_has_them(tmp_path):
@@ -274,7 +274,7 @@ def test_linked_parquet_files_work_as_hugging_faces_cache_has_them(tmp_path):
     pq.write_table(pa.table({"image": image, "label": [0, 1] * 20}), tmp_path / "blobs" / "f00")
     (tmp_path / "hub" / "train-0.parquet").symlink_to(tmp_path / "blobs" / "f00")
     (tmp_path / "hub" / "._train-0.parquet").write_bytes(b"left by a Mac")
-    data = prepare(str(tmp_path / "hub"))
+    data = prepare_data(str(tmp_path / "hub"))
     assert data.train + data.val + data.test == 40
 
 
@@ -287,7 +287,7 @@ def test_leaks_are_found_by_decoded_pixels_and_listed(tmp_path):
             Image.fromarray(np.full((8, 8), level, np.uint8)).save(file)
     Image.fromarray(np.full((8, 8), 4, np.uint8)).save(root / "val" / "even" / "copy.bmp")  # another file, equal pixels
     Image.fromarray(np.full((8, 8), 61, np.uint8)).save(root / "test" / "odd" / "copy,\n2.tif")
-    data = prepare(str(root))
+    data = prepare_data(str(root))
     assert data.leaked == 2
     assert "; 2 images occur in two splits (leaked-images.csv)" in describe_data(data)
     with (Path(data.path) / LEAKED_IMAGES).open(newline="") as file:
@@ -299,7 +299,7 @@ def test_leaks_are_found_by_decoded_pixels_and_listed(tmp_path):
 
 
 def test_results_count_and_list_what_was_skipped(tmp_path):
-    data = prepare(str(levels(tmp_path / "set", 60, BAD)), on_bad="skip")
+    data = prepare_data(str(levels(tmp_path / "set", 60, BAD)), on_bad="skip")
     assert describe_skipped(data).startswith("skipped 6 bad images of 120 (bad-images.csv); the first: ")
     keep_lists(data, tmp_path)
     assert set(listed(tmp_path)) == {f"{level:03}.png" for level in BAD}

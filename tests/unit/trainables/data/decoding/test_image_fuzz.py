@@ -17,7 +17,7 @@ from tests.helpers.repository import ROOT
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageError
 from trainables.data.decoding.decode import decode, read_image_header
 from trainables.data.store import build
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 COUNT = 600
 SECONDS = 10
@@ -63,12 +63,12 @@ def test_every_damaged_image_is_accepted_or_a_clear_error():
 
 
 def test_a_folder_of_damaged_images_is_built_by_processes(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "MANY", 1)
+    monkeypatch.setattr(build, "PROCESSES_FROM", 1)
     root, files = tmp_path / "fuzzed", mutants(300, seed=1)
     for i, content in enumerate([*files, *originals() * 4]):
         (root / f"class {i % 2}").mkdir(parents=True, exist_ok=True)
         (root / f"class {i % 2}" / f"{i}.png").write_bytes(content)
-    data = prepare(str(root), on_bad="skip")
+    data = prepare_data(str(root), on_bad="skip")
     with (Path(data.path) / BAD_IMAGES).open(newline="") as file:
         listed = {row["path"] for row in csv.DictReader(file)}
     assert data.skipped == len(listed) > 60

@@ -17,7 +17,7 @@ from trainables.data.layouts.image_files import IMAGE_SUFFIXES, UNDECODED, VIDEO
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
@@ -73,7 +73,7 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
     put(root / "dog" / ".DS_Store")
     images(root, 2)
     told = Told()
-    data = prepare(str(root), told)
+    data = prepare_data(str(root), told)
     block = logged[: next(i for i, line in enumerate(logged) if "decoding" in line)]
     assert block == [
         "layout: class folders in ./ (20 images), no splits",
@@ -102,15 +102,15 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
 
 def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path, logged):
     root = two_classes(tmp_path / "set")
-    before = prepare(str(root))
+    before = prepare_data(str(root))
     put(root / "cat" / "more.heic")
     told = Told()
-    after = prepare(str(root), told)
+    after = prepare_data(str(root), told)
     assert (after.path, after.fingerprint) == (before.path, before.fingerprint)
     assert any("1 .heic" in line for line in logged)
     assert (Path(after.path) / LEFT_OUT).is_file()
     (root / "cat" / "more.heic").unlink()
-    assert prepare(str(root)) == before
+    assert prepare_data(str(root)) == before
     assert not (Path(before.path) / LEFT_OUT).exists()
 
 
@@ -127,7 +127,7 @@ def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path, 
 def test_what_is_named_like_an_image_and_is_none_says_what_it_is(tmp_path, content, said):
     put(two_classes(tmp_path / "set") / "cat" / "it.jpg", content)
     with pytest.raises(UserError, match=rf"it\.jpg \({said}"):
-        prepare(str(tmp_path / "set"))
+        prepare_data(str(tmp_path / "set"))
 
 
 def test_a_class_of_formats_that_are_not_decoded_says_so(tmp_path):
@@ -135,20 +135,20 @@ def test_a_class_of_formats_that_are_not_decoded_says_so(tmp_path):
     for name in ("1.heic", "2.HEIC", "3.dng"):
         put(root / "bird" / name)
     with pytest.raises(UserError, match=r"'bird' holds no images that are decoded here \(2 \.heic, 1 \.dng\); convert"):
-        prepare(str(tmp_path / "set"))
+        prepare_data(str(tmp_path / "set"))
 
 
 @pytest.mark.parametrize("place", ["results", "cat/runs", "."])
 def test_results_inside_the_data_are_no_class_and_change_nothing(tmp_path, place):
     root = two_classes(tmp_path / "set")
-    before = prepare(str(root))
+    before = prepare_data(str(root))
     for search in ("one", "two"):
         for name in ("search.json", "search.lock", "study.journal", "trials/trial-0/a.png"):
             put(root / place / search / name)
         images(root / place / search / "winner", 2)
     put(root / place / "mlflow.db")
     put(root / place / "mlruns" / "1" / "confusion.png")
-    after = prepare(str(root))
+    after = prepare_data(str(root))
     assert (after.classes, after.fingerprint, after.path) == (before.classes, before.fingerprint, before.path)
     left_out = {(count.reason, count.kind) for count in after.left_out}
     named = {"one/", "two/", "mlruns/"} if place == "." else {f"{Path(place).name}/"}
@@ -166,7 +166,7 @@ def test_a_class_may_be_missing_from_what_is_not_trained_on(tmp_path, part, empt
                 (tmp_path / "set" / split / name).mkdir(parents=True)
     raw = open_source(str(tmp_path / "set"))
     assert [raw.classes[label] for label in raw.parts[part].labels] == ["0"] * 5 + ["90"] * 5, "labels go by name"
-    data = prepare(str(tmp_path / "set"))
+    data = prepare_data(str(tmp_path / "set"))
     assert data.absent == {part: ("180",)}
     (line,) = describe_absent(data.absent)
     assert line == f"{part} has no image of class '180', so nothing is measured of it there"
@@ -219,5 +219,5 @@ def test_as_many_images_as_are_asked_for_are_enough(tmp_path, counts):
 def test_a_name_that_is_no_text_can_be_listed(tmp_path):
     root = two_classes(tmp_path / "set")
     put(Path(os.fsdecode(os.fsencode(root) + b"/cat/caf\xe9.heic")))
-    data = prepare(str(root))
+    data = prepare_data(str(root))
     assert "caf\\udce9.heic" in (Path(data.path) / LEFT_OUT).read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from PIL import Image
 from trainables.common.errors import UserError
 from trainables.data.layouts.left_out import LeftOutReason
 from trainables.data.sources.source_registry import open_source
-from trainables.data.store.store import LockedSplitError, open_store, prepare
+from trainables.data.store.store import LockedSplitError, open_store, prepare_data
 
 COUNT = 24
 
@@ -69,8 +69,8 @@ def test_it_prepares_the_same_store_as_a_folder_of_the_same_images(tmp_path, mon
     for number, (image, name) in enumerate(zip(pixels, names, strict=True)):
         (tmp_path / "folder" / name).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(tmp_path / "folder" / name / f"{number:02}.png")
-    packed = prepare(save(tmp_path / "pets.npz", images=pixels, labels=names))
-    assert packed.fingerprint == prepare(str(tmp_path / "folder")).fingerprint
+    packed = prepare_data(save(tmp_path / "pets.npz", images=pixels, labels=names))
+    assert packed.fingerprint == prepare_data(str(tmp_path / "folder")).fingerprint
     assert logged[:2] == ["layout: train = images/labels (30 images)", "2 classes: 'cat', 'dog'"]
     assert packed.split_sources == {"train": "images/labels"}
 
@@ -78,7 +78,7 @@ def test_it_prepares_the_same_store_as_a_folder_of_the_same_images(tmp_path, mon
 def test_its_test_split_is_the_locked_one(tmp_path, monkeypatch):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
     held_out = images(9, seed=1)
-    data = prepare(save(tmp_path / "a.npz", x_train=images(), y_train=labels(), x_test=held_out, y_test=labels(9)))
+    data = prepare_data(save(tmp_path / "a.npz", x_train=images(), y_train=labels(), x_test=held_out, y_test=labels(9)))
     store = open_store(data)
     assert (data.train + data.val, data.test) == (COUNT, 9)
     with pytest.raises(LockedSplitError):

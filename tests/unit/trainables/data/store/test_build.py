@@ -20,14 +20,14 @@ from trainables.data.decoding.parquet_images import ParquetImages
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
 from trainables.data.store import build
-from trainables.data.store.chunk import CHUNK, Chunk, Filler
-from trainables.data.store.finished_chunks import Finished
-from trainables.data.store.store import open_store, prepare
+from trainables.data.store.chunk import CHUNK_IMAGES, Chunk, ChunkDecoder
+from trainables.data.store.finished_chunks import FinishedChunk
+from trainables.data.store.store import open_store, prepare_data
 
 BUILD_AND_DIE = """
 import multiprocessing, os, signal, sys
 from trainables.data.splits import make_splits
-from trainables.data.store.store import prepare
+from trainables.data.store.store import prepare_data
 
 class Killer:
     def say(self, line):
@@ -38,7 +38,7 @@ class Killer:
             print(*(child.pid for child in multiprocessing.active_children()), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
-prepare(sys.argv[1], Killer())
+prepare_data(sys.argv[1], Killer())
 """
 
 
@@ -63,32 +63,32 @@ def parquet_set(root: Path, count: int) -> Path:
     return root
 
 
-@pytest.mark.parametrize("count", [600, build.MANY + 100], ids=["threads", "processes"])
+@pytest.mark.parametrize("count", [600, build.PROCESSES_FROM + 100], ids=["threads", "processes"])
 def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count, logged):
     origin = parquet_set(tmp_path / "set.v2", count)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cut"))
     orphans = build_and_die(origin, after=count // 2)
-    assert bool(orphans) == (count >= build.MANY)
+    assert bool(orphans) == (count >= build.PROCESSES_FROM)
     deadline = time.monotonic() + 10
     while any(map(running, orphans)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(map(running, orphans)), "decoding processes end with their parent"
     (building,) = (tmp_path / "cut" / "stores").glob("set.v2-*.building")
-    finished = len((building / build.RECORD).read_text().splitlines())
-    assert finished >= count // 2 // CHUNK
+    finished = len((building / build.FINISHED_CHUNKS_FILE).read_text().splitlines())
+    assert finished >= count // 2 // CHUNK_IMAGES
 
     told = Told()
-    monkeypatch.setattr(build, "MANY", 10**9)  # whoever decodes, it is the same store
-    resumed = prepare(str(origin), told)
+    monkeypatch.setattr(build, "PROCESSES_FROM", 10**9)  # whoever decodes, it is the same store
+    resumed = prepare_data(str(origin), told)
     assert any(f"going on from {finished} of " in line for line in logged)
     before = len(logged)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    whole = prepare(str(origin), told)
+    whole = prepare_data(str(origin), told)
     assert not any("going on" in line for line in logged[before:])
     assert resumed.model_copy(update={"path": whole.path}) == whole
     assert whole.leaked > 0
     assert np.array_equal(open_store(resumed).images, open_store(whole).images)
-    assert not (Path(resumed.path) / build.RECORD).exists()
+    assert not (Path(resumed.path) / build.FINISHED_CHUNKS_FILE).exists()
     assert not building.exists()
 
 
@@ -100,32 +100,32 @@ def test_a_torn_record_and_damaged_pixels_are_decoded_again(tmp_path, monkeypatc
     images = np.lib.format.open_memmap(building / "images.npy", mode="r+")
     images[5] ^= 1
     images.flush()
-    record = (building / build.RECORD).read_text()
-    (building / build.RECORD).write_text(record[:-5])
-    resumed = prepare(str(origin))
+    record = (building / build.FINISHED_CHUNKS_FILE).read_text()
+    (building / build.FINISHED_CHUNKS_FILE).write_text(record[:-5])
+    resumed = prepare_data(str(origin))
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    assert resumed.fingerprint == prepare(str(origin)).fingerprint
+    assert resumed.fingerprint == prepare_data(str(origin)).fingerprint
 
 
 def test_a_finished_chunk_is_not_decoded_again(tmp_path):
     np.lib.format.open_memmap(tmp_path / "images.npy", mode="w+", dtype=np.uint8, shape=(9, 3, 4, 5))
     chunk = Chunk(0, "", 2, "train", "train", np.arange(4))
     pixels = np.random.default_rng(0).integers(0, 256, (4, 4, 5, 3), dtype=np.uint8)
-    first = Filler(tmp_path, {"train": pixels.__getitem__})(chunk, None)
+    first = ChunkDecoder(tmp_path, {"train": pixels.__getitem__})(chunk, None)
     assert first.sums.tolist() == [pixels.sum((0, 1, 2)).tolist(), (pixels.astype(int) ** 2).sum((0, 1, 2)).tolist()]
 
     def refuse(i: int):
         raise UserError(f"{i} is decoded")
 
-    again = Filler(tmp_path, {"train": refuse})(chunk, first.finished(0))
+    again = ChunkDecoder(tmp_path, {"train": refuse})(chunk, first.to_record(0))
     assert np.array_equal(again.digests, first.digests)
     with pytest.raises(UserError, match="0 is decoded"):
-        Filler(tmp_path, {"train": refuse})(chunk, Finished(0, "another digest", {}))
+        ChunkDecoder(tmp_path, {"train": refuse})(chunk, FinishedChunk(0, "another digest", {}))
 
 
 def test_progress_is_told(colour_folder, logged):
     told = Told()
-    prepare(str(colour_folder), told)
+    prepare_data(str(colour_folder), told)
     assert logged[:2] == ["layout: class folders in ./ (80 images), no splits", "2 classes: 'blue', 'red'"]
     assert logged[2].startswith("preparing colours: decoding 80 images once into")
     assert told.steps[-1] == ("colours: images prepared", 80, 80)
@@ -136,29 +136,29 @@ def test_an_image_that_a_process_cannot_decode_is_named(tmp_path, monkeypatch):
     write_images(tmp_path / "bad" / "b", 20, (64, 64), (200, 2, 3))
     damaged = tmp_path / "bad" / "b" / "7.png"
     damaged.write_bytes(damaged.read_bytes()[:2000])
-    monkeypatch.setattr(build, "MANY", 1)
+    monkeypatch.setattr(build, "PROCESSES_FROM", 1)
     with pytest.raises(UserError, match=r"7\.png"):
-        prepare(str(tmp_path / "bad"))
+        prepare_data(str(tmp_path / "bad"))
 
 
 def test_a_killed_decoding_process_is_one_line(tmp_path, monkeypatch):
     origin = parquet_set(tmp_path / "set", 600)
-    monkeypatch.setattr(build, "MANY", 1)
+    monkeypatch.setattr(build, "PROCESSES_FROM", 1)
 
     class Killer(Told):
         def step(self, what: str, done: int, total: int) -> None:
             for child in multiprocessing.active_children():
                 child.kill()
 
-    monkeypatch.setattr(build, "CHUNK", 2)
+    monkeypatch.setattr(build, "CHUNK_IMAGES", 2)
     with pytest.raises(UserError, match=r"'set': .* was killed.* from \S+train\[\d+\] to \S+\[\d+\]; .*goes on"):
-        prepare(str(origin), Killer())
+        prepare_data(str(origin), Killer())
 
 
 def test_a_disk_without_room_is_refused(tmp_path):
     raw = dataclasses.replace(open_source("digits"), height=10**12)
     with pytest.raises(UserError, match=r"bytes free, 'digits' needs 12,216,"):
-        build.build(raw, make_splits(raw)[0], "", tmp_path / "store", Told())
+        build.build_store(raw, make_splits(raw)[0], "", tmp_path / "store", Told())
 
 
 def test_parquet_images_are_read_in_any_order_by_any_process(tmp_path):

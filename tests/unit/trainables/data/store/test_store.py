@@ -12,12 +12,12 @@ from tests.helpers.images.data_sets import write_images, write_parquet
 from trainables.common.errors import UserError
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
-from trainables.data.store.store import LockedSplitError, open_store, prepare
+from trainables.data.store.store import LockedSplitError, open_store, prepare_data
 
 
 def test_digits_are_split_once_and_for_all(digits, digits_store, tmp_path):
     assert (digits.train, digits.val, digits.test) == (1298, 229, 270)
-    assert prepare("digits") == digits
+    assert prepare_data("digits") == digits
     permit = tmp_path / "permit"
     permit.touch()
     test_images, test_labels = digits_store.open_test(permit)
@@ -45,7 +45,7 @@ def test_statistics_are_the_training_splits(digits, digits_store):
 
 
 def test_a_single_root_is_split_into_three(colour_folder):
-    data = prepare(str(colour_folder))
+    data = prepare_data(str(colour_folder))
     assert data.classes == ("blue", "red")
     assert (data.channels, data.height, data.width) == (3, 20, 24)
     assert data.train + data.val + data.test == 80
@@ -59,7 +59,7 @@ def test_val_without_test_becomes_the_locked_test(tmp_path):
     for part, count in (("train", 30), ("val", 7)):
         for name, colour in (("a", (250, 0, 0)), ("b", (0, 0, 250))):
             write_images(root / part / name, count, (16, 16), colour)
-    data = prepare(str(root))
+    data = prepare_data(str(root))
     assert data.test == 14
     assert data.train + data.val == 60
     assert "test = the source's val" in data.split
@@ -70,13 +70,13 @@ def test_identical_images_in_two_splits_are_counted(tmp_path):
     for part in ("train", "test"):
         write_images(root / part / "a", 12, (16, 16), (250, 0, 0))
         write_images(root / part / "b", 12, (16, 16), (0, 0, 250), seed=part == "test")
-    assert prepare(str(root)).leaked >= 12
+    assert prepare_data(str(root)).leaked >= 12
 
 
 def test_a_changed_folder_is_another_store(colour_folder):
-    before = prepare(str(colour_folder))
+    before = prepare_data(str(colour_folder))
     write_images(colour_folder / "green", 20, (20, 24), (0, 200, 0))
-    after = prepare(str(colour_folder))
+    after = prepare_data(str(colour_folder))
     assert after.fingerprint != before.fingerprint
     assert after.classes == ("blue", "green", "red")
 
@@ -85,7 +85,7 @@ def test_parquet_in_the_hub_layout(tmp_path):
     labels = [0, 1] * 20
     write_parquet(tmp_path / "hub/data/train-00000-of-00001.parquet", range(40), labels, ["cat", "dog"])
     write_parquet(tmp_path / "hub/data/test-00000-of-00001.parquet", range(100, 110), labels[:10], ["cat", "dog"])
-    data = prepare(str(tmp_path / "hub"))
+    data = prepare_data(str(tmp_path / "hub"))
     assert data.classes == ("cat", "dog")
     assert (data.test, data.train + data.val) == (10, 40)
     store = open_store(data)
@@ -98,7 +98,7 @@ def test_an_unreadable_parquet_image_is_named(tmp_path):
     table["image"][3]["bytes"] = b"no image"
     pq.write_table(pa.table(table), tmp_path / "hub/train.parquet")
     with pytest.raises(UserError, match=r"train\[3\]"):
-        prepare(str(tmp_path / "hub"))
+        prepare_data(str(tmp_path / "hub"))
 
 
 def test_grey_images_have_one_channel(tmp_path):
@@ -106,13 +106,13 @@ def test_grey_images_have_one_channel(tmp_path):
         (tmp_path / "grey" / name).mkdir(parents=True)
         for i in range(20):
             Image.fromarray(np.full((10, 10), level + i, np.uint8)).save(tmp_path / "grey" / name / f"{i}.png")
-    assert prepare(str(tmp_path / "grey")).channels == 1
+    assert prepare_data(str(tmp_path / "grey")).channels == 1
 
 
 def test_mixed_sizes_become_one_square(tmp_path):
     write_images(tmp_path / "mixed" / "a", 20, (30, 50), (250, 0, 0))
     write_images(tmp_path / "mixed" / "b", 20, (64, 40), (0, 0, 250))
-    data = prepare(str(tmp_path / "mixed"))
+    data = prepare_data(str(tmp_path / "mixed"))
     assert data.height == data.width == 40
 
 
@@ -158,7 +158,7 @@ def bad_folder(root, kind):
 def test_unusable_folders_are_named(tmp_path, kind, parts):
     root = bad_folder(tmp_path / "bad", kind)
     with pytest.raises(UserError) as error:
-        prepare(str(root))
+        prepare_data(str(root))
     assert all(part in str(error.value) for part in parts), error.value
     assert "\n" not in str(error.value)
 
