@@ -16,7 +16,7 @@ from searchspace.preparation import preflight
 from searchspace.preparation.absolute_paths import anchored
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.plan import gangs, make_plan
-from searchspace.preparation.preparation import prepare_shared, prepared
+from searchspace.preparation.prepare_data import prepare_shared, prepared
 from searchspace.preparation.resume import check_revived, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.progress.console_reporter import Clock
 from searchspace.progress.live_screen import open_clock
@@ -100,7 +100,7 @@ def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
 def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], clock: Clock) -> None:
     """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
     from searchspace.cluster.connect import connected
-    from searchspace.runner import revive as reviving
+    from searchspace.engine import revive as reviving
     from searchspace.study.study import load_own_study
 
     if not errand.resume or errand.revive is None:

@@ -95,7 +95,7 @@ def check_storage(spec: SearchSpec, resumed: bool) -> None:
     """
     if not spec.storage:
         return
-    from searchspace.runner.begin import IDENTITY, identity
+    from searchspace.preparation.begin_study import IDENTITY, identity
     from searchspace.study.database import check_writable
     from searchspace.study.study import describe_storage
     from searchspace.study.study_state import check_study

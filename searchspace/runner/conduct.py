@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from searchspace.cli.interruption import EXPORT, Heeding, Interruption, LostError
 from searchspace.cluster.connect import connected, losses_told
+from searchspace.cluster.restart import begin_afresh
 from searchspace.export import export_student, export_winner
+from searchspace.preparation.begin_study import begin, take_up
 from searchspace.preparation.early_checks import check_early
-from searchspace.preparation.preparation import prepared
+from searchspace.preparation.prepare_data import prepared
 from searchspace.preparation.record import gather_facts
 from searchspace.preparation.resume import (
     how_to_resume,
@@ -21,9 +23,7 @@ from searchspace.preparation.resume import (
 from searchspace.progress.console_reporter import Clock
 from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.trials import rank_trials
-from searchspace.runner.begin import begin, take_up
 from searchspace.runner.phases import UnderWay, search_and_prove
-from searchspace.runner.restart import begin_afresh
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import SearchSpec
 from searchspace.storage.node_access import check_node_access

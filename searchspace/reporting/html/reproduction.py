@@ -6,7 +6,7 @@ from typing import Any
 
 from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, tell_doubtful
-from searchspace.preparation.preparation import describe_data
+from searchspace.preparation.prepare_data import describe_data
 from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Table, axis, label
 from searchspace.reporting.html.material import Material
 from trainables.data.store.data_summary import DataSummary

@@ -15,11 +15,11 @@ from typing import Any
 import searchspace.sampling.samplers
 import searchspace.sampling.warm_start
 import searchspace.study.study  # what a fork would load is loaded here  # noqa: F401
+from searchspace.preparation.begin_study import begin, take_up
 from searchspace.preparation.early_checks import check_storage
 from searchspace.preparation.plan import Plan, make_plan
 from searchspace.preparation.preflight import check_name, local_room
 from searchspace.preparation.resume import choose_resumed, how_to_resume
-from searchspace.runner.begin import begin, take_up
 from searchspace.spec import SearchSpec, load_spec, make_spec
 from searchspace.storage.folder_contents import is_begun
 from searchspace.storage.open_search import hold_search

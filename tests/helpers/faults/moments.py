@@ -10,7 +10,7 @@ from typing import Any
 
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.truncate", "os.symlink", "os.link", "fcntl.flock"}
 LINES = (
-    "searchspace/runner/begin.py",
+    "searchspace/preparation/begin_study.py",
     "searchspace/study/creation.py",
     "searchspace/spec.py",
     "searchspace/study/journal.py",

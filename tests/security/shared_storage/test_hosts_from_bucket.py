@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.preparation.preparation import prepare_shared
+from searchspace.preparation.prepare_data import prepare_shared
 from searchspace.preparation.resume import choose_resumed, is_finished
 from searchspace.progress.live_screen import open_clock
 from searchspace.spec import make_spec

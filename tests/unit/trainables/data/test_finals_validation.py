@@ -12,7 +12,7 @@ from searchspace.finals.validation_images import (
     recorded_validation,
     with_recorded_validation,
 )
-from searchspace.preparation.preparation import describe_data
+from searchspace.preparation.prepare_data import describe_data
 from searchspace.spec import make_spec, save_record
 from searchspace.study.study import create_study, write_study_attribute
 from trainables.config import Assignment, TrialConfig

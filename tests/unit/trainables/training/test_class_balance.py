@@ -7,7 +7,7 @@ import optuna
 import pytest
 import torch
 
-from searchspace.preparation.preparation import describe_data
+from searchspace.preparation.prepare_data import describe_data
 from searchspace.spaces import Task, default_space, default_trials, draw_config
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan

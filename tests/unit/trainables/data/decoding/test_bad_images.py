@@ -15,7 +15,7 @@ from PIL import Image
 
 from searchspace.cli.command import run_command
 from searchspace.preparation.data_issues import describe_skipped, keep_lists, tell_doubtful
-from searchspace.preparation.preparation import describe_data
+from searchspace.preparation.prepare_data import describe_data
 from searchspace.run import main
 from tests.helpers.images.data_sets import encoded, write_images
 from tests.helpers.recording_reporter import Told

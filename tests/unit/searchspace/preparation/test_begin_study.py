@@ -5,10 +5,10 @@ import itertools
 import optuna
 import pytest
 
+from searchspace.preparation.begin_study import begin, take_up
 from searchspace.preparation.plan import make_plan
 from searchspace.preparation.preflight import check_name, local_room
 from searchspace.preparation.resume import is_finished
-from searchspace.runner.begin import begin, take_up
 from searchspace.spec import load_facts, make_spec, save_record
 from searchspace.storage.folder_contents import LEFTOVERS, FolderContents, classify_contents, is_begun
 from searchspace.storage.open_search import hold_search
