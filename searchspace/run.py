@@ -1,8 +1,9 @@
 """The one command: `python -m searchspace.run --trials 64` searches, proves, retrains, tests and exports."""
 
 import logging
-from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
+from typing import Any
 
 from searchspace.cli.interruption import Interrupted, Interruption
 from searchspace.cli.options import with_options
@@ -15,23 +16,20 @@ from searchspace.leaderboard import print_board
 from searchspace.preparation import preflight
 from searchspace.preparation.absolute_paths import anchored
 from searchspace.preparation.early_checks import check_early
-from searchspace.preparation.plan import gangs, make_plan
-from searchspace.preparation.prepare_data import prepare_shared, prepared
+from searchspace.preparation.plan import make_plan, open_gangs
+from searchspace.preparation.prepare_data import prepare_search_data, prepare_shared
 from searchspace.preparation.resume import check_revived, choose_resumed, how_to_resume, is_finished, shown
 from searchspace.progress.console_reporter import Clock
 from searchspace.progress.live_screen import open_clock
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.model_card import PAGE
 from searchspace.reporting.tables.student_table import say_student
-from searchspace.runner.conduct import conduct
+from searchspace.runner import SearchResult, SearchRunner
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
 from searchspace.storage.open_search import hold_search
 from searchspace.storage.search_folder import TRIALS, trial_name
 from trainables.common.errors import SearchEndedError, UserError
-
-if TYPE_CHECKING:
-    from searchspace.runner.conduct import Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -42,80 +40,82 @@ def main(given: frozenset[str], **options: Any) -> None:
 
     Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
     """
-    errand = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
-    clock = open_clock(errand.verbose, errand.price_per_hour)
-    if errand.dry_run and errand.resume:
+    run_options = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
+    reporter = open_clock(run_options.verbose, run_options.price_per_hour)
+    if run_options.dry_run and run_options.resume:
         raise UserError("--dry-run: is for a new search, and --resume goes on with one; give one of them")
-    if errand.revive is not None:
+    if run_options.revive is not None:
         check_revived(given)
-        revive(errand, options, given, clock)
-    elif errand.resume:
-        run(choose_resumed(errand.resume, options, given), clock, resumed=True)
-    elif errand.dry_run:
-        dry_run(anchored(make_spec(**options)), errand.price_per_hour, clock)
-    else:
-        spec = anchored(make_spec(**options))
-        preflight.check_name(spec)
-        run(spec, clock)
-
-
-def run(spec: SearchSpec, clock: Clock, resumed: bool = False) -> None:
-    """Search, finals, test, export, and what is said of it; raises `UserError` before any worker starts."""
+        return revive(run_options, options, given, reporter)
+    resumed = bool(run_options.resume)
+    spec = choose_resumed(run_options.resume, options, given) if resumed else anchored(make_spec(**options))
+    if run_options.dry_run:
+        return dry_run(spec, run_options.price_per_hour, reporter)
     if resumed and is_finished(spec):
         say(f"search {spec.name!r} is finished: {spec.trials} trials; python -m searchspace.leaderboard {shown(spec)}")
-        return
+        return None
+    if not resumed:
+        preflight.check_name(spec)
+    with _end_explained(spec), reporter, SearchRunner.prepare(spec, reporter, resumed) as runner:
+        result = runner.run()
+    return _print_result(spec, result)
+
+
+@contextmanager
+def _end_explained(spec: SearchSpec) -> Iterator[None]:
+    """Say how to resume the search where the block ends before it does."""
     try:
-        with clock:
-            outcome = conduct(spec, clock, resumed)
+        yield
     except Interrupted:
         complain(f"interrupted; {how_to_resume(spec)}")
         raise
     except SearchEndedError as error:
         raise SearchEndedError(f"{error}; {how_to_resume(spec)}") from error
-    _print_end(spec, outcome)
 
 
-def dry_run(spec: SearchSpec, price: float, clock: Clock) -> None:
+def dry_run(spec: SearchSpec, price: float, reporter: Clock) -> None:
     """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
     from searchspace.cluster.connect import connected
     from searchspace.forecast.dry_run import finish_dry_run, scratch_folder
     from searchspace.forecast.probing import draw_probes, measure_probes
 
     preflight.check_name(spec)
-    with clock:
+    with reporter:
         check_early(spec)
         with (
-            prepared(spec, clock) as ready, Interruption(clock, _again) as interruption,
+            prepare_search_data(spec, reporter) as prepared, Interruption(reporter, _again) as interruption,
             connected(spec.address) as room, scratch_folder(spec) as mirror,
         ):  # fmt: skip
             interruption.listen_again()
-            plan = ready.plan(room)
+            plan = prepared.planner.plan(room)
             starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
-            probes = draw_probes(plan.space, plan.task, spec, starts, ready.gate.refusal)
-            with gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
-                measured = measure_probes(probes, spec, pool, mirror.folder, clock)
+            probes = draw_probes(plan.space, plan.task, spec, starts, prepared.constraints.refusal)
+            with open_gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
+                measured = measure_probes(probes, spec, pool, mirror.folder, reporter)
     finish_dry_run(measured, spec, plan.task, plan.shape, price)
 
 
-def revive(errand: RunOptions, options: Mapping[str, Any], given: Set[str], clock: Clock) -> None:
+def revive(run_options: RunOptions, options: Mapping[str, Any], given: Set[str], reporter: Clock) -> None:
     """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
     from searchspace.cluster.connect import connected
     from searchspace.engine import revive as reviving
     from searchspace.study.study import load_own_study
 
-    if not errand.resume or errand.revive is None:
-        raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
-    spec = choose_resumed(errand.resume, options, given).model_copy(update={"max_concurrent": 1})
+    if not run_options.resume or run_options.revive is None:
+        raise UserError(
+            f"--revive {run_options.revive}: give --resume NAME too, the search that it is a stopped trial of"
+        )
+    spec = choose_resumed(run_options.resume, options, given).model_copy(update={"max_concurrent": 1})
     check_early(spec, resumed=True)
-    with clock, hold_search(spec, begun=True) as mirror:
-        data = prepare_shared(spec, clock, resumed=True)
-        mirror.pull(part=f"{TRIALS}/{trial_name(errand.revive)}")
-        reviving.choose_revived(load_own_study(spec, spec.folder), spec, errand.revive)
-        with Interruption(clock, _again) as interruption, connected(spec.address) as room:
+    with reporter, hold_search(spec, begun=True) as mirror:
+        data = prepare_shared(spec, reporter, resumed=True)
+        mirror.pull(part=f"{TRIALS}/{trial_name(run_options.revive)}")
+        reviving.choose_revived(load_own_study(spec, spec.folder), spec, run_options.revive)
+        with Interruption(reporter, _again) as interruption, connected(spec.address) as room:
             interruption.listen_again()
             plan = make_plan(spec, data, room, {})
-            with gangs(plan, mirror, lambda slot, _info: logger.info(f"gang {slot} warm"), interruption) as pool:
-                revived = reviving.revive(spec, errand.revive, pool)
+            with open_gangs(plan, mirror, lambda slot, _info: logger.info(f"gang {slot} warm"), interruption) as pool:
+                revived = reviving.revive(spec, run_options.revive, pool)
     say(reviving.describe(load_own_study(spec, spec.folder), revived))
 
 
@@ -124,8 +124,8 @@ def _again() -> str:
     return "the same command begins again"
 
 
-def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
-    study, metrics = outcome.study, outcome.metrics
+def _print_result(spec: SearchSpec, result: SearchResult) -> None:
+    study, metrics = result.study, result.metrics
     say()
     print_board(spec, study, top=5)
     counts = load_facts(spec.folder).get("data", {}).get("counts", ())
@@ -140,10 +140,10 @@ def _print_end(spec: SearchSpec, outcome: "Outcome") -> None:
         *([line] if (line := say_student(spec, spec.folder)) else []),
         "",
     )
-    print_shipments(spec, shown(spec), outcome.shipment, outcome.student)
+    print_shipments(spec, shown(spec), result.winner, result.student)
     say(
         "",
-        *outcome.forecasts,
+        *result.forecasts,
         f"report: {shown(spec)}/{REPORT}",
         f"model card: {shown(spec)}/winner/{PAGE}",
         f"next: python -m searchspace.leaderboard {shown(spec)}",

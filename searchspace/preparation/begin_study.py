@@ -1,4 +1,4 @@
-"""The study that a search goes by: begun, or taken up as it stands."""
+"""Begin the study of a new search, or load the study of one that is resumed."""
 
 import logging
 from dataclasses import dataclass
@@ -11,11 +11,14 @@ from searchspace.finals.baseline import TRIAL_ORIGIN, Origin
 from searchspace.preparation.data_issues import keep_lists
 from searchspace.preparation.plan import Plan
 from searchspace.preparation.preflight import check_free
+from searchspace.preparation.record import gather_facts
 from searchspace.preparation.resume import record_resumption
+from searchspace.sampling.space_file import hash_file
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec, extend_record, load_facts, save_record
 from searchspace.storage.folder_contents import names_in
 from searchspace.study.creation import StudyAction, delete_draft, read_draft, write_draft
+from trainables.storage.folders import forbid_creating
 
 logger = logging.getLogger(__name__)
 
@@ -24,35 +27,49 @@ IDENTITY = "id"
 
 
 @dataclass(frozen=True)
-class Start:
-    """What a study begins with."""
+class StudyStart:
+    """Sampler and first trials of a new study."""
 
     sampler: BaseSampler
     trials: list[tuple[Origin, dict[str, Any]]]
-    """Values of those that wait in it, and where they are from."""
+    """Where each first trial is from, and its parameters."""
 
 
-def begin(spec: SearchSpec, plan: Plan, facts: dict[str, Any]) -> optuna.Study:
-    """Begin a search: its study with its first trials waiting, and last its record, made of `facts`.
+def open_study(spec: SearchSpec, plan: Plan, resumed: bool) -> optuna.Study:
+    """Begin the study, or load that of a search that is `resumed`; from here on a write failure ends the search.
+
+    Its folder is not made again where it is deleted while the search runs.
+    """
+    from searchspace.study.write_failure import end_search_on_write_failure
+
+    study = resume_study(spec, plan) if resumed else begin_study(spec, plan)
+    end_search_on_write_failure(study)
+    forbid_creating(spec.folder)
+    return study
+
+
+def begin_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
+    """Begin a search: create its study with its first trials enqueued, and last write its record.
 
     What can be wrong is raised as `UserError` before there is a record. A kill at any moment leaves a name that is
     free, or a search that can be resumed; what an earlier try left is replaced.
     """
     from searchspace.study.study_state import check_study
 
-    check_free(spec.name, spec.home.url or str(spec.folder), names_in(spec.folder))  # now that nobody else is at it
+    check_free(spec.name, spec.home.url or str(spec.folder), names_in(spec.folder))  # again, now that it is held
     start = _prepare(spec, plan)
     search = identity(spec) or write_draft(spec.folder).search
     step = check_study(spec, search, recorded=False)
     keep_lists(plan.data, spec.folder)
     study = _make(spec, start, search, step)
+    facts = gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)}
     save_record(spec.folder, spec, {IDENTITY: search, **facts})
     delete_draft(spec.folder)
     return study
 
 
-def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
-    """The study of a search that was begun, as it stands; it is begun now where there is none yet."""
+def resume_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
+    """Load the study of a search that was begun; begin it where there is none yet."""
     from searchspace.finals.winner import archive_winner, is_winner_outdated
     from searchspace.sampling.samplers import make_sampler
     from searchspace.sampling.warm_start import earlier_trials
@@ -79,13 +96,13 @@ def take_up(spec: SearchSpec, plan: Plan) -> optuna.Study:
 
 
 def identity(spec: SearchSpec) -> str:
-    """What a search without a record is known by: its URL, or what its draft says; empty where there is none yet."""
+    """Identity of a search without a record: its URL, or that of its draft; empty where there is neither."""
     draft = read_draft(spec.folder)
     return spec.home.url or (draft.search if draft else "")
 
 
-def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> Start:
-    """The best of earlier searches, then the models' defaults. All that is read elsewhere is read here.
+def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> StudyStart:
+    """Choose the first trials: the best of earlier searches, then the models' defaults. Reads all other folders.
 
     Raises `UserError` for an earlier search that cannot be read.
     """
@@ -98,15 +115,15 @@ def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> Start:
     if plan.space is default_space:
         trials += [("default", values) for values in default_trials(plan.task, spec.pins)]
     earlier = earlier_trials(spec, plan.data, resumed)
-    return Start(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
+    return StudyStart(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
 
 
-def _make(spec: SearchSpec, start: Start, search: str, step: StudyAction) -> optuna.Study:
-    """The study, its first trials waiting in it, where other processes read it."""
+def _make(spec: SearchSpec, start: StudyStart, search: str, step: StudyAction) -> optuna.Study:
+    """Create the study with its first trials enqueued, and flush it for other processes."""
     from searchspace.study.study import create_study, delete_study, flush_study, write_study_attribute
     from searchspace.study.study_state import BEGUN, SEARCH_ID
 
-    if step == StudyAction.REPLACE or not spec.storage:  # an empty journal, too, and whatever lock is on it
+    if step == StudyAction.REPLACE or not spec.storage:  # an empty journal too, with any lock on it
         delete_study(spec)
     study = create_study(spec, start.sampler)
     write_study_attribute(study, SEARCH_ID, search)

@@ -1,4 +1,4 @@
-"""The plan: everything a search needs to know besides its specification, checked before any worker starts."""
+"""The plan of a search for a cluster, checked before any worker starts, and the gangs that carry it out."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from searchspace.cli.interruption import Interruption
-from searchspace.cluster.placement import place
+from searchspace.cluster.placement import Placement, place
+from searchspace.constraints.constraints import ConstraintChecker
+from searchspace.constraints.feasibility import check_feasible
 from searchspace.preparation import preflight
 from searchspace.spec import SearchSpec
 from trainables.storage.folders import remove_tree
@@ -26,22 +28,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 20.0
-"""Seconds that the end of a search waits for its gangs."""
-SAVING = 60.0
-"""Seconds that an interrupted one waits, for an epoch that has begun; without it, an older checkpoint counts."""
+CLOSE_TIMEOUT_S = 20.0
+"""How long the end of a search waits for its gangs."""
+SAVE_TIMEOUT_S = 60.0
+"""How long an interrupted search waits for epochs that have begun, which are saved at their end."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the preflight found: all that the search needs to know besides its specification."""
+    """What a search needs to know besides its specification."""
 
     data: "DataSummary"
     task: "Task"
     space: "Space"
     sampler: "SamplerName"
     new_rule: Callable[[], "StoppingRule"]
-    """Makes the early-stopping rule, which knows of no trial yet."""
+    """Makes the early-stopping rule, without any trial yet."""
     shape: "GangShape"
 
     @property
@@ -82,18 +84,41 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", latencies: Ma
     return Plan(data, task, space, sampler, new_rule, shape)
 
 
+class Planner:
+    """Plans one search for a cluster, and plans it again where another cluster is given.
+
+    On one machine a search is planned before Ray starts, by the machine's cores and GPUs. Ray may offer others, as in a
+    container whose cores are limited: then that plan is replaced.
+    """
+
+    def __init__(
+        self, spec: SearchSpec, data: "DataSummary", constraints: ConstraintChecker, student: ConstraintChecker
+    ) -> None:
+        """Plan the search of `spec` on `data`; `student` are the constraints that one network of it has to keep."""
+        self._spec, self._data, self._constraints, self._student = spec, data, constraints, student
+        self._made: tuple[Placement, bool, Plan] | None = None
+
+    def plan(self, room: "Room") -> Plan:
+        """The plan for a cluster; raises `UserError` for what cannot work there, or if no network keeps the limits."""
+        placement = place(self._spec, room)
+        if self._made is None or self._made[:2] != (placement, room.joined):
+            plan = make_plan(self._spec, self._data, room, self._constraints.latencies)
+            check_feasible(self._student, self._spec, plan.space, plan.task)
+            self._made = placement, room.joined, plan
+        return self._made[2]
+
+
 @contextmanager
-def gangs(
+def open_gangs(
     plan: Plan,
     mirror: "FolderSync",
     when_warm: Callable[[int, "GangInfo"], None],
     interruption: Interruption | None = None,
 ) -> Iterator["GangPool"]:
-    """Gangs for a plan, sent home at the end; `when_warm` hears, from a thread, of each that can train.
+    """Start the gangs of a plan, and end them after the block; their files are in the folder of `mirror`.
 
-    All that they leave is in the folder of `mirror`.
-
-    An `interruption` ends what they train with its epoch, and waits a while until that is saved.
+    `when_warm` is called from a thread with each slot that can train, and what it trains on. After an `interruption`
+    the trials that they train end with their epochs, and the end waits until those are saved.
     """
     from trainables.workers.gang_pool import GANGS, GangPool
 
@@ -102,5 +127,5 @@ def gangs(
     try:
         yield pool
     finally:
-        pool.close(SAVING if interruption and interruption.is_asked() else PATIENCE)
+        pool.close(SAVE_TIMEOUT_S if interruption and interruption.is_asked() else CLOSE_TIMEOUT_S)
         remove_tree(mirror.folder / GANGS)

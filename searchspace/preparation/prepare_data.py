@@ -1,69 +1,60 @@
-"""What is there before any worker starts: the data, limits that are known, and a plan; what is wrong is told here."""
+"""The data of a search, prepared and described, with what checks and plans the search on them."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from searchspace.constraints.constraints import ConstraintChecker
-from searchspace.constraints.feasibility import check_feasible
 from searchspace.finals.validation_images import format_validation, with_recorded_validation
 from searchspace.preparation import preflight
 from searchspace.preparation.data_issues import describe_absent, describe_skipped
-from searchspace.preparation.plan import Plan, make_plan
+from searchspace.preparation.plan import Planner
 from searchspace.preparation.resume import check_same_data
-from searchspace.progress.console_reporter import Clock
 from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
+from trainables.common.reporter import Teller as Reporter
 
 if TYPE_CHECKING:
-    from searchspace.cluster.placement import Room
     from trainables.data.store.data_summary import DataSummary
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Ready:
-    """What is there before any worker starts."""
+class PreparedData:
+    """The data, and what depends on them alone."""
 
     data: "DataSummary"
-    gate: ConstraintChecker
-    """Of the search."""
-    student_gate: ConstraintChecker
+    constraints: ConstraintChecker
+    """Of the search and its winner."""
+    student_constraints: ConstraintChecker
     """Of the winner's student; the search's own where there will be none."""
-    plan: Callable[["Room"], Plan]
-    """From the room on the cluster to the plan; made once."""
+    planner: Planner
+    """Plans the search for a cluster."""
 
 
 @contextmanager
-def prepared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> Iterator[Ready]:
-    """Data and gate; and, on this machine alone, the plan: what is wrong is told before Ray starts."""
-    data = prepare_shared(spec, clock, resumed)
+def prepare_search_data(spec: SearchSpec, reporter: Reporter, resumed: bool = False) -> Iterator[PreparedData]:
+    """Prepare the data, and on this machine alone plan the search, so that errors are raised before Ray starts."""
+    data = prepare_shared(spec, reporter, resumed)
     logger.info(describe_data(data))
     if data.skipped:
         logger.info(describe_skipped(data))
     for line in describe_absent(data.absent):
         logger.warning(line)
-    made: list[Plan] = []
-
-    def plan(room: "Room") -> Plan:
-        if not made:
-            made.append(make_plan(spec, data, room, gate.latencies))
-            check_feasible(student_gate, spec, made[0].space, made[0].task)
-        return made[0]
-
     with (
-        closing(ConstraintChecker(spec.of_winner, data)) as gate,
-        closing(ConstraintChecker(spec, data)) if spec.distil else nullcontext(gate) as student_gate,
+        closing(ConstraintChecker(spec.of_winner, data)) as constraints,
+        closing(ConstraintChecker(spec, data)) if spec.distil else nullcontext(constraints) as student_constraints,
     ):
+        planner = Planner(spec, data, constraints, student_constraints)
         if not spec.address:
-            plan(preflight.local_room())
-        yield Ready(data, gate, student_gate, plan)
+            planner.plan(preflight.local_room())
+        yield PreparedData(data, constraints, student_constraints, planner)
 
 
-def prepare_shared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> "DataSummary":
+def prepare_shared(spec: SearchSpec, reporter: Reporter, resumed: bool = False) -> "DataSummary":
     """The data, prepared here; and where results are at a URL, also there for a cluster's other nodes.
 
     A search that is `resumed` keeps the finals' validation that it was begun with. Raises `UserError` where it is on
@@ -72,7 +63,7 @@ def prepare_shared(spec: SearchSpec, clock: Clock, resumed: bool = False) -> "Da
     from trainables.data.store.shared_store import share_store
     from trainables.data.store.store import prepare_data
 
-    found = prepare_data(spec.data, clock, spec.on_bad_image)
+    found = prepare_data(spec.data, reporter, spec.on_bad_image)
     if resumed:
         check_same_data(spec, found)
     data = with_recorded_validation(found, spec.folder)

@@ -15,7 +15,7 @@ from typing import Any
 import searchspace.sampling.samplers
 import searchspace.sampling.warm_start
 import searchspace.study.study  # what a fork would load is loaded here  # noqa: F401
-from searchspace.preparation.begin_study import begin, take_up
+from searchspace.preparation.begin_study import begin_study, resume_study
 from searchspace.preparation.early_checks import check_storage
 from searchspace.preparation.plan import Plan, make_plan
 from searchspace.preparation.preflight import check_name, local_room
@@ -37,7 +37,7 @@ def begin_here(spec: SearchSpec, plan: Plan) -> None:
     check_name(spec)
     check_storage(spec, resumed=False)
     with hold_search(spec, begun=False):
-        begin(spec, plan, {"data": plan.data.model_dump(), "command": "python -m searchspace.run"})
+        begin_study(spec, plan)
 
 
 def go_on(spec: SearchSpec, plan: Plan) -> None:
@@ -49,7 +49,7 @@ def go_on(spec: SearchSpec, plan: Plan) -> None:
     resumed = choose_resumed(spec.name, {"results": spec.results}, frozenset())
     check_storage(resumed, resumed=True)
     with hold_search(resumed, begun=True):
-        take_up(resumed, plan)
+        resume_study(resumed, plan)
 
 
 def waiting_in(spec: SearchSpec) -> Waiting:

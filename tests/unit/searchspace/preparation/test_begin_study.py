@@ -5,7 +5,7 @@ import itertools
 import optuna
 import pytest
 
-from searchspace.preparation.begin_study import begin, take_up
+from searchspace.preparation.begin_study import begin_study, resume_study
 from searchspace.preparation.plan import make_plan
 from searchspace.preparation.preflight import check_name, local_room
 from searchspace.preparation.resume import is_finished
@@ -106,7 +106,7 @@ def test_an_older_record_without_a_study_or_with_half_of_one_is_begun_when_it_is
     plan = make_plan(make_spec(**options), digits, local_room(), {})
     new = make_spec(name="new", **options)
     new.folder.mkdir()
-    begun = names_waiting(begin(new, plan, {"data": digits.model_dump()}))
+    begun = names_waiting(begin_study(new, plan))
     assert begun
     for name, half in (("nothing", False), ("half", True)):
         spec = make_spec(name=name, **options)
@@ -115,10 +115,10 @@ def test_an_older_record_without_a_study_or_with_half_of_one_is_begun_when_it_is
         if half:
             flush_study(create_study(spec, optuna.samplers.RandomSampler()))
         assert not is_finished(spec)
-        assert names_waiting(take_up(spec, plan)) == begun
+        assert names_waiting(resume_study(spec, plan)) == begun
         assert logged[-1:] == [f"search {name!r} had no study yet, and begins now"]
         assert load_facts(spec.folder)["id"]
-        study = take_up(spec, plan)
+        study = resume_study(spec, plan)
         assert names_waiting(study) == begun
         assert len(logged) == 1, "it is begun once"
         logged.clear()
@@ -132,9 +132,9 @@ def test_a_wrong_warm_start_leaves_the_name_free(tmp_path, digits, warm, said):
     plan = make_plan(make_spec(**options), digits, local_room(), {})
     spec = make_spec(name="s", warm_start=str(tmp_path / warm), **options)
     with hold_search(spec, begun=False), pytest.raises(UserError, match=said):
-        begin(spec, plan, {})
+        begin_study(spec, plan)
     check_name(spec)
-    begin(spec.model_copy(update={"warm_start": ()}), plan, {})
+    begin_study(spec.model_copy(update={"warm_start": ()}), plan)
     with pytest.raises(UserError, match="exists already"):
         check_name(spec)
 

@@ -1,0 +1,258 @@
+"""A search from its options to the exported winner: prepare, search, finals, test, export, report."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from searchspace.cli.interruption import EXPORT, Heeding, Interruption, LostError
+from searchspace.cluster.connect import connected, losses_told
+from searchspace.cluster.restart import restart_search
+from searchspace.constraints.constraints import ConstraintChecker
+from searchspace.constraints.feasibility import draw_sample
+from searchspace.engine.refusals import describe_refusals
+from searchspace.export import export_student, export_winner
+from searchspace.finals.audit import read_audit
+from searchspace.preparation.begin_study import open_study
+from searchspace.preparation.early_checks import check_early
+from searchspace.preparation.plan import Plan, open_gangs
+from searchspace.preparation.prepare_data import prepare_search_data
+from searchspace.preparation.resume import how_to_resume, put_finished, warn_of_changed_space
+from searchspace.progress.console_reporter import Clock
+from searchspace.progress.progress_tracker import Account, Follower, to_all
+from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.tables.trials import describe_trial, rank_trials
+from searchspace.spec import SearchSpec, extend_record
+from searchspace.storage.node_access import check_node_access
+from searchspace.storage.open_search import hold_search
+from searchspace.storage.search_folder import LEADERBOARD, SEARCH_LOG
+from trainables.storage.files import write_file
+
+if TYPE_CHECKING:
+    import optuna
+
+    from searchspace.engine.searcher import Surroundings
+    from searchspace.finals.finalist import Finalist
+    from searchspace.forecast.live_forecast import LiveForecast
+    from trainables.export.exported_files import ExportRecord
+    from trainables.metrics.class_metrics import TestMetrics
+    from trainables.storage.folder_sync import FolderSync
+    from trainables.workers.gang_pool import GangPool
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found."""
+
+    study: "optuna.Study"
+    metrics: "TestMetrics"
+    """Of the winner on the test split."""
+    winner: "ExportRecord"
+    """The exported winner."""
+    student: "ExportRecord | None"
+    """Its exported student, if it has one."""
+    forecasts: list[str]
+    """A line on each forecast that was made."""
+
+
+@dataclass(frozen=True)
+class SearchRunner:
+    """Runs one search: `prepare` makes a runner, `run` takes the other steps in their order."""
+
+    spec: SearchSpec
+    plan: Plan
+    constraints: ConstraintChecker
+    """Of the search and its winner."""
+    student_constraints: ConstraintChecker
+    """Of the winner's student."""
+    study: "optuna.Study"
+    folder_sync: "FolderSync"
+    """Of the search's folder."""
+    reporter: Clock
+    interruption: Interruption
+    """Entered."""
+    forecast: "LiveForecast"
+    tracker: Account
+    follower: Follower
+    """Keeps the tracker up to date, and shows it."""
+
+    @classmethod
+    @contextmanager
+    def prepare(cls, spec: SearchSpec, reporter: Clock, resumed: bool = False) -> Iterator["SearchRunner"]:
+        """Check the options, prepare the data, connect to Ray, plan, and begin the study or load the one to resume.
+
+        Raises `UserError` before any worker starts if an option cannot work, and `Interrupted` after a signal. At the
+        end of the block Ray is shut down, what is left is uploaded, and the search is released to other commands.
+        """
+        from searchspace.tracking.background_upload import tracked
+
+        with ExitStack() as held:
+            check_early(spec, resumed)
+            folder_sync = held.enter_context(hold_search(spec, begun=True)) if resumed else None
+            if resumed:
+                warn_of_changed_space(spec)
+            prepared = held.enter_context(prepare_search_data(spec, reporter, resumed))
+            # From here on a signal raises between two steps alone: anywhere else it could leave a library's lock held.
+            asked = Interruption(reporter, partial(how_to_resume, spec))
+            with asked as interruption, connected(spec.address) as room:
+                interruption.listen_again()
+                plan = prepared.planner.plan(room)
+                if spec.address:
+                    check_node_access(spec.home, spec.results)
+                folder_sync = folder_sync or held.enter_context(hold_search(spec, begun=False))
+                reporter.keep_chatter(spec.folder / SEARCH_LOG)
+                study = open_study(spec, plan, resumed)
+                forecast, tracker = _make_listeners(spec, plan, study, reporter, resumed)
+                with tracked(spec):
+                    yield cls(
+                        spec, plan, prepared.constraints, prepared.student_constraints, study, folder_sync, reporter,
+                        interruption, forecast, tracker, reporter.follow(tracker),
+                    )  # fmt: skip
+
+    def run(self) -> SearchResult:
+        """Search, finals, test, export, report.
+
+        Raises `Interrupted` after a signal, and `LostError` if the cluster was lost too often: the search can be
+        resumed after both. Until then a lost cluster restarts the command, which resumes the search.
+        """
+        with self._restarting(), self._gangs() as pool:
+            self.search(pool)
+            self.finals(pool)
+            metrics = self.test(pool)
+        with self.interruption.within(EXPORT):
+            winner, student = self.export()
+            return SearchResult(self.study, metrics, winner, student, self.report())
+
+    def search(self, pool: "GangPool") -> None:
+        """Train what is left of the trials on the gangs; raises `NoSlotLeftError` where no slot can train any more."""
+        from searchspace.engine.search import run_search
+        from searchspace.engine.searcher import StudySearcher
+        from searchspace.engine.suggest import Asker
+
+        rule = self.plan.new_rule()
+        asker = Asker(self.study, self.plan.space, self.plan.task, self.spec, self.constraints)
+        run_search(self.spec, StudySearcher(self.study, asker, rule, self.spec, self._surroundings(pool)), rule, pool)
+        self.interruption.check()
+        pool.check_slots()
+        self.forecast.end_phase("search")
+        self.reporter.conclude()
+        self._log_search()
+        extend_record(self.spec.folder, {"workers": [info.model_dump() for info in pool.known()]})
+
+    def finals(self, pool: "GangPool") -> None:
+        """Train the finalists from fresh seeds, retrain the winner on train + validation, and train its student."""
+        from searchspace.finals.finals import run_finals
+        from searchspace.finals.winner import retrain_winner
+
+        winner = run_finals(self.spec, self.study, pool, self.reporter)[0]
+        retrain_winner(self.spec, self.study, winner, pool, self.reporter)
+        if self.spec.distil:
+            self._train_student(winner, pool)
+        self.forecast.end_phase("finals")
+        self.interruption.check()
+
+    def test(self, pool: "GangPool") -> "TestMetrics":
+        """Open the test split, once, and evaluate the winner and its student there; returns the winner's metrics."""
+        from searchspace.finals.train_student import evaluate_student
+        from searchspace.finals.winner import evaluate_winner
+
+        logger.info("the test split is opened, once")
+        self.reporter.step("test", 0, 0)
+        metrics = evaluate_winner(self.spec, self.plan.data.classes, pool)
+        evaluate_student(self.spec, self.plan.data.classes, pool)
+        return metrics
+
+    def export(self) -> "tuple[ExportRecord, ExportRecord | None]":
+        """Write the leaderboard, and export the winner and its student, if it has one; needs no gangs."""
+        folder = self.spec.folder
+        write_file(folder / LEADERBOARD, to_text(rank_trials(self.study), "csv").encode())
+        logger.info("exporting the winner")
+        self.reporter.step("export of the winner", 0, 0)
+        reporter = Heeding(self.reporter, self.interruption.check)
+        return export_winner(self.spec, folder, reporter), export_student(self.spec, folder, reporter)
+
+    def report(self) -> list[str]:
+        """Write model cards and report, and record that the search is finished; returns a line on each forecast."""
+        from searchspace.reporting.html.report_file import try_report
+        from searchspace.reporting.model_card.card_file import try_cards
+        from searchspace.study.write_failure import flush_or_rescue
+
+        forecasts = self.forecast.close()
+        self.reporter.step("report", 0, 0)
+        try_cards(self.spec.folder, self.study)
+        try_report(self.spec.folder, self.study)
+        put_finished(self.study, self.spec.trials)
+        flush_or_rescue(self.study, self.spec)
+        return forecasts
+
+    @contextmanager
+    def _gangs(self) -> Iterator["GangPool"]:
+        """The gangs that train; while they start, the search is forecast."""
+        when_warm = to_all(self.follower.warm, self.forecast.on_gang_ready)
+        with open_gangs(self.plan, self.folder_sync, when_warm, self.interruption) as pool:
+            self.forecast.forecast_from_dry_run()
+            yield pool
+
+    @contextmanager
+    def _restarting(self) -> Iterator[None]:
+        """Restart the command if the cluster is lost in the block; write the study whatever happens there."""
+        from searchspace.study.write_failure import flush_or_rescue
+
+        try:
+            with losses_told():
+                yield
+        except LostError as error:
+            flush_or_rescue(self.study, self.spec)
+            self.interruption.check()
+            logger.warning(f"lost {error}; going on from what is recorded")
+            self.reporter.close()
+            with suppress(OSError):  # the restarted command has the folder; the upload is for a resume elsewhere
+                self.folder_sync.push()
+            restart_search(self.spec, self.reporter.options, error)
+        except Exception:
+            flush_or_rescue(self.study, self.spec)  # a fault of the search's folder explains the exception
+            raise
+        flush_or_rescue(self.study, self.spec)  # other processes read it from here on
+
+    def _surroundings(self, pool: "GangPool") -> "Surroundings":
+        from searchspace.engine.searcher import Surroundings
+
+        return Surroundings(
+            slots=self.plan.shape.slots,
+            listener=to_all(self.follower, self.forecast),
+            is_asked_to_stop=lambda: self.interruption.is_asked() or not pool.has_slots,
+            is_reachable=pool.is_reachable,
+            let_go=pool.let_go,
+        )
+
+    def _log_search(self) -> None:
+        logger.info(self.tracker.in_words())
+        if refusals := describe_refusals(self.study.get_trials(deepcopy=False)):
+            logger.info(refusals)
+        if audit := read_audit(self.study):
+            logger.info(audit.describe())
+
+    def _train_student(self, winner: "Finalist", pool: "GangPool") -> None:
+        from searchspace.finals.train_student import find_student, train_student
+
+        starts, drawn = draw_sample(self.spec, self.plan.space, self.plan.task)
+        student = find_student(self.spec, self.study, winner, starts + drawn, self.student_constraints, self.reporter)
+        if student is not None:
+            train_student(self.spec, student, pool, self.reporter)
+
+
+def _make_listeners(
+    spec: SearchSpec, plan: Plan, study: "optuna.Study", reporter: Clock, resumed: bool
+) -> "tuple[LiveForecast, Account]":
+    """What hears of the search's trials: its forecast, and the tracker of its progress."""
+    from searchspace.forecast.live_forecast import LiveForecast
+
+    forecast = LiveForecast(spec, plan.task, plan.shape, study, reporter, quiet=resumed)
+    tracker = Account(spec, plan.shape.slots, reporter)
+    tracker.look_back(rank_trials(study))
+    tracker.left, tracker.describe = forecast.remaining_seconds, partial(describe_trial, study)
+    return forecast, tracker

@@ -1,1 +1,0 @@
-"""The runner of a search, from its study to its winner."""
