@@ -11,11 +11,9 @@ import typer
 
 from searchspace.cli.options import Option, with_options
 from searchspace.cli.output import write
-from searchspace.finals.baseline import read_baseline
-from searchspace.finals.finalist import read_finalists
-from searchspace.finals.gain import format_gain, read_gain
-from searchspace.finals.validation_images import format_validation, read_validation
-from searchspace.reporting.damaged_results import reading_search
+from searchspace.finals.gain import format_gain
+from searchspace.finals.validation_images import format_validation
+from searchspace.reporting.results import SearchResults, read_results, reading_search
 from searchspace.reporting.tables.board_view import FORM, Printing, View
 from searchspace.reporting.tables.compare import brief_comparison, compare_searches, compare_trials, warn_of
 from searchspace.reporting.tables.finalists import costs_of, finalist_rows
@@ -26,13 +24,11 @@ from searchspace.reporting.tables.table import Format, Row, brief, cell, to_text
 from searchspace.reporting.tables.terminal_table import draw_table, make_console, print_table
 from searchspace.reporting.tables.trials import rank_trials, varying_columns, without_defaults
 from searchspace.reporting.tables.watch import watch
-from searchspace.spec import SearchSpec, load_spec, parse_record
+from searchspace.spec import parse_record
 from searchspace.storage.open_results import is_board_file, open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import match_name, names_nearby, searches_below
 from searchspace.study.database import StorageOption, allow_storage
-from searchspace.study.study import StudyReader
-from searchspace.study.study_snapshot import read_study
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.common.sanitized_text import printable
@@ -72,21 +68,22 @@ class Showing(Printing):
     """Draw it again while the search runs."""
 
 
-def print_board(spec: SearchSpec, study: StudyReader, top: int) -> None:
+def print_board(results: SearchResults, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
     console = make_console()
-    console.print(draw_board(spec, View(top=top), study, console.width))
+    console.print(draw_board(results, View(top=top), console.width))
 
 
-def draw_board(spec: SearchSpec, view: View, study: StudyReader, width: int) -> "RenderableType":
+def draw_board(results: SearchResults, view: View, width: int) -> "RenderableType":
     """The wanted of a search's trials, below its finalists unless something certain is wanted."""
     from rich.console import Group
 
-    words, parts = METRICS[spec.metric].label, []
+    spec, study, parts = results.spec, results.study, []
+    words = METRICS[spec.metric].label
     rows = without_defaults(study, rank_trials(study))
     found = brief(view.of(rows, winner=True))
     if not (view.where or view.columns or view.sort):
-        parts = _best(spec, study, width)
+        parts = _best(results, width)
     also = " and the winner" if view.top and len(found) > view.top else ""
     count = f"{len(found) if not also else view.top} of {len(rows)} trials{also}"
     title = f"{spec.name}: {count} by {view.sort or f'validation {words}'}"
@@ -98,23 +95,23 @@ def draw_board(spec: SearchSpec, view: View, study: StudyReader, width: int) -> 
     return Group(*parts, draw_table(shown, title + told, width, TRIALS, ALL))
 
 
-def _best(spec: SearchSpec, study: StudyReader, width: int) -> "list[RenderableType]":
+def _best(results: SearchResults, width: int) -> "list[RenderableType]":
     """The finalists, and the front of two objectives, as far as there are any."""
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    finalists = read_finalists(study)
+    spec, finalists = results.spec, results.finalists
     if finalists:
-        rows = finalist_rows(spec.metric, finalists, costs_of(study), read_baseline(study))
+        rows = finalist_rows(spec.metric, finalists, costs_of(results.study), results.baseline)
         title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].label})"
         parts.append(draw_table(rows, title, width, FINALISTS))
-        if validation := read_validation(study):
-            parts.append(Text(format_validation(validation)))
-        if gain := read_gain(spec.metric, study):
+        if results.validation:
+            parts.append(Text(format_validation(results.validation)))
+        if gain := results.gain:
             parts.append(Text(printable(f"what the search bought: {format_gain(gain)}")))
     if "latency" in spec.objectives:
         title = f"{spec.name}: full-length trials that none is both better and quicker than"
-        parts.append(draw_table(pareto_rows(study), title, width))
+        parts.append(draw_table(pareto_rows(results.study), title, width))
     return parts
 
 
@@ -154,18 +151,16 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
         if not single or showing.compare or form != "table":
             raise UserError(f"--watch {folder!r}: shows one search, results/NAME, as a table, and compares none")
         gc.enable()  # drawing for hours makes some cycles, after all
-        draw = reading_search(here)(partial(draw_board, load_spec(here), view))
-        watch(here, draw, lambda: sync.pull(is_board_file))
+        watch(read_results(here), partial(_redraw, view), lambda: sync.pull(is_board_file))
     elif showing.compare:
         _compare(here, single, showing.compare, form, f"{folder}: what differs")
     elif single and form == "table":
-        spec, console = load_spec(here), make_console()
-        study = read_study(spec, here)
+        results, console = read_results(here), make_console()
         with reading_search(here):
-            board, student = draw_board(spec, view, study, console.width), student_rows(spec, here)
+            board, student = draw_board(results, view, console.width), student_rows(results)
         console.print(board)
         if student:
-            print_table(student, f"{spec.name}: the winner and its student, both tested once")
+            print_table(student, f"{results.spec.name}: the winner and its student, both tested once")
     else:
         rows, seen = _all_trials(here) if single else (rank_searches(here), None)
         found = view.of(rows, seen) if form in EXACT else brief(view.of(seen or rows, winner=single))
@@ -175,9 +170,15 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
                 logger.warning(problem)
 
 
+def _redraw(view: View, results: SearchResults, width: int) -> "RenderableType":
+    """The board of a search that runs; raises `DamagedError` where its files make no sense together."""
+    with reading_search(results.folder):
+        return draw_board(results, view, width)
+
+
 def _all_trials(here: Path) -> tuple[list[Row], list[Row]]:
     """A search's trials, as files have them and as people see them."""
-    study = read_study(load_spec(here), here)
+    study = read_results(here).study
     with reading_search(here):
         rows = rank_trials(study)
         return rows, without_defaults(study, rows)
@@ -187,9 +188,9 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
     if names[0] == names[1]:
         raise UserError(f"--compare {names[0]!r} {names[1]!r}: are the same; give two different ones")
     if single:
-        study = read_study(load_spec(here), here)
+        results = read_results(here)
         with reading_search(here):
-            rows = compare_trials(study, names)
+            rows = compare_trials(results.study, names)
     else:
         names = (match_name(here, names[0]) or names[0], match_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)

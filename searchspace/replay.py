@@ -10,17 +10,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.cli.options import with_options
 from searchspace.cli.output import write
-from searchspace.reporting.damaged_results import reading_search
+from searchspace.reporting.results import read_results, reading_search
 from searchspace.reporting.tables.board_view import Printing
 from searchspace.reporting.tables.table import Row, to_text
 from searchspace.reporting.tables.terminal_table import print_table
-from searchspace.spec import BudgetUnit, SearchSpec, load_facts, load_spec, parse_record
+from searchspace.spec import BudgetUnit, SearchSpec, parse_record
 from searchspace.stopping.rules import SchedulerName, make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.stopping.simulate_curves import Curve, simulate
 from searchspace.storage.open_results import open_results
 from searchspace.study.database import StorageOption, allow_storage
-from searchspace.study.study_snapshot import read_study
 from searchspace.study.trial_attributes import read_config, read_curve
 from trainables.common.errors import UserError
 from trainables.config import Frozen
@@ -137,10 +136,10 @@ def main(
     """
     allow_storage(options.pop("storage"))
     form, here = parse_record(Printing, options).form, open_results(folder).folder
-    spec = load_spec(here)
-    study, slots = read_study(spec, here), load_facts(here).get("gangs", {}).get("slots", 1)
+    results = read_results(here)
+    spec, slots = results.spec, results.record.get("gangs", {}).get("slots", 1)
     with reading_search(here):
-        curves = recorded_curves([t for t in study.get_trials(deepcopy=False) if t.state != TrialState.WAITING])
+        curves = recorded_curves([t for t in results.study.get_trials(deepcopy=False) if t.state != TrialState.WAITING])
         if not curves:
             raise UserError(f"{folder!r}: no trial has recorded an epoch yet")
         rows = replay_rows(spec, curves, slots)

@@ -10,7 +10,6 @@ from searchspace.cli.options import with_options
 from searchspace.cli.output import complain, say
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
-from searchspace.finals.finalist import read_finalists
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
 from searchspace.leaderboard import print_board
 from searchspace.preparation import preflight
@@ -23,6 +22,7 @@ from searchspace.progress.console_reporter import Clock
 from searchspace.progress.live_screen import open_clock
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.model_card import PAGE
+from searchspace.reporting.results import read_results
 from searchspace.reporting.tables.student_table import say_student
 from searchspace.runner import SearchResult, SearchRunner
 from searchspace.spaces import default_space, default_trials
@@ -127,17 +127,18 @@ def _again() -> str:
 def _print_result(spec: SearchSpec, result: SearchResult) -> None:
     study, metrics = result.study, result.metrics
     say()
-    print_board(spec, study, top=5)
+    results = read_results(spec.folder, study)
+    print_board(results, top=5)
     counts = load_facts(spec.folder).get("data", {}).get("counts", ())
     top5 = f", top-5 {format_top5(metrics)}" if metrics.top5 is not None else ""
     say(
         "",
-        f"winner: {format_score_history(spec.metric, read_finalists(study)[0], metrics)}",
+        f"winner: {format_score_history(spec.metric, results.finalists[0], metrics)}",
         f"test, once, {metrics.count:,} images: accuracy {format_test_score('accuracy', metrics)}{top5}; "
         f"the most frequent class alone {majority_accuracy(metrics, counts):.2%}",
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}",
-        *([line] if (line := say_student(spec, spec.folder)) else []),
+        *([line] if (line := say_student(results)) else []),
         "",
     )
     print_shipments(spec, shown(spec), result.winner, result.student)

@@ -24,7 +24,7 @@ from searchspace.finals.winner import write_confusion
 from searchspace.prediction.class_scores import Guess, as_csv, as_text
 from searchspace.progress.console_reporter import Clock
 from searchspace.reporting.model_card.card_file import render
-from searchspace.reporting.model_card.facts import gather
+from searchspace.reporting.results import read_classifier_results
 from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.terminal_table import draw_table
 from searchspace.spec import load_spec
@@ -269,7 +269,7 @@ def test_no_text_of_any_record_is_markup_on_the_model_card(winner, file):
     """Each text of each record in turn; what a schema refuses is refused."""
     study = load_study(load_spec(winner.parent), winner.parent)
     kept = (winner.parent / file).read_text()
-    plain, tried = render(gather(winner, study)), 0
+    plain, tried = render(read_classifier_results(winner, study)), 0
     marks = {"html_inline", "html_block", "image"}
     try:
         for path in leaves(json.loads(kept)):
@@ -277,7 +277,7 @@ def test_no_text_of_any_record_is_markup_on_the_model_card(winner, file):
             put(record, path, TEXT)
             (winner.parent / file).write_text(json.dumps(record))
             try:
-                card = render(gather(winner, study))
+                card = render(read_classifier_results(winner, study))
             except (UserError, ValidationError, KeyError):
                 continue
             tried += 1

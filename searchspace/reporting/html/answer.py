@@ -14,12 +14,12 @@ from searchspace.finals.formatting import (
     list_test_figures,
     score_with_interval,
 )
-from searchspace.finals.gain import format_gain, read_gain
+from searchspace.finals.gain import format_gain
 from searchspace.forecast.forecast import format_duration
-from searchspace.reporting.html.blocks import Block, Code, Link, Note, Table
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.html.blocks import Block, Code, Link, Note, Table, require_metrics
 from searchspace.reporting.model_card import PAGE
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
+from searchspace.reporting.results import SearchResults
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
 from trainables.data.sources.source_registry import pixels_of_data
 from trainables.export.exported_files import ONNX_FORMATS, ExportedFile
@@ -47,52 +47,54 @@ class Answer:
     blocks: list[Block]
 
 
-def answer(material: Material) -> Answer:
-    """What is known by now: the winner, or how far the search is."""
-    if material.metrics is None:
-        return _so_far(material)
-    spec, winner = material.spec, material.finalists[0]
-    models = ", ".join(dict.fromkeys(config.model for config in material.configs.values()))
-    way = format_score_history(spec.metric, winner, material.metrics)
-    way = way.replace(" -> ", " → ")
-    sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *format_undecided(spec.metric, material.finalists))]
-    if gain := read_gain(spec.metric, material.study):
+def answer(results: SearchResults, linked: bool = True) -> Answer:
+    """The winner, or the state of a search without one.
+
+    `linked` says whether the report lies in the search's folder, and may link to files there.
+    """
+    if not results.winner.is_tested:
+        return _so_far(results)
+    spec, metrics, winner = results.spec, require_metrics(results), results.finalists[0]
+    models = ", ".join(dict.fromkeys(config.model for config in results.winner_configs.values()))
+    way = format_score_history(spec.metric, winner, metrics).replace(" -> ", " → ")
+    sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *format_undecided(spec.metric, results.finalists))]
+    if gain := results.gain:
         sentences.insert(1, f"What the search bought: {format_gain(gain)}.")
-    if material.cost:
-        sentences += [f"The shipped model breaks a limit: {b}." for b in find_violations(spec.of_winner, material.cost)]
+    if cost := results.winner.cost:
+        sentences += [f"The shipped model breaks a limit: {b}." for b in find_violations(spec.of_winner, cost)]
     trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"
-    blocks = [_scores(material.metrics), *_use(material)]
-    return Answer(f"The winner is {trial}: {models}", list(_tiles(material, material.metrics)), sentences, blocks)
+    blocks = [_scores(metrics), *_use(results, linked)]
+    return Answer(f"The winner is {trial}: {models}", list(_tiles(results, metrics)), sentences, blocks)
 
 
-def _so_far(material: Material) -> Answer:
-    over = sum(trial.state.is_finished() for trial in material.trials)
-    complete = [t for t in material.trials if t.state == TrialState.COMPLETE and t.value is not None]
-    tiles = [Tile(f"{over:,}", "trials are over", f"of {material.spec.trials:,}; {len(material.trials):,} have begun")]
+def _so_far(results: SearchResults) -> Answer:
+    over = sum(trial.state.is_finished() for trial in results.trials)
+    complete = [t for t in results.trials if t.state == TrialState.COMPLETE and t.value is not None]
+    tiles = [Tile(f"{over:,}", "trials are over", f"of {results.spec.trials:,}; {len(results.trials):,} have begun")]
     if complete:
         best = max(complete, key=lambda trial: trial.value or 0.0)
-        words, score = METRICS[material.spec.metric].label, format_score(material.spec.metric, best.value or 0.0)
+        words, score = METRICS[results.spec.metric].label, format_score(results.spec.metric, best.value or 0.0)
         tiles.append(Tile(score, f"validation {words}", f"trial {best.number}, the best at full length so far"))
     sentence = "This search has not come to its end, or was cut off; sections that need a tested winner say so."
     return Answer("There is no winner yet", tiles, [sentence], [])
 
 
-def _tiles(material: Material, metrics: TestMetrics) -> Iterator[Tile]:
-    spec = material.spec
+def _tiles(results: SearchResults, metrics: TestMetrics) -> Iterator[Tile]:
+    spec = results.spec
     note = f"{format_test_interval('accuracy', metrics)}; {metrics.count:,} images, opened once"
     yield Tile(format_score("accuracy", metrics.accuracy), "test accuracy", note)
     if spec.metric != "accuracy":
         score = format_score(spec.metric, score_with_interval(spec.metric, metrics)[0])
         yield Tile(score, f"test {METRICS[spec.metric].label}", format_test_interval(spec.metric, metrics))
-    if shipment := material.shipment:
+    if shipment := results.winner.shipment:
         best = shipment.recommended_file
         parameters = f"; {shipment.cost.parameters:,} parameters" if shipment.cost else ""
         yield Tile(f"{best.size_mb:.3g} MB", "model size", f"{best.file}, which is recommended{parameters}")
         measured = f"one raw image, one thread of {shipment.machine}; median of the faster half of"
         yield Tile(f"{best.speed.latency_ms:.3g} ms", "latency", f"{measured} {best.speed.runs:,} runs")
-    took = material.record.get("took", {}).get("total")
+    took = results.record.get("took", {}).get("total")
     note = f"{format_duration(took)} from the command to the model" if took else ""
-    yield Tile(f"{len(material.trials):,}", "trials", note)
+    yield Tile(f"{len(results.trials):,}", "trials", note)
 
 
 def _scores(metrics: TestMetrics) -> Table:
@@ -105,21 +107,21 @@ def _scores(metrics: TestMetrics) -> Table:
     return Table(rows, "Test metrics", dict.fromkeys(names[1:4], 4))
 
 
-def _use(material: Material) -> Iterator[Block]:
+def _use(results: SearchResults, linked: bool) -> Iterator[Block]:
     """What is shipped, and how to call it."""
-    shipment = material.shipment
+    shipment = results.winner.shipment
     if shipment is None:
-        yield Note(f"It is not exported: python -m searchspace.export {material.spec.results}/{material.spec.name}")
+        yield Note(f"It is not exported: python -m searchspace.export {results.spec.results}/{results.spec.name}")
         return
-    needs, lines = _lines(shipment.recommended_file, material.winner.name)
+    needs, lines = _lines(shipment.recommended_file, results.winner.folder.name)
     yield Note(f"How to use {shipment.recommended_file.file}, {needs}. Any image that Pillow reads will do.")
-    if pixels := pixels_of_data(material.data.origin):
+    if pixels := pixels_of_data(results.data.origin):
         said = pixels.replace("`", "")
         yield Note(f"Pixels of the data itself: {said}. Images of another range are answered wrongly.")
     yield Code(lines)
     yield Table(artefact_rows(shipment), "What is shipped, in winner/")
     yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
-    if material.beside and is_file(material.winner / PAGE):
+    if linked and is_file(results.winner.folder / PAGE):
         yield Link("The model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")
 
 

@@ -1,4 +1,4 @@
-"""What a section of the report is made of. Plain data: `assets/blocks.html` makes HTML of it, and escapes all of it."""
+"""The blocks of a section of the report: plain data, which `assets/blocks.html` escapes and turns into HTML."""
 
 import html
 import math
@@ -6,8 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from searchspace.finals.reliability import TestPredictions
+from searchspace.finals.winner import METRICS_FILE
+from searchspace.reporting.results import SearchResults, check_classes
 from searchspace.reporting.tables.table import Row
+from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.sanitized_text import printable
+from trainables.metrics.class_metrics import TestMetrics
+from trainables.metrics.predictions import PREDICTIONS
 
 LONGEST = 40
 """Letters of a class's name in a figure."""
@@ -179,3 +185,22 @@ def near(values: Collection[float], least: float) -> list[float]:
     """Range of an axis for `values`, with a margin of at least `least` on either side."""
     margin = max(0.12 * (max(values) - min(values)), least)
     return [min(values) - margin, max(values) + margin]
+
+
+def require_metrics(results: SearchResults) -> TestMetrics:
+    """The winner's test metrics; raises `MissingError` before the test."""
+    if not results.winner.is_tested:
+        raise MissingError("There is no tested winner yet.")
+    found = results.winner.metrics
+    classes = {results.folder / SEARCH_RECORD: len(results.data.classes)}
+    check_classes(classes | {results.winner.folder / METRICS_FILE: len(found.classes)})
+    return found
+
+
+def require_predictions(results: SearchResults) -> TestPredictions:
+    """The winner's predictions for the test images; raises `MissingError` where they were not kept."""
+    require_metrics(results)
+    found = results.winner.predictions
+    if found is None:
+        raise MissingError(f"The winner's predictions for the test images (winner/{PREDICTIONS}) were not kept.")
+    return found

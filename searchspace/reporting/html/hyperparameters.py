@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, label
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.results import SearchResults
 from searchspace.study.trial_attributes import read_config
 from trainables.config import TrialConfig
 
@@ -55,15 +55,15 @@ class Comparable:
         return f"{len(self.trials):,} trials of {self.model}, by their validation score at {self.fidelity}"
 
 
-def comparable(material: Material) -> Comparable:
+def comparable(results: SearchResults) -> Comparable:
     """Trials of the winner's model, or the commonest, that came to the first rung; raises `MissingError` if too few."""
-    epoch = material.spec.grace_epochs
-    there = [trial for trial in material.trials if epoch in trial.intermediate_values]
+    epoch = results.spec.grace_epochs
+    there = [trial for trial in results.trials if epoch in trial.intermediate_values]
     if len(there) < 2:
         raise MissingError(f"Fewer than 2 trials have come to epoch {epoch}.")
     models = {trial.number: read_config(trial).model for trial in there}
     names = list(models.values())
-    model = next((c.model for c in material.configs.values() if c.model in names), max(names, key=names.count))
+    model = next((c.model for c in results.winner_configs.values() if c.model in names), max(names, key=names.count))
     trials = [trial for trial in there if models[trial.number] == model]
     shared = set[str].intersection(*(set(trial.params) for trial in trials))
     varying = {n for n in shared if len({repr(trial.params[n]) for trial in trials}) > 1}
@@ -71,14 +71,14 @@ def comparable(material: Material) -> Comparable:
         raise MissingError(f"No hyperparameter differs between the trials of {model}.")
     order = [name for name in TrialConfig.model_fields if name in varying]
     return Comparable(
-        model, epoch, material.spec.max_epochs, trials, [trial.intermediate_values[epoch] for trial in trials],
+        model, epoch, results.spec.max_epochs, trials, [trial.intermediate_values[epoch] for trial in trials],
         {name: trials[0].distributions[name] for name in order},
     )  # fmt: skip
 
 
-def importances(material: Material) -> Iterator[Block]:
+def importances(results: SearchResults) -> Iterator[Block]:
     """Which hyperparameters the score depended on, by fANOVA."""
-    found = comparable(material)
+    found = comparable(results)
     if len(found.trials) < LEAST:
         raise MissingError(f"Only {len(found.trials)} trials of {found.model}; importances take at least {LEAST}.")
     if len(set(found.scores)) == 1:
@@ -122,9 +122,9 @@ def _evenly(count: int, most: int) -> list[int]:
     return places
 
 
-def parallel(material: Material) -> Iterator[Block]:
+def parallel(results: SearchResults) -> Iterator[Block]:
     """A line a trial over an axis a hyperparameter; drawn as plain lines, so that it prints, and needs no WebGL."""
-    found = comparable(material)
+    found = comparable(results)
     scales = [Scale.of(name, found) for name in found.distributions]
     scales.append(Scale.of_scores(found))
     order = sorted(range(len(found.trials)), key=lambda i: found.scores[i])
@@ -134,7 +134,7 @@ def parallel(material: Material) -> Iterator[Block]:
     traces += [
         {**_lines(found, scales, [index], SHADES - 1), "name": "winner", "line": {"color": "var(--best)", "width": 3}}
         for index, trial in enumerate(found.trials)
-        if trial.number in material.configs
+        if trial.number in results.winner_configs
     ]
     layout = {
         "height": 460, "showlegend": True, "legend": LEGEND, "hovermode": "closest",

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.reporting.html.blocks import Block, MissingError, Note, Picture, Pictures
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.html.blocks import Block, MissingError, Note, Picture, Pictures, require_predictions
+from searchspace.reporting.results import SearchResults
 from trainables.augmentation.augmentation_registry import describe_augmentation
 from trainables.augmentation.preview import PREVIEW
 from trainables.common.errors import DamagedError
@@ -30,9 +30,9 @@ TINY = 64
 """Side below which pixels are shown as squares."""
 
 
-def mistakes(material: Material) -> Iterator[Block]:
+def mistakes(results: SearchResults) -> Iterator[Block]:
     """Wrong answers, by how improbable the truth seemed."""
-    found = material.predictions
+    found = require_predictions(results)
     wrong = np.flatnonzero(found.predicted != found.labels)
     if not len(wrong):
         yield Note(f"No test image of {len(found.labels):,} was wrong.")
@@ -41,32 +41,34 @@ def mistakes(material: Material) -> Iterator[Block]:
     those = "All" if len(worst) == len(wrong) else f"{len(worst)} of the"
     order = "first those where the true class seemed least probable"
     yield Note("The only wrong answer." if len(wrong) == 1 else f"{those} {len(wrong):,} wrong answers, {order}.")
-    yield Pictures(_pictures(material, worst))
+    yield Pictures(_pictures(results, worst))
 
 
-def uncertain(material: Material) -> Iterator[Block]:
+def uncertain(results: SearchResults) -> Iterator[Block]:
     """Answers, right or wrong, whose class is least ahead of the next."""
-    least = find_most_uncertain(material.predictions.probabilities)
+    least = find_most_uncertain(require_predictions(results).probabilities)
     yield Note("The answers, right or wrong, whose class has the smallest lead over the next.")
-    yield Pictures(_pictures(material, least))
+    yield Pictures(_pictures(results, least))
 
 
-def augmented(material: Material) -> Iterator[Block]:
+def augmented(results: SearchResults) -> Iterator[Block]:
     """Training images as the winner saw them."""
-    if not material.configs:
+    if not results.winner_configs:
         raise MissingError("There is no winner yet.")
-    for place, (number, config) in enumerate(material.configs.items()):
-        folder = material.winner if len(material.configs) == 1 else member_folder(material.winner, place)
+    winner, several = results.winner.folder, len(results.winner_configs) > 1
+    for place, (number, config) in enumerate(results.winner_configs.items()):
+        folder = member_folder(winner, place) if several else winner
         yield Note(f"Trial {number}: {describe_augmentation(config)}.")
         if is_file(folder / PREVIEW):
             title = "Training images of several classes: the image itself, then as training saw it"
             yield Pictures([Picture(_uri(_read_png(folder / PREVIEW)), tiny=True)], title, sheet=True)
 
 
-def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:
+def _pictures(results: SearchResults, chosen: NDArray[np.int64]) -> list[Picture]:
     """The chosen test images, and what was said of each."""
-    found, names = material.predictions, material.data.classes
-    images, facts = read_thumbnails(material.winner, found.probabilities, found.labels), material.image_facts
+    found, names = require_predictions(results), results.data.classes
+    images = read_thumbnails(results.winner.folder, found.probabilities, found.labels)
+    facts = results.winner.image_facts
     if images is None or not set(chosen.tolist()) <= images.keys():
         raise MissingError(
             f"These images are not in the winner's folder ({THUMBNAILS_FILE}): an earlier version tested it, or they "
@@ -79,7 +81,7 @@ def _pictures(material: Material, chosen: NDArray[np.int64]) -> list[Picture]:
                 *_told(names, int(found.labels[index]), int(found.predicted[index]), found.probabilities[index]),
                 printable(facts.paths[index]) if facts else f"test image {index:,}",
             ],
-            tiny=material.data.side < TINY,
+            tiny=results.data.side < TINY,
         )
         for index in chosen
     ]

@@ -1,17 +1,19 @@
-"""HTML pages in one file that ask no network for anything.
+"""HTML pages in one file that load nothing from a network.
 
-Text is escaped by the templates, figures travel as JSON that no script tag in a name can end, and the page's own policy
-lets nothing run but the scripts that it was written with (by their hashes), nor load anything from anywhere.
+Templates escape text, figures travel as JSON in which no script tag can end, and the page's own policy allows no script
+but those that it was written with (by their hashes), and no request to anywhere.
 """
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
+from searchspace.reporting.html.blocks import Table
+from searchspace.reporting.tables.table import DECIMALS, Row
 from trainables.common.escaping import as_lines
 
 ASSETS = Path(__file__).parent / "assets"
@@ -42,3 +44,9 @@ def policy(scripts: Mapping[str, str]) -> str:
 
 def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode()
+
+
+def render_board(rows: Sequence[Row], title: str) -> str:
+    """One HTML file with `rows`, which share their columns; every column is there."""
+    scripts = {"tables": read_asset("tables.js")}
+    return render_page("board.html", scripts, title=title, table=Table(rows, decimals=DECIMALS, whole=True))

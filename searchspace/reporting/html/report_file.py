@@ -1,16 +1,14 @@
 """The report: sections, style and script in one HTML file."""
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchspace.reporting.damaged_results import reading_search
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.html.answer import answer
-from searchspace.reporting.html.material import Material, gather
 from searchspace.reporting.html.rendering import read_asset, render_page
 from searchspace.reporting.html.report_sections import SECTIONS, draw
+from searchspace.reporting.results import SearchResults, read_results, reading_search
 from trainables.storage.files import write_file
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ def write_report(folder: Path, study: "StudyReader | None" = None, target: Path 
     Raises `UserError` where there is no search.
     """
     with reading_search(folder):  # each section reads what it needs
-        page = render(replace(gather(folder, study), beside=target is None))
+        page = render(read_results(folder, study), linked=target is None)
     target = target or folder / REPORT
     write_file(target, page.encode("utf-8"))
     return target
@@ -39,13 +37,13 @@ def try_report(folder: Path, study: "StudyReader | None" = None) -> None:
         logger.warning(f"no report ({type(error).__name__}: {error}); python -m searchspace.report {folder}")
 
 
-def render(material: Material) -> str:
-    """The whole page."""
+def render(results: SearchResults, linked: bool = True) -> str:
+    """The whole page; `linked` says whether it lies in the search's folder, and may link to files there."""
     from plotly.offline import get_plotlyjs
 
     scripts = {name: read_asset(f"{name}.js") for name in ("tables", "figures")}
     return render_page(
-        "page.html", {"plotly": get_plotlyjs(), **scripts}, name=material.spec.name, data=material.data.name,
-        started=material.record.get("started", ""), answer=answer(material),
-        sections=[draw(section, material) for section in SECTIONS],
+        "page.html", {"plotly": get_plotlyjs(), **scripts}, name=results.spec.name, data=results.data.name,
+        started=results.record.get("started", ""), answer=answer(results, linked),
+        sections=[draw(section, results) for section in SECTIONS],
     )  # fmt: skip

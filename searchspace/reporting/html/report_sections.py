@@ -4,19 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from searchspace.reporting.html.blocks import Block, MissingError
-from searchspace.reporting.html.confusion_matrix import calibration, classes, confusion
-from searchspace.reporting.html.history import curves, optimisation
+from searchspace.reporting.html.exported_model import robustness, tradeoff
 from searchspace.reporting.html.hyperparameters import importances, parallel
 from searchspace.reporting.html.images import augmented, mistakes, uncertain
 from searchspace.reporting.html.leaderboards import boards
-from searchspace.reporting.html.losses import losses
-from searchspace.reporting.html.material import Material
-from searchspace.reporting.html.precision_recall import precision_recall
+from searchspace.reporting.html.learning_curves import curves, losses, optimisation
+from searchspace.reporting.html.prediction_quality import calibration, classes, confusion, precision_recall
 from searchspace.reporting.html.reproduction import data_set, repeat
-from searchspace.reporting.html.robustness_figure import robustness
 from searchspace.reporting.html.slices import slices
 from searchspace.reporting.html.timeline import timeline
-from searchspace.reporting.html.tradeoff import tradeoff
+from searchspace.reporting.results import SearchResults
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Section:
     anchor: str
     """Its id in the page."""
     title: str
-    draw: Callable[[Material], Iterator[Block]]
+    draw: Callable[[SearchResults], Iterator[Block]]
     """Raises `MissingError` where there is nothing to draw."""
     wide: bool = False
     """Whether it needs the whole width where a screen has room for two sections side by side."""
@@ -65,9 +62,9 @@ class Drawn:
     """Why it could not be drawn, if so."""
 
 
-def draw(section: Section, material: Material) -> Drawn:
+def draw(section: Section, results: SearchResults) -> Drawn:
     """The section's blocks, or the line that says why there are none."""
     try:
-        return Drawn(section, list(section.draw(material)))
+        return Drawn(section, list(section.draw(results)))
     except MissingError as reason:
         return Drawn(section, [], str(reason))

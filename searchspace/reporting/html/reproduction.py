@@ -8,23 +8,23 @@ from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, tell_doubtful
 from searchspace.preparation.prepare_data import describe_data
 from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Table, axis, label
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.results import SearchResults
 from trainables.data.store.data_summary import DataSummary
 
 NAMED = 40
 """Classes up to which each has a bar with its name."""
 
 
-def data_set(material: Material) -> Iterator[Block]:
+def data_set(results: SearchResults) -> Iterator[Block]:
     """Splits, classes, statistics, and what is doubtful."""
-    data = material.data
+    data = results.data
     yield Note(f"{describe_data(data)}.")
     names, counts = ("training", "validation", "test"), (data.train, data.val, data.test)
     whole = sum(counts)
     yield Table([{"split": n, "images": c, "share": f"{c / whole:.1%}"} for n, c in zip(names, counts, strict=True)])
     if data.counts:
         yield _balance(data)
-    lines = [line.replace("`../", "").replace("`", "") for line in tell_doubtful(material.record["data"])]
+    lines = [line.replace("`../", "").replace("`", "") for line in tell_doubtful(results.record["data"])]
     lines += [f"{line}." for line in describe_absent(data.absent)]
     mean, deviation = (", ".join(f"{value:.4f}" for value in values) for values in (data.mean, data.std))
     yield Note(" ".join([f"Channel means {mean}, deviations {deviation}, from 0 to 1, over training images.", *lines]))
@@ -47,9 +47,9 @@ def _balance(data: DataSummary) -> Figure:
     return Figure("balance", "Training images of each class", [trace], layout)
 
 
-def repeat(material: Material) -> Iterator[Block]:
+def repeat(results: SearchResults) -> Iterator[Block]:
     """Command, code, data, versions and machine."""
-    record, spec, data = material.record, material.spec, material.data
+    record, spec, data = results.record, results.spec, results.data
     yield Code(record["command"])
     facts: dict[str, Any] = {
         "seed": str(spec.seed), "code": record.get("git_commit"),
@@ -61,7 +61,7 @@ def repeat(material: Material) -> Iterator[Block]:
         "python": record.get("python"), "versions": _list(record.get("versions", {})),
     }  # fmt: skip
     yield Table([{"what": name, "is": value} for name, value in facts.items() if value])
-    for number, config in material.configs.items():
+    for number, config in results.winner_configs.items():
         yield Code(json.dumps(config.model_dump(), indent=1), f"Configuration of trial {number}")
     yield Code(json.dumps(record, indent=1), "All of search.json")
     yield Note(

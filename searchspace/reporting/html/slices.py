@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.reporting.html.blocks import Block, Figure, Note, Table, axis
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.html.blocks import Block, Figure, Note, Table, axis, require_predictions
+from searchspace.reporting.results import SearchResults
 from trainables.common.sanitized_text import printable
 from trainables.metrics.intervals import wilson_ends
 from trainables.metrics.predictions import ImageDetails
@@ -33,11 +33,11 @@ class Slice:
     """Which of the test images they are (n,)."""
 
 
-def slices(material: Material) -> Iterator[Block]:
+def slices(results: SearchResults) -> Iterator[Block]:
     """Accuracy of each slice with Wilson's interval, and which lie below the rest."""
-    found, classes = material.predictions, material.data.classes
+    found, classes = require_predictions(results), results.data.classes
     right = found.predicted == found.labels
-    facts = material.image_facts
+    facts = results.winner.image_facts
     by_fact = slices_of(facts) if facts else []
     if by_fact:
         yield _figure(by_fact, right)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from optuna.trial import TrialState
 
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.results import SearchResults
 from searchspace.reporting.tables.trials import STATUS
 
 GAP = 1.0
@@ -32,11 +32,11 @@ class Span:
     """How many."""
 
 
-def spans(material: Material) -> list[Span]:
+def spans(results: SearchResults) -> list[Span]:
     """What each slot trained, in order of its start; epochs that follow each other are one."""
     epochs = [
         Span(number, told.report.slot, told.at - told.report.seconds, told.at, 1)
-        for number, all_told in material.told.items()
+        for number, all_told in results.reports.items()
         for told in all_told
         if told.report.slot is not None and told.at is not None and told.report.status != "failed"
     ]
@@ -50,14 +50,14 @@ def spans(material: Material) -> list[Span]:
     return sorted(joined, key=lambda span: span.start)
 
 
-def timeline(material: Material) -> Iterator[Block]:
+def timeline(results: SearchResults) -> Iterator[Block]:
     """A bar for each stay of a trial on a slot."""
-    found = spans(material)
+    found = spans(results)
     if not found:
         raise MissingError("No epoch was recorded with the slot that trained it.")
     start, end = found[0].start, max(span.end for span in found)
     size, unit = (60.0, "minutes") if end - start > 300 else (1.0, "seconds")
-    states = {trial.number: trial.state for trial in material.trials}
+    states = {trial.number: trial.state for trial in results.trials}
     traces = [
         {
             "type": "bar", "orientation": "h", "name": NAMES[state], "marker": {"color": colour, "line": {"width": 0}},
@@ -77,11 +77,11 @@ def timeline(material: Material) -> Iterator[Block]:
         "legend": LEGEND, "showlegend": True,
     }  # fmt: skip
     yield Figure("timeline", "Which trial each slot trained, and when", traces, layout)
-    yield Note(_account(found, len(slots), end - start, material))
+    yield Note(_account(found, len(slots), end - start, results))
 
 
-def _account(found: Sequence[Span], slots: int, seconds: float, material: Material) -> str:
+def _account(found: Sequence[Span], slots: int, seconds: float, results: SearchResults) -> str:
     busy = sum(span.end - span.start for span in found) / max(seconds * slots, 1e-9)
-    resumed = material.record.get("resumed", [])
+    resumed = results.record.get("resumed", [])
     pauses = f" The search was resumed {len(resumed)} times; gaps are when it was away." if resumed else ""
     return f"Colour is what became of the trial. Slots were in an epoch for {busy:.0%} of the time shown.{pauses}"

@@ -4,12 +4,11 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchspace.reporting.damaged_results import reading_search
 from searchspace.reporting.model_card import PAGE
 from searchspace.reporting.model_card.card_sections import SECTIONS
-from searchspace.reporting.model_card.facts import Facts, gather
 from searchspace.reporting.model_card.front_matter import front_matter
 from searchspace.reporting.model_card.markdown import paragraphs
+from searchspace.reporting.results import ClassifierResults, read_classifier_results, reading_search
 from trainables.export.exported_files import EXPORT_RECORD
 from trainables.storage.files import is_file, write_file
 
@@ -21,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 def write_card(folder: Path, study: "StudyReader | None" = None) -> Path:
     """Write the card of the classifier in `folder`, which is in its search's; raises what a missing file raises."""
-    write_file(folder / PAGE, render(gather(folder, study)).encode("utf-8"))
+    write_file(folder / PAGE, render(read_classifier_results(folder, study)).encode("utf-8"))
     return folder / PAGE
 
 
@@ -35,13 +34,13 @@ def try_cards(search: Path, study: "StudyReader | None" = None) -> None:
                 logger.warning(f"no new model card in {name}/ ({type(error).__name__}: {error})")
 
 
-def render(facts: Facts) -> str:
+def render(model: ClassifierResults) -> str:
     """The card as Markdown, its front matter first."""
-    with reading_search(facts.folder.parent):  # each section reads what it needs
-        return _render(facts)
+    with reading_search(model.folder.parent):  # each section reads what it needs
+        return _render(model)
 
 
-def _render(facts: Facts) -> str:
-    written = ((section.title, section.write(facts)) for section in SECTIONS[facts.folder.name])
+def _render(model: ClassifierResults) -> str:
+    written = ((section.title, section.write(model)) for section in SECTIONS[model.folder.name])
     parts = (paragraphs(f"## {title}" if title else "", text) for title, text in written if text)
-    return paragraphs(front_matter(facts), *parts) + "\n"
+    return paragraphs(front_matter(model), *parts) + "\n"

@@ -3,17 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from searchspace.reporting.model_card.facts import Facts
-from searchspace.reporting.model_card.files_section import shipped
-from searchspace.reporting.model_card.gain_section import bought
+from searchspace.reporting.model_card.files_section import robust, shipped
 from searchspace.reporting.model_card.introduction import introduce
 from searchspace.reporting.model_card.limitations import limits
 from searchspace.reporting.model_card.metrics_section import calibration, confusions, tested
 from searchspace.reporting.model_card.origin import budget, configuration, data, licence, repeat
-from searchspace.reporting.model_card.robust import robust
-from searchspace.reporting.model_card.selection import chosen, finalists
+from searchspace.reporting.model_card.selection import bought, chosen, finalists
 from searchspace.reporting.model_card.student_section import introduce_student, taught
 from searchspace.reporting.model_card.usage import use
+from searchspace.reporting.results import ClassifierResults
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Section:
 
     title: str
     """Its heading; none for what stands at the top."""
-    write: Callable[[Facts], str]
+    write: Callable[[ClassifierResults], str]
     """Its Markdown; empty where there is nothing to say, and then it is left out."""
 
 

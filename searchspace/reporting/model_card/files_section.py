@@ -1,11 +1,17 @@
-"""The files: what was proven of each, what each costs, which one to take, and what is not shipped."""
+"""The exported files: parity with PyTorch, cost, the recommended file, robustness, and formats left out."""
 
 from collections.abc import Sequence
 
-from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
 from searchspace.reporting.model_card.student_section import tell_student
-from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions
+from searchspace.reporting.results import ClassifierResults
+from searchspace.reporting.tables.exported_files_table import (
+    METHOD,
+    artefact_rows,
+    robustness_rows,
+    say_conditions,
+    say_robustness,
+)
 from searchspace.reporting.tables.table import Row
 from searchspace.storage.search_folder import STUDENT
 from trainables.common.escaping import as_markdown
@@ -21,9 +27,9 @@ MEANING = (
 )
 
 
-def shipped(facts: Facts) -> str:
+def shipped(model: ClassifierResults) -> str:
     """Proof and cost, a table each."""
-    shipment = facts.shipment
+    shipment = model.shipment
     if shipment is None:
         return ""
     rows = artefact_rows(shipment)
@@ -38,7 +44,7 @@ def shipped(facts: Facts) -> str:
         table([_part(row, ["format", *_costs(row)]) for row in rows]),
         sentence(as_markdown(say_conditions(shipment))) + f" {MEANING}",
         "\n".join(f"- **{each.format}** is not shipped: {as_markdown(each.reason)}." for each in shipment.dropped),
-        tell_student(facts) if facts.folder.name != STUDENT else "",
+        tell_student(model) if model.folder.name != STUDENT else "",
     )  # fmt: skip
 
 
@@ -49,3 +55,11 @@ def _costs(row: Row) -> list[str]:
 
 def _part(row: Row, names: Sequence[str]) -> Row:
     return {name: row[name] for name in names}
+
+
+def robust(model: ClassifierResults) -> str:
+    """Accuracy by corruption and strength."""
+    found = model.robustness
+    if found is None:
+        return ""
+    return paragraphs(as_markdown(say_robustness(found)), table(robustness_rows(found)), METHOD)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from searchspace.finals.formatting import list_test_figures
-from searchspace.reporting.model_card.facts import Facts
+from searchspace.reporting.results import ClassifierResults
 from trainables.common.escaping import as_yaml
 from trainables.common.licence import OTHER, YOURS, binding
 
@@ -20,45 +20,45 @@ NAMES = {YOURS: "trained-from-scratch", OTHER: "see-licence-below"}
 """Names of licences that have no id of their own."""
 
 
-def front_matter(facts: Facts) -> str:
+def front_matter(model: ClassifierResults) -> str:
     """The head, with the lines of dashes."""
-    return f"---\n{as_yaml(_metadata(facts))}---"
+    return f"---\n{as_yaml(_metadata(model))}---"
 
 
-def _metadata(facts: Facts) -> dict[str, Any]:
-    shipment = facts.shipment
+def _metadata(model: ClassifierResults) -> dict[str, Any]:
+    shipment = model.shipment
     served = shipment is not None and shipment.fastest_onnx is not None
     return {
-        **_licence(facts),
+        **_licence(model),
         "library_name": "onnx" if served else "pytorch",
         "pipeline_tag": TASK,
         "tags": [TASK, *(["onnx"] if served else []), "pytorch", "safetensors", "searchspace"],
-        "datasets": [facts.data.name],
+        "datasets": [model.data.name],
         "metrics": ["accuracy", "precision", "recall", "f1"],
-        "model-index": [{"name": facts.spec.name, "results": [_results(facts)]}],
+        "model-index": [{"name": model.search.spec.name, "results": [_results(model)]}],
     }
 
 
-def _licence(facts: Facts) -> dict[str, Any]:
+def _licence(model: ClassifierResults) -> dict[str, Any]:
     """Of the weights; several where members have several."""
-    ids = binding([member.licence for member in facts.card.members])
+    ids = binding([member.licence for member in model.info.members])
     unlisted = [NAMES.get(name, name) for name in ids if name not in LISTED]
     listed = [name for name in ids if name in LISTED] + [OTHER] * bool(unlisted)
     named = {"license_name": ", ".join(unlisted)} if unlisted else {}
     return {"license": listed[0] if len(listed) == 1 else listed, **named}
 
 
-def _results(facts: Facts) -> dict[str, Any]:
-    data, name = facts.data, facts.data.name
+def _results(model: ClassifierResults) -> dict[str, Any]:
+    data, name = model.data, model.data.name
     return {
         "task": {"type": TASK, "name": "Image classification"},
         "dataset": {"type": name, "name": name, "split": "test", "revision": data.fingerprint},
-        "metrics": list(_metrics(facts)),
+        "metrics": list(_metrics(model)),
     }
 
 
-def _metrics(facts: Facts) -> Iterator[dict[str, Any]]:
-    for each in list_test_figures(facts.metrics):
+def _metrics(model: ClassifierResults) -> Iterator[dict[str, Any]]:
+    for each in list_test_figures(model.metrics):
         if each.value is not None:
             args = {"interval_95": [round(end, 4) for end in each.interval or ()], "interval_method": each.method}
             interval = {"args": args} if each.interval else {}

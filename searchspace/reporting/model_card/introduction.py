@@ -1,8 +1,8 @@
 """What the model is, in two sentences, with the one number that counts."""
 
 from searchspace.finals.formatting import format_test_score
-from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs
+from searchspace.reporting.results import ClassifierResults
 from trainables.common.escaping import as_markdown
 from trainables.metrics.metric_registry import METRICS
 from trainables.models.model_registry import learning_kind
@@ -17,39 +17,40 @@ NAMED = 12
 """Classes up to which all are named."""
 
 
-def introduce(facts: Facts) -> str:
+def introduce(model: ClassifierResults) -> str:
     """What it is, what it knows, how good it is."""
     what = (
-        f"An image classifier for {as_markdown(facts.data.name)} ({say_classes(facts)}): {say_network(facts)}, "
-        f"the best of {len(facts.trials):,} configurations that a search tried."
+        f"An image classifier for {as_markdown(model.data.name)} ({say_classes(model)}): {say_network(model)}, "
+        f"the best of {len(model.search.trials):,} configurations that a search tried."
     )
-    return head(facts, what, "opened once for it")
+    return head(model, what, "opened once for it")
 
 
-def head(facts: Facts, what: str, opened: str) -> str:
+def head(model: ClassifierResults, what: str, opened: str) -> str:
     """Its name, what it is, and how good it is on a test split that was `opened` so."""
+    metric, tested = model.search.spec.metric, model.metrics
     how_good = (
-        f"**Test {METRICS[facts.metric].label}: {as_markdown(format_test_score(facts.metric, facts.metrics))}**, on "
-        f"{facts.metrics.count:,} images of a test split that nothing was chosen by, {opened}."
+        f"**Test {METRICS[metric].label}: {as_markdown(format_test_score(metric, tested))}**, on "
+        f"{tested.count:,} images of a test split that nothing was chosen by, {opened}."
     )
-    return paragraphs(f"# {as_markdown(facts.spec.name)}: the {facts.folder.name}", f"{what} {how_good}")
+    return paragraphs(f"# {as_markdown(model.search.spec.name)}: the {model.folder.name}", f"{what} {how_good}")
 
 
-def say_classes(facts: Facts) -> str:
+def say_classes(model: ClassifierResults) -> str:
     """How many classes it knows, and the first of them."""
-    names = facts.data.classes
+    names = model.data.classes
     shown = ", ".join(as_markdown(name) for name in names[:NAMED])
     rest = f", and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"{len(names):,} classes: {shown}{rest}"
 
 
-def say_network(facts: Facts) -> str:
+def say_network(model: ClassifierResults) -> str:
     """Its architecture, how large it is, and how it came to know what it knows."""
-    members = facts.card.members
+    members = model.info.members
     came = " and ".join(dict.fromkeys(KINDS[learning_kind(member.config)] for member in members))
-    models = as_markdown(facts.models)
+    models = as_markdown(model.architectures)
     many = f"{len(members)} networks whose probabilities are averaged ({models})"
     one = f"the network {models}"
-    cost = facts.shipment.cost if facts.shipment else None
+    cost = model.shipment.cost if model.shipment else None
     size = f" of {cost.parameters:,} parameters" if cost else ""
     return f"{many if len(members) > 1 else one}{size}, {came}"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from searchspace.finals.reliability import format_overconfidence
-from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import bullets
+from searchspace.reporting.results import ClassifierResults
 from searchspace.storage.search_folder import earlier_winners
 from trainables.common.escaping import as_markdown
 from trainables.export.model_info import InputSpec
@@ -22,13 +22,13 @@ SUFFERS = 0.05
 """Accuracy that a corruption takes, likewise."""
 
 
-def limits(facts: Facts) -> str:
+def limits(model: ClassifierResults) -> str:
     """One sentence or two on each."""
-    return bullets([*_knows(facts), *_sees(facts), *_tested(facts), *_shipped(facts)])
+    return bullets([*_knows(model), *_sees(model), *_tested(model), *_shipped(model)])
 
 
-def _knows(facts: Facts) -> Iterator[str]:
-    data = facts.data
+def _knows(model: ClassifierResults) -> Iterator[str]:
+    data = model.data
     yield (
         f"It knows {len(data.classes):,} classes and nothing else: whatever an image shows, the answer is one of them, "
         "and a high probability is no sign that the image shows any of them"
@@ -37,21 +37,21 @@ def _knows(facts: Facts) -> Iterator[str]:
         f"It was trained and tested on images of one origin ({as_markdown(data.name)}). Its figures hold for images "
         "that come about as those did; others (another camera, place, time or preparation) have not been tried"
     )
-    if any(is_pretrained(member.config.model) for member in facts.card.members):
+    if any(is_pretrained(member.config.model) for member in model.info.members):
         yield "It began with weights that were trained on other images, and carries on what those were partial to"
     if data.imbalance >= UNEVEN:
         fewest, most = min(data.counts), max(data.counts)
         yield f"Its classes are unbalanced, {fewest:,} to {most:,} training images each: it leans to the frequent ones"
 
 
-def _sees(facts: Facts) -> Iterator[str]:
-    data = facts.data
+def _sees(model: ClassifierResults) -> Iterator[str]:
+    data = model.data
     colour = "; it sees no colour" if data.channels == 1 else ""
     yield (
         f"It sees {data.height} x {data.width} pixels: a larger image is reduced, one of another shape loses its edges "
         f"(the middle is kept), and what is lost by that it cannot know{colour}"
     )
-    if (kept := min(_kept(member.input, data.side) for member in facts.card.members)) < 1:
+    if (kept := min(_kept(member.input, data.side) for member in model.info.members)) < 1:
         yield f"Of those its network takes the middle {kept:.0%} of each side, and nothing of the rest"
     yield (
         "Its files take pixels: setting a photo upright by its EXIF, putting transparent parts on white and scaling 16 "
@@ -64,8 +64,8 @@ def _kept(taken: InputSpec, side: int) -> float:
     return taken.crop if round(side * taken.crop) >= taken.side else 1.0
 
 
-def _tested(facts: Facts) -> Iterator[str]:
-    found = facts.metrics
+def _tested(model: ClassifierResults) -> Iterator[str]:
+    found = model.metrics
     low, high = found.accuracy_low, found.accuracy_high
     yield (
         f"{found.count:,} test images leave its accuracy uncertain by {100 * (high - low) / 2:.2f} points either way "
@@ -75,20 +75,20 @@ def _tested(facts: Facts) -> Iterator[str]:
         named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:NAMED])
         more = f" and {len(few) - NAMED:,} more" if len(few) > NAMED else ""
         yield f"Classes of fewer than {FEW} test images, whose own figures say little: {named}{more}"
-    if facts.data.leaked:
+    if model.data.leaked:
         yield (
-            f"{facts.data.leaked:,} validation or test images also occur in another split, so its figures may flatter "
+            f"{model.data.leaked:,} validation or test images also occur in another split, so its figures may flatter "
             "it (`../leaked-images.csv`)"
         )
-    if before := len(earlier_winners(facts.folder.parent)):
+    if before := len(earlier_winners(model.folder.parent)):
         yield f"{before:,} earlier winner{'s' if before > 1 else ''} of this search opened the test split before it"
-    predictions = facts.predictions
+    predictions = model.predictions
     if predictions is not None and abs(predictions.overconfidence) >= LEANS:
         yield f"Its probabilities are not to be taken at their word: it is {format_overconfidence(predictions)}"
 
 
-def _shipped(facts: Facts) -> Iterator[str]:
-    robustness, shipment = facts.robustness, facts.shipment
+def _shipped(model: ClassifierResults) -> Iterator[str]:
+    robustness, shipment = model.robustness, model.shipment
     if robustness is not None and robustness.clean - robustness.worst.accuracy >= SUFFERS:
         worst = robustness.worst
         yield (

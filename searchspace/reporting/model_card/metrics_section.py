@@ -4,8 +4,8 @@ from typing import Any
 
 from searchspace.finals.formatting import list_test_figures
 from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
-from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs, table
+from searchspace.reporting.results import ClassifierResults
 from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.intervals import Ends
 
@@ -13,9 +13,9 @@ PAIRS = 10
 """Pairs of classes that are named."""
 
 
-def tested(facts: Facts) -> str:
+def tested(model: ClassifierResults) -> str:
     """All metrics, then each class against the rest."""
-    found = facts.metrics
+    found = model.metrics
     rows: list[dict[str, Any]] = [
         {"metric": each.title, "value": f"{each.value:.4f}", **_interval(each.interval, each.method)}
         for each in list_test_figures(found)
@@ -27,7 +27,7 @@ def tested(facts: Facts) -> str:
         "The spread over trainings is below, at the finalists."
     )
     each = "Each class against the rest, in brackets 95 % Wilson intervals:"
-    return paragraphs(f"{found.count:,} images, opened once.", table(rows), method, each, table(_classes(facts)))
+    return paragraphs(f"{found.count:,} images, opened once.", table(rows), method, each, table(_classes(model)))
 
 
 def _interval(ends: Ends | None, method: str) -> dict[str, str]:
@@ -38,26 +38,26 @@ def _with_interval(value: float, ends: Ends | None) -> str:
     return f"{value:.4f}" + (f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends else "")
 
 
-def _classes(facts: Facts) -> list[dict[str, Any]]:
-    counts = facts.data.counts or (None,) * len(facts.metrics.classes)
+def _classes(model: ClassifierResults) -> list[dict[str, Any]]:
+    counts = model.data.counts or (None,) * len(model.metrics.classes)
     return [
         {"class": c.name, "precision": _with_interval(c.precision, c.precision_interval),
          "recall": _with_interval(c.recall, c.recall_interval), "F1": _with_interval(c.f1, c.f1_interval),
          "test images": c.count, "training images": trained}
-        for c, trained in zip(facts.metrics.classes, counts, strict=True)
+        for c, trained in zip(model.metrics.classes, counts, strict=True)
     ]  # fmt: skip
 
 
-def confusions(facts: Facts) -> str:
+def confusions(model: ClassifierResults) -> str:
     """Which classes are taken for which, the most frequent first."""
-    matrix, classes = facts.metrics.confusion, facts.metrics.classes
+    matrix, classes = model.metrics.confusion, model.metrics.classes
     wrong = sorted(
         ((count, true, called) for true, row in enumerate(matrix) for called, count in enumerate(row)
          if count and true != called),
         key=lambda found: (-found[0], found[1:]),
     )  # fmt: skip
     if not wrong:
-        return f"No test image of {facts.metrics.count:,} was wrong."
+        return f"No test image of {model.metrics.count:,} was wrong."
     rows = [
         {"true": classes[true].name, "taken for": classes[called].name, "images": count,
          "of that class": f"{count / classes[true].count:.1%}"}
@@ -66,14 +66,14 @@ def confusions(facts: Facts) -> str:
     errors = sum(count for count, *_ in wrong)
     shown = "All pairs of classes" if len(wrong) <= PAIRS else f"The {PAIRS} most frequent of {len(wrong):,} pairs"
     return paragraphs(
-        f"{errors:,} of {facts.metrics.count:,} test images were wrong. {shown}:", table(rows),
+        f"{errors:,} of {model.metrics.count:,} test images were wrong. {shown}:", table(rows),
         "The whole matrix is in `confusion.csv` and `confusion.png`.",
     )  # fmt: skip
 
 
-def calibration(facts: Facts) -> str:
+def calibration(model: ClassifierResults) -> str:
     """How often it is right when it is so sure."""
-    found = facts.predictions
+    found = model.predictions
     if found is None:
         return ""
     rows = [
@@ -82,8 +82,8 @@ def calibration(facts: Facts) -> str:
     ]
     return paragraphs(
         f"On the whole it is {format_overconfidence(found)}: its mean confidence is {found.confidence.mean():.2%}, its "
-        f"accuracy {facts.metrics.accuracy:.2%}. The expected calibration error, the mean distance of the two over "
-        f"{CONFIDENCE_BINS} equal bins of confidence, is {facts.metrics.calibration_error:.4f} (arXiv:1706.04599). "
+        f"accuracy {model.metrics.accuracy:.2%}. The expected calibration error, the mean distance of the two over "
+        f"{CONFIDENCE_BINS} equal bins of confidence, is {model.metrics.calibration_error:.4f} (arXiv:1706.04599). "
         "Bins that have images:",
         table(rows),
     )  # fmt: skip

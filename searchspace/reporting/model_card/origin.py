@@ -7,8 +7,8 @@ from typing import Any
 
 from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, tell_doubtful
-from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import bullets, paragraphs, table
+from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.trials import status_of
 from searchspace.study.trial_attributes import read_last_report
 from trainables.common.escaping import as_code, as_code_block, as_markdown
@@ -16,9 +16,9 @@ from trainables.common.licence import YOURS
 from trainables.data.sources.source_registry import licence_of_data
 
 
-def data(facts: Facts) -> str:
+def data(model: ClassifierResults) -> str:
     """Splits, and what is doubtful about them."""
-    found = facts.data
+    found = model.data
     counts = {"training": found.train, "validation": found.val, "test": found.test}
     uses = {"training": "trained on", "validation": "chose; then trained on", "test": "opened once"}
     whole = sum(counts.values())
@@ -38,16 +38,16 @@ def data(facts: Facts) -> str:
     )  # fmt: skip
 
 
-def budget(facts: Facts) -> str:
+def budget(model: ClassifierResults) -> str:
     """What the search took."""
-    record, trials = facts.record, facts.trials
+    record, trials = model.search.record, model.search.trials
     states = Counter(status_of(trial) for trial in trials)
     reports = [report for report in map(read_last_report, trials) if report]
     rows: dict[str, str] = {
         "trials": f"{len(trials):,}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()),
-        "epochs": f"{sum(report.epoch for report in reports):,}, at most {facts.spec.max_epochs:,} a trial",
+        "epochs": f"{sum(report.epoch for report in reports):,}, at most {model.search.spec.max_epochs:,} a trial",
         "training of trials": format_duration(sum(report.total_seconds for report in reports)),
-        "training of finalists": format_duration(sum(finalist.seconds for finalist in facts.finalists)),
+        "training of finalists": format_duration(sum(finalist.seconds for finalist in model.search.finalists)),
         "wall clock": ", ".join(f"{name} by {format_duration(at)}" for name, at in record.get("took", {}).items()),
         "machine": _list(record.get("machine", {})),
         "gangs": _list(record.get("gangs", {})),
@@ -55,9 +55,9 @@ def budget(facts: Facts) -> str:
     return table([{"what": name, "is": value} for name, value in rows.items() if value])
 
 
-def licence(facts: Facts) -> str:
+def licence(model: ClassifierResults) -> str:
     """Of the weights, and of the data they were trained on."""
-    members, own = facts.card.members, licence_of_data(facts.data.origin)
+    members, own = model.info.members, licence_of_data(model.data.origin)
     weights = dict.fromkeys(member.licence for member in members)
     lines = [f"Weights, {as_code(each.id)}: {as_markdown(each.terms)}" for each in weights]
     if any(each.id != YOURS for each in weights):
@@ -65,28 +65,28 @@ def licence(facts: Facts) -> str:
     return bullets([*lines, f"Data, {as_code(own.id)}: {as_markdown(own.terms)}"])
 
 
-def configuration(facts: Facts) -> str:
+def configuration(model: ClassifierResults) -> str:
     """Each member's."""
-    members = facts.card.members
-    return paragraphs(*_configurations(facts), f"Trained for {members[0].epochs:,} epochs.")
+    members = model.info.members
+    return paragraphs(*_configurations(model), f"Trained for {members[0].epochs:,} epochs.")
 
 
-def _configurations(facts: Facts) -> Iterator[str]:
-    members = facts.card.members
+def _configurations(model: ClassifierResults) -> Iterator[str]:
+    members = model.info.members
     for place, member in enumerate(members):
         name = f"Member {place}, seed {member.seed}:" if len(members) > 1 else f"Seed {member.seed}:"
         yield name
         yield as_code_block(json.dumps(member.config.model_dump(), indent=1), "json")
 
 
-def repeat(facts: Facts) -> str:
+def repeat(model: ClassifierResults) -> str:
     """Command, code, data, versions."""
-    record = facts.record
+    record = model.search.record
     commit = f" at commit {as_code(str(record['git_commit']))}" if record.get("git_commit") else ""
     found = record["data"]
     return paragraphs(
         as_code_block(str(record["command"])),
-        f"Seed {facts.spec.seed}{commit}; data {as_markdown(str(found['name']))}, "
+        f"Seed {model.search.spec.seed}{commit}; data {as_markdown(str(found['name']))}, "
         f"fingerprint {as_code(str(found['fingerprint']))}. "
         "Versions and machine: `../search.json`; every trial: `../study.journal`; all of it to look at: "
         "[`../report.html`](../report.html).",

@@ -1,29 +1,28 @@
 """The winner's student on cards: its own says how it was taught, the winner's how the two compare."""
 
 from searchspace.cli.options import flag_of
-from searchspace.finals.choose_student import Student, read_student
-from searchspace.reporting.model_card.facts import Facts
+from searchspace.finals.choose_student import Student
 from searchspace.reporting.model_card.introduction import head, say_classes, say_network
 from searchspace.reporting.model_card.markdown import paragraphs, table
+from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.student_table import student_rows
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT
 from trainables.common.escaping import as_code, as_markdown
 
 
-def introduce_student(facts: Facts) -> str:
+def introduce_student(model: ClassifierResults) -> str:
     """What it is, whom it learnt from, how good it is."""
     what = (
-        f"A small image classifier for {as_markdown(facts.data.name)} ({say_classes(facts)}): {say_network(facts)}. It "
+        f"A small image classifier for {as_markdown(model.data.name)} ({say_classes(model)}): {say_network(model)}. It "
         "learnt the answers of the winner of a search, instead of labels."
     )
-    return head(facts, what, "opened once for it and the winner")
+    return head(model, what, "opened once for it and the winner")
 
 
-def taught(facts: Facts) -> str:
+def taught(model: ClassifierResults) -> str:
     """Why this network, what it was held to, how it learnt, and what it is beside its teacher."""
-    search = facts.folder.parent
-    student = read_student(search)
+    student = model.search.student_record
     if student is None:
         return ""
     method = (
@@ -32,12 +31,12 @@ def taught(facts: Facts) -> str:
         f"(arXiv:2106.05237), at a temperature of {student.temperature:g} (arXiv:1503.02531). No label took part, and "
         "no test image; nothing was chosen after the test split was opened."
     )
-    return paragraphs(_choice(student), method, table(student_rows(facts.spec, search)))
+    return paragraphs(_choice(student), method, table(student_rows(model.search)))
 
 
-def tell_student(facts: Facts) -> str:
+def tell_student(model: ClassifierResults) -> str:
     """On the winner's card: the two side by side; nothing where there is no student."""
-    rows = student_rows(facts.spec, facts.folder.parent)
+    rows = student_rows(model.search)
     if not rows:
         return ""
     said = f"It has a student, which learnt its answers and keeps limits: [`../{STUDENT}`](../{STUDENT}/README.md)."

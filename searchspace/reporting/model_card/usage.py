@@ -2,34 +2,34 @@
 
 import shlex
 
-from searchspace.reporting.model_card.facts import Facts
 from searchspace.reporting.model_card.markdown import paragraphs
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
+from searchspace.reporting.results import ClassifierResults
 from trainables.common.escaping import as_code, as_code_block, as_markdown
 from trainables.data.sources.source_registry import pixels_of_data
 from trainables.export.exported_files import ONNX_FORMATS, ExportedFile, ExportRecord
 from trainables.export.model_info import MODEL_INFO
 
 
-def use(facts: Facts) -> str:
+def use(model: ClassifierResults) -> str:
     """Each way in which its files are run."""
-    shipment = facts.shipment
+    shipment = model.shipment
     if shipment is None:
-        command = f"python -m searchspace.export {shlex.quote(f'{facts.spec.results}/{facts.spec.name}')}"
+        command = f"python -m searchspace.export {shlex.quote(f'{model.search.spec.results}/{model.search.spec.name}')}"
         return f"It is not exported: {as_code(command)} does that."
     return paragraphs(
         "In this folder, with an image `photo.jpg` in it. A model takes uint8 images, any number of one size, grey or "
         "RGB: n x channels x height x width, of values 0 to 255. It fits them to its own size and normalises them "
         "itself. `read_image` prepares an image file as in training: upright by its EXIF, of an animation the first "
         "frame, 16 bits scaled to 8, transparent parts on white.",
-        _pixels(facts),
+        _pixels(model),
         *(way(shipment) for way in (_onnx, _program, _half, _weights)),
     )  # fmt: skip
 
 
-def _pixels(facts: Facts) -> str:
+def _pixels(model: ClassifierResults) -> str:
     """How the data's published pixels became 0 to 255, where they are others."""
-    note = pixels_of_data(facts.data.origin)
+    note = pixels_of_data(model.data.origin)
     return f"**Pixels of the data itself:** {note}. Images of another range are answered wrongly." if note else ""
 
 

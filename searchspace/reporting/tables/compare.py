@@ -7,20 +7,18 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from searchspace.finals.finalist import read_finalists
-from searchspace.reporting.damaged_results import reading_search
-from searchspace.reporting.tables.costs import shipped
+from searchspace.reporting.results import SearchResults, read_results, reading_search
+from searchspace.reporting.tables.exported_files_table import shipped
 from searchspace.reporting.tables.searches import search_row
 from searchspace.reporting.tables.table import Row, brief_value
 from searchspace.reporting.tables.trials import status_of
 from searchspace.spec import load_facts, load_spec
-from searchspace.storage.search_folder import WINNER
 from searchspace.storage.search_names import searches_below
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import is_refused, read_config, read_curve, read_trial_cost
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
-from trainables.export.model_info import MODEL_INFO_ADAPTER, AnyModelInfo, ModelInfo
-from trainables.storage.files import is_file, read_record
+from trainables.export.model_info import AnyModelInfo, ModelInfo
 
 Pair = tuple[str, str]
 EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -86,14 +84,13 @@ def warn_of(results: Path, names: Pair) -> list[str]:
 
 def _search_facts(folder: Path) -> dict[str, Any]:
     with reading_search(folder):
-        return _read_facts(folder)
+        return _read_facts(read_results(folder))
 
 
-def _read_facts(folder: Path) -> dict[str, Any]:
-    spec, facts = load_spec(folder), load_facts(folder)
+def _read_facts(results: SearchResults) -> dict[str, Any]:
+    spec, facts = results.spec, results.record
     options = spec.model_dump(mode="json", exclude={"name", "results", "data", "metric", "study"})
-    card = folder / WINNER / "model.json"
-    config = _config(read_record(card, MODEL_INFO_ADAPTER)) if is_file(card) else {}
+    config = _config(results.winner.info) if results.winner.is_trained else {}
     return {
         "data": spec.data_name,
         "fingerprint": facts.get("data", {}).get("fingerprint"),
@@ -104,7 +101,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
         "commit": facts.get("git_commit"),
         **{f"version of {name}": version for name, version in facts.get("versions", {}).items()},
         **{f"winner's {name}": value for name, value in config.items()},
-        **{name: value for name, value in search_row(folder).items() if name not in {"search", "data", "metric"}},
+        **{name: value for name, value in search_row(results).items() if name not in {"search", "data", "metric"}},
     }
 
 

@@ -6,7 +6,7 @@ from searchspace.finals.baseline import Baseline, read_baseline
 from searchspace.finals.comparison import ComparisonOutcome
 from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.formatting import format_difference, format_interval
-from searchspace.reporting.tables.costs import shipped
+from searchspace.reporting.tables.exported_files_table import shipped
 from searchspace.reporting.tables.table import Row, brief
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import read_trial_cost

@@ -7,22 +7,14 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from searchspace.finals.finalist import read_finalists
 from searchspace.finals.formatting import format_interval_cell, score_with_interval
 from searchspace.preparation.resume import is_done
-from searchspace.reporting.damaged_results import reading_search
+from searchspace.reporting.results import SearchResults, read_results, reading_search
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.trials import STATUS
-from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.storage.search_folder import WINNER
+from searchspace.spec import load_spec
 from searchspace.storage.search_names import searches_below
-from searchspace.study.study import StudyReader
-from searchspace.study.study_snapshot import read_study
-from searchspace.study.trial_attributes import is_refused
 from trainables.common.errors import DamagedError, UserError
-from trainables.export.exported_files import read_export_record
-from trainables.metrics.class_metrics import TestMetrics
-from trainables.storage.files import is_file, read_record
 
 COLUMNS = (
     "search", "data", "status", "trials", "complete", "stopped", "failed", "best", "winner", "winner_val", "metric",
@@ -41,7 +33,7 @@ def _row_of_any(folder: Path) -> dict[str, Any]:
     """The row of a search, or of one that cannot be read, with the reason: one search ends no board."""
     try:
         with reading_search(folder):
-            return search_row(folder)
+            return search_row(read_results(folder))
     except UserError as error:
         why = str(error).removeprefix(f"{str(folder)!r}: ")
         status = "damaged" if isinstance(error, DamagedError) else "unreadable"
@@ -57,21 +49,18 @@ def problems(rows: Sequence[Row]) -> list[str]:
     return [f"search {row['search']!r}: {row['problem']}" for row in rows if row["problem"]]
 
 
-def search_row(folder: Path) -> dict[str, Any]:
-    """What the search in `folder` was, and what has come of it so far."""
-    spec, took = load_spec(folder), load_facts(folder).get("took", {})
-    study = read_study(spec, folder)
-    trials = [trial for trial in study.get_trials(deepcopy=False) if not is_refused(trial)]
+def search_row(results: SearchResults) -> dict[str, Any]:
+    """What a search was, and its results so far."""
+    spec, trials = results.spec, results.trials
     counts = {state: sum(t.state == state for t in trials) for state in STATUS}
-    metrics = _read_metrics(folder / WINNER / "metrics.json")
-    shipment = read_export_record(folder / WINNER)
-    best = shipment.recommended_file if shipment else None
-    winner = next(iter(read_finalists(study)), None)
+    metrics = results.winner.metrics if results.winner.is_tested else None
+    best = results.winner.shipment.recommended_file if results.winner.shipment else None
+    winner = next(iter(results.finalists), None)
     complete = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
     return {
         "search": spec.name,
         "data": spec.data_name,
-        "status": _status(study, spec),
+        "status": _status(results),
         "trials": f"{len(trials)}/{spec.trials}",
         "complete": counts[TrialState.COMPLETE],
         "stopped": counts[TrialState.PRUNED],
@@ -85,17 +74,13 @@ def search_row(folder: Path) -> dict[str, Any]:
         "test_accuracy": metrics.accuracy if metrics else None,
         "latency_ms": best.speed.latency_ms if best else None,
         "size_mb": best.size_mb if best else None,
-        "seconds": took.get("total"),
+        "seconds": results.record.get("took", {}).get("total"),
         "problem": "",
     }
 
 
-def _status(study: StudyReader, spec: SearchSpec) -> str:
-    """A search that is not finished may be running or cut off; its folder does not tell which."""
-    if is_done(study, spec.trials):
+def _status(results: SearchResults) -> str:
+    """State of a search; an unfinished one may be running or cut off, which its folder does not show."""
+    if is_done(results.study, results.spec.trials):
         return "finished"
-    return "in finals" if read_finalists(study) else "unfinished"
-
-
-def _read_metrics(file: Path) -> TestMetrics | None:
-    return read_record(file, TestMetrics) if is_file(file) else None
+    return "in finals" if results.finalists else "unfinished"

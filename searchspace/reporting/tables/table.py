@@ -62,7 +62,7 @@ def _write_markdown(rows: Sequence[Row]) -> str:
 
 
 def _write_html(rows: Sequence[Row]) -> str:
-    from searchspace.reporting.html.leaderboard_page import render_board
+    from searchspace.reporting.html.rendering import render_board
 
     return render_board(rows, "Leaderboard")
 

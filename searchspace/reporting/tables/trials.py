@@ -7,7 +7,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.finals.finalist import read_finalists
-from searchspace.reporting.tables.costs import shipped
+from searchspace.reporting.tables.exported_files_table import shipped
 from searchspace.reporting.tables.finalists import trial_roles
 from searchspace.reporting.tables.table import Row, brief, short
 from searchspace.study.study import StudyReader

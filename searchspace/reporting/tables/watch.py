@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from searchspace.preparation.resume import is_done
+from searchspace.reporting.results import SearchResults
 from searchspace.reporting.tables.terminal_table import make_console
 from searchspace.spec import load_spec
 from searchspace.study.study_snapshot import StudySnapshot, open_study
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 
 PERIOD = 2.0
 """Seconds between two looks at the study."""
-Draw = Callable[[StudySnapshot, int], "RenderableType"]
-"""From a study and the terminal's width to what is shown."""
+Draw = Callable[[SearchResults, int], "RenderableType"]
+"""Draws results for a terminal of so many characters."""
 
 
-def watch(folder: Path, draw: Draw, refresh: Callable[[], None]) -> None:
-    """Draw the board of the search in `folder` until it is finished or Ctrl-C; raises `UserError` in a pipe.
+def watch(results: SearchResults, draw: Draw, refresh: Callable[[], None]) -> None:
+    """Draw the board of a search until it is finished or Ctrl-C; raises `UserError` in a pipe.
 
-    `refresh` brings a copy in `folder` up to date, if it is one; it may raise OSError.
+    `refresh` brings the search's folder up to date where it is a copy; it may raise OSError.
     """
     from rich.console import Group
     from rich.live import Live
@@ -33,8 +34,8 @@ def watch(folder: Path, draw: Draw, refresh: Callable[[], None]) -> None:
     console = make_console()
     if not console.is_terminal:
         raise UserError("--watch: redraws a terminal, and this output is none; leave it out here")
-    spec = load_spec(folder)
-    reader, started = open_study(spec, folder), time.monotonic()
+    folder = results.folder
+    reader, started = open_study(results.spec, folder), time.monotonic()
     changed, seen = started, 0
     try:
         with Live(console=console, auto_refresh=False, vertical_overflow="ellipsis") as live:
@@ -47,7 +48,8 @@ def watch(folder: Path, draw: Draw, refresh: Callable[[], None]) -> None:
                 ended = is_done(study, load_spec(folder).trials)
                 quiet = time.monotonic() - changed
                 word = "finished" if ended else f"last epoch {quiet:.0f} s ago; Ctrl-C stops watching, not the search"
-                live.update(Group(draw(study, console.width), Text(word, style="dim")), refresh=True)
+                board = draw(replace(results, study=study), console.width)
+                live.update(Group(board, Text(word, style="dim")), refresh=True)
                 if ended:
                     return
                 time.sleep(PERIOD)

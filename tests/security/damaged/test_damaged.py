@@ -68,12 +68,12 @@ def export(folder: Path) -> None:
 def cards(folder: Path) -> None:
     """What model cards are written from, after an export."""
     from searchspace.reporting.model_card.card_file import render
-    from searchspace.reporting.model_card.facts import gather
+    from searchspace.reporting.results import read_classifier_results
 
     for part in ("winner", "student"):
         try:
-            render(gather(folder / part))
-        except FileNotFoundError as error:  # `gather` says so, and `try_cards` answers it
+            render(read_classifier_results(folder / part))
+        except FileNotFoundError as error:  # `read_classifier_results` says so, and `try_cards` answers it
             raise UserError(str(error)) from error
 
 

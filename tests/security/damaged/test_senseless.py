@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from searchspace.reporting.tables import searches
+from searchspace.reporting import results
 from searchspace.reporting.tables.searches import rank_searches
 from tests.helpers.attacks.damage import Damage
 from tests.helpers.attacks.damaged_search import COMMANDS, Place
@@ -151,14 +151,14 @@ def test_shapes_are_those_of_the_network(name):
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by nothing\nand more"), MemoryError(), KeyError("x")])
 def test_a_search_that_cannot_be_computed_is_one_row(error, place: Place, monkeypatch):
-    read = searches.read_export_record
+    read = results.read_export_record
 
     def fail(folder: Path) -> Any:
         if folder.parent.name == "made":
             raise error
         return read(folder)
 
-    monkeypatch.setattr(searches, "read_export_record", fail)
+    monkeypatch.setattr(results, "read_export_record", fail)
     rows = {row["search"]: row for row in rank_searches(place.folder.parent)}
     assert rows["other"]["problem"] == ""
     assert rows["made"]["status"] == "damaged"
@@ -170,7 +170,7 @@ def test_a_defect_keeps_its_traceback(place: Place, monkeypatch):
     def fail(_folder: Path) -> Any:
         raise AttributeError("a defect")
 
-    monkeypatch.setattr(searches, "read_export_record", fail)
+    monkeypatch.setattr(results, "read_export_record", fail)
     done = COMMANDS["leaderboard of all"](place.folder)
     assert done.code == 1
     assert "Traceback" in done.error

@@ -17,9 +17,9 @@ from PIL import Image
 from searchspace.finals.choose_student import Student, write_student
 from searchspace.reporting.model_card.card_file import render, try_cards, write_card
 from searchspace.reporting.model_card.card_sections import SECTIONS
-from searchspace.reporting.model_card.facts import gather
 from searchspace.reporting.model_card.limitations import limits
 from searchspace.reporting.model_card.metrics_section import confusions
+from searchspace.reporting.results import read_classifier_results
 from tests.helpers.made_search import make_exported_search
 from tests.helpers.repository import ROOT
 from trainables.common.licence import Licence
@@ -72,7 +72,7 @@ def test_sections_stand_in_their_order(card):
 
 
 def test_the_answer_is_at_the_top(card, folder):
-    metrics = gather(folder).metrics
+    metrics = read_classifier_results(folder).metrics
     first = card[card.index("# made") : card.index("\n## ")]
     interval = f"(95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%})"
     assert f"**Test accuracy: {metrics.accuracy:.2%} {interval}**, on 270 images" in first
@@ -148,7 +148,7 @@ def test_it_says_how_the_datas_own_pixels_became_what_it_takes(card, folder, dig
 
 def test_the_front_matter_is_what_the_hub_takes(card, folder):
     hub = HubCard(card)
-    metrics = gather(folder).metrics
+    metrics = read_classifier_results(folder).metrics
     assert (hub.data.license, hub.data.license_name) == ("other", "trained-from-scratch")
     assert (hub.data.library_name, hub.data.pipeline_tag) == ("onnx", "image-classification")
     assert (hub.data.datasets, hub.data.model_name) == (["digits"], "made")
@@ -237,7 +237,7 @@ def test_what_is_not_there_is_left_out(folder, tmp_path):
 
 
 def test_confusions_are_counted_the_most_frequent_first(card, folder):
-    facts = gather(folder)
+    facts = read_classifier_results(folder)
     matrix = np.array(facts.metrics.confusion)
     wrong = int(matrix.sum() - np.trace(matrix))
     told = rows(section(card, "What it confuses"))[2:]
@@ -248,12 +248,12 @@ def test_confusions_are_counted_the_most_frequent_first(card, folder):
     for true, called, count, _share in told:
         assert matrix[int(true), int(called)] == int(count)
     perfect = facts.metrics.model_copy(update={"confusion": tuple(map(tuple, np.diag([27] * 10).tolist()))})
-    none = type(facts)(**(facts.__dict__ | {"metrics": perfect}))
-    assert confusions(none) == "No test image of 270 was wrong."
+    facts.__dict__["metrics"] = perfect
+    assert confusions(facts) == "No test image of 270 was wrong."
 
 
 def test_calibration_has_every_image_in_a_bin(card, folder):
-    facts = gather(folder)
+    facts = read_classifier_results(folder)
     told = rows(section(card, "Calibration"))[2:]
     assert sum(int(cells[2]) for cells in told) == 270
     gap = 100 * (facts.predictions.confidence.mean() - facts.metrics.accuracy)
@@ -273,7 +273,7 @@ def test_limits_are_those_of_this_model(folder, digits, tmp_path):
     data = digits.model_copy(update={"leaked": 5, "counts": (10, *digits.counts[1:])})
     other = changed(folder, tmp_path / "made", data=data)
     (tmp_path / "made" / "winner-1").mkdir()
-    said = limits(gather(other))
+    said = limits(read_classifier_results(other))
     whole, integer = (read_export_record(folder).find(name).proof.accuracy for name in ("pytorch", "onnx-int8"))
     change = f"{100 * abs(whole - integer):.2f} points" if whole != integer else "as accurate"
     for part in (
@@ -285,8 +285,8 @@ def test_limits_are_those_of_this_model(folder, digits, tmp_path):
         + change,
     ):  # fmt: skip
         assert part in said, part
-    assert "unbalanced" not in limits(gather(folder))
-    assert "another split" not in limits(gather(folder))
+    assert "unbalanced" not in limits(read_classifier_results(folder))
+    assert "another split" not in limits(read_classifier_results(folder))
 
 
 def test_an_ensemble_has_every_members_configuration(folder, tmp_path):
@@ -307,13 +307,13 @@ def test_a_student_has_a_card_of_its_own_and_the_winners_tells_of_it(folder, tmp
     search = tmp_path / "made"
     shutil.copytree(folder.parent, search)
     shutil.copytree(folder, search / "student")
-    config = gather(folder).card.members[0].config
+    config = read_classifier_results(folder).info.members[0].config
     write_student(search, Student(
         trial=3, config=config, cost=None, limits={"max_params": 20_000}, teacher="trial 0", temperature=1.0, seed=5,
         epochs=9, status="trained",
     ))  # fmt: skip
     text = write_card(search / "student").read_text()
-    assert text == render(gather(search / "student"))
+    assert text == render(read_classifier_results(search / "student"))
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [part.title for part in SECTIONS["student"] if part.title]
     assert "# made: the student" in text
     taught = section(text, "How it was taught")

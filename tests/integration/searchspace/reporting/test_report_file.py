@@ -22,16 +22,15 @@ from sklearn.metrics import average_precision_score
 from searchspace.finals.reliability import TestPredictions, accuracy_by_confidence
 from searchspace.reporting.html.answer import answer
 from searchspace.reporting.html.blocks import Code, Note, Table, label, log_axis
-from searchspace.reporting.html.confusion_matrix import MOST_CLASSES, confusion
-from searchspace.reporting.html.history import MOST_CURVES
-from searchspace.reporting.html.losses import losses
-from searchspace.reporting.html.material import gather
-from searchspace.reporting.html.precision_recall import curve_of, precision_recall
+from searchspace.reporting.html.learning_curves import MOST_CURVES, losses
+from searchspace.reporting.html.prediction_quality import MOST_CLASSES, confusion, curve_of, precision_recall
 from searchspace.reporting.html.report_file import try_report, write_report
 from searchspace.reporting.html.report_sections import SECTIONS, draw
 from searchspace.reporting.html.slices import slices_of
 from searchspace.reporting.html.timeline import spans
+from searchspace.reporting.results import read_results
 from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.tables.trials import board_rows
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
 from tests.helpers.attacks.hostile import HOSTILE
@@ -66,7 +65,7 @@ def page(made):
 
 
 def test_every_section_of_a_finished_search_is_drawn(made, page):
-    drawn = [draw(section, gather(made)) for section in SECTIONS]
+    drawn = [draw(section, read_results(made)) for section in SECTIONS]
     assert {part.section.title: part.missing for part in drawn if part.missing or not part.blocks} == {}
     assert [f'<section id="{section.anchor}"' in page for section in SECTIONS] == [True] * len(SECTIONS)
     assert set(figures(page)) == {
@@ -89,12 +88,12 @@ def test_plotly_knows_every_property_of_every_figure(page):
 
 
 def test_the_answer_comes_first(made, page):
-    metrics = gather(made).tested()
+    metrics = read_results(made).winner.metrics
     head = page[: page.index("<nav")]
     assert "The winner is trial 0: convnet" in head
     assert f"{metrics.accuracy:.2%}" in head
     assert f"95 % Wilson interval {metrics.accuracy_low:.2%} to {metrics.accuracy_high:.2%}" in head
-    best = gather(made).shipment.recommended_file
+    best = read_results(made).winner.shipment.recommended_file
     assert best.format == "onnx-int8"
     assert f"{best.size_mb:.3g} MB" in head
     assert f"{best.speed.latency_ms:.3g} ms" in head, "of the recommended file, not of the one that limits hold for"
@@ -113,14 +112,13 @@ def test_the_answer_comes_first(made, page):
     ],
 )  # fmt: skip
 def test_the_lines_run_the_file_that_is_recommended(made, form, file, words):
-    material = gather(made)
-    first, *others = material.shipment.artefacts
+    results = read_results(made)
+    shipment = results.winner.shipment
+    first, *others = shipment.artefacts
     named = [first.model_copy(update={"format": name, "file": FORMAT_FILES[name]}) for name in FORMAT_FILES]
     assert others
-    material.__dict__["shipment"] = material.shipment.model_copy(
-        update={"artefacts": tuple(named), "recommended": form}
-    )
-    found = answer(material)
+    results.winner.__dict__["shipment"] = shipment.model_copy(update={"artefacts": tuple(named), "recommended": form})
+    found = answer(results)
     (code,) = (block.text for block in found.blocks if isinstance(block, Code))
     assert file in code
     assert [block.text for block in found.blocks if isinstance(block, Note) and words in block.text]
@@ -160,7 +158,8 @@ def test_a_search_that_is_not_over_says_what_it_lacks(digits, tmp_path):
     page = write_report(folder).read_text()
     assert "There is no winner yet" in page
     assert "24" in page[: page.index("<nav")]
-    missing = {part.section.title: part.missing for part in (draw(s, gather(folder)) for s in SECTIONS) if part.missing}
+    drawn = [draw(section, read_results(folder)) for section in SECTIONS]
+    missing = {part.section.title: part.missing for part in drawn if part.missing}
     assert set(missing) == {
         "Confusion matrix", "Classes", "Precision and recall", "Calibration", "Slices", "Robustness",
         "Worst mistakes", "Most uncertain", "Augmentation",
@@ -180,7 +179,7 @@ def test_a_search_of_no_trials_makes_a_report(digits, tmp_path):
 
 
 def _missing(folder):
-    return {p.section.anchor: p.missing for p in (draw(s, gather(folder)) for s in SECTIONS) if p.missing}
+    return {p.section.anchor: p.missing for p in (draw(s, read_results(folder)) for s in SECTIONS) if p.missing}
 
 
 def test_a_report_opens_no_data(made, digits, tmp_path):
@@ -218,19 +217,19 @@ def test_a_test_image_that_is_none_is_damaged(made, tmp_path):
 
 
 def test_the_worst_mistake_is_the_first(made):
-    material = gather(made)
-    found = material.predictions
-    (_note, pictures) = draw(next(s for s in SECTIONS if s.anchor == "mistakes"), material).blocks
+    results = read_results(made)
+    found = results.winner.predictions
+    (_note, pictures) = draw(next(s for s in SECTIONS if s.anchor == "mistakes"), results).blocks
     truth = np.where(
         found.predicted != found.labels, found.probabilities[np.arange(len(found.labels)), found.labels], 2
     )
     worst = int(truth.argmin())
     first = pictures.pictures[0]
     assert first.lines[0] == f"true: {found.labels[worst]} ({truth[worst]:.1%})"
-    assert first.lines[-1] == material.image_facts.paths[worst]
+    assert first.lines[-1] == results.winner.image_facts.paths[worst]
     assert first.lines[-1].startswith("train["), "digits are no files"
     shown = Image.open(io.BytesIO(base64.b64decode(first.source.partition(",")[2])))
-    images, _ = open_store(material.data).open_test(material.winner / "test-opened.json")
+    images, _ = open_store(results.data).open_test(results.winner.folder / "test-opened.json")
     assert np.array_equal(np.array(shown), images[worst][0])
 
 
@@ -246,26 +245,26 @@ def test_a_picture_says_its_path_whatever_that_is(made, tmp_path):
     for name in ("paths", "brightness", "contrast", "sizes"):  # as an earlier version left them
         del arrays[name]
     np.savez_compressed(folder / "winner" / PREDICTIONS, **arrays)
-    material = gather(folder)
+    results = read_results(folder)
     for anchor in ("mistakes", "uncertain"):
-        _, pictures = draw(next(s for s in SECTIONS if s.anchor == anchor), material).blocks
+        _, pictures = draw(next(s for s in SECTIONS if s.anchor == anchor), results).blocks
         assert pictures.pictures[0].lines[-1].startswith("test image ")
-    table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), material).blocks
+    table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), results).blocks
     assert {row["by"] for row in table.rows} == {"class"}
 
 
 def test_losses_are_those_of_the_finalists(made, digits, tmp_path):
-    material = gather(made)
-    figure, note = draw(next(s for s in SECTIONS if s.anchor == "losses"), material).blocks
+    results = read_results(made)
+    figure, note = draw(next(s for s in SECTIONS if s.anchor == "losses"), results).blocks
     names = ["trial 0 (winner), training", "trial 0 (winner), validation", "trial 3, training", "trial 3, validation"]
     assert [trace["name"] for trace in figure.traces] == names
     assert figure.traces[0]["x"] == list(range(1, 10))
     assert figure.traces[0]["y"] == [round(2 / epoch, 6) for epoch in range(1, 10)]
     assert figure.traces[1]["y"] == [round(0.1 + 2 / epoch, 6) for epoch in range(1, 10)]
     assert "finalists' trials" in note.text
-    unfinished = gather(make_search(tmp_path, digits, trials=6, finished=False))
+    unfinished = read_results(make_search(tmp_path, digits, trials=6, finished=False))
     figure, note = losses(unfinished)
-    assert figure.traces[0]["name"] == f"trial {unfinished.rows[0]['trial']}, training"
+    assert figure.traces[0]["name"] == f"trial {board_rows(unfinished.study)[0]['trial']}, training"
     assert "best trials so far" in note.text
 
 
@@ -280,12 +279,12 @@ def test_precision_and_recall_are_counted_at_every_threshold():
 
 
 def test_of_many_classes_the_hardest_have_curves(made):
-    material = gather(made)
-    figure, note = precision_recall(material)
-    found = material.predictions
+    results = read_results(made)
+    figure, note = precision_recall(results)
+    found = results.winner.predictions
     averages = {
         name: average_precision_score(found.labels == i, found.probabilities[:, i])
-        for i, name in enumerate(material.data.classes)
+        for i, name in enumerate(results.data.classes)
     }
     hardest = sorted(averages, key=averages.__getitem__)[:6]
     assert [trace["name"] for trace in figure.traces[1:]] == [f"{n}, AP {averages[n]:.3f}" for n in hardest]
@@ -309,24 +308,24 @@ def test_slices_are_of_all_test_images_and_count_right():
 
 
 def test_a_slice_has_its_accuracy_and_wilsons_interval(made):
-    material = gather(made)
-    _, table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), material).blocks
+    results = read_results(made)
+    _, table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), results).blocks
     counts = {}
     for row in table.rows:
         counts[row["by"]] = counts.get(row["by"], 0) + row["images"]
         assert row["accuracy"] == pytest.approx(1 - row["wrong"] / row["images"])
         assert (row["95_%_from"], row["to"]) == pytest.approx(wilson(row["accuracy"], row["images"]))
-    assert counts == dict.fromkeys(("brightness", "contrast", "megapixels", "shape", "class"), material.data.test)
+    assert counts == dict.fromkeys(("brightness", "contrast", "megapixels", "shape", "class"), results.data.test)
     wrong = {row["slice"]: row["wrong"] for row in table.rows if row["by"] == "class"}
-    found = material.predictions
+    found = results.winner.predictions
     assert wrong == {
-        n: int(((found.labels == i) & (found.predicted != i)).sum()) for i, n in enumerate(material.data.classes)
+        n: int(((found.labels == i) & (found.predicted != i)).sum()) for i, n in enumerate(results.data.classes)
     }
 
 
 def test_accuracy_against_latency_is_of_files_and_of_trials(made):
-    material = gather(made)
-    files, _, trials, _ = draw(next(s for s in SECTIONS if s.anchor == "latency"), material).blocks
+    results = read_results(made)
+    files, _, trials, _ = draw(next(s for s in SECTIONS if s.anchor == "latency"), results).blocks
     shown = {trace["name"]: (trace["x"], trace["y"]) for trace in files.traces}
     assert shown == {"pytorch": ([1.0], [0.9]), "onnx": ([0.5], [0.9]), "onnx-int8 (recommended)": ([0.25], [0.9])}
     whole, edge, won = trials.traces
@@ -338,10 +337,10 @@ def test_accuracy_against_latency_is_of_files_and_of_trials(made):
 
 
 def test_importances_say_at_which_fidelity_they_are(made):
-    figure, note = draw(next(s for s in SECTIONS if s.anchor == "importance"), gather(made)).blocks
+    figure, note = draw(next(s for s in SECTIONS if s.anchor == "importance"), read_results(made)).blocks
     assert figure.layout["xaxis"]["title"]["text"] == "share of the variance of the score at epoch 1 of 9"
     assert "validation score at epoch 1 of 9" in note.text
-    figure, _ = draw(next(s for s in SECTIONS if s.anchor == "coordinates"), gather(made)).blocks
+    figure, _ = draw(next(s for s in SECTIONS if s.anchor == "coordinates"), read_results(made)).blocks
     assert "score at epoch 1 of 9" in figure.layout["xaxis"]["ticktext"]
 
 
@@ -380,8 +379,8 @@ def test_pictures_are_small_whatever_the_images_are():
 
 
 def test_the_reliability_diagram_is_the_calibration_error(made):
-    material = gather(made)
-    found = material.predictions
+    results = read_results(made)
+    found = results.winner.predictions
     means, rights, counts = accuracy_by_confidence(found)
     error = float((counts * np.abs(means - rights)).sum() / counts.sum())
     assert error == pytest.approx(calibration_error(found.probabilities, found.predicted == found.labels))
@@ -390,7 +389,7 @@ def test_the_reliability_diagram_is_the_calibration_error(made):
 
 
 def test_robustness_is_drawn_as_it_was_measured(made):
-    note, figure, table, _method = draw(next(s for s in SECTIONS if s.anchor == "worse"), gather(made)).blocks
+    note, figure, table, _method = draw(next(s for s in SECTIONS if s.anchor == "worse"), read_results(made)).blocks
     assert "loses most by noise at strength 5: 25.00 points" in note.text
     assert [trace["name"] for trace in figure.traces] == list(CORRUPTIONS)
     assert all(trace["x"] == [0, 1, 3, 5] and trace["y"] == [0.9, 0.85, 0.75, 0.65] for trace in figure.traces)
@@ -412,12 +411,12 @@ def test_an_ensemble_shows_what_each_member_was_trained_on(made, tmp_path):
     for place in (0, 1):
         (folder / "winner" / "members" / str(place)).mkdir(parents=True)
         shutil.copy(folder / "winner" / "augmented.png", folder / "winner" / "members" / str(place))
-    material = gather(folder)
-    both = material.finalists[0].model_copy(update={"members": (3, 0)})
-    material.__dict__["finalists"] = (both,)
-    note, _, other, _ = draw(next(s for s in SECTIONS if s.anchor == "augmented"), material).blocks
+    results = read_results(folder)
+    both = results.finalists[0].model_copy(update={"members": (3, 0)})
+    results.__dict__["finalists"] = (both,)
+    note, _, other, _ = draw(next(s for s in SECTIONS if s.anchor == "augmented"), results).blocks
     assert [note.text[:8], other.text[:8]] == ["Trial 3:", "Trial 0:"], "in the order of its members"
-    assert answer(material).headline == "The winner is an ensemble: convnet"
+    assert answer(results).headline == "The winner is an ensemble: convnet"
 
 
 def test_of_very_many_classes_those_with_most_errors_are_shown(made):
@@ -426,19 +425,20 @@ def test_of_very_many_classes_those_with_most_errors_are_shown(made):
     probabilities = np.eye(60)[labels]
     probabilities[labels == 59] = np.eye(60)[7]
     probabilities += 1e-3 * rng.random(probabilities.shape)
-    material = gather(made)
+    results = read_results(made)
     names = tuple(f"class {i}" for i in range(60))
-    material.__dict__["metrics"] = measure_test_metrics(
+    results.__dict__["data"] = results.data.model_copy(update={"classes": names})
+    results.winner.__dict__["metrics"] = measure_test_metrics(
         probabilities / probabilities.sum(1, keepdims=True), labels, names
     )
-    figure, note = confusion(material)
+    figure, note = confusion(results)
     assert len(figure.traces[0]["z"]) == MOST_CLASSES
     assert {"class 7", "class 59"} <= set(figure.layout["xaxis"]["ticktext"])
     assert f"The {MOST_CLASSES} classes with most errors of 60" in note.text
 
 
 def test_the_timeline_is_what_the_study_has_of_slots(made):
-    found = spans(gather(made))
+    found = spans(read_results(made))
     assert {span.slot for span in found} == {0, 1}
     assert {span.trial for span in found} == set(range(24))
     assert all(span.end > span.start for span in found)
@@ -501,20 +501,21 @@ def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):
     folder, said = searched
     assert "report: results/first/report.html" in said
     assert "warning: no report" not in said
-    missing = {p.section.anchor: p.missing for p in (draw(s, gather(folder)) for s in SECTIONS) if p.missing}
+    missing = {p.section.anchor: p.missing for p in (draw(s, read_results(folder)) for s in SECTIONS) if p.missing}
     assert set(missing) <= {"importance", "coordinates"}, missing  # 5 trials may be too few for these two
-    found = spans(gather(folder))
+    found = spans(read_results(folder))
     assert found
     assert {span.slot for span in found} <= {0, 1}
     with (folder / "winner" / "test-predictions.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == gather(folder).tested().count
+    assert len(rows) == read_results(folder).winner.metrics.count
     data = folder.parent.parent / "colours"
     assert all((data / row["path"]).is_file() and row["path"].split("/")[0] == row["label"] for row in rows)
-    assert sum(row["label"] == row["prediction"] for row in rows) / len(rows) == gather(folder).tested().accuracy
-    curve = losses(gather(folder))
+    right = sum(row["label"] == row["prediction"] for row in rows)
+    assert right / len(rows) == read_results(folder).winner.metrics.accuracy
+    curve = losses(read_results(folder))
     assert all(value > 0 for trace in next(curve).traces for value in trace["y"]), "training losses, too, are recorded"
-    (code,) = (block.text for block in answer(gather(folder)).blocks if isinstance(block, Code))
+    (code,) = (block.text for block in answer(read_results(folder)).blocks if isinstance(block, Code))
     (tmp_path / "photo.jpg").write_bytes(next(folder.parent.parent.glob("colours/red/*.png")).read_bytes())
     done = subprocess.run(
         [sys.executable, "-c", code.replace('Session("', f'Session("{folder}/')],
@@ -524,5 +525,5 @@ def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):
         check=True,
     )
     name, probability = done.stdout.split()
-    assert name in gather(folder).data.classes
+    assert name in read_results(folder).data.classes
     assert 1 / 3 <= float(probability) <= 1

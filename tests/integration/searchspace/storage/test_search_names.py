@@ -84,8 +84,7 @@ def test_every_command_understands_it(module, given, tmp_path, monkeypatch, caps
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [module, given])
     reached = []
-    for name in ("searchspace.leaderboard.load_spec", "searchspace.replay.load_spec", "searchspace.export.load_spec",
-                 "searchspace.reporting.html.material.load_spec",
+    for name in ("searchspace.export.load_spec", "searchspace.reporting.results.load_spec",
                  "searchspace.tracking.__main__.load_spec"):  # fmt: skip
         monkeypatch.setattr(name, lambda folder: reached.append(folder) or stop())
     monkeypatch.setattr("os.nice", lambda _more: 0)

@@ -1,40 +1,45 @@
-"""Accuracy against latency: of the exported files, and of trials whose architecture was measured."""
+"""The exported model: accuracy against latency, and accuracy on corrupted images."""
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
-from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, log_axis, near
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, Table, axis, log_axis, near
+from searchspace.reporting.results import SearchResults
+from searchspace.reporting.tables.exported_files_table import METHOD, robustness_rows, say_robustness
 from searchspace.reporting.tables.pareto import front
 from searchspace.study.trial_attributes import read_trial_cost
 from trainables.export.benchmark.architecture_cost import LATENCY_DEFINITION
 from trainables.export.exported_files import ExportRecord
+from trainables.export.robustness import MEASURED_STRENGTHS, Robustness
 from trainables.metrics.metric_registry import METRICS
 
 MARGIN = 0.005
 """Of the accuracies' axis, so that files that differ by nothing do not look far apart."""
+LINES = (("solid", "accent"), ("dash", "best"), ("dashdot", "bad"), ("dot", "soft"))
+"""Dash and colour of each corruption's line: they differ without colours too."""
 Trace = dict[str, Any]
 
 
-def tradeoff(material: Material) -> Iterator[Block]:
+def tradeoff(results: SearchResults) -> Iterator[Block]:
     """What each millisecond buys; a figure of files, a figure of trials, as far as there are any."""
-    trials = _trials(material)
-    if material.shipment is None and len(trials) < 2:
+    trials, shipment = _trials(results), results.winner.shipment
+    if shipment is None and len(trials) < 2:
         raise MissingError("Nothing is exported, and no limit or objective had a trial's latency measured.")
     meant = f"{LATENCY_DEFINITION[0].upper()}{LATENCY_DEFINITION[1:]}."
-    if material.shipment is not None:
-        yield _of_files(material.shipment)
+    if shipment is not None:
+        yield _of_files(shipment)
         yield Note(
-            f"Test accuracy and latency of each exported file, on {material.shipment.machine}. {meant} The recommended "
+            f"Test accuracy and latency of each exported file, on {shipment.machine}. {meant} The recommended "
             "file is the fastest at batches, which need not be the fastest for one image."
         )
     if len(trials) > 1:
-        yield _of_trials(material, trials)
+        yield _of_trials(results, trials)
         said = (
             "Trials at full length by the latency of their float32 ONNX file, which was measured before they were "
             "trained. The line joins those that none is both better and quicker than."
         )
-        yield Note(said if material.shipment else f"{said} {meant}")
+        yield Note(said if shipment else f"{said} {meant}")
 
 
 def _of_files(shipment: ExportRecord) -> Figure:
@@ -57,26 +62,26 @@ def _of_files(shipment: ExportRecord) -> Figure:
     return Figure("files", "Test accuracy against latency of each exported file", traces, layout)
 
 
-def _trials(material: Material) -> list[tuple[int, float, float]]:
+def _trials(results: SearchResults) -> list[tuple[int, float, float]]:
     """Number, score and latency in ms of each full-length trial whose architecture was measured."""
-    length = material.spec.max_epochs
+    length = results.spec.max_epochs
     return [
         (trial.number, trial.intermediate_values[length], cost.latency_ms)
-        for trial in material.trials
+        for trial in results.trials
         if length in trial.intermediate_values and (cost := read_trial_cost(trial)) and cost.latency_ms is not None
     ]
 
 
-def _of_trials(material: Material, trials: list[tuple[int, float, float]]) -> Figure:
+def _of_trials(results: SearchResults, trials: list[tuple[int, float, float]]) -> Figure:
     edge = sorted((trials[i] for i in front([(score, ms) for _, score, ms in trials])), key=lambda trial: trial[2])
-    won = [trial for trial in trials if trial[0] in material.configs]
+    won = [trial for trial in trials if trial[0] in results.winner_configs]
     traces = [
         _points("full length", trials, "var(--ramp-2)", 8),
         {**_points("none better and quicker", edge, "var(--accent)", 9), "mode": "lines+markers",
          "line": {"shape": "hv", "color": "var(--accent)", "width": 1.5}},
         *([_points("winner", won, "var(--best)", 12)] if won else []),
     ]  # fmt: skip
-    words = METRICS[material.spec.metric].label
+    words = METRICS[results.spec.metric].label
     layout = {
         "height": 380, "xaxis": log_axis("latency in ms", [ms for _, _, ms in trials]),
         "yaxis": axis(f"validation {words}", range=near([score for _, score, _ in trials], MARGIN)),
@@ -92,3 +97,32 @@ def _points(name: str, trials: list[tuple[int, float, float]], colour: str, size
         "marker": {"color": colour, "size": size},
         "hovertemplate": "%{text}<br>%{y:.4f}, %{x:.3g} ms<extra></extra>",
     }  # fmt: skip
+
+
+def robustness(results: SearchResults) -> Iterator[Block]:
+    """Accuracy by corruption and strength."""
+    found = results.winner.robustness
+    if found is None:
+        raise MissingError("How the winner bears worse images has not been measured; an export does.")
+    yield Note(say_robustness(found))
+    yield _figure(found)
+    yield Table(robustness_rows(found))
+    yield Note(METHOD)
+
+
+def _figure(found: Robustness) -> Figure:
+    traces = [
+        {
+            "type": "scatter", "mode": "lines+markers", "name": name,
+            "x": [0, *(entry.strength for entry in entries)],
+            "y": [round(accuracy, 4) for accuracy in (found.clean, *(entry.accuracy for entry in entries))],
+            "line": {"dash": dash, "width": 2, "color": f"var(--{colour})"},
+            "hovertemplate": f"{name}, strength %{{x}}: %{{y:.2%}}<extra></extra>",
+        }
+        for (name, entries), (dash, colour) in zip(found.by_corruption().items(), cycle(LINES))
+    ]  # fmt: skip
+    layout = {
+        "height": 340, "legend": LEGEND, "yaxis": axis("accuracy", tickformat=".0%", rangemode="tozero"),
+        "xaxis": axis("strength of the corruption; 0 is the image as it is", tickvals=[0, *MEASURED_STRENGTHS]),
+    }  # fmt: skip
+    return Figure("robustness", "Accuracy by strength of each corruption", traces, layout)

@@ -1,4 +1,4 @@
-"""How the search went: each trial's last score by its number, and the learning curves."""
+"""The course of the search: each trial's last score by its number, learning curves, and losses by epoch."""
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -7,21 +7,25 @@ from typing import Any
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis
-from searchspace.reporting.html.material import Material
+from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, log_axis
+from searchspace.reporting.results import SearchResults
+from searchspace.reporting.tables.trials import board_rows
 from searchspace.study.trial_attributes import is_paused
+from trainables.config import EpochReport
 from trainables.metrics.metric_registry import METRICS
 
 MOST_CURVES = 300
 """Learning curves in the picture."""
 LOW = 0.1
 """Share of the scores that may lie below the picture, so that the others can be told apart."""
+COLOURS = ("var(--best)", "var(--accent)", "var(--bad)", "var(--soft)", "var(--ramp-1)")
+"""Of the trials whose losses are drawn, the winner's first."""
 Trace = dict[str, Any]
 
 
-def optimisation(material: Material) -> Iterator[Block]:
+def optimisation(results: SearchResults) -> Iterator[Block]:
     """Every trial's last score by how far it came, and the best full-length score so far."""
-    scored = [trial for trial in material.trials if trial.intermediate_values]
+    scored = [trial for trial in results.trials if trial.intermediate_values]
     if not scored:
         raise MissingError("No trial has finished an epoch.")
     complete = [trial for trial in scored if trial.state == TrialState.COMPLETE]
@@ -38,23 +42,23 @@ def optimisation(material: Material) -> Iterator[Block]:
         traces += [_dots("full length", complete, "var(--accent)"), _best(complete)]
     shown, cut = _window([_last(trial) for trial in scored])
     layout = {
-        "height": 380, "xaxis": axis("trial"), "yaxis": axis(f"validation {_words(material)}", range=shown),
+        "height": 380, "xaxis": axis("trial"), "yaxis": axis(f"validation {_words(results)}", range=shown),
         "legend": LEGEND,
     }  # fmt: skip
     yield Figure("history", "Last validation score of each trial, by its number", traces, layout)
-    lost = sum(trial.state == TrialState.FAIL for trial in material.trials)
-    rungs = ", ".join(map(str, material.rungs)) or "none"
-    said = f"Rungs, where trials are compared and most are held back: {rungs} of {material.spec.max_epochs} epochs."
+    lost = sum(trial.state == TrialState.FAIL for trial in results.trials)
+    rungs = ", ".join(map(str, results.rungs)) or "none"
+    said = f"Rungs, where trials are compared and most are held back: {rungs} of {results.spec.max_epochs} epochs."
     yield Note(said + (f" Failed trials: {lost:,}." if lost else "") + cut)
 
 
-def curves(material: Material) -> Iterator[Block]:
+def curves(results: SearchResults) -> Iterator[Block]:
     """Score by epoch of every trial, or of an honest choice where there are very many."""
-    scored = [trial for trial in material.trials if trial.intermediate_values]
+    scored = [trial for trial in results.trials if trial.intermediate_values]
     if not scored:
         raise MissingError("No trial has finished an epoch.")
     chosen = _thin(scored)
-    winners = [trial for trial in chosen if trial.number in material.configs]
+    winners = [trial for trial in chosen if trial.number in results.winner_configs]
     rest = [trial for trial in chosen if trial not in winners]
     traces = [
         _lines("not full length", [t for t in rest if t.state != TrialState.COMPLETE], "var(--ramp-0)", 1.0, 0.8),
@@ -65,11 +69,11 @@ def curves(material: Material) -> Iterator[Block]:
     rungs = [
         {"type": "line", "x0": e, "x1": e, "yref": "paper", "y0": 0, "y1": 1,
          "line": {"dash": "dot", "width": 1, "color": "var(--muted)"}}
-        for e in material.rungs
+        for e in results.rungs
     ]  # fmt: skip
     layout = {
         "height": 400, "xaxis": axis("epoch", rangemode="tozero"), "shapes": rungs, "hovermode": "closest",
-        "yaxis": axis(f"validation {_words(material)}", range=shown), "legend": LEGEND,
+        "yaxis": axis(f"validation {_words(results)}", range=shown), "legend": LEGEND,
     }  # fmt: skip
     yield Figure("curves", "Validation score of each trial by epoch", [t for t in traces if t["x"]], layout)
     few = (
@@ -79,8 +83,8 @@ def curves(material: Material) -> Iterator[Block]:
     yield Note(f"Dotted lines are rungs.{few if len(chosen) < len(scored) else ''}{cut}")
 
 
-def _words(material: Material) -> str:
-    return METRICS[material.spec.metric].label
+def _words(results: SearchResults) -> str:
+    return METRICS[results.spec.metric].label
 
 
 def _epoch(trial: FrozenTrial) -> int:
@@ -147,3 +151,49 @@ def _window(scores: Sequence[float]) -> tuple[list[float] | None, str]:
         return None, ""
     below = sum(score < low - margin for score in scores)
     return [low - margin, top + margin], f" {below:,} low scores lie below the picture; a double click shows all."
+
+
+def losses(results: SearchResults) -> Iterator[Block]:
+    """Both losses of the finalists' trials in the search; before the finals, of the best trials so far."""
+    chosen = {number: curve for number in _chosen(results) if (curve := _curve(results, number))}
+    if not chosen:
+        raise MissingError("No trial has finished an epoch.")
+    traces = [
+        _line(number, curve, kind, colour, number in results.winner_configs)
+        for (number, curve), colour in zip(chosen.items(), COLOURS, strict=False)
+        for kind in ("train", "val")
+    ]  # fmt: skip
+    drawn = [value for trace in traces for value in trace["y"] if value]
+    layout = {
+        "height": 400, "xaxis": axis("epoch", rangemode="tozero"), "hovermode": "closest", "legend": LEGEND,
+        "yaxis": log_axis("cross-entropy in nats", drawn or [1.0]),
+    }  # fmt: skip
+    yield Figure("losses", "Training and validation loss by epoch", traces, layout)
+    whose = "finalists' trials, as the search trained them" if results.finalists else "best trials so far"
+    yield Note(
+        f"Of the {whose}. The training loss is the mean over an epoch while it trains, on augmented images, with label "
+        "smoothing, mixing and class weights where the configuration has them; the validation loss is the plain "
+        "cross-entropy after the epoch. So the first may lie above the second, and only their courses compare."
+    )
+
+
+def _chosen(results: SearchResults) -> list[int]:
+    """Numbers of the trials that are drawn: the finalists', or those that stand highest on the leaderboard."""
+    members = [number for finalist in results.finalists for number in finalist.members]
+    numbers = members or [int(row["trial"]) for row in board_rows(results.study)]
+    return list(dict.fromkeys(numbers))[: len(COLOURS)]
+
+
+def _curve(results: SearchResults, number: int) -> list[EpochReport]:
+    return [told.report for told in results.reports.get(number, []) if told.report.status != "failed"]
+
+
+def _line(number: int, curve: list[EpochReport], kind: str, colour: str, won: bool) -> dict[str, Any]:
+    name, dash = ("training", "dot") if kind == "train" else ("validation", "solid")
+    values = [getattr(report, f"{kind}_loss") for report in curve]
+    return {
+        "type": "scatter", "mode": "lines+markers", "name": f"trial {number}{' (winner)' if won else ''}, {name}",
+        "x": [report.epoch for report in curve], "y": [round(v, 6) if v > 0 else None for v in values],
+        "line": {"color": colour, "dash": dash, "width": 2.5 if won else 1.5}, "marker": {"color": colour, "size": 4},
+        "hovertemplate": f"trial {number}, {name}, epoch %{{x}}<br>%{{y:.4f}} nats<extra></extra>",
+    }  # fmt: skip
