@@ -11,6 +11,7 @@ from searchspace.cli.command import run_command
 from searchspace.cli.options import with_options
 from searchspace.cli.output import say
 from searchspace.prediction.find_model import find_model
+from searchspace.ray_compat import SERVE_BY_GRPC, SERVE_MESSAGE_BYTES
 from searchspace.serving.access import TOKEN, Access, make_access
 from searchspace.serving.app import make_app
 from searchspace.serving.free_memory import return_freed_memory
@@ -23,10 +24,6 @@ from trainables.export.predictor import Predictor
 
 PARTS = ("ray.serve",)
 """Of Ray."""
-DIRECT = "RAY_SERVE_USE_GRPC_BY_DEFAULT"
-"""Replicas are called by gRPC, which halves the latency of one image; Serve's default is a task of Ray's a call."""
-MESSAGE = "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH"
-"""Bytes of a gRPC message to a replica, and of its answer; Serve's default is 4 MiB."""
 
 
 @with_options(ServeOptions)
@@ -52,7 +49,7 @@ def serve(model: Path, options: ServeOptions) -> None:
         access = make_access(options.host, address, os.environ)
         from searchspace.cluster.connect import connected
 
-        os.environ.update({DIRECT: "1", MESSAGE: str(limits.message)})
+        os.environ.update({SERVE_BY_GRPC: "1", SERVE_MESSAGE_BYTES: str(limits.message)})
         with ended_by_signals(), connected("", PARTS):
             from searchspace.serving.deployment import deploy
 

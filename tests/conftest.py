@@ -115,10 +115,11 @@ def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A Ray instance of its own with two CPUs, whatever the machine has; closed to others as a search's is."""
     import ray
 
-    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import WORKER_ENVIRONMENT
     from searchspace.cluster.local_ray import alone
+    from searchspace.ray_compat import RAY_VARIABLES
 
-    for name, value in (QUIET | WORKER_ENVIRONMENT).items():
+    for name, value in (RAY_VARIABLES | WORKER_ENVIRONMENT).items():
         monkeypatch.setenv(name, value)
     with alone() as options:
         ray.init(num_cpus=2, log_to_driver=False, **options)

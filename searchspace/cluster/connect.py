@@ -12,31 +12,15 @@ from typing import TYPE_CHECKING, Any
 from searchspace.cli.interruption import LostError
 from searchspace.cluster.joined_ray import check_tokens, joined
 from searchspace.cluster.local_ray import alone
+from searchspace.ray_compat import HEALTH_CHECK_TIMEOUT, LOCAL_VARIABLES, RAY_VARIABLES
 
 if TYPE_CHECKING:
     from searchspace.cluster.placement import Room
 
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 """Idle OpenMP threads sleep: spinning, two gangs on one machine made each other 2 to 5 times slower."""
-QUIET = {
-    "RAY_TRAIN_ENABLE_CONTROLLER_STRUCTURED_LOGGING": "0",
-    "RAY_TRAIN_ENABLE_WORKER_STRUCTURED_LOGGING": "0",
-    "RAY_TRAIN_METRICS_ENABLED": "0",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    "RAY_DEDUP_LOGS": "1",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    # Ray starts as many processes at a time as there are cores, and warns of more; most of a start is waiting.
-    "RAY_worker_maximum_startup_concurrency": "16",
-    # A gang may wait minutes for a node; Ray Train would take its wish back each minute, and autoscalers follow wishes.
-    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "3600",
-}
 HUNG = "60"
-"""Seconds without an answer after which a worker counts as dead; Ray Train would wait ten minutes."""
-LOCAL = {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}
-"""On a machine of one's own nothing is preempted; the watcher is one more process a gang."""
-
+"""Seconds without an answer after which a worker counts as dead; Ray Train's default is ten minutes."""
 SLOW = "timed out during startup"
 """What Ray says when its own processes were too slow."""
 SEARCHING = ("ray.train", "ray.tune")
@@ -49,14 +33,14 @@ def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator["Room"
 
     Raises `UserError` for an address where no cluster is, or one that does not let this search in.
     """
-    os.environ.setdefault("RAY_TRAIN_WORKER_HEALTH_CHECK_TIMEOUT_S", HUNG)
-    os.environ.update(QUIET | WORKER_ENVIRONMENT)
+    os.environ.setdefault(HEALTH_CHECK_TIMEOUT, HUNG)
+    os.environ.update(RAY_VARIABLES | WORKER_ENVIRONMENT)
     with ExitStack() as held:
         if not address:
-            os.environ.update(LOCAL)
+            os.environ.update(LOCAL_VARIABLES)
             _start(held.enter_context(alone()), parts)
         else:
-            with joined(address, QUIET | WORKER_ENVIRONMENT) as options:
+            with joined(address, RAY_VARIABLES | WORKER_ENVIRONMENT) as options:
                 _start(options, parts)
         import ray
 

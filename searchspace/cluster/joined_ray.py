@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from searchspace.ray_compat import CONNECT_RETRIES, answers_without_token
 from trainables.common.errors import UserError
 
 CLIENT = "ray://"
@@ -25,7 +26,7 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
     check_reachable(address)
     if os.environ.keys() & set(WHERE):
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # for an address, Ray shows no token without it
-    os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "3")  # something answers there; Ray would try for 20 s
+    os.environ.setdefault(CONNECT_RETRIES, "3")  # something answers there; Ray would try for 20 s
     from ray.exceptions import AuthenticationError
 
     with tempfile.TemporaryFile() as told:
@@ -50,18 +51,10 @@ def check_tokens(address: str) -> None:
     """
     if os.environ.get("RAY_AUTH_MODE") != "token" or os.environ.get("RAY_USE_TLS") or address.startswith(CLIENT):
         return
-    import grpc  # type: ignore[import-untyped]  # it ships no types
     import ray
-    from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
 
-    messages: Any = gcs_service_pb2
-    services: Any = gcs_service_pb2_grpc
-    direct = [("grpc.enable_http_proxy", 0)]  # as Ray's own channels
-    with grpc.insecure_channel(ray.get_runtime_context().gcs_address, options=direct) as channel:
-        try:
-            services.NodeInfoGcsServiceStub(channel).CheckAlive(messages.CheckAliveRequest(), timeout=10)
-        except grpc.RpcError:  # without a token, it should not answer
-            return
+    if not answers_without_token(ray.get_runtime_context().gcs_address):
+        return
     raise UserError(
         f"--address {address!r}: this search has a token, and the cluster asks for none; start every node with "
         "RAY_AUTH_MODE=token and the same token, or, on a network of your own, search with RAY_AUTH_MODE=disabled"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchspace.cli.interruption import LostError
+from searchspace.ray_compat import TUNE_VARIABLES, make_tuner
 from searchspace.spec import SearchSpec
 from trainables.workers.gang_resources import HEAD
 
@@ -25,7 +26,7 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "StoppingRule"
     # The study is the record; Tune's own files would only cost time, and its console only noise.
     os.environ["TUNE_DISABLE_AUTO_CALLBACK_LOGGERS"] = "1"
     os.environ["TUNE_WARN_INSUFFICIENT_RESOURCE_THRESHOLD_S"] = "1000000"
-    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    os.environ.update(TUNE_VARIABLES)
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours is `Interruption`
     # Tune would start one trial actor after another, and give up a start whenever another trial ends meanwhile, so that
     # no more slots are ever busy than starts fit into a trial. On a machine of its own the gangs come later anyway.
@@ -35,7 +36,6 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "StoppingRule"
     from ray import tune
 
     from searchspace.engine.scheduler import RungScheduler, SearchEnd
-    from searchspace.engine.tuner import make_tuner
     from trainables.trial import Trial
 
     trainable = tune.with_resources(

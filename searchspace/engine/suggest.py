@@ -9,6 +9,7 @@ from searchspace.engine.active_trials import Running
 from searchspace.engine.assignments import search_assignment
 from searchspace.engine.refusals import OVER
 from searchspace.engine.seeds import derive_seed
+from searchspace.optuna_compat import resume_trial
 from searchspace.sampling.samplers import lag
 from searchspace.sampling.space_trial import SpaceError
 from searchspace.sampling.window import is_known
@@ -97,7 +98,7 @@ class Asker:
         """The trials that were begun and are not over, when a search is resumed; none is asked for twice."""
         found = []
         for known in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            trial = optuna.Trial(self._study, known._trial_id)
+            trial = resume_trial(self._study, known)
             if is_refused(known):
                 self._study.tell(trial, state=TrialState.PRUNED)
             elif _is_asked(known):

@@ -10,9 +10,8 @@ import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from optuna.samplers import CmaEsSampler
-from optuna.trial import FrozenTrial
 
+from searchspace.optuna_compat import StateReadingCmaEsSampler
 from trainables.common.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,12 +52,9 @@ def read_state(text: str) -> "CMA":
     return state
 
 
-class PlainCmaEsSampler(CmaEsSampler):
-    """Optuna's sampler, which reads its state from a study by `read_state`."""
+class PlainCmaEsSampler(StateReadingCmaEsSampler):
+    """Optuna's sampler, which reads its state from a study by the function `read_state`."""
 
-    def _restore_optimizer(self, completed_trials: list[FrozenTrial]) -> "CMA | None":
-        for trial in reversed(completed_trials):
-            kept = {key: text for key, text in trial.system_attrs.items() if key.startswith(self._attr_key_optimizer)}
-            if kept:
-                return read_state(self._concat_optimizer_attrs(kept))
-        return None
+    def read_state(self, text: str) -> "CMA":
+        """The state that hexadecimal digits hold; raises `UserError` as the function does."""
+        return read_state(text)

@@ -10,6 +10,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.seeds import derive_seed
+from searchspace.optuna_compat import StudyView
 from searchspace.study.trial_attributes import is_paused, is_refused
 
 BEST, NEWEST = 64, 128
@@ -70,26 +71,8 @@ class WindowedSampler(BaseSampler):
         if self._newest is None or self._newest[0] != trial.number:
             self._inner = self._make(derive_seed(self._seed, "sampler", trial.number))
             shown = self._view(study.get_trials(deepcopy=False), trial.number)
-            self._newest = (trial.number, cast(optuna.Study, Window(study, shown)))
+            self._newest = (trial.number, cast(optuna.Study, StudyView(study, shown)))
         return self._newest[1]
-
-
-class Window:
-    """A study that knows only the trials it is shown."""
-
-    def __init__(self, study: optuna.Study, shown: list[FrozenTrial]) -> None:
-        """Show these of `study`."""
-        self._study, self._trials = study, shown
-
-    def get_trials(self, deepcopy: bool = True, states: Any = None) -> list[FrozenTrial]:  # noqa: ARG002  # Optuna's signature
-        """Trials of the window in these states."""
-        return [trial for trial in self._trials if states is None or trial.state in states]
-
-    def _get_trials(self, deepcopy: bool = True, states: Any = None, use_cache: bool = False) -> list[FrozenTrial]:  # noqa: ARG002  # Optuna's signature
-        return self.get_trials(deepcopy, states)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
 
 
 def settle(trials: list[FrozenTrial]) -> list[FrozenTrial]:

@@ -14,6 +14,7 @@ from ray import serve
 from ray.exceptions import RayError
 from ray.serve.exceptions import BackPressureError, RayServeException
 
+from searchspace.ray_compat import bind_replicas_to_loopback
 from searchspace.serving.access import Refused
 from searchspace.serving.byte_budget import Decodes
 from searchspace.serving.free_memory import return_freed_memory
@@ -36,7 +37,7 @@ class Classifier:
 
     def __init__(self, file: Path, threads: int, limits: Limits) -> None:
         """Load `file`, for so many threads."""
-        _listen_on_loopback()
+        bind_replicas_to_loopback()  # which answer no other process
         return_freed_memory()
         self._runner, self._decoding = Predictor(file, threads), ThreadPoolExecutor(threads)
         self._classifying = asyncio.Lock()
@@ -127,12 +128,3 @@ def _refusing() -> Iterator[None]:
     except Exception as error:
         logging.getLogger("uvicorn.error").exception("a replica failed at a call")
         raise Refused(500, "the model failed at this image") from error
-
-
-def _listen_on_loopback() -> None:
-    """Serve lets replicas ask each other, which none here does, through a port that is open on every address."""
-    from ray.serve._private import replica
-
-    there: Any = replica
-    bind = there.add_port_to_grpc_server
-    there.add_port_to_grpc_server = lambda server, _address: bind(server, "127.0.0.1:0")

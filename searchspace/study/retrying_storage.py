@@ -7,16 +7,15 @@ before they are written again; only the search itself writes to its study.
 
 import random
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
-from optuna.distributions import BaseDistribution
-from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext, make_url
 
 from searchspace.cli.interruption import DatabaseAwayError
+from searchspace.optuna_compat import HookedStorage
 
 DATABASE_TIMEOUT_S = 120.0
 """Seconds that a database may be unavailable during a search; a failover of managed servers takes 30 to 120."""
@@ -47,17 +46,17 @@ class CutOffError(Exception):
     """The connection was lost; it is not known whether the operation was committed."""
 
 
-class RetryingStorage(RDBStorage):
+class RetryingStorage(HookedStorage):
     """Retries operations for `DATABASE_TIMEOUT_S`, then raises `DatabaseAwayError`, also on all later calls."""
 
     def __init__(self, url: str, engine_kwargs: dict[str, Any], skip_table_creation: bool = False) -> None:
         """Open the database, without retries."""
         options = engine_options(url) | engine_kwargs
         super().__init__(url, engine_kwargs=options, skip_table_creation=skip_table_creation)
-        self._failure, self._newest = "", -1
+        self._failure = ""
         event.listen(self.engine, "handle_error", _raise_cut_off)
 
-    def _persist(self, do: Callable[[], T], find: Callable[[], T | None] = lambda: None) -> T:
+    def attempt(self, do: Callable[[], T], find: Callable[[], T | None] = lambda: None) -> T:
         """Call `do`; after a lost connection, return what `find` finds of it, else call it again."""
         if self._failure:
             raise DatabaseAwayError(self._failure)
@@ -81,70 +80,38 @@ class RetryingStorage(RDBStorage):
 
     def get_study_id_from_name(self, study_name: str) -> int:
         """As in Optuna."""
-        return self._persist(lambda: super(RetryingStorage, self).get_study_id_from_name(study_name))
+        return self.attempt(lambda: super(RetryingStorage, self).get_study_id_from_name(study_name))
 
     def get_study_name_from_id(self, study_id: int) -> str:
         """As in Optuna."""
-        return self._persist(lambda: super(RetryingStorage, self).get_study_name_from_id(study_id))
+        return self.attempt(lambda: super(RetryingStorage, self).get_study_name_from_id(study_id))
 
     def get_study_directions(self, study_id: int) -> Any:
         """As in Optuna."""
-        return self._persist(lambda: super(RetryingStorage, self).get_study_directions(study_id))
+        return self.attempt(lambda: super(RetryingStorage, self).get_study_directions(study_id))
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """As in Optuna."""
-        return self._persist(lambda: super(RetryingStorage, self).get_study_user_attrs(study_id))
+        return self.attempt(lambda: super(RetryingStorage, self).get_study_user_attrs(study_id))
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """As in Optuna."""
-        return self._persist(lambda: super(RetryingStorage, self).get_study_system_attrs(study_id))
+        return self.attempt(lambda: super(RetryingStorage, self).get_study_system_attrs(study_id))
 
     def get_all_studies(self) -> Any:
         """As in Optuna."""
-        return self._persist(lambda: super(RetryingStorage, self).get_all_studies())
+        return self.attempt(lambda: super(RetryingStorage, self).get_all_studies())
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         """As in Optuna."""
-        return self._persist(lambda: super(RetryingStorage, self).get_trial(trial_id))
+        return self.attempt(lambda: super(RetryingStorage, self).get_trial(trial_id))
 
     def get_trial_id_from_study_id_trial_number(self, study_id: int, trial_number: int) -> int:
         """As in Optuna."""
         own = super().get_trial_id_from_study_id_trial_number
-        return self._persist(lambda: own(study_id, trial_number))
-
-    def _get_best_trial_id(self, study_id: int, direction: Any) -> int:
-        return self._persist(lambda: super(RetryingStorage, self)._get_best_trial_id(study_id, direction))
-
-    def _get_trials(
-        self, study_id: int, states: Container[TrialState] | None, included_trial_ids: set[int],
-        trial_id_greater_than: int,
-    ) -> list[FrozenTrial]:  # fmt: skip
-        own = super()._get_trials
-        trials = self._persist(lambda: own(study_id, states, included_trial_ids, trial_id_greater_than))
-        self._newest = max([self._newest, *(trial._trial_id for trial in trials)])
-        return trials
+        return self.attempt(lambda: own(study_id, trial_number))
 
     # Write operations.
-
-    def _create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> FrozenTrial:
-        if self._newest < 0:
-            self._get_trials(study_id, None, set(), -1)
-        known, own = self._newest, super()._create_new_trial
-
-        def find() -> FrozenTrial | None:
-            newer = super(RetryingStorage, self)._get_trials(study_id, None, set(), known)
-            return newer[-1] if newer else None
-
-        created = self._persist(lambda: own(study_id, template_trial), find)
-        self._newest = max(self._newest, created._trial_id)
-        return created
-
-    def _set_trial_param(
-        self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution,
-        previous_distribution: BaseDistribution | None,
-    ) -> None:  # fmt: skip
-        own = super()._set_trial_param
-        self._persist(lambda: own(trial_id, param_name, param_value_internal, distribution, previous_distribution))
 
     def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
         """As in Optuna; a trial that already has this state is not written again."""
@@ -154,28 +121,28 @@ class RetryingStorage(RDBStorage):
             there = super(RetryingStorage, self).get_trial(trial_id)
             return True if there.state == state and (values is None or there.values == list(values)) else None
 
-        return self._persist(lambda: own(trial_id, state, values), find)
+        return self.attempt(lambda: own(trial_id, state, values), find)
 
     def set_trial_intermediate_value(self, trial_id: int, step: int, intermediate_value: float) -> None:
         """As in Optuna."""
         own = super().set_trial_intermediate_value
-        self._persist(lambda: own(trial_id, step, intermediate_value))
+        self.attempt(lambda: own(trial_id, step, intermediate_value))
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         """As in Optuna."""
-        self._persist(lambda: super(RetryingStorage, self).set_trial_user_attr(trial_id, key, value))
+        self.attempt(lambda: super(RetryingStorage, self).set_trial_user_attr(trial_id, key, value))
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """As in Optuna."""
-        self._persist(lambda: super(RetryingStorage, self).set_trial_system_attr(trial_id, key, value))
+        self.attempt(lambda: super(RetryingStorage, self).set_trial_system_attr(trial_id, key, value))
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> None:
         """As in Optuna."""
-        self._persist(lambda: super(RetryingStorage, self).set_study_user_attr(study_id, key, value))
+        self.attempt(lambda: super(RetryingStorage, self).set_study_user_attr(study_id, key, value))
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
         """As in Optuna."""
-        self._persist(lambda: super(RetryingStorage, self).set_study_system_attr(study_id, key, value))
+        self.attempt(lambda: super(RetryingStorage, self).set_study_system_attr(study_id, key, value))
 
 
 def _raise_cut_off(context: ExceptionContext) -> None:

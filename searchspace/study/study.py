@@ -11,6 +11,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 from optuna.trial import FrozenTrial
 from pydantic import TypeAdapter, ValidationError
 
+from searchspace.optuna_compat import journal_backend
 from searchspace.preparation.absolute_paths import sqlite_file
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import JOURNAL
@@ -164,7 +165,7 @@ def flush_study(study: optuna.Study) -> None:
 
 def get_journal(study: optuna.Study) -> WriteBehindJournal | None:
     """The journal that a study is written to; None for a database, or a study that is only read."""
-    backend = getattr(study._storage, "_backend", None)
+    backend = journal_backend(study)
     return backend if isinstance(backend, WriteBehindJournal) else None
 
 

@@ -140,8 +140,8 @@ def _new_trial(number: int, entry: Entry) -> FrozenTrial:
 
 def _set_parameter(trial: FrozenTrial, entry: Entry) -> None:
     name, distribution = _text(entry["param_name"]), _distribution(entry["distribution"])
-    trial._params[name] = distribution.to_external_repr(_number(entry["param_value_internal"]))
-    trial._distributions[name] = distribution
+    trial.params[name] = distribution.to_external_repr(_number(entry["param_value_internal"]))
+    trial.distributions[name] = distribution
 
 
 def _set_state(trial: FrozenTrial, entry: Entry) -> None:
@@ -162,7 +162,7 @@ def _set_value(trial: FrozenTrial, entry: Entry) -> None:
 
 
 def _set_attribute(trial: FrozenTrial, entry: Entry) -> None:
-    trial._user_attrs.update(_attributes(entry["user_attr"]))
+    trial.user_attrs.update(_attributes(entry["user_attr"]))
 
 
 def _attributes(found: dict[str, Any]) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def _number(value: Any) -> float:
 
 
 def _set_system_attribute(trial: FrozenTrial, entry: Entry) -> None:
-    trial._system_attrs.update(entry["system_attr"])
+    trial.system_attrs.update(entry["system_attr"])
 
 
 CHANGES: dict[int, Callable[[FrozenTrial, Entry], None]] = {

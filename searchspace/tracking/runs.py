@@ -6,6 +6,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.mlflow_compat import GIT_COMMIT, PARENT_RUN_ID, RUN_NAME
 from searchspace.spec import SearchSpec, load_facts
 from searchspace.storage.search_folder import trial_name
 from searchspace.study.study import StudyReader
@@ -50,22 +51,19 @@ class Uploader:
     @property
     def _origin(self) -> dict[str, str]:
         """Tags that say what code and data a run is of."""
-        from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
-
         commit, data = str(self.facts.get("git_commit") or ""), self.facts.get("data", {})
-        code = {MLFLOW_GIT_COMMIT: commit, "searchspace.git_commit": commit} if commit else {}
+        code = {GIT_COMMIT: commit, "searchspace.git_commit": commit} if commit else {}
         return code | {"searchspace.data": self.spec.data, "searchspace.data_fingerprint": data.get("fingerprint", "")}
 
     def _run(self, name: str, identity: dict[str, str], tags: dict[str, str]) -> str:
         """Id of the run of this identity, made with `tags` besides if it is missing."""
         import mlflow.entities
-        from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in identity.items())
         found = self.client.search_runs([self.experiment], wanted, mlflow.entities.ViewType.ACTIVE_ONLY, max_results=1)
         if found:
             return str(found[0].info.run_id)
-        run = self.client.create_run(self.experiment, tags={**identity, **tags, MLFLOW_RUN_NAME: name})
+        run = self.client.create_run(self.experiment, tags={**identity, **tags, RUN_NAME: name})
         return str(run.info.run_id)
 
     def replay(self, study: StudyReader) -> None:
@@ -76,10 +74,9 @@ class Uploader:
 
     def _replay_trial(self, trial: FrozenTrial) -> None:
         from mlflow.entities import Param
-        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-        identity = self.identity | {"searchspace.role": "trial", "trainables.trial": str(trial.number)}
-        run = self._run(trial_name(trial.number), identity, {MLFLOW_PARENT_RUN_ID: self.parent} | self._origin)
+        identity = self.identity | {"searchspace.role": "trial", "searchspace.trial": str(trial.number)}
+        run = self._run(trial_name(trial.number), identity, {PARENT_RUN_ID: self.parent} | self._origin)
         logged = {metric.step for metric in self.client.get_metric_history(run, CURVES[-1])}
         if not logged:
             self.client.log_batch(run, params=[Param(k, str(v)) for k, v in read_config(trial).model_dump().items()])

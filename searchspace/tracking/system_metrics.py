@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from searchspace.mlflow_compat import start_system_monitor
+
 SECONDS = 10
 """Between two samples of the processor, memory, disk, network and, where there is one, GPU."""
 
@@ -16,12 +18,7 @@ class Monitor:
     def start(self, run: str) -> None:
         """Sample for the run of this id; does nothing the second time."""
         if self._monitor is None:
-            from mlflow.system_metrics import system_metrics_monitor
-
-            made: Any = system_metrics_monitor.SystemMetricsMonitor  # which has no types
-            # A search that was resumed goes on with the steps that it had.
-            self._monitor = made(run, sampling_interval=SECONDS, resume_logging=True)
-            self._monitor.start()
+            self._monitor = start_system_monitor(run, SECONDS)
 
     def close(self) -> None:
         """Sample no more."""

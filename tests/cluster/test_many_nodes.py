@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +10,12 @@ import pytest
 from searchspace.cluster.nodes import look_around
 from searchspace.cluster.placement import count_gangs
 from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.storage.folder_sync import Home, Mirror
+from trainables.workers import gang_pool, trainer
+from trainables.workers.gang_placement import reserve
 from trainables.workers.gang_pool import GangPool
 from trainables.workers.gang_resources import GangShape
 from trainables.workers.slot_state import GangInfo
-from trainables.workers.trainer import GangTrainer, hold
 
 NODES, GPUS = 8, 8
 
@@ -25,10 +26,11 @@ def cluster() -> Iterator[None]:
     import ray
     from ray.cluster_utils import Cluster
 
-    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import WORKER_ENVIRONMENT
+    from searchspace.ray_compat import RAY_VARIABLES
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (QUIET | WORKER_ENVIRONMENT).items():
+        for name, value in (RAY_VARIABLES | WORKER_ENVIRONMENT).items():
             patch.setenv(name, value)
         found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
         for _ in range(NODES):
@@ -62,7 +64,7 @@ def test_ray_places_as_many_gangs_as_were_counted_and_not_one_more(workers, gpus
     cpus = 0.125 if gpus < 1 else 1.0
     assert count_gangs(workers, cpus, gpus, look_around(joined=True).nodes) == (gangs, spread)
     worker = {"CPU": cpus, "GPU": gpus}
-    held = [hold(worker, workers, spread, f"gang-{index}") for index in range(gangs)]
+    held = [reserve(worker, workers, spread, f"gang-{index}") for index in range(gangs)]
     assert [one.wait(60) for one in held] == [True] * gangs
     per_node: Counter[str] = Counter()
     for one in held:
@@ -70,7 +72,7 @@ def test_ray_places_as_many_gangs_as_were_counted_and_not_one_more(workers, gpus
         assert len(set(nodes)) == len(nodes) == spread
         per_node.update(dict(zip(nodes, [bundle["GPU"] for bundle in one.bundle_specs], strict=True)))
     assert max(per_node.values()) <= GPUS
-    beyond = hold(worker, workers, spread, "one more")
+    beyond = reserve(worker, workers, spread, "one more")
     assert not beyond.wait(1)
     for one in (*held, beyond):
         remove_placement_group(one)
@@ -112,30 +114,20 @@ class Seen:
         return self._seen
 
 
-class TinyPool(GangPool):
-    """Gangs as always, of workers that train nothing."""
-
-    def _trainer(self, slot: int) -> GangTrainer:
-        from ray.train.backend import BackendConfig
-
-        trainer = super()._trainer(slot)
-        trainer.train_loop_per_worker = tiny_loop
-        trainer.backend_config = BackendConfig()
-        trainer.train_run_context = replace(trainer.train_run_context, backend_config=trainer.backend_config)
-        return trainer
-
-
 @pytest.mark.slow
 @pytest.mark.cluster
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("cluster")
-def test_gangs_larger_than_a_node_get_whole_nodes_each_worker_its_gpus(digits, tmp_path):
+def test_gangs_larger_than_a_node_get_whole_nodes_each_worker_its_gpus(digits, tmp_path, monkeypatch):
     """Four gangs of four workers with four GPUs each: all 64, two nodes a gang."""
     import ray
+    from ray.train.backend import BackendConfig
 
+    monkeypatch.setattr(gang_pool, "gang_loop", tiny_loop)
+    monkeypatch.setattr(trainer, "make_backend", lambda _workers: BackendConfig())
     seen: Any = ray.remote(Seen).options(name="seen", num_cpus=0, max_concurrency=100).remote(16)
     shape = GangShape(slots=4, workers=4, cpus=1, gpus=4, nodes=2, elastic=True)
-    pool = TinyPool(shape, digits, tmp_path / "gangs")
+    pool = GangPool(shape, digits, Mirror(Home(folder=str(tmp_path))))
     tasks = [
         Assignment(trial=f"t{index}", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(tmp_path))
         for index in range(4)

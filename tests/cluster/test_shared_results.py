@@ -76,9 +76,10 @@ def nodes(driver, bucket, tmp_path, monkeypatch) -> Iterator[object]:  # the fix
     """
     from ray.cluster_utils import Cluster
 
-    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import WORKER_ENVIRONMENT
+    from searchspace.ray_compat import RAY_VARIABLES
 
-    for name, value in (QUIET | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
+    for name, value in (RAY_VARIABLES | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("RAY_AUTH_TOKEN")  # an open cluster; a driver that brings a token could run nothing on it
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(driver.root / "cache"))

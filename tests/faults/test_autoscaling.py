@@ -16,9 +16,10 @@ SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--fi
 @pytest.fixture
 def cluster(driver, tmp_path, monkeypatch) -> Iterator[Autoscaled]:
     """No worker yet, and three at most."""
-    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import WORKER_ENVIRONMENT
+    from searchspace.ray_compat import RAY_VARIABLES
 
-    for name, value in (QUIET | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
+    for name, value in (RAY_VARIABLES | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_AUTH_MODE", "token")
     found = Autoscaled(driver, tmp_path, most=3)

@@ -17,9 +17,10 @@ def nodes(driver, monkeypatch) -> Iterator[object]:
     """A head without cores of its own for training, and two nodes of one core each; and a third as spare."""
     from ray.cluster_utils import Cluster
 
-    from searchspace.cluster.connect import QUIET, WORKER_ENVIRONMENT
+    from searchspace.cluster.connect import WORKER_ENVIRONMENT
+    from searchspace.ray_compat import RAY_VARIABLES
 
-    for name, value in (QUIET | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
+    for name, value in (RAY_VARIABLES | WORKER_ENVIRONMENT | {MARK: driver.mark, "PYTHONPATH": driver.here}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S", "1")
     monkeypatch.delenv("RAY_AUTH_TOKEN")  # an open cluster; a driver that brings a token could run nothing on it

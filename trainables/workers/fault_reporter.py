@@ -12,6 +12,7 @@ import ray
 import torch
 
 from trainables.common.redaction import redact
+from trainables.ray_compat import node_address
 from trainables.workers.gang_resources import GangShape
 from trainables.workers.slot_errors import ErrorKind, Fault
 from trainables.workers.watchdog import Watchdog
@@ -25,9 +26,8 @@ class FaultReporter:
 
     def __init__(self, mailbox: Any, slot: int, device: torch.device, sequence: Callable[[], int]) -> None:
         """Of the worker on `device`; `sequence` is that of what it trains now."""
-        here: Any = ray.util
         self._mailbox, self._slot, self._sequence = mailbox, slot, sequence
-        self.place = f"{here.get_node_ip_address()}, {name_device(device)}"
+        self.place = f"{node_address()}, {name_device(device)}"
         """Node and device."""
         self.watchdog = Watchdog(self._hung)
 

@@ -9,7 +9,6 @@ from time import monotonic
 from typing import Any
 
 import ray
-import ray.train
 from ray.exceptions import RayError
 
 from trainables.common.errors import NoSlotLeftError
@@ -18,7 +17,7 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.storage.folder_sync import FolderSync, retry_sync, without_checkpoints
 from trainables.workers.gang_resources import HEAD, GangShape
 from trainables.workers.slot_state import GangInfo
-from trainables.workers.trainer import Dropped, GangTrainer, Share
+from trainables.workers.trainer import GangTrainer
 from trainables.workers.trial_broker import Mailbox
 
 logger = logging.getLogger(__name__)
@@ -119,37 +118,21 @@ class GangPool:
             return  # the mailbox is gone, or Ray is: whoever waits for it will know
 
     def _run(self, slot: int) -> Exception | None:
-        """Run one gang until it goes home; what ended its controller, if anything did."""
+        """Run one gang until it ends; returns what ended its controller, if anything did."""
         trainer = self._trainer(slot)
+        config = {
+            "mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": self.shape, "home": self._mirror.storage,
+        }  # fmt: skip
         try:
-            trainer.fit()
-        except Dropped:
-            trainer.give_back()
+            trainer.fit(gang_loop, config)
         except Exception as error:  # whatever ended the controller
             if ray.is_initialized():
-                trainer.give_back()
+                trainer.release()
             return error
         return None
 
     def _trainer(self, slot: int) -> GangTrainer:
-        shape = self.shape
-        return GangTrainer(
-            self.mailbox,
-            slot,
-            train_loop_per_worker=gang_loop,
-            train_loop_config={
-                "mailbox": self.mailbox, "slot": slot, "data": self._data, "shape": shape, "home": self._mirror.storage,
-            },
-            scaling_config=Share(
-                num_workers=shape.workers, use_gpu=shape.gpus > 0, resources_per_worker=shape.resources,
-                nodes=shape.nodes,
-            ),
-            run_config=ray.train.RunConfig(
-                name=f"gang-{slot}",
-                storage_path=str(self._mirror.folder / GANGS),
-                failure_config=ray.train.FailureConfig(max_failures=-1),
-            ),
-        )  # fmt: skip
+        return GangTrainer(self.mailbox, slot, self.shape, str(self._mirror.folder / GANGS))
 
     def ready(self) -> list[GangInfo]:
         """Wait for all gangs, and return what they are; one that is gone for good is not among them."""

@@ -19,6 +19,7 @@ from trainables.common.redaction import redact
 from trainables.config import Assignment, EpochReport, failure
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import open_store
+from trainables.ray_compat import is_preempted, node_address
 from trainables.storage.files import write_file
 from trainables.storage.folders import forbid_creating
 from trainables.storage.ownership import restrict_to_owner
@@ -38,7 +39,6 @@ from trainables.training.trial_outputs import (
 from trainables.workers.error_classification import classify
 from trainables.workers.fault_reporter import FaultReporter, hold, one_line
 from trainables.workers.gang_resources import GangShape
-from trainables.workers.preemption import is_preempted
 from trainables.workers.process_group import Group
 from trainables.workers.slot_errors import OWN, ErrorKind
 from trainables.workers.slot_state import GangInfo
@@ -66,8 +66,7 @@ def work(mailbox: Any, slot: int, data: DataSummary, shape: GangShape, home: Sea
 def _check_seen(home: SearchStorage) -> None:
     """Raise `RuntimeError` where this node does not see the search's folder, and would write beside it."""
     if not home.url and not os.path.isdir(home.folder):
-        here: Any = ray.util
-        raise RuntimeError(f"node {here.get_node_ip_address()} does not see results folder {home.folder!r}")
+        raise RuntimeError(f"node {node_address()} does not see results folder {home.folder!r}")
 
 
 def _join(gpu: bool) -> Group:

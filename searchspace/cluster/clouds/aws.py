@@ -4,13 +4,15 @@ import copy
 from typing import Any
 
 import boto3
-from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
 
 from searchspace.cluster.clouds.fallback import launch_in_order
 from searchspace.cluster.clouds.subnets import find_subnets
+from searchspace.ray_compat import node_provider
+
+AWSNodeProvider: Any = node_provider("aws")
 
 
-class AWSInPriceOrder(AWSNodeProvider):
+class AWSInPriceOrder(AWSNodeProvider):  # type: ignore[misc]  # which Ray keeps to itself
     """Each instance type is tried in every zone, as Ray does it, before the next one is."""
 
     def create_node(self, node_config: dict[str, Any], tags: dict[str, str], count: int) -> dict[str, Any]:
@@ -30,5 +32,5 @@ class AWSInPriceOrder(AWSNodeProvider):
             )
         for node_type in config["available_node_types"].values():
             node_type["node_config"].setdefault("SubnetIds", found)
-        ready: dict[str, Any] = AWSNodeProvider.bootstrap_config(config)  # type: ignore[no-untyped-call]
+        ready: dict[str, Any] = AWSNodeProvider.bootstrap_config(config)
         return ready

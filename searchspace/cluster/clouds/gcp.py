@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from ray.autoscaler._private.gcp.node_provider import GCPNodeProvider
-
 from searchspace.cluster.clouds.fallback import launch_in_order
+from searchspace.ray_compat import node_provider
+
+GCPNodeProvider: Any = node_provider("gcp")
 
 
-class GCPInPriceOrder(GCPNodeProvider):
+class GCPInPriceOrder(GCPNodeProvider):  # type: ignore[misc]  # which Ray keeps to itself
     """Machine types of one zone: Ray's provider knows no more than one."""
 
     def create_node(self, node_config: dict[str, Any], tags: dict[str, str], count: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The head of a cluster that `ray up` started, by the cluster's file and Ray's own means: its SSH, and its files."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
@@ -11,8 +12,11 @@ import yaml
 
 from trainables.common.errors import UserError
 
-PATIENCE = 10
-"""Seconds for SSH to connect."""
+SSH_OPTIONS = {
+    "StrictHostKeyChecking": "no", "UserKnownHostsFile": os.devnull, "IdentitiesOnly": "yes",
+    "ExitOnForwardFailure": "yes", "ServerAliveInterval": "5", "ServerAliveCountMax": "3", "ConnectTimeout": "10s",
+}  # fmt: skip
+"""As `ray up` and `ray attach` connect: a new head has the address of an earlier one, with another host key."""
 T = TypeVar("T")
 
 
@@ -23,14 +27,14 @@ def ssh_command(cluster: str) -> list[str]:
     """
     config = _read(cluster)
     from ray.autoscaler import sdk
-    from ray.autoscaler._private import command_runner
 
     # Asked first, and of the file as it stands: to complete it may make keys and roles in a cloud account.
     host = _ask(cluster, partial(sdk.get_head_node_ip, cluster))
     auth = _ask(cluster, partial(sdk.bootstrap_config, config))["auth"]
-    make: Any = command_runner.SSHOptions
-    options = make(auth.get("ssh_private_key"), ProxyCommand=auth.get("ssh_proxy_command"))
-    return ["ssh", *options.to_ssh_options_list(timeout=PATIENCE), f"{auth['ssh_user']}@{host}"]
+    key = ["-i", auth["ssh_private_key"]] if auth.get("ssh_private_key") else []
+    proxy = {"ProxyCommand": auth["ssh_proxy_command"]} if auth.get("ssh_proxy_command") else {}
+    options = [text for name, value in (SSH_OPTIONS | proxy).items() for text in ("-o", f"{name}={value}")]
+    return ["ssh", *key, *options, f"{auth['ssh_user']}@{host}"]
 
 
 def copy_down(cluster: str, folder: str, target: Path) -> None:

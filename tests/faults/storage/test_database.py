@@ -149,7 +149,7 @@ def test_a_database_that_stays_away_ends_the_search_which_goes_on_once_it_is_bac
     (tmp_path / "short" / "sitecustomize.py").write_text(
         "import sys\n"
         "if 'searchspace.run' in ' '.join(sys.orig_argv):\n"
-        "    from searchspace import retrying_storage\n"
+        "    from searchspace.study import retrying_storage\n"
         "    retrying_storage.DATABASE_TIMEOUT_S = 3.0\n"
     )
     path = f"{tmp_path / 'short'}:{driver.here}"

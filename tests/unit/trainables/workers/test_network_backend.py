@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from trainables.common.errors import UserError
-from trainables.workers.network_backend import interface_of
+from trainables.workers.process_group_backends import interface_of
 
 
 def test_it_is_the_one_that_has_rays_address():
