@@ -141,7 +141,7 @@ class SearchRunner:
         self.forecast.end_phase("search")
         self.reporter.conclude()
         self._log_search()
-        extend_record(self.spec.folder, {"workers": [info.model_dump() for info in pool.known()]})
+        extend_record(self.spec.folder, {"workers": [info.model_dump() for info in pool.known_gangs()]})
 
     def finals(self, pool: "GangPool") -> None:
         """Train the finalists from fresh seeds, retrain the winner on train + validation, and train its student."""
@@ -226,7 +226,7 @@ class SearchRunner:
             listener=to_all(self.follower, self.forecast),
             is_asked_to_stop=lambda: self.interruption.is_asked() or not pool.has_slots,
             is_reachable=pool.is_reachable,
-            let_go=pool.let_go,
+            let_go=pool.release_trial,
         )
 
     def _log_search(self) -> None:

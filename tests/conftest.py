@@ -15,7 +15,7 @@ from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.export.exported_files import ExportRecord
 
 if TYPE_CHECKING:
-    from trainables.workers.worker_context import Workplace
+    from trainables.workers.worker_context import WorkerContext
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's client reads it once, when whichever test imports it first
 
@@ -57,18 +57,17 @@ def digits_store(digits: DataSummary) -> Store:
 
 
 @pytest.fixture
-def place(digits_store: Store) -> Iterator["Workplace"]:
+def place(digits_store: Store) -> Iterator["WorkerContext"]:
     """One thread, as a gang's worker has; two of them spin where another process wants a core."""
     import torch
 
     from trainables.training.device import set_precision
-    from trainables.workers.process_group import Group
-    from trainables.workers.worker_context import Workplace
+    from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     set_precision("fp32")  # what is compared to the last digits is computed alike on every machine
-    yield Workplace.open(Group(0, 1, torch.device("cpu")), digits_store)
+    yield WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), digits_store)
     set_precision("auto")
     torch.set_num_threads(threads)
 
@@ -80,11 +79,10 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
     from tests.helpers.made_winner import train_winner
     from trainables.config import TrialConfig
-    from trainables.workers.process_group import Group
-    from trainables.workers.worker_context import Workplace
+    from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
     folder = tmp_path_factory.mktemp("trained")
-    place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(digits))
+    place = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(digits))
     config = TrialConfig(width=8, depth=2, lr=0.01, batch_size=64, tta=True)
     train_winner(place, folder, config, epochs=4)
     return folder

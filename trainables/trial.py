@@ -11,23 +11,23 @@ from trainables.config import Assignment, EpochReport
 class Trial(tune.Trainable):
     """Holds one slot for as long as its actor lives, and trains one trial after another on that slot's gang."""
 
-    def setup(self, config: dict[str, Any], mailbox: Any = None) -> None:
+    def setup(self, config: dict[str, Any], broker: Any = None) -> None:
         """Claim a slot, and begin the first trial on it."""
-        self.mailbox = mailbox
+        self.broker = broker
         # Gangs start in the order of their slots, so the first trials go to those that are warm first.
         this = ray.get_runtime_context().current_actor
-        self.slot: int = ray.get(mailbox.claim.remote(config["trial"], this))
+        self.slot: int = ray.get(broker.claim.remote(config["trial"], this))
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin the next trial; the gang stays warm."""
         assignment = Assignment.model_validate_json(new_config["assignment"])
-        ray.get(self.mailbox.assign.remote(self.slot, assignment))
+        ray.get(self.broker.assign.remote(self.slot, assignment))
         return True
 
     def step(self) -> dict[str, Any]:
         """Wait for the gang's next report."""
-        report: EpochReport = ray.get(self.mailbox.next_report.remote(self.slot))
+        report: EpochReport = ray.get(self.broker.next_report.remote(self.slot))
         return {
             "epoch": report.epoch,
             "objective_value": report.objective_value,
@@ -41,4 +41,4 @@ class Trial(tune.Trainable):
 
     def cleanup(self) -> None:
         """Give the slot back."""
-        ray.get(self.mailbox.release.remote(self.slot))
+        ray.get(self.broker.release.remote(self.slot))

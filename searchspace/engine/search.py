@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "StoppingRule", pool: "GangPool") -> None:
     """Run what is left of `spec.trials` trials, or as many as the time budget holds.
 
-    Returns earlier, with nothing closed, if the search is asked to stop; raises `LostError` when the mailbox is gone.
+    Returns earlier, with nothing closed, if the search is asked to stop; raises `LostError` when the broker is gone.
     All that is not over then can go on from the study.
     """
     # The study is the record; Tune's own files would only cost time, and its console only noise.
@@ -30,7 +30,7 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "StoppingRule"
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # ours is `Interruption`
     # Tune would start one trial actor after another, and give up a start whenever another trial ends meanwhile, so that
     # no more slots are ever busy than starts fit into a trial. On a machine of its own the gangs come later anyway.
-    pending = pool.shape.slots if spec.address else max(1, (os.cpu_count() or 1) // 2)
+    pending = pool.resources.slots if spec.address else max(1, (os.cpu_count() or 1) // 2)
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(pending)
     logging.getLogger("ray.tune").setLevel(logging.ERROR)
     from ray import tune
@@ -39,7 +39,7 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "StoppingRule"
     from trainables.trial import Trial
 
     trainable = tune.with_resources(
-        tune.with_parameters(Trial, mailbox=pool.mailbox), tune.PlacementGroupFactory([{"CPU": 0, **HEAD}])
+        tune.with_parameters(Trial, broker=pool.broker), tune.PlacementGroupFactory([{"CPU": 0, **HEAD}])
     )
     seconds = spec.time_budget or float("inf")
     end = SearchEnd(seconds, lambda: pool.is_warm, lambda: searcher.is_stopping() and not pool.is_training())
@@ -56,6 +56,6 @@ def run_search(spec: SearchSpec, searcher: "StudySearcher", rule: "StoppingRule"
             run_config=tune.RunConfig(name=spec.name, storage_path=scratch, verbose=0, stop=end),
         ).fit()
     if searcher.lost:
-        raise LostError("the mailbox between the search and its gangs")
+        raise LostError("the trial broker between the search and its gangs")
     if not searcher.is_stopping():
         searcher.end()

@@ -14,7 +14,7 @@ from searchspace.spec import SearchSpec
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.object_store.remote import join_url
 from trainables.storage.search_storage import SearchStorage
-from trainables.workers.gang_resources import GangShape
+from trainables.workers.gang_resources import GangResources
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def scratch_folder(spec: SearchSpec) -> Iterator[FolderSync]:
             path.rmdir()
 
 
-def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: GangShape, price: float) -> None:
+def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: GangResources, price: float) -> None:
     """Keep the measurements, and print the forecast of a search."""
     import torch
 

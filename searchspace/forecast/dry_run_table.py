@@ -12,7 +12,7 @@ from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import SearchSpec
 from trainables.training.timing import Timing
-from trainables.workers.gang_resources import GangShape
+from trainables.workers.gang_resources import GangResources
 
 JOURNAL_MB = 0.01
 """Size of one trial in the study's journal and MLflow's database, measured on digits."""
@@ -21,7 +21,7 @@ WEIGHT_COPIES = 4
 
 
 def print_dry_run(
-    found: Forecast | None, measured: Measurements, spec: SearchSpec, shape: GangShape, price: float, free_mb: float
+    found: Forecast | None, measured: Measurements, spec: SearchSpec, shape: GangResources, price: float, free_mb: float
 ) -> None:
     """Print timings and forecast; `found` is None where no configuration can run."""
     say()
@@ -94,7 +94,7 @@ def _name(timing: Timing) -> str:
 
 
 def format_estimates(
-    found: Forecast, measured: Measurements, spec: SearchSpec, shape: GangShape, price: float
+    found: Forecast, measured: Measurements, spec: SearchSpec, shape: GangResources, price: float
 ) -> list[str]:
     """One line each on time, memory, disk and, with a price an hour, money."""
     around = found.closing + found.start
@@ -120,7 +120,7 @@ def _by_best_model(found: Forecast) -> list[str]:
     return [f"        {durations}"] if len(found.total_if) > 1 else []
 
 
-def _memory(measured: Measurements, shape: GangShape) -> str:
+def _memory(measured: Measurements, shape: GangResources) -> str:
     worker = max(timing.memory_mb for timing in measured.timings)
     workers = shape.slots * shape.workers
     what = "of a GPU " if shape.gpus else ""
@@ -145,7 +145,7 @@ def _existing(folder: Path) -> Path:
 
 
 def format_warnings(
-    found: Forecast, measured: Measurements, spec: SearchSpec, shape: GangShape, free_mb: float
+    found: Forecast, measured: Measurements, spec: SearchSpec, shape: GangResources, free_mb: float
 ) -> list[str]:
     """A line for each option that would make the search fail or end early."""
     lines = []

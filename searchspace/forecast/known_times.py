@@ -11,7 +11,7 @@ from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.common.machine import cpu_name
 from trainables.storage.cache import cache_folder, read_cached, write_cached
-from trainables.workers.gang_resources import GangShape
+from trainables.workers.gang_resources import GangResources
 
 DEFAULT_CLOSING_S = 10.0
 """Assumed duration of test and export where no search has completed on this machine."""
@@ -21,12 +21,12 @@ class ClosingTimes(RootModel[dict[str, float]]):
     """Newest duration of test and export in seconds, by model."""
 
 
-def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangShape) -> None:
+def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangResources) -> None:
     """Keep a dry run's measurements for searches of the same data, space, gangs and processor."""
     write_cached(_file(spec, task, shape), measured)
 
 
-def read_measurements(spec: SearchSpec, task: Task, shape: GangShape) -> Measurements | None:
+def read_measurements(spec: SearchSpec, task: Task, shape: GangResources) -> Measurements | None:
     """Measurements of a dry run on the same data, space, gangs and processor; None if there was none."""
     return read_cached(_file(spec, task, shape), Measurements)
 
@@ -42,7 +42,7 @@ def read_closing_time(model: str = "") -> float:
     return found.get(model, sum(found.values()) / len(found) if found else DEFAULT_CLOSING_S)
 
 
-def _file(spec: SearchSpec, task: Task, shape: GangShape) -> Path:
+def _file(spec: SearchSpec, task: Task, shape: GangResources) -> Path:
     """The file for all searches whose trials cost the same; their number and length do not count."""
     source = Path(spec.space.rpartition(":")[0])
     space = source.read_text() if spec.space else ""

@@ -21,7 +21,7 @@ from trainables.config import EpochReport, TrialConfig
 from trainables.data.loading.epoch_plan import batch_count
 from trainables.data.store.data_summary import DataSummary
 from trainables.training.timing import Timing
-from trainables.workers.gang_resources import GangShape
+from trainables.workers.gang_resources import GangResources
 
 if TYPE_CHECKING:
     from searchspace.progress.console_reporter import Clock
@@ -39,7 +39,7 @@ class LiveForecast:
         self,
         spec: SearchSpec,
         task: Task,
-        shape: GangShape,
+        shape: GangResources,
         study: optuna.Study,
         reporter: "Clock",
         quiet: bool = False,

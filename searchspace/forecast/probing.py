@@ -92,12 +92,12 @@ def draw_probes(
 
 def measure_probes(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, reporter: "Clock") -> Measurements:
     """Time `probes` on the gangs of `pool`, alternating between models, in folders below `folder`."""
-    pool.ready()  # all gangs, so that each probe runs beside as many others as in a search
+    pool.wait_until_ready()  # all gangs, so that each probe runs beside as many others as in a search
     start = reporter.seconds
     queue = list(filter(None, chain.from_iterable(zip_longest(*probes.by_model.values()))))
     least = sum(min(MIN_PROBES, len(configs)) for configs in probes.by_model.values())
     timings: list[Timing] = []
-    for batch in _batches(queue, PROBES_PER_SLOT * pool.shape.slots):
+    for batch in _batches(queue, PROBES_PER_SLOT * pool.resources.slots):
         if len(timings) >= least and reporter.seconds - start > PROBING_S:
             break
         tasks = [probe_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]

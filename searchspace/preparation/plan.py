@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainables.data.store.data_summary import DataSummary
     from trainables.storage.folder_sync import FolderSync
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
     from trainables.workers.slot_state import GangInfo
 
 logger = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Plan:
     sampler: "SamplerName"
     new_rule: Callable[[], "StoppingRule"]
     """Makes the early-stopping rule, without any trial yet."""
-    shape: "GangShape"
+    shape: "GangResources"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", latencies: Ma
     from searchspace.sampling.samplers import suiting
     from searchspace.stopping.rules import make_rule
     from searchspace.stopping.rung import by_value, rungs
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     placement = place(spec, room)
     on_gpu = placement.gpus > 0
@@ -77,7 +77,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", latencies: Ma
     order = by_front(latencies) if "latency" in spec.objectives else by_value
     new_rule = partial(make_rule, spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
     new_rule()  # which raises for what there is no rule for
-    shape = GangShape(
+    shape = GangResources(
         slots=placement.slots, workers=spec.workers_per_trial, cpus=spec.cpus_per_worker, gpus=placement.gpus,
         nodes=placement.nodes, elastic=room.joined, precision=spec.precision, memory_gb=spec.memory_gb,
     )  # fmt: skip

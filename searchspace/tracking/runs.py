@@ -44,7 +44,7 @@ class Uploader:
             check_experiment(EXPERIMENT, found.experiment_id, found.lifecycle_stage, self.uri)
         self.experiment = found.experiment_id if found else self.client.create_experiment(EXPERIMENT, artifacts)
         # Two searches of one name may meet on a shared server; they began at different times.
-        self.identity = {"searchspace.engine.search": spec.study_name, "searchspace.started": self.facts["started"]}
+        self.identity = {"searchspace.search": spec.study_name, "searchspace.started": self.facts["started"]}
         self.parent = self._run(spec.name, self.identity | {"searchspace.role": "search"}, self._origin)
         self.done: set[int] = set()
 

@@ -17,7 +17,7 @@ from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, epoch_plan
 from trainables.training.evaluation import evaluate, forward
 from trainables.training.loop import TrialRun
 from trainables.training.optimizers import set_rate
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 WARMUP, COOLDOWN = 0.1, 0.2
 """Shares of all steps: the linear warm-up of every schedule, the trapezoid's linear fall at its end."""
@@ -91,21 +91,21 @@ def _tensors(module: nn.Module) -> list[torch.Tensor]:
 class Watched(TrialRun):
     """A trial under one of `SCHEDULES`, with every one of `AVERAGES` beside it; its own weights stay raw."""
 
-    def __init__(self, assignment: Assignment, place: Workplace, schedule: str) -> None:
+    def __init__(self, assignment: Assignment, place: WorkerContext, schedule: str) -> None:
         super().__init__(assignment, place)
         self.factor = SCHEDULES[schedule]
         self.averages = {name: Weighed(self.learner, share) for name, share in AVERAGES.items()}
         self.watched = True
         self.cpu = 0.0
 
-    def rate(self, step: int) -> float:
+    def learning_rate_factor(self, step: int) -> float:
         return self.factor(step / (self.steps_an_epoch * self.assignment.max_epochs))
 
     @property
-    def kept(self) -> nn.Module:
+    def averaged(self) -> nn.Module:
         return self.learner
 
-    def ready_kept(self) -> None:
+    def recalibrate_averaged(self) -> None:
         """Leave batch norm's statistics as training left them."""
 
     def _step(self, batch: PlannedBatch, inputs: torch.Tensor) -> torch.Tensor:
@@ -115,10 +115,10 @@ class Watched(TrialRun):
                 average.update()
         return loss
 
-    def train_epoch(self) -> float:
+    def watch_epoch(self) -> float:
         """Train an epoch; the raw weights' accuracy. `cpu` grows by what that took without the averages."""
         started, before = time.process_time(), self._watching()
-        score = self.epoch().score
+        score = self.train_epoch().score
         self.cpu += time.process_time() - started - (self._watching() - before)
         return score
 
@@ -127,9 +127,9 @@ class Watched(TrialRun):
 
     def score(self, module: nn.Module) -> float:
         """Validation accuracy of a module as it is."""
-        return evaluate(module, self.evaluated(), self.place.store.rows("val"), self.place.group).accuracy
+        return evaluate(module, self.evaluation_inputs(), self.context.store.rows("val"), self.context.group).accuracy
 
-    def averaged(self) -> dict[str, float]:
+    def average_accuracies(self) -> dict[str, float]:
         """Accuracy of every average; and of some, and of the raw weights, with fresh statistics."""
         modules = {"raw": self.learner} | {name: average.module for name, average in self.averages.items()}
         scores = {name: self.score(module) for name, module in modules.items() if name != "raw"}
@@ -146,7 +146,7 @@ class Watched(TrialRun):
             norm.train()
         rows = self.rows[:: max(1, len(self.rows) // STATISTICS_IMAGES)] if norms else self.rows[:0]
         for start in range(0, len(rows), 256):
-            forward(module, self.evaluated().of(rows[start : start + 256]))
+            forward(module, self.evaluation_inputs().of(rows[start : start + 256]))
         return self.score(module)
 
     def cooled(self, share: float) -> tuple[float, float, float]:
@@ -172,6 +172,6 @@ class Watched(TrialRun):
 
     def _coming(self) -> Iterator[PlannedBatch]:
         config, assignment = self.assignment.config, self.assignment
-        mixing = Mixing.from_config(config, self.place.store.labels[self.rows])
+        mixing = Mixing.from_config(config, self.context.store.labels[self.rows])
         for epoch in range(self.epochs, 2 * assignment.max_epochs):
             yield from epoch_plan(len(self.rows), config.batch_size, assignment.seed, epoch, mixing)

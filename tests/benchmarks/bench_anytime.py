@@ -28,8 +28,7 @@ from searchspace.spaces import Task, default_space, draw_config
 from tests.helpers.benchmarks.record import FOLDER, INTERVAL, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store, open_store, prepare_data
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 EPOCHS = 18
 SCORED = (2, 3, 6, 9, 18)
@@ -52,7 +51,7 @@ def subset(store: Store) -> Store:
         return Store(summary, np.load(f"{folder}/images.npy", mmap_mode="c"), store.labels[rows])
 
 
-def draw_trials(place: Workplace, count: int) -> list[dict[str, Any]]:
+def draw_trials(place: WorkerContext, count: int) -> list[dict[str, Any]]:
     """Random hyperparameters of a convnet, each what a search of this data could have tried.
 
     `schedule` and `ema_decay` were dimensions of the space before this benchmark; they say what `SEARCHED` looks at.
@@ -74,7 +73,7 @@ def config_of(params: dict[str, Any]) -> TrialConfig:
     return TrialConfig(**{name: value for name, value in params.items() if name not in {"schedule", "ema_decay"}})
 
 
-def train(place: Workplace, config: TrialConfig, number: int, schedule: str) -> dict[str, dict[str, list[Any]]]:
+def train(place: WorkerContext, config: TrialConfig, number: int, schedule: str) -> dict[str, dict[str, list[Any]]]:
     """Curves by way: CPU seconds at each epoch's end, and the scores, None where none was taken."""
     with tempfile.TemporaryDirectory(prefix="bench-anytime-") as folder:
         task = Assignment(trial="t", kind="search", config=config, seed=number, max_epochs=EPOCHS, folder=folder)
@@ -88,9 +87,9 @@ def train(place: Workplace, config: TrialConfig, number: int, schedule: str) -> 
 
     branched = dict.fromkeys(BRANCHES, 0.0)
     while not run.done:
-        note("raw", run.train_epoch())
+        note("raw", run.watch_epoch())
         if run.epochs in SCORED:
-            for way, score in run.averaged().items():
+            for way, score in run.average_accuracies().items():
                 name = way.split(",")[0]
                 note(way, score, run.averages[name].seconds if name in run.averages else 0.0)
         for share in BRANCHES if schedule == "trapezoid" and run.epochs in RUNGS else ():
@@ -111,7 +110,7 @@ def train_all(given: argparse.Namespace) -> None:
     name = Path(given.data).name.removesuffix("-mnist")
     files = {True: CURVES / f"{name}.jsonl", False: CURVES / f"{name}-averages.jsonl"}
     CURVES.mkdir(parents=True, exist_ok=True)
-    place = Workplace.open(Group(0, 1, torch.device("cpu")), subset(open_store(prepare_data(given.data))))
+    place = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), subset(open_store(prepare_data(given.data))))
     part, parts = map(int, given.part.split("/"))
     lines = read(files[True])
     known = {(line["config"], line["way"]) for line in lines}

@@ -26,8 +26,7 @@ from trainables.data.loading.epoch_plan import batch_count
 from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import precision, set_threads
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 PROBED_BATCHES = 40
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -40,14 +39,14 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def default_config(place: Workplace) -> TrialConfig:
+def default_config(place: WorkerContext) -> TrialConfig:
     """The first convnet that the default space's search tries."""
     gpu = place.group.device.type == "cuda"
     task = Task(data=place.store.summary, models=("convnet",), pretrained=frozenset(), gpu=gpu)
     return TrialConfig(**default_trials(task, {})[0])
 
 
-def start_trial(place: Workplace, config: TrialConfig, epochs: int, seed: int) -> TrialRun:
+def start_trial(place: WorkerContext, config: TrialConfig, epochs: int, seed: int) -> TrialRun:
     """A trial as a gang's worker starts it."""
     folder = tempfile.mkdtemp(prefix="bench-convnet-")
     return TrialRun(
@@ -55,24 +54,24 @@ def start_trial(place: Workplace, config: TrialConfig, epochs: int, seed: int) -
     )
 
 
-def fitting_epochs(place: Workplace, config: TrialConfig, seconds: float) -> int:
+def fitting_epochs(place: WorkerContext, config: TrialConfig, seconds: float) -> int:
     """Epochs that fit into `seconds`: two short ones are timed, the first to warm up."""
     run = start_trial(place, config, 2, seed=0)
     whole = len(run.rows)
     run.rows = run.rows[: PROBED_BATCHES * config.batch_size]
     run.steps_an_epoch = batch_count(len(run.rows), config.batch_size)
-    run.epoch()
-    report = run.epoch()
+    run.train_epoch()
+    report = run.train_epoch()
     scoring = report.seconds - len(run.rows) / report.images_per_second
     return max(1, int(seconds / (whole / report.images_per_second + scoring)))
 
 
-def run_trial(place: Workplace, config: TrialConfig, epochs: int, seed: int) -> dict[str, float]:
+def run_trial(place: WorkerContext, config: TrialConfig, epochs: int, seed: int) -> dict[str, float]:
     """Train a whole trial; its validation accuracy, images seen and seconds."""
     started = time.perf_counter()
     run = start_trial(place, config, epochs, seed)
     while not run.done:
-        report = run.epoch()
+        report = run.train_epoch()
     return {"accuracy": report.score, "images": epochs * len(run.rows), "seconds": time.perf_counter() - started}
 
 
@@ -92,7 +91,7 @@ def main() -> None:
     given = parser.parse_args()
     set_threads(len(os.sched_getaffinity(0)))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    place = Workplace.open(Group(0, 1, device), open_store(prepare_data(given.data)))
+    place = WorkerContext.open(ProcessGroup(0, 1, device), open_store(prepare_data(given.data)))
     config, data = default_config(place), place.store.summary
     epochs = fitting_epochs(place, config, given.seconds)
     base = config.model_dump()

@@ -33,8 +33,7 @@ from trainables.export.weights import MODEL_INFO
 from trainables.training import loop
 from trainables.training.distillation import divergence
 from trainables.training.trial_outputs import write_weights
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 T_95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571}
 """Student's t, 95 % two-sided, by the number of differences."""
@@ -46,16 +45,16 @@ LABELS = "labels"
 GAIN = "accuracy above labels', by seed"
 
 
-def run(place: Workplace, task: Assignment, temperature: float = 0.0) -> tuple[EpochReport, loop.TrialRun]:
+def run(place: WorkerContext, task: Assignment, temperature: float = 0.0) -> tuple[EpochReport, loop.TrialRun]:
     """Train to the end; the last report, and the run."""
     loop.divergence = partial(divergence, temperature=temperature)
     found = loop.TrialRun(task, place)
     while not found.done:
-        report = found.epoch()
+        report = found.train_epoch()
     return report, found
 
 
-def teach(place: Workplace, folder: Path, given: argparse.Namespace) -> float:
+def teach(place: WorkerContext, folder: Path, given: argparse.Namespace) -> float:
     """Train the teacher, unless it is there; its validation accuracy."""
     kept = folder / "accuracy.txt"
     if not (folder / MODEL_INFO).is_file() or not kept.is_file():
@@ -69,7 +68,7 @@ def teach(place: Workplace, folder: Path, given: argparse.Namespace) -> float:
     return float(kept.read_text())
 
 
-def study(place: Workplace, scratch: Path, way: str, seed: int, epochs: int, width: int) -> dict[str, float]:
+def study(place: WorkerContext, scratch: Path, way: str, seed: int, epochs: int, width: int) -> dict[str, float]:
     """Train one student, unless that was done; how good it came to be, and how long that took."""
     taught, name = way != LABELS, f"width-{width}-{epochs}-epochs-{way}-{seed}"
     kept = scratch / f"{name}.json"
@@ -129,7 +128,7 @@ def main() -> None:
         if not (scratch / "data").is_dir():
             write_subset(given.data, {"train": given.train, "val": given.val, "test": 100}, scratch / "data")
         store = open_store(prepare_data(str(scratch / "data")))
-        place = Workplace.open(Group(0, 1, torch.device("cpu")), store)
+        place = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), store)
         accuracy = teach(place, scratch / "teacher", given)
         print(f"teacher, {given.teacher_epochs} epochs: accuracy {accuracy:.4f}", flush=True)
         ways = [LABELS, *given.temperatures.split(",")]

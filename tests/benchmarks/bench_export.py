@@ -31,8 +31,7 @@ from trainables.metrics.predictions import TEST_PERMIT
 from trainables.training.device import set_threads
 from trainables.training.loop import TrialRun
 from trainables.training.trial_outputs import write_weights
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 USUAL = {"optimizer": "muon", "lr": 0.02, "batch_size": 256, "flip": "alternating"}
 MODELS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -46,7 +45,7 @@ MODELS: dict[str, tuple[int, dict[str, Any]]] = {
 """Epochs and configuration, by name."""
 
 
-def train(place: Workplace, name: str, folder: Path) -> None:
+def train(place: WorkerContext, name: str, folder: Path) -> None:
     """Train one of `MODELS` into `folder`, as a winner."""
     epochs, config = MODELS[name]
     task = Assignment(
@@ -55,7 +54,7 @@ def train(place: Workplace, name: str, folder: Path) -> None:
     )  # fmt: skip
     run = TrialRun(task, place)
     while not run.done:
-        run.epoch()
+        run.train_epoch()
     run.close()
     write_weights(folder, task, run)
     (folder / TEST_PERMIT).write_text("{}")
@@ -110,7 +109,7 @@ def main() -> None:
     given = parser.parse_args()
     set_threads(core_count())
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    place = Workplace.open(Group(0, 1, device), open_store(prepare_data(given.data)))
+    place = WorkerContext.open(ProcessGroup(0, 1, device), open_store(prepare_data(given.data)))
     figures = {}
     with tempfile.TemporaryDirectory(prefix="bench-export-") as root:
         for name in given.models.split(","):

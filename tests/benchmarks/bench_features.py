@@ -29,8 +29,7 @@ from trainables.models.build_model import build_model
 from trainables.models.classifier import Classifier
 from trainables.training.device import precision
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 CONFIG = TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2, batch_size=32)
 
@@ -39,19 +38,19 @@ class Uncached(TrialRun):
     """A trial that runs its frozen backbone on every image in every epoch."""
 
     def _build(self) -> tuple[Classifier, int]:
-        return build_model(CONFIG, self.place.store.summary), 0
+        return build_model(CONFIG, self.context.store.summary), 0
 
     def _inputs(self) -> tuple[InputLoader, nn.Module]:
-        return self.place.images, self.model.network
+        return self.context.images, self.model.network
 
 
-def train(kind: type[TrialRun], place: Workplace, epochs: int, seed: int) -> dict[str, float]:
+def train(kind: type[TrialRun], place: WorkerContext, epochs: int, seed: int) -> dict[str, float]:
     """One whole trial: seconds, set-up included, and its last validation accuracy."""
     folder = tempfile.mkdtemp(prefix="bench-features-")
     started = time.perf_counter()
     run = kind(Assignment(trial="t", kind="search", config=CONFIG, seed=seed, max_epochs=epochs, folder=folder), place)
     while not run.done:
-        report = run.epoch()
+        report = run.train_epoch()
     return {"seconds": time.perf_counter() - started, "accuracy": report.score}
 
 
@@ -64,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     cpu = torch.device("cpu")
     torch.set_num_threads(1)
-    place = Workplace.open(Group(0, 1, cpu), open_store(prepare_data(given.data)))
+    place = WorkerContext.open(ProcessGroup(0, 1, cpu), open_store(prepare_data(given.data)))
     shutil.rmtree(place.store.path / "features", ignore_errors=True)
     runs: dict[str, list[dict[str, float]]] = {"filling the cache": [train(TrialRun, place, given.epochs, 0)]}
     print("filling the cache", runs["filling the cache"][0], flush=True)

@@ -37,8 +37,7 @@ from trainables.export.formats.onnx_format import export_onnx
 from trainables.export.model_info import ModelInfo
 from trainables.models.build_model import build_model, build_untrained
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 CONFIGS = [
     *(TrialConfig(width=width, depth=depth, tta=depth == 3) for width in (8, 16, 32) for depth in (2, 3, 4)),
@@ -87,13 +86,13 @@ def spread(meter: BenchmarkClient, data: DataSummary, repeats: int) -> dict[str,
 
 def trained_and_not(data: DataSummary, repeats: int, epochs: int, folder: Path) -> dict[str, Any]:
     """Cost of one architecture untrained, as the gate builds it, and after training; run in turn."""
-    place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(data))
+    place = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(data))
     task = Assignment(trial="t", kind="search", config=STEADY, seed=0, max_epochs=epochs, folder=str(folder))
     run = TrialRun(task, place)
     while not run.done:
-        report = run.epoch()
+        report = run.train_epoch()
     trained = build_model(STEADY, data)
-    trained.load_state_dict(run.kept_state())
+    trained.load_state_dict(run.averaged_state())
     found: dict[str, list[ArchitectureCost]] = {"untrained": [], "trained": []}
     networks = {"untrained": build_untrained(STEADY, data), "trained": trained}
     perturb_weights(networks["untrained"])

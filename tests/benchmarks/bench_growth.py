@@ -61,12 +61,12 @@ def grow(trials: int) -> dict[str, dict[str, float]]:
 
 
 def _memory(pid: int) -> dict[str, float]:
-    """Megabytes of the driver, of the mailbox, and of the largest gang worker and trial actor."""
+    """Megabytes of the driver, of the trial broker, and of the largest gang worker and trial actor."""
     driver = psutil.Process(pid)
     sizes = {"driver_mb": driver.memory_info().rss / 1e6}
     for child in driver.children(recursive=True):
         name = " ".join(child.cmdline())
-        for role in ("Mailbox", "RayTrainWorker", "Trainable"):
+        for role in ("TrialBroker", "RayTrainWorker", "Trainable"):
             if role in name:
                 key = f"{role.lower()}_mb"
                 sizes[key] = max(sizes.get(key, 0.0), child.memory_info().rss / 1e6)

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_scale.py [--only-model]
 
 Measured, each with the project's own code: suggestions, reports and ends in studies of growing size; a message to the
-mailbox among growing numbers of slots; Ray Tune's loop and wait; real searches on 2 to 16 slots whose gangs are played
+broker among growing numbers of slots; Ray Tune's loop and wait; real searches on 2 to 16 slots whose gangs are played
 by one process; memory, start and upkeep of a slot's processes on the head, of a real search. What matters is CPU
 seconds, which other load does not change much; the load is in the record. The model (`scale/model.py`) is first held
 against those real searches, then simulates. `--only-model` takes the costs from the record, and draws anew.
@@ -134,7 +134,7 @@ def _from_searches(runs: list[dict[str, float]], wait: float) -> dict[str, float
     others = [run | {"aside": run["Trainable"] + run["driver"] - run["loop"]} for run in runs]
     (result, go), (relay, reset) = _split(runs, "tune"), _split(others, "aside")
     long = [run for run in runs if run["epochs"] > 9 * run["goes"]]
-    call = statistics.median(run["Mailbox"] / run["epochs"] / 2 for run in long)
+    call = statistics.median(run["TrialBroker"] / run["epochs"] / 2 for run in long)
     return {"result": max(1e-6, result - wait), "go": go, "relay": relay, "reset": reset, "call": call}
 
 

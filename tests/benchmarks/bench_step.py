@@ -33,9 +33,8 @@ from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.models.build_model import build_model
 from trainables.training.device import autocast
 from trainables.training.loop import TrialRun
-from trainables.training.unguarded_optimizers import AdamW
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.training.optimizers import AdamW
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 CPU = torch.device("cpu")
 STRENGTH = 0.3
@@ -66,14 +65,14 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
         return self.transform(self.images[i]), self.labels[i]
 
 
-def ours(config: TrialConfig, place: Workplace, epochs: int) -> Callable[[], tuple[float, float]]:
+def ours(config: TrialConfig, place: WorkerContext, epochs: int) -> Callable[[], tuple[float, float]]:
     """This project's trial: images a second of one more epoch, and its validation accuracy."""
     run = TrialRun(
         Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=epochs, folder="/nonexistent"), place
     )
 
     def epoch() -> tuple[float, float]:
-        report = run.epoch()
+        report = run.train_epoch()
         return report.images_per_second, report.score
 
     return epoch
@@ -135,7 +134,7 @@ def loader(config: TrialConfig, store: Store, workers: int) -> Callable[[], Any]
 
 def compare(store: Store, config: TrialConfig, epochs: int, repeats: int) -> dict[str, Any]:
     """All ways in turn, afresh for each repeat; their first epoch, which warms up, is left out of the speeds."""
-    place = Workplace.open(Group(0, 1, CPU), store)
+    place = WorkerContext.open(ProcessGroup(0, 1, CPU), store)
     augmented = config.model_copy(update={"augment_strength": STRENGTH})
     ways: dict[str, Callable[[], Callable[[], tuple[float, float]]]] = {
         "bare loop": lambda: by_hand(config, store, epochs, bare_batches(config, store)),
@@ -180,7 +179,7 @@ import bench_step
 torch.set_num_threads(int(sys.argv[2]))
 store = bench_step.open_store(bench_step.prepare_data(sys.argv[3]))
 config = bench_step.TrialConfig.model_validate_json(sys.argv[4])
-run = bench_step.ours(config, bench_step.Workplace.open(bench_step.Group(0, 1, bench_step.CPU), store), 1000)
+run = bench_step.ours(config, bench_step.WorkerContext.open(bench_step.ProcessGroup(0, 1, bench_step.CPU), store), 1000)
 run()
 print("ready", flush=True)
 sys.stdin.readline()

@@ -34,8 +34,7 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import autocast, precision, set_threads
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 AIRBENCH = {
     "model": "convnet", "width": 64, "depth": 3, "activation": "gelu", "optimizer": "muon", "momentum": 0.6, "lr": 1e-2,
@@ -78,7 +77,7 @@ def settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def start_trial(place: Workplace, size: Size, seed: int) -> TrialRun:
+def start_trial(place: WorkerContext, size: Size, seed: int) -> TrialRun:
     folder = tempfile.mkdtemp(prefix="bench-gpu-")
     return TrialRun(
         Assignment(trial="bench", kind="search", config=size.trial, seed=seed, max_epochs=size.epochs, folder=folder),
@@ -87,7 +86,7 @@ def start_trial(place: Workplace, size: Size, seed: int) -> TrialRun:
 
 
 def timed_trial(
-    place: Workplace, size: Size, seed: int, change: Callable[[TrialRun], None] = lambda _run: None
+    place: WorkerContext, size: Size, seed: int, change: Callable[[TrialRun], None] = lambda _run: None
 ) -> dict[str, float]:
     """Train one trial; accuracy, seconds of everything, and seconds of training without set-up and scoring."""
     started = time.perf_counter()
@@ -95,7 +94,7 @@ def timed_trial(
     change(run)
     reports = []
     while not run.done:
-        reports.append(run.epoch())
+        reports.append(run.train_epoch())
     settle(place.group.device)
     training = sum(len(run.rows) / report.images_per_second for report in reports)
     return {"accuracy": reports[-1].score, "seconds": time.perf_counter() - started, "training_seconds": training}
@@ -114,7 +113,7 @@ def matmul_rate(device: torch.device, side: int, repeats: int = 20) -> float:
     return max(rates)
 
 
-def flops_an_image(place: Workplace, size: Size) -> float:
+def flops_an_image(place: WorkerContext, size: Size) -> float:
     """Floating-point operations of one image's forward and backward pass."""
     run = start_trial(place, size, seed=0)
     rows = run.rows[: size.trial.batch_size]
@@ -128,7 +127,7 @@ def flops_an_image(place: Workplace, size: Size) -> float:
     return counter.get_total_flops() / len(rows)
 
 
-def measure_trial(place: Workplace, size: Size) -> dict[str, Any]:
+def measure_trial(place: WorkerContext, size: Size) -> dict[str, Any]:
     """Part (a)."""
     timed_trial(place, size, seed=0)  # warms up: kernels are chosen, the whitening is found
     runs = [timed_trial(place, size, seed) for seed in range(size.seeds)]
@@ -143,7 +142,7 @@ def measure_trial(place: Workplace, size: Size) -> dict[str, Any]:
     }
 
 
-def measure_compile(place: Workplace, size: Size) -> dict[str, Any]:
+def measure_compile(place: WorkerContext, size: Size) -> dict[str, Any]:
     """Part (b): each manner compiles anew once; `repeated` is a trial of the same shape in the same process."""
     modes = {"plain": None, "compiled": "default", "CUDA graphs": "reduce-overhead"}
     figures = {}
@@ -211,7 +210,7 @@ def main() -> None:
     device = torch.device("cuda" if gpu else "cpu")
     set_threads(len(os.sched_getaffinity(0)))
     torch.backends.cudnn.benchmark = True
-    place = Workplace.open(Group(0, 1, device), open_store(prepare_data(size.data)))
+    place = WorkerContext.open(ProcessGroup(0, 1, device), open_store(prepare_data(size.data)))
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "trial": lambda: measure_trial(place, size),
         "compile": lambda: measure_compile(place, size),
@@ -228,7 +227,7 @@ def main() -> None:
             ]))  # fmt: skip
 
 
-def settings_of(place: Workplace, size: Size) -> dict[str, Any]:
+def settings_of(place: WorkerContext, size: Size) -> dict[str, Any]:
     """What was measured, and on which card."""
     device = place.group.device
     return {

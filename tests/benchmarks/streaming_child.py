@@ -32,20 +32,19 @@ def train(origin: str, memory_gb: float, epochs: int, threads: int) -> dict[str,
     from trainables.data.store.store import open_store, prepare_data
     from trainables.training.device import set_threads
     from trainables.training.loop import TrialRun
-    from trainables.workers.process_group import Group
-    from trainables.workers.worker_context import Workplace
+    from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
     set_threads(threads)
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     store = open_store(prepare_data(origin))
     started = time.perf_counter()
-    place = Workplace.open(Group(0, 1, device), store, memory_gb)
+    place = WorkerContext.open(ProcessGroup(0, 1, device), store, memory_gb)
     opened = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as folder:
         config = TrialConfig.model_validate(CONFIG)
         task = Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=epochs, folder=folder)
         run = TrialRun(task, place)
-        reports = [run.epoch() for _ in range(epochs)]
+        reports = [run.train_epoch() for _ in range(epochs)]
     speeds = [report.images_per_second for report in reports]
     return {
         "way": type(place.images).__name__.lower(),

@@ -10,11 +10,12 @@ import pytest
 from searchspace.cluster.nodes import look_around
 from searchspace.cluster.placement import count_gangs
 from trainables.config import Assignment, EpochReport, TrialConfig
-from trainables.storage.folder_sync import Home, Mirror
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.search_storage import SearchStorage
 from trainables.workers import gang_pool, trainer
 from trainables.workers.gang_placement import reserve
 from trainables.workers.gang_pool import GangPool
-from trainables.workers.gang_resources import GangShape
+from trainables.workers.gang_resources import GangResources
 from trainables.workers.slot_state import GangInfo
 
 NODES, GPUS = 8, 8
@@ -83,18 +84,18 @@ def tiny_loop(args: dict[str, Any]) -> None:
     import ray
     import ray.train
 
-    mailbox, slot, seen = args["mailbox"], args["slot"], ray.get_actor("seen")
+    broker, slot, seen = args["broker"], args["slot"], ray.get_actor("seen")
     here = f"{ray.get_runtime_context().get_node_id()} {sorted(ray.get_gpu_ids())}"
     ray.get(seen.see.remote(slot, here))
     if ray.train.get_context().get_world_rank():
         return
-    ray.get(mailbox.enlist.remote(slot, GangInfo(device=here, precision="fp32", threads=1)))
+    ray.get(broker.register.remote(slot, GangInfo(device=here, precision="fp32", threads=1)))
     sequence = 0
-    while found := ray.get(mailbox.take.remote(slot, sequence)):
+    while found := ray.get(broker.next_assignment.remote(slot, sequence)):
         sequence, assignment = found
         ray.get(seen.wait_for_all.remote())
         report = EpochReport(trial=assignment.trial, epoch=1, status="complete", slot=slot)
-        ray.get(mailbox.report.remote(slot, sequence, report))
+        ray.get(broker.report.remote(slot, sequence, report))
 
 
 class Seen:
@@ -126,8 +127,8 @@ def test_gangs_larger_than_a_node_get_whole_nodes_each_worker_its_gpus(digits, t
     monkeypatch.setattr(gang_pool, "gang_loop", tiny_loop)
     monkeypatch.setattr(trainer, "make_backend", lambda _workers: BackendConfig())
     seen: Any = ray.remote(Seen).options(name="seen", num_cpus=0, max_concurrency=100).remote(16)
-    shape = GangShape(slots=4, workers=4, cpus=1, gpus=4, nodes=2, elastic=True)
-    pool = GangPool(shape, digits, Mirror(Home(folder=str(tmp_path))))
+    shape = GangResources(slots=4, workers=4, cpus=1, gpus=4, nodes=2, elastic=True)
+    pool = GangPool(shape, digits, FolderSync(SearchStorage(folder=str(tmp_path))))
     tasks = [
         Assignment(trial=f"t{index}", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(tmp_path))
         for index in range(4)

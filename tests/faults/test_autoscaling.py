@@ -80,9 +80,9 @@ def test_while_one_trial_trains_on_the_nodes_of_the_others_go_and_come_again(clu
     import ray
 
     from trainables.workers import gang_pool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
-    monkeypatch.setattr(gang_pool, "REST", 3.0)
+    monkeypatch.setattr(gang_pool, "IDLE_TIMEOUT_S", 3.0)
 
     def until(workers: int) -> Callable[[EpochReport], None]:
         def look(_report: EpochReport) -> None:
@@ -92,7 +92,9 @@ def test_while_one_trial_trains_on_the_nodes_of_the_others_go_and_come_again(clu
         return look
 
     ray.init(address=cluster.address, log_to_driver=False)
-    pool = gang_pool.GangPool(GangShape(slots=3, workers=1, cpus=1, gpus=0, elastic=True), digits, tmp_path / "gangs")
+    pool = gang_pool.GangPool(
+        GangResources(slots=3, workers=1, cpus=1, gpus=0, elastic=True), digits, tmp_path / "gangs"
+    )
     cluster.wait_for(3)
     with pytest.raises(EnoughError):
         pool.train([assignment(tmp_path, "winner", 100_000)], listen=until(1))

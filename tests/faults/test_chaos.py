@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.faults.invariant import check
 
-ROLES = ("worker", "controller", "trial", "mailbox", "driver", "interrupt")
+ROLES = ("worker", "controller", "trial", "broker", "driver", "interrupt")
 FAULTS = 8
 """Of one search."""
 

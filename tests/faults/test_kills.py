@@ -15,7 +15,7 @@ MOMENTS = 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("role", ["worker", "controller", "trial", "mailbox"])
+@pytest.mark.parametrize("role", ["worker", "controller", "trial", "broker"])
 def test_a_search_survives_the_death_of_what_it_started(driver, role):
     driver.start("--trials", "12", *SMALL)
     driver.wait_for(r"complete at epoch")

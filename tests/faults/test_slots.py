@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.faults.driver import Driver
 from tests.helpers.faults.injected import injected, rule, struck
 from tests.helpers.faults.invariant import asked, check
-from trainables.workers.watchdog import HANG
+from trainables.workers.watchdog import HANG_VARIABLE
 
 SMALL = ("--models", "convnet", "--max-epochs", "6", "--final-seeds", "1", "--finalists", "1", "--formats", "onnx")
 TWO = (*SMALL, "--max-concurrent", "2")
@@ -15,7 +15,7 @@ TWO = (*SMALL, "--max-concurrent", "2")
 
 def start(driver: Driver, folder, *options: str, rules, hang: str = "120") -> None:
     environment = injected(folder, *rules, path=os.pathsep.join([driver.here]))
-    driver.start(*options, environment=environment | {HANG: hang})
+    driver.start(*options, environment=environment | {HANG_VARIABLE: hang})
 
 
 def failed(driver: Driver) -> list[str]:

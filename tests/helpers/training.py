@@ -8,9 +8,9 @@ import torch
 
 from trainables.config import Assignment, TrialConfig
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
+from trainables.workers.worker_context import ProcessGroup
 
-CPU = Group(0, 1, torch.device("cpu"))
+CPU = ProcessGroup(0, 1, torch.device("cpu"))
 CONVNET = TrialConfig(width=8, depth=2, lr=1e-2, batch_size=64)
 
 
@@ -22,12 +22,12 @@ def assignment(folder: Path, config: TrialConfig = CONVNET, **changes) -> Assign
 def train(run: TrialRun):
     reports = []
     while not run.done:
-        reports.append(run.epoch())
+        reports.append(run.train_epoch())
     return reports
 
 
 def weights(run: TrialRun) -> dict[str, torch.Tensor]:
-    return {k: v.clone() for k, v in run.kept_state().items()}
+    return {k: v.clone() for k, v in run.averaged_state().items()}
 
 
 CONFIGS = {
@@ -51,23 +51,23 @@ trainables.training.device.uses_bf16 = lambda _device: False
 from trainables.config import Assignment
 from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import set_precision
-from trainables.workers.process_group import Group
+from trainables.workers.worker_context import ProcessGroup
 from trainables.training.loop import TrialRun
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 torch.set_num_threads(1)
 set_precision("fp32")
 if world > 1:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
-place = Workplace.open(Group(rank, world, torch.device("cpu")), open_store(prepare_data("digits")))
+place = WorkerContext.open(ProcessGroup(rank, world, torch.device("cpu")), open_store(prepare_data("digits")))
 run = TrialRun(Assignment.model_validate_json(sys.argv[4]), place)
 while not run.done:
-    report = run.epoch()
+    report = run.train_epoch()
     if rank == 0:
         print(report.model_dump_json())
 if rank == 0:
-    torch.save(run.kept_state(), f"{folder}/weights.pt")
+    torch.save(run.averaged_state(), f"{folder}/weights.pt")
 if world > 1:
     dist.destroy_process_group()
 sys.stdout.flush()

@@ -12,7 +12,7 @@ from searchspace.study.trial_attributes import record_report
 from trainables.config import EpochReport, TrialConfig, failure
 from trainables.training.loop import TrialRun
 from trainables.training.trial_outputs import write_predictions, write_validation_predictions, write_weights
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 CONFIGS = [TrialConfig(width=8, depth=2, lr=lr, batch_size=64) for lr in (1e-2, 3e-3, 1e-3)]
 
@@ -20,7 +20,7 @@ CONFIGS = [TrialConfig(width=8, depth=2, lr=lr, batch_size=64) for lr in (1e-2, 
 class Workbench:
     """Trains assignments as a gang's one worker does, in this process; those that `fails` matches fail."""
 
-    def __init__(self, place: Workplace, fails: str = "-") -> None:
+    def __init__(self, place: WorkerContext, fails: str = "-") -> None:
         self.place, self.fails, self.trained = place, fails, []
 
     def train(self, assignments, listen=lambda _report: None):
@@ -39,7 +39,7 @@ class Workbench:
             return EpochReport(trial=assignment.trial, epoch=1, status="complete")
         run = TrialRun(assignment, self.place)
         while not run.done:
-            report = run.epoch()
+            report = run.train_epoch()
         (
             write_weights(folder, assignment, run)
             if assignment.kind == "winner"

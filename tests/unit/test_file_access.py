@@ -19,7 +19,7 @@ OF_MODULES = {
     "Pillow": {"open"},
 }  # fmt: skip
 """The same, where other things have functions of these names, too."""
-NO_FILES = {"Remote", "Workplace", "ParquetImages", "SOURCES[origin]"}
+NO_FILES = {"Remote", "WorkerContext", "ParquetImages", "SOURCES[origin]"}
 """What has a function `open` that opens no path itself."""
 
 REASONS = {
@@ -42,7 +42,6 @@ REASONS = {
     "trainables/export/benchmark/benchmark_process.py": "reads /proc",
     "trainables/training/device.py": "reads /proc and /sys",
     "trainables/common/machine.py": "reads /proc",
-    "trainables/training/peak_memory.py": "reads /proc",
     "searchspace/cli/output.py": "opens /dev/null",
     "searchspace/cli/surviving_stream.py": "opens /dev/null",
     "searchspace/reporting/html/rendering.py": "reads this package's own files",

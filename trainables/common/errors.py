@@ -30,6 +30,14 @@ class NoSlotLeftError(SearchEndedError):
     """No slot of a search can train any more."""
 
 
+class LostPeerError(RuntimeError):
+    """Another worker of the gang, or the network between the workers, is gone."""
+
+
+class PoisonedDeviceError(RuntimeError):
+    """A device, or the context of this process on it, is of no further use; the process has to end."""
+
+
 class OutOfMemoryError(RuntimeError):
     """A step did not fit, however small its micro-batch, or (with several workers) at this micro-batch."""
 

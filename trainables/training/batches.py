@@ -16,7 +16,7 @@ from trainables.models.preprocess import Preprocess, scale
 
 
 @dataclass(frozen=True)
-class Batches:
+class TrainingBatches:
     """What one trial makes of its images, or of their frozen features, in training."""
 
     config: TrialConfig
@@ -65,7 +65,7 @@ class Batches:
         others = self._cross_entropy(logits, self.data.load_labels(self.rows[batch.partners[part]]))
         return torch.lerp(others, own, share)
 
-    def weighed(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
+    def weigh(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
         """Sum of a slice's losses, one an image (b,), weighed as the classes in each image are."""
         if self.weights is None:
             return each.sum()

@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trainables.training.evaluation import Inputs, forward
-from trainables.workers.process_group import Group
+from trainables.training.evaluation import EvaluationInputs, forward
+from trainables.workers.worker_context import ProcessGroup
 
 STATISTICS_IMAGES = 256
 """Training images that statistics are taken from; each gives as many values as a map has pixels."""
 
 
 @torch.no_grad()
-def refresh_statistics(network: nn.Module, inputs: Inputs, batches: Iterable[NDArray[np.int64]], group: Group) -> None:
+def recalibrate(
+    network: nn.Module, inputs: EvaluationInputs, batches: Iterable[NDArray[np.int64]], group: ProcessGroup
+) -> None:
     """Set the statistics of every batch norm that learns to their means over `batches` (rows), and evaluation mode.
 
     Each worker takes its share of each batch; norms that see the whole batch in training do so here.
@@ -35,7 +37,7 @@ def refresh_statistics(network: nn.Module, inputs: Inputs, batches: Iterable[NDA
         norm.momentum = None  # a plain mean
         norm.train()
     for rows in batches if norms else ():
-        forward(network, inputs.of(rows[group.rank :: group.world]))
+        forward(network, inputs.of(rows[group.rank :: group.world_size]))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

@@ -18,11 +18,11 @@ from trainables.export.safetensors_file import serialize
 from trainables.storage.files import read_file, write_file
 from trainables.storage.folders import list_folder, remove_file, remove_tree
 
-PATIENCE = 60.0
+SAVE_TIMEOUT_S = 60.0
 """Seconds that a trial waits for its checkpoint at a rung, where another gang may take it up."""
-LARGEST = 1 << 35
+MAX_CHECKPOINT_BYTES = 1 << 35
 """Bytes of the largest checkpoint that is read."""
-RETRY = 1.0
+RETRY_S = 1.0
 """Seconds until what could not be written there is tried again."""
 INDEX = "checkpoint.json"
 """Names the newest good file, its hash and what is not a tensor; replaced last, in one rename."""
@@ -60,7 +60,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
             remove_file(folder / old)
 
 
-class Writer:
+class CheckpointWriter:
     """Writes one trial's checkpoints in the background: training goes on while the disk is busy, full, or gone."""
 
     def __init__(self, folder: Path, share: Callable[[], None]) -> None:
@@ -81,7 +81,7 @@ class Writer:
         write_checkpoint(self._folder, checkpoint)
         self._share()
 
-    def close(self, patience: float = PATIENCE) -> bool:
+    def close(self, patience: float = SAVE_TIMEOUT_S) -> bool:
         """Wait until nothing is being written; whether that came to be within `patience`, in seconds.
 
         What stood in the way of the last write is in `trouble`; the checkpoint before it is still there.
@@ -100,19 +100,21 @@ class Writer:
 
     def keep(self, checkpoint: Checkpoint) -> None:
         """Write `checkpoint` and wait for it, trying again for a while: a disk that is full may be freed."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + SAVE_TIMEOUT_S
         while self.close(deadline - time.monotonic()) and time.monotonic() < deadline:
             self.write(checkpoint)
             if self.close(max(0.0, deadline - time.monotonic())) and not self.trouble:
                 return
-            time.sleep(RETRY)
+            time.sleep(RETRY_S)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
     """Newest checkpoint of `folder`, or None if there is none whose hash is right."""
     try:
         index = json.loads(read_file(folder / INDEX))
-        content = read_file(folder / Path(index["file"]).name, LARGEST)  # in this folder, whatever the index says
+        content = read_file(
+            folder / Path(index["file"]).name, MAX_CHECKPOINT_BYTES
+        )  # in this folder, whatever the index says
         reports = tuple(EpochReport.model_validate(report) for report in index["reports"])
         facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")} | {"of": index.get("of", "")}
         good = _hash(content) == index["blake2b"]
@@ -151,7 +153,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors whose names begin with `prefix`, named without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 

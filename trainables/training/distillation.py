@@ -18,9 +18,9 @@ from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import Rows
 from trainables.export.weights import read_classifier
 from trainables.models.classifier import Classifier, mean_probability_logits
-from trainables.training.batches import Batches
+from trainables.training.batches import TrainingBatches
 from trainables.training.evaluation import forward
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 TEMPERATURE = 1.0
 """Divides the logits of both; a higher one gives small probabilities more weight."""
@@ -39,31 +39,31 @@ def divergence(logits: Tensor, answers: Tensor, temperature: float = TEMPERATURE
 class Teacher:
     """A trained classifier that answers for what one student is shown: each worker's own, for its own share."""
 
-    def __init__(self, folder: Path, place: Workplace, batches: Batches) -> None:
+    def __init__(self, folder: Path, context: WorkerContext, batches: TrainingBatches) -> None:
         """Read the classifier, or ensemble, in `folder`, for the student that `batches` are made for.
 
         Raises `ValueError` if it tells other classes apart than the data has.
         """
-        device = place.group.device
+        device = context.group.device
         with torch.random.fork_rng(devices=[]):  # rebuilding it draws weights, and the student's draws must not move
             self._classifier, card = read_classifier(folder, device)
-        if card.data.classes != place.store.summary.classes:
+        if card.data.classes != context.store.summary.classes:
             raise ValueError(f"the teacher in {str(folder)!r} tells other classes apart than {card.data.name} has")
         self._classifier.requires_grad_(False).to(memory_format=torch.channels_last)
         self._members = [module for module in self._classifier.modules() if isinstance(module, Classifier)]
-        self._images, self._batches = place.images, batches
+        self._images, self._batches = context.images, batches
         # Views that come again, epoch for epoch, are answered once, if there is room to remember that.
         views, classes = batches.views * len(batches.rows), len(card.data.classes)
-        room = views if 4 * views * classes <= place.memory else 0
+        room = views if 4 * views * classes <= context.feature_bytes else 0
         self._known = np.zeros(room, bool)
         self._answers = torch.zeros(room, classes, device=device)
 
     @torch.no_grad()
-    def answers(self, batch: PlannedBatch, part: slice, wanted: Tensor, inputs: Tensor) -> Tensor:
+    def logits(self, batch: PlannedBatch, part: slice, wanted: Tensor, inputs: Tensor) -> Tensor:
         """Logits (b, classes) for a slice of the batch, of which the student sees `inputs`, made of `wanted`."""
         if self._batches.views:
             mirrored = (batch.draws[part][:, DRAW_COLUMNS["mirror"]] < 0.5) & (self._batches.views > 1)
-            return self._recall(batch.rows[part] + mirrored * len(self._batches.rows))
+            return self._cached_logits(batch.rows[part] + mirrored * len(self._batches.rows))
         student = self._batches.preprocess
         seen = {student.spec: inputs} if student else {}
         for member in self._members:
@@ -74,17 +74,17 @@ class Teacher:
             [forward(member.network, seen[member.preprocess.spec]) for member in self._members]
         )
 
-    def _recall(self, views: Rows) -> Tensor:
+    def _cached_logits(self, views: Rows) -> Tensor:
         """Logits for views of which there are few: the trial's images by their positions, then their mirror images."""
         if not len(self._known):
-            return self._look(views)
+            return self._compute_logits(views)
         new = views[~self._known[views]]
         if len(new):
-            self._answers[torch.from_numpy(new).to(self._answers.device)] = self._look(new)
+            self._answers[torch.from_numpy(new).to(self._answers.device)] = self._compute_logits(new)
             self._known[new] = True
         return self._answers[torch.from_numpy(views).to(self._answers.device)]
 
-    def _look(self, views: Rows) -> Tensor:
+    def _compute_logits(self, views: Rows) -> Tensor:
         count = len(self._batches.rows)
         images = self._images.load(self._batches.rows[views % count])
         mirrored = torch.from_numpy(views >= count).to(images.device)[:, None, None, None]

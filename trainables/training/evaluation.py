@@ -11,12 +11,13 @@ from torch.nn import functional
 
 from trainables.metrics.class_counts import ClassCounts
 from trainables.models.classifier import AnyClassifier
-from trainables.training.device import autocast, evaluation_chunk, is_out_of_memory
-from trainables.workers.process_group import Group
+from trainables.training.device import autocast, evaluation_chunk
+from trainables.workers.error_classification import is_out_of_memory
+from trainables.workers.worker_context import ProcessGroup
 
 
 @dataclass(frozen=True)
-class Inputs:
+class EvaluationInputs:
     """What a network is evaluated on: how to get its inputs, and their labels, for rows of the store."""
 
     of: Callable[[NDArray[np.int64]], Tensor]
@@ -28,10 +29,10 @@ class Inputs:
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group: Group) -> ClassCounts:
+def evaluate(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64], group: ProcessGroup) -> ClassCounts:
     """What the network found on `rows`, each worker taking its share of them, the same on every worker."""
     sums = torch.zeros(3 * inputs.classes + 1, device=group.device, dtype=torch.float64)
-    for logits, labels in _answers(network, inputs, rows[group.rank :: group.world]):
+    for logits, labels in _logits(network, inputs, rows[group.rank :: group.world_size]):
         _add(sums, logits, labels)
     *counts, loss = group.sum(sums).cpu().numpy()
     true, predicted, correct = np.array(counts).reshape(3, -1)
@@ -39,13 +40,13 @@ def evaluate(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64], group:
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def predict(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Class probabilities (n, classes) of `rows`, by this worker alone."""
-    chunks = [logits.softmax(dim=1).cpu().numpy() for logits, _ in _answers(network, inputs, rows)]
+    chunks = [logits.softmax(dim=1).cpu().numpy() for logits, _ in _logits(network, inputs, rows)]
     return np.concatenate(chunks)
 
 
-def _answers(network: nn.Module, inputs: Inputs, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
+def _logits(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits and labels of `rows`, in order, chunk by chunk; out of memory halves the chunk, and again."""
     network.eval()
     size, start = inputs.chunk, 0

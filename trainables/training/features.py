@@ -41,21 +41,21 @@ def learns_from_features(config: TrialConfig) -> bool:
 
 def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> Backbone | None:
     """The configuration's backbone, if its features are on disk, as they were written."""
-    card = _card(config, store, device)
+    card = _record_file(config, store, device)
     found = read_cached(card, Backbone)
-    return found if found is not None and not find_damage(card.parent, _contents(card)) else None
+    return found if found is not None and not find_damage(card.parent, _contents_name(card)) else None
 
 
 def frozen_features(
     model: Classifier, config: TrialConfig, store: Store, device: torch.device
 ) -> np.memmap[Any, np.dtype[np.float32]]:
     """Features of train, then val, (images, features), memory-mapped; the first caller on a node computes them."""
-    card = _card(config, store, device)
+    card = _record_file(config, store, device)
     file = card.with_suffix(".npy")
     card.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(file) + ".lock"):
         if known_backbone(config, store, device) is None:
-            for odd in (card, file, card.with_name(_contents(card))):
+            for odd in (card, file, card.with_name(_contents_name(card))):
                 remove_tree(odd)
             _compute(model, store.images, device, file)
             trunk = model.network.trunk
@@ -64,18 +64,18 @@ def frozen_features(
             found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
             write_file(card, found.model_dump_json().encode())
             contents = compute_digests(card.parent, (file.name, card.name))
-            write_digests(card.parent, contents, _contents(card))  # last: it says that the features are whole
+            write_digests(card.parent, contents, _contents_name(card))  # last: it says that the features are whole
     features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
     return features
 
 
-def _card(config: TrialConfig, store: Store, device: torch.device) -> Path:
+def _record_file(config: TrialConfig, store: Store, device: torch.device) -> Path:
     """Below the fingerprint of the images: a store that is made again has the same ones, and keeps them."""
     name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}-{precision(device)}"
     return cache_folder() / "features" / store.summary.fingerprint / (name + ".json")
 
 
-def _contents(card: Path) -> str:
+def _contents_name(card: Path) -> str:
     return card.with_suffix(".contents.json").name
 
 

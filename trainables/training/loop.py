@@ -27,16 +27,17 @@ from trainables.models.classifier import Classifier
 from trainables.models.model_registry import is_pretrained
 from trainables.models.whitening import fit_whitening
 from trainables.training import checkpoint as checkpoints
-from trainables.training.batches import Batches
-from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, refresh_statistics
-from trainables.training.device import autocast, evaluation_chunk, is_out_of_memory
+from trainables.training.batches import TrainingBatches
+from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, recalibrate
+from trainables.training.device import autocast, evaluation_chunk
 from trainables.training.distillation import Teacher, divergence
-from trainables.training.evaluation import Inputs, evaluate
+from trainables.training.evaluation import EvaluationInputs, evaluate
 from trainables.training.features import frozen_features, known_backbone, learns_from_features
 from trainables.training.optimizers import make_optimizer, schedule, set_rate
-from trainables.training.snapshot import digest, put_back, take_snapshot
-from trainables.training.weight_averaging import Average
-from trainables.workers.worker_context import Workplace
+from trainables.training.snapshot import assignment_digest, restore_snapshot, take_snapshot
+from trainables.training.weight_averaging import WeightAveraging
+from trainables.workers.error_classification import is_out_of_memory
+from trainables.workers.worker_context import WorkerContext
 
 FEATURES_CHUNK = 8192
 """Frozen features evaluated at a time."""
@@ -45,14 +46,14 @@ FEATURES_CHUNK = 8192
 class TrialRun:
     """One assignment in training: `epoch()` until `done`, with `save()` between epochs."""
 
-    def __init__(self, assignment: Assignment, place: Workplace) -> None:
+    def __init__(self, assignment: Assignment, context: WorkerContext) -> None:
         """Build network, optimizer and averages, and take up the newest checkpoint in the assignment's folder."""
         started = time.perf_counter()
-        config, group, store = assignment.config, place.group, place.store
+        config, group, store = assignment.config, context.group, context.store
         self.rows = store.rows(TRAINED_ON[assignment.kind])
-        check_shares(len(self.rows), config.batch_size, group.world)
+        check_shares(len(self.rows), config.batch_size, group.world_size)
         torch.manual_seed(assignment.seed)
-        self.assignment, self.place = assignment, place
+        self.assignment, self.context = assignment, context
         self.folder = assignment.checkpoints
         self.model, unseen = self._build()
         self.parameters = unseen + sum(p.numel() for p in self.model.parameters())
@@ -62,26 +63,26 @@ class TrialRun:
         self.module = group.wrap(self.learner)
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
-        self.average = Average(self.learner)
-        plain = self.data is place.images
-        self.batches = Batches(config, self.data, self.rows, self.model.preprocess if plain else None)
-        self.teacher = Teacher(Path(assignment.teacher), place, self.batches) if assignment.teacher else None
+        self.averaging = WeightAveraging(self.learner)
+        plain = self.data is context.images
+        self.batches = TrainingBatches(config, self.data, self.rows, self.model.preprocess if plain else None)
+        self.teacher = Teacher(Path(assignment.teacher), context, self.batches) if assignment.teacher else None
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
         self.epochs, self.total_seconds = 0, 0.0
         self.reports: list[EpochReport] = []
-        self._kept = -1
-        self._writer = checkpoints.Writer(self.folder, place.share)
+        self._saved_epoch = -1
+        self._writer = checkpoints.CheckpointWriter(self.folder, context.upload)
         self._resume()
-        self.saved = time.perf_counter()
-        self.setup_seconds = self.saved - started
+        self.saved_at = time.perf_counter()
+        self.setup_seconds = self.saved_at - started
         self.total_seconds += self.setup_seconds
 
     def _build(self) -> tuple[Classifier, int]:
         """The classifier, and the parameters of a frozen backbone that need not be loaded, its features being there."""
-        config, store = self.assignment.config, self.place.store
+        config, store = self.assignment.config, self.context.store
         if learns_from_features(config) and self.assignment.kind != "winner":  # a winner is kept whole
-            known = known_backbone(config, store, self.place.group.device)
+            known = known_backbone(config, store, self.context.group.device)
             if known is not None:
                 return build_head(config, store.summary, known.spec, known.features), known.parameters
         return build_model(config, store.summary), 0
@@ -90,21 +91,23 @@ class TrialRun:
         """Images and the network; or, if only the head learns and images stay plain, frozen features and the head."""
         config, network = self.assignment.config, self.model.network
         if not learns_from_features(config):
-            return self.place.images, network
-        store, device = self.place.store, self.place.group.device
+            return self.context.images, network
+        store, device = self.context.store, self.context.group.device
         features = frozen_features(self.model, config, store, device)
-        return make_loader(features, store.labels, device, self.place.memory), network.head
+        return make_loader(features, store.labels, device, self.context.feature_bytes), network.head
 
-    def evaluated(self) -> Inputs:
+    def evaluation_inputs(self) -> EvaluationInputs:
         """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
-        classes = len(self.place.store.summary.classes)
-        if self.data is not self.place.images:
-            return Inputs(self._take, self.data.load_labels, FEATURES_CHUNK, classes)
-        chunk = evaluation_chunk(self.place.group.device, self.model.preprocess.spec.pixels)
-        return Inputs(lambda rows: self.model.preprocess(self._take(rows)), self.data.load_labels, chunk, classes)
+        classes = len(self.context.store.summary.classes)
+        if self.data is not self.context.images:
+            return EvaluationInputs(self._take_images, self.data.load_labels, FEATURES_CHUNK, classes)
+        chunk = evaluation_chunk(self.context.group.device, self.model.preprocess.spec.pixels)
+        return EvaluationInputs(
+            lambda rows: self.model.preprocess(self._take_images(rows)), self.data.load_labels, chunk, classes
+        )
 
-    def _take(self, rows: NDArray[np.int64]) -> Tensor:
-        self.place.step()
+    def _take_images(self, rows: NDArray[np.int64]) -> Tensor:
+        self.context.on_step()
         return self.data.load(rows)
 
     @property
@@ -113,33 +116,33 @@ class TrialRun:
         return self.epochs >= self.assignment.max_epochs
 
     @property
-    def kept(self) -> nn.Module:
+    def averaged(self) -> nn.Module:
         """The averaged weights, which evaluation uses and which would be kept."""
-        return self.average.module
+        return self.averaging.module
 
-    def epoch(self) -> EpochReport:
+    def train_epoch(self) -> EpochReport:
         """Train one epoch, then score the validation split (none is left for a winner); reduced over all workers."""
         started = time.perf_counter()
-        group, assignment, config = self.place.group, self.assignment, self.assignment.config
+        group, assignment, config = self.context.group, self.assignment, self.assignment.config
         self.module.train()
         plan = epoch_plan(
             len(self.rows), config.batch_size, assignment.seed, self.epochs,
-            Mixing.from_config(config, self.place.store.labels[self.rows]), group.shard,
+            Mixing.from_config(config, self.context.store.labels[self.rows]), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
         with closing(self.data.load_ahead((batch, self.rows[batch.needed_rows]) for batch in plan)) as feed:
             for step, (batch, inputs) in enumerate(feed, start=self.epochs * self.steps_an_epoch):
-                set_rate(self.optimizer, self.rate(step))
+                set_rate(self.optimizer, self.learning_rate_factor(step))
                 loss += self._step(batch, inputs)
         self.epochs += 1
         train_loss = float(group.sum(loss)) / len(self.rows)
         trained = time.perf_counter() - started
         scored = {}
         if assignment.kind != "winner" or self.done:
-            self.ready_kept()
+            self.recalibrate_averaged()
         if assignment.kind != "winner":
-            rows = self.place.store.rows(SCORED_ON[assignment.kind])
-            scored = report_scores(assignment.metric, evaluate(self.kept, self.evaluated(), rows, group))
+            rows = self.context.store.rows(SCORED_ON[assignment.kind])
+            scored = report_scores(assignment.metric, evaluate(self.averaged, self.evaluation_inputs(), rows, group))
         seconds = time.perf_counter() - started
         self.total_seconds += seconds
         report = EpochReport(
@@ -152,22 +155,22 @@ class TrialRun:
         self.reports.append(report)
         return report
 
-    def ready_kept(self) -> None:
+    def recalibrate_averaged(self) -> None:
         """Give the averaged weights the buffers that belong to them: batch norm's statistics, from training images."""
-        self.average.take_buffers()
-        world, batch = self.place.group.world, self.assignment.config.batch_size
+        self.averaging.copy_buffers()
+        world, batch = self.context.group.world_size, self.assignment.config.batch_size
         size = min(batch, self.micro_batch * world) if self.micro_batch else batch  # as in training, so they fit
         rows = np.random.default_rng(self.assignment.seed).permutation(self.rows)[:STATISTICS_IMAGES]
         batches = np.array_split(rows, min(batch_count(len(rows), size), len(rows) // world))
-        refresh_statistics(self.kept, self.evaluated(), batches, self.place.group)
+        recalibrate(self.averaged, self.evaluation_inputs(), batches, self.context.group)
 
-    def rate(self, step: int) -> float:
+    def learning_rate_factor(self, step: int) -> float:
         """Factor on the peak learning rate at a step, counted from the trial's start."""
         return schedule(step, self.steps_an_epoch * self.assignment.max_epochs, self.assignment.config.warmup)
 
     def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """One optimizer step; returns this worker's summed loss. Out of memory halves the micro-batch, and again."""
-        self.place.step()
+        self.context.on_step()
         while True:
             try:
                 loss = self._gradients(batch, inputs)
@@ -175,35 +178,35 @@ class TrialRun:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-            self._halve(len(batch.rows))
+            self._halve_micro_batch(len(batch.rows))
         config = self.assignment.config
         if config.grad_clip:
             nn.utils.clip_grad_norm_(self.module.parameters(), config.grad_clip)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.average.update()
+        self.averaging.update()
         return loss
 
     def _gradients(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """Gradients of the mean loss over the whole batch, added up over micro-batches and averaged over workers."""
-        world = self.place.group.world
-        total = torch.zeros((), device=self.place.group.device)
+        world = self.context.group.world_size
+        total = torch.zeros((), device=self.context.group.device)
         parts = slice_share(len(batch.rows), batch.total, world, self.micro_batch)
         for part in parts:
-            with torch.enable_grad() if part is parts[-1] else self.place.group.local_gradients(self.module):
+            with torch.enable_grad() if part is parts[-1] else self.context.group.local_gradients(self.module):
                 loss = self._loss(batch, inputs, part)
                 # Workers' gradients are averaged, so each weighs its share of the sum by their number.
                 (loss * (world / batch.total)).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return total
 
-    def _halve(self, share: int) -> None:
+    def _halve_micro_batch(self, share: int) -> None:
         """Halve the micro-batch; a gang of several workers starts again instead, its collectives being out of step."""
         self.optimizer.zero_grad(set_to_none=True)
         self.micro_batch = (self.micro_batch or share) // 2
-        if self.place.group.device.type == "cuda":
+        if self.context.group.device.type == "cuda":
             torch.cuda.empty_cache()
-        if self.micro_batch < 1 or self.place.group.world > 1:
+        if self.micro_batch < 1 or self.context.group.world_size > 1:
             raise OutOfMemoryError(self.micro_batch)
 
     def _loss(self, batch: PlannedBatch, wanted: Tensor, part: slice) -> Tensor:
@@ -212,8 +215,8 @@ class TrialRun:
         with autocast(inputs.device):
             logits = self.module(inputs)
         if self.teacher is not None:
-            answers = self.teacher.answers(batch, part, wanted, inputs)
-            return self.batches.weighed(divergence(logits, answers), batch, part, share)
+            answers = self.teacher.logits(batch, part, wanted, inputs)
+            return self.batches.weigh(divergence(logits, answers), batch, part, share)
         return self.batches.loss(logits, batch, part, share)
 
     def save(self) -> None:
@@ -221,16 +224,16 @@ class TrialRun:
 
         Rank 0's is the gang's, but every worker may go on from it.
         """
-        if self.place.group.rank == 0:
+        if self.context.group.rank == 0:
             self._writer.write(take_snapshot(self))
-        self.saved = time.perf_counter()
+        self.saved_at = time.perf_counter()
 
-    def keep(self) -> None:
+    def save_and_wait(self) -> None:
         """Write a checkpoint of this epoch, once, and wait for it: another gang may go on from it at once."""
-        if self.place.group.rank == 0 and self._kept != self.epochs:
+        if self.context.group.rank == 0 and self._saved_epoch != self.epochs:
             self._writer.keep(take_snapshot(self))
-        self._kept = self.epochs
-        self.saved = time.perf_counter()
+        self._saved_epoch = self.epochs
+        self.saved_at = time.perf_counter()
 
     @property
     def trouble(self) -> str:
@@ -243,20 +246,20 @@ class TrialRun:
 
     def seconds_since_save(self) -> float:
         """Seconds since the last checkpoint, or the start."""
-        return time.perf_counter() - self.saved
+        return time.perf_counter() - self.saved_at
 
-    def forget(self) -> None:
+    def delete_checkpoints(self) -> None:
         """Delete this trial's checkpoints: it is over."""
         self.close()
         checkpoints.remove_checkpoints(self.folder)
 
     def _resume(self) -> None:
         found = checkpoints.read_checkpoint(self.folder)
-        if found is not None and found.of in {"", digest(self.assignment)}:
-            put_back(self, found)
-            self._kept = self.epochs
+        if found is not None and found.of in {"", assignment_digest(self.assignment)}:
+            restore_snapshot(self, found)
+            self._saved_epoch = self.epochs
 
-    def kept_state(self) -> dict[str, Tensor]:
+    def averaged_state(self) -> dict[str, Tensor]:
         """The whole classifier's weights as evaluation uses them."""
-        self.learner.load_state_dict(self.kept.state_dict())
+        self.learner.load_state_dict(self.averaged.state_dict())
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}

@@ -14,70 +14,69 @@ from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import InputLoader, make_loader
 from trainables.storage.folders import files_below, make_folder, remove_file, stat_path
-from trainables.training.device import evaluation_chunk
+from trainables.training.device import evaluation_chunk, peak_memory, reset_peak_memory
 from trainables.training.evaluation import evaluate
 from trainables.training.features import embed, known_backbone, learns_from_features
 from trainables.training.loop import TrialRun
-from trainables.training.peak_memory import forget_peak, peak_memory
 from trainables.training.timing import Timing
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 T = TypeVar("T")
-WARM_UP = 2
+WARM_UP_STEPS = 2
 """Steps that are not counted: the first ones choose kernels and get their memory."""
-STEPS = 40
+MOST_STEPS = 40
 """Steps after which enough is known."""
-SECONDS = 2.0
+MOST_SECONDS = 2.0
 """Seconds after which enough is known, if one step was counted at least."""
 
 
-class EnoughError(Exception):
+class EnoughStepsError(Exception):
     """The probe has seen enough steps; it never leaves this module."""
 
 
-def probe(assignment: Assignment, place: Workplace) -> Timing:
+def probe_trial(assignment: Assignment, context: WorkerContext) -> Timing:
     """Time `assignment`'s configuration on this worker, or on all of its gang together; raises what training would."""
-    device = place.group.device
-    forget_peak(device)
-    with closing(ProbeRun(assignment, place)) as run:
+    device = context.group.device
+    reset_peak_memory(device)
+    with closing(ProbeRun(assignment, context)) as run:
         step_seconds = run.time_steps()
         evaluation_seconds = run.time_evaluation()
         return Timing(
             config=assignment.config, steps=run.steps_an_epoch, step_seconds=step_seconds,
             evaluation_seconds=evaluation_seconds, setup_seconds=run.setup_seconds - run.sampling_seconds,
             once_seconds=run.once_seconds, features_mb=run.features_mb, memory_mb=peak_memory(device) / 1e6,
-            checkpoint_mb=run.weigh_checkpoint(), parameters=run.parameters, micro_batch=run.micro_batch,
+            checkpoint_mb=run.measure_checkpoint(), parameters=run.parameters, micro_batch=run.micro_batch,
         )  # fmt: skip
 
 
 class ProbeRun(TrialRun):
     """A trial that stops in its first epoch, and never computes the features of a whole data set."""
 
-    def __init__(self, assignment: Assignment, place: Workplace) -> None:
+    def __init__(self, assignment: Assignment, context: WorkerContext) -> None:
         """Build everything that a trial has."""
         self.once_seconds = self.sampling_seconds = self.features_mb = 0.0
         self._ends: list[float] = []
-        super().__init__(assignment, place)
+        super().__init__(assignment, context)
 
     def _inputs(self) -> tuple[InputLoader, nn.Module]:
         """What a trial has; but features that nobody has computed are zeros, and timed on a sample of the images."""
-        config, store, device = self.assignment.config, self.place.store, self.place.group.device
+        config, store, device = self.assignment.config, self.context.store, self.context.group.device
         if not learns_from_features(config) or known_backbone(config, store, device) is not None:
             return super()._inputs()
         started = time.perf_counter()
         self.once_seconds, width = self._sample_features()
         folder = Path(self.assignment.folder)
         make_folder(folder)
-        file = folder / f"blank-{self.place.group.rank}.npy"  # a sparse file: it takes no disk
+        file = folder / f"blank-{self.context.group.rank}.npy"  # a sparse file: it takes no disk
         blank = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(len(store.labels), width))
         remove_file(file)  # the mapping stays; nobody else needs it
         self.features_mb = blank.nbytes / 1e6
         self.sampling_seconds = time.perf_counter() - started
-        return make_loader(blank, store.labels, device, self.place.memory), self.model.network.head
+        return make_loader(blank, store.labels, device, self.context.feature_bytes), self.model.network.head
 
     def _sample_features(self) -> tuple[float, int]:
         """Seconds that the features of all images would take, from those of a sample; and numbers an image."""
-        images, device = self.place.store.images, self.place.group.device
+        images, device = self.context.store.images, self.context.group.device
         self.model.eval()
         size = evaluation_chunk(device, self.model.preprocess.spec.pixels)
         sample = torch.from_numpy(images[:size]).to(device)
@@ -87,41 +86,43 @@ class ProbeRun(TrialRun):
 
     def time_steps(self) -> float:
         """Mean seconds of a step; goes through a small data set as often as it takes."""
-        with suppress(EnoughError):
+        with suppress(EnoughStepsError):
             while True:
                 self.epochs = 0
                 self._ends.append(self._now())
-                self.epoch()
+                self.train_epoch()
                 self._ends.append(float("nan"))  # evaluation lies between
         counted = np.diff(self._ends)
         counted = counted[~np.isnan(counted)]
-        return float(counted[WARM_UP:].mean() if len(counted) > WARM_UP else counted[-1])
+        return float(counted[WARM_UP_STEPS:].mean() if len(counted) > WARM_UP_STEPS else counted[-1])
 
     def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
         """A trial's step, after which there may have been enough."""
         loss = super()._step(batch, inputs)
         self._ends.append(self._now())
         steps, seconds = len(self._ends) - 1, self._ends[-1] - self._ends[0]
-        if self.place.group.from_first(steps >= WARM_UP + STEPS or (steps >= 2 and seconds > SECONDS)):
-            raise EnoughError
+        if self.context.group.broadcast_flag(
+            steps >= WARM_UP_STEPS + MOST_STEPS or (steps >= 2 and seconds > MOST_SECONDS)
+        ):
+            raise EnoughStepsError
         return loss
 
     def time_evaluation(self) -> float:
         """Seconds to score the validation split, from one chunk a worker of it."""
-        inputs, rows, group = self.evaluated(), self.place.store.rows("val"), self.place.group
-        sample = rows[: inputs.chunk * group.world]
-        evaluate(self.kept, inputs, sample, group)
-        seconds, _ = self._timed(lambda: evaluate(self.kept, inputs, sample, group))
+        inputs, rows, group = self.evaluation_inputs(), self.context.store.rows("val"), self.context.group
+        sample = rows[: inputs.chunk * group.world_size]
+        evaluate(self.averaged, inputs, sample, group)
+        seconds, _ = self._timed(lambda: evaluate(self.averaged, inputs, sample, group))
         return seconds * len(rows) / len(sample)
 
-    def weigh_checkpoint(self) -> float:
+    def measure_checkpoint(self) -> float:
         """Megabytes of a checkpoint, from one that is written and deleted again."""
         self.save()
         self.close()
-        if self.place.group.rank > 0:
+        if self.context.group.rank > 0:
             return 0.0
         size = sum(found.st_size for _, file in files_below(self.folder) if (found := stat_path(file)))
-        self.forget()
+        self.delete_checkpoints()
         return size / 1e6
 
     def _timed(self, work: Callable[[], T]) -> tuple[float, T]:
@@ -131,6 +132,6 @@ class ProbeRun(TrialRun):
 
     def _now(self) -> float:
         """Seconds, when all that was asked of the device is done."""
-        if self.place.group.device.type == "cuda":
-            torch.cuda.synchronize(self.place.group.device)
+        if self.context.group.device.type == "cuda":
+            torch.cuda.synchronize(self.context.group.device)
         return time.perf_counter()

@@ -26,33 +26,33 @@ from trainables.storage.arrays import write_arrays
 from trainables.storage.files import replacing, write_file
 from trainables.training.evaluation import predict, probabilities
 from trainables.training.loop import TrialRun
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 
 def write_weights(folder: Path, assignment: Assignment, run: TrialRun) -> None:
     """Write the weights that evaluation uses, and their record, into `folder`."""
     info = ModelInfo(
         config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
-        data=run.place.store.summary, input=run.model.preprocess.spec,
-        licence=licence_of(assignment.config.model, run.place.store.summary.name),
+        data=run.context.store.summary, input=run.model.preprocess.spec,
+        licence=licence_of(assignment.config.model, run.context.store.summary.name),
     )  # fmt: skip
-    write_safetensors(folder / WEIGHTS, run.kept_state(), describe_model(info))
+    write_safetensors(folder / WEIGHTS, run.averaged_state(), describe_model(info))
     write_file(folder / MODEL_INFO, info.model_dump_json(indent=1).encode())
 
 
 def write_preview(folder: Path, run: TrialRun) -> None:
     """Draw training images as augmentation shows them; no file where no augmentation changes pixels."""
-    config, labels = run.assignment.config, run.place.store.labels[run.rows]
+    config, labels = run.assignment.config, run.context.store.labels[run.rows]
     if not pixel_augmentations(config):
         return
     _, first = np.unique(labels, return_index=True)
-    images = run.place.store.images[run.rows[first[:ROWS]]]
+    images = run.context.store.images[run.rows[first[:ROWS]]]
     shown = augmented_versions(images, config, run.model.preprocess, run.assignment.seed)
     with replacing(folder / PREVIEW) as file:
         arrange_images(shown).save(file, "PNG", optimize=True)
 
 
-def write_predictions(folder: Path, place: Workplace) -> None:
+def write_predictions(folder: Path, place: WorkerContext) -> None:
     """Evaluate the classifier in `folder` on the test split, which the permit beside it opens."""
     classifier, _ = read_classifier(folder, place.group.device)
     images, labels = place.store.open_test(folder / TEST_PERMIT)
@@ -72,6 +72,6 @@ def write_predictions(folder: Path, place: Workplace) -> None:
 
 def write_validation_predictions(folder: Path, run: TrialRun) -> None:
     """Write the validation predictions of a trained final, float32, into `folder`; by this worker alone."""
-    rows = run.place.store.rows(SCORED_ON[run.assignment.kind])
-    found = predict(run.kept, run.evaluated(), rows)
-    write_arrays(folder / VALIDATION_PREDICTIONS, {"probabilities": found, "labels": run.place.store.labels[rows]})
+    rows = run.context.store.rows(SCORED_ON[run.assignment.kind])
+    found = predict(run.averaged, run.evaluation_inputs(), rows)
+    write_arrays(folder / VALIDATION_PREDICTIONS, {"probabilities": found, "labels": run.context.store.labels[rows]})

@@ -13,7 +13,7 @@ POWER = 3
 """The t-th step's weights count about as t to this power: half of the average is of the last sixth of the steps."""
 
 
-class Average:
+class WeightAveraging:
     """The averaged copy of a module (polynomial-decay averaging, arXiv:1212.1824); one kernel a step.
 
     A fixed decay would average the same number of steps in a short training and in a long one, with small batches and
@@ -23,10 +23,10 @@ class Average:
 
     def __init__(self, module: nn.Module) -> None:
         """Begin as a copy of `module`, whose tensors are then changed in place; what does not learn is shared."""
-        self._values = _learnt(module)
+        self._values = _trained_parameters(module)
         shared = {id(parameter): parameter for parameter in module.parameters() if not parameter.requires_grad}
         self.module = deepcopy(module, shared)
-        self._averages = _learnt(self.module)
+        self._averages = _trained_parameters(self.module)
         self.module.requires_grad_(False)
         self._steps = 0
         self._buffers = list(zip(self.module.buffers(), module.buffers(), strict=True))
@@ -38,7 +38,7 @@ class Average:
         torch._foreach_lerp_(self._averages, self._values, (POWER + 1) / (self._steps + POWER))
 
     @torch.no_grad()
-    def take_buffers(self) -> None:
+    def copy_buffers(self) -> None:
         """Take over the buffers as they are now; statistics in them are of the raw weights."""
         for average, value in self._buffers:
             average.copy_(value)
@@ -53,5 +53,5 @@ class Average:
         self.module.load_state_dict({k.removeprefix("module."): v for k, v in tensors.items() if k != "steps"})
 
 
-def _learnt(module: nn.Module) -> list[Tensor]:
+def _trained_parameters(module: nn.Module) -> list[Tensor]:
     return [parameter.detach() for parameter in module.parameters() if parameter.requires_grad]

@@ -1,4 +1,6 @@
-"""Classification of what training raised: by type and number first, else by the words of its message.
+"""Classification of what training raised: by type and number first, else by the text of its message.
+
+No other module looks into the text of torch's errors. Each pattern here is for errors that have no type and no number.
 
 CUDA's numbers are those of `cudaError` in `driver_types.h`; errno's those of `errno.h`.
 """
@@ -11,9 +13,8 @@ from typing import NamedTuple
 import torch
 from torch import distributed as dist
 
-from trainables.common.errors import OutOfMemoryError
+from trainables.common.errors import LostPeerError, OutOfMemoryError, PoisonedDeviceError
 from trainables.storage.object_store.storage_retry import is_transient
-from trainables.training.device import is_out_of_memory
 from trainables.workers.slot_errors import ErrorKind
 
 DEVICE_CODES = {
@@ -65,6 +66,10 @@ def _is_remote(error: BaseException) -> bool:
     return isinstance(error, OSError) and is_transient(error)
 
 
+def _is_lost_peer(error: BaseException) -> bool:
+    return isinstance(error, LostPeerError | dist.DistError)
+
+
 ASSERTION = r"device-side assert"
 BROKEN_DEVICE = (
     r"illegal memory access|unspecified launch failure|\blaunch failure|uncorrectable|\bECC\b|\bXid\b|NVLink error"
@@ -72,21 +77,37 @@ BROKEN_DEVICE = (
     r"|busy or unavailable|CUDA driver|CUDA error: unknown error|context is destroyed|\bNVML\b|hardware stack error"
     r"|CU(DNN|BLAS|BLASLT|SOLVER|SPARSE|FFT)_STATUS_(INTERNAL_ERROR|EXECUTION_FAILED|NOT_INITIALIZED|MAPPING_ERROR)"
 )
+CUDA = "CUDA"
+"""In all errors of CUDA, those of its libraries included, which have no type."""
+CPU_ALLOCATOR = "can't allocate memory"
+"""In the `RuntimeError` of torch's allocator for the CPU, which has no type."""
 LOST_PEER = r"\bgloo\b|\bNCCL\b|ncclInternalError|ncclSystemError|ncclRemoteError|connection closed by peer"
-"""In the messages of `RuntimeError`s, which is all that gloo raises."""
+"""In the `RuntimeError`s that gloo raises within a backward pass, where no collective operation of ours is."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error is the allocator of a device or of the host that found no memory."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or CPU_ALLOCATOR in str(error)
+
 
 RULES = (
     Rule(lambda e: isinstance(e, OutOfMemoryError), ErrorKind.MEMORY, "no micro-batch was small enough"),
     Rule(is_out_of_memory, ErrorKind.MEMORY, "the device's or the host's allocator gave up, as it would elsewhere"),
+    Rule(lambda e: isinstance(e, PoisonedDeviceError), ErrorKind.DEVICE, "a device that is known to be of no use"),
     Rule(lambda e: _cuda_code(e) == ASSERT_CODE, ErrorKind.ASSERT, "a kernel checked its input, which is the trial's"),
     Rule(lambda e: _cuda_code(e) in DEVICE_CODES, ErrorKind.DEVICE, "the device, its driver or its context is broken"),
-    Rule(lambda e: isinstance(e, dist.DistError), ErrorKind.PEER, "another worker or the network between them is gone"),
+    Rule(_is_lost_peer, ErrorKind.PEER, "another worker or the network is gone"),
     Rule(lambda e: isinstance(e, OSError) and e.errno in STORAGE_ERRNOS, ErrorKind.STORAGE, "a node's disk or network"),
     Rule(_is_remote, ErrorKind.STORAGE, "shared storage's errors have no number"),
     Rule(_says(ASSERTION), ErrorKind.ASSERT, "older errors have no number, and only say so"),
     Rule(_says(BROKEN_DEVICE), ErrorKind.DEVICE, "libraries' errors have no number, and only say so"),
     Rule(_says(LOST_PEER), ErrorKind.PEER, "gloo's errors have no type of their own"),
 )  # fmt: skip
+
+
+def is_poisoned(error: BaseException) -> bool:
+    """Whether the context of this process on its device may be of no use after an error: after any error of CUDA."""
+    return isinstance(error, torch.AcceleratorError | PoisonedDeviceError) or CUDA in str(error)
 
 
 def classify(error: BaseException) -> ErrorKind:

@@ -8,12 +8,12 @@ from trainables.config import Frozen
 
 Precision = Literal["auto", "bf16", "fp32"]
 HEAD = {"node:__internal_head__": 0.0001}
-"""Ray's resource of the head node, which is never a spot node: mailbox, trial actors, Ray Train's controllers and
+"""Ray's resource of the head node, which is never a spot node: broker, trial actors, Ray Train's controllers and
 watchers only wait there for others, and a search outlives the loss of every other node. It is as little as Ray can
 count: there is one of it, and each slot takes some such shares."""
 
 
-class GangShape(Frozen):
+class GangResources(Frozen):
     """How large each gang is, and how many there are."""
 
     slots: int = Field(ge=1)

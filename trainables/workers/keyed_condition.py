@@ -1,7 +1,7 @@
-"""Who waits for what: a change wakes those whom it may concern, and nobody else, however many wait beside them.
+"""A condition variable by key: a change wakes the tasks that wait for its key, and no others.
 
-On one condition for all, each message would wake all slots' owners and gangs: 1.3 ms at 512 slots, and the more the
-more there are.
+With one condition for all keys, each message would wake the owners and gangs of all slots: 1.3 ms at 512 slots, and
+more with each slot.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Bell:
-    """One lock, and under it a bell for each thing that is waited at."""
+class KeyedCondition:
+    """One lock, and a condition on it for each key."""
 
     def __init__(self) -> None:
-        """Nobody waits."""
+        """Make the lock; conditions are made with the first wait for their key."""
         self._lock = asyncio.Lock()
-        self._at: dict[Any, asyncio.Condition] = defaultdict(lambda: asyncio.Condition(self._lock))
+        self._conditions: dict[Any, asyncio.Condition] = defaultdict(lambda: asyncio.Condition(self._lock))
 
     async def __aenter__(self) -> None:
         await self._lock.acquire()
@@ -24,15 +24,15 @@ class Bell:
     async def __aexit__(self, *_: object) -> None:
         self._lock.release()
 
-    def ring(self, *things: Any) -> None:
-        """Wake those who wait at any of `things`; without any, everybody. With the lock held."""
-        for condition in [self._at[thing] for thing in things] or self._at.values():
+    def notify(self, *keys: Any) -> None:
+        """Wake the tasks that wait for any of `keys`, or for any key if none is given; with the lock held."""
+        for condition in [self._conditions[key] for key in keys] or self._conditions.values():
             condition.notify_all()
 
-    async def wait(self, thing: Any) -> None:
-        """Wait at `thing` until it rings; with the lock held, then and again afterwards."""
-        await self._at[thing].wait()
+    async def wait(self, key: Any) -> None:
+        """Wait until `key` is notified; with the lock held before and after."""
+        await self._conditions[key].wait()
 
-    async def wait_for(self, thing: Any, happens: Callable[[], Any]) -> None:
-        """Wait at `thing` until something `happens`."""
-        await self._at[thing].wait_for(happens)
+    async def wait_for(self, key: Any, predicate: Callable[[], Any]) -> None:
+        """Wait until `predicate` is true, which is tested whenever `key` is notified."""
+        await self._conditions[key].wait_for(predicate)

@@ -34,14 +34,14 @@ class ErrorKind(StrEnum):
     DEATH = "worker died"
 
 
-OWN = frozenset({ErrorKind.TRIAL, ErrorKind.MEMORY})
+TRIAL_KINDS = frozenset({ErrorKind.TRIAL, ErrorKind.MEMORY})
 """Kinds that fail the trial at once: the same would happen anywhere."""
-PLACES = {ErrorKind.ASSERT: 2}
+MOST_GANGS_BY_KIND = {ErrorKind.ASSERT: 2}
 """Gangs on which an error of a kind fails its trial, where that is not `MOST_PLACES`.
 
 A device assertion is most often a label or index out of range, which is the trial's own; the slot is never blamed.
 """
-MOST_PLACES = 3
+MOST_GANGS = 3
 """Gangs on which a trial may fail, without a new epoch between, before the trial is at fault."""
 
 
@@ -97,17 +97,17 @@ class Decision(Frozen):
     """Whether the trial was at fault wherever it failed, so that its errors are excused in all slots."""
 
 
-def decide(trial: Sequence[SlotError], slot: Sequence[SlotError], others: int) -> Decision:
+def decide_retry(trial: Sequence[SlotError], slot: Sequence[SlotError], others: int) -> Decision:
     """What to do about the newest error, which ends both histories.
 
     `trial` holds the trial's errors since its last new epoch, `slot` the slot's since a trial last came through there,
     and `others` is the number of other slots that can train now. Where there are none, a new gang is another place.
     """
     kind = trial[-1].fault.kind
-    if kind in OWN:
+    if kind in TRIAL_KINDS:
         return Decision(action=Action.FAIL)
     places, slots = {(error.slot, error.gang) for error in trial}, {error.slot for error in trial}
-    most = PLACES.get(kind, MOST_PLACES)
+    most = MOST_GANGS_BY_KIND.get(kind, MOST_GANGS)
     fails = len(places) >= most and (len(slots) > 1 or not others)
     guilty = fails and len(slots) > 1
     held = [error.excuse() if guilty and error.trial == trial[-1].trial else error for error in slot]
@@ -122,7 +122,7 @@ def _avoided(trial: Sequence[SlotError], slots: set[int], most: int) -> frozense
 
 def _is_bad(slot: Sequence[SlotError]) -> bool:
     """Whether these errors of a slot retire it: enough of them, at the place where it is now, and not of one trial."""
-    blamed = [error for error in slot if error.fault.kind not in OWN | {ErrorKind.ASSERT}]
+    blamed = [error for error in slot if error.fault.kind not in TRIAL_KINDS | {ErrorKind.ASSERT}]
     here = [error for error in blamed if error.place == blamed[-1].place]
     held = [error for error in here if not error.excused]
     enough = len(held) >= RETIRE_AFTER and len({error.trial for error in held}) > 1

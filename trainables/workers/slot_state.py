@@ -1,4 +1,4 @@
-"""What the mailbox knows: desks, where owners lay trials and wait for reports, and the gangs that serve them."""
+"""State of the slots, to which owners assign trials, and of the gangs that serve them; no Ray, no waiting."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ from trainables.workers.slot_errors import Decision, SlotError, describe_failure
 
 
 class GangInfo(Frozen):
-    """What a gang's rank 0 says of itself when it is ready."""
+    """What rank 0 of a gang reports when it registers."""
 
     device: str
     """`cpu`, or the GPU's name."""
@@ -24,167 +24,181 @@ class GangInfo(Frozen):
 
 @dataclass(eq=False)
 class Gang:
-    """One gang, as its workers and those who keep it up tell of it."""
+    """State of one gang, as its workers and its trainer report it."""
 
-    desk: "Desk"
-    """Where it works; another one, when a trial there has nobody and this gang has nothing to do."""
+    state: "SlotState"
+    """The slot that it serves; another than its own while it trains a trial whose slot has no gang."""
     slot: int = 0
-    """Its slot, wherever it works."""
-    place: str = ""
+    """Number of its own slot."""
+    location: str = ""
     """Node and device of its newest rank 0."""
     errors: tuple[SlotError, ...] = ()
-    """Those that happened on it since a trial last came through there."""
+    """Errors on it since a trial last reached a rung or its end there."""
     info: GangInfo | None = None
-    """What its newest rank 0 said; None if it never came up."""
-    whole: bool = False
-    """Whether it has workers who can train."""
-    called: bool = True
-    """Whether it is to be up: no gang without work has to, where its place can be of use to others."""
-    since: float = field(default_factory=monotonic)
-    """When it was called, came up, or lost its workers; seconds of the monotonic clock."""
+    """What its newest rank 0 reported; None if it has never registered."""
+    is_up: bool = False
+    """Whether it has workers that can train."""
+    is_needed: bool = True
+    """Whether it is to be started or kept; an idle gang on nodes that come and go is not."""
+    changed_at: float = field(default_factory=monotonic)
+    """When it was last needed, came up, or lost its workers; seconds of the monotonic clock."""
     generation: int = 0
-    """Counts its worker groups."""
-    taken: int = 0
-    """Newest sequence that the present worker group's rank 0 took up; -1 once it has been sent home."""
-    took: Assignment | None = None
-    """What it took up then."""
-    broken: str = ""
-    """Why it is gone for good."""
-    excused: bool = False
-    """Whether the present worker group's end is known to come, from outside."""
+    """Number of its worker groups so far."""
+    taken_sequence: int = 0
+    """Sequence that rank 0 of the present worker group took last; -1 once it has been stopped."""
+    taken_assignment: Assignment | None = None
+    """The assignment of that sequence."""
+    retired: str = ""
+    """Why its slot is retired; empty while it is not."""
+    is_end_expected: bool = False
+    """Whether the end of the present worker group is expected, and no error of what it trains."""
 
     def has_work(self, after: int, gangs: Iterable["Gang"]) -> bool:
-        """Whether a trial lies at its desk that it has not taken up, and that does not wait for another of `gangs`."""
-        up = {gang.slot for gang in gangs if gang.whole}
-        return self.desk.assignment is not None and self.desk.sequence > after and not self.desk.avoids(self, up)
+        """Whether its slot has a trial newer than sequence `after` that does not wait for another of `gangs`."""
+        up = {gang.slot for gang in gangs if gang.is_up}
+        return self.state.assignment is not None and self.state.sequence > after and not self.state.avoids(self, up)
+
+    def has_taken(self, generation: int, after: int) -> bool:
+        """Whether rank 0 of a worker group has taken an assignment newer than sequence `after`, or has been stopped."""
+        taken = self.taken_sequence
+        return bool(self.retired) or (self.generation == generation and (taken > after or taken < 0))
 
     def lose(self) -> bool:
-        """Its workers are no more; whether that is a death of what they trained, which was not known to come."""
-        died = self.taken == self.desk.sequence and self.desk.assignment is not None and not self.excused
-        self.whole, self.excused, self.since = False, False, monotonic()
-        self.taken = min(self.taken, 0)
+        """Record that its workers are gone; returns whether that is an error of the trial that they trained."""
+        died = (
+            self.taken_sequence == self.state.sequence
+            and self.state.assignment is not None
+            and not self.is_end_expected
+        )
+        self.is_up, self.is_end_expected, self.changed_at = False, False, monotonic()
+        self.taken_sequence = min(self.taken_sequence, 0)
         return died
 
 
 @dataclass(eq=False)
-class Desk:
-    """What lies between an owner and the gang that serves it."""
+class SlotState:
+    """One slot: what its owner assigned, and the reports that wait for the owner."""
 
     gang: Gang = field(init=False)
-    """Who works here."""
-    free: bool = True
-    """Whether nobody holds it."""
+    """The gang that serves it."""
+    is_free: bool = True
+    """Whether it has no owner."""
     owner: Any = None
-    """The trial actor that holds it, if one does."""
+    """The trial actor that has claimed it, if one has."""
     errors: tuple[SlotError, ...] = ()
-    """Those of the present assignment since its newest epoch."""
-    avoided: frozenset[int] = frozenset()
-    """Slots that the present assignment does not go back to while another one can train."""
+    """Errors of the present assignment since its newest epoch."""
+    avoided_slots: frozenset[int] = frozenset()
+    """Slots on which the present assignment is not trained while another one can train."""
     assignment: Assignment | None = None
     """What is to be trained."""
     sequence: int = 0
-    """Number of the present assignment, and of its handing to the present gang; a word on an older one is void."""
-    granted: int = 0
-    """Epochs of the present assignment whose reports its owner has seen and followed by asking for more."""
-    delivered: int = 0
-    """Epoch of the report last handed to the owner."""
-    reported: int = -1
-    """Epoch of the newest report; older ones, from a resumed trial, are not told twice."""
+    """Number of the present assignment to the present gang; reports with an older one are ignored."""
+    granted_epochs: int = 0
+    """Epoch of the present assignment after which its owner has asked for another report."""
+    delivered_epoch: int = 0
+    """Epoch of the report that the owner read last."""
+    reported_epoch: int = -1
+    """Epoch of the newest report; a resumed trial repeats older ones, which are ignored."""
     reports: deque[EpochReport] = field(default_factory=deque)
-    """Those that the owner has not asked for yet."""
-    cleared: float = field(default_factory=monotonic)
-    """When there was last anything to train; seconds of the monotonic clock."""
+    """Reports that the owner has not read yet."""
+    idle_since: float = field(default_factory=monotonic)
+    """When it last had an assignment; seconds of the monotonic clock."""
 
     slot: int = 0
-    """Its number, and the slot of the gang that it begins with."""
+    """Its number."""
 
     def __post_init__(self) -> None:
-        """A desk begins with a gang of its own."""
+        """Make the gang of this slot."""
         self.gang = Gang(self, self.slot)
 
     def clear(self) -> None:
-        """Nothing is to be trained here any more."""
-        self.assignment, self.cleared = None, monotonic()
+        """Remove the assignment."""
+        self.assignment, self.idle_since = None, monotonic()
 
-    def lay(self, assignment: Assignment | None) -> None:
-        """Lay an assignment here, or none, instead of what was here."""
+    def assign(self, assignment: Assignment | None) -> None:
+        """Replace the assignment, by none if None, and forget reports and errors."""
         self.clear()
         self.assignment = assignment
-        self.granted = self.delivered = 0
-        self.reported = -1
+        self.granted_epochs = self.delivered_epoch = 0
+        self.reported_epoch = -1
         self.reports.clear()
-        self.forgive()
+        self.clear_errors()
 
-    def shrink(self, micro_batch: int) -> None:
-        """The present assignment is taken up next in micro-batches of so many images."""
+    def shrink_micro_batch(self, micro_batch: int) -> None:
+        """Let the present assignment be resumed in micro-batches of so many images."""
         if self.assignment is not None:
             self.assignment = self.assignment.model_copy(update={"micro_batch": micro_batch})
-            self.gang.excused = True  # a smaller batch is progress: the group's end, which follows, is no error
+            self.gang.is_end_expected = True  # a smaller batch is progress: the group's end, which follows, is no error
 
-    def forgive(self) -> None:
-        """The present assignment has no errors to its name: it is new, or has trained another epoch."""
-        self.errors, self.avoided = (), frozenset()
+    def clear_errors(self) -> None:
+        """Forget the errors of the present assignment, which is new or has trained another epoch."""
+        self.errors, self.avoided_slots = (), frozenset()
 
-    def try_again(self, decision: Decision) -> None:
-        """After an error, the present assignment is to be trained again from its newest checkpoint."""
+    def retry(self, decision: Decision) -> None:
+        """Let the present assignment be resumed from its newest checkpoint after an error."""
         if self.assignment is not None:
             self.assignment = self.assignment.model_copy(update={"attempt": len(self.errors)})
-            self.avoided = decision.avoid
+            self.avoided_slots = decision.avoid
 
     def fail(self) -> None:
-        """The present assignment is over: its errors followed it."""
+        """End the present assignment with a report of its failure."""
         if self.assignment is not None:
             reason = describe_failure(self.errors)
-            self.reports.append(failure(self.assignment.trial, reason, max(0, self.reported)))
+            self.reports.append(failure(self.assignment.trial, reason, max(0, self.reported_epoch)))
             self.clear()
 
+    def has_reported(self, trial: str, epoch: int) -> bool:
+        """Whether the owner has read the report of a trial's `epoch`, and has not asked for another one."""
+        here = self.assignment is not None and self.assignment.trial == trial
+        return here and self.granted_epochs < epoch == self.delivered_epoch
+
     def avoids(self, gang: Gang, up: set[int]) -> bool:
-        """Whether the present assignment goes to any other gang than this, of those whose slots are `up`."""
-        return gang.slot in self.avoided and bool(up - self.avoided)
+        """Whether the present assignment avoids a gang, and a slot in `up` has one that it does not avoid."""
+        return gang.slot in self.avoided_slots and bool(up - self.avoided_slots)
 
     def is_waiting(self, up: set[int]) -> bool:
-        """Whether a trial lies here, and nobody who should train it."""
-        return self.assignment is not None and (not self.gang.whole or self.avoids(self.gang, up))
+        """Whether it has an assignment and no gang that should train it."""
+        return self.assignment is not None and (not self.gang.is_up or self.avoids(self.gang, up))
 
-    def rates(self, gang: Gang, up: set[int]) -> tuple[bool, bool, bool]:
-        """Which of two gangs its trial rather goes to: one that is up, that can be up, that is coming up."""
+    def rank_gang(self, gang: Gang, up: set[int]) -> tuple[bool, bool, bool]:
+        """Sort key of gangs for the assignment: one that is up, else one that may come up, else a starting one."""
         avoided = self.avoids(gang, up)
-        return gang.whole and not avoided, not (gang.broken or avoided), gang.called
+        return gang.is_up and not avoided, not (gang.retired or avoided), gang.is_needed
 
 
-def match(desks: Iterable[Desk], renumber: Callable[[Desk], None]) -> bool:
-    """Bring trials that wait to gangs that do not, who waits longest first, and call the gangs that are still needed.
+def match_trials(states: Iterable[SlotState], renumber: Callable[[SlotState], None]) -> bool:
+    """Give waiting trials, the longest waiting first, to idle gangs; mark gangs that are still needed as such.
 
-    Gangs change desks only where nothing is trained; `renumber` voids what was said on the trial before. Returns
-    whether any did, or was called.
+    Gangs swap slots only where nothing is trained; `renumber` gives the trial a new sequence, so that older reports of
+    it are ignored. Returns whether any gang changed.
     """
-    desks = list(desks)
-    up = {desk.gang.slot for desk in desks if desk.gang.whole}
-    waiting = sorted((desk for desk in desks if desk.is_waiting(up)), key=lambda desk: desk.sequence)
-    idle = [desk.gang for desk in desks if desk.assignment is None] if waiting else []
+    states = list(states)
+    up = {state.gang.slot for state in states if state.gang.is_up}
+    waiting = sorted((state for state in states if state.is_waiting(up)), key=lambda state: state.sequence)
+    idle = [state.gang for state in states if state.assignment is None] if waiting else []
     changed = False
-    for desk in waiting:
-        rates = partial(desk.rates, up=up)
+    for state in waiting:
+        rates = partial(state.rank_gang, up=up)
         best = max(idle, key=rates, default=None)
-        if best is not None and rates(best) > rates(desk.gang):
+        if best is not None and rates(best) > rates(state.gang):
             idle.remove(best)
-            _trade(desk, best)
-            renumber(desk)
+            _swap_gangs(state, best)
+            renumber(state)
             changed = True
-        if not desk.gang.called:
-            desk.gang.called, desk.gang.since = True, monotonic()
+        if not state.gang.is_needed:
+            state.gang.is_needed, state.gang.changed_at = True, monotonic()
             changed = True
     return changed
 
 
-def seconds_to_rest(gang: Gang, gangs: Iterable[Gang], rest: float) -> float:
-    """Seconds until a gang has had no work for `rest` seconds, if nothing changes; infinite for the last that is up."""
-    if gang.desk.assignment is not None or not any(other.whole for other in gangs if other is not gang):
+def seconds_until_unneeded(gang: Gang, gangs: Iterable[Gang], rest: float) -> float:
+    """Seconds until a gang has been idle for `rest` seconds, unless something changes; infinite for the last one up."""
+    if gang.state.assignment is not None or not any(other.is_up for other in gangs if other is not gang):
         return float("inf")
-    return max(gang.since, gang.desk.cleared) + rest - monotonic()
+    return max(gang.changed_at, gang.state.idle_since) + rest - monotonic()
 
 
-def _trade(desk: Desk, gang: Gang) -> None:
-    """Let `gang` work at `desk`, and whoever worked there where it did."""
-    gang.desk.gang, desk.gang.desk = desk.gang, gang.desk
-    desk.gang, gang.desk = gang, desk
+def _swap_gangs(state: SlotState, gang: Gang) -> None:
+    """Let `gang` serve the slot `state`, and the gang of that slot the one that `gang` served."""
+    gang.state.gang, state.gang.state = state.gang, gang.state
+    state.gang, gang.state = gang, state

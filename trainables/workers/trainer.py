@@ -12,7 +12,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from trainables.ray_compat import node_address
 from trainables.workers.gang_placement import remove_reserved
-from trainables.workers.gang_resources import GangShape
+from trainables.workers.gang_resources import GangResources
 
 LOOPBACK = "127.0.0.1"
 """Address of the only node, where a search started its own Ray."""
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class GangTrainer:
     """Keeps the workers of one gang running a function."""
 
-    def __init__(self, broker: Any, slot: int, resources: GangShape, folder: str) -> None:
+    def __init__(self, broker: Any, slot: int, resources: GangResources, folder: str) -> None:
         """Of the gang of `slot`; Ray Train keeps files of its own in `folder`."""
         self._broker, self._slot, self._resources = broker, slot, resources
         self._run = RunConfig(name=f"gang-{slot}", storage_path=folder, failure_config=FailureConfig(max_failures=-1))
@@ -62,7 +62,7 @@ class GangTrainer:
 
     def _is_needed(self, run: Any) -> bool:
         """Wait for the end of a controller, `run`; False as soon as its gang has no workers and is to get none."""
-        dropped = self._broker.dropped.remote(self._slot)
+        dropped = self._broker.wait_until_unneeded.remote(self._slot)
         done, _ = ray.wait([run, dropped])
         return not (dropped in done and ray.get(dropped))
 
@@ -95,7 +95,7 @@ class _ExceptionCallback(UserCallback):
 
 def _report_loss(broker: Any, slot: int) -> None:
     """Tell the broker that a gang's workers are gone, so that their trial resumes elsewhere."""
-    broker.lost.remote(slot)
+    broker.mark_lost.remote(slot)
 
 
 def make_backend(workers: int) -> BackendConfig:

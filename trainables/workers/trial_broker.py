@@ -1,258 +1,260 @@
-"""The mailbox: one async actor between those who decide (trial actors, finals) and the gangs that train."""
+"""The trial broker: one async actor that hands trials to gangs, and their reports to the trials' owners."""
 
 import asyncio
 from contextlib import suppress
 from typing import Any
 
 from trainables.config import Assignment, EpochReport
-from trainables.workers.idle_gangs import Rest
-from trainables.workers.keyed_condition import Bell
-from trainables.workers.owners import find_dead
+from trainables.workers.keyed_condition import KeyedCondition
+from trainables.workers.reclaim import IdleGangs, find_dead
 from trainables.workers.slot_errors import Fault
 from trainables.workers.slot_health import SlotHealth
-from trainables.workers.slot_state import Desk, GangInfo, match
+from trainables.workers.slot_state import GangInfo, SlotState, match_trials
 
-OWNER_CHECK = 2.0
-"""Seconds that whoever waits for a slot waits, before it is asked whether their owners are alive."""
+OWNER_CHECK_S = 2.0
+"""Seconds that a claim waits for a free slot before the owners of the slots are checked for life."""
+
+FREE_SLOT, MESSAGES, END = "free slot", "messages", "end"
+"""What is waited for that is no slot and no gang."""
 
 
-class Mailbox:
-    """Desks and gangs by slot. Owners wait at their desk, workers and those who keep them up at their gang.
+class TrialBroker:
+    """Slots and gangs of one search. An owner (a trial actor, the finals) claims a slot and assigns it a trial.
 
-    A trial that lies at a desk whose gang is not there, because it waits for a node or lost one, goes to the next gang
-    that has nothing to do; the owner of the desk does not notice.
+    A trial whose slot has no gang, because the gang waits for a node or has lost one, goes to the next idle gang; the
+    owner of the slot need not know.
     """
 
     def __init__(self, slots: int, rest: float = float("inf")) -> None:
-        """Set up one desk and gang a slot; a gang without work for `rest` seconds goes home, but the last one."""
-        self._desks = [Desk(slot=slot) for slot in range(slots)]
-        self._gangs = [desk.gang for desk in self._desks]
+        """Set up `slots` slots; a gang that has been idle for `rest` seconds is stopped, except the last one."""
+        self._slots = [SlotState(slot=slot) for slot in range(slots)]
+        self._gangs = [state.gang for state in self._slots]
         self._sequence = 0
-        self._bell = Bell()
-        self._rest = Rest(self._bell, self._gangs, rest)
+        self._condition = KeyedCondition()
+        self._idle_gangs = IdleGangs(self._condition, self._gangs, rest)
         self._closed = False
         self._health = SlotHealth(self._gangs)
 
-    # What owners of a desk call.
+    # Called by owners of slots.
 
     async def claim(self, preferred: int = 0, owner: Any = None) -> int:
-        """Wait for a free desk and take it, the preferred one if it is free.
+        """Wait for a free slot, the preferred one if possible, and return its number.
 
-        A desk whose `owner`, an actor, has died is free again.
+        A slot whose `owner`, an actor, has died is free again.
         """
-        async with self._bell:
-            while not (free := [slot for slot, desk in enumerate(self._desks) if desk.free]):
+        async with self._condition:
+            while not (free := [slot for slot, state in enumerate(self._slots) if state.is_free]):
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._bell.wait("a free desk"), OWNER_CHECK)
+                    await asyncio.wait_for(self._condition.wait(FREE_SLOT), OWNER_CHECK_S)
                     continue
-                for desk in await find_dead(self._desks):
-                    self._vacate(desk)
+                for state in await find_dead(self._slots):
+                    self._free(state)
             slot = preferred if preferred in free else free[0]
-            self._desks[slot].free, self._desks[slot].owner = False, owner
+            self._slots[slot].is_free, self._slots[slot].owner = False, owner
             return slot
 
-    def _vacate(self, desk: Desk) -> None:
-        self._put(desk, None)
-        desk.free, desk.owner = True, None
+    def _free(self, state: SlotState) -> None:
+        self._assign(state, None)
+        state.is_free, state.owner = True, None
         self._match()
-        self._bell.ring("a free desk", desk.gang)
+        self._condition.notify(FREE_SLOT, state.gang)
 
     async def release(self, slot: int) -> None:
-        """Give a desk back; whatever its gang is training is stopped."""
-        async with self._bell:
-            self._vacate(self._desks[slot])
+        """Free a slot; a trial that its gang trains is stopped."""
+        async with self._condition:
+            self._free(self._slots[slot])
 
     async def assign(self, slot: int, assignment: Assignment) -> None:
-        """Lay a trial on the desk, stopping what was trained there; where one waits longer, its gang goes there."""
-        async with self._bell:
+        """Assign a trial to a slot in place of the one before; a trial that waits longer may get the gang."""
+        async with self._condition:
             for given in (None, assignment):
-                self._put(self._desks[slot], given)
+                self._assign(self._slots[slot], given)
                 self._match()
-            self._bell.ring(self._desks[slot].gang)
+            self._condition.notify(self._slots[slot].gang)
 
     async def next_report(self, slot: int) -> EpochReport:
-        """Next report of the desk's trial; asking for it is the word to go on after the report before.
+        """Wait for the next report of the slot's trial; to ask for it lets the trial continue after the one before.
 
-        Where no slot can train any more, no report comes: the trial is not at fault, and can be resumed.
+        Where no slot can train any more, no report comes: the trial has not failed, and can be resumed.
         """
-        desk = self._desks[slot]
-        async with self._bell:
-            desk.granted = desk.delivered
-            self._bell.ring(desk.gang)
-            await self._bell.wait_for(desk, lambda: desk.reports)
-            report = desk.reports.popleft()
-            desk.delivered = report.epoch
+        state = self._slots[slot]
+        async with self._condition:
+            state.granted_epochs = state.delivered_epoch
+            self._condition.notify(state.gang)
+            await self._condition.wait_for(state, lambda: state.reports)
+            report = state.reports.popleft()
+            state.delivered_epoch = report.epoch
             return report
 
-    async def let_go(self, trial: str, epoch: int) -> None:
-        """A trial whose report of `epoch` was the last word asked for: its gang is free, whatever its owner does."""
-        async with self._bell:
-            for desk in self._desks:
-                if desk.assignment and desk.assignment.trial == trial and desk.granted < epoch == desk.delivered:
-                    self._put(desk, None)
-                    self._bell.ring(desk.gang)
+    async def release_trial(self, trial: str, epoch: int) -> None:
+        """Free the gang of a trial that is not to be trained beyond `epoch`, the last one that was reported."""
+        async with self._condition:
+            for state in self._slots:
+                if state.has_reported(trial, epoch):
+                    self._assign(state, None)
+                    self._condition.notify(state.gang)
             self._match()
 
-    # What the pool calls, which keeps the gangs up.
+    # Called by the pool of gangs.
 
     async def ping(self) -> bool:
-        """Say that the mailbox is there."""
+        """Answer."""
         return True
 
     async def is_training(self) -> bool:
-        """Whether any trial is with workers, or has a report to give; if not, all that are there wait for room."""
-        return any(desk.reports or (desk.assignment and desk.gang.whole) for desk in self._desks)
+        """Whether any trial is with workers or has an unread report; if not, all assigned trials wait for resources."""
+        return any(state.reports or (state.assignment and state.gang.is_up) for state in self._slots)
 
-    async def warm(self, slot: int) -> GangInfo | None:
-        """Wait until the gang of `slot` has said what it is; None if it is gone for good, or sent home."""
+    async def wait_until_warm(self, slot: int) -> GangInfo | None:
+        """Wait until the gang of `slot` has registered; None if it is retired, or the search ends first."""
         gang = self._gangs[slot]
-        async with self._bell:
-            await self._bell.wait_for(gang, lambda: gang.info or gang.broken or self._closed)
+        async with self._condition:
+            await self._condition.wait_for(gang, lambda: gang.info or gang.retired or self._closed)
             return gang.info
 
-    async def known(self) -> list[GangInfo]:
-        """What all gangs that were ever up said of themselves."""
+    async def known_gangs(self) -> list[GangInfo]:
+        """What the gangs that have registered said of themselves."""
         return [gang.info for gang in self._gangs if gang.info]
 
-    async def called(self, slot: int) -> bool:
-        """Wait until the gang of `slot` is to be up; False if it is not to be any more."""
+    async def wait_until_needed(self, slot: int) -> bool:
+        """Wait until the gang of `slot` is to be started; False if it is never to be started again."""
         gang = self._gangs[slot]
-        async with self._bell:
-            await self._bell.wait_for(gang, lambda: gang.called or gang.broken or self._closed)
-            gang.taken = 0
-            return not (gang.broken or self._closed)
+        async with self._condition:
+            await self._condition.wait_for(gang, lambda: gang.is_needed or gang.retired or self._closed)
+            gang.taken_sequence = 0
+            return not (gang.retired or self._closed)
 
-    async def dropped(self, slot: int) -> bool:
-        """Wait until the gang of `slot` is not to be up any more; whether it has no workers, who would be told."""
+    async def wait_until_unneeded(self, slot: int) -> bool:
+        """Wait until the gang of `slot` is not needed; True if it has no workers, and its controller must end."""
         gang = self._gangs[slot]
-        async with self._bell:
-            while gang.called and not (gang.broken or self._closed):
-                if gang.whole or self._rest.left(gang) > 0:
-                    await self._rest.wait(gang, float("inf") if gang.whole else self._rest.left(gang))
+        async with self._condition:
+            while gang.is_needed and not (gang.retired or self._closed):
+                if gang.is_up or self._idle_gangs.seconds_left(gang) > 0:
+                    left = float("inf") if gang.is_up else self._idle_gangs.seconds_left(gang)
+                    await self._idle_gangs.wait(gang, left)
                 else:
-                    gang.called = False
-            return not gang.whole and gang.taken == 0
+                    gang.is_needed = False
+            return not gang.is_up and gang.taken_sequence == 0
 
-    async def lost(self, slot: int) -> None:
-        """The workers of the gang of `slot` are no more; it may get others."""
-        async with self._bell:
-            self._health.lose(self._gangs[slot])
+    async def mark_lost(self, slot: int) -> None:
+        """Record that the workers of the gang of `slot` are gone; it may get others."""
+        async with self._condition:
+            self._health.record_loss(self._gangs[slot])
             self._match()
-            self._bell.ring()
+            self._condition.notify()
 
-    async def news(self, heard: int) -> tuple[list[str], str] | None:
-        """Wait for lines on errors after the first `heard` of them; and why no slot is left, if so. None at the end."""
-        async with self._bell:
+    async def wait_for_messages(self, heard: int) -> tuple[list[str], str] | None:
+        """Wait for messages after the first `heard`; returns them and why no slot is left, if so; None at the end."""
+        async with self._condition:
             health = self._health
-            await self._bell.wait_for("news", lambda: self._closed or len(health.news) > heard or health.nobody_left)
-            return None if self._closed else (health.news[heard:], health.nobody_left)
+            await self._condition.wait_for(MESSAGES, lambda: self._closed or health.has_news(heard))
+            return None if self._closed else (health.messages[heard:], health.no_slot_reason)
 
     async def close(self) -> None:
-        """Send every gang home."""
-        async with self._bell:
+        """Stop every gang."""
+        async with self._condition:
             self._closed = True
-            self._bell.ring()
+            self._condition.notify()
 
-    async def give_up(self, slot: int, reason: str) -> None:
-        """The gang of `slot` will not come back."""
-        async with self._bell:
-            self._health.end(self._gangs[slot], reason)
-            self._health.lose(self._gangs[slot])
+    async def retire(self, slot: int, reason: str) -> None:
+        """Retire a slot: its gang is never started again."""
+        async with self._condition:
+            self._health.retire(self._gangs[slot], reason)
+            self._health.record_loss(self._gangs[slot])
             self._match()
-            self._bell.ring()
+            self._condition.notify()
 
-    # What workers call.
+    # Called by workers.
 
-    async def enlist(self, slot: int, info: GangInfo, place: str = "") -> int:
-        """Rank 0 of a new worker group, on the node and device `place`, reports for duty; returns its generation."""
-        async with self._bell:
+    async def register(self, slot: int, info: GangInfo, place: str = "") -> int:
+        """Register a new worker group, whose rank 0 is on the node and device `place`; returns its generation."""
+        async with self._condition:
             gang = self._gangs[slot]
-            self._health.lose(gang)
-            gang.place, gang.info, gang.whole, gang.taken = place, info, not gang.broken, 0
+            self._health.record_loss(gang)
+            gang.location, gang.info, gang.is_up, gang.taken_sequence = place, info, not gang.retired, 0
             gang.generation += 1
             self._match()
-            self._bell.ring(gang, gang.desk, "news")
+            self._condition.notify(gang, gang.state, MESSAGES)
             return gang.generation
 
-    async def take(self, slot: int, after: int) -> tuple[int, Assignment] | None:
-        """Rank 0 waits for an assignment newer than sequence `after`; None sends the gang home."""
+    async def next_assignment(self, slot: int, after: int) -> tuple[int, Assignment] | None:
+        """Wait, as rank 0, for an assignment newer than sequence `after`; None stops the gang."""
         gang = self._gangs[slot]
 
         def is_over() -> bool:
-            return self._closed or bool(gang.broken)
+            return self._closed or bool(gang.retired)
 
-        async with self._bell:
-            if not await self._rest.busy(gang, lambda: is_over() or gang.has_work(after, self._gangs)):
-                gang.called = False
-            if is_over() or not gang.called or gang.desk.assignment is None:
-                gang.whole, gang.taken = False, -1
-                self._bell.ring()
+        async with self._condition:
+            if not await self._idle_gangs.wait_for_work(gang, lambda: is_over() or gang.has_work(after, self._gangs)):
+                gang.is_needed = False
+            if is_over() or not gang.is_needed or gang.state.assignment is None:
+                gang.is_up, gang.taken_sequence = False, -1
+                self._condition.notify()
                 return None
-            gang.taken, gang.took = gang.desk.sequence, gang.desk.assignment
-            self._bell.ring(gang)
-            return gang.taken, gang.took
+            gang.taken_sequence, gang.taken_assignment = gang.state.sequence, gang.state.assignment
+            self._condition.notify(gang)
+            return gang.taken_sequence, gang.taken_assignment
 
-    async def follow(self, slot: int, generation: int, after: int) -> tuple[int, Assignment] | None:
-        """Another rank waits for what its group's rank 0 took after sequence `after`."""
+    async def follow_assignment(self, slot: int, generation: int, after: int) -> tuple[int, Assignment] | None:
+        """Wait, as another rank, for the assignment that rank 0 of the same group has taken after sequence `after`."""
         gang = self._gangs[slot]
-        async with self._bell:
-            await self._bell.wait_for(
-                gang, lambda: gang.broken or (gang.generation == generation and (gang.taken > after or gang.taken < 0))
-            )
-            if gang.broken or gang.taken < 0 or gang.took is None:
+        async with self._condition:
+            await self._condition.wait_for(gang, lambda: gang.has_taken(generation, after))
+            if gang.retired or gang.taken_sequence < 0 or gang.taken_assignment is None:
                 return None
-            return gang.taken, gang.took
+            return gang.taken_sequence, gang.taken_assignment
 
-    async def hold(self, slot: int) -> None:
-        """Wait until the end, if the slot is at its own: its place stays taken, so that no other gang gets it."""
-        async with self._bell:
-            if self._gangs[slot].broken:
-                await self._bell.wait_for("the end", lambda: self._closed)
+    async def hold_resources(self, slot: int) -> None:
+        """Wait until the end of the search if the slot is retired: no other gang gets its resources."""
+        async with self._condition:
+            if self._gangs[slot].retired:
+                await self._condition.wait_for(END, lambda: self._closed)
 
     async def report(self, slot: int, sequence: int, report: EpochReport, wait: bool = False) -> bool:
-        """Rank 0 tells an epoch's report; whether its assignment still stands, after `wait`ing for the owner's word."""
-        desk = self._gangs[slot].desk
-        async with self._bell:
-            if sequence == desk.sequence and (report.epoch > desk.reported or report.status == "failed"):
-                desk.reported = report.epoch
-                desk.reports.append(report)
+        """Take an epoch's report from rank 0; whether to train on, after the owner's decision if `wait`."""
+        state = self._gangs[slot].state
+        async with self._condition:
+            if sequence == state.sequence and (report.epoch > state.reported_epoch or report.status == "failed"):
+                state.reported_epoch = report.epoch
+                state.reports.append(report)
                 if report.status != "failed":
-                    self._health.count_success(self._gangs[slot], report)
+                    self._health.record_success(self._gangs[slot], report)
                 if report.status != "running":
-                    desk.clear()
-                self._bell.ring(desk)
+                    state.clear()
+                self._condition.notify(state)
             if wait:
-                await self._bell.wait_for(
-                    self._gangs[slot], lambda: self._closed or desk.sequence != sequence or desk.granted >= report.epoch
+                await self._condition.wait_for(
+                    self._gangs[slot],
+                    lambda: self._closed or state.sequence != sequence or state.granted_epochs >= report.epoch,
                 )
-            return desk.sequence == sequence and not self._closed
+            return state.sequence == sequence and not self._closed
 
-    async def excuse(self, slot: int) -> None:
-        """The workers of `slot` are about to be taken away: that they die is not their assignment's doing."""
-        self._gangs[slot].excused = True
+    async def mark_preempted(self, slot: int) -> None:
+        """Record that a node of `slot` is about to go: the loss of its workers will be no error of their trial."""
+        self._gangs[slot].is_end_expected = True
 
-    async def fault(self, slot: int, sequence: int, fault: Fault) -> None:
-        """A worker met an error that may be its place's, and ends with it; the first word on it counts."""
+    async def report_fault(self, slot: int, sequence: int, fault: Fault) -> None:
+        """Record an error that may be a node's or device's; of several workers' errors, the first counts."""
         gang = self._gangs[slot]
-        async with self._bell:
-            if self._health.fault(gang, sequence, fault):
+        async with self._condition:
+            if self._health.record_fault(gang, sequence, fault):
                 self._match()
-                self._bell.ring()
+                self._condition.notify()
 
-    async def shrink(self, slot: int, sequence: int, micro_batch: int) -> None:
-        """After an out-of-memory of a gang of several workers: the next group takes smaller micro-batches."""
-        desk = self._gangs[slot].desk
-        if sequence == desk.sequence:
-            desk.shrink(micro_batch)
+    async def shrink_micro_batch(self, slot: int, sequence: int, micro_batch: int) -> None:
+        """Resume with smaller micro-batches after a gang of several workers ran out of memory."""
+        state = self._gangs[slot].state
+        if sequence == state.sequence:
+            state.shrink_micro_batch(micro_batch)
 
-    def _put(self, desk: Desk, assignment: Assignment | None) -> None:
-        desk.lay(assignment)
-        self._renumber(desk)
+    def _assign(self, state: SlotState, assignment: Assignment | None) -> None:
+        state.assign(assignment)
+        self._renumber(state)
 
-    def _renumber(self, desk: Desk) -> None:
+    def _renumber(self, state: SlotState) -> None:
         self._sequence += 1
-        desk.sequence = self._sequence
+        state.sequence = self._sequence
 
     def _match(self) -> None:
-        if match(self._desks, self._renumber):
-            self._bell.ring()
+        if match_trials(self._slots, self._renumber):
+            self._condition.notify()

@@ -5,30 +5,30 @@ import threading
 import time
 from collections.abc import Callable
 
-HANG = "SEARCHSPACE_HANG_SECONDS"
+HANG_VARIABLE = "SEARCHSPACE_HANG_SECONDS"
 """Environment variable: seconds without a step after which a worker counts as hung at the earliest."""
-FLOOR = 120.0
+LEAST_LIMIT_S = 120.0
 """Its default: a step that meets a page of a cold disk, or a kernel that is chosen anew, is no hang."""
-FACTOR = 20.0
+LIMIT_FACTOR = 20.0
 """Times the longest step so far that a step may take, where that is more."""
-SETUP = 4 * 3600.0
+SETUP_LIMIT_S = 4 * 3600.0
 """Seconds until a trial's first step: weights are fetched, features of a whole data set computed, kernels compiled."""
-PERIOD = 1.0
+CHECK_PERIOD_S = 1.0
 """Seconds between two looks."""
 
 
-def limit(longest: float, floor: float = FLOOR) -> float:
+def step_limit(longest: float, floor: float = LEAST_LIMIT_S) -> float:
     """Seconds that a step may take, when the longest so far took `longest`; 0 before the first."""
-    return max(SETUP, floor) if longest <= 0 else max(floor, FACTOR * longest)
+    return max(SETUP_LIMIT_S, floor) if longest <= 0 else max(floor, LIMIT_FACTOR * longest)
 
 
-def floor_of(text: str | None) -> float:
+def parse_least_limit(text: str | None) -> float:
     """The floor that the environment variable asks for; the default where it is unset, or no positive number."""
     try:
-        found = float(text or FLOOR)
+        found = float(text or LEAST_LIMIT_S)
     except ValueError:
-        return FLOOR
-    return found if 0 < found < float("inf") else FLOOR
+        return LEAST_LIMIT_S
+    return found if 0 < found < float("inf") else LEAST_LIMIT_S
 
 
 class Watchdog:
@@ -40,12 +40,12 @@ class Watchdog:
     def __init__(self, on_hang: Callable[[float], None]) -> None:
         """Call `on_hang`, in a thread of its own, with the seconds since the last step; once."""
         self._on_hang = on_hang
-        self._floor = floor_of(os.environ.get(HANG))
+        self._floor = parse_least_limit(os.environ.get(HANG_VARIABLE))
         self._lock = threading.Lock()
         self._watching, self._waited, self._longest, self._last = False, 0.0, 0.0, 0.0
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
-    def begin(self) -> None:
+    def start(self) -> None:
         """A trial begins with its set-up, of which nothing is known."""
         with self._lock:
             self._watching, self._waited, self._longest, self._last = True, 0.0, 0.0, 0.0
@@ -58,7 +58,7 @@ class Watchdog:
                 self._longest = max(self._longest, now - self._last)
             self._watching, self._waited, self._last = True, 0.0, now
 
-    def rest(self) -> None:
+    def pause(self) -> None:
         """The thread waits for somebody else's word, for as long as it takes."""
         with self._lock:
             self._watching, self._last = False, 0.0
@@ -66,11 +66,11 @@ class Watchdog:
     def _watch(self) -> None:
         before = time.monotonic()
         while True:
-            time.sleep(PERIOD)
+            time.sleep(CHECK_PERIOD_S)
             now = time.monotonic()
             with self._lock:
-                self._waited += min(now - before, 2 * PERIOD)
-                hung = self._watching and self._waited > limit(self._longest, self._floor)
+                self._waited += min(now - before, 2 * CHECK_PERIOD_S)
+                hung = self._watching and self._waited > step_limit(self._longest, self._floor)
                 waited = self._waited
             before = now
             if hung:

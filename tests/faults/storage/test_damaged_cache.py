@@ -409,7 +409,7 @@ def test_damaged_features_are_computed_again(digits_store, tmp_path, monkeypatch
     model = build_model(config, digits_store.summary)
     monkeypatch.setattr(features, "embed", lambda model, images: images.float().mean((2, 3)))  # the fastest backbone
     before = np.array(features.frozen_features(model, config, digits_store, cpu))
-    card = features._card(config, digits_store, cpu)
+    card = features._record_file(config, digits_store, cpu)
     assert features.known_backbone(config, digits_store, cpu) is not None
     DAMAGE[damage](card.with_suffix(suffix), None)
     assert features.known_backbone(config, digits_store, cpu) is None

@@ -17,7 +17,7 @@ from tests.helpers.repository import ROOT
 
 ROLES = {
     "worker": r"RayTrainWorker", "controller": r"GangController", "trial": r"ray::(Trial|ResourceTrainable)",
-    "mailbox": r"Mailbox", "raylet": r"/raylet ", "gcs": r"/gcs_server ",
+    "broker": r"TrialBroker", "raylet": r"/raylet ", "gcs": r"/gcs_server ",
 }  # fmt: skip
 """What the command lines of Ray's processes say of what they are."""
 PATIENCE = 240.0

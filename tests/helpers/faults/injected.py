@@ -43,7 +43,7 @@ def do(what):
 def patch(worker):
     from trainables.training.loop import TrialRun
     slot, steps = [], [0]
-    make, step = worker.Post.__init__, TrialRun._step
+    make, step = worker.WorkerClient.__init__, TrialRun._step
 
     def begun(self, *args, **options):
         make(self, *args, **options)
@@ -53,13 +53,13 @@ def patch(worker):
         steps[0] += 1
         for number, rule in enumerate(RULES):
             here = slot and (rule["slot"] is None or rule["slot"] == slot[0])
-            rank = rule["rank"] is None or rule["rank"] == self.place.group.rank
+            rank = rule["rank"] is None or rule["rank"] == self.context.group.rank
             if here and rank and re.fullmatch(rule["trial"], self.assignment.trial) and self.epochs >= rule["epoch"]:
                 if strike(f"{number}-{rule['what']}", rule["times"]):
                     do(rule["what"])
         return step(self, *args, **options)
 
-    worker.Post.__init__, TrialRun._step = begun, stepped
+    worker.WorkerClient.__init__, TrialRun._step = begun, stepped
 
 
 class Hook:

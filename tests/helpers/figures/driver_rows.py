@@ -32,7 +32,7 @@ def _measured(records: Records) -> str:
         f"Ray Tune's loop: one report / beginning and ending a go / one look at {' and at '.join(_ends(costs['wait']))} "
         "slots": f"{show(1e3 * costs['result'])} / {show(1e3 * costs['go'])} / {show(1e3 * waits[0])} and "
         f"{show(1e3 * waits[-1])}",
-        f"one message to the mailbox: its own part, from {' to '.join(_ends(costs['letter']))} slots / with Ray's": (
+        f"one message to the trial broker: its own part, from {' to '.join(_ends(costs['letter']))} slots / with Ray's": (
             f"{show(1e3 * min(letters))}–{show(1e3 * max(letters))} / {show(1e3 * (costs['call'] + letters[0]))}"
         ),
         "a slot's part of the head: memory / cores / to start its two processes": (

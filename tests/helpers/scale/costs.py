@@ -35,9 +35,9 @@ class Costs(Frozen):
     go: float
     """What else the loop does to begin and end one go of a trial."""
     letter: Points
-    """One message to the mailbox, by slots whose owners and gangs wait for theirs: its own part."""
+    """One message to the trial broker, by slots whose owners and gangs wait for theirs: its own part."""
     call: float
-    """What Ray adds to it, in the mailbox's process."""
+    """What Ray adds to it, in the trial broker's process."""
     relay: float
     """What a trial's actor does with one report, and the driver's threads other than the loop's."""
     reset: float
@@ -55,6 +55,6 @@ class Costs(Frozen):
     slot_mb: float
     """Memory of its own that the head gives one slot: a trial actor and a controller, in MB (10^6 bytes)."""
     base_mb: float
-    """Memory of driver, mailbox and Ray's own processes on the head, in MB."""
+    """Memory of driver, trial broker and Ray's own processes on the head, in MB."""
     trial_mb: float
     """By which the driver grows a trial, in MB."""

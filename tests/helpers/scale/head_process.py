@@ -62,7 +62,7 @@ def _look_once_there(slots: int, seen: dict[str, float]) -> None:
     while len(actors("Trainable")) < slots:
         time.sleep(0.1)
     time.sleep(REST)
-    seen.update(_measured("actor", actors("Trainable")) | _measured("mailbox", actors("Mailbox")))
+    seen.update(_measured("actor", actors("Trainable")) | _measured("mailbox", actors("TrialBroker")))
 
 
 def _look(role: str, parent: int) -> dict[str, float]:
@@ -83,7 +83,7 @@ def _measured(role: str, processes: list[psutil.Process]) -> dict[str, float]:
 
 
 def _base(parent: int) -> dict[str, float]:
-    """MB of driver, mailbox and Ray's own processes: all but the slots' own, and idle workers that wait for any."""
+    """MB of driver, broker and Ray's own processes: all but the slots' own, and idle workers that wait for any."""
     driver = psutil.Process(parent)
     others = [process for process in driver.children(recursive=True) if process.status() != psutil.STATUS_ZOMBIE]
     held = [process for process in others if not (process.cmdline() or ["ray::"])[0].startswith("ray::")]

@@ -1,4 +1,4 @@
-"""What Ray Tune's loop costs: real searches, real trial actors, a real mailbox; only the training is played."""
+"""What Ray Tune's loop costs: real searches, real trial actors, a real broker; only the training is played."""
 
 import time
 from types import SimpleNamespace
@@ -19,9 +19,9 @@ from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.study.study import create_study
 from tests.helpers.scale.standin import StandIn
-from trainables.workers.trial_broker import Mailbox
+from trainables.workers.trial_broker import TrialBroker
 
-ROLES = ("Mailbox", "StandIn", "Trainable")
+ROLES = ("TrialBroker", "StandIn", "Trainable")
 """What is in the names of the classes of a search's actors; Tune wraps `Trial` into one of its own."""
 
 
@@ -92,9 +92,9 @@ def search(
     between the moment when all slots are busy and the end, of searches without early stopping; and waits at rungs.
     """
     calls = 1000 + 8 * slots
-    mailbox = ray.remote(Mailbox).options(num_cpus=0, max_concurrency=calls).remote(slots)
+    broker = ray.remote(TrialBroker).options(num_cpus=0, max_concurrency=calls).remote(slots)
     gangs = ray.remote(StandIn).options(num_cpus=0, max_concurrency=calls).remote(spec.seed, slots if together else 0)
-    work = [gangs.work.remote(mailbox, slot, nap) for slot in range(slots)]
+    work = [gangs.work.remote(broker, slot, nap) for slot in range(slots)]
     ray.wait(work, timeout=0)
     searcher, rule = make_searcher(spec, task, slots)
     epochs = spec.trials * spec.max_epochs
@@ -104,12 +104,12 @@ def search(
         spec,
         searcher,
         rule,
-        SimpleNamespace(mailbox=mailbox, shape=SimpleNamespace(slots=slots), is_training=lambda: True, is_warm=True),
+        SimpleNamespace(broker=broker, resources=SimpleNamespace(slots=slots), is_training=lambda: True, is_warm=True),
     )  # type: ignore[arg-type]
     waits = ray.get(gangs.waited.remote())
-    ray.get(mailbox.close.remote())
+    ray.get(broker.close.remote())
     ray.get(work)
-    ray.kill(mailbox)
+    ray.kill(broker)
     ray.kill(gangs)
     return meter, waits
 

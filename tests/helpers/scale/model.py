@@ -30,7 +30,7 @@ class Setting(Frozen):
     epoch_seconds: float
     """Mean seconds of an epoch."""
     workers: int = 1
-    """Workers of a gang; each asks the mailbox for every trial."""
+    """Workers of a gang; each asks the trial broker for every trial."""
     max_epochs: int = 18
     """Full length of a trial."""
     grace_epochs: int = 2
@@ -167,7 +167,7 @@ class Search:
         self.clock.after(trial.seconds * self._jitter(), lambda: self._report(slot, trial))
 
     def _report(self, slot: int, trial: Trial) -> None:
-        """An epoch's end: through mailbox and trial actor to the loop; at a rung, or the last one, the gang waits."""
+        """An epoch's end: through broker and trial actor to the loop; at a rung, or the last one, the gang waits."""
         self.watch.rests()
         trial.epoch += 1
         epoch, asked = trial.epoch, self.clock.now

@@ -47,7 +47,7 @@ class Outcome(Frozen):
     loop: float
     """Busy share of Tune's loop."""
     mailbox: float
-    """Busy share of the mailbox."""
+    """Busy share of the trial broker."""
     cores: float
     """Cores of the head that are busy."""
     head_gb: float

@@ -1,4 +1,4 @@
-"""Gangs without training: one async process that plays them all, by the mailbox's own protocol."""
+"""Gangs without training: one async process that plays them all, by the broker's own protocol."""
 
 import asyncio
 import time
@@ -19,14 +19,14 @@ class StandIn:
         self._random, self._together, self._here = np.random.default_rng(seed), together, asyncio.Event()
         self.decisions: list[float] = []
 
-    async def work(self, mailbox: Any, slot: int, nap: float) -> None:
-        """Serve `slot` until the mailbox sends it home; an epoch takes `nap` seconds."""
-        await mailbox.enlist.remote(slot, GangInfo(device="none", precision="fp32", threads=1))
+    async def work(self, broker: Any, slot: int, nap: float) -> None:
+        """Serve `slot` until the broker sends it home; an epoch takes `nap` seconds."""
+        await broker.register.remote(slot, GangInfo(device="none", precision="fp32", threads=1))
         sequence = 0
-        while (found := await mailbox.take.remote(slot, sequence)) is not None:
+        while (found := await broker.next_assignment.remote(slot, sequence)) is not None:
             sequence, assignment = found
             await self._meet()
-            await self._train(mailbox, slot, sequence, assignment, nap)
+            await self._train(broker, slot, sequence, assignment, nap)
 
     async def _meet(self) -> None:
         self._together -= 1
@@ -34,7 +34,7 @@ class StandIn:
             self._here.set()
         await self._here.wait()
 
-    async def _train(self, mailbox: Any, slot: int, sequence: int, assignment: Assignment, nap: float) -> None:
+    async def _train(self, broker: Any, slot: int, sequence: int, assignment: Assignment, nap: float) -> None:
         answers: deque[Any] = deque()
         for epoch in range(assignment.known + 1, assignment.max_epochs + 1):
             await asyncio.sleep(nap)
@@ -43,7 +43,7 @@ class StandIn:
                 trial=assignment.trial, epoch=epoch, score=float(self._random.random()), slot=slot,
                 status="complete" if epoch == assignment.max_epochs else "running",
             )  # fmt: skip
-            answers.append(mailbox.report.remote(slot, sequence, report, waits))
+            answers.append(broker.report.remote(slot, sequence, report, waits))
             while len(answers) > (0 if waits else 1):  # as a worker does it: the answer to the one before is there
                 if not await answers.popleft():
                     return

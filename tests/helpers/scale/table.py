@@ -5,7 +5,7 @@ from typing import Any
 
 def to_table(outcomes: dict[str, Any]) -> str:
     """One case's outcomes, by GPUs, in markdown."""
-    head = ("GPUs", "all gangs warm", "every slot trained", "time in training", "loop busy", "mailbox busy",
+    head = ("GPUs", "all gangs warm", "every slot trained", "time in training", "loop busy", "trial broker busy",
             "wait at a rung, p50 / p95", "next trial, p50 / p95", "head: cores", "head: GB")  # fmt: skip
     rows = [" | ".join(head), "|".join(["---:"] * len(head))]
     for gpus, found in outcomes.items():

@@ -11,16 +11,15 @@ from trainables.config import Assignment, TrialConfig
 from trainables.export.exported_files import ExportRecord
 from trainables.export.exporter import export_classifier
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 pytestmark = pytest.mark.gpu
 SMALL = TrialConfig(width=8, depth=2, lr=0.01, batch_size=64, tta=True)
 
 
 @pytest.fixture
-def place(digits_store) -> Workplace:
-    return Workplace.open(Group(0, 1, torch.device("cuda", 0)), digits_store)
+def place(digits_store) -> WorkerContext:
+    return WorkerContext.open(ProcessGroup(0, 1, torch.device("cuda", 0)), digits_store)
 
 
 @pytest.fixture
@@ -43,13 +42,13 @@ def test_memory_that_runs_out_halves_the_micro_batch_and_the_trial_ends_well(pla
 
 def test_one_device_trains_as_another_does(place, digits_store, tmp_path):
     """Not to the bit: four epochs on a GPU and on a CPU end with nearly the same loss."""
-    other = Workplace.open(Group(0, 1, torch.device("cpu")), digits_store)
+    other = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), digits_store)
     ends = []
     for name, where in (("gpu", place), ("cpu", other)):
         task = Assignment(trial=name, kind="search", config=SMALL, max_epochs=4, seed=0, folder=str(tmp_path / name))
         run = TrialRun(task, where)
         while not run.done:
-            run.epoch()
+            run.train_epoch()
         ends.append(run.reports[-1])
         run.close()
     assert ends[0].val_loss == pytest.approx(ends[1].val_loss, abs=0.1)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from trainables.common.errors import NoSlotLeftError
 from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.search_storage import SearchStorage
-from trainables.workers.watchdog import HANG
+from trainables.workers.watchdog import HANG_VARIABLE
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def faulty_workers(tmp_path, monkeypatch):
     faults = [rule("eio", "disk", epoch=1), rule("hang", "hung", epoch=1)]
     for name, value in injected(tmp_path / "faults", *faults, path=os.environ.get("PYTHONPATH", "")).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv(HANG, "2")
+    monkeypatch.setenv(HANG_VARIABLE, "2")
 
 
 DIVERGING = {
@@ -50,14 +51,14 @@ def controllers() -> list[psutil.Process]:
 @pytest.mark.usefixtures("ray_cluster")
 def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path):
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     pool = GangPool(
-        GangShape(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6),
+        GangResources(slots=1, workers=2, cpus=1, gpus=0, memory_gb=1e-6),
         digits,
         FolderSync(SearchStorage(folder=str(tmp_path))),
     )
-    infos = pool.ready()
+    infos = pool.wait_until_ready()
     assert [(info.device, info.threads) for info in infos] == [("cpu", 1)]
     before = {process.pid for process in train_workers()}
     assert len(before) == 2
@@ -93,10 +94,10 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     pool = GangPool(
-        GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+        GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
     bad, good = pool.train(
         [assignment(tmp_path, "bad", config={"model": "no_such_backbone"}), assignment(tmp_path, "good")]
@@ -113,16 +114,16 @@ def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     elsewhere = digits.model_copy(update={"path": str(tmp_path / "none"), "origin": "/no/such/folder"})
     pool = GangPool(
-        GangShape(slots=1, workers=2, cpus=1, gpus=0), elsewhere, FolderSync(SearchStorage(folder=str(tmp_path)))
+        GangResources(slots=1, workers=2, cpus=1, gpus=0), elsewhere, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
     with pytest.raises(NoSlotLeftError, match=r"no slot is left to train on: the gang cannot start:.*/no/such/folder"):
         pool.train([assignment(tmp_path, "any")])
     assert not pool.has_slots
-    assert pool.ready() == []
+    assert pool.wait_until_ready() == []
     pool.close()
 
 
@@ -130,12 +131,12 @@ def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path):
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     pool = GangPool(
-        GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+        GangResources(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
-    pool.ready()
+    pool.wait_until_ready()
     (controller,) = controllers()
     heard: list[int] = []
 
@@ -156,10 +157,10 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
     import ray
 
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     pool = GangPool(
-        GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+        GangResources(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
     while not ray.util.placement_group_table():
         time.sleep(0.01)
@@ -172,21 +173,21 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
 
 
 def test_a_node_that_does_not_see_the_results_says_so(tmp_path):
-    from trainables.workers.worker import _check_seen
+    from trainables.workers.worker import _check_folder
 
-    _check_seen(SearchStorage(folder=str(tmp_path)))
-    _check_seen(SearchStorage(folder="/no/such/folder", url="s3://bucket/results"))
+    _check_folder(SearchStorage(folder=str(tmp_path)))
+    _check_folder(SearchStorage(folder="/no/such/folder", url="s3://bucket/results"))
     with pytest.raises(RuntimeError, match="does not see results folder '/no/such/folder'"):
-        _check_seen(SearchStorage(folder="/no/such/folder"))
+        _check_folder(SearchStorage(folder="/no/such/folder"))
 
 
 @pytest.mark.usefixtures("faulty_workers", "ray_cluster")
 def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_path, logged):
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     pool = GangPool(
-        GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+        GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
     names = ("plain", "disk", "hung")
     plain, disk, hung = pool.train([assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names])
@@ -196,3 +197,21 @@ def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_p
         assert (other.score, other.val_loss, other.train_loss) == (plain.score, plain.val_loss, plain.train_loss)
     assert ["storage error: OSError: [Errno 5]" in logged[0], "hung: no step for" in logged[1]] == [True, True]
     pool.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_without_its_parts_a_gang_trains_by_rays_public_trainer(digits, tmp_path, monkeypatch):
+    from trainables.workers import ray_train_compat  # noqa: F401  # so that it is there to be taken away
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangResources
+
+    monkeypatch.delitem(sys.modules, "trainables.workers.ray_train_compat")
+    monkeypatch.delattr("trainables.workers.ray_train_compat", raising=False)
+    monkeypatch.delattr("ray.train.v2._internal.execution.controller.TrainController")
+    pool = GangPool(
+        GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
+    (report,) = pool.train([assignment(tmp_path, "any")])
+    pool.close()
+    assert (report.status, report.epoch) == ("complete", 2)
+    assert "trainables.workers.ray_train_compat" not in sys.modules

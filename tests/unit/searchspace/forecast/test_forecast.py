@@ -20,9 +20,9 @@ from searchspace.spaces import Task, default_space, default_trials
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, TrialConfig
 from trainables.training.timing import Timing
-from trainables.workers.gang_resources import GangShape
+from trainables.workers.gang_resources import GangResources
 
-SHAPE = GangShape(slots=2, workers=1, cpus=1, gpus=0)
+SHAPE = GangResources(slots=2, workers=1, cpus=1, gpus=0)
 
 
 def timing(model: str = "convnet", epoch: float = 1.0, **changes) -> Timing:

@@ -21,7 +21,7 @@ from trainables.augmentation.augmentation_registry import (
 )
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, epoch_plan
-from trainables.training.batches import Batches
+from trainables.training.batches import TrainingBatches
 from trainables.training.features import learns_from_features
 
 FLIPPED, STRONG = TrialConfig(flip="random"), TrialConfig(augment_strength=1.0)
@@ -109,7 +109,7 @@ def test_an_augmentation_that_draws_leaves_the_draws_of_others_alone():
     ids=str,
 )
 def test_how_many_views_of_an_image_there_are(change, views):
-    assert Batches(TrialConfig(**change), None, np.arange(3), None).views == views
+    assert TrainingBatches(TrialConfig(**change), None, np.arange(3), None).views == views
 
 
 def test_without_any_strength_it_is_the_identity(images):

@@ -103,7 +103,7 @@ def test_a_final_trains_whitens_and_weighs_by_its_own_split(place, tmp_path, mon
     assert {key[1] for key in whitening._FILTERS} == {"train", "final-train"}
     first, second = whitening._FILTERS.values()
     assert not np.allclose(first, second)
-    assert runs["final"].epoch().score > 0
+    assert runs["final"].train_epoch().score > 0
 
 
 def test_a_search_goes_on_with_the_finals_it_was_begun_with(tmp_path, digits):

@@ -19,7 +19,7 @@ from trainables.metrics.predictions import (
     write_table,
 )
 from trainables.training.trial_outputs import write_predictions
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 
 def read(file):
@@ -35,7 +35,7 @@ def permit(tmp_path):
 
 def test_the_table_says_what_the_arrays_do(trained, digits_store):
     folder = trained
-    write_predictions(folder, Workplace.open(_alone(), digits_store))
+    write_predictions(folder, WorkerContext.open(_alone(), digits_store))
     rows = read(folder / PREDICTIONS_TABLE)
     probabilities, labels = read_predictions(folder)
     assert [row["label"] for row in rows] == [digits_store.summary.classes[label] for label in labels]
@@ -54,9 +54,9 @@ def test_the_table_says_what_the_arrays_do(trained, digits_store):
 def _alone():
     import torch
 
-    from trainables.workers.process_group import Group
+    from trainables.workers.worker_context import ProcessGroup
 
-    return Group(0, 1, torch.device("cpu"))
+    return ProcessGroup(0, 1, torch.device("cpu"))
 
 
 def test_images_of_a_folder_are_told_by_their_path_in_it(tmp_path, permit):

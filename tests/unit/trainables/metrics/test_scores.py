@@ -15,8 +15,8 @@ from trainables.metrics.class_metrics import measure_test_metrics
 from trainables.metrics.metric import numeric_gradient
 from trainables.metrics.metric_registry import METRICS, MetricName, compute_score, report_scores
 from trainables.training.device import set_precision
-from trainables.training.evaluation import Inputs, evaluate
-from trainables.workers.process_group import Group
+from trainables.training.evaluation import EvaluationInputs, evaluate
+from trainables.workers.worker_context import ProcessGroup
 
 SCIKIT = {
     "accuracy": lambda labels, p: accuracy_score(labels, p.argmax(axis=1)),
@@ -158,7 +158,7 @@ class Answering(torch.nn.Module):
         return logits
 
 
-class Shard(Group):
+class Shard(ProcessGroup):
     """A worker that adds what it has to a list of what all have; the last one gets the sum."""
 
     shares: list
@@ -174,7 +174,7 @@ def test_sums_of_uneven_shards_give_what_the_whole_gives(world):
     labels = drawn(103, 6)
     probabilities = guessed(labels, 6)
     logits, targets = torch.from_numpy(np.log(probabilities)).float(), torch.from_numpy(labels)
-    inputs = Inputs(lambda rows: logits[rows], lambda rows: targets[rows], chunk=8, classes=6)
+    inputs = EvaluationInputs(lambda rows: logits[rows], lambda rows: targets[rows], chunk=8, classes=6)
     shares: list[torch.Tensor] = []
     for rank in range(world):
         shard = Shard(rank, world, torch.device("cpu"))

@@ -12,8 +12,7 @@ from trainables.models import whitening
 from trainables.models.build_model import build_model
 from trainables.models.whitening import Whitening, fit_whitening, whitening_filters
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 
 def first_layer(model):
@@ -70,10 +69,10 @@ def test_whitened_filters_do_not_blow_up_directions_without_variance():
 def test_whitening_stays_fixed_through_training_and_its_bias_learns(digits_store, tmp_path):
     config = TrialConfig(width=8, optimizer="muon", lr=1e-2, weight_decay=0.1)
     task = Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=1, folder=str(tmp_path))
-    run = TrialRun(task, Workplace.open(Group(0, 1, torch.device("cpu")), digits_store))
+    run = TrialRun(task, WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), digits_store))
     layer = first_layer(run.model)
     before = layer.weight.clone()
-    run.epoch()
+    run.train_epoch()
     assert torch.equal(layer.weight, before)
     assert layer.bias.abs().max() > 0
 
@@ -114,7 +113,7 @@ def test_any_image_gives_four_widths_of_features_from_a_small_map(digits, channe
 def test_a_small_convnet_learns_digits_in_a_few_epochs(digits_store, tmp_path):
     config = TrialConfig(width=16, depth=3, optimizer="muon", lr=1e-2, momentum=0.6)
     task = Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=4, folder=str(tmp_path))
-    run = TrialRun(task, Workplace.open(Group(0, 1, torch.device("cpu")), digits_store))
-    scores = [run.epoch().score for _ in range(4)]
+    run = TrialRun(task, WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), digits_store))
+    scores = [run.train_epoch().score for _ in range(4)]
     assert scores[0] > 0.8
     assert scores[-1] > 0.96

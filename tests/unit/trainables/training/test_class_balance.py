@@ -13,11 +13,10 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
 from trainables.data.loading.input_loader import InMemoryLoader
 from trainables.data.store.store import open_store, prepare_data
-from trainables.training.batches import Batches, class_weights
+from trainables.training.batches import TrainingBatches, class_weights
 from trainables.training.device import set_precision
 from trainables.training.loop import TrialRun
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 COUNTS = (400, 90, 12, 0, 3)
 """Images of each class; one does not occur."""
@@ -36,11 +35,11 @@ def test_balanced_classes_weigh_one():
     assert torch.equal(class_weights(torch.arange(12) % 4), torch.ones(4))
 
 
-def batches(balance, smoothing=0.1) -> Batches:
+def batches(balance, smoothing=0.1) -> TrainingBatches:
     inputs = torch.zeros(len(LABELS), 5)
     data = InMemoryLoader(labels=torch.from_numpy(LABELS), inputs=inputs)
     config = TrialConfig(balance=balance, label_smoothing=smoothing)
-    return Batches(config, data, np.arange(len(LABELS)), None)
+    return TrainingBatches(config, data, np.arange(len(LABELS)), None)
 
 
 def batch_of(rows, total) -> PlannedBatch:
@@ -181,8 +180,8 @@ def test_the_first_trials_balance_where_every_class_counts_alike(uneven, digits,
     assert not any("balance" in start for start in starts[digits.name])
 
 
-def place_of(data) -> Workplace:
-    return Workplace.open(Group(0, 1, torch.device("cpu")), open_store(data))
+def place_of(data) -> WorkerContext:
+    return WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(data))
 
 
 @pytest.fixture
@@ -202,7 +201,7 @@ def train(place, folder, config, metric="balanced_accuracy", balance="none", max
         seed=7, max_epochs=max_epochs, folder=str(folder),
     )  # fmt: skip
     run = TrialRun(task, place)
-    return [run.epoch() for _ in range(max_epochs)]
+    return [run.train_epoch() for _ in range(max_epochs)]
 
 
 NETWORKS = {

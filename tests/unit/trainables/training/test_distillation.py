@@ -16,16 +16,16 @@ from trainables.export.weights import read_classifier, write_ensemble
 from trainables.models.classifier import Classifier, Network
 from trainables.models.preprocess import Preprocess
 from trainables.training import distillation
-from trainables.training.batches import Batches
+from trainables.training.batches import TrainingBatches
 from trainables.training.distillation import Teacher, divergence
 from trainables.training.loop import TrialRun
 from trainables.training.trial_outputs import write_weights
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 STRONG = {"augment_strength": 0.8, "flip": "random", "mixup": 0.2, "cutmix": 1.0}
 
 
-def write_teacher(folder: Path, place: Workplace, **changes) -> Path:
+def write_teacher(folder: Path, place: WorkerContext, **changes) -> Path:
     """A convnet without batch norm, which answers alike in training and in evaluation, after three epochs."""
     config = CONVNET.model_copy(update={"batch_norm": False, **changes})
     task = assignment(folder, config, kind="final")
@@ -77,14 +77,16 @@ def test_gradients_keep_their_size_at_any_temperature():
 def losses(run: TrialRun, moved: bool = False) -> float:
     """Mean loss over an epoch's batches; `moved` has the student see them shifted by another draw."""
     config, total = run.assignment.config, 0.0
-    for batch in epoch_plan(len(run.rows), config.batch_size, 3, 0, Mixing.from_config(config, run.place.store.labels)):
+    for batch in epoch_plan(
+        len(run.rows), config.batch_size, 3, 0, Mixing.from_config(config, run.context.store.labels)
+    ):
         wanted, part = run.data.load(run.rows[batch.needed_rows]), slice(None)
         inputs, share = run.batches.inputs(batch, wanted, part)
         shown = dataclasses.replace(batch, draws=batch.draws[::-1].copy()) if moved else batch
-        answers = run.teacher.answers(shown, part, wanted, run.batches.inputs(shown, wanted, part)[0])
+        answers = run.teacher.logits(shown, part, wanted, run.batches.inputs(shown, wanted, part)[0])
         with torch.no_grad():
             each = divergence(run.module(inputs), answers)
-        total += float(run.batches.weighed(each, batch, part, share))
+        total += float(run.batches.weigh(each, batch, part, share))
     return total / len(run.rows)
 
 
@@ -116,11 +118,11 @@ def test_a_teacher_of_another_size_and_normalisation_sees_the_same_view(place, t
     monkeypatch.setattr(distillation, "read_classifier", lambda *_: (model, card))
     config = TrialConfig(**STRONG)
     own = Preprocess(InputSpec(side=8, channels=1, mean=data.mean, std=data.std))
-    batches = Batches(config, place.images, place.store.rows("train"), own)
+    batches = TrainingBatches(config, place.images, place.store.rows("train"), own)
     batch = next(iter(epoch_plan(len(batches.rows), 256, 0, 0, Mixing(0.2, 1.0))))
     wanted, part = place.images.take(batches.rows[batch.needed_rows]), slice(0, 200)
     inputs, _ = batches.inputs(batch, wanted, part)
-    said = Teacher(tmp_path, place, batches).answers(batch, part, wanted, inputs)
+    said = Teacher(tmp_path, place, batches).logits(batch, part, wanted, inputs)
     said = said[:, :2] - said[:, 2:3]
     seen = Slope()(inputs * own.std)[:, :2] / spec.std[0]
     assert np.corrcoef(said.flatten(), seen.flatten())[0, 1] > 0.98
@@ -155,7 +157,7 @@ def test_an_ensemble_teaches_the_mean_of_what_its_members_say(place, tmp_path):
     batch = next(iter(epoch_plan(len(run.rows), 64, 0, 0, Mixing(0.2, 1.0))))
     wanted, part = run.data.load(run.rows[batch.needed_rows]), slice(0, 20)
     inputs, _ = run.batches.inputs(batch, wanted, part)
-    said = run.teacher.answers(batch, part, wanted, inputs).softmax(dim=1)
+    said = run.teacher.logits(batch, part, wanted, inputs).softmax(dim=1)
     members = [read_classifier(tmp_path / "both" / "members" / str(index))[0] for index in range(2)]
     with torch.no_grad():
         each = [member.network(inputs).softmax(dim=1) for member in members]
@@ -169,12 +171,14 @@ def test_an_ensemble_teaches_the_mean_of_what_its_members_say(place, tmp_path):
 )
 def test_views_that_come_again_are_answered_once(place, teacher, tmp_path, config, views, monkeypatch):
     looks = []
-    look = Teacher._look
-    monkeypatch.setattr(Teacher, "_look", lambda self, rows: (looks.append(len(rows)), look(self, rows))[1])
+    look = Teacher._compute_logits
+    monkeypatch.setattr(Teacher, "_compute_logits", lambda self, rows: (looks.append(len(rows)), look(self, rows))[1])
     run = TrialRun(assignment(tmp_path / "a", config, teacher=str(teacher)), place)
     reports = train(run)
     assert sum(looks) == views * len(run.rows)
-    forgetful = TrialRun(assignment(tmp_path / "b", config, teacher=str(teacher)), dataclasses.replace(place, memory=0))
+    forgetful = TrialRun(
+        assignment(tmp_path / "b", config, teacher=str(teacher)), dataclasses.replace(place, feature_bytes=0)
+    )
     again = train(forgetful)
     assert sum(looks) == (views + len(again)) * len(run.rows)
     assert [r.train_loss for r in again] == pytest.approx([r.train_loss for r in reports], rel=1e-3)
@@ -199,8 +203,8 @@ def test_a_student_that_was_cut_off_goes_on_to_the_same_end(place, teacher, tmp_
     whole, first = begin("whole"), begin("cut")
     train(whole)
     first = begin("cut")
-    first.epoch()
-    first.keep()
+    first.train_epoch()
+    first.save_and_wait()
     second = begin("cut")
     assert [report.epoch for report in train(second)] == [2, 3]
     assert all(torch.equal(tensor, weights(second)[name]) for name, tensor in weights(whole).items())

@@ -19,8 +19,7 @@ from trainables.training.device import set_precision
 from trainables.training.evaluation import forward
 from trainables.training.loop import TrialRun
 from trainables.training.optimizers import schedule
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 
 @pytest.fixture(autouse=True)
@@ -32,8 +31,8 @@ def single_precision() -> Iterator[None]:
 
 
 @pytest.fixture
-def place(digits_store) -> Workplace:
-    return Workplace.open(CPU, digits_store)
+def place(digits_store) -> WorkerContext:
+    return WorkerContext.open(CPU, digits_store)
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def test_three_epochs_learn_and_repeat_exactly(place, tmp_path, name):
 def test_frozen_features_give_what_the_whole_network_gives(place, tmp_path):
     run = TrialRun(assignment(tmp_path, CONFIGS["frozen backbone"], kind="winner"), place)
     assert run.data is not place.images, "features, not images"
-    run.epoch()
+    run.train_epoch()
     rows = place.store.rows("val")[:16]
     with torch.inference_mode():
         whole = forward(run.model.eval(), torch.from_numpy(place.store.images[rows]))
@@ -78,7 +77,7 @@ def test_a_checkpoint_continues_to_the_same_end(place, tmp_path, name):
     whole = TrialRun(assignment(tmp_path / "whole", config), place)
     train(whole)
     first = TrialRun(assignment(tmp_path / "cut", config), place)
-    first.epoch()
+    first.train_epoch()
     first.save()
     first.close()
     second = TrialRun(assignment(tmp_path / "cut", config), place)
@@ -92,7 +91,7 @@ def test_a_checkpoint_continues_to_the_same_end(place, tmp_path, name):
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "no index", "torn index"])
 def test_a_damaged_checkpoint_is_not_used(place, tmp_path, damage):
     run = TrialRun(assignment(tmp_path), place)
-    run.epoch()
+    run.train_epoch()
     run.save()
     run.close()
     file = next(run.folder.glob("*.safetensors"))
@@ -113,8 +112,8 @@ def test_a_damaged_checkpoint_is_not_used(place, tmp_path, damage):
 @pytest.mark.usefixtures("fp32")
 def test_a_checkpoint_of_another_trial_of_that_name_is_not_taken_up(tmp_path, place):
     run = TrialRun(assignment(tmp_path), place)
-    run.epoch()
-    run.keep()
+    run.train_epoch()
+    run.save_and_wait()
     other = run.assignment.model_copy(update={"seed": run.assignment.seed + 1})
     assert TrialRun(other, place).epochs == 0
     assert TrialRun(run.assignment.model_copy(update={"known": 1, "rungs": (1,)}), place).epochs == 1
@@ -136,19 +135,19 @@ from trainables.training.device import set_precision
 from trainables.training.evaluation import forward
 from trainables.data.store.store import open_store, prepare_data
 from trainables.training.device import set_precision
-from trainables.workers.process_group import Group
+from trainables.workers.worker_context import ProcessGroup
 from trainables.training.loop import TrialRun
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 torch.set_num_threads(1)
 set_precision("fp32")
-place = Workplace.open(Group(0, 1, torch.device("cpu")), open_store(prepare_data("digits")))
+place = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(prepare_data("digits")))
 config = TrialConfig(width=64, depth=2, input_size=32, batch_size=512, batch_norm=False)
 run = TrialRun(Assignment(trial="t", kind="search", config=config, seed=0, max_epochs=1, folder=sys.argv[1]), place)
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 350_000_000, -1))
 run.rows = run.rows[:512]
-print(run.epoch().micro_batch)
+print(run.train_epoch().micro_batch)
 """
 
 
@@ -218,11 +217,11 @@ def test_the_learning_rate_rises_and_falls_in_straight_lines():
 def test_a_winner_trains_on_everything_but_the_test_split(place, tmp_path):
     run = TrialRun(assignment(tmp_path, kind="winner", max_epochs=1), place)
     assert len(run.rows) == place.store.summary.train + place.store.summary.val
-    assert run.epoch().score == 0.0, "no validation images are left"
+    assert run.train_epoch().score == 0.0, "no validation images are left"
 
 
 def test_a_batch_smaller_than_the_gang_is_refused(place, tmp_path):
-    gang = dataclasses.replace(place, group=Group(0, 8, torch.device("cpu")))
+    gang = dataclasses.replace(place, group=ProcessGroup(0, 8, torch.device("cpu")))
     with pytest.raises(
         ValueError, match="8 workers with batch_size 4: of 1298 training images, the smallest batch has 3"
     ):
@@ -231,12 +230,12 @@ def test_a_batch_smaller_than_the_gang_is_refused(place, tmp_path):
 
 def test_a_checkpoint_is_of_the_moment_it_was_asked_for(place, tmp_path, monkeypatch):
     run = TrialRun(assignment(tmp_path, CONFIGS["everything"]), place)
-    run.epoch()
+    run.train_epoch()
     then = weights(run)
     write, may = checkpoints.write_checkpoint, threading.Event()
     monkeypatch.setattr(checkpoints, "write_checkpoint", lambda *found: may.wait(100) and write(*found))
     run.save()
-    run.epoch()  # goes on while the disk is slow
+    run.train_epoch()  # goes on while the disk is slow
     may.set()
     run.close()
     resumed = TrialRun(assignment(tmp_path, CONFIGS["everything"]), place)
@@ -253,7 +252,7 @@ def test_a_disk_that_is_full_costs_a_checkpoint_and_no_trial(place, tmp_path):
     run.close()
     assert "checkpoints" in run.trouble
     run.folder.unlink()
-    run.epoch()
+    run.train_epoch()
     run.save()
     run.close()
     assert run.trouble == ""
@@ -262,11 +261,11 @@ def test_a_disk_that_is_full_costs_a_checkpoint_and_no_trial(place, tmp_path):
 
 def test_a_rung_waits_for_a_disk_that_is_freed(place, tmp_path):
     run = TrialRun(assignment(tmp_path), place)
-    run.epoch()
+    run.train_epoch()
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     run.folder.write_text("a file where the folder should be")
     threading.Timer(1.5, run.folder.unlink).start()
-    run.keep()
+    run.save_and_wait()
     assert run.trouble == ""
     assert TrialRun(assignment(tmp_path), place).epochs == 1
 
@@ -280,20 +279,20 @@ def test_a_disk_that_hangs_is_not_waited_for_between_rungs(place, tmp_path, monk
         write_file(path, content)
 
     monkeypatch.setattr(checkpoints, "write_file", write)
-    run.epoch()
+    run.train_epoch()
     run.save()
-    run.epoch()
+    run.train_epoch()
     run.save()  # skipped, as the one before is still being written
     assert begun == ["epoch-00001.safetensors"]
     answers.set()
     run.close()
-    run.epoch()
-    run.keep()
+    run.train_epoch()
+    run.save_and_wait()
     assert TrialRun(assignment(tmp_path), place).epochs == 3
 
 
 def test_what_a_checkpoint_has_beyond_the_study_is_told_again(place, tmp_path):
     run = TrialRun(assignment(tmp_path), place)
-    reports = [run.epoch() for _ in range(3)]
-    run.keep()
+    reports = [run.train_epoch() for _ in range(3)]
+    run.save_and_wait()
     assert TrialRun(assignment(tmp_path), place).reports == reports

@@ -6,8 +6,7 @@ from torch import nn
 
 from trainables.config import TrialConfig
 from trainables.models.build_model import build_model
-from trainables.training.muon import Muon, orthogonalised
-from trainables.training.optimizers import make_optimizer
+from trainables.training.optimizers import Muon, make_optimizer, orthogonalize
 
 
 def noise(*shape: int) -> torch.Tensor:
@@ -17,7 +16,7 @@ def noise(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("shape", [(16, 72), (64, 16), (32, 32), (1, 9)])
 def test_directions_are_near_orthogonal(shape):
     matrix = noise(*shape)
-    found = orthogonalised(matrix)
+    found = orthogonalize(matrix)
     assert found.shape == matrix.shape
     values = torch.linalg.svdvals(found)
     assert values.min() > 0.6
@@ -28,8 +27,8 @@ def test_directions_are_near_orthogonal(shape):
 
 def test_a_gradients_size_does_not_matter_and_zero_gives_zero():
     matrix = noise(8, 20)
-    assert torch.allclose(orthogonalised(matrix), orthogonalised(1024 * matrix), atol=1e-2)
-    assert torch.equal(orthogonalised(torch.zeros(8, 20)), torch.zeros(8, 20))
+    assert torch.allclose(orthogonalize(matrix), orthogonalize(1024 * matrix), atol=1e-2)
+    assert torch.equal(orthogonalize(torch.zeros(8, 20)), torch.zeros(8, 20))
 
 
 @pytest.mark.parametrize("shape", [(16, 8, 3, 3), (16, 72), (72, 16)])
@@ -55,8 +54,8 @@ def test_momentum_and_decay_are_what_they_say():
         assert param.grad is None
     buffer = 0.8 * gradients[0] + gradients[1]
     assert torch.allclose(optimizer.state[param]["momentum"], buffer, atol=1e-6)
-    first = 0.95 * torch.eye(4) - 0.1 * 2 * orthogonalised(1.8 * gradients[0])
-    assert torch.allclose(param, 0.95 * first - 0.1 * 2 * orthogonalised(gradients[1] + 0.8 * buffer), atol=1e-5)
+    first = 0.95 * torch.eye(4) - 0.1 * 2 * orthogonalize(1.8 * gradients[0])
+    assert torch.allclose(param, 0.95 * first - 0.1 * 2 * orthogonalize(gradients[1] + 0.8 * buffer), atol=1e-5)
 
 
 def test_kernels_of_the_trunk_are_muons_and_the_rest_adamws(digits):

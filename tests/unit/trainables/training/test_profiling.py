@@ -11,23 +11,22 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.search_storage import SearchStorage
+from trainables.training.device import peak_memory, reset_peak_memory
 from trainables.training.loop import TrialRun
-from trainables.training.peak_memory import forget_peak, peak_memory
-from trainables.training.profiling import ProbeRun, probe
+from trainables.training.profiling import ProbeRun, probe_trial
 from trainables.training.timing import read_timing, write_timing
-from trainables.workers.process_group import Group
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
-CPU = Group(0, 1, torch.device("cpu"))
+CPU = ProcessGroup(0, 1, torch.device("cpu"))
 SMALL = TrialConfig(width=8, depth=2, batch_size=64)
 FROZEN = TrialConfig(model="tf_efficientnet_lite0", freeze="all")
 
 
 @pytest.fixture
-def place(digits_store: Store) -> Iterator[Workplace]:
+def place(digits_store: Store) -> Iterator[WorkerContext]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # several, on busy cores, wait for each other
-    yield Workplace.open(CPU, digits_store)
+    yield WorkerContext.open(CPU, digits_store)
     torch.set_num_threads(threads)
 
 
@@ -36,11 +35,11 @@ def assignment(folder: Path, config: TrialConfig, kind: str = "probe") -> Assign
 
 
 def test_a_probe_says_what_training_takes(place, tmp_path):
-    found = probe(assignment(tmp_path, SMALL), place)
+    found = probe_trial(assignment(tmp_path, SMALL), place)
     run = TrialRun(assignment(tmp_path / "real", SMALL, "search"), place)
-    run.epoch()
+    run.train_epoch()
     started = time.perf_counter()
-    report = run.epoch()
+    report = run.train_epoch()
     taken = time.perf_counter() - started
     assert taken / 10 < found.epoch_seconds < taken * 10, "of the same kind, however busy this machine is"
     assert (found.parameters, found.steps) == (report.parameters, run.steps_an_epoch)
@@ -53,7 +52,8 @@ def test_a_probe_says_what_training_takes(place, tmp_path):
 
 def test_larger_networks_cost_more(place, tmp_path):
     small, large = (
-        probe(assignment(tmp_path / str(width), SMALL.model_copy(update={"width": width})), place) for width in (8, 64)
+        probe_trial(assignment(tmp_path / str(width), SMALL.model_copy(update={"width": width})), place)
+        for width in (8, 64)
     )
     assert large.step_seconds > small.step_seconds
     assert large.parameters > small.parameters
@@ -63,13 +63,13 @@ def test_larger_networks_cost_more(place, tmp_path):
 def test_features_are_sampled_and_not_computed(place, tmp_path):
     store = place.store
     config = FROZEN.model_copy(update={"input_size": 40})  # of a size that no other test computes
-    found = probe(assignment(tmp_path, config), place)
+    found = probe_trial(assignment(tmp_path, config), place)
     assert not list(store.path.glob("features/*-40-*")), "a dry run leaves the store as it was"
     assert found.once_seconds > 5 * found.epoch_seconds, "the backbone costs more than the head"
     assert found.features_mb == pytest.approx(len(store.labels) * 1280 * 4 / 1e6)
     whole = sum(p.numel() for p in TrialRun(assignment(tmp_path / "a", config, "winner"), place).model.parameters())
     assert found.parameters == whole
-    again = probe(assignment(tmp_path / "again", config), place)
+    again = probe_trial(assignment(tmp_path / "again", config), place)
     assert again.once_seconds == 0, "now that they are there, they cost nothing"
 
 
@@ -80,17 +80,17 @@ def test_one_step_an_epoch_is_enough(place, tmp_path):
 
 
 def test_peak_memory_is_of_now(tmp_path):
-    forget_peak(CPU.device)
+    reset_peak_memory(CPU.device)
     before = peak_memory(CPU.device)
     held = torch.ones(50_000_000)
     assert peak_memory(CPU.device) - before == pytest.approx(held.nbytes, rel=0.2)
     del held
-    forget_peak(CPU.device)
+    reset_peak_memory(CPU.device)
     assert peak_memory(CPU.device) < before + 100_000_000
 
 
 def test_a_timing_crosses_the_disk_as_it_is(place, tmp_path):
-    found = probe(assignment(tmp_path, SMALL), place)
+    found = probe_trial(assignment(tmp_path, SMALL), place)
     write_timing(tmp_path, found)
     assert read_timing(tmp_path) == found
 
@@ -99,10 +99,10 @@ def test_a_timing_crosses_the_disk_as_it_is(place, tmp_path):
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tmp_path):
     from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
+    from trainables.workers.gang_resources import GangResources
 
     pool = GangPool(
-        GangShape(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+        GangResources(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
     impossible = TrialConfig(model="no_such_backbone")
     tasks = [assignment(tmp_path / str(n), config) for n, config in enumerate((impossible, SMALL, FROZEN))]

@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import distributed as dist
 
-from trainables.common.errors import OutOfMemoryError, UserError
-from trainables.workers.error_classification import DEVICE_CODES, RULES, STORAGE_ERRNOS, classify
+from trainables.common.errors import LostPeerError, OutOfMemoryError, PoisonedDeviceError, UserError
+from trainables.workers.error_classification import DEVICE_CODES, RULES, STORAGE_ERRNOS, classify, is_poisoned
 from trainables.workers.slot_errors import ErrorKind
+from trainables.workers.worker_context import ProcessGroup
 
 
 def accelerator(code: int, text: str = "CUDA error: something") -> Exception:
@@ -40,6 +41,8 @@ CASES = [
     (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if"), ErrorKind.TRIAL),
     (RuntimeError("CUDA error: invalid configuration argument"), ErrorKind.TRIAL),
     (accelerator(9), ErrorKind.TRIAL),
+    (LostPeerError("gone"), ErrorKind.PEER),
+    (PoisonedDeviceError("AcceleratorError: CUDA error"), ErrorKind.DEVICE),
     (dist.DistBackendError("NCCL error in: ProcessGroupNCCL.cpp"), ErrorKind.PEER),
     (dist.DistNetworkError("The client socket has timed out"), ErrorKind.PEER),
     (dist.DistStoreError("wait timeout"), ErrorKind.PEER),
@@ -84,3 +87,19 @@ def test_causes_that_go_in_a_circle_end():
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first
     assert classify(first) == ErrorKind.TRIAL
+
+
+def test_after_any_error_of_cuda_a_process_ends():
+    assert is_poisoned(accelerator(9))
+    assert is_poisoned(RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasSgemm`"))
+    assert is_poisoned(PoisonedDeviceError("any"))
+    assert not is_poisoned(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+
+
+def test_an_error_of_a_collective_operation_is_a_lost_peer(monkeypatch):
+    def fail(_values):
+        raise RuntimeError("Application timeout caused pair closure")
+
+    monkeypatch.setattr(dist, "all_reduce", fail)
+    with pytest.raises(LostPeerError, match="pair closure"):
+        ProcessGroup(0, 2, torch.device("cpu")).sum(torch.zeros(1))

@@ -6,21 +6,21 @@ from collections import defaultdict
 import pytest
 
 from trainables.workers.slot_errors import (
-    MOST_PLACES,
-    OWN,
-    PLACES,
+    MOST_GANGS,
+    MOST_GANGS_BY_KIND,
     RETIRE_AFTER,
     RETIRE_AFTER_TRIALS,
+    TRIAL_KINDS,
     Action,
     ErrorKind,
     Fault,
     SlotError,
-    decide,
+    decide_retry,
     describe_failure,
     describe_retirement,
 )
 
-BLAMED = [kind for kind in ErrorKind if kind not in OWN | {ErrorKind.ASSERT}]
+BLAMED = [kind for kind in ErrorKind if kind not in TRIAL_KINDS | {ErrorKind.ASSERT}]
 
 
 def error(trial: str, slot: int, gang: int, kind: ErrorKind = ErrorKind.DEVICE, place: str = "") -> SlotError:
@@ -30,50 +30,50 @@ def error(trial: str, slot: int, gang: int, kind: ErrorKind = ErrorKind.DEVICE, 
     )
 
 
-@pytest.mark.parametrize("kind", sorted(OWN))
+@pytest.mark.parametrize("kind", sorted(TRIAL_KINDS))
 @pytest.mark.parametrize("others", [0, 3])
 def test_a_trials_own_error_fails_it_at_once_and_never_retires_a_slot(kind, others):
     many = [error(f"t{i}", 0, i, kind) for i in range(10)]
-    decision = decide(many[-1:], many, others)
+    decision = decide_retry(many[-1:], many, others)
     assert (decision.action, decision.retire) == (Action.FAIL, False)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind not in OWN])
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind not in TRIAL_KINDS])
 def test_with_one_slot_a_new_gang_is_another_place(kind):
-    most = PLACES.get(kind, MOST_PLACES)
+    most = MOST_GANGS_BY_KIND.get(kind, MOST_GANGS)
     history = [error("t", 0, gang, kind) for gang in range(most)]
     for count in range(1, most):
-        assert decide(history[:count], history[:count], 0).action == Action.RETRY
-    last = decide(history, history, 0)
+        assert decide_retry(history[:count], history[:count], 0).action == Action.RETRY
+    last = decide_retry(history, history, 0)
     assert last.action == Action.FAIL
     assert not last.excuses_slots, "nothing says that it was not the slot"
     assert not last.retire, "one trial alone retires no slot"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind not in OWN])
+@pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind not in TRIAL_KINDS])
 def test_with_other_slots_a_trial_fails_only_after_it_was_in_two_of_them(kind):
     history = [error("t", 0, gang, kind) for gang in range(5)]
-    decision = decide(history, history, 2)
+    decision = decide_retry(history, history, 2)
     assert decision.action == Action.RETRY
     assert decision.avoid == {0}
-    elsewhere = [*history[: MOST_PLACES - 1], error("t", 1, 0, kind)]
-    assert decide(elsewhere, elsewhere[-1:], 2).action == Action.FAIL
-    assert decide(elsewhere, elsewhere[-1:], 2).excuses_slots
+    elsewhere = [*history[: MOST_GANGS - 1], error("t", 1, 0, kind)]
+    assert decide_retry(elsewhere, elsewhere[-1:], 2).action == Action.FAIL
+    assert decide_retry(elsewhere, elsewhere[-1:], 2).excuses_slots
 
 
 @pytest.mark.parametrize("kind", BLAMED)
 def test_a_slot_is_retired_by_errors_of_different_trials_at_one_place(kind):
     history = [error("a", 0, 0, kind), error("a", 0, 1, kind), error("b", 0, 2, kind)]
-    assert decide(history[-1:], history, 1).retire
-    assert not decide(history[-1:], history[1:], 1).retire, f"fewer than {RETIRE_AFTER}"
+    assert decide_retry(history[-1:], history, 1).retire
+    assert not decide_retry(history[-1:], history[1:], 1).retire, f"fewer than {RETIRE_AFTER}"
     moved = [*history[:-1], error("b", 0, 2, kind, place="another node, GPU 0")]
-    assert not decide(moved[-1:], moved, 1).retire, "it has moved since"
+    assert not decide_retry(moved[-1:], moved, 1).retire, "it has moved since"
     assert "slot 0 (node, GPU 0) is retired after 3 errors" in describe_retirement(history)
 
 
 def test_assertions_of_a_device_are_the_trials_and_never_retire_a_slot():
     history = [error(f"t{i}", 0, i, ErrorKind.ASSERT) for i in range(20)]
-    assert not decide(history[-1:], history, 3).retire
+    assert not decide_retry(history[-1:], history, 3).retire
 
 
 def test_the_reason_of_a_failed_trial_names_its_error_and_where_it_was():
@@ -88,7 +88,7 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.kind = self.rng.choice([kind for kind in ErrorKind if kind not in OWN | {ErrorKind.ASSERT}])
+        self.kind = self.rng.choice([kind for kind in ErrorKind if kind not in TRIAL_KINDS | {ErrorKind.ASSERT}])
         count = self.rng.randint(
             2, 6
         )  # of which two are good: a lone slot and a bad trial cannot be told from each other
@@ -114,7 +114,7 @@ class World:
             self.gangs[slot] += 1
             history.append(found)
             self.errors[slot].append(found)
-            decision = decide(history, self.errors[slot], len(self.alive) - 1)
+            decision = decide_retry(history, self.errors[slot], len(self.alive) - 1)
             assert len(history) < 40, "it ends"
             if decision.retire:
                 self.alive.discard(slot)

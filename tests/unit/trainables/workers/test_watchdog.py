@@ -11,18 +11,26 @@ import pytest
 
 from tests.helpers.repository import ROOT
 from trainables.workers import watchdog
-from trainables.workers.watchdog import FACTOR, FLOOR, HANG, SETUP, Watchdog, floor_of, limit
+from trainables.workers.watchdog import (
+    HANG_VARIABLE,
+    LEAST_LIMIT_S,
+    LIMIT_FACTOR,
+    SETUP_LIMIT_S,
+    Watchdog,
+    parse_least_limit,
+    step_limit,
+)
 
 HUNG = """
 import sys, threading, time
 from trainables.workers import watchdog
-watchdog.PERIOD = 0.05
+watchdog.CHECK_PERIOD_S = 0.05
 import os, signal
 def die(seconds):
     print(f"hung {seconds:.2f}", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 dog = watchdog.Watchdog(die)
-dog.begin()
+dog.start()
 for _ in range(5):
     dog.step()
     time.sleep(0.01)
@@ -33,26 +41,26 @@ threading.Event().wait()  # a collective that never completes
 
 @pytest.mark.parametrize("longest", [0.001, 0.1, 1.0, 6.0, 60.0, 600.0])
 def test_the_limit_follows_the_longest_step_and_never_falls_below_the_floor(longest):
-    assert limit(longest) == max(FLOOR, FACTOR * longest)
-    assert limit(longest, 1.0) == max(1.0, FACTOR * longest)
+    assert step_limit(longest) == max(LEAST_LIMIT_S, LIMIT_FACTOR * longest)
+    assert step_limit(longest, 1.0) == max(1.0, LIMIT_FACTOR * longest)
 
 
 def test_before_the_second_step_only_set_up_is_bounded():
-    assert limit(0.0) == SETUP
-    assert limit(0.0, 2 * SETUP) == 2 * SETUP
+    assert step_limit(0.0) == SETUP_LIMIT_S
+    assert step_limit(0.0, 2 * SETUP_LIMIT_S) == 2 * SETUP_LIMIT_S
 
 
 @pytest.mark.parametrize("text", [None, "", "soon", "-1", "0", "inf", "nan"])
 def test_a_floor_that_is_none_is_the_default(text):
-    assert floor_of(text) == FLOOR
-    assert floor_of("7.5") == 7.5
+    assert parse_least_limit(text) == LEAST_LIMIT_S
+    assert parse_least_limit("7.5") == 7.5
 
 
 @pytest.fixture
 def dog(monkeypatch):
     """A watchdog that looks often, and what it has found."""
-    monkeypatch.setattr(watchdog, "PERIOD", 0.02)
-    monkeypatch.setenv(HANG, "0.3")
+    monkeypatch.setattr(watchdog, "CHECK_PERIOD_S", 0.02)
+    monkeypatch.setenv(HANG_VARIABLE, "0.3")
     found: list[float] = []
     made = Watchdog(found.append)
     made.found = found
@@ -66,7 +74,7 @@ def work(dog: Watchdog, steps: int, seconds: float) -> None:
 
 
 def test_a_thread_that_stops_stepping_is_found_once(dog):
-    dog.begin()
+    dog.start()
     work(dog, 3, 0.001)
     time.sleep(0.8)
     assert len(dog.found) == 1
@@ -74,20 +82,20 @@ def test_a_thread_that_stops_stepping_is_found_once(dog):
 
 
 def test_slow_steps_slow_set_up_and_rest_are_no_hang(dog):
-    dog.begin()
+    dog.start()
     time.sleep(0.5)  # set-up: no step yet
     work(dog, 3, 0.1)
     time.sleep(0.6)  # less than 20 times a step
-    dog.rest()
+    dog.pause()
     time.sleep(1.0)
     work(dog, 3, 0.1)
     assert dog.found == []
 
 
 def test_a_rest_is_not_taken_for_a_long_step(dog):
-    dog.begin()
+    dog.start()
     work(dog, 3, 0.001)
-    dog.rest()
+    dog.pause()
     time.sleep(0.5)
     work(dog, 3, 0.001)
     assert not dog.found
@@ -96,9 +104,9 @@ def test_a_rest_is_not_taken_for_a_long_step(dog):
 
 
 def test_a_new_trial_starts_without_the_pace_of_the_one_before(dog):
-    dog.begin()
+    dog.start()
     work(dog, 3, 0.1)
-    dog.begin()
+    dog.start()
     work(dog, 3, 0.001)
     time.sleep(0.6)
     assert len(dog.found) == 1
@@ -106,7 +114,7 @@ def test_a_new_trial_starts_without_the_pace_of_the_one_before(dog):
 
 def hung_process() -> subprocess.Popen[str]:
     root = ROOT
-    environment = os.environ | {"PYTHONPATH": str(root), HANG: "1.0"}
+    environment = os.environ | {"PYTHONPATH": str(root), HANG_VARIABLE: "1.0"}
     return subprocess.Popen([sys.executable, "-c", HUNG], stdout=subprocess.PIPE, text=True, env=environment)
 
 
@@ -122,7 +130,7 @@ def test_a_hung_process_is_killed_within_its_limit_and_says_so_before():
 
 def test_time_in_which_the_process_itself_was_stopped_does_not_count(dog):
     """The thread that counts is stopped with all others; what it sees is one long tick, which counts as a short one."""
-    dog.begin()
+    dog.start()
     work(dog, 3, 0.001)
     held = threading.Event()
     real, now = time.monotonic, [0.0]

@@ -23,7 +23,7 @@ from trainables.data.loading.input_loader import (
 )
 from trainables.training.device import free_memory
 from trainables.training.loop import TrialRun
-from trainables.workers.worker_context import Workplace
+from trainables.workers.worker_context import WorkerContext
 
 LITTLE = 1e-6
 """GB: less than any store."""
@@ -82,7 +82,7 @@ def test_a_streamed_feed_is_the_resident_one(resident, streamed, shard):
 def test_streaming_trains_to_the_same_weights(digits_store, tmp_path, name):
     ends = []
     for kind, memory_gb in ((InMemoryLoader, 1.0), (StreamingLoader, LITTLE)):
-        place = Workplace.open(CPU, digits_store, memory_gb)
+        place = WorkerContext.open(CPU, digits_store, memory_gb)
         run = TrialRun(assignment(tmp_path / kind.__name__, CONFIGS[name], max_epochs=2), place)
         assert isinstance(run.data, kind), "features are placed as images are"
         reports = train(run)
@@ -97,15 +97,15 @@ def test_streaming_trains_to_the_same_weights(digits_store, tmp_path, name):
 
 def test_features_get_what_the_images_leave(digits_store):
     size = digits_store.images.nbytes
-    assert Workplace.open(CPU, digits_store, size / 1e9).memory == pytest.approx(0, abs=1)
-    assert Workplace.open(CPU, digits_store, LITTLE).memory == int(LITTLE * 1e9)
+    assert WorkerContext.open(CPU, digits_store, size / 1e9).feature_bytes == pytest.approx(0, abs=1)
+    assert WorkerContext.open(CPU, digits_store, LITTLE).feature_bytes == int(LITTLE * 1e9)
 
 
 def test_the_thread_ends_with_a_trial_that_fails(digits_store, tmp_path):
-    run = TrialRun(assignment(tmp_path), Workplace.open(CPU, digits_store, LITTLE))
+    run = TrialRun(assignment(tmp_path), WorkerContext.open(CPU, digits_store, LITTLE))
     run.learner.register_forward_pre_hook(lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        run.epoch()
+        run.train_epoch()
     assert prefetchers() == []
 
 
@@ -147,7 +147,7 @@ def test_streaming_to_a_gpu_trains_to_the_same_weights(digits_store, tmp_path):
     try:
         ends = []
         for memory_gb in (1.0, LITTLE):
-            place = Workplace.open(group, digits_store, memory_gb)
+            place = WorkerContext.open(group, digits_store, memory_gb)
             run = TrialRun(assignment(tmp_path / str(memory_gb), config, max_epochs=2), place)
             train(run)
             ends.append(weights(run))

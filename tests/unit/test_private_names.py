@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.helpers.repository import ROOT
+
 FOREIGN = ("ray", "optuna", "mlflow")
 PRIVATE_MODULES = re.compile(
     r"(ray|optuna|mlflow)(\.\w+)*\._|ray\.(tune\.impl|core)\b|mlflow\.(utils|system_metrics)\b"

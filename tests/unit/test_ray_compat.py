@@ -13,9 +13,7 @@ import ray
 import ray.train
 
 from searchspace import ray_compat
-from tests.test_gang import assignment
 from trainables import ray_compat as worker_compat
-from trainables.storage.folder_sync import Home, Mirror
 from trainables.workers import ray_train_compat
 
 PARTS = {
@@ -134,18 +132,3 @@ def test_without_its_part_the_public_function_tells_of_preemption(monkeypatch, i
     monkeypatch.delattr("ray.train.v2._internal.execution.context.get_train_context")
     monkeypatch.setattr(ray.train, "get_preemption_info", lambda: info)
     assert worker_compat.is_preempted() == (info is not None)
-
-
-@pytest.mark.usefixtures("ray_cluster")
-def test_without_its_parts_a_gang_trains_by_rays_public_trainer(digits, tmp_path, monkeypatch):
-    from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangShape
-
-    monkeypatch.delitem(sys.modules, "trainables.workers.ray_train_compat")
-    monkeypatch.delattr("trainables.workers.ray_train_compat", raising=False)
-    monkeypatch.delattr("ray.train.v2._internal.execution.controller.TrainController")
-    pool = GangPool(GangShape(slots=1, workers=1, cpus=1, gpus=0), digits, Mirror(Home(folder=str(tmp_path))))
-    (report,) = pool.train([assignment(tmp_path, "any")])
-    pool.close()
-    assert (report.status, report.epoch) == ("complete", 2)
-    assert "trainables.workers.ray_train_compat" not in sys.modules
