@@ -1,1 +1,1 @@
-"""Where a search lives, as its processes see it: storage by URL, copies that are kept in step, a worker's visits."""
+"""Files, folders and caches on disk, and a search's storage in a shared folder or an object store."""

@@ -1,4 +1,4 @@
-"""Where this machine keeps what it can have again: stores, downloads, copies of what lies elsewhere."""
+"""This machine's cache: prepared data, downloads, and copies of remote files, all of which can be made again."""
 
 import os
 import secrets
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 CACHE_VARIABLE = "SEARCHSPACE_CACHE"
 DISCARDED = ".damaged-"
-"""In the name of what was moved aside."""
+"""Part of the name of a discarded folder until it is deleted."""
 Model = TypeVar("Model", bound="BaseModel")
 
 
 def cache_folder() -> Path:
-    """`$SEARCHSPACE_CACHE`, or `~/.cache/searchspace`; made if it is missing, and no link.
+    """The folder `$SEARCHSPACE_CACHE`, or `~/.cache/searchspace`; it is created if it is missing.
 
-    What lies there is trusted, so a folder that somebody else owns or may write to is not used. Raises `UserError` for
-    such a folder in the variable, or one that cannot be written. In a home's place a private temporary folder is taken,
-    for this process and those it starts, and a line says so.
+    Files in the cache are trusted, so a folder that another user owns or can write to is refused. Raises `UserError` if
+    the variable names such a folder, or one that cannot be written. If the home folder cannot hold a cache, this
+    process and its children use a private temporary folder, and a line is printed.
     """
     redirect_library_caches()
     if given := os.environ.get(CACHE_VARIABLE):
-        if fault := _fault(Path(given), stat.S_IWOTH):  # volumes of Kubernetes are writable for a group of their own
+        if fault := _fault(Path(given), stat.S_IWOTH):  # Kubernetes volumes are writable for a group of their own
             raise UserError(f"{CACHE_VARIABLE} {given!r}: {fault}; set it to a folder of your own")
         return Path(given).resolve()
     folder = Path(os.path.expanduser("~"), ".cache", "searchspace")
     if fault := _fault(folder, WRITABLE_BY_OTHERS) if folder.is_absolute() else "has no home to be in":
-        print_note(f"the cache {str(folder)!r} {fault}; a temporary one stands for it", CACHE_VARIABLE)
+        print_note(f"the cache {str(folder)!r} {fault}; a temporary one is used instead", CACHE_VARIABLE)
         folder = temporary_folder() / "cache"
         folder.mkdir(mode=0o700, exist_ok=True)
         os.environ[CACHE_VARIABLE] = str(folder)
@@ -44,13 +44,13 @@ def cache_folder() -> Path:
 
 
 def _fault(folder: Path, others: int) -> str:
-    """Why a folder cannot be the cache; it is made if it is missing. Empty where it can.
+    """Why a folder cannot be the cache, or an empty text; creates the folder if it is missing.
 
-    `others` are the bits of its mode that nobody else may have.
+    `others` are the permission bits that make it unsafe.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)  # decoded images that may lie in a private folder themselves
+        folder.mkdir(mode=0o700, exist_ok=True)  # it will hold decoded images, which may come from a private folder
         found = folder.stat()
     except OSError as error:
         return f"cannot be made ({os.strerror(error.errno or 0)})"
@@ -62,7 +62,7 @@ def _fault(folder: Path, others: int) -> str:
 
 
 def read_cached(file: Path, schema: type[Model]) -> Model | None:
-    """The record in a file of the cache; None where there is none, or it is damaged."""
+    """Read a record of the cache; None if it is missing or damaged."""
     try:
         return read_record(file, schema)
     except (OSError, DamagedError):
@@ -70,7 +70,7 @@ def read_cached(file: Path, schema: type[Model]) -> Model | None:
 
 
 def write_cached(file: Path, record: "BaseModel") -> None:
-    """Write a record for later, in place of whatever lies there; a cache that cannot be written is gone without."""
+    """Write a record to the cache, replacing any file there; errors are ignored, as the cache only saves time."""
     content = record.model_dump_json(indent=1).encode()
     with suppress(OSError, DamagedError):
         try:
@@ -81,8 +81,8 @@ def write_cached(file: Path, record: "BaseModel") -> None:
 
 
 def discard(path: Path) -> None:
-    """Take a folder, or whatever lies there, out of the way; processes that have it mapped keep what they see."""
+    """Rename a file or folder of the cache, so that no process opens it, and delete it; mappings stay valid."""
     aside = path.with_name(f"{path.name}{DISCARDED}{secrets.token_hex(4)}")
     rename(path, aside)
-    for each in (aside, *path.parent.glob(f"{path.name}{DISCARDED}*")):  # also what a killed command left
+    for each in (aside, *path.parent.glob(f"{path.name}{DISCARDED}*")):  # also what a killed command left behind
         remove_tree(each)

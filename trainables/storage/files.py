@@ -1,8 +1,8 @@
-"""The one module that reads and writes files below a results folder.
+"""Reads and writes of files below a results folder; no other module does this.
 
-What is read may have been made by somebody else: only regular files are opened, no component of a path is a link (see
-`folders`), opening never blocks, and no more is read than a limit. What is written is whole or not there, also after a
-loss of power, and goes through a fresh random name, so that nobody can prepare a link there.
+The files may have been written by another user. Only regular files are opened, no component of a path may be a link
+(see `folders`), opening never blocks, and reads have a size limit. Writes are atomic, also on a loss of power, and use
+a random temporary name, so that no link can be prepared there.
 """
 
 import io
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 MB = 1_000_000
 RECORD_LIMIT = 64 * MB
-"""Bytes of the largest record (JSON); the largest known, metrics of 1,000 classes, have some 20 MB."""
+"""Maximum size of a JSON record, in bytes; the largest known, metrics of 1,000 classes, has some 20 MB."""
 SHOWN_CHARACTERS = 60
-"""Characters of a wrong value that an error shows."""
+"""Maximum length of a wrong value in an error message, in characters."""
 PARTIAL = ".partial"
-"""End of the names of files that are being written; whoever copies folders leaves them out."""
+"""Suffix of files that are being written; copies of a folder leave them out."""
 FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 T = TypeVar("T")
 Model = TypeVar("Model", bound="BaseModel")
 
 
 def open_file(path: Path, limit: int | None = None) -> BinaryIO:
-    """Open a regular file for reading; it never blocks.
+    """Open a regular file for reading, without blocking.
 
-    Raises `DamagedError` for anything else, a link in its path, or more than `limit` bytes; FileNotFoundError where it
-    is missing, `UserError` where it may not be read.
+    Raises `DamagedError` for other kinds of files, a link in the path, or more than `limit` bytes; FileNotFoundError if
+    it is missing; `UserError` if it may not be read.
     """
     try:
         file = os.fdopen(_open(path, os.O_RDONLY), "rb")
@@ -50,12 +50,12 @@ def open_file(path: Path, limit: int | None = None) -> BinaryIO:
 
 
 def open_append(path: Path) -> BinaryIO:
-    """Open a regular file for reading and appending, and make it if it is missing; raises as `open_file` does."""
+    """Open a regular file for reading and appending, creating it if it is missing; raises as `open_file` does."""
     return os.fdopen(_open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, make=True), "a+b")
 
 
 def create_file(path: Path, content: bytes) -> None:
-    """Write a file that must not be there yet; raises FileExistsError where it, or a link, is."""
+    """Write a new file; raises FileExistsError if a file or link exists at `path`."""
     with open_directory(path.parent, make=True) as here:
         try:
             created = os.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o666, dir_fd=here)
@@ -68,10 +68,10 @@ def create_file(path: Path, content: bytes) -> None:
 
 
 def read_file(path: Path, limit: int = RECORD_LIMIT) -> bytes:
-    """Content of a regular file of at most `limit` bytes; raises as `open_file` does."""
+    """Read a regular file of at most `limit` bytes; raises as `open_file` does."""
     with open_file(path, limit) as file:
-        content = file.read(os.fstat(file.fileno()).st_size + 1)  # memory for so much is taken at once
-        while len(content) <= limit and (more := file.read(MB)):  # it grows
+        content = file.read(os.fstat(file.fileno()).st_size + 1)  # allocates the buffer in one piece
+        while len(content) <= limit and (more := file.read(MB)):  # the file grows meanwhile
             content += more
     if len(content) > limit:
         raise DamagedError(path, _too_large(len(content), limit))
@@ -79,7 +79,7 @@ def read_file(path: Path, limit: int = RECORD_LIMIT) -> bytes:
 
 
 def read_text(path: Path, limit: int = RECORD_LIMIT) -> str:
-    """Content of a regular file as text; raises as `open_file` does, and `DamagedError` where it is no UTF-8."""
+    """Read a regular file as text; raises as `open_file` does, and `DamagedError` if it is not UTF-8."""
     try:
         return read_file(path, limit).decode()
     except UnicodeDecodeError as error:
@@ -91,7 +91,7 @@ def read_record(path: Path, schema: type[Model], limit: int = ...) -> Model: ...
 @overload
 def read_record(path: Path, schema: "TypeAdapter[T]", limit: int = ...) -> T: ...
 def read_record(path: Path, schema: Any, limit: int = RECORD_LIMIT) -> Any:
-    """The JSON in a file as `schema`, a model or a `TypeAdapter`; raises as `read_file` and `parse_json` do."""
+    """Read a JSON file as `schema`, a model or a `TypeAdapter`; raises as `read_file` and `parse_json` do."""
     return parse_json(path, read_file(path, limit), schema)
 
 
@@ -100,7 +100,7 @@ def parse_json(path: Path, content: bytes | str, schema: type[Model]) -> Model: 
 @overload
 def parse_json(path: Path, content: bytes | str, schema: "TypeAdapter[T]") -> T: ...
 def parse_json(path: Path, content: bytes | str, schema: Any) -> Any:
-    """JSON that was found in the file `path`, as `schema` has it; raises `DamagedError` with the first wrong field."""
+    """Parse the JSON of the file `path` as `schema`; raises `DamagedError` that names the first wrong field."""
     from pydantic import TypeAdapter, ValidationError
 
     try:
@@ -110,7 +110,7 @@ def parse_json(path: Path, content: bytes | str, schema: Any) -> Any:
 
 
 def format_validation_error(error: "ValidationError") -> str:
-    """The first thing that is wrong with a record, with the field's name and value; a short text."""
+    """The first error of a validation, with the field's name and value, as a short text."""
     first = error.errors(include_url=False, include_context=False)[0]
     said = first["msg"].partition("\n")[0]
     if first["type"] == "json_invalid":
@@ -121,7 +121,7 @@ def format_validation_error(error: "ValidationError") -> str:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file is there; raises `DamagedError` where something else is, or a component is a link."""
+    """Whether a regular file exists; raises `DamagedError` for other kinds of files, or a link in the path."""
     found = stat_path(path)
     if found is not None and not stat.S_ISREG(found.st_mode):
         raise DamagedError(path, format_wrong_kind(found.st_mode, "a file"))
@@ -129,19 +129,19 @@ def is_file(path: Path) -> bool:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file whole, or leave what is there; the umask decides who may read it. Raises as `replacing` does."""
+    """Write a file atomically, with the permissions of the umask. Raises as `replacing` does."""
     with replacing(path) as file:
         file.write(content)
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` when the block ends well, and is removed when it does not.
+    """Open a temporary file that replaces `path` if the block succeeds, and is removed if it raises.
 
-    Folders are made where they are missing. Flushed to disk before it gets its name; then the folder is, too. A link at
-    `path` is replaced, and what it leads to stays as it is.
+    Missing folders are created. The file is flushed to disk before it is renamed, then its folder is. If `path` is a
+    link, the link is replaced, not its target.
 
-    Raises `DamagedError` where a component is a link or `path` is a folder, or OSError.
+    Raises `DamagedError` if a component is a link or `path` is a folder, or OSError.
     """
     with open_directory(path.parent, make=True) as here:
         beside = f".{secrets.token_hex(8)}{PARTIAL}"
@@ -165,7 +165,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def replacing_text(path: Path, newline: str | None = None, errors: str = "strict") -> Iterator[TextIO]:
-    """As `replacing`, for text in UTF-8; for CSV, `newline` is ""."""
+    """As `replacing`, for text in UTF-8; `newline` is "" for CSV."""
     with replacing(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline=newline, errors=errors)
         yield text
@@ -174,7 +174,7 @@ def replacing_text(path: Path, newline: str | None = None, errors: str = "strict
 
 
 def copy_file(source: Path, target: Path, limit: int | None = None) -> None:
-    """Copy a regular file in place of another; raises as `open_file` and `replacing` do."""
+    """Copy a regular file, replacing `target`; raises as `open_file` and `replacing` do."""
     with open_file(source, limit) as content, replacing(target) as file:
         while piece := content.read(MB):
             file.write(piece)

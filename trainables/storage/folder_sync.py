@@ -1,4 +1,4 @@
-"""A folder here and its twin at a URL, kept in step by what changed; where there is no URL, the folder alone."""
+"""Synchronises a local folder with its copy at a URL, by the files that changed; does nothing without a URL."""
 
 import errno
 import threading
@@ -16,34 +16,34 @@ from trainables.storage.object_store.storage_retry import retry_transient
 from trainables.storage.search_storage import LEASE, SearchStorage
 
 FileStamp = tuple[int, int]
-"""Size and time of change, by which a changed file is known."""
+"""Size in bytes and time of change in nanoseconds, by which a changed file is detected."""
 FileFilter = Callable[[str], bool]
-"""Says by its name whether a file is wanted."""
+"""Whether to copy the file of this name."""
 NEVER_SYNCED = ("gangs", "search.lock", "search.holder", LEASE)
-"""What in a search's folder, or at its URL, is never moved: each is about one machine."""
+"""Names in a search's folder or URL that belong to one machine and are never copied."""
 RECORD, JOURNAL_SUFFIX = "search.json", ".journal"
-"""A search's record, and how the name of its study's journal ends: what a search is nothing without."""
+"""The search's record, and the suffix of its study's journal: the files that a search cannot do without."""
 PARALLEL_DOWNLOADS = 16
-"""Files that are fetched at a time: most of a small one's time is waiting."""
+"""Files that are downloaded at a time; most of the time of a small file is latency."""
 SYNC_RETRY_S = 120.0
-"""Seconds that storage may fail where a search cannot go on without it."""
+"""Seconds that `retry_sync` retries."""
 
 
 def all_files(_name: str) -> bool:
-    """All files are wanted."""
+    """Accept every file."""
     return True
 
 
 def without_checkpoints(name: str) -> bool:
-    """All but the checkpoints, which only gangs read."""
+    """Accept every file except checkpoints, which only gangs read."""
     return CHECKPOINTS not in PurePosixPath(name).parts
 
 
 class FolderSync:
-    """Brings a folder and its twin in step: `pull` and `push` move what changed since the last of either."""
+    """Synchronises a folder with its remote copy: `pull` and `push` copy what changed since the last of either."""
 
     def __init__(self, storage: SearchStorage) -> None:
-        """Of a home; where that has no URL, nothing is ever moved."""
+        """Synchronise the folder of `storage`; without a URL, all methods do nothing."""
         self.storage, self.folder = storage, Path(storage.folder)
         self._remote = Remote.open(storage.url) if storage.url else None
         self._known: dict[str, FileStamp] = {}
@@ -51,13 +51,13 @@ class FolderSync:
         self._uploads: Remote | GuardedUploads | None = self._remote
 
     def guard_uploads(self, uploads: GuardedUploads) -> None:
-        """From now on change the twin only as `uploads` allows."""
+        """Make all later changes of the remote copy through `uploads`."""
         self._uploads = uploads
 
     def pull(self, wanted: FileFilter = all_files, part: str = "") -> None:
-        """Copy here what is wanted and differs, of the whole twin or a folder of it; raises OSError.
+        """Download the wanted files that differ, of the whole remote copy or of its folder `part`; raises OSError.
 
-        Files that are here alone stay, and so does what changed here since the last of either.
+        Files that exist only locally stay, and so do local changes since the last synchronisation.
         """
         if self._remote is None:
             return
@@ -75,12 +75,11 @@ class FolderSync:
             list(threads.map(bring, retry_transient(remote.list).items()))
 
     def push(self) -> None:
-        """Copy to the twin what changed here, and delete there what went; raises OSError.
+        """Upload the files that changed locally, and delete remotely those that were deleted locally; raises OSError.
 
-        What tells of others comes after them, and as it is when this begins: JSON files, then a study's journal. Last
-        comes the search's record, without which nothing was begun.
-        Only what was moved by this sync before is ever deleted: others, such as gangs, leave files there too. Where
-        the folder here is gone, or what a search is nothing without, that is an OSError, and the twin stays as it is.
+        Files that refer to others come after them: JSON files, then the study's journal, last the search's record. Only
+        files that this object copied before are deleted, since gangs write to the remote copy, too. If the local folder
+        or its record or journal is missing, this raises OSError and deletes nothing.
         """
         uploads = self._uploads
         if uploads is None:
@@ -96,7 +95,7 @@ class FolderSync:
                 del self._known[name]
 
     def _find_deleted(self, found: Collection[str]) -> list[str]:
-        """Names of what was here and was deleted since, rather than is out of reach with its folder."""
+        """Names of known files that were deleted locally; raises FileNotFoundError if their folder is unavailable."""
         gone = [name for name in self._known if name not in found and stat_path(self.folder / name) is None]
         if gone and (
             stat_path(self.folder) is None or any(name == RECORD or name.endswith(JOURNAL_SUFFIX) for name in gone)
@@ -111,11 +110,11 @@ class FolderSync:
         except FileNotFoundError:
             if file.exists():
                 raise
-            return  # gone meanwhile
+            return  # deleted meanwhile
         self._known[name] = stamp
 
     def prefer_local(self) -> None:
-        """Take the folder here for the newer one: the next push makes the twin like it, but for what gangs own."""
+        """Treat the local folder as newer: the next push makes the remote copy equal, except for gangs' files."""
         if self._remote is None:
             return
         with self._lock:
@@ -124,14 +123,14 @@ class FolderSync:
             self._known = {name: stamp for name, stamp in self._known.items() if without_checkpoints(name)}
 
     def remove_unknown(self) -> int:
-        """Delete here what was moved neither way; returns how many files are left."""
+        """Delete the local files that were not synchronised; returns the number of files left."""
         for name, path in files_below(self.folder):
             if self._remote is not None and name not in self._known:
                 remove_file(path)
         return len(self._known)
 
     def remove_partial_uploads(self) -> None:
-        """Delete at the twin what somebody began to upload and never ended; only its writer may do so."""
+        """Delete unfinished uploads from the remote copy; only the process that writes there may call this."""
         if self._remote is None:
             return
         for name in self._remote.list():
@@ -139,7 +138,7 @@ class FolderSync:
                 self._remote.delete(name)
 
     def prefer_remote(self, wanted: FileFilter) -> None:
-        """Take the twin for the newer one: what is here goes, and what is wanted of the twin comes."""
+        """Treat the remote copy as newer: delete the local files and download the wanted ones."""
         if self._remote is None:
             return
         for name in list_folder(self.folder):
@@ -151,7 +150,7 @@ class FolderSync:
 
 
 def retry_sync(move: Callable[[], None]) -> None:
-    """Pull or push, and try again for a while; raises the OSError that stays."""
+    """Call a pull or push until it succeeds, for `SYNC_RETRY_S` seconds; then raises its OSError."""
     deadline = time.monotonic() + SYNC_RETRY_S
     while True:
         try:
@@ -163,7 +162,7 @@ def retry_sync(move: Callable[[], None]) -> None:
 
 
 def _fetch(remote: Remote, name: str, file: Path, stamp: FileStamp) -> FileStamp:
-    """Copy a file here, unless it is here; its time is the twin's, so that it is known again."""
+    """Download a file unless it is up to date, with the remote time of change, by which it is recognised later."""
     if _stamp(file) != stamp:
         remote.fetch(name, file, changed=stamp[1])
     return stamp

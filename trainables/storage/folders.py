@@ -1,7 +1,8 @@
-"""Folders without links: every path is walked from the root with directory descriptors, and no component may be a link.
+"""Folder operations that follow no links: each path is walked from the root with directory descriptors.
 
-A results folder may come from somebody else. Its links would make a reader show, and a writer overwrite, files outside
-of it. Paths are absolute and canonical: who names a folder resolves it once (`Path.resolve`), here nothing is resolved.
+A results folder may come from another user, and its links could make a reader show, or a writer overwrite, files
+outside of it. Paths are absolute and canonical: a caller resolves them once (`Path.resolve`), and nothing is resolved
+here.
 """
 
 import errno
@@ -15,7 +16,7 @@ from pathlib import Path
 from trainables.common.errors import DamagedError
 
 WALK = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-"""Opens a folder to look things up in it, which needs no permission to list it."""
+"""Flags that open a folder for look-ups; this needs no permission to list it."""
 LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 KINDS = {
     stat.S_IFLNK: "a link",
@@ -29,25 +30,25 @@ KINDS = {
 
 
 _lasting: set[Path] = set()
-"""Folders that this process does not make."""
+"""Folders that this process must not create."""
 
 
 def forbid_creating(folder: Path) -> None:
-    """Let this process not make `folder`, an absolute path, from here on, also where something is written below it.
+    """Forbid this process to create the absolute path `folder`, also when a file is written below it.
 
-    For the folder of a search that is running: where it is away, one in its place would be in its way.
+    For the folder of a running search: if its file system is unmounted, a new folder would hide it.
     """
     _lasting.add(folder)
 
 
 @contextmanager
 def open_directory(folder: Path, make: bool = False) -> Iterator[int]:
-    """A descriptor of `folder`, for calls relative to it; with `make`, what is missing of it is made.
+    """Open a descriptor of `folder` for calls relative to it; with `make`, missing folders are created.
 
-    Raises `DamagedError` where a component is a link or no folder, FileNotFoundError where one is missing, or another
+    Raises `DamagedError` if a component is a link or not a folder, FileNotFoundError if one is missing, or another
     OSError.
     """
-    place = Path(os.path.abspath(folder))  # resolves no link, unlike Path.resolve
+    place = Path(os.path.abspath(folder))  # unlike Path.resolve, this resolves no links
     here = os.open(place.anchor, WALK)
     try:
         within = Path(place.anchor)
@@ -67,7 +68,7 @@ def _enter(here: int, within: Path, part: str, make: bool) -> int:
         except FileNotFoundError:
             if not make or within / part in _lasting:
                 raise
-        with suppress(FileExistsError):  # somebody else made it meanwhile
+        with suppress(FileExistsError):  # another process created it meanwhile
             os.mkdir(part, dir_fd=here)
             sync_directory(here)
         return os.open(part, WALK, dir_fd=here)
@@ -76,9 +77,9 @@ def _enter(here: int, within: Path, part: str, make: bool) -> int:
 
 
 def describe_os_error(error: OSError | ValueError, here: int, path: Path, expected: str) -> Exception:
-    """What a failed call on `path`, in the folder with the descriptor `here`, is raised as.
+    """The exception to raise for a failed call on `path`, which lies in the folder with the descriptor `here`.
 
-    `DamagedError` where something else than `expected` is there, else the same OSError with its whole path.
+    `DamagedError` if the path is not `expected`, else the same OSError with the whole path.
     """
     if isinstance(error, ValueError):  # a null byte
         return DamagedError(path, "is a name that no file can have")
@@ -90,13 +91,13 @@ def describe_os_error(error: OSError | ValueError, here: int, path: Path, expect
 
 
 def format_wrong_kind(mode: int, expected: str) -> str:
-    """What lies somewhere, by its `st_mode`, in the place of what is `expected`."""
+    """Describe the kind of file with this `st_mode` that was found instead of what was `expected`."""
     rest = "; put what it leads to in its place" if stat.S_ISLNK(mode) else f", not {expected}"
     return f"is {KINDS.get(stat.S_IFMT(mode), 'no regular file')}{rest}"
 
 
 def stat_path(path: Path) -> os.stat_result | None:
-    """What lies at `path` itself, following nothing; None where nothing does. Raises as `opened` does."""
+    """The status of `path`, without following links; None if it does not exist. Raises as `open_directory` does."""
     try:
         with open_directory(path.parent) as here:
             try:
@@ -110,7 +111,7 @@ def stat_path(path: Path) -> os.stat_result | None:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; raises `DamagedError` where something else is."""
+    """Whether a folder exists; raises `DamagedError` for other kinds of files."""
     found = stat_path(path)
     if found is not None and not stat.S_ISDIR(found.st_mode):
         raise DamagedError(path, format_wrong_kind(found.st_mode, "a folder"))
@@ -118,7 +119,7 @@ def is_folder(path: Path) -> bool:
 
 
 def list_folder(folder: Path) -> list[str]:
-    """What lies in a folder, sorted; nothing where it is missing. Raises as `opened` does."""
+    """Sorted names in a folder; empty if it does not exist. Raises as `open_directory` does."""
     try:
         with open_listable(folder) as here:
             return sorted(os.listdir(here))
@@ -127,7 +128,7 @@ def list_folder(folder: Path) -> list[str]:
 
 
 def sync_directory(here: int) -> None:
-    """Write the names in a folder, by its descriptor, to disk, where its file system and its mode allow that."""
+    """Flush the names in a folder, given by its descriptor, to disk, if its file system and permissions allow it."""
     with suppress(PermissionError):
         readable = os.open(".", LIST, dir_fd=here)
         try:
@@ -141,7 +142,7 @@ def sync_directory(here: int) -> None:
 
 @contextmanager
 def open_listable(folder: Path) -> Iterator[int]:
-    """A descriptor of `folder` by which it can be listed, too."""
+    """Open a descriptor of `folder` that can also be listed."""
     with open_directory(folder) as here:
         try:
             readable = os.open(".", LIST, dir_fd=here)
@@ -154,9 +155,9 @@ def open_listable(folder: Path) -> Iterator[int]:
 
 
 def files_below(folder: Path, strict: Callable[[str], bool] | None = None) -> Iterator[tuple[str, Path]]:
-    """Name and path of every regular file below a folder, in order; links and what they lead to are left out.
+    """Name and path of every regular file below a folder, sorted; links are left out.
 
-    Raises `DamagedError` for anything else than files and folders of whose name `strict` holds.
+    Raises `DamagedError` for other kinds of files if `strict` accepts their name.
     """
     found: list[str] = []
     with suppress(FileNotFoundError), open_listable(folder) as here:
@@ -172,7 +173,7 @@ def files_below(folder: Path, strict: Callable[[str], bool] | None = None) -> It
 
 
 def _mode(name: str, within: int) -> int:
-    """The `st_mode` of what has this name; 0 where it is gone meanwhile."""
+    """The `st_mode` of the file of this name; 0 if it was deleted meanwhile."""
     try:
         return os.stat(name, dir_fd=within, follow_symlinks=False).st_mode
     except FileNotFoundError:
@@ -180,13 +181,13 @@ def _mode(name: str, within: int) -> int:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, where they are missing; raises as `opened` does."""
+    """Create a folder and its parents if they are missing; raises as `open_directory` does."""
     with open_directory(folder, make=True):
         return
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder with all below it, as far as that can be; of a link, the link alone. Missing is fine."""
+    """Delete a folder and everything below it, as far as possible; of a link, only the link. It may be missing."""
     with suppress(OSError), open_directory(path.parent) as here:
         if stat.S_ISDIR(os.stat(path.name, dir_fd=here, follow_symlinks=False).st_mode):
             shutil.rmtree(path.name, ignore_errors=True, dir_fd=here)
@@ -195,7 +196,7 @@ def remove_tree(path: Path) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, or a link itself; missing is fine."""
+    """Delete a file or a link; it may be missing."""
     try:
         with open_directory(path.parent) as here:
             os.unlink(path.name, dir_fd=here)
@@ -204,7 +205,7 @@ def remove_file(path: Path) -> None:
 
 
 def rename(old: Path, new: Path) -> None:
-    """Give a file or folder another name, in place of a file that has it; raises as `opened` does."""
+    """Rename a file or folder, replacing a file at `new`; raises as `open_directory` does."""
     with open_directory(old.parent) as here, open_directory(new.parent) as there:
         try:
             os.rename(old.name, new.name, src_dir_fd=here, dst_dir_fd=there)

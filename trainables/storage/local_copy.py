@@ -1,4 +1,4 @@
-"""A copy here of what lies at a URL, the newest there is, for who only reads it."""
+"""Local read-only copies of the files at a URL."""
 
 import hashlib
 from pathlib import Path
@@ -14,10 +14,10 @@ from trainables.storage.search_storage import SearchStorage
 
 
 def local_copy_folder(kind: str, url: str) -> Path:
-    """Folder for a copy of `url` in this machine's cache, named like it; each `kind` of copy has its own.
+    """Folder in this machine's cache for a copy of `url`, named like it; each `kind` of copy has its own.
 
-    It lies alone in a folder named by a digest of the whole URL, so that no URL leads to the copy of another. Raises
-    ValueError for a URL that ends in no name.
+    Its parent is named by a digest of the whole URL, so that no two URLs share a copy. Raises ValueError for a URL that
+    does not end in a name.
     """
     base, _, query = url.partition("?")
     base = base.rstrip("/")
@@ -28,10 +28,10 @@ def local_copy_folder(kind: str, url: str) -> Path:
 
 
 def fetch_copy(option: str, url: str, kind: str, missing: str, wanted: FileFilter = all_files) -> FolderSync:
-    """The copy of this `kind` in this machine's cache, with what is `wanted` at `url` now, and nothing else.
+    """Update the cached copy of this `kind` to the `wanted` files at `url`; other files are removed from it.
 
-    Only what changed is fetched, by one process at a time. Raises `UserError` about `option` for a URL that cannot be
-    read, and says what is `missing` where there is nothing.
+    Only changed files are downloaded, by one process at a time. Raises `UserError`, naming `option`, for a URL that
+    cannot be read; its text is `missing` if there are no files.
     """
     open_remote(option, url)
     sync = FolderSync(SearchStorage(folder=str(local_copy_folder(kind, url)), url=url))

@@ -1,6 +1,7 @@
-"""Who may write what a search goes on from: its owner, and nobody else.
+"""Checks that only its owner can write to a search that is resumed.
 
-Its record names code to run (`--space FILE.py:FUNCTION`) and files to read, so whoever writes there acts as its owner.
+A search's record names code to run (`--space FILE.py:FUNCTION`) and files to read, so another user who could write
+there would act as its owner.
 """
 
 import os
@@ -13,27 +14,27 @@ from trainables.common.errors import UserError
 
 WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 ROOT_UID = 0
-"""May write anywhere anyway, so what belongs to it is no worse than what is one's own."""
+"""User id of root, who can write anywhere in any case."""
 
 
 def restrict_to_owner() -> None:
-    """Let nobody but the owner write what this process and its children make from here on, whatever the umask was."""
+    """Restrict write permission on all files that this process and its children create to the owner."""
     os.umask(os.umask(WRITABLE_BY_OTHERS) | WRITABLE_BY_OTHERS)
 
 
 def check_owned(folder: Path) -> None:
-    """Raise `UserError` if anyone else may write to `folder`, or to anything in it, or owns any of it."""
+    """Raise `UserError` if another user owns, or can write to, `folder` or anything in it."""
     whole = shlex.quote(str(folder))
     for path in _everything(folder.resolve()):
         try:
             found = path.stat()
         except FileNotFoundError:
-            continue  # a link to nothing, or gone since
+            continue  # a broken link, or deleted meanwhile
         except OSError as error:  # such as a link to itself
             raise UserError(f"{str(path)!r}: cannot be looked at ({error.strerror})") from error
         if found.st_uid not in {os.getuid(), ROOT_UID}:
             raise UserError(
-                f"{str(path)!r}: belongs to user {found.st_uid}, not to you; go on from your own searches only, "
+                f"{str(path)!r}: belongs to user {found.st_uid}, not to you; resume only your own searches, "
                 f"or if you trust it: chown -R {os.getuid()} {whole}"
             )
         if found.st_mode & WRITABLE_BY_OTHERS:
@@ -44,7 +45,7 @@ def check_owned(folder: Path) -> None:
 
 
 def _everything(folder: Path) -> Iterator[Path]:
-    """`folder` and all below it; a link stands for what it leads to, and is not followed further."""
+    """`folder` and everything below it; links to folders are not followed."""
     yield folder
     for place, folders, files in os.walk(folder):
         yield from (Path(place, name) for name in (*folders, *files))

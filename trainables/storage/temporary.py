@@ -1,4 +1,4 @@
-"""A private temporary folder of this process and those it starts, for what has no place elsewhere."""
+"""A private temporary folder for this process and its children."""
 
 import atexit
 import os
@@ -12,19 +12,19 @@ from trainables.common.errors import UserError
 from trainables.common.sanitized_text import printable
 
 TEMPORARY_VARIABLE = "SEARCHSPACE_TEMPORARY"
-"""Environment variable: number of the process that removes the folder, a space, and the folder."""
+"""Environment variable: id of the process that removes the folder, a space, and the folder."""
 USER_NAME_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME")
-"""Variables that Python looks for a user's name in, before the system's list of users."""
+"""Environment variables in which Python looks for the user's name, before the system's list of users."""
 LIBRARY_FOLDERS = {
     "TORCH_HOME": ".cache/torch",
     "HF_HUB_CACHE": ".cache/huggingface/hub",
     "MPLCONFIGDIR": ".config/matplotlib",
 }
-"""Folders below a home that libraries write to, by the variable that names another one."""
+"""Folders in the home folder that libraries write to, by the environment variable that moves them."""
 
 
 def temporary_folder() -> Path:
-    """The folder, mode 0700; made on the first call, and removed when the process that made it ends."""
+    """The folder, with mode 0700; created on the first call, and removed when the process that created it ends."""
     owner, _, path = os.environ.get(TEMPORARY_VARIABLE, "").partition(" ")
     if not os.path.isdir(path):
         try:
@@ -38,37 +38,37 @@ def temporary_folder() -> Path:
 
 
 def ensure_home() -> None:
-    """See to it that there is a home folder and a user's name, as libraries take for granted; call it first.
+    """Make sure that a home folder and a user name exist, as libraries expect; call it first.
 
-    Where there is none (no `HOME` and no entry in the list of users, or a folder that does not exist), the private
-    temporary folder stands for it, for this process and those it starts, and a line says so.
+    If there is no home folder (no `HOME` and no entry in the list of users, or it does not exist), the temporary folder
+    is used instead, for this process and its children, and a line is printed.
     """
     owner, _, path = os.environ.get(TEMPORARY_VARIABLE, "").partition(" ")
-    if owner == str(os.getpid()):  # the program was replaced by itself
+    if owner == str(os.getpid()):  # the process replaced itself by exec
         atexit.register(_remove, path, os.getpid())
     home = os.path.expanduser("~")
     if not os.path.isabs(home) or not os.path.isdir(home):
         os.environ["HOME"] = str(temporary_folder())
-        print_note(f"there is no home folder ({home!r}); a temporary one stands for it", "HOME and SEARCHSPACE_CACHE")
+        print_note(f"there is no home folder ({home!r}); a temporary one is used instead", "HOME and SEARCHSPACE_CACHE")
     if not any(os.environ.get(name) for name in USER_NAME_VARIABLES) and not _has_name():
         os.environ["LOGNAME"] = f"uid-{os.getuid()}"
 
 
 def redirect_library_caches() -> None:
-    """Let libraries keep downloads and settings elsewhere, where they have no folder in a home that takes nothing."""
+    """Point libraries to temporary folders for downloads and settings if the home folder is not writable."""
     for variable, below in LIBRARY_FOLDERS.items():
         if variable not in os.environ and not _can_be_made(Path(os.path.expanduser("~"), below)):
             os.environ[variable] = str(temporary_folder() / variable.lower())
 
 
 def _can_be_made(folder: Path) -> bool:
-    """Whether a folder is there, as a cache that was filled may be, or can be."""
+    """Whether a folder exists, or can be created."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     return there == folder or (folder.is_absolute() and os.access(there, os.W_OK | os.X_OK))
 
 
 def print_note(what: str, variables: str) -> None:
-    """Say on standard error that something is temporary, and what to set to keep it."""
+    """Print to standard error that something is temporary, and what to set to keep it."""
     with suppress(OSError, ValueError, AttributeError):
         line = f"note: {what}, removed at the end; set {variables} to keep what is cached"
         sys.stderr.write(f"{printable(line)}\n")
@@ -86,5 +86,5 @@ def _has_name() -> bool:
 
 
 def _remove(path: str, owner: int) -> None:
-    if os.getpid() == owner:  # a fork has this, too
+    if os.getpid() == owner:  # forked processes inherit this, too
         shutil.rmtree(path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a worker does about a trial's folder where nodes share none: a scratch folder, in step with the search's URL."""
+"""A worker's directory for one trial: the shared folder, or a scratch folder synchronised with a URL."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,59 +13,61 @@ from trainables.storage.search_storage import SearchStorage
 
 
 class TrialDirectory:
-    """One assignment at one worker: `assignment` has folders that lie here, `share` brings its twin up to date."""
+    """The directory of one assignment: `assignment` has local paths, `upload` updates the remote copy."""
 
-    def __init__(self, assignment: Assignment, home: SearchStorage, sync: FolderSync | None = None) -> None:
-        """Of an assignment with its own folders, or with those of a `sync`."""
-        self.assignment, self._home, self._sync = assignment, home, sync
+    def __init__(self, assignment: Assignment, storage: SearchStorage, sync: FolderSync | None = None) -> None:
+        """Use the assignment's own folders, or those of `sync`."""
+        self.assignment, self._storage, self._sync = assignment, storage, sync
 
     def upload(self) -> None:
-        """Upload what this worker has written, if anybody else has to read it from there.
+        """Upload what this worker wrote, if the search has a URL.
 
-        Raises OSError, also where another command has taken the search over.
+        Raises OSError, also if another command has taken over the search.
         """
         if self._sync is not None:
-            self._home.check_lease()
+            self._storage.check_lease()
             self._sync.push()
 
 
 @contextmanager
-def open_trial_directory(home: SearchStorage, assignment: Assignment, desk: str) -> Iterator[TrialDirectory]:
-    """Have the trial's folder here, and its teacher's, while the block runs; `desk` names this worker on its node.
+def open_trial_directory(storage: SearchStorage, assignment: Assignment, worker: str) -> Iterator[TrialDirectory]:
+    """Provide the folders of a trial and its teacher while the block runs; `worker` names the worker on its node.
 
-    Where the search's folder is shared, the assignment is as it was given, but for links in the path to that folder,
-    which this node may have and others not. Raises OSError where storage fails at first.
+    If the search's folder is shared, the assignment is unchanged, except that links in the path to that folder are
+    resolved, as they may differ between nodes. Raises OSError if the first download fails.
     """
-    if not home.url:
-        yield TrialDirectory(_resolved(home, assignment), home)
+    if not storage.url:
+        yield TrialDirectory(_resolved(storage, assignment), storage)
         return
-    scratch = cache_folder() / "scratch" / hashlib.blake2b(f"{home.url} {desk}".encode(), digest_size=6).hexdigest()
-    remove_tree(scratch)  # of a worker that was killed
+    scratch = (
+        cache_folder() / "scratch" / hashlib.blake2b(f"{storage.url} {worker}".encode(), digest_size=6).hexdigest()
+    )
+    remove_tree(scratch)  # left by a killed worker
     try:
-        trial = _copy(home, assignment.folder, scratch / "trial")
+        trial = _copy(storage, assignment.folder, scratch / "trial")
         trial.pull()
         here = {"folder": str(trial.folder)}
         if assignment.teacher:
-            teacher = _copy(home, assignment.teacher, scratch / "teacher")
+            teacher = _copy(storage, assignment.teacher, scratch / "teacher")
             teacher.pull(without_checkpoints)
             here["teacher"] = str(teacher.folder)
-        visit = TrialDirectory(assignment.model_copy(update=here), home, trial)
+        directory = TrialDirectory(assignment.model_copy(update=here), storage, trial)
         try:
-            yield visit
+            yield directory
         finally:
-            with suppress(OSError):  # what was told has been uploaded; this is its error's text, or what it deleted
-                visit.upload()
+            with suppress(OSError):  # reported results are uploaded; only an error's text or deletions are missing
+                directory.upload()
     finally:
         remove_tree(scratch)
 
 
-def _resolved(home: SearchStorage, assignment: Assignment) -> Assignment:
-    given, real = Path(home.folder), Path(home.folder).resolve()
+def _resolved(storage: SearchStorage, assignment: Assignment) -> Assignment:
+    given, real = Path(storage.folder), Path(storage.folder).resolve()
     folders = {name: Path(getattr(assignment, name)) for name in ("folder", "teacher") if getattr(assignment, name)}
     moved = {name: str(real / path.relative_to(given)) for name, path in folders.items() if path.is_relative_to(given)}
     return assignment.model_copy(update=moved) if real != given else assignment
 
 
-def _copy(home: SearchStorage, folder: str, here: Path) -> FolderSync:
+def _copy(storage: SearchStorage, folder: str, here: Path) -> FolderSync:
     make_folder(here)
-    return FolderSync(SearchStorage(folder=str(here), url=home.url_of(folder)))
+    return FolderSync(SearchStorage(folder=str(here), url=storage.url_of(folder)))

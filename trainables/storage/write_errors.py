@@ -1,4 +1,4 @@
-"""Which errors say that a file cannot be written: where somebody waits for it, no other cause is to be looked for."""
+"""Recognises errors of writing a file, such as a full disk."""
 
 import errno
 import os
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 WRITE_ONLY_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
-"""Errors that only writing has."""
+"""Errors that only occur when writing."""
 PERMISSION_ERRORS = {errno.EACCES, errno.EPERM}
-"""Errors of writing, and of reading."""
+"""Errors of missing permission, to read or to write."""
 
 
 def is_about(error: OSError, place: Path) -> bool:
-    """Whether an error is of `place`, of what lies in it or of a folder around it; one without a path may be."""
+    """Whether an error concerns `place`, its content or its parents; an error without a path may."""
     if error.filename is None:
         return error.errno in WRITE_ONLY_ERRORS
     named = Path(os.path.abspath(os.fsdecode(error.filename)))
@@ -20,7 +20,7 @@ def is_about(error: OSError, place: Path) -> bool:
 
 
 def find_write_error(error: BaseException, folder: Path) -> OSError | None:
-    """The error of writing that led to `error`: no room anywhere, or what may not be written in `folder`; else None."""
+    """The write error that caused `error`: a full disk, or no permission in `folder`; None if there is none."""
     for each in _causes(error):
         if isinstance(each, OSError) and (
             each.errno in WRITE_ONLY_ERRORS
@@ -31,7 +31,7 @@ def find_write_error(error: BaseException, folder: Path) -> OSError | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came of, the last first."""
+    """An exception and its causes, the last first."""
     seen = set[int]()
     found: BaseException | None = error
     while found is not None and id(found) not in seen:

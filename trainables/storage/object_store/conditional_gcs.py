@@ -20,18 +20,18 @@ class GcsStore:
     """`ConditionalStore` of a bucket; a version is a generation."""
 
     def __init__(self, remote: Remote) -> None:
-        """Below `remote`, with the credentials and endpoint that pyarrow uses there."""
+        """Access `remote` with the credentials and endpoint that pyarrow uses for it."""
         self._bucket, _, self._prefix = remote.root.partition("/")
         query = {name: values[-1] for name, values in parse_qs(remote.url.partition("?")[2]).items()}
         endpoint = query.get("endpoint_override") or os.environ.get("CLOUD_STORAGE_EMULATOR_ENDPOINT", "")
         if endpoint and "://" not in endpoint:
             endpoint = f"{query.get('scheme', 'https')}://{endpoint}"
         self._base = endpoint.rstrip("/") or GOOGLE
-        nobody = remote.url.partition("://")[2].startswith(ANONYMOUS)
-        self._session = _open_session(anonymous=nobody or "CLOUD_STORAGE_EMULATOR_ENDPOINT" in os.environ)
+        anonymous = remote.url.partition("://")[2].startswith(ANONYMOUS)
+        self._session = _open_session(anonymous=anonymous or "CLOUD_STORAGE_EMULATOR_ENDPOINT" in os.environ)
 
     def read(self, name: str) -> Versioned | None:
-        """A file, or None."""
+        """Read a file; None if it does not exist."""
         answer = self._ask("GET", self._object(name), alt="media")
         if answer.status_code == 404:
             return None
@@ -39,7 +39,7 @@ class GcsStore:
         return Versioned(answer.content, answer.headers["x-goog-generation"])
 
     def version(self, name: str) -> str | None:
-        """The file's generation, or None."""
+        """The file's generation; None if it does not exist."""
         answer = self._ask("GET", self._object(name), fields="generation")
         if answer.status_code == 404:
             return None
@@ -47,7 +47,7 @@ class GcsStore:
         return str(answer.json()["generation"])
 
     def write(self, name: str, content: bytes, version: str | None) -> str:
-        """Write a file if it is at `version`; the new one."""
+        """Write a file if its version is `version`; returns the new one."""
         answer = self._ask(
             "POST", f"/upload/storage/v1/b/{self._bucket}/o", content,
             uploadType="media", name=self._key(name), ifGenerationMatch=version or "0",
@@ -65,7 +65,7 @@ class GcsStore:
                 method, self._base + path, params=query, data=content, timeout=(CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S)
             )
         except GoogleAuthError as error:
-            raise OSError(str(error)) from error  # what requests raises is one
+            raise OSError(str(error)) from error  # the errors of requests are OSErrors
 
     def _object(self, name: str) -> str:
         return f"/storage/v1/b/{self._bucket}/o/{quote(self._key(name), safe='')}"

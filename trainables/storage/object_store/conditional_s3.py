@@ -1,4 +1,4 @@
-"""Conditional writes to S3 and what speaks its protocol, by boto3."""
+"""Conditional writes to S3 and compatible stores, by boto3."""
 
 import os
 from collections.abc import Iterator
@@ -18,19 +18,19 @@ from trainables.storage.object_store.remote import Remote
 
 MISSING = {"NoSuchKey", "404"}
 CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"} | MISSING
-"""Errors of a conditional write whose condition does not hold; a version that was deleted is changed, too."""
+"""Error codes of a conditional write whose condition does not hold, also since the file was deleted."""
 
 
 class S3Store:
     """`ConditionalStore` of a bucket; a version is an ETag."""
 
     def __init__(self, remote: Remote) -> None:
-        """Below `remote`, with the credentials, region and endpoint that pyarrow uses there."""
+        """Access `remote` with the credentials, region and endpoint that pyarrow uses for it."""
         self._bucket, _, self._prefix = remote.root.partition("/")
         self._client = _connect(remote)
 
     def read(self, name: str) -> Versioned | None:
-        """A file, or None."""
+        """Read a file; None if it does not exist."""
         from botocore.exceptions import ClientError
 
         with _as_os_error():
@@ -43,7 +43,7 @@ class S3Store:
                 raise
 
     def version(self, name: str) -> str | None:
-        """The file's ETag, or None."""
+        """The file's ETag; None if it does not exist."""
         from botocore.exceptions import ClientError
 
         with _as_os_error():
@@ -55,7 +55,7 @@ class S3Store:
                 raise
 
     def write(self, name: str, content: bytes, version: str | None) -> str:
-        """Write a file if it is at `version`; the new one."""
+        """Write a file if its version is `version`; returns the new one."""
         from botocore.exceptions import ClientError
 
         condition = {"IfMatch": version} if version else {"IfNoneMatch": "*"}
@@ -75,7 +75,7 @@ class S3Store:
 
 
 def _connect(remote: Remote) -> Any:
-    """A client of the endpoint that pyarrow takes for the same URL."""
+    """A client of the endpoint that pyarrow uses for the same URL."""
     query = {name: values[-1] for name, values in parse_qs(remote.url.partition("?")[2]).items()}
     endpoint = query.get("endpoint_override", "")
     if endpoint and "://" not in endpoint:
@@ -86,7 +86,7 @@ def _connect(remote: Remote) -> Any:
 
 @cache
 def _client(region: str, endpoint: str, addressing: str) -> Any:
-    """One client an endpoint; making one takes a third of a second, and threads may share it."""
+    """One client for each endpoint; creating one takes a third of a second, and threads may share it."""
     import boto3
     from botocore.config import Config
 

@@ -1,4 +1,4 @@
-"""Uploads of a command that must still hold its search when they take effect."""
+"""Uploads that take effect only while the command still holds its search."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,27 +9,27 @@ from trainables.storage.object_store.conditional import ConditionalStore, Confli
 from trainables.storage.object_store.remote import PARTIAL, TRANSFER_BYTES, Remote
 
 CONFLICT_ATTEMPTS = 3
-"""Uploads of a file in a row that may find it changed."""
+"""Attempts to upload a file that another process keeps changing."""
 
 
 class GuardedUploads:
-    """Changes files below a URL only where a check raises nothing right before.
+    """Changes files below a URL only directly after a check that raises nothing.
 
-    A machine may be suspended between the check and the request. So with conditional writes a small file replaces only
-    the version that was seen before the check: what another command wrote meanwhile stays. pyarrow publishes even what
-    was only begun; a large file is sent under a name of its own, which the store changes after another check.
+    A machine may be suspended between the check and the request. So, with conditional writes, a small file replaces
+    only the version that was read before the check. pyarrow also publishes unfinished uploads: a large file is uploaded
+    under a temporary name, and renamed after a second check.
     """
 
     def __init__(
         self, remote: Remote, check: Callable[[], None], renew: Callable[[], None], mark: str,
         store: ConditionalStore | None,
     ) -> None:  # fmt: skip
-        """Below `remote`: `check` and `renew` raise OSError where that is not allowed; `mark` is this writer's."""
+        """Upload below `remote`; `check` and `renew` raise OSError if it is not allowed; `mark` names this writer."""
         self._remote, self._check, self._renew, self._mark, self._store = remote, check, renew, mark, store
         self._versions: dict[str, str] = {}
 
     def send(self, file: Path, name: str, size: int) -> None:
-        """Copy the first `size` bytes of `file` there; raises OSError."""
+        """Upload the first `size` bytes of `file`; raises OSError."""
         if size > TRANSFER_BYTES:
             return self._send_large(file, name, size)
         with open_file(file) as source:
@@ -40,7 +40,7 @@ class GuardedUploads:
         return self._remote.write(name, content)
 
     def delete(self, name: str) -> None:
-        """Delete a file there; raises OSError."""
+        """Delete a remote file; raises OSError."""
         self._check()
         self._versions.pop(name, None)
         self._remote.delete(name)
@@ -53,7 +53,7 @@ class GuardedUploads:
                 self._versions[name] = store.write(name, content, version)
                 return
             except ConflictError:
-                self._renew()  # asks the store who holds the search
+                self._renew()  # reads the lease from the store
         raise OSError(f"{name} at {self._remote.url} keeps changing")
 
     def _send_large(self, file: Path, name: str, size: int) -> None:

@@ -1,7 +1,7 @@
-"""Storage that every node reaches by a URL: `s3://bucket/prefix` or `gs://bucket/prefix`, by pyarrow's file systems.
+"""Files in an object store at a URL (`s3://bucket/prefix`, `gs://bucket/prefix`), by pyarrow's file systems.
 
-Credentials, region and endpoint are the environment's (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, a role of the machine's
-…), never the URL's, which is recorded and printed.
+Credentials, region and endpoint come from the environment (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, a role of the
+machine …), never from the URL, which is recorded and printed.
 """
 
 import os
@@ -16,40 +16,40 @@ from trainables.common.errors import UserError
 from trainables.storage.files import open_file, replacing
 
 DEFAULT_OPTIONS = {"s3": "allow_delayed_open=true", "gs": "retry_limit_seconds=60"}
-"""Options by scheme: a small file is one request; what is refused is not tried again for a quarter of an hour."""
+"""Options by scheme: one request for a small file; retries for a minute, not a quarter of an hour."""
 SCHEMES = tuple(DEFAULT_OPTIONS)
 ANONYMOUS = "anonymous@"
-"""In front of a gs:// bucket: without credentials."""
+"""Prefix of a gs:// bucket that is used without credentials."""
 RECORDABLE_OPTIONS = ("region", "project_id", "retry_limit_seconds", "allow_delayed_open", "background_writes")
-"""Options of a URL that choose neither who is asked nor what is shown to them."""
+"""URL options that choose neither the server nor what is sent to it."""
 PLAIN_VALUE = re.compile("[A-Za-z0-9_-]*")
 MAX_NAME_BYTES = 255
-"""Bytes of a file's name."""
+"""Maximum length of a file name, in bytes."""
 TRANSFER_BYTES = 1 << 23
-"""Bytes that are moved at a time."""
+"""Bytes that are copied at a time."""
 PARTIAL = ".partial"
-"""Ends the name of a file that is being written."""
+"""Suffix of files that are being written."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """One file at a URL."""
+    """Size and time of one remote file."""
 
     size: int
     """Bytes."""
     changed: int
-    """When it was written, in nanoseconds since 1970 by the storage's clock."""
+    """Time of its last write, in nanoseconds since 1970 by the store's clock."""
 
 
 def is_url(place: str) -> bool:
-    """Whether `place` is a URL of storage rather than a folder here."""
+    """Whether `place` is a URL of an object store, rather than a local path."""
     return place.split("://", 1)[0] in SCHEMES and "://" in place
 
 
 def check_location(place: str) -> str:
-    """A folder or URL as it is kept: `file:///x%20y` is the folder `/x y`, and `~` the home, left so within quotes.
+    """Normalise a folder or URL: `file:///x%20y` becomes `/x y`, and `~` the home folder.
 
-    Raises ValueError for an empty text, a name that no file can have, or a URL that is of no use.
+    Raises ValueError for an empty text, an impossible file name, or an unusable URL.
     """
     scheme, mark, rest = place.partition("://")
     if not place.strip():
@@ -77,15 +77,15 @@ def check_location(place: str) -> str:
 
 
 def is_file_name(part: str) -> bool:
-    """Whether a part of a path is the name of a file or folder within the one before it."""
+    """Whether a part of a path names a file or folder within its parent."""
     return part not in {"", ".", ".."} and not {"/", "\0"} & set(part)
 
 
 def check_recorded_location(place: str) -> str:
-    """A folder or URL that a record names; anybody may have made the record.
+    """Check a folder or URL from a record, which may have been written by another user.
 
-    Raises ValueError for a URL whose query chooses a host, a proxy or credentials: those are the environment's, or the
-    command line's.
+    Raises ValueError for a URL whose query chooses a host, a proxy or credentials: these come from the environment or
+    the command line only.
     """
     query = place.partition("?")[2] if is_url(place) else ""
     for option in filter(None, query.split("&")):
@@ -99,32 +99,32 @@ def check_recorded_location(place: str) -> str:
 
 
 def join_url(place: str, *names: str) -> str:
-    """URL of something below another; its query, such as `?endpoint_override=`, stays behind."""
+    """URL of a path below another URL; the query, such as `?endpoint_override=`, stays at the end."""
     base, mark, query = place.partition("?")
     return "/".join([base.rstrip("/"), *filter(None, names)]) + mark + query
 
 
 @dataclass(frozen=True)
 class Remote:
-    """The files below one URL, by their names relative to it; whatever fails there raises OSError."""
+    """The files below one URL, by their names relative to it; all methods raise OSError if the store fails."""
 
     url: str
-    """Of their common beginning."""
+    """URL of the folder."""
     system: Any
-    """pyarrow's file system."""
+    """The pyarrow file system."""
     root: str
-    """Bucket and prefix, as that file system has them."""
+    """Bucket and prefix, as the file system expects them."""
 
     @classmethod
     def open(cls, url: str) -> "Remote":
-        """Find the file system of `url`; talks to nobody yet. Raises OSError for a URL that pyarrow refuses."""
+        """Create the file system of `url` without connecting; raises OSError for a URL that pyarrow refuses."""
         base, _, query = url.partition("?")
         host, _, prefix = base.partition("://")[2].partition("/")
         system = _system(url.partition("://")[0], host, query)
         return cls(url, system, f"{host.removeprefix(ANONYMOUS)}/{prefix}".rstrip("/"))
 
     def list(self) -> dict[str, RemoteFile]:
-        """Every file, but those whose names would lead out of a folder that they are copied to."""
+        """Every file by name, except names that would lead out of a local folder."""
         from pyarrow import fs
 
         found = self.system.get_file_info(fs.FileSelector(self.root, recursive=True, allow_not_found=True))
@@ -132,7 +132,7 @@ class Remote:
         return {name: RemoteFile(info.size, info.mtime_ns) for name, info in files.items() if _is_below(name)}
 
     def read(self, name: str) -> bytes | None:
-        """Content of a small file; None where there is none."""
+        """Read a small file; None if it does not exist."""
         try:
             with self.system.open_input_stream(self._path(name)) as stream:
                 content: bytes = stream.read()
@@ -141,12 +141,12 @@ class Remote:
         return content
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a small file, whole or not at all."""
+        """Write a small file atomically."""
         with self.system.open_output_stream(self._path(name)) as stream:
             stream.write(content)
 
     def fetch(self, name: str, file: Path, changed: int | None = None) -> None:
-        """Copy a file to `file`, whole or not at all, with the time of its change in ns since 1970."""
+        """Download a file atomically to `file`, with the time `changed` in nanoseconds since 1970."""
         with self.system.open_input_stream(self._path(name)) as source, replacing(file) as target:
             while piece := source.read(TRANSFER_BYTES):
                 target.write(piece)
@@ -155,32 +155,32 @@ class Remote:
                 os.utime(target.fileno(), ns=(changed, changed))
 
     def send(self, file: Path, name: str, size: int) -> None:
-        """Copy the first `size` bytes of `file` here; who lists or reads sees the old or the new one, whole."""
+        """Upload the first `size` bytes of `file` atomically."""
         with open_file(file) as source, self.system.open_output_stream(self._path(name)) as target:
             while size > 0 and (piece := source.read(min(size, TRANSFER_BYTES))):
                 target.write(piece)
                 size -= len(piece)
 
     def move(self, name: str, new: str) -> None:
-        """Give a file another name, in place of one that has it."""
+        """Rename a file, replacing one at `new`."""
         self.system.move(self._path(name), self._path(new))
 
     def changed(self, name: str) -> int | None:
-        """When a file was written, in nanoseconds since 1970 by the storage's clock; None where there is none."""
+        """Time of a file's last write, in nanoseconds since 1970 by the store's clock; None if it does not exist."""
         from pyarrow import fs
 
         (info,) = self.system.get_file_info([self._path(name)])
         return int(info.mtime_ns) if info.type == fs.FileType.File else None
 
     def delete(self, name: str) -> None:
-        """Delete a file, if it is there."""
+        """Delete a file; it may be missing."""
         try:
             self.system.delete_file(self._path(name))
         except FileNotFoundError:
             return
 
     def check(self) -> None:
-        """Raise OSError where its bucket is missing, or cannot be looked into."""
+        """Raise OSError if the bucket does not exist or cannot be listed."""
         from pyarrow import fs
 
         bucket = self.root.split("/", 1)[0]
@@ -194,7 +194,7 @@ class Remote:
 
 @cache
 def _system(scheme: str, host: str, query: str) -> Any:
-    """One client a bucket, which keeps its connections."""
+    """One client for each bucket, which keeps its connections."""
     import pyarrow as pa
     from pyarrow import fs
 
@@ -206,7 +206,7 @@ def _system(scheme: str, host: str, query: str) -> Any:
 
 
 def open_remote(option: str, url: str) -> Remote:
-    """The storage that an option names; raises `UserError` where it cannot be reached."""
+    """Open the URL of an option; raises `UserError` if it cannot be reached."""
     try:
         remote = Remote.open(url)
         remote.check()
@@ -216,7 +216,7 @@ def open_remote(option: str, url: str) -> Remote:
 
 
 def format_storage_error(error: OSError) -> str:
-    """What a storage said, on one line."""
+    """The error of a store on one line."""
     line = (str(error).splitlines() or [type(error).__name__])[0]
     return line.partition("; Details")[0].partition(" (Request ID")[0][:200]
 
