@@ -82,8 +82,8 @@ def _log_tested(uploader: "Uploader", folder: Path, prefix: str) -> None:
 
     if not is_file(folder / "metrics.json"):
         return
-    found = read_record(folder / "metrics.json", TestMetrics).model_dump()
-    metrics = [Metric(f"{prefix}_{k}", v, 0, 0) for k, v in found.items() if isinstance(v, int | float)]
+    figures = read_record(folder / "metrics.json", TestMetrics).figures
+    metrics = [Metric(f"{prefix}_{name}", value, 0, 0) for name, value in figures.items()]
     uploader.client.log_batch(uploader.parent, metrics=metrics)
     for name in TESTED:
         if is_file(folder / name):

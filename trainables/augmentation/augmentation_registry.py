@@ -6,6 +6,7 @@ it is searched, how the report describes it, and that images are no longer shown
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from trainables.config import TrialConfig
@@ -70,11 +71,13 @@ class ImageViews(Enum):
     RANDOM = "another version each time"
 
 
+@lru_cache(maxsize=64)
 def active_augmentations(config: TrialConfig) -> tuple[str, ...]:
     """Names of the augmentations that `config` has switched on."""
     return tuple(name for name in AUGMENTATIONS if getattr(config, name) != TrialConfig.model_fields[name].default)
 
 
+@lru_cache(maxsize=64)
 def pixel_augmentations(config: TrialConfig) -> tuple[str, ...]:
     """Those among them that change each image by itself."""
     return tuple(name for name in active_augmentations(config) if AUGMENTATIONS[name].function)

@@ -115,10 +115,18 @@ class TestMetrics(Finite):
 
     @model_validator(mode="after")
     def _square(self) -> Self:
-        """The confusion matrix is of the classes."""
+        """Check that the confusion matrix is of the classes, and of some images."""
         if {len(self.classes)} != {len(self.confusion), *map(len, self.confusion)}:
             raise ValueError(f"confusion: is no square of {len(self.classes):,} classes")
+        if not any(map(any, self.confusion)):
+            raise ValueError("confusion: has no images")
         return self
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """Every number that was measured, by its field, or by the metric where it has no field of its own."""
+        fields = {name: value for name, value in self if isinstance(value, int | float)}
+        return fields | {name: each.score for name, each in self.scores.items() if name not in OWN_FIELDS}
 
     def method(self, metric: MetricName) -> str:
         """Name of the method of a score's interval, as in `95 % Wilson interval`."""

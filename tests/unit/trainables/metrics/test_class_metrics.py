@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_score
+from pydantic import ValidationError
+from sklearn.metrics import accuracy_score, f1_score, log_loss, matthews_corrcoef, top_k_accuracy_score
 
 from trainables.metrics.class_metrics import EARLIER_METHOD, TestMetrics, calibration_error, measure_test_metrics
 from trainables.metrics.intervals import share_interval
@@ -61,6 +62,21 @@ def test_every_score_has_an_interval_with_its_method(guesses):
             (entry.f1, entry.f1_interval),
         ):
             assert 0 <= low < value < high <= 1
+
+
+def test_every_metric_is_among_the_figures_once(guesses):
+    probabilities, labels = guesses
+    found = measure_test_metrics(probabilities, labels, tuple("abcdefghijkl"))
+    assert found.figures["mcc"] == pytest.approx(matthews_corrcoef(labels, probabilities.argmax(axis=1)))
+    assert found.figures["recall_macro"] == found.recall_macro
+    assert "balanced_accuracy" not in found.figures, "which is that"
+
+
+def test_a_record_without_images_is_refused(guesses):
+    probabilities, labels = guesses
+    record = measure_test_metrics(probabilities, labels, tuple("abcdefghijkl")).model_dump()
+    with pytest.raises(ValidationError, match="has no images"):
+        TestMetrics.model_validate(record | {"confusion": [[0] * 12] * 12})
 
 
 def test_an_older_record_says_that_it_was_a_bootstrap(guesses):
