@@ -12,7 +12,7 @@ from searchspace.cli.options import Option, with_options
 from searchspace.cli.output import complain, say
 from searchspace.cli.values import Formats, Place
 from searchspace.constraints.constraints import describe_cost, find_violations
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import derive_seed
 from searchspace.finals.choose_student import StudentStatus, read_student
 from searchspace.progress.live_screen import open_clock
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped

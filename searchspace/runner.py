@@ -12,7 +12,7 @@ from searchspace.cluster.connect import connected, losses_told
 from searchspace.cluster.restart import restart_search
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.constraints.feasibility import draw_sample
-from searchspace.engine.refusals import describe_refusals
+from searchspace.engine.events import EngineContext
 from searchspace.export import export_student, export_winner
 from searchspace.finals.audit import read_audit
 from searchspace.preparation.begin_study import open_study
@@ -28,12 +28,12 @@ from searchspace.spec import SearchSpec, extend_record
 from searchspace.storage.node_access import check_node_access
 from searchspace.storage.open_search import hold_search
 from searchspace.storage.search_folder import LEADERBOARD, SEARCH_LOG
+from searchspace.study.refusals import describe_refusals
 from trainables.storage.files import write_file
 
 if TYPE_CHECKING:
     import optuna
 
-    from searchspace.engine.searcher import Surroundings
     from searchspace.finals.finalist import Finalist
     from searchspace.forecast.live_forecast import LiveForecast
     from trainables.export.exported_files import ExportRecord
@@ -129,13 +129,13 @@ class SearchRunner:
 
     def search(self, pool: "GangPool") -> None:
         """Train what is left of the trials on the gangs; raises `NoSlotLeftError` where no slot can train any more."""
-        from searchspace.engine.search import run_search
-        from searchspace.engine.searcher import StudySearcher
-        from searchspace.engine.suggest import Asker
+        from searchspace.engine.search_engine import SearchEngine
+        from searchspace.engine.suggest import ConfigSuggester
+        from searchspace.engine.tune_adapter import run_search
 
-        rule = self.plan.new_rule()
-        asker = Asker(self.study, self.plan.space, self.plan.task, self.spec, self.constraints)
-        run_search(self.spec, StudySearcher(self.study, asker, rule, self.spec, self._surroundings(pool)), rule, pool)
+        suggester = ConfigSuggester(self.study, self.plan.space, self.plan.task, self.spec, self.constraints)
+        engine = SearchEngine(self.study, suggester, self.plan.new_rule(), self.spec, self._engine_context(pool))
+        run_search(self.spec, engine, pool)
         self.interruption.check()
         pool.check_slots()
         self.forecast.end_phase("search")
@@ -218,15 +218,12 @@ class SearchRunner:
             raise
         flush_or_rescue(self.study, self.spec)  # other processes read it from here on
 
-    def _surroundings(self, pool: "GangPool") -> "Surroundings":
-        from searchspace.engine.searcher import Surroundings
-
-        return Surroundings(
+    def _engine_context(self, pool: "GangPool") -> EngineContext:
+        return EngineContext(
             slots=self.plan.shape.slots,
             listener=to_all(self.follower, self.forecast),
-            is_asked_to_stop=lambda: self.interruption.is_asked() or not pool.has_slots,
+            should_stop=lambda: self.interruption.is_asked() or not pool.has_slots,
             is_reachable=pool.is_reachable,
-            let_go=pool.release_trial,
         )
 
     def _log_search(self) -> None:

@@ -1,6 +1,7 @@
 """The frozen objects that cross every boundary: a trial's configuration, its assignment to a gang, its reports."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -98,6 +99,17 @@ class TrialConfig(Frozen):
     """Largest global gradient norm; 0 is off."""
     balance: Literal["none", "loss", "sampling"] = "none"
     """How classes of few images are met: not, by weighing losses against frequency, or by drawing all equally often."""
+
+
+class Decision(StrEnum):
+    """How a trial goes on after a report."""
+
+    CONTINUE = "continue"
+    """It trains on."""
+    PAUSE = "pause"
+    """Its gang saves it and takes other work; the trial may be assigned again."""
+    STOP = "stop"
+    """It has ended, or everything is about to end; its gang saves it and takes other work."""
 
 
 class Assignment(Frozen):

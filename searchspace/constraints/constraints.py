@@ -7,6 +7,7 @@ import optuna
 
 from searchspace.cli.options import flag_of
 from searchspace.spec import SearchSpec
+from searchspace.study.refusals import Refusal, RefusalReason
 from searchspace.study.trial_attributes import record_cost
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
@@ -117,12 +118,13 @@ class ConstraintChecker:
         except BenchmarkError:
             return None
 
-    def refuse(self, trial: optuna.Trial, config: TrialConfig) -> str:
-        """`refusal`, after the cost of the trial's architecture is recorded in the study."""
+    def refuse(self, trial: optuna.Trial, config: TrialConfig) -> Refusal | None:
+        """`refusal`, keeping in the study what the trial's architecture costs; None where it may be trained."""
         if cost := self.cost(config):
             record_cost(trial, cost)
             self.latencies[trial.number] = cost.latency_ms or 0.0
-        return self.refusal(config)
+        text = self.refusal(config)
+        return Refusal(reason=RefusalReason.CONSTRAINT, text=text) if text else None
 
     def parameters(self, config: TrialConfig) -> int:
         """Number of parameters, within milliseconds; raises `BenchmarkError` if the network cannot be built."""

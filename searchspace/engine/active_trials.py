@@ -1,6 +1,7 @@
 """The trials of a search that are not over: what each is, and how far it came."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import optuna
 
@@ -8,37 +9,57 @@ from trainables.config import Assignment, EpochReport
 from trainables.models.model_registry import learning_kind
 
 
-@dataclass
-class Running:
-    """One trial that the study has been asked for, and not been told the end of."""
+@dataclass(eq=False)
+class ActiveTrial:
+    """One trial that the study has begun, and not been told the end of."""
 
     trial: optuna.Trial
     """The study's handle."""
     assignment: Assignment
-    """What a gang is given, at each go."""
+    """What a gang trains, whenever the trial is suggested."""
     curve: list[EpochReport] = field(default_factory=list)
     """Its reports so far."""
     audited: bool = False
-    """Whether it runs on although it was held back, to see what that costs."""
+    """Whether it was stopped, and trains on to show what that costs."""
     losses: int = 0
     """Trial actors that died with it."""
 
     @property
-    def last(self) -> EpochReport:
-        """Its newest report."""
-        return self.curve[-1]
+    def number(self) -> int:
+        """Its number in the study."""
+        return self.trial.number
 
-    def next_go(self) -> Assignment:
-        """What a gang is given now."""
-        return self.assignment.model_copy(update={"known": self.last.epoch if self.curve else 0})
+    @property
+    def name(self) -> str:
+        """Its name in assignments and reports."""
+        return self.assignment.trial
+
+    @property
+    def folder(self) -> Path:
+        """Where its checkpoints are."""
+        return Path(self.assignment.folder)
 
     @property
     def kind(self) -> str:
         """Kind of its network."""
         return learning_kind(self.assignment.config)
 
-    def take(self, report: EpochReport) -> bool:
-        """Add a report; False for an epoch that is known, which a resumed trial repeats."""
+    @property
+    def last(self) -> EpochReport:
+        """Its newest report."""
+        return self.curve[-1]
+
+    def next_assignment(self) -> Assignment:
+        """What a gang is given now: the epochs that are recorded are not reported again."""
+        return self.assignment.model_copy(update={"known": self.last.epoch if self.curve else 0})
+
+    def audit(self) -> None:
+        """Train on past all rungs from now on."""
+        self.assignment = self.assignment.model_copy(update={"rungs": ()})
+        self.audited = True
+
+    def add(self, report: EpochReport) -> bool:
+        """Add a report; False for an epoch that is recorded, which a resumed trial repeats."""
         if self.curve and self.last.epoch >= report.epoch and report.status != "failed":
             return False
         self.curve.append(report)

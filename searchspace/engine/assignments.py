@@ -1,12 +1,18 @@
-"""Assignments: what a gang is given to train, in each phase of a search; all of them are made here."""
+"""Assignments: what a gang is given to train, in each phase of a search, and its seed; all of them are made here."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from searchspace.engine.seeds import derive_seed
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT, WINNER, final_name, trial_folder, trial_name
 from trainables.config import Assignment, TrialConfig
+
+
+def derive_seed(seed: int, *purpose: str | int) -> int:
+    """A seed of its own for each purpose, 31 bits, the same on every machine."""
+    text = repr((seed, *purpose)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=4).digest()) >> 1
 
 
 def search_assignment(

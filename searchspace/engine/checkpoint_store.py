@@ -11,7 +11,7 @@ from trainables.config import CHECKPOINTS, EpochReport
 from trainables.storage.search_storage import SearchStorage
 
 
-class Shelf:
+class CheckpointStore:
     """The checkpoints of trials that wait, or are over; one that is gone is trained anew if it is wanted."""
 
     def __init__(self, gigabytes: float, home: SearchStorage, trials: Iterable[FrozenTrial] = ()) -> None:

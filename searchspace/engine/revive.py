@@ -50,7 +50,7 @@ def revive(spec: SearchSpec, number: int, pool: "GangPool") -> FrozenTrial:
             curve.append(report)
             logger.info(f"epoch {report.epoch}/{spec.max_epochs}  score {report.score:.4f}  {report.reason}".rstrip())
 
-    pool.train([_assignment(spec, stopped)], hear)
+    pool.run_trials([_assignment(spec, stopped)], hear)
     study.add_trial(_revived(stopped, curve))
     return study.get_trials(deepcopy=False)[-1]
 

@@ -1,14 +1,12 @@
-"""Asking the study for configurations, none twice, and none that does not fit the limits."""
+"""Suggesting configurations: the study draws them, none is trained twice, and none that breaks the constraints."""
 
 from typing import Protocol
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.engine.active_trials import Running
-from searchspace.engine.assignments import search_assignment
-from searchspace.engine.refusals import OVER
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.active_trials import ActiveTrial
+from searchspace.engine.assignments import derive_seed, search_assignment
 from searchspace.optuna_compat import resume_trial
 from searchspace.sampling.samplers import lag
 from searchspace.sampling.space_trial import SpaceError
@@ -17,58 +15,54 @@ from searchspace.spaces import DrawError, Patience, Space, Task, draw_config
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rules import SCHEDULERS
 from searchspace.stopping.rung import rungs
-from searchspace.study.trial_attributes import (
-    is_cut_off,
-    is_refused,
-    is_revived,
-    read_config,
-    read_curve,
-    read_seed,
-    record_config,
-    record_refusal,
-)
-from trainables.config import Assignment, TrialConfig
+from searchspace.study.refusals import Refusal, RefusalReason, is_refused, record_refusal
+from searchspace.study.trial_attributes import is_cut_off, is_revived, read_config, read_curve, read_seed, record_config
+from trainables.config import TrialConfig
 
-PATIENCE = 200
-"""Refused configurations in a row after which a space is taken to hold no more."""
+MAX_REFUSALS = 200
+"""Refused configurations in a row after which the space counts as exhausted."""
+SURPLUS = Refusal(reason=RefusalReason.SURPLUS, text="the search was over")
+"""Of a configuration that was drawn ahead, and is not needed."""
 
 
 class Admission(Protocol):
-    """Has a say on each configuration."""
+    """Decides on each configuration before it is trained."""
 
     def ready(self, config: TrialConfig) -> bool:
-        """Whether `refuse` answers at once; if not, it is working on it."""
+        """Whether `refuse` answers at once; if not, what it needs is being measured."""
 
-    def refuse(self, trial: optuna.Trial, config: TrialConfig) -> str:
-        """Why the trial's configuration is not to be trained, or an empty string."""
+    def refuse(self, trial: optuna.Trial, config: TrialConfig) -> Refusal | None:
+        """Why the trial's configuration is not trained; None if it may be."""
 
 
-class Asker:
+class ConfigSuggester:
     """Draws a search's configurations, each a trial of the study."""
 
-    def __init__(self, study: optuna.Study, space: Space, task: Task, spec: SearchSpec, gate: Admission) -> None:
-        """Draw configurations for `task` from `space`, as many as `gate` lets through."""
+    def __init__(self, study: optuna.Study, space: Space, task: Task, spec: SearchSpec, admission: Admission) -> None:
+        """Draw configurations for `task` from `space` until `spec.trials` are admitted."""
         self._study, self._space, self._task, self._spec = study, space, task, spec
-        self._gate = gate
+        self._admission = admission
+        pauses = SCHEDULERS[spec.scheduler].uses_rungs
+        self._rungs = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if pauses else ()
         self._ahead: list[tuple[optuna.Trial, TrialConfig]] = []
-        asked = [t for t in study.get_trials(deepcopy=False) if _is_asked(t) and not is_cut_off(t)]
-        self._known = {read_config(trial): trial.number for trial in asked}
-        self.asked = len(asked)
+        begun = [t for t in study.get_trials(deepcopy=False) if _is_admitted(t) and not is_cut_off(t)]
+        self._known = {read_config(trial): trial.number for trial in begun}
+        self.suggested = len(begun)
+        """Trials that were suggested, in earlier parts of the search too."""
 
     @property
-    def done(self) -> bool:
-        """Whether there are no more to be asked for."""
-        return self.asked >= self._spec.trials
+    def is_done(self) -> bool:
+        """Whether there are no more trials to suggest."""
+        return self.suggested >= self._spec.trials
 
     def is_ready(self, slots: int) -> bool:
-        """Whether `ask` answers at once; it may wait all the same."""
-        if not self._knows_enough(slots):
+        """Whether `next_trial` returns at once, and with all that the sampler of a reproducible search has to know."""
+        if not self._sampler_is_informed(slots):
             return False
         self._ahead = self._ahead or list(filter(None, [self._draw()]))
-        return not self._ahead or self._gate.ready(self._ahead[0][1])
+        return not self._ahead or self._admission.ready(self._ahead[0][1])
 
-    def _knows_enough(self, slots: int) -> bool:
-        """Whether all that the sampler is to know is known; always, but for a reproducible search."""
+    def _sampler_is_informed(self, slots: int) -> bool:
         if not self._spec.reproducible:
             return True
         trials = self._study.get_trials(deepcopy=False)
@@ -76,9 +70,9 @@ class Asker:
         return all(is_known(trial, self._spec.grace_epochs) for trial in due)
 
     def _draw(self, trial: optuna.Trial | None = None) -> tuple[optuna.Trial, TrialConfig] | None:
-        """Draw for `trial`, or a new one; a space that raises now and then costs what it raised for, and no trial.
+        """Draw for `trial`, or for a new one; a draw for which the space raises is refused, and another is made.
 
-        None where a space that gave configurations says of all others that they are impossible.
+        None where a space that gave configurations before says of all others that they are impossible.
         """
         patience = Patience()
         while True:
@@ -86,7 +80,7 @@ class Asker:
             try:
                 return trial, draw_config(self._space, trial, self._task, self._spec.pins)
             except (DrawError, SpaceError) as error:
-                self._refuse(trial, str(error))
+                self._refuse(trial, Refusal(reason=RefusalReason.SPACE, text=str(error)))
                 trial = None
                 if not patience.give_up(error):
                     continue
@@ -94,61 +88,63 @@ class Asker:
                     return None
                 raise
 
-    def take_up(self) -> list[Running]:
-        """The trials that were begun and are not over, when a search is resumed; none is asked for twice."""
+    def restore(self) -> list[ActiveTrial]:
+        """The trials that were begun and are not over, when a search is resumed; none is suggested twice."""
         found = []
         for known in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             trial = resume_trial(self._study, known)
             if is_refused(known):
                 self._study.tell(trial, state=TrialState.PRUNED)
-            elif _is_asked(known):
-                assignment = self._assignment(known.number, read_config(known), read_seed(known))
-                audited = bool(known.user_attrs.get("audited"))
-                assignment = assignment.model_copy(update={"rungs": ()}) if audited else assignment
-                found.append(Running(trial, assignment, read_curve(known), audited))
+            elif _is_admitted(known):
+                found.append(self._restored(trial, known))
             else:
                 self._ahead += filter(None, [self._draw(trial)])
         return found
 
-    def ask(self) -> Running | None:
+    def _restored(self, trial: optuna.Trial, known: FrozenTrial) -> ActiveTrial:
+        assignment = search_assignment(self._spec, known.number, read_config(known), read_seed(known), self._rungs)
+        restored = ActiveTrial(trial, assignment, read_curve(known))
+        if known.user_attrs.get("audited"):
+            restored.audit()
+        return restored
+
+    def next_trial(self) -> ActiveTrial | None:
         """The next trial; None where the space holds no more."""
-        for _ in range(PATIENCE):
+        for _ in range(MAX_REFUSALS):
             drawn = self._ahead.pop(0) if self._ahead else self._draw()
             if drawn is None:
                 break
             trial, config = drawn
-            seed = derive_seed(self._spec.seed, "trial", trial.number)
-            reason = self._reason(trial, config)
-            if not reason:
-                record_config(trial, config, seed)
-                self._known[config] = trial.number
-                self.asked += 1
-                return Running(trial, self._assignment(trial.number, config, seed))
-            self._refuse(trial, reason)
-        self.asked = self._spec.trials
+            refusal = self._check(trial, config)
+            if refusal is None:
+                return self._admit(trial, config)
+            self._refuse(trial, refusal)
+        self.suggested = self._spec.trials
         return None
 
     def close(self) -> None:
-        """No more will be asked for; what was drawn ahead is not trained."""
+        """End the suggestions; configurations that were drawn ahead are not trained."""
         while self._ahead:
-            self._refuse(self._ahead.pop()[0], OVER)
+            self._refuse(self._ahead.pop()[0], SURPLUS)
 
-    def _refuse(self, trial: optuna.Trial, reason: str) -> None:
-        record_refusal(trial, reason)
+    def _admit(self, trial: optuna.Trial, config: TrialConfig) -> ActiveTrial:
+        seed = derive_seed(self._spec.seed, "trial", trial.number)
+        record_config(trial, config, seed)
+        self._known[config] = trial.number
+        self.suggested += 1
+        return ActiveTrial(trial, search_assignment(self._spec, trial.number, config, seed, self._rungs))
+
+    def _refuse(self, trial: optuna.Trial, refusal: Refusal) -> None:
+        record_refusal(trial, refusal)
         self._study.tell(trial, state=TrialState.PRUNED)
 
-    def _reason(self, trial: optuna.Trial, config: TrialConfig) -> str:
+    def _check(self, trial: optuna.Trial, config: TrialConfig) -> Refusal | None:
         if config in self._known:
-            return f"the same configuration as trial {self._known[config]}"
-        return self._gate.refuse(trial, config)
-
-    def _assignment(self, number: int, config: TrialConfig, seed: int) -> Assignment:
-        spec = self._spec
-        pauses = SCHEDULERS[spec.scheduler].uses_rungs
-        epochs = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if pauses else ()
-        return search_assignment(spec, number, config, seed, epochs)
+            text = f"the same configuration as trial {self._known[config]}"
+            return Refusal(reason=RefusalReason.DUPLICATE, text=text)
+        return self._admission.refuse(trial, config)
 
 
-def _is_asked(trial: FrozenTrial) -> bool:
-    """Whether a recorded trial is one of the search's own, to be trained or trained."""
+def _is_admitted(trial: FrozenTrial) -> bool:
+    """Whether a recorded trial is one of the search's own, trained or to be trained."""
     return "config" in trial.user_attrs and not is_refused(trial) and not is_revived(trial)

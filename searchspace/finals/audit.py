@@ -7,7 +7,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import derive_seed
 from searchspace.study.trial_attributes import read_standing
 from trainables.config import Frozen
 

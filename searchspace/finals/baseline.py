@@ -14,8 +14,9 @@ from pydantic import TypeAdapter
 
 from searchspace.finals.select_winner import FinalistPredictions
 from searchspace.spec import SearchSpec
+from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader, parse_study_attribute
-from searchspace.study.trial_attributes import is_refused, is_revived
+from searchspace.study.trial_attributes import is_revived
 from trainables.config import Frozen
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.metric_registry import MetricName, compute_score

@@ -114,7 +114,7 @@ def _train_all(
     tasks = [final_assignment(spec, trial.number, read_config(trial), index) for trial, index in pairs]
     reports = {task.trial: report for task in tasks if (report := _recorded_report(study, task))}
     remaining = [task for task in tasks if task.trial not in reports]
-    last_reports = pool.train(remaining, _make_listener(spec, study, reporter, len(remaining)))
+    last_reports = pool.run_trials(remaining, _make_listener(spec, study, reporter, len(remaining)))
     reports |= {task.trial: report for task, report in zip(remaining, last_reports, strict=True)}
     return [
         FinalTraining(trial, index, task, reports[task.trial])

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 from searchspace.constraints.constraints import describe_cost
-from searchspace.engine.assignments import student_assignment
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import derive_seed, student_assignment
 from searchspace.finals.choose_student import (
     LimitChecker,
     Student,
@@ -90,7 +89,7 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", reporter
     def on_report(report: EpochReport) -> None:
         reporter.step("student: epochs", report.epoch, student.epochs)
 
-    (report,) = pool.train([task], on_report)
+    (report,) = pool.run_trials([task], on_report)
     failed = report.status != "complete"
     if failed:
         logger.warning(f"no student: its training failed ({report.reason})")

@@ -56,7 +56,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
         epochs[report.trial] = report.epoch
         reporter.step("winner: epochs", sum(epochs.values()), len(tasks) * spec.max_epochs)
 
-    for report in pool.train(tasks, on_report):
+    for report in pool.run_trials(tasks, on_report):
         _check_completed(report)
     if len(tasks) > 1:
         write_ensemble(spec.folder / WINNER, len(tasks))
@@ -85,7 +85,7 @@ def evaluate_classifier(spec: SearchSpec, folder: Path, classes: tuple[str, ...]
 
     if is_file(folder / METRICS_FILE):
         return read_record(folder / METRICS_FILE, TestMetrics)
-    _check_completed(pool.train([evaluation_assignment(spec, folder)])[0])
+    _check_completed(pool.run_trials([evaluation_assignment(spec, folder)])[0])
     metrics = measure_test_metrics(*read_predictions(folder), classes)
     write_confusion(folder, metrics)
     write_file(folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())

@@ -4,7 +4,7 @@ import random
 from collections.abc import Sequence
 from statistics import fmean, quantiles
 
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import derive_seed
 from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
 from searchspace.spec import SearchSpec
 from trainables.config import Frozen

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from searchspace.engine.assignments import probe_assignment
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import derive_seed, probe_assignment
 from searchspace.forecast.simulation import TrialCosts
 from searchspace.spaces import Space, Task, draw_configs
 from searchspace.spec import SearchSpec
@@ -101,7 +100,7 @@ def measure_probes(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: P
         if len(timings) >= least and reporter.seconds - start > PROBING_S:
             break
         tasks = [probe_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
-        reports = pool.train(tasks)
+        reports = pool.run_trials(tasks)
         timings += [_timing(task, report) for task, report in zip(tasks, reports, strict=True)]
         reporter.step("timing configurations", len(timings), len(queue))
     return Measurements(timings=(*timings, *probes.refused), shares=probes.shares, start=start)

@@ -34,9 +34,9 @@ class Lines:
         if report is None:
             return
         if event == "epoch" or (event == "pruned" and known):
-            return  # what was said to wait is not said again when what it waited for does not come
-        if event in {"goes on", "audited"}:
-            word = "goes on" if event == "goes on" else "was stopped, and runs on for the audit,"
+            return  # a paused trial was reported when it paused
+        if event in {"resumed", "audited"}:
+            word = "resumed" if event == "resumed" else "was stopped, and runs on for the audit,"
             text = f"{word} from epoch {report.epoch}"
         else:
             better = event == "complete" and self._account.best != best
@@ -48,7 +48,7 @@ class Lines:
     def _outcome(self, event: str, report: EpochReport) -> str:
         if event == "failed":
             return f"failed after epoch {report.epoch}: {report.reason}"
-        word = {"complete": "complete", "waits": "waits"}.get(event, "stopped")
+        word = {"complete": "complete", "paused": "paused"}.get(event, "stopped")
         note = f", micro-batch {report.micro_batch} after out of memory" if report.micro_batch else ""
         score = f"validation {self._words} {report.score:.4f}"
         return f"{word} at epoch {report.epoch}, {score}, {report.total_seconds:.1f} s{note}"

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 Standing = Literal["running", "at rung", "complete", "stopped", "failed"]
 BECOMES: dict[str, Standing] = {
-    "start": "running", "epoch": "running", "goes on": "running", "audited": "running", "waits": "at rung",
+    "start": "running", "epoch": "running", "resumed": "running", "audited": "running", "paused": "at rung",
     "complete": "complete", "pruned": "stopped", "failed": "failed",
 }  # fmt: skip
 """By the searcher's events; the leaderboard uses the same words."""
@@ -129,7 +129,7 @@ class Account:
             return
         self.known.add(number)
         self._running.pop(number, None)
-        if report is not None and event in {"complete", "waits", "pruned"}:
+        if report is not None and event in {"complete", "paused", "pruned"}:
             self._hear_of(Best(event == "complete", report.epoch, report.score, number))
 
     def _hear_of(self, found: Best) -> None:

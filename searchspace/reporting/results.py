@@ -24,9 +24,10 @@ from searchspace.preparation.record import read_data
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.stopping.rung import rungs
 from searchspace.storage.search_folder import STUDENT, WINNER
+from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
-from searchspace.study.trial_attributes import RecordedReport, is_refused, read_config, read_recorded_reports
+from searchspace.study.trial_attributes import RecordedReport, read_config, read_recorded_reports
 from trainables.common.errors import DamagedError
 from trainables.config import TrialConfig
 from trainables.data.finals_validation import FinalsValidation

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import derive_seed
 
 Cost = Callable[[FrozenTrial], float | None]
 """A trial's latency, or its seconds an epoch; None where it is not known."""

@@ -12,8 +12,9 @@ from searchspace.finals.validation_images import recorded_validation
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
+from searchspace.study.refusals import is_refused
 from searchspace.study.study_snapshot import read_study
-from searchspace.study.trial_attributes import is_refused, read_config
+from searchspace.study.trial_attributes import read_config
 from trainables.common.errors import UserError
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.object_store.remote import check_recorded_location

@@ -9,9 +9,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.engine.seeds import derive_seed
+from searchspace.engine.assignments import derive_seed
 from searchspace.optuna_compat import StudyView
-from searchspace.study.trial_attributes import is_paused, is_refused
+from searchspace.study.refusals import RefusalReason, is_refused, reason_of
+from searchspace.study.trial_attributes import is_paused
 
 BEST, NEWEST = 64, 128
 """Finished trials that a sampler sees: the best, among which are all that TPE models as good, and the newest others."""
@@ -81,7 +82,7 @@ def settle(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     TPE and the Gaussian process keep away from what runs; of what is pruned TPE takes the best for good, even where all
     was refused. A duplicate says nothing of its own. No more of the refused are shown than of the finished.
     """
-    refused = [t for t in trials if is_refused(t) and not t.user_attrs.get("reason", "").startswith("the same")]
+    refused = [t for t in trials if reason_of(t) not in {None, RefusalReason.DUPLICATE}]
     avoided = {t.number for t in refused[-NEWEST:]}
     shown = []
     for trial in trials:

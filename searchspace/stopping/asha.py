@@ -52,10 +52,10 @@ class Asha(StoppingRule):
 
     def standing(self, trial: int) -> RungStanding | None:
         """Where a paused trial stands at its rung; None for any other."""
-        reached = [rung for rung in self._rungs if trial in rung.values]
-        if not reached or trial in reached[-1].passed:
+        rung = next((rung for rung in reversed(self._rungs) if trial in rung.values), None)
+        if rung is None or trial in rung.passed or rung.values[trial] == -math.inf:
             return None
-        return reached[-1].standing(trial, self._order)
+        return rung.standing(trial, self._order)
 
     def _promotable(self, rung: Rung) -> list[int]:
         count = len(rung.values) // self._factor

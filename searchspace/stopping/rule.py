@@ -20,7 +20,7 @@ class StoppingRule(ABC):
     4. `promote` returns a paused trial, which is not paused any more, or None while there is none to promote.
     5. A trial that failed is never promoted, and counts below all others.
     6. After `drain` no new trials come, and `promote` returns what is still worth training until it returns None.
-    7. Without noise the best trial is trained as long as any other.
+    7. Without noise the best trial is trained as long as any other that may pause.
 
     `tests` hold every rule of `stopping.rules` to this.
     """

@@ -8,6 +8,7 @@ from searchspace.stopping.asha import Asha
 from searchspace.stopping.asha_seconds import AshaSeconds
 from searchspace.stopping.by_kind import ByKind
 from searchspace.stopping.full_length import FullLength
+from searchspace.stopping.median import MedianStopping
 from searchspace.stopping.pasha import Pasha
 from searchspace.stopping.rule import StoppingRule
 from searchspace.stopping.rung import Order, by_value
@@ -39,6 +40,7 @@ SCHEDULERS: dict[str, Scheduler] = {
         Asha, make_ordered=Asha, make_by_seconds=AshaSeconds,
     ),
     "pasha": Scheduler("ASHA that trains no longer than it takes to know the ranking (arXiv:2207.06940)", Pasha),
+    "median": Scheduler("pauses what is below the median of the running averages (Vizier, KDD 2017)", MedianStopping),
     "none": Scheduler("every trial runs its full length", lambda _rungs, _factor: FullLength(), uses_rungs=False),
 }  # fmt: skip
 if TYPE_CHECKING:

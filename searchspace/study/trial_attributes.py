@@ -92,17 +92,6 @@ def record_stop(trial: optuna.Trial, standing: RungStanding | None, audited: boo
         record_paused(trial, 0)
 
 
-def record_refusal(trial: optuna.Trial, reason: str) -> None:
-    """Record that a configuration was not trained, and why; it does not count as a trial of the search."""
-    trial.set_user_attr("refused", True)
-    trial.set_user_attr("reason", reason)
-
-
-def is_refused(trial: FrozenTrial) -> bool:
-    """Whether a trial's configuration was refused, so never trained."""
-    return bool(trial.user_attrs.get("refused", False))
-
-
 def is_cut_off(trial: FrozenTrial) -> bool:
     """Whether the time budget ended a trial in its first epoch, so that nothing is known of it."""
     return trial.state == TrialState.PRUNED and is_over_time_budget(trial) and read_last_report(trial) is None

@@ -23,17 +23,18 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 
-from searchspace.engine.searcher import StudySearcher, Surroundings
-from searchspace.engine.suggest import Asker
+from searchspace.engine.events import EngineContext
+from searchspace.engine.search_engine import SearchEngine
+from searchspace.engine.suggest import ConfigSuggester
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Observation, rungs
+from searchspace.stopping.rung import rungs
 from searchspace.study.study import create_study, flush_study
 from tests.helpers.benchmarks.record import percentile, summary, write_record
 from tests.helpers.servers.postgres import running
-from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.config import Assignment, Decision, EpochReport, TrialConfig
 from trainables.data.store.store import prepare_data
 from trainables.storage.search_storage import SearchStorage
 from trainables.storage.trial_directory import open_trial_directory
@@ -48,8 +49,8 @@ class Open:
     def ready(self, _config: TrialConfig) -> bool:
         return True
 
-    def refuse(self, _trial: Any, _config: TrialConfig) -> str:
-        return ""
+    def refuse(self, _trial: Any, _config: TrialConfig) -> None:
+        return None
 
 
 class Timed:
@@ -71,44 +72,31 @@ def search(spec: SearchSpec, task: Task) -> Timed:
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     study = create_study(spec, make_sampler(spec, "tpe"))
-    searcher = StudySearcher(
-        study, Asker(study, default_space, task, spec, Open()), rule, spec, Surroundings(SLOTS, lambda *_: None)
-    )
+    suggester = ConfigSuggester(study, default_space, task, spec, Open())
+    engine = SearchEngine(study, suggester, rule, spec, EngineContext(SLOTS, lambda *_: None))
     training: dict[str, Assignment] = {}
-    goes = 0
     while True:
-        while len(training) < SLOTS and isinstance(found := timed("suggest", searcher.suggest, str(goes)), dict):
-            training[str(goes)] = Assignment.model_validate_json(found["assignment"])
-            goes += 1
+        while len(training) < SLOTS and (found := timed("suggest", engine.suggest)) is not None:
+            training[found.trial] = found
         if not training:
             break
-        for name, task_of in list(training.items()):
-            _epoch(spec, searcher, timed, (name, task_of), rng)
-            if name not in searcher._training:
-                del training[name]
+        for assignment in list(training.values()):
+            if _epoch(engine, timed, assignment, rng) is Decision.CONTINUE:
+                training[assignment.trial] = assignment.model_copy(update={"known": assignment.known + 1})
             else:
-                training[name] = task_of.model_copy(update={"known": task_of.known + 1})
-    searcher.end()
+                del training[assignment.trial]
+    engine.end()
     flush_study(study)
     return timed
 
 
-def _epoch(
-    spec: SearchSpec, searcher: StudySearcher, timed: Timed, go: tuple[str, Assignment], rng: random.Random
-) -> None:
-    name, task = go
+def _epoch(engine: SearchEngine, timed: Timed, task: Assignment, rng: random.Random) -> Decision:
     epoch = task.known + 1
-    status: Any = "complete" if epoch == spec.max_epochs else "running"
+    status: Any = "complete" if epoch == task.max_epochs else "running"
     report = EpochReport(trial=task.trial, epoch=epoch, score=rng.random(), status=status, total_seconds=float(epoch))
-    result = {"report": report.model_dump_json()}
-    goes_on = status == "running" and (
-        epoch not in task.rungs
-        or searcher._rule.report(Observation(trial=searcher._training[name], epoch=epoch, value=report.objective_value))
-    )
-    if goes_on:
-        timed("report", searcher.on_trial_result, name, result)
-    else:
-        timed("last report", searcher.on_trial_complete, name, result)
+    kind = "last report" if status == "complete" or epoch in task.rungs else "report"
+    decision: Decision = timed(kind, engine.on_report, report)
+    return decision
 
 
 def study_figures(url: str, trials: int, repeats: int, task: Task) -> dict[str, Any]:

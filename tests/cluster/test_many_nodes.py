@@ -133,7 +133,7 @@ def test_gangs_larger_than_a_node_get_whole_nodes_each_worker_its_gpus(digits, t
         Assignment(trial=f"t{index}", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder=str(tmp_path))
         for index in range(4)
     ]
-    assert [report.trial for report in pool.train(tasks)] == ["t0", "t1", "t2", "t3"]
+    assert [report.trial for report in pool.run_trials(tasks)] == ["t0", "t1", "t2", "t3"]
     said = ray.get(seen.wait_for_all.remote())
     pool.close()
     everywhere = [here for workers in said.values() for here in workers]

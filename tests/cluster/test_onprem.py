@@ -32,7 +32,7 @@ def test_a_search_survives_a_host_that_is_cut_off(cluster):
 
     search = OnHead(cluster)
     search.start("--trials", "8", *SHARED, *SMALL)
-    search.wait_for(r"waits at epoch")
+    search.wait_for(r"paused at epoch")
     ranks = cluster.training()
     assert len(ranks) == 2, "the two ranks of the gang are on different hosts"
     before = Snapshot.take(search.folder)

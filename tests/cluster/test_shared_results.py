@@ -170,7 +170,7 @@ def test_a_study_in_postgresql_survives_a_kill_and_is_read_by_boards(driver, pos
     monkeypatch.setenv("SEARCHSPACE_STORAGE", postgres)
     hidden = redact_urls(postgres)
     driver.start("--storage", hidden, "--trials", "6", *SMALL)
-    driver.wait_for(r"waits at epoch|complete at epoch")
+    driver.wait_for(r"paused at epoch|complete at epoch")
     before = Snapshot.take(driver.folder)
     driver.signal(signal.SIGKILL)
     driver.ends()

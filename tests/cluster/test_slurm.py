@@ -73,7 +73,7 @@ def check_nothing_runs(nodes: Sequence[Host]) -> None:
 
 def test_a_job_that_is_told_to_end_saves_goes_back_into_the_queue_and_goes_on(job):
     job.launch()
-    job.wait_for(r"waits at epoch")
+    job.wait_for(r"paused at epoch")
     private = job.root / ".slurm-7"
     assert (private.stat().st_mode & 0o777, (private / "token").stat().st_mode & 0o777) == (0o700, 0o600)
     job.script.send_signal(signal.SIGTERM)

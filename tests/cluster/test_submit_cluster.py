@@ -163,11 +163,11 @@ def test_a_search_runs_to_its_end_by_the_code_that_was_shipped_and_is_watched_th
 def test_a_search_outlives_who_submitted_it_and_can_be_watched_stopped_and_gone_on_with(laptop):
     search = ("--name", "left", "--trials", "24", *SMALL, "--results", str(laptop.results))
     first = laptop.begin("--", *search)
-    laptop.wait_for("complete at epoch|stopped at epoch|waits at epoch", first)
+    laptop.wait_for("complete at epoch|stopped at epoch|paused at epoch", first)
     first.send_signal(signal.SIGKILL)
     first.wait()
     again = laptop.begin("logs", "left")
-    laptop.wait_for("complete at epoch|stopped at epoch|waits at epoch", again)
+    laptop.wait_for("complete at epoch|stopped at epoch|paused at epoch", again)
     again.send_signal(signal.SIGINT)
     assert again.wait(60) == 130
     assert "the job goes on. Again: python -m searchspace.submit --address" in laptop.said.read_text()

@@ -97,9 +97,9 @@ def test_while_one_trial_trains_on_the_nodes_of_the_others_go_and_come_again(clu
     )
     cluster.wait_for(3)
     with pytest.raises(EnoughError):
-        pool.train([assignment(tmp_path, "winner", 100_000)], listen=until(1))
+        pool.run_trials([assignment(tmp_path, "winner", 100_000)], listen=until(1))
     with pytest.raises(EnoughError):
-        pool.train([assignment(tmp_path, f"final-{index}", 100_000) for index in range(3)], listen=until(3))
+        pool.run_trials([assignment(tmp_path, f"final-{index}", 100_000) for index in range(3)], listen=until(3))
     pool.close()
     cluster.wait_for(0)
     ray.shutdown()

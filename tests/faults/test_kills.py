@@ -27,7 +27,7 @@ def test_a_search_survives_the_death_of_what_it_started(driver, role):
 @pytest.mark.slow
 def test_a_search_survives_the_death_of_a_rank_among_several(driver):
     driver.start("--trials", "6", "--workers-per-trial", "2", *SMALL[:-2])
-    driver.wait_for(r"waits at epoch")
+    driver.wait_for(r"paused at epoch")
     driver.find("worker")[1].kill()
     assert driver.ends() == 0, driver.output
     check(driver.folder, 6)

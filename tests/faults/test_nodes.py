@@ -47,7 +47,7 @@ def test_trials_of_a_node_that_dies_go_on_elsewhere(driver, nodes):
 @pytest.mark.timeout(600)
 def test_notice_of_a_node_that_goes_saves_what_it_trains_and_is_no_failure(driver, nodes):
     driver.start("--trials", "10", "--address", nodes.address, *SLOW)
-    driver.wait_for(r"goes on from epoch")
+    driver.wait_for(r"resumed from epoch")
     going = nodes.workers[0]
     command = [
         sys.executable, "-m", "ray.scripts.scripts", "drain-node", "--address", nodes.address,

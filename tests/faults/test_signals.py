@@ -71,7 +71,7 @@ def test_a_signal_while_ray_starts_ends_the_search_too(driver, seconds):
 @pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(driver):
     driver.start("--trials", "12", *SMALL)
-    driver.wait_for(r"waits at epoch")
+    driver.wait_for(r"paused at epoch")
     driver.signal(signal.SIGINT)
     time.sleep(0.5)
     driver.signal(signal.SIGINT)

@@ -13,9 +13,9 @@ RAY_MODULES = {
     "trainables/workers/trainer.py",
     "trainables/workers/worker.py",
     "trainables/trial.py",
-    "searchspace/engine/search.py",
-    "searchspace/engine/searcher.py",
-    "searchspace/engine/scheduler.py",
+    "trainables/workers/slot_client.py",
+    "searchspace/engine/tune_adapter.py",
+    "trainables/workers/preemption.py",
     "searchspace/cluster/connect.py",
     "searchspace/cluster/joined_ray.py",
     "searchspace/cluster/nodes.py",
@@ -31,7 +31,7 @@ RAY_MODULES = {
 }
 LIGHT = (
     "spec", "cli.options", "spaces", "study.study", "engine.suggest", "finals.audit", "leaderboard",
-    "progress.live_screen", "engine.seeds", "preparation.record", "run", "export", "tracking.runs",
+    "progress.live_screen", "engine.search_engine", "preparation.record", "run", "export", "tracking.runs",
     "tracking.final_upload", "tracking.background_upload", "finals.finals", "stopping.rules",
     "stopping.simulate_curves", "sampling.samplers", "sampling.warm_start", "forecast.live_forecast",
     "forecast.dry_run_table", "forecast.dry_run", "constraints.constraints", "constraints.feasibility",

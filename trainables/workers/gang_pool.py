@@ -12,10 +12,11 @@ import ray
 from ray.exceptions import RayError
 
 from trainables.common.errors import NoSlotLeftError
-from trainables.config import Assignment, EpochReport
+from trainables.config import Assignment, Decision, EpochReport
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.folder_sync import FolderSync, retry_sync, without_checkpoints
 from trainables.workers.gang_resources import HEAD, GangResources
+from trainables.workers.slot_client import SlotClient
 from trainables.workers.slot_state import GangInfo
 from trainables.workers.trainer import GangTrainer
 from trainables.workers.trial_broker import TrialBroker
@@ -28,8 +29,6 @@ MAX_CONTROLLER_DEATHS = 3
 """Ray Train controllers that one slot may use up; one dies only with its process."""
 IDLE_TIMEOUT_S = 60.0
 """Seconds without work after which a gang goes home, on nodes that others want or that cost money; one always stays."""
-REPORT_POLL_S = 5.0
-"""Seconds after which whoever waits for a report looks whether anything is trained at all."""
 
 
 class GangPool:
@@ -152,7 +151,7 @@ class GangPool:
         """Whether any trial is with workers; if not, all that are there wait for room."""
         return bool(ray.get(self.broker.is_training.remote()))
 
-    def train(
+    def run_trials(
         self, assignments: Sequence[Assignment], listen: Callable[[EpochReport], None] = lambda _report: None
     ) -> list[EpochReport]:
         """Train `assignments` on whatever gangs are free, without Tune; returns the last report of each, in order.
@@ -161,38 +160,28 @@ class GangPool:
         """
         retry_sync(self._mirror.push)
 
-        def follow(assignment: Assignment) -> EpochReport:
+        def on_report(assignment: Assignment, report: EpochReport) -> Decision:
+            if report.status != "running":
+                part = self._mirror.storage.name_of(assignment.folder)
+                retry_sync(partial(self._mirror.pull, without_checkpoints, part))
+            listen(report)
+            if report.status == "running":
+                self._check()
+            return Decision.CONTINUE
+
+        def run(assignment: Assignment) -> EpochReport:
             self._check()
-            slot = ray.get(self.broker.claim.remote())
-            try:
-                ray.get(self.broker.assign.remote(slot, assignment))
-                while True:
-                    report = self._next_report(slot)
-                    if report.status != "running":
-                        part = self._mirror.storage.name_of(assignment.folder)
-                        retry_sync(partial(self._mirror.pull, without_checkpoints, part))
-                    listen(report)
-                    if report.status != "running":
-                        return report
-                    self._check()
-            finally:
-                ray.get(self.broker.release.remote(slot))
+            with SlotClient(self.broker) as client:
+                return client.run(assignment, partial(on_report, assignment), self._check_idle)
 
         with ThreadPoolExecutor(max_workers=self.resources.slots) as threads:
-            return list(threads.map(follow, assignments))
+            return list(threads.map(run, assignments))
 
-    def _next_report(self, slot: int) -> EpochReport:
-        asked = self.broker.next_report.remote(slot)
-        while not ray.wait([asked], timeout=REPORT_POLL_S)[0]:
-            if not self.is_training():
-                self.check_slots()
-                self._check()  # nobody will finish an epoch before nodes come
-        report: EpochReport = ray.get(asked)
-        return report
-
-    def release_trial(self, trial: str, epoch: int) -> None:
-        """Say, without waiting, that a trial goes on no further for now than `epoch`, of which it has told."""
-        self.broker.release_trial.remote(trial, epoch)
+    def _check_idle(self) -> None:
+        """Raise if no trial is with workers, and none will be: no slot is left, or the caller wants to end."""
+        if not self.is_training():
+            self.check_slots()
+            self._check()
 
     def is_reachable(self) -> bool:
         """Whether the broker answers."""

@@ -94,7 +94,7 @@ class SlotState:
     sequence: int = 0
     """Number of the present assignment to the present gang; reports with an older one are ignored."""
     granted_epochs: int = 0
-    """Epoch of the present assignment after which its owner has asked for another report."""
+    """Epoch of the present assignment after whose report it was decided that it trains on."""
     delivered_epoch: int = 0
     """Epoch of the report that the owner read last."""
     reported_epoch: int = -1
@@ -147,8 +147,8 @@ class SlotState:
             self.reports.append(failure(self.assignment.trial, reason, max(0, self.reported_epoch)))
             self.clear()
 
-    def has_reported(self, trial: str, epoch: int) -> bool:
-        """Whether the owner has read the report of a trial's `epoch`, and has not asked for another one."""
+    def is_undecided(self, trial: str, epoch: int) -> bool:
+        """Whether the report of a trial's `epoch` is the last one delivered, and nothing was decided after it."""
         here = self.assignment is not None and self.assignment.trial == trial
         return here and self.granted_epochs < epoch == self.delivered_epoch
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from trainables.config import Assignment, EpochReport
+from trainables.config import Assignment, Decision, EpochReport
 from trainables.workers.keyed_condition import KeyedCondition
 from trainables.workers.reclaim import IdleGangs, find_dead
 from trainables.workers.slot_errors import Fault
@@ -73,25 +73,29 @@ class TrialBroker:
             self._condition.notify(self._slots[slot].gang)
 
     async def next_report(self, slot: int) -> EpochReport:
-        """Wait for the next report of the slot's trial; to ask for it lets the trial continue after the one before.
+        """Wait for the next report of the slot's trial.
 
         Where no slot can train any more, no report comes: the trial has not failed, and can be resumed.
         """
         state = self._slots[slot]
         async with self._condition:
-            state.granted_epochs = state.delivered_epoch
-            self._condition.notify(state.gang)
             await self._condition.wait_for(state, lambda: state.reports)
             report = state.reports.popleft()
             state.delivered_epoch = report.epoch
             return report
 
-    async def release_trial(self, trial: str, epoch: int) -> None:
-        """Free the gang of a trial that is not to be trained beyond `epoch`, the last one that was reported."""
+    async def decide(self, trial: str, epoch: int, decision: Decision) -> None:
+        """How a trial goes on after its report of `epoch`, if that is the last one delivered: the only message on it.
+
+        CONTINUE lets a gang train on that waits at a rung. PAUSE and STOP free the gang, whether the owner acts or not.
+        """
         async with self._condition:
             for state in self._slots:
-                if state.has_reported(trial, epoch):
-                    self._assign(state, None)
+                if state.is_undecided(trial, epoch):
+                    if decision is Decision.CONTINUE:
+                        state.granted_epochs = epoch
+                    else:
+                        self._assign(state, None)
                     self._condition.notify(state.gang)
             self._match()
 

@@ -14,8 +14,9 @@ from searchspace.reporting.tables.table import Row, brief_value
 from searchspace.reporting.tables.trials import status_of
 from searchspace.spec import load_facts, load_spec
 from searchspace.storage.search_names import searches_below
+from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader
-from searchspace.study.trial_attributes import is_refused, read_config, read_curve, read_trial_cost
+from searchspace.study.trial_attributes import read_config, read_curve, read_trial_cost
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.export.model_info import AnyModelInfo, ModelInfo

@@ -10,8 +10,9 @@ from searchspace.finals.finalist import read_finalists
 from searchspace.reporting.tables.exported_files_table import shipped
 from searchspace.reporting.tables.finalists import trial_roles
 from searchspace.reporting.tables.table import Row, brief, short
+from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader
-from searchspace.study.trial_attributes import is_paused, is_refused, read_config, read_last_report, read_trial_cost
+from searchspace.study.trial_attributes import is_paused, read_config, read_last_report, read_trial_cost
 from trainables.config import EpochReport, TrialConfig
 
 STATUS = {

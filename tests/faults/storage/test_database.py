@@ -129,7 +129,7 @@ def test_a_search_outlives_restarts_of_its_database(driver, server, monkeypatch)
     driver.name, driver.folder = "restarted", driver.root / "results" / "restarted"
     driver.start("--storage", redact_urls(server.url), "--trials", "12", *SMALL)
     for mode, away in (("immediate", 0), ("fast", 6)):
-        driver.wait_for(r"complete at epoch|waits at epoch")
+        driver.wait_for(r"complete at epoch|paused at epoch")
         server.stop(mode)
         time.sleep(away)
         server.start()

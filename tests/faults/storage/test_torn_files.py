@@ -49,7 +49,7 @@ def test_a_full_disk_is_waited_for(driver, tmp_path):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)], check=True)
     try:
         driver.start("--trials", "12", "--keep-gb", "0.004", *SMALL)
-        driver.wait_for(r"waits at epoch")
+        driver.wait_for(r"paused at epoch")
         fill(place / "filler")
         time.sleep(8)
         (place / "filler").unlink()

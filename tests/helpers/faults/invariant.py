@@ -13,8 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.spec import load_spec
 from searchspace.storage.search_folder import JOURNAL
+from searchspace.study.refusals import is_refused
 from searchspace.study.study import load_study
-from searchspace.study.trial_attributes import is_refused, is_revived, read_config, read_curve
+from searchspace.study.trial_attributes import is_revived, read_config, read_curve
 
 MARK = "SEARCHSPACE_TEST"
 """Environment variable that every process of one test's searches inherits."""

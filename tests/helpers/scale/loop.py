@@ -8,13 +8,13 @@ import psutil
 import ray
 import ray._private.state
 
-from searchspace.engine.search import run_search
-from searchspace.engine.searcher import StudySearcher, Surroundings
-from searchspace.engine.suggest import Asker
+from searchspace.engine.events import EngineContext, Listener
+from searchspace.engine.search_engine import SearchEngine
+from searchspace.engine.suggest import ConfigSuggester
+from searchspace.engine.tune_adapter import run_search
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec
-from searchspace.stopping.rule import StoppingRule
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
 from searchspace.study.study import create_study
@@ -22,7 +22,7 @@ from tests.helpers.scale.standin import StandIn
 from trainables.workers.trial_broker import TrialBroker
 
 ROLES = ("TrialBroker", "StandIn", "Trainable")
-"""What is in the names of the classes of a search's actors; Tune wraps `Trial` into one of its own."""
+"""What is in the names of the classes of a search's actors; Tune wraps the trainable into one of its own."""
 
 
 class Open:
@@ -31,29 +31,32 @@ class Open:
     def ready(self, _config: Any) -> bool:
         return True
 
-    def refuse(self, _trial: Any, _config: Any) -> str:
-        return ""
+    def refuse(self, _trial: Any, _config: Any) -> None:
+        return None
 
 
 class Meter:
     """What a search uses between two of its epochs: all slots are busy by the first, nothing is over by the last."""
 
-    def __init__(self, searcher: StudySearcher, first: int, last: int) -> None:
-        self.searcher_seconds, self._count, self._ends, self._limits = 0.0, 0, {"gone": 0}, (first, last)
+    def __init__(self, first: int, last: int) -> None:
+        self.engine_seconds, self._count, self._ends, self._limits = 0.0, 0, {"gone": 0}, (first, last)
         self._at: list[dict[str, Any]] = []
-        for name in ("suggest", "on_trial_result", "on_trial_complete"):
-            setattr(searcher, name, self._timed(getattr(searcher, name)))
+
+    def watch(self, engine: SearchEngine) -> None:
+        """Time the calls of an engine."""
+        for name in ("suggest", "on_report", "on_lost"):
+            setattr(engine, name, self._timed(getattr(engine, name)))
 
     def listen(self, event: str, _number: int, _report: Any) -> None:
         """Called in the loop's thread."""
-        self._ends["gone"] += event in {"waits", "complete"}
+        self._ends["gone"] += event in {"paused", "complete"}
         self._count += event == "epoch"
         if event == "epoch" and self._count in self._limits:
             self._at.append(self._look())
 
     def _look(self) -> dict[str, Any]:
         return {
-            "seconds": time.perf_counter(), "loop": time.thread_time(), "searcher": self.searcher_seconds,
+            "seconds": time.perf_counter(), "loop": time.thread_time(), "engine": self.engine_seconds,
             "driver": time.process_time(), "epochs": self._count, "goes": self._ends["gone"],
         } | cpu_by_role()  # fmt: skip
 
@@ -65,22 +68,22 @@ class Meter:
 
     def _timed(self, call: Any) -> Any:
         def timed(*args: Any, **kwargs: Any) -> Any:
-            before, started = self.searcher_seconds, time.thread_time()
+            before, started = self.engine_seconds, time.thread_time()
             try:
                 return call(*args, **kwargs)
             finally:  # one of these may call another
-                self.searcher_seconds = before + time.thread_time() - started
+                self.engine_seconds = before + time.thread_time() - started
 
         return timed
 
 
-def make_searcher(spec: SearchSpec, task: Task, slots: int) -> tuple[StudySearcher, StoppingRule]:
-    """A new search's searcher, and its rule; nobody listens."""
+def make_engine(spec: SearchSpec, task: Task, slots: int, listener: Listener = lambda *_: None) -> SearchEngine:
+    """A new search's engine."""
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     study = create_study(spec, make_sampler(spec, "tpe" if spec.sampler == "auto" else spec.sampler))
-    asker = Asker(study, default_space, task, spec, Open())
-    return StudySearcher(study, asker, rule, spec, Surroundings(slots, lambda *_: None)), rule
+    suggester = ConfigSuggester(study, default_space, task, spec, Open())
+    return SearchEngine(study, suggester, rule, spec, EngineContext(slots, listener))
 
 
 def search(
@@ -96,15 +99,14 @@ def search(
     gangs = ray.remote(StandIn).options(num_cpus=0, max_concurrency=calls).remote(spec.seed, slots if together else 0)
     work = [gangs.work.remote(broker, slot, nap) for slot in range(slots)]
     ray.wait(work, timeout=0)
-    searcher, rule = make_searcher(spec, task, slots)
     epochs = spec.trials * spec.max_epochs
-    meter = Meter(searcher, epochs // 4, epochs * 9 // 10)
-    searcher._listen = meter.listen
+    meter = Meter(epochs // 4, epochs * 9 // 10)
+    engine = make_engine(spec, task, slots, meter.listen)
+    meter.watch(engine)
     run_search(
         spec,
-        searcher,
-        rule,
-        SimpleNamespace(broker=broker, resources=SimpleNamespace(slots=slots), is_training=lambda: True, is_warm=True),
+        engine,
+        SimpleNamespace(broker=broker, shape=SimpleNamespace(slots=slots), is_training=lambda: True, is_warm=True),
     )  # type: ignore[arg-type]
     waits = ray.get(gangs.waited.remote())
     ray.get(broker.close.remote())

@@ -191,7 +191,7 @@ def test_mlflow_has_parent_children_and_champion(searched):
     for run in runs:
         assert run.data.tags["searchspace.data_fingerprint"] == known["data"]["fingerprint"]
         assert run.data.tags.get("searchspace.git_commit", "") == (known["git_commit"] or "")
-    stopped = [run for run in children if run.data.tags["searchspace.reason"].startswith("held back")]
+    stopped = [run for run in children if run.data.tags["searchspace.reason"].startswith("stopped at epoch")]
     assert all(int(run.data.tags["searchspace.rung"]) >= 1 for run in stopped)
     inputs = {i.tags[0].value: i.dataset for i in client.get_run(parent.info.run_id).inputs.dataset_inputs}
     assert set(inputs) == {"training", "validation", "testing"}

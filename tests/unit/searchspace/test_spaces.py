@@ -11,8 +11,7 @@ import pytest
 from optuna.trial import TrialState
 
 from searchspace.constraints.feasibility import draw_sample
-from searchspace.engine.refusals import describe_refusals
-from searchspace.engine.suggest import Asker
+from searchspace.engine.suggest import ConfigSuggester
 from searchspace.forecast.probing import draw_probes
 from searchspace.preparation.preflight import check_space
 from searchspace.reporting.tables.table import to_text
@@ -21,8 +20,8 @@ from searchspace.sampling.samplers import SAMPLERS, make_sampler, suiting
 from searchspace.sampling.space_file import load_function
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
+from searchspace.study.refusals import describe_refusals, is_refused
 from searchspace.study.study import create_study, flush_study, load_study
-from searchspace.study.trial_attributes import is_refused
 from trainables.common.errors import UserError
 
 
@@ -38,7 +37,7 @@ class Open:
         return True
 
     def refuse(self, _trial, _config):
-        return ""
+        return None
 
 
 @pytest.fixture
@@ -190,9 +189,9 @@ def test_what_can_be_searched_is_and_its_board_is_written_in_every_format(check,
     _, drawn = check(space)
     spec = make_spec(name="s", results=str(tmp_path), trials=4)
     study = create_study(spec, make_sampler(spec, suiting(drawn, spec.trials)))
-    asker = Asker(study, space, task, spec, Open())
+    suggester = ConfigSuggester(study, space, task, spec, Open())
     for _ in range(4):
-        running = asker.ask()
+        running = suggester.next_trial()
         running.trial.report(0.5, 1)
         study.tell(running.trial, state=TrialState.PRUNED)
     flush_study(study)
@@ -219,9 +218,9 @@ def test_every_sampler_bears_points_tuples_and_numpy(tmp_path, task, sampler):
         trial.suggest_float("point", np.float64(0.3), 0.3)
         return {"model": "convnet", "width": shape[0], "lr": trial.suggest_float("lr", 1e-3, 1e-1)}
 
-    asker = Asker(study, space, task, spec, Open())
+    suggester = ConfigSuggester(study, space, task, spec, Open())
     for number in range(16):
-        running = asker.ask()
+        running = suggester.next_trial()
         running.trial.report(number / 16, 1)
         study.tell(running.trial, number / 16)
     assert len({t.params["shape"] for t in study.get_trials()}) > 1
@@ -249,10 +248,10 @@ def test_draws_that_raise_are_left_out_and_counted(check, tmp_path, task, error,
     check(space, seed)
     spec = make_spec(name="s", results=str(tmp_path), trials=12, seed=seed)
     study = create_study(spec, make_sampler(spec, "random"))
-    asker = Asker(study, space, task, spec, Open())
-    asked = [asker.ask() for _ in range(12)]
+    suggester = ConfigSuggester(study, space, task, spec, Open())
+    asked = [suggester.next_trial() for _ in range(12)]
     assert all(asked)
-    assert asker.done
+    assert suggester.is_done
     trials = study.get_trials()
     refused = [t for t in trials if is_refused(t)]
     assert len(trials) == 12 + len(refused)
@@ -281,13 +280,13 @@ def test_a_space_that_is_nearly_always_impossible_is_searched_and_one_that_has_n
     spec = make_spec(name="s", results=str(tmp_path), trials=12)
     draw_sample(spec, seldom, task)
     assert draw_probes(seldom, task, spec, [], lambda _config: "").by_model["convnet"]
-    asker = Asker(create_study(spec, make_sampler(spec, "random")), seldom, task, spec, Open())
+    suggester = ConfigSuggester(create_study(spec, make_sampler(spec, "random")), seldom, task, spec, Open())
     asked = []
-    while (running := asker.ask()) is not None:
+    while (running := suggester.next_trial()) is not None:
         asked.append(running.assignment.config)
     assert {config.depth for config in asked} == {1, 2, 3, 4}
     assert len(asked) == 4
-    assert asker.done
+    assert suggester.is_done
 
 
 def test_pins_hold_in_choices_of_tuples_and_older_names(check):

@@ -21,7 +21,7 @@ from searchspace.finals.winner import evaluate_winner, retrain_winner
 from searchspace.reporting.model_card.card_file import write_card
 from searchspace.reporting.tables.finalists import finalist_roles, finalist_rows
 from searchspace.spec import make_spec
-from searchspace.study.trial_attributes import record_refusal
+from searchspace.study.refusals import Refusal, RefusalReason, record_refusal
 from tests.helpers.recording_reporter import Told
 from tests.helpers.workbench import CONFIGS, Workbench, make_search, record
 from trainables.config import TrialConfig
@@ -39,7 +39,7 @@ def add(study, origin="", lr=0.01, state=TrialState.COMPLETE, refused=""):
     trial = study.ask()
     trial.suggest_float("lr", 1e-4, 1)
     if refused:
-        record_refusal(trial, refused)
+        record_refusal(trial, Refusal(reason=RefusalReason.CONSTRAINT, text=refused))
         study.tell(trial, state=TrialState.PRUNED)
         return
     trial.set_user_attr("config", TrialConfig(lr=trial.params["lr"]).model_dump_json())

@@ -63,7 +63,7 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
     before = {process.pid for process in train_workers()}
     assert len(before) == 2
 
-    good, diverged, again = pool.train(
+    good, diverged, again = pool.run_trials(
         [
             assignment(tmp_path, "good"),
             assignment(tmp_path, "diverged", config=DIVERGING),
@@ -82,7 +82,7 @@ def test_two_workers_stay_warm_through_trials_errors_and_a_kill(digits, tmp_path
         if report.epoch == 3:
             os.kill(max(before), signal.SIGKILL)
 
-    (survivor,) = pool.train(
+    (survivor,) = pool.run_trials(
         [assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_one_rank
     )
     assert survivor.status == "complete"
@@ -99,7 +99,7 @@ def test_a_trials_own_error_is_its_outcome(digits, tmp_path):
     pool = GangPool(
         GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
-    bad, good = pool.train(
+    bad, good = pool.run_trials(
         [assignment(tmp_path, "bad", config={"model": "no_such_backbone"}), assignment(tmp_path, "good")]
     )
     assert bad.status == "failed"
@@ -121,7 +121,7 @@ def test_a_gang_that_cannot_start_says_why(digits, tmp_path):
         GangResources(slots=1, workers=2, cpus=1, gpus=0), elsewhere, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
     with pytest.raises(NoSlotLeftError, match=r"no slot is left to train on: the gang cannot start:.*/no/such/folder"):
-        pool.train([assignment(tmp_path, "any")])
+        pool.run_trials([assignment(tmp_path, "any")])
     assert not pool.has_slots
     assert pool.wait_until_ready() == []
     pool.close()
@@ -145,7 +145,9 @@ def test_a_killed_controller_is_replaced_and_its_trial_goes_on(digits, tmp_path)
         if report.epoch == 3:
             controller.kill()
 
-    (survivor,) = pool.train([assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_it)
+    (survivor,) = pool.run_trials(
+        [assignment(tmp_path, "survivor", max_epochs=40, checkpoint_seconds=0.0)], listen=kill_it
+    )
     assert survivor.status == "complete"
     assert heard == list(range(1, 41)), "every epoch once, in order, on the two CPUs that the dead one held"
     pool.close()
@@ -167,7 +169,7 @@ def test_a_controller_killed_before_its_workers_are_up_holds_nothing(digits, tmp
     assert not train_workers()
     (controller,) = controllers()
     controller.kill()
-    (report,) = pool.train([assignment(tmp_path, "any")])
+    (report,) = pool.run_trials([assignment(tmp_path, "any")])
     assert report.status == "complete", "on the two CPUs that the dead one held"
     pool.close()
 
@@ -190,7 +192,9 @@ def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_p
         GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
     names = ("plain", "disk", "hung")
-    plain, disk, hung = pool.train([assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names])
+    plain, disk, hung = pool.run_trials(
+        [assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names]
+    )
     assert struck(tmp_path / "faults") == ["0-eio-0", "1-hang-0"]
     for other in (disk, hung):
         assert (other.status, other.epoch) == ("complete", 3)
@@ -211,7 +215,7 @@ def test_without_its_parts_a_gang_trains_by_rays_public_trainer(digits, tmp_path
     pool = GangPool(
         GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
     )
-    (report,) = pool.train([assignment(tmp_path, "any")])
+    (report,) = pool.run_trials([assignment(tmp_path, "any")])
     pool.close()
     assert (report.status, report.epoch) == ("complete", 2)
     assert "trainables.workers.ray_train_compat" not in sys.modules

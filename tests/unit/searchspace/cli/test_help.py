@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from searchspace.__main__ import COMMANDS as OVERVIEW
+from searchspace.stopping.rules import SCHEDULERS
 from tests.helpers.module_commands import COLUMNS, LINES, ROOT, SCREENS, call
 from trainables.common.closest_match import suggest
 
@@ -89,7 +90,7 @@ def test_help_of_run_groups_its_options_and_shows_defaults():
 
 
 WRONG = {
-    ("run", "--scheduler", "ashaa"): "--scheduler 'ashaa': not one of asha, pasha, none; did you mean 'asha'?",
+    ("run", "--scheduler", "ashaa"): f"--scheduler 'ashaa': not one of {', '.join(SCHEDULERS)}; did you mean 'asha'?",
     ("run", "--metric", "accurcy"): "did you mean 'accuracy'?",
     ("run", "--set", "lrr=1"): "did you mean 'lr'?",
     ("run", "--set", "optimizer=adamW"): "not one of sgd, adamw, muon; did you mean 'adamw'?",

@@ -19,12 +19,13 @@ from searchspace.constraints.constraints import (
     kinds_to_measure,
 )
 from searchspace.constraints.feasibility import check_feasible
-from searchspace.engine.suggest import Asker
+from searchspace.engine.suggest import ConfigSuggester
 from searchspace.export import print_shipment
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
+from searchspace.study.refusals import is_refused
 from searchspace.study.study import create_study
-from searchspace.study.trial_attributes import is_refused, read_trial_cost
+from searchspace.study.trial_attributes import read_trial_cost
 from tests.helpers.made_search import made_shipment
 from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.common.errors import UserError
@@ -310,9 +311,9 @@ def test_a_search_asks_for_nothing_that_does_not_fit(digits, tmp_path):
     task = Task(data=digits, models=("convnet",), pretrained=frozenset(), gpu=False)
     study = create_study(spec, optuna.samplers.RandomSampler(seed=0))
     with closing(ConstraintChecker(spec, digits)) as gate:
-        asker = Asker(study, default_space, task, spec, gate)
-        while not asker.done:
-            asker.ask()
+        suggester = ConfigSuggester(study, default_space, task, spec, gate)
+        while not suggester.is_done:
+            suggester.next_trial()
     refused = [trial for trial in study.trials if is_refused(trial)]
     asked = [trial for trial in study.trials if not is_refused(trial)]
     assert len(asked) == 12

@@ -1,6 +1,6 @@
 """Checkpoints of trials that do not train stay within a budget, the best longest."""
 
-from searchspace.engine.checkpoint_store import Shelf
+from searchspace.engine.checkpoint_store import CheckpointStore
 from trainables.config import EpochReport
 from trainables.storage.search_storage import SearchStorage
 
@@ -14,7 +14,7 @@ def put(shelf, root, number, epoch, score, status="running"):
 
 
 def test_the_worst_go_first_and_what_trains_is_left_alone(tmp_path):
-    shelf = Shelf(3e-6, SearchStorage(folder=str(tmp_path)))  # three checkpoints of a thousand bytes
+    shelf = CheckpointStore(3e-6, SearchStorage(folder=str(tmp_path)))  # three checkpoints of a thousand bytes
     assert put(shelf, tmp_path, 0, 2, 0.5) == []
     assert put(shelf, tmp_path, 1, 6, 0.4) == []
     assert put(shelf, tmp_path, 2, 2, 0.3) == []
@@ -28,7 +28,7 @@ def test_the_worst_go_first_and_what_trains_is_left_alone(tmp_path):
 
 
 def test_who_is_through_makes_room_for_who_waits_but_the_best_stays(tmp_path):
-    shelf = Shelf(2e-6, SearchStorage(folder=str(tmp_path)))
+    shelf = CheckpointStore(2e-6, SearchStorage(folder=str(tmp_path)))
     assert put(shelf, tmp_path, 0, 18, 0.9, "complete") == []
     assert put(shelf, tmp_path, 1, 18, 0.8, "complete") == []
     assert put(shelf, tmp_path, 2, 2, 0.1) == ["trial-1"]
@@ -36,4 +36,4 @@ def test_who_is_through_makes_room_for_who_waits_but_the_best_stays(tmp_path):
 
 
 def test_without_room_nothing_is_kept(tmp_path):
-    assert put(Shelf(0.0, SearchStorage(folder=str(tmp_path))), tmp_path, 0, 2, 0.9) == ["trial-0"]
+    assert put(CheckpointStore(0.0, SearchStorage(folder=str(tmp_path))), tmp_path, 0, 2, 0.9) == ["trial-0"]

@@ -15,7 +15,7 @@ from searchspace.replay import settings_for
 from searchspace.run import main
 from searchspace.sampling.samplers import make_sampler, make_view
 from searchspace.spec import SearchSpec, make_spec, save_record
-from searchspace.stopping.rules import make_rule
+from searchspace.stopping.rules import SCHEDULERS, make_rule
 from searchspace.stopping.rung import Observation, rungs
 from searchspace.study.database import STORAGE_VARIABLE
 from searchspace.study.study import create_study, load_study, write_study_attribute
@@ -102,7 +102,7 @@ def test_what_follows_from_other_options_follows_and_what_is_given_is_refused(ep
         make_spec(name="x", max_epochs=epochs, grace_epochs=epochs + 1)
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "pasha", "none"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("epochs", [1, 2])
 def test_trials_without_a_rung_are_searched_by_every_rule(scheduler, epochs):
     spec = make_spec(name="x", max_epochs=epochs, scheduler=scheduler)

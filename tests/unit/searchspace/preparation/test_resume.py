@@ -1,4 +1,4 @@
-"""Resuming, without a cluster: what a searcher makes of a study whose driver is gone."""
+"""Resuming, without a cluster: what an engine makes of a study whose driver is gone."""
 
 import json
 import random
@@ -10,8 +10,9 @@ import pytest
 from optuna.trial import TrialState
 
 from searchspace.constraints.constraints import ConstraintChecker
-from searchspace.engine.searcher import StudySearcher, Surroundings
-from searchspace.engine.suggest import Asker
+from searchspace.engine.events import EngineContext
+from searchspace.engine.search_engine import SearchEngine
+from searchspace.engine.suggest import ConfigSuggester
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.resume import (
     check_same_data,
@@ -26,15 +27,16 @@ from searchspace.sampling.warm_start import earlier_trials
 from searchspace.spaces import Task, default_space
 from searchspace.spec import load_facts, load_spec, make_spec, save_record
 from searchspace.stopping.rule import RuleEvent, recall
-from searchspace.stopping.rules import make_rule
+from searchspace.stopping.rules import SCHEDULERS, make_rule
 from searchspace.stopping.rung import Observation, rungs
 from searchspace.storage.search_folder import JOURNAL
 from searchspace.storage.search_lock import hold_lock
 from searchspace.study.journal import repair_journal
+from searchspace.study.refusals import Refusal, RefusalReason, record_refusal
 from searchspace.study.study import continue_study, create_study, flush_study, load_study
-from searchspace.study.trial_attributes import read_curve, read_events, record_refusal
+from searchspace.study.trial_attributes import read_curve, read_events
 from trainables.common.errors import UserError
-from trainables.config import Assignment, EpochReport
+from trainables.config import Decision, EpochReport
 
 
 @pytest.fixture
@@ -56,32 +58,25 @@ class Search:
     """A search on one slot whose scores follow from the configuration alone."""
 
     def __init__(self, spec, task, study, scheduler="asha", space=default_space):
-        self.rule, self.study = new_rule(spec, scheduler), study
-        asker = Asker(study, space, task, spec, ConstraintChecker(spec, task.data))
-        self.searcher = StudySearcher(study, asker, self.rule, spec, Surroundings(1, lambda *_: None))
-        self.goes = 0
+        self.study = study
+        suggester = ConfigSuggester(study, space, task, spec, ConstraintChecker(spec, task.data))
+        self.engine = SearchEngine(study, suggester, new_rule(spec, scheduler), spec, EngineContext(1, lambda *_: None))
 
     def epochs(self):
         """Train; yields after every epoch, when a driver may die."""
-        while isinstance(config := self.searcher.suggest(str(self.goes)), dict):
-            assignment = Assignment.model_validate_json(config["assignment"])
+        while (assignment := self.engine.suggest()) is not None:
             rng = random.Random(assignment.config.lr * 1e6 + assignment.config.head_lr * 1e6)
-            best, name = rng.random(), str(self.goes)
-            self.goes += 1
+            best = rng.random()
             for epoch in range(assignment.known + 1, 10):
                 status = "complete" if epoch == 9 else "running"
-                report = EpochReport(trial="t", epoch=epoch, score=best * epoch / 9, status=status, total_seconds=epoch)
-                result = {"report": report.model_dump_json()}
-                observation = Observation(
-                    trial=config["trial"], epoch=epoch, value=report.objective_value, seconds=epoch, kind=config["kind"]
+                report = EpochReport(
+                    trial=assignment.trial, epoch=epoch, score=best * epoch / 9, status=status, total_seconds=epoch
                 )
-                goes_on = status == "complete" or self.rule.report(observation)
-                self.searcher.on_trial_result(name, result)
+                decision = self.engine.on_report(report)
                 yield
-                if status == "complete" or not goes_on:
-                    self.searcher.on_trial_complete(name, result)
+                if decision is not Decision.CONTINUE:
                     break
-        self.searcher.end()
+        self.engine.end()
 
 
 def told(study):
@@ -91,7 +86,7 @@ def told(study):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scheduler", ["asha", "pasha", "none"])
+@pytest.mark.parametrize("scheduler", SCHEDULERS)
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_a_search_cut_off_anywhere_comes_to_the_same(tmp_path, task, scheduler, sampler):
     def begun(name):
@@ -121,7 +116,7 @@ def test_a_search_cut_off_anywhere_comes_to_the_same(tmp_path, task, scheduler, 
 
 
 def test_rules_recall_what_they_decided(spec):
-    for scheduler in ("asha", "pasha"):
+    for scheduler in SCHEDULERS:
         rule, again, rng = new_rule(spec, scheduler), new_rule(spec, scheduler), random.Random(0)
         events, reached, waiting = [], {}, set()
         for order in range(400):
@@ -143,19 +138,19 @@ def test_rules_recall_what_they_decided(spec):
 
 def test_what_was_drawn_and_not_begun_is_taken_up_and_what_was_refused_is_not(spec, task):
     study = create_study(spec, make_sampler(spec, "random"))
-    asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, task.data))
-    first = asker.ask()
+    suggester = ConfigSuggester(study, default_space, task, spec, ConstraintChecker(spec, task.data))
+    first = suggester.next_trial()
     refused = study.ask()
-    record_refusal(refused, "too wide")
+    record_refusal(refused, Refusal(reason=RefusalReason.CONSTRAINT, text="too wide"))
     study.ask()  # and the driver dies before anything is drawn for it
     flush_study(study)
     study = continue_study(spec, make_sampler(spec, "random"))
-    asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, task.data))
-    (taken,) = asker.take_up()
+    suggester = ConfigSuggester(study, default_space, task, spec, ConstraintChecker(spec, task.data))
+    (taken,) = suggester.restore()
     assert (taken.trial.number, taken.assignment) == (0, first.assignment)
     assert study.trials[1].state == TrialState.PRUNED
-    assert asker.asked == 1
-    assert asker.ask().trial.number == 2, "what was asked for and not drawn is drawn first"
+    assert suggester.suggested == 1
+    assert suggester.next_trial().trial.number == 2, "what was asked for and not drawn is drawn first"
 
 
 def test_more_trials_go_on_after_a_search_that_is_over(spec, task):
@@ -251,7 +246,7 @@ def test_a_space_that_always_raises_ends_the_search_with_its_words(spec, task):
 
     study = create_study(spec, make_sampler(spec, "random"))
     with pytest.raises(UserError, match="the space raised ValueError: no such luck"):
-        Search(spec, task, study, space=broken).searcher.suggest("0")
+        Search(spec, task, study, space=broken).engine.suggest()
 
 
 def begin_in(folder, digits, **options):

@@ -50,7 +50,7 @@ def tell(listener, events):
 
 STORY = [
     ("start", 0, None), ("epoch", 0, epoch(1, 0.5)), ("start", 1, None), ("epoch", 1, epoch(1, 0.25)),
-    ("waits", 1, epoch(1, 0.25)), ("start", 2, None), ("epoch", 0, epoch(2, 0.75)),
+    ("paused", 1, epoch(1, 0.25)), ("start", 2, None), ("epoch", 0, epoch(2, 0.75)),
     ("failed", 2, failure("t", "diverged")),
     ("complete", 0, epoch(2, 0.75, status="complete")), ("start", 3, None), ("epoch", 3, epoch(1, 0.9)),
 ]  # fmt: skip
@@ -62,7 +62,7 @@ def test_an_account_knows_what_became_of_each_trial_and_what_each_slot_does():
     assert account.counts == {"complete": 1, "at rung": 1, "failed": 1, "running": 1}
     assert [lane and (lane.trial, lane.scores) for lane in account.lanes] == [(3, (0.9,)), None]
     assert account.best == Best(complete=True, epoch=2, score=0.75, trial=0), "0.9 after one epoch is another fidelity"
-    tell(account, [("goes on", 1, epoch(1, 0.25)), ("epoch", 1, epoch(2, 0.3))])
+    tell(account, [("resumed", 1, epoch(1, 0.25)), ("epoch", 1, epoch(2, 0.3))])
     assert account.lanes[1].scores == (0.25, 0.3), "a trial that goes on has its whole curve"
     assert account.epochs == 5
     assert account.training_seconds == 2.5
@@ -91,7 +91,7 @@ def test_a_trial_stands_in_the_row_of_the_slot_that_trains_it():
     account = make_account()
     tell(account, [("start", 0, None), ("start", 1, None), ("epoch", 0, epoch(1, 0.5, slot=1))])
     assert [lane.trial for lane in account.lanes] == [1, 0], "the other has told nothing yet, and one row is free"
-    tell(account, [("waits", 0, epoch(1, 0.5, slot=1)), ("goes on", 0, epoch(1, 0.5, slot=1))])
+    tell(account, [("paused", 0, epoch(1, 0.5, slot=1)), ("resumed", 0, epoch(1, 0.5, slot=1))])
     assert sorted(lane.trial for lane in account.lanes) == [0, 1], "it may go on from any slot"
 
 
@@ -117,7 +117,7 @@ def test_lines_say_each_event_that_matters_once(capsys):
     lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
     assert lines == [
         "gang 1/2 warm: cpu, bf16, 1 threads a worker",
-        "1/8  trial 1  waits at epoch 1, validation accuracy 0.2500, 0.5 s",
+        "1/8  trial 1  paused at epoch 1, validation accuracy 0.2500, 0.5 s",
         "2/8  trial 2  failed after epoch 0: diverged",
         "3/8  trial 0  complete at epoch 2, validation accuracy 0.7500, 1.0 s  best so far",
     ]
@@ -142,7 +142,7 @@ def test_a_screen_fits_eighty_columns_and_tells_all():
 
 def test_before_a_full_length_trial_the_best_says_its_fidelity():
     account = make_account()
-    tell(account, [("start", 0, None), ("epoch", 0, epoch(1, 0.5)), ("waits", 0, epoch(1, 0.5))])
+    tell(account, [("start", 0, None), ("epoch", 0, epoch(1, 0.5)), ("paused", 0, epoch(1, 0.5))])
     assert "best: trial 0, validation accuracy 0.5000 at epoch 1 of 9" in shown(Scene(1.0, account))
 
 

@@ -8,8 +8,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from searchspace.constraints.constraints import ConstraintChecker
-from searchspace.engine.seeds import derive_seed
-from searchspace.engine.suggest import Asker
+from searchspace.engine.assignments import derive_seed
+from searchspace.engine.suggest import ConfigSuggester
 from searchspace.sampling.cost_weighting import cooling_weight, random_weight, weigh
 from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
 from searchspace.sampling.samplers import make_sampler as make_named
@@ -17,14 +17,9 @@ from searchspace.sampling.warm_start import earlier_starts, earlier_trials
 from searchspace.sampling.window import BEST, NEWEST, RUNNING, at_one_fidelity, choose_window, settle
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
+from searchspace.study.refusals import Refusal, RefusalReason, record_refusal
 from searchspace.study.study import create_study, flush_study
-from searchspace.study.trial_attributes import (
-    read_config,
-    read_epoch_seconds,
-    record_pace,
-    record_refusal,
-    record_report,
-)
+from searchspace.study.trial_attributes import read_config, read_epoch_seconds, record_pace, record_report
 from trainables.common.errors import UserError
 from trainables.config import EpochReport, TrialConfig
 from trainables.data.finals_validation import FinalsValidation
@@ -217,11 +212,11 @@ def test_a_reproducible_search_asks_the_same_whoever_is_faster(tmp_path, digits,
         """Configurations in the order asked, the slots' trials ending in an order drawn from `hurry`."""
         spec = make_spec(name=name, results=str(tmp_path), trials=24, reproducible=True)
         study = create_study(spec, make_named(spec, sampler, slots=slots))
-        asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, digits))
+        suggester = ConfigSuggester(study, default_space, task, spec, ConstraintChecker(spec, digits))
         rng, running, found = random.Random(hurry), [], []
-        while not asker.done or running:
-            while not asker.done and len(running) < slots and asker.is_ready(slots):
-                running.append(asker.ask())
+        while not suggester.is_done or running:
+            while not suggester.is_done and len(running) < slots and suggester.is_ready(slots):
+                running.append(suggester.next_trial())
                 found.append(running[-1].assignment.config)
             over = running.pop(rng.randrange(len(running)))
             over.trial.report(derive_seed(0, over.trial.number) / 2**31, 2)
@@ -239,9 +234,9 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     spec = make_spec(name="old", results=str(tmp_path), max_epochs=3)
     study = create_study(spec, make_named(spec, "random"))
     save_record(spec.folder, spec, {"data": {"fingerprint": "f"}})
-    asker = Asker(study, default_space, task, spec, ConstraintChecker(spec, digits))
+    suggester = ConfigSuggester(study, default_space, task, spec, ConstraintChecker(spec, digits))
     for score in (0.1, 0.9, 0.5):
-        running = asker.ask()
+        running = suggester.next_trial()
         curve = [EpochReport(trial="t", epoch=3, score=score, status="complete")]
         record_report(running.trial, 0, curve[0])
         record_pace(running.trial, curve[0])
@@ -266,7 +261,10 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
     # The new search begins with the old one's best, and its sampler has those three from the start.
     study = create_study(new, make_named(new, "tpe", earlier))
     study.enqueue_trial(earlier_starts([str(spec.folder)], {})[0])
-    assert Asker(study, default_space, task, new, ConstraintChecker(new, digits)).ask().assignment.config == configs[1]
+    assert (
+        ConfigSuggester(study, default_space, task, new, ConstraintChecker(new, digits)).next_trial().assignment.config
+        == configs[1]
+    )
 
 
 def test_where_all_was_refused_the_sampler_does_not_take_it_for_good():
@@ -275,7 +273,7 @@ def test_where_all_was_refused_the_sampler_does_not_take_it_for_good():
     for _ in range(4 * STARTUP_TRIALS):
         trial = study.ask(kinds)
         if trial.params["kind"] == "a":
-            record_refusal(trial, "too slow")
+            record_refusal(trial, Refusal(reason=RefusalReason.CONSTRAINT, text="too slow"))
             study.tell(trial, state=TrialState.PRUNED)
     drawn = [study.ask(kinds).params["kind"] for _ in range(40)]
     assert drawn.count("a") < 20
@@ -286,7 +284,8 @@ def test_what_was_refused_is_shown_up_to_a_number_and_duplicates_never():
     for number in range(2 * NEWEST):
         trial = study.ask()
         trial.suggest_float("x", 0, 1)
-        record_refusal(trial, "too wide" if number % 4 else f"the same configuration as trial {number - 1}")
+        reason = RefusalReason.CONSTRAINT if number % 4 else RefusalReason.DUPLICATE
+        record_refusal(trial, Refusal(reason=reason, text="why"))
         study.tell(trial, state=TrialState.PRUNED)
     shown = settle(study.get_trials())
     assert [t.number for t in shown] == [n for n in range(2 * NEWEST) if n % 4][-NEWEST:]

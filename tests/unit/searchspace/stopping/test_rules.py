@@ -55,11 +55,11 @@ def test_every_rule_trains_each_epoch_once_in_order_and_lets_the_best_finish(nam
     assert reached[best] == furthest, "without noise the best is among those that come furthest"
 
 
-@pytest.mark.parametrize("name", ["asha", "pasha", "seconds"])
+@pytest.mark.parametrize("name", [name for name in RULES if name not in SCHEDULERS or SCHEDULERS[name].uses_rungs])
 def test_early_stopping_trains_less(name):
     given = curves(64)
     trained = sum(1 for _ in simulate(given, RULES[name]()))
-    assert trained < 0.5 * sum(len(curve.values) for curve in given)
+    assert trained < 0.7 * sum(len(curve.values) for curve in given)
 
 
 def hear(rule, *reports):

@@ -106,7 +106,7 @@ def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tm
     )
     impossible = TrialConfig(model="no_such_backbone")
     tasks = [assignment(tmp_path / str(n), config) for n, config in enumerate((impossible, SMALL, FROZEN))]
-    unable, able, frozen = pool.train(tasks)
+    unable, able, frozen = pool.run_trials(tasks)
     pool.close()
     assert (unable.status, able.status, frozen.status) == ("failed", "complete", "complete")
     assert "no_such_backbone" in unable.reason

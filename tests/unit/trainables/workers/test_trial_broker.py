@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.config import Assignment, Decision, EpochReport, TrialConfig
 from trainables.workers.slot_errors import MOST_GANGS, RETIRE_AFTER, ErrorKind, Fault
 from trainables.workers.slot_state import GangInfo
 from trainables.workers.trial_broker import TrialBroker
@@ -56,12 +56,15 @@ def test_reports_arrive_in_order_and_once():
     run(scenario)
 
 
-def test_a_rung_waits_for_the_owner_to_ask_for_more():
+def test_a_gang_at_a_rung_waits_for_the_decision():
     async def scenario():
         box, slot, _sequence, waiting = await at_a_rung(2)
+        await box.decide("a", 2, Decision.CONTINUE)
+        assert await blocked(waiting), "a decision on a report that is not delivered is void"
         assert (await box.next_report(slot)).epoch == 2
-        assert await blocked(waiting), "delivered, but not yet decided on"
         asking = asyncio.ensure_future(box.next_report(slot))
+        assert await blocked(waiting), "to ask for the next report decides nothing"
+        await box.decide("a", 2, Decision.CONTINUE)
         assert await waiting is True
         asking.cancel()
 
@@ -347,7 +350,7 @@ def test_a_gang_that_waits_for_room_is_dropped_when_it_is_not_needed_and_only_th
     run(scenario)
 
 
-def test_a_trial_that_is_let_go_at_a_rung_frees_its_gang_for_one_that_waits_though_its_owner_sleeps():
+def test_a_paused_trial_frees_its_gang_for_another_though_its_owner_sleeps():
     async def scenario():
         box = TrialBroker(2)
         await box.assign(0, assignment("a", rungs=(2,)))
@@ -356,9 +359,9 @@ def test_a_trial_that_is_let_go_at_a_rung_frees_its_gang_for_one_that_waits_thou
         sequence, _ = await box.next_assignment(0, 0)
         rung = asyncio.ensure_future(box.report(0, sequence, report("a", 2), wait=True))
         assert (await box.next_report(0)).epoch == 2
-        await box.release_trial("a", 1)
-        assert await blocked(rung), "what was said of an earlier epoch is no word on this one"
-        await box.release_trial("a", 2)
+        await box.decide("a", 1, Decision.PAUSE)
+        assert await blocked(rung), "a decision on an earlier epoch is void"
+        await box.decide("a", 2, Decision.PAUSE)
         assert await rung is False
         assert (await box.next_assignment(0, sequence))[1].trial == "b"
 
@@ -550,7 +553,7 @@ def test_a_trial_that_comes_to_a_rung_clears_its_slot():
             sequence, _ = await box.next_assignment(0, 0)
             told = asyncio.ensure_future(box.report(0, sequence, report(trial, 3), wait=True))
             assert (await box.next_report(0)).epoch == 3
-            await box.release_trial(trial, 3)
+            await box.decide(trial, 3, Decision.PAUSE)
             assert await told is False
         assert "retired" not in " ".join((await box.wait_for_messages(0))[0])
 
@@ -592,6 +595,8 @@ async def own(box: TrialBroker, trials: list[str], told: dict[str, list[EpochRep
         await box.assign(slot, assignment(trial, rungs=(3,)))
         told[trial] = []
         while not told[trial] or (told[trial][-1].status == "running" and rng.random() > 0.05):
+            if told[trial]:
+                await box.decide(trial, told[trial][-1].epoch, Decision.CONTINUE)
             told[trial].append(await box.next_report(slot))
             assert told[trial][-1].trial == trial
     await box.release(slot)

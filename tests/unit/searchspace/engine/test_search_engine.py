@@ -1,12 +1,15 @@
-"""Space, searcher, scheduler and study: what is asked, and what is truthfully told."""
+"""Space, engine and study: what is suggested, how trials go on, and what the study is told."""
+
+from dataclasses import replace
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.engine.scheduler import SearchEnd
-from searchspace.engine.searcher import StudySearcher, Surroundings
-from searchspace.engine.suggest import Asker
+from searchspace.engine.events import EngineContext
+from searchspace.engine.search_engine import SearchEngine
+from searchspace.engine.suggest import ConfigSuggester
+from searchspace.engine.tune_adapter import SearchEnd
 from searchspace.finals.audit import read_audit
 from searchspace.finals.finals import choose_finalists
 from searchspace.reporting.tables.table import sort_rows, to_text
@@ -15,12 +18,13 @@ from searchspace.sampling.samplers import make_sampler
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
 from searchspace.spec import make_spec
 from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import Observation, rungs
+from searchspace.stopping.rung import rungs
+from searchspace.study.refusals import Refusal, RefusalReason, is_refused, reason_of
 from searchspace.study.study import create_study as create_study_with
 from searchspace.study.study import flush_study, load_study
-from searchspace.study.trial_attributes import is_refused, read_config, read_curve, read_standing, record_report
+from searchspace.study.trial_attributes import read_config, read_curve, read_standing, record_report
 from trainables.common.errors import UserError
-from trainables.config import Assignment, EpochReport, TrialConfig, failure
+from trainables.config import Decision, EpochReport, TrialConfig, failure
 
 MODELS = ("convnet", "resnet", "tf_efficientnet_lite0")
 
@@ -40,7 +44,7 @@ def create_study(spec):
 
 
 class Refusing:
-    """A gate that refuses what a function has something against."""
+    """An admission that refuses what a function has something against."""
 
     def __init__(self, refuse):
         self._refuse = refuse
@@ -49,44 +53,49 @@ class Refusing:
         return True
 
     def refuse(self, _trial, config):
-        return self._refuse(config)
+        text = self._refuse(config)
+        return Refusal(reason=RefusalReason.CONSTRAINT, text=text) if text else None
 
 
-def make_searcher(spec, task, listener=lambda *_: None, space=default_space, slots=4, refuse=lambda _config: ""):
-    study = create_study(spec)
-    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
-    asker = Asker(study, space, task, spec, Refusing(refuse))
-    return StudySearcher(study, asker, rule, spec, Surroundings(slots, listener))
+class Search:
+    """An engine, its study, and what its listeners heard."""
+
+    def __init__(self, spec, task, space=default_space, slots=4, refuse=lambda _config: ""):
+        self.study, self.heard = create_study(spec), []
+        levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+        rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
+        suggester = ConfigSuggester(self.study, space, task, spec, Refusing(refuse))
+        context = EngineContext(slots, lambda event, number, _report: self.heard.append((event, number)))
+        self.engine = SearchEngine(self.study, suggester, rule, spec, context)
+
+    def suggest(self, count=1):
+        """The next assignments, each for a slot of its own."""
+        return [self.engine.suggest() for _ in range(count)]
+
+    def train(self, assignment, *scores, end="running"):
+        """Report an epoch for each of `scores` after those that are known, the last one as the trial's `end`."""
+        decision = None
+        for index, score in enumerate(scores, start=1):
+            status = end if index == len(scores) else "running"
+            report = epoch(assignment.known + index, score, status).model_copy(update={"trial": assignment.trial})
+            decision = self.engine.on_report(report)
+        return decision
 
 
 @pytest.fixture
-def searcher(spec, task):
-    heard = []
-    found = make_searcher(spec, task, lambda event, number, report: heard.append((event, number)))
-    found.heard = heard
-    return found
+def one_kind(task):
+    """Networks that are all compared with each other."""
+    return task.model_copy(update={"models": ("convnet", "resnet"), "pretrained": frozenset()})
 
 
-def tell(searcher, trial_id, *reports, end=True):
-    """What Tune and its scheduler tell of one trial; the last report is the one that Tune stops at, if `end`."""
-    number = searcher._training[trial_id]
-    for report in reports:
-        if report.status == "running":
-            searcher._rule.report(Observation(trial=number, epoch=report.epoch, value=report.objective_value))
-    for report in reports[:-1]:
-        searcher.on_trial_result(trial_id, {"report": report.model_dump_json()})
-    result = {"report": reports[-1].model_dump_json()}
-    if end:
-        searcher.on_trial_complete(trial_id, result)
-    else:
-        searcher.on_trial_result(trial_id, result)
-    return number
+@pytest.fixture
+def search(spec, one_kind):
+    return Search(spec, one_kind)
 
 
-def recorded(searcher, spec):
+def recorded(search, spec):
     """The trials as another process reads them."""
-    flush_study(searcher._study)
+    flush_study(search.study)
     return load_study(spec, spec.folder).trials
 
 
@@ -94,77 +103,97 @@ def epoch(number, score, status="running"):
     return EpochReport(trial="t", epoch=number, score=score, status=status, seconds=1.0, total_seconds=float(number))
 
 
-def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(searcher, spec):
-    for name in "abcd":
-        assert Assignment.model_validate_json(searcher.suggest(name)["assignment"]).max_epochs == 9
-    assert searcher.suggest("e") is None, "four slots, four trials"
-    tell(searcher, "a", *[epoch(i, i / 10) for i in range(1, 9)], epoch(9, 0.9, "complete"))
-    tell(searcher, "b", epoch(1, 0.05))
-    tell(searcher, "c", epoch(1, 0.05), failure("t", "diverged", 2))
-    for actor in "dijk":  # each dies, and the next takes the trial up
-        searcher.on_trial_complete(actor, None, error=True)
-        if actor != "k":
-            following = "dijk"["dijk".index(actor) + 1]
-            assert Assignment.model_validate_json(searcher.suggest(following)["assignment"]).trial == "trial-3"
-    assert recorded(searcher, spec)[1].state == TrialState.RUNNING, "who waits at a rung is not over"
-    searcher.end()
-    trials = recorded(searcher, spec)
-    assert [t.state for t in trials] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
+def test_full_length_is_complete_stopped_is_pruned_failed_is_fail(search, spec):
+    first, second, third, fourth = search.suggest(4)
+    assert first.max_epochs == 9
+    assert search.suggest() == [None], "four slots, four trials"
+    scores = [i / 10 for i in range(1, 10)]
+    assert search.train(first, *scores, end="complete") is Decision.STOP
+    assert search.train(second, 0.05) is Decision.PAUSE
+    assert search.train(third, 0.05) is Decision.PAUSE
+    fifth, *_ = search.suggest(3)
+    assert search.engine.on_report(failure(fifth.trial, "diverged", 0)) is Decision.STOP
+    for _ in range(4):  # each actor dies, and the next one takes the trial up
+        search.engine.on_lost(fourth.trial)
+        (again,) = search.suggest()
+        assert again is None or again.trial in {fourth.trial, "trial-7"}
+    assert recorded(search, spec)[1].state == TrialState.RUNNING, "a paused trial is not over"
+    search.engine.end()
+    trials = recorded(search, spec)
+    assert [t.state for t in trials[:5]] == [
+        TrialState.COMPLETE, TrialState.PRUNED, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL,
+    ]  # fmt: skip
     assert trials[0].value == 0.9
     assert trials[0].intermediate_values == {i: i / 10 for i in range(1, 10)}
-    assert [t.user_attrs.get("reason") for t in trials] == [
-        None, "stopped at epoch 1: rank 2 of 3, cut-off 0.1000", "diverged", "its trial actor was lost 4 times",
+    assert trials[3].user_attrs["reason"] == "its trial actor was lost 4 times"
+    assert trials[4].user_attrs["reason"] == "diverged"
+    assert [t.user_attrs["reason"] for t in trials[5:7]] == ["time budget"] * 2
+    assert trials[1].user_attrs["reason"].startswith("stopped at epoch 1: rank ")
+    assert [event for event in search.heard if event[1] == 1] == [
+        ("start", 1), ("epoch", 1), ("paused", 1), ("pruned", 1),
     ]  # fmt: skip
-    assert [event for event in searcher.heard if event[1] == 1] == [
-        ("start", 1), ("epoch", 1), ("waits", 1), ("pruned", 1),
+    assert read_standing(trials[1]).of >= 3
+
+
+def test_a_paused_trial_resumes_as_the_same_trial(search):
+    first, second, third = search.suggest(3)
+    assert search.train(first, 0.3) is Decision.CONTINUE, "the first one never pauses"
+    assert [search.train(second, 0.5), search.train(third, 0.4)] == [Decision.PAUSE] * 2
+    again, new = search.suggest(2)
+    assert again == second.model_copy(update={"known": 1}), "the best of three trains on"
+    assert new.trial == "trial-3"
+    assert search.train(again, 0.6, 0.7) is Decision.PAUSE
+    assert search.study.trials[1].intermediate_values == {1: 0.5, 2: 0.6, 3: 0.7}
+    assert [event for event, number in search.heard if number == 1] == [
+        "start", "epoch", "paused", "resumed", "epoch", "epoch", "paused",
     ]  # fmt: skip
-    assert read_standing(trials[1]).rank == 2
 
 
-def test_who_waited_goes_on_as_the_same_trial(searcher, spec):
-    for name in "abc":
-        searcher.suggest(name)
-    known = searcher._open[1].assignment
-    tell(searcher, "a", epoch(1, 0.3), end=False)  # the first one never waits
-    for name, score in zip("bc", (0.5, 0.4), strict=True):
-        tell(searcher, name, epoch(1, score))
-    again = searcher.suggest("d")
-    assert again["trial"] == 1, "the best of three goes on"
-    assert Assignment.model_validate_json(again["assignment"]) == known.model_copy(update={"known": 1})
-    assert searcher.suggest("e")["trial"] == 3
-    tell(searcher, "d", epoch(2, 0.6), epoch(3, 0.7))
-    assert searcher._study.trials[1].intermediate_values == {1: 0.5, 2: 0.6, 3: 0.7}
-
-
-def test_a_search_ends_when_nobody_may_go_on(tmp_path, task):
+def test_a_search_ends_when_no_trial_can_train_on(tmp_path, task):
     spec = make_spec(name="short", results=str(tmp_path), max_epochs=9, grace_epochs=1, trials=2)
-    searcher = make_searcher(spec, task)
-    for name in "ab":
-        searcher.suggest(name)
-    assert searcher.suggest("c") is None
-    tell(searcher, "a", epoch(1, 0.1))
-    assert searcher.suggest("c") is None, "the other may still be better"
-    tell(searcher, "b", epoch(1, 0.2))
-    assert searcher.suggest("c")["trial"] == 1, "at the end the best goes on, although two are fewer than three"
-    tell(searcher, "c", *[epoch(i, 0.3) for i in range(2, 9)], epoch(9, 0.4, "complete"))
-    assert searcher.suggest("d") == "FINISHED"
+    search = Search(spec, task)
+    first, second = search.suggest(2)
+    assert search.suggest() == [None]
+    search.train(first, *[0.1] * 8, 0.1, end="complete")
+    assert search.suggest() == [None]
+    assert not search.engine.is_idle, "the other may still be better"
+    assert search.train(second, 0.2) is Decision.PAUSE
+    (last,) = search.suggest()
+    assert last.trial == second.trial, "at the end the best trains on, although two are fewer than three"
+    search.train(last, *[0.3] * 7, 0.4, end="complete")
+    assert search.suggest() == [None]
+    assert search.engine.is_idle
 
 
-def test_audited_trials_run_on_past_every_rung(tmp_path, task):
+def test_a_search_that_is_stopping_ends_trials_with_their_epochs_and_begins_none(spec, task):
+    stopping = []
+    search = Search(spec, task)
+    search.engine._context = replace(search.engine._context, should_stop=lambda: bool(stopping))
+    (first,) = search.suggest()
+    assert search.train(first, 0.1) is Decision.CONTINUE
+    stopping.append(True)
+    assert search.train(first.model_copy(update={"known": 1}), 0.2) is Decision.STOP
+    assert search.suggest() == [None]
+    assert search.engine.is_idle
+    assert recorded(search, spec)[0].state == TrialState.RUNNING, "it can be resumed"
+
+
+def test_audited_trials_train_on_past_every_rung(tmp_path, one_kind):
     spec = make_spec(name="audited", results=str(tmp_path), max_epochs=9, grace_epochs=1, trials=3, audit=0.5)
-    searcher = make_searcher(spec, task)
-    for name in "abc":
-        searcher.suggest(name)
-    tell(searcher, "a", *[epoch(i, 0.5) for i in range(1, 9)], epoch(9, 0.6, "complete"))
-    for name, score in zip("bc", (0.3, 0.4), strict=True):
-        tell(searcher, name, epoch(1, score))
-    audited = searcher.suggest("f")
-    assert audited["audited"]
-    assert Assignment.model_validate_json(audited["assignment"]).rungs == ()
-    tell(searcher, "f", *[epoch(i, 0.7) for i in range(2, 9)], epoch(9, 0.8, "complete"))
-    assert searcher.suggest("g") == "FINISHED"
-    searcher.end()
-    report = read_audit(searcher._study)
+    search = Search(spec, one_kind)
+    first, second, third = search.suggest(3)
+    search.train(first, *[0.5] * 8, 0.6, end="complete")
+    search.train(second, 0.3)
+    search.train(third, 0.4)
+    (audited,) = search.suggest()
+    assert ("audited", int(audited.trial[-1])) in search.heard
+    assert audited.rungs == ()
+    assert search.train(audited, 0.7) is Decision.CONTINUE
+    search.train(audited.model_copy(update={"known": 2}), *[0.7] * 6, 0.8, end="complete")
+    assert search.suggest() == [None]
+    assert search.engine.is_idle
+    search.engine.end()
+    report = read_audit(search.study)
     assert (report.stopped, report.audited, report.better) == (2, 1, 1)
     assert "1 of 2 stopped trials were trained to the end, the best to 0.8000" in report.describe()
     assert "cost 0.2000" in report.describe()
@@ -176,54 +205,66 @@ def test_no_configuration_is_trained_twice(tmp_path, task):
     def four(trial, _task):
         return {"model": "convnet", "width": trial.suggest_categorical("width", [8, 16, 32, 64])}
 
-    searcher = make_searcher(spec, task, space=four, slots=9)
-    asked = [searcher.suggest(str(i)) for i in range(5)]
-    widths = [Assignment.model_validate_json(found["assignment"]).config.width for found in asked[:4]]
-    assert sorted(widths) == [8, 16, 32, 64]
-    assert asked[4] is None, "there are no more, and four are training"
-    refused = [t for t in searcher._study.trials if is_refused(t)]
+    search = Search(spec, task, space=four, slots=9)
+    found = search.suggest(5)
+    assert sorted(assignment.config.width for assignment in found[:4]) == [8, 16, 32, 64]
+    assert found[4] is None, "there are no more, and four are training"
+    refused = [t for t in search.study.trials if is_refused(t)]
+    assert {reason_of(t) for t in refused} == {RefusalReason.DUPLICATE}
     assert all(t.user_attrs["reason"].startswith("the same configuration as trial") for t in refused)
-    assert not any(row["status"] == "refused" for row in rank_trials(searcher._study)), "boards show what was trained"
+    assert not any(row["status"] == "refused" for row in rank_trials(search.study)), "boards show what was trained"
 
 
 def test_what_is_refused_is_never_trained_and_teaches_the_sampler(tmp_path, task):
     spec = make_spec(name="gated", results=str(tmp_path), trials=6)
-    searcher = make_searcher(spec, task, slots=6, refuse=lambda config: "too wide" if config.width > 8 else "")
-    configs = [Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]).config for i in range(6)]
+    search = Search(spec, task, slots=6, refuse=lambda config: "too wide" if config.width > 8 else "")
+    configs = [assignment.config for assignment in search.suggest(6)]
     assert all(config.width == 8 or config.model == "tf_efficientnet_lite0" for config in configs)
-    refused = [t for t in searcher._study.trials if is_refused(t)]
+    refused = [t for t in search.study.trials if is_refused(t)]
     assert refused
     assert all(t.state == TrialState.PRUNED and t.user_attrs["reason"] == "too wide" for t in refused)
 
 
-def test_an_epoch_told_twice_is_recorded_once(searcher, spec):
-    searcher.suggest("a")
-    tell(searcher, "a", epoch(1, 0.1), epoch(2, 0.2), epoch(2, 0.7), epoch(1, 0.9), epoch(3, 0.3))
-    trial = recorded(searcher, spec)[0]
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("the same configuration as trial 3", RefusalReason.DUPLICATE), ("the search was over", RefusalReason.SURPLUS),
+        ("5,000 parameters is more than --max-params 4,000", RefusalReason.CONSTRAINT),
+    ],
+)  # fmt: skip
+def test_refusals_of_studies_that_kept_no_reason_are_read_by_their_texts(text, reason):
+    kept = optuna.trial.create_trial(state=TrialState.PRUNED, user_attrs={"refused": True, "reason": text})
+    assert reason_of(kept) is reason
+
+
+def test_an_epoch_that_is_reported_twice_is_recorded_once(search, spec):
+    (first,) = search.suggest()
+    for number, score in ((1, 0.1), (2, 0.2), (2, 0.7), (1, 0.9), (3, 0.3)):
+        search.engine.on_report(epoch(number, score).model_copy(update={"trial": first.trial}))
+    trial = recorded(search, spec)[0]
     assert trial.intermediate_values == {1: 0.1, 2: 0.2, 3: 0.3}
     assert [r.epoch for r in read_curve(trial)] == [1, 2, 3]
 
 
-def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(searcher, spec):
-    searcher.suggest("a")
-    searcher.suggest("b")
-    tell(searcher, "a", epoch(2, 0.1), epoch(4, 0.2), end=False)
-    searcher.end()
-    trials = recorded(searcher, spec)
+def test_what_the_time_budget_cut_off_is_pruned_where_it_stood(search, spec, task):
+    first, _ = search.suggest(2)
+    search.train(first, 0.1, 0.2)
+    search.engine.end()
+    trials = recorded(search, spec)
     assert [(t.state, t.user_attrs["reason"]) for t in trials] == [
         (TrialState.PRUNED, "time budget"), (TrialState.PRUNED, "time budget"),
     ]  # fmt: skip
     assert read_config(trials[0]).model in MODELS
     assert [row["status"] for row in rank_trials(load_study(spec, spec.folder))] == ["stopped", "stopped"]
-    assert ("pruned", 1) in searcher.heard
+    assert ("pruned", 1) in search.heard
     assert [t.number for t in choose_finalists(trials, 3)] == [0], "of the other nothing is known"
-    again = Asker(searcher._study, default_space, searcher._asker._task, spec, Refusing(lambda _config: ""))
-    assert again.asked == 1, "and another one is trained in its place"
+    again = ConfigSuggester(search.study, default_space, task, spec, Refusing(lambda _config: ""))
+    assert again.suggested == 1, "and another one is trained in its place"
 
 
 def test_a_time_budget_counts_from_the_first_warm_gang(monkeypatch):
     now, warm = [0.0], [False]
-    monkeypatch.setattr("searchspace.engine.scheduler.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("searchspace.engine.tune_adapter.time.monotonic", lambda: now[0])
     end = SearchEnd(10.0, lambda: warm[0], lambda: False)
     now[0] = 60.0
     assert not end.stop_all(), "a minute of starting, of which no trial had anything"
@@ -237,9 +278,7 @@ def test_a_time_budget_counts_from_the_first_warm_gang(monkeypatch):
 
 def test_the_same_seed_asks_the_same(tmp_path, task):
     def configs(name, seed):
-        spec = make_spec(name=name, results=str(tmp_path), seed=seed)
-        searcher = make_searcher(spec, task, slots=12)
-        return [Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]) for i in range(12)]
+        return Search(make_spec(name=name, results=str(tmp_path), seed=seed), task, slots=12).suggest(12)
 
     first, second, other = configs("a", 1), configs("b", 1), configs("c", 2)
     assert [(a.config, a.seed) for a in first] == [(a.config, a.seed) for a in second]
@@ -248,12 +287,10 @@ def test_the_same_seed_asks_the_same(tmp_path, task):
 
 def test_pins_hold_and_are_recorded(tmp_path, task):
     spec = make_spec(name="pinned", results=str(tmp_path), pins={"model": "resnet", "lr": 0.5, "grad_clip": 2.0})
-    searcher = make_searcher(spec, task, slots=5)
-    study = searcher._study
-    for i in range(5):
-        config = Assignment.model_validate_json(searcher.suggest(str(i))["assignment"]).config
+    search = Search(spec, task, slots=5)
+    for config in [assignment.config for assignment in search.suggest(5)]:
         assert (config.model, config.lr, config.grad_clip) == ("resnet", 0.5, 2.0)
-    assert study.trials[0].params["lr"] == 0.5
+    assert search.study.trials[0].params["lr"] == 0.5
 
 
 @pytest.mark.parametrize("gpu", [False, True])

@@ -1,0 +1,42 @@
+"""What an engine tells of its trials, and what surrounds it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from trainables.config import EpochReport, Status
+
+
+class TrialEvent(StrEnum):
+    """What listeners hear of a trial."""
+
+    START = "start"
+    EPOCH = "epoch"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    AUDITED = "audited"
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+
+
+ENDS: dict[Status, TrialEvent] = {
+    "complete": TrialEvent.COMPLETE, "running": TrialEvent.PRUNED, "failed": TrialEvent.FAILED,
+}  # fmt: skip
+"""The event that ends a trial, by the status of its last report."""
+Listener = Callable[[TrialEvent, int, EpochReport | None], None]
+"""Hears the event, the trial's number and its newest report, after the study has them."""
+
+
+@dataclass(frozen=True)
+class EngineContext:
+    """What surrounds an engine."""
+
+    slots: int
+    """Trials at a time."""
+    listener: Listener
+    """Hears of every event."""
+    should_stop: Callable[[], bool] = lambda: False
+    """Whether every trial is to end with its epoch."""
+    is_reachable: Callable[[], bool] = lambda: True
+    """Whether the trial broker, which carries trials to the gangs, answers."""
