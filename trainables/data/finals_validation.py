@@ -1,7 +1,7 @@
-"""Validation images of the finals: others than those that chose the finalists, so that a re-score is not optimistic.
+"""Validation images for the finals, which differ from those that chose the finalists.
 
-The best of many scores on some images fits those images, and does so again from a fresh seed. Every finalist and seed
-has the same split, which depends on nothing but the data's labels.
+The best of many scores is optimistic on the images that chose it, also with a fresh seed. All finalists and seeds
+share one split, which depends on the labels only.
 """
 
 from dataclasses import dataclass
@@ -14,44 +14,44 @@ from trainables.config import Frozen
 from trainables.data.splits import SPLIT_SEED
 
 HELD_BACK_FROM = 1_000
-"""Images of a validation split that its owner gave from which on half of it is held back for the finals: a half then
-tells accuracies of 95 % apart that differ by some 2 points."""
+"""Size of a given validation split from which half of it is held back for the finals: a half can then distinguish
+accuracies of 95 % that differ by some 2 points."""
 
 Rows = NDArray[np.int64]
 """Rows of a store's images, ascending."""
 
 
 class FinalsValidation(Frozen):
-    """What the finals are scored on."""
+    """The validation images of the finals."""
 
     source: Literal["reused", "drawn", "held back"] = "reused"
-    """`drawn` from the search's training images; `held back` from a validation split that was given, as what it keeps
-    apart (patients, sites) may be mixed in the training images; or the `reused` images that chose the finalists."""
+    """`drawn` from the search's training images; `held back` from a given validation split, whose groups (patients,
+    sites) may differ from those of the training images; or `reused`: the images that chose the finalists."""
     images: int = 0
-    """Images; 0 if they were not counted."""
+    """Number of images; 0 if they were not counted."""
     search_images: int = 0
-    """Validation images of the search; likewise."""
+    """Number of validation images of the search; 0 if they were not counted."""
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Rows of train and validation by what they are for."""
+    """Rows of train and validation by purpose."""
 
     train: Rows
-    """The search trains on these."""
+    """Training rows of the search."""
     val: Rows
-    """And is scored on these."""
+    """Validation rows of the search."""
     final_train: Rows
-    """The finals train on these."""
+    """Training rows of the finals."""
     final_val: Rows
-    """And are scored on these; none is in `val`, unless it is reused."""
+    """Validation rows of the finals; disjoint from `val` unless it is reused."""
 
     @classmethod
     def from_labels(cls, labels: NDArray[np.int64], train: int, source: str) -> "Partition":
-        """Partition of images of these classes, of which the first `train` are the training split.
+        """Partition images of these classes, of which the first `train` are the training split.
 
-        Drawn, the finals' validation has as many images of each class as the search's has, so that both train on as
-        many, too. Held back, it is the smaller half of each class.
+        Drawn validation images of the finals have the same class counts as the search's, so that both train on equally
+        many. Held back images are the smaller half of each class.
         """
         first, second = np.arange(train), np.arange(train, len(labels))
         if source == "drawn":
@@ -64,19 +64,19 @@ class Partition:
 
 
 def choose_finals_validation(labels: NDArray[np.int64], train: int, given: bool) -> FinalsValidation:
-    """What the finals of a new search are scored on; `given` says whether the validation split was, or was drawn."""
+    """Choose the validation images of a new search's finals; `given` says whether the source has a validation split."""
     count = len(labels) - train
     source: Literal["reused", "drawn", "held back"] = "drawn"
     if given:
         source = "held back" if count >= HELD_BACK_FROM else "reused"
     found = Partition.from_labels(labels, train, source)
-    if not len(found.final_val):  # classes of one image each
+    if not len(found.final_val):  # all classes have one image
         source, found = "reused", Partition.from_labels(labels, train, "reused")
     return FinalsValidation(source=source, images=len(found.final_val), search_images=len(found.val))
 
 
 def _draw(labels: NDArray[np.int64], rows: Rows, counts: NDArray[np.int64]) -> Rows:
-    """So many images of each class from `rows`, or all there are."""
+    """Draw the given number of images of each class from `rows`, or all there are."""
     order = rows[np.lexsort((_hash_rows(rows), labels[rows]))]
     classes, first = np.unique(labels[order], return_index=True)
     place = np.arange(len(order)) - first[np.searchsorted(classes, labels[order])]
@@ -84,7 +84,7 @@ def _draw(labels: NDArray[np.int64], rows: Rows, counts: NDArray[np.int64]) -> R
 
 
 def _hash_rows(rows: Rows) -> NDArray[np.uint64]:
-    """A number for each row without any order: splitmix64, as a generator's stream may change with NumPy's version."""
+    """A pseudo-random number for each row by splitmix64, since NumPy's generators may change with its version."""
     values = rows.astype(np.uint64) + np.uint64(SPLIT_SEED)
     with np.errstate(over="ignore"):
         values = values * np.uint64(0x9E3779B97F4A7C15)

@@ -10,26 +10,26 @@ from trainables.common.sanitized_text import printable
 from trainables.data.sources.source import RawSet
 
 CLASSES_SHOWN = 5
-"""Classes that an error names."""
+"""Number of classes that an error names."""
 SplitName = Literal["train", "val", "test"]
 SPLIT_SEED = 20_240_613
-"""Of every split drawn; fixed, so that no two searches on one data set disagree on what is test."""
+"""Seed of every drawn split; fixed, so that all searches on a data set share its test split."""
 DRAWN_SHARE = 0.15
-"""Of the images a missing split is drawn from."""
+"""Share of the images that a missing split gets."""
 MAX_DRAWN = 10_000
-"""Images in a drawn split at most: beyond that, more would cost epochs and tell little."""
+"""Maximum number of images in a drawn split: more would cost time without changing results."""
 
 PartRows = tuple[str, NDArray[np.int64]]
-"""A source's part, and the rows taken from it, ascending."""
+"""A source's part, and rows of it, ascending."""
 Splits = dict[SplitName, PartRows]
 
 
 def make_splits(raw: RawSet) -> tuple[Splits, str]:
-    """Rows of each split, and in words how they came about.
+    """Choose the rows of each split; returns them, and a description.
 
-    A source's test part is the test split. A source with train and val but no test keeps its val part for the test
-    (that is the part whose figures get quoted), so that the search never sees it. Whatever is missing then is drawn,
-    stratified by class, from train. Raises `UserError` if a class has too few images to be in every split.
+    A source's test part is the test split. If a source has train and val but no test, its val part becomes the test
+    split, as its figures are usually reported. Missing splits are drawn from train, stratified by class. Raises
+    `UserError` if a class has too few images for every split.
     """
     held_out = next((part for part in ("test", "val") if part in raw.parts), None)
     splits: Splits = {}
@@ -54,18 +54,18 @@ def make_splits(raw: RawSet) -> tuple[Splits, str]:
 
 
 def has_own_validation(raw: RawSet) -> bool:
-    """Whether the validation split is one of the source's own, rather than drawn from its training images."""
+    """Whether the source has a validation split that is used as such, rather than one drawn from train."""
     return "test" in raw.parts and "val" in raw.parts
 
 
 def _describe_source(raw: RawSet, part: str) -> str:
-    """Where a part comes from, where that has another name."""
+    """The folder or files of a part, if they have another name."""
     source = raw.layout.sources.get(part, part)
     return "" if source.partition("-")[0].removesuffix(".parquet").strip("/") == part else f", {printable(source)}"
 
 
 def _draw(raw: RawSet, rows: NDArray[np.int64], split: SplitName) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split `rows` of train into those that stay and those drawn, the same share of every class."""
+    """Split `rows` of train into rows that stay and rows that are drawn, with equal shares of every class."""
     from sklearn.model_selection import train_test_split
 
     labels = raw.parts["train"].labels[rows]
@@ -78,8 +78,8 @@ def _draw(raw: RawSet, rows: NDArray[np.int64], split: SplitName) -> tuple[NDArr
 
 
 def _too_few_error(raw: RawSet, split: SplitName, error: ValueError) -> UserError:
-    """The error of a split that cannot be drawn: the classes with fewer images than there are splits, and how many."""
-    needed = 4 - len(raw.parts)  # one to train on, and one in each split that is drawn
+    """The error of a split that cannot be drawn, naming the classes with too few images."""
+    needed = 4 - len(raw.parts)  # one to train on, and one for each drawn split
     counts = np.bincount(raw.parts["train"].labels, minlength=len(raw.classes))
     few = [f"{printable(raw.classes[i])!r} ({counts[i]:,})" for i in np.flatnonzero(counts < needed).tolist()]
     where = f"--data {raw.name!r}: too few training images to draw a {split} split from"

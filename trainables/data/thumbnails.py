@@ -1,7 +1,7 @@
-"""Small copies of the test images that a report shows, in the winner's folder: a report opens no data.
+"""Small copies of the test images that a report shows, stored in the winner's folder, so that a report needs no data.
 
-They are kept when the classifier is tested, by what the report selects: the worst mistakes, and the most uncertain
-answers.
+They are written when the classifier is tested, for the report's selection: the worst mistakes, and the most uncertain
+predictions.
 """
 
 import hashlib
@@ -21,36 +21,36 @@ from trainables.storage.files import read_record, write_file
 
 THUMBNAILS_FILE = "test-images.json"
 MAX_IMAGES = 16
-"""Images of a kind."""
+"""Maximum number of images in each selection."""
 MAX_SIDE = 96
-"""Longest side of one, in pixels."""
+"""Maximum side of a thumbnail, in pixels."""
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 class Thumbnails(Frozen):
-    """Test images, and which predictions they were selected by."""
+    """Test images, and the predictions by which they were selected."""
 
     predictions: str
     """`predictions_digest` of those predictions."""
     images: dict[int, Base64Bytes]
-    """PNG files by the image's place in the test split."""
+    """PNG files by the image's position in the test split."""
 
 
 def find_worst_mistakes(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Places of up to `MOST` wrong answers, those first whose true class seemed least probable."""
+    """Positions of up to `MAX_IMAGES` wrong predictions, the least probable true class first."""
     truth = probabilities[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     return wrong[np.argsort(truth[wrong], kind="stable")][:MAX_IMAGES]
 
 
 def find_most_uncertain(probabilities: NDArray[Any]) -> NDArray[np.int64]:
-    """Places of up to `MOST` answers, right or wrong, whose class has the smallest lead over the next."""
+    """Positions of up to `MAX_IMAGES` predictions, right or wrong, with the smallest margin to the second class."""
     two = np.partition(probabilities, -2, axis=1)[:, -2:]
     return np.argsort(two[:, 1] - two[:, 0], kind="stable")[:MAX_IMAGES]
 
 
 def predictions_digest(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> str:
-    """What tells predictions, in float32, from others."""
+    """Digest of predictions, in float32, and labels."""
     digest = hashlib.blake2b(np.ascontiguousarray(probabilities, "<f4").tobytes(), digest_size=16)
     digest.update(np.ascontiguousarray(labels, "<i8").tobytes())
     return digest.hexdigest()
@@ -59,7 +59,7 @@ def predictions_digest(probabilities: NDArray[Any], labels: NDArray[np.int64]) -
 def write_thumbnails(
     folder: Path, images: NDArray[np.uint8], probabilities: NDArray[Any], labels: NDArray[np.int64]
 ) -> None:
-    """Keep those of the test `images` (n, 1 or 3, height, width) that a report of these predictions shows."""
+    """Write thumbnails of the test `images` (n, 1 or 3, height, width) that a report of these predictions shows."""
     chosen = {*find_worst_mistakes(probabilities, labels).tolist(), *find_most_uncertain(probabilities).tolist()}
     small = {place: encode_png(images[place]) for place in sorted(chosen)}
     record = Thumbnails.model_construct(predictions=predictions_digest(probabilities, labels), images=small)
@@ -67,7 +67,7 @@ def write_thumbnails(
 
 
 def read_thumbnails(folder: Path, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Mapping[int, bytes] | None:
-    """PNG files by place; None where none were kept, or those of other predictions. Raises `DamagedError`."""
+    """PNG files by position; None if there are none, or those of other predictions. Raises `DamagedError`."""
     try:
         found = read_record(folder / THUMBNAILS_FILE, Thumbnails)
     except FileNotFoundError:
@@ -79,7 +79,7 @@ def read_thumbnails(folder: Path, probabilities: NDArray[Any], labels: NDArray[n
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
-    """A stored image (channels, height, width) as a small PNG."""
+    """Encode a stored image (channels, height, width) as a small PNG."""
     picture = Image.fromarray(image[0] if len(image) == 1 else np.moveaxis(image, 0, -1))
     picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Images that cannot be used: what they are called, why, and what is said of them."""
+"""Images that cannot be used: their names, the reasons, and their list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from trainables.common.sanitized_text import printable
 OnBadImage = Literal["fail", "skip"]
 """Whether a bad image is an error, or is left out, counted and listed."""
 BAD_IMAGES = "bad-images.csv"
-"""The list of images that were left out, in a store and in a search's results."""
-SKIP_HINT = "`--on-bad-image skip` goes on without bad images"
+"""Name of the list of bad images, in a store and in a search's results."""
+SKIP_HINT = "`--on-bad-image skip` leaves bad images out"
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class BadImage:
 
 
 class BadImageError(UserError):
-    """An image's content cannot be used; trying again would not help."""
+    """The content of an image cannot be used; retrying does not help."""
 
     def __init__(self, name: str, reason: str) -> None:
-        """Of the image of this name."""
-        super().__init__(name, reason)  # both, so that it can be pickled
+        """Error of the image of this name."""
+        super().__init__(name, reason)  # both arguments, so that it can be pickled
         self.image = BadImage(name, printable(reason))
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class BadImageError(UserError):
 
 
 def bad_image_error(data: str, bad: Sequence[BadImage]) -> UserError:
-    """The error of a search that is to have no bad image, for all that are known: at least one."""
+    """The error of a search that must not skip bad images; at least one is known."""
     more = f"; {len(bad) - 1:,} more bad images are known so far" if len(bad) > 1 else ""
     return UserError(f"--data {data!r}: bad image {bad[0]}{more}; {SKIP_HINT}")
 
@@ -56,7 +56,7 @@ def write_bad_images(folder: Path, bad: Sequence[BadImage]) -> None:
 
 
 def read_bad_images(folder: Path) -> list[BadImage]:
-    """The list in `folder`; empty if there is none."""
+    """Read the list in `folder`; empty if there is none."""
     if not (folder / BAD_IMAGES).is_file():
         return []
     with (folder / BAD_IMAGES).open(newline="", encoding="utf-8") as file:

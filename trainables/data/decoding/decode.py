@@ -1,4 +1,4 @@
-"""Decoding image files to arrays of one shape, within limits that no file can talk its way around."""
+"""Decodes image files to arrays of one shape, within limits on pixels, bytes and time."""
 
 import io
 import math
@@ -21,74 +21,74 @@ from trainables.data.decoding.pixels import Image, convert_picture, is_grey, rea
 from trainables.data.layouts.image_files import HEAD_BYTES, describe_content
 
 STORED_SIDE = 256
-"""Largest stored side, in pixels: the usual evaluation resize in front of a 224-pixel crop."""
+"""Largest stored side, in pixels: the usual resize before a 224-pixel crop."""
 MIN_SIDE = 8
-"""Longer side of stored images at least, in pixels."""
+"""Smallest value of the longer stored side, in pixels."""
 MAX_PIXELS = 100_000_000
-"""Of an image, by its header: what says more is a decompression bomb, and none of it is decoded."""
+"""Maximum pixels of an image by its header; more is treated as a decompression bomb and not decoded."""
 MAX_FILE_BYTES = 1_000_000_000
-"""Of an image's file: more than 100 megapixels take in any format."""
+"""Maximum bytes of an image file: more than 100 megapixels take in any format."""
 MAX_STREAM_BYTES = 256_000_000
-"""Of an image from a pipe or device, whose size is known only once it is in memory: what 85 megapixels of RGB take."""
+"""Maximum bytes of an image from a pipe or device: what 85 megapixels of RGB take."""
 STREAM_READ_BYTES = 1_000_000
-"""Bytes of a stream that are read at once."""
+"""Bytes of a stream that are read at a time."""
 MAX_REDUCED_PIXELS = 250_000_000
-"""Of a JPEG of one scan, which is decoded at a fraction of its size: phones' cameras have up to 200 megapixels."""
+"""Maximum pixels of a JPEG with one scan, which is decoded at reduced size: phones have up to 200 megapixels."""
 MAX_SCANS = 20
-"""Scans of a JPEG that has as many pixels as it may: a progressive one of some megabytes could decode for hours."""
+"""Maximum scans of a JPEG of maximum size: a progressive file of some megabytes could take hours to decode."""
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
-"""What is decoded, by content and not by name; not, for one, PostScript, which Pillow would have Ghostscript run."""
+"""Formats that are decoded, detected by content; not PostScript, for which Pillow would run Ghostscript."""
 
-# Pillow's own limit is a warning from its limit on; here it is an error, from the largest of ours on.
+# Pillow only warns above its limit; here it raises, above the largest of these limits.
 Pillow.MAX_IMAGE_PIXELS = MAX_REDUCED_PIXELS
 warnings.filterwarnings("error", category=Pillow.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # on oddities of files that do decode
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about oddities of files that do decode
 
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What decoding an image may take."""
+    """Limits on decoding one image."""
 
     pixels: int = MAX_PIXELS
-    """That are decoded at most; of a JPEG of one scan, after it was reduced."""
+    """Maximum decoded pixels; of a JPEG with one scan, after it was reduced."""
     reserve: Callable[[DecodeCost], AbstractContextManager[None]] = lambda _cost: nullcontext()
-    """Holds what decoding takes while it is taken; may wait."""
+    """Reserves the resources of a decode while the context is open; may block."""
 
 
 TRAINING_LIMITS = DecodeLimits()
-"""Of a search's own data."""
+"""Limits for a search's own data."""
 
 
 class EncodedImages(Protocol):
     """Encoded images of a part, by row."""
 
     def __call__(self, row: int) -> bytes | Path:
-        """Encoded content, or its file."""
+        """Encoded content of an image, or its file."""
         ...
 
     def name(self, row: int) -> str:
-        """What to call the image in messages and lists."""
+        """Name of an image in messages."""
         ...
 
 
 def read_image_header(content: bytes | Path, name: str) -> tuple[int, int, bool]:
-    """Height and width (upright) and greyness of an image, from its header alone.
+    """Height and width (upright) and greyness of an image, read from its header.
 
-    Raises `BadImageError` if it is no image, or too large; `UserError` for a file that the disk does not give.
+    Raises `BadImageError` if it is no image, or too large; `UserError` if the file cannot be read.
     """
     if isinstance(content, Path):
         try:
             with content.open("rb") as file:
                 return _head(file, name)
         except (BadImageError, OSError):
-            content = _read(content, name)  # the whole of it tells a bad image from a bad disk
+            content = _read(content, name)  # reading all of it distinguishes a bad image from a failing disk
     return _head(io.BytesIO(content), name)
 
 
 def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
-    """Stored height and width for images of these sizes: their own if it is one and small, else a square.
+    """Stored height and width for images of these sizes: their own if they share a small one, else a square.
 
-    What is smaller than `LEAST_SIDE` is enlarged, so that the least of images are large enough for networks.
+    Images smaller than `MIN_SIDE` are enlarged, so that networks can take them.
     """
     if len(sizes) == 1:
         height, width = next(iter(sizes))
@@ -102,11 +102,11 @@ def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
 def decode(
     content: bytes | Path, name: str, shape: tuple[int, int, int], limits: DecodeLimits = TRAINING_LIMITS
 ) -> Image:
-    """One image as uint8 (height, width, channels): shorter side resized to fit (bicubic), centre cropped.
+    """Decode an image as uint8 (height, width, channels): shorter side resized to fit (bicubic), centre cropped.
 
-    A JPEG of more than `REDUCED_FROM` pixels is decoded at a fraction of its size. Upright, the first of several
-    frames, transparent parts on white, 16 bits scaled to 8. Raises `BadImageError` for content that cannot be decoded,
-    and `UserError` for a file that the disk does not give, or memory that runs out.
+    A JPEG of more than `REDUCED_FROM` pixels is decoded at a fraction of its size. The result is upright, the first of
+    several frames, with transparent parts on white, and 16 bits scaled to 8. Raises `BadImageError` for content that
+    cannot be decoded, and `UserError` if the file cannot be read or memory runs out.
     """
     height, width, channels = shape
     content = _read(content, name) if isinstance(content, Path) else content
@@ -126,7 +126,7 @@ def decode(
 
 
 def resize(image: Image, height: int, width: int) -> Image:
-    """A decoded image (height x width x channels) in the stored shape, resized and cropped as `decode` does."""
+    """Resize and crop a decoded image (height x width x channels) as `decode` does."""
     if image.shape[:2] == (height, width):
         return image
     picture = Pillow.fromarray(image[..., 0] if image.shape[2] == 1 else image)
@@ -135,7 +135,7 @@ def resize(image: Image, height: int, width: int) -> Image:
 
 @dataclass(frozen=True)
 class Decoder:
-    """Decodes image i of a part; picklable as far as `contents` is."""
+    """Decodes image i of a part; picklable if `contents` is."""
 
     contents: EncodedImages
     """The part's encoded images."""
@@ -143,14 +143,14 @@ class Decoder:
     """Stored height and width in pixels, and channels."""
 
     def __call__(self, i: int) -> Image:
-        """Image i as uint8, of `shape`; raises what `decode` raises."""
+        """Decode image i as uint8, of `shape`; raises as `decode` does."""
         return decode(self.contents(i), self.contents.name(i), self.shape)
 
 
 def _head(file: BinaryIO, name: str) -> tuple[int, int, bool]:
     with _opened(file, name) as picture:
         height, width = picture.height, picture.width
-        if read_orientation(picture) >= 5 and picture.format != "TIFF":  # of a TIFF, Pillow swaps them itself
+        if read_orientation(picture) >= 5 and picture.format != "TIFF":  # Pillow swaps those of a TIFF itself
             height, width = width, height
         return height, width, is_grey(picture)
 
@@ -158,7 +158,7 @@ def _head(file: BinaryIO, name: str) -> tuple[int, int, bool]:
 def _fit(picture: Pillow.Image, height: int, width: int) -> Pillow.Image:
     if picture.size == (width, height):
         return picture
-    # Cropped while it is resized: resized as a whole, a picture of 1 x 100,000 pixels would become a huge one.
+    # Crops while resizing: a whole picture of 1 x 100,000 pixels would become huge.
     scale = max(height / picture.height, width / picture.width)
     across, down = min(picture.width, width / scale), min(picture.height, height / scale)
     left, top = (picture.width - across) / 2, (picture.height - down) / 2
@@ -174,14 +174,14 @@ def _read(file: Path, name: str) -> bytes:
             if stat.S_ISREG(found.st_mode):
                 return read_stream(opened, name, MAX_FILE_BYTES, first=found.st_size + 1)
             return read_stream(opened, name)
-    except OSError as error:  # it says nothing about the image, and may pass
+    except OSError as error:  # not an error of the image, and may pass
         raise UserError(f"image {name}: cannot be read ({error.strerror or error})") from error
 
 
 def read_stream(stream: BinaryIO, name: str, limit: int = MAX_STREAM_BYTES, first: int = STREAM_READ_BYTES) -> bytes:
-    """The image that a stream holds, of at most `limit` bytes; `first` bytes are read at first, if they are there.
+    """Read an image of at most `limit` bytes from a stream; `first` is the size of the first read.
 
-    Raises `BadImageError` for more, and OSError.
+    Raises `BadImageError` for more bytes, and OSError.
     """
     pieces, size = [stream.read(first)], 0
     while pieces[-1]:
@@ -194,9 +194,9 @@ def read_stream(stream: BinaryIO, name: str, limit: int = MAX_STREAM_BYTES, firs
 
 @contextmanager
 def _opened(file: BinaryIO, name: str, pixels: int = MAX_PIXELS) -> Iterator[Pillow.Image]:
-    """The picture in `file`, not decoded yet, of at most so many pixels unless it is to be reduced.
+    """Open an image without decoding it, with at most `pixels` pixels unless it will be reduced.
 
-    Whatever goes wrong with it meanwhile is its `BadImageError`.
+    Errors of the image inside the block are raised as `BadImageError`.
     """
     try:
         with Pillow.open(file, formats=FORMATS) as picture:
@@ -215,7 +215,7 @@ def _opened(file: BinaryIO, name: str, pixels: int = MAX_PIXELS) -> Iterator[Pil
         head = file.read(HEAD_BYTES)
         reason = (describe_content(head) or "no image, or its header is damaged") if head else "empty"
         raise BadImageError(name, reason) from error
-    except Exception as error:  # Pillow's readers raise whatever damaged content leads them to
+    except Exception as error:  # Pillow's readers raise all kinds of exceptions for damaged content
         raise BadImageError(name, f"cannot be decoded: {error or type(error).__name__}") from error
 
 

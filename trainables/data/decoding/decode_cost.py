@@ -1,4 +1,4 @@
-"""What decoding a picture takes, by its header and before any of it is decoded: pixels, and bytes of memory."""
+"""The cost of decoding an image, computed from its header: pixels and bytes of memory."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ from PIL import Image as Pillow
 
 FILL, START, END, SCAN = 0xFF, 0xD8, 0xD9, 0xDA
 MARKERS_WITHOUT_LENGTH = {0x00, 0x01, *range(0xD0, START + 1)}
-"""What follows 0xFF without a length: a stuffed zero, restart marks, the start."""
+"""Bytes that follow 0xFF without a length: a stuffed zero, restart markers, the start of the image."""
 
 
 def count_scans(content: bytes) -> int:
-    """Scans of the first picture in `content`; those of thumbnails and of what follows the picture do not count."""
-    if content.count(bytes((FILL, SCAN))) < 20:  # by far the most; looked at closely they can only be fewer
+    """Number of scans of the first picture in `content`, without thumbnails; may be too high if it is below 20."""
+    if content.count(bytes((FILL, SCAN))) < 20:  # nearly all files; an exact count could only be lower
         return content.count(bytes((FILL, SCAN)))
     return count_scans_exactly(content)
 
 
 def count_scans_exactly(content: bytes) -> int:
-    """The same exactly, which takes some milliseconds for each 10 MB."""
+    """Exact number of scans, which takes some milliseconds for each 10 MB."""
     at, scans = 0, 0
     while 0 <= (at := content.find(FILL, at)) < len(content) - 3 and content[at + 1] != END:
         marker = content[at + 1]
@@ -32,63 +32,63 @@ def count_scans_exactly(content: bytes) -> int:
 
 
 REDUCED_FROM = 16_000_000
-"""Pixels from which on a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which its decoder does at little cost."""
+"""Pixels from which a JPEG is decoded at 1/2, 1/4 or 1/8 of its size, which its decoder does cheaply."""
 REDUCED_MARGIN = 4
-"""Times the wanted side that a reduced JPEG has at least, so that resizing it hides that it was reduced."""
+"""Minimum side of a reduced JPEG as a multiple of the stored side, so that the reduction is not visible."""
 JPEG_FORMATS = {"JPEG", "MPO"}
 JPEG_BYTES, SCAN_BYTES = 13, 8
-"""Bytes a pixel of a JPEG that is decoded, and a pixel of its full size besides where it has several scans."""
+"""Bytes for each decoded pixel of a JPEG, and for each full-size pixel if it has several scans."""
 FORMAT_BYTES = {"WEBP": 28, "JPEG2000": 28, "AVIF": 28}
 OTHER_BYTES = 18
-"""Bytes a pixel of other formats. All of these are above what was measured for every kind of image in
-`tests/helpers/images/image_kinds.py`: buffers of the decoder, the picture, and its copies in other modes and
-upright."""
+"""Bytes for each pixel of other formats. All of these are above the figures measured for every kind of image in
+`tests/helpers/images/image_kinds.py`: buffers of the decoder, the picture, and its converted and upright copies."""
 TILE_WIDTH, TILE_LENGTH = 322, 323
-"""Tags of a TIFF, whose tiles may be larger than the picture."""
+"""TIFF tags of the tile size; tiles may be larger than the picture."""
 
 
 @dataclass(frozen=True)
 class DecodeCost:
-    """What decoding takes."""
+    """Resources that decoding one image takes."""
 
     pixels: int
-    """That are decoded: of a JPEG, after it was reduced."""
+    """Decoded pixels; of a JPEG, after it was reduced."""
     memory: int
-    """Bytes, at most."""
+    """Upper bound of memory, in bytes."""
     exclusive: bool = False
-    """Whether the header can promise less than the decoder takes, so that nothing else should be decoded meanwhile."""
+    """Whether the header may understate the memory, so that no other image should be decoded at the same time."""
 
 
 def plan_decode(picture: Pillow.Image, content: bytes, side: int) -> DecodeCost:
-    """Have a large JPEG decoded at a fraction of its size, for a wanted side in pixels; returns what it takes then."""
+    """Set up a large JPEG to be decoded at a fraction of its size, for a stored side in pixels; returns the cost."""
     full = picture.width * picture.height
     if picture.format in JPEG_FORMATS:
         large = full > REDUCED_FROM
-        scans = count_scans_exactly(content) if large else count_scans(content)  # which may count too many
+        scans = count_scans_exactly(content) if large else count_scans(content)  # the quick count may be too high
         if large:
             picture.draft(None, (REDUCED_MARGIN * side, REDUCED_MARGIN * side))
         pixels = picture.width * picture.height
-        buffered = full if scans > 1 or is_progressive(picture) else 0  # all of it is held until the last scan
+        # With several scans, the whole picture is buffered until the last one.
+        buffered = full if scans > 1 or is_progressive(picture) else 0
         return DecodeCost(max(pixels, buffered), JPEG_BYTES * pixels + SCAN_BYTES * buffered)
     if picture.format == "TIFF":
         tags = getattr(picture, "tag_v2", {})
         full = max(full, _length(tags.get(TILE_WIDTH)) * _length(tags.get(TILE_LENGTH)))
-    # An AVIF's container says one size, and its frames may have another.
+    # The frames of an AVIF may be larger than its container says.
     return DecodeCost(
         full, FORMAT_BYTES.get(picture.format or "", OTHER_BYTES) * full, exclusive=picture.format == "AVIF"
     )
 
 
 def is_progressive(picture: Pillow.Image) -> bool:
-    """Whether a JPEG says that it comes in several scans; one that does not may still do."""
+    """Whether a JPEG's header says that it is progressive; others may have several scans, too."""
     return bool(picture.info.get("progressive"))
 
 
 def max_decode_memory(pixels: int) -> int:
-    """Bytes that decoding a picture of at most so many pixels takes, in whatever format."""
+    """Upper bound of memory, in bytes, for decoding so many pixels in any format."""
     return pixels * max(JPEG_BYTES + SCAN_BYTES, OTHER_BYTES, *FORMAT_BYTES.values())
 
 
 def _length(value: object) -> int:
-    """A tag's number; a damaged tag is 0, and the decoder's to refuse."""
+    """The number in a TIFF tag; 0 for a damaged tag, which the decoder refuses."""
     return value if isinstance(value, int) else 0

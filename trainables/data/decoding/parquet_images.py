@@ -1,4 +1,4 @@
-"""Encoded images in parquet files, read forward a few rows at a time, never a whole table."""
+"""Encoded images in parquet files, read in order a few rows at a time."""
 
 import threading
 from collections.abc import Iterator
@@ -11,21 +11,21 @@ import numpy as np
 from trainables.common.errors import UserError
 
 ROWS_IN_MEMORY = 64
-"""Rows of a file in memory at a time, in each thread."""
+"""Rows of a file that each thread holds in memory."""
 
 
 @dataclass
 class _Cursor:
-    """How far one thread has read: some rows of one row group."""
+    """The position of one thread in a row group, and the rows it holds."""
 
     group: int
-    """Which row group, counted over all files."""
+    """Number of the row group, counted over all files."""
     first: int
-    """Row of the first image held."""
+    """Row of the first image in memory."""
     batches: Iterator[Any]
-    """What comes after those held."""
+    """Iterator over the rows that follow."""
     held: Any = ()
-    """Image structs, an Arrow array."""
+    """Image structs in memory, an Arrow array."""
 
     def read(self, row: int) -> bytes:
         while row >= self.first + len(self.held):
@@ -36,19 +36,19 @@ class _Cursor:
 
 @dataclass(frozen=True)
 class ParquetImages:
-    """Encoded images of one part, by row. Ascending rows are read fast; a step back starts its row group again."""
+    """Encoded images of one part, by row. Ascending rows are fast; a step back reads the row group again."""
 
     groups: tuple[tuple[Path, int, int], ...]
-    """Of each row group: its file, its number there, and its first row."""
+    """File, number in the file, and first row of each row group."""
     column: str
     """Name of the image column."""
     part: str
-    """What to call the part in messages."""
+    """Name of the part in messages."""
     _threads: threading.local = field(default_factory=threading.local)
 
     @classmethod
     def open(cls, files: list[Path], column: str, part: str) -> "ParquetImages":
-        """Images of `files`, one after another; raises what pyarrow raises for a damaged file."""
+        """Open the images of `files`, one file after another; raises pyarrow's errors for a damaged file."""
         import pyarrow.parquet as pq
 
         groups, first = [], 0
@@ -60,11 +60,11 @@ class ParquetImages:
         return cls(tuple(groups), column, part)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled without the threads' cursors."""
+        """Pickle without the threads' positions."""
         return ParquetImages, (self.groups, self.column, self.part)
 
     def __call__(self, row: int) -> bytes:
-        """Content of the image at `row`; raises `UserError` naming a file that cannot be read on."""
+        """Content of the image at `row`; raises `UserError` for a file that cannot be read."""
         group = int(np.searchsorted([first for _, _, first in self.groups], row, side="right")) - 1
         file, number, first = self.groups[group]
         cursor: _Cursor | None = getattr(self._threads, "cursor", None)
@@ -76,13 +76,13 @@ class ParquetImages:
             raise UserError(f"--data {str(file)!r}: cannot be read ({error})") from error
 
     def name(self, row: int) -> str:
-        """What to call the image at `row`."""
+        """Name of the image at `row` in messages."""
         return f"{self.part}[{row}]"
 
     def _batches(self, file: Path, group: int) -> Iterator[Any]:
         import pyarrow.parquet as pq
 
-        # Mapped and on one thread, pyarrow holds the pages it is at, not the row group, which may be the whole file.
+        # Mapped and on one thread, pyarrow holds the current pages, not the row group, which may be the whole file.
         opened = pq.ParquetFile(file, memory_map=True)
         columns = [f"{self.column}.bytes"]
         for batch in opened.iter_batches(ROWS_IN_MEMORY, row_groups=[group], columns=columns, use_threads=False):

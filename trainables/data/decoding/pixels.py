@@ -1,4 +1,4 @@
-"""Whatever a picture's pixels are (palette, CMYK, 16 bits, transparent), as plain grey or RGB of 8 bits."""
+"""Converts pictures of any mode (palette, CMYK, 16 bits, transparent) to grey or RGB of 8 bits."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ Image = NDArray[np.uint8]
 
 GREY_MODES = {"1", "L", "LA", "La"}
 VIA_RGB_MODES = {"YCbCr", "LAB"}
-"""Modes whose grey is made of their colours, as an exported model makes it."""
+"""Modes that are converted to grey through RGB, as an exported model does."""
 WHITE_16_BIT = 65535
-"""Of 16-bit pixels."""
+"""White in 16 bits."""
 ORIENTATION_KEYS = {"exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"}
-"""Entries of a picture's `info` that Pillow reads its orientation from."""
+"""Keys of a picture's `info` from which Pillow reads its orientation."""
 TRANSPOSES = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
     3: Pillow.Transpose.ROTATE_180,
@@ -25,29 +25,29 @@ TRANSPOSES = {
     7: Pillow.Transpose.TRANSVERSE,
     8: Pillow.Transpose.ROTATE_90,
 }
-"""What sets each EXIF orientation upright; from 5 on, height and width change places."""
+"""Transposition for each EXIF orientation; from 5 on, height and width are swapped."""
 
 
 def is_grey(picture: Pillow.Image) -> bool:
-    """Whether the picture's pixels have no colour, by its header."""
+    """Whether a picture is grey, by its header."""
     return picture.mode in GREY_MODES or picture.mode.startswith("I")
 
 
 def read_orientation(picture: Pillow.Image) -> int:
-    """EXIF orientation, a key of `TURNS`; 1 (upright) where there is none, or none that can be read."""
+    """EXIF orientation, a key of `TRANSPOSES`; 1 (upright) if there is none, or it cannot be read."""
     if picture.format == "PNG" and not ORIENTATION_KEYS & set(picture.info):
-        return 1  # Pillow would decode the pixels to look behind them
+        return 1  # Pillow would decode the pixels to find metadata behind them
     try:
         found = picture.getexif().get(274, 1)
-    except Exception:  # a damaged label does not make the picture a bad one
+    except Exception:  # damaged metadata does not make the picture bad
         return 1
     return int(found) if found in TRANSPOSES else 1
 
 
 def convert_picture(picture: Pillow.Image, channels: int) -> Pillow.Image:
-    """The picture as mode L (1 channel) or RGB (3), upright; transparent parts lie on white.
+    """Convert a picture to mode L (1 channel) or RGB (3), upright, with transparent parts on white.
 
-    Raises ValueError for pixels whose scale nobody knows: floats, and integers of more than 16 bits.
+    Raises ValueError for pixels of unknown scale: floats, and integers of more than 16 bits.
     """
     turn = TRANSPOSES.get(read_orientation(picture))
     if picture.mode.startswith("I"):
@@ -61,12 +61,12 @@ def convert_picture(picture: Pillow.Image, channels: int) -> Pillow.Image:
     elif picture.mode in VIA_RGB_MODES:
         picture = picture.convert("RGB")
     mode = "L" if channels == 1 else "RGB"
-    converted = picture if picture.mode == mode else picture.convert(mode)  # which would be a copy
+    converted = picture if picture.mode == mode else picture.convert(mode)  # avoids a copy
     return converted if turn is None else converted.transpose(turn)
 
 
 def _from_16_bits(picture: Pillow.Image) -> Pillow.Image:
-    """All 16 bits scaled to 8; Pillow's own conversion clips at 255, which leaves white."""
+    """Scale 16 bits to 8; Pillow's own conversion clips at 255."""
     values: Any = np.asarray(picture)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > WHITE_16_BIT:

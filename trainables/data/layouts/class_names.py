@@ -1,4 +1,4 @@
-"""Whether folders are classes: not splits, numbered parts, copies of each other, or places of masks and labels."""
+"""Checks that folders are classes, rather than splits, numbered parts, copies of each other, or masks and labels."""
 
 from trainables.common.errors import UserError
 from trainables.data.layouts.detected_layout import list_names
@@ -9,17 +9,17 @@ NEVER_CLASSES = frozenset({
     "images", "image", "imgs", "img", "jpegimages", "annotations", "annotation", "unlabeled",
     "unlabelled", "unsup",
 })  # fmt: skip
-"""Names that no class has."""
+"""Names that are never classes."""
 ANNOTATION_NAMES = frozenset({
     "masks", "labels", "annotations", "annotation", "annots", "segmentation", "segmentations", "groundtruth", "gt",
     "trimaps", "superpixels", "meta", "metadata", "bbox", "bboxes", "thumbnails", "thumbs",
 })  # fmt: skip
-"""Names of what lies beside images and tells of them."""
+"""Names of folders that describe images, such as their masks."""
 CONTAINER_NAMES = NEVER_CLASSES | ANNOTATION_NAMES | {
     "mask", "label", "pictures", "photos", "labeled", "labelled",
     "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples",
 }  # fmt: skip
-"""Names that hardly a class has, and no two classes of one set."""
+"""Names that are rarely a class, and never two classes of one data set."""
 PART_WORDS = FILLER_WORDS | {
     "fold",
     "folds",
@@ -33,11 +33,11 @@ PART_WORDS = FILLER_WORDS | {
     "disk",
     "archive",
 }
-"""Words that, with a number, name a piece of a set."""
+"""Words that, with a number, name a part of a data set."""
 
 
 def is_annotation_name(name: str) -> bool:
-    """Whether a folder's name says that it holds what tells of images, such as their masks."""
+    """Whether a folder's name says that it describes images, such as their masks."""
     return "".join(split_words(name)) in ANNOTATION_NAMES
 
 
@@ -47,7 +47,7 @@ def is_container_name(name: str) -> bool:
 
 
 def format_label_tables(level: FolderLevel) -> str:
-    """A clause on the files that may hold labels, with what to do; empty if there are none."""
+    """A clause about files that may hold labels, with a remedy; empty if there are none."""
     tables = level.find_label_tables()
     if not tables:
         return ""
@@ -58,7 +58,7 @@ def format_label_tables(level: FolderLevel) -> str:
 
 
 def check_class_folders(level: FolderLevel) -> list[str]:
-    """Warnings on the folders of a level that are to be its classes; raises `UserError` where they are none."""
+    """Warnings about the class folders of a level; raises `UserError` if they are not classes."""
     where = f"--data {str(level.path)!r}"
     checks = (_find_splits, _find_containers, _find_numbered_parts, _find_splits_in_classes, _find_masks, _find_copies)
     for doubt in (check(level) for check in checks):
@@ -68,7 +68,7 @@ def check_class_folders(level: FolderLevel) -> list[str]:
 
 
 def _find_splits(level: FolderLevel) -> str:
-    """Names that read as splits: two of them are no classes."""
+    """Several names that are those of splits."""
     read = {name: found for name in level.folders if (found := read_split_name(name))}
     plain = [name for name, found in read.items() if found.is_plain]
     deep = [name for name in read if name in level.with_images and not level.with_images[name].is_flat]
@@ -95,7 +95,7 @@ def _find_containers(level: FolderLevel) -> str:
 
 
 def _find_numbered_parts(level: FolderLevel) -> str:
-    """`fold1`, `fold2`; `images_001`, `images_002`: pieces of one set."""
+    """`fold1`, `fold2`; `images_001`, `images_002`: numbered parts of one set."""
     words = [split_words(name) for name in level.with_images]
     texts = {tuple(word for word in name if not word.isdigit()) for name in words}
     if (
@@ -113,7 +113,7 @@ def _find_numbered_parts(level: FolderLevel) -> str:
 
 
 def _find_splits_in_classes(level: FolderLevel) -> str:
-    """`cat/train`, `cat/test`, `dog/train`, …: the splits of each class."""
+    """`cat/train`, `cat/test`, `dog/train`, …: splits within classes."""
     inner = {name: find_splits(folder.with_images) for name, folder in level.with_images.items() if not folder.is_flat}
     found = {name: splits for name, splits in inner.items() if splits}
     if not (len(found) > 1 or any(len(splits) > 1 for splits in found.values())):
@@ -127,7 +127,7 @@ def _find_splits_in_classes(level: FolderLevel) -> str:
 
 
 def _find_masks(level: FolderLevel) -> str:
-    """`cat/images` and `cat/masks`: both would be images of the class."""
+    """`cat/images` and `cat/masks`: masks would become images of the class."""
     for name, folder in level.with_images.items():
         names = [] if folder.is_flat else [inner for inner in folder.with_images if is_container_name(inner)]
         if len(names) > 1 and any(is_annotation_name(inner) for inner in names):
@@ -139,7 +139,7 @@ def _find_masks(level: FolderLevel) -> str:
 
 
 def _find_copies(level: FolderLevel) -> str:
-    """A folder that holds folders named as all those beside it."""
+    """A folder that holds folders with the names of all its neighbours."""
     for name, folder in level.with_images.items():
         others = set(level.with_images) - {name}
         if len(others) > 1 and not folder.is_flat and others <= set(folder.with_images):
@@ -151,14 +151,14 @@ def _find_copies(level: FolderLevel) -> str:
 
 
 def _unwrap(level: FolderLevel) -> FolderLevel:
-    """A folder, or the only one in it that holds images, where its name is one such as `images`."""
+    """Follow folders such as `images` that are the only one with images in their parent."""
     while len(level.with_images) == 1 and is_filler(name := next(iter(level.with_images))):
         level = level.with_images[name]
     return level
 
 
 def _find_alike(level: FolderLevel) -> list[str]:
-    """Folders that hold equally named folders may be splits of an unknown name."""
+    """Warn of folders that hold equally named folders, as splits with unknown names do."""
     inner = {
         name: frozenset(_unwrap(folder).with_images) for name, folder in level.with_images.items() if not folder.is_flat
     }
@@ -173,7 +173,7 @@ def _find_alike(level: FolderLevel) -> list[str]:
 
 
 def _find_similar_names(level: FolderLevel) -> list[str]:
-    """Names that differ in case or spaces alone may be one class."""
+    """Warn of names that differ in case or spaces only."""
     names: dict[str, list[str]] = {}
     for name in level.with_images:
         names.setdefault(" ".join(name.casefold().split()), []).append(name)

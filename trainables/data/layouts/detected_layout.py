@@ -9,7 +9,7 @@ from trainables.data.layouts.left_out import LeftOut
 from trainables.data.layouts.left_out_counts import count_left_out, format_left_out
 
 NAMES_SHOWN = 5
-"""Class names that a line shows."""
+"""Number of names in a line."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DetectedLayout:
 
 
 def list_names(names: Sequence[str]) -> str:
-    """The first of some names, quoted, and how many more there are."""
+    """The first names, quoted, and the number of the others."""
     shown = ", ".join(repr(printable(name)) for name in names[:NAMES_SHOWN])
     return shown + (f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else "")
 

@@ -1,4 +1,4 @@
-"""Which folders of a data set are its splits, and which its classes: what is sure is read, the rest refused."""
+"""Detects which folders of a data set are splits and which are classes; an ambiguous layout is refused."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,25 +18,25 @@ from trainables.data.layouts.split_names import find_splits, is_filler, read_spl
 
 EXPECTED_LAYOUT = "expected train/CLASS/*.jpg with val and test beside it or not, or CLASS/*.jpg"
 MIN_OTHER_CLASSES = 3
-"""Other class folders at least beside a folder `train` that is a class."""
+"""Minimum number of other class folders beside a folder `train` that is a class."""
 
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """Where the class folders of each split lie."""
+    """The class folders of each split."""
 
     classes: dict[str, dict[str, Path]]
-    """Class folders by name, of each split; `train` alone where the data set has no splits."""
+    """Class folders by name, for each split; `train` alone if the data set has no splits."""
     sources: dict[str, str]
-    """Of each split: its folder, relative to the data set's."""
+    """Folder of each split, relative to the data set's."""
     left_out: tuple[LeftOut, ...]
-    """What lies beside all of these."""
+    """Files and folders that are not used."""
     warnings: tuple[str, ...]
-    """What is doubtful, a line each."""
+    """Doubts about the layout, a line each."""
 
 
 def find_layout(path: Path) -> FolderLayout:
-    """The layout of the data set in `path`; raises `UserError` for one that is not sure, naming what is in doubt."""
+    """Detect the layout of the data set in `path`; raises `UserError` if it is ambiguous, naming the folders."""
     level, left_out = FolderLevel(path, path), list[LeftOut]()
     while inner := _find_wrapper(level):
         left_out += _left_out_beside(level, {inner.path.name})
@@ -50,7 +50,7 @@ def find_layout(path: Path) -> FolderLayout:
 
 
 def _find_wrapper(level: FolderLevel) -> FolderLevel | None:
-    """The one folder that all images of a level lie in, where that is an extra level: an archive's own folder."""
+    """The only folder with images of a level if it is an extra level, such as an archive's top folder; else None."""
     full = {name: inner for name, inner in level.with_images.items() if not is_annotation_name(name)}
     if len(full) != 1 or level.is_flat:
         return None
@@ -63,7 +63,7 @@ def _find_wrapper(level: FolderLevel) -> FolderLevel | None:
 
 
 def _is_train_a_class(level: FolderLevel, splits: dict[str, list[str]]) -> bool:
-    """Whether the only split is a flat folder `train` among others: the vehicle."""
+    """Whether the only split is a flat folder `train` among other classes, as in a set of vehicles."""
     if list(splits) != ["train"] or [split_words(name) for name in splits["train"]] != [("train",)]:
         return False
     others = [other for name, other in level.with_images.items() if name not in splits["train"]]
@@ -76,7 +76,7 @@ def _is_train_a_class(level: FolderLevel, splits: dict[str, list[str]]) -> bool:
 
 
 def _check_splits(level: FolderLevel, splits: dict[str, list[str]]) -> None:
-    """Raise `UserError` for splits without `train`, two folders of one split, or links to the outside."""
+    """Raise `UserError` if `train` is missing, two folders mean one split, or a split is a link to the outside."""
     where = f"--data {str(level.root)!r}"
     for split, names in splits.items():
         if len(names) > 1:
@@ -97,7 +97,7 @@ def _check_splits(level: FolderLevel, splits: dict[str, list[str]]) -> None:
 
 
 def _layout_without_splits(level: FolderLevel, left_out: list[LeftOut], warnings: list[str]) -> FolderLayout:
-    """A data set without splits: every folder is a class."""
+    """The layout of a data set without splits: each folder is a class."""
     if not level.with_images:
         raise _flat_folder_error(level) if level.is_flat else _empty_folder_error(level)
     warnings += check_class_folders(level)
@@ -107,7 +107,7 @@ def _layout_without_splits(level: FolderLevel, left_out: list[LeftOut], warnings
 
 
 def _layout_with_splits(base: FolderLevel, splits: dict[str, FolderLevel], left_out: list[LeftOut]) -> FolderLayout:
-    """A data set with a `train` and other splits."""
+    """The layout of a data set with `train` and other splits."""
     left_out += _left_out_beside(base, {level.path.name for level in splits.values()})
     classes, sources, warnings = dict[str, dict[str, Path]](), dict[str, str](), list[str]()
     extra: set[str] = set()
@@ -129,7 +129,7 @@ def _layout_with_splits(base: FolderLevel, splits: dict[str, FolderLevel], left_
         left_out += others
         sources[split] = level.name
     order = [split for split in ("train", "val", "test") if split in sources]
-    by_name = sorted(classes, key=lambda split: splits[split].path.name)  # part of what identifies the data
+    by_name = sorted(classes, key=lambda split: splits[split].path.name)  # the order is part of the data's identity
     return FolderLayout(
         {split: classes[split] for split in by_name},
         {split: sources[split] for split in order},
@@ -139,9 +139,9 @@ def _layout_with_splits(base: FolderLevel, splits: dict[str, FolderLevel], left_
 
 
 def _find_doubled(level: FolderLevel, split: str, extra: set[str]) -> FolderLevel | None:
-    """The one folder in a split's that its classes lie in: `train/train/CLASS`, `train/images/CLASS`.
+    """The only folder of a split that holds its classes: `train/train/CLASS`, `train/images/CLASS`; else None.
 
-    `extra` collects the names of other such folders in train, since one class alone would be none; it is read first.
+    `extra` collects the names of such folders in train, which is read first; a single class is no data set.
     """
     if len(level.with_images) != 1 or level.is_flat:
         return None
@@ -155,7 +155,7 @@ def _find_doubled(level: FolderLevel, split: str, extra: set[str]) -> FolderLeve
 
 
 def _class_folders(level: FolderLevel) -> tuple[dict[str, Path], list[LeftOut]]:
-    """The classes of a level, and what lies beside them; folders such as `annotations` that hold no image are none."""
+    """Class folders of a level, and what is left out; folders such as `annotations` without images are no classes."""
     classes = {
         name: folder.path
         for name, folder in level.folders.items()
@@ -165,7 +165,7 @@ def _class_folders(level: FolderLevel) -> tuple[dict[str, Path], list[LeftOut]]:
 
 
 def _left_out_beside(level: FolderLevel, used: set[str]) -> list[LeftOut]:
-    """What lies in a level and not in the folders `used`."""
+    """Files of a level and its folders that are not `used`."""
     others = [folder for name, folder in level.folders.items() if name not in used]
     return [
         *level.leave_out_files(),

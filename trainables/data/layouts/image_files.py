@@ -1,4 +1,4 @@
-"""What a file is, by its name, or by its first bytes where the name does not say."""
+"""Detects what a file holds, by its suffix, or by its first bytes if the suffix is unknown."""
 
 import os
 from enum import StrEnum
@@ -23,7 +23,7 @@ IMAGE_SUFFIXES = frozenset({
     ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".avif",
     ".avifs",
 })  # fmt: skip
-"""Of the formats that are decoded (`trainables.data.decoding.decode.FORMATS`), in lower case."""
+"""Suffixes, in lower case, of formats that are decoded (`trainables.data.decoding.decode.FORMATS`)."""
 UNDECODED = frozenset({
     ".heic", ".heif", ".hif", ".heics", ".jxl", ".jxr", ".wdp", ".qoi", ".bpg", ".flif", ".psd", ".psb", ".xcf", ".svg",
     ".svgz", ".eps", ".ai", ".ico", ".cur", ".icns", ".tga", ".pcx", ".dds", ".exr", ".hdr", ".pfm", ".sgi", ".rgb",
@@ -31,21 +31,21 @@ UNDECODED = frozenset({
     ".pef", ".raw", ".rwl", ".srw", ".x3f", ".3fr", ".erf", ".kdc", ".mrw", ".iiq", ".dcm", ".dicom", ".nii", ".nrrd",
     ".mha", ".mhd", ".fits", ".fit", ".fts", ".svs", ".ndpi", ".czi", ".lif", ".nd2", ".npy", ".npz",
 })  # fmt: skip
-"""Of images whose format is not decoded here."""
+"""Suffixes of image formats that are not decoded."""
 VIDEO_SUFFIXES = frozenset({
     ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".mts", ".m2ts",
 })  # fmt: skip
-"""Of videos."""
+"""Suffixes of videos."""
 OTHER_SUFFIXES = frozenset({
     ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html", ".htm", ".py", ".ipynb", ".sh",
     ".log", ".ini", ".cfg", ".toml", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".tar", ".gz", ".tgz", ".7z",
     ".rar", ".mat", ".pkl", ".h5", ".hdf5", ".parquet", ".db", ".sqlite", ".pt", ".pth", ".onnx", ".names", ".data",
 })  # fmt: skip
-"""Of what is no image; not looked into."""
+"""Suffixes of other files, which are not opened."""
 HEAD_BYTES = 64
-"""First bytes of a file that say what it is."""
+"""Number of first bytes by which the kind of a file is detected."""
 LFS_POINTER = b"version https://git-lfs"
-"""How a file begins that stands for one in Git LFS."""
+"""First bytes of a Git LFS pointer file."""
 _HEIC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _DECODED_STARTS = (
     b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
@@ -57,8 +57,8 @@ _UNDECODED_STARTS = {
 
 
 def kind_by_name(name: str) -> FileKind | None:
-    """What a file is by its suffix, in any case; None if that does not say."""
-    suffix = os.path.splitext(name)[1].lower()  # of very many names, this is the fast one
+    """Kind of a file by its suffix, in any case; None if the suffix is unknown."""
+    suffix = os.path.splitext(name)[1].lower()  # faster than pathlib, for very many names
     if suffix in IMAGE_SUFFIXES:
         return FileKind.IMAGE
     if suffix in UNDECODED:
@@ -69,12 +69,12 @@ def kind_by_name(name: str) -> FileKind | None:
 
 
 def kind_of(file: Path) -> FileKind:
-    """What a file is: by its suffix, else by its first bytes; what cannot be read is `other`."""
+    """Kind of a file by its suffix, else by its first bytes; `OTHER` if it cannot be read."""
     return kind_by_name(file.name) or kind_by_content(read_head(file))
 
 
 def read_head(file: Path) -> bytes:
-    """The first bytes of a regular file; none if it is no such, or cannot be read."""
+    """First bytes of a regular file; empty for other kinds, or if it cannot be read."""
     try:
         if not file.is_file():
             return b""
@@ -85,7 +85,7 @@ def read_head(file: Path) -> bytes:
 
 
 def kind_by_content(head: bytes) -> FileKind:
-    """What a file is that begins with `head`."""
+    """Kind of a file that begins with `head`."""
     if head.startswith(_DECODED_STARTS) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP"):
         return FileKind.IMAGE
     if head[:2] == b"BM" and head[14:18] in {bytes((size, 0, 0, 0)) for size in (12, 40, 52, 56, 64, 108, 124)}:
@@ -105,7 +105,7 @@ def kind_by_content(head: bytes) -> FileKind:
 
 
 def describe_content(head: bytes) -> str:
-    """What a file is that begins with `head` and should be an image, and what to do; empty if it does not say."""
+    """What a file that should be an image holds instead, by its first bytes, with a remedy; empty if unknown."""
     if head.startswith(LFS_POINTER):
         return "a Git LFS pointer, not the image itself; `git lfs pull` fetches it"
     if head.lstrip()[:9].lower() == b"<!doctype" or head.lstrip()[:5].lower() == b"<html":

@@ -9,7 +9,7 @@ from trainables.common.escaping import write_csv
 from trainables.common.sanitized_text import decodable
 
 LEFT_OUT = "left-out.csv"
-"""The list of them, in a store and in a search's results."""
+"""Name of the list, in a store and in a search's results."""
 
 
 class LeftOutReason(StrEnum):
@@ -42,25 +42,25 @@ class LeftOut:
     """One file, or folder, that is not used."""
 
     path: str
-    """Its path."""
+    """Path of the file or folder."""
     reason: LeftOutReason
-    """Why."""
+    """Why it is not used."""
     kind: str
-    """What it is counted as: its suffix in lower case, or the name of the folder that it lies in."""
+    """What it is counted as: its suffix in lower case, or the name of its folder."""
 
 
 def leave_out_file(path: Path, reason: LeftOutReason) -> LeftOut:
-    """A file that is left out, counted by its suffix."""
+    """A record of a file, counted by its suffix."""
     return LeftOut(str(path), reason, decodable(path.suffix.lower()))
 
 
 def leave_out_hidden(path: Path) -> LeftOut:
-    """A hidden file or folder, or one that a system left; counted by its name, those of a Mac's forks as `._*`."""
+    """A record of a file or folder that is hidden or of the system, counted by name (`._*` for macOS forks)."""
     return LeftOut(str(path), LeftOutReason.HIDDEN, "._*" if path.name.startswith("._") else decodable(path.name))
 
 
 def write_left_out(folder: Path, files: Sequence[LeftOut]) -> None:
-    """Write the list into `folder`, as CSV in UTF-8; none if empty."""
+    """Write the list into `folder` as CSV in UTF-8; remove it if there is nothing to list."""
     if not files:
         (folder / LEFT_OUT).unlink(missing_ok=True)
         return

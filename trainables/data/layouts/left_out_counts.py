@@ -1,4 +1,4 @@
-"""How many files of a data folder are not used, by reason and kind: in a search's record and on screen."""
+"""Counts of the files that are not used, by reason and kind, for a search's record and the log."""
 
 import logging
 from collections import Counter
@@ -29,7 +29,7 @@ WARNED_REASONS = frozenset({
 })  # fmt: skip
 """Reasons that are a warning: the files may have been meant to be used."""
 KINDS_SHOWN, KINDS_COUNTED = 6, 20
-"""Kinds of files on one line, and counted of one reason: the rest is one kind more."""
+"""Number of kinds in a line, and of kinds counted for one reason; the others are counted together."""
 OTHER_KINDS = "others"
 
 
@@ -37,14 +37,14 @@ class LeftOutCount(Frozen):
     """How many files of one kind are not used, for one reason."""
 
     reason: LeftOutReason
-    """Why."""
+    """Why they are not used."""
     kind: str
-    """Their suffix in lower case, or the folder that they lie in."""
+    """Their suffix in lower case, or the folder that holds them."""
     count: int = Field(ge=1)
-    """Files."""
+    """Number of files."""
 
     def __str__(self) -> str:
-        """As part of a line."""
+        """The count as part of a line."""
         kind = printable(self.kind)
         if self.reason == LeftOutReason.RESULTS:
             return kind
@@ -54,7 +54,7 @@ class LeftOutCount(Frozen):
 
 
 def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:
-    """Counts by reason, the gravest first, then by kind, the most frequent first."""
+    """Counts by reason, the most serious first, then by kind, the most frequent first."""
     kinds: dict[LeftOutReason, Counter[str]] = {reason: Counter() for reason in REASON_TEXTS}
     for file in files:
         kinds[file.reason][file.kind] += 1
@@ -68,7 +68,7 @@ def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:
 
 
 def format_left_out(counts: Sequence[LeftOutCount]) -> list[tuple[int, str]]:
-    """A line for each reason that is a warning, and one for all others, with their levels of `logging`."""
+    """Lines with their logging levels: a warning for each serious reason, and one line for all others."""
     lines, others = [], []
     for reason, words in REASON_TEXTS.items():
         if found := [count for count in counts if count.reason == reason]:

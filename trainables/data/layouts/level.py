@@ -25,30 +25,30 @@ class FolderLevel:
     """A folder of a data set."""
 
     path: Path
-    """The folder."""
+    """Path of the folder."""
     root: Path
-    """The data set's folder, which links may not lead out of."""
+    """The data set's folder; links must not lead out of it."""
 
     @cached_property
     def is_outside_link(self) -> bool:
-        """Whether it is a link that may not be followed; then nothing in it is looked at."""
+        """Whether it is a link that must not be followed; its content is then not read."""
         return self.path.is_symlink() and bool(link_fault(self.path, self.root.resolve()))
 
     @cached_property
     def folders(self) -> dict[str, "FolderLevel"]:
-        """Folders in it that may be data, by name, in order."""
+        """Subfolders that may be data, by name, sorted."""
         if self.is_outside_link:
             return {}
         return {name: FolderLevel(folder, self.root) for name, folder in list_data_folders(self.path).items()}
 
     @cached_property
     def with_images(self) -> dict[str, "FolderLevel"]:
-        """Those that hold images, decoded here or not."""
+        """Subfolders that hold images, in decoded formats or not."""
         return {name: level for name, level in self.folders.items() if holds_images(level.path, self.root)}
 
     @cached_property
     def is_flat(self) -> bool:
-        """Whether images lie directly in it."""
+        """Whether it holds images directly."""
         if self.is_outside_link:
             return True
         files = (child for child in self.path.iterdir() if not is_hidden(child.name) and not child.is_dir())
@@ -56,11 +56,11 @@ class FolderLevel:
 
     @property
     def name(self) -> str:
-        """Its path from the data set's folder on, with a slash at the end."""
+        """Its path relative to the data set's folder, with a slash at the end."""
         return f"{decodable(str(self.path.relative_to(self.root)))}/"
 
     def find_label_tables(self) -> list[str]:
-        """Names of files in it and in the data set's folder that may hold labels."""
+        """Names of files, here, in the parent or in the data set's folder, that may hold labels."""
         places = dict.fromkeys((self.path, self.path.parent, self.root))
         within = [place for place in places if place.is_relative_to(self.root)]
         found = [child for place in within for child in sorted(place.iterdir()) if not is_hidden(child.name)]
@@ -69,11 +69,11 @@ class FolderLevel:
         )
 
     def leave_out_files(self) -> list[LeftOut]:
-        """Files that lie directly in it, and folders that are never data."""
+        """Records of the files in it, and of the folders that are never data."""
         return list(leave_out_beside(self.path))
 
     def leave_out_all(self, reason: LeftOutReason) -> list[LeftOut]:
-        """Everything below it, left out for one reason, unless it is hidden or of results anyway."""
+        """Records of everything below it, with one reason, except hidden files and results."""
         found = list_files(self.path) if not self.is_outside_link else None
         if found is None:
             return [LeftOut(str(self.path), reason, self.name)]

@@ -1,4 +1,4 @@
-"""Files below a folder: images, none that is hidden or that a link brings in from outside, and what else lies there."""
+"""Lists the files below a folder: images, links that must not be followed, and other files."""
 
 import os
 import re
@@ -28,46 +28,46 @@ __all__ = [
     "list_images",
 ]
 SYSTEM_NAMES = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"}
-"""What systems leave in folders unasked, besides names with a dot in front."""
+"""Names that operating systems create in folders, besides those with a leading dot."""
 TOOL_FOLDERS = {"mlruns", "mlartifacts", "wandb", "lightning_logs", "__pycache__", "node_modules"}
-"""Folders that tools write their logs or caches to."""
+"""Folders of tools' logs or caches."""
 MASK_NAME = re.compile(
     r"^(?P<image>.+?)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?(?:\.\w+)?$", re.IGNORECASE
 )
-"""Name of the mask of an image."""
+"""Pattern of a mask's name, which contains the name of its image."""
 LEFT_OUT_REASONS = {
     FileKind.UNDECODED_SUFFIXES: LeftOutReason.FORMAT,
     FileKind.VIDEO: LeftOutReason.VIDEO,
     FileKind.OTHER: LeftOutReason.NO_IMAGE,
 }
-"""Why a file that is no image is left out."""
+"""Reasons of files that are no images."""
 
 
 @dataclass(frozen=True)
 class FileListing:
-    """What lies in one folder, and below."""
+    """The files below one folder."""
 
     images: list[Path] = field(default_factory=list)
-    """Its image files, in order."""
+    """Image files, sorted."""
     bad_images: list[BadImage] = field(default_factory=list)
-    """Links that may not be followed, and what is named like an image but is no file."""
+    """Links that must not be followed, and paths with an image's suffix that are no regular files."""
     left_out: list[LeftOut] = field(default_factory=list)
-    """All other files, and folders that were not looked into."""
+    """Other files, and folders that were not read."""
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """One thing that a walk comes across."""
+    """One path that was found."""
 
     path: Path
     fault: str = ""
-    """What is wrong with an image, if anything."""
+    """Why the image is bad; empty if it is not."""
     left_out: LeftOut | None = None
-    """Why it is no image of the set, if it is none."""
+    """Why the path is not used; None for an image."""
 
 
 def list_data_folders(path: Path) -> dict[str, Path]:
-    """Folders within `path` that may be data, by name, in order."""
+    """Subfolders of `path` that may be data, by name, sorted."""
     return {
         child.name: child
         for child in sorted(path.iterdir())
@@ -76,10 +76,10 @@ def list_data_folders(path: Path) -> dict[str, Path]:
 
 
 def list_classes(folders: dict[str, Path], root: Path) -> dict[str, FileListing]:
-    """What lies in each class folder, by class name, in order; `root` is what links may not lead out of."""
+    """List each class folder, by class name, sorted; links must not lead out of `root`."""
     within, classes = root.resolve(), dict[str, FileListing]()
     for name, folder in folders.items():
-        # Names that differ only in how they are encoded are one class.
+        # names that differ in their encoding only are one class
         listing = classes.setdefault(decodable(name), FileListing())
         if folder.is_symlink() and (reason := link_fault(folder, within)):
             listing.bad_images.append(BadImage(str(folder), reason))
@@ -90,55 +90,55 @@ def list_classes(folders: dict[str, Path], root: Path) -> dict[str, FileListing]
 
 
 def list_files(folder: Path) -> FileListing:
-    """All files below `folder`, in order."""
+    """List all files below `folder`, sorted."""
     within, listing = folder.resolve(), FileListing()
     _sort_entries(_walk(folder, within, {within}), listing)
     return listing
 
 
 def list_images(folder: Path) -> list[Path]:
-    """Image files below `folder`, in order, whether they can be read or not."""
+    """Image files below `folder`, sorted, readable or not."""
     within = folder.resolve()
     return [found.path for found in _walk(folder, within, {within}) if not found.left_out]
 
 
 def holds_images(folder: Path, root: Path) -> bool:
-    """Whether any file below `folder` is an image, decoded here or not; reads no further than the first."""
+    """Whether any file below `folder` is an image, in a decoded format or not; stops at the first."""
     if folder.is_symlink() and link_fault(folder, root.resolve()):
-        return True  # whatever it leads to is refused when it is listed
+        return True  # its target is refused when it is listed
     walk = _walk(folder, root.resolve(), {folder.resolve()})
     return any(not found.left_out or found.left_out.reason == LeftOutReason.FORMAT for found in walk)
 
 
 def link_fault(link: Path, within: Path) -> str:
-    """Why a symbolic link may not be followed; empty if it leads to something within the folder `within`."""
+    """Why a symbolic link must not be followed; empty if its target lies within the folder `within`."""
     try:
         target = link.resolve(strict=True)
-    except (OSError, RuntimeError):  # RuntimeError is a loop's, in Python 3.11 and 3.12
+    except (OSError, RuntimeError):  # RuntimeError for a loop, in Python 3.11 and 3.12
         return "a link that leads nowhere"
     return "" if target.is_relative_to(within) else "a link that leads out of the data folder"
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name is of what systems hide, or leave unasked."""
+    """Whether a file of this name is hidden or belongs to the operating system."""
     return name.startswith(".") or name in SYSTEM_NAMES
 
 
 def is_output(folder: Path) -> bool:
-    """Whether a folder is one search's results, or holds those of searches and no image itself, or is a tool's log."""
+    """Whether a folder is a search's results, holds only searches' results, or is a tool's log."""
     if folder.name in TOOL_FOLDERS or _is_search(folder):
         return True
     try:
         with os.scandir(folder) as entries:
             found = [(entry.name, entry.is_dir()) for entry in entries]
-    except OSError:  # told where the folder is listed
+    except OSError:  # reported when the folder is listed
         return False
     holds = any(name == "mlflow.db" or (is_folder and _is_search(folder / name)) for name, is_folder in found)
     return holds and not any(kind_by_name(name) == FileKind.IMAGE for name, is_folder in found if not is_folder)
 
 
 def leave_out_beside(path: Path) -> Iterator[LeftOut]:
-    """What lies directly in `path` and in no folder of it that may be data."""
+    """Records of the files in `path`, and of its folders that are never data."""
     for child in sorted(path.iterdir()):
         if is_hidden(child.name):
             yield leave_out_hidden(child)
@@ -151,7 +151,7 @@ def leave_out_beside(path: Path) -> Iterator[LeftOut]:
 
 
 def _take_out_masks(listing: FileListing) -> None:
-    """Leave out masks, which lie beside the image that they are of: `scan_mask.png` beside `scan.png`."""
+    """Leave out masks that lie beside their image: `scan_mask.png` beside `scan.png`."""
     named = {file: match["image"] for file in listing.images if (match := MASK_NAME.search(file.name))}
     if not named:
         return
@@ -172,7 +172,7 @@ def _sort_entries(walk: "Iterator[_Entry]", listing: FileListing) -> None:
 
 
 def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Entry]:
-    """Everything below `folder`, in order; `seen` ends loops of links."""
+    """Walk everything below `folder`, sorted; `seen` stops loops of links."""
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
@@ -212,7 +212,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
 
 
 def _is_search(folder: Path) -> bool:
-    """Whether a folder is what a search leaves, complete or cut off."""
+    """Whether a folder is a search's results, complete or interrupted."""
     marks = ("study.journal", "search.log", "trials", "winner", "leaderboard.csv")
     return (folder / "search.lock").is_file() or (
         (folder / "search.json").is_file() and any((folder / name).exists() for name in marks)

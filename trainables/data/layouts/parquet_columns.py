@@ -1,4 +1,4 @@
-"""Which column of a parquet file holds the images, and which the labels: by its metadata, else by type and name."""
+"""Chooses the image column and the label column of a parquet file, by its metadata, else by type and name."""
 
 import json
 from typing import Any
@@ -12,30 +12,30 @@ MASK_WORDS = frozenset({
     "normal", "normals", "edge", "edges", "heatmap", "thumbnail", "disparity", "flow", "conditioning", "target",
     "groundtruth", "gt", "trimap",
 })  # fmt: skip
-"""Words in the name of an image column that is no picture to classify."""
+"""Words in names of image columns that are not the image to classify."""
 LABEL_WORDS = frozenset({
     "label", "labels", "class", "classes", "category", "categories", "target", "targets", "species", "breed", "y",
     "cls", "groundtruth", "gt",
 })  # fmt: skip
-"""Words in the name of a label column."""
+"""Words in names of label columns."""
 COARSE_WORDS = frozenset(
     {"coarse", "super", "superclass", "supercategory", "parent", "meta", "group", "genus", "family"}
 )
-"""Words in the name of a label that sums up another."""
+"""Words in names of labels that group other labels."""
 MEASURE_WORDS = frozenset(
     {"num", "n", "count", "weight", "score", "scores", "confidence", "prob", "probability", "logit"}
 )
-"""Words in the name of a number that is about a label, and is none."""
+"""Words in names of numbers about a label."""
 NUMBER_WORDS = MEASURE_WORDS | {
     "id", "ids", "idx", "index", "uid", "uuid", "key", "hash", "width", "height", "w", "h", "size", "area", "length",
     "channels", "timestamp", "time", "date", "x", "xmin", "xmax", "ymin", "ymax", "row", "col", "page", "frame", "fold",
     "split", "imageid", "imgid", "fileid", "sampleid", "rowid", "objectid", "userid", "patientid",
 }  # fmt: skip
-"""Words in the name of a column that counts, measures or numbers things."""
+"""Words in names of columns with counts, measurements or ids."""
 
 
 def read_features(schema: Any) -> dict[str, dict[str, Any]]:
-    """Hugging Face's features by column, from a schema's metadata; empty where there are none."""
+    """Hugging Face's features by column, from a schema's metadata; empty if there are none."""
     try:
         found = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
         return {name: feature for name, feature in found.items() if isinstance(feature, dict)}
@@ -44,7 +44,7 @@ def read_features(schema: Any) -> dict[str, dict[str, Any]]:
 
 
 def choose_image_and_label(where: str, schema: Any) -> tuple[str, str]:
-    """Names of the image and the label column; raises `UserError` where none is sure, naming those in question."""
+    """Names of the image and the label column; raises `UserError` if one is ambiguous, naming the candidates."""
     return _choose_image(where, schema), _choose_label(where, schema)
 
 

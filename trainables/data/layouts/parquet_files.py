@@ -1,4 +1,4 @@
-"""Which parquet files of a folder hold which split: by their names, or by their folders'."""
+"""Assigns the parquet files of a folder to splits, by their names or their folders' names."""
 
 import os
 import re
@@ -17,7 +17,7 @@ SHARD_NAME = re.compile(r"(?P<name>.*?)-?(?P<index>\d+)-of-(?P<total>\d+)(?P<res
 NUMBERED_NAME = re.compile(r"(?P<name>.*?)(?P<index>\d+)")
 SPLITS = ("train", "val", "test")
 MAX_DEPTH = 3
-"""Levels of folders that are looked into: `data/CONFIGURATION/SPLIT`."""
+"""Maximum depth of folders: `data/CONFIGURATION/SPLIT`."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,13 @@ class ParquetFiles:
     """The parquet files of a data set."""
 
     splits: dict[str, list[Path]]
-    """Of each split, in order."""
+    """Files of each split, sorted."""
     left_out: tuple[LeftOut, ...]
-    """All other files."""
+    """Files that are not used."""
 
 
 def is_parquet_folder(path: Path) -> bool:
-    """Whether a folder is a data set in parquet files: it has some, and they are no table beside folders of images."""
+    """Whether a folder holds a data set in parquet files, rather than a table beside folders of images."""
     if not path.is_dir():
         return False
     try:
@@ -46,9 +46,9 @@ def is_parquet_folder(path: Path) -> bool:
 
 
 def find_parquet_files(path: Path) -> ParquetFiles:
-    """The parquet files of the data set in `path`, by split.
+    """Find the parquet files of the data set in `path`, by split.
 
-    Raises `UserError` for splits without `train`, several configurations, or shards that are missing or there twice.
+    Raises `UserError` if `train` is missing, there are several configurations, or shards are missing or doubled.
     """
     where = f"--data {str(path)!r}"
     found = _by_split(path, _below(path, MAX_DEPTH))
@@ -68,13 +68,13 @@ def find_parquet_files(path: Path) -> ParquetFiles:
 
 
 def _files(folder: Path) -> list[Path]:
-    # Not what systems leave beside a file unasked, such as `._train.parquet`. Links may lead anywhere, as those in
-    # Hugging Face's cache do: a parquet file holds its images, and can bring in nothing else.
+    # Hidden files are left out, such as `._train.parquet` of macOS. Links may lead anywhere, as in Hugging Face's
+    # cache: a parquet file holds its images, and cannot refer to others.
     return sorted(file for file in folder.glob("*.parquet") if not is_hidden(file.name) and not file.is_dir())
 
 
 def _below(path: Path, depth: int) -> list[Path]:
-    """Parquet files in `path`, else in its folder `data`, else in its other folders; no deeper than it takes."""
+    """Parquet files in `path`, else in its folder `data`, else in its other folders."""
     if files := _files(path):
         return files
     if depth == 0 or _begins_with_image(path):
@@ -86,20 +86,20 @@ def _below(path: Path, depth: int) -> list[Path]:
 
 
 def _begins_with_image(folder: Path) -> bool:
-    """Whether a folder holds images, by the names of the first files."""
+    """Whether a folder holds images, judged by its first names."""
     with os.scandir(folder) as entries:
         return any(kind_by_name(entry.name) == FileKind.IMAGE for entry, _ in zip(entries, range(100), strict=False))
 
 
 def _split_of(file: Path) -> str:
-    """The split that a file's name says, before its shard's number; empty if none."""
+    """The split in a file's name, before the number of the shard; empty if there is none."""
     shard = SHARD_NAME.fullmatch(file.stem)
     read = read_split_name(shard["name"] if shard else file.stem.split("-")[0]) or read_split_name(file.stem)
     return read.split if read and (read.is_plain or shard is None) else ""
 
 
 def _by_split(path: Path, files: Sequence[Path]) -> dict[str, dict[str, list[Path]]]:
-    """Files by split, and within by what says so: the name before the shard's number, or the folder's."""
+    """Files by split, then by the name that says the split: the file's without the shard's number, or the folder's."""
     configurations = sorted({file.parent for file in files} - {path})
     by_folder = {folder: read for folder in configurations if (read := read_split_name(folder.name))}
     others = [folder for folder in configurations if folder not in by_folder]
@@ -122,14 +122,14 @@ def _by_split(path: Path, files: Sequence[Path]) -> dict[str, dict[str, list[Pat
 
 
 def _stem(file: Path) -> str:
-    """A file's name without what counts or tells apart the shards of one table."""
+    """A file's name without the numbers of its shard."""
     shard = SHARD_NAME.fullmatch(file.stem)
     words = split_words(shard["name"] if shard else file.stem.split("-")[0])
     return "-".join(word for word in words if not word.isdigit())
 
 
 def _check_shards(where: str, split: str, files: Sequence[Path]) -> None:
-    """Raise `UserError` unless the files are all shards of one table, each once."""
+    """Raise `UserError` unless the files are the shards of one table, each once."""
     tables: dict[tuple[str, ...], dict[int, Path]] = {}
     for file in files:
         shard = SHARD_NAME.fullmatch(file.stem)
@@ -161,7 +161,7 @@ def _missing_shards(key: tuple[str, ...], shards: Mapping[int, Path]) -> list[st
 
 
 def _gaps(files: Sequence[Path]) -> list[str]:
-    """Names that are missing between files with numbers at the end, such as 0000.parquet and 0002.parquet."""
+    """Missing names between files with numbers at the end, such as 0000.parquet and 0002.parquet."""
     read = [NUMBERED_NAME.fullmatch(file.stem) for file in files]
     found = {(match["name"], len(match["index"])): int(match["index"]) for match in read if match}
     numbers = {int(match["index"]) for match in read if match}
@@ -174,7 +174,7 @@ def _gaps(files: Sequence[Path]) -> list[str]:
 
 
 def _check_content(file: Path) -> None:
-    """Raise `UserError` for a file that is no parquet file, saying what it is."""
+    """Raise `UserError` for a file that is not a parquet file, saying what it is."""
     import pyarrow.parquet as pq
 
     if read_head(file).startswith(LFS_POINTER):

@@ -1,4 +1,4 @@
-"""Folder and file names that mean a split: in any case, with the words that usually stand beside."""
+"""Recognises names of folders and files that mean a split, in any case and usual form."""
 
 import re
 import unicodedata
@@ -15,40 +15,40 @@ SPLIT_WORDS = {
     "validacao": "val", "validierung": "val", "teste": "test", "addestramento": "train",
     "训练": "train", "验证": "val", "测试": "test",
 }  # fmt: skip
-"""Words that mean a split, and which; without accents, in lower case."""
+"""Words that mean a split, without accents, in lower case."""
 FILLER_WORDS = frozenset({
     "set", "sets", "subset", "split", "splits", "part", "data", "daten", "dataset", "datasets", "image", "images",
     "img", "imgs", "picture", "pictures", "photo", "photos", "pic", "pics", "file", "files", "folder", "dir", "sample",
     "samples", "jpg", "jpeg", "png", "集",
 })  # fmt: skip
-"""Words that change nothing about which split a name means."""
+"""Words that are ignored in the name of a split."""
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _HOLD_OUT = re.compile(r"h[eo]ld[\W_]*out", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class SplitName:
-    """How a name that holds one split's word reads."""
+    """A name with the word of one split."""
 
     split: str
     """train, val or test."""
     rest: tuple[str, ...] = ()
-    """Its other words, in order: none in `train_images`, `seg` in `seg_train`."""
+    """Other words of the name, in order: none in `train_images`, `seg` in `seg_train`."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether the name says nothing but its split."""
+        """Whether the name has no other words."""
         return not self.rest
 
 
 def split_words(name: str) -> tuple[str, ...]:
-    """The words of a name, in lower case and without accents; runs of digits are words, too."""
+    """The words of a name, in lower case, without accents; runs of digits are words, too."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return tuple(word.lower() for word in _WORD.findall(_HOLD_OUT.sub("holdout", plain)))
 
 
 def read_split_name(name: str) -> SplitName | None:
-    """Which split a folder or file name means; None if it means none, or more than one."""
+    """The split that a name means; None if it means none or several."""
     splits: list[str] = []
     rest: list[str] = []
     for word in split_words(name):
@@ -57,7 +57,7 @@ def read_split_name(name: str) -> SplitName | None:
         elif not (word in FILLER_WORDS or word.isdigit()):
             rest.append(word)
     if splits[:2] == ["train", "val"]:
-        splits = ["train"]  # both in one folder: what is trained on
+        splits = ["train"]  # one folder for both is trained on
     return SplitName(splits[0], tuple(rest)) if len(set(splits)) == 1 else None
 
 
@@ -72,9 +72,9 @@ def is_filler(name: str) -> bool:
 
 
 def find_splits(names: Iterable[str]) -> dict[str, list[str]]:
-    """Which of the names in one folder are which split: those that say only that, else a family (`seg_train`, …).
+    """Names by split: those that say nothing else, or those of one family (`seg_train`, `seg_test`).
 
-    A family shares its other words. Where several families are found, none is sure, and all are returned.
+    The names of a family have the same other words. If there are several families, all are returned.
     """
     read = {name: found for name in sorted(names) if (found := read_split_name(name))}
     plain = {name: found for name, found in read.items() if found.is_plain}
@@ -95,7 +95,7 @@ def _by_split(read: dict[str, SplitName]) -> dict[str, list[str]]:
 
 
 def _split_of(word: str) -> str:
-    """The split that a word means, also with a filler joined to it (`trainset`, `imgtest`); empty if none."""
+    """The split that a word means, also joined to a filler (`trainset`, `imgtest`); empty if none."""
     if word in SPLIT_WORDS:
         return SPLIT_WORDS[word]
     for known, split in SPLIT_WORDS.items():

@@ -1,7 +1,7 @@
-"""Which images make up each batch of an epoch, and every random number their augmentation will use.
+"""Plans the batches of an epoch: their images, and all random numbers of their augmentation.
 
-The plan is for the whole gang: a function of seed and epoch alone, so that W workers, each taking every W-th row of
-each batch, see between them exactly what one worker sees.
+The plan covers the whole gang and depends on seed and epoch only, so that W workers, each with every W-th row of each
+batch, see together exactly what one worker would see.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ class PlannedBatch:
 
 @dataclass(frozen=True)
 class Mixing:
-    """What a configuration says of the plan."""
+    """Options of a configuration that change the plan."""
 
     mixup: float = 0.0
     """Beta parameter of MixUp; 0 is off."""
@@ -55,15 +55,15 @@ class Mixing:
 
     @classmethod
     def from_config(cls, config: TrialConfig, labels: NDArray[np.int64]) -> "Mixing":
-        """What `config` says for images of these classes."""
+        """The options of `config` for images of these classes."""
         balanced = labels if config.balance == "sampling" else None
         return cls(config.mixup, config.cutmix, config.flip == "alternating", balanced)
 
 
 def batch_count(count: int, batch_size: int) -> int:
-    """Batches an epoch; they differ by one image at most, so there is no small last batch.
+    """Batches in an epoch; their sizes differ by one image at most, so that none is small.
 
-    None has a single image, which batch norm cannot learn from: rather, one has an image more than `batch_size`.
+    No batch has a single image, which batch norm cannot use: one may have an image more than `batch_size`.
     """
     return max(1, min(-(-count // batch_size), count // 2))
 
@@ -74,7 +74,7 @@ def smallest_batch(count: int, batch_size: int) -> int:
 
 
 def check_shares(count: int, batch_size: int, world: int) -> None:
-    """Raise `ValueError` where a batch of an epoch of `count` images has no image for one of the `world` workers."""
+    """Raise `ValueError` if a batch of an epoch of `count` images has too few images for `world` workers."""
     smallest = smallest_batch(count, batch_size)
     if smallest < world:
         raise ValueError(
@@ -86,7 +86,7 @@ def check_shares(count: int, batch_size: int, world: int) -> None:
 def slice_share(share: int, total: int, world: int, most: int) -> list[slice]:
     """Cut a worker's `share` of a batch of `total` images into slices of about `most` images; 0 cuts nothing.
 
-    All `world` workers cut alike often, as their passes meet in batch norm, and none has an empty slice: where shares
+    All `world` workers get the same number of slices, as batch norm synchronises them, and none is empty: if shares
     differ, a slice may have one image more than `most`.
     """
     parts = min(-(-total // (world * most)), total // world) if most else 1
@@ -130,10 +130,10 @@ def draw_uniform(count: int, seed: int, epoch: int, rng: np.random.Generator) ->
 
 
 def draw_balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """As many images as there are labels, of each class that occurs the same number, give or take one.
+    """Draw as many images as there are labels, equally many of each class, give or take one.
 
-    Within a class images differ by at most one in how often they are drawn: a large class gives a part of itself,
-    another with each call; a small one gives itself several times over.
+    Images of a class are drawn equally often, give or take once: of a large class a random part, another in each call;
+    of a small class all, several times.
     """
     classes, counts = np.unique(labels, return_counts=True)
     members = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
@@ -143,13 +143,13 @@ def draw_balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArra
 
 
 def _alternating(count: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    """For each image, 0 in every other epoch and 1 in between; a coin of the image and the seed says which is first."""
-    coins = np.random.default_rng([seed, 0, 1]).integers(2, size=count)  # [seed, epoch] never seeds the same
+    """For each image 0 in every other epoch and 1 in between; a random bit of image and seed chooses which is first."""
+    coins = np.random.default_rng([seed, 0, 1]).integers(2, size=count)  # differs from every [seed, epoch]
     return (coins + epoch) % 2
 
 
 def _mixture(rng: np.random.Generator, mixing: Mixing) -> tuple[float, tuple[float, float, float, float]]:
-    """Draw MixUp's share or CutMix's box for one batch; four numbers are always drawn, whatever is on."""
+    """Draw MixUp's share or CutMix's box for one batch; always draws four numbers, also if both are off."""
     coin, x, y = rng.random(3)
     both = mixing.mixup > 0 and mixing.cutmix > 0
     use_mixup = mixing.mixup > 0 and (not both or coin < 0.5)

@@ -1,4 +1,4 @@
-"""Inputs (uint8 images, or frozen features) as training reaches them, and those that lie in memory."""
+"""Loads inputs (uint8 images, or frozen features) for training, from memory or from a memory-mapped file."""
 
 import os
 import sys
@@ -17,15 +17,15 @@ from trainables.common.background import Item, run_ahead
 from trainables.training.device import free_memory
 
 Rows = NDArray[np.int64]
-"""Rows of the store, in the order wanted; a row may occur twice."""
+"""Rows of the store, in the requested order; a row may occur twice."""
 
 
 @dataclass(frozen=True)
 class InputLoader(ABC):
-    """Inputs and labels of the rows that a trial may see, wherever they lie."""
+    """Inputs and labels of the rows that a trial may see."""
 
     labels: Tensor
-    """int64, on the device."""
+    """Labels, int64, on the device."""
 
     def load_labels(self, rows: Rows) -> Tensor:
         """Labels of `rows`, on the device."""
@@ -42,15 +42,15 @@ class InputLoader(ABC):
 
     @abstractmethod
     def load_ahead(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
-        """Each item with the inputs of its rows on the device, in order; close it to leave before the end."""
+        """Yield each item with the inputs of its rows on the device, in order; close the generator to stop early."""
 
 
 @dataclass(frozen=True)
 class InMemoryLoader(InputLoader):
-    """Inputs in the device's memory; a CPU's is the host's."""
+    """Inputs in the memory of the device."""
 
     inputs: Tensor
-    """First dimension: rows of the store."""
+    """All inputs; the first dimension is the rows of the store."""
 
     @property
     def memory_bytes(self) -> int:
@@ -62,20 +62,20 @@ class InMemoryLoader(InputLoader):
         return self.inputs.index_select(0, torch.from_numpy(rows).to(self.inputs.device, non_blocking=True))
 
     def load_ahead(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
-        """Each item with the inputs of its rows, in order."""
+        """Yield each item with the inputs of its rows, in order."""
         for item, rows in wanted:
             yield item, self.load(rows)
 
 
 MEMORY_SHARE = 0.3
-"""Of the free memory that inputs may take when no budget is given; on a CPU the workers of a node divide it."""
+"""Share of the free memory for inputs if no budget is given; on a CPU, the workers of a node divide it."""
 
 
 def memory_budget(device: torch.device, memory_gb: float) -> int:
-    """Bytes that a worker's inputs may take: as given in GB, or a share of what is free on `device` for 0."""
+    """Memory budget of a worker's inputs, in bytes: `memory_gb`, or a share of the free memory of `device` for 0."""
     if memory_gb:
         return int(memory_gb * 1e9)
-    # By now a GPU's free memory is less what its other workers took; host memory goes by a worker's share of cores.
+    # a GPU's free memory excludes that of its other workers; host memory is divided by the workers' share of cores
     part = 1.0 if device.type == "cuda" else min(1.0, torch.get_num_threads() / (os.cpu_count() or 1))
     return int(MEMORY_SHARE * part * free_memory(device))
 
@@ -83,7 +83,7 @@ def memory_budget(device: torch.device, memory_gb: float) -> int:
 def make_loader(
     inputs: np.memmap[Any, Any], labels: NDArray[np.int64], device: torch.device, budget: int
 ) -> InputLoader:
-    """Inputs (first dimension: rows of the store) and labels where `device` reaches them within `budget` bytes."""
+    """Load inputs (first dimension: rows of the store) into memory if they fit `budget` bytes, else stream them."""
     on_device = torch.from_numpy(labels).to(device)
     if inputs.nbytes > budget:
         return StreamingLoader(labels=on_device, inputs=inputs)
@@ -93,29 +93,29 @@ def make_loader(
 
 
 PREFETCHED_BATCHES = 4
-"""Batches read ahead of the one in training; they, and one buffer, are all that streaming holds."""
+"""Batches that are read ahead; streaming holds these and one buffer."""
 
 
 @dataclass(frozen=True)
 class StreamingLoader(InputLoader):
-    """Inputs in a memory-mapped file, gathered batch by batch; bit for bit what `InMemoryLoader` returns."""
+    """Inputs in a memory-mapped file, gathered batch by batch; equal bit for bit to those of `InMemoryLoader`."""
 
     inputs: np.memmap[Any, Any]
-    """The whole file: its first dimension is rows of the store."""
+    """The whole file; the first dimension is the rows of the store."""
 
     @property
     def memory_bytes(self) -> int:
-        """None: the kernel gives up mapped pages when memory is short."""
+        """None: the kernel frees mapped pages when memory is short."""
         return 0
 
     def load(self, rows: Rows) -> Tensor:
-        """Inputs of `rows`, on the device; read while the caller waits."""
+        """Inputs of `rows`, on the device; blocks until they are read."""
         return torch.from_numpy(np.asarray(self.inputs).take(rows, axis=0)).to(self.labels.device)
 
     def load_ahead(self, wanted: Iterable[tuple[Item, Rows]]) -> Generator[tuple[Item, Tensor], None, None]:
-        """Each item with the inputs of its rows on the device, in order.
+        """Yield each item with the inputs of its rows on the device, in order.
 
-        The thread ends with the generator, at its end or when it is closed; what goes wrong in it is raised here.
+        The thread ends with the generator; its exceptions are raised here.
         """
         with open(str(self.inputs.filename), "rb") as file:
             reader = _Reader(self.inputs, file.fileno(), self.labels.device)
@@ -123,7 +123,7 @@ class StreamingLoader(InputLoader):
             try:
                 jobs = ((item, thread.submit(reader.read, rows)) for item, rows in wanted)
                 for item, inputs in run_ahead(jobs, PREFETCHED_BATCHES):
-                    if inputs.is_cuda:  # of the side stream: it must not reuse their memory while training reads them
+                    if inputs.is_cuda:  # memory of the side stream, not to be reused while training reads it
                         inputs.record_stream(torch.cuda.current_stream(inputs.device))
                     yield item, inputs
             finally:
@@ -131,7 +131,7 @@ class StreamingLoader(InputLoader):
 
 
 class _Reader:
-    """What the thread does: gather rows into one reused buffer, pinned for a GPU, and hand on a copy in order."""
+    """Gathers rows in the thread into one reused buffer, pinned for a GPU; returns copies in the order wanted."""
 
     def __init__(self, inputs: np.memmap[Any, Any], descriptor: int, device: torch.device) -> None:
         self.inputs, self.descriptor, self.device = inputs, descriptor, device
@@ -141,8 +141,8 @@ class _Reader:
         self.buffer = torch.from_numpy(inputs[:0].copy())
 
     def read(self, rows: Rows) -> Tensor:
-        """Inputs of `rows`, on the device; raises `IndexError` for a row that the file does not have."""
-        # Each row once (partners of a mixture are rows of the same batch), and forward through the file.
+        """Inputs of `rows`, on the device; raises `IndexError` for rows outside of the file."""
+        # Each row is read once (partners of a mixture are rows of the same batch), in the order of the file.
         ascending, places = np.unique(rows, return_inverse=True)
         if len(rows) and not 0 <= ascending[0] <= ascending[-1] < len(self.inputs):
             raise IndexError(f"rows {ascending[0]} to {ascending[-1]} of {len(self.inputs)}")
@@ -150,12 +150,12 @@ class _Reader:
         gathered = self._room(len(rows))[: len(ascending)]
         np.take(self.inputs, ascending, axis=0, out=gathered.numpy(), mode="clip")  # "raise" would copy once more
         if self.stream is None:
-            # Not torch's index_select: in this thread it would start a second team of OpenMP threads.
+            # torch's index_select would start a second team of OpenMP threads in this thread
             return torch.from_numpy(gathered.numpy().take(places, axis=0))
         with torch.cuda.stream(self.stream):
             order = torch.from_numpy(places).to(self.device)
             inputs = gathered.to(self.device, non_blocking=True).index_select(0, order)
-        self.stream.synchronize()  # the buffer is free for the next batch, and this one is whole
+        self.stream.synchronize()  # afterwards the buffer can be reused
         return inputs
 
     def _room(self, count: int) -> Tensor:
@@ -165,7 +165,7 @@ class _Reader:
         return self.buffer
 
     def _announce(self, rows: Rows) -> None:
-        """Have the kernel read all rows at once: one page fault after another, a cold disk is some 10 times slower."""
+        """Ask the kernel to read all rows at once: single page faults on a cold disk are some 10 times slower."""
         if sys.platform == "linux":
             size = self.inputs.strides[0]
             for row in rows.tolist():

@@ -1,1 +1,1 @@
-"""What lies in a folder: which split and class each file belongs to, and which files belong to none."""
+"""The data sources that `--data` takes: named sets and layouts of files."""

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009): the binary versions, which hold no pickles, read inside their archives."""
+"""CIFAR-10 and CIFAR-100 (Krizhevsky 2009), read from the archives of their binary versions, which hold no pickles."""
 
 import tarfile
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ IMAGE_SHAPE = (3, 32, 32)
 
 @dataclass(frozen=True)
 class CifarArchive:
-    """Where the images of one set lie. Nothing is unpacked, so nothing can land anywhere."""
+    """The archive of one data set; its members are read without unpacking it."""
 
     file: str
-    """Its name at `HOME`."""
+    """File name at `BASE_URL`."""
     sha256: str
-    """What it must be."""
+    """Expected digest of the file."""
     names: str
     """Member with the class names, one a line."""
     train: tuple[str, ...]
@@ -31,7 +31,7 @@ class CifarArchive:
     test: tuple[str, ...]
     """Members with the test images."""
     header: int
-    """Bytes before each image's pixels; the last one is its label."""
+    """Bytes before the pixels of each image; the last one is the label."""
 
 
 CIFAR10 = CifarArchive(
@@ -53,12 +53,12 @@ CIFAR100 = CifarArchive(
 
 
 def open_cifar10(downloads: Path) -> RawSet:
-    """50,000 training and 10,000 test images in 10 classes; raises `UserError` where they cannot be downloaded."""
+    """50,000 training and 10,000 test images in 10 classes; raises `UserError` if they cannot be downloaded."""
     return _open("cifar10", CIFAR10, downloads)
 
 
 def open_cifar100(downloads: Path) -> RawSet:
-    """50,000 training and 10,000 test images in 100 classes; raises `UserError` where they cannot be downloaded."""
+    """50,000 training and 10,000 test images in 100 classes; raises `UserError` if they cannot be downloaded."""
     return _open("cifar100", CIFAR100, downloads)
 
 
@@ -73,7 +73,7 @@ def _open(name: str, archive: CifarArchive, downloads: Path) -> RawSet:
 
 
 def read_archive(name: str, archive: CifarArchive, file: Path) -> RawSet:
-    """The set in an archive on disk."""
+    """Read the data set of a local archive."""
     with tarfile.open(file) as packed:
         classes = tuple(_read(packed, archive.names).decode().split())
         parts = {

@@ -1,4 +1,4 @@
-"""The embedded default: scikit-learn's handwritten digits."""
+"""scikit-learn's handwritten digits, the default data set."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,10 +10,10 @@ from trainables.common.licence import Licence
 from trainables.data.sources.source import DataSource, RawSet, make_array_part
 
 DIGITS_FILE = "datasets/data/digits.csv.gz"
-"""Within scikit-learn: 64 pixels from 0 to 16 and the label, a row an image; importing its loader takes a second."""
+"""File in scikit-learn: 64 pixels from 0 to 16 and the label in each row; importing its loader would take a second."""
 
 MAX_PIXEL = 16
-"""Largest value of a pixel in scikit-learn."""
+"""Largest pixel value in scikit-learn."""
 PIXELS = (
     f"scikit-learn's digits have pixels from 0 to {MAX_PIXEL}; here they are multiplied by 255 / {MAX_PIXEL} "
     "and rounded: "
@@ -23,7 +23,7 @@ PIXELS = (
 
 
 def scale_pixels(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Pixels from 0 to 16 as 0 to 255."""
+    """Scale pixels from 0 to 16 to 0 to 255."""
     scaled: NDArray[np.uint8] = np.rint(pixels * (255 / MAX_PIXEL)).astype(np.uint8)
     return scaled
 

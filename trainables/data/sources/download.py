@@ -1,4 +1,4 @@
-"""Downloads whose content is known beforehand: a file is what its SHA-256 says, or it is not kept."""
+"""Downloads that are checked by their SHA-256."""
 
 import hashlib
 import http.client
@@ -9,23 +9,23 @@ from pathlib import Path
 from trainables.storage.folders import remove_tree
 
 DOWNLOAD_TIMEOUT_S = 30
-"""Seconds without a byte after which a download has failed."""
+"""Seconds without data after which a download fails."""
 
 
 def download_file(url: str, sha256: str, folder: Path) -> Path:
-    """The file that `url` names, downloaded into `folder` unless it is there already.
+    """Download `url` into `folder`, unless the file is there already; returns its path.
 
-    Raises OSError where it is not to be had.
+    Raises OSError if the download fails, or the digest is wrong.
     """
     file = folder / url.rpartition("/")[2]
     if file.is_file() and _digest(file) == sha256:
         return file
     folder.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(file.name + ".partial")
-    for odd in (file, beside):  # damaged, or not even a file
+    for odd in (file, beside):  # a damaged file, or another kind of file
         remove_tree(odd)
     try:
-        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer, beside.open("wb") as target:  # noqa: S310  # what comes is checked
+        with urllib.request.urlopen(url, timeout=DOWNLOAD_TIMEOUT_S) as answer, beside.open("wb") as target:  # noqa: S310  # the content is checked
             shutil.copyfileobj(answer, target)
     except http.client.HTTPException as error:
         raise OSError(f"{url}: broke off ({type(error).__name__})") from error

@@ -21,11 +21,11 @@ SHA256 = {
     "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-"""Of the files at `HOME`, which has no https."""
+"""Digests of the files at `BASE_URL`, which has no https."""
 
 
 def open_fashion_mnist(downloads: Path) -> RawSet:
-    """60,000 training and 10,000 test images; raises `UserError` where they are neither installed nor downloadable."""
+    """60,000 training and 10,000 test images; raises `UserError` if they are not installed and cannot be downloaded."""
     root = DEBIAN_FOLDER if DEBIAN_FOLDER.is_dir() else _downloaded(downloads)
     return RawSet(
         name="fashion-mnist",

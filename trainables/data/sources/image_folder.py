@@ -21,43 +21,43 @@ from trainables.data.layouts.listing import FileListing, list_classes
 from trainables.data.sources.source import DataSource, Part, RawSet
 
 ClassListings = dict[str, FileListing]
-"""What each class's folder holds."""
+"""The listing of each class folder."""
 ImageHeader = tuple[int, int, bool]
-"""An image's height, width and greyness."""
+"""Height, width and greyness of an image."""
 
 
 @dataclass(frozen=True)
 class FolderImages:
-    """Image files by number."""
+    """The image files of one part, by row."""
 
     paths: tuple[Path, ...]
-    """Of one part, class by class."""
+    """Files, class by class."""
     root: Path
     """The data folder."""
     sizes: tuple[tuple[int, int], ...]
-    """Height and width of each, in pixels, upright."""
+    """Height and width of each image, in pixels, upright."""
 
     def __call__(self, row: int) -> Path:
         """File of an image."""
         return self.paths[row]
 
     def name(self, row: int) -> str:
-        """Its name."""
+        """Name of an image in messages."""
         return str(self.paths[row])
 
     def path(self, row: int) -> str:
-        """Its path within the data folder, with `/`."""
+        """Path of an image relative to the data folder, with `/`."""
         return self.paths[row].relative_to(self.root).as_posix()
 
     def size(self, row: int) -> tuple[int, int]:
-        """Its height and width."""
+        """Height and width of an image."""
         return self.sizes[row]
 
 
 def open_folder(path: Path) -> RawSet:
-    """Open a folder of images; those whose header is bad are `refused`.
+    """Open a folder of images; images with a bad header are in `bad_images`.
 
-    Raises `UserError` for a layout that is not sure, no images, a class without a training image that can be used.
+    Raises `UserError` if the layout is ambiguous, there are no images, or a class has no usable training image.
     """
     try:
         layout = find_layout(path)
@@ -89,7 +89,7 @@ def open_folder(path: Path) -> RawSet:
 
 
 def _images(classes: ClassListings, name: str) -> list[Path]:
-    """Images of a class; none where a part does not have it."""
+    """Images of a class; empty if a part does not have it."""
     return classes[name].images if name in classes else []
 
 
@@ -98,7 +98,7 @@ def _is_empty(listing: FileListing) -> bool:
 
 
 def _check_classes(path: Path, parts: dict[str, ClassListings]) -> None:
-    """Raise `UserError` for classes that no image is to be trained on."""
+    """Raise `UserError` for classes without training images."""
     known = {name for name, listing in parts["train"].items() if not _is_empty(listing)}
     for part, classes in parts.items():
         for name in list(classes):
@@ -111,7 +111,7 @@ def _check_classes(path: Path, parts: dict[str, ClassListings]) -> None:
 def _untrained_error(
     path: Path, name: str, counts: dict[str, int], left_out: list[LeftOut], known: set[str]
 ) -> UserError:
-    """The error of a class folder without training images; `counts` are its images in each part."""
+    """The error for a class without training images; `counts` are its images in each part."""
     where = f"--data {str(path)!r}: class folder {name!r}"
     holding = ", ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
     if holding:
@@ -137,7 +137,7 @@ def _detected_layout(layout: FolderLayout, parts: dict[str, ClassListings]) -> D
 
 
 def _read_headers(parts: dict[str, ClassListings]) -> tuple[dict[Path, ImageHeader], tuple[BadImage, ...]]:
-    """Headers of the images that have a good one, and the others; raises `UserError` for a class left with none."""
+    """Headers of the good images, and the bad images; raises `UserError` for a class of bad images only."""
     heads: dict[Path, ImageHeader] = {}
     refused: list[BadImage] = []
     with ThreadPoolExecutor() as threads:
@@ -169,7 +169,7 @@ def _only_bad_error(part: str, name: str, bad: list[BadImage]) -> UserError:
 
 
 def _part(root: Path, files: list[list[Path]], heads: dict[Path, ImageHeader], shape: tuple[int, int, int]) -> Part:
-    """One part of the files of each class, which lie below `root`; `shape` is what they are decoded to."""
+    """One part, from the files of each class below `root`; `shape` is that of decoded images."""
     labels = np.repeat(np.arange(len(files)), [len(found) for found in files]).astype(np.int64)
     paths = tuple(file for found in files for file in found)
     contents = FolderImages(paths, root, tuple(heads[file][:2] for file in paths))
@@ -181,7 +181,7 @@ def _identity(path: Path, files: Iterable[Path], refused: Iterable[BadImage]) ->
     for file in files:
         stat = file.stat()
         digest.update(os.fsencode(file.relative_to(path)) + f" {stat.st_size} {stat.st_mtime_ns}\n".encode())
-    for image in refused:  # what is bad in them makes no difference: none of them is in the store
+    for image in refused:  # the reason makes no difference: none of them is in the store
         digest.update(b"without " + os.fsencode(os.path.relpath(image.name, path)) + b"\n")
     return f"folder {digest.hexdigest()}"
 

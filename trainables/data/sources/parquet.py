@@ -21,24 +21,24 @@ from trainables.data.layouts.parquet_files import find_parquet_files, is_parquet
 from trainables.data.sources.source import DataSource, Part, RawSet
 
 HEADERS_READ = 512
-"""Images of each part whose headers decide the stored shape."""
+"""Number of images of each part whose headers are read to choose the stored shape."""
 Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class _Labels:
-    """What the label column says."""
+    """The content of the label column."""
 
     classes: tuple[str, ...]
     """Class names, in label order."""
     labels: dict[str, Labels]
-    """Of each part with labels, one a row; -1 where one is missing."""
+    """Labels of each part that has any; -1 for a missing label."""
     unlabelled: tuple[LeftOut, ...]
-    """Files of parts that have no label at all."""
+    """Files of parts without any label."""
 
 
 def open_parquet(path: Path) -> RawSet:
-    """Open a folder of `train-*.parquet`, `test-*.parquet` …; raises `UserError` for what is missing or not sure."""
+    """Open a folder of `train-*.parquet` …; raises `UserError` if files or columns are missing or ambiguous."""
     import pyarrow.parquet as pq
 
     tables = find_parquet_files(path)
@@ -76,7 +76,7 @@ def open_parquet(path: Path) -> RawSet:
 
 
 def _read_headers(contents: ParquetImages, count: int) -> list[tuple[int, int, bool]]:
-    """Heights, widths and greyness of some of the images; those with a bad header are told when they are decoded."""
+    """Height, width and greyness of some images; bad ones are reported when they are decoded."""
     heads = []
     for row in np.linspace(0, count - 1, min(HEADERS_READ, count), dtype=int).tolist():
         with suppress(BadImageError):
@@ -85,7 +85,7 @@ def _read_headers(contents: ParquetImages, count: int) -> list[tuple[int, int, b
 
 
 def _check_schemas(splits: dict[str, list[Path]], image: str, label: str) -> None:
-    """Raise `UserError` for a file that lacks one of the columns."""
+    """Raise `UserError` for a file without one of the columns."""
     import pyarrow.parquet as pq
 
     for file in (file for files in splits.values() for file in files):
@@ -95,7 +95,7 @@ def _check_schemas(splits: dict[str, list[Path]], image: str, label: str) -> Non
 
 
 def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: Any) -> _Labels:
-    """Labels of all parts by class; raises `UserError` for a column that holds none."""
+    """Read the labels of all parts; raises `UserError` for a column that holds no labels."""
     import pyarrow.parquet as pq
 
     columns = {part: pq.read_table(files, columns=[label])[label] for part, files in splits.items()}
@@ -124,7 +124,7 @@ def _read_labels(path: Path, splits: dict[str, list[Path]], label: str, schema: 
 
 
 def _check_values(path: Path, label: str, labels: Labels) -> None:
-    """Raise `UserError` for numbers that tell images apart rather than sort them."""
+    """Raise `UserError` for numbers that are ids rather than labels."""
     values = len(np.unique(labels))
     if not has_label_name(label) and 2 * values > len(labels) > 0:
         raise UserError(
@@ -134,7 +134,7 @@ def _check_values(path: Path, label: str, labels: Labels) -> None:
 
 
 def _format_files(path: Path, files: list[Path]) -> str:
-    """Files of a part in a few words, relative to the data set."""
+    """The first file of a part, relative to the data set, and the number of the others."""
     first = str(files[0].relative_to(path))
     return first if len(files) == 1 else f"{first} and {len(files) - 1:,} more"
 

@@ -1,4 +1,4 @@
-"""Building a store: chunks decoded in parallel, recorded one by one, so that a build that was cut goes on."""
+"""Builds a store: chunks are decoded in parallel and recorded one by one, so that an interrupted build is resumed."""
 
 import logging
 import multiprocessing
@@ -36,19 +36,19 @@ logger = logging.getLogger(__name__)
 SPLITS_OF_FOLDER: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "test": ("test",)}
 """Splits in each folder of a store."""
 PROCESSES_FROM = 4096
-"""Encoded images from which on processes pay: 2 decode twice as fast as 2 threads, but take a second to start."""
+"""Encoded images from which processes are used: 2 are twice as fast as 2 threads, but take a second to start."""
 FINISHED_CHUNKS_FILE = "finished"
-"""File of a store being built: a line for each finished chunk."""
+"""File in a store being built with a line for each finished chunk."""
 
 
 def build_store(
     raw: RawSet, splits: Splits, words: str, folder: Path, teller: Teller, on_bad: OnBadImage = "fail"
 ) -> DataSummary:
-    """Build the store of `raw` in `folder`, or finish it there; returns its summary, with no origin yet.
+    """Build the store of `raw` in `folder`, or resume its build; returns the summary, without an origin.
 
-    Memory in use is bounded by chunks under way, and 20 bytes an image. What is decoded does not depend on `on_bad`, so
-    a build that failed by a bad image goes on from there when they are to be skipped. Raises `UserError` for that, a
-    class that skipping leaves without images in a split, a full disk, or a decoding process that was killed.
+    Memory is bounded by the chunks in progress, and 20 bytes an image. Decoding does not depend on `on_bad`, so a build
+    that failed on a bad image is resumed when bad images are to be skipped. Raises `UserError` for a bad image, a class
+    that has no other images in a split, a full disk, or a decoding process that was killed.
     """
     _create_arrays(raw, splits, folder)
     chunks = list(_plan_chunks(splits))
@@ -56,7 +56,7 @@ def build_store(
     tally = SummaryBuilder(raw, splits, folder, teller)
     if recorded:
         logger.info(
-            f"{raw.name}: going on from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"
+            f"{raw.name}: resuming from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"
         )
     with (folder / FINISHED_CHUNKS_FILE).open("a") as record:
         for chunk, examined in _decode_chunks(raw, chunks, recorded, folder):
@@ -71,7 +71,7 @@ def build_store(
 
 
 def discard_invalid_build(folder: Path) -> None:
-    """Move a half-built folder aside if anything in it is neither a file nor a folder that belongs there."""
+    """Discard an unfinished store that holds anything but regular files and the folder `test`."""
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         return discard(folder)
     files = {path for _, path in files_below(folder)} if folder.is_dir() else set()
@@ -82,12 +82,12 @@ def discard_invalid_build(folder: Path) -> None:
 
 
 def delete_build_record(folder: Path) -> None:
-    """Delete what only a store being built needs."""
+    """Delete the record of finished chunks, which only a build needs."""
     (folder / FINISHED_CHUNKS_FILE).unlink()
 
 
 def _create_arrays(raw: RawSet, splits: Splits, folder: Path) -> None:
-    """Write labels, and images' empty files; those of a build that was cut stay as they are."""
+    """Write the labels, and create the image files; those of an interrupted build are kept."""
     for name, members in SPLITS_OF_FOLDER.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         labels = np.concatenate([raw.parts[part].labels[rows] for part, rows in (splits[split] for split in members)])
@@ -96,7 +96,7 @@ def _create_arrays(raw: RawSet, splits: Splits, folder: Path) -> None:
         if _has_shape(file, shape):
             continue
         free, needed = shutil.disk_usage(folder).free, int(np.prod(shape, dtype=np.int64))
-        if free < needed:  # found out later, in a mapped file, it would kill the process
+        if free < needed:  # a full disk would kill a process that writes to a mapped file
             raise UserError(f"cache {str(folder.parent)!r}: has {free:,} bytes free, {raw.name!r} needs {needed:,}")
         np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
 
@@ -123,12 +123,12 @@ def _plan_chunks(splits: Splits) -> Iterator[Chunk]:
 def _decode_chunks(
     raw: RawSet, chunks: list[Chunk], recorded: dict[int, FinishedChunk], folder: Path
 ) -> Iterator[tuple[Chunk, ChunkStatistics]]:
-    """Each chunk once it lies in the store, in order; decoded by processes where they pay, else by threads."""
+    """Decode the chunks into the store, by processes or threads; yields them in order."""
     workers, done = os.cpu_count() or 1, 0
     filler = ChunkDecoder(folder, {name: part.decode for name, part in raw.parts.items()})
     pool: Executor
     if raw.encoded and sum(len(chunk.rows) for chunk in chunks) >= PROCESSES_FROM:
-        # Spawned: a fork would copy locks, and threads' states, of whatever runs in this process.
+        # Spawned, since a fork would copy the locks of other threads.
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_decoder_process, (filler,))
         work: Callable[[Chunk, FinishedChunk | None], ChunkStatistics] = decode_in_process
     else:
@@ -139,12 +139,12 @@ def _decode_chunks(
             done += 1
             yield chunk, examined
     except BrokenProcessPool as error:
-        # A pool begins jobs in order, and holds one more ready than it has processes.
+        # A pool starts jobs in order, and queues one more than it has processes.
         first, last = chunks[done], chunks[min(done + 2 * workers, len(chunks) - 1)]
         raise UserError(
             f"--data {raw.name!r}: a decoding process was killed, perhaps for want of memory, at an image from "
             f"{_image_name(raw, first, 0)} to {_image_name(raw, last, -1)}; the "
-            "same command goes on from what is finished"
+            "same command resumes from what is finished"
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

@@ -1,4 +1,4 @@
-"""One chunk of a store being built: decoded into its place, and examined; or found there from a build that was cut."""
+"""One chunk of a store being built: decoded into its place, or found there from an interrupted build, and summed up."""
 
 import hashlib
 import multiprocessing
@@ -18,50 +18,50 @@ from trainables.data.splits import SplitName
 from trainables.data.store.finished_chunks import FinishedChunk, chunk_digest
 
 CHUNK_IMAGES = 128
-"""Images decoded, examined and recorded at a time."""
+"""Number of images in a chunk."""
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Where some images come from, and where they go."""
+    """The source and the destination of some images."""
 
     number: int
-    """Counts the chunks of a store, from 0."""
+    """Number of the chunk in the store, from 0."""
     folder: str
     """Folder within the store: empty for train and val, `test` for the locked split."""
     start: int
-    """Its first row in that folder's `images.npy`."""
+    """First row in that folder's `images.npy`."""
     split: SplitName
-    """The split that all its images belong to."""
+    """Split of all its images."""
     part: str
-    """The source's part that they come from."""
+    """Part of the source."""
     rows: NDArray[np.int64]
-    """Their rows there, ascending."""
+    """Rows in the part, ascending."""
 
     def images(self, store: Path) -> NDArray[np.uint8]:
-        """Its place in the store at `store`, mapped for writing: images x channels x height x width."""
+        """Its images in the store at `store`, mapped for writing: images x channels x height x width."""
         mapped = np.lib.format.open_memmap(store / self.folder / "images.npy", mode="r+")
         return np.asarray(mapped[self.start : self.start + len(self.rows)])
 
 
 @dataclass(frozen=True)
 class ChunkStatistics:
-    """What the store's summary needs to know of a chunk's pixels."""
+    """Statistics of a chunk's pixels, for the store's summary."""
 
     digests: NDArray[np.bytes_]
     """12-byte BLAKE2 hash of each image."""
     sums: NDArray[np.int64]
-    """Sum, and sum of squares, of each channel's pixels (0 to 255): 2 x channels, exact."""
+    """Exact sum and sum of squares of each channel's pixels (0 to 255), shape 2 x channels."""
     bad: dict[int, BadImage]
-    """Images that cannot be decoded, by their place in the chunk; their pixels are 0."""
+    """Images that cannot be decoded, by position in the chunk; their pixels are 0."""
 
     def to_record(self, number: int) -> FinishedChunk:
-        """What the record keeps of it, as the chunk of this number."""
+        """The record of this chunk, which has this number."""
         return FinishedChunk(number, chunk_digest(self.digests.tobytes(), self.bad), self.bad)
 
 
 def compute_statistics(images: NDArray[np.uint8], bad: dict[int, BadImage]) -> ChunkStatistics:
-    """Hash and add up images, n x channels x height x width, of which some are `bad`."""
+    """Compute digests and sums of images, n x channels x height x width, of which some are `bad`."""
     sums = np.zeros((2, images.shape[1]), np.int64)
     digests = []
     for image in images:
@@ -73,17 +73,17 @@ def compute_statistics(images: NDArray[np.uint8], bad: dict[int, BadImage]) -> C
 
 @dataclass(frozen=True)
 class ChunkDecoder:
-    """Fills chunks; runs in threads, or goes to processes of their own."""
+    """Decodes chunks into the store, in threads or in other processes."""
 
     store: Path
     """Folder of the store being built."""
     decoders: dict[str, Callable[[int], Image]]
-    """Of each part of the source."""
+    """Decoder of each part of the source."""
 
     def __call__(self, chunk: Chunk, recorded: FinishedChunk | None) -> ChunkStatistics:
-        """Decode a chunk into its place, unless what lies there is the `recorded` one already.
+        """Decode a chunk into the store, unless the chunk found there is the `recorded` one.
 
-        Raises `UserError` naming an image that the disk or the memory does not give.
+        Raises `UserError` for an image file that cannot be read, or if memory runs out.
         """
         images = chunk.images(self.store)
         if recorded:
@@ -104,14 +104,14 @@ _PROCESS_DECODER: list[ChunkDecoder] = []
 
 
 def start_decoder_process(filler: ChunkDecoder) -> None:
-    """Begin a process of a pool: it fills chunks with `filler`, and ends with its parent, however that ends."""
+    """Start a process of a pool: it decodes chunks with `filler`, and exits with its parent."""
     _PROCESS_DECODER.append(filler)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
 def decode_in_process(chunk: Chunk, recorded: FinishedChunk | None) -> ChunkStatistics:
-    """Fill a chunk in a process that `adopt` began."""
+    """Decode a chunk in a process that `start_decoder_process` initialised."""
     return _PROCESS_DECODER[-1](chunk, recorded)
 
 

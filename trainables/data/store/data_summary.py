@@ -1,4 +1,4 @@
-"""What is known of a prepared data set without opening its images."""
+"""Summary of a prepared data set, known without opening its images."""
 
 from typing import Self
 
@@ -10,16 +10,16 @@ from trainables.data.layouts.left_out_counts import LeftOutCount
 
 
 class DataSummary(Frozen):
-    """A prepared data set: shapes, counts, statistics of its training split, and where its store lies."""
+    """A prepared data set: shapes, counts, statistics of its training split, and the folder of its store."""
 
     name: str
     """Source name, or the folder's name."""
     path: str
     """Folder of the uint8 store on this node."""
     origin: str
-    """What `--data` said; another node prepares its own store from it."""
+    """The option `--data`, from which another node prepares its own store."""
     shared: str = ""
-    """URL of a copy of the store, which other nodes take theirs from instead; empty if there is none."""
+    """URL of a copy of the store, which other nodes download; empty if there is none."""
     classes: tuple[str, ...] = Field(min_length=2)
     """Class names, in label order."""
     channels: int = Field(ge=1)
@@ -41,34 +41,34 @@ class DataSummary(Frozen):
     std: tuple[float, ...]
     """Standard deviation of each channel over the training split, from 0 to 1."""
     split: str
-    """How the splits came about, in words."""
+    """How the splits were made, in words."""
     split_seed: int
-    """Seed of the splits that were drawn; it belongs to the data, so every search shares one test split."""
+    """Seed of the drawn splits; it belongs to the data, so that all searches share one test split."""
     finals: FinalsValidation = FinalsValidation()
-    """What the finals are scored on; it belongs to a search, which keeps it when it goes on."""
+    """Validation images of the finals; a search that is resumed keeps them."""
     leaked: int
     """Images of val or test whose pixels also occur, byte for byte, in another split (`leaked-images.csv`)."""
     skipped: int = Field(0, ge=0)
     """Images left out because they are bad (`bad-images.csv`)."""
     split_sources: dict[str, str] = Field(default_factory=dict)
-    """Of each split that the source has: the folder or files it comes from; empty for sets known by name."""
+    """Folder, files or arrays of each split of the source; empty for sets known by name."""
     left_out: tuple[LeftOutCount, ...] = ()
     """Files of the source that are not used (`left-out.csv`), by reason and kind."""
     absent: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Of val and test, the classes without an image there; only splits that lack some."""
+    """Classes without images in val or test; only splits that lack some."""
     fingerprint: str
     """BLAKE2 hash of all stored pixels, labels and class names."""
 
     @model_validator(mode="after")
     def _each_class(self) -> Self:
-        """Every class is counted, or none."""
+        """Check that all classes are counted, or none."""
         if len(self.counts) not in {0, len(self.classes)}:
             raise ValueError(f"counts: {len(self.counts):,} for {len(self.classes):,} classes")
         return self
 
     @property
     def imbalance(self) -> float:
-        """Training images of the largest class for each one of the smallest; 1 if they were not counted."""
+        """Training images of the largest class divided by those of the smallest; 1 if they were not counted."""
         return max(self.counts, default=1) / max(1, min(self.counts, default=1))
 
     @property
@@ -78,5 +78,5 @@ class DataSummary(Frozen):
 
     @property
     def growth(self) -> float:
-        """Images in training and validation together, as a multiple of those in training."""
+        """Images in training and validation together, divided by those in training."""
         return (self.train + self.val) / self.train

@@ -1,7 +1,7 @@
-"""What the files of a finished folder held: sizes, times and digests, by which later damage is noticed.
+"""Sizes, times and digests of the files of a finished folder, by which later damage is detected.
 
-Scratch file systems delete what nobody read for a while, disks fill up, machines crash: files go, are cut or hold
-zeros. Each opening looks at every size and time, and at some blocks of every file, others each time. A file whose time
+Scratch file systems delete files, disks fill up, machines crash: files go missing, are cut, or hold zeros. Each check
+compares all sizes and times, and the digests of some blocks of each file, other blocks each time. A file whose time
 changed is read completely.
 """
 
@@ -19,54 +19,54 @@ from trainables.storage.files import read_record, write_file
 
 DIGESTS_FILE = "contents.json"
 BLOCK_BYTES = 1 << 18
-"""Bytes that one digest is of."""
+"""Size of a block, in bytes."""
 DIGEST_DIGITS = 16
-"""Hexadecimal digits of one digest."""
+"""Hexadecimal digits of the digest of a block."""
 SAMPLED_BLOCKS = 8
-"""Blocks of a file looked at in each opening, besides its first and last."""
+"""Blocks of a file that are read in each check, besides its first and last."""
 
 
 class FileDigests(Frozen):
-    """One file."""
+    """Size, time and digests of one file."""
 
     size: int
-    """Bytes."""
+    """Size in bytes."""
     changed: int
-    """When it was written, in nanoseconds since 1970."""
+    """Time of the last write, in nanoseconds since 1970."""
     digests: str
-    """BLAKE2 digest of each block, one after the other."""
+    """BLAKE2 digests of all blocks, joined."""
 
 
 class FolderDigests(Frozen):
-    """The files of a folder when it was finished."""
+    """Digests of the files of a finished folder."""
 
     files: dict[str, FileDigests]
-    """By name relative to the folder."""
+    """Files by name relative to the folder."""
     digest: str = ""
-    """Of the above, so that this record is known to be whole."""
+    """Digest of `files`, which shows that the record is complete."""
 
     def with_digest(self) -> "FolderDigests":
-        """With its digest."""
+        """A copy with its digest."""
         return self.model_copy(update={"digest": _digest(repr(sorted(self.files.items())).encode())})
 
     def has_same_content(self, other: "FolderDigests") -> bool:
-        """Whether both are of the same content, whenever it was written."""
+        """Whether both have the same files with the same content; times may differ."""
         mine, theirs = ({name: (f.size, f.digests) for name, f in each.files.items()} for each in (self, other))
         return mine == theirs
 
 
 def compute_digests(folder: Path, names: Iterable[str]) -> FolderDigests:
-    """Read the files of these names completely; what they hold."""
+    """Read the files of these names completely and compute their digests."""
     return FolderDigests(files={name: _compute_file_digests(folder / name) for name in sorted(names)}).with_digest()
 
 
 def write_digests(folder: Path, contents: FolderDigests, name: str = DIGESTS_FILE) -> None:
-    """Write what `find_damage` compares with."""
+    """Write the digests that `find_damage` compares with."""
     write_file(folder.resolve() / name, contents.model_dump_json().encode())
 
 
 def read_digests(folder: Path, name: str = DIGESTS_FILE) -> FolderDigests:
-    """What a folder held; raises `DamagedError`, or OSError such as FileNotFoundError."""
+    """Read a folder's digests; raises `DamagedError`, or OSError such as FileNotFoundError."""
     file = folder.resolve() / name
     found = read_record(file, FolderDigests, limit=1 << 30)
     if found != found.with_digest():
@@ -77,10 +77,10 @@ def read_digests(folder: Path, name: str = DIGESTS_FILE) -> FolderDigests:
 def find_damage(
     folder: Path, name: str = DIGESTS_FILE, within: str = "", complete: bool = False, seed: int | None = None
 ) -> str:
-    """What is wrong with a folder whose contents were written under `name`, in a few words; empty if nothing is seen.
+    """Describe the damage of a folder whose digests were written as `name`; empty if none is found.
 
-    Only files whose names begin with `within` are looked at; all blocks of them if `complete`, else some that `seed`
-    chooses (None: others each time).
+    Only files whose names begin with `within` are checked: all of their blocks if `complete`, else a sample drawn by
+    `seed` (None: another each time).
     """
     try:
         contents = read_digests(folder, name)
@@ -97,17 +97,17 @@ def find_damage(
                 return f"{each} {error}"
             except OSError as error:
                 return f"{each}: {_one_line(error)}"
-    if renewed != contents.files:  # copied, or restored, with other times
+    if renewed != contents.files:  # copied or restored, with other times
         _try_write(folder, FolderDigests(files=renewed).with_digest(), name)
     return ""
 
 
 class _ChangedError(Exception):
-    """A file is not as it was; the text says how."""
+    """A file was changed; the text says how."""
 
 
 def _check_file(file: Path, content: FileDigests, complete: bool, rng: random.Random) -> FileDigests:
-    """The file's content, with the time that it has now; raises `_DifferentError`, or OSError."""
+    """Compare a file with its digests; returns them with its current time. Raises `_ChangedError`, or OSError."""
     try:
         found = file.lstat()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -144,7 +144,7 @@ def _digest(content: bytes) -> str:
 def _try_write(folder: Path, contents: FolderDigests, name: str) -> None:
     try:
         write_digests(folder, contents, name)
-    except OSError:  # a cache that can only be read; the next opening looks at all again
+    except OSError:  # a read-only cache; the next check reads the files completely again
         return
 
 

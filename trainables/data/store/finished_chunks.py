@@ -1,4 +1,4 @@
-"""The record of a store being built: a line of JSON for each finished chunk."""
+"""The record of a store's build: a line of JSON for each finished chunk."""
 
 import hashlib
 import json
@@ -10,14 +10,14 @@ from trainables.data.decoding.bad_images import BadImage
 
 @dataclass(frozen=True)
 class FinishedChunk:
-    """A chunk that lies in the store."""
+    """A chunk that was decoded into the store."""
 
     number: int
-    """Of the chunk."""
+    """Number of the chunk."""
     digest: str
-    """Of its pixels, and of which images of it are bad."""
+    """Digest of its pixels, and of which images are bad."""
     bad: dict[int, BadImage]
-    """Those, by their place in it."""
+    """Bad images, by position in the chunk."""
 
     @property
     def line(self) -> str:
@@ -31,7 +31,7 @@ def chunk_digest(pixels: bytes, bad: dict[int, BadImage]) -> str:
 
 
 def read_finished_chunks(file: Path) -> dict[int, FinishedChunk]:
-    """Finished chunks by number; a line that a cut build left torn is none, so its chunk is decoded again."""
+    """Read the finished chunks by number; incomplete lines are ignored, so that their chunks are decoded again."""
     found: dict[int, FinishedChunk] = {}
     for line in file.read_text().splitlines() if file.is_file() else ():
         try:

@@ -1,4 +1,4 @@
-"""Images that occur in two splits, by their decoded pixels: a test on what was trained on tests little."""
+"""Images that occur in two splits, compared by their decoded pixels."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,31 +11,31 @@ from trainables.common.escaping import write_csv
 from trainables.data.splits import SplitName
 
 LEAKED_IMAGES = "leaked-images.csv"
-"""The list of them, in a store and in a search's results."""
+"""Name of the list of them, in a store and in a search's results."""
 EARLIER_SPLITS: dict[SplitName, tuple[SplitName, ...]] = {"val": ("train",), "test": ("train", "val")}
-"""Splits that each split's images should not have come from."""
+"""For each split, the splits that must not hold the same images."""
 
 
 @dataclass(frozen=True)
 class SplitDigests:
-    """What is compared of a split."""
+    """Digests, rows and names of a split's images."""
 
     digests: NDArray[np.bytes_]
-    """Of each image's pixels."""
+    """Digest of each image's pixels."""
     rows: NDArray[np.int64]
-    """Each image's row in its source's part."""
+    """Row of each image in its source's part."""
     name_of: Callable[[int], str]
-    """What the image of a row is called."""
+    """Name of the image of a row."""
 
     def name_at(self, place: int) -> str:
-        """What an image is called, by its place in the split."""
+        """Name of an image by its position in the split."""
         return self.name_of(int(self.rows[place]))
 
 
 def write_leaks(folder: Path, prints: dict[SplitName, SplitDigests]) -> int:
-    """List the images of val that are also in train, and of test that are also in either; returns how many.
+    """List the images of val that are also in train, and of test that are also in either; returns their number.
 
-    Writes `leaked-images.csv` into `folder` if there are any: image, its split, an equal image, the split of that.
+    Writes `leaked-images.csv` into `folder` if there are any: image, its split, the equal image, and its split.
     """
     rows = [row for split in EARLIER_SPLITS for row in _find_leaks(split, prints)]
     if rows:
@@ -54,7 +54,7 @@ def _find_leaks(split: SplitName, prints: dict[SplitName, SplitDigests]) -> list
 
 
 def _locate(split: SplitName, place: int, prints: dict[SplitName, SplitDigests]) -> tuple[str, str]:
-    """Name and split of the image at `place` among all of those before `split`."""
+    """Name and split of the image at position `place` among all splits before `split`."""
     for other in EARLIER_SPLITS[split]:
         if place < len(prints[other].rows):
             return prints[other].name_at(place), other

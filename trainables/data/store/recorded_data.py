@@ -1,7 +1,7 @@
-"""The data that a record names, for who reads it: anybody may have made the record, so it chooses nothing to open.
+"""Opens the data that a record names; the record is not trusted, so its paths are not opened.
 
-The images are those that this machine has prepared already, those of a set known by name, or those that the reader
-names; and their fingerprint, a hash of all pixels, labels and class names, is the recorded one.
+The images are a store on this machine, a set known by name, or what the user names. Their fingerprint, a hash of all
+pixels, labels and class names, must equal the recorded one.
 """
 
 import re
@@ -17,13 +17,13 @@ from trainables.storage.cache import cache_folder
 from trainables.storage.files import read_record
 
 FINISHED_STORE_NAME = re.compile(r"-[0-9a-f]{12,}$")
-"""Ends the name of a store that is not being built, fetched or put aside."""
+"""Pattern of the names of stores that are not being built, downloaded or discarded."""
 
 
 def open_recorded_data(recorded: DataSummary, given: str, teller: Teller) -> Store:
-    """The store of the data in a record; `given` is where the reader says they are, or empty.
+    """Open the store of the data in a record; `given` is the data that the user names, or empty.
 
-    Raises `UserError` where they are not on this machine, or are other data.
+    Raises `UserError` if the data are not on this machine, or are different.
     """
     origin = given or (recorded.origin if recorded.origin in NAMED_SETS else "")
     found = find_prepared_store(recorded.fingerprint)
@@ -46,14 +46,14 @@ def open_recorded_data(recorded: DataSummary, given: str, teller: Teller) -> Sto
 
 
 def find_prepared_store(fingerprint: str) -> DataSummary | None:
-    """The summary of the undamaged store in this machine's cache with this fingerprint; None where there is none."""
+    """Summary of the undamaged store in this machine's cache with this fingerprint; None if there is none."""
     for file in sorted((cache_folder() / "stores").glob("*/summary.json")):
         if not FINISHED_STORE_NAME.search(file.parent.name):
             continue
         try:
             found = read_record(file, DataSummary)
         except (UserError, OSError):
-            continue  # another store, damaged; who opens it says so
+            continue  # another store's damage is reported when that store is opened
         if found.fingerprint == fingerprint and not find_damage(file.parent):
             return found.model_copy(update={"path": str(Path(file).parent)})
     return None

@@ -1,7 +1,6 @@
-"""A finished store at a URL: put there once by the command that prepared it, fetched once a node by all others.
+"""Shares a finished store at a URL: uploaded once by the command that prepared it, downloaded once by each other node.
 
-A copy lies under the fingerprint of its images, and is read completely before anybody uses it: a wrong one, whoever put
-it there, is refused, and no search takes it for the data that it prepared itself.
+A copy is named by its fingerprint and checked completely after the download, so that a wrong copy is never used.
 """
 
 import logging
@@ -34,21 +33,21 @@ logger = logging.getLogger(__name__)
 SHARED_STORES = "stores"
 """Folder at the results' URL."""
 FETCHED_FOLDER = "fetched"
-"""Folder, in the cache, of stores that came from a URL."""
+"""Folder in the cache for downloaded stores."""
 SUMMARY_FILE = "summary.json"
-"""File of a store that is uploaded last, so that a store with it is whole."""
+"""File of a store that is uploaded last, so that its presence shows that the copy is complete."""
 ARRAY_FILES = ("images.npy", "labels.npy", "test/images.npy", "test/labels.npy")
 RECORD_FILES = ("test/origins.json", "bad-images.csv", "leaked-images.csv", DIGESTS_FILE, SUMMARY_FILE)
 MAX_RECORD_BYTES = 1 << 30
-"""Bytes of the largest record that is fetched."""
+"""Maximum size of a record that is downloaded, in bytes."""
 MAX_HEADER_BYTES = 4096
-"""Bytes that an array's file may have beside the array."""
+"""Maximum size of the header of an array's file, in bytes."""
 
 
 def share_store(data: DataSummary, results: str) -> DataSummary:
-    """Put the store of `data` below `results`, unless it is there as it should be; the summary that tells of it.
+    """Upload the store of `data` below the URL `results`, unless it is there; returns the summary with its URL.
 
-    Raises `UserError` where that fails.
+    Raises `UserError` if that fails.
     """
     store = Path(data.path)
     url = join_url(results, SHARED_STORES, f"{store.name}-{data.fingerprint}")
@@ -66,7 +65,7 @@ def share_store(data: DataSummary, results: str) -> DataSummary:
 
 
 def _is_uploaded(remote: Remote, contents: FolderDigests) -> bool:
-    """Whether the store at `remote` has files of the same sizes, and says that it has the same content."""
+    """Whether the remote files have the same sizes and digests as the store."""
     found = remote.list()
     sizes = {name: found[name].size for name in contents.files if name in found}
     if SUMMARY_FILE not in found or sizes != {name: file.size for name, file in contents.files.items()}:
@@ -79,9 +78,9 @@ def _is_uploaded(remote: Remote, contents: FolderDigests) -> bool:
 
 
 def fetch_store(data: DataSummary) -> DataSummary:
-    """The summary of this node's copy of a shared store, which the first caller fetches and reads completely.
+    """Download a shared store once for this node and check it completely; returns the summary of the local copy.
 
-    Raises `UserError` if it is of other data, or OSError.
+    Raises `UserError` if it holds other data, or OSError.
     """
     if not re.fullmatch(r"[0-9a-f]{32}", data.fingerprint):
         raise UserError(f"the fingerprint of {data.name!r} is none: {data.fingerprint[:40]!r}")
@@ -112,7 +111,7 @@ def _fetch(data: DataSummary, folder: Path) -> None:
 
 
 def _files_to_fetch(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]:
-    """Names of what is fetched: files of a store, none of them larger than it can be."""
+    """Names of the store's files to download, except files that are larger than they can be."""
     rows = {"": data.train + data.val, "test/": data.test}
     image = data.channels * data.height * data.width
     largest = {f"{part}images.npy": count * image + MAX_HEADER_BYTES for part, count in rows.items()}
@@ -122,7 +121,7 @@ def _files_to_fetch(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]
 
 
 def _find_mismatch(data: DataSummary, folder: Path, names: set[str]) -> str:
-    """Why a fetched folder is not the store of `data`, in a few words; empty if it is."""
+    """Why a downloaded folder is not the store of `data`; empty if it is."""
     missing = [name for name in (*ARRAY_FILES, SUMMARY_FILE) if name not in names]
     if missing:
         return f"{missing[0]} is missing, or too large"

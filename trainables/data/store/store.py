@@ -1,4 +1,4 @@
-"""The uint8 store: a data set decoded once a node, memory-mapped by every worker, with a fingerprint."""
+"""The uint8 store: a data set decoded once for each node, memory-mapped by all workers, with a fingerprint."""
 
 import hashlib
 import logging
@@ -36,22 +36,22 @@ from trainables.storage.folders import files_below
 logger = logging.getLogger(__name__)
 
 STORE_VERSION = 4
-"""Of the layout below; a store of another version is built again."""
+"""Version of the layout below; stores of other versions are rebuilt."""
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
-# `test/` holds the same two, and `origins.json`, for the locked test split; `bad-images.csv` and `leaked-images.csv`
-# are there if they have anything to list; `contents.json` has the digests of all these and of `summary.json`.
+# `test/` holds the same two files, and `origins.json`, for the locked test split; `bad-images.csv` and
+# `leaked-images.csv` list such images, if any; `contents.json` has the digests of all files.
 STORES = "stores"
-"""Folder, in the cache, of stores that were built here."""
+"""Folder in the cache for stores that were built on this machine."""
 TEST_FOLDER = "test"
 BUILDING_SUFFIX = ".building"
-"""Ends the name of a store's folder while it is built."""
+"""Suffix of a store's folder while it is built."""
 
 
 RowSelection = Literal["train", "val", "trainval", "final-train", "final-val"]
 TRAINED_ON: dict[Kind, RowSelection] = {
     "search": "train", "probe": "train", "test": "train", "final": "final-train", "winner": "trainval",
 }  # fmt: skip
-"""What each kind of assignment trains on, if it does."""
+"""Rows that each kind of assignment trains on."""
 SCORED_ON: dict[Kind, RowSelection] = {
     "search": "val",
     "probe": "val",
@@ -59,11 +59,11 @@ SCORED_ON: dict[Kind, RowSelection] = {
     "final": "final-val",
     "winner": "val",
 }
-"""And what it is scored on, if it is."""
+"""Rows that each kind of assignment is scored on."""
 
 
 class LockedSplitError(RuntimeError):
-    """The test split was asked for without the permit that only a retrained winner gets."""
+    """The test split was requested without the permit of a retrained winner."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Store:
     summary: DataSummary
     """Shapes, counts and statistics."""
     images: np.memmap[Any, np.dtype[np.uint8]]
-    """Train, then val: n x channels x height x width."""
+    """Images of train, then val: n x channels x height x width."""
     labels: NDArray[np.int64]
     """Label of each image."""
 
@@ -83,7 +83,7 @@ class Store:
         return Path(self.summary.path)
 
     def rows(self, split: RowSelection) -> NDArray[np.int64]:
-        """Rows of a split within `images`: the search's `train` and `val`, the finals', or all."""
+        """Rows of a split within `images`: `train` and `val` of the search, those of the finals, or all."""
         if split == "trainval":
             return np.arange(len(self.labels))
         found = self._partition
@@ -96,20 +96,20 @@ class Store:
         return Partition.from_labels(self.labels, self.summary.train, self.summary.finals.source)
 
     def open_test(self, permit: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists.
+        """Open images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists.
 
-        They are read completely first; where they were damaged since, the store is made again.
+        The files are checked completely first; if they are damaged, the store is rebuilt.
         """
         self._check_permit(permit)
         return _load(self._undamaged_folder() / TEST_FOLDER)
 
     def open_test_origins(self, permit: Path) -> Origins:
-        """Where the test images come from; raises `LockedSplitError` unless the file `permit` exists."""
+        """Read the origins of the test images; raises `LockedSplitError` unless the file `permit` exists."""
         self._check_permit(permit)
         return read_origins(self._undamaged_folder() / TEST_FOLDER)
 
     def _undamaged_folder(self) -> Path:
-        """Folder of a store like this one whose test split is whole."""
+        """Folder of this store, or of a rebuilt one, whose test split is undamaged."""
         damage = find_damage(self.path, within=f"{TEST_FOLDER}/", complete=True)
         return _rebuild(self.summary, damage).path if damage else self.path
 
@@ -119,21 +119,21 @@ class Store:
 
 
 def open_store(summary: DataSummary) -> Store:
-    """Open the store that a running search says it uses; where it is missing or damaged, it is fetched or built first.
+    """Open the store of a running search; a missing or damaged store is downloaded or rebuilt first.
 
-    Raises `UserError` where that cannot be, or gives other images.
+    Raises `UserError` if that fails, or gives other images.
     """
     damage = _find_fault(Path(summary.path), summary)
     return _rebuild(summary, damage) if damage else _open_arrays(summary)
 
 
 def _find_fault(folder: Path, summary: DataSummary) -> str:
-    """Why `folder` is not the whole store of `summary`, in a few words; empty if it is."""
+    """Why `folder` is not the undamaged store of `summary`; empty if it is."""
     return find_damage(folder) or _find_difference(folder, summary)
 
 
 def _find_difference(folder: Path, summary: DataSummary) -> str:
-    """Why the store in `folder` is not that of `summary` if it is whole, in a few words; empty if it is."""
+    """The first difference between the store in `folder` and `summary`; empty if there is none."""
     found = read_cached(folder / SUMMARY_FILE, DataSummary)
     if found is None:
         return f"{SUMMARY_FILE} cannot be read"
@@ -144,7 +144,7 @@ def _find_difference(folder: Path, summary: DataSummary) -> str:
 
 
 def _rebuild(summary: DataSummary, damage: str) -> Store:
-    """The store of `summary`, fetched or built; raises `UserError` that tells of the damage where that fails."""
+    """Download or rebuild the store of `summary`; raises `UserError`, naming the damage, if that fails."""
     try:
         if summary.shared:
             return _open_arrays(fetch_store(summary))
@@ -168,11 +168,10 @@ def _open_arrays(summary: DataSummary) -> Store:
 
 
 def prepare_data(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
-    """Find or build the store of what `--data` names, and return its summary; a build that was cut goes on.
+    """Find or build the store of what `--data` names, and return its summary; an interrupted build is resumed.
 
-    A store whose files are no longer as they were written is moved aside and built again. One store serves both ways
-    with bad images: where there are some, it is finished only by "skip", and "fail" refuses it. Raises `UserError`
-    where the data cannot be used, naming the bad image, missing class or wrong path.
+    A damaged store is discarded and rebuilt. A store with bad images is only built with "skip", and "fail" refuses it.
+    Raises `UserError` if the data cannot be used, naming the bad image, missing class or wrong path.
     """
     raw, teller = open_source(origin), teller or Silence()
     if raw.layout.sources:
@@ -196,7 +195,7 @@ def prepare_data(origin: str, teller: Teller | None = None, on_bad: OnBadImage =
             building = folder.with_name(folder.name + BUILDING_SUFFIX)
             discard_invalid_build(building)
             summary = build_store(raw, splits, words, building, teller, on_bad)
-            stored = summary.model_copy(update={"path": ""})  # the same wherever it is built
+            stored = summary.model_copy(update={"path": ""})  # independent of the place where it is built
             (building / SUMMARY_FILE).write_text(stored.model_dump_json(indent=1), encoding="utf-8")
             delete_build_record(building)
             write_digests(building, compute_digests(building, [name for name, _ in files_below(building)]))
@@ -206,9 +205,9 @@ def prepare_data(origin: str, teller: Teller | None = None, on_bad: OnBadImage =
 
 
 def _complete_summary(raw: RawSet, folder: Path, origin: str) -> DataSummary:
-    """The summary of a finished store, with what is known of its source."""
+    """Summary of a finished store, completed with facts about its source."""
     stored = read_record(folder / SUMMARY_FILE, DataSummary)
-    # Counted here, so that no store need be built again for having been built before anyone counted.
+    # Counted here rather than when building, so that older stores need not be rebuilt.
     labels, classes = np.load(folder / "labels.npy"), len(stored.classes)
     held_out = {"val": labels[stored.train :], "test": np.load(folder / "test" / "labels.npy")}
     absent = {
@@ -227,7 +226,7 @@ def _complete_summary(raw: RawSet, folder: Path, origin: str) -> DataSummary:
 
 
 def _file_name(name: str) -> str:
-    """What any system takes for part of a file's name, and any terminal prints."""
+    """A name reduced to characters that are valid in file names and printable."""
     return re.sub(r"[^\w.-]", "_", name)[:50]
 
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 
 HASHED_AT_ONCE, MOVED_AT_ONCE = 4096, 256
-"""Images that are in memory at a time while they are hashed, and while they are moved."""
+"""Images held in memory at a time while hashing, and while moving."""
 
 
 def begin_fingerprint(classes: tuple[str, ...]) -> "hashlib.blake2b":
-    """The hash of a store before its images: labels and pixels of train and val follow, then those of test."""
+    """Begin the hash of a store; labels and pixels of train and val follow, then those of test."""
     return hashlib.blake2b(repr(classes).encode(), digest_size=16)
 
 
 def compute_fingerprint(folder: Path, classes: tuple[str, ...]) -> str:
-    """Of the store as it lies in `folder`; raises OSError, ValueError or EOFError where its arrays are none."""
+    """Fingerprint of the store in `folder`; raises OSError, ValueError or EOFError if its arrays are damaged."""
     digest = begin_fingerprint(classes)
     for within in (folder, folder / "test"):
         labels = np.load(within / "labels.npy")
@@ -29,10 +29,9 @@ def compute_fingerprint(folder: Path, classes: tuple[str, ...]) -> str:
 
 
 def remove_rows(folder: Path, rows: list[int]) -> None:
-    """Take `rows` out of `images.npy` and `labels.npy` in `folder`; those behind them move up.
+    """Remove `rows` from `images.npy` and `labels.npy` in `folder`; later rows move up.
 
-    Cut at any moment, it leaves a file that the next build finds to be of another shape, or its pixels not to be those
-    recorded, and so fills again.
+    If this is interrupted, the next build finds another shape or other pixels than recorded, and decodes again.
     """
     if not rows:
         return

@@ -1,4 +1,4 @@
-"""What adds up, chunk by chunk in order, to a store's summary."""
+"""Builds a store's summary from its chunks, in order."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -21,10 +21,10 @@ SPLIT_ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 
 
 class SummaryBuilder:
-    """Takes the chunks of a store being built in `folder`, in order, then closes it."""
+    """Adds up the chunks of a store that is built in `folder`, in order, then finishes the store."""
 
     def __init__(self, raw: RawSet, splits: Splits, folder: Path, teller: Teller) -> None:
-        """Begin with nothing."""
+        """Start without chunks."""
         self._raw, self._splits, self._folder, self._teller = raw, splits, folder, teller
         self._fingerprint = begin_fingerprint(raw.classes)
         self._sums = np.zeros((2, raw.channels), np.int64)
@@ -34,7 +34,7 @@ class SummaryBuilder:
         self._total, self._done = sum(len(rows) for _, rows in splits.values()), 0
 
     def add(self, chunk: Chunk, examined: ChunkStatistics) -> None:
-        """Add the next chunk, and tell how far it is."""
+        """Add the next chunk, and report the progress."""
         if chunk.start == 0:
             self._fingerprint.update(np.load(self._folder / chunk.folder / "labels.npy").tobytes())
         self._fingerprint.update(chunk.images(self._folder).data)
@@ -49,9 +49,9 @@ class SummaryBuilder:
         self._teller.step(f"{self._raw.name}: images prepared", self._done, self._total)
 
     def finish(self, words: str) -> DataSummary:
-        """Take the bad images out of the store, list them and what leaked, and sum up; `words` are on the splits.
+        """Remove bad images, list them and the leaked ones, and return the summary; `words` describes the splits.
 
-        Raises `UserError` if a class, or all, would have no image left in a split.
+        Raises `UserError` if a class, or a split, would have no image left.
         """
         raw, prints = self._raw, {split: self._prints(split) for split in SPLIT_ORDER}
         for folder, rows in self._holes.items():

@@ -80,7 +80,7 @@ def test_a_bad_image_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys):
     for part in (
         ".png (cannot be decoded",
         "more bad images are known so far",
-        "`--on-bad-image skip` goes on without",
+        "`--on-bad-image skip` leaves bad images out",
     ):
         assert part in line
     assert not (tmp_path / "results").exists()
@@ -125,7 +125,7 @@ def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path, logged):
         prepare_data(str(bad))
     told = Told()
     skipped = prepare_data(str(bad), told, on_bad="skip")
-    assert any("going on from" in line for line in logged), "what the failed build decoded is not decoded again"
+    assert any("resuming from" in line for line in logged), "what the failed build decoded is not decoded again"
     with pytest.raises(UserError, match=r"007\.png"):
         prepare_data(str(bad))
     assert prepare_data(str(bad), on_bad="skip") == skipped

@@ -80,7 +80,7 @@ def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count, 
     told = Told()
     monkeypatch.setattr(build, "PROCESSES_FROM", 10**9)  # whoever decodes, it is the same store
     resumed = prepare_data(str(origin), told)
-    assert any(f"going on from {finished} of " in line for line in logged)
+    assert any(f"resuming from {finished} of " in line for line in logged)
     before = len(logged)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
     whole = prepare_data(str(origin), told)
@@ -151,7 +151,7 @@ def test_a_killed_decoding_process_is_one_line(tmp_path, monkeypatch):
                 child.kill()
 
     monkeypatch.setattr(build, "CHUNK_IMAGES", 2)
-    with pytest.raises(UserError, match=r"'set': .* was killed.* from \S+train\[\d+\] to \S+\[\d+\]; .*goes on"):
+    with pytest.raises(UserError, match=r"'set': .* was killed.* from \S+train\[\d+\] to \S+\[\d+\]; .*resumes"):
         prepare_data(str(origin), Killer())
 
 
