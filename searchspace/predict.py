@@ -23,7 +23,7 @@ from searchspace.progress.progress_bar import Bar
 from searchspace.storage.search_names import find_search
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
-from trainables.data.decoding.bad_images import BadImage, BadImageError
+from trainables.data.decoding.bad_images import BadImage, BadImageCause, BadImageError
 from trainables.data.decoding.decode import decode, read_stream
 from trainables.data.decoding.pixels import Image
 from trainables.export.predictor import Predictor
@@ -119,7 +119,7 @@ def predict(runner: Predictor, names: Sequence[str | BadImage], top: int, batch:
 
     def read(name: str | BadImage) -> Image | UserError:
         if isinstance(name, BadImage):
-            return BadImageError(name.name, name.reason)
+            return BadImageError(name.name, name.cause or BadImageCause.UNDECODABLE, name.reason)
         try:
             content = _read_stdin() if name == STDIN else Path(name)
             return decode(content, name, (height, width, channels))

@@ -1,7 +1,8 @@
 """Images that cannot be used: their names, the reasons, and their list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,27 @@ BAD_IMAGES = "bad-images.csv"
 SKIP_HINT = "`--on-bad-image skip` leaves bad images out"
 
 
+class BadImageCause(StrEnum):
+    """Why an image cannot be used; the value is the text where there are no details."""
+
+    BROKEN_LINK = "a link that leads nowhere"
+    """A symbolic link without a target."""
+    OUTSIDE_LINK = "a link that leads out of the data folder"
+    """A symbolic link that must not be followed."""
+    NO_FILE = "no regular file"
+    """A folder, pipe or device with the name of an image."""
+    EMPTY = "empty"
+    """A file without content."""
+    NO_IMAGE = "no image, or its header is damaged"
+    """Content in no known format of images."""
+    OTHER_CONTENT = "other content"
+    """Content in a known format that is not decoded, such as a web page."""
+    TOO_LARGE = "too large"
+    """More pixels, bytes or scans than the limits allow."""
+    UNDECODABLE = "cannot be decoded"
+    """Damaged content."""
+
+
 @dataclass(frozen=True)
 class BadImage:
     """One image that cannot be used."""
@@ -24,6 +46,8 @@ class BadImage:
     """Its file, or its part and row."""
     reason: str
     """Why, in a few words and one line."""
+    cause: BadImageCause | None = field(default=None, compare=False)
+    """Why, for decisions; None if the image was read from a list, which holds the text only."""
 
     def __str__(self) -> str:
         """One line."""
@@ -33,10 +57,10 @@ class BadImage:
 class BadImageError(UserError):
     """The content of an image cannot be used; retrying does not help."""
 
-    def __init__(self, name: str, reason: str) -> None:
-        """Error of the image of this name."""
-        super().__init__(name, reason)  # both arguments, so that it can be pickled
-        self.image = BadImage(name, printable(reason))
+    def __init__(self, name: str, cause: BadImageCause, reason: str = "") -> None:
+        """Error of the image of this name; `reason` is the cause with its details."""
+        super().__init__(name, cause, reason)  # all arguments, so that it can be pickled
+        self.image = BadImage(name, printable(reason or cause.value), cause)
 
     def __str__(self) -> str:
         """One line."""

@@ -15,7 +15,7 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from trainables.common.errors import UserError
-from trainables.data.decoding.bad_images import BadImageError
+from trainables.data.decoding.bad_images import BadImageCause, BadImageError
 from trainables.data.decoding.decode_cost import JPEG_FORMATS, DecodeCost, count_scans, is_progressive, plan_decode
 from trainables.data.decoding.pixels import Image, convert_picture, is_grey, read_orientation
 from trainables.data.layouts.image_files import HEAD_BYTES, describe_content
@@ -115,10 +115,14 @@ def decode(
         if picture.format in JPEG_FORMATS and count_scans(content) * full > max(
             MAX_SCANS * limits.pixels, MAX_REDUCED_PIXELS
         ):
-            raise BadImageError(name, f"has {count_scans(content):,} scans, which would take too long to decode")
+            raise BadImageError(
+                name,
+                BadImageCause.TOO_LARGE,
+                f"has {count_scans(content):,} scans, which would take too long to decode",
+            )
         cost = plan_decode(picture, content, max(height, width))
         if cost.pixels > limits.pixels:
-            raise BadImageError(name, _too_many(limits.pixels))
+            raise _too_many_pixels(name, limits.pixels)
         with limits.reserve(cost):
             picture.load()
             pixels = _fit(convert_picture(picture, channels), height, width)
@@ -169,7 +173,9 @@ def _read(file: Path, name: str) -> bytes:
     try:
         found = file.stat()
         if found.st_size > MAX_FILE_BYTES:
-            raise BadImageError(name, f"has {found.st_size:,} bytes, more than {MAX_FILE_BYTES:,}")
+            raise BadImageError(
+                name, BadImageCause.TOO_LARGE, f"has {found.st_size:,} bytes, more than {MAX_FILE_BYTES:,}"
+            )
         with file.open("rb") as opened:
             if stat.S_ISREG(found.st_mode):
                 return read_stream(opened, name, MAX_FILE_BYTES, first=found.st_size + 1)
@@ -187,7 +193,7 @@ def read_stream(stream: BinaryIO, name: str, limit: int = MAX_STREAM_BYTES, firs
     while pieces[-1]:
         size += len(pieces[-1])
         if size > limit:
-            raise BadImageError(name, f"too large: more than {limit:,} bytes")
+            raise BadImageError(name, BadImageCause.TOO_LARGE, f"too large: more than {limit:,} bytes")
         pieces.append(stream.read(STREAM_READ_BYTES))
     return b"".join(pieces)
 
@@ -209,15 +215,18 @@ def _opened(file: BinaryIO, name: str, pixels: int = MAX_PIXELS) -> Iterator[Pil
     except MemoryError as error:
         raise UserError(f"image {name}: not enough memory to decode it") from error
     except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning) as error:
-        raise BadImageError(name, _too_many(pixels)) from error
+        raise _too_many_pixels(name, pixels) from error
     except UnidentifiedImageError as error:
         file.seek(0)
         head = file.read(HEAD_BYTES)
-        reason = (describe_content(head) or "no image, or its header is damaged") if head else "empty"
-        raise BadImageError(name, reason) from error
+        found = describe_content(head)
+        cause = BadImageCause.OTHER_CONTENT if found else BadImageCause.NO_IMAGE
+        raise BadImageError(name, cause if head else BadImageCause.EMPTY, found) from error
     except Exception as error:  # Pillow's readers raise all kinds of exceptions for damaged content
-        raise BadImageError(name, f"cannot be decoded: {error or type(error).__name__}") from error
+        raise BadImageError(
+            name, BadImageCause.UNDECODABLE, f"cannot be decoded: {error or type(error).__name__}"
+        ) from error
 
 
-def _too_many(pixels: int) -> str:
-    return f"more than {pixels:,} pixels: a decompression bomb"
+def _too_many_pixels(name: str, pixels: int) -> BadImageError:
+    return BadImageError(name, BadImageCause.TOO_LARGE, f"more than {pixels:,} pixels: a decompression bomb")

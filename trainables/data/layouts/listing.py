@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.common.sanitized_text import decodable
-from trainables.data.decoding.bad_images import BadImage
+from trainables.data.decoding.bad_images import BadImage, BadImageCause
 from trainables.data.layouts.image_files import (
     IMAGE_SUFFIXES,
     FileKind,
@@ -60,8 +60,8 @@ class _Entry:
     """One path that was found."""
 
     path: Path
-    fault: str = ""
-    """Why the image is bad; empty if it is not."""
+    fault: BadImageCause | None = None
+    """Why the image is bad; None if it is not."""
     left_out: LeftOut | None = None
     """Why the path is not used; None for an image."""
 
@@ -81,8 +81,8 @@ def list_classes(folders: dict[str, Path], root: Path) -> dict[str, FileListing]
     for name, folder in folders.items():
         # names that differ in their encoding only are one class
         listing = classes.setdefault(decodable(name), FileListing())
-        if folder.is_symlink() and (reason := link_fault(folder, within)):
-            listing.bad_images.append(BadImage(str(folder), reason))
+        if folder.is_symlink() and (fault := link_fault(folder, within)):
+            listing.bad_images.append(BadImage(str(folder), fault.value, fault))
         else:
             _sort_entries(_walk(folder, within, {folder.resolve()}), listing)
             _take_out_masks(listing)
@@ -110,13 +110,13 @@ def holds_images(folder: Path, root: Path) -> bool:
     return any(not found.left_out or found.left_out.reason == LeftOutReason.FORMAT for found in walk)
 
 
-def link_fault(link: Path, within: Path) -> str:
-    """Why a symbolic link must not be followed; empty if its target lies within the folder `within`."""
+def link_fault(link: Path, within: Path) -> BadImageCause | None:
+    """Why a symbolic link must not be followed; None if its target lies within the folder `within`."""
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError for a loop, in Python 3.11 and 3.12
-        return "a link that leads nowhere"
-    return "" if target.is_relative_to(within) else "a link that leads out of the data folder"
+        return BadImageCause.BROKEN_LINK
+    return None if target.is_relative_to(within) else BadImageCause.OUTSIDE_LINK
 
 
 def is_hidden(name: str) -> bool:
@@ -166,7 +166,7 @@ def _sort_entries(walk: "Iterator[_Entry]", listing: FileListing) -> None:
         if found.left_out:
             listing.left_out.append(found.left_out)
         elif found.fault:
-            listing.bad_images.append(BadImage(str(found.path), found.fault))
+            listing.bad_images.append(BadImage(str(found.path), found.fault.value, found.fault))
         else:
             listing.images.append(found.path)
 
@@ -180,7 +180,7 @@ def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Entry]:
         if is_hidden(entry.name):
             yield _Entry(path, left_out=leave_out_hidden(path))
             continue
-        fault = link_fault(path, within) if entry.is_symlink() else ""
+        fault = link_fault(path, within) if entry.is_symlink() else None
         if not fault and entry.is_dir():
             if is_output(path):
                 yield _Entry(path, left_out=LeftOut(str(path), LeftOutReason.RESULTS, f"{decodable(path.name)}/"))
@@ -191,10 +191,10 @@ def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Entry]:
             yield _check_file(path, entry, fault)
 
 
-def _check_file(path: Path, entry: "os.DirEntry[str]", fault: str) -> _Entry:
+def _check_file(path: Path, entry: "os.DirEntry[str]", fault: BadImageCause | None) -> _Entry:
     kind = kind_by_name(entry.name)
     if kind == FileKind.IMAGE or (fault and _is_folder(entry)):
-        return _Entry(path, fault or ("" if entry.is_file() else "no regular file"))
+        return _Entry(path, fault or (None if entry.is_file() else BadImageCause.NO_FILE))
     if kind is None and not fault:
         kind = kind_by_content(read_head(path))
         if kind == FileKind.IMAGE and not path.suffix:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.data.decoding.bad_images import BadImage
@@ -22,7 +22,8 @@ class FinishedChunk:
     @property
     def line(self) -> str:
         """Its line in the record, in ASCII."""
-        return json.dumps([self.number, self.digest, {at: asdict(image) for at, image in self.bad.items()}]) + "\n"
+        bad = {at: {"name": image.name, "reason": image.reason} for at, image in self.bad.items()}
+        return json.dumps([self.number, self.digest, bad]) + "\n"
 
 
 def chunk_digest(pixels: bytes, bad: dict[int, BadImage]) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -20,7 +21,9 @@ from searchspace.run import main
 from tests.helpers.images.data_sets import encoded, write_images
 from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
-from trainables.data.decoding.bad_images import BAD_IMAGES
+from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageCause, BadImageError
+from trainables.data.decoding.decode import read_image_header
+from trainables.data.layouts.listing import list_files
 from trainables.data.store import build
 from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.data.store.store import open_store, prepare_data
@@ -306,3 +309,30 @@ def test_results_count_and_list_what_was_skipped(tmp_path):
     assert not (tmp_path / LEAKED_IMAGES).exists()
     (line,) = tell_doubtful(data.model_dump())
     assert line == "6 bad images were left out of the data: `../bad-images.csv`."
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (b"", BadImageCause.EMPTY),
+        (b"neither this nor that", BadImageCause.NO_IMAGE),
+        (b"<!DOCTYPE html><title>404</title>", BadImageCause.OTHER_CONTENT),
+        (b"P6 100000 100000 255\n", BadImageCause.TOO_LARGE),
+    ],
+)
+def test_an_error_has_its_cause_also_in_another_process(content, cause):
+    with pytest.raises(BadImageError) as error:
+        read_image_header(content, "it")
+    assert pickle.loads(pickle.dumps(error.value)).image.cause == cause  # our own
+
+
+def test_links_that_must_not_be_followed_have_their_cause(tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "outside.png").touch()
+    (tmp_path / "set" / "a.png").symlink_to("nothing")
+    (tmp_path / "set" / "b.png").symlink_to(tmp_path / "outside.png")
+    (tmp_path / "set" / "c.png").mkdir()
+    os.mkfifo(tmp_path / "set" / "d.png")
+    found = {Path(image.name).name: image.cause for image in list_files(tmp_path / "set").bad_images}
+    causes = (BadImageCause.BROKEN_LINK, BadImageCause.OUTSIDE_LINK, BadImageCause.NO_FILE)
+    assert found == dict(zip(("a.png", "b.png", "d.png"), causes, strict=True))
