@@ -24,12 +24,8 @@ def format_interval(metric: MetricName, comparison: Comparison) -> str:
     """The 95 % interval of the difference to the winner: `-0.20 to 0.79`; empty where there is no information."""
     if comparison.low is None or comparison.high is None or comparison.outcome == ComparisonOutcome.NO_VARIANCE:
         return ""
-    return f"{_format_amount(metric, comparison.low)} to {_format_amount(metric, comparison.high)}"
-
-
-def _format_amount(metric: MetricName, amount: float) -> str:
-    """A difference without its unit."""
-    return METRICS[metric].format_difference(amount).split()[0]
+    low, high = (METRICS[metric].format_amount(end) for end in (comparison.low, comparison.high))
+    return f"{low} to {high}"
 
 
 def format_finalist(finalist: Finalist) -> str:

@@ -68,7 +68,12 @@ class Metric:
 
     def format_difference(self, difference: float) -> str:
         """A difference of scores, or a standard deviation, as text: 0.44 points, 0.0123 nats or 0.0123."""
-        return f"{100 * difference:.2f} points" if self.unit == "%" else f"{difference:.4f} {self.unit}".rstrip()
+        unit = "points" if self.unit == "%" else self.unit
+        return f"{self.format_amount(difference)} {unit}".rstrip()
+
+    def format_amount(self, difference: float) -> str:
+        """The same without its unit."""
+        return f"{100 * difference:.2f}" if self.unit == "%" else f"{difference:.4f}"
 
     def figure(self, score: float) -> float:
         """The figure that test tables show for a score: the score itself, or the loss that it negates."""
