@@ -241,7 +241,7 @@ with open_search.hold_search(make_spec(name="s", results=sys.argv[1]), begun=Fal
 def test_a_suspended_command_notices_before_it_writes_anything(spec, bucket, store, tmp_path, monkeypatch):
     s3().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     with subprocess.Popen(
-        [sys.executable, "-c", SUSPENDED, spec.results], stdout=subprocess.PIPE, text=True, env=os.environ | {}
+        [sys.executable, "-c", SUSPENDED, spec.results], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         try:
             assert process.stdout.readline() == "working\n"
