@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from searchspace.reporting.html.blocks import Table
-from searchspace.reporting.tables.table import DECIMALS, Row
+from searchspace.reporting.tables.table import DECIMALS, Row, format_heading
 from trainables.common.escaping import as_lines
 
 ASSETS = Path(__file__).parent / "assets"
@@ -31,6 +31,7 @@ def render_page(template: str, scripts: Mapping[str, str], **values: Any) -> str
         trim_blocks=True, lstrip_blocks=True,
         finalize=lambda value: as_lines(value) if type(value) is str else value,
     )  # fmt: skip
+    environment.filters["heading"] = format_heading
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     style = read_asset("style.css")
     return environment.get_template(template).render(style=style, scripts=scripts, policy=policy(scripts), **values)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from searchspace.reporting.tables.table import Row, to_text
+from searchspace.reporting.tables.table import Row, format_heading, to_text
 
 
 def paragraphs(*parts: str) -> str:
@@ -13,7 +13,7 @@ def paragraphs(*parts: str) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Rows, which share their columns, under readable names, without columns that are empty; nothing for none."""
     filled = [name for name in (rows[0] if rows else ()) if any(row[name] not in (None, "") for row in rows)]
-    return to_text([{name.replace("_", " "): row[name] for name in filled} for row in rows], "md").rstrip()
+    return to_text([{format_heading(name): row[name] for name in filled} for row in rows], "md").rstrip()
 
 
 def bullets(lines: Iterable[str]) -> str:

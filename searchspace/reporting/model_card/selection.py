@@ -75,10 +75,10 @@ def _change(metric: MetricName, change: float) -> str:
 
 
 def finalists(model: ClassifierResults) -> str:
-    """All of them, and which cannot be told apart from the winner."""
+    """All of them, and which are not significantly different from the winner."""
     doubts = format_undecided(model.search.spec.metric, model.search.finalists)
     if not doubts and len(model.search.finalists) > 1:
-        doubts = ["every other finalist is told apart from the winner"]
+        doubts = ["every other finalist is significantly different from the winner"]
     method = (
         "The score is the mean over fresh seeds, its deviation that of one training, the drop what the search's score "
         f"had promised above it. The difference to the winner has a 95 % {INTERVAL_METHOD} interval, for all finalists "

@@ -11,9 +11,16 @@ from trainables.common.escaping import as_markdown, write_csv
 
 Row = Mapping[str, Any]
 Format = Literal["table", "csv", "json", "md", "html"]
+HEADINGS = {"behind": "difference", "told_apart": "significant"}
+"""Headings of columns whose names in files are another word."""
 SCORES = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
 DECIMALS = dict.fromkeys([*SCORES, "val_loss", "train_loss", "deviation", "drop"], 4) | {"seconds": 1, "duration": 1}
 """Of figures that people read, by column; any other has three digits."""
+
+
+def format_heading(column: str) -> str:
+    """The heading of a column for readers: `best epoch` for `best_epoch`."""
+    return HEADINGS.get(column, column).replace("_", " ")
 
 
 def sort_order(rows: Sequence[Row], column: str) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from searchspace.reporting.tables.table import Row, cell
+from searchspace.reporting.tables.table import Row, cell, format_heading
 from trainables.common.sanitized_text import printable
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _table(rows: Sequence[Row], texts: Sequence[Mapping[str, str]], shown: Mappi
 
 
 def _header(name: str) -> str:
-    return printable(name.replace("_", " "))
+    return printable(format_heading(name))
 
 
 def _length(text: str) -> int:

@@ -96,7 +96,7 @@ def test_the_winners_page_tells_what_the_end_told(searched):
     assert "over 2 fresh seeds" in way
     assert "95 % Wilson (effective n) interval" in way, "it is a mean over classes"
     board = said[said.index("finalists, from fresh seeds") :].splitlines()
-    assert [name for name in ("deviation", "seeds", "drop", "told apart") if name not in board[1]] == []
+    assert [name for name in ("deviation", "seeds", "difference", "significant") if name not in board[1]] == []
     assert len([line for line in board[2:5] if line.split()[0] in {"0", "1", "2", "3", "4", "ensemble"}]) == 3
     assert page.count("is not significantly different") == said.count("is not significantly different")
     assert "python -m searchspace.run --data colours" in page
