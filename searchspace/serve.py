@@ -14,10 +14,9 @@ from searchspace.prediction.find_model import find_model
 from searchspace.ray_compat import SERVE_BY_GRPC, SERVE_MESSAGE_BYTES
 from searchspace.serving.access import TOKEN, Access, make_access
 from searchspace.serving.app import make_app
-from searchspace.serving.free_memory import return_freed_memory
+from searchspace.serving.byte_budget import return_freed_memory
 from searchspace.serving.listen import ended_by_signals, listen, listen_again, speak_http
-from searchspace.serving.serve_options import ServeOptions
-from searchspace.serving.service_limits import derive_limits
+from searchspace.serving.service_limits import ServeOptions, derive_limits
 from searchspace.spec import parse_record
 from searchspace.storage.open_results import is_model_file, open_results
 from trainables.export.predictor import Predictor

@@ -19,11 +19,10 @@ from searchspace.prediction.class_scores import as_record, best
 from searchspace.serving.access import HEALTH, Access, Refused
 from searchspace.serving.byte_budget import Requests
 from searchspace.serving.connection_limits import name_peer
-from searchspace.serving.messages import Answer, Unreadable, Upload
-from searchspace.serving.responses import Json, make_error, with_headers
+from searchspace.serving.request_batches import Answer, Unreadable, Upload
+from searchspace.serving.responses import PAGE, Json, make_error, with_headers
 from searchspace.serving.service_limits import Limits
 from searchspace.serving.upload import expected_size, read_images
-from searchspace.serving.upload_page import PAGE
 from trainables.common.sanitized_text import printable
 
 TOP = 5

@@ -1,6 +1,10 @@
-"""Budgets of bytes: who does not fit waits for his turn, and is refused where it does not come."""
+"""Budgets of bytes: requests and decodes that do not fit wait their turn, and are refused where it does not come.
+
+Memory that is freed goes back to the system, rather than into a heap that keeps its largest size.
+"""
 
 import asyncio
+import ctypes
 import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
@@ -120,3 +124,21 @@ class Decodes:
             with self._changed:
                 self._free += size
                 self._changed.notify_all()
+
+
+MMAP_THRESHOLD = -3
+"""Of glibc's `mallopt`."""
+LARGE = 1_000_000
+"""Bytes of an allocation that is a mapping of its own, from which it is returned when it is freed."""
+
+
+def return_freed_memory() -> None:
+    """Give large allocations of this process back once they are freed; does nothing without glibc.
+
+    Left to itself, glibc raises the size from which it does so up to 32 MB as such allocations come and go.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(MMAP_THRESHOLD, LARGE)

@@ -16,12 +16,9 @@ from ray.serve.exceptions import BackPressureError, RayServeException
 
 from searchspace.ray_compat import bind_replicas_to_loopback
 from searchspace.serving.access import Refused
-from searchspace.serving.byte_budget import Decodes
-from searchspace.serving.free_memory import return_freed_memory
-from searchspace.serving.messages import Answer, Unreadable, Upload
-from searchspace.serving.request_batches import PATIENCE, Answers, Batches
-from searchspace.serving.serve_options import ServeOptions
-from searchspace.serving.service_limits import CHECKS, LANES, Limits
+from searchspace.serving.byte_budget import Decodes, return_freed_memory
+from searchspace.serving.request_batches import PATIENCE, Answer, Answers, Batches, Unreadable, Upload
+from searchspace.serving.service_limits import CHECKS, LANES, Limits, ServeOptions
 from trainables.common.errors import UserError
 from trainables.common.machine import core_count
 from trainables.data.decoding import decode as decoding

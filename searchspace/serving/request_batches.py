@@ -1,6 +1,6 @@
-"""Batches: whatever is waiting when a replica can take more is what it is sent next, in one call.
+"""Batches of requests: all images that wait when a replica can take more are sent to it in one call.
 
-A call costs a replica and this process more than a small image does, and nobody waits for a batch to fill.
+A call costs a replica and this process more than a small image does; no request waits for a batch to fill.
 """
 
 import asyncio
@@ -8,8 +8,39 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from searchspace.serving.access import Refused
-from searchspace.serving.messages import Answer, Unreadable, Upload
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An image as it was sent."""
+
+    name: str
+    """What to call it in answers."""
+    content: bytes
+    """Encoded, in whatever format its content says."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says of an image."""
+
+    probabilities: NDArray[np.float32]
+    """Of each class (classes,)."""
+    batch: int
+    """Images that were classified at a time, this one included."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An image that cannot be decoded."""
+
+    reason: str
+    """Which, and why, in one line."""
+
 
 PATIENCE = 60.0
 """Seconds that an answer may take."""

@@ -1,15 +1,33 @@
-"""Answers in JSON, and the headers that every answer has, whoever writes it."""
+"""Responses: JSON, the page to drop an image on, and the headers that every response has."""
 
+import base64
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import Message, Send
 
-from searchspace.serving.upload_page import POLICY
+PAGE = (Path(__file__).parent / "page.html").read_text(encoding="utf-8")
+"""One file, with its style and its script; it says nothing of the model until it has asked."""
+
+
+def _hash(tag: str) -> str:
+    (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", PAGE, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode()}'"
+
+
+POLICY = (
+    f"default-src 'none'; script-src {_hash('script')}; style-src {_hash('style')}; img-src blob: data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""Its own style and script, by their hashes, images of its own and that were dropped on it, and this service alone."""
+
 
 HEADERS = {
     "Cache-Control": "no-store", "Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer",

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from searchspace.serving.access import Refused
-from searchspace.serving.messages import Upload
+from searchspace.serving.request_batches import Upload
 from searchspace.serving.service_limits import MOST_NAME
 
 FORM = "multipart/form-data"

@@ -16,10 +16,8 @@ from searchspace.storage.open_results import is_export_file, open_results
 from searchspace.study.study_snapshot import read_study
 from searchspace.tracking.background_upload import is_over
 from searchspace.tracking.final_upload import finish
-from searchspace.tracking.runs import EXPERIMENT, Uploader
-from searchspace.tracking.store_errors import explained
-from searchspace.tracking.system_metrics import Monitor
-from searchspace.tracking.tracking_uri import tracking_uri
+from searchspace.tracking.runs import EXPERIMENT, SystemMonitor, Uploader
+from searchspace.tracking.tracking_store import explained, tracking_uri
 from trainables.common.errors import UserError
 from trainables.common.redaction import RedactedStream, redact
 
@@ -60,7 +58,7 @@ def main(
 def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
     """Replay the search now and then while it runs; whatever fails is tried again at the next look."""
     uploader, told = None, ""
-    with closing(Monitor()) as monitor:
+    with closing(SystemMonitor()) as monitor:
         while not is_over():
             try:
                 study = read_study(spec, folder)

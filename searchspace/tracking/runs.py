@@ -1,4 +1,4 @@
-"""MLflow runs from a study: each found again by its tags, and told only what it lacks."""
+"""MLflow runs of a search, each found again by its tags and given only what it lacks; system metrics beside them."""
 
 import os
 from pathlib import Path
@@ -6,18 +6,19 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.mlflow_compat import GIT_COMMIT, PARENT_RUN_ID, RUN_NAME
+from searchspace.mlflow_compat import GIT_COMMIT, PARENT_RUN_ID, RUN_NAME, start_system_monitor
 from searchspace.spec import SearchSpec, load_facts
 from searchspace.storage.search_folder import trial_name
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import read_config, read_curve, read_standing
-from searchspace.tracking.store_errors import check_experiment, check_store
-from searchspace.tracking.tracking_uri import artifacts_uri, tracking_uri
+from searchspace.tracking.tracking_store import artifacts_uri, check_experiment, check_store, tracking_uri
 from trainables.config import EpochReport
 
 EXPERIMENT = "searchspace"
 CURVES = ("score", "accuracy", "val_loss", "train_loss", "seconds", "images_per_second")
 """Fields of an `EpochReport` that are metrics; all of one epoch are logged at once."""
+SAMPLING_INTERVAL_S = 10
+"""Seconds between two samples of the processor, memory, disk, network and, where there is one, GPU."""
 EPOCHS = 100
 """Epochs logged at a time; MLflow takes 1,000 metrics."""
 
@@ -106,3 +107,21 @@ def _metrics(trial: FrozenTrial, reports: list[EpochReport]) -> list[Any]:
         for report in reports
         for name in CURVES
     ]
+
+
+class SystemMonitor:
+    """MLflow's own system metrics of the machine that drives a search, on the search's run."""
+
+    def __init__(self) -> None:
+        """Start nothing yet."""
+        self._monitor: Any = None
+
+    def start(self, run: str) -> None:
+        """Sample for the run of this id; does nothing the second time."""
+        if self._monitor is None:
+            self._monitor = start_system_monitor(run, SAMPLING_INTERVAL_S)
+
+    def close(self) -> None:
+        """Stop sampling."""
+        if self._monitor is not None:
+            self._monitor.finish()

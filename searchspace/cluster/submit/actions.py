@@ -11,9 +11,8 @@ import typer
 from searchspace.cli.output import say
 from searchspace.cluster.submit.fetch import fetch
 from searchspace.cluster.submit.follow import Watched
-from searchspace.cluster.submit.job_client import reached
 from searchspace.cluster.submit.job_request import read_order
-from searchspace.cluster.submit.jobs import Job
+from searchspace.cluster.submit.jobs import Job, reached
 from searchspace.cluster.submit.package import packed
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from searchspace.preparation.record import COMMIT, git_commit

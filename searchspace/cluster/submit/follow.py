@@ -5,8 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 from searchspace.cli.output import say, write
-from searchspace.cluster.submit.job_client import reached
-from searchspace.cluster.submit.jobs import GoneError, Job, Jobs
+from searchspace.cluster.submit.jobs import GoneError, Job, Jobs, reached
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from trainables.common.errors import UserError
 from trainables.common.escaping import as_log

@@ -1,10 +1,10 @@
-"""The jobs of a cluster, by Ray's Jobs API; an order's job knows its search, and where the results are."""
+"""Jobs of a cluster, by Ray's Jobs API: each knows its search, and where the results are."""
 
 import os
 import shlex
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 
 from searchspace.cluster.joined_ray import WHERE as TOKENS
 from searchspace.cluster.joined_ray import what_to_set
+from searchspace.cluster.submit.head_node import ssh_command
 from searchspace.cluster.submit.job_request import Order
+from searchspace.cluster.submit.submit_options import SubmitOptions
+from searchspace.cluster.submit.tunnel import tunnel
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 from trainables.config import Frozen
@@ -181,3 +184,22 @@ def _read(details: "JobDetails") -> Job:
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+DASHBOARD = 8265
+"""Port of a head's dashboard, which listens on its loopback."""
+
+
+@contextmanager
+def reached(options: SubmitOptions) -> Iterator[Jobs]:
+    """The cluster's jobs, by a tunnel of one's own where its file was given.
+
+    Raises `UserError` where it does not answer, or not to us.
+    """
+    show_token()
+    with ExitStack() as held:
+        url = options.address
+        if options.cluster:
+            port = held.enter_context(tunnel(ssh_command(options.cluster), DASHBOARD, options.where))
+            url = f"http://127.0.0.1:{port}"
+        yield Jobs(url, options.where)

@@ -12,8 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from searchspace.serving.serve_options import ServeOptions
-from searchspace.serving.service_limits import LANES, derive_limits
+from searchspace.serving.service_limits import LANES, ServeOptions, derive_limits
 from tests.helpers.attacks.service_requests import answer_of, image, post
 from tests.helpers.fragile_model import CLASSES
 from tests.helpers.servers.service import Service

@@ -16,8 +16,7 @@ from searchspace.serving import byte_budget
 from searchspace.serving.connection import MOST_HEAD
 from searchspace.serving.connection_limits import CONNECTIONS, RESERVE, SECONDS, Phase
 from searchspace.serving.responses import HEADERS
-from searchspace.serving.serve_options import ServeOptions
-from searchspace.serving.service_limits import derive_limits
+from searchspace.serving.service_limits import ServeOptions, derive_limits
 from searchspace.serving.upload import PATIENCE, SLOW_AFTER
 from tests.helpers.attacks.service_requests import image, post
 from tests.helpers.servers.service import Service

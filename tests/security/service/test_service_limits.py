@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import requests
 
-from searchspace.serving.serve_options import ServeOptions
-from searchspace.serving.service_limits import LEAST_CALL, derive_limits
+from searchspace.serving.service_limits import LEAST_CALL, ServeOptions, derive_limits
 from tests.helpers.attacks.service_requests import answer_of, image, post
 from tests.helpers.fragile_model import FAILS, NAN
 

@@ -17,8 +17,16 @@ from searchspace.spec import make_spec, save_record
 from searchspace.study.study import create_study, flush_study
 from searchspace.tracking.background_upload import LOG, tracked
 from searchspace.tracking.runs import EXPERIMENT, Uploader
-from searchspace.tracking.store_errors import TROUBLES, check_store, explain, explained
-from searchspace.tracking.tracking_uri import artifacts_uri, database_file, database_uri, tracking_uri
+from searchspace.tracking.tracking_store import (
+    TROUBLES,
+    artifacts_uri,
+    check_store,
+    database_file,
+    database_uri,
+    explain,
+    explained,
+    tracking_uri,
+)
 from tests.helpers.servers.mlflow_server import free_port, serving
 from trainables.common.errors import UserError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.tracking.tracking_uri import artifacts_uri, database_file, database_uri
+from searchspace.tracking.tracking_store import artifacts_uri, database_file, database_uri
 from tests.helpers.commands import command
 from tests.helpers.images.data_sets import write_images
 from trainables.common.proxies import PROXIES

@@ -7,8 +7,7 @@ import pytest
 
 from searchspace.serving import request_batches
 from searchspace.serving.access import Refused
-from searchspace.serving.messages import Answer, Upload
-from searchspace.serving.request_batches import Batches
+from searchspace.serving.request_batches import Answer, Batches, Upload
 
 pytestmark = pytest.mark.anyio  # whose plugin comes with Starlette
 

@@ -45,7 +45,7 @@ def costly(size: tuple[int, int]) -> Iterator[tuple[str, bytes]]:
 
 def measure(made: Callable[[tuple[int, int]], Iterator[tuple[str, bytes]]]) -> None:
     """Print, as JSON, which of the images of a size took more memory than was said, and how many there are."""
-    from searchspace.serving.free_memory import return_freed_memory
+    from searchspace.serving.byte_budget import return_freed_memory
 
     return_freed_memory()
     decode(encoded(picture("RGB", (64, 64)), "PNG"), "it", (32, 32, 3))

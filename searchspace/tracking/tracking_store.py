@@ -1,4 +1,4 @@
-"""What errors of MLflow's store mean for who runs a search, and what to do about each, in one line."""
+"""MLflow's store: where a search's runs are kept, and its errors in one line with a remedy."""
 
 import os
 import re
@@ -6,9 +6,40 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
 
-from searchspace.tracking.tracking_uri import database_file
 from trainables.common.errors import UserError
+
+FILE = "mlflow.db"
+SQLITE = "sqlite:///"
+QUOTED = "sqlite+pysqlite:///"
+"""How a URI of the same store begins whose path is percent-encoded; MLflow makes the folder of a plain one as it is
+written, which for such a path would be another folder."""
+
+
+def tracking_uri(folder: Path) -> str:
+    """`$MLFLOW_TRACKING_URI`, or that of a SQLite file beside the search's folder."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or database_uri(folder.resolve().parent / FILE)
+
+
+def database_uri(file: Path) -> str:
+    """URI of a SQLite file by its absolute path, which may hold any character."""
+    return f"{QUOTED}{quote(str(file))}" if set("?%#") & set(str(file)) else f"{SQLITE}{file}"
+
+
+def database_file(uri: str) -> Path | None:
+    """The SQLite file that a URI names; None for stores of another kind."""
+    for start in (SQLITE, QUOTED):
+        if uri.startswith(start) and len(uri) > len(start):
+            return Path(unquote(uri.removeprefix(start).partition("?")[0]))
+    return None
+
+
+def artifacts_uri(folder: Path) -> str:
+    """URI of the folder for artifacts beside the search's folder."""
+    return (folder.resolve().parent / "mlartifacts").as_uri()
+
 
 PACKAGES = {"mlflow", "sqlalchemy", "alembic", "requests", "urllib3"}
 """Packages whose exceptions are the store's, and no defect of this program."""
