@@ -16,7 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from searchspace.cli.output import complain, fill_descriptors, quiet_end, say, write
-from searchspace.prediction.class_scores import FORMS, Guess, best
+from searchspace.prediction.class_scores import PREDICTION_FORMATS, ImagePrediction, top_classes
 from searchspace.prediction.find_model import find_model
 from searchspace.prediction.inputs import STDIN, find_inputs
 from searchspace.progress.progress_bar import Bar
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
     """Answer the command line; returns its exit code. Raises `UserError` where it is wrong."""
     request = parse(arguments)
     runner, inputs = Predictor(find_model(_local(request.model))), find_inputs(request.images)
-    form, bad, count = FORMS[request.form], 0, len(inputs.images)
+    form, bad, count = PREDICTION_FORMATS[request.form], 0, len(inputs.images)
     write(form.header)
     with Bar("images", count) as bar:
         for guess in predict(runner, inputs.images, request.top, request.batch):
@@ -98,12 +98,14 @@ def parse(arguments: Sequence[str]) -> Request:
     )
     parser.add_argument("images", nargs="+", metavar="IMAGE", help="images, folders of them, or - for standard input")
     parser.add_argument("--top", type=_count, default=5, metavar="N", help="likeliest classes to show; default: 5")
-    parser.add_argument("--format", default="text", metavar="|".join(FORMS), help="default: text; json has a line each")
+    parser.add_argument(
+        "--format", default="text", metavar="|".join(PREDICTION_FORMATS), help="default: text; json has a line each"
+    )
     parser.add_argument("--batch", type=_count, default=32, metavar="N", help="images at a time; default: 32")
     found = parser.parse_args(arguments)
-    if found.format not in FORMS:
-        hint = suggest(found.format, FORMS)
-        raise UserError(f"--format {found.format!r}: not one of {', '.join(FORMS)}{hint}")
+    if found.format not in PREDICTION_FORMATS:
+        hint = suggest(found.format, PREDICTION_FORMATS)
+        raise UserError(f"--format {found.format!r}: not one of {', '.join(PREDICTION_FORMATS)}{hint}")
     return Request(found.model, tuple(found.images), found.top, found.format, found.batch)
 
 
@@ -113,7 +115,9 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def predict(runner: Predictor, names: Sequence[str | BadImage], top: int, batch: int) -> Iterator[Guess | UserError]:
+def predict(
+    runner: Predictor, names: Sequence[str | BadImage], top: int, batch: int
+) -> Iterator[ImagePrediction | UserError]:
     """What the model says of each image, in order, or why it cannot be read; `batch` of them at a time."""
     channels, height, width = runner.shape
 
@@ -133,7 +137,11 @@ def predict(runner: Predictor, names: Sequence[str | BadImage], top: int, batch:
             good = [image.transpose(2, 0, 1) for image in found if not isinstance(image, UserError)]
             answers = iter(runner.probabilities(np.stack(good)) if good else ())
             for name, image in zip(part, found, strict=True):
-                yield image if isinstance(image, UserError) else best(str(name), next(answers), runner.classes, top)
+                yield (
+                    image
+                    if isinstance(image, UserError)
+                    else top_classes(str(name), next(answers), runner.classes, top)
+                )
 
 
 def _read_stdin() -> bytes:

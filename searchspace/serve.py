@@ -12,16 +12,16 @@ from searchspace.cli.options import with_options
 from searchspace.cli.output import say
 from searchspace.prediction.find_model import find_model
 from searchspace.ray_compat import SERVE_BY_GRPC, SERVE_MESSAGE_BYTES
-from searchspace.serving.access import TOKEN, Access, make_access
+from searchspace.serving.access import TOKEN_VARIABLE, Access, read_access
 from searchspace.serving.app import make_app
 from searchspace.serving.byte_budget import return_freed_memory
-from searchspace.serving.listen import ended_by_signals, listen, listen_again, speak_http
+from searchspace.serving.listen import install_signal_handlers, interrupted_by_signals, listen, serve_http
 from searchspace.serving.service_limits import ServeOptions, derive_limits
 from searchspace.spec import parse_record
 from searchspace.storage.open_results import is_model_file, open_results
 from trainables.export.predictor import Predictor
 
-PARTS = ("ray.serve",)
+SERVE_PARTS = ("ray.serve",)
 """Of Ray."""
 
 
@@ -45,18 +45,18 @@ def serve(model: Path, options: ServeOptions) -> None:
     limits = derive_limits(options, len(runner.classes))
     with closing(listen(options.host, options.port)) as listening:
         address, port = listening.getsockname()[:2]
-        access = make_access(options.host, address, os.environ)
+        access = read_access(options.host, address, os.environ)
         from searchspace.cluster.connect import connected
 
         os.environ.update({SERVE_BY_GRPC: "1", SERVE_MESSAGE_BYTES: str(limits.message)})
-        with ended_by_signals(), connected("", PARTS):
+        with interrupted_by_signals(), connected("", SERVE_PARTS):
             from searchspace.serving.deployment import deploy
 
-            listen_again()
+            install_signal_handlers()
             return_freed_memory()
             app = make_app(deploy(file, options, limits), runner.metadata, access, limits)
             say(*_greeting(file, access, port))
-            speak_http(app, listening)
+            serve_http(app, listening)
 
 
 def _greeting(file: Path, access: Access, port: int) -> list[str]:
@@ -66,9 +66,9 @@ def _greeting(file: Path, access: Access, port: int) -> list[str]:
     lines = [f"serving {os.path.relpath(file)} at {url}/, where a page takes images; Ctrl-C ends it"]
     shown = ""
     if access.token:
-        shown = f' -H "Authorization: Bearer ${TOKEN}"'
-        if access.token != os.environ.get(TOKEN):
-            lines.append(f"export {TOKEN}={access.token}")
+        shown = f' -H "Authorization: Bearer ${TOKEN_VARIABLE}"'
+        if access.token != os.environ.get(TOKEN_VARIABLE):
+            lines.append(f"export {TOKEN_VARIABLE}={access.token}")
     return [*lines, f"curl{shown} -F image=@photo.jpg {url}/predict"]
 
 

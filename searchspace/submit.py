@@ -7,7 +7,7 @@ import typer
 
 from searchspace.cli.command import run_command
 from searchspace.cli.options import with_options
-from searchspace.cluster.submit.actions import ACTIONS, WORDS, submit
+from searchspace.cluster.submit.actions import ACTION_ARGUMENTS, ACTIONS, submit
 from searchspace.cluster.submit.submit_options import SubmitOptions, check_cluster
 from searchspace.spec import parse_record
 from trainables.common.closest_match import suggest
@@ -45,7 +45,7 @@ def act(where: SubmitOptions, action: str, words: list[str]) -> None:
         raise UserError(
             f"{what}; write the options of a search after --, or one of {', '.join(ACTIONS)}{suggest(action, ACTIONS)}"
         )
-    fewest, most = WORDS[action]
+    fewest, most = ACTION_ARGUMENTS[action]
     if not fewest <= len(words) <= most:
         raise UserError(
             f"{action}: takes {'the name of a search' if fewest else 'at most one name'} (--help says more)"

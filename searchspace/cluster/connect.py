@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 WORKER_ENVIRONMENT = {"OMP_WAIT_POLICY": "passive"}
 """Idle OpenMP threads sleep: spinning, two gangs on one machine made each other 2 to 5 times slower."""
-HUNG = "60"
+WORKER_TIMEOUT_S = "60"
 """Seconds without an answer after which a worker counts as dead; Ray Train's default is ten minutes."""
-SLOW = "timed out during startup"
+SLOW_START_MESSAGE = "timed out during startup"
 """What Ray says when its own processes were too slow."""
-SEARCHING = ("ray.train", "ray.tune")
+SEARCH_PARTS = ("ray.train", "ray.tune")
 """Parts of Ray that a search needs."""
 
 
 @contextmanager
-def connected(address: str, parts: Sequence[str] = SEARCHING) -> Iterator["Room"]:
+def connected(address: str, parts: Sequence[str] = SEARCH_PARTS) -> Iterator["Room"]:
     """Ray up, and the room on it; `parts` of it are imported meanwhile. Everything is shut down afterwards.
 
     Raises `UserError` for an address where no cluster is, or one that does not let this search in.
     """
-    os.environ.setdefault(HEALTH_CHECK_TIMEOUT, HUNG)
+    os.environ.setdefault(HEALTH_CHECK_TIMEOUT, WORKER_TIMEOUT_S)
     os.environ.update(RAY_VARIABLES | WORKER_ENVIRONMENT)
     with ExitStack() as held:
         if not address:
@@ -73,7 +73,7 @@ def _start(options: dict[str, Any], parts: Sequence[str]) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # inherited by what is started
         ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=True, **options)
     except Exception as error:  # Ray raises no narrower one
-        if SLOW not in str(error):
+        if SLOW_START_MESSAGE not in str(error):
             raise
         raise LostError(
             "Ray, which did not start within its 30 seconds: this machine is too busy; the same command begins again"

@@ -11,9 +11,9 @@ from typing import Any
 from searchspace.ray_compat import CONNECT_RETRIES, answers_without_token
 from trainables.common.errors import UserError
 
-CLIENT = "ray://"
+CLIENT_PREFIX = "ray://"
 """How an address for Ray Client begins: then this process is no part of the cluster, and reaches only its head."""
-WHERE = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 """Environment variables that a token is taken from; without one, `~/.ray/auth_token` is read."""
 
 
@@ -24,7 +24,7 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
     Raises `UserError` where no cluster answers, and for what Ray says of one that lets nobody in.
     """
     check_reachable(address)
-    if os.environ.keys() & set(WHERE):
+    if os.environ.keys() & set(TOKEN_VARIABLES):
         os.environ.setdefault("RAY_AUTH_MODE", "token")  # for an address, Ray shows no token without it
     os.environ.setdefault(CONNECT_RETRIES, "3")  # something answers there; Ray would try for 20 s
     from ray.exceptions import AuthenticationError
@@ -36,11 +36,10 @@ def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any
         except (ConnectionError, ValueError, RuntimeError, AuthenticationError) as error:
             told.seek(0)
             refused = isinstance(error, AuthenticationError) or b"Unauthenticated" in f"{error}".encode() + told.read()
-            said = what_to_set() if refused else _in_a_line(error)
-            if address.startswith(CLIENT) and "timeout" in said:  # its client never says why
-                said += (
-                    f"; that is what becomes of a wrong token, too: set RAY_AUTH_MODE=token and {' or '.join(WHERE)}"
-                )
+            said = format_token_advice() if refused else _in_a_line(error)
+            if address.startswith(CLIENT_PREFIX) and "timeout" in said:  # its client never says why
+                advice = f"set RAY_AUTH_MODE=token and {' or '.join(TOKEN_VARIABLES)}"
+                said += f"; a wrong token times out, too: {advice}"
             raise UserError(f"--address {address!r}: {said}") from error
 
 
@@ -49,7 +48,7 @@ def check_tokens(address: str) -> None:
 
     The cluster's workers have none to show to this search, which would hear nothing of them.
     """
-    if os.environ.get("RAY_AUTH_MODE") != "token" or os.environ.get("RAY_USE_TLS") or address.startswith(CLIENT):
+    if os.environ.get("RAY_AUTH_MODE") != "token" or os.environ.get("RAY_USE_TLS") or address.startswith(CLIENT_PREFIX):
         return
     import ray
 
@@ -69,7 +68,7 @@ def _in_a_line(error: Exception) -> str:
 
 def check_reachable(address: str) -> None:
     """Raise `UserError` where nothing listens at HOST:PORT; Ray would go on trying for minutes."""
-    host, colon, port = address.removeprefix(CLIENT).rpartition(":")
+    host, colon, port = address.removeprefix(CLIENT_PREFIX).rpartition(":")
     if not (colon and port.isdigit()):
         return  # `auto`
     try:
@@ -79,13 +78,14 @@ def check_reachable(address: str) -> None:
         raise UserError(f"--address {address!r}: no Ray cluster answers there ({said})") from error
 
 
-def what_to_set() -> str:
+def format_token_advice() -> str:
     """Names alone: the token itself is in no message."""
     mode = os.environ.get("RAY_AUTH_MODE", "not set")
-    given = [name for name in WHERE if os.environ.get(name)]
+    given = [name for name in TOKEN_VARIABLES if os.environ.get(name)]
+    source = given[0] if given else "~/.ray/auth_token, if there is one"
     return (
-        f"the cluster refuses this search's token; set RAY_AUTH_MODE=token and {' or '.join(WHERE)} to the cluster's "
-        f"(RAY_AUTH_MODE is {mode}, the token is from {given[0] if given else '~/.ray/auth_token, if there is one'})"
+        f"the cluster refuses this search's token; set RAY_AUTH_MODE=token and {' or '.join(TOKEN_VARIABLES)} to the "
+        f"cluster's (RAY_AUTH_MODE is {mode}, the token is from {source})"
     )
 
 

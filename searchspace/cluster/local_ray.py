@@ -17,7 +17,7 @@ from trainables.common.errors import UserError
 
 PREFIX = "searchspace-ray-"
 """How the name of the folder with Ray's sockets and logs begins; the command lines of Ray's processes hold it."""
-LONGEST = 40
+MAX_FOLDER_CHARACTERS = 40
 """Characters of a folder that leave room for Ray's sockets below it; a socket's path has 107 at most."""
 
 
@@ -52,7 +52,7 @@ def kill_own() -> None:
 
 def _private_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    if len(str(folder)) > LONGEST:
+    if len(str(folder)) > MAX_FOLDER_CHARACTERS:
         folder.rmdir()
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp"))
     return folder

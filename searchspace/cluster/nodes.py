@@ -10,7 +10,7 @@ import yaml
 from searchspace.cluster.placement import Node, Room
 from trainables.workers.gang_resources import HEAD
 
-BOOTSTRAP = "~/ray_bootstrap_config.yaml"
+BOOTSTRAP_FILE = "~/ray_bootstrap_config.yaml"
 """Where `ray up` leaves a head the configuration that its autoscaler follows."""
 ON_DEMAND = "on_demand"
 """Ray's resource of nodes that nobody takes away, on clusters that have others too."""
@@ -22,7 +22,7 @@ def look_around(joined: bool) -> Room:
     alive = [node for node in nodes() if node["Alive"]]
     here = ray.get_runtime_context().get_node_id()
     mine: dict[str, float] = next((node["Resources"] for node in alive if node["NodeID"] == here), {})
-    file = Path(os.path.expanduser(BOOTSTRAP))
+    file = Path(os.path.expanduser(BOOTSTRAP_FILE))
     follows = joined and HEAD.keys() <= mine.keys() and file.is_file()
     growth = read_growth(yaml.safe_load(file.read_text())) if follows else ()
     return Room(

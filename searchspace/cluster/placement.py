@@ -8,7 +8,7 @@ from searchspace.spec import SearchSpec
 from trainables.common.errors import UserError
 from trainables.config import Frozen
 
-WHISKER = 1e-6
+FRACTION_SLACK = 1e-6
 """Slack for fractions such as 1/3."""
 
 ON_SPOT = "this command runs on a spot node, and ends with it; start it on the head node"
@@ -110,9 +110,13 @@ def _count_spread(shares: Sequence[tuple[int, int]], spread: int) -> int:
 
 def _workers_in(node: Node, cpus: float, gpus: float) -> int:
     """Workers that a node holds; those that share a GPU do not lie on two."""
-    held = int(node.cpus / cpus + WHISKER)
+    held = int(node.cpus / cpus + FRACTION_SLACK)
     if gpus:
-        by_gpu = int(1 / gpus + WHISKER) * int(node.gpus + WHISKER) if gpus < 1 else int(node.gpus / gpus + WHISKER)
+        by_gpu = (
+            int(1 / gpus + FRACTION_SLACK) * int(node.gpus + FRACTION_SLACK)
+            if gpus < 1
+            else int(node.gpus / gpus + FRACTION_SLACK)
+        )
         held = min(held, by_gpu)
     return held
 
@@ -130,7 +134,7 @@ def _say_short(spec: SearchSpec, gpus: float, room: Room) -> str:
     option = f"--{kind.lower()}s-per-worker {each[kind]:g}"
     needed, held = f"{workers * each[kind]:g} {kind}s", f"{_total(nodes, kind):g}"
     said = f"--workers-per-trial {workers} with {option}: one trial needs {needed}, the cluster has {held}"
-    if lacks[kind] <= WHISKER:
+    if lacks[kind] <= FRACTION_SLACK:
         said += ", in nodes that cannot hold equal shares of its workers"
     if room.joined and not room.most and not (spec.max_concurrent and spec.gpus_per_worker is not None):
         said += "; if its autoscaler brings them, say how many: --max-concurrent and --gpus-per-worker"

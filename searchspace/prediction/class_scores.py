@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from trainables.common.escaping import write_csv
 from trainables.common.sanitized_text import printable
 
-HEADER = ("image", "rank", "class", "probability")
+CSV_HEADER = ("image", "rank", "class", "probability")
 """Of a CSV."""
 
 
 @dataclass(frozen=True)
-class Guess:
+class ImagePrediction:
     """The likeliest classes of one image."""
 
     image: str
@@ -26,30 +26,30 @@ class Guess:
     """Class and probability, the likeliest first."""
 
 
-def best(image: str, probabilities: NDArray[np.float32], names: Sequence[str], top: int) -> Guess:
+def top_classes(image: str, probabilities: NDArray[np.float32], names: Sequence[str], top: int) -> ImagePrediction:
     """The `top` likeliest classes of `probabilities` (classes,); equal ones in the order of `names`."""
     order = np.argsort(-probabilities, kind="stable")[:top]
-    return Guess(image, tuple((names[index], float(probabilities[index])) for index in order))
+    return ImagePrediction(image, tuple((names[index], float(probabilities[index])) for index in order))
 
 
-def as_text(guess: Guess) -> str:
+def format_text(guess: ImagePrediction) -> str:
     """One line for people: `cat.jpg: cat 93.2 %, dog 4.1 %`."""
     said = ", ".join(f"{printable(name)} {100 * probability:.1f} %" for name, probability in guess.classes)
     return f"{printable(guess.image)}: {said}\n"
 
 
-def as_record(guess: Guess) -> dict[str, Any]:
+def to_record(guess: ImagePrediction) -> dict[str, Any]:
     """What JSON says of it."""
     classes = [{"class": name, "probability": round(probability, 6)} for name, probability in guess.classes]
     return {"image": guess.image, "classes": classes}
 
 
-def as_json(guess: Guess) -> str:
+def format_json(guess: ImagePrediction) -> str:
     """One line of JSON."""
-    return json.dumps(as_record(guess)) + "\n"
+    return json.dumps(to_record(guess)) + "\n"
 
 
-def as_csv(guess: Guess) -> str:
+def format_csv(guess: ImagePrediction) -> str:
     """One line of CSV a class."""
     out = io.StringIO()
     rows = [(guess.image, rank, name, f"{p:.6f}") for rank, (name, p) in enumerate(guess.classes, start=1)]
@@ -58,12 +58,16 @@ def as_csv(guess: Guess) -> str:
 
 
 @dataclass(frozen=True)
-class Form:
+class PredictionFormat:
     """How guesses are written."""
 
-    write: Callable[[Guess], str]
+    write: Callable[[ImagePrediction], str]
     header: str = ""
 
 
-FORMS = {"text": Form(as_text), "csv": Form(as_csv, ",".join(HEADER) + "\n"), "json": Form(as_json)}
+PREDICTION_FORMATS = {
+    "text": PredictionFormat(format_text),
+    "csv": PredictionFormat(format_csv, ",".join(CSV_HEADER) + "\n"),
+    "json": PredictionFormat(format_json),
+}
 """Forms by name; adding one is one function and one line."""

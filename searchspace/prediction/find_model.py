@@ -14,7 +14,7 @@ from trainables.storage.folders import list_folder
 
 RECORD = "artefacts.json"
 """What is shipped, in the folder of a winner or student."""
-PLAIN = "model.onnx"
+DEFAULT_MODEL = "model.onnx"
 """The file that is taken where no record says which is the fastest."""
 
 
@@ -56,9 +56,9 @@ def _recorded(folder: Path) -> Iterator[tuple[float, Path]]:
 def _by_name(folder: Path) -> Path | None:
     """The ONNX file in `folder`; of several `model.onnx`. Raises `UserError` for several of other names."""
     files = [folder / name for name in list_folder(folder) if name.endswith(".onnx") and is_file(folder / name)]
-    if len(files) > 1 and folder / PLAIN not in files:
+    if len(files) > 1 and folder / DEFAULT_MODEL not in files:
         raise UserError(f"model {shown(folder)}: holds several; give one: {', '.join(file.name for file in files)}")
-    return folder / PLAIN if folder / PLAIN in files else files[0] if files else None
+    return folder / DEFAULT_MODEL if folder / DEFAULT_MODEL in files else files[0] if files else None
 
 
 def _say_missing(path: Path) -> str:

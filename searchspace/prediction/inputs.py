@@ -14,16 +14,16 @@ from trainables.data.layouts.listing import list_files
 
 STDIN = "-"
 """The name of an image on standard input."""
-TRIED = (LeftOutReason.FORMAT, LeftOutReason.SUFFIX)
+TRIED_REASONS = (LeftOutReason.FORMAT, LeftOutReason.SUFFIX)
 """Reasons why training leaves out what is an image: here it is read, or said why it cannot be."""
-UNTOLD = LeftOutReason.HIDDEN
+SILENT_REASON = LeftOutReason.HIDDEN
 """Reason of what nobody looks for."""
-NAMED = 10
+MAX_NAMED_FILES = 10
 """Files that are named of those that are no images."""
 
 
 @dataclass(frozen=True)
-class Inputs:
+class PredictionInputs:
     """What a command line's images are."""
 
     images: list[str | BadImage]
@@ -32,9 +32,9 @@ class Inputs:
     """A line for each folder that holds other files too."""
 
 
-def find_inputs(given: Sequence[str]) -> Inputs:
+def find_inputs(given: Sequence[str]) -> PredictionInputs:
     """All images in what is given, folders' in order; raises `UserError` for what is not there, or nothing."""
-    inputs = Inputs([], [])
+    inputs = PredictionInputs([], [])
     for name in given:
         path = Path(name)
         if name != STDIN and not os.path.lexists(path):
@@ -50,19 +50,21 @@ def find_inputs(given: Sequence[str]) -> Inputs:
     return inputs
 
 
-def _add_folder(folder: Path, inputs: Inputs) -> None:
+def _add_folder(folder: Path, inputs: PredictionInputs) -> None:
     try:
         listing = list_files(folder)
     except OSError as error:
         raise UserError(f"folder {str(folder)!r}: cannot be listed ({error})") from error
     found: dict[Path, str | BadImage] = {path: str(path) for path in listing.images}
-    found |= {Path(each.path): each.path for each in listing.left_out if each.reason in TRIED}
+    found |= {Path(each.path): each.path for each in listing.left_out if each.reason in TRIED_REASONS}
     # A link may lead anywhere: these are the caller's own files, and nothing is learned from them.
     links = [bad.name for bad in listing.bad_images if Path(bad.name).is_dir()]
     files = [bad for bad in listing.bad_images if bad.name not in links]
     found |= {Path(bad.name): bad.name if Path(bad.name).is_file() else bad for bad in files}
     inputs.images.extend(found[path] for path in sorted(found))
-    inputs.left_out.extend(_say(folder, [each for each in listing.left_out if each.reason not in (*TRIED, UNTOLD)]))
+    inputs.left_out.extend(
+        _say(folder, [each for each in listing.left_out if each.reason not in (*TRIED_REASONS, SILENT_REASON)])
+    )
     if links:
         count = "1 link to a folder" if len(links) == 1 else f"{len(links):,} links to folders"
         inputs.left_out.append(f"note: {str(folder)!r} holds {count}, left out: {_name(folder, links)}")
@@ -77,5 +79,5 @@ def _say(folder: Path, left_out: Sequence[LeftOut]) -> Iterator[str]:
 
 def _name(folder: Path, paths: Sequence[str]) -> str:
     """The first of some paths, from `folder`, and how many more there are."""
-    more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
-    return ", ".join(os.path.relpath(path, folder) for path in paths[:NAMED]) + more
+    more = f" and {len(paths) - MAX_NAMED_FILES:,} more" if len(paths) > MAX_NAMED_FILES else ""
+    return ", ".join(os.path.relpath(path, folder) for path in paths[:MAX_NAMED_FILES]) + more

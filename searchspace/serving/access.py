@@ -11,17 +11,17 @@ from pydantic import Field
 from trainables.common.errors import UserError
 from trainables.config import Frozen
 
-TOKEN = "SEARCHSPACE_SERVE_TOKEN"  # noqa: S105  # the variable's name
+TOKEN_VARIABLE = "SEARCHSPACE_SERVE_TOKEN"  # noqa: S105  # the variable's name
 """Environment variable that the token is taken from."""
-LEAST = 16
+MIN_TOKEN_CHARACTERS = 16
 """Characters of a token."""
-HEALTH = "/healthz"
+HEALTH_PATH = "/healthz"
 """Path that says whether the service is up."""
-OPEN = ("/", HEALTH)
+PUBLIC_PATHS = ("/", HEALTH_PATH)
 """Paths that say nothing of the model: the page, which asks for the token itself, and whether the service is up."""
 
 
-class Refused(Exception):  # noqa: N818  # no defect: an answer
+class RequestError(Exception):  # no defect: an answer
     """A request that is answered with a status of its own, and one line."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -42,18 +42,20 @@ class Access(Frozen):
         """Raise `Refused` for a request that may not ask for `path`; names in `headers` are in lower case."""
         if self.token:
             shown = headers.get("authorization", "").removeprefix("Bearer ")
-            if path not in OPEN and not hmac.compare_digest(shown.encode(), self.token.encode()):
-                raise Refused(401, f"needs the header Authorization: Bearer TOKEN, with the token of ${TOKEN}")
+            if path not in PUBLIC_PATHS and not hmac.compare_digest(shown.encode(), self.token.encode()):
+                raise RequestError(
+                    401, f"needs the header Authorization: Bearer TOKEN, with the token of ${TOKEN_VARIABLE}"
+                )
             return
         # A page from elsewhere may post here, or have a name of its own resolve to here.
         host, origin = headers.get("host", ""), headers.get("origin")
         name = _host_of(f"//{host}")
         if name is None:
-            raise Refused(400, f"Host {host!r} is no host and port")
+            raise RequestError(400, f"Host {host!r} is no host and port")
         if name not in {"localhost", self.host} and not is_loopback(name):
-            raise Refused(421, f"{name!r} is not this service; without a token it answers to localhost")
+            raise RequestError(421, f"{name!r} is not this service; without a token it answers to localhost")
         if origin is not None and (_host_of(origin) is None or urlsplit(origin).netloc != host):
-            raise Refused(403, "a page of another origin may not ask")
+            raise RequestError(403, "a page of another origin may not ask")
 
 
 def _host_of(url: str) -> str | None:
@@ -66,14 +68,16 @@ def _host_of(url: str) -> str | None:
         return None
 
 
-def make_access(host: str, address: str, environment: Mapping[str, str]) -> Access:
+def read_access(host: str, address: str, environment: Mapping[str, str]) -> Access:
     """The rule at `host`, which is `address`; beyond loopback without a token in `environment`, a fresh one.
 
     Raises `UserError` for a token that is too short, or that no header can hold.
     """
-    token = environment.get(TOKEN, "")
-    if token and (len(token) < LEAST or not all("!" <= letter <= "~" for letter in token)):
-        raise UserError(f"${TOKEN}: a token has {LEAST} characters or more, all printable ASCII and no spaces")
+    token = environment.get(TOKEN_VARIABLE, "")
+    if token and (len(token) < MIN_TOKEN_CHARACTERS or not all("!" <= letter <= "~" for letter in token)):
+        raise UserError(
+            f"${TOKEN_VARIABLE}: a token has {MIN_TOKEN_CHARACTERS} characters or more, printable ASCII without spaces"
+        )
     return Access(token=token or ("" if is_loopback(address) else secrets.token_urlsafe(32)), host=host)
 
 

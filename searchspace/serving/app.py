@@ -15,24 +15,24 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from searchspace.prediction.class_scores import as_record, best
-from searchspace.serving.access import HEALTH, Access, Refused
-from searchspace.serving.byte_budget import Requests
-from searchspace.serving.connection_limits import name_peer
-from searchspace.serving.request_batches import Answer, Unreadable, Upload
-from searchspace.serving.responses import PAGE, Json, make_error, with_headers
-from searchspace.serving.service_limits import Limits
+from searchspace.prediction.class_scores import to_record, top_classes
+from searchspace.serving.access import HEALTH_PATH, Access, RequestError
+from searchspace.serving.byte_budget import RequestBudget
+from searchspace.serving.connection_limits import peer_of
+from searchspace.serving.request_batches import ImageScores, UnreadableImage, UploadedImage
+from searchspace.serving.responses import UPLOAD_PAGE, AsciiJsonResponse, add_headers, error_response
+from searchspace.serving.service_limits import ServiceLimits
 from searchspace.serving.upload import expected_size, read_images
 from trainables.common.sanitized_text import printable
 
-TOP = 5
+DEFAULT_TOP = 5
 """Classes of an answer, unless it is asked for others."""
 
 
-class Model(Protocol):
+class ServedModel(Protocol):
     """What answers."""
 
-    async def ask(self, upload: Upload) -> Answer | Unreadable:
+    async def ask(self, upload: UploadedImage) -> ImageScores | UnreadableImage:
         """What is on an image; raises `Refused` where nobody answers."""
         ...
 
@@ -41,15 +41,15 @@ class Model(Protocol):
         ...
 
 
-def make_app(model: Model, metadata: Mapping[str, str], access: Access, limits: Limits) -> ASGIApp:
+def make_app(model: ServedModel, metadata: Mapping[str, str], access: Access, limits: ServiceLimits) -> ASGIApp:
     """The service within `limits`; `metadata` is what the model's file says of itself."""
     said = {key: _parsed(value) for key, value in metadata.items()}
     classes = list(map(str, said["classes"]))
-    held = Requests(limits.held, limits.held_by_peer)
+    held = RequestBudget(limits.held, limits.held_by_peer)
 
     async def predict(request: Request) -> Response:
         top = _top(request)
-        peer = name_peer(request.client.host) if request.client else ""
+        peer = peer_of(request.client.host) if request.client else ""
         size = expected_size(request, limits.request)
         await held.enter(peer, size)
         try:
@@ -57,47 +57,54 @@ def make_app(model: Model, metadata: Mapping[str, str], access: Access, limits: 
             answers = await asyncio.gather(*map(model.ask, uploads), return_exceptions=True)
         finally:
             held.leave(peer, size)
-        return Json({"predictions": _describe(uploads, answers, classes, top)})
+        return AsciiJsonResponse({"predictions": _describe(uploads, answers, classes, top)})
 
     async def tell(_request: Request) -> Response:
-        return Json(said | {"max_bytes": limits.request})
+        return AsciiJsonResponse(said | {"max_bytes": limits.request})
 
     async def healthz(_request: Request) -> Response:
         await model.check()
-        return Json({"status": "ok"})
+        return AsciiJsonResponse({"status": "ok"})
 
     async def page(_request: Request) -> Response:
-        return HTMLResponse(PAGE)
+        return HTMLResponse(UPLOAD_PAGE)
 
     routes = [
         Route("/", page), Route("/predict", predict, methods=["POST"]), Route("/metadata", tell),
-        Route(HEALTH, healthz),
+        Route(HEALTH_PATH, healthz),
     ]  # fmt: skip
-    made = Starlette(routes=routes, exception_handlers={Refused: _refuse, HTTPException: _refuse, Exception: _fail})
+    made = Starlette(
+        routes=routes, exception_handlers={RequestError: _refuse, HTTPException: _refuse, Exception: _fail}
+    )
     made.router.redirect_slashes = False  # to an address that is made of the header Host
-    return Guard(made, access)
+    return AccessMiddleware(made, access)
 
 
 def _describe(
-    uploads: list[Upload], answers: list[Answer | Unreadable | BaseException], classes: list[str], top: int
+    uploads: list[UploadedImage],
+    answers: list[ImageScores | UnreadableImage | BaseException],
+    classes: list[str],
+    top: int,
 ) -> list[dict[str, Any]]:
     """What is told of each image; raises what one was refused with, and `Refused` for those that cannot be read."""
     for answer in answers:
         if isinstance(answer, BaseException):
             raise answer
-    if bad := [answer.reason for answer in answers if isinstance(answer, Unreadable)]:
-        raise Refused(422, "; ".join(bad))
-    found = [(upload, answer) for upload, answer in zip(uploads, answers, strict=True) if isinstance(answer, Answer)]
+    if bad := [answer.reason for answer in answers if isinstance(answer, UnreadableImage)]:
+        raise RequestError(422, "; ".join(bad))
+    found = [
+        (upload, answer) for upload, answer in zip(uploads, answers, strict=True) if isinstance(answer, ImageScores)
+    ]
     for upload, answer in found:
         if not math.isfinite(answer.probabilities.sum()):
-            raise Refused(500, f"image {printable(upload.name)}: the model's probabilities are no finite numbers")
+            raise RequestError(500, f"image {printable(upload.name)}: the model's probabilities are no finite numbers")
     return [
-        as_record(best(upload.name, answer.probabilities, classes, top)) | {"batch": answer.batch}
+        to_record(top_classes(upload.name, answer.probabilities, classes, top)) | {"batch": answer.batch}
         for upload, answer in found
     ]
 
 
-class Guard:
+class AccessMiddleware:
     """Lets in what `access` does; every response gets its headers, and every failure is an answer in JSON."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:
@@ -106,14 +113,14 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass on."""
-        headed = with_headers(send)
+        headed = add_headers(send)
         try:
             headers = Headers(scope=scope)
             if len(headers.getlist("host")) > 1:
-                raise Refused(400, "has several Host headers")
+                raise RequestError(400, "has several Host headers")
             self._access.check(scope["path"], headers)
-        except Refused as refused:
-            await make_error(refused.status, refused.reason)(scope, receive, headed)
+        except RequestError as refused:
+            await error_response(refused.status, refused.reason)(scope, receive, headed)
             return
         try:
             await self._app(scope, receive, headed)
@@ -122,20 +129,20 @@ class Guard:
 
 
 async def _fail(*_of: Any) -> Response:
-    return make_error(500, "the service failed at this request")
+    return error_response(500, "the service failed at this request")
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException):  # Starlette's own: no such path, no such method
-        return make_error(error.status_code, error.detail, error.headers)
-    assert isinstance(error, Refused)
-    return make_error(error.status, error.reason)
+        return error_response(error.status_code, error.detail, error.headers)
+    assert isinstance(error, RequestError)
+    return error_response(error.status, error.reason)
 
 
 def _top(request: Request) -> int:
-    text = request.query_params.get("top", str(TOP))
+    text = request.query_params.get("top", str(DEFAULT_TOP))
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text)):
-        raise Refused(400, f"top={text[:50]!r} is not a number of classes, such as {TOP}")
+        raise RequestError(400, f"top={text[:50]!r} is not a number of classes, such as {DEFAULT_TOP}")
     return int(text)
 
 

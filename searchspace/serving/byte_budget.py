@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from searchspace.serving.access import Refused
+from searchspace.serving.access import RequestError
 from trainables.data.decoding.decode_cost import DecodeCost
 
-PATIENCE = 30.0
+BUDGET_TIMEOUT_S = 30.0
 """Seconds that a request waits to be let in."""
 
 
 @dataclass
-class Waiting:
+class QueuedRequest:
     """A request that waits to be let in."""
 
     peer: str
@@ -28,7 +28,7 @@ class Waiting:
     turn: "asyncio.Future[None]"
 
 
-class Requests:
+class RequestBudget:
     """The bytes of requests that are held, from their arrival to their answer.
 
     Peers have their turns in the order in which they came. Of those that wait from one peer the smallest is first, so
@@ -40,7 +40,7 @@ class Requests:
         """At most `total` bytes, and `share` of one peer."""
         self._total, self._share = total, share
         self._held: Counter[str] = Counter()
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[QueuedRequest] = deque()
 
     @property
     def contended(self) -> bool:
@@ -52,11 +52,11 @@ class Requests:
         if not self._waiting and self._fits(peer, size) and self._held.total() + size <= self._total:
             self._held[peer] += size
             return
-        asked = Waiting(peer, size, asyncio.get_running_loop().create_future())
+        asked = QueuedRequest(peer, size, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         self._admit()
         try:
-            await asyncio.wait_for(asyncio.shield(asked.turn), PATIENCE)
+            await asyncio.wait_for(asyncio.shield(asked.turn), BUDGET_TIMEOUT_S)
         except BaseException as error:
             if asked.turn.done() and not asked.turn.cancelled():  # let in at the very moment
                 self.leave(peer, size)
@@ -64,7 +64,7 @@ class Requests:
                 self._waiting.remove(asked)
                 self._admit()
             if isinstance(error, TimeoutError):
-                raise Refused(503, "too many bytes are on their way; come again") from error
+                raise RequestError(503, "too many bytes are on their way; come again") from error
             raise
 
     def leave(self, peer: str, size: int) -> None:
@@ -90,15 +90,15 @@ class Requests:
             self._waiting.remove(asked)
             asked.turn.set_result(None)
 
-    def _order(self) -> list[Waiting]:
+    def _order(self) -> list[QueuedRequest]:
         """Those that wait, in the order of their turns: each turn of a peer goes to its smallest without one."""
-        by_size: defaultdict[str, deque[Waiting]] = defaultdict(deque)
+        by_size: defaultdict[str, deque[QueuedRequest]] = defaultdict(deque)
         for asked in sorted(self._waiting, key=lambda asked: asked.size):  # of equals the first that came
             by_size[asked.peer].append(asked)
         return [by_size[asked.peer].popleft() for asked in self._waiting]
 
 
-class Decodes:
+class DecodeBudget:
     """The memory of images that are decoded, by threads that wait for their turns in the order in which they came."""
 
     def __init__(self, total: int) -> None:
@@ -128,7 +128,7 @@ class Decodes:
 
 MMAP_THRESHOLD = -3
 """Of glibc's `mallopt`."""
-LARGE = 1_000_000
+RETURNED_ALLOCATION_BYTES = 1_000_000
 """Bytes of an allocation that is a mapping of its own, from which it is returned when it is freed."""
 
 
@@ -141,4 +141,4 @@ def return_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    mallopt(MMAP_THRESHOLD, LARGE)
+    mallopt(MMAP_THRESHOLD, RETURNED_ALLOCATION_BYTES)

@@ -14,17 +14,17 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol
 
-CONNECTIONS = 512
+MAX_CONNECTIONS = 512
 """Connections at a time."""
-RESERVE = 64
+RESERVED_CONNECTIONS = 64
 """Connections beyond these, on which only `/healthz` is answered; the others are told to come again (503)."""
-CLOSING = 5.0
+CLOSE_TIMEOUT_S = 5.0
 """Seconds in which what is left to be sent has to be taken when a connection is closed."""
-WRITING = 30.0
+WRITE_TIMEOUT_S = 30.0
 """Seconds in which a peer has to take what it is sent."""
 
 
-class Phase(enum.Enum):
+class ConnectionPhase(enum.Enum):
     """What a connection waits for."""
 
     HEAD = "the end of a request's head"
@@ -34,40 +34,40 @@ class Phase(enum.Enum):
     IDLE = "the next request"
 
 
-SECONDS = {Phase.HEAD: 10.0, Phase.REST: 10.0, Phase.IDLE: 5.0}
+PHASE_TIMEOUTS_S = {ConnectionPhase.HEAD: 10.0, ConnectionPhase.REST: 10.0, ConnectionPhase.IDLE: 5.0}
 """Seconds that a connection may wait; bodies and answers have limits of their own (`serve/upload.py`)."""
 
 
-class Member(Protocol):
+class LimitedConnection(Protocol):
     """A connection, as the gate sees it."""
 
-    phase: Phase
+    phase: ConnectionPhase
     since: float
     """Seconds of the loop's clock at which its phase began; of HEAD, when it was accepted; of BODY, its last byte."""
     peer: str
     reserved: bool
 
 
-class Gate:
+class ConnectionLimits:
     """The open connections."""
 
-    def __init__(self, most: int = CONNECTIONS, reserve: int = RESERVE) -> None:
+    def __init__(self, most: int = MAX_CONNECTIONS, reserve: int = RESERVED_CONNECTIONS) -> None:
         """At most `most`, half of them from one peer, and `reserve` beyond."""
         self.most, self.reserve, self.by_peer = most, reserve, max(1, most // 2)
-        self.members: set[Member] = set()
+        self.members: set[LimitedConnection] = set()
         self._peers: Counter[str] = Counter()
 
-    def admit(self, member: Member) -> Member | None:
+    def admit(self, member: LimitedConnection) -> LimitedConnection | None:
         """Let a connection in, on the reserve where all others are busy; returns which one is to be closed for it.
 
         That may be `member` itself.
         """
         rivals = self._rivals(member)
-        victim = find_victim(rivals)
+        victim = find_stalest(rivals)
         if rivals and victim is None:
             member.reserved = True
             reserved = [found for found in self.members if found.reserved]
-            if len(reserved) >= self.reserve and (victim := find_victim(reserved)) is None:
+            if len(reserved) >= self.reserve and (victim := find_stalest(reserved)) is None:
                 return member
         if victim:
             self.forget(victim)  # at once: it may take a while until it is closed
@@ -75,7 +75,7 @@ class Gate:
         self._count(member, 1)
         return victim
 
-    def _rivals(self, member: Member) -> list[Member]:
+    def _rivals(self, member: LimitedConnection) -> list[LimitedConnection]:
         """Those of whom one has to go for `member`; empty where there is room."""
         if self._peers[member.peer] >= self.by_peer:
             return [found for found in self.members if found.peer == member.peer and not found.reserved]
@@ -83,32 +83,32 @@ class Gate:
             return [found for found in self.members if not found.reserved]
         return []
 
-    def forget(self, member: Member) -> None:
+    def forget(self, member: LimitedConnection) -> None:
         """A connection is closed."""
         if member in self.members:
             self.members.remove(member)
             self._count(member, -1)
 
-    def _count(self, member: Member, change: int) -> None:
+    def _count(self, member: LimitedConnection, change: int) -> None:
         if not member.reserved:
             self._peers[member.peer] += change
             if not self._peers[member.peer]:
                 del self._peers[member.peer]
 
 
-def find_victim(members: Iterable[Member]) -> Member | None:
+def find_stalest(members: Iterable[LimitedConnection]) -> LimitedConnection | None:
     """The stalest of the connections whose request is not whole; a whole request is never a victim."""
-    waiting = (member for member in members if member.phase is not Phase.REQUEST)
+    waiting = (member for member in members if member.phase is not ConnectionPhase.REQUEST)
     return min(waiting, key=lambda member: member.since, default=None)
 
 
-def is_overdue(phase: Phase, seconds: float) -> bool:
+def is_overdue(phase: ConnectionPhase, seconds: float) -> bool:
     """Whether a connection has waited for longer than it may."""
-    return seconds > SECONDS.get(phase, float("inf"))
+    return seconds > PHASE_TIMEOUTS_S.get(phase, float("inf"))
 
 
 @lru_cache(1024)
-def name_peer(address: str) -> str:
+def peer_of(address: str) -> str:
     """What counts as one peer: an IPv4 address, or the 64 bits of a network that an IPv6 host is given."""
     try:
         found = ip_address(address.partition("%")[0])
@@ -122,4 +122,4 @@ def name_peer(address: str) -> str:
 def count_connections() -> int:
     """Connections that this process may have: `CONNECTIONS`, or what its limit of open files leaves."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if soft < 0 else max(8, min(CONNECTIONS, soft // 2 - RESERVE))
+    return MAX_CONNECTIONS if soft < 0 else max(8, min(MAX_CONNECTIONS, soft // 2 - RESERVED_CONNECTIONS))

@@ -13,12 +13,12 @@ from typing import Any, cast
 from starlette.types import ASGIApp
 
 from searchspace.cli.interruption import SIGNALS, Interrupted
-from searchspace.serving.connection_limits import SECONDS, Gate, Phase, count_connections
+from searchspace.serving.connection_limits import PHASE_TIMEOUTS_S, ConnectionLimits, ConnectionPhase, count_connections
 from trainables.common.errors import UserError
 
 BACKLOG = 512
 """Connections that wait to be accepted."""
-GRACE = 30
+SHUTDOWN_TIMEOUT_S = 30
 """Seconds that a service which is told to end gives the requests it has begun."""
 
 
@@ -37,32 +37,32 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
+def interrupted_by_signals() -> Iterator[None]:
     """Raise `Interrupted` at a signal; Ray's start, which takes SIGTERM for itself, is followed by `listen_again`."""
-    listen_again()
+    install_signal_handlers()
     try:
         yield
     except SystemExit as ended:  # what Ray makes of it meanwhile
         raise Interrupted(signal.SIGTERM) from ended
 
 
-def listen_again() -> None:
+def install_signal_handlers() -> None:
     """Raise `Interrupted` at a signal from here on."""
     for number in SIGNALS:
         signal.signal(number, _end)
 
 
-def speak_http(app: ASGIApp, listening: socket.socket) -> None:
+def serve_http(app: ASGIApp, listening: socket.socket) -> None:
     """Answer until a signal, then end what was begun; raises `Interrupted`."""
     import uvicorn
 
-    from searchspace.serving.connection import Connection, sweep_forever
+    from searchspace.serving.connection import Connection, close_overdue_connections
 
-    gate = Gate(count_connections())
+    gate = ConnectionLimits(count_connections())
 
     class Server(uvicorn.Server):
         async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-            sweeping = asyncio.create_task(sweep_forever(gate))
+            sweeping = asyncio.create_task(close_overdue_connections(gate))
             try:
                 await super().serve(sockets)
             finally:
@@ -70,7 +70,8 @@ def speak_http(app: ASGIApp, listening: socket.socket) -> None:
 
     config = uvicorn.Config(
         app, log_level="error", access_log=False, lifespan="off", ws="none", server_header=False,
-        proxy_headers=False, timeout_graceful_shutdown=GRACE, timeout_keep_alive=int(SECONDS[Phase.IDLE]),
+        proxy_headers=False, timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
+        timeout_keep_alive=int(PHASE_TIMEOUTS_S[ConnectionPhase.IDLE]),
         http=cast("Any", partial(Connection, gate=gate)),
     )  # fmt: skip
     Server(config).run(sockets=[listening])

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.serving.access import Refused
+from searchspace.serving.access import RequestError
 
 
 @dataclass(frozen=True)
-class Upload:
+class UploadedImage:
     """An image as it was sent."""
 
     name: str
@@ -25,7 +25,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ImageScores:
     """What the model says of an image."""
 
     probabilities: NDArray[np.float32]
@@ -35,54 +35,56 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Unreadable:
+class UnreadableImage:
     """An image that cannot be decoded."""
 
     reason: str
     """Which, and why, in one line."""
 
 
-PATIENCE = 60.0
+ANSWER_TIMEOUT_S = 60.0
 """Seconds that an answer may take."""
-WAITING = 1024
+MAX_QUEUED_IMAGES = 1024
 """Images that may wait; who comes then is told to come again."""
 
-Answers = Sequence[Answer | Unreadable]
+Answers = Sequence[ImageScores | UnreadableImage]
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueuedImage:
     """An image that waits."""
 
-    upload: Upload
+    upload: UploadedImage
     """The image."""
-    answer: "asyncio.Future[Answer | Unreadable]"
+    answer: "asyncio.Future[ImageScores | UnreadableImage]"
     """What somebody waits for."""
 
 
-class Batches:
+class RequestBatches:
     """Sends images on, `most` at a time at most, of `size` bytes together, in `lanes` calls at a time."""
 
-    def __init__(self, send: Callable[[list[Upload]], Awaitable[Answers]], most: int, lanes: int, size: int) -> None:
+    def __init__(
+        self, send: Callable[[list[UploadedImage]], Awaitable[Answers]], most: int, lanes: int, size: int
+    ) -> None:
         """`send` answers a batch, in its order; one image may have more than `size` bytes."""
         self._send, self._most, self._lanes, self._size = send, most, lanes, size
-        self._waiting: deque[Asked] = deque()
+        self._waiting: deque[QueuedImage] = deque()
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def ask(self, upload: Upload) -> Answer | Unreadable:
+    async def ask(self, upload: UploadedImage) -> ImageScores | UnreadableImage:
         """The answer to one image; raises `Refused` where too many wait, or it takes too long, and what `send` does."""
-        if len(self._waiting) >= WAITING:
-            raise Refused(503, "too many images are waiting; come again")
-        asked = Asked(upload, asyncio.get_running_loop().create_future())
+        if len(self._waiting) >= MAX_QUEUED_IMAGES:
+            raise RequestError(503, "too many images are waiting; come again")
+        asked = QueuedImage(upload, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         if len(self._sending) < self._lanes:
             lane = asyncio.create_task(self._empty())
             self._sending.add(lane)
             lane.add_done_callback(self._sending.discard)
         try:
-            return await asyncio.wait_for(asked.answer, PATIENCE)
+            return await asyncio.wait_for(asked.answer, ANSWER_TIMEOUT_S)
         except TimeoutError as error:
-            raise Refused(503, "no answer in time; come again") from error
+            raise RequestError(503, "no answer in time; come again") from error
 
     async def _empty(self) -> None:
         """Send batches until nothing waits."""
@@ -90,7 +92,7 @@ class Batches:
             if error := await self._answer(batch):
                 await self._retry(batch, error)
 
-    async def _answer(self, batch: list[Asked]) -> Exception | None:
+    async def _answer(self, batch: list[QueuedImage]) -> Exception | None:
         """Send a batch and pass on its answers; returns the error of a call that failed, which nobody is told yet."""
         try:
             answers = await self._send([asked.upload for asked in batch])
@@ -101,7 +103,7 @@ class Batches:
                 asked.answer.set_result(answer)
         return None
 
-    async def _retry(self, batch: list[Asked], error: Exception) -> None:
+    async def _retry(self, batch: list[QueuedImage], error: Exception) -> None:
         """Send the images of a call that failed one by one, so that the error is told only to whose image it is."""
         for asked in batch:
             failed = error if len(batch) == 1 else None
@@ -110,8 +112,8 @@ class Batches:
             if failed and not asked.answer.done():
                 asked.answer.set_exception(failed)
 
-    def _next(self) -> list[Asked]:
-        batch: list[Asked] = []
+    def _next(self) -> list[QueuedImage]:
+        batch: list[QueuedImage] = []
         size = 0
         while self._waiting and len(batch) < self._most:
             size += len(self._waiting[0].upload.content)

@@ -40,25 +40,25 @@ class ServeOptions(Frozen):
         return int(1e6 * self.max_megapixels)
 
 
-LEAST_CALL = 16_000_000
+MIN_CALL_BYTES = 16_000_000
 """Bytes of a call to a replica, at least: a smaller largest request does not make smaller batches."""
-OVERHEAD = 1_000_000
+MESSAGE_OVERHEAD_BYTES = 1_000_000
 """Bytes of a gRPC message beside images and probabilities: names, pickle and protobuf framing."""
-DECODING = 1_000_000_000
+DECODING_BYTES = 1_000_000_000
 """Bytes of memory for decoding, of all replicas together; each may always take what the largest image does."""
-LEAST_HELD = 256_000_000
+MIN_HELD_BYTES = 256_000_000
 """Bytes of requests held at a time, at least."""
-MOST_NAME = 255
+MAX_NAME_CHARACTERS = 255
 """Characters of an image's name; the rest is cut."""
-NAMES = 6 * 4 * MOST_NAME
+MAX_NAME_BYTES = 6 * 4 * MAX_NAME_CHARACTERS
 """Bytes of a name in a message at most: 4 in UTF-8, and as many again for the reasons that repeat it, escaped."""
-LANES = 2
+CALLS_PER_REPLICA = 2
 """Calls at a replica at a time: one is decoded while the other is classified."""
-CHECKS = 8
+MAX_HEALTH_CHECKS = 8
 """Calls that only ask whether a replica is there, at most."""
 
 
-class Limits(Frozen):
+class ServiceLimits(Frozen):
     """Bytes and counts that a service allows inside."""
 
     request: int
@@ -79,14 +79,15 @@ class Limits(Frozen):
     """Calls to replicas at a time, checks included."""
 
 
-def derive_limits(options: ServeOptions, classes: int) -> Limits:
+def derive_limits(options: ServeOptions, classes: int) -> ServiceLimits:
     """The limits that follow from the options, for a model of so many classes."""
-    call = max(options.most_bytes, LEAST_CALL)
+    call = max(options.most_bytes, MIN_CALL_BYTES)
     answers = options.batch * 4 * classes  # float32
-    held = max(LEAST_HELD, 2 * options.most_bytes)
-    return Limits(
-        request=options.most_bytes, call=call, message=max(call, answers) + options.batch * NAMES + OVERHEAD,
+    held = max(MIN_HELD_BYTES, 2 * options.most_bytes)
+    return ServiceLimits(
+        request=options.most_bytes, call=call,
+        message=max(call, answers) + options.batch * MAX_NAME_BYTES + MESSAGE_OVERHEAD_BYTES,
         held=held, held_by_peer=held // 2, pixels=options.most_pixels,
-        decoding=max(DECODING // options.replicas, max_decode_memory(options.most_pixels)),
-        calls=LANES * options.replicas + CHECKS,
+        decoding=max(DECODING_BYTES // options.replicas, max_decode_memory(options.most_pixels)),
+        calls=CALLS_PER_REPLICA * options.replicas + MAX_HEALTH_CHECKS,
     )  # fmt: skip

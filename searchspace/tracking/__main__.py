@@ -14,10 +14,10 @@ from searchspace.cli.output import say
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.storage.open_results import is_export_file, open_results
 from searchspace.study.study_snapshot import read_study
-from searchspace.tracking.background_upload import is_over
-from searchspace.tracking.final_upload import finish
-from searchspace.tracking.runs import EXPERIMENT, SystemMonitor, Uploader
-from searchspace.tracking.tracking_store import explained, tracking_uri
+from searchspace.tracking.background_upload import wait_for_end
+from searchspace.tracking.final_upload import upload_results
+from searchspace.tracking.runs import EXPERIMENT, RunUploader, SystemMonitor
+from searchspace.tracking.tracking_store import explaining_store_errors, tracking_uri
 from trainables.common.errors import UserError
 from trainables.common.redaction import RedactedStream, redact
 
@@ -48,26 +48,26 @@ def main(
         os.chdir("/")
     uploader = _keep_up(spec, here, uri) if follow else None
     study = read_study(spec, here)
-    with explained(uri):
-        uploader = uploader or Uploader(spec, here)
-        uploader.replay(study)
-        finish(uploader)
+    with explaining_store_errors(uri):
+        uploader = uploader or RunUploader(spec, here)
+        uploader.upload_trials(study)
+        upload_results(uploader)
     say(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(uri)}")
 
 
-def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> Uploader | None:
+def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> RunUploader | None:
     """Replay the search now and then while it runs; whatever fails is tried again at the next look."""
     uploader, told = None, ""
     with closing(SystemMonitor()) as monitor:
-        while not is_over():
+        while not wait_for_end():
             try:
                 study = read_study(spec, folder)
                 if any(trial.state.is_finished() for trial in study.get_trials(deepcopy=False)):
-                    with explained(uri):
+                    with explaining_store_errors(uri):
                         # MLflow itself is loaded no sooner: while gangs start, every core is theirs.
-                        uploader = uploader or Uploader(spec, folder)
+                        uploader = uploader or RunUploader(spec, folder)
                         monitor.start(uploader.parent)
-                        uploader.replay(study)
+                        uploader.upload_trials(study)
             except Exception as error:  # a tracker may fail in any way
                 if told != (told := str(error)):
                     if isinstance(error, UserError):

@@ -19,16 +19,16 @@ from trainables.storage.files import open_append, read_file
 
 logger = logging.getLogger(__name__)
 
-PERIOD = 5.0
+UPLOAD_INTERVAL_S = 5.0
 """Seconds between two looks at the study."""
-PATIENCE = 120.0
+FINAL_UPLOAD_TIMEOUT_S = 120.0
 """Seconds that a finished search waits for the last upload."""
-LOG = "mlflow.log"
-STARTS = 3
+UPLOAD_LOG = "mlflow.log"
+MAX_UPLOAD_STARTS = 3
 """Times that the upload is started at most."""
-LOOK = 2.0
+PROCESS_CHECK_INTERVAL_S = 2.0
 """Seconds between two looks at whether it is still there."""
-ERROR = "error: "
+ERROR_PREFIX = "error: "
 """How a command's last line begins that says what was wrong."""
 
 
@@ -38,22 +38,22 @@ def tracked(spec: SearchSpec) -> Iterator[None]:
 
     An upload that ends before is said and started again, a few times.
     """
-    upload = Upload(spec)
-    watch = Background("cannot upload to MLflow", upload.keep_up, FOR_EVER, LOOK)
+    upload = UploadProcess(spec)
+    watch = Background("cannot upload to MLflow", upload.keep_up, FOR_EVER, PROCESS_CHECK_INTERVAL_S)
     watch.attempt()
     try:
         yield
     finally:
-        watch.close(PATIENCE)
+        watch.close(FINAL_UPLOAD_TIMEOUT_S)
         upload.finish()
 
 
-class Upload:
+class UploadProcess:
     """The process that uploads."""
 
     def __init__(self, spec: SearchSpec) -> None:
         """Of a search; starts with the first `keep_up`."""
-        self._spec, self._log = spec, spec.folder / LOG
+        self._spec, self._log = spec, spec.folder / UPLOAD_LOG
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
 
@@ -61,7 +61,7 @@ class Upload:
         """Start it, or start it again if it has ended; raises OSError where that cannot be."""
         if self._process is not None and self._process.poll() is None:
             return
-        if self._starts == STARTS:
+        if self._starts == MAX_UPLOAD_STARTS:
             return
         if self._process is not None:
             logger.warning(f"the upload to MLflow ended ({self._why()}); it is started again")
@@ -91,11 +91,11 @@ class Upload:
         if self._process.stdin is not None:
             self._process.stdin.close()  # its word to upload what is left and end
         try:
-            if self._process.wait(timeout=PATIENCE) != 0:
+            if self._process.wait(timeout=FINAL_UPLOAD_TIMEOUT_S) != 0:
                 logger.warning(f"MLflow has not got everything: {self._why()}; then {again}")
         except subprocess.TimeoutExpired:
             self._process.kill()
-            logger.warning(f"MLflow is too slow, gave up after {PATIENCE:.0f} s; {again}")
+            logger.warning(f"MLflow is too slow, gave up after {FINAL_UPLOAD_TIMEOUT_S:.0f} s; {again}")
 
     def _why(self) -> str:
         with suppress(OSError, UserError):
@@ -106,9 +106,9 @@ class Upload:
 def _last_error(log: Path) -> str:
     """The line that the upload ended with, if it is one for users."""
     last = next(reversed(read_file(log).decode(errors="replace").strip().splitlines()), "")
-    return last.removeprefix(ERROR) if last.startswith(ERROR) else ""
+    return last.removeprefix(ERROR_PREFIX) if last.startswith(ERROR_PREFIX) else ""
 
 
-def is_over() -> bool:
+def wait_for_end() -> bool:
     """Wait for the next look; whether the search that this process was started by is over."""
-    return bool(select.select([sys.stdin], [], [], PERIOD)[0])
+    return bool(select.select([sys.stdin], [], [], UPLOAD_INTERVAL_S)[0])

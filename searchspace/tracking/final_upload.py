@@ -12,23 +12,23 @@ from trainables.metrics.class_metrics import TestMetrics
 from trainables.storage.files import is_file, read_file, read_record
 
 if TYPE_CHECKING:
-    from searchspace.tracking.runs import Uploader
+    from searchspace.tracking.runs import RunUploader
 
-TESTED = (
+UPLOADED_FILES = (
     "README.md", "metrics.json", "confusion.csv", "confusion.png", "artefacts.json", "robustness.json", "model.json",
     "student.json",
 )  # fmt: skip
 """Files in the winner's folder, and its student's, that are artifacts; the winner's model is registered."""
-CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
+SPLIT_CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
 """MLflow's word for what each split was used for."""
-FACTS = ("classes", "shape")
+SIGNATURE_METADATA = ("classes", "shape")
 """Of what the file says of itself, what its signature takes, and whoever asks a server of it needs."""
-NEEDS = ("mlflow", "numpy", "onnx", "onnxruntime")
+RUNTIME_PACKAGES = ("mlflow", "numpy", "onnx", "onnxruntime")
 """Packages that run it; MLflow would find them out by running it, in some ten seconds."""
 ALIAS = "champion"
 
 
-def finish(uploader: "Uploader") -> None:
+def upload_results(uploader: "RunUploader") -> None:
     """Log the search's options, data and winner; register the model with the alias `champion`.
 
     A search that was cut off is marked as killed, and may be finished by another upload.
@@ -59,7 +59,7 @@ def finish(uploader: "Uploader") -> None:
     client.set_terminated(parent, "FINISHED")
 
 
-def _log_data(uploader: "Uploader") -> None:
+def _log_data(uploader: "RunUploader") -> None:
     """The data's splits as inputs of the run, each under the fingerprint of all."""
     import mlflow
     from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -70,13 +70,13 @@ def _log_data(uploader: "Uploader") -> None:
         return
     source = CodeDatasetSource({"mlflow.source.name": f"searchspace --data {uploader.spec.data}"})
     with mlflow.start_run(run_id=uploader.parent):
-        for split, context in CONTEXTS.items():
+        for split, context in SPLIT_CONTEXTS.items():
             name = f"{data['name']}: {data[split]} {split} images"
             made: Any = MetaDataset  # which leaves an abstract property open that nothing checks
             mlflow.log_input(made(source, name=name, digest=data["fingerprint"]), context=context)
 
 
-def _log_tested(uploader: "Uploader", folder: Path, prefix: str) -> None:
+def _log_tested(uploader: "RunUploader", folder: Path, prefix: str) -> None:
     """Metrics, each under a name that begins so, and files of what was tested in `folder`, if anything was."""
     from mlflow.entities import Metric
 
@@ -85,12 +85,12 @@ def _log_tested(uploader: "Uploader", folder: Path, prefix: str) -> None:
     figures = read_record(folder / "metrics.json", TestMetrics).figures
     metrics = [Metric(f"{prefix}_{name}", value, 0, 0) for name, value in figures.items()]
     uploader.client.log_batch(uploader.parent, metrics=metrics)
-    for name in TESTED:
+    for name in UPLOADED_FILES:
         if is_file(folder / name):
             uploader.client.log_artifact(uploader.parent, str(folder / name), folder.name)
 
 
-def _register(uploader: "Uploader", path: Path) -> None:
+def _register(uploader: "RunUploader", path: Path) -> None:
     """Register the winner as champion, with signature and input example, unless an earlier upload came as far."""
     import mlflow
     import mlflow.onnx
@@ -102,7 +102,9 @@ def _register(uploader: "Uploader", path: Path) -> None:
     name = f"searchspace-{uploader.spec.name}"
     if len(_versions(uploader, name)) <= len(earlier_winners(uploader.folder)):
         model = onnx.load_model_from_string(read_file(path, MAX_ONNX_BYTES))
-        facts = {entry.key: json.loads(entry.value) for entry in model.metadata_props if entry.key in FACTS}
+        facts = {
+            entry.key: json.loads(entry.value) for entry in model.metadata_props if entry.key in SIGNATURE_METADATA
+        }
         given: list[Any] = [TensorSpec(np.dtype(np.uint8), [-1, -1, -1, -1], IMAGES)]
         width = len(facts["classes"])
         answers: list[Any] = [TensorSpec(np.dtype(np.float32), [-1, width], of) for of in (LOGITS, PROBABILITIES)]
@@ -111,13 +113,13 @@ def _register(uploader: "Uploader", path: Path) -> None:
             mlflow.onnx.log_model(
                 model, name="winner", signature=signature, registered_model_name=name,
                 input_example={IMAGES: np.zeros([1, *facts["shape"]], np.uint8)}, metadata=facts,
-                pip_requirements=[f"{package}=={version(package)}" for package in NEEDS],
+                pip_requirements=[f"{package}=={version(package)}" for package in RUNTIME_PACKAGES],
                 onnx_execution_providers=["CPUExecutionProvider"], save_as_external_data=False,
             )  # fmt: skip
     uploader.client.set_registered_model_alias(name, ALIAS, str(max(_versions(uploader, name))))
 
 
-def _versions(uploader: "Uploader", name: str) -> list[int]:
+def _versions(uploader: "RunUploader", name: str) -> list[int]:
     """Versions of the model that this search has registered."""
     found = uploader.client.search_model_versions(f"name = '{name}'")
     return [int(one.version) for one in found if one.run_id == uploader.parent]

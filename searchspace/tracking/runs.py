@@ -15,15 +15,15 @@ from searchspace.tracking.tracking_store import artifacts_uri, check_experiment,
 from trainables.config import EpochReport
 
 EXPERIMENT = "searchspace"
-CURVES = ("score", "accuracy", "val_loss", "train_loss", "seconds", "images_per_second")
+CURVE_METRICS = ("score", "accuracy", "val_loss", "train_loss", "seconds", "images_per_second")
 """Fields of an `EpochReport` that are metrics; all of one epoch are logged at once."""
 SAMPLING_INTERVAL_S = 10
 """Seconds between two samples of the processor, memory, disk, network and, where there is one, GPU."""
-EPOCHS = 100
+EPOCHS_PER_CALL = 100
 """Epochs logged at a time; MLflow takes 1,000 metrics."""
 
 
-class Uploader:
+class RunUploader:
     """Brings one search's MLflow runs up to date with its study.
 
     Errors of MLflow's store come as it raises them, but for what can be known before it tries.
@@ -67,23 +67,23 @@ class Uploader:
         run = self.client.create_run(self.experiment, tags={**identity, **tags, RUN_NAME: name})
         return str(run.info.run_id)
 
-    def replay(self, study: StudyReader) -> None:
+    def upload_trials(self, study: StudyReader) -> None:
         """Log what has come since the last look."""
         for trial in study.get_trials(deepcopy=False):
             if trial.number not in self.done and "config" in trial.user_attrs:
-                self._replay_trial(trial)
+                self._upload_trial(trial)
 
-    def _replay_trial(self, trial: FrozenTrial) -> None:
+    def _upload_trial(self, trial: FrozenTrial) -> None:
         from mlflow.entities import Param
 
         identity = self.identity | {"searchspace.role": "trial", "searchspace.trial": str(trial.number)}
         run = self._run(trial_name(trial.number), identity, {PARENT_RUN_ID: self.parent} | self._origin)
-        logged = {metric.step for metric in self.client.get_metric_history(run, CURVES[-1])}
+        logged = {metric.step for metric in self.client.get_metric_history(run, CURVE_METRICS[-1])}
         if not logged:
             self.client.log_batch(run, params=[Param(k, str(v)) for k, v in read_config(trial).model_dump().items()])
         missing = [report for report in read_curve(trial) if report.status != "failed" and report.epoch not in logged]
-        for start in range(0, len(missing), EPOCHS):
-            self.client.log_batch(run, metrics=_metrics(trial, missing[start : start + EPOCHS]))
+        for start in range(0, len(missing), EPOCHS_PER_CALL):
+            self.client.log_batch(run, metrics=_metrics(trial, missing[start : start + EPOCHS_PER_CALL]))
         if trial.state.is_finished():
             self._close_trial(run, trial)
             self.done.add(trial.number)
@@ -105,7 +105,7 @@ def _metrics(trial: FrozenTrial, reports: list[EpochReport]) -> list[Any]:
     return [
         Metric(name, getattr(report, name), int(1000 * (start + report.total_seconds)), report.epoch)
         for report in reports
-        for name in CURVES
+        for name in CURVE_METRICS
     ]
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from searchspace.serving.access import TOKEN
+from searchspace.serving.access import TOKEN_VARIABLE
 from tests.helpers.made_model import CLASSES, make_model
 from tests.helpers.servers.service import Service, served
 
@@ -37,7 +37,7 @@ def service(model):
 
 @pytest.fixture(scope="module")
 def guarded(model):
-    with served(model, **{TOKEN: SECRET}) as found:
+    with served(model, **{TOKEN_VARIABLE: SECRET}) as found:
         yield found
 
 

@@ -16,9 +16,9 @@ import pytest
 import yaml
 from botocore.client import BaseClient
 
-from searchspace.cluster.clouds.cluster_limits import read_limits
-from searchspace.cluster.clouds.fallback import kinds
-from searchspace.cluster.clouds.prepare_aws import Preparation, prepare
+from searchspace.cluster.clouds.cluster_limits import read_cluster_limits
+from searchspace.cluster.clouds.fallback import machine_kinds
+from searchspace.cluster.clouds.prepare_aws import AccountOptions, prepare
 from searchspace.cluster.clouds.subnets import find_subnets
 from searchspace.spec import parse_record
 from tests.helpers.repository import ROOT
@@ -26,8 +26,8 @@ from tests.helpers.servers.iam import Request, allows, run_instances
 from trainables.common.errors import UserError
 
 GPU = ROOT / "cluster" / "gpu.yaml"
-GIVEN = Preparation(bucket="results", ssh_from="203.0.113.7/32")
-LIMITS = read_limits(str(GPU))
+GIVEN = AccountOptions(bucket="results", ssh_from="203.0.113.7/32")
+LIMITS = read_cluster_limits(str(GPU))
 ACCOUNT = "123456789012"
 """Number of moto's account."""
 
@@ -133,7 +133,7 @@ def test_an_account_is_prepared_and_can_be_again():
 @pytest.mark.parametrize("wrong", ["0.0.0.0/0", "203.0.113.7/24", "home", ""])
 def test_the_world_and_nonsense_are_refused(wrong):
     with pytest.raises(UserError, match=r"--ssh-from"):
-        parse_record(Preparation, {"bucket": "results", "ssh_from": wrong})
+        parse_record(AccountOptions, {"bucket": "results", "ssh_from": wrong})
 
 
 def test_what_is_needed_is_said():
@@ -149,7 +149,7 @@ def test_what_is_needed_is_said():
 def test_all_instance_types_are_as_the_file_says():
     ec2 = boto3.client("ec2")
     (gpu,) = [one for name, one in yaml.safe_load(GPU.read_text())["available_node_types"].items() if name == "gpu"]
-    names = [kind["InstanceType"] for kind in kinds(gpu["node_config"])]
+    names = [kind["InstanceType"] for kind in machine_kinds(gpu["node_config"])]
     assert len(names) == len(set(names)) == 3
     found = ec2.describe_instance_types(InstanceTypes=names)["InstanceTypes"]
     assert [one["VCpuInfo"]["DefaultVCpus"] for one in found] == [gpu["resources"]["CPU"]] * 3

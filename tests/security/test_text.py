@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from searchspace.finals.winner import write_confusion
-from searchspace.prediction.class_scores import Guess, as_csv, as_text
+from searchspace.prediction.class_scores import ImagePrediction, format_csv, format_text
 from searchspace.progress.console_reporter import Clock
 from searchspace.reporting.model_card.card_file import render
 from searchspace.reporting.results import read_classifier_results
@@ -138,7 +138,7 @@ def test_every_csv_is_shown_and_not_computed(tmp_path):
     rows = [{"name": text, f"h {text}": "x", text: -0.5} for text in HOSTILE]
     found = {"board": to_text([dict.fromkeys(HOSTILE, HOSTILE[0])], "csv")}
     found["row"] = "".join(to_text([row], "csv") for row in rows)
-    found["guess"] = "".join(as_csv(Guess(text, ((text, 0.5),))) for text in HOSTILE)
+    found["guess"] = "".join(format_csv(ImagePrediction(text, ((text, 0.5),))) for text in HOSTILE)
     write_bad_images(tmp_path, [BadImage(text, text) for text in HOSTILE])
     write_left_out(tmp_path, [LeftOut(text, "hidden", text) for text in HOSTILE])
     digests, places = np.array([b"1"] * count), np.arange(count)
@@ -219,7 +219,7 @@ def test_markdown_boards_have_the_cells_they_were_given():
 def test_a_terminal_gets_text_alone(capsys):
     for text in HOSTILE:
         Clock().show(logging.INFO, text)
-        print(as_text(Guess(text, ((text, 0.5),))), end="")
+        print(format_text(ImagePrediction(text, ((text, 0.5),))), end="")
     said = capsys.readouterr().out
     assert not acts(said)
     assert len(said.splitlines()) == 2 * len(HOSTILE)

@@ -6,12 +6,12 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from searchspace.cluster.clouds.fallback import kinds
+from searchspace.cluster.clouds.fallback import machine_kinds
 from trainables.common.errors import UserError
 from trainables.config import Frozen
 
 
-class Limits(Frozen):
+class ClusterLimits(Frozen):
     """What workers of a cluster may be, and how many."""
 
     region: str
@@ -26,17 +26,17 @@ class Limits(Frozen):
     """Name of the SSH key pair that is given to machines."""
 
 
-def read_limits(file: str) -> Limits:
+def read_cluster_limits(file: str) -> ClusterLimits:
     """The limits that a file for `ray up` on AWS states; raises `UserError` where it does not."""
     try:
         config = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
         nodes = config["available_node_types"]
         workers = [nodes[name]["node_config"] for name in sorted(nodes) if name != config["head_node_type"]]
-        return Limits(
+        return ClusterLimits(
             region=config["provider"]["region"],
-            types=tuple(dict.fromkeys(kind["InstanceType"] for node in workers for kind in kinds(node))),
+            types=tuple(dict.fromkeys(kind["InstanceType"] for node in workers for kind in machine_kinds(node))),
             workers=config["max_workers"],
-            disk_gb=max(_disk(kind) for node in workers for kind in kinds(node)),
+            disk_gb=max(_disk(kind) for node in workers for kind in machine_kinds(node)),
             key_name=config["provider"]["key_pair"]["key_name"],
         )
     except OSError as error:

@@ -19,7 +19,7 @@ class Launcher(Protocol):
         """Create up to `count` nodes; what was created, by name. Raises where there is none to be had."""
 
 
-def kinds(node_config: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def machine_kinds(node_config: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The configurations to try, cheapest first, as the cloud takes them."""
     plain = {key: value for key, value in node_config.items() if key != ALTERNATIVES}
     yield plain
@@ -35,7 +35,7 @@ def launch_in_order(launch: Launcher, node_config: dict[str, Any], tags: dict[st
     """
     made: dict[str, Any] = {}
     refusal: Exception | None = None
-    for kind in kinds(node_config):
+    for kind in machine_kinds(node_config):
         try:
             made |= launch(kind, dict(tags), count - len(made)) or {}
         except Exception as error:  # each cloud has its own, and some are plain `Exception`

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from searchspace.cli.command import run_command
 from searchspace.cli.options import Option, with_options
 from searchspace.cli.output import say
-from searchspace.cluster.clouds.cluster_limits import Limits, read_limits
+from searchspace.cluster.clouds.cluster_limits import ClusterLimits, read_cluster_limits
 from searchspace.cluster.clouds.policies import DATA, SEARCHES, TRUST, Account, head_policy, worker_policy
 from searchspace.cluster.clouds.subnets import make_subnets
 from searchspace.spec import parse_record
@@ -27,7 +27,7 @@ CLUSTER = "searchspace"
 PANEL = "AWS account"
 
 
-class Preparation(Frozen):
+class AccountOptions(Frozen):
     """What differs from one account to the next."""
 
     bucket: Annotated[str, Option(PANEL)] = Field("", min_length=3, max_length=63)
@@ -46,14 +46,14 @@ class Preparation(Frozen):
         return text
 
 
-@with_options(Preparation)
+@with_options(AccountOptions)
 def main(_given: frozenset[str], **options: Any) -> None:
     """Make the bucket, image repository, roles, security group and launch template that cluster/gpu.yaml names.
 
     Example: python -m searchspace.cluster.clouds.prepare_aws --bucket my-results --ssh-from 203.0.113.7/32
     """
-    given = parse_record(Preparation, options)
-    limits = read_limits(given.cluster)
+    given = parse_record(AccountOptions, options)
+    limits = read_cluster_limits(given.cluster)
     try:
         registry, machines = prepare(given, limits)
     except (BotoCoreError, ClientError) as error:
@@ -67,7 +67,7 @@ def main(_given: frozenset[str], **options: Any) -> None:
     )
 
 
-def prepare(given: Preparation, limits: Limits) -> tuple[str, int]:
+def prepare(given: AccountOptions, limits: ClusterLimits) -> tuple[str, int]:
     """Make what is not there yet, and set rules and rights.
 
     Returns the account's image registry, as a host name, and how many machines its subnets have addresses for.

@@ -23,9 +23,9 @@ METADATA = "169.254.169.254"
 """Where both clouds answer a machine's questions about itself."""
 GOOGLE_NOTICE = 30.0
 """Seconds from Google's notice to the end."""
-EVERY = 2.0
+NOTICE_INTERVAL_S = 2.0
 """Seconds between two looks."""
-PATIENCE = 1.0
+METADATA_TIMEOUT_S = 1.0
 """Seconds that an answer may take; it comes from the machine's own host."""
 
 Look = Callable[[str], float | None]
@@ -50,7 +50,7 @@ def gcp(metadata: str) -> float | None:
 
 def _ask(metadata: str, method: str, path: str, headers: dict[str, str]) -> str | None:
     """The server's answer; None where it has nothing at that path. Raises for any other refusal."""
-    with closing(HTTPConnection(metadata, timeout=PATIENCE)) as server:
+    with closing(HTTPConnection(metadata, timeout=METADATA_TIMEOUT_S)) as server:
         server.request(method, path, headers=headers)
         answer = server.getresponse()
         text = answer.read().decode().strip()
@@ -99,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Drains this Ray node when its cloud is about to take it away.")
     parser.add_argument("cloud", choices=CLOUDS)
     parser.add_argument("--metadata", default=METADATA, help="the metadata server")
-    parser.add_argument("--every", type=float, default=EVERY, help="seconds between two looks")
+    parser.add_argument("--every", type=float, default=NOTICE_INTERVAL_S, help="seconds between two looks")
     given = parser.parse_args()
     drain(watch(CLOUDS[given.cloud], given.metadata, given.every))
 

@@ -10,30 +10,30 @@ import typer
 
 from searchspace.cli.output import say
 from searchspace.cluster.submit.fetch import fetch
-from searchspace.cluster.submit.follow import Watched
-from searchspace.cluster.submit.job_request import read_order
-from searchspace.cluster.submit.jobs import Job, reached
-from searchspace.cluster.submit.package import packed
+from searchspace.cluster.submit.follow import JobLog
+from searchspace.cluster.submit.job_request import parse_job_request
+from searchspace.cluster.submit.jobs import Job, connected_jobs
+from searchspace.cluster.submit.package import package_job
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from searchspace.preparation.record import COMMIT, git_commit
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.terminal_table import print_table
 from trainables.common.errors import UserError
 
-STOPPING = 120
+STOP_TIMEOUT_S = 120
 """Seconds that a search has to finish its epochs and save, after which Ray kills it; its own default is 3."""
-ME = "python -m searchspace.submit"
+SUBMIT_COMMAND = "python -m searchspace.submit"
 
 
 def submit(options: SubmitOptions, arguments: Sequence[str]) -> None:
     """Run a search as a job, and watch it; `arguments` are those of `searchspace.run`."""
-    order = read_order(arguments)
+    order = parse_job_request(arguments)
     if order is None:  # it was --help
         return
     ship = (*([order.space] if order.space else []), *options.ship)
     again = [*(["--ship", ",".join(ship)] if ship else []), *(["--env", ",".join(options.env)] if options.env else [])]
     variables = _variables(options.env)
-    with packed(order, options.ship) as folder, reached(options) as jobs:
+    with package_job(order, options.ship) as folder, connected_jobs(options) as jobs:
         job = jobs.submit(order, folder, variables, shlex.join(again))
     say(f"search {job.search!r} is job {job.id!r} of the cluster; Ctrl-C only stops watching")
     _watch(options, job)
@@ -41,22 +41,26 @@ def submit(options: SubmitOptions, arguments: Sequence[str]) -> None:
 
 def status(options: SubmitOptions, search: str = "") -> None:
     """Print a table of a search's jobs, or of all."""
-    with reached(options) as jobs:
-        found = [job for job in jobs.all() if job.search == search] or [jobs.of(search)] if search else jobs.all()
+    with connected_jobs(options) as jobs:
+        found = (
+            [job for job in jobs.list_all() if job.search == search] or [jobs.find(search)]
+            if search
+            else jobs.list_all()
+        )
     print_table([_row(job) for job in found], f"jobs of {options.where}", ("search", "state", "started"))
 
 
 def logs(options: SubmitOptions, search: str) -> None:
     """Show what a search's newest job has said, and says until its end."""
-    with reached(options) as jobs:
-        job = jobs.of(search)
+    with connected_jobs(options) as jobs:
+        job = jobs.find(search)
     _watch(options, job)
 
 
 def stop(options: SubmitOptions, search: str) -> None:
     """End a search so that it can go on: every trial finishes its epoch and is saved."""
-    with reached(options) as jobs:
-        job = jobs.of(search)
+    with connected_jobs(options) as jobs:
+        job = jobs.find(search)
         if not job.is_over:
             jobs.stop(job)
             say(f"stopping job {job.id!r}: every trial finishes its epoch and is saved")
@@ -68,14 +72,14 @@ def stop(options: SubmitOptions, search: str) -> None:
 
 def fetch_results(options: SubmitOptions, search: str, into: str = "results") -> None:
     """Copy what a search has left so far to this machine."""
-    with reached(options) as jobs:
-        job = jobs.of(search)
+    with connected_jobs(options) as jobs:
+        job = jobs.find(search)
     folder = fetch(job, options, Path(into))
     say(f"search {search!r} is in {folder}; next: python -m searchspace.leaderboard {shlex.quote(str(folder))}")
 
 
 ACTIONS: dict[str, Callable[..., None]] = {"status": status, "logs": logs, "stop": stop, "fetch": fetch_results}
-WORDS = {"status": (0, 1), "logs": (1, 1), "stop": (1, 1), "fetch": (1, 2)}
+ACTION_ARGUMENTS = {"status": (0, 1), "logs": (1, 1), "stop": (1, 1), "fetch": (1, 2)}
 """Fewest and most words after an action's."""
 
 
@@ -85,16 +89,16 @@ def _variables(names: Sequence[str]) -> dict[str, str]:
         if name not in os.environ:
             raise UserError(f"--env {name!r}: is not set here")
     given = {name: os.environ[name] for name in names}
-    return {"RAY_JOB_STOP_WAIT_TIME_S": str(STOPPING), COMMIT: git_commit()} | given
+    return {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_TIMEOUT_S), COMMIT: git_commit()} | given
 
 
 def _watch(options: SubmitOptions, job: Job) -> None:
     """Show a job to its end, and exit as its search did."""
     try:
-        job = Watched(options, job).to_its_end()
+        job = JobLog(options, job).follow()
     except KeyboardInterrupt:
         call = shlex.join([*options.arguments, "logs", job.search])
-        say("", f"no longer watched; the job goes on. Again: {ME} {call}", error=True)
+        say("", f"no longer watched; the job goes on. Again: {SUBMIT_COMMAND} {call}", error=True)
         raise typer.Exit(130) from None
     _say_end(options, job)
     raise typer.Exit(job.code)
@@ -104,7 +108,8 @@ def _say_end(options: SubmitOptions, job: Job) -> None:
     say(f"job {job.id!r}: {job.state.lower()}{_reason(job)}")
     if job.state != "SUCCEEDED":
         search = shlex.join(["--resume", job.search, "--results", job.results])
-        say(f"go on with: {ME} {' '.join(filter(None, [shlex.join(options.arguments), job.again]))} -- {search}")
+        where = " ".join(filter(None, [shlex.join(options.arguments), job.again]))
+        say(f"resume with: {SUBMIT_COMMAND} {where} -- {search}")
 
 
 def _reason(job: Job) -> str:

@@ -5,20 +5,20 @@ import time
 from collections.abc import AsyncIterator
 
 from searchspace.cli.output import say, write
-from searchspace.cluster.submit.jobs import GoneError, Job, Jobs, reached
+from searchspace.cluster.submit.jobs import Job, JobsClient, UnknownJobError, connected_jobs
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from trainables.common.errors import UserError
 from trainables.common.escaping import as_log
 
-SILENCE = 60.0
+RECONNECT_AFTER_S = 60.0
 """Seconds without a word after which the connection is made anew: one that is dead says nothing either."""
-PATIENCE = 600.0
+CONNECTION_TIMEOUT_S = 600.0
 """Seconds without any connection after which nobody waits any longer; the job goes on."""
-PAUSE = 3.0
+RECONNECT_PAUSE_S = 3.0
 """Seconds between two attempts."""
 
 
-class Watched:
+class JobLog:
     """One job's log, of which every character is shown once."""
 
     def __init__(self, options: SubmitOptions, job: Job) -> None:
@@ -26,7 +26,7 @@ class Watched:
         self._options, self._job = options, job
         self._shown = 0
 
-    def to_its_end(self) -> Job:
+    def follow(self) -> Job:
         """Show the log until the job is over; returns how it ended.
 
         Raises `UserError` where the cluster cannot be reached, at once or any longer, or knows the job no more.
@@ -34,23 +34,23 @@ class Watched:
         seen, cut = 0.0, False
         while True:
             try:
-                with reached(self._options) as jobs:
+                with connected_jobs(self._options) as jobs:
                     seen, cut = time.monotonic(), False
                     asyncio.run(self._show(jobs))
                     job, seen = jobs.get(self._job.id), time.monotonic()
                 if job.is_over:
                     return job
-            except GoneError:
+            except UnknownJobError:
                 raise
             except UserError as error:
-                if not seen or time.monotonic() - seen > PATIENCE:
+                if not seen or time.monotonic() - seen > CONNECTION_TIMEOUT_S:
                     raise
                 if not cut:
                     say(f"{error}; trying again, the job goes on", error=True)
                 cut = True
-            time.sleep(PAUSE)
+            time.sleep(RECONNECT_PAUSE_S)
 
-    async def _show(self, jobs: Jobs) -> None:
+    async def _show(self, jobs: JobsClient) -> None:
         """Show what has not been shown yet, until the log ends or the connection does."""
         position, pieces = 0, jobs.tail(self._job)
         while (piece := await _next(pieces)) is not None:
@@ -64,6 +64,6 @@ async def _next(pieces: AsyncIterator[str]) -> str | None:
     import aiohttp
 
     try:
-        return await asyncio.wait_for(anext(pieces), SILENCE)
+        return await asyncio.wait_for(anext(pieces), RECONNECT_AFTER_S)
     except (StopAsyncIteration, TimeoutError, RuntimeError, OSError, aiohttp.ClientError):
         return None

@@ -12,12 +12,12 @@ from trainables.common.redaction import is_redacted, redact_urls
 from trainables.config import Frozen
 from trainables.data.sources.source_registry import NAMED_SETS
 
-ADDRESS = "auto"
+JOB_ADDRESS = "auto"
 """Of the cluster, for whoever runs on it."""
-ELSEWHERE = "give a URL such as s3://BUCKET/FOLDER, or an absolute path that all of the cluster's nodes have"
+REACHABLE_ADVICE = "give a URL such as s3://BUCKET/FOLDER, or an absolute path that all of the cluster's nodes have"
 
 
-class Order(Frozen):
+class JobRequest(Frozen):
     """A search that a job is to run."""
 
     search: str
@@ -30,7 +30,7 @@ class Order(Frozen):
     """File here with a search space of one's own; it goes along, and has its bare name there."""
 
 
-def read_order(arguments: Sequence[str]) -> Order | None:
+def parse_job_request(arguments: Sequence[str]) -> JobRequest | None:
     """The search that `arguments` of `searchspace.run` ask for; None where they only asked for help.
 
     Raises what that command raises for what is wrong with them, and `UserError` for what means nothing elsewhere.
@@ -47,11 +47,11 @@ def read_order(arguments: Sequence[str]) -> Order | None:
         raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
     spec = make_spec(**wanted | ({"name": errand.resume} if errand.resume else {}))
     _check_elsewhere(spec, given)
-    changed = {"address": ADDRESS} | ({} if errand.resume else {"name": spec.name})
+    changed = {"address": JOB_ADDRESS} | ({} if errand.resume else {"name": spec.name})
     if spec.space:
         file, _, function = spec.space.rpartition(":")
         changed["space"] = f"{Path(file).name}:{function}"
-    return Order(
+    return JobRequest(
         search=spec.name, results=spec.results, space=spec.space.rpartition(":")[0],
         arguments=tuple(_write(given | changed.keys(), options | changed)),
     )  # fmt: skip
@@ -84,7 +84,7 @@ def _check_elsewhere(spec: SearchSpec, given: Set[str]) -> None:
     for field, text in (*sources, ("results", spec.results), *(("warm_start", each) for each in spec.warm_start)):
         if "://" not in text and not Path(text).is_absolute():
             known = f" ({', '.join(NAMED_SETS)} are known everywhere)" if field == "data" else ""
-            raise UserError(f"{flag_of(SearchSpec, field)} {text!r}: is of this machine; {ELSEWHERE}{known}")
+            raise UserError(f"{flag_of(SearchSpec, field)} {text!r}: is of this machine; {REACHABLE_ADVICE}{known}")
     file = spec.space.rpartition(":")[0]
     if spec.space and not Path(file).is_file():
         raise UserError(f"--space {spec.space!r}: expected FILE.py:FUNCTION, an existing file and a function in it")

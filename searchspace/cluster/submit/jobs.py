@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from searchspace.cluster.joined_ray import WHERE as TOKENS
-from searchspace.cluster.joined_ray import what_to_set
+from searchspace.cluster.joined_ray import TOKEN_VARIABLES as TOKENS
+from searchspace.cluster.joined_ray import format_token_advice
 from searchspace.cluster.submit.head_node import ssh_command
-from searchspace.cluster.submit.job_request import Order
+from searchspace.cluster.submit.job_request import JobRequest
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from searchspace.cluster.submit.tunnel import tunnel
 from trainables.common.closest_match import suggest
@@ -23,15 +23,15 @@ from trainables.config import Frozen
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
 
-OVER = ("SUCCEEDED", "FAILED", "STOPPED")
+END_STATES = ("SUCCEEDED", "FAILED", "STOPPED")
 """States of a job that is over."""
-STOPPED = 128 + 15
+STOPPED_EXIT_CODE = 128 + 15
 """Exit code of a search that SIGTERM ended, as its shell would say it."""
-OVERRIDING = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
+OVERRIDING_VARIABLES = ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS")
 """Variables that Ray's client would follow rather than what it is told."""
 
 
-class GoneError(UserError):
+class UnknownJobError(UserError):
     """The cluster answers, and does not know the job: it lives no longer than its head."""
 
 
@@ -58,16 +58,16 @@ class Job(Frozen):
     @property
     def is_over(self) -> bool:
         """Whether it runs no more, and will not."""
-        return self.state in OVER
+        return self.state in END_STATES
 
     @property
     def code(self) -> int:
         """Exit code for who watched it to its end: the search's own as far as that is known."""
-        known = {"SUCCEEDED": 0, "STOPPED": STOPPED}
+        known = {"SUCCEEDED": 0, "STOPPED": STOPPED_EXIT_CODE}
         return known.get(self.state, self.exit_code or 1)
 
 
-class Jobs:
+class JobsClient:
     """The jobs of searches of one cluster."""
 
     def __init__(self, url: str, name: str) -> None:
@@ -77,23 +77,23 @@ class Jobs:
         """
         self._name = name
         _check_reachable(url, name)
-        for variable in OVERRIDING:
+        for variable in OVERRIDING_VARIABLES:
             os.environ.pop(variable, None)
         from ray.job_submission import JobSubmissionClient
 
         with self._plainly():
             self._client = JobSubmissionClient(url)
 
-    def all(self) -> list[Job]:
+    def list_all(self) -> list[Job]:
         """Every job of a search that the cluster knows, the newest first."""
         with self._plainly():
             found = self._client.list_jobs()
         jobs = [_read(details) for details in found if details.submission_id and "search" in (details.metadata or {})]
         return sorted(jobs, key=lambda job: job.started, reverse=True)
 
-    def of(self, search: str) -> Job:
+    def find(self, search: str) -> Job:
         """The newest job of a search; raises `UserError` where there is none."""
-        jobs = self.all()
+        jobs = self.list_all()
         for job in jobs:
             if job.search == search:
                 return job
@@ -103,14 +103,16 @@ class Jobs:
 
     def get(self, job_id: str) -> Job:
         """One job, as it stands; raises `GoneError` where the cluster does not know it, or knows it no more."""
-        for job in self.all():
+        for job in self.list_all():
             if job.id == job_id:
                 return job
-        raise GoneError(f"{self._name}: knows no job {job_id!r}; if its head was started anew, --resume the search")
+        raise UnknownJobError(
+            f"{self._name}: knows no job {job_id!r}; if its head was started anew, --resume the search"
+        )
 
-    def submit(self, order: Order, folder: Path, variables: Mapping[str, str], again: str) -> Job:
+    def submit(self, order: JobRequest, folder: Path, variables: Mapping[str, str], again: str) -> Job:
         """Send an order with its `folder`; raises `UserError` while another job works on the same search."""
-        jobs = self.all()
+        jobs = self.list_all()
         for job in jobs:
             if job.search == order.search and not job.is_over:
                 raise UserError(
@@ -146,7 +148,7 @@ class Jobs:
         try:
             yield
         except AuthenticationError as error:
-            raise UserError(f"{self._name}: {what_to_set()}") from error
+            raise UserError(f"{self._name}: {format_token_advice()}") from error
         except (requests.exceptions.JSONDecodeError, requests.exceptions.HTTPError) as error:
             raise UserError(f"{self._name}: what answers there is no dashboard of Ray") from error
         except (OSError, requests.exceptions.RequestException) as error:
@@ -186,12 +188,12 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-DASHBOARD = 8265
+DASHBOARD_PORT = 8265
 """Port of a head's dashboard, which listens on its loopback."""
 
 
 @contextmanager
-def reached(options: SubmitOptions) -> Iterator[Jobs]:
+def connected_jobs(options: SubmitOptions) -> Iterator[JobsClient]:
     """The cluster's jobs, by a tunnel of one's own where its file was given.
 
     Raises `UserError` where it does not answer, or not to us.
@@ -200,6 +202,6 @@ def reached(options: SubmitOptions) -> Iterator[Jobs]:
     with ExitStack() as held:
         url = options.address
         if options.cluster:
-            port = held.enter_context(tunnel(ssh_command(options.cluster), DASHBOARD, options.where))
+            port = held.enter_context(tunnel(ssh_command(options.cluster), DASHBOARD_PORT, options.where))
             url = f"http://127.0.0.1:{port}"
-        yield Jobs(url, options.where)
+        yield JobsClient(url, options.where)

@@ -7,30 +7,30 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from searchspace.cluster.submit.job_request import Order
+from searchspace.cluster.submit.job_request import JobRequest
 from trainables.common.errors import UserError
 
-CODE = ("searchspace", "trainables")
+JOB_PACKAGES = ("searchspace", "trainables")
 """Packages that run there."""
-MOST_MB = 100
+MAX_PACKAGE_MB = 100
 """Largest shipment, in MB (10^6 bytes): every node takes a copy, and Ray keeps it in the head's memory."""
 
 
 @contextmanager
-def packed(order: Order, beside: Sequence[str]) -> Iterator[Path]:
+def package_job(order: JobRequest, beside: Sequence[str]) -> Iterator[Path]:
     """A folder that becomes the driver's working folder, with the code, the order's space and the files `beside`.
 
     Raises `UserError` for a file that is not there or hides another one, and for too much.
     """
     with tempfile.TemporaryDirectory(prefix="searchspace-job-") as place:
         folder, root = Path(place), Path(__file__).resolve().parents[3]
-        for package in CODE:
+        for package in JOB_PACKAGES:
             shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
         for option, name in [("--space", order.space)] * bool(order.space) + [("--ship", name) for name in beside]:
             _add(Path(os.path.expanduser(name)), folder, option)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
-        if size > MOST_MB:
-            raise UserError(f"--ship {','.join(beside)}: {size:.0f} MB to send; {MOST_MB} MB are the most")
+        if size > MAX_PACKAGE_MB:
+            raise UserError(f"--ship {','.join(beside)}: {size:.0f} MB to send; {MAX_PACKAGE_MB} MB are the most")
         yield folder
 
 

@@ -7,19 +7,19 @@ from searchspace.cli.values import Names
 from trainables.common.errors import UserError
 from trainables.config import Frozen
 
-WHICH, ALONG = "Which cluster", "What goes along"
+CLUSTER_SECTION, PACKAGE_SECTION = "Which cluster", "What goes along"
 
 
 class SubmitOptions(Frozen):
     """The options of `python -m searchspace.submit`."""
 
-    cluster: Annotated[str, Option(WHICH, metavar="FILE.yaml")] = ""
+    cluster: Annotated[str, Option(CLUSTER_SECTION, metavar="FILE.yaml")] = ""
     """The file that ray up was given; its head is reached by SSH."""
-    address: Annotated[str, Option(WHICH, metavar="URL")] = ""
+    address: Annotated[str, Option(CLUSTER_SECTION, metavar="URL")] = ""
     """Or its dashboard, where that can be reached, such as http://127.0.0.1:8265."""
-    ship: Annotated[Names, Option(ALONG, kind=list[str], metavar="A,B")] = ()
+    ship: Annotated[Names, Option(PACKAGE_SECTION, kind=list[str], metavar="A,B")] = ()
     """Files or folders beside the code, such as what a space of your own imports."""
-    env: Annotated[Names, Option(ALONG, kind=list[str], metavar="A,B")] = ()
+    env: Annotated[Names, Option(PACKAGE_SECTION, kind=list[str], metavar="A,B")] = ()
     """Variables of this environment; whoever sees the cluster's dashboard can read them."""
 
     @property

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 
 from trainables.common.errors import UserError
 
-OWN = (
+SSH_OPTIONS = (
     "-o", "BatchMode=yes", "-o", "ExitOnForwardFailure=yes",
     "-o", "ControlMaster=no", "-o", "ControlPath=none",  # a connection that is shared would outlive this one
 )  # fmt: skip
 """What comes first, because SSH takes the first word on anything."""
-PATIENCE = 60.0
+TUNNEL_TIMEOUT_S = 60.0
 """Seconds until the port leads there."""
 
 
@@ -28,10 +28,14 @@ def tunnel(command: Sequence[str], port: int, name: str) -> Iterator[int]:
     forward = ("-N", "-L", f"127.0.0.1:{local}:127.0.0.1:{port}")
     with tempfile.TemporaryFile() as told:
         process = subprocess.Popen(  # noqa: S603  # a list, from the user's own file
-            [ssh, *forward, *OWN, *rest], stdin=subprocess.DEVNULL, stdout=told, stderr=told, start_new_session=True
+            [ssh, *forward, *SSH_OPTIONS, *rest],
+            stdin=subprocess.DEVNULL,
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
         )  # its own session: Ctrl-C here is not its business
         try:
-            deadline = time.monotonic() + PATIENCE
+            deadline = time.monotonic() + TUNNEL_TIMEOUT_S
             while not _answers(local):
                 if process.poll() is not None or time.monotonic() > deadline:
                     told.seek(0)

@@ -5,7 +5,7 @@ import io
 import requests
 from PIL import Image
 
-from searchspace.serving.responses import HEADERS
+from searchspace.serving.responses import RESPONSE_HEADERS
 from tests.helpers.servers.service import Service
 
 
@@ -22,6 +22,6 @@ def post(service: Service, content: bytes, kind: str = "image/png") -> requests.
 
 def answer_of(answer: requests.Response) -> tuple[int, str]:
     """Status, and the likeliest class or the error; the headers are those of every response."""
-    assert {name: answer.headers.get(name) for name in HEADERS} == HEADERS
+    assert {name: answer.headers.get(name) for name in RESPONSE_HEADERS} == RESPONSE_HEADERS
     found = answer.json()
     return answer.status_code, found.get("error") or found["predictions"][0]["classes"][0]["class"]

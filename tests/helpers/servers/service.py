@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from searchspace.serving.access import TOKEN
+from searchspace.serving.access import TOKEN_VARIABLE
 from tests.helpers.repository import ROOT
 
 
@@ -39,7 +39,7 @@ def served(
 
     `told` is a pattern of what it says meanwhile, and `logged` of what it says on stderr.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") and name != TOKEN}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_") and name != TOKEN_VARIABLE}
     command = [sys.executable, "-m", "searchspace.serve", str(model), "--port", "0", *options]
     with subprocess.Popen(
         command, env=kept | {"PYTHONPATH": str(ROOT)} | environment, text=True,

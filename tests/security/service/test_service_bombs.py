@@ -12,7 +12,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from searchspace.serving.service_limits import LANES, ServeOptions, derive_limits
+from searchspace.serving.service_limits import CALLS_PER_REPLICA, ServeOptions, derive_limits
 from tests.helpers.attacks.service_requests import answer_of, image, post
 from tests.helpers.fragile_model import CLASSES
 from tests.helpers.servers.service import Service
@@ -97,8 +97,8 @@ def test_memory_is_bounded_whatever_is_sent_at_once_and_comes_back(attacked, lar
         )
     assert set(statuses) <= {200, 503}
     assert statuses[200] >= min(clients, 30), "who comes too late for his patience is told to come again"
-    assert 100_000_000 < peak["replica"] < LIMITS.decoding + COPIES * LANES * LIMITS.call + SLACK
-    assert peak["http"] < LIMITS.held_by_peer + COPIES * LANES * LIMITS.call + SLACK
+    assert 100_000_000 < peak["replica"] < LIMITS.decoding + COPIES * CALLS_PER_REPLICA * LIMITS.call + SLACK
+    assert peak["http"] < LIMITS.held_by_peer + COPIES * CALLS_PER_REPLICA * LIMITS.call + SLACK
 
 
 @pytest.mark.slow
@@ -108,4 +108,4 @@ def test_memory_is_bounded_for_many_requests_of_the_largest_size(attacked):
         statuses = Counter(answer_of(answer)[0] for answer in threads.map(lambda _: post(attacked, content), range(64)))
     assert statuses == {200: 64}
     for size in peak.values():
-        assert size < LIMITS.held_by_peer + COPIES * LANES * LIMITS.call + SLACK
+        assert size < LIMITS.held_by_peer + COPIES * CALLS_PER_REPLICA * LIMITS.call + SLACK

@@ -13,17 +13,22 @@ import pytest
 import requests
 
 from searchspace.serving import byte_budget
-from searchspace.serving.connection import MOST_HEAD
-from searchspace.serving.connection_limits import CONNECTIONS, RESERVE, SECONDS, Phase
-from searchspace.serving.responses import HEADERS
+from searchspace.serving.connection import MAX_HEAD_BYTES
+from searchspace.serving.connection_limits import (
+    MAX_CONNECTIONS,
+    PHASE_TIMEOUTS_S,
+    RESERVED_CONNECTIONS,
+    ConnectionPhase,
+)
+from searchspace.serving.responses import RESPONSE_HEADERS
 from searchspace.serving.service_limits import ServeOptions, derive_limits
-from searchspace.serving.upload import PATIENCE, SLOW_AFTER
+from searchspace.serving.upload import SLOW_UPLOAD_AFTER_S, UPLOAD_TIMEOUT_S
 from tests.helpers.attacks.service_requests import image, post
 from tests.helpers.servers.service import Service
 
 FUZZED = 2_000
 """Requests of the fuzzer."""
-BY_PEER = CONNECTIONS // 2
+BY_PEER = MAX_CONNECTIONS // 2
 
 
 @contextmanager
@@ -67,7 +72,7 @@ def answers_in(text: bytes) -> Iterator[tuple[int, dict[str, str], bytes]]:
 
 def check(status: int, headers: dict[str, str], body: bytes) -> None:
     """An answer of the service's own: its headers, and JSON unless it is the page."""
-    assert {name: headers.get(name.lower()) for name in HEADERS} == HEADERS
+    assert {name: headers.get(name.lower()) for name in RESPONSE_HEADERS} == RESPONSE_HEADERS
     if body and headers["content-type"] == "text/html; charset=utf-8":
         assert status == 200
     elif body:
@@ -113,9 +118,9 @@ ATTACKS = {
     "no colon": (get(b"nothing\r\n"), 400),
     "a folded header": (get(b"X: a\r\n b\r\n"), None),
     "a space before the colon": (get(b"Content-Length : 5\r\n"), 400),
-    "a huge head": (get(b"X: %s\r\n" % (b"a" * MOST_HEAD)), 431),
-    "a huge head without an end": (b"GET / HTTP/1.1\r\nX: " + b"a" * 10 * MOST_HEAD, 431),
-    "a huge path": (get(path=b"/" + b"a" * MOST_HEAD), 431),
+    "a huge head": (get(b"X: %s\r\n" % (b"a" * MAX_HEAD_BYTES)), 431),
+    "a huge head without an end": (b"GET / HTTP/1.1\r\nX: " + b"a" * 10 * MAX_HEAD_BYTES, 431),
+    "a huge path": (get(path=b"/" + b"a" * MAX_HEAD_BYTES), 431),
     "many headers": (get(b"".join(b"X-%d: a\r\n" % number for number in range(5000))), 431),
     "a length that is none": (form(b"image/png", more=b"Content-Length: x\r\n"), 400),
     "a negative length": (form(b"image/png", more=b"Content-Length: -1\r\n"), 400),
@@ -239,7 +244,7 @@ def test_bodies_that_fill_the_budget_and_stop_do_not_keep_a_small_request_waitin
         half_sent(attacked, BY_PEER, stack, UPLOAD % (share // 6) + b"x" * 1000)
         began = time.monotonic()
         assert post(attacked, image(0)).status_code == 200
-        assert time.monotonic() - began < SLOW_AFTER + 10
+        assert time.monotonic() - began < SLOW_UPLOAD_AFTER_S + 10
 
 
 def test_an_upload_that_makes_progress_outlives_those_that_do_not(attacked):
@@ -265,11 +270,11 @@ def test_half_sent_heads_are_ended_whatever_they_go_on_sending(attacked):
     with ExitStack() as stack:
         began = time.monotonic()
         half = half_sent(attacked, 20, stack, HALF)
-        while time.monotonic() < began + SECONDS[Phase.HEAD] - 2:
+        while time.monotonic() < began + PHASE_TIMEOUTS_S[ConnectionPhase.HEAD] - 2:
             half[0].sendall(b"x")
             time.sleep(0.5)
         for connection in half:
-            connection.settimeout(began + SECONDS[Phase.HEAD] + 5 - time.monotonic())
+            connection.settimeout(began + PHASE_TIMEOUTS_S[ConnectionPhase.HEAD] + 5 - time.monotonic())
             (answer,) = answers_in(read_all(connection))
             check(*answer)
             assert answer[0] == 408
@@ -278,7 +283,7 @@ def test_half_sent_heads_are_ended_whatever_they_go_on_sending(attacked):
 @pytest.mark.slow
 def test_half_sent_bodies_are_ended(attacked):
     with connected(attacked) as connection:
-        connection.settimeout(PATIENCE + 10)
+        connection.settimeout(UPLOAD_TIMEOUT_S + 10)
         connection.sendall(form(b"image/png", image(0))[:-10])
         (answer,) = answers_in(read_all(connection))
         check(*answer)
@@ -292,7 +297,7 @@ def test_bodies_that_arrive_slowly_give_way_to_others(attacked):
         slow = half_sent(attacked, 20, stack, UPLOAD % most + b"x")
         began = time.monotonic()
         assert post(attacked, image(0, most)).status_code == 200
-        assert time.monotonic() - began < byte_budget.PATIENCE
+        assert time.monotonic() - began < byte_budget.BUDGET_TIMEOUT_S
         (answer,) = answers_in(read_all(slow[0]))
         check(*answer)
         assert answer[0] == 408
@@ -302,7 +307,7 @@ def test_half_sent_bodies_leave_healthz_and_others_room(attacked):
     with ExitStack() as stack:
         half_sent(attacked, BY_PEER, stack, UPLOAD % 1000 + b"x")
         time.sleep(0.2)
-        half_sent(attacked, RESERVE, stack, HALF)
+        half_sent(attacked, RESERVED_CONNECTIONS, stack, HALF)
         assert requests.get(f"{attacked.url}/healthz", timeout=5).status_code == 200
         place = urlsplit(attacked.url)
         with closing(socket.create_connection((place.hostname, place.port), 20, ("127.0.0.2", 0))) as other:
@@ -320,4 +325,4 @@ def test_a_connection_that_says_nothing_more_is_closed(attacked):
         began = time.monotonic()
         (answer,) = answers_in(read_all(idle))
         assert answer[0] == 200
-        assert time.monotonic() - began < SECONDS[Phase.IDLE] + 3
+        assert time.monotonic() - began < PHASE_TIMEOUTS_S[ConnectionPhase.IDLE] + 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import requests
 
-from searchspace.serving.service_limits import LEAST_CALL, ServeOptions, derive_limits
+from searchspace.serving.service_limits import MIN_CALL_BYTES, ServeOptions, derive_limits
 from tests.helpers.attacks.service_requests import answer_of, image, post
 from tests.helpers.fragile_model import FAILS, NAN
 
@@ -17,7 +17,9 @@ FORM_HEAD = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a.png"\
 FORM_END = b"\r\n--x--\r\n"
 
 
-@pytest.mark.parametrize("size", [GRPC - 1000, GRPC, GRPC + 1, 10_000_000, LEAST_CALL, LEAST_CALL + 1, MOST - 1, MOST])
+@pytest.mark.parametrize(
+    "size", [GRPC - 1000, GRPC, GRPC + 1, 10_000_000, MIN_CALL_BYTES, MIN_CALL_BYTES + 1, MOST - 1, MOST]
+)
 def test_an_image_of_any_size_up_to_the_limit_is_answered(attacked, size):
     assert answer_of(post(attacked, image(0, size))) == (200, "dark")
 

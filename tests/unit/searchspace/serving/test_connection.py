@@ -9,7 +9,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from searchspace.serving.connection import Connection
-from searchspace.serving.connection_limits import SECONDS, Gate, Phase
+from searchspace.serving.connection_limits import PHASE_TIMEOUTS_S, ConnectionLimits, ConnectionPhase
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ class Place:
     """A server whose app reads a request to its end and answers once `answering` is set."""
 
     def __init__(self) -> None:
-        self.gate = Gate(most=4, reserve=1)
+        self.gate = ConnectionLimits(most=4, reserve=1)
         self.answering = asyncio.Event()
         self.made: list[Connection] = []
         self.port = 0
@@ -74,17 +74,17 @@ async def opened() -> AsyncIterator[Place]:
 async def test_a_body_counts_from_its_last_byte_and_becomes_a_request_when_it_is_whole():
     async with opened() as place:
         one, _, writer = await place.open(HALF_BODY)
-        assert one.phase is Phase.BODY
+        assert one.phase is ConnectionPhase.BODY
         before = one.since
         writer.write(b"x")
         await asyncio.sleep(0.05)
         assert one.since > before
         writer.write(b"x" * 7)
         await asyncio.sleep(0.05)
-        assert one.phase is Phase.REQUEST
+        assert one.phase is ConnectionPhase.REQUEST
         place.answering.set()
         await asyncio.sleep(0.05)
-        assert one.phase is Phase.IDLE
+        assert one.phase is ConnectionPhase.IDLE
 
 
 async def test_the_stalest_body_makes_room_and_a_request_that_is_answered_does_not():
@@ -104,20 +104,20 @@ async def test_the_stalest_body_makes_room_and_a_request_that_is_answered_does_n
 async def test_a_half_sent_body_behind_a_request_can_make_room_once_that_is_answered():
     async with opened() as place:
         one, _, _ = await place.open(GET + HALF_BODY)
-        assert one.phase is Phase.REQUEST
+        assert one.phase is ConnectionPhase.REQUEST
         place.answering.set()
         await asyncio.sleep(0.05)
-        assert one.phase is Phase.BODY
+        assert one.phase is ConnectionPhase.BODY
         assert one in place.gate.members
 
 
 async def test_whole_requests_behind_one_another_are_all_answered():
     async with opened() as place:
         one, reader, _ = await place.open(GET * 3)
-        assert one.phase is Phase.REQUEST
+        assert one.phase is ConnectionPhase.REQUEST
         place.answering.set()
         await asyncio.sleep(0.05)
-        assert one.phase is Phase.IDLE
+        assert one.phase is ConnectionPhase.IDLE
         assert (await reader.read(10_000)).count(b"HTTP/1.1 200 ") == 3
 
 
@@ -125,5 +125,5 @@ async def test_whole_requests_behind_one_another_are_all_answered():
 async def test_who_sent_nothing_is_told_nothing(sent, answer):
     async with opened() as place:
         one, reader, _ = await place.open(sent)
-        one.sweep(one.since + SECONDS[Phase.HEAD] + 1)
+        one.close_if_overdue(one.since + PHASE_TIMEOUTS_S[ConnectionPhase.HEAD] + 1)
         assert (await reader.read())[:13] == answer

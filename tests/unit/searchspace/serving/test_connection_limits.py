@@ -4,28 +4,38 @@ from dataclasses import dataclass
 
 import pytest
 
-from searchspace.serving.connection_limits import SECONDS, Gate, Phase, is_overdue, name_peer
+from searchspace.serving.connection_limits import (
+    PHASE_TIMEOUTS_S,
+    ConnectionLimits,
+    ConnectionPhase,
+    is_overdue,
+    peer_of,
+)
 
 
 @dataclass(eq=False)
 class Made:
     since: float
     peer: str = "a"
-    phase: Phase = Phase.HEAD
+    phase: ConnectionPhase = ConnectionPhase.HEAD
     reserved: bool = False
 
 
-def admitted(gate: Gate, number: int, peer: str = "a", phase: Phase = Phase.HEAD) -> list[Made]:
+def admitted(
+    gate: ConnectionLimits, number: int, peer: str = "a", phase: ConnectionPhase = ConnectionPhase.HEAD
+) -> list[Made]:
     made = [Made(float(since), peer, phase) for since in range(number)]
     assert [gate.admit(one) for one in made] == [None] * number
     return made
 
 
-@pytest.mark.parametrize("phase", [Phase.HEAD, Phase.BODY, Phase.IDLE, Phase.REST])
+@pytest.mark.parametrize(
+    "phase", [ConnectionPhase.HEAD, ConnectionPhase.BODY, ConnectionPhase.IDLE, ConnectionPhase.REST]
+)
 def test_of_a_peer_that_has_its_share_the_oldest_without_a_request_goes(phase):
-    gate = Gate(most=8, reserve=2)
+    gate = ConnectionLimits(most=8, reserve=2)
     others, mine = admitted(gate, 1, "b"), admitted(gate, 4)
-    mine[0].phase, mine[1].phase = Phase.REQUEST, phase
+    mine[0].phase, mine[1].phase = ConnectionPhase.REQUEST, phase
     newcomer = Made(99.0)
     assert gate.admit(newcomer) is mine[1]
     assert not newcomer.reserved
@@ -33,13 +43,13 @@ def test_of_a_peer_that_has_its_share_the_oldest_without_a_request_goes(phase):
 
 
 def test_where_all_are_busy_a_newcomer_is_let_in_on_the_reserve_and_the_reserve_is_kept_free():
-    gate = Gate(most=8, reserve=2)
-    admitted(gate, 4, "a", Phase.REQUEST)
+    gate = ConnectionLimits(most=8, reserve=2)
+    admitted(gate, 4, "a", ConnectionPhase.REQUEST)
     on_reserve = [Made(10.0), Made(11.0), Made(12.0)]
     assert [gate.admit(one) for one in on_reserve] == [None, None, on_reserve[0]]
     assert all(one.reserved for one in on_reserve)
     for one in on_reserve:
-        one.phase = Phase.REQUEST
+        one.phase = ConnectionPhase.REQUEST
     last = Made(13.0)
     assert gate.admit(last) is last
     assert last not in gate.members
@@ -47,8 +57,8 @@ def test_where_all_are_busy_a_newcomer_is_let_in_on_the_reserve_and_the_reserve_
 
 
 def test_room_is_made_by_who_leaves():
-    gate = Gate(most=8, reserve=1)
-    busy = admitted(gate, 4, "a", Phase.REQUEST)
+    gate = ConnectionLimits(most=8, reserve=1)
+    busy = admitted(gate, 4, "a", ConnectionPhase.REQUEST)
     for one in (*busy, *busy):
         gate.forget(one)
     fresh = admitted(gate, 4)
@@ -57,16 +67,18 @@ def test_room_is_made_by_who_leaves():
 
 
 def test_no_number_of_connections_is_more_than_the_limits_allow():
-    gate = Gate(most=8, reserve=2)
+    gate = ConnectionLimits(most=8, reserve=2)
     for number in range(1000):
-        gate.admit(Made(float(number), f"{number % 7}", Phase.REQUEST if number % 3 else Phase.HEAD))
+        gate.admit(
+            Made(float(number), f"{number % 7}", ConnectionPhase.REQUEST if number % 3 else ConnectionPhase.HEAD)
+        )
         assert len(gate.members) <= 10
 
 
 def test_only_an_answer_may_take_longer_than_its_phase():
-    for phase in Phase:
+    for phase in ConnectionPhase:
         assert not is_overdue(phase, 4.9)
-        assert is_overdue(phase, 10.1) == (phase in SECONDS)
+        assert is_overdue(phase, 10.1) == (phase in PHASE_TIMEOUTS_S)
 
 
 @pytest.mark.parametrize(
@@ -77,4 +89,4 @@ def test_only_an_answer_may_take_longer_than_its_phase():
     ],
 )  # fmt: skip
 def test_hosts_of_one_network_of_ipv6_are_one_peer(address, peer):
-    assert name_peer(address) == peer
+    assert peer_of(address) == peer

@@ -16,8 +16,8 @@ import yaml
 from botocore.validate import ParamValidator
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from searchspace.cluster.clouds.cluster_limits import read_limits
-from searchspace.cluster.clouds.fallback import kinds, launch_in_order
+from searchspace.cluster.clouds.cluster_limits import read_cluster_limits
+from searchspace.cluster.clouds.fallback import launch_in_order, machine_kinds
 from searchspace.cluster.clouds.subnets import free_blocks, prefix_for
 from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
@@ -97,7 +97,7 @@ def test_a_spot_node_is_watched(config):
 def test_botocore_takes_every_instance_type():
     shape = botocore.session.get_session().get_service_model("ec2").operation_model("RunInstances").input_shape
     for node_type in prepare_config(load("gpu.yaml"))["available_node_types"].values():
-        for kind in kinds(node_type["node_config"]):
+        for kind in machine_kinds(node_type["node_config"]):
             given = {key: value for key, value in kind.items() if key not in RAY_ONLY}
             report = ParamValidator().validate(given | {"MinCount": 1, "MaxCount": 1}, shape)
             assert not report.has_errors(), report.generate_report()
@@ -107,7 +107,7 @@ def test_google_takes_every_machine_type():
     documents = Path(googleapiclient.discovery_cache.__file__).parent / "documents"
     schemas = json.loads((documents / "compute.v1.json").read_text())["schemas"]
     for node_type in load("gcp.yaml")["available_node_types"].values():
-        for kind in kinds(node_type["node_config"]):
+        for kind in machine_kinds(node_type["node_config"]):
             check_google(kind, schemas["Instance"], schemas, "Instance")
 
 
@@ -178,11 +178,11 @@ def test_blocks_for_subnets_overlap_nothing(seed):
 
 
 def test_the_limits_are_those_of_the_file(tmp_path):
-    limits = read_limits(str(CLUSTER / "gpu.yaml"))
+    limits = read_cluster_limits(str(CLUSTER / "gpu.yaml"))
     assert limits.types == ("g4dn.xlarge", "g6.xlarge", "g5.xlarge")
     assert (limits.region, limits.workers, limits.disk_gb, limits.key_name) == ("us-west-2", 8, 150, "searchspace")
     (tmp_path / "c.yaml").write_text((CLUSTER / "gpu.yaml").read_text().replace("g6.xlarge", "g6.2xlarge"))
-    assert "g6.2xlarge" in read_limits(str(tmp_path / "c.yaml")).types
+    assert "g6.2xlarge" in read_cluster_limits(str(tmp_path / "c.yaml")).types
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_file_without_limits_is_one_line(text, tmp_path):
     (tmp_path / "c.yaml").write_text(text)
     for file in (tmp_path / "c.yaml", tmp_path, tmp_path / "none.yaml"):
         with pytest.raises(UserError, match=r"^--cluster '") as error:
-            read_limits(str(file))
+            read_cluster_limits(str(file))
         assert "\n" not in str(error.value)
 
 
