@@ -39,6 +39,6 @@ def augment(images: Tensor, draws: Tensor, config: TrialConfig) -> Tensor:
 
 @lru_cache
 def _function(name: str) -> Callable[[Tensor, Tensor, TrialConfig], Tensor]:
-    """The function of an augmentation, whose module is imported with it."""
+    """The function of an augmentation, imported at its first use."""
     found: Any = resolve_name(AUGMENTATIONS[name].function)
     return found  # type: ignore[no-any-return]  # a test of the registry calls each

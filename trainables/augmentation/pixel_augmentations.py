@@ -47,7 +47,7 @@ def translate(images: Tensor, draws: Tensor, config: TrialConfig) -> Tensor:
 
 
 def _reflected(draws: Tensor, length: int, most: int) -> Tensor:
-    """For each of b draws, which pixel (b, length) of a line of `length` comes to each place of the shifted line."""
+    """Index of the pixel, of a line of `length`, at each place of the line shifted by each draw; shape (b, length)."""
     most = min(most, length - 1)
     shift = (draws * (2 * most + 1)).floor().long() - most
     source = torch.arange(length, device=draws.device) - shift[:, None]
@@ -55,7 +55,7 @@ def _reflected(draws: Tensor, length: int, most: int) -> Tensor:
 
 
 def mirror(images: Tensor, draws: Tensor, config: TrialConfig) -> Tensor:
-    """Mirror those images left to right whose draw is below a half; `distort`, where it is on, does so as well."""
+    """Mirror the images whose draw is below a half left to right, unless `distort` is on, which does it too."""
     if config.augment_strength:
         return images
     mirrored = draws[:, DRAW_COLUMNS["mirror"]] < 0.5
@@ -71,7 +71,7 @@ def distort(images: Tensor, draws: Tensor, config: TrialConfig) -> Tensor:
 
 
 def _affine(images: Tensor, draws: Tensor, strength: float, flip: bool) -> Tensor:
-    """Content turns against the clock by positive angles, and moves left and up by positive shifts."""
+    """Positive angles turn the content anticlockwise; positive shifts move it left and up."""
     signed = (2.0 * draws[:, AFFINE] - 1.0) * strength
     angle, zoom = signed[:, 0] * ROTATION, torch.exp(signed[:, 1] * ZOOM)
     mirrored = torch.where(draws[:, DRAW_COLUMNS["mirror"]] < 0.5, -1.0, 1.0) if flip else torch.ones_like(zoom)

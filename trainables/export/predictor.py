@@ -30,7 +30,7 @@ SOURCE_LOCATION = re.compile(r"^/onnxruntime_src/\S+ .*?\) ", re.DOTALL)
 
 
 class Predictor:
-    """One ONNX artefact, loaded."""
+    """One exported ONNX file, loaded."""
 
     def __init__(self, file: Path, threads: int = 0) -> None:
         """Load `file` for `threads` threads (0: all cores); raises `UserError` where no search exported it."""
@@ -65,7 +65,7 @@ def chunks(images: NDArray[np.uint8], size: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
-    """A session of onnxruntime, and what the file says of itself; raises `UserError` where the file is no model."""
+    """A session of onnxruntime and the file's metadata; raises `UserError` where the file is no model."""
     import onnxruntime
 
     content = read_file(file, MAX_ONNX_BYTES)
@@ -85,7 +85,7 @@ def _open(file: Path, threads: int) -> tuple[Any, dict[str, str]]:
 
 
 def _find_defect(session: Any, metadata: Mapping[str, str]) -> str:
-    """What a loaded model lacks to be one that a search exported; empty if nothing."""
+    """What distinguishes a loaded model from one that a search exported; empty if nothing does."""
     given = [(value.name, value.type) for value in session.get_inputs()]
     if given != [(IMAGES, "tensor(uint8)")]:
         return f"its inputs are not {IMAGES!r}, uint8, alone"
@@ -112,6 +112,6 @@ def _parsed(text: str) -> list[Any]:
 
 
 def _one_line(error: Exception) -> str:
-    """The first line of what onnxruntime says, without the place in its sources and the call that it was in."""
+    """First line of an onnxruntime error, without its code and the location in onnxruntime's sources."""
     said = SOURCE_LOCATION.sub("", ERROR_CODE.sub("", str(error)))
     return (said.strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:200]

@@ -82,14 +82,14 @@ class Robustness(Finite):
 
 
 def choose_count(images: NDArray[np.uint8], rate: float) -> int:
-    """How many of the test `images` (n, channels, height, width) a file of `rate` images a second is shown."""
+    """Number of the test `images` (n, channels, height, width) that a file of `rate` images a second is measured on."""
     answered = ROBUSTNESS_BUDGET_S * rate / (1 + len(CORRUPTIONS) * len(MEASURED_STRENGTHS))
     made = MAX_CORRUPTED_VALUES / images[0].size
     return min(len(images), MAX_CORRUPTED_IMAGES, max(MIN_CORRUPTED_IMAGES, int(min(answered, made))))
 
 
 def measure_robustness(name: Format, answer: "LogitsFunction", rate: float, exam: "Reference", seed: int) -> Robustness:
-    """Corrupt an even part of the exam's images in every way, and let the file `name` answer.
+    """Accuracy of the file `name` under every corruption, on images chosen evenly from the reference's.
 
     `rate` is its images a second. `seed` draws the noise, of which a higher strength has more, not another.
     """

@@ -35,7 +35,7 @@ def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None 
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Write such a file, whole or not at all."""
+    """Write a safetensors file atomically."""
     write_file(path, serialize(tensors, metadata))
 
 
@@ -53,7 +53,7 @@ def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_safetensors(path: Path, size: int) -> dict[str, Tensor]:
-    """Tensors of such a file, of `size` bytes in all; raises `DamagedError` where it is none, or a larger one.
+    """Tensors of a safetensors file, of `size` bytes in all; raises `DamagedError` for another or a larger file.
 
     The file is mapped, not copied.
     """

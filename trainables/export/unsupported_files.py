@@ -41,7 +41,7 @@ def describe_file(file: Path) -> str:
 
 
 def suggest_model_file(file: Path) -> str:
-    """What to give instead of `file`: an ONNX file beside it, if there is one."""
+    """Advice what to give instead of `file`: an ONNX file beside it, if there is one."""
     beside = sorted(file.parent.glob("model*.onnx"), key=lambda path: (path.name != "model.onnx", path.name))
     others = [path for path in beside if path != file and path.is_file()]
     if others:

@@ -27,14 +27,14 @@ WEIGHTS = "model.safetensors"
 
 
 def write_ensemble(folder: Path, count: int) -> None:
-    """Join the `count` members in `folder` into one classifier: write its card, which makes it whole."""
+    """Join the `count` members in `folder` into one classifier, by writing its record."""
     cards = (read_record(member_folder(folder, index) / MODEL_INFO, ModelInfo) for index in range(count))
     card = EnsembleInfo(members=tuple(cards))
     write_file(folder / MODEL_INFO, card.model_dump_json(indent=1).encode())
 
 
 def read_classifier(folder: Path, device: torch.device | None = None) -> tuple[AnyClassifier, AnyModelInfo]:
-    """Rebuild the classifier, or ensemble, in `folder`, in evaluation mode, and read its card."""
+    """Rebuild the classifier or ensemble in `folder`, in evaluation mode; returns it and its record."""
     card: AnyModelInfo = read_record(folder / MODEL_INFO, MODEL_INFO_ADAPTER)
     model = _join(folder, card) if isinstance(card, EnsembleInfo) else _load(folder, card)
     return model.to(device or torch.device("cpu")).eval(), card
@@ -67,7 +67,7 @@ def _load(folder: Path, card: ModelInfo) -> Classifier:
 
 
 def _check_shapes(folder: Path, expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise `DamagedError` where the file of weights in `folder` is missing, or has others than the card's model."""
+    """Raise `DamagedError` where the weights in `folder` are missing, or have other shapes than the record's model."""
     try:
         found = read_shapes(folder / WEIGHTS)
     except FileNotFoundError as error:

@@ -12,7 +12,7 @@ MIN_PROBABILITY = 1e-12
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """Counts of labelled images and of what a classifier predicted for them."""
+    """Counts of labelled images and of a classifier's predictions for them."""
 
     true: NDArray[np.float64]
     """Images of each class, shape (classes,)."""

@@ -50,7 +50,7 @@ MAX_FLOAT_BYTES = 8
 
 
 def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Probabilities (n, classes) and labels (n,) that lie in `folder`; raises `DamagedError` for any other form."""
+    """Probabilities (n, classes) and labels (n,) in `folder`; raises `DamagedError` for arrays of any other form."""
     arrays = read_arrays(folder / file)
     found = _array(folder / file, arrays, "probabilities", "f", 2)
     labels = _array(folder / file, arrays, "labels", "i", 1)
@@ -64,7 +64,7 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.
 
 
 def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, axes: int) -> NDArray[Any]:
-    """One of the arrays that were read; raises `DamagedError` where it is missing, or of another kind or form."""
+    """One of the arrays that were read; raises `DamagedError` where it is missing or of another type or shape."""
     found = arrays.get(name)
     if (
         found is None

@@ -28,7 +28,7 @@ def identity_init(convolution: nn.Conv2d) -> None:
 
 
 def share_statistics(module: nn.Module, device: torch.device) -> nn.Module:
-    """Make every batch norm of `module` that learns take its statistics over all workers.
+    """Make every trained batch norm of `module` take its statistics over all workers.
 
     On CUDA this is torch's own SyncBatchNorm. On a CPU, where torch has none, plain `BatchNorm2d` is replaced; timm's
     fused batch-norm-activation layers keep each worker's own statistics there.

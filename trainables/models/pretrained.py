@@ -27,7 +27,7 @@ def is_known(name: str) -> bool:
 
 
 def explain_unavailable(name: str) -> str:
-    """Why a name that looks familiar names no pretrained image classifier, and what to write instead; else empty.
+    """Why a name that looks familiar is no pretrained image classifier, and what to write instead; else empty.
 
     Nothing is downloaded: timm and torchvision list their models and weights themselves.
     """
@@ -39,7 +39,7 @@ def explain_unavailable(name: str) -> str:
 
 
 def backbone_names() -> list[str]:
-    """Of all architectures that timm or torchvision has."""
+    """Names of all architectures of timm and torchvision."""
     return [*timm_names(), *classifier_names()]
 
 

@@ -12,7 +12,7 @@ class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut."""
 
     def __init__(self, incoming: int, outgoing: int, stride: int, act: str) -> None:
-        """Take `incoming` channels to `outgoing`, every `stride`-th pixel."""
+        """Map `incoming` channels to `outgoing`, with a `stride` in pixels."""
         super().__init__()
         self.last_norm = nn.BatchNorm2d(outgoing)
         self.body = nn.Sequential(

@@ -55,7 +55,7 @@ def find_side(trunk: nn.Module, features: int, wanted: int, native: int) -> int:
 
 
 class _EmptyOnMeta(TorchFunctionMode):
-    """Weights, which layers make by `torch.empty`, are on torch's meta device, without memory.
+    """Puts weights, which layers make by `torch.empty`, on torch's meta device, where they take no memory.
 
     Numbers that a network computes with while it is built, as RegNet does, stay real.
     """
@@ -74,7 +74,7 @@ class _EmptyOnMeta(TorchFunctionMode):
 
 
 def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
-    """Shape of each tensor in the state of the network that `build` makes; raises what that raises."""
+    """Shape of each tensor in the state of the network that `build` makes; raises the errors of `build`."""
     with _EmptyOnMeta():
         model = build()
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}

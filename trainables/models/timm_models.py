@@ -10,21 +10,21 @@ from trainables.models import lite0
 
 
 def timm_names() -> list[str]:
-    """Names of all architectures that timm has."""
+    """Names of all of timm's architectures."""
     import timm
 
     return list(timm.list_models())
 
 
 def is_timm(name: str) -> bool:
-    """Whether timm has an architecture of this name; the name may go on with a point and the tag of its weights."""
+    """Whether timm has an architecture of this name, which may end in a point and the tag of its weights."""
     from timm import is_model
 
     return bool(is_model(name))
 
 
 def explain_unavailable_timm(name: str) -> str:
-    """Why timm cannot give pretrained weights for a name that it nearly knows, with what to write; else empty.
+    """Why timm has no pretrained weights for a name that resembles one of its own, and what to write; else empty.
 
     Nothing is downloaded: timm lists its weights itself.
     """

@@ -35,7 +35,7 @@ def classifier_names() -> list[str]:
 
 
 def other_kind(name: str) -> str:
-    """What the network `torchvision/NAME` is, if it is no image classifier; empty for classifiers and unknown names."""
+    """Kind of the network `torchvision/NAME` if it is no image classifier; empty for classifiers and unknown names."""
     from torchvision.models import get_model_builder, list_models
 
     bare = name.removeprefix(TORCHVISION)
@@ -81,7 +81,7 @@ def _options(name: str, weights: Any, pretrained: bool) -> dict[str, Any]:
 
 
 def without_head(network: nn.Module, classes: int) -> tuple[nn.Module, int]:
-    """Put an identity in the place of the layer that gives the `classes`; returns how many features came into it.
+    """Replace the layer that gives the `classes` by an identity; returns the network and that layer's input features.
 
     That is the last linear layer or, as in SqueezeNet, the last 1x1 convolution, whose maps are averaged afterwards: a
     linear layer on the averages is the same function. Raises `UserError` where there is no such layer.

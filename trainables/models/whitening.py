@@ -23,7 +23,7 @@ _FILTERS: dict[tuple[str, RowSelection, InputSpec, int, int], Tensor] = {}
 
 
 class Whitening(nn.Conv2d):
-    """Convolution, two outputs for each number of a patch; random until `fit_whitening`, then only its bias learns."""
+    """Convolution with two outputs for each number of a patch, random until `fit_whitening`; its bias is trained."""
 
     def __init__(self, channels: int, kernel: int, stride: int) -> None:
         """Take patches of `kernel` x `kernel` pixels, every `stride`-th, without padding."""

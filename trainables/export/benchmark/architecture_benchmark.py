@@ -27,7 +27,7 @@ from trainables.models.classifier import Classifier
 
 
 def measure_architecture(architecture: Architecture, kind: CostKind) -> ArchitectureCost:
-    """Cost of the untrained network of `architecture`; raises what its building, export or run raises."""
+    """Cost of the untrained network of `architecture`; raises the errors of its construction, export or run."""
     data = _placeholder_data(architecture)
     if kind == "count":
         with torch.device("meta"):  # shapes without numbers: nothing is drawn and nothing takes memory
@@ -73,7 +73,7 @@ def count_parameters(model: nn.Module) -> int:
 
 
 def _placeholder_data(architecture: Architecture) -> DataSummary:
-    """Data of the architecture's shape; what else is known of real data changes no network."""
+    """Data of the architecture's shape; other properties of data do not change the network."""
     return DataSummary(
         name="measured", path="", origin="", classes=tuple(f"class {i}" for i in range(architecture.classes)),
         channels=architecture.channels, height=architecture.height, width=architecture.width, train=1, val=1, test=1,
@@ -84,7 +84,7 @@ def _placeholder_data(architecture: Architecture) -> DataSummary:
 
 @torch.no_grad()
 def perturb_weights(model: Classifier) -> None:
-    """Make all tensors differ, as training would: an exporter keeps equal ones once, and drops what is 0 or 1."""
+    """Make all tensors differ, as training does: an exporter stores equal ones once and removes zeros and ones."""
     torch.manual_seed(0)
     for tensor in model.network.state_dict().values():
         if tensor.is_floating_point():

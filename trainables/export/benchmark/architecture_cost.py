@@ -43,7 +43,7 @@ class Architecture(Frozen):
 
 
 class ArchitectureCost(Finite):
-    """What a network costs, measured on one thread of the CPU it was measured on; its weights do not matter."""
+    """Cost of a network on one thread of this CPU; it does not depend on the weights."""
 
     parameters: int = Field(ge=0)
     """Numbers in its weights, trained or frozen."""
@@ -75,7 +75,7 @@ def describe_network(config: TrialConfig) -> str:
 
 
 def architecture_of(config: TrialConfig, data: DataSummary) -> Architecture:
-    """The architecture that `config` trains on `data`; what its model does not look at is left out."""
+    """The architecture that `config` trains on `data`, without the fields that its model does not use."""
     shape = config.model_dump(include=set(shaping_fields(config.model)))
     return Architecture(
         config=TrialConfig(**shape), classes=len(data.classes), channels=data.channels,
@@ -84,7 +84,7 @@ def architecture_of(config: TrialConfig, data: DataSummary) -> Architecture:
 
 
 def cache_file(architecture: Architecture, kind: CostKind) -> Path:
-    """Where a measured cost is kept; another CPU, package version or source of the networks is another file."""
+    """Cache file of a measured cost; another CPU, package version or source code has another file."""
     shape = architecture.config.model_dump(include=set(shaping_fields(architecture.config.model)))
     whole = [architecture.model_dump(exclude={"config"}), shape, kind, *_environment()]
     name = hashlib.blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
@@ -93,7 +93,7 @@ def cache_file(architecture: Architecture, kind: CostKind) -> Path:
 
 @lru_cache(maxsize=1)
 def _environment() -> tuple[str, ...]:
-    """What a cost depends on besides the architecture: the CPU, the packages, the code that builds and exports."""
+    """What a cost depends on besides the architecture: the CPU, package versions, the code that builds and exports."""
     root = Path(__file__).parents[2]
     sources = [*sorted((root / "models").glob("*.py")), *sorted((root / "export").rglob("*.py"))]
     code = hashlib.blake2b(b"".join(path.read_bytes() for path in sources), digest_size=16).hexdigest()

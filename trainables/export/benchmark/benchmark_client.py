@@ -25,7 +25,7 @@ BENCHMARK_TIMEOUT_S = 180.0
 
 
 class BenchmarkClient:
-    """Measures one architecture at a time; its process starts with the first that is not in the cache."""
+    """Measures one architecture at a time; the process starts with the first one that is not in the cache."""
 
     def __init__(self, patience: float = BENCHMARK_TIMEOUT_S) -> None:
         """Give each measurement `timeout_s` seconds."""
@@ -52,7 +52,7 @@ class BenchmarkClient:
         self._end()
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        """The measuring process; importing torch takes a new one seconds."""
+        """The benchmark process, started if there is none; importing torch takes it seconds."""
         with self._lock:
             if self._closed:
                 raise BenchmarkError("nothing is measured any more")

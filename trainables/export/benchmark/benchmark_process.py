@@ -113,7 +113,7 @@ def _load_eager(folder: Path, threads: int) -> Run:
 
 
 def _timed(run: Run, images: NDArray[np.uint8], least: int) -> list[float]:
-    """Seconds of each run after some that are not timed, shortest first."""
+    """Seconds of each timed run after the warm-up, shortest first."""
 
     def once() -> float:
         started = time.perf_counter()
@@ -125,7 +125,7 @@ def _timed(run: Run, images: NDArray[np.uint8], least: int) -> list[float]:
 
 
 def _repeat(once: Callable[[], float], seconds: float, least: int) -> list[float]:
-    """Seconds of each run, until `seconds` are over."""
+    """Seconds of each run; runs for `seconds`, but at least `least` and at most `MAX_RUNS` times."""
     end = time.perf_counter() + seconds
     times: list[float] = []
     while len(times) < least or (time.perf_counter() < end and len(times) < MAX_RUNS):
@@ -134,7 +134,7 @@ def _repeat(once: Callable[[], float], seconds: float, least: int) -> list[float
 
 
 def _peak_bytes() -> int:
-    """Largest resident memory of this process so far; the system's own counter would remember its parent's, too."""
+    """Largest resident memory of this process so far; `getrusage` would count that of its parent, too."""
     try:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     except OSError:

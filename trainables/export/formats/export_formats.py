@@ -20,7 +20,7 @@ from trainables.models.classifier import AnyClassifier
 
 @dataclass(frozen=True)
 class ExportContext:
-    """What the exporters of all formats need to know of one classifier."""
+    """One classifier and what the exporters of all formats need to know of it."""
 
     folder: Path
     """Folder for its files."""

@@ -59,7 +59,7 @@ class QuantizedModel:
 def quantize(
     model: Any, given: str, calibration: LabelledImages, judges: LabelledImages, max_drop: float
 ) -> QuantizedModel:
-    """Quantise a classifier's ONNX `model`, whose input `given` are uint8 images of the trained shape.
+    """Quantise a classifier's ONNX `model`, whose input `given` is uint8 images of the trained shape.
 
     As few layers stay in float32 as keep the loss of accuracy on `judges` within `max_drop` points; half at most.
     """
@@ -75,7 +75,7 @@ def quantize(
         expected = _accuracy(bench.logits(bench.whole, judges.images), judges)
         kept, ranked = list[str](), list[str]()
         while True:
-            bench.quantise(nodes_to_exclude=[*kept, *map(padding_of, kept)])
+            bench.quantize(nodes_to_exclude=[*kept, *map(padding_of, kept)])
             lost = 100 * (expected - _accuracy(bench.logits(bench.integer, judges.images), judges))
             if lost <= max_drop or len(kept) >= len(layers) // 2:
                 return QuantizedModel(onnx.load(str(bench.integer)), len(kept), len(layers), lost)
@@ -111,7 +111,7 @@ class _Workspace:
         change(model)
         onnx.save_model(model, str(self.whole))
 
-    def quantise(self, **nodes: list[str]) -> None:
+    def quantize(self, **nodes: list[str]) -> None:
         """Quantise all operators, or those that `nodes` leaves (`nodes_to_quantize`, `nodes_to_exclude`)."""
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
@@ -135,17 +135,17 @@ def _accuracy(logits: NDArray[np.float32], examples: LabelledImages) -> float:
 
 
 def _by_sensitivity(bench: _Workspace, layers: Sequence[str], probes: NDArray[np.uint8]) -> list[str]:
-    """Layers by how far the logits move when that layer alone is quantised; the farthest first."""
+    """Layers by the change of the logits when that layer alone is quantised, the largest first."""
     expected = bench.logits(bench.whole, probes)
     moved = {}
     for layer in layers:
-        bench.quantise(nodes_to_quantize=[layer])
+        bench.quantize(nodes_to_quantize=[layer])
         moved[layer] = float(np.abs(bench.logits(bench.integer, probes) - expected).mean())
     return sorted(layers, key=lambda layer: -moved[layer])
 
 
 class _CalibrationReader:
-    """Batches of images, by the name of the input: what onnxruntime's quantisation asks for."""
+    """Batches of images by the name of the input, in the form that onnxruntime's quantisation reads."""
 
     def __init__(self, given: str, images: NDArray[np.uint8]) -> None:
         self._given, self._images = given, images

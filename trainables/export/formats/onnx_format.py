@@ -38,14 +38,14 @@ def export_onnx(classifier: AnyClassifier, card: AnyModelInfo, path: Path) -> No
 
 
 def trace_classifier(classifier: AnyClassifier, card: AnyModelInfo) -> Any:
-    """The ONNX model of the classifier alone: its input are uint8 images of the trained shape."""
+    """The ONNX model of the classifier alone, whose input is uint8 images of the trained shape."""
     data = card.data
     example = torch.zeros(2, data.channels, data.height, data.width, dtype=torch.uint8)
     return _trace(InferenceClassifier(classifier), example, RESIZED, [LOGITS, PROBABILITIES], ("batch",))
 
 
 def save_onnx(model: Any, card: AnyModelInfo, path: Path) -> None:
-    """Write `path`: a classifier's ONNX model behind what fits images to it, with metadata."""
+    """Write `path`: the resizing of images, then a classifier's ONNX model, with metadata."""
     import onnx
 
     data = card.data
@@ -63,7 +63,7 @@ def save_onnx(model: Any, card: AnyModelInfo, path: Path) -> None:
 
 @lru_cache(maxsize=8)
 def _resize_model(channels: int, height: int, width: int) -> Any:
-    """The ONNX model that fits images to a shape; it does nothing to those that have it."""
+    """The ONNX model that resizes images to a shape; images of that shape pass unchanged."""
     from onnx import TensorProto, compose, helper
 
     example = torch.zeros(2, 3, height + 1, width + 2, dtype=torch.uint8)

@@ -30,7 +30,7 @@ class Resize(nn.Module):
 
 
 def _to_colour(images: Tensor) -> Tensor:
-    """Grey repeated three times; without a branch on the channels, which an exporter would fix."""
+    """Three channels, grey repeated; without a branch on the number of channels, which an exporter would fix."""
     return images.index_select(1, torch.arange(3, device=images.device) * (images.shape[1] // 3))
 
 

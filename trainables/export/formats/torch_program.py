@@ -49,7 +49,7 @@ def export_program(
         torch.export.save(program, file, extra_files={METADATA_FILE: json.dumps(describe_model(card))})
 
 
-def read_description(path: Path) -> dict[str, str]:
+def read_program_metadata(path: Path) -> dict[str, str]:
     """Metadata of a `.pt2` file."""
     extra = {METADATA_FILE: ""}
     torch.export.load(path, extra_files=extra)

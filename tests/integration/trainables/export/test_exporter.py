@@ -121,7 +121,7 @@ def test_the_weights_say_what_they_are(shipped, digits):
 def test_half_precision_runs_where_there_is_hardware_for_it(copied):
     """In bfloat16 on this CPU, as it would in float16 on a GPU."""
     from trainables.export.benchmark.benchmark_process import load
-    from trainables.export.formats.torch_program import export_program, read_description
+    from trainables.export.formats.torch_program import export_program, read_program_metadata
 
     classifier, card = read_classifier(copied)
     export_program(classifier, card, copied / "half.pt2", torch.device("cpu"), torch.bfloat16)
@@ -131,7 +131,7 @@ def test_half_precision_runs_where_there_is_hardware_for_it(copied):
         expected = classifier(torch.from_numpy(images))
     assert found.dtype == torch.float32
     assert torch.allclose(found, expected, atol=0.5, rtol=0.1)
-    assert json.loads(read_description(copied / "half.pt2")["classes"]) == list(card.data.classes)
+    assert json.loads(read_program_metadata(copied / "half.pt2")["classes"]) == list(card.data.classes)
 
 
 def test_what_fails_is_deleted_and_said(copied, monkeypatch):
