@@ -1,7 +1,7 @@
 """Search spaces: Optuna define-by-run functions from a trial and the task at hand to a configuration's values.
 
-One's own is a function of the same two arguments in any Python file, given as `--space FILE.py:FUNCTION`; the names it
-suggests are the fields of `TrialConfig`, and what it leaves out keeps that field's default.
+A user's space is a function of the same two arguments in a Python file, given as `--space FILE.py:FUNCTION`. It
+suggests fields of `TrialConfig` by their names; a field that it leaves out keeps its default.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,31 +23,31 @@ from trainables.models.model_registry import MODELS
 
 
 class Task(Frozen):
-    """What a space may depend on; the same for every trial of a search."""
+    """What a space may depend on; the same for all trials of a search."""
 
     data: DataSummary
     """The data: classes, shape, counts."""
     models: tuple[str, ...]
     """Architectures to choose from."""
     pretrained: frozenset[str]
-    """Those among them that bring weights of their own."""
+    """Those among them that have pretrained weights."""
     gpu: bool
     """Whether workers have a GPU; without one, the default space keeps to what two cores can train."""
     metric: MetricName = "accuracy"
-    """What is made best."""
+    """What the search maximises."""
 
 
 FEW_IMAGES = 10_000
 """Training images below which the first guesses augment."""
-UNBALANCED = 1.5
-"""Images of the largest class for each of the smallest, from which on it may pay to make up for it."""
-RAISES, PRUNES = 10, 200
-"""Times in a row that a space may raise: an error of its own, and `optuna.TrialPruned` for what is impossible."""
+MIN_IMBALANCE = 1.5
+"""Size of the largest class divided by that of the smallest, from which on balancing is searched."""
+MAX_ERRORS, MAX_PRUNED = 10, 200
+"""Draws in a row for which a space may raise an error, and `optuna.TrialPruned`, before it is given up."""
 Space = Callable[[optuna.Trial, Task], dict[str, Any]]
 
 
 def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
-    """Architecture first, then what that kind of network has to choose."""
+    """The architecture first, then the hyperparameters of that kind of network."""
     model = trial.suggest_categorical("model", list(task.models))
     values: dict[str, Any] = {"model": model, "batch_size": trial.suggest_categorical("batch_size", _batch_sizes(task))}
     values |= _backbone(trial, task) if model in task.pretrained else _from_scratch(trial, task, model)
@@ -60,8 +60,8 @@ def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
 
 
 def is_unbalanced(data: DataSummary) -> bool:
-    """Whether some classes have so many more training images than others that it is worth a hyperparameter."""
-    return data.imbalance > UNBALANCED
+    """Whether class sizes differ so much that balancing is worth a hyperparameter."""
+    return data.imbalance > MIN_IMBALANCE
 
 
 def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
     freeze = trial.suggest_categorical("freeze", ["all", "stem", "none"] if task.gpu else ["all"])
     values: dict[str, Any] = {"freeze": freeze, "head_lr": trial.suggest_float("head_lr", 1e-3, 1e-1, log=True)}
     if freeze == "all":
-        # Plain images let the backbone run once a data set, instead of once an epoch.
+        # Without augmentation the backbone runs once over the data, instead of once an epoch.
         return values
     values["backbone_lr"] = trial.suggest_float("backbone_lr", 1e-5, 1e-3, log=True)
     return values | _augmentation(trial)
@@ -95,13 +95,13 @@ def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
 def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
     searched = {name: entry for name, entry in AUGMENTATIONS.items() if entry.in_default_space}
     values = {name: suggest_augmentation(trial, name) for name, entry in searched.items() if entry.function}
-    if values["flip"] != "none":  # a network that never saw a mirror image has nothing to say about one
+    if values["flip"] != "none":  # averaging over mirrored images helps only a network that was trained on them
         values["tta"] = trial.suggest_categorical("tta", [True, False])
     return values | {name: suggest_augmentation(trial, name) for name in searched if name not in values}
 
 
 def suggest_augmentation(trial: optuna.Trial, name: str) -> Any:
-    """Value of an augmentation in the range that the registry gives it; for spaces of one's own too."""
+    """Value of an augmentation in the range that the registry gives it; for users' spaces too."""
     entry = AUGMENTATIONS[name]
     if entry.choices:
         return trial.suggest_categorical(name, list(entry.choices))
@@ -111,15 +111,15 @@ def suggest_augmentation(trial: optuna.Trial, name: str) -> Any:
 
 
 def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
-    """Where the default space's search begins: for each model, values that are seldom far off; pinned ones left out."""
+    """The first trials of the default space: a good guess for each model, without the pinned values."""
     sizes, widths = _batch_sizes(task), _widths(task)
     common: dict[str, Any] = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
     if is_unbalanced(task.data):
-        # Drawing the few more often did better than weighing them more, where every class counts alike.
+        # Sampling rare classes more often did better than weighting their losses, where all classes count alike.
         common["balance"] = "sampling" if METRICS[task.metric].averages_classes else "none"
-    # Photographs keep their meaning in a mirror; what comes in grey is often written, printed or scanned.
+    # A mirrored photograph keeps its class; grey images are often written, printed or scanned.
     flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
-    # A few epochs of many images teach more undistorted; few images are soon known by heart.
+    # Few images are overfitted without augmentation; many images in a few epochs are not.
     strength = 0.2 if task.data.train < FEW_IMAGES else 0.0
     scratch = {
         "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "width": widths[1], "depth": 3,
@@ -153,29 +153,29 @@ def load_space(reference: str) -> Space:
 
 
 class DrawError(UserError):
-    """The space raised for one draw, which is left out; others may do."""
+    """The space raised for one draw, which is refused; other draws may succeed."""
 
     def __init__(self, error: Exception) -> None:
-        """Say what it raised."""
+        """Describe `error`, which the space raised."""
         said = " ".join(str(error).split())
         super().__init__(f"the space raised {type(error).__name__}" + (f": {said}" if said else ""))
         self.pruned = isinstance(error, optuna.TrialPruned)
-        """Whether it said on purpose that this combination is impossible."""
+        """Whether the space raised `optuna.TrialPruned`: the combination is impossible on purpose."""
 
 
-class Patience:
-    """How often in a row a space may raise before it is given up."""
+class DrawErrorCounter:
+    """Counts the draws in a row for which a space raises."""
 
     def __init__(self) -> None:
-        """Begin a row."""
+        """Begin at zero."""
         self._raised = self._pruned = 0
 
-    def give_up(self, error: UserError) -> bool:
-        """Count one more; whether these are too many."""
+    def add(self, error: UserError) -> bool:
+        """Count one more; True if these are too many."""
         pruned = isinstance(error, DrawError) and error.pruned
         self._pruned += pruned
         self._raised += not pruned
-        return self._raised >= RAISES or self._pruned >= PRUNES
+        return self._raised >= MAX_ERRORS or self._pruned >= MAX_PRUNED
 
 
 def draw_config(
@@ -183,14 +183,14 @@ def draw_config(
 ) -> TrialConfig:
     """Configuration that `space` suggests, with `pins` held; `known` collects the ranges of several draws.
 
-    Raises `DrawError` where the space raised, and `SpaceError` naming the parameter where it asks for what cannot be
-    searched, or gives no valid configuration.
+    Raises `DrawError` if the space raised, and `SpaceError` naming the parameter if the space suggests what cannot be
+    searched, or returns no valid configuration.
     """
     try:
         values = space(cast(optuna.Trial, SpaceTrial(trial, pins, known)), task)
     except SpaceError:
         raise
-    except Exception as error:  # whatever the user's function raises
+    except Exception as error:  # the user's function may raise anything
         raise DrawError(error) from error
     if not isinstance(values, Mapping):
         raise SpaceError(f"the space returned {values!r}; expected a dict of hyperparameters")
@@ -209,14 +209,14 @@ def draw_config(
 def draw_configs(
     space: Space, study: optuna.Study, task: Task, pins: dict[str, Any], count: int
 ) -> Iterator[TrialConfig]:
-    """So many configurations, leaving out draws that raise; raises `DrawError` where too many in a row do."""
+    """`count` configurations, without draws that raise; raises `DrawError` if too many in a row do."""
     for _ in range(count):
-        patience = Patience()
+        patience = DrawErrorCounter()
         while True:
             try:
                 config = draw_config(space, study.ask(), task, pins)
                 break
             except DrawError as error:
-                if patience.give_up(error):
+                if patience.add(error):
                     raise
         yield config

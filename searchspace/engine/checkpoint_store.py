@@ -1,4 +1,4 @@
-"""How much of a search's checkpoints stays on disk: what is being trained, and the best of the others, in a budget."""
+"""Which checkpoints of a search stay on disk: those of trials in training, and the best others within a budget."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,10 +12,10 @@ from trainables.storage.search_storage import SearchStorage
 
 
 class CheckpointStore:
-    """The checkpoints of trials that wait, or are over; one that is gone is trained anew if it is wanted."""
+    """The checkpoints of trials that are paused or over. A trial without one is trained from the start, if at all."""
 
     def __init__(self, gigabytes: float, home: SearchStorage, trials: Iterable[FrozenTrial] = ()) -> None:
-        """Hold that many GB (10^9 bytes), and what `trials` of an earlier part of the search left in `home`."""
+        """Keep at most `gigabytes` (10^9 bytes), including what `trials` of an earlier part left in `home`."""
         self._budget, self._home = gigabytes * 1e9, home
         self._sizes: dict[Path, int] = {}
         self._reports: dict[Path, EpochReport] = {}
@@ -30,7 +30,7 @@ class CheckpointStore:
         self._reports[trial] = report
         gone: list[Path] = []
         if sum(self._sizes.values()) <= self._budget:
-            return gone  # without an order of thousands, which takes milliseconds
+            return gone  # to sort thousands takes milliseconds
         for worst in self._worst_first():
             if sum(self._sizes.values()) <= self._budget:
                 break
@@ -40,7 +40,7 @@ class CheckpointStore:
         return gone
 
     def _worst_first(self) -> list[Path]:
-        """Trials that are through, which nobody needs to train, then those that wait, and at last the best of all."""
+        """Complete trials, which need no more training, then paused ones, and last the best complete one."""
         through = {folder: self._reports[folder].status == "complete" for folder in self._sizes}
         best = max(
             (f for f in through if through[f]), key=lambda folder: self._reports[folder].objective_value, default=None
@@ -52,6 +52,6 @@ class CheckpointStore:
 
         return sorted(self._sizes, key=place)
 
-    def take(self, trial: Path) -> None:
-        """A trial goes on: its checkpoint is in use, and not to be deleted."""
+    def claim(self, trial: Path) -> None:
+        """Hear that a trial is trained on: its checkpoint is in use, and must not be deleted."""
         self._sizes.pop(trial, None)

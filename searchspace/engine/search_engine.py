@@ -79,7 +79,7 @@ class SearchEngine:
         if trial is None:
             return None
         self._training[trial.name] = trial
-        self._checkpoints.take(trial.folder)
+        self._checkpoints.claim(trial.folder)
         return trial.next_assignment()
 
     def on_report(self, report: EpochReport) -> Decision:

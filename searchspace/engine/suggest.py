@@ -8,10 +8,10 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.engine.active_trials import ActiveTrial
 from searchspace.engine.assignments import derive_seed, search_assignment
 from searchspace.optuna_compat import resume_trial
-from searchspace.sampling.samplers import lag
+from searchspace.sampling.samplers import count_hidden_trials
 from searchspace.sampling.space_trial import SpaceError
-from searchspace.sampling.window import is_known
-from searchspace.spaces import DrawError, Patience, Space, Task, draw_config
+from searchspace.sampling.window import is_first_rung_known
+from searchspace.spaces import DrawError, DrawErrorCounter, Space, Task, draw_config
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rules import SCHEDULERS
 from searchspace.stopping.rung import rungs
@@ -66,15 +66,15 @@ class ConfigSuggester:
         if not self._spec.reproducible:
             return True
         trials = self._study.get_trials(deepcopy=False)
-        due = [t for t in trials if t.state != TrialState.WAITING and not is_revived(t)][: -lag(slots)]
-        return all(is_known(trial, self._spec.grace_epochs) for trial in due)
+        due = [t for t in trials if t.state != TrialState.WAITING and not is_revived(t)][: -count_hidden_trials(slots)]
+        return all(is_first_rung_known(trial, self._spec.grace_epochs) for trial in due)
 
     def _draw(self, trial: optuna.Trial | None = None) -> tuple[optuna.Trial, TrialConfig] | None:
         """Draw for `trial`, or for a new one; a draw for which the space raises is refused, and another is made.
 
         None where a space that gave configurations before says of all others that they are impossible.
         """
-        patience = Patience()
+        patience = DrawErrorCounter()
         while True:
             trial = trial or self._study.ask()
             try:
@@ -82,7 +82,7 @@ class ConfigSuggester:
             except (DrawError, SpaceError) as error:
                 self._refuse(trial, Refusal(reason=RefusalReason.SPACE, text=str(error)))
                 trial = None
-                if not patience.give_up(error):
+                if not patience.add(error):
                     continue
                 if isinstance(error, DrawError) and error.pruned and self._known:
                     return None

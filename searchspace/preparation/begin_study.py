@@ -72,14 +72,14 @@ def resume_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
     """Load the study of a search that was begun; begin it where there is none yet."""
     from searchspace.finals.winner import archive_winner, is_winner_outdated
     from searchspace.sampling.samplers import make_sampler
-    from searchspace.sampling.warm_start import earlier_trials
+    from searchspace.sampling.warm_start import read_comparable_trials
     from searchspace.study.study import continue_study
     from searchspace.study.study_state import check_study
 
     search = load_facts(spec.folder).get(IDENTITY, "")
     step = check_study(spec, search, recorded=True)
     if step == StudyAction.RESUME:
-        earlier = earlier_trials(spec, plan.data, resumed=True)
+        earlier = read_comparable_trials(spec, plan.data, resumed=True)
         study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     else:
         logger.info(f"search {spec.name!r} had no study yet, and begins now")
@@ -107,14 +107,14 @@ def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> StudyStart:
     Raises `UserError` for an earlier search that cannot be read.
     """
     from searchspace.sampling.samplers import make_sampler
-    from searchspace.sampling.warm_start import earlier_starts, earlier_trials
+    from searchspace.sampling.warm_start import read_best_configs, read_comparable_trials
 
     trials: list[tuple[Origin, dict[str, Any]]] = [
-        ("warm start", values) for values in earlier_starts(spec.warm_start, spec.pins)
+        ("warm start", values) for values in read_best_configs(spec.warm_start, spec.pins)
     ]
     if plan.space is default_space:
         trials += [("default", values) for values in default_trials(plan.task, spec.pins)]
-    earlier = earlier_trials(spec, plan.data, resumed)
+    earlier = read_comparable_trials(spec, plan.data, resumed)
     return StudyStart(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
 
 

@@ -118,13 +118,13 @@ def check_storage(spec: SearchSpec, resumed: bool) -> None:
 
 
 def _check_warm_start(spec: SearchSpec) -> None:
-    from searchspace.sampling.warm_start import earlier_starts
+    from searchspace.sampling.warm_start import read_best_configs
 
     real = [each if is_url(each) else str(Path(each).resolve()) for each in spec.warm_start]
     for index, folder in enumerate(real):
         if folder in real[:index]:
             raise UserError(f"--warm-start {spec.warm_start[index]!r}: is given twice; give each search once")
-    earlier_starts(spec.warm_start, spec.pins)
+    read_best_configs(spec.warm_start, spec.pins)
 
 
 def _log_remarks(spec: SearchSpec) -> None:

@@ -59,7 +59,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", latencies: Ma
     `latencies`, by trial, are what a second objective is ranked by; they need not be there yet.
     """
     from searchspace.reporting.tables.pareto import by_front
-    from searchspace.sampling.samplers import suiting
+    from searchspace.sampling.samplers import choose_sampler
     from searchspace.stopping.rules import make_rule
     from searchspace.stopping.rung import by_value, rungs
     from trainables.workers.gang_resources import GangResources
@@ -72,7 +72,7 @@ def make_plan(spec: SearchSpec, data: "DataSummary", room: "Room", latencies: Ma
         logger.info(remark)
     task = preflight.make_task(data, preflight.choose_models(spec, on_gpu), on_gpu, spec.metric)
     space, drawn = preflight.check_space(spec, task)
-    sampler = suiting(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
+    sampler = choose_sampler(drawn, spec.trials) if spec.sampler == "auto" else spec.sampler
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     order = by_front(latencies) if "latency" in spec.objectives else by_value
     new_rule = partial(make_rule, spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)

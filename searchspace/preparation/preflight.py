@@ -13,7 +13,7 @@ from optuna.distributions import BaseDistribution
 
 from searchspace.cluster.placement import Node, Room
 from searchspace.sampling.space_trial import Range
-from searchspace.spaces import DrawError, Patience, Space, Task, draw_config, load_space
+from searchspace.spaces import DrawError, DrawErrorCounter, Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
 from searchspace.storage.folder_contents import (
     DRAFT_FILE,
@@ -134,7 +134,7 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
     A draw that raises is left out. Raises `UserError` where too many in a row do, or one of the others cannot be
     searched.
     """
-    space, patience, raised = load_space(spec.space), Patience(), 0
+    space, patience, raised = load_space(spec.space), DrawErrorCounter(), 0
     drawn: list[Distributions] = []
     given: list[tuple[Mapping[str, Any], TrialConfig]] = []
     known: dict[str, Range] = {}
@@ -145,7 +145,7 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
             config = draw_config(space, trial, task, spec.pins, known)
         except DrawError as error:
             raised += 1
-            if not patience.give_up(error):
+            if not patience.add(error):
                 continue
             if drawn:
                 break  # enough to know what it asks for; the search has its own patience
@@ -157,7 +157,7 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
         check_trainable(config, spec.workers_per_trial, task.data)
         drawn.append(trial.distributions)
         given.append((trial.params, config))
-        patience = Patience()
+        patience = DrawErrorCounter()
     for name in _unused(given):
         raise UserError(
             f"--space {spec.space!r}: suggests {name!r} and does not return it, so that every trial would have {name} "

@@ -1,4 +1,4 @@
-"""Pinned hyperparameters: `--set name=value`, typed as the configuration has them, and held to the models searched."""
+"""Pinned hyperparameters: `--set name=value`, typed as in the configuration, and checked against the models."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.models.model_registry import MODELS, is_pretrained
 
-FROM_SCRATCH = ("lr",)
+ONLY_FROM_SCRATCH = ("lr",)
 """Hyperparameters that every network from scratch has, and no pretrained one."""
-PRETRAINED = ("freeze", "head_lr", "backbone_lr")
+ONLY_PRETRAINED = ("freeze", "head_lr", "backbone_lr")
 """Hyperparameters that pretrained networks alone have."""
 
 
@@ -42,9 +42,9 @@ def _typed(name: str, text: str) -> Any:
 
 
 def check_pins(pins: Mapping[str, Any], models: tuple[str, ...]) -> None:
-    """Raise `UserError` for a pin that would change nothing, with the `models` that were asked for.
+    """Raise `UserError` for a pin without effect: a hyperparameter that none of the `models` has, or another model.
 
-    Those are a hyperparameter that none of them has, and a model that is not among them.
+    Nothing is checked where `models` is empty.
     """
     if not models:
         return
@@ -53,14 +53,14 @@ def check_pins(pins: Mapping[str, Any], models: tuple[str, ...]) -> None:
         raise UserError(f"--set model={model}: is not one of --models {','.join(models)}")
     searched = (model,) if "model" in pins else models
     for name, value in pins.items():
-        if not any(_has(each, name) for each in searched):
+        if not any(_has_hyperparameter(each, name) for each in searched):
             have = f"{searched[0]} has" if len(searched) == 1 else f"{', '.join(searched)} have"
             raise UserError(f"--set {name}={value}: {have} no {name}; it would change nothing")
 
 
-def _has(model: str, name: str) -> bool:
-    """Whether a hyperparameter means anything to a model; those that shape no network mean something to all."""
-    own = {*FROM_SCRATCH, *(field for known in MODELS.values() for field in known.fields)}
+def _has_hyperparameter(model: str, name: str) -> bool:
+    """Whether a model has a hyperparameter; those that shape no network belong to all models."""
+    own = {*ONLY_FROM_SCRATCH, *(field for known in MODELS.values() for field in known.fields)}
     if is_pretrained(model):
         return name not in own
-    return name not in PRETRAINED and (name not in own or name in {*MODELS[model].fields, *FROM_SCRATCH})
+    return name not in ONLY_PRETRAINED and (name not in own or name in {*MODELS[model].fields, *ONLY_FROM_SCRATCH})

@@ -1,4 +1,4 @@
-"""The samplers by name, all Optuna's, each on its view of the study: one line here adds one."""
+"""The samplers by name, all Optuna's, each on its view of the study: one line in `SAMPLERS` adds one."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -10,21 +10,21 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from searchspace.sampling.cmaes_state import PlainCmaEsSampler
-from searchspace.sampling.cost_weighting import cooling_weight, random_weight, weigh
+from searchspace.sampling.cost_weighting import cooling_cost_weight, random_cost_weight, weight_by_cost
 from searchspace.sampling.window import (
-    View,
+    TrialSelector,
     WindowedSampler,
-    as_asked,
-    at_one_fidelity,
     choose_window,
-    settle,
+    mark_paused_and_refused,
+    show_first_rungs,
+    show_one_fidelity,
 )
 from searchspace.spec import SamplerName, SearchSpec
 from searchspace.stopping.rung import rungs
 from searchspace.study.trial_attributes import read_epoch_seconds, read_latency
 
 STARTUP_TRIALS = 10
-"""Random trials before a model; far more than 10 hurts."""
+"""Random trials before a model is used; many more than 10 make a search worse."""
 MANY_TRIALS = 250
 """Trials from which on an evolution strategy beats a Gaussian process."""
 
@@ -38,11 +38,11 @@ class Sampler:
     make: Callable[[int], BaseSampler]
     """Seed -> Optuna's sampler."""
     full_length_only: bool = False
-    """Whether it models full-length values only, so that it is shown one fidelity as if it were that."""
+    """Whether it models full-length values only; it sees the scores of one fidelity as if they were full-length."""
 
 
 def _tpe(seed: int) -> BaseSampler:
-    """Multivariate, grouped, with a constant liar: conditional spaces, several trials at a time."""
+    """Multivariate and grouped, for conditional spaces; with a constant liar, for several trials at a time."""
     return optuna.samplers.TPESampler(
         n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True, seed=seed
     )
@@ -68,8 +68,8 @@ SAMPLERS: dict[str, Sampler] = {
 }
 
 
-def suiting(drawn: Sequence[dict[str, BaseDistribution]], trials: int) -> SamplerName:
-    """What `auto` takes for a space of which some draws are given, by their parameters' distributions.
+def choose_sampler(drawn: Sequence[dict[str, BaseDistribution]], trials: int) -> SamplerName:
+    """The sampler that `auto` means, for a space of which some draws are given by their parameters' distributions.
 
     Optuna's own AutoSampler's rule: TPE for conditional spaces and for choices, else a Gaussian process for few
     trials and CMA-ES for many.
@@ -84,29 +84,33 @@ def suiting(drawn: Sequence[dict[str, BaseDistribution]], trials: int) -> Sample
 def make_sampler(
     spec: SearchSpec, name: SamplerName, earlier: Sequence[FrozenTrial] = (), slots: int = 1
 ) -> BaseSampler:
-    """The sampler of a search on so many slots, shown `earlier` trials of other searches besides the study's own."""
+    """The sampler of a search on `slots` slots, which sees `earlier` trials of other searches besides its own."""
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     sampler = SAMPLERS[name]
     return WindowedSampler(sampler.make, spec.seed, make_view(spec, sampler.full_length_only, earlier, slots))
 
 
-def lag(slots: int) -> int:
-    """How many of the newest trials a reproducible search's sampler does not see, as some of them are being trained."""
+def count_hidden_trials(slots: int) -> int:
+    """How many of the newest trials the sampler of a reproducible search does not see, as they may be in training."""
     return 2 * slots
 
 
-def make_view(spec: SearchSpec, full_length_only: bool, earlier: Sequence[FrozenTrial], slots: int) -> View:
-    """What a sampler is shown in this search."""
+def make_view(spec: SearchSpec, full_length_only: bool, earlier: Sequence[FrozenTrial], slots: int) -> TrialSelector:
+    """The view of the study that a sampler has in this search."""
     epochs = (*rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs), spec.max_epochs)
 
     def view(trials: list[FrozenTrial], number: int) -> list[FrozenTrial]:
-        own = as_asked(trials, number - lag(slots), spec.grace_epochs) if spec.reproducible else settle(trials)
+        own = (
+            show_first_rungs(trials, number - count_hidden_trials(slots), spec.grace_epochs)
+            if spec.reproducible
+            else mark_paused_and_refused(trials)
+        )
         shown = choose_window([*earlier, *own])
-        shown = at_one_fidelity(shown, epochs) if full_length_only else shown
+        shown = show_one_fidelity(shown, epochs) if full_length_only else shown
         if "latency" in spec.objectives:
-            return weigh(shown, read_latency, random_weight(spec.seed, number))
+            return weight_by_cost(shown, read_latency, random_cost_weight(spec.seed, number))
         if spec.budget_unit == "seconds":
-            return weigh(shown, read_epoch_seconds, cooling_weight(number, spec.trials))
+            return weight_by_cost(shown, read_epoch_seconds, cooling_cost_weight(number, spec.trials))
         return shown
 
     return view

@@ -1,4 +1,4 @@
-"""Loading a search space of one's own from a Python file, as `--space FILE.py:FUNCTION` names it."""
+"""Loads a user's search space from a Python file, as `--space FILE.py:FUNCTION` names it."""
 
 import hashlib
 import importlib
@@ -14,10 +14,10 @@ from typing import Any
 from trainables.common.closest_match import suggest
 from trainables.common.errors import UserError
 
-PREFIX = "searchspace_own_"
-"""In front of the module's name in `sys.modules`, where it must hide no installed module."""
+MODULE_PREFIX = "searchspace_own_"
+"""Prefix of the module's name in `sys.modules`, so that it hides no installed module."""
 _LOADED: dict[str, tuple[str, int]] = {}
-"""File, and its time of change in nanoseconds, of each module that was loaded, by the module's name."""
+"""File and modification time in nanoseconds of each module that was loaded, by the module's name."""
 
 
 def split_reference(reference: str) -> tuple[Path, str]:
@@ -39,7 +39,7 @@ def load_function(reference: str) -> Callable[..., Any]:
         module = _load(path)
     except SystemExit as error:
         raise UserError(f"--space {reference!r}: the file ends Python (SystemExit: {error})") from error
-    except Exception as error:  # whatever the user's file raises is theirs to see
+    except Exception as error:  # the user's file may raise anything
         said = " ".join(str(error).split())
         raise UserError(f"--space {reference!r}: {type(error).__name__}: {said}") from error
     function: Callable[..., Any] | None = getattr(module, name, None)
@@ -50,7 +50,7 @@ def load_function(reference: str) -> Callable[..., Any]:
 
 
 def hash_file(reference: str) -> str:
-    """SHA-256 of the space's file, by which a search that goes on knows it again; empty for the default space."""
+    """SHA-256 of the space's file, which a resumed search compares; empty for the default space."""
     return hashlib.sha256(split_reference(reference)[0].read_bytes()).hexdigest() if reference else ""
 
 
@@ -70,7 +70,7 @@ def _check_signature(reference: str, function: Callable[..., Any]) -> None:
 def _load(path: Path) -> ModuleType:
     """Run the file as a module once; modules beside it are found as they are when Python runs the file itself."""
     package = _package_root(path)
-    name = ".".join(path.relative_to(package).with_suffix("").parts) if package else f"{PREFIX}{path.stem}"
+    name = ".".join(path.relative_to(package).with_suffix("").parts) if package else f"{MODULE_PREFIX}{path.stem}"
     loaded, state = sys.modules.get(name), (str(path), path.stat().st_mtime_ns)
     if loaded is not None and _LOADED.get(name) == state:
         return loaded

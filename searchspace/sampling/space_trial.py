@@ -11,11 +11,11 @@ import optuna
 from trainables.common.errors import UserError
 
 PLAIN = (bool, int, float, str, type(None))
-"""Types of choices that a study keeps as they are."""
+"""Types of choices that a study stores unchanged."""
 
 
 class SpaceError(UserError):
-    """A defect of a search space: what it asks for cannot be searched, in whatever draw it asks for it."""
+    """A defect of a search space: what it suggests cannot be searched, in any draw."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Range:
 class SpaceTrial:
     """A trial as a space sees it: pinned hyperparameters have one choice, which the study records like the others.
 
-    Choices may be tuples, lists, dicts and NumPy values: the study keeps a text that says the same, and the space gets
-    its own object back. Raises `SpaceError` naming the parameter for what Optuna would take for something else, or
-    refuse without a name: two ranges for one name, choices that differ between draws, no number between two bounds.
+    Choices may be tuples, lists, dicts and NumPy values: the study stores their text, and the space gets its own object
+    back. Raises `SpaceError` naming the parameter for what Optuna would misread, or refuse without naming it: two
+    ranges for one name, choices that differ between draws, bounds with no number between them.
     """
 
     def __init__(self, trial: optuna.Trial, pins: Mapping[str, Any], known: dict[str, Range] | None = None) -> None:
-        """Hold `pins` fixed in all that `trial` suggests; `known` are ranges of earlier draws, to which it adds."""
+        """Fix `pins` in all that `trial` suggests; `known` are the ranges of earlier draws, and is added to."""
         self._trial, self._pins = trial, pins
         self._known = {} if known is None else known
         self._ranges: dict[str, Range] = {}
@@ -142,7 +142,7 @@ def plain(value: Any) -> Any:
 
 
 def _options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What differs from Optuna's defaults, so that `log=False` is the same range as nothing."""
+    """The options that differ from Optuna's defaults, so that a range with `log=False` equals one without."""
     given = {name: plain(value) for name, value in options.items()}
     return {name: value for name, value in given.items() if value is not None and value is not False}
 
@@ -153,7 +153,7 @@ def _index(keys: Sequence[Any], key: Any) -> int:
 
 
 def _key(name: str, choice: Any) -> Any:
-    """What the study keeps of a choice: itself where it is plain, else a text that says the same."""
+    """What the study stores for a choice: the choice where its type is plain, else its text."""
     value = _content(name, choice)
     return value if isinstance(value, PLAIN) else repr(value)
 

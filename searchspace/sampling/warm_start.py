@@ -21,36 +21,35 @@ from trainables.storage.object_store.remote import check_recorded_location
 
 logger = logging.getLogger(__name__)
 
-TRIED = 3
+BEST_OF_EACH = 3
 """Configurations of each earlier search that are tried first."""
 
-ALIKE = ("metric", "max_epochs", "grace_epochs")
+COMPARABLE_OPTIONS = ("metric", "max_epochs", "grace_epochs")
 """Options that make scores on the same data mean the same."""
 
 
-def earlier_starts(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[str, Any]]:
-    """The best configurations of earlier searches, one of each in turn, without what is pinned now.
+def read_best_configs(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[str, Any]]:
+    """The best configurations of earlier searches, one of each search in turn, without the values that are pinned now.
 
     Raises `UserError` for a folder that holds no search.
     """
-    best = [choose_finalists(_trials(folder), TRIED) for folder in folders]
-    ranked = [trials[place] for place in range(TRIED) for trials in best if place < len(trials)]
-    # What was pinned or left out there has a value too; a space that asks for it is told that one.
+    best = [choose_finalists(_trials(folder), BEST_OF_EACH) for folder in folders]
+    ranked = [trials[place] for place in range(BEST_OF_EACH) for trials in best if place < len(trials)]
+    # A hyperparameter that was pinned or left out there has a value too, which a space gets that suggests it.
     found = {config: config.model_dump() for config in map(read_config, ranked)}
     return [{name: value for name, value in values.items() if name not in pins} for values in found.values()]
 
 
-def earlier_trials(spec: SearchSpec, data: DataSummary, resumed: bool = False) -> list[FrozenTrial]:
-    """Trials whose scores mean the same here: of the same data and validation, metric, schedule and rungs.
+def read_comparable_trials(spec: SearchSpec, data: DataSummary, resumed: bool = False) -> list[FrozenTrial]:
+    """Trials whose scores are comparable: on the same data and validation images, by the same metric, epochs and rungs.
 
-    They come with numbers below zero, for the sampler alone. A score on other data says little of this one's scale;
-    of such searches only the best configurations are used. For a search that is gone, `UserError` is raised; where this
-    one is `resumed`, a warning is logged and the search left out.
+    They have numbers below zero, and only the sampler sees them. Of searches on other data only the best configurations
+    are used. Raises `UserError` for a search that cannot be read; if this one is `resumed`, it logs a warning instead.
     """
     found: list[FrozenTrial] = []
     for folder in spec.warm_start:
         try:
-            here = open_results(_recorded(folder) if resumed else folder).folder
+            here = open_results(_check_recorded(folder) if resumed else folder).folder
             other = load_spec(here)
         except UserError as error:
             if not resumed:
@@ -59,13 +58,13 @@ def earlier_trials(spec: SearchSpec, data: DataSummary, resumed: bool = False) -
             continue
         same = load_facts(here).get("data", {}).get("fingerprint") == data.fingerprint
         same &= (recorded_validation(here).source == "held back") == (data.finals.source == "held back")
-        if same and all(getattr(other, name) == getattr(spec, name) for name in ALIKE):
+        if same and all(getattr(other, name) == getattr(spec, name) for name in COMPARABLE_OPTIONS):
             found += [t for t in _trials(folder) if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
     return [_renumbered(trial, index - len(found)) for index, trial in enumerate(found)]
 
 
-def _recorded(folder: str) -> str:
-    """An earlier search that a record names, as a search that goes on does."""
+def _check_recorded(folder: str) -> str:
+    """Check an earlier search that the record of a resumed search names."""
     try:
         return check_recorded_location(folder)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a sampler sees of the study: few enough trials that a suggestion's time stays bounded, none misrepresented."""
+"""What a sampler sees of the study: as many trials as keep a suggestion's time bounded, each shown for what it is."""
 
 import copy
 from collections.abc import Callable
@@ -14,25 +14,25 @@ from searchspace.optuna_compat import StudyView
 from searchspace.study.refusals import RefusalReason, is_refused, reason_of
 from searchspace.study.trial_attributes import is_paused
 
-BEST, NEWEST = 64, 128
-"""Finished trials that a sampler sees: the best, among which are all that TPE models as good, and the newest others."""
-RUNNING = 256
+MAX_BEST, MAX_NEWEST = 64, 128
+"""Finished trials that a sampler sees: the best, which include all that TPE models as good, and the newest others."""
+MAX_RUNNING = 256
 """Trials in training that a sampler sees, the newest: with thousands, each suggestion would take half a second."""
-ENOUGH = 10
-"""Trials at one fidelity that are enough to model it."""
-View = Callable[[list[FrozenTrial], int], list[FrozenTrial]]
-"""From the study's trials and the number of the trial to be drawn, to what is shown."""
+MIN_TRIALS_AT_FIDELITY = 10
+"""Trials at one fidelity from which on it is modelled."""
+TrialSelector = Callable[[list[FrozenTrial], int], list[FrozenTrial]]
+"""(The study's trials, number of the trial to draw) -> the trials that the sampler sees."""
 
 
 class WindowedSampler(BaseSampler):
     """Any sampler of Optuna's, on a view of the study, seeded anew for each trial.
 
-    So what is drawn for a trial depends on its number and on what is known, not on what this process drew before: a
-    search that is resumed asks what it would have asked.
+    What is drawn for a trial depends on its number and on the study, not on earlier draws of this process: a resumed
+    search suggests what it would have suggested.
     """
 
-    def __init__(self, make: Callable[[int], BaseSampler], seed: int, view: View) -> None:
-        """Show what `view` makes of the study to what `make` makes of a seed."""
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int, view: TrialSelector) -> None:
+        """Let the sampler that `make` makes of a seed see the trials that `view` selects."""
         self._make, self._seed, self._view = make, seed, view
         self._inner = make(seed)
         self._newest: tuple[int, optuna.Study] | None = None
@@ -76,14 +76,14 @@ class WindowedSampler(BaseSampler):
         return self._newest[1]
 
 
-def settle(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials as a sampler may take them: who waits at a rung has been held back so far, and what was refused runs.
+def mark_paused_and_refused(trials: list[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials in the states that samplers model best: paused ones as PRUNED, refused ones as RUNNING.
 
-    TPE and the Gaussian process keep away from what runs; of what is pruned TPE takes the best for good, even where all
-    was refused. A duplicate says nothing of its own. No more of the refused are shown than of the finished.
+    TPE and the Gaussian process avoid the neighbourhood of running trials; of pruned trials TPE models the best as
+    good, even if all were refused. Duplicates are left out, and so are refused trials beyond the newest `MAX_NEWEST`.
     """
     refused = [t for t in trials if reason_of(t) not in {None, RefusalReason.DUPLICATE}]
-    avoided = {t.number for t in refused[-NEWEST:]}
+    avoided = {t.number for t in refused[-MAX_NEWEST:]}
     shown = []
     for trial in trials:
         if is_paused(trial):
@@ -96,53 +96,53 @@ def settle(trials: list[FrozenTrial]) -> list[FrozenTrial]:
 
 
 def _in_state(trial: FrozenTrial, state: TrialState) -> FrozenTrial:
-    shown = copy.copy(trial)  # the study's own is not ours to change
+    shown = copy.copy(trial)  # the study keeps its own
     shown.state = state
     return shown
 
 
 def choose_window(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """The newest `RUNNING` that run, the `BEST` finished ones, the `NEWEST` of the others, in the order they began."""
-    newest = {id(t) for t in [t for t in trials if t.state == TrialState.RUNNING][-RUNNING:]}
+    """The newest `MAX_RUNNING` running trials, the `MAX_BEST` finished ones, and the `MAX_NEWEST` others, by number."""
+    newest = {id(t) for t in [t for t in trials if t.state == TrialState.RUNNING][-MAX_RUNNING:]}
     trials = [t for t in trials if t.state != TrialState.RUNNING or id(t) in newest]
     able = [t for t in trials if t.state in {TrialState.COMPLETE, TrialState.PRUNED}]
-    if len(able) <= BEST + NEWEST:
+    if len(able) <= MAX_BEST + MAX_NEWEST:
         return trials
-    best = sorted(able, key=_sort_key, reverse=True)[:BEST]
+    best = sorted(able, key=_sort_key, reverse=True)[:MAX_BEST]
     chosen = {t.number for t in best}
-    chosen |= set([t.number for t in able if t.number not in chosen][-NEWEST:])
+    chosen |= set([t.number for t in able if t.number not in chosen][-MAX_NEWEST:])
     return [t for t in trials if t.number in chosen or t.state == TrialState.RUNNING]
 
 
 def _sort_key(trial: FrozenTrial) -> tuple[bool, int, float]:
-    """TPE's own order: full-length trials by value, then stopped ones by how far they came and their score there."""
+    """TPE's own order: full-length trials by value, then stopped ones by their epochs and their score there."""
     if trial.state == TrialState.COMPLETE:
         return True, 0, trial.value or 0.0
     step = trial.last_step
     return False, -1 if step is None else step, 0.0 if step is None else trial.intermediate_values[step]
 
 
-def at_one_fidelity(trials: list[FrozenTrial], epochs: tuple[int, ...]) -> list[FrozenTrial]:
-    """For samplers that model full-length values only: everybody's score at the latest epoch that enough have reached.
+def show_one_fidelity(trials: list[FrozenTrial], epochs: tuple[int, ...]) -> list[FrozenTrial]:
+    """For samplers that model full-length values only: all scores at the latest epoch that enough trials have reached.
 
-    BOHB's way (arXiv:1807.01774, section 4.2): fidelities never mix, and nobody waits for full-length trials.
-    `epochs` are the rungs and the full length, ascending.
+    BOHB's way (arXiv:1807.01774, section 4.2): fidelities never mix, and the model need not wait for full-length
+    trials. `epochs` are the rungs and the full length, ascending.
     """
     for epoch in reversed(epochs):
         there = [t for t in trials if epoch in t.intermediate_values]
-        if len(there) >= ENOUGH or epoch == epochs[0]:
+        if len(there) >= MIN_TRIALS_AT_FIDELITY or epoch == epochs[0]:
             running = [t for t in trials if t.state == TrialState.RUNNING and t not in there]
             return [_completed(trial, epoch) for trial in there] + running
     return trials
 
 
-def is_known(trial: FrozenTrial, grace_epochs: int) -> bool:
-    """Whether all that `as_asked` shows of a trial is there: its first rung's score, or that it never comes there."""
+def is_first_rung_known(trial: FrozenTrial, grace_epochs: int) -> bool:
+    """Whether `show_first_rungs` knows all it shows of a trial: its first rung's score, or that it ended before."""
     return trial.state.is_finished() or grace_epochs in trial.intermediate_values
 
 
-def as_asked(trials: list[FrozenTrial], before: int, grace_epochs: int) -> list[FrozenTrial]:
-    """What does not depend on who was how fast: the first rung's scores of the trials numbered below `before`."""
+def show_first_rungs(trials: list[FrozenTrial], before: int, grace_epochs: int) -> list[FrozenTrial]:
+    """What does not depend on timing: the first rung's scores of the trials numbered below `before`."""
     shown = []
     for trial in trials:
         if trial.number < before and grace_epochs in trial.intermediate_values:

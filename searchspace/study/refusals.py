@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from trainables.config import Frozen
 
-SHOWN = 3
+MAX_SHOWN = 3
 """Reasons that a line names, the most frequent first."""
 NUMBER = re.compile(r"\d[\d,.]*")
 
@@ -75,8 +75,8 @@ def describe_refusals(trials: Iterable[FrozenTrial]) -> str:
         same = "the same configuration as an earlier trial" if reason is RefusalReason.DUPLICATE else text
         groups.setdefault(NUMBER.sub("#", same), Counter())[same] += 1
     ranked = sorted(groups.values(), key=lambda group: -group.total())
-    parts = [f"{group.total()} {_describe_group(group)}" for group in ranked[:SHOWN]]
-    rest = len(shown) - sum(group.total() for group in ranked[:SHOWN])
+    parts = [f"{group.total()} {_describe_group(group)}" for group in ranked[:MAX_SHOWN]]
+    rest = len(shown) - sum(group.total() for group in ranked[:MAX_SHOWN])
     return f"left out: {len(shown)} draws: " + "; ".join([*parts, *([f"{rest} others"] if rest else [])])
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from searchspace.export import main as export_command  # noqa: F401  # so that no test pays for its imports
 from searchspace.preparation.resume import choose_resumed, resume_arguments
-from searchspace.sampling.warm_start import earlier_trials
+from searchspace.sampling.warm_start import read_comparable_trials
 from searchspace.spec import load_facts, make_spec
 from tests.helpers.attacks.commands import READING, call
 from tests.helpers.made_search import make_search
@@ -166,7 +166,7 @@ def test_a_search_goes_on_with_the_host_that_is_typed_alone(found, listener):
 def test_an_earlier_search_at_a_recorded_host_is_left_out(listener, digits, tmp_path, logged):
     url = f"s3://b/earlier?endpoint_override={listener}&scheme=http"
     spec = make_spec(name="s", results=str(tmp_path), warm_start=[url])
-    assert earlier_trials(spec, digits, resumed=True) == []
+    assert read_comparable_trials(spec, digits, resumed=True) == []
     assert "which no record may choose" in logged[0]
 
 

@@ -30,12 +30,14 @@ def serve(folder: Path) -> None:
 
 def warm_start(folder: Path) -> None:
     """What `run --warm-start` reads."""
-    from searchspace.sampling.warm_start import earlier_starts, earlier_trials
+    from searchspace.sampling.warm_start import read_best_configs, read_comparable_trials
     from searchspace.spec import make_spec
     from trainables.data.store.store import prepare_data
 
-    earlier_starts([str(folder)], {})
-    earlier_trials(make_spec(name="x", warm_start=[str(folder)], max_epochs=9, grace_epochs=1), prepare_data("digits"))
+    read_best_configs([str(folder)], {})
+    read_comparable_trials(
+        make_spec(name="x", warm_start=[str(folder)], max_epochs=9, grace_epochs=1), prepare_data("digits")
+    )
 
 
 def resume(folder: Path) -> None:

@@ -16,7 +16,7 @@ from searchspace.forecast.probing import draw_probes
 from searchspace.preparation.preflight import check_space
 from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.trials import rank_trials
-from searchspace.sampling.samplers import SAMPLERS, make_sampler, suiting
+from searchspace.sampling.samplers import SAMPLERS, choose_sampler, make_sampler
 from searchspace.sampling.space_file import load_function
 from searchspace.spaces import Task
 from searchspace.spec import make_spec
@@ -188,7 +188,7 @@ def test_what_can_be_searched_is_and_its_board_is_written_in_every_format(check,
     space = space_of(SOUND[case], seen)
     _, drawn = check(space)
     spec = make_spec(name="s", results=str(tmp_path), trials=4)
-    study = create_study(spec, make_sampler(spec, suiting(drawn, spec.trials)))
+    study = create_study(spec, make_sampler(spec, choose_sampler(drawn, spec.trials)))
     suggester = ConfigSuggester(study, space, task, spec, Open())
     for _ in range(4):
         running = suggester.next_trial()

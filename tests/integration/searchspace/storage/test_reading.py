@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from searchspace.sampling.warm_start import earlier_starts
+from searchspace.sampling.warm_start import read_best_configs
 from searchspace.storage.open_results import is_board_file, is_export_file, is_model_file, open_results
 from tests.helpers.commands import command
 from tests.helpers.made_search import make_search
@@ -88,7 +88,7 @@ def test_a_copy_follows_what_it_is_of(url, bucket):
 
 
 def test_an_earlier_search_at_a_url_warms_a_new_one(url, tmp_path):
-    assert earlier_starts([url], {}) == earlier_starts([str(tmp_path / "made" / "made")], {}) != []
+    assert read_best_configs([url], {}) == read_best_configs([str(tmp_path / "made" / "made")], {}) != []
 
 
 @pytest.mark.parametrize(

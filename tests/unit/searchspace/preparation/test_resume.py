@@ -23,7 +23,7 @@ from searchspace.preparation.resume import (
 )
 from searchspace.sampling.samplers import make_sampler
 from searchspace.sampling.space_file import hash_file
-from searchspace.sampling.warm_start import earlier_trials
+from searchspace.sampling.warm_start import read_comparable_trials
 from searchspace.spaces import Task, default_space
 from searchspace.spec import load_facts, load_spec, make_spec, save_record
 from searchspace.stopping.rule import RuleEvent, recall
@@ -360,9 +360,9 @@ def test_a_record_of_other_data_is_refused_and_where_they_are_now_is_kept(tmp_pa
 def test_a_warm_start_that_is_gone_stops_no_search_that_goes_on(tmp_path, digits, logged):
     begin_in(tmp_path / "first", digits)
     spec = make_spec(name="second", results=str(tmp_path), warm_start=str(tmp_path / "first"))
-    assert earlier_trials(spec, digits) == []
+    assert read_comparable_trials(spec, digits) == []
     (tmp_path / "first").rename(tmp_path / "gone")
     with pytest.raises(UserError, match="holds no search"):
-        earlier_trials(spec, digits)
-    assert earlier_trials(spec, digits, resumed=True) == []
+        read_comparable_trials(spec, digits)
+    assert read_comparable_trials(spec, digits, resumed=True) == []
     assert "without what --warm-start" in logged[0]

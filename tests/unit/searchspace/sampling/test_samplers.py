@@ -10,11 +10,18 @@ from optuna.trial import TrialState
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.engine.assignments import derive_seed
 from searchspace.engine.suggest import ConfigSuggester
-from searchspace.sampling.cost_weighting import cooling_weight, random_weight, weigh
-from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, suiting
+from searchspace.sampling.cost_weighting import cooling_cost_weight, random_cost_weight, weight_by_cost
+from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, choose_sampler
 from searchspace.sampling.samplers import make_sampler as make_named
-from searchspace.sampling.warm_start import earlier_starts, earlier_trials
-from searchspace.sampling.window import BEST, NEWEST, RUNNING, at_one_fidelity, choose_window, settle
+from searchspace.sampling.warm_start import read_best_configs, read_comparable_trials
+from searchspace.sampling.window import (
+    MAX_BEST,
+    MAX_NEWEST,
+    MAX_RUNNING,
+    choose_window,
+    mark_paused_and_refused,
+    show_one_fidelity,
+)
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.study.refusals import Refusal, RefusalReason, record_refusal
@@ -69,16 +76,16 @@ def test_what_is_drawn_does_not_depend_on_what_this_process_drew_before():
 
 @pytest.fixture(scope="module")
 def large() -> list:
-    return grown(optuna.samplers.RandomSampler(seed=0), 3 * (BEST + NEWEST))[0].get_trials()
+    return grown(optuna.samplers.RandomSampler(seed=0), 3 * (MAX_BEST + MAX_NEWEST))[0].get_trials()
 
 
 def test_the_window_keeps_the_best_and_the_newest(large):
     window = choose_window(large)
-    assert len(window) == BEST + NEWEST
+    assert len(window) == MAX_BEST + MAX_NEWEST
     complete = sorted((t for t in large if t.state == TrialState.COMPLETE), key=lambda t: t.value, reverse=True)
     kept = {t.number for t in window}
-    assert {t.number for t in complete[:BEST]} <= kept, "full-length trials come before stopped ones"
-    assert {t.number for t in large[-NEWEST:]} <= kept
+    assert {t.number for t in complete[:MAX_BEST]} <= kept, "full-length trials come before stopped ones"
+    assert {t.number for t in large[-MAX_NEWEST:]} <= kept
     assert [t.number for t in window] == sorted(kept)
 
 
@@ -93,17 +100,17 @@ def test_the_window_keeps_what_runs_and_forgets_failures(large):
 
 
 def test_the_window_keeps_the_newest_of_thousands_that_run(large):
-    running = [optuna.trial.create_trial(state=TrialState.RUNNING) for _ in range(RUNNING + 100)]
+    running = [optuna.trial.create_trial(state=TrialState.RUNNING) for _ in range(MAX_RUNNING + 100)]
     for number, trial in enumerate(running):
         trial.number = number  # as of another search, whose numbers are taken
     window = choose_window([*large, *running])
     assert [trial for trial in window if trial.state == TrialState.RUNNING] == running[100:]
-    assert len([trial for trial in window if trial.state != TrialState.RUNNING]) >= BEST + NEWEST
+    assert len([trial for trial in window if trial.state != TrialState.RUNNING]) >= MAX_BEST + MAX_NEWEST
     assert choose_window(running) == running[100:]
 
 
 def test_a_large_study_is_sampled_from_its_window(monkeypatch):
-    study, _ = grown(make_sampler(1), BEST + NEWEST + 40)
+    study, _ = grown(make_sampler(1), MAX_BEST + MAX_NEWEST + 40)
     seen = []
     build = optuna.samplers.TPESampler._build_parzen_estimator
 
@@ -114,7 +121,7 @@ def test_a_large_study_is_sampled_from_its_window(monkeypatch):
     monkeypatch.setattr(optuna.samplers.TPESampler, "_build_parzen_estimator", count)
     draw(study.ask())
     assert seen
-    assert max(seen) <= BEST + NEWEST
+    assert max(seen) <= MAX_BEST + MAX_NEWEST
 
 
 def finished(number: int, value: float, params: dict, epochs: int = 18, state=TrialState.COMPLETE, **attributes):
@@ -168,18 +175,18 @@ def test_samplers_learn_from_trials_that_wait_at_a_rung(name):
 
 def test_auto_takes_what_suits_the_space():
     number, choice = FloatDistribution(0, 1), CategoricalDistribution(["a", "b"])
-    assert suiting([{"x": number}, {"x": number}], 64) == "gp"
-    assert suiting([{"x": number}, {"x": number}], 1000) == "cmaes"
-    assert suiting([{"x": number, "kind": choice}] * 2, 64) == "tpe"
-    assert suiting([{"x": number}, {"x": number, "y": number}], 64) == "tpe"
-    assert suiting([{"x": number, "pinned": CategoricalDistribution(["a"])}] * 2, 64) == "gp"
+    assert choose_sampler([{"x": number}, {"x": number}], 64) == "gp"
+    assert choose_sampler([{"x": number}, {"x": number}], 1000) == "cmaes"
+    assert choose_sampler([{"x": number, "kind": choice}] * 2, 64) == "tpe"
+    assert choose_sampler([{"x": number}, {"x": number, "y": number}], 64) == "tpe"
+    assert choose_sampler([{"x": number, "pinned": CategoricalDistribution(["a"])}] * 2, 64) == "gp"
 
 
 def test_one_fidelity_is_the_latest_that_enough_have_reached():
     trials = [finished(n, n / 30, {"x": 0.5}, epochs=2, state=TrialState.PRUNED) for n in range(20)]
     trials += [finished(20 + n, 0.9, {"x": 0.5}, epochs=6, state=TrialState.PRUNED) for n in range(10)]
     trials += [finished(30 + n, 1.0, {"x": 0.5}) for n in range(3)]
-    shown = at_one_fidelity(trials, (2, 6, 18))
+    shown = show_one_fidelity(trials, (2, 6, 18))
     assert {t.state for t in shown} == {TrialState.COMPLETE}
     assert len(shown) == 13, "those at epoch 6, the full-length ones by their score there"
     assert all(t.intermediate_values.keys() == {6} for t in shown)
@@ -191,16 +198,16 @@ def test_costs_are_weighed_within_a_fidelity():
         finished(2, 0.7, {"x": 0.3}, seconds_per_epoch=10.0),
         finished(3, 0.99, {"x": 0.4}, epochs=2, state=TrialState.PRUNED, seconds_per_epoch=1.0),
     ]  # fmt: skip
-    by_score = weigh(trials, read_epoch_seconds, 0.0)
-    by_cost = weigh(trials, read_epoch_seconds, 1.0)
-    both = weigh(trials, read_epoch_seconds, 0.5)
+    by_score = weight_by_cost(trials, read_epoch_seconds, 0.0)
+    by_cost = weight_by_cost(trials, read_epoch_seconds, 1.0)
+    both = weight_by_cost(trials, read_epoch_seconds, 0.5)
     assert [t.value for t in by_score[:3]] == [1.0, 0.5, 0.0]
     assert [t.value for t in by_cost[:3]] == [0.0, 1.0, 0.5]
     assert [t.value for t in both[:3]] == [0.5, 0.75, 0.25]
     assert trials[0].value == 0.9, "the study's own trials stay as they are"
-    assert cooling_weight(0, 64) == 0.5
-    assert cooling_weight(64, 64) == 0.0
-    assert len({random_weight(0, n) for n in range(9)}) == 9
+    assert cooling_cost_weight(0, 64) == 0.5
+    assert cooling_cost_weight(64, 64) == 0.0
+    assert len({random_cost_weight(0, n) for n in range(9)}) == 9
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
@@ -244,23 +251,25 @@ def test_warm_start_tries_the_best_first_and_tells_the_sampler(tmp_path, digits)
         study.tell(running.trial, score)
     flush_study(study)
     configs = [read_config(trial) for trial in study.trials]
-    starts = earlier_starts([str(spec.folder)], {"lr": 0.5})
+    starts = read_best_configs([str(spec.folder)], {"lr": 0.5})
     assert [TrialConfig(**start | {"lr": configs[n].lr}) for start, n in zip(starts, (1, 2, 0), strict=True)] == [
         configs[1], configs[2], configs[0],
     ]  # fmt: skip
     new = make_spec(name="new", results=str(tmp_path), max_epochs=3, warm_start=str(spec.folder))
     same = digits.model_copy(update={"fingerprint": "f"})
-    earlier = earlier_trials(new, same)
+    earlier = read_comparable_trials(new, same)
     assert [trial.number for trial in earlier] == [-3, -2, -1]
     assert [trial.system_attrs for trial in earlier] == [{}, {}, {}], "pickles of others are not looked at"
-    assert earlier_trials(new, digits) == [], "scores on other data mean something else"
+    assert read_comparable_trials(new, digits) == [], "scores on other data mean something else"
     held = FinalsValidation(source="held back", images=5, search_images=5)
-    assert earlier_trials(new, same.model_copy(update={"finals": held})) == [], "and so do those on other validation"
+    assert read_comparable_trials(new, same.model_copy(update={"finals": held})) == [], (
+        "and so do those on other validation"
+    )
     with pytest.raises(UserError, match="--warm-start"):
-        earlier_starts([str(tmp_path)], {})
+        read_best_configs([str(tmp_path)], {})
     # The new search begins with the old one's best, and its sampler has those three from the start.
     study = create_study(new, make_named(new, "tpe", earlier))
-    study.enqueue_trial(earlier_starts([str(spec.folder)], {})[0])
+    study.enqueue_trial(read_best_configs([str(spec.folder)], {})[0])
     assert (
         ConfigSuggester(study, default_space, task, new, ConstraintChecker(new, digits)).next_trial().assignment.config
         == configs[1]
@@ -281,11 +290,11 @@ def test_where_all_was_refused_the_sampler_does_not_take_it_for_good():
 
 def test_what_was_refused_is_shown_up_to_a_number_and_duplicates_never():
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    for number in range(2 * NEWEST):
+    for number in range(2 * MAX_NEWEST):
         trial = study.ask()
         trial.suggest_float("x", 0, 1)
         reason = RefusalReason.CONSTRAINT if number % 4 else RefusalReason.DUPLICATE
         record_refusal(trial, Refusal(reason=reason, text="why"))
         study.tell(trial, state=TrialState.PRUNED)
-    shown = settle(study.get_trials())
-    assert [t.number for t in shown] == [n for n in range(2 * NEWEST) if n % 4][-NEWEST:]
+    shown = mark_paused_and_refused(study.get_trials())
+    assert [t.number for t in shown] == [n for n in range(2 * MAX_NEWEST) if n % 4][-MAX_NEWEST:]
