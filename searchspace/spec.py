@@ -21,6 +21,7 @@ from trainables.common.errors import DamagedError, UserError
 from trainables.common.sanitized_text import shown
 from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
+from trainables.data.sources.source_registry import describe_sources
 from trainables.metrics.metric_registry import METRIC_NAMES, MetricName
 from trainables.models.model_registry import MODELS
 from trainables.storage.files import read_record, write_file
@@ -46,8 +47,9 @@ R = TypeVar("R", bound=Frozen)
 class SearchSpec(Frozen):
     """What was asked for; everything that a search does follows from it, the data and the machine."""
 
-    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME")] = "digits"
-    """digits, fashion-mnist, cifar10, cifar100, or a path or URL of images, parquet or arrays (.npz)."""
+    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME")] = Field(
+        "digits", description=f"{describe_sources()}."
+    )
     on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
     models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = Field(

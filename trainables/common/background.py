@@ -121,14 +121,14 @@ def describe(error: BaseException) -> str:
 
 
 Item = TypeVar("Item")
-"""Whatever is to be handed back beside its result."""
+"""Type of what is returned beside a job's result."""
 Result = TypeVar("Result")
 
 
 def run_ahead(jobs: Iterable[tuple[Item, Future[Result]]], ahead: int) -> Generator[tuple[Item, Result], None, None]:
-    """Each item with its result, in order; `jobs` submits one when asked for it, `ahead` before it is its turn.
+    """Yield each item with the result of its job, in order; `jobs` submits jobs `ahead` of the one awaited.
 
-    Raises what a job raised, in its turn.
+    Raises the exception of a job in place of its result.
     """
     coming: deque[tuple[Item, Future[Result]]] = deque()
     for job in jobs:

@@ -33,7 +33,7 @@ LAYOUTS: dict[str, DataSource] = {name: source for name, source in SOURCES.items
 
 def describe_sources() -> str:
     """What `--data` takes, in one sentence for help."""
-    return f"{', '.join(NAMED_SETS)}, or a path or URL: {_list_layouts()}"
+    return f"{', '.join(NAMED_SETS)}, or the path or URL of {_list_layouts()}"
 
 
 def _list_layouts() -> str:

@@ -1,9 +1,12 @@
 """`.npz` files of arrays as data: sure ones are read exactly, the rest refused with a remedy, nothing is unpickled."""
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from trainables.common.errors import UserError
@@ -187,3 +190,34 @@ def test_damaged_and_oversized_files_are_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("trainables.storage.arrays.read_headers.__defaults__", (1000,))
     with pytest.raises(UserError, match="at most 1,000 are read"):
         open_source(str(file))
+
+
+KEYS = st.sampled_from([
+    "x_train", "y_train", "x_test", "y_test", "val_images", "val_labels", "images", "labels", "data", "target", "",
+    "classes", "class_names", "x", "y", "arr_0", "train_test_x", "x_mean",
+])  # fmt: skip
+ARRAYS = st.builds(
+    lambda dtype, shape, fill: np.full(shape, fill).astype(dtype),
+    st.sampled_from(["u1", "i8", "f4", "U2", "S2", "?", "M8[s]", "c8"]),
+    st.lists(st.sampled_from([0, 1, 2, 3, 9]), max_size=4),
+    st.integers(0, 2),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(arrays=st.dictionaries(KEYS, ARRAYS, max_size=6))
+def test_any_arrays_are_a_data_set_or_one_line(tmp_path, arrays):
+    file = tmp_path / "any.npz"
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, array in arrays.items():
+            with packed.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array)
+    raw, said = None, ""
+    try:
+        raw = open_source(str(file))
+    except UserError as error:
+        said = str(error)
+    assert "\n" not in said
+    for split, part in raw.parts.items() if raw else ():
+        assert len(part.labels) == len(arrays[raw.layout.sources[split].split("/")[0]])
+        assert part.decode(0).shape == (raw.height, raw.width, raw.channels)

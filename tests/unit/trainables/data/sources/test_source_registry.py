@@ -3,10 +3,12 @@
 import inspect
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
+from trainables.data.sources.source import DataSource, RawSet, make_array_part
 from trainables.data.sources.source_registry import (
     LAYOUTS,
     NAMED_SETS,
@@ -77,3 +79,20 @@ def test_a_file_that_no_layout_takes_is_refused_with_what_is_taken(tmp_path):
     with pytest.raises(UserError, match=r"give a \.npz file of arrays, .* or a folder of images") as error:
         open_source(str(tmp_path / "images.zip"))
     assert "\n" not in str(error.value)
+
+
+def test_a_layout_is_one_record_in_the_registry(tmp_path, monkeypatch):
+    """The walk of `docs/extending.md`: the record alone makes `--data` take the layout, and help and errors name it."""
+
+    def open_halves(path):
+        level = int(path.read_text())
+        images = np.stack([np.full((8, 8, 1), level * (i % 2), np.uint8) for i in range(8)])
+        part = make_array_part(images, np.arange(8) % 2)
+        return RawSet("halves", ("dark", "light"), {"train": part}, 1, 8, 8, f"halves {level}")
+
+    halves = DataSource("a .halves file", open_halves, recognizes=lambda path: path.suffix == ".halves")
+    assert list(find_faults("halves", halves)) == []
+    monkeypatch.setitem(LAYOUTS, "halves", halves)
+    (tmp_path / "a.halves").write_text("200")
+    assert open_source(str(tmp_path / "a.halves")).classes == ("dark", "light")
+    assert "a .halves file" in describe_sources()
