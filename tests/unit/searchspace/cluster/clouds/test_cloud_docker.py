@@ -74,7 +74,7 @@ def test_a_head_is_set_up_with_the_token_inside_its_container(name, tmp_path):
     assert order == sorted(order)
     copied, _, _, started, _ = (machine.ran[number] for number in order)
     assert copied.split()[-2:] == [
-        f"{tmp_path}/.ray/", "ubuntu@203.0.113.9:/tmp/ray_tmp_mount/searchspace/storage/ray/.ray/",
+        f"{tmp_path}/.ray/", "ubuntu@203.0.113.9:/tmp/ray_tmp_mount/searchspace/home/ray/.ray/",
     ]  # fmt: skip
     assert "-v /tmp/ray_tmp_mount/searchspace//home/ray/.ray:/home/ray/.ray " in started
     assert "--env RAY_AUTH_MODE=token" in started
