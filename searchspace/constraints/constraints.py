@@ -81,7 +81,7 @@ class ConstraintChecker:
         """Check architectures for `data` against the limits of `spec`; without limits, nothing is started."""
         self._spec, self._data = spec, data
         self._kinds = kinds_to_measure(spec)
-        self._meter = BenchmarkClient()
+        self._client = BenchmarkClient()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="constraints")
         self._found: dict[Architecture, Future[ArchitectureCost]] = {}
         self.latencies: dict[int, float] = {}
@@ -129,7 +129,7 @@ class ConstraintChecker:
     def parameters(self, config: TrialConfig) -> int:
         """Number of parameters, within milliseconds; raises `BenchmarkError` if the network cannot be built."""
         architecture = architecture_of(config, self._data)
-        return self._thread.submit(self._meter.measure, architecture, "count").result().parameters
+        return self._thread.submit(self._client.measure, architecture, "count").result().parameters
 
     def _wait(self, config: TrialConfig) -> ArchitectureCost | None:
         self.begin(config)
@@ -138,14 +138,14 @@ class ConstraintChecker:
 
     def _measure(self, architecture: Architecture) -> ArchitectureCost:
         """Its cost, measured until a limit is broken or all limits are checked."""
-        cost = self._meter.measure(architecture, self._kinds[0])
+        cost = self._client.measure(architecture, self._kinds[0])
         for kind in self._kinds[1:]:
             if find_violations(self._spec, cost):
                 break
-            cost = self._meter.measure(architecture, kind)
+            cost = self._client.measure(architecture, kind)
         return cost
 
     def close(self) -> None:
         """Stop the measuring process and its current measurement."""
-        self._meter.close()
+        self._client.close()
         self._thread.shutdown(cancel_futures=True)

@@ -108,7 +108,7 @@ def test_decodes_take_no_more_memory_than_there_is_and_all_have_their_turn(seed)
             with lock:
                 now.append(cost)
                 most = max(most, sum(min(100, one.memory) for one in now))
-                assert len(now) == 1 or not any(one.alone for one in now)
+                assert len(now) == 1 or not any(one.exclusive for one in now)
             time.sleep(0.0005)
             with lock:
                 now.remove(cost)
