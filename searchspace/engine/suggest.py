@@ -13,8 +13,7 @@ from searchspace.sampling.space_trial import SpaceError
 from searchspace.sampling.window import is_first_rung_known
 from searchspace.spaces import DrawError, DrawErrorCounter, Space, Task, draw_config
 from searchspace.spec import SearchSpec
-from searchspace.stopping.rules import SCHEDULERS
-from searchspace.stopping.rung import rungs
+from searchspace.stopping.rules import pausing_epochs
 from searchspace.study.refusals import Refusal, RefusalReason, is_refused, record_refusal
 from searchspace.study.trial_attributes import is_cut_off, is_revived, read_config, read_curve, read_seed, record_config
 from trainables.config import TrialConfig
@@ -42,8 +41,7 @@ class ConfigSuggester:
         """Draw configurations for `task` from `space` until `spec.trials` are admitted."""
         self._study, self._space, self._task, self._spec = study, space, task, spec
         self._admission = admission
-        pauses = SCHEDULERS[spec.scheduler].uses_rungs
-        self._rungs = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs) if pauses else ()
+        self._rungs = pausing_epochs(spec.scheduler, spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
         self._ahead: list[tuple[optuna.Trial, TrialConfig]] = []
         begun = [t for t in study.get_trials(deepcopy=False) if _is_admitted(t) and not is_cut_off(t)]
         self._known = {read_config(trial): trial.number for trial in begun}

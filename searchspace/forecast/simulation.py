@@ -8,8 +8,7 @@ from statistics import median
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spec import SearchSpec
 from searchspace.stopping.full_length import FullLength
-from searchspace.stopping.rules import make_rule
-from searchspace.stopping.rung import rungs
+from searchspace.stopping.rules import make_rule, pausing_epochs
 from searchspace.stopping.simulate_curves import Curve, simulate
 from trainables.models.model_registry import learning_kind
 from trainables.training.timing import Timing
@@ -78,12 +77,11 @@ def simulate_search(
     trials = min(spec.trials, MAX_SIMULATED_TRIALS)
     learns = spec.sampler != "random"
     drawn = _draw(costs, trials, best_model, learns, rng)
-    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    stops = pausing_epochs(spec.scheduler, spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     gain, seen, curves = learns * rng.random() * LEARNING_GAIN, set[str](), []
     for number, timing in enumerate(drawn):
         model = timing.config.model
         value = rng.gauss(0, 1) + gain * number / trials + (BEST_MODEL_LEAD if model == best_model else 0.0)
-        stops = levels if spec.scheduler != "none" else ()
         begin = costs.setup_seconds(model)
         seconds = _seconds(
             begin + (0.0 if model in seen else costs.first_trial_seconds(model)), begin, timing, stops, spec.max_epochs
@@ -96,8 +94,8 @@ def simulate_search(
 
 
 def _run(drawn: Sequence[Timing], curves: Sequence[Curve], spec: SearchSpec, slots: int) -> SimulatedSearch:
-    levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
+    stops = pausing_epochs(spec.scheduler, spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    rule = make_rule(spec.scheduler, spec.budget_unit, stops, spec.reduction_factor)
     steps = list(simulate(curves, rule, slots))
     reached = {step.observation.trial: step.observation.epoch for step in steps}
     left = [spec.max_epochs - reached[trial] for trial in range(len(drawn))]

@@ -22,7 +22,7 @@ from searchspace.finals.validation_images import read_validation
 from searchspace.finals.winner import METRICS_FILE
 from searchspace.preparation.record import read_data
 from searchspace.spec import SearchSpec, load_facts, load_spec
-from searchspace.stopping.rung import rungs
+from searchspace.stopping.rules import pausing_epochs
 from searchspace.storage.search_folder import STUDENT, WINNER
 from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader
@@ -151,9 +151,7 @@ class SearchResults:
     def rungs(self) -> tuple[int, ...]:
         """Epochs at which trials are compared; none without early stopping."""
         spec = self.spec
-        if spec.scheduler == "none":
-            return ()
-        return rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+        return pausing_epochs(spec.scheduler, spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
 
     @cached_property
     def finalists(self) -> tuple[Finalist, ...]:

@@ -11,7 +11,7 @@ from searchspace.stopping.full_length import FullLength
 from searchspace.stopping.median import MedianStopping
 from searchspace.stopping.pasha import Pasha
 from searchspace.stopping.rule import StoppingRule
-from searchspace.stopping.rung import Order, by_value
+from searchspace.stopping.rung import Order, by_value, rungs
 from trainables.common.errors import UserError
 
 Rungs = tuple[int, ...]
@@ -50,15 +50,20 @@ else:
     """A name in `SCHEDULERS`: what `--scheduler` takes."""
 
 
-def make_rule(scheduler: str, unit: str, rungs: Rungs, factor: int, order: Order = by_value) -> StoppingRule:
-    """The rule of a search; raises `UserError` for a combination that there is none for.
+def pausing_epochs(scheduler: str, grace_epochs: int, reduction_factor: int, max_epochs: int) -> Rungs:
+    """Rungs at which the trials of a search pause; none where its rule uses none."""
+    return rungs(grace_epochs, reduction_factor, max_epochs) if SCHEDULERS[scheduler].uses_rungs else ()
+
+
+def make_rule(scheduler: str, unit: str, epochs: Rungs, factor: int, order: Order = by_value) -> StoppingRule:
+    """The rule of a search with rungs at `epochs`; raises `UserError` for a combination that there is none for.
 
     Kinds of networks are compared with each other at equal seconds, and at full length, but not at equal epochs.
     """
     known = SCHEDULERS[scheduler]
     by_seconds, ordered = unit == "seconds", order is not by_value
     if not known.uses_rungs or not (by_seconds or ordered):
-        return ByKind(lambda: known.make(rungs, factor))
+        return ByKind(lambda: known.make(epochs, factor))
     make_by_seconds, make_ordered = known.make_by_seconds, known.make_ordered
     if (by_seconds and make_by_seconds is None) or (ordered and make_ordered is None):
         able = " and ".join(name for name, each in SCHEDULERS.items() if each.make_by_seconds and each.make_ordered)
@@ -66,6 +71,6 @@ def make_rule(scheduler: str, unit: str, rungs: Rungs, factor: int, order: Order
     if by_seconds and ordered:
         raise UserError("--budget-unit 'seconds': works with one objective only; leave --objectives at accuracy")
     if make_by_seconds is not None and by_seconds:
-        return make_by_seconds(rungs, factor)
+        return make_by_seconds(epochs, factor)
     assert make_ordered is not None  # refused above
-    return ByKind(lambda: make_ordered(rungs, factor, order))
+    return ByKind(lambda: make_ordered(epochs, factor, order))

@@ -1,6 +1,7 @@
 """The sampler's window: the same as Optuna's TPE until a study outgrows it, and what it keeps after that."""
 
 import random
+from typing import get_args
 
 import optuna
 import pytest
@@ -23,7 +24,7 @@ from searchspace.sampling.window import (
     show_one_fidelity,
 )
 from searchspace.spaces import Task, default_space
-from searchspace.spec import SearchSpec, make_spec, save_record
+from searchspace.spec import SamplerName, SearchSpec, make_spec, save_record
 from searchspace.study.refusals import Refusal, RefusalReason, record_refusal
 from searchspace.study.study import create_study, flush_study
 from searchspace.study.trial_attributes import read_config, read_epoch_seconds, record_pace, record_report
@@ -298,3 +299,10 @@ def test_what_was_refused_is_shown_up_to_a_number_and_duplicates_never():
         study.tell(trial, state=TrialState.PRUNED)
     shown = mark_paused_and_refused(study.get_trials())
     assert [t.number for t in shown] == [n for n in range(2 * MAX_NEWEST) if n % 4][-MAX_NEWEST:]
+
+
+def test_the_option_offers_the_registered_samplers():
+    offered = set(get_args(SamplerName)) - {"auto"}
+    assert offered == set(SAMPLERS), (
+        "a sampler is a line in SAMPLERS, and its name in SamplerName (searchspace/spec.py)"
+    )
