@@ -85,7 +85,7 @@ def open_npz(path: Path) -> RawSet:
         images = _ArrayImages(file, key, headers[key], stored)
         parts[split] = Part(labels[split], images, images.name, size=images.size)
     stat = file.stat()
-    identity = repr((file.name, stat.st_size, stat.st_mtime_ns, keys))
+    identity = repr((file.name, stat.st_size, stat.st_mtime_ns, sorted(keys.splits.items()), keys.class_names))
     return RawSet(
         name=decodable(file.stem), classes=classes, parts=parts, channels=channels, height=stored[0], width=stored[1],
         identity=f"npz {hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()}",

@@ -47,7 +47,12 @@ class FolderDigests(Frozen):
 
     def with_digest(self) -> "FolderDigests":
         """A copy with its digest."""
-        return self.model_copy(update={"digest": _digest(repr(sorted(self.files.items())).encode())})
+        # The text is part of the file format, with the name that its record had first.
+        entries = [
+            f"({name!r}, FileContent(size={file.size}, changed={file.changed}, digests={file.digests!r}))"
+            for name, file in sorted(self.files.items())
+        ]
+        return self.model_copy(update={"digest": _digest(f"[{', '.join(entries)}]".encode())})
 
     def has_same_content(self, other: "FolderDigests") -> bool:
         """Whether both have the same files with the same content; times may differ."""

@@ -1,6 +1,7 @@
 """Sources, splits and the store, on real files."""
 
 import gzip
+import hashlib
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from tests.helpers.images.data_sets import write_images, write_parquet
 from trainables.common.errors import UserError
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
+from trainables.data.store.file_digests import FileDigests, FolderDigests
 from trainables.data.store.store import LockedSplitError, open_store, prepare_data
 
 
@@ -207,3 +209,16 @@ def test_a_set_that_cannot_be_downloaded_says_so(name, tmp_path, monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", refuse)
     with pytest.raises(UserError, match=f"{name}.*cannot be downloaded"):
         open_source(name)
+
+
+def test_the_digests_of_a_store_of_an_earlier_version_are_those_of_today():
+    """A store on disk outlives the names in this code: this is a record as version 4 has always written it."""
+    digests = FileDigests(size=84, changed=1795860957731038775, digests="ec0003c4f800be34")
+    record = FolderDigests(files={"bad-images.csv": digests, "a/b.npy": digests}).with_digest()
+    old = (
+        "[('a/b.npy', FileContent(size=84, changed=1795860957731038775, digests='ec0003c4f800be34')), "
+        "('bad-images.csv', FileContent(size=84, changed=1795860957731038775, digests='ec0003c4f800be34'))]"
+    )
+    assert record.digest == hashlib.blake2b(old.encode(), digest_size=8).hexdigest()
+    assert set(record.model_dump()) == {"files", "digest"}
+    assert list(digests.model_dump()) == ["size", "changed", "digests"]
