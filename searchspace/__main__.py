@@ -4,7 +4,7 @@ import runpy
 import sys
 
 from searchspace.cli.output import quiet_end, say
-from trainables.common.closest_match import suggest
+from trainables.common.errors import suggest
 
 COMMANDS = {
     "run": "find, test and export the best classifier",

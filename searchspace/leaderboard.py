@@ -29,9 +29,8 @@ from searchspace.storage.open_results import is_board_file, open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import match_name, names_nearby, searches_below
 from searchspace.study.database import StorageOption, allow_storage
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
-from trainables.common.sanitized_text import printable
+from trainables.common.errors import UserError, suggest
+from trainables.common.escaping import printable
 from trainables.config import TrialConfig
 from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file

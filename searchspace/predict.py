@@ -21,8 +21,7 @@ from searchspace.prediction.find_model import find_model
 from searchspace.prediction.inputs import STDIN, find_inputs
 from searchspace.progress.progress_bar import Bar
 from searchspace.storage.search_names import find_search
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.data.decoding.bad_images import BadImage, BadImageCause, BadImageError
 from trainables.data.decoding.decode import decode, read_stream
 from trainables.data.decoding.pixels import Image

@@ -14,8 +14,7 @@ from searchspace.cli.invalid_values import say_wrong
 from searchspace.sampling.space_file import load_function
 from searchspace.sampling.space_trial import Range, SpaceError, SpaceTrial, plain
 from trainables.augmentation.augmentation_registry import AUGMENTATIONS
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.config import Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.metric_registry import METRICS, MetricName

@@ -16,9 +16,8 @@ from searchspace.sampling.pins import parse_pins
 from searchspace.stopping.rules import SchedulerName
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import NAME_PATTERN, check_names, names_nearby
-from trainables.common.closest_match import suggest
-from trainables.common.errors import DamagedError, UserError
-from trainables.common.sanitized_text import shown
+from trainables.common.errors import DamagedError, UserError, suggest
+from trainables.common.escaping import shown
 from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
 from trainables.data.sources.source_registry import describe_sources

@@ -10,8 +10,7 @@ from searchspace.cli.options import with_options
 from searchspace.cluster.submit.actions import ACTION_ARGUMENTS, ACTIONS, submit
 from searchspace.cluster.submit.submit_options import SubmitOptions, check_cluster
 from searchspace.spec import parse_record
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 
 HELP = "The options of searchspace.run, after --; or status [NAME], logs NAME, stop NAME, fetch NAME [FOLDER]."
 

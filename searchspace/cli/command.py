@@ -18,8 +18,8 @@ from searchspace.cli.interruption import Interrupted, LostError
 from searchspace.cli.output import complain, fill_descriptors, quiet_end, say, survive, survivors
 from searchspace.cli.surviving_stream import SurvivingStream
 from searchspace.finals.finalist import NoWinnerError
+from trainables.common.environment import spare_loopback
 from trainables.common.errors import SearchEndedError, UserError
-from trainables.common.proxies import spare_loopback
 from trainables.common.redaction import redact
 from trainables.storage.ownership import restrict_to_owner
 from trainables.storage.temporary import ensure_home

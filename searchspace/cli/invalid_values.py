@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from trainables.common.closest_match import suggest
+from trainables.common.errors import suggest
 from trainables.config import Frozen
 from trainables.metrics.metric_registry import METRICS
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from searchspace.cli.surviving_stream import SurvivingStream
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 
 GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors of standard output and error themselves."""

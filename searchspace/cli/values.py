@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
-from trainables.common.closest_match import suggest
+from trainables.common.errors import suggest
 from trainables.common.redaction import redact_urls
 from trainables.export.exported_files import EXPORT_FORMATS, Format
 from trainables.storage.object_store.remote import check_location

@@ -9,7 +9,7 @@ from pydantic import RootModel
 from searchspace.forecast.probing import Measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
-from trainables.common.machine import cpu_name
+from trainables.common.environment import cpu_name
 from trainables.storage.cache import cache_folder, read_cached, write_cached
 from trainables.workers.gang_resources import GangResources
 

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.common.escaping import write_csv
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable, write_csv
 
 CSV_HEADER = ("image", "rank", "class", "probability")
 """Of a CSV."""

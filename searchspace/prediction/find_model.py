@@ -6,9 +6,8 @@ from pathlib import Path
 
 from searchspace.storage.search_folder import SEARCH_RECORD, WINNER
 from searchspace.storage.search_names import names_nearby
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
-from trainables.common.sanitized_text import shown
+from trainables.common.errors import UserError, suggest
+from trainables.common.escaping import shown
 from trainables.storage.files import is_file, read_file
 from trainables.storage.folders import list_folder
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.data.decoding.bad_images import BadImage
 from trainables.data.decoding.decode import FORMATS
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason

@@ -13,10 +13,9 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError
 
 from searchspace.storage.search_folder import SEARCH_RECORD
+from trainables.common.environment import cpu_name, versions_of
 from trainables.common.errors import DamagedError
-from trainables.common.machine import cpu_name
 from trainables.common.redaction import redact
-from trainables.common.versions import versions_of
 from trainables.config import Frozen
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.files import format_validation_error

@@ -11,7 +11,7 @@ from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.output import survivors
 from searchspace.progress.output_redirect import Chatter
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 
 if TYPE_CHECKING:
     from searchspace.progress.progress_tracker import Account, Follower

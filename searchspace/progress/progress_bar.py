@@ -4,7 +4,7 @@ import sys
 import time
 from types import TracebackType
 
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 
 WIDTH = 30
 """Characters of the bar."""

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from searchspace.progress.progress_tracker import Account, Lane, Standing
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.metrics.metric_registry import METRICS
 
 BARS = "▁▂▃▄▅▆▇█"

@@ -3,7 +3,7 @@
 import io
 import warnings
 
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.metrics.class_metrics import TestMetrics
 
 LABELLED = 30

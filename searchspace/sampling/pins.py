@@ -6,8 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from searchspace.cli.invalid_values import say_wrong
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.config import TrialConfig
 from trainables.models.model_registry import MODELS, is_pretrained
 

@@ -11,8 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 
 MODULE_PREFIX = "searchspace_own_"
 """Prefix of the module's name in `sys.modules`, so that it hides no installed module."""

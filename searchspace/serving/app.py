@@ -23,7 +23,7 @@ from searchspace.serving.request_batches import ImageScores, UnreadableImage, Up
 from searchspace.serving.responses import UPLOAD_PAGE, AsciiJsonResponse, add_headers, error_response
 from searchspace.serving.service_limits import ServiceLimits
 from searchspace.serving.upload import expected_size, read_images
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 
 DEFAULT_TOP = 5
 """Classes of an answer, unless it is asked for others."""

@@ -27,7 +27,6 @@ from searchspace.serving.request_batches import (
 )
 from searchspace.serving.service_limits import CALLS_PER_REPLICA, MAX_HEALTH_CHECKS, ServeOptions, ServiceLimits
 from trainables.common.errors import UserError
-from trainables.common.machine import core_count
 from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.pixels import Image
 from trainables.export.predictor import Predictor

@@ -10,7 +10,7 @@ from searchspace.spec import load_facts, load_spec
 from searchspace.storage.open_results import is_export_file
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import shown
+from trainables.common.escaping import shown
 from trainables.storage.files import copy_file
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.folders import files_below, is_folder, list_folder

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from tests.helpers.benchmarks.record import summary, write_record
-from trainables.common.machine import core_count
+from trainables.common.environment import core_count
 from trainables.common.reporter import Silence
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import open_store, prepare_data

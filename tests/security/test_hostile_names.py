@@ -21,8 +21,7 @@ from searchspace.spec import make_spec
 from tests.helpers.images.data_sets import write_images
 from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
-from trainables.common.escaping import as_cell, as_markdown
-from trainables.common.sanitized_text import decodable, printable
+from trainables.common.escaping import as_cell, as_markdown, decodable, printable
 from trainables.data.store.store import open_store, prepare_data
 from trainables.metrics.class_metrics import measure_test_metrics
 

@@ -42,8 +42,8 @@ from trainables.common.escaping import (
     as_markdown,
     as_yaml,
     from_cell,
+    printable,
 )
-from trainables.common.sanitized_text import printable
 from trainables.config import failure
 from trainables.data.decoding.bad_images import BadImage, read_bad_images, write_bad_images
 from trainables.data.layouts.left_out import LeftOut, write_left_out

@@ -41,7 +41,7 @@ REASONS = {
     "trainables/augmentation/corruptions.py": "compresses in memory",
     "trainables/export/benchmark/benchmark_process.py": "reads /proc",
     "trainables/training/device.py": "reads /proc and /sys",
-    "trainables/common/machine.py": "reads /proc",
+    "trainables/common/environment.py": "reads /proc",
     "searchspace/cli/output.py": "opens /dev/null",
     "searchspace/cli/surviving_stream.py": "opens /dev/null",
     "searchspace/reporting/html/rendering.py": "reads this package's own files",

@@ -1,8 +1,10 @@
-"""Errors that somebody can act on: a person, told thing, value and what is allowed in one line; or the worker."""
+"""Errors that a user or a worker can act on. A user's names thing, value and what is allowed, in one line."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
-from trainables.common.sanitized_text import printable, shown
+from trainables.common.escaping import printable, shown
 
 
 class UserError(Exception):
@@ -45,3 +47,10 @@ class OutOfMemoryError(RuntimeError):
         """Remember the micro-batch to try next; below 1 there is none."""
         super().__init__(f"out of memory; next micro-batch {micro_batch}")
         self.micro_batch = micro_batch
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """For the end of an error: `; did you mean 'cifar10'?` if `word` looks like one of the `known`, else nothing."""
+    folded = {name.casefold(): name for name in known}
+    close = get_close_matches(word.casefold(), folded, n=1)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""

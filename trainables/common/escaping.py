@@ -1,12 +1,12 @@
-"""Text from outside, escaped for where it goes: one function a sink. `printable` is that of terminals and logs."""
+"""Text from outside (file names, class names, libraries' errors), escaped for where it goes: one function a sink."""
 
 import csv
 import html
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import IO, Any
-
-from trainables.common.sanitized_text import printable
 
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a cell begins with that Excel, LibreOffice or Google Sheets computes (OWASP: CSV injection); the last four are
@@ -23,6 +23,25 @@ _MARKUP = re.compile(r"[\\|`*\[\]~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|
 An underscore within a word it leaves alone."""
 _BLOCK = re.compile(r"(?:#{1,6}|[-+])(?=\s|$)|-(?=-)|=+\s*$|\d{1,9}([.)])(?=\s|$)")
 """What makes the beginning of a line a heading, a list, a rule."""
+
+
+def printable(text: str) -> str:
+    r"""`text` with newlines, control characters, text-direction marks and undecodable bytes as `\n`, `\x1b`, ….
+
+    Letters of any script stay as they are; what comes out is one line, and encodes as UTF-8.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def decodable(name: str) -> str:
+    r"""A name that any file can hold: undecodable bytes as `\udce9`, letters composed (NFC), so that systems agree."""
+    return unicodedata.normalize("NFC", name.encode("utf-8", "backslashreplace").decode())
+
+
+def shown(path: Path) -> str:
+    """`path` as a message names it: from the working folder where it lies below that, else whole; quoted."""
+    here = Path.cwd()
+    return repr(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def as_cell(value: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.data.sources.source import RawSet
 
 CLASSES_SHOWN = 5

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.common.machine import core_count, cpu_name
+from trainables.common.environment import core_count, cpu_name
 from trainables.common.reporter import Teller
 from trainables.data.store.recorded_data import open_recorded_data
 from trainables.export.benchmark.architecture_benchmark import (

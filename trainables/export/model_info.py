@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import Field, TypeAdapter
 
+from trainables.common.environment import versions_of
 from trainables.common.licence import Licence, binding
-from trainables.common.versions import versions_of
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import shown
+from trainables.common.escaping import shown
 from trainables.export.unsupported_files import describe_file, suggest_model_file
 from trainables.storage.files import is_file, read_file
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from trainables.common.sanitized_text import shown
+from trainables.common.escaping import shown
 from trainables.data.layouts.image_files import LFS_POINTER, kind_by_content, read_head
 
 FILE_KINDS = {

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.common.licence import OTHER, UNKNOWN, YOURS, Licence
 from trainables.config import TrialConfig
 from trainables.export.model_info import InputSpec

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from trainables.common.closest_match import suggest
+from trainables.common.errors import suggest
 from trainables.export.model_info import InputSpec
 from trainables.models import lite0
 

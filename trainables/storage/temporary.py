@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 
 TEMPORARY_VARIABLE = "SEARCHSPACE_TEMPORARY"
 """Environment variable: id of the process that removes the folder, a space, and the folder."""

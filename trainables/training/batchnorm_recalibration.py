@@ -1,8 +1,9 @@
-"""Batch norm's statistics, taken anew before weights are evaluated (as in arXiv:1803.05407, section 3.2).
+"""Batch-norm recalibration: statistics are computed again before weights are evaluated (arXiv:1803.05407, section 3.2).
 
-Running statistics are of the raw weights of the steps before: wrong for averaged weights, and late for raw ones that a
-high learning rate moves fast. At a first rung, late statistics hid more of what a trial is worth than the weights' own
-noise did (bench_anytime.json).
+Running statistics are those of the raw weights of the steps before: wrong for averaged weights, and late for raw ones
+that a high learning rate moves fast. At a first rung, late statistics hid more of a trial's quality than the noise of
+the weights did (bench_anytime.json). Not `torch.optim.swa_utils.update_bn`, which resets frozen norms as well, and
+draws dropout.
 """
 
 from collections.abc import Iterable
@@ -17,14 +18,14 @@ from trainables.training.evaluation import EvaluationInputs, forward
 from trainables.workers.worker_context import ProcessGroup
 
 STATISTICS_IMAGES = 256
-"""Training images that statistics are taken from; each gives as many values as a map has pixels."""
+"""Training images from which statistics are computed; each gives as many values as a map has pixels."""
 
 
 @torch.no_grad()
 def recalibrate(
     network: nn.Module, inputs: EvaluationInputs, batches: Iterable[NDArray[np.int64]], group: ProcessGroup
 ) -> None:
-    """Set the statistics of every batch norm that learns to their means over `batches` (rows), and evaluation mode.
+    """Set the statistics of each batch norm that learns to their means over `batches` (rows), then evaluation mode.
 
     Each worker takes its share of each batch; norms that see the whole batch in training do so here.
     """

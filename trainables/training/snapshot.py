@@ -1,19 +1,42 @@
-"""A trial in training as a checkpoint, and back."""
+"""Snapshots: the state of a trial in training as a checkpoint, and back."""
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
+from torch import nn
 
-from trainables.config import Assignment
+from trainables.config import Assignment, EpochReport
 from trainables.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer, with_prefix
+from trainables.training.weight_averaging import WeightAveraging
+from trainables.workers.worker_context import WorkerContext
 
-if TYPE_CHECKING:
-    from trainables.training.loop import TrialRun
+
+class TrainingState(Protocol):
+    """What a checkpoint holds of a trial in training."""
+
+    assignment: Assignment
+    """What is trained."""
+    context: WorkerContext
+    """Where it is trained."""
+    learner: nn.Module
+    """The part of the network that has learnt weights."""
+    averaging: WeightAveraging
+    """The average of those weights."""
+    optimizer: torch.optim.Optimizer
+    """The optimizer, and its state."""
+    epochs: int
+    """Epochs trained so far."""
+    total_seconds: float
+    """Seconds that they took."""
+    reports: list[EpochReport]
+    """Their reports."""
+    micro_batch: int
+    """Images of a forward pass a worker, after out-of-memory halvings; else 0."""
 
 
-def take_snapshot(run: "TrialRun") -> Checkpoint:
-    """Everything that `run` needs to go on from the end of this epoch."""
+def take_snapshot(run: TrainingState) -> Checkpoint:
+    """All state that `run` needs to resume from the end of this epoch."""
     tensors = {f"weights.{k}": v for k, v in run.learner.state_dict().items()}
     tensors |= {f"average.{k}": v for k, v in run.averaging.state_dict().items()}
     tensors |= optimizer_tensors(run.optimizer)
@@ -23,13 +46,13 @@ def take_snapshot(run: "TrialRun") -> Checkpoint:
 
 
 def assignment_digest(assignment: Assignment) -> str:
-    """What is trained, in short: one name may come to stand for another trial where a study lost its last seconds."""
+    """Digest of what is trained. The name of a trial does not suffice: a study that lost its last seconds reuses it."""
     facts = (assignment.kind, assignment.config.model_dump(), assignment.seed, assignment.max_epochs)
     return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
 
-def restore_snapshot(run: "TrialRun", found: Checkpoint) -> None:
-    """Make a new `run` what it was when `found` was taken."""
+def restore_snapshot(run: TrainingState, found: Checkpoint) -> None:
+    """Give a new `run` the state that it had when `found` was taken."""
     run.learner.load_state_dict(with_prefix("weights.", found.tensors))
     run.averaging.load_state_dict(with_prefix("average.", found.tensors))
     restore_optimizer(run.optimizer, found.tensors)

@@ -16,8 +16,7 @@ from searchspace.cluster.submit.head_node import ssh_command
 from searchspace.cluster.submit.job_request import JobRequest
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from searchspace.cluster.submit.tunnel import tunnel
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.config import Frozen
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from searchspace.finals.winner import METRICS_FILE
 from searchspace.reporting.results import SearchResults, check_classes
 from searchspace.reporting.tables.table import Row
 from searchspace.storage.search_folder import SEARCH_RECORD
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.predictions import PREDICTIONS
 

@@ -13,7 +13,7 @@ from searchspace.reporting.results import SearchResults
 from trainables.augmentation.augmentation_registry import describe_augmentation
 from trainables.augmentation.preview import PREVIEW
 from trainables.common.errors import DamagedError
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.data.thumbnails import (
     PNG_START,
     THUMBNAILS_FILE,

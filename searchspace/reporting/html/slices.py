@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from searchspace.reporting.html.blocks import Block, Figure, Note, Table, axis, require_predictions
 from searchspace.reporting.results import SearchResults
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.metrics.intervals import wilson_ends
 from trainables.metrics.predictions import ImageDetails
 

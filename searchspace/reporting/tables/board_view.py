@@ -9,8 +9,7 @@ from pydantic import Field
 from searchspace.cli.options import Option
 from searchspace.cli.values import Names
 from searchspace.reporting.tables.table import Format, Row, check_columns, sort_order
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.config import Frozen
 
 FORM, ROWS = "How to show it", "Which rows and columns"

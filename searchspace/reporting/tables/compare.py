@@ -17,8 +17,7 @@ from searchspace.storage.search_names import searches_below
 from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import read_config, read_curve, read_trial_cost
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.export.model_info import AnyModelInfo, ModelInfo
 
 Pair = tuple[str, str]

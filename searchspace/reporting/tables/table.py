@@ -5,8 +5,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.common.escaping import as_markdown, write_csv
 
 Row = Mapping[str, Any]

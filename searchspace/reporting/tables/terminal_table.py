@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from searchspace.reporting.tables.table import Row, cell, format_heading
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

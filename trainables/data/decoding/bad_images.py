@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from trainables.common.errors import UserError
-from trainables.common.escaping import read_csv, write_csv
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable, read_csv, write_csv
 
 OnBadImage = Literal["fail", "skip"]
 """Whether a bad image is an error, or is left out, counted and listed."""

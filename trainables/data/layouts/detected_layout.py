@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.data.layouts.left_out import LeftOut
 from trainables.data.layouts.left_out_counts import count_left_out, format_left_out
 

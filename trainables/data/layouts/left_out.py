@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from trainables.common.escaping import write_csv
-from trainables.common.sanitized_text import decodable
+from trainables.common.escaping import decodable, write_csv
 
 LEFT_OUT = "left-out.csv"
 """Name of the list, in a store and in a search's results."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from pydantic import Field
 
-from trainables.common.sanitized_text import printable
+from trainables.common.escaping import printable
 from trainables.config import Frozen
 from trainables.data.layouts.left_out import LEFT_OUT, LeftOut, LeftOutReason
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from trainables.common.sanitized_text import decodable
+from trainables.common.escaping import decodable
 from trainables.data.layouts.image_files import FileKind, kind_of
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.listing import (

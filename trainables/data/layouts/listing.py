@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from trainables.common.sanitized_text import decodable
+from trainables.common.escaping import decodable
 from trainables.data.decoding.bad_images import BadImage, BadImageCause
 from trainables.data.layouts.image_files import (
     IMAGE_SUFFIXES,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import decodable
+from trainables.common.escaping import decodable
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
 from trainables.data.layouts.detected_layout import DetectedLayout

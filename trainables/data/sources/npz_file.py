@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import DamagedError, UserError
-from trainables.common.sanitized_text import decodable
+from trainables.common.escaping import decodable
 from trainables.data.decoding.decode import common_shape, resize
 from trainables.data.decoding.pixels import Image
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
-from trainables.common.sanitized_text import decodable
+from trainables.common.escaping import decodable
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
 from trainables.data.decoding.parquet_images import ParquetImages

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.common.closest_match import suggest
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.common.licence import Licence
 from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, npz_file, parquet
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainables.common.machine import core_count
+from trainables.common.environment import core_count
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import Architecture, ArchitectureCost, BenchmarkError, CostKind
 from trainables.export.exported_files import Speed

@@ -8,8 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from trainables.common.machine import cpu_name
-from trainables.common.versions import versions_of
+from trainables.common.environment import cpu_name, versions_of
 from trainables.config import Finite, Frozen, TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.models.model_registry import MODELS

@@ -1,4 +1,8 @@
-"""Client that gets the cost of architectures from the cache, or from a benchmark process that it keeps running."""
+"""Client that gets the cost of architectures from the cache, or from a benchmark process that it keeps running.
+
+The process is started by its module's name. A spawned pool of `multiprocessing` would import the caller's main module
+again, which a script without a guard does not survive, and could not end what its child has started.
+"""
 
 import contextlib
 import json

@@ -8,7 +8,7 @@ import pytest
 from searchspace.tracking.tracking_store import artifacts_uri, database_file, database_uri
 from tests.helpers.commands import command
 from tests.helpers.images.data_sets import write_images
-from trainables.common.proxies import PROXIES
+from trainables.common.environment import PROXIES
 from trainables.storage.object_store.remote import check_location
 
 ODD = "r ? # 100% %20 'ä' \"q\" & <x> ; 日本"

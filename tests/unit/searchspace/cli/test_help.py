@@ -9,7 +9,7 @@ import pytest
 from searchspace.__main__ import COMMANDS as OVERVIEW
 from searchspace.stopping.rules import SCHEDULERS
 from tests.helpers.module_commands import COLUMNS, LINES, ROOT, SCREENS, call
-from trainables.common.closest_match import suggest
+from trainables.common.errors import suggest
 
 COMMANDS = (
     "run", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking",

@@ -8,7 +8,7 @@ from urllib.request import getproxies_environment, proxy_bypass_environment
 import pytest
 import requests.utils
 
-from trainables.common.proxies import LOOPBACK, PROXIES, spare_loopback
+from trainables.common.environment import LOOPBACK, PROXIES, spare_loopback
 
 DEAD = "http://127.0.0.1:9"
 

@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from trainables.common.versions import versions_of
+from trainables.common.environment import versions_of
 
 
 def test_what_is_not_installed_is_left_out():
