@@ -1,4 +1,4 @@
-"""The frozen objects that cross every boundary: a trial's configuration, its assignment to a gang, its reports."""
+"""The frozen objects of every interface: a trial's configuration, its assignment to a gang, its reports."""
 
 import re
 from enum import StrEnum
@@ -129,9 +129,9 @@ class Assignment(Frozen):
     max_epochs: int = Field(ge=1)
     """Full length, in epochs: the schedule's end."""
     rungs: tuple[int, ...] = ()
-    """Epochs after which the gang waits for the word to go on."""
+    """Epochs after which the gang waits for the decision to continue."""
     known: int = Field(0, ge=0)
-    """Epochs whose reports are written down; those that a checkpoint has beyond are told again."""
+    """Epochs whose reports are recorded; later ones in a checkpoint are reported again."""
     folder: str
     """Where checkpoints and errors of this trial go; on storage that every node sees."""
     teacher: str = ""
@@ -150,14 +150,14 @@ class Assignment(Frozen):
 
 
 class EpochReport(Frozen):
-    """What one epoch of one trial gave, reduced over all workers of its gang."""
+    """Results of one epoch of one trial, over all workers of its gang."""
 
     trial: str
     """The assignment's trial."""
     epoch: int = Field(ge=0)
     """Epochs trained so far; 0 for a failure before the first epoch's end."""
     score: float = 0.0
-    """Validation score of the weights that would be kept, in the assignment's metric, higher is better."""
+    """Validation score of the averaged weights, in the assignment's metric; higher is better."""
     accuracy: float = 0.0
     """Their validation accuracy, from 0 to 1, whatever the metric."""
     val_loss: float = 0.0
@@ -177,9 +177,9 @@ class EpochReport(Frozen):
     setup_seconds: float = 0.0
     """Seconds from the assignment's arrival to its first step (first epoch only)."""
     wait_seconds: float = 0.0
-    """Seconds from the gang's report before this one to this epoch's start: the word to go on, a new trial, set-up."""
+    """Seconds from the gang's report before to this epoch's start: the decision to continue, a new trial, set-up."""
     status: Status = "running"
-    """Whether the trial goes on, has run its full length, or failed."""
+    """Whether the trial is running, has run its full length, or has failed."""
     reason: str = ""
     """Why it failed: `diverged`, `out of memory`, or the error's one line."""
     slot: int | None = None

@@ -1,4 +1,4 @@
-"""From a planned batch to what a network is trained on: inputs, augmented and normalised on the device, and labels."""
+"""Training batches: inputs, augmented and normalised on the device, and the loss, of a planned batch."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +17,7 @@ from trainables.models.preprocess import Preprocess, scale
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """What one trial makes of its images, or of their frozen features, in training."""
+    """Makes a trial's training inputs and losses from its images or their frozen features."""
 
     config: TrialConfig
     """The trial's augmentation, mixtures, label smoothing and class weights."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a trial: tensors and JSON, hashed, written beside and renamed; no pickle is ever read."""
+"""Checkpoints of a trial: safetensors and JSON with a hash, replaced by renaming; no pickle is read."""
 
 import hashlib
 import json
@@ -19,18 +19,18 @@ from trainables.storage.files import read_file, write_file
 from trainables.storage.folders import list_folder, remove_file, remove_tree
 
 SAVE_TIMEOUT_S = 60.0
-"""Seconds that a trial waits for its checkpoint at a rung, where another gang may take it up."""
+"""Seconds that a trial waits for its checkpoint at a rung, from which another gang may resume it."""
 MAX_CHECKPOINT_BYTES = 1 << 35
 """Bytes of the largest checkpoint that is read."""
 RETRY_S = 1.0
-"""Seconds until what could not be written there is tried again."""
+"""Seconds between two tries to write a checkpoint at a rung."""
 INDEX = "checkpoint.json"
-"""Names the newest good file, its hash and what is not a tensor; replaced last, in one rename."""
+"""The file with the newest checkpoint's file name, hash, and all that is no tensor; it is replaced last."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Everything a trial needs to go on."""
+    """State of a trial between two epochs."""
 
     epoch: int
     """Epochs trained."""
@@ -39,7 +39,7 @@ class Checkpoint:
     seconds: float
     """Seconds of all epochs so far."""
     reports: tuple[EpochReport, ...]
-    """Of all epochs so far: whoever goes on tells those again that nobody has heard, or written down, before."""
+    """Reports of all epochs so far; those that the study does not have are reported again after a resume."""
     tensors: dict[str, Tensor]
     """Weights, averages, optimizer state, generator state, by dotted name."""
     of: str = ""
@@ -47,7 +47,7 @@ class Checkpoint:
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Make `checkpoint` the newest in `folder`; a crash at any moment leaves the one before it readable."""
+    """Write the newest checkpoint of `folder`; a crash at any moment leaves the one before it readable."""
     content = serialize(checkpoint.tensors)
     file = f"epoch-{checkpoint.epoch:05d}.safetensors"
     write_file(folder / file, content)
@@ -61,10 +61,10 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 class CheckpointWriter:
-    """Writes one trial's checkpoints in the background: training goes on while the disk is busy, full, or gone."""
+    """Writes the checkpoints of one trial in a thread: training continues while the disk is busy, full, or gone."""
 
     def __init__(self, folder: Path, share: Callable[[], None]) -> None:
-        """Write into `folder`, and after each checkpoint `share` it, there too raising OSError for what fails."""
+        """Write to `folder`, and call `share` after each checkpoint, which uploads it or raises OSError."""
         self._folder, self._share = folder, share
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[None] | None = None
@@ -82,7 +82,7 @@ class CheckpointWriter:
         self._share()
 
     def close(self, patience: float = SAVE_TIMEOUT_S) -> bool:
-        """Wait until nothing is being written; whether that came to be within `patience`, in seconds.
+        """Wait until nothing is being written, `patience` seconds at most; False if that was too short.
 
         What stood in the way of the last write is in `trouble`; the checkpoint before it is still there.
         """
@@ -99,7 +99,7 @@ class CheckpointWriter:
         return True
 
     def keep(self, checkpoint: Checkpoint) -> None:
-        """Write `checkpoint` and wait for it, trying again for a while: a disk that is full may be freed."""
+        """Write `checkpoint` and wait for it; retries for `SAVE_TIMEOUT_S`, in which a full disk may be freed."""
         deadline = time.monotonic() + SAVE_TIMEOUT_S
         while self.close(deadline - time.monotonic()) and time.monotonic() < deadline:
             self.write(checkpoint)
@@ -109,7 +109,7 @@ class CheckpointWriter:
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """Newest checkpoint of `folder`, or None if there is none whose hash is right."""
+    """The newest checkpoint of `folder`; None if there is none, or its hash is wrong."""
     try:
         index = json.loads(read_file(folder / INDEX))
         content = read_file(
@@ -140,7 +140,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took."""
+    """Restore the state that `optimizer_tensors` returned."""
     params = [param for group in optimizer.param_groups for param in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():

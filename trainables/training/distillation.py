@@ -42,13 +42,13 @@ class Teacher:
     def __init__(self, folder: Path, context: WorkerContext, batches: TrainingBatches) -> None:
         """Read the classifier, or ensemble, in `folder`, for the student that `batches` are made for.
 
-        Raises `ValueError` if it tells other classes apart than the data has.
+        Raises `ValueError` if its classes are not those of the data.
         """
         device = context.group.device
         with torch.random.fork_rng(devices=[]):  # rebuilding it draws weights, and the student's draws must not move
             self._classifier, card = read_classifier(folder, device)
         if card.data.classes != context.store.summary.classes:
-            raise ValueError(f"the teacher in {str(folder)!r} tells other classes apart than {card.data.name} has")
+            raise ValueError(f"the teacher in {str(folder)!r} has other classes than {card.data.name}")
         self._classifier.requires_grad_(False).to(memory_format=torch.channels_last)
         self._members = [module for module in self._classifier.modules() if isinstance(module, Classifier)]
         self._images, self._batches = context.images, batches

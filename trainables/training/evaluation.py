@@ -18,7 +18,7 @@ from trainables.workers.worker_context import ProcessGroup
 
 @dataclass(frozen=True)
 class EvaluationInputs:
-    """What a network is evaluated on: how to get its inputs, and their labels, for rows of the store."""
+    """Inputs and labels of an evaluation, by rows of the store."""
 
     of: Callable[[NDArray[np.int64]], Tensor]
     labels_of: Callable[[NDArray[np.int64]], Tensor]
@@ -30,7 +30,7 @@ class EvaluationInputs:
 
 @torch.inference_mode()
 def evaluate(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64], group: ProcessGroup) -> ClassCounts:
-    """What the network found on `rows`, each worker taking its share of them, the same on every worker."""
+    """Counts of the predictions on `rows`, of which each worker evaluates a share; the same on all workers."""
     sums = torch.zeros(3 * inputs.classes + 1, device=group.device, dtype=torch.float64)
     for logits, labels in _logits(network, inputs, rows[group.rank :: group.world_size]):
         _add(sums, logits, labels)
@@ -47,7 +47,7 @@ def predict(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64
 
 
 def _logits(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits and labels of `rows`, in order, chunk by chunk; out of memory halves the chunk, and again."""
+    """Logits and labels of `rows`, in order, chunk by chunk; halves the chunk while memory does not suffice."""
     network.eval()
     size, start = inputs.chunk, 0
     while start < len(rows):

@@ -1,4 +1,4 @@
-"""Frozen features: what a backbone that does not learn gives for every image, computed once a node."""
+"""Frozen features: outputs of a backbone that does not learn, computed once a node for every image."""
 
 from pathlib import Path
 from typing import Any
@@ -23,24 +23,24 @@ from trainables.training.device import autocast, evaluation_chunk, precision
 
 
 class Backbone(Frozen):
-    """What a trial needs to know of a frozen backbone whose features are on disk: it need not load the backbone."""
+    """Description of a frozen backbone whose features are on disk, so that a trial does not load the backbone."""
 
     spec: InputSpec
-    """What the backbone saw."""
+    """Input of the backbone."""
     features: int
     """Numbers an image."""
     parameters: int
-    """Of the backbone."""
+    """Parameters of the backbone."""
 
 
 def learns_from_features(config: TrialConfig) -> bool:
-    """Whether the backbone is frozen and sees each image as it is stored, every epoch the same, never its mirror."""
+    """Whether the backbone is frozen and sees each image as it is stored, without augmentation, in every epoch."""
     stored = image_views(config) is ImageViews.STORED and not config.tta
     return config.freeze == "all" and is_pretrained(config.model) and stored
 
 
 def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> Backbone | None:
-    """The configuration's backbone, if its features are on disk, as they were written."""
+    """The backbone of the configuration, if its features are on disk and undamaged; else None."""
     card = _record_file(config, store, device)
     found = read_cached(card, Backbone)
     return found if found is not None and not find_damage(card.parent, _contents_name(card)) else None
@@ -49,7 +49,7 @@ def known_backbone(config: TrialConfig, store: Store, device: torch.device) -> B
 def frozen_features(
     model: Classifier, config: TrialConfig, store: Store, device: torch.device
 ) -> np.memmap[Any, np.dtype[np.float32]]:
-    """Features of train, then val, (images, features), memory-mapped; the first caller on a node computes them."""
+    """Features (images, features) of train, then val, memory-mapped; the first caller on a node computes them."""
     card = _record_file(config, store, device)
     file = card.with_suffix(".npy")
     card.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,7 @@ def frozen_features(
 
 
 def _record_file(config: TrialConfig, store: Store, device: torch.device) -> Path:
-    """Below the fingerprint of the images: a store that is made again has the same ones, and keeps them."""
+    """The record's file, below the fingerprint of the images: a store that is built again uses it, too."""
     name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}-{precision(device)}"
     return cache_folder() / "features" / store.summary.fingerprint / (name + ".json")
 

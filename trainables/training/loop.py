@@ -1,4 +1,4 @@
-"""One training loop for one assignment, on one worker or many."""
+"""The training loop of one assignment, on one worker or several."""
 
 import time
 from contextlib import closing
@@ -40,14 +40,14 @@ from trainables.workers.error_classification import is_out_of_memory
 from trainables.workers.worker_context import WorkerContext
 
 FEATURES_CHUNK = 8192
-"""Frozen features evaluated at a time."""
+"""Frozen features in one forward pass of an evaluation."""
 
 
 class TrialRun:
-    """One assignment in training: `epoch()` until `done`, with `save()` between epochs."""
+    """One assignment in training: call `train_epoch()` until `done`, and `save()` between epochs."""
 
     def __init__(self, assignment: Assignment, context: WorkerContext) -> None:
-        """Build network, optimizer and averages, and take up the newest checkpoint in the assignment's folder."""
+        """Build network, optimizer and average, and resume from the newest checkpoint in the assignment's folder."""
         started = time.perf_counter()
         config, group, store = assignment.config, context.group, context.store
         self.rows = store.rows(TRAINED_ON[assignment.kind])
@@ -79,7 +79,7 @@ class TrialRun:
         self.total_seconds += self.setup_seconds
 
     def _build(self) -> tuple[Classifier, int]:
-        """The classifier, and the parameters of a frozen backbone that need not be loaded, its features being there."""
+        """The classifier, and the parameters of a frozen backbone that is not loaded: its features are on disk."""
         config, store = self.assignment.config, self.context.store
         if learns_from_features(config) and self.assignment.kind != "winner":  # a winner is kept whole
             known = known_backbone(config, store, self.context.group.device)
@@ -88,7 +88,7 @@ class TrialRun:
         return build_model(config, store.summary), 0
 
     def _inputs(self) -> tuple[InputLoader, nn.Module]:
-        """Images and the network; or, if only the head learns and images stay plain, frozen features and the head."""
+        """Images and network; or frozen features and head, if only the head learns and images are not augmented."""
         config, network = self.assignment.config, self.model.network
         if not learns_from_features(config):
             return self.context.images, network
@@ -97,7 +97,7 @@ class TrialRun:
         return make_loader(features, store.labels, device, self.context.feature_bytes), network.head
 
     def evaluation_inputs(self) -> EvaluationInputs:
-        """Evaluation's inputs: the same features, or the images as they are, without augmentation."""
+        """Inputs of an evaluation: the features, or the images without augmentation."""
         classes = len(self.context.store.summary.classes)
         if self.data is not self.context.images:
             return EvaluationInputs(self._take_images, self.data.load_labels, FEATURES_CHUNK, classes)
@@ -112,16 +112,16 @@ class TrialRun:
 
     @property
     def done(self) -> bool:
-        """Whether the full length is reached."""
+        """Whether all epochs are trained."""
         return self.epochs >= self.assignment.max_epochs
 
     @property
     def averaged(self) -> nn.Module:
-        """The averaged weights, which evaluation uses and which would be kept."""
+        """The network with averaged weights, which is evaluated and exported."""
         return self.averaging.module
 
     def train_epoch(self) -> EpochReport:
-        """Train one epoch, then score the validation split (none is left for a winner); reduced over all workers."""
+        """Train one epoch, then score the validation split (a winner has none); figures are of all workers."""
         started = time.perf_counter()
         group, assignment, config = self.context.group, self.assignment, self.assignment.config
         self.module.train()
@@ -156,7 +156,7 @@ class TrialRun:
         return report
 
     def recalibrate_averaged(self) -> None:
-        """Give the averaged weights the buffers that belong to them: batch norm's statistics, from training images."""
+        """Compute batch norm's statistics of the averaged weights from training images, and copy the other buffers."""
         self.averaging.copy_buffers()
         world, batch = self.context.group.world_size, self.assignment.config.batch_size
         size = min(batch, self.micro_batch * world) if self.micro_batch else batch  # as in training, so they fit
@@ -165,11 +165,11 @@ class TrialRun:
         recalibrate(self.averaged, self.evaluation_inputs(), batches, self.context.group)
 
     def learning_rate_factor(self, step: int) -> float:
-        """Factor on the peak learning rate at a step, counted from the trial's start."""
+        """Factor on the peak learning rate at a step, counted from the start of the trial."""
         return schedule(step, self.steps_an_epoch * self.assignment.max_epochs, self.assignment.config.warmup)
 
     def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
-        """One optimizer step; returns this worker's summed loss. Out of memory halves the micro-batch, and again."""
+        """One optimizer step; returns this worker's summed loss. Halves the micro-batch while memory is short."""
         self.context.on_step()
         while True:
             try:
@@ -188,7 +188,7 @@ class TrialRun:
         return loss
 
     def _gradients(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
-        """Gradients of the mean loss over the whole batch, added up over micro-batches and averaged over workers."""
+        """Compute gradients of the mean loss of the batch, summed over micro-batches and averaged over workers."""
         world = self.context.group.world_size
         total = torch.zeros((), device=self.context.group.device)
         parts = slice_share(len(batch.rows), batch.total, world, self.micro_batch)
@@ -201,7 +201,7 @@ class TrialRun:
         return total
 
     def _halve_micro_batch(self, share: int) -> None:
-        """Halve the micro-batch; a gang of several workers starts again instead, its collectives being out of step."""
+        """Halve the micro-batch; several workers start again instead, their collective operations being out of step."""
         self.optimizer.zero_grad(set_to_none=True)
         self.micro_batch = (self.micro_batch or share) // 2
         if self.context.group.device.type == "cuda":
@@ -220,16 +220,16 @@ class TrialRun:
         return self.batches.loss(logits, batch, part, share)
 
     def save(self) -> None:
-        """Begin to write a checkpoint of this epoch, from a copy, while training goes on.
+        """Begin to write a copy of this epoch's state as a checkpoint, while training continues.
 
-        Rank 0's is the gang's, but every worker may go on from it.
+        Rank 0 writes it for the gang; every worker resumes from it.
         """
         if self.context.group.rank == 0:
             self._writer.write(take_snapshot(self))
         self.saved_at = time.perf_counter()
 
     def save_and_wait(self) -> None:
-        """Write a checkpoint of this epoch, once, and wait for it: another gang may go on from it at once."""
+        """Write a checkpoint of this epoch, unless it is written, and wait for it: another gang may resume from it."""
         if self.context.group.rank == 0 and self._saved_epoch != self.epochs:
             self._writer.keep(take_snapshot(self))
         self._saved_epoch = self.epochs
@@ -249,7 +249,7 @@ class TrialRun:
         return time.perf_counter() - self.saved_at
 
     def delete_checkpoints(self) -> None:
-        """Delete this trial's checkpoints: it is over."""
+        """Delete the checkpoints of this trial, which has ended."""
         self.close()
         checkpoints.remove_checkpoints(self.folder)
 
@@ -260,6 +260,6 @@ class TrialRun:
             self._saved_epoch = self.epochs
 
     def averaged_state(self) -> dict[str, Tensor]:
-        """The whole classifier's weights as evaluation uses them."""
+        """Averaged weights of the whole classifier, on the CPU."""
         self.learner.load_state_dict(self.averaged.state_dict())
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}

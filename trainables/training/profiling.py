@@ -1,4 +1,4 @@
-"""A probe: some steps and one evaluation of a configuration, timed as a trial would run them; nothing of it is kept."""
+"""A probe: times some steps and an evaluation of a configuration as a trial runs them, and keeps no result."""
 
 import time
 from collections.abc import Callable
@@ -23,19 +23,19 @@ from trainables.workers.worker_context import WorkerContext
 
 T = TypeVar("T")
 WARM_UP_STEPS = 2
-"""Steps that are not counted: the first ones choose kernels and get their memory."""
+"""Steps that are not timed: the first ones choose kernels and allocate memory."""
 MOST_STEPS = 40
-"""Steps after which enough is known."""
+"""Steps after which a probe ends."""
 MOST_SECONDS = 2.0
-"""Seconds after which enough is known, if one step was counted at least."""
+"""Seconds after which a probe ends, if it has timed a step."""
 
 
 class EnoughStepsError(Exception):
-    """The probe has seen enough steps; it never leaves this module."""
+    """A probe has timed enough steps; raised and caught in this module."""
 
 
 def probe_trial(assignment: Assignment, context: WorkerContext) -> Timing:
-    """Time `assignment`'s configuration on this worker, or on all of its gang together; raises what training would."""
+    """Time the configuration of `assignment` on all workers of this gang; raises what training would raise."""
     device = context.group.device
     reset_peak_memory(device)
     with closing(ProbeRun(assignment, context)) as run:
@@ -50,16 +50,16 @@ def probe_trial(assignment: Assignment, context: WorkerContext) -> Timing:
 
 
 class ProbeRun(TrialRun):
-    """A trial that stops in its first epoch, and never computes the features of a whole data set."""
+    """A trial that stops in its first epoch, and does not compute the features of the whole data set."""
 
     def __init__(self, assignment: Assignment, context: WorkerContext) -> None:
-        """Build everything that a trial has."""
+        """Build what a trial builds."""
         self.once_seconds = self.sampling_seconds = self.features_mb = 0.0
         self._ends: list[float] = []
         super().__init__(assignment, context)
 
     def _inputs(self) -> tuple[InputLoader, nn.Module]:
-        """What a trial has; but features that nobody has computed are zeros, and timed on a sample of the images."""
+        """As in a trial; features that are not on disk are zeros, and their cost is that of a sample of the images."""
         config, store, device = self.assignment.config, self.context.store, self.context.group.device
         if not learns_from_features(config) or known_backbone(config, store, device) is not None:
             return super()._inputs()
@@ -69,13 +69,13 @@ class ProbeRun(TrialRun):
         make_folder(folder)
         file = folder / f"blank-{self.context.group.rank}.npy"  # a sparse file: it takes no disk
         blank = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=(len(store.labels), width))
-        remove_file(file)  # the mapping stays; nobody else needs it
+        remove_file(file)  # the mapping stays valid
         self.features_mb = blank.nbytes / 1e6
         self.sampling_seconds = time.perf_counter() - started
         return make_loader(blank, store.labels, device, self.context.feature_bytes), self.model.network.head
 
     def _sample_features(self) -> tuple[float, int]:
-        """Seconds that the features of all images would take, from those of a sample; and numbers an image."""
+        """Seconds that the features of all images take, estimated from a sample; and the numbers of one image."""
         images, device = self.context.store.images, self.context.group.device
         self.model.eval()
         size = evaluation_chunk(device, self.model.preprocess.spec.pixels)
@@ -85,7 +85,7 @@ class ProbeRun(TrialRun):
         return seconds * len(images) / len(sample), int(features.shape[1])
 
     def time_steps(self) -> float:
-        """Mean seconds of a step; goes through a small data set as often as it takes."""
+        """Mean seconds of a step; repeats the epochs of a small data set."""
         with suppress(EnoughStepsError):
             while True:
                 self.epochs = 0
@@ -97,7 +97,7 @@ class ProbeRun(TrialRun):
         return float(counted[WARM_UP_STEPS:].mean() if len(counted) > WARM_UP_STEPS else counted[-1])
 
     def _step(self, batch: PlannedBatch, inputs: Tensor) -> Tensor:
-        """A trial's step, after which there may have been enough."""
+        """A step of the trial; raises `EnoughStepsError` after the last one."""
         loss = super()._step(batch, inputs)
         self._ends.append(self._now())
         steps, seconds = len(self._ends) - 1, self._ends[-1] - self._ends[0]
@@ -108,7 +108,7 @@ class ProbeRun(TrialRun):
         return loss
 
     def time_evaluation(self) -> float:
-        """Seconds to score the validation split, from one chunk a worker of it."""
+        """Seconds to score the validation split, estimated from one chunk a worker."""
         inputs, rows, group = self.evaluation_inputs(), self.context.store.rows("val"), self.context.group
         sample = rows[: inputs.chunk * group.world_size]
         evaluate(self.averaged, inputs, sample, group)
@@ -116,7 +116,7 @@ class ProbeRun(TrialRun):
         return seconds * len(rows) / len(sample)
 
     def measure_checkpoint(self) -> float:
-        """Megabytes of a checkpoint, from one that is written and deleted again."""
+        """Size of a checkpoint in MB (10^6 bytes); writes one and deletes it."""
         self.save()
         self.close()
         if self.context.group.rank > 0:
@@ -131,7 +131,7 @@ class ProbeRun(TrialRun):
         return self._now() - started, found
 
     def _now(self) -> float:
-        """Seconds, when all that was asked of the device is done."""
+        """The time in seconds, after the device has finished its work."""
         if self.context.group.device.type == "cuda":
             torch.cuda.synchronize(self.context.group.device)
         return time.perf_counter()

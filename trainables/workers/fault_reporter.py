@@ -1,4 +1,4 @@
-"""How a worker tells of an error that may be its place's, and how it ends when its training thread hangs."""
+"""How a worker reports an error that may be its node's or device's, and ends when its training thread hangs."""
 
 import faulthandler
 import os
@@ -18,26 +18,26 @@ from trainables.workers.slot_errors import ErrorKind, Fault
 from trainables.workers.watchdog import Watchdog
 
 REPORT_TIMEOUT_S = 10.0
-"""Seconds that a hung worker has to tell of it."""
+"""Seconds in which a hung worker must have reported that."""
 
 
 class FaultReporter:
-    """One worker's word on what goes wrong around it."""
+    """Reports the faults of one worker to the broker."""
 
     def __init__(self, broker: Any, slot: int, device: torch.device, sequence: Callable[[], int]) -> None:
-        """Of the worker on `device`; `sequence` is that of what it trains now."""
+        """For the worker on `device`; `sequence` returns that of its present assignment."""
         self._broker, self._slot, self._sequence = broker, slot, sequence
         self.location = f"{node_address()}, {name_device(device)}"
         """Node and device."""
         self.watchdog = Watchdog(self._hung)
 
     def report(self, kind: ErrorKind, message: str, patience: float | None = None) -> None:
-        """Tell of an error that may be this place's; the process ends next. Raises if nobody hears it in `patience`."""
+        """Report an error before this process ends; raises if the broker does not answer within `patience` seconds."""
         fault = Fault(kind=kind, message=message, place=self.location)
         ray.get(self._broker.report_fault.remote(self._slot, self._sequence(), fault), timeout=patience)
 
     def _hung(self, seconds: float) -> None:
-        """Kill this process, whose training thread hangs; nothing in it can be waited for."""
+        """Report a hang, and kill this process, whose training thread cannot be stopped."""
         with suppress(Exception):
             faulthandler.dump_traceback(sys.__stderr__ or sys.stderr)  # in the worker's log
         with suppress(Exception):
@@ -46,18 +46,18 @@ class FaultReporter:
 
 
 def hold_resources(broker: Any, slot: int, shape: GangResources) -> None:
-    """Keep the GPUs of a slot that is at its end, so that no other gang gets them; nodes that come and go are left."""
+    """Keep the GPUs of a retired slot, so that no other gang gets them; nodes that come and go are released."""
     if shape.gpus and not shape.elastic:
         ray.get(broker.hold_resources.remote(slot))
 
 
 def one_line(error: Exception) -> str:
-    """An error's type and the first line of what it says, without secrets."""
+    """Type and first line of an error, without secrets."""
     return redact(f"{type(error).__name__}: {error}".splitlines()[0])
 
 
 def name_device(device: torch.device) -> str:
-    """A device as one finds it on its node: a GPU by its UUID, for its index may be this process's own."""
+    """Name of a device; of a GPU with its UUID, because its index may be valid in this process only."""
     if device.type != "cuda":
         return device.type
     properties = torch.cuda.get_device_properties(device)

@@ -1,4 +1,4 @@
-"""How gangs are shaped: what each worker gets, and how many there are."""
+"""Resources of the gangs: what each worker gets, and how many gangs there are."""
 
 from typing import Literal
 
@@ -8,13 +8,13 @@ from trainables.config import Frozen
 
 Precision = Literal["auto", "bf16", "fp32"]
 HEAD = {"node:__internal_head__": 0.0001}
-"""Ray's resource of the head node, which is never a spot node: broker, trial actors, Ray Train's controllers and
-watchers only wait there for others, and a search outlives the loss of every other node. It is as little as Ray can
-count: there is one of it, and each slot takes some such shares."""
+"""Ray's resource of the head node, which is never a spot node. The broker, trial actors, Ray Train's controllers and
+watchers run there, so that a search outlives the loss of every other node. The amount is the least that Ray counts:
+the head has 1 of it, and each slot takes some such shares."""
 
 
 class GangResources(Frozen):
-    """How large each gang is, and how many there are."""
+    """Size and number of the gangs of a search."""
 
     slots: int = Field(ge=1)
     """Gangs: trials at a time."""

@@ -1,8 +1,8 @@
-"""Errors that may be a slot's or a trial's: what happened where, and what is done about it. Nothing here has effects.
+"""Decisions about errors that may be a slot's or a trial's: retry or fail the trial, keep or retire the slot.
 
-One error alone does not say whose fault it is. A trial that fails in one place and trains in the next was not at fault,
-and a place where trial after trial fails is. So a trial is tried again elsewhere, from its newest checkpoint, until it
-has failed in several places; and a slot is retired once different trials have failed on it and none has come through.
+One error does not show its cause. A trial that fails on one gang and trains on the next was not the cause, and a gang
+on which several trials fail is. So a trial is retried elsewhere, from its newest checkpoint, until it has failed on
+several gangs; and a slot is retired once different trials have failed on it with no success between them.
 """
 
 from collections.abc import Sequence
@@ -140,8 +140,8 @@ def describe_failure(trial: Sequence[SlotError]) -> str:
 
 
 def describe_retry(error: SlotError) -> str:
-    """A line on an error that costs the trial the epochs since its checkpoint."""
-    return f"{describe_error(error)}; {error.trial} goes on from its newest checkpoint"
+    """A line on an error after which the trial repeats the epochs since its checkpoint."""
+    return f"{describe_error(error)}; {error.trial} resumes from its newest checkpoint"
 
 
 def describe_error(error: SlotError) -> str:

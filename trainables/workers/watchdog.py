@@ -1,4 +1,4 @@
-"""A watchdog over a worker's training thread: a step that takes far too long is a hang, and ends the process."""
+"""A watchdog over a worker's training thread: a step that takes far too long counts as a hang."""
 
 import os
 import threading
@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 
 HANG_VARIABLE = "SEARCHSPACE_HANG_SECONDS"
-"""Environment variable: seconds without a step after which a worker counts as hung at the earliest."""
+"""Environment variable: least seconds without a step after which a worker counts as hung."""
 LEAST_LIMIT_S = 120.0
-"""Its default: a step that meets a page of a cold disk, or a kernel that is chosen anew, is no hang."""
+"""Its default, which includes a step that reads a cold disk or chooses a kernel."""
 LIMIT_FACTOR = 20.0
-"""Times the longest step so far that a step may take, where that is more."""
+"""A step may take this many times the longest step so far, if that is more."""
 SETUP_LIMIT_S = 4 * 3600.0
-"""Seconds until a trial's first step: weights are fetched, features of a whole data set computed, kernels compiled."""
+"""Seconds until a trial's first step, before which weights, features and kernels are made."""
 CHECK_PERIOD_S = 1.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 
 def step_limit(longest: float, floor: float = LEAST_LIMIT_S) -> float:
@@ -23,7 +23,7 @@ def step_limit(longest: float, floor: float = LEAST_LIMIT_S) -> float:
 
 
 def parse_least_limit(text: str | None) -> float:
-    """The floor that the environment variable asks for; the default where it is unset, or no positive number."""
+    """The value of the environment variable; the default where it is unset, or no positive number."""
     try:
         found = float(text or LEAST_LIMIT_S)
     except ValueError:
@@ -32,9 +32,9 @@ def parse_least_limit(text: str | None) -> float:
 
 
 class Watchdog:
-    """Watches one thread, which says when it begins, makes a step, and rests.
+    """Watches one thread, which calls `start`, `step` and `pause`.
 
-    Time counts only while this process runs: a process that was stopped, or a machine that slept, did not hang.
+    Only time in which this process runs counts: a stopped process, or a suspended machine, is no hang.
     """
 
     def __init__(self, on_hang: Callable[[float], None]) -> None:
@@ -46,12 +46,12 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def start(self) -> None:
-        """A trial begins with its set-up, of which nothing is known."""
+        """Begin to watch a trial; the duration of its set-up is not known."""
         with self._lock:
             self._watching, self._waited, self._longest, self._last = True, 0.0, 0.0, 0.0
 
     def step(self) -> None:
-        """Another step was made, or a rest is over; the time between two steps is what a step takes."""
+        """Record a step, or the end of a pause."""
         now = time.monotonic()
         with self._lock:
             if self._watching and self._last:
@@ -59,7 +59,7 @@ class Watchdog:
             self._watching, self._waited, self._last = True, 0.0, now
 
     def pause(self) -> None:
-        """The thread waits for somebody else's word, for as long as it takes."""
+        """Stop watching: the thread waits for another process."""
         with self._lock:
             self._watching, self._last = False, 0.0
 

@@ -1,4 +1,4 @@
-"""What each worker of a gang runs: train what the broker hands over, until it sends the gang home."""
+"""The loop of each worker of a gang: train the assignments that the broker hands over, until it stops the gang."""
 
 import os
 import time
@@ -45,27 +45,27 @@ from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 
 def work(broker: Any, slot: int, data: DataSummary, resources: GangResources, storage: SearchStorage) -> None:
-    """Join the gang of `slot` and serve; what stands in the way of that ends the gang, with its reason."""
+    """Join the gang of `slot` and train its assignments; an error before the first one retires the slot."""
     restrict_to_owner()
     try:
         torch.backends.cudnn.benchmark = True
         _check_folder(storage)
         devices.set_threads(resources.cpus)
         devices.set_precision(resources.precision)
-        post = WorkerClient(
+        client = WorkerClient(
             broker, slot, WorkerContext.open(_join(resources.gpus > 0), open_store(data), resources.memory_gb), storage
         )
-    except Exception as error:  # trying again would meet the same error, for ever
+    except Exception as error:  # another start would raise the same error
         ray.get(broker.retire.remote(slot, f"the gang cannot start: {one_line(error)}"))
         hold_resources(broker, slot, resources)
         return
-    while (assignment := post.next_assignment()) is not None:
-        post.serve(assignment)
+    while (assignment := client.next_assignment()) is not None:
+        client.serve(assignment)
     hold_resources(broker, slot, resources)
 
 
 def _check_folder(home: SearchStorage) -> None:
-    """Raise `RuntimeError` where this node does not see the search's folder, and would write beside it."""
+    """Raise `RuntimeError` where this node does not see the search's folder, and would write to a folder of its own."""
     if not home.url and not os.path.isdir(home.folder):
         raise RuntimeError(f"node {node_address()} does not see results folder {home.folder!r}")
 
@@ -75,9 +75,9 @@ def _join(gpu: bool) -> ProcessGroup:
     rank, world = context.get_world_rank(), context.get_world_size()
     if not gpu:
         return ProcessGroup(rank, world, torch.device("cpu"))
-    device = torch.device("cuda", 0)  # alone, a worker sees no GPU but its own
+    device = torch.device("cuda", 0)  # the only worker of a gang sees its own GPU only
     if world > 1:
-        from ray.train.torch import get_device  # several see each other's, and Ray Train knows whose is which
+        from ray.train.torch import get_device  # several workers see each other's GPUs
 
         device = get_device()
     torch.cuda.set_device(device)
@@ -85,10 +85,10 @@ def _join(gpu: bool) -> ProcessGroup:
 
 
 class WorkerClient:
-    """One worker's end of the broker."""
+    """One worker's connection to the broker."""
 
     def __init__(self, broker: Any, slot: int, context: WorkerContext, home: SearchStorage) -> None:
-        """Report for duty."""
+        """Register with the broker."""
         self.broker, self.slot, self.context, self.home = broker, slot, context, home
         forbid_creating(Path(home.folder))
         self.sequence = 0
@@ -103,7 +103,7 @@ class WorkerClient:
         self.generation = int(group.sum(torch.tensor(generation, device=group.device)))
 
     def next_assignment(self) -> Assignment | None:
-        """Wait for an assignment; rank 0 takes it, the others follow, so that all train the same one."""
+        """Wait for an assignment, None at the end; rank 0 takes it, and the other ranks follow it."""
         self.answers.clear()
         self.watchdog.pause()
         if self.context.group.rank == 0:
@@ -117,13 +117,13 @@ class WorkerClient:
         return assignment
 
     def serve(self, assignment: Assignment) -> None:
-        """Train one assignment. What goes wrong in it is its outcome; a process that may be poisoned dies of it."""
-        state = f"{self.slot} {self.context.group.rank}"
+        """Train one assignment. An error of the trial is its outcome; after others, the process ends."""
+        worker = f"{self.slot} {self.context.group.rank}"
         self.watchdog.start()
         with ExitStack() as held:
             try:
-                visit = held.enter_context(open_trial_directory(self.home, assignment, state))
-            except OSError as error:  # nothing of the trial's has run: this node does not reach its folder
+                visit = held.enter_context(open_trial_directory(self.home, assignment, worker))
+            except OSError as error:  # no code of the trial has run: this node does not reach its folder
                 self.faults.report(ErrorKind.STORAGE, one_line(error))
                 raise
             self._serve(visit)
@@ -140,18 +140,18 @@ class WorkerClient:
                     self._run_trial(run, assignment)
         except OutOfMemoryError as error:
             self._handle_out_of_memory(assignment, error)
-        except Exception as error:  # a trial's own error, of whatever kind, must not end the gang
+        except Exception as error:  # an error of the trial, of any type, must not end the gang
             self._handle_error(assignment, error, context)
 
     def _handle_error(self, assignment: Assignment, error: Exception, context: WorkerContext) -> None:
         self.watchdog.step()
         kind = classify(error)
         said = redact(traceback.format_exc()).encode(errors="backslashreplace")
-        with suppress(OSError, DamagedError):  # the same disk may be what failed
+        with suppress(OSError, DamagedError):  # the disk may be the cause
             write_file(Path(assignment.folder) / "error.txt", said)
         if kind not in TRIAL_KINDS:
             self.faults.report(kind, one_line(error))
-            raise error  # Ray Train starts another process, and the trial goes on from its checkpoint
+            raise error  # Ray Train starts another process, and the trial resumes from its checkpoint
         checkpoints.remove_checkpoints(assignment.checkpoints)
         self._report(failure(assignment.trial, one_line(error)))
         if is_poisoned(error):
@@ -183,12 +183,12 @@ class WorkerClient:
             elif run.seconds_since_save() >= assignment.checkpoint_seconds:
                 run.save()
         if report.status == "running":
-            run.save_and_wait()  # it was told to stop, and may be told to go on
+            run.save_and_wait()  # it is paused, and may be resumed
         elif report.status == "failed" and self.context.group.rank == 0:
             run.delete_checkpoints()
 
     def _reports(self, run: TrialRun, assignment: Assignment) -> Iterator[EpochReport]:
-        """Reports of the epochs that the checkpoint has beyond those known, then of those trained here."""
+        """Reports of epochs in the checkpoint that are not recorded yet, then of epochs trained here."""
         yield from [report for report in run.reports if report.epoch > assignment.known or run.done]
         while not run.done:
             wait = time.perf_counter() - self.reported_at
@@ -199,22 +199,22 @@ class WorkerClient:
                 self._write_outcome(run, assignment)
                 run.save_and_wait()
             elif report.epoch in assignment.rungs:
-                run.save_and_wait()  # whoever is told to wait here may go on from another gang at once
+                run.save_and_wait()  # a trial that is paused here may be resumed by another gang at once
             yield report
 
     def _report_and_wait(self, report: EpochReport, assignment: Assignment) -> bool:
-        """Tell a report; whether to train on, as rank 0 hears it from the broker."""
-        verdict = False
-        self.watchdog.pause()  # who decides may take their time, and the other workers wait for rank 0
+        """Report an epoch; returns the broker's decision whether to train on, which rank 0 gets for all ranks."""
+        is_continued = False
+        self.watchdog.pause()  # the decision may take long, and the other workers wait for rank 0
         if self.context.group.rank == 0:
             self._report(report, wait=report.epoch in assignment.rungs)
-            verdict = report.status == "running" and self._is_continued(report.epoch in assignment.rungs)
-        goes_on = self.context.group.broadcast_flag(verdict)
+            is_continued = report.status == "running" and self._is_continued(report.epoch in assignment.rungs)
+        is_continued = self.context.group.broadcast_flag(is_continued)
         self.watchdog.step()
-        return goes_on
+        return is_continued
 
     def _write_outcome(self, run: TrialRun, assignment: Assignment) -> None:
-        self.watchdog.start()  # uploads take what they take
+        self.watchdog.start()  # an upload has no time limit
         if self.context.group.rank == 0 and assignment.kind == "winner":
             write_weights(Path(assignment.folder), assignment, run)
             write_preview(Path(assignment.folder), run)
@@ -236,7 +236,7 @@ class WorkerClient:
         self.answers.append(self.broker.report.remote(self.slot, self.sequence, said, wait))
 
     def _is_continued(self, now: bool) -> bool:
-        """Whether to train on: the answer to the newest report if `now`, else to the one before, which is there."""
+        """Whether to train on: the answer to the newest report if `now`, else the answer to the one before."""
         while len(self.answers) > (0 if now else 1):
             if not ray.get(self.answers.popleft()):
                 return False

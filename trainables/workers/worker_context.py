@@ -1,4 +1,4 @@
-"""What outlives trials in a worker: its process group, its images, and what trials report to."""
+"""What a worker keeps from trial to trial: its process group, its images, and its callbacks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,29 +18,29 @@ from trainables.models.layers import share_statistics
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This worker's place in its gang."""
+    """The workers of one gang, as one of them sees it; with one worker, every operation is the identity."""
 
     rank: int
-    """From 0 to world - 1; rank 0 speaks for the gang."""
+    """Number of this worker, from 0 to world_size - 1; rank 0 reports for the gang."""
     world_size: int
-    """Workers in the gang."""
+    """Number of workers."""
     device: torch.device
-    """Where this worker trains."""
+    """Device of this worker."""
 
     @property
     def shard(self) -> tuple[int, int]:
-        """Which rows are this worker's: every `world`-th, from `rank` on."""
+        """Rank and world size: this worker trains on every `world_size`-th row, from `rank` on."""
         return self.rank, self.world_size
 
     def sum(self, values: Tensor) -> Tensor:
-        """Sum over the workers."""
+        """Sum over the workers, in place; raises `LostPeerError`."""
         if self.world_size > 1:
             with _collective():
                 dist.all_reduce(values)
         return values
 
     def broadcast_flag(self, flag: bool) -> bool:
-        """Rank 0's flag, on every worker."""
+        """The flag of rank 0, on every worker; raises `LostPeerError`."""
         if self.world_size == 1:
             return flag
         value = torch.tensor(int(flag), device=self.device)
@@ -73,7 +73,7 @@ def _collective() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class WorkerContext:
-    """What outlives the trials in a worker: its place in the gang, and the images where training reaches them."""
+    """What trials of a worker have in common."""
 
     group: ProcessGroup
     store: Store
@@ -81,13 +81,13 @@ class WorkerContext:
     feature_bytes: int
     """Bytes that frozen features may take beside the images."""
     on_step: Callable[[], None] = lambda: None
-    """Says that training is getting on; what does not say so for long is taken for hung."""
+    """Called at each step; a worker without a step for long counts as hung."""
     upload: Callable[[], None] = lambda: None
-    """Uploads what was written for the trial, where others cannot see its folder; raises OSError."""
+    """Uploads the trial's files, where its folder is on this node only; raises OSError."""
 
     @classmethod
     def open(cls, group: ProcessGroup, store: Store, memory_gb: float = 0.0) -> "WorkerContext":
-        """Bring the store's images to the group's device, if `memory_gb` (0: a share of what is free) holds them."""
+        """Load the store's images to the group's device if `memory_gb` (0: a share of the free memory) suffices."""
         budget = memory_budget(group.device, memory_gb)
         images = make_loader(store.images, store.labels, group.device, budget)
         return cls(group, store, images, budget - images.memory_bytes)
