@@ -26,6 +26,7 @@ from searchspace.serving.request_batches import (
     UploadedImage,
 )
 from searchspace.serving.service_limits import CALLS_PER_REPLICA, MAX_HEALTH_CHECKS, ServeOptions, ServiceLimits
+from trainables.common.environment import core_count
 from trainables.common.errors import UserError
 from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.pixels import Image

@@ -13,9 +13,8 @@ from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.search_storage import SearchStorage
 from trainables.workers import gang_pool, trainer
-from trainables.workers.gang_placement import reserve
 from trainables.workers.gang_pool import GangPool
-from trainables.workers.gang_resources import GangResources
+from trainables.workers.gang_resources import GangResources, reserve
 from trainables.workers.slot_state import GangInfo
 
 NODES, GPUS = 8, 8

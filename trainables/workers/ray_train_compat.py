@@ -25,8 +25,7 @@ from ray.train.v2._internal.execution.worker_group import WorkerGroup
 from ray.train.v2._internal.execution.worker_group.placement_group_handle import DefaultPlacementGroupHandle
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-from trainables.workers.gang_placement import placement_group_name, reserve, shares_of
-from trainables.workers.gang_resources import HEAD
+from trainables.workers.gang_resources import HEAD, placement_group_name, reserve, shares_of
 
 NEEDLESS = (DatasetsCallback, PlacementGroupCleanerCallback)
 """Callbacks of Ray Train that start an actor each."""

@@ -11,8 +11,7 @@ from ray.train.backend import BackendConfig
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from trainables.ray_compat import node_address
-from trainables.workers.gang_placement import remove_reserved
-from trainables.workers.gang_resources import GangResources
+from trainables.workers.gang_resources import GangResources, remove_reserved
 
 LOOPBACK = "127.0.0.1"
 """Address of the only node, where a search started its own Ray."""

@@ -5,8 +5,8 @@ from contextlib import suppress
 from typing import Any
 
 from trainables.config import Assignment, Decision, EpochReport
-from trainables.workers.keyed_condition import KeyedCondition
-from trainables.workers.reclaim import IdleGangs, find_dead
+from trainables.ray_compat import is_dead
+from trainables.workers.keyed_condition import IdleGangs, KeyedCondition
 from trainables.workers.slot_errors import Fault
 from trainables.workers.slot_health import SlotHealth
 from trainables.workers.slot_state import GangInfo, SlotState, match_trials
@@ -14,6 +14,8 @@ from trainables.workers.slot_state import GangInfo, SlotState, match_trials
 OWNER_CHECK_S = 2.0
 """Seconds that a claim waits for a free slot before the owners of the slots are checked for life."""
 
+ANSWER_TIMEOUT_S = 0.1
+"""Seconds in which an owner shows that it is alive; one that does not answer is busy."""
 FREE_SLOT, MESSAGES, END = "free slot", "messages", "end"
 """What is waited for that is no slot and no gang."""
 
@@ -47,8 +49,9 @@ class TrialBroker:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._condition.wait(FREE_SLOT), OWNER_CHECK_S)
                     continue
-                for state in await find_dead(self._slots):
-                    self._free(state)
+                for state in self._slots:
+                    if state.owner is not None and await is_dead(state.owner, ANSWER_TIMEOUT_S):
+                        self._free(state)
             slot = preferred if preferred in free else free[0]
             self._slots[slot].is_free, self._slots[slot].owner = False, owner
             return slot

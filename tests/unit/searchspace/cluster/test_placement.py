@@ -9,7 +9,7 @@ from searchspace.cluster.nodes import read_growth
 from searchspace.cluster.placement import Node, Room, count_gangs, place
 from searchspace.spec import make_spec
 from trainables.common.errors import UserError
-from trainables.workers.gang_placement import bundles, shares_of
+from trainables.workers.gang_resources import bundles, shares_of
 
 HEAD = Node(cpus=0)
 BIG = Node(cpus=96, gpus=8, count=8)
