@@ -51,7 +51,7 @@ def format_validation(found: FinalsValidation) -> str:
     count = f"{found.images:,} images " if found.images else "images "
     which = {
         "drawn": "drawn anew from the search's training images",
-        "held back": "of the given validation split, held back from the search",
+        "held back": "of the given validation split, kept out of the search",
         "reused": "that chose the finalists, so re-scores may still flatter",
     }[found.source]
     return f"finals validation: {count}{which}"

@@ -124,7 +124,7 @@ def test_it_is_said_which_images_they_were(tmp_path, digits):
         f"finals validation: {digits.val} images drawn anew from the search's training images"
     )
     held = FinalsValidation(source="held back", images=500, search_images=503)
-    assert "500 images of the given validation split, held back from the search" in describe_data(
+    assert "500 images of the given validation split, kept out of the search" in describe_data(
         digits.model_copy(update={"finals": held})
     )
     import optuna
