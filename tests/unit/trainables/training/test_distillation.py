@@ -120,13 +120,13 @@ def test_a_teacher_of_another_size_and_normalisation_sees_the_same_view(place, t
     own = Preprocess(InputSpec(side=8, channels=1, mean=data.mean, std=data.std))
     batches = TrainingBatches(config, place.images, place.store.rows("train"), own)
     batch = next(iter(epoch_plan(len(batches.rows), 256, 0, 0, Mixing(0.2, 1.0))))
-    wanted, part = place.images.take(batches.rows[batch.needed_rows]), slice(0, 200)
+    wanted, part = place.images.load(batches.rows[batch.needed_rows]), slice(0, 200)
     inputs, _ = batches.inputs(batch, wanted, part)
     said = Teacher(tmp_path, place, batches).logits(batch, part, wanted, inputs)
     said = said[:, :2] - said[:, 2:3]
     seen = Slope()(inputs * own.std)[:, :2] / spec.std[0]
     assert np.corrcoef(said.flatten(), seen.flatten())[0, 1] > 0.98
-    unseen = Slope()(own(place.images.take(batches.rows[batch.rows[part]])) * own.std)[:, :2] / spec.std[0]
+    unseen = Slope()(own(place.images.load(batches.rows[batch.rows[part]])) * own.std)[:, :2] / spec.std[0]
     assert np.corrcoef(said.flatten(), unseen.flatten())[0, 1] < 0.9, "what it sees is augmented"
 
 
