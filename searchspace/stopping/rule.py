@@ -66,11 +66,9 @@ class RuleEvent(Frozen):
 def recall(rule: StoppingRule, events: Iterable[RuleEvent]) -> None:
     """Let a new `rule` hear again what a rule heard, so that it decides as that one would."""
     for event in sorted(events, key=lambda event: event.order):
+        if rule.standing(event.trial) is not None:
+            rule.resume(event.trial)  # at the end of a search, trials are promoted at once, which is no event
         if event.observation is not None:
-            if rule.standing(event.trial) is not None:
-                rule.resume(event.trial)  # at the end of a search, the last ones were promoted without a record
             rule.report(event.observation)
         elif event.failed:
             rule.fail(event.trial, event.kind)
-        else:
-            rule.resume(event.trial)
