@@ -51,7 +51,7 @@ VARIABLES = (
 def test_ray_has_the_part(user, part):
     module, _, name = part.partition(":")
     assert hasattr(importlib.import_module(module), name), (
-        f"Ray {ray.__version__} has no {name} in {module}; see to {user}() in ray_compat.py"
+        f"Ray {ray.__version__} has no {name} in {module}, which {user}() in ray_compat.py uses"
     )
 
 
