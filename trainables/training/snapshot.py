@@ -1,7 +1,7 @@
 """Snapshots: the state of a trial in training as a checkpoint, and back."""
 
 import hashlib
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -10,6 +10,9 @@ from trainables.config import Assignment, EpochReport
 from trainables.training.checkpoint import Checkpoint, optimizer_tensors, restore_optimizer, with_prefix
 from trainables.training.weight_averaging import WeightAveraging
 from trainables.workers.worker_context import WorkerContext
+
+ADDED: dict[str, Any] = {"translate": 0}
+"""Hyperparameters that checkpoints of earlier versions do not have, and the value that trained alike then."""
 
 
 class TrainingState(Protocol):
@@ -47,7 +50,9 @@ def take_snapshot(run: TrainingState) -> Checkpoint:
 
 def assignment_digest(assignment: Assignment) -> str:
     """Digest of what is trained. The name of a trial does not suffice: a study that lost its last seconds reuses it."""
-    facts = (assignment.kind, assignment.config.model_dump(), assignment.seed, assignment.max_epochs)
+    known = assignment.config.model_dump().items()
+    config = {name: value for name, value in known if name not in ADDED or ADDED[name] != value}
+    facts = (assignment.kind, config, assignment.seed, assignment.max_epochs)
     return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
 
