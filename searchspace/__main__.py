@@ -3,7 +3,7 @@
 import runpy
 import sys
 
-from searchspace.cli.output import quiet_end, say
+from searchspace.cli.output import end_quietly, print_lines
 from trainables.common.errors import suggest
 
 COMMANDS = {
@@ -24,13 +24,13 @@ COMMANDS = {
 def main(arguments: list[str]) -> int:
     """List the commands, or run the one that is named; returns the exit code."""
     if not arguments or arguments[0] in {"-h", "--help", "help"}:
-        with quiet_end():
-            say(*overview().split("\n"))
+        with end_quietly():
+            print_lines(*overview().split("\n"))
         return 0
     name, *rest = arguments
     if name not in COMMANDS:
         hint = suggest(name, COMMANDS)
-        say(f"error: {name!r}: no such command; there are {', '.join(COMMANDS)}{hint}", error=True)
+        print_lines(f"error: {name!r}: no such command; there are {', '.join(COMMANDS)}{hint}", error=True)
         return 2
     sys.argv = [f"searchspace {name}", *rest]
     runpy.run_module(f"searchspace.{name}", run_name="__main__", alter_sys=True)

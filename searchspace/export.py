@@ -9,12 +9,12 @@ import typer
 from pydantic import Field
 
 from searchspace.cli.options import Option, with_options
-from searchspace.cli.output import complain, say
+from searchspace.cli.output import print_errors, print_lines
 from searchspace.cli.values import Formats, Place
 from searchspace.constraints.constraints import describe_cost, find_violations
 from searchspace.engine.assignments import derive_seed
 from searchspace.finals.choose_student import StudentStatus, read_student
-from searchspace.progress.live_screen import open_clock
+from searchspace.progress.live_screen import open_reporter
 from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_record
@@ -22,7 +22,7 @@ from searchspace.storage.open_results import is_export_file, open_results
 from searchspace.storage.output_folder import check_own_folder, copy_search, explain_write_errors
 from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.errors import UserError
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.config import Frozen
 from trainables.export.exported_files import ExportRecord
 from trainables.export.model_info import MODEL_INFO
@@ -66,11 +66,11 @@ def main(
     from searchspace.reporting.html.report_file import try_report
     from searchspace.reporting.model_card.card_file import try_cards
 
-    with explain_write_errors(sync.folder, asked.output), open_clock() as clock:
+    with explain_write_errors(sync.folder, asked.output), open_reporter() as reporter:
         here = copy_search(sync.folder, asked.output) if asked.output else sync.folder
         spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
-        winner = export_winner(spec, here, clock, asked.data, strict=True)
-        student = export_student(spec, here, clock, asked.data, strict=True)
+        winner = export_winner(spec, here, reporter, asked.data, strict=True)
+        student = export_student(spec, here, reporter, asked.data, strict=True)
         try_cards(here)
         try_report(here)
     if not asked.output:
@@ -85,11 +85,13 @@ def check_shipped(*shipments: ExportRecord) -> None:
     """End the command with code 1, and the reasons, where nothing that was asked for is shipped."""
     for shipment in shipments:
         if all(artefact.format == "pytorch" for artefact in shipment.artefacts):
-            complain(f"error: --formats: none is shipped: {'; '.join(tell_dropped(shipment))}")
+            print_errors(f"error: --formats: none is shipped: {'; '.join(tell_dropped(shipment))}")
             raise typer.Exit(1)
 
 
-def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = "", strict: bool = False) -> ExportRecord:
+def export_winner(
+    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False
+) -> ExportRecord:
     """Export the winner of the search in `folder`; raises `UserError` where there is none.
 
     `data` is where its images are, if this machine has not prepared them; `strict` is as `ship` has it.
@@ -97,25 +99,25 @@ def export_winner(spec: SearchSpec, folder: Path, teller: Teller, data: str = ""
     winner = folder / WINNER
     if not is_file(winner / MODEL_INFO):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{MODEL_INFO})")
-    return _ship(spec, winner, teller, data, strict)
+    return _ship(spec, winner, reporter, data, strict)
 
 
 def export_student(
-    spec: SearchSpec, folder: Path, teller: Teller, data: str = "", strict: bool = False
+    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False
 ) -> ExportRecord | None:
     """Export the student of the search in `folder`, as the winner is; None where it has none."""
     student = read_student(folder)
     if student is None or student.status != StudentStatus.TRAINED:
         return None
     logger.info("exporting the student")
-    return _ship(spec, folder / STUDENT, teller, data, strict)
+    return _ship(spec, folder / STUDENT, reporter, data, strict)
 
 
-def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: bool) -> ExportRecord:
+def _ship(spec: SearchSpec, folder: Path, reporter: Reporter, data: str, strict: bool) -> ExportRecord:
     from trainables.export.exporter import export_classifier
 
     shipment = export_classifier(
-        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), teller, data, strict
+        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), reporter, data, strict
     )
     for line in tell_dropped(shipment):
         logger.warning(f"{folder.name}: {line}")
@@ -124,18 +126,18 @@ def _ship(spec: SearchSpec, folder: Path, teller: Teller, data: str, strict: boo
 
 def print_shipments(spec: SearchSpec, place: str, winner: ExportRecord, student: ExportRecord | None) -> None:
     """What is shipped of a search, which is at `place`: the winner, and its student beside it."""
-    print_shipment(spec.of_winner, f"{place}/winner", winner)
+    print_shipment(spec.for_winner, f"{place}/winner", winner)
     if student is not None:
-        say()
+        print_lines()
         print_shipment(spec, f"{place}/{STUDENT}", student)
 
 
 def print_shipment(spec: SearchSpec, place: str, shipment: ExportRecord) -> None:
     """The table of what is shipped at `place`, and a warning for each limit of `spec` that it breaks."""
     print_table(artefact_rows(shipment), f"{spec.name}: shipped in {place}", FIRST)
-    say(say_conditions(shipment))
+    print_lines(say_conditions(shipment))
     if shipment.cost:
-        say(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
+        print_lines(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
         for broken in find_violations(spec, shipment.cost):
             logger.warning(f"the shipped model breaks a limit: {broken}")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from searchspace.cli.options import Option, with_options
-from searchspace.cli.output import write
+from searchspace.cli.output import print_document
 from searchspace.finals.gain import format_gain
 from searchspace.finals.validation_images import format_validation
 from searchspace.reporting.results import SearchResults, read_results, reading_search
@@ -202,7 +202,7 @@ def _print(rows: Sequence[Row], form: Format, title: str, first: Sequence[str]) 
     if form == "table":
         print_table(rows, title, first, hint=ALL)
     else:
-        write(to_text(rows, form))
+        print_document(to_text(rows, form))
 
 
 if __name__ == "__main__":

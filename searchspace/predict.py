@@ -15,11 +15,11 @@ from typing import NoReturn
 
 import numpy as np
 
-from searchspace.cli.output import complain, fill_descriptors, quiet_end, say, write
+from searchspace.cli.output import end_quietly, fill_descriptors, print_document, print_errors, print_lines
 from searchspace.prediction.class_scores import PREDICTION_FORMATS, ImagePrediction, top_classes
 from searchspace.prediction.find_model import find_model
 from searchspace.prediction.inputs import STDIN, find_inputs
-from searchspace.progress.progress_bar import Bar
+from searchspace.progress.progress_bar import ProgressBar
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError, suggest
 from trainables.data.decoding.bad_images import BadImage, BadImageCause, BadImageError
@@ -58,20 +58,20 @@ def main(arguments: Sequence[str]) -> int:
     request = parse(arguments)
     runner, inputs = Predictor(find_model(_local(request.model))), find_inputs(request.images)
     form, bad, count = PREDICTION_FORMATS[request.form], 0, len(inputs.images)
-    write(form.header)
-    with Bar("images", count) as bar:
+    print_document(form.header)
+    with ProgressBar("images", count) as bar:
         for guess in predict(runner, inputs.images, request.top, request.batch):
             if isinstance(guess, UserError):
                 bad += 1
-                bar.say(f"error: {guess}")
+                bar.print_above(f"error: {guess}")
             else:
-                write(form.write(guess))
+                print_document(form.write(guess))
             bar.advance()
     for line in (
         *inputs.left_out,
         *([f"error: {bad:,} of {count:,} images cannot be read"] if bad and count > 1 else []),
     ):
-        say(line, error=True)
+        print_lines(line, error=True)
     return (2 if bad == count else 1) if bad else 0
 
 
@@ -156,10 +156,10 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal's, a pipe's and a file's have it
     try:
-        with quiet_end():
+        with end_quietly():
             return main(arguments)
     except UserError as error:
-        complain(f"error: {error}")
+        print_errors(f"error: {error}")
         return 2
     except KeyboardInterrupt:
         return 130

@@ -9,7 +9,7 @@ import typer
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.cli.options import with_options
-from searchspace.cli.output import write
+from searchspace.cli.output import print_document
 from searchspace.reporting.results import read_results, reading_search
 from searchspace.reporting.tables.board_view import Printing
 from searchspace.reporting.tables.table import Row, to_text
@@ -146,7 +146,7 @@ def main(
     if form == "table":
         print_table(rows, f"{spec.name}: {len(curves)} recorded trials replayed on {slots} slots")
     else:
-        write(to_text(rows, form))
+        print_document(to_text(rows, form))
 
 
 if __name__ == "__main__":

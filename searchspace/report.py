@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from searchspace.cli.command import run_command
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.html.report_file import write_report
 from searchspace.storage.open_results import open_results
@@ -43,7 +43,7 @@ def main(
     if target is None and sync.storage.url:
         sync.push()
         place = join_url(sync.storage.url, page.name)
-    say(f"{place}: {page.stat().st_size / 1e6:.1f} MB")
+    print_lines(f"{place}: {page.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

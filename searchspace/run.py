@@ -7,19 +7,19 @@ from typing import Any
 
 from searchspace.cli.interruption import Interrupted, Interruption
 from searchspace.cli.options import with_options
-from searchspace.cli.output import complain, say
+from searchspace.cli.output import print_errors, print_lines
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
 from searchspace.leaderboard import print_board
 from searchspace.preparation import preflight
-from searchspace.preparation.absolute_paths import anchored
+from searchspace.preparation.absolute_paths import with_absolute_paths
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.plan import make_plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data, prepare_shared
-from searchspace.preparation.resume import check_revived, choose_resumed, how_to_resume, is_finished, shown
-from searchspace.progress.console_reporter import Clock
-from searchspace.progress.live_screen import open_clock
+from searchspace.preparation.resume import check_revived, format_folder, how_to_resume, is_finished, load_resumed_spec
+from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.live_screen import open_reporter
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.model_card import PAGE
 from searchspace.reporting.results import read_results
@@ -41,18 +41,21 @@ def main(given: frozenset[str], **options: Any) -> None:
     Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
     """
     run_options = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
-    reporter = open_clock(run_options.verbose, run_options.price_per_hour)
+    reporter = open_reporter(run_options.verbose, run_options.price_per_hour)
     if run_options.dry_run and run_options.resume:
         raise UserError("--dry-run: is for a new search, and --resume goes on with one; give one of them")
     if run_options.revive is not None:
         check_revived(given)
         return revive(run_options, options, given, reporter)
     resumed = bool(run_options.resume)
-    spec = choose_resumed(run_options.resume, options, given) if resumed else anchored(make_spec(**options))
+    spec = (
+        load_resumed_spec(run_options.resume, options, given) if resumed else with_absolute_paths(make_spec(**options))
+    )
     if run_options.dry_run:
         return dry_run(spec, run_options.price_per_hour, reporter)
     if resumed and is_finished(spec):
-        say(f"search {spec.name!r} is finished: {spec.trials} trials; python -m searchspace.leaderboard {shown(spec)}")
+        board = f"python -m searchspace.leaderboard {format_folder(spec)}"
+        print_lines(f"search {spec.name!r} is finished: {spec.trials} trials; {board}")
         return None
     if not resumed:
         preflight.check_name(spec)
@@ -67,13 +70,13 @@ def _end_explained(spec: SearchSpec) -> Iterator[None]:
     try:
         yield
     except Interrupted:
-        complain(f"interrupted; {how_to_resume(spec)}")
+        print_errors(f"interrupted; {how_to_resume(spec)}")
         raise
     except SearchEndedError as error:
         raise SearchEndedError(f"{error}; {how_to_resume(spec)}") from error
 
 
-def dry_run(spec: SearchSpec, price: float, reporter: Clock) -> None:
+def dry_run(spec: SearchSpec, price: float, reporter: ConsoleReporter) -> None:
     """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
     from searchspace.cluster.connect import connected
     from searchspace.forecast.dry_run import finish_dry_run, scratch_folder
@@ -86,7 +89,7 @@ def dry_run(spec: SearchSpec, price: float, reporter: Clock) -> None:
             prepare_search_data(spec, reporter) as prepared, Interruption(reporter, _again) as interruption,
             connected(spec.address) as room, scratch_folder(spec) as mirror,
         ):  # fmt: skip
-            interruption.listen_again()
+            interruption.reinstall_handlers()
             plan = prepared.planner.plan(room)
             starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
             probes = draw_probes(plan.space, plan.task, spec, starts, prepared.constraints.refusal)
@@ -95,7 +98,7 @@ def dry_run(spec: SearchSpec, price: float, reporter: Clock) -> None:
     finish_dry_run(measured, spec, plan.task, plan.shape, price)
 
 
-def revive(run_options: RunOptions, options: Mapping[str, Any], given: Set[str], reporter: Clock) -> None:
+def revive(run_options: RunOptions, options: Mapping[str, Any], given: Set[str], reporter: ConsoleReporter) -> None:
     """Train a stopped trial of an earlier search on to its end; raises `UserError` where that cannot be."""
     from searchspace.cluster.connect import connected
     from searchspace.engine import revive as reviving
@@ -105,18 +108,18 @@ def revive(run_options: RunOptions, options: Mapping[str, Any], given: Set[str],
         raise UserError(
             f"--revive {run_options.revive}: give --resume NAME too, the search that it is a stopped trial of"
         )
-    spec = choose_resumed(run_options.resume, options, given).model_copy(update={"max_concurrent": 1})
+    spec = load_resumed_spec(run_options.resume, options, given).model_copy(update={"max_concurrent": 1})
     check_early(spec, resumed=True)
     with reporter, hold_search(spec, begun=True) as mirror:
         data = prepare_shared(spec, reporter, resumed=True)
         mirror.pull(part=f"{TRIALS}/{trial_name(run_options.revive)}")
         reviving.choose_revived(load_own_study(spec, spec.folder), spec, run_options.revive)
         with Interruption(reporter, _again) as interruption, connected(spec.address) as room:
-            interruption.listen_again()
+            interruption.reinstall_handlers()
             plan = make_plan(spec, data, room, {})
             with open_gangs(plan, mirror, lambda slot, _info: logger.info(f"gang {slot} warm"), interruption) as pool:
                 revived = reviving.revive(spec, run_options.revive, pool)
-    say(reviving.describe(load_own_study(spec, spec.folder), revived))
+    print_lines(reviving.describe(load_own_study(spec, spec.folder), revived))
 
 
 def _again() -> str:
@@ -126,12 +129,12 @@ def _again() -> str:
 
 def _print_result(spec: SearchSpec, result: SearchResult) -> None:
     study, metrics = result.study, result.metrics
-    say()
+    print_lines()
     results = read_results(spec.folder, study)
     print_board(results, top=5)
     counts = load_facts(spec.folder).get("data", {}).get("counts", ())
     top5 = f", top-5 {format_top5(metrics)}" if metrics.top5 is not None else ""
-    say(
+    print_lines(
         "",
         f"winner: {format_score_history(spec.metric, results.finalists[0], metrics)}",
         f"test, once, {metrics.count:,} images: accuracy {format_test_score('accuracy', metrics)}{top5}; "
@@ -141,13 +144,13 @@ def _print_result(spec: SearchSpec, result: SearchResult) -> None:
         *([line] if (line := say_student(results)) else []),
         "",
     )
-    print_shipments(spec, shown(spec), result.winner, result.student)
-    say(
+    print_shipments(spec, format_folder(spec), result.winner, result.student)
+    print_lines(
         "",
         *result.forecasts,
-        f"report: {shown(spec)}/{REPORT}",
-        f"model card: {shown(spec)}/winner/{PAGE}",
-        f"next: python -m searchspace.leaderboard {shown(spec)}",
+        f"report: {format_folder(spec)}/{REPORT}",
+        f"model card: {format_folder(spec)}/winner/{PAGE}",
+        f"next: python -m searchspace.leaderboard {format_folder(spec)}",
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from searchspace.cli.interruption import EXPORT, Heeding, Interruption, LostError
+from searchspace.cli.interruption import EXPORT_TIMEOUT_S, InterruptibleReporter, Interruption, LostError
 from searchspace.cluster.connect import connected, losses_told
 from searchspace.cluster.restart import restart_search
 from searchspace.constraints.constraints import ConstraintChecker
@@ -19,9 +19,9 @@ from searchspace.preparation.begin_study import open_study
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.plan import Plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data
-from searchspace.preparation.resume import how_to_resume, put_finished, warn_of_changed_space
-from searchspace.progress.console_reporter import Clock
-from searchspace.progress.progress_tracker import Account, Follower, to_all
+from searchspace.preparation.resume import how_to_resume, warn_of_changed_space, write_finished
+from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.progress_tracker import ProgressTracker, TrialListener, call_all
 from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.trials import describe_trial, rank_trials
 from searchspace.spec import SearchSpec, extend_record
@@ -72,17 +72,17 @@ class SearchRunner:
     study: "optuna.Study"
     folder_sync: "FolderSync"
     """Of the search's folder."""
-    reporter: Clock
+    reporter: ConsoleReporter
     interruption: Interruption
     """Entered."""
     forecast: "LiveForecast"
-    tracker: Account
-    follower: Follower
+    tracker: ProgressTracker
+    follower: TrialListener
     """Keeps the tracker up to date, and shows it."""
 
     @classmethod
     @contextmanager
-    def prepare(cls, spec: SearchSpec, reporter: Clock, resumed: bool = False) -> Iterator["SearchRunner"]:
+    def prepare(cls, spec: SearchSpec, reporter: ConsoleReporter, resumed: bool = False) -> Iterator["SearchRunner"]:
         """Check the options, prepare the data, connect to Ray, plan, and begin the study or load the one to resume.
 
         Raises `UserError` before any worker starts if an option cannot work, and `Interrupted` after a signal. At the
@@ -99,18 +99,18 @@ class SearchRunner:
             # From here on a signal raises between two steps alone: anywhere else it could leave a library's lock held.
             asked = Interruption(reporter, partial(how_to_resume, spec))
             with asked as interruption, connected(spec.address) as room:
-                interruption.listen_again()
+                interruption.reinstall_handlers()
                 plan = prepared.planner.plan(room)
                 if spec.address:
                     check_node_access(spec.home, spec.results)
                 folder_sync = folder_sync or held.enter_context(hold_search(spec, begun=False))
-                reporter.keep_chatter(spec.folder / SEARCH_LOG)
+                reporter.redirect_output(spec.folder / SEARCH_LOG)
                 study = open_study(spec, plan, resumed)
                 forecast, tracker = _make_listeners(spec, plan, study, reporter, resumed)
                 with tracked(spec):
                     yield cls(
                         spec, plan, prepared.constraints, prepared.student_constraints, study, folder_sync, reporter,
-                        interruption, forecast, tracker, reporter.follow(tracker),
+                        interruption, forecast, tracker, reporter.show_progress_of(tracker),
                     )  # fmt: skip
 
     def run(self) -> SearchResult:
@@ -123,7 +123,7 @@ class SearchRunner:
             self.search(pool)
             self.finals(pool)
             metrics = self.test(pool)
-        with self.interruption.within(EXPORT):
+        with self.interruption.exit_within(EXPORT_TIMEOUT_S):
             winner, student = self.export()
             return SearchResult(self.study, metrics, winner, student, self.report())
 
@@ -134,12 +134,12 @@ class SearchRunner:
         from searchspace.engine.tune_adapter import run_search
 
         suggester = ConfigSuggester(self.study, self.plan.space, self.plan.task, self.spec, self.constraints)
-        engine = SearchEngine(self.study, suggester, self.plan.new_rule(), self.spec, self._engine_context(pool))
+        engine = SearchEngine(self.study, suggester, self.plan.make_rule(), self.spec, self._engine_context(pool))
         run_search(self.spec, engine, pool)
         self.interruption.check()
         pool.check_slots()
         self.forecast.end_phase("search")
-        self.reporter.conclude()
+        self.reporter.hide_search()
         self._log_search()
         extend_record(self.spec.folder, {"workers": [info.model_dump() for info in pool.known_gangs()]})
 
@@ -161,7 +161,7 @@ class SearchRunner:
         from searchspace.finals.winner import evaluate_winner
 
         logger.info("the test split is opened, once")
-        self.reporter.step("test", 0, 0)
+        self.reporter.progress("test", 0, 0)
         metrics = evaluate_winner(self.spec, self.plan.data.classes, pool)
         evaluate_student(self.spec, self.plan.data.classes, pool)
         return metrics
@@ -171,8 +171,8 @@ class SearchRunner:
         folder = self.spec.folder
         write_file(folder / LEADERBOARD, to_text(rank_trials(self.study), "csv").encode())
         logger.info("exporting the winner")
-        self.reporter.step("export of the winner", 0, 0)
-        reporter = Heeding(self.reporter, self.interruption.check)
+        self.reporter.progress("export of the winner", 0, 0)
+        reporter = InterruptibleReporter(self.reporter, self.interruption.check)
         return export_winner(self.spec, folder, reporter), export_student(self.spec, folder, reporter)
 
     def report(self) -> list[str]:
@@ -182,17 +182,17 @@ class SearchRunner:
         from searchspace.study.write_failure import flush_or_rescue
 
         forecasts = self.forecast.close()
-        self.reporter.step("report", 0, 0)
+        self.reporter.progress("report", 0, 0)
         try_cards(self.spec.folder, self.study)
         try_report(self.spec.folder, self.study)
-        put_finished(self.study, self.spec.trials)
+        write_finished(self.study, self.spec.trials)
         flush_or_rescue(self.study, self.spec)
         return forecasts
 
     @contextmanager
     def _gangs(self) -> Iterator["GangPool"]:
         """The gangs that train; while they start, the search is forecast."""
-        when_warm = to_all(self.follower.warm, self.forecast.on_gang_ready)
+        when_warm = call_all(self.follower.on_gang_ready, self.forecast.on_gang_ready)
         with open_gangs(self.plan, self.folder_sync, when_warm, self.interruption) as pool:
             self.forecast.forecast_from_dry_run()
             yield pool
@@ -212,7 +212,7 @@ class SearchRunner:
             self.reporter.close()
             with suppress(OSError):  # the restarted command has the folder; the upload is for a resume elsewhere
                 self.folder_sync.push()
-            restart_search(self.spec, self.reporter.options, error)
+            restart_search(self.spec, self.reporter.restart_options, error)
         except Exception:
             flush_or_rescue(self.study, self.spec)  # a fault of the search's folder explains the exception
             raise
@@ -221,13 +221,13 @@ class SearchRunner:
     def _engine_context(self, pool: "GangPool") -> EngineContext:
         return EngineContext(
             slots=self.plan.shape.slots,
-            listener=to_all(self.follower, self.forecast),
-            should_stop=lambda: self.interruption.is_asked() or not pool.has_slots,
+            listener=call_all(self.follower, self.forecast),
+            should_stop=lambda: self.interruption.is_requested() or not pool.has_slots,
             is_reachable=pool.is_reachable,
         )
 
     def _log_search(self) -> None:
-        logger.info(self.tracker.in_words())
+        logger.info(self.tracker.describe_time())
         if refusals := describe_refusals(self.study.get_trials(deepcopy=False)):
             logger.info(refusals)
         if audit := read_audit(self.study):
@@ -243,13 +243,13 @@ class SearchRunner:
 
 
 def _make_listeners(
-    spec: SearchSpec, plan: Plan, study: "optuna.Study", reporter: Clock, resumed: bool
-) -> "tuple[LiveForecast, Account]":
+    spec: SearchSpec, plan: Plan, study: "optuna.Study", reporter: ConsoleReporter, resumed: bool
+) -> "tuple[LiveForecast, ProgressTracker]":
     """What hears of the search's trials: its forecast, and the tracker of its progress."""
     from searchspace.forecast.live_forecast import LiveForecast
 
     forecast = LiveForecast(spec, plan.task, plan.shape, study, reporter, quiet=resumed)
-    tracker = Account(spec, plan.shape.slots, reporter)
-    tracker.look_back(rank_trials(study))
-    tracker.left, tracker.describe = forecast.remaining_seconds, partial(describe_trial, study)
+    tracker = ProgressTracker(spec, plan.shape.slots, reporter)
+    tracker.load_earlier_trials(rank_trials(study))
+    tracker.remaining_seconds, tracker.describe_trial = forecast.remaining_seconds, partial(describe_trial, study)
     return forecast, tracker

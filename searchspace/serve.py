@@ -9,7 +9,7 @@ import typer
 
 from searchspace.cli.command import run_command
 from searchspace.cli.options import with_options
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.prediction.find_model import find_model
 from searchspace.ray_compat import SERVE_BY_GRPC, SERVE_MESSAGE_BYTES
 from searchspace.serving.access import TOKEN_VARIABLE, Access, read_access
@@ -55,7 +55,7 @@ def serve(model: Path, options: ServeOptions) -> None:
             install_signal_handlers()
             return_freed_memory()
             app = make_app(deploy(file, options, limits), runner.metadata, access, limits)
-            say(*_greeting(file, access, port))
+            print_lines(*_greeting(file, access, port))
             serve_http(app, listening)
 
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import optuna
 from pydantic import ValidationError
 
-from searchspace.cli.invalid_values import say_wrong
+from searchspace.cli.invalid_values import describe_error
 from searchspace.sampling.space_file import load_function
 from searchspace.sampling.space_trial import Range, SpaceError, SpaceTrial, plain
 from trainables.augmentation.augmentation_registry import AUGMENTATIONS
@@ -202,7 +202,7 @@ def draw_config(
         if name not in TrialConfig.model_fields:
             hint = suggest(name, TrialConfig.model_fields)
             raise SpaceError(f"the space gave {name!r}: no such hyperparameter{hint}") from error
-        raise SpaceError(f"the space gave {name} {detail['input']!r}: {say_wrong(TrialConfig, detail)}") from error
+        raise SpaceError(f"the space gave {name} {detail['input']!r}: {describe_error(TrialConfig, detail)}") from error
 
 
 def draw_configs(

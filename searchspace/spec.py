@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from searchspace.cli.invalid_values import say_first, say_wrong, show_value
+from searchspace.cli.invalid_values import describe_error, describe_first_error, format_value
 from searchspace.cli.options import Option, flag_of
 from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
-from searchspace.preparation.record import Facts
+from searchspace.preparation.record import SearchRecord
 from searchspace.sampling.pins import parse_pins
 from searchspace.stopping.rules import SchedulerName
 from searchspace.storage.search_folder import SEARCH_RECORD
@@ -34,11 +34,11 @@ FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
 LIMITS = "The shipped model"
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
-GRACE = 2
+DEFAULT_GRACE_EPOCHS = 2
 """Epochs of the first rung, where trials are not shorter themselves and nobody says otherwise."""
-MOST = 1_000_000
+MAX_COUNT = 1_000_000
 """Largest count of trials, epochs and the like."""
-BOUNDS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
+LIMIT_OPTIONS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
 """Options that limit what a shipped model costs."""
 R = TypeVar("R", bound=Frozen)
 
@@ -73,15 +73,17 @@ class SearchSpec(Frozen):
     """Same configurations at any timing: only first rungs inform."""
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Earlier searches: their best go first and inform the sampler."""
-    trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1, le=MOST)
+    trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1, le=MAX_COUNT)
     """Configurations in all."""
-    max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MOST)
+    max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MAX_COUNT)
     """Full length of a trial, in epochs."""
     grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(
-        default_factory=lambda known: min(GRACE, known.get("max_epochs", GRACE)), ge=1, le=MOST
+        default_factory=lambda known: min(DEFAULT_GRACE_EPOCHS, known.get("max_epochs", DEFAULT_GRACE_EPOCHS)),
+        ge=1,
+        le=MAX_COUNT,
     )
     """First rung, in epochs; no trial is stopped before. Never above --max-epochs."""
-    reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MOST)
+    reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MAX_COUNT)
     """One trial in so many goes on at each rung; also the ratio between rungs."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
     """Early stopping."""
@@ -89,7 +91,7 @@ class SearchSpec(Frozen):
     """What trials are compared at equal amounts of, and the sampler is to spare."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
     """Longest search once a gang is warm: 90s, 30m, 2h. Finals come after."""
-    finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MOST)
+    finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
     """Best trials trained again from fresh seeds; so is trial 0, as reference."""
     audit: Annotated[Share, Option(PROOF)] = 0.0
     """Share of the stopped that run on: what did stopping cost?"""
@@ -103,17 +105,17 @@ class SearchSpec(Frozen):
     """Most MB (10^6 bytes) that a process running it grows by."""
     distil: Annotated[bool, Option(LIMITS)] = False
     """Let the winner teach a student, whom alone the limits bind."""
-    distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0, le=MOST)
+    distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0, le=MAX_COUNT)
     """Epochs of the student; 0: a trial's."""
     formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B")] = ()
     """pt2, pt2-half, onnx, onnx-int8. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
     """Most points of test accuracy a shipped format loses."""
-    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MOST)
+    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
     """Fresh seeds of each; the mean counts. Three tell them apart."""
     ensemble: Annotated[bool, Option(PROOF)] = False
     """Let the averaged best 3 finalists be one more; as slow as all of them."""
-    workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1, le=MOST)
+    workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1, le=MAX_COUNT)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)
     """Cores, and threads, of each worker."""
@@ -123,7 +125,7 @@ class SearchSpec(Frozen):
     """auto: bf16 where it is native."""
     memory_gb: Annotated[float, Option(WHERE)] = Field(0.0, ge=0, allow_inf_nan=False)
     """Image memory of each worker, in GB (10^9 bytes); the rest is streamed. 0: auto."""
-    max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0, le=MOST)
+    max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0, le=MAX_COUNT)
     """Trials at a time; 0: as many as fit."""
     address: Annotated[str, Option(WHERE)] = ""
     """Ray cluster, such as auto; empty starts one here."""
@@ -164,7 +166,7 @@ class SearchSpec(Frozen):
     @property
     def limits(self) -> dict[str, float]:
         """The limits that were given, by option."""
-        return {option: most for option in BOUNDS if (most := getattr(self, option)) is not None}
+        return {option: most for option in LIMIT_OPTIONS if (most := getattr(self, option)) is not None}
 
     @property
     def student_epochs(self) -> int:
@@ -172,9 +174,9 @@ class SearchSpec(Frozen):
         return (self.distil_epochs or self.max_epochs) if self.distil else 0
 
     @property
-    def of_winner(self) -> "SearchSpec":
+    def for_winner(self) -> "SearchSpec":
         """What search and winner are held to: of all limits none, where they are for a student."""
-        return self.model_copy(update=dict.fromkeys(BOUNDS)) if self.distil else self
+        return self.model_copy(update=dict.fromkeys(LIMIT_OPTIONS)) if self.distil else self
 
 
 class RunOptions(Frozen):
@@ -202,7 +204,7 @@ def make_spec(**options: Any) -> SearchSpec:
             f"--name {spec.name!r}: only letters, digits, and after the first also '.', '_', '-'; at most 200 of them"
         )
     if spec.distil and not spec.limits:
-        *most, last = (flag_of(SearchSpec, option) for option in BOUNDS)
+        *most, last = (flag_of(SearchSpec, option) for option in LIMIT_OPTIONS)
         raise UserError(f"--distil: nothing limits the student; give {', '.join(most)} or {last}")
     if spec.distil_epochs and not spec.distil:
         raise UserError(f"--distil-epochs {spec.distil_epochs}: is for a student; give --distil too")
@@ -218,8 +220,8 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        typed = show_value(options.get(name, first["input"]))
-        raise UserError(f"{flag_of(record, name)} {typed}: {say_wrong(record, first)}") from error
+        typed = format_value(options.get(name, first["input"]))
+        raise UserError(f"{flag_of(record, name)} {typed}: {describe_error(record, first)}") from error
 
 
 def _name_now(data: str) -> str:
@@ -244,7 +246,7 @@ def _write_record(folder: Path, record: dict[str, Any]) -> None:
 def load_facts(folder: Path) -> dict[str, Any]:
     """Read the whole of `search.json`; raises `UserError` where there is none, or another form of record."""
     try:
-        return read_record(folder / SEARCH_RECORD, Facts).model_dump(mode="json", exclude_unset=True)
+        return read_record(folder / SEARCH_RECORD, SearchRecord).model_dump(mode="json", exclude_unset=True)
     except FileNotFoundError as error:
         hint = suggest(folder.name, names_nearby(folder))
         raise UserError(f"{shown(folder)}: holds no search (no search.json){hint}") from error
@@ -256,7 +258,9 @@ def load_spec(folder: Path) -> SearchSpec:
     try:
         spec = SearchSpec.model_validate(load_facts(here)["spec"])
     except (KeyError, TypeError, ValidationError) as error:
-        said = say_first(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"
+        said = (
+            describe_first_error(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"
+        )
         raise DamagedError(folder / SEARCH_RECORD, f"is not the record of a search ({said})") from error
     check_names(folder / SEARCH_RECORD, spec.name, spec.study)
     moved: dict[str, Any] = {} if is_url(spec.results) else {"results": str(here.parent)}

@@ -91,12 +91,12 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def shipped(trained: Path, cache: Path) -> tuple[Path, ExportRecord]:
     """That winner in every format that a CPU can make: its folder, and what was proven and measured."""
-    from trainables.common.reporter import Silence
+    from trainables.common.reporter import SilentReporter
     from trainables.export.exporter import export_classifier
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        return trained, export_classifier(trained, (), 1.0, 0, Silence())
+        return trained, export_classifier(trained, (), 1.0, 0, SilentReporter())
 
 
 @pytest.fixture

@@ -15,7 +15,14 @@ from typer.core import TyperCommand
 
 from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.interruption import Interrupted, LostError
-from searchspace.cli.output import complain, fill_descriptors, quiet_end, say, survive, survivors
+from searchspace.cli.output import (
+    end_quietly,
+    fill_descriptors,
+    make_streams_survive,
+    print_errors,
+    print_lines,
+    surviving_streams,
+)
 from searchspace.cli.surviving_stream import SurvivingStream
 from searchspace.finals.finalist import NoWinnerError
 from trainables.common.environment import spare_loopback
@@ -43,12 +50,12 @@ def run_command(function: Callable[..., Any], outlives_output: bool = False) -> 
     """
     closed = fill_descriptors()
     if outlives_output:
-        survive(closed)
+        make_streams_survive(closed)
     try:
         with logs_shown_by(partial(_print_record, to_error=not outlives_output)):
             _run(function)
     finally:
-        for surviving in survivors():
+        for surviving in surviving_streams():
             surviving.flush()
 
 
@@ -64,7 +71,7 @@ def _run(function: Callable[..., Any]) -> None:
     ensure_home()
     spare_loopback()
     try:
-        with quiet_end():
+        with end_quietly():
             code = app(standalone_mode=False)
         sys.exit(code)  # None, or 130 where Ctrl-C was nobody else's
     except typer.TyperException as error:  # the command line itself
@@ -78,12 +85,12 @@ def _run(function: Callable[..., Any]) -> None:
     except Interrupted as stop:
         sys.exit(stop.code)
     except Exception:  # a defect; its traceback may quote a URL or a token
-        complain(*redact(traceback.format_exc().rstrip("\n")).split("\n"))
+        print_errors(*redact(traceback.format_exc().rstrip("\n")).split("\n"))
         sys.exit(1)
 
 
 def _print_record(level: int, message: str, to_error: bool) -> None:
-    say(format_line(level, message), error=to_error)
+    print_lines(format_line(level, message), error=to_error)
 
 
 def _say(error: typer.TyperException) -> str:
@@ -96,5 +103,5 @@ def _say(error: typer.TyperException) -> str:
 
 
 def _fail(error: Exception, code: int) -> None:
-    complain(redact(f"error: {error}"))
+    print_errors(redact(f"error: {error}"))
     sys.exit(code)

@@ -16,16 +16,16 @@ from types import FrameType, TracebackType
 from typing import Protocol
 
 from trainables.common.errors import SearchEndedError
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LOOK = 0.1
+POLL_INTERVAL_S = 0.1
 """Seconds between two looks at the flag."""
-SAME = 0.2
+REPEATED_SIGNAL_S = 0.2
 """Seconds in which a signal that comes again is the same one: `timeout` signals its command, then the whole group."""
-EXPORT = 25.0
+EXPORT_TIMEOUT_S = 25.0
 """Seconds that an export has to come to its next step after a signal; Kubernetes and Slurm kill after 30."""
 
 
@@ -46,7 +46,7 @@ class LostError(Exception):
     """A part that everything hangs on is gone; starting it anew goes on from what is recorded."""
 
 
-class Speaker(Protocol):
+class Terminal(Protocol):
     """Shows a user events."""
 
     @property
@@ -57,7 +57,7 @@ class Speaker(Protocol):
 class Interruption:
     """Hears signals while it is entered; SIGHUP stays ignored where it was, as by `nohup`."""
 
-    def __init__(self, speaker: Speaker, how_to_go_on: Callable[[], str]) -> None:
+    def __init__(self, speaker: Terminal, how_to_go_on: Callable[[], str]) -> None:
         """Tell of the first signal by `speaker`, and at the second one `how_to_go_on`."""
         self._speaker, self._how = speaker, how_to_go_on
         self._number, self._heard = 0, 0.0
@@ -69,15 +69,15 @@ class Interruption:
 
     def __enter__(self) -> "Interruption":
         ignored = {signal.SIGHUP} if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else set()
-        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS if number not in ignored}
+        self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS if number not in ignored}
         self._last_words = f"stopped at once; {self._how()}\n".encode("utf-8", "backslashreplace")
         self._watcher.start()
         return self
 
-    def listen_again(self) -> None:
+    def reinstall_handlers(self) -> None:
         """Hear signals again after something took them, as Ray's start does with SIGTERM; raise if one has come."""
         for number in self._before:
-            signal.signal(number, self._hear)
+            signal.signal(number, self._on_signal)
         self.check()
 
     def __exit__(
@@ -88,7 +88,7 @@ class Interruption:
         self._left.set()
         self._watcher.join(1.0)  # it may be printing to a terminal that takes nothing
 
-    def is_asked(self) -> bool:
+    def is_requested(self) -> bool:
         """Whether a signal has come."""
         return self._number != 0
 
@@ -98,7 +98,7 @@ class Interruption:
             raise Interrupted(self._number)
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
+    def exit_within(self, seconds: float) -> Iterator[None]:
         """End the process so many seconds after a signal, whatever it is at then: work that can be done again."""
         self._patience = seconds
         try:
@@ -106,15 +106,15 @@ class Interruption:
         finally:
             self._patience = None
 
-    def _hear(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if not self._number:
             self._number, self._heard = number, time.monotonic()
         elif number == signal.SIGHUP:  # a terminal that closes sends it more than once
             return
-        elif time.monotonic() - self._heard > SAME:
-            self._end()
+        elif time.monotonic() - self._heard > REPEATED_SIGNAL_S:
+            self._exit_at_once()
 
-    def _end(self) -> None:
+    def _exit_at_once(self) -> None:
         """End at once: whatever hangs, hangs; Ray's processes end with this one."""
         with suppress(OSError, ValueError):
             there = self._speaker.descriptor
@@ -124,7 +124,7 @@ class Interruption:
 
     def _watch(self) -> None:
         """Say once what was heard, and see to `within`."""
-        while not self._number and not self._left.wait(LOOK):
+        while not self._number and not self._left.wait(POLL_INTERVAL_S):
             pass
         if not self._number:
             return
@@ -133,20 +133,20 @@ class Interruption:
             self._last_words = f"stopped at once; {self._how()}\n".encode("utf-8", "backslashreplace")
             logger.info(f"{name}: every trial finishes its epoch and is saved; again to stop at once")
         waited = 0.0
-        while not self._left.wait(LOOK):
-            waited = waited + LOOK if self._patience is not None else 0.0
+        while not self._left.wait(POLL_INTERVAL_S):
+            waited = waited + POLL_INTERVAL_S if self._patience is not None else 0.0
             if self._patience is not None and waited > self._patience:
-                self._end()
+                self._exit_at_once()
 
 
-class Heeding:
-    """A teller that raises `Interrupted` between two steps of a work, where a signal has come."""
+class InterruptibleReporter:
+    """A reporter that raises `Interrupted` after a signal, between two steps of long work."""
 
-    def __init__(self, teller: Teller, check: Callable[[], None]) -> None:
-        """Tell by `teller`, and `check` before."""
-        self._teller, self._check = teller, check
+    def __init__(self, reporter: Reporter, check: Callable[[], None]) -> None:
+        """Report by `reporter`, and call `check` before."""
+        self._reporter, self._check = reporter, check
 
-    def step(self, what: str, done: int, total: int) -> None:
-        """Tell how far a work is."""
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Report how far the work is."""
         self._check()
-        self._teller.step(what, done, total)
+        self._reporter.progress(what, done, total)

@@ -15,19 +15,19 @@ from trainables.metrics.metric_registry import METRICS
 
 CHOICE = re.compile("'([^']*)'")
 """A choice, as pydantic lists them."""
-OTHER_NAMES = {
+SYNONYMS = {
     "bayes": "tpe", "bayesian": "tpe", "optuna": "tpe", "hyperband": "asha", "successive-halving": "asha",
     "fp16": "bf16", "float32": "fp32", **{alias: name for name, metric in METRICS.items() for alias in metric.aliases},
 }  # fmt: skip
 """Names that other tools have for a choice."""
-LIMITS = {
+BOUND_WORDS = {
     "ge": "of at least", "gt": "above", "le": "of at most", "lt": "below", "min_length": "", "max_length": "",
 }  # fmt: skip
 """Bounds as annotated types name them, in words."""
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+TYPE_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
-def say_wrong(record: type[Frozen], error: ErrorDetails) -> str:
+def describe_error(record: type[Frozen], error: ErrorDetails) -> str:
     """What is wrong with a field's value, by what `record` allows there."""
     if error["type"] == "literal_error":
         choices = CHOICE.findall(error["ctx"]["expected"])
@@ -37,21 +37,21 @@ def say_wrong(record: type[Frozen], error: ErrorDetails) -> str:
     field = record.model_fields.get(str(error["loc"][0])) if error["loc"] else None
     if field is None:
         return "is no field of it" + suggest(str(error["loc"][0]) if error["loc"] else "", record.model_fields)
-    said = f"expected {allowed(field)}"
+    said = f"expected {describe_allowed(field)}"
     return said.replace("a number", "a finite number") if error["type"] == "finite_number" else said
 
 
-def say_first(record: type[Frozen], error: ValidationError) -> str:
+def describe_first_error(record: type[Frozen], error: ValidationError) -> str:
     """The first thing that is wrong with what was written down earlier: `trials: expected a whole number ...`."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'its fields'}: {say_wrong(record, first)}"
+    return f"{'.'.join(map(str, first['loc'])) or 'its fields'}: {describe_error(record, first)}"
 
 
-def allowed(field: FieldInfo) -> str:
+def describe_allowed(field: FieldInfo) -> str:
     """What a field takes: `a whole number of at least 1 (default: 64)`."""
     kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not NoneType]
-    what = KINDS.get(kinds[0], "another kind of value") if len(kinds) == 1 else "another kind of value"
-    limits = {name: getattr(bound, name) for bound in field.metadata for name in LIMITS if hasattr(bound, name)}
+    what = TYPE_WORDS.get(kinds[0], "another kind of value") if len(kinds) == 1 else "another kind of value"
+    limits = {name: getattr(bound, name) for bound in field.metadata for name in BOUND_WORDS if hasattr(bound, name)}
     default = field.get_default(call_default_factory=True, validated_data={})
     shown = f" (default: {default:g})" if isinstance(default, int | float) and not isinstance(default, bool) else ""
     return f"{what}{_bounds(limits)}{shown}"
@@ -62,7 +62,7 @@ def _bounds(limits: Mapping[str, Any]) -> str:
         return f" from {_plain(limits['ge'])} to {_plain(limits['le'])}"
     if "min_length" in limits:
         return f" of {limits['min_length']} to {limits.get('max_length', 'any number of')} characters"
-    told = [f" {LIMITS[name]} {_plain(bound)}" for name, bound in limits.items()]
+    told = [f" {BOUND_WORDS[name]} {_plain(bound)}" for name, bound in limits.items()]
     return " and".join(told)
 
 
@@ -71,7 +71,7 @@ def _plain(bound: float) -> str:
     return f"{bound:.15g}"
 
 
-def show_value(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as it was typed: a number bare, anything else in quotes."""
     text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
     bare = isinstance(value, int | float) or re.fullmatch(r"[+-]?\d+(\.\d+)?", text)
@@ -79,5 +79,5 @@ def show_value(value: Any) -> str:
 
 
 def _meant(word: str, choices: list[str]) -> str:
-    known = OTHER_NAMES.get(word.casefold(), "")
+    known = SYNONYMS.get(word.casefold(), "")
     return f"; did you mean {known!r}?" if known in choices else suggest(word, choices)

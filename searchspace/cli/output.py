@@ -16,7 +16,7 @@ from searchspace.cli.surviving_stream import SurvivingStream
 from trainables.common.errors import UserError
 from trainables.common.escaping import printable
 
-GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+CLOSED_STREAM_ERRORS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """Errors of standard output and error themselves."""
 WORDS = {"stdout": "output", "stderr": "error"}
 STREAMS = tuple(WORDS)
@@ -37,7 +37,7 @@ class _StandardFile(io.FileIO):
             raise OSError(error.errno, error.strerror, self._title) from error
 
 
-def survive(closed: Collection[str]) -> None:
+def make_streams_survive(closed: Collection[str]) -> None:
     """Let this process outlive its standard output and error, of which those in `closed` are gone already."""
     for name in STREAMS:
         stream = getattr(sys, name)
@@ -45,10 +45,10 @@ def survive(closed: Collection[str]) -> None:
             surviving = SurvivingStream(stream, f"standard {WORDS[name]}")
             setattr(sys, name, surviving)
             if name in closed:
-                surviving.lose("it was closed")
+                surviving.mark_lost("it was closed")
 
 
-def survivors() -> list[SurvivingStream]:
+def surviving_streams() -> list[SurvivingStream]:
     """Standard output and error, as far as `survive` has made them last."""
     return [stream for name in STREAMS if isinstance(stream := getattr(sys, name), SurvivingStream)]
 
@@ -70,7 +70,7 @@ def fill_descriptors() -> list[str]:
 
 
 @contextmanager
-def quiet_end() -> Iterator[None]:
+def end_quietly() -> Iterator[None]:
     """End a command quietly, with code 0, when whoever reads its output has enough; raises `UserError` for no room."""
     with _named_streams(), _quiet_end():
         yield
@@ -118,7 +118,7 @@ def _quiet_end() -> Iterator[None]:
         _flush_quietly()
         raise
     except OSError as error:
-        if survivors() or error.errno not in GONE or not _is_of_stream(error):
+        if surviving_streams() or error.errno not in CLOSED_STREAM_ERRORS or not _is_of_stream(error):
             raise
         _let_go()
         if error.errno == errno.EPIPE:
@@ -126,21 +126,21 @@ def _quiet_end() -> Iterator[None]:
         raise UserError(f"{error.filename or 'standard output'}: {os.strerror(error.errno or 0)}") from error
 
 
-def say(*lines: str, error: bool = False) -> None:
+def print_lines(*lines: str, error: bool = False) -> None:
     """Print lines for people, on standard output or error; each is one line without terminal codes."""
     print("\n".join(map(printable, lines)), file=sys.stderr if error else sys.stdout, flush=True)
 
 
-def write(document: str) -> None:
+def print_document(document: str) -> None:
     """Print what is escaped for its own format, as it is."""
     sys.stdout.write(document)
     sys.stdout.flush()
 
 
-def complain(*lines: str) -> None:
+def print_errors(*lines: str) -> None:
     """Print lines on standard error, if there is any."""
     with suppress(OSError, ValueError, AttributeError):
-        say(*lines, error=True)
+        print_lines(*lines, error=True)
 
 
 def _is_of_stream(error: OSError) -> bool:

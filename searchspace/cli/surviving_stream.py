@@ -13,9 +13,9 @@ from typing import Any, TextIO
 
 from trainables.common.errors import UserError
 
-PIPE = 65_536
+PIPE_BYTES = 65_536
 """Bytes that a pipe holds (Linux): what its reader may not have read when it leaves."""
-BUFFER = 8_192
+BUFFER_CHARACTERS = 8_192
 """Characters after which a buffered stream is flushed."""
 
 
@@ -59,7 +59,7 @@ class SurvivingStream:
             raise TypeError(f"write() takes text, not {type(text).__name__}")  # by which Click finds out what it has
         with self._lock:
             self._pending.append(text)
-            if (self._by_lines and "\n" in text) or sum(map(len, self._pending)) > BUFFER:
+            if (self._by_lines and "\n" in text) or sum(map(len, self._pending)) > BUFFER_CHARACTERS:
                 self.flush()
         return len(text)
 
@@ -79,7 +79,7 @@ class SurvivingStream:
                 self.trouble = str(error)
                 return
             if why and not self.lost and not self._is_log():
-                self.lose(why)
+                self.mark_lost(why)
                 rest, why = _write(self._target.fileno(), rest)
             self.trouble = self.trouble or why
             self._keep(content)
@@ -92,7 +92,7 @@ class SurvivingStream:
             if self.lost:
                 self._replace()
 
-    def go_on_in(self, log: Path) -> None:
+    def continue_in(self, log: Path) -> None:
         """Use this file where the target is gone, or goes; it gets what was kept for it."""
         with self._lock:
             self._log = log
@@ -103,11 +103,11 @@ class SurvivingStream:
             self._replace()
             with suppress(OSError):
                 os.lseek(kept, 0, os.SEEK_SET)
-                while part := os.read(kept, PIPE):
+                while part := os.read(kept, PIPE_BYTES):
                     _write(self._fallback, part)
             os.close(kept)
 
-    def lose(self, why: str) -> None:
+    def mark_lost(self, why: str) -> None:
         """Take the target for gone from here on."""
         self.lost = why
         self._replace()
@@ -132,7 +132,7 @@ class SurvivingStream:
     def _keep(self, content: bytes) -> None:
         if self._passed is not None and not self.lost and content:
             self._passed.append(content)
-            while sum(map(len, self._passed)) > PIPE + len(self._passed[0]):
+            while sum(map(len, self._passed)) > PIPE_BYTES + len(self._passed[0]):
                 self._passed.popleft()
 
 

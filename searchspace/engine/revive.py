@@ -43,7 +43,7 @@ def revive(spec: SearchSpec, number: int, pool: "GangPool") -> FrozenTrial:
     study = load_own_study(spec, spec.folder)
     stopped = choose_revived(study, spec, number)
     curve = read_curve(stopped)
-    logger.info(f"trial {number} goes on from epoch {curve[-1].epoch}: {stopped.user_attrs['reason']}")
+    logger.info(f"trial {number} is resumed from epoch {curve[-1].epoch}: {stopped.user_attrs['reason']}")
 
     def hear(report: EpochReport) -> None:
         if report.status == "failed" or report.epoch > curve[-1].epoch:

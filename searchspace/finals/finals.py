@@ -25,7 +25,7 @@ from searchspace.finals.validation_images import FINALS_VALIDATION, format_valid
 from searchspace.spec import SearchSpec
 from searchspace.study.study import read_study_attribute, write_study_attribute
 from searchspace.study.trial_attributes import is_over_time_budget, read_config, read_curve
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.config import Assignment, EpochReport
 from trainables.metrics.metric_registry import METRICS
 from trainables.storage.files import is_file
@@ -64,7 +64,7 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
     return sorted(able, key=rank, reverse=True)[:count]
 
 
-def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter: Teller) -> tuple[Finalist, ...]:
+def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter: Reporter) -> tuple[Finalist, ...]:
     """Train each finalist on the gangs from `spec.final_seeds` seeds; returns all finalists, the winner first.
 
     The configuration that the search began with is trained too, unless it is a finalist anyway.
@@ -107,7 +107,7 @@ def _describe_plan(spec: SearchSpec, chosen: Sequence[FrozenTrial], reference: S
 
 
 def _train_all(
-    spec: SearchSpec, study: optuna.Study, finalists: Sequence[FrozenTrial], pool: "GangPool", reporter: Teller
+    spec: SearchSpec, study: optuna.Study, finalists: Sequence[FrozenTrial], pool: "GangPool", reporter: Reporter
 ) -> list[FinalTraining]:
     """Train every finalist from every seed, except what ended in an earlier part of a resumed search."""
     pairs = [(trial, index) for index in range(spec.final_seeds) for trial in finalists]
@@ -133,14 +133,14 @@ def _recorded_report(study: optuna.Study, task: Assignment) -> EpochReport | Non
 
 
 def _make_listener(
-    spec: SearchSpec, study: optuna.Study, reporter: Teller, count: int
+    spec: SearchSpec, study: optuna.Study, reporter: Reporter, count: int
 ) -> Callable[[EpochReport], None]:
     """A listener that shows the progress of `count` trainings, and records the last report of each."""
     epochs: dict[str, int] = {}
 
     def on_report(report: EpochReport) -> None:
         epochs[report.trial] = report.epoch if report.status == "running" else spec.max_epochs
-        reporter.step("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
+        reporter.progress("finals: epochs", sum(epochs.values()), count * spec.max_epochs)
         if report.status != "running":
             write_study_attribute(study, report.trial, report.model_dump())
             outcome = report.reason or f"validation {METRICS[spec.metric].label} {report.score:.4f}"

@@ -21,7 +21,7 @@ from searchspace.finals.formatting import format_finalist
 from searchspace.finals.winner import evaluate_classifier
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT, WINNER
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.config import EpochReport, TrialConfig
 from trainables.export.benchmark.architecture_cost import describe_network
 from trainables.metrics.class_metrics import TestMetrics
@@ -39,7 +39,7 @@ def find_student(
     winner: Finalist,
     sample: Iterable[TrialConfig],
     checker: LimitChecker,
-    reporter: Teller,
+    reporter: Reporter,
 ) -> Student | None:
     """Choose and record the student of `winner`, unless that was done before; None, and a warning, where none fits."""
     from trainables.metrics.predictions import TEST_PERMIT
@@ -48,7 +48,7 @@ def find_student(
     known = read_student(spec.folder)
     if known or is_file(spec.folder / WINNER / TEST_PERMIT):
         return known
-    reporter.step("student: measuring networks", 0, 0)
+    reporter.progress("student: measuring networks", 0, 0)
     choice = choose_student(study.get_trials(deepcopy=False), sample, checker)
     if choice is None:
         logger.warning("no student: neither a full-length trial nor a draw of the space keeps the limits")
@@ -73,7 +73,7 @@ def describe_choice(spec: SearchSpec, student: Student) -> str:
     return f"{how} ({describe_network(student.config)}){cost}"
 
 
-def train_student(spec: SearchSpec, student: Student, pool: "GangPool", reporter: Teller) -> None:
+def train_student(spec: SearchSpec, student: Student, pool: "GangPool", reporter: Reporter) -> None:
     """Train the student on the winner's predictions on train+val, into `student/`; a failure is a warning.
 
     Does nothing if that was done before. Raises `RuntimeError` if the test split was opened before.
@@ -87,7 +87,7 @@ def train_student(spec: SearchSpec, student: Student, pool: "GangPool", reporter
     task = student_assignment(spec, student.config, student.seed, student.epochs)
 
     def on_report(report: EpochReport) -> None:
-        reporter.step("student: epochs", report.epoch, student.epochs)
+        reporter.progress("student: epochs", report.epoch, student.epochs)
 
     (report,) = pool.run_trials([task], on_report)
     failed = report.status != "complete"

@@ -16,7 +16,7 @@ from searchspace.storage.search_folder import WINNER, archived_names
 from searchspace.study.study import read_study_attribute, write_study_attribute
 from searchspace.study.trial_attributes import read_config
 from trainables.common.escaping import write_csv
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.config import EpochReport
 from trainables.metrics.class_metrics import TestMetrics, measure_test_metrics
 from trainables.storage.files import create_file, is_file, read_record, replacing_text, write_file
@@ -34,7 +34,9 @@ RETRAINED_TRIALS = "retrained of"
 """Attribute of the study: the number of trials that had been asked for then."""
 
 
-def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", reporter: Teller) -> None:
+def retrain_winner(
+    spec: SearchSpec, study: optuna.Study, winner: Finalist, pool: "GangPool", reporter: Reporter
+) -> None:
     """Train the winner on train+val into `winner/`, an ensemble's members side by side; raises `NoWinnerError`.
 
     Does nothing if that was done before. An earlier winner, of fewer trials, is archived first.
@@ -54,7 +56,7 @@ def retrain_winner(spec: SearchSpec, study: optuna.Study, winner: Finalist, pool
 
     def on_report(report: EpochReport) -> None:
         epochs[report.trial] = report.epoch
-        reporter.step("winner: epochs", sum(epochs.values()), len(tasks) * spec.max_epochs)
+        reporter.progress("winner: epochs", sum(epochs.values()), len(tasks) * spec.max_epochs)
 
     for report in pool.run_trials(tasks, on_report):
         _check_completed(report)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.forecast.forecast import Forecast, format_duration
 from searchspace.forecast.probing import Measurements
 from searchspace.reporting.tables.table import Row
@@ -24,16 +24,16 @@ def print_dry_run(
     found: Forecast | None, measured: Measurements, spec: SearchSpec, shape: GangResources, price: float, free_mb: float
 ) -> None:
     """Print timings and forecast; `found` is None where no configuration can run."""
-    say()
+    print_lines()
     print_table(to_rows(measured), f"{spec.data_name}: what one trial takes, {shape.slots} at a time")
-    say()
+    print_lines()
     lines = format_failures(measured)
     if found is not None:
         lines += [
             *format_estimates(found, measured, spec, shape, price),
             *format_warnings(found, measured, spec, shape, free_mb),
         ]
-    say(*lines)
+    print_lines(*lines)
 
 
 def to_rows(measured: Measurements) -> list[Row]:

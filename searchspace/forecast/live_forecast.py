@@ -24,7 +24,7 @@ from trainables.training.timing import Timing
 from trainables.workers.gang_resources import GangResources
 
 if TYPE_CHECKING:
-    from searchspace.progress.console_reporter import Clock
+    from searchspace.progress.console_reporter import ConsoleReporter
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class LiveForecast:
         task: Task,
         shape: GangResources,
         study: optuna.Study,
-        reporter: "Clock",
+        reporter: "ConsoleReporter",
         quiet: bool = False,
     ) -> None:
         """Forecast the search `study` of `spec` on gangs of `shape`, and print by `reporter`.

@@ -15,7 +15,7 @@ from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
 from trainables.training.timing import Timing, read_timing
 
 if TYPE_CHECKING:
-    from searchspace.progress.console_reporter import Clock
+    from searchspace.progress.console_reporter import ConsoleReporter
     from trainables.workers.gang_pool import GangPool
 
 MAX_PROBES, MIN_PROBES = 12, 4
@@ -89,7 +89,9 @@ def draw_probes(
     )
 
 
-def measure_probes(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, reporter: "Clock") -> Measurements:
+def measure_probes(
+    probes: Probes, spec: SearchSpec, pool: "GangPool", folder: Path, reporter: "ConsoleReporter"
+) -> Measurements:
     """Time `probes` on the gangs of `pool`, alternating between models, in folders below `folder`."""
     pool.wait_until_ready()  # all gangs, so that each probe runs beside as many others as in a search
     start = reporter.seconds
@@ -102,7 +104,7 @@ def measure_probes(probes: Probes, spec: SearchSpec, pool: "GangPool", folder: P
         tasks = [probe_assignment(spec, folder, len(timings) + n, config) for n, config in enumerate(batch)]
         reports = pool.run_trials(tasks)
         timings += [_timing(task, report) for task, report in zip(tasks, reports, strict=True)]
-        reporter.step("timing configurations", len(timings), len(queue))
+        reporter.progress("timing configurations", len(timings), len(queue))
     return Measurements(timings=(*timings, *probes.refused), shares=probes.shares, start=start)
 
 

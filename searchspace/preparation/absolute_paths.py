@@ -13,7 +13,7 @@ SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<uri>file:)?(?P<file>[^
 """A URL of a SQLite file, which a fourth slash makes absolute."""
 
 
-def anchored(spec: SearchSpec) -> SearchSpec:
+def with_absolute_paths(spec: SearchSpec) -> SearchSpec:
     """`spec` with absolute paths, so that commands find what it names whatever folder they are typed in."""
     file, colon, function = spec.space.rpartition(":")
     return spec.model_copy(
@@ -21,7 +21,7 @@ def anchored(spec: SearchSpec) -> SearchSpec:
             "data": spec.data if spec.data in NAMED_SETS else absolute(spec.data),
             "space": absolute(file) + colon + function if file else spec.space,
             "warm_start": tuple(absolute(each) for each in spec.warm_start),
-            "storage": anchor_storage(spec.storage),
+            "storage": with_absolute_file(spec.storage),
         }
     )
 
@@ -37,7 +37,7 @@ def sqlite_file(url: str) -> Path | None:
     return None if written is None else Path(os.path.expanduser(unquote(written)))  # as SQLAlchemy reads it
 
 
-def anchor_storage(url: str) -> str:
+def with_absolute_file(url: str) -> str:
     """A URL of a SQLite file with its absolute path; any other as it is."""
     found, file = SQLITE.fullmatch(url), _written_file(url)
     if found is None or file is None:

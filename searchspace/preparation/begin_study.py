@@ -8,10 +8,10 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from searchspace.finals.baseline import TRIAL_ORIGIN, Origin
-from searchspace.preparation.data_issues import keep_lists
+from searchspace.preparation.data_issues import copy_image_lists
 from searchspace.preparation.plan import Plan
-from searchspace.preparation.preflight import check_free
-from searchspace.preparation.record import gather_facts
+from searchspace.preparation.preflight import check_name_free
+from searchspace.preparation.record import collect_facts
 from searchspace.preparation.resume import record_resumption
 from searchspace.sampling.space_file import hash_file
 from searchspace.spaces import default_space, default_trials
@@ -56,13 +56,13 @@ def begin_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
     """
     from searchspace.study.study_state import check_study
 
-    check_free(spec.name, spec.home.url or str(spec.folder), names_in(spec.folder))  # again, now that it is held
+    check_name_free(spec.name, spec.home.url or str(spec.folder), names_in(spec.folder))  # again, now that it is held
     start = _prepare(spec, plan)
-    search = identity(spec) or write_draft(spec.folder).search
+    search = read_identity(spec) or write_draft(spec.folder).search
     step = check_study(spec, search, recorded=False)
-    keep_lists(plan.data, spec.folder)
+    copy_image_lists(plan.data, spec.folder)
     study = _make(spec, start, search, step)
-    facts = gather_facts() | plan.facts | {"space_sha256": hash_file(spec.space)}
+    facts = collect_facts() | plan.record_fields | {"space_sha256": hash_file(spec.space)}
     save_record(spec.folder, spec, {IDENTITY: search, **facts})
     delete_draft(spec.folder)
     return study
@@ -85,7 +85,7 @@ def resume_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
         logger.info(f"search {spec.name!r} had no study yet, and begins now")
         start = _prepare(spec, plan, resumed=True)
         if not search:
-            search = identity(spec) or write_draft(spec.folder).search
+            search = read_identity(spec) or write_draft(spec.folder).search
             extend_record(spec.folder, {IDENTITY: search})
         study = _make(spec, start, search, step)
     delete_draft(spec.folder)
@@ -95,7 +95,7 @@ def resume_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
     return study
 
 
-def identity(spec: SearchSpec) -> str:
+def read_identity(spec: SearchSpec) -> str:
     """Identity of a search without a record: its URL, or that of its draft; empty where there is neither."""
     draft = read_draft(spec.folder)
     return spec.home.url or (draft.search if draft else "")

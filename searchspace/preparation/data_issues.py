@@ -21,7 +21,7 @@ def describe_skipped(data: "DataSummary") -> str:
     return f"skipped {data.skipped:,} bad images of {count:,} ({BAD_IMAGES}); the first: {first}"
 
 
-def keep_lists(data: "DataSummary", folder: Path) -> None:
+def copy_image_lists(data: "DataSummary", folder: Path) -> None:
     """Copy the store's lists of images, where there are any, into a search's results."""
     for name in (BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT):
         if is_file(Path(data.path) / name):
@@ -37,7 +37,7 @@ def describe_absent(absent: Mapping[str, Sequence[str]]) -> list[str]:
     ]
 
 
-def tell_doubtful(data: dict[str, Any]) -> list[str]:
+def describe_data_issues(data: dict[str, Any]) -> list[str]:
     """Sentences for the winner's page, from the data's summary in `search.json`."""
     lines = []
     if skipped := data.get("skipped"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from searchspace.cluster.placement import place
 from searchspace.preparation.absolute_paths import sqlite_file
-from searchspace.preparation.preflight import local_room
+from searchspace.preparation.preflight import local_resources
 from searchspace.reporting.tables.pareto import by_front
 from searchspace.sampling.pins import check_pins
 from searchspace.spaces import load_space
@@ -36,7 +36,7 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> None:
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     order = by_front({}) if "latency" in spec.objectives else by_value
     make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor, order)
-    room = local_room()
+    room = local_resources()
     if spec.address:
         from searchspace.cluster.joined_ray import check_reachable
 
@@ -95,7 +95,7 @@ def check_storage(spec: SearchSpec, resumed: bool) -> None:
     """
     if not spec.storage:
         return
-    from searchspace.preparation.begin_study import IDENTITY, identity
+    from searchspace.preparation.begin_study import IDENTITY, read_identity
     from searchspace.study.database import check_writable
     from searchspace.study.study import describe_storage
     from searchspace.study.study_state import check_study
@@ -110,7 +110,7 @@ def check_storage(spec: SearchSpec, resumed: bool) -> None:
             raise UserError(f"{describe_storage(spec)}: nothing may be written in {str(file.parent)!r}")
         return
     recorded = (spec.folder / SEARCH_RECORD).is_file()
-    search = load_facts(spec.folder).get(IDENTITY, "") if recorded else identity(spec)
+    search = load_facts(spec.folder).get(IDENTITY, "") if recorded else read_identity(spec)
     if recorded or not resumed:  # what lies at a URL may not be here yet; then it is asked later
         check_study(spec, search, recorded=resumed)
     if file is None or file.exists():

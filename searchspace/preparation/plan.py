@@ -42,12 +42,12 @@ class Plan:
     task: "Task"
     space: "Space"
     sampler: "SamplerName"
-    new_rule: Callable[[], "StoppingRule"]
+    make_rule: Callable[[], "StoppingRule"]
     """Makes the early-stopping rule, without any trial yet."""
     shape: "GangResources"
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def record_fields(self) -> dict[str, Any]:
         """What `search.json` keeps of it."""
         gangs = self.shape.model_dump()
         return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
@@ -127,5 +127,5 @@ def open_gangs(
     try:
         yield pool
     finally:
-        pool.close(SAVE_TIMEOUT_S if interruption and interruption.is_asked() else CLOSE_TIMEOUT_S)
+        pool.close(SAVE_TIMEOUT_S if interruption and interruption.is_requested() else CLOSE_TIMEOUT_S)
         remove_tree(mirror.folder / GANGS)

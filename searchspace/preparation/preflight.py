@@ -33,7 +33,7 @@ from trainables.storage.ownership import check_owned
 logger = logging.getLogger(__name__)
 
 Distributions = dict[str, BaseDistribution]
-CHECKED = 8
+CHECKED_DRAWS = 8
 """Draws of a space that are looked at before a search."""
 DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
 """Searched everywhere: a network from scratch, and a backbone whose weights need no network to get."""
@@ -56,12 +56,12 @@ def check_name(spec: SearchSpec) -> None:
         if names:
             check_owned(spec.folder)  # a study that is there is looked into
         _check_writable(spec.folder)
-    check_free(spec.name, place, names)
+    check_name_free(spec.name, place, names)
     if spec.home.url:
-        check_storable(spec.home.url, spec.results)
+        check_url_writable(spec.home.url, spec.results)
 
 
-def check_free(name: str, place: str, names: Sequence[str]) -> None:
+def check_name_free(name: str, place: str, names: Sequence[str]) -> None:
     """Raise `UserError` where `names`, of what lies at `place`, are more than remains of a search that never began."""
     found = classify_contents(names)
     if found == FolderContents.SEARCH:
@@ -71,7 +71,7 @@ def check_free(name: str, place: str, names: Sequence[str]) -> None:
         raise UserError(f"--name {name!r}: {place!r} exists already, and is no search's ({few}); choose another name")
 
 
-def check_storable(url: str, given: str) -> None:
+def check_url_writable(url: str, given: str) -> None:
     """Raise `UserError` where nothing can be written at a search's URL; `given` is what `--results` said."""
     remote, name = Remote.open(url), f"{DRAFT_FILE}.partial"
     try:
@@ -139,7 +139,7 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
     given: list[tuple[Mapping[str, Any], TrialConfig]] = []
     known: dict[str, Range] = {}
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
-    while len(drawn) < CHECKED:
+    while len(drawn) < CHECKED_DRAWS:
         trial = study.ask()
         try:
             config = draw_config(space, trial, task, spec.pins, known)
@@ -196,7 +196,7 @@ def check_trainable(config: TrialConfig, workers: int, data: DataSummary) -> Non
         check_input(config, data)
 
 
-def local_room() -> Room:
+def local_resources() -> Room:
     """What a cluster started on this machine would have; without torch, where there is no NVIDIA driver."""
     gpus = 0
     if os.path.exists("/dev/nvidiactl") and importlib.util.find_spec("torch"):

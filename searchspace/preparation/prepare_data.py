@@ -14,7 +14,7 @@ from searchspace.preparation.plan import Planner
 from searchspace.preparation.resume import check_same_data
 from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
-from trainables.common.reporter import Teller as Reporter
+from trainables.common.reporter import Reporter
 
 if TYPE_CHECKING:
     from trainables.data.store.data_summary import DataSummary
@@ -45,12 +45,12 @@ def prepare_search_data(spec: SearchSpec, reporter: Reporter, resumed: bool = Fa
     for line in describe_absent(data.absent):
         logger.warning(line)
     with (
-        closing(ConstraintChecker(spec.of_winner, data)) as constraints,
+        closing(ConstraintChecker(spec.for_winner, data)) as constraints,
         closing(ConstraintChecker(spec, data)) if spec.distil else nullcontext(constraints) as student_constraints,
     ):
         planner = Planner(spec, data, constraints, student_constraints)
         if not spec.address:
-            planner.plan(preflight.local_room())
+            planner.plan(preflight.local_resources())
         yield PreparedData(data, constraints, student_constraints, planner)
 
 

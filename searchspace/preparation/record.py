@@ -32,11 +32,11 @@ PACKAGES = (
     "onnx",
     "onnxruntime",
 )
-COMMIT = "SEARCHSPACE_COMMIT"
+COMMIT_VARIABLE = "SEARCHSPACE_COMMIT"
 """Environment variable: the commit of code that was shipped without its checkout."""
 
 
-class Gangs(Frozen):
+class RecordedGangs(Frozen):
     """What trained at a time; more is kept as it is."""
 
     model_config = ConfigDict(extra="allow")
@@ -44,7 +44,7 @@ class Gangs(Frozen):
     """Trials at a time."""
 
 
-class Facts(Frozen):
+class SearchRecord(Frozen):
     """`search.json` as it is read: what another version wrote may lack some of it, or have more, which is kept."""
 
     model_config = ConfigDict(extra="allow")
@@ -66,7 +66,7 @@ class Facts(Frozen):
     """Digest of the file of `--space`; empty without one."""
     machine: dict[str, Any] = Field(default_factory=dict)
     """The driver's."""
-    gangs: Gangs = Gangs()
+    gangs: RecordedGangs = RecordedGangs()
     """What trained."""
     workers: tuple[dict[str, Any], ...] = ()
     """Of each gang."""
@@ -84,7 +84,7 @@ def read_data(folder: Path, facts: Mapping[str, Any]) -> DataSummary:
         raise DamagedError(folder / SEARCH_RECORD, f"data.{format_validation_error(error)}") from error
 
 
-def gather_facts() -> dict[str, Any]:
+def collect_facts() -> dict[str, Any]:
     """Command, time, versions, git commit and machine."""
     return {
         "command": "python -m " + shlex.join(map(redact, _module_and_arguments())),
@@ -106,7 +106,7 @@ def git_commit() -> str:
         commit = _git(root, "rev-parse", "HEAD")
         return commit + ("+changes" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get(COMMIT, "")
+        return os.environ.get(COMMIT_VARIABLE, "")
 
 
 def _git(root: Path, *arguments: str) -> str:

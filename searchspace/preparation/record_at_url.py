@@ -34,7 +34,7 @@ def replaced_options(known: SearchSpec, sha256: str, given: Set[str]) -> dict[st
     return {} if "space" in given else {"space": local_space(known.space, sha256, known.name)}
 
 
-def named_again(spec: SearchSpec) -> list[str]:
+def options_to_repeat(spec: SearchSpec) -> list[str]:
     """Command-line arguments that name again what a record at a URL is not believed."""
     named = {"--space": spec.space, "--storage": spec.storage}
     if spec.address not in HARMLESS_ADDRESSES:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from searchspace.cli.options import flag_of
-from searchspace.preparation.absolute_paths import anchored
-from searchspace.preparation.record_at_url import named_again, replaced_options
+from searchspace.preparation.absolute_paths import with_absolute_paths
+from searchspace.preparation.record_at_url import options_to_repeat, replaced_options
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
 from searchspace.storage.folder_contents import FolderContents, classify_contents, names_in
@@ -29,36 +29,36 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PLACES = frozenset({"data", "space", "storage", "results"})
+LOCATION_OPTIONS = frozenset({"data", "space", "storage", "results"})
 """Options that say where something of a search is; it must be the same there."""
-CHANGEABLE = PLACES | {"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb"}
+CHANGEABLE_OPTIONS = LOCATION_OPTIONS | {"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb"}
 """Options of a search that change nothing of what its trials are."""
-REVIVING = PLACES | {"memory_gb", "address", "resume", "revive", "verbose", "price_per_hour"}
+REVIVE_OPTIONS = LOCATION_OPTIONS | {"memory_gb", "address", "resume", "revive", "verbose", "price_per_hour"}
 """Options that say something where one trial is revived."""
 FINISHED = "finished"
 """Record of the study: trials that were asked for when its winner was exported."""
 
 
-def choose_resumed(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
+def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
     """The specification of the search `name`, with what was `given` anew; raises `UserError` for what cannot change.
 
     Its folder may have been renamed or moved since; what it is called and where it is now counts.
     """
     place = find_search(name) if "/" in name else name
-    results, name = find_begun(*locate(str(options["results"]), place))
-    folder = begun(results, name)
+    results, name = find_begun(*split_search_path(str(options["results"]), place))
+    folder = open_begun_search(results, name)
     linked, folder = folder.is_symlink(), folder.resolve()
-    check_begun(name, folder)
+    check_was_begun(name, folder)
     known = load_spec(folder)
     if linked:
         results, name = _recorded(name, "results", known.results), known.name
     check_changes(name, given)
     if "data" not in given:
         _recorded(name, "data", known.data)
-    changed = {option: options[option] for option in CHANGEABLE & given} | {"results": results}
+    changed = {option: options[option] for option in CHANGEABLE_OPTIONS & given} | {"results": results}
     if is_url(results):
         changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
-    spec = anchored(parse_record(SearchSpec, known.model_dump() | changed))
+    spec = with_absolute_paths(parse_record(SearchSpec, known.model_dump() | changed))
     if spec.trials < known.trials:
         raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
     if "space" in given:
@@ -74,7 +74,7 @@ def _recorded(name: str, option: str, place: str) -> str:
         raise UserError(f"--resume {name!r}: its {option} {place!r} {error}") from error
 
 
-def locate(results: str, name: str) -> tuple[str, str]:
+def split_search_path(results: str, name: str) -> tuple[str, str]:
     """Folder of all searches, and name, of a search that is named by its name or by its path or URL."""
     place = name.rstrip("/")
     if is_url(place):
@@ -101,7 +101,7 @@ def find_begun(results: str, name: str) -> tuple[str, str]:
 
 def check_revived(given: Set[str]) -> None:
     """Raise `UserError` for an option that would say nothing where one trial is revived."""
-    for option in sorted(given - REVIVING):
+    for option in sorted(given - REVIVE_OPTIONS):
         record = SearchSpec if option in SearchSpec.model_fields else RunOptions
         raise UserError(f"{flag_of(record, option)}: says nothing with --revive, which trains one trial on as it was")
 
@@ -124,7 +124,7 @@ def warn_of_changed_space(spec: SearchSpec) -> None:
         )
 
 
-def begun(results: str, name: str) -> Path:
+def open_begun_search(results: str, name: str) -> Path:
     """Folder to read of a search that was begun; raises `UserError` where others may write to it."""
     if is_url(results):
         return open_results(join_url(results, name)).folder
@@ -133,7 +133,7 @@ def begun(results: str, name: str) -> Path:
     return folder
 
 
-def check_begun(name: str, folder: Path) -> None:
+def check_was_begun(name: str, folder: Path) -> None:
     """Raise `UserError` where `folder` holds no more than remains of a command that ended before its search began."""
     names = names_in(folder)
     if names and classify_contents(names) == FolderContents.NOTHING:
@@ -145,10 +145,10 @@ def check_begun(name: str, folder: Path) -> None:
 
 def check_changes(name: str, given: Set[str]) -> None:
     """Raise `UserError` if an option was `given` that the search `name` cannot go on with."""
-    for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE):
+    for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE_OPTIONS):
         raise UserError(
             f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
-            f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE))} may be given"
+            f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE_OPTIONS))} may be given"
         )
 
 
@@ -169,7 +169,7 @@ def record_resumption(spec: SearchSpec, data: "DataSummary") -> None:
     extend_record(spec.folder, facts)
 
 
-def is_done(study: "StudyReader", trials: int) -> bool:
+def is_exported(study: "StudyReader", trials: int) -> bool:
     """Whether the winner of so many trials has been exported."""
     from pydantic import TypeAdapter
 
@@ -182,11 +182,11 @@ def is_finished(spec: SearchSpec) -> bool:
     """Whether there is nothing left to do for a search."""
     from searchspace.study.study import find_study
 
-    study = find_study(spec, begun(spec.results, spec.name))
-    return study is not None and is_done(study, spec.trials)
+    study = find_study(spec, open_begun_search(spec.results, spec.name))
+    return study is not None and is_exported(study, spec.trials)
 
 
-def put_finished(study: "optuna.Study", trials: int) -> None:
+def write_finished(study: "optuna.Study", trials: int) -> None:
     """Keep that the winner of so many trials has been exported."""
     from searchspace.study.study import write_study_attribute
 
@@ -195,7 +195,7 @@ def put_finished(study: "optuna.Study", trials: int) -> None:
 
 def resume_arguments(spec: SearchSpec) -> list[str]:
     """Command-line arguments with which the search goes on."""
-    again = named_again(spec) if is_url(spec.results) else []
+    again = options_to_repeat(spec) if is_url(spec.results) else []
     data = ["--data", spec.data] if is_url(spec.data) and "?" in spec.data else []  # a record chooses no host
     return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *again, *data]
 
@@ -207,6 +207,6 @@ def how_to_resume(spec: SearchSpec) -> str:
     return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
 
 
-def shown(spec: SearchSpec) -> str:
+def format_folder(spec: SearchSpec) -> str:
     """The search's folder as one would type it here."""
     return spec.home.url or os.path.relpath(spec.folder)

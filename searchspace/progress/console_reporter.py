@@ -8,33 +8,33 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from searchspace.cli.console_log import format_line, logs_shown_by
-from searchspace.cli.output import survivors
-from searchspace.progress.output_redirect import Chatter
+from searchspace.cli.output import surviving_streams
+from searchspace.progress.output_redirect import OutputRedirect
 from trainables.common.errors import UserError
 from trainables.common.escaping import printable
 
 if TYPE_CHECKING:
-    from searchspace.progress.progress_tracker import Account, Follower
+    from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
 
-STEP_EVERY = 20.0
+PROGRESS_INTERVAL_S = 20.0
 """Seconds between two lines on how far one work is."""
 LOG_FAILURE = "the search's log cannot be written ({}); the search goes on without it"
 
 
-class Clock:
+class ConsoleReporter:
     """A teller for pipes, logs and batch jobs: every line once, none taken back."""
 
     def __init__(self, verbose: bool = False) -> None:
         """Start now; `verbose` shows what libraries have to say, too."""
         self._start = time.monotonic()
         self._verbose = verbose
-        self._chatter: Chatter | None = None
+        self._chatter: OutputRedirect | None = None
         self._troubled = False
         self._logs = ExitStack()
         self._work, self._due = "", 0.0
 
     @property
-    def options(self) -> list[str]:
+    def restart_options(self) -> list[str]:
         """Command-line options that make another like this."""
         return ["--verbose"] if self._verbose else []
 
@@ -65,7 +65,7 @@ class Clock:
 
     def _warn_of_log(self) -> None:
         """Warn once of a log that cannot be written, as on a full disk."""
-        trouble = next((stream.trouble for stream in survivors() if stream.trouble), "")
+        trouble = next((stream.trouble for stream in surviving_streams() if stream.trouble), "")
         if trouble and not self._troubled:
             self._troubled = True
             self.show(logging.WARNING, LOG_FAILURE.format(trouble))
@@ -73,30 +73,30 @@ class Clock:
     def _stamped(self, line: str) -> str:
         return f"[{self.seconds:6.1f} s] {printable(line)}"
 
-    def step(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int) -> None:
         """Print a line on a work that takes long, now and then; its beginning and end are others' to tell."""
         if what != self._work:
-            self._work, self._due = what, self.seconds + STEP_EVERY
+            self._work, self._due = what, self.seconds + PROGRESS_INTERVAL_S
         elif total and done < total and self.seconds >= self._due:
-            self._due = self.seconds + STEP_EVERY
+            self._due = self.seconds + PROGRESS_INTERVAL_S
             self.show(logging.INFO, f"{what}: {done:,} of {total:,}")
 
-    def follow(self, account: "Account") -> "Follower":
-        """Whoever keeps `account` from here on, and tells what matters in it."""
-        from searchspace.progress.plain_lines import Lines
+    def show_progress_of(self, tracker: "ProgressTracker") -> "TrialListener":
+        """Whoever keeps `tracker` from here on, and tells what matters in it."""
+        from searchspace.progress.plain_lines import PlainLines
 
-        return Lines(account, self)
+        return PlainLines(tracker, self)
 
-    def conclude(self) -> None:
-        """The search is over; its account is shown no more."""
+    def hide_search(self) -> None:
+        """The search is over; its tracker is shown no more."""
 
-    def keep_chatter(self, log: Path) -> None:
+    def redirect_output(self, log: Path) -> None:
         """Put what libraries print into `log` from here on, until `close`."""
-        for stream in survivors():
-            stream.go_on_in(log)
+        for stream in surviving_streams():
+            stream.continue_in(log)
         if not self._verbose:
             try:
-                self._chatter = Chatter(log)
+                self._chatter = OutputRedirect(log)
             except (OSError, UserError) as error:
                 self.show(logging.WARNING, LOG_FAILURE.format(error))
 

@@ -9,30 +9,30 @@ from rich.live import Live
 from rich.text import Text
 
 from searchspace.cli.console_log import format_line
-from searchspace.cli.output import survivors
-from searchspace.progress.console_reporter import Clock
-from searchspace.progress.plain_lines import Lines
-from searchspace.progress.progress_tracker import Account, Follower
-from searchspace.progress.screen_layout import Scene, Work, draw
+from searchspace.cli.output import surviving_streams
+from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.plain_lines import PlainLines
+from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
+from searchspace.progress.screen_layout import RunningWork, ScreenState, draw_screen
 
-REFRESHES = 4
+REFRESHES_PER_SECOND = 4
 """Of the screen, a second."""
 
 
-class Screen(Clock):
-    """A teller for terminals; trials are in its table, and in no line."""
+class LiveScreen(ConsoleReporter):
+    """A reporter for terminals: trials are in a table that is redrawn, and other events are lines above it."""
 
     def __init__(self, price: float = 0.0) -> None:
         """Begin with nothing on it; an hour costs `price`, where that is known."""
         super().__init__()
         self._price = price
-        self._account: Account | None = None
-        self._shown = Work()
+        self._tracker: ProgressTracker | None = None
+        self._shown = RunningWork()
         self._warnings: list[str] = []
         # Without a file of its own the console follows `sys.stdout`, which moves when libraries' chatter is kept.
         self._console = Console(highlight=False)
         self._live = Live(
-            console=self._console, get_renderable=self._draw, refresh_per_second=REFRESHES, transient=True,
+            console=self._console, get_renderable=self._draw, refresh_per_second=REFRESHES_PER_SECOND, transient=True,
             redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop",
         )  # fmt: skip
 
@@ -50,23 +50,23 @@ class Screen(Clock):
         else:
             self._console.print(Text(self._stamped(format_line(level, message))))
 
-    def step(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int) -> None:
         """Move the bar of the work that is under way, until all of it is done."""
         if self._is_gone():
-            super().step(what, done, total)
+            super().progress(what, done, total)
             return
-        self._shown = Work() if total and done >= total else Work(what, done, total)
+        self._shown = RunningWork() if total and done >= total else RunningWork(what, done, total)
         self._show()
 
-    def follow(self, account: Account) -> Follower:
-        """Show `account` while its search runs; without a terminal, from whenever it goes, in lines."""
-        self._account = account
+    def show_progress_of(self, tracker: ProgressTracker) -> TrialListener:
+        """Show the search of `tracker` while it runs; once the terminal is gone, in lines."""
+        self._tracker = tracker
         self._show()
-        return Lines(account, _WhenGone(self))
+        return PlainLines(tracker, _WithoutTerminal(self))
 
-    def conclude(self) -> None:
-        """The search is over: its account goes."""
-        self._account = None
+    def hide_search(self) -> None:
+        """Show the search no more."""
+        self._tracker = None
 
     def close(self) -> None:
         """Clear what stayed in place, and print what has to last."""
@@ -82,7 +82,7 @@ class Screen(Clock):
 
     def _is_gone(self) -> bool:
         """Whether the terminal has gone; what stayed in place is taken down then."""
-        gone = any(stream.lost for stream in survivors() if stream is sys.stdout)
+        gone = any(stream.lost for stream in surviving_streams() if stream is sys.stdout)
         if gone and self._live.is_started:
             self._end_live()
         return gone
@@ -93,13 +93,13 @@ class Screen(Clock):
             self._console.show_cursor(True)  # so that nothing has to be put right, however the process ends
 
     def _draw(self) -> RenderableType:
-        return draw(Scene(self.seconds, self._account, self._shown, tuple(self._warnings), self._price))
+        return draw_screen(ScreenState(self.seconds, self._tracker, self._shown, tuple(self._warnings), self._price))
 
 
-class _WhenGone(Clock):
+class _WithoutTerminal(ConsoleReporter):
     """Says what a screen shows otherwise."""
 
-    def __init__(self, screen: Screen) -> None:
+    def __init__(self, screen: LiveScreen) -> None:
         """For `screen`."""
         super().__init__()
         self._screen = screen
@@ -110,7 +110,7 @@ class _WhenGone(Clock):
             self._screen.show(level, message)
 
 
-def open_clock(verbose: bool = False, price: float = 0.0) -> Clock:
+def open_reporter(verbose: bool = False, price: float = 0.0) -> ConsoleReporter:
     """A live screen where there is a terminal that can show one; plain lines elsewhere, and if asked to be verbose."""
     alive = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-    return Screen(price) if alive and not verbose else Clock(verbose)
+    return LiveScreen(price) if alive and not verbose else ConsoleReporter(verbose)

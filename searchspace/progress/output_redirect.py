@@ -12,7 +12,7 @@ STREAMS = (1, 2)
 """Descriptors of standard output and error, which code in C++ writes to as well."""
 
 
-class Chatter:
+class OutputRedirect:
     """Sends this process's standard output and error to a file; Python's own `print` goes where it went before."""
 
     def __init__(self, log: Path) -> None:

@@ -1,48 +1,48 @@
-"""A search in plain lines: one as a trial ends, is held back or goes on, and none twice."""
+"""A search in plain lines: one line when a trial ends, is paused, stopped or resumed."""
 
 import logging
 from typing import TYPE_CHECKING
 
-from searchspace.progress.progress_tracker import Account
+from searchspace.progress.progress_tracker import ProgressTracker
 from trainables.config import EpochReport
 from trainables.metrics.metric_registry import METRICS
 
 if TYPE_CHECKING:
-    from searchspace.progress.console_reporter import Clock
+    from searchspace.progress.console_reporter import ConsoleReporter
     from trainables.workers.slot_state import GangInfo
 
 
-class Lines:
-    """Keeps an account and says what changes in it; a listener of the searcher and of the gangs."""
+class PlainLines:
+    """Listener of the searcher and the gangs that updates a tracker and prints what changed."""
 
-    def __init__(self, account: Account, clock: "Clock") -> None:
-        """Keep `account`, and say it by `clock`."""
-        self._account, self._clock = account, clock
-        self._words = METRICS[account.spec.metric].label
+    def __init__(self, tracker: ProgressTracker, reporter: "ConsoleReporter") -> None:
+        """Update `tracker`, and print by `reporter`."""
+        self._tracker, self._reporter = tracker, reporter
+        self._words = METRICS[tracker.spec.metric].label
 
-    def warm(self, slot: int, info: "GangInfo") -> None:
-        """Say that a gang can train."""
-        self._account.warm(slot, info)
+    def on_gang_ready(self, slot: int, info: "GangInfo") -> None:
+        """Print that a gang can train."""
+        self._tracker.on_gang_ready(slot, info)
         what = f"{info.device}, {info.precision}, {info.threads} threads a worker"
-        self._clock.show(logging.INFO, f"gang {self._account.warm_slots}/{self._account.slots} warm: {what}")
+        self._reporter.show(logging.INFO, f"gang {self._tracker.warm_slots}/{self._tracker.slots} warm: {what}")
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
-        """Say one event of one trial, if it matters."""
-        known = number in self._account.known
-        best = self._account.best
-        self._account(event, number, report)
+        """Update the tracker with one event of a trial, and print it unless it is an epoch."""
+        known = number in self._tracker.evaluated
+        best = self._tracker.best
+        self._tracker(event, number, report)
         if report is None:
             return
         if event == "epoch" or (event == "pruned" and known):
             return  # a paused trial was reported when it paused
         if event in {"resumed", "audited"}:
-            word = "resumed" if event == "resumed" else "was stopped, and runs on for the audit,"
+            word = "resumed" if event == "resumed" else "stopped, but trained on for the audit"
             text = f"{word} from epoch {report.epoch}"
         else:
-            better = event == "complete" and self._account.best != best
+            better = event == "complete" and self._tracker.best != best
             text = self._outcome(event, report) + ("  best so far" if better else "")
-        self._clock.show(
-            logging.INFO, f"{len(self._account.known)}/{self._account.spec.trials}  trial {number}  {text}"
+        self._reporter.show(
+            logging.INFO, f"{len(self._tracker.evaluated)}/{self._tracker.spec.trials}  trial {number}  {text}"
         )
 
     def _outcome(self, event: str, report: EpochReport) -> str:

@@ -8,11 +8,11 @@ from trainables.common.escaping import printable
 
 WIDTH = 30
 """Characters of the bar."""
-EVERY = 0.1
+DRAW_INTERVAL_S = 0.1
 """Seconds between two drawings."""
 
 
-class Bar:
+class ProgressBar:
     """One line on standard error that is drawn over itself, where that is a terminal; messages go above it."""
 
     def __init__(self, what: str, total: int) -> None:
@@ -21,7 +21,7 @@ class Bar:
         self._started, self._due = time.monotonic(), 0.0
         self._shown = sys.stderr.isatty() and total > 1
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> "ProgressBar":
         """Begin."""
         return self
 
@@ -33,11 +33,11 @@ class Bar:
         """One more is done."""
         self._done += 1
         if self._shown and (time.monotonic() >= self._due or self._done == self._total):
-            self._due = time.monotonic() + EVERY
+            self._due = time.monotonic() + DRAW_INTERVAL_S
             sys.stderr.write(f"\r{self._line()}\x1b[K")
             sys.stderr.flush()
 
-    def say(self, line: str) -> None:
+    def print_above(self, line: str) -> None:
         """Print a message of its own."""
         self._clear()
         print(printable(line), file=sys.stderr, flush=True)

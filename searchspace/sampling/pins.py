@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from searchspace.cli.invalid_values import say_wrong
+from searchspace.cli.invalid_values import describe_error
 from trainables.common.errors import UserError, suggest
 from trainables.config import TrialConfig
 from trainables.models.model_registry import MODELS, is_pretrained
@@ -37,7 +37,7 @@ def _typed(name: str, text: str) -> Any:
     try:
         return getattr(TrialConfig.model_validate({name: text}), name)
     except ValidationError as error:
-        raise UserError(f"--set {name}={text}: {say_wrong(TrialConfig, error.errors()[0])}") from error
+        raise UserError(f"--set {name}={text}: {describe_error(TrialConfig, error.errors()[0])}") from error
 
 
 def check_pins(pins: Mapping[str, Any], models: tuple[str, ...]) -> None:

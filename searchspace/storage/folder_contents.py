@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.storage.lease import HOLDER_FILE
 from searchspace.storage.search_folder import JOURNAL, SEARCH_LOG, SEARCH_RECORD
 from searchspace.storage.search_lock import LOCK_FILE
@@ -81,7 +81,7 @@ def is_begun(results: str, name: str) -> bool:
 
 def main(results: str, name: str) -> None:
     """Print `begun` if search NAME exists below RESULTS, a folder or URL, else `new`; for the cluster's scripts."""
-    say("begun" if is_begun(results, name) else "new")
+    print_lines("begun" if is_begun(results, name) else "new")
     sys.stdout.flush()
 
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import DamagedError, UserError
 from trainables.storage.object_store.remote import Remote, is_file_name, is_url, join_url
@@ -38,7 +38,7 @@ def find_search(place: str) -> str:
     for base in [*(b for b in bases if path.name in searches_below(b)), *bases]:  # a whole name before a prefix
         if found := match_name(base, path.name):
             if found != path.name:
-                say(f"{place!r} is {str(base / found)!r}", error=True)
+                print_lines(f"{place!r} is {str(base / found)!r}", error=True)
             return str(base / found)
     return place
 
@@ -90,5 +90,5 @@ def _latest_at(url: str) -> str:
     if not records:
         return url
     found = join_url(parent, max(records, key=lambda name: records[name].changed).partition("/")[0])
-    say(f"{url!r} is {found!r}", error=True)
+    print_lines(f"{url!r} is {found!r}", error=True)
     return found

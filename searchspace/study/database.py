@@ -15,7 +15,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 
 from searchspace.cli.options import Option
-from searchspace.preparation.absolute_paths import anchor_storage, sqlite_file
+from searchspace.preparation.absolute_paths import sqlite_file, with_absolute_file
 from searchspace.study.retrying_storage import RetryingStorage, engine_options
 from trainables.common.errors import UserError
 from trainables.common.redaction import is_redacted, redact, redact_urls
@@ -40,7 +40,7 @@ class NoStudiesError(UserError):
 def allow_storage(url: str) -> None:
     """Allow this command to read the database at `url`, as `$SEARCHSPACE_STORAGE` does; empty changes nothing."""
     if url:
-        os.environ[STORAGE_VARIABLE] = url_with_password(anchor_storage(url))
+        os.environ[STORAGE_VARIABLE] = url_with_password(with_absolute_file(url))
 
 
 def url_with_password(url: str) -> str:
@@ -155,7 +155,7 @@ def _check_there(url: str) -> None:
 
 def _normal(url: str) -> str:
     """A URL without its password, for comparison."""
-    return POSTGRES.sub("postgresql://", anchor_storage(redact_urls(url)))
+    return POSTGRES.sub("postgresql://", with_absolute_file(redact_urls(url)))
 
 
 def _describe_allowed(whole: str) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.spec import SearchSpec, load_spec
 from searchspace.storage.open_results import is_export_file, open_results
 from searchspace.study.study_snapshot import read_study
@@ -52,7 +52,7 @@ def main(
         uploader = uploader or RunUploader(spec, here)
         uploader.upload_trials(study)
         upload_results(uploader)
-    say(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(uri)}")
+    print_lines(f"search {spec.name!r} is in MLflow's experiment {EXPERIMENT!r} at {redact(uri)}")
 
 
 def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> RunUploader | None:
@@ -73,7 +73,7 @@ def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> RunUploader | None:
                     if isinstance(error, UserError):
                         logger.warning(str(error))
                     else:
-                        say(*traceback.format_exc().split("\n"))
+                        print_lines(*traceback.format_exc().split("\n"))
     return uploader
 
 

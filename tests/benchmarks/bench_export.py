@@ -20,7 +20,7 @@ import torch
 
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.common.environment import core_count
-from trainables.common.reporter import Silence
+from trainables.common.reporter import SilentReporter
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import open_store, prepare_data
 from trainables.export.benchmark.architecture_benchmark import measure_speed
@@ -115,7 +115,7 @@ def main() -> None:
         for name in given.models.split(","):
             folder = Path(root) / name
             train(place, name, folder)
-            shipment = export_classifier(folder, (), 0.3, 0, Silence())
+            shipment = export_classifier(folder, (), 0.3, 0, SilentReporter())
             figures[name] = figures_of(shipment, measure(folder, shipment, given.rounds))
             print(name, figures[name]["pytorch"]["accuracy"], figures[name]["ratios"], flush=True)
     arguments = ["--data path/to/cifar10", f"--models {given.models}", f"--rounds {given.rounds}"]

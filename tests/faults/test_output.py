@@ -16,7 +16,7 @@ import time
 import pytest
 
 from searchspace.cli.console_log import logs_shown_by
-from searchspace.cli.interruption import EXPORT, Heeding, Interrupted, Interruption
+from searchspace.cli.interruption import EXPORT_TIMEOUT_S, Interrupted, InterruptibleReporter, Interruption
 from tests.helpers.faults.invariant import MARK, Snapshot, check
 from tests.helpers.made_search import make_search
 from tests.helpers.repository import ROOT
@@ -26,20 +26,20 @@ import contextlib, logging, os, sys, time
 from pathlib import Path
 from searchspace.cli.command import run_command
 from searchspace.cli.interruption import Interruption
-from searchspace.progress.live_screen import open_clock
+from searchspace.progress.live_screen import open_reporter
 
 logger = logging.getLogger("searchspace")
 
 def main(log: str, early: int = 3, late: int = 30, pause: float = 0.01):
-    clock = open_clock()
-    with clock, Interruption(clock, lambda: "go on with: RESUME") as interruption:
+    reporter = open_reporter()
+    with reporter, Interruption(reporter, lambda: "go on with: RESUME") as interruption:
         for number in range(early):
             logger.info(f"early {number}")
             time.sleep(pause)
-        clock.keep_chatter(Path(log))
+        reporter.redirect_output(Path(log))
         for number in range(late):
             logger.info(f"late {number}")
-            clock.step("work", number, late)
+            reporter.progress("work", number, late)
             with contextlib.suppress(OSError):
                 os.write(2, b"a library\\n")
             print("more of it", file=sys.stderr)
@@ -170,7 +170,7 @@ class Locked:
         with self.lock:
             self.told.append(message)
 
-    def step(self, what, done, total):
+    def progress(self, what, done, total):
         self.show(logging.INFO, what)
 
 
@@ -181,7 +181,7 @@ def test_a_handler_takes_no_lock_and_says_nothing_itself(number):
     with logs_shown_by(speaker.show), Interruption(speaker, lambda: "again") as interruption:
         with speaker.lock:
             signal.raise_signal(number)
-            assert interruption.is_asked()
+            assert interruption.is_requested()
             assert speaker.told == []
         deadline = time.monotonic() + 10
         while not speaker.told and time.monotonic() < deadline:
@@ -191,7 +191,7 @@ def test_a_handler_takes_no_lock_and_says_nothing_itself(number):
         with pytest.raises(Interrupted) as stopped:
             interruption.check()
         with pytest.raises(Interrupted):
-            Heeding(speaker, interruption.check).step("export", 1, 3)
+            InterruptibleReporter(speaker, interruption.check).progress("export", 1, 3)
     assert stopped.value.code == 128 + number
     assert speaker.told == [f"{signal.Signals(number).name}: every trial finishes its epoch and is saved; "
                             "again to stop at once"]  # fmt: skip
@@ -213,13 +213,13 @@ class Speaker:
     descriptor = 1
     def show(self, level, message):
         os.write(1, message.encode() + b"\\n")
-    def step(self, *_):
+    def progress(self, *_):
         pass
 
 with logs_shown_by(Speaker().show), Interruption(Speaker(), lambda: "go on with: RESUME") as interruption:
     os.write(2, b"ready\\n")
     if sys.argv[1] == "export":
-        with interruption.within(0.5):
+        with interruption.exit_within(0.5):
             time.sleep(60)
     while True:
         print("x" * 1000, flush=sys.argv[1] == "print")
@@ -340,7 +340,7 @@ def test_a_signal_while_exporting_is_heeded_soon_and_the_export_is_repeated(driv
     driver.wait_for("exporting the winner")
     begun = time.monotonic()
     driver.signal(signal.SIGTERM)
-    assert driver.ends(patience=EXPORT + 15) == 143, time.monotonic() - begun
+    assert driver.ends(patience=EXPORT_TIMEOUT_S + 15) == 143, time.monotonic() - begun
     assert "--resume s" in driver.output
     driver.resume()
     assert driver.ends() == 0, driver.output

@@ -9,5 +9,5 @@ class Told:
 
     steps: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def step(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int) -> None:
         self.steps.append((what, done, total))

@@ -9,7 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from searchspace.preparation.resume import put_finished
+from searchspace.preparation.resume import write_finished
 from searchspace.spec import load_spec, make_spec, save_record
 from searchspace.study.study import continue_study, flush_study
 from tests.helpers.made_search import make_search
@@ -59,7 +59,7 @@ def test_going_on_begins_a_search_once_and_resumes_it_ever_after(tmp_path):
 def test_going_on_with_what_is_finished_is_well_and_with_what_is_damaged_is_not(tmp_path, digits):
     folder = make_search(tmp_path, digits)
     study = continue_study(load_spec(folder), optuna.samplers.RandomSampler())
-    put_finished(study, load_spec(folder).trials)
+    write_finished(study, load_spec(folder).trials)
     flush_study(study)
     done = go_on(tmp_path, folder.name)
     assert (done.returncode, done.stdout.startswith(f"search {folder.name!r} is finished")) == (0, True), done.stderr

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from searchspace.finals.winner import write_confusion
-from searchspace.progress.console_reporter import Clock
+from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import make_spec
@@ -101,7 +101,7 @@ def test_confusion_files_hold_any_name(tmp_path):
 
 
 def test_a_terminal_is_told_no_codes(capsys):
-    Clock().show(logging.INFO, "data \x1b[2J\nnext")
+    ConsoleReporter().show(logging.INFO, "data \x1b[2J\nnext")
     print_table([{"class": "\x1b[31mred\r"}], "title")
     said = capsys.readouterr().out
     assert "data \\x1b[2J\\nnext" in said

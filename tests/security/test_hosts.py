@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from searchspace.export import main as export_command  # noqa: F401  # so that no test pays for its imports
-from searchspace.preparation.resume import choose_resumed, resume_arguments
+from searchspace.preparation.resume import load_resumed_spec, resume_arguments
 from searchspace.sampling.warm_start import read_comparable_trials
 from searchspace.spec import load_facts, make_spec
 from tests.helpers.attacks.commands import READING, call
@@ -157,8 +157,8 @@ def test_a_search_goes_on_with_the_host_that_is_typed_alone(found, listener):
     changed(found, lambda facts: facts["spec"].update(data=url))
     asked = {"results": str(found.parent)}
     with pytest.raises(UserError, match=r"--resume 'made': its data 's3://b/images\?endpoint_override=.*no record may"):
-        choose_resumed("made", asked, set())
-    spec = choose_resumed("made", asked | {"data": url}, {"data"})
+        load_resumed_spec("made", asked, set())
+    spec = load_resumed_spec("made", asked | {"data": url}, {"data"})
     assert spec.data == url
     assert resume_arguments(spec)[-2:] == ["--data", url], "also where the command begins again by itself"
 

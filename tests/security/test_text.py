@@ -22,7 +22,7 @@ from rich.console import Console
 
 from searchspace.finals.winner import write_confusion
 from searchspace.prediction.class_scores import ImagePrediction, format_csv, format_text
-from searchspace.progress.console_reporter import Clock
+from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.reporting.model_card.card_file import render
 from searchspace.reporting.results import read_classifier_results
 from searchspace.reporting.tables.table import to_text
@@ -218,7 +218,7 @@ def test_markdown_boards_have_the_cells_they_were_given():
 
 def test_a_terminal_gets_text_alone(capsys):
     for text in HOSTILE:
-        Clock().show(logging.INFO, text)
+        ConsoleReporter().show(logging.INFO, text)
         print(format_text(ImagePrediction(text, ((text, 0.5),))), end="")
     said = capsys.readouterr().out
     assert not acts(said)

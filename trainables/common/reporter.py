@@ -3,15 +3,15 @@
 from typing import Protocol
 
 
-class Teller(Protocol):
+class Reporter(Protocol):
     """Shows a user how far long work is; events are logged."""
 
-    def step(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int) -> None:
         """Tell that `done` of `total` parts of `what` are done; a `total` of 0 is not known. One work at a time."""
 
 
-class Silence:
+class SilentReporter:
     """Nobody."""
 
-    def step(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int) -> None:
         """Nothing."""

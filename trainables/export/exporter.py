@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.environment import core_count, cpu_name
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.data.store.recorded_data import open_recorded_data
 from trainables.export.benchmark.architecture_benchmark import (
     count_parameters,
@@ -43,7 +43,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     formats: Sequence[Format],
     max_drop: float,
     seed: int,
-    teller: Teller,
+    reporter: Reporter,
     data: str = "",
     strict: bool = False,
 ) -> ExportRecord:
@@ -54,12 +54,12 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     written raises its OSError; without, its format counts as one that cannot be made.
     """
     classifier, card = read_classifier(folder)
-    context = ExportContext(folder, classifier, card, open_recorded_data(card.data, data, teller), max_drop, seed)
+    context = ExportContext(folder, classifier, card, open_recorded_data(card.data, data, reporter), max_drop, seed)
     reference = make_reference(classifier, *context.store.open_test(folder / TEST_PERMIT))
     wanted = formats or [name for name, writer in FORMATS.items() if writer.usable()]
     artefacts, dropped = [_describe_export(context, "pytorch", reference.compare_logits(reference.logits))], []
     for done, name in enumerate(wanted):
-        teller.step(f"export of the {folder.name}", done, len(wanted))
+        reporter.progress(f"export of the {folder.name}", done, len(wanted))
         try:
             note, proof = _write_and_check(context, name, reference)
             artefacts.append(_describe_export(context, name, proof, note))
@@ -73,7 +73,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
         cost=_cost(context, artefacts), machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
     write_file(folder / EXPORT_RECORD, shipment.model_dump_json(indent=1).encode())
-    _measure_robustness(context, shipment, reference, teller)
+    _measure_robustness(context, shipment, reference, reporter)
     return shipment
 
 
@@ -85,9 +85,11 @@ def _raise_write_failure(context: ExportContext, name: Format, error: Exception)
         raise unwritten
 
 
-def _measure_robustness(context: ExportContext, shipment: ExportRecord, reference: Reference, teller: Teller) -> None:
+def _measure_robustness(
+    context: ExportContext, shipment: ExportRecord, reference: Reference, reporter: Reporter
+) -> None:
     """Measure the accuracy of the recommended format on corrupted images, and write it into the folder."""
-    teller.step("robustness", 0, 0)
+    reporter.progress("robustness", 0, 0)
     name = shipment.recommended
     answer = (
         eager_logits(context.classifier) if name == "pytorch" else _load_logits_function(name, context.path_of(name))

@@ -14,7 +14,7 @@ from pydantic import Field, field_validator
 
 from searchspace.cli.command import run_command
 from searchspace.cli.options import Option, with_options
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.cluster.clouds.cluster_limits import ClusterLimits, read_cluster_limits
 from searchspace.cluster.clouds.policies import DATA, SEARCHES, TRUST, Account, head_policy, worker_policy
 from searchspace.cluster.clouds.subnets import make_subnets
@@ -58,7 +58,7 @@ def main(_given: frozenset[str], **options: Any) -> None:
         registry, machines = prepare(given, limits)
     except (BotoCoreError, ClientError) as error:
         raise UserError(f"AWS refuses: {error}") from error
-    say(
+    print_lines(
         f"ready: subnets for {machines} machines, security group, launch template and roles {CLUSTER!r} in "
         f"{limits.region}, SSH from {given.ssh_from}",
         f"nodes read s3://{given.bucket}/{DATA} and write s3://{given.bucket}/{SEARCHES}, and nothing else",

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import typer
 
-from searchspace.cli.output import say
+from searchspace.cli.output import print_lines
 from searchspace.cluster.submit.fetch import fetch
 from searchspace.cluster.submit.follow import JobLog
 from searchspace.cluster.submit.job_request import parse_job_request
 from searchspace.cluster.submit.jobs import Job, connected_jobs
 from searchspace.cluster.submit.package import package_job
 from searchspace.cluster.submit.submit_options import SubmitOptions
-from searchspace.preparation.record import COMMIT, git_commit
+from searchspace.preparation.record import COMMIT_VARIABLE, git_commit
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.terminal_table import print_table
 from trainables.common.errors import UserError
@@ -35,7 +35,7 @@ def submit(options: SubmitOptions, arguments: Sequence[str]) -> None:
     variables = _variables(options.env)
     with package_job(order, options.ship) as folder, connected_jobs(options) as jobs:
         job = jobs.submit(order, folder, variables, shlex.join(again))
-    say(f"search {job.search!r} is job {job.id!r} of the cluster; Ctrl-C only stops watching")
+    print_lines(f"search {job.search!r} is job {job.id!r} of the cluster; Ctrl-C only stops watching")
     _watch(options, job)
 
 
@@ -63,7 +63,7 @@ def stop(options: SubmitOptions, search: str) -> None:
         job = jobs.find(search)
         if not job.is_over:
             jobs.stop(job)
-            say(f"stopping job {job.id!r}: every trial finishes its epoch and is saved")
+            print_lines(f"stopping job {job.id!r}: every trial finishes its epoch and is saved")
         while not job.is_over:
             time.sleep(1.0)
             job = jobs.get(job.id)
@@ -75,7 +75,7 @@ def fetch_results(options: SubmitOptions, search: str, into: str = "results") ->
     with connected_jobs(options) as jobs:
         job = jobs.find(search)
     folder = fetch(job, options, Path(into))
-    say(f"search {search!r} is in {folder}; next: python -m searchspace.leaderboard {shlex.quote(str(folder))}")
+    print_lines(f"search {search!r} is in {folder}; next: python -m searchspace.leaderboard {shlex.quote(str(folder))}")
 
 
 ACTIONS: dict[str, Callable[..., None]] = {"status": status, "logs": logs, "stop": stop, "fetch": fetch_results}
@@ -89,7 +89,7 @@ def _variables(names: Sequence[str]) -> dict[str, str]:
         if name not in os.environ:
             raise UserError(f"--env {name!r}: is not set here")
     given = {name: os.environ[name] for name in names}
-    return {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_TIMEOUT_S), COMMIT: git_commit()} | given
+    return {"RAY_JOB_STOP_WAIT_TIME_S": str(STOP_TIMEOUT_S), COMMIT_VARIABLE: git_commit()} | given
 
 
 def _watch(options: SubmitOptions, job: Job) -> None:
@@ -98,18 +98,18 @@ def _watch(options: SubmitOptions, job: Job) -> None:
         job = JobLog(options, job).follow()
     except KeyboardInterrupt:
         call = shlex.join([*options.arguments, "logs", job.search])
-        say("", f"no longer watched; the job goes on. Again: {SUBMIT_COMMAND} {call}", error=True)
+        print_lines("", f"no longer watched; the job goes on. Again: {SUBMIT_COMMAND} {call}", error=True)
         raise typer.Exit(130) from None
     _say_end(options, job)
     raise typer.Exit(job.code)
 
 
 def _say_end(options: SubmitOptions, job: Job) -> None:
-    say(f"job {job.id!r}: {job.state.lower()}{_reason(job)}")
+    print_lines(f"job {job.id!r}: {job.state.lower()}{_reason(job)}")
     if job.state != "SUCCEEDED":
         search = shlex.join(["--resume", job.search, "--results", job.results])
         where = " ".join(filter(None, [shlex.join(options.arguments), job.again]))
-        say(f"resume with: {SUBMIT_COMMAND} {where} -- {search}")
+        print_lines(f"resume with: {SUBMIT_COMMAND} {where} -- {search}")
 
 
 def _reason(job: Job) -> str:

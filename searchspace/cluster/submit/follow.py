@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from searchspace.cli.output import say, write
+from searchspace.cli.output import print_document, print_lines
 from searchspace.cluster.submit.jobs import Job, JobsClient, UnknownJobError, connected_jobs
 from searchspace.cluster.submit.submit_options import SubmitOptions
 from trainables.common.errors import UserError
@@ -46,7 +46,7 @@ class JobLog:
                 if not seen or time.monotonic() - seen > CONNECTION_TIMEOUT_S:
                     raise
                 if not cut:
-                    say(f"{error}; trying again, the job goes on", error=True)
+                    print_lines(f"{error}; trying again, the job goes on", error=True)
                 cut = True
             time.sleep(RECONNECT_PAUSE_S)
 
@@ -54,7 +54,7 @@ class JobLog:
         """Show what has not been shown yet, until the log ends or the connection does."""
         position, pieces = 0, jobs.tail(self._job)
         while (piece := await _next(pieces)) is not None:
-            write(as_log(piece[max(0, self._shown - position) :]))
+            print_document(as_log(piece[max(0, self._shown - position) :]))
             position += len(piece)
             self._shown = max(self._shown, position)
 

@@ -61,7 +61,7 @@ def answer(results: SearchResults, linked: bool = True) -> Answer:
     if gain := results.gain:
         sentences.insert(1, f"What the search bought: {format_gain(gain)}.")
     if cost := results.winner.cost:
-        sentences += [f"The shipped model breaks a limit: {b}." for b in find_violations(spec.of_winner, cost)]
+        sentences += [f"The shipped model breaks a limit: {b}." for b in find_violations(spec.for_winner, cost)]
     trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"
     blocks = [_scores(metrics), *_use(results, linked)]
     return Answer(f"The winner is {trial}: {models}", list(_tiles(results, metrics)), sentences, blocks)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from searchspace.forecast.forecast import format_duration
-from searchspace.preparation.data_issues import describe_absent, tell_doubtful
+from searchspace.preparation.data_issues import describe_absent, describe_data_issues
 from searchspace.preparation.prepare_data import describe_data
 from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Table, axis, label
 from searchspace.reporting.results import SearchResults
@@ -24,7 +24,7 @@ def data_set(results: SearchResults) -> Iterator[Block]:
     yield Table([{"split": n, "images": c, "share": f"{c / whole:.1%}"} for n, c in zip(names, counts, strict=True)])
     if data.counts:
         yield _balance(data)
-    lines = [line.replace("`../", "").replace("`", "") for line in tell_doubtful(results.record["data"])]
+    lines = [line.replace("`../", "").replace("`", "") for line in describe_data_issues(results.record["data"])]
     lines += [f"{line}." for line in describe_absent(data.absent)]
     mean, deviation = (", ".join(f"{value:.4f}" for value in values) for values in (data.mean, data.std))
     yield Note(" ".join([f"Channel means {mean}, deviations {deviation}, from 0 to 1, over training images.", *lines]))

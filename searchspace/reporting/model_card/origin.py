@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from searchspace.forecast.forecast import format_duration
-from searchspace.preparation.data_issues import describe_absent, tell_doubtful
+from searchspace.preparation.data_issues import describe_absent, describe_data_issues
 from searchspace.reporting.model_card.markdown import bullets, paragraphs, table
 from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.trials import status_of
@@ -28,7 +28,7 @@ def data(model: ClassifierResults) -> str:
     ]
     kind = "grey" if found.channels == 1 else "RGB"
     absent = [f"{as_markdown(line)}." for line in describe_absent(found.absent)]
-    doubtful = [*tell_doubtful(found.model_dump()), *absent]
+    doubtful = [*describe_data_issues(found.model_dump()), *absent]
     return paragraphs(
         f"{as_markdown(found.name)}: {len(found.classes):,} classes, stored as {found.height} x {found.width} {kind}; "
         f"splits: {as_markdown(found.split)}.",

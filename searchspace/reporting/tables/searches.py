@@ -8,7 +8,7 @@ from typing import Any
 from optuna.trial import TrialState
 
 from searchspace.finals.formatting import format_interval_cell, score_with_interval
-from searchspace.preparation.resume import is_done
+from searchspace.preparation.resume import is_exported
 from searchspace.reporting.results import SearchResults, read_results, reading_search
 from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.trials import STATUS
@@ -81,6 +81,6 @@ def search_row(results: SearchResults) -> dict[str, Any]:
 
 def _status(results: SearchResults) -> str:
     """State of a search; an unfinished one may be running or cut off, which its folder does not show."""
-    if is_done(results.study, results.spec.trials):
+    if is_exported(results.study, results.spec.trials):
         return "finished"
     return "in finals" if results.finalists else "unfinished"

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from searchspace.preparation.resume import is_done
+from searchspace.preparation.resume import is_exported
 from searchspace.reporting.results import SearchResults
 from searchspace.reporting.tables.terminal_table import make_console
 from searchspace.spec import load_spec
@@ -45,7 +45,7 @@ def watch(results: SearchResults, draw: Draw, refresh: Callable[[], None]) -> No
                 study = reader.read()
                 steps = _steps(study)
                 changed, seen = (changed, seen) if steps == seen else (time.monotonic(), steps)
-                ended = is_done(study, load_spec(folder).trials)
+                ended = is_exported(study, load_spec(folder).trials)
                 quiet = time.monotonic() - changed
                 word = "finished" if ended else f"last epoch {quiet:.0f} s ago; Ctrl-C stops watching, not the search"
                 board = draw(replace(results, study=study), console.width)

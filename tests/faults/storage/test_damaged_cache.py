@@ -211,18 +211,18 @@ HEAL = """
 import sys, time
 from pathlib import Path
 from trainables.data.store import store
-from trainables.common.reporter import Silence
+from searchspace.cli.console_log import logs_shown_by
 
-class Counting(Silence):
-    def say(self, line):
-        if "preparing" in line and "decoding" in line:
-            print("built", flush=True)
+def show(level, message):
+    if "preparing" in message and "decoding" in message:
+        print("built", flush=True)
 
 start = Path(sys.argv[2])
 Path(sys.argv[3]).touch()
 while not start.exists():
     time.sleep(0.005)
-print(store.prepare_data(sys.argv[1], Counting(), on_bad="skip").fingerprint)
+with logs_shown_by(show):
+    print(store.prepare_data(sys.argv[1], on_bad="skip").fingerprint)
 """
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from searchspace.preparation.record import gather_facts
+from searchspace.preparation.record import collect_facts
 from tests.helpers.repository import ROOT
 
 FOLDER = ROOT / "results" / "benchmarks"
@@ -36,7 +36,7 @@ def write_record(
     `n` is how often the whole was measured; by default the least `n` of the summaries in `figures`, or once where there
     are none. `spread` says what spread the figures have; by default, what they look like.
     """
-    facts = gather_facts()
+    facts = collect_facts()
     facts["command"] = " ".join(["python", f"tests/benchmarks/{Path(sys.argv[0]).name}", *arguments])
     facts |= {"git_commit": COMMIT, "started": STARTED}
     facts["machine"] |= machine_details()

@@ -18,8 +18,8 @@ import searchspace.study.study  # what a fork would load is loaded here  # noqa:
 from searchspace.preparation.begin_study import begin_study, resume_study
 from searchspace.preparation.early_checks import check_storage
 from searchspace.preparation.plan import Plan, make_plan
-from searchspace.preparation.preflight import check_name, local_room
-from searchspace.preparation.resume import choose_resumed, how_to_resume
+from searchspace.preparation.preflight import check_name, local_resources
+from searchspace.preparation.resume import how_to_resume, load_resumed_spec
 from searchspace.spec import SearchSpec, load_spec, make_spec
 from searchspace.storage.folder_contents import is_begun
 from searchspace.storage.open_search import hold_search
@@ -46,7 +46,7 @@ def go_on(spec: SearchSpec, plan: Plan) -> None:
         assert how_to_resume(spec) == "nothing was begun"
         begin_here(spec, plan)
         return
-    resumed = choose_resumed(spec.name, {"results": spec.results}, frozenset())
+    resumed = load_resumed_spec(spec.name, {"results": spec.results}, frozenset())
     check_storage(resumed, resumed=True)
     with hold_search(resumed, begun=True):
         resume_study(resumed, plan)
@@ -75,7 +75,7 @@ def forked(work: Callable[[], None]) -> int:
 def main(folder: str, storage: str, kind: str, every: str) -> None:
     """All moments, until there are no more; the first is none."""
     options: dict[str, Any] = {"results": folder, "trials": 4, "models": "convnet"}
-    plan = make_plan(make_spec(**options), prepare_data("digits"), local_room(), {})
+    plan = make_plan(make_spec(**options), prepare_data("digits"), local_resources(), {})
     expected: Waiting = []
     for fatal in range(0, 1_000_000, int(every)):
         spec = make_spec(name=f"s{fatal}", storage=storage, **options)

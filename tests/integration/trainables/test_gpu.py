@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.helpers.made_winner import train_winner
-from trainables.common.reporter import Silence
+from trainables.common.reporter import SilentReporter
 from trainables.config import Assignment, TrialConfig
 from trainables.export.exported_files import ExportRecord
 from trainables.export.exporter import export_classifier
@@ -57,7 +57,7 @@ def test_one_device_trains_as_another_does(place, digits_store, tmp_path):
 
 def test_the_winner_ships_in_half_precision_too(place, tmp_path):
     train_winner(place, tmp_path, SMALL, 6)
-    shipment: ExportRecord = export_classifier(tmp_path, (), 1.0, 0, Silence())
+    shipment: ExportRecord = export_classifier(tmp_path, (), 1.0, 0, SilentReporter())
     assert not shipment.dropped
     half = shipment.find("pt2-half")
     assert half is not None

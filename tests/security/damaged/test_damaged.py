@@ -42,11 +42,11 @@ def warm_start(folder: Path) -> None:
 
 def resume(folder: Path) -> None:
     """What `run --resume` reads before it prepares anything."""
-    from searchspace.preparation.resume import choose_resumed, is_finished
+    from searchspace.preparation.resume import is_finished, load_resumed_spec
     from searchspace.sampling.samplers import make_sampler
     from searchspace.study.study import continue_study
 
-    spec = choose_resumed(folder.name, {"results": str(folder.parent)}, set())
+    spec = load_resumed_spec(folder.name, {"results": str(folder.parent)}, set())
     is_finished(spec)
     continue_study(spec, make_sampler(spec, "random"))
 

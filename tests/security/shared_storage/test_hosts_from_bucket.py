@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from searchspace.preparation.prepare_data import prepare_shared
-from searchspace.preparation.resume import choose_resumed, is_finished
-from searchspace.progress.live_screen import open_clock
+from searchspace.preparation.resume import is_finished, load_resumed_spec
+from searchspace.progress.live_screen import open_reporter
 from searchspace.spec import make_spec
 from tests.helpers.servers.s3_server import keys, s3
 from trainables.common.errors import UserError
@@ -44,7 +44,7 @@ def upload(bucket: str, **spec: str) -> str:
 
 
 def resume(results: str, **given: str) -> None:
-    spec = choose_resumed("s", {"results": results} | given, frozenset(given))
+    spec = load_resumed_spec("s", {"results": results} | given, frozenset(given))
     is_finished(spec)
 
 
@@ -61,7 +61,7 @@ def test_a_cluster_that_only_the_record_names_is_not_joined(scheme, bucket, list
 @pytest.mark.parametrize("given", ["", "auto", "ray://10.0.0.1:10001"])
 def test_one_that_is_given_counts(given, bucket, listener):
     results = upload(bucket, address=f"ray://{listener[0]}")
-    assert choose_resumed("s", {"results": results, "address": given}, frozenset({"address"})).address == given
+    assert load_resumed_spec("s", {"results": results, "address": given}, frozenset({"address"})).address == given
 
 
 @pytest.mark.parametrize("url", ["postgresql://x@{host}/db", "mysql://x@{host}/db", "postgresql://x:***@{host}/db"])
@@ -100,7 +100,7 @@ def test_images_that_only_the_record_names_are_not_sent_to_the_bucket(copied, bu
         json.dumps({"spec": spec.model_dump(mode="json"), "data": {"fingerprint": "0" * 64}})
     )
     with pytest.raises(UserError, match="is not what it was begun on"):
-        prepare_shared(spec, open_clock("", 0.0), resumed=True)
+        prepare_shared(spec, open_reporter("", 0.0), resumed=True)
     assert keys(bucket) == set()
-    prepare_shared(spec, open_clock("", 0.0))
+    prepare_shared(spec, open_reporter("", 0.0))
     assert any(key.startswith("searches/stores/") for key in keys(bucket)), "as a new search on them does"

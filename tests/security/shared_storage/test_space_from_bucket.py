@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from searchspace.preparation.early_checks import check_early
-from searchspace.preparation.resume import choose_resumed, resume_arguments
+from searchspace.preparation.resume import load_resumed_spec, resume_arguments
 from searchspace.sampling.space_file import hash_file
 from searchspace.spec import make_spec
 from tests.helpers.repository import ROOT
@@ -42,7 +42,7 @@ def upload(bucket: str, space: str, sha256: str, **files: str) -> None:
 def resume(bucket: str, **given: str) -> str:
     """The space of the search as `--resume` goes on with it; run, as it would be."""
     options = {"results": f"s3://{bucket}/searches"} | given
-    spec = choose_resumed("s", options, frozenset(given))
+    spec = load_resumed_spec("s", options, frozenset(given))
     check_early(spec, resumed=True)
     return spec.space
 

@@ -73,10 +73,10 @@ def test_formats_are_a_list_in_one_word():
 def test_with_a_student_its_limits_bind_the_student_alone():
     spec = make_spec(name="x", distil=True, max_params=5, max_size_mb=0.5)
     assert spec.limits == {"max_params": 5, "max_size_mb": 0.5}
-    assert spec.of_winner.limits == {}
+    assert spec.for_winner.limits == {}
     assert spec.student_epochs == spec.max_epochs
     alone = make_spec(name="x", max_params=5)
-    assert alone.of_winner == alone
+    assert alone.for_winner == alone
     assert alone.student_epochs == 0
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from trainables.common.background import run_ahead
 from trainables.common.errors import UserError
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.data.decoding.bad_images import OnBadImage, bad_image_error
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, Splits
@@ -42,7 +42,7 @@ FINISHED_CHUNKS_FILE = "finished"
 
 
 def build_store(
-    raw: RawSet, splits: Splits, words: str, folder: Path, teller: Teller, on_bad: OnBadImage = "fail"
+    raw: RawSet, splits: Splits, words: str, folder: Path, reporter: Reporter, on_bad: OnBadImage = "fail"
 ) -> DataSummary:
     """Build the store of `raw` in `folder`, or resume its build; returns the summary, without an origin.
 
@@ -53,7 +53,7 @@ def build_store(
     _create_arrays(raw, splits, folder)
     chunks = list(_plan_chunks(splits))
     recorded = read_finished_chunks(folder / FINISHED_CHUNKS_FILE)
-    tally = SummaryBuilder(raw, splits, folder, teller)
+    tally = SummaryBuilder(raw, splits, folder, reporter)
     if recorded:
         logger.info(
             f"{raw.name}: resuming from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"

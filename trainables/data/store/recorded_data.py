@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from trainables.common.errors import UserError
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import find_damage
@@ -20,7 +20,7 @@ FINISHED_STORE_NAME = re.compile(r"-[0-9a-f]{12,}$")
 """Pattern of the names of stores that are not being built, downloaded or discarded."""
 
 
-def open_recorded_data(recorded: DataSummary, given: str, teller: Teller) -> Store:
+def open_recorded_data(recorded: DataSummary, given: str, reporter: Reporter) -> Store:
     """Open the store of the data in a record; `given` is the data that the user names, or empty.
 
     Raises `UserError` if the data are not on this machine, or are different.
@@ -28,7 +28,7 @@ def open_recorded_data(recorded: DataSummary, given: str, teller: Teller) -> Sto
     origin = given or (recorded.origin if recorded.origin in NAMED_SETS else "")
     found = find_prepared_store(recorded.fingerprint)
     if found is None and origin:
-        found = prepare_data(origin, teller, "skip" if recorded.skipped else "fail")
+        found = prepare_data(origin, reporter, "skip" if recorded.skipped else "fail")
         if found.fingerprint != recorded.fingerprint:
             raise UserError(
                 f"--data {origin!r}: are not the images that the model was trained on (their fingerprint is "

@@ -14,7 +14,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
-from trainables.common.reporter import Silence, Teller
+from trainables.common.reporter import Reporter, SilentReporter
 from trainables.config import Kind
 from trainables.data.decoding.bad_images import OnBadImage, bad_image_error, read_bad_images
 from trainables.data.finals_validation import Partition, choose_finals_validation
@@ -167,13 +167,13 @@ def _open_arrays(summary: DataSummary) -> Store:
     return Store(summary=summary, images=images, labels=labels)
 
 
-def prepare_data(origin: str, teller: Teller | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
+def prepare_data(origin: str, reporter: Reporter | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
     """Find or build the store of what `--data` names, and return its summary; an interrupted build is resumed.
 
     A damaged store is discarded and rebuilt. A store with bad images is only built with "skip", and "fail" refuses it.
     Raises `UserError` if the data cannot be used, naming the bad image, missing class or wrong path.
     """
-    raw, teller = open_source(origin), teller or Silence()
+    raw, reporter = open_source(origin), reporter or SilentReporter()
     if raw.layout.sources:
         counts = {name: len(part.labels) for name, part in raw.parts.items()}
         for level, line in format_layout(raw.layout, raw.classes, counts):
@@ -194,7 +194,7 @@ def prepare_data(origin: str, teller: Teller | None = None, on_bad: OnBadImage =
             logger.info(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
             building = folder.with_name(folder.name + BUILDING_SUFFIX)
             discard_invalid_build(building)
-            summary = build_store(raw, splits, words, building, teller, on_bad)
+            summary = build_store(raw, splits, words, building, reporter, on_bad)
             stored = summary.model_copy(update={"path": ""})  # independent of the place where it is built
             (building / SUMMARY_FILE).write_text(stored.model_dump_json(indent=1), encoding="utf-8")
             delete_build_record(building)

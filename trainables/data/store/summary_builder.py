@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
-from trainables.common.reporter import Teller
+from trainables.common.reporter import Reporter
 from trainables.data.decoding.bad_images import BadImage, write_bad_images
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits
@@ -23,9 +23,9 @@ SPLIT_ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 class SummaryBuilder:
     """Adds up the chunks of a store that is built in `folder`, in order, then finishes the store."""
 
-    def __init__(self, raw: RawSet, splits: Splits, folder: Path, teller: Teller) -> None:
+    def __init__(self, raw: RawSet, splits: Splits, folder: Path, reporter: Reporter) -> None:
         """Start without chunks."""
-        self._raw, self._splits, self._folder, self._teller = raw, splits, folder, teller
+        self._raw, self._splits, self._folder, self._reporter = raw, splits, folder, reporter
         self._fingerprint = begin_fingerprint(raw.classes)
         self._sums = np.zeros((2, raw.channels), np.int64)
         self._digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
@@ -46,7 +46,7 @@ class SummaryBuilder:
             self._holes[chunk.folder].append(chunk.start + at)
         self._digests[chunk.split].append(examined.digests)
         self._done += len(chunk.rows)
-        self._teller.step(f"{self._raw.name}: images prepared", self._done, self._total)
+        self._reporter.progress(f"{self._raw.name}: images prepared", self._done, self._total)
 
     def finish(self, words: str) -> DataSummary:
         """Remove bad images, list them and the leaked ones, and return the summary; `words` describes the splits.

@@ -144,7 +144,7 @@ def test_a_shipped_search_knows_its_commit(monkeypatch, tmp_path):
     from searchspace.preparation import record
 
     monkeypatch.setattr(record, "__file__", str(tmp_path / "searchspace" / "preparation" / "record.py"))
-    monkeypatch.setenv(record.COMMIT, "abc123+changes")
+    monkeypatch.setenv(record.COMMIT_VARIABLE, "abc123+changes")
     assert record.git_commit() == "abc123+changes"
 
 

@@ -18,7 +18,7 @@ from searchspace.reporting.tables.student_table import say_student, student_rows
 from searchspace.spaces import Task, default_space
 from tests.helpers.recording_reporter import Told
 from tests.helpers.workbench import CONFIGS, Workbench, make_search, record
-from trainables.common.reporter import Silence
+from trainables.common.reporter import SilentReporter
 from trainables.config import TrialConfig
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import describe_network
@@ -52,7 +52,7 @@ def test_the_student_is_the_best_full_length_trial_that_keeps_the_limits(searche
     assert choice.trial == 0
     assert choice.config == CONFIGS[0]
     assert choice.cost.parameters == gate.parameters(choice.config) <= LIMIT
-    assert spec.of_winner.limits == {}, "the search is free of what binds the student"
+    assert spec.for_winner.limits == {}, "the search is free of what binds the student"
 
 
 def test_where_no_full_length_trial_fits_the_largest_that_does_is_trained_as_the_best_was(searched_trials, digits):
@@ -113,7 +113,10 @@ def test_a_student_is_trained_once_tested_with_the_winner_and_exported(searched_
     assert "checkpoints" not in names
 
     short = spec.model_copy(update={"formats": ("onnx",)})
-    shipments = export_winner(short, spec.folder, Silence()), export_student(short, spec.folder, Silence())
+    shipments = (
+        export_winner(short, spec.folder, SilentReporter()),
+        export_student(short, spec.folder, SilentReporter()),
+    )
     print_shipments(spec, spec.folder, *shipments)
     said = capsys.readouterr().out
     assert said.count("shipped in") == 2
@@ -137,7 +140,7 @@ def test_a_student_that_fails_costs_the_search_its_student_alone(searched_trials
     assert "the winner keeps the limits itself: its student is the same network, taught" in logged
     assert evaluate_winner(spec, digits.classes, bench).accuracy > 0.5
     assert evaluate_student(spec, digits.classes, bench) is None
-    assert export_student(spec, spec.folder, Silence()) is None
+    assert export_student(spec, spec.folder, SilentReporter()) is None
     assert student_rows(read_results(spec.folder)) == []
     assert say_student(read_results(spec.folder)) == ""
 
@@ -158,9 +161,9 @@ def test_no_student_is_begun_once_the_test_is_open(searched_trials, digits, plac
 def test_a_student_is_put_aside_with_its_winner(searched_trials, digits, place):
     spec, study, _ = searched_trials
     bench = Workbench(place)
-    winner = run_finals(spec, study, bench, Silence())[0]
-    retrain_winner(spec, study, winner, bench, Silence())
-    distil(searched_trials, winner, bench, Silence())
+    winner = run_finals(spec, study, bench, SilentReporter())[0]
+    retrain_winner(spec, study, winner, bench, SilentReporter())
+    distil(searched_trials, winner, bench, SilentReporter())
     archive_winner(spec, study)
     assert {path.name for path in spec.folder.iterdir()} >= {"winner-1", "student-1"}
     assert read_student(spec.folder) is None
@@ -171,10 +174,10 @@ def test_a_search_that_was_cut_off_keeps_its_winner_and_one_that_grew_does_not(t
     spec, study = make_search(tmp_path, digits, trials=3, finalists=1, final_seeds=1)
     bench = Workbench(place)
     assert not is_winner_outdated(study, 3)
-    winner = run_finals(spec, study, bench, Silence())[0]
-    retrain_winner(spec, study, winner, bench, Silence())
+    winner = run_finals(spec, study, bench, SilentReporter())[0]
+    retrain_winner(spec, study, winner, bench, SilentReporter())
     assert not is_winner_outdated(study, 3)
     assert is_winner_outdated(study, 4)
     other = winner.model_copy(update={"members": (2,)})
-    retrain_winner(spec, study, other, bench, Silence())
+    retrain_winner(spec, study, other, bench, SilentReporter())
     assert (spec.folder / "winner-1" / "model.json").is_file(), "another winner never takes an opened test over"

@@ -22,7 +22,7 @@ from searchspace.study.study import create_study
 from tests.helpers.recording_reporter import Told
 from tests.helpers.workbench import Workbench, make_search, record
 from trainables.common.escaping import as_markdown
-from trainables.common.reporter import Silence
+from trainables.common.reporter import SilentReporter
 from trainables.export.model_info import member_folder
 from trainables.export.weights import read_classifier
 from trainables.metrics.predictions import read_predictions
@@ -72,14 +72,14 @@ def test_predictions_score_as_the_last_epoch_did(tmp_path, digits, place):
     bench = Workbench(place)
     serve = bench.serve
     bench.serve = lambda assignment: reports.append(serve(assignment)) or reports[-1]
-    (finalist,) = run_finals(spec, study, bench, Silence())
+    (finalist,) = run_finals(spec, study, bench, SilentReporter())
     assert finalist.scores[0] == pytest.approx(reports[0].score)
     assert finalist.val_losses[0] == pytest.approx(reports[0].val_loss, abs=1e-5)
 
 
 def test_failed_seeds_leave_a_finalist_with_those_that_ended(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=3, final_seeds=2)
-    found = run_finals(spec, study, Workbench(place, fails="final-0-1|final-2-."), Silence())
+    found = run_finals(spec, study, Workbench(place, fails="final-0-1|final-2-."), SilentReporter())
     by_name = {finalist.name: finalist for finalist in found}
     assert set(by_name) == {0, 1}, "of trial 2 nothing ended"
     assert (len(by_name[0].scores), by_name[0].lost) == (1, 1)
@@ -89,19 +89,19 @@ def test_failed_seeds_leave_a_finalist_with_those_that_ended(tmp_path, digits, p
 def test_finals_of_which_all_failed_have_no_winner(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2)
     with pytest.raises(NoWinnerError, match=r"every finalist failed \(diverged\)"):
-        run_finals(spec, study, Workbench(place, fails="final.*"), Silence())
+        run_finals(spec, study, Workbench(place, fails="final.*"), SilentReporter())
 
 
 def test_a_search_without_a_finalist_says_what_its_trials_failed_of(tmp_path):
     spec = make_spec(name="s", results=str(tmp_path))
     with pytest.raises(NoWinnerError, match="no trial came far enough"):
-        run_finals(spec, create_study(spec, make_sampler(spec, "random")), Workbench(None), Silence())
+        run_finals(spec, create_study(spec, make_sampler(spec, "random")), Workbench(None), SilentReporter())
 
 
 def test_an_ensemble_wins_is_retrained_tested_and_exported_as_one(tmp_path, digits, place):
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2, ensemble=True)
     bench = Workbench(place)
-    found = {finalist.name: finalist for finalist in run_finals(spec, study, bench, Silence())}
+    found = {finalist.name: finalist for finalist in run_finals(spec, study, bench, SilentReporter())}
     ensemble = found["ensemble"]
     assert ensemble.members == (0, 1)
     assert ensemble.search_difference is None
@@ -111,7 +111,7 @@ def test_an_ensemble_wins_is_retrained_tested_and_exported_as_one(tmp_path, digi
         own = np.mean(said, axis=0)[np.arange(len(labels[0])), labels[0]]
         assert loss == pytest.approx(-np.log(own).mean(), rel=1e-5)
 
-    retrain_winner(spec, study, ensemble, bench, Silence())
+    retrain_winner(spec, study, ensemble, bench, SilentReporter())
     metrics = evaluate_winner(spec, digits.classes, bench)
     tested, _ = read_predictions(spec.folder / "winner")
     images, _ = place.store.open_test(spec.folder / "winner" / "test-opened.json")
@@ -120,7 +120,7 @@ def test_an_ensemble_wins_is_retrained_tested_and_exported_as_one(tmp_path, digi
         each = [member(torch.from_numpy(images)).softmax(dim=1).numpy() for member in members]
     assert not np.allclose(each[0], each[1], atol=1e-2)
     assert np.allclose(tested, np.mean(each, axis=0), atol=1e-5)
-    shipment = export_winner(spec.model_copy(update={"formats": ("onnx",)}), spec.folder, Silence())
+    shipment = export_winner(spec.model_copy(update={"formats": ("onnx",)}), spec.folder, SilentReporter())
     assert [artefact.format for artefact in shipment.artefacts] == ["pytorch", "onnx"]
     assert shipment.find("onnx").proof.largest_difference < 1e-4
     assert shipment.find("onnx").proof.agreement == 1.0
@@ -132,8 +132,8 @@ def proven(tmp_path, digits, place):
     """A search to its end, without gangs."""
     spec, study = make_search(tmp_path, digits, finalists=2, final_seeds=2)
     bench = Workbench(place)
-    winner = run_finals(spec, study, bench, Silence())[0]
-    retrain_winner(spec, study, winner, bench, Silence())
+    winner = run_finals(spec, study, bench, SilentReporter())[0]
+    retrain_winner(spec, study, winner, bench, SilentReporter())
     return spec, study, winner, evaluate_winner(spec, digits.classes, bench)
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from searchspace.cli.command import run_command
-from searchspace.preparation.resume import choose_resumed
+from searchspace.preparation.resume import load_resumed_spec
 from searchspace.spec import SearchSpec, save_record
 from searchspace.storage.search_names import find_search
 from tests.helpers.made_search import make_search
@@ -66,14 +66,14 @@ def test_latest_is_the_one_that_was_worked_on_last(place):
 
 @pytest.mark.parametrize("given", ["latest", "birds-2", "results/birds-2", "results/latest"])
 def test_a_search_goes_on_by_any_name(place, given):
-    spec = choose_resumed(given, {"results": "results", "trials": "99"}, {"trials"})
+    spec = load_resumed_spec(given, {"results": "results", "trials": "99"}, {"trials"})
     assert (spec.name, spec.trials) == ("birds-2", 99)
     assert spec.folder == place / "results" / "birds-2"
 
 
 def test_a_mistyped_search_does_not_go_on(place):
     with pytest.raises(UserError, match=r"birds-3': holds no search .*did you mean 'birds-"):
-        choose_resumed("birds-3", {"results": "results"}, set())
+        load_resumed_spec("birds-3", {"results": "results"}, set())
 
 
 @pytest.mark.parametrize("module", ["leaderboard", "report", "replay", "export", "tracking.__main__"])

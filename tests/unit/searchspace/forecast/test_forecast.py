@@ -15,7 +15,7 @@ from searchspace.forecast.known_times import (
 from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error, make_timing
 from searchspace.forecast.probing import MAX_PROBES, Measurements, draw_probes
 from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
-from searchspace.progress.console_reporter import Clock
+from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.spaces import Task, default_space, default_trials
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, TrialConfig
@@ -259,7 +259,7 @@ def test_a_search_is_forecast_when_its_first_trials_are_known(task, tmp_path, ca
     for number in range(6):
         config = TrialConfig(model=task.models[number % 2], width=8 + 4 * number)
         record_config(study.ask(), config, seed=0)
-    live = LiveForecast(spec, task, SHAPE, study, Clock())
+    live = LiveForecast(spec, task, SHAPE, study, ConsoleReporter())
     live.on_gang_ready(0, None)
     live("epoch", 0, report(0, 1, seconds=50.0))
     live("epoch", 0, report(0, 2, seconds=50.0))

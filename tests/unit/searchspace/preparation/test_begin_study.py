@@ -7,7 +7,7 @@ import pytest
 
 from searchspace.preparation.begin_study import begin_study, resume_study
 from searchspace.preparation.plan import make_plan
-from searchspace.preparation.preflight import check_name, local_room
+from searchspace.preparation.preflight import check_name, local_resources
 from searchspace.preparation.resume import is_finished
 from searchspace.spec import load_facts, make_spec, save_record
 from searchspace.storage.folder_contents import LEFTOVERS, FolderContents, classify_contents, is_begun
@@ -103,7 +103,7 @@ def names_waiting(study):
 
 def test_an_older_record_without_a_study_or_with_half_of_one_is_begun_when_it_is_resumed(tmp_path, digits, logged):
     options = {"results": str(tmp_path), "trials": 4, "models": "convnet"}
-    plan = make_plan(make_spec(**options), digits, local_room(), {})
+    plan = make_plan(make_spec(**options), digits, local_resources(), {})
     new = make_spec(name="new", **options)
     new.folder.mkdir()
     begun = names_waiting(begin_study(new, plan))
@@ -129,7 +129,7 @@ def test_a_wrong_warm_start_leaves_the_name_free(tmp_path, digits, warm, said):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "search.json").write_text("{")
     options = {"results": str(tmp_path), "trials": 4, "models": "convnet"}
-    plan = make_plan(make_spec(**options), digits, local_room(), {})
+    plan = make_plan(make_spec(**options), digits, local_resources(), {})
     spec = make_spec(name="s", warm_start=str(tmp_path / warm), **options)
     with hold_search(spec, begun=False), pytest.raises(UserError, match=said):
         begin_study(spec, plan)

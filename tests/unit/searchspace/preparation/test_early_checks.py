@@ -9,7 +9,7 @@ import pytest
 
 from searchspace.cli.command import run_command
 from searchspace.cli.options import flag_of
-from searchspace.preparation.absolute_paths import anchor_storage, anchored, sqlite_file
+from searchspace.preparation.absolute_paths import sqlite_file, with_absolute_file, with_absolute_paths
 from searchspace.preparation.early_checks import check_early
 from searchspace.replay import settings_for
 from searchspace.run import main
@@ -177,15 +177,15 @@ def test_what_may_be_meant_otherwise_is_said(logged):
 def test_places_are_kept_so_that_they_are_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    spec = anchored(make_spec(name="x", data="a/b", space="../mine.py:space", warm_start=("c", "s3://d/e")))
+    spec = with_absolute_paths(make_spec(name="x", data="a/b", space="../mine.py:space", warm_start=("c", "s3://d/e")))
     assert spec.data == f"{tmp_path}/a/b"
     assert spec.data_name == "b"
     assert spec.space == f"{tmp_path.parent}/mine.py:space"
     assert spec.warm_start == (f"{tmp_path}/c", "s3://d/e")
-    assert anchored(make_spec(name="x", data="~/b")).data == f"{tmp_path}/home/b"
+    assert with_absolute_paths(make_spec(name="x", data="~/b")).data == f"{tmp_path}/home/b"
     for known in ("digits", "cifar10", "s3://bucket/images"):
-        assert anchored(make_spec(name="x", data=known)).data == known
-    assert anchored(spec) == spec
+        assert with_absolute_paths(make_spec(name="x", data=known)).data == known
+    assert with_absolute_paths(spec) == spec
 
 
 URLS = {
@@ -207,13 +207,13 @@ URLS = {
 @pytest.mark.parametrize("url", URLS)
 def test_a_sqlite_file_is_found_from_anywhere(url, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert anchor_storage(url) == URLS[url].format(here=tmp_path)
+    assert with_absolute_file(url) == URLS[url].format(here=tmp_path)
     assert (sqlite_file(url) is None) == (URLS[url] == url and "abs" not in url)
 
 
 def test_reading_never_makes_a_database_and_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    spec = anchored(make_spec(name="x", results=str(tmp_path / "results"), storage="sqlite:///x.db"))
+    spec = with_absolute_paths(make_spec(name="x", results=str(tmp_path / "results"), storage="sqlite:///x.db"))
     check_early(spec)
     assert not Path("x.db").exists()
     write_study_attribute(create_study(spec, make_sampler(spec, "random")), SEARCH_ID, "a search")

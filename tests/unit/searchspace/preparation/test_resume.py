@@ -16,9 +16,9 @@ from searchspace.engine.suggest import ConfigSuggester
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.resume import (
     check_same_data,
-    choose_resumed,
-    locate,
+    load_resumed_spec,
     record_resumption,
+    split_search_path,
     warn_of_changed_space,
 )
 from searchspace.sampling.samplers import make_sampler
@@ -212,12 +212,12 @@ def test_what_a_search_is_cannot_be_changed_when_it_goes_on(spec, digits):
     spec.folder.mkdir(parents=True)
     save_record(spec.folder, spec, {"data": digits.model_dump()})
     options = {"results": spec.results, "trials": 48, "lr": 1}
-    assert choose_resumed("s", options, frozenset({"trials"})).trials == 48
-    assert choose_resumed("s", options, frozenset()).trials == 24
+    assert load_resumed_spec("s", options, frozenset({"trials"})).trials == 48
+    assert load_resumed_spec("s", options, frozenset()).trials == 24
     with pytest.raises(UserError, match="--max-epochs: is part of what search 's' is"):
-        choose_resumed("s", options, frozenset({"max_epochs"}))
+        load_resumed_spec("s", options, frozenset({"max_epochs"}))
     with pytest.raises(UserError, match="it can only have more"):
-        choose_resumed("s", options | {"trials": 3}, frozenset({"trials"}))
+        load_resumed_spec("s", options | {"trials": 3}, frozenset({"trials"}))
     check_same_data(spec, digits)
     with pytest.raises(UserError, match="has changed since"):
         check_same_data(spec, digits.model_copy(update={"fingerprint": "other"}))
@@ -275,7 +275,7 @@ def test_a_folder_that_was_renamed_and_moved_goes_on_there(tmp_path, digits, way
     before.rename(after)
     before.parent.rmdir()
     results, called = WAYS[way](after)
-    spec = choose_resumed(called, {"results": results, "trials": 96}, frozenset({"trials"}))
+    spec = load_resumed_spec(called, {"results": results, "trials": 96}, frozenset({"trials"}))
     assert (spec.name, spec.study_name, spec.folder, spec.trials) == (name, "before", after, 96)
     assert load_spec(after).folder == after
     study = continue_study(spec, make_sampler(spec, "random"))
@@ -294,7 +294,7 @@ def test_a_folder_that_was_renamed_and_moved_goes_on_there(tmp_path, digits, way
 def test_a_link_to_a_search_is_that_search(tmp_path, digits):
     begin_in(tmp_path / "results" / "s", digits)
     (tmp_path / "results" / "latest").symlink_to("s")
-    spec = choose_resumed("latest", {"results": str(tmp_path / "results")}, frozenset())
+    spec = load_resumed_spec("latest", {"results": str(tmp_path / "results")}, frozenset())
     assert (spec.name, spec.study_name, spec.folder) == ("s", "s", tmp_path / "results" / "s")
     assert load_spec((tmp_path / "results" / "latest").resolve()).name == "s"
 
@@ -311,7 +311,7 @@ def test_a_link_to_a_search_is_that_search(tmp_path, digits):
     ],
 )
 def test_a_search_is_found_by_name_path_or_url(results, name, found):
-    assert locate(results, name) == found
+    assert split_search_path(results, name) == found
 
 
 def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits, logged):
@@ -324,7 +324,7 @@ def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits, logged):
 
     def resumed(**given):
         options = {"results": str(tmp_path / "results")} | given
-        spec = choose_resumed("s", options, frozenset(given))
+        spec = load_resumed_spec("s", options, frozenset(given))
         check_early(spec, resumed=True)
         return spec
 

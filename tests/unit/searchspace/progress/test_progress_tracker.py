@@ -10,10 +10,10 @@ import threading
 import pytest
 from rich.console import Console
 
-from searchspace.progress.console_reporter import Clock
-from searchspace.progress.live_screen import Screen, open_clock
-from searchspace.progress.progress_tracker import Account, Best, to_all
-from searchspace.progress.screen_layout import Scene, Work, draw, in_clock, sparkline
+from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.live_screen import LiveScreen, open_reporter
+from searchspace.progress.progress_tracker import BestTrial, ProgressTracker, call_all
+from searchspace.progress.screen_layout import RunningWork, ScreenState, draw_screen, format_clock, sparkline
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, failure
 from trainables.workers.slot_state import GangInfo
@@ -34,12 +34,12 @@ def epoch(number, score, **values):
 
 
 def make_account(trials=8, slots=2, clock=None):
-    return Account(make_spec(name="s", trials=trials, max_epochs=9), slots, clock or Clock())
+    return ProgressTracker(make_spec(name="s", trials=trials, max_epochs=9), slots, clock or ConsoleReporter())
 
 
 def shown(scene, width=80):
     console = Console(width=width, file=io.StringIO(), highlight=False)
-    console.print(draw(scene))
+    console.print(draw_screen(scene))
     return console.file.getvalue()
 
 
@@ -60,17 +60,17 @@ def test_an_account_knows_what_became_of_each_trial_and_what_each_slot_does():
     account = make_account()
     tell(account, STORY)
     assert account.counts == {"complete": 1, "at rung": 1, "failed": 1, "running": 1}
-    assert [lane and (lane.trial, lane.scores) for lane in account.lanes] == [(3, (0.9,)), None]
-    assert account.best == Best(complete=True, epoch=2, score=0.75, trial=0), "0.9 after one epoch is another fidelity"
+    assert [lane and (lane.trial, lane.scores) for lane in account.slot_progress] == [(3, (0.9,)), None]
+    assert account.best == BestTrial(complete=True, epoch=2, score=0.75, trial=0), "one epoch is another fidelity"
     tell(account, [("resumed", 1, epoch(1, 0.25)), ("epoch", 1, epoch(2, 0.3))])
-    assert account.lanes[1].scores == (0.25, 0.3), "a trial that goes on has its whole curve"
+    assert account.slot_progress[1].scores == (0.25, 0.3), "a trial that goes on has its whole curve"
     assert account.epochs == 5
     assert account.training_seconds == 2.5
 
 
 def test_only_a_real_improvement_is_the_best_so_far(capsys):
-    clock = Clock()
-    lines = clock.follow(make_account(clock=clock))
+    clock = ConsoleReporter()
+    lines = clock.show_progress_of(make_account(clock=clock))
     for number, score in enumerate((0.7, 0.7, 0.6, 0.8, 0.8)):
         tell(lines, [("start", number, None), ("complete", number, epoch(9, score, status="complete"))])
     said = [line.split("] ")[1] for line in capsys.readouterr().out.splitlines()]
@@ -79,10 +79,10 @@ def test_only_a_real_improvement_is_the_best_so_far(capsys):
 
 def test_a_resumed_search_takes_no_equal_score_for_an_improvement(capsys):
     """Whatever digits a board prints: what was known is known exactly."""
-    clock = Clock()
+    clock = ConsoleReporter()
     account = make_account(clock=clock)
-    account.look_back([{"trial": 4, "status": "complete", "epoch": 9, "score": 0.97222}])
-    tell(clock.follow(account), [("complete", 5, epoch(9, 0.97222, status="complete"))])
+    account.load_earlier_trials([{"trial": 4, "status": "complete", "epoch": 9, "score": 0.97222}])
+    tell(clock.show_progress_of(account), [("complete", 5, epoch(9, 0.97222, status="complete"))])
     assert "best so far" not in capsys.readouterr().out
     assert account.best.trial == 4
 
@@ -90,9 +90,9 @@ def test_a_resumed_search_takes_no_equal_score_for_an_improvement(capsys):
 def test_a_trial_stands_in_the_row_of_the_slot_that_trains_it():
     account = make_account()
     tell(account, [("start", 0, None), ("start", 1, None), ("epoch", 0, epoch(1, 0.5, slot=1))])
-    assert [lane.trial for lane in account.lanes] == [1, 0], "the other has told nothing yet, and one row is free"
+    assert [lane.trial for lane in account.slot_progress] == [1, 0], "trial 1 has no report yet"
     tell(account, [("paused", 0, epoch(1, 0.5, slot=1)), ("resumed", 0, epoch(1, 0.5, slot=1))])
-    assert sorted(lane.trial for lane in account.lanes) == [0, 1], "it may go on from any slot"
+    assert sorted(lane.trial for lane in account.slot_progress) == [0, 1], "it may go on from any slot"
 
 
 def test_a_resumed_search_begins_with_what_it_had():
@@ -102,16 +102,16 @@ def test_a_resumed_search_begins_with_what_it_had():
         {"trial": 1, "status": "at rung", "epoch": 1, "score": 0.9},
         {"trial": 2, "status": "waiting", "epoch": 0, "score": None},
     ]
-    account.look_back(rows)
-    assert account.known == {0, 1}
-    assert account.best == Best(complete=True, epoch=9, score=0.8, trial=0)
+    account.load_earlier_trials(rows)
+    assert account.evaluated == {0, 1}
+    assert account.best == BestTrial(complete=True, epoch=9, score=0.8, trial=0)
 
 
 def test_lines_say_each_event_that_matters_once(capsys):
-    clock = Clock()
+    clock = ConsoleReporter()
     account = make_account(clock=clock)
-    follower = clock.follow(account)
-    follower.warm(0, INFO)
+    follower = clock.show_progress_of(account)
+    follower.on_gang_ready(0, INFO)
     tell(follower, STORY)
     tell(follower, [("pruned", 1, epoch(1, 0.25))])
     lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
@@ -125,12 +125,12 @@ def test_lines_say_each_event_that_matters_once(capsys):
 
 def test_a_screen_fits_eighty_columns_and_tells_all():
     account = make_account()
-    account.left, account.describe = lambda: 90.0, lambda trial: f"lr {trial + 0.5}"
-    account.warm(0, INFO)
+    account.remaining_seconds, account.describe_trial = lambda: 90.0, lambda trial: f"lr {trial + 0.5}"
+    account.on_gang_ready(0, INFO)
     tell(account, STORY)
-    text = shown(Scene(65.0, account, Work(), ("warning: a \x1b[31mred\n one",), price=36.0))
+    text = shown(ScreenState(65.0, account, RunningWork(), ("warning: a \x1b[31mred\n one",), price=36.0))
     assert "1 running  1 at rung  1 complete  0 stopped  1 failed" in text
-    assert "1:05 gone  about 1:30 left  cost 0.65  about 0.90 to come" in text
+    assert "1:05 elapsed  about 1:30 remaining  cost 0.65  about 0.90 remaining" in text
     assert "best: trial 0, validation accuracy 0.7500\nlr 0.5\n" in text
     assert "3/8" in text
     row = next(line for line in text.splitlines() if "12,346" in line)
@@ -143,12 +143,12 @@ def test_a_screen_fits_eighty_columns_and_tells_all():
 def test_before_a_full_length_trial_the_best_says_its_fidelity():
     account = make_account()
     tell(account, [("start", 0, None), ("epoch", 0, epoch(1, 0.5)), ("paused", 0, epoch(1, 0.5))])
-    assert "best: trial 0, validation accuracy 0.5000 at epoch 1 of 9" in shown(Scene(1.0, account))
+    assert "best: trial 0, validation accuracy 0.5000 at epoch 1 of 9" in shown(ScreenState(1.0, account))
 
 
 @pytest.mark.parametrize(("done", "total", "words"), [(50, 200, "50/200"), (0, 0, "")])
 def test_long_work_has_a_bar(done, total, words):
-    text = shown(Scene(1.0, None, Work("finals", done, total)))
+    text = shown(ScreenState(1.0, None, RunningWork("finals", done, total)))
     assert text.startswith("finals ")
     assert text.rstrip().endswith(words)
 
@@ -156,15 +156,15 @@ def test_long_work_has_a_bar(done, total, words):
 def test_sparklines_and_clocks():
     assert sparkline([0.0, 0.5, 1.0], 0.0, 1.0) == "▁▅█"
     assert sparkline([0.3, 0.3], 0.3, 0.3) == "██"
-    assert [in_clock(s) for s in (0, 59.6, 3600)] == ["0:00", "1:00", "1:00:00"]
+    assert [format_clock(s) for s in (0, 59.6, 3600)] == ["0:00", "1:00", "1:00:00"]
 
 
 def test_steps_are_lines_now_and_then(capsys, monkeypatch):
-    clock = Clock()
+    clock = ConsoleReporter()
     now = iter([0.0, 5.0, 25.0, 25.0, 26.0, 50.0, 50.0])
     monkeypatch.setattr(type(clock), "seconds", property(lambda self: next(now)))
     for done in range(1, 5):
-        clock.step("images", done, 4)
+        clock.progress("images", done, 4)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("] ")[1] for line in lines] == ["images: 3 of 4"]
 
@@ -172,13 +172,13 @@ def test_steps_are_lines_now_and_then(capsys, monkeypatch):
 def test_chatter_goes_to_a_file_and_what_is_said_does_not(tmp_path):
     code = """
 import logging, os, sys, pathlib
-from searchspace.progress.console_reporter import Clock
+from searchspace.progress.console_reporter import ConsoleReporter
 log = pathlib.Path(sys.argv[1])
-with Clock(verbose=sys.argv[2] == "True") as clock:
-    clock.keep_chatter(log)
+with ConsoleReporter(verbose=sys.argv[2] == "True") as reporter:
+    reporter.redirect_output(log)
     os.write(1, b"from C, out\\n"); os.write(2, b"from C, err\\n")
     print("from Python, err", file=sys.stderr, flush=True)
-    clock.show(logging.INFO, "told")
+    reporter.show(logging.INFO, "told")
 print("after"); print("after, err", file=sys.stderr)
 """
     log = tmp_path / "log"
@@ -194,18 +194,18 @@ print("after"); print("after, err", file=sys.stderr)
 
 
 def test_a_pipe_gets_plain_lines_and_a_terminal_a_screen(monkeypatch):
-    assert type(open_clock()) is Clock
+    assert type(open_reporter()) is ConsoleReporter
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert type(open_clock()) is Screen
-    assert type(open_clock(verbose=True)) is Clock
+    assert type(open_reporter()) is LiveScreen
+    assert type(open_reporter(verbose=True)) is ConsoleReporter
     monkeypatch.setenv("TERM", "dumb")
-    assert type(open_clock()) is Clock
+    assert type(open_reporter()) is ConsoleReporter
 
 
 def test_events_reach_every_listener():
     heard = []
-    to_all(lambda *given: heard.append(given), lambda *given: heard.append(given))("epoch", 1, None)
+    call_all(lambda *given: heard.append(given), lambda *given: heard.append(given))("epoch", 1, None)
     assert heard == [("epoch", 1, None)] * 2
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from searchspace.cli.command import run_command
-from searchspace.preparation.data_issues import describe_skipped, keep_lists, tell_doubtful
+from searchspace.preparation.data_issues import copy_image_lists, describe_data_issues, describe_skipped
 from searchspace.preparation.prepare_data import describe_data
 from searchspace.run import main
 from tests.helpers.images.data_sets import encoded, write_images
@@ -162,10 +162,7 @@ elif sys.argv[2] == "within":
     tally.remove_rows.__globals__["np"].lib.format.write_array_header_1_0 = die
 
 class Killer:
-    def say(self, line):
-        pass
-
-    def step(self, what, done, total):
+    def progress(self, what, done, total):
         if sys.argv[2] == "decoding" and done == 120:
             die()
 
@@ -304,10 +301,10 @@ def test_leaks_are_found_by_decoded_pixels_and_listed(tmp_path):
 def test_results_count_and_list_what_was_skipped(tmp_path):
     data = prepare_data(str(levels(tmp_path / "set", 60, BAD)), on_bad="skip")
     assert describe_skipped(data).startswith("skipped 6 bad images of 120 (bad-images.csv); the first: ")
-    keep_lists(data, tmp_path)
+    copy_image_lists(data, tmp_path)
     assert set(listed(tmp_path)) == {f"{level:03}.png" for level in BAD}
     assert not (tmp_path / LEAKED_IMAGES).exists()
-    (line,) = tell_doubtful(data.model_dump())
+    (line,) = describe_data_issues(data.model_dump())
     assert line == "6 bad images were left out of the data: `../bad-images.csv`."
 
 

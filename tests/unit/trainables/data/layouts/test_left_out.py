@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from searchspace.preparation.data_issues import describe_absent, keep_lists, tell_doubtful
+from searchspace.preparation.data_issues import copy_image_lists, describe_absent, describe_data_issues
 from tests.helpers.images.data_sets import images
 from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
@@ -88,14 +88,14 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
         "(left-out.csv)",
     ]
     assert data.train + data.val + data.test == 20
-    keep_lists(data, tmp_path)
+    copy_image_lists(data, tmp_path)
     with (tmp_path / LEFT_OUT).open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     used = {str(file) for name in ("cat", "dog") for file in (root / name).glob("*.png")}
     assert {row["path"] for row in rows} | used == {str(file) for file in root.rglob("*") if file.is_file()}
     counted = {(count.reason, count.kind): count.count for count in data.left_out}
     assert counted == Counter((row["reason"], row["kind"]) for row in rows)
-    assert "7 files that may have been meant as images were not used: `../left-out.csv`." in tell_doubtful(
+    assert "7 files that may have been meant as images were not used: `../left-out.csv`." in describe_data_issues(
         data.model_dump()
     )
 

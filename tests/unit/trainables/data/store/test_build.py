@@ -30,10 +30,7 @@ from trainables.data.splits import make_splits
 from trainables.data.store.store import prepare_data
 
 class Killer:
-    def say(self, line):
-        pass
-
-    def step(self, what, done, total):
+    def progress(self, what, done, total):
         if done >= int(sys.argv[2]):
             print(*(child.pid for child in multiprocessing.active_children()), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -146,7 +143,7 @@ def test_a_killed_decoding_process_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "PROCESSES_FROM", 1)
 
     class Killer(Told):
-        def step(self, what: str, done: int, total: int) -> None:
+        def progress(self, what: str, done: int, total: int) -> None:
             for child in multiprocessing.active_children():
                 child.kill()
 
