@@ -15,7 +15,7 @@ from searchspace.constraints.constraints import describe_cost, find_violations
 from searchspace.engine.assignments import derive_seed
 from searchspace.finals.choose_student import StudentStatus, read_student
 from searchspace.progress.live_screen import open_reporter
-from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
+from searchspace.reporting.tables.exported_files_table import exported_file_rows, format_conditions, format_dropped
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import LIMITS, RECORD, WHAT, SearchSpec, load_spec, parse_record
 from searchspace.storage.open_results import is_export_file, open_results
@@ -63,16 +63,16 @@ def main(
     sync = open_results(folder, is_export_file)
     if not asked.output:
         check_own_folder(sync, folder)
-    from searchspace.reporting.html.report_file import try_report
-    from searchspace.reporting.model_card.card_file import try_cards
+    from searchspace.reporting.html.report_file import write_report_or_warn
+    from searchspace.reporting.model_card.card_file import write_cards_or_warn
 
     with explain_write_errors(sync.folder, asked.output), open_reporter() as reporter:
         here = copy_search(sync.folder, asked.output) if asked.output else sync.folder
         spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
         winner = export_winner(spec, here, reporter, asked.data, strict=True)
         student = export_student(spec, here, reporter, asked.data, strict=True)
-        try_cards(here)
-        try_report(here)
+        write_cards_or_warn(here)
+        write_report_or_warn(here)
     if not asked.output:
         sync.push()
     place = os.path.relpath(here) if asked.output else sync.storage.url or os.path.relpath(here)
@@ -85,7 +85,7 @@ def check_shipped(*shipments: ExportRecord) -> None:
     """End the command with code 1, and the reasons, where nothing that was asked for is shipped."""
     for shipment in shipments:
         if all(artefact.format == "pytorch" for artefact in shipment.artefacts):
-            print_errors(f"error: --formats: none is shipped: {'; '.join(tell_dropped(shipment))}")
+            print_errors(f"error: --formats: none is shipped: {'; '.join(format_dropped(shipment))}")
             raise typer.Exit(1)
 
 
@@ -119,7 +119,7 @@ def _ship(spec: SearchSpec, folder: Path, reporter: Reporter, data: str, strict:
     shipment = export_classifier(
         folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), reporter, data, strict
     )
-    for line in tell_dropped(shipment):
+    for line in format_dropped(shipment):
         logger.warning(f"{folder.name}: {line}")
     return shipment
 
@@ -134,8 +134,8 @@ def print_shipments(spec: SearchSpec, place: str, winner: ExportRecord, student:
 
 def print_shipment(spec: SearchSpec, place: str, shipment: ExportRecord) -> None:
     """The table of what is shipped at `place`, and a warning for each limit of `spec` that it breaks."""
-    print_table(artefact_rows(shipment), f"{spec.name}: shipped in {place}", FIRST)
-    print_lines(say_conditions(shipment))
+    print_table(exported_file_rows(shipment), f"{spec.name}: shipped in {place}", FIRST)
+    print_lines(format_conditions(shipment))
     if shipment.cost:
         print_lines(f"limits hold for the float32 ONNX file: {describe_cost(spec, shipment.cost)}")
         for broken in find_violations(spec, shipment.cost):

@@ -14,16 +14,16 @@ from searchspace.cli.output import print_document
 from searchspace.finals.gain import format_gain
 from searchspace.finals.validation_images import format_validation
 from searchspace.reporting.results import SearchResults, read_results, reading_search
-from searchspace.reporting.tables.board_view import FORM, Printing, View
-from searchspace.reporting.tables.compare import brief_comparison, compare_searches, compare_trials, warn_of
+from searchspace.reporting.tables.board_view import FORM, PrintOptions, ViewOptions
+from searchspace.reporting.tables.compare import brief_comparison, compare_searches, compare_trials, format_incomparable
 from searchspace.reporting.tables.finalists import costs_of, finalist_rows
 from searchspace.reporting.tables.pareto import pareto_rows
-from searchspace.reporting.tables.searches import problems, rank_searches
+from searchspace.reporting.tables.searches import format_problems, rank_searches
 from searchspace.reporting.tables.student_table import student_rows
-from searchspace.reporting.tables.table import Format, Row, brief, cell, to_text
+from searchspace.reporting.tables.table import Format, Row, format_cell, round_rows, to_text
 from searchspace.reporting.tables.terminal_table import draw_table, make_console, print_table
 from searchspace.reporting.tables.trials import rank_trials, varying_columns, without_defaults
-from searchspace.reporting.tables.watch import watch
+from searchspace.reporting.tables.watch import watch_search
 from searchspace.spec import parse_record
 from searchspace.storage.open_results import is_board_file, open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
@@ -40,25 +40,25 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TRIALS = (
+TRIAL_COLUMNS = (
     "rank", "trial", "role", "status", "score", "best_epoch", "model", "latency_ms", "lr", "seconds", "head_lr",
     "parameters", "batch_size", "optimizer", "width", "depth", "balance", "reason",
 )  # fmt: skip
 """Columns of a board that matter most, in the order in which they get room."""
-FINALISTS = ("trial", "role", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
-SEARCHES = (
+FINALIST_COLUMNS = ("trial", "role", "score", "deviation", "behind", "95_%_interval", "told_apart", "search_score")
+BOARD_COLUMNS = (
     "search", "data", "test_score", "95_%_interval", "trials", "winner_val", "status", "problem", "winner", "seconds",
     "latency_ms",
 )  # fmt: skip
-ALL = "; --columns NAMES, or --format csv for all"
-EXACT = ("csv", "json")
+ALL_COLUMNS_HINT = "; --columns NAMES, or --format csv for all"
+EXACT_FORMATS = ("csv", "json")
 """Formats that programs read: figures are whole there."""
-TOP = 10
+DEFAULT_ROWS = 10
 """Rows of a table that nobody asked for more of."""
 Folder = Annotated[str, typer.Argument(help="One search, such as results/digits; or the folder of all; or a URL.")]
 
 
-class Showing(Printing):
+class ShowOptions(PrintOptions):
     """How it is shown."""
 
     compare: Annotated[tuple[str, str] | None, Option(FORM, metavar="A B")] = None
@@ -70,17 +70,17 @@ class Showing(Printing):
 def print_board(results: SearchResults, top: int) -> None:
     """A search's finalists and best trials, on the terminal."""
     console = make_console()
-    console.print(draw_board(results, View(top=top), console.width))
+    console.print(draw_board(results, ViewOptions(top=top), console.width))
 
 
-def draw_board(results: SearchResults, view: View, width: int) -> "RenderableType":
+def draw_board(results: SearchResults, view: ViewOptions, width: int) -> "RenderableType":
     """The wanted of a search's trials, below its finalists unless something certain is wanted."""
     from rich.console import Group
 
     spec, study, parts = results.spec, results.study, []
     words = METRICS[spec.metric].label
     rows = without_defaults(study, rank_trials(study))
-    found = brief(view.of(rows, winner=True))
+    found = round_rows(view.of(rows, winner=True))
     if not (view.where or view.columns or view.sort):
         parts = _best(results, width)
     also = " and the winner" if view.top and len(found) > view.top else ""
@@ -91,7 +91,7 @@ def draw_board(results: SearchResults, view: View, width: int) -> "RenderableTyp
     columns = varying_columns(study, rows)
     shown, same = split_constant([{name: row[name] for name in columns} for row in found])
     told = f"; the same in all of these: {', '.join(same)}" if same else ""
-    return Group(*parts, draw_table(shown, title + told, width, TRIALS, ALL))
+    return Group(*parts, draw_table(shown, title + told, width, TRIAL_COLUMNS, ALL_COLUMNS_HINT))
 
 
 def _best(results: SearchResults, width: int) -> "list[RenderableType]":
@@ -103,7 +103,7 @@ def _best(results: SearchResults, width: int) -> "list[RenderableType]":
     if finalists:
         rows = finalist_rows(spec.metric, finalists, costs_of(results.study), results.baseline)
         title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].label})"
-        parts.append(draw_table(rows, title, width, FINALISTS))
+        parts.append(draw_table(rows, title, width, FINALIST_COLUMNS))
         if results.validation:
             parts.append(Text(format_validation(results.validation)))
         if gain := results.gain:
@@ -126,10 +126,10 @@ def split_constant(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
     }
     doubled = {n for n in ("accuracy", "best_score") if all(row.get(n) == row.get("score") for row in rows)}
     kept: list[Row] = [{name: value for name, value in row.items() if name not in {*alike, *doubled}} for row in rows]
-    return kept, [f"{name} {cell(value)}" for name, value in alike.items() if value is not None]
+    return kept, [f"{name} {format_cell(value)}" for name, value in alike.items() if value is not None]
 
 
-@with_options(View, Showing, StorageOption)
+@with_options(ViewOptions, ShowOptions, StorageOption)
 def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> None:  # noqa: ARG001
     """Rank one search's trials, or all searches; also while they run.
 
@@ -142,15 +142,15 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
     if not single and not searches_below(here):
         hint = suggest(here.name, names_nearby(here))
         raise UserError(f"{folder!r}: holds no search; python -m searchspace.run starts one{hint}")
-    showing = parse_record(Showing, {name: options.pop(name) for name in Showing.model_fields})
-    form, view = showing.form, parse_record(View, options)
+    showing = parse_record(ShowOptions, {name: options.pop(name) for name in ShowOptions.model_fields})
+    form, view = showing.form, parse_record(ViewOptions, options)
     if view.top is None and form == "table":
-        view = view.model_copy(update={"top": TOP})
+        view = view.model_copy(update={"top": DEFAULT_ROWS})
     if showing.watch:
         if not single or showing.compare or form != "table":
             raise UserError(f"--watch {folder!r}: shows one search, results/NAME, as a table, and compares none")
         gc.enable()  # drawing for hours makes some cycles, after all
-        watch(read_results(here), partial(_redraw, view), lambda: sync.pull(is_board_file))
+        watch_search(read_results(here), partial(_redraw, view), lambda: sync.pull(is_board_file))
     elif showing.compare:
         _compare(here, single, showing.compare, form, f"{folder}: what differs")
     elif single and form == "table":
@@ -162,14 +162,14 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
             print_table(student, f"{results.spec.name}: the winner and its student, both tested once")
     else:
         rows, seen = _all_trials(here) if single else (rank_searches(here), None)
-        found = view.of(rows, seen) if form in EXACT else brief(view.of(seen or rows, winner=single))
-        _print(found, form, f"{folder}: searches by test accuracy", view.columns or SEARCHES)
+        found = view.of(rows, seen) if form in EXACT_FORMATS else round_rows(view.of(seen or rows, winner=single))
+        _print(found, form, f"{folder}: searches by test accuracy", view.columns or BOARD_COLUMNS)
         if not single and form == "table":
-            for problem in problems(rows):  # the table may have no room for it
+            for problem in format_problems(rows):  # the table may have no room for it
                 logger.warning(problem)
 
 
-def _redraw(view: View, results: SearchResults, width: int) -> "RenderableType":
+def _redraw(view: ViewOptions, results: SearchResults, width: int) -> "RenderableType":
     """The board of a search that runs; raises `DamagedError` where its files make no sense together."""
     with reading_search(results.folder):
         return draw_board(results, view, width)
@@ -193,14 +193,14 @@ def _compare(here: Path, single: bool, names: tuple[str, str], form: Format, tit
     else:
         names = (match_name(here, names[0]) or names[0], match_name(here, names[1]) or names[1])
         rows = compare_searches(here, names)
-        for warning in warn_of(here, names):
+        for warning in format_incomparable(here, names):
             logger.warning(warning)
-    _print(rows if form in EXACT else brief_comparison(rows), form, title, ("what", *names))
+    _print(rows if form in EXACT_FORMATS else brief_comparison(rows), form, title, ("what", *names))
 
 
 def _print(rows: Sequence[Row], form: Format, title: str, first: Sequence[str]) -> None:
     if form == "table":
-        print_table(rows, title, first, hint=ALL)
+        print_table(rows, title, first, hint=ALL_COLUMNS_HINT)
     else:
         print_document(to_text(rows, form))
 

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.cli.options import with_options
 from searchspace.cli.output import print_document
 from searchspace.reporting.results import read_results, reading_search
-from searchspace.reporting.tables.board_view import Printing
+from searchspace.reporting.tables.board_view import PrintOptions
 from searchspace.reporting.tables.table import Row, to_text
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import BudgetUnit, SearchSpec, parse_record
@@ -25,9 +25,9 @@ from trainables.common.errors import UserError
 from trainables.config import Frozen
 from trainables.models.model_registry import learning_kind
 
-GRACES = (1 / 18, 1 / 9, 1 / 6, 1 / 3)
+GRACE_SHARES = (1 / 18, 1 / 9, 1 / 6, 1 / 3)
 """First rungs to try, as shares of the full length."""
-FACTORS = (2, 3, 4)
+REDUCTION_FACTORS = (2, 3, 4)
 
 
 class Setting(Frozen):
@@ -73,10 +73,10 @@ def recorded_curves(trials: Sequence[FrozenTrial]) -> list[Curve]:
 def settings_for(spec: SearchSpec) -> list[Setting]:
     """The search's own setting first, then a grid."""
     own = {name: getattr(spec, name) for name in Setting.model_fields}
-    graces = sorted({max(1, round(share * spec.max_epochs)) for share in GRACES})
+    graces = sorted({max(1, round(share * spec.max_epochs)) for share in GRACE_SHARES})
     settings = [Setting(**own)]
     for scheduler, unit in (("asha", "epochs"), ("asha", "seconds"), ("pasha", "epochs")):
-        for grace, factor in product(graces, FACTORS):
+        for grace, factor in product(graces, REDUCTION_FACTORS):
             settings.append(Setting(scheduler=scheduler, budget_unit=unit, grace_epochs=grace, reduction_factor=factor))
     return list(dict.fromkeys(settings))
 
@@ -121,7 +121,7 @@ def replay_rows(spec: SearchSpec, curves: Sequence[Curve], slots: int) -> list[R
     return [to_row(each, found[0]) for each in (found[0], *rest)]
 
 
-@with_options(Printing, StorageOption)
+@with_options(PrintOptions, StorageOption)
 def main(
     given: frozenset[str],  # noqa: ARG001
     folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
@@ -135,7 +135,7 @@ def main(
     Example: python -m searchspace.replay results/digits
     """
     allow_storage(options.pop("storage"))
-    form, here = parse_record(Printing, options).form, open_results(folder).folder
+    form, here = parse_record(PrintOptions, options).form, open_results(folder).folder
     results = read_results(here)
     spec, slots = results.spec, results.record.get("gangs", {}).get("slots", 1)
     with reading_search(here):

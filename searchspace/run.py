@@ -21,9 +21,9 @@ from searchspace.preparation.resume import check_revived, format_folder, how_to_
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.live_screen import open_reporter
 from searchspace.reporting.html import REPORT
-from searchspace.reporting.model_card import PAGE
+from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.results import read_results
-from searchspace.reporting.tables.student_table import say_student
+from searchspace.reporting.tables.student_table import format_student
 from searchspace.runner import SearchResult, SearchRunner
 from searchspace.spaces import default_space, default_trials
 from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
@@ -141,7 +141,7 @@ def _print_result(spec: SearchSpec, result: SearchResult) -> None:
         f"the most frequent class alone {majority_accuracy(metrics, counts):.2%}",
         f"  macro: precision {metrics.precision_macro:.4f}, recall {metrics.recall_macro:.4f}, "
         f"F1 {metrics.f1_macro:.4f}; calibration error {metrics.calibration_error:.4f}",
-        *([line] if (line := say_student(results)) else []),
+        *([line] if (line := format_student(results)) else []),
         "",
     )
     print_shipments(spec, format_folder(spec), result.winner, result.student)
@@ -149,7 +149,7 @@ def _print_result(spec: SearchSpec, result: SearchResult) -> None:
         "",
         *result.forecasts,
         f"report: {format_folder(spec)}/{REPORT}",
-        f"model card: {format_folder(spec)}/winner/{PAGE}",
+        f"model card: {format_folder(spec)}/winner/{CARD_FILE}",
         f"next: python -m searchspace.leaderboard {format_folder(spec)}",
     )
 

@@ -177,14 +177,14 @@ class SearchRunner:
 
     def report(self) -> list[str]:
         """Write model cards and report, and record that the search is finished; returns a line on each forecast."""
-        from searchspace.reporting.html.report_file import try_report
-        from searchspace.reporting.model_card.card_file import try_cards
+        from searchspace.reporting.html.report_file import write_report_or_warn
+        from searchspace.reporting.model_card.card_file import write_cards_or_warn
         from searchspace.study.write_failure import flush_or_rescue
 
         forecasts = self.forecast.close()
         self.reporter.progress("report", 0, 0)
-        try_cards(self.spec.folder, self.study)
-        try_report(self.spec.folder, self.study)
+        write_cards_or_warn(self.spec.folder, self.study)
+        write_report_or_warn(self.spec.folder, self.study)
         write_finished(self.study, self.spec.trials)
         flush_or_rescue(self.study, self.spec)
         return forecasts

@@ -8,7 +8,7 @@ from trainables.metrics.class_metrics import TestMetrics
 
 LABELLED = 30
 """Classes up to which cells bear their number, and axes their names."""
-LONGEST = 40
+MAX_LABEL_CHARACTERS = 40
 """Letters of a class's name beside an axis."""
 
 
@@ -29,7 +29,10 @@ def draw_confusion(names: list[str], metrics: TestMetrics) -> bytes:
     axes.set_ylabel("true")
     axes.set_title(f"test accuracy {metrics.accuracy:.2%} of {metrics.count:,} images", fontsize=10)
     if len(names) <= LABELLED:
-        shown = [printable(name) if len(name) <= LONGEST else printable(name[:LONGEST]) + "…" for name in names]
+        shown = [
+            printable(name) if len(name) <= MAX_LABEL_CHARACTERS else printable(name[:MAX_LABEL_CHARACTERS]) + "…"
+            for name in names
+        ]
         axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", parse_math=False)  # no formula between $s
         axes.set_yticks(range(len(names)), shown, parse_math=False)
         for (row, column), count in np.ndenumerate(counts):

@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from searchspace.reporting.html.report_file import write_report
-from searchspace.reporting.html.report_sections import SECTIONS
+from searchspace.reporting.html.report_sections import REPORT_SECTIONS
 from searchspace.reporting.tables.table import to_text
 from tests.helpers.attacks.hostile import HOSTILE
 from tests.helpers.made_search import make_search
@@ -73,7 +73,7 @@ def head(browser, section: str, name: str, table: int = 0):
 
 def test_every_section_and_figure_is_there(opened):
     titles = [element.text for element in opened.find_elements(By.CSS_SELECTOR, "main h2")]
-    assert titles == [section.title for section in SECTIONS]
+    assert titles == [section.title for section in REPORT_SECTIONS]
     assert all(width > 300 and height > 100 for _, width, height in drawn(opened))
     broken = "return [...document.images].filter((i) => !i.complete || !i.naturalWidth).length"
     assert opened.execute_script(broken) == 0

@@ -17,10 +17,10 @@ from searchspace.finals.formatting import (
 from searchspace.finals.gain import format_gain
 from searchspace.forecast.forecast import format_duration
 from searchspace.reporting.html.blocks import Block, Code, Link, Note, Table, require_metrics
-from searchspace.reporting.model_card import PAGE
+from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
 from searchspace.reporting.results import SearchResults
-from searchspace.reporting.tables.exported_files_table import artefact_rows, say_conditions, tell_dropped
+from searchspace.reporting.tables.exported_files_table import exported_file_rows, format_conditions, format_dropped
 from trainables.data.sources.source_registry import pixels_of_data
 from trainables.export.exported_files import ONNX_FORMATS, ExportedFile
 from trainables.metrics.class_metrics import TestMetrics
@@ -38,7 +38,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReportAnswer:
     """The top of the page."""
 
     headline: str
@@ -47,7 +47,7 @@ class Answer:
     blocks: list[Block]
 
 
-def answer(results: SearchResults, linked: bool = True) -> Answer:
+def make_answer(results: SearchResults, linked: bool = True) -> ReportAnswer:
     """The winner, or the state of a search without one.
 
     `linked` says whether the report lies in the search's folder, and may link to files there.
@@ -64,10 +64,10 @@ def answer(results: SearchResults, linked: bool = True) -> Answer:
         sentences += [f"The shipped model breaks a limit: {b}." for b in find_violations(spec.for_winner, cost)]
     trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"
     blocks = [_scores(metrics), *_use(results, linked)]
-    return Answer(f"The winner is {trial}: {models}", list(_tiles(results, metrics)), sentences, blocks)
+    return ReportAnswer(f"The winner is {trial}: {models}", list(_tiles(results, metrics)), sentences, blocks)
 
 
-def _so_far(results: SearchResults) -> Answer:
+def _so_far(results: SearchResults) -> ReportAnswer:
     over = sum(trial.state.is_finished() for trial in results.trials)
     complete = [t for t in results.trials if t.state == TrialState.COMPLETE and t.value is not None]
     tiles = [Tile(f"{over:,}", "trials are over", f"of {results.spec.trials:,}; {len(results.trials):,} have begun")]
@@ -76,7 +76,7 @@ def _so_far(results: SearchResults) -> Answer:
         words, score = METRICS[results.spec.metric].label, format_score(results.spec.metric, best.value or 0.0)
         tiles.append(Tile(score, f"validation {words}", f"trial {best.number}, the best at full length so far"))
     sentence = "This search has not come to its end, or was cut off; sections that need a tested winner say so."
-    return Answer("There is no winner yet", tiles, [sentence], [])
+    return ReportAnswer("There is no winner yet", tiles, [sentence], [])
 
 
 def _tiles(results: SearchResults, metrics: TestMetrics) -> Iterator[Tile]:
@@ -119,10 +119,10 @@ def _use(results: SearchResults, linked: bool) -> Iterator[Block]:
         said = pixels.replace("`", "")
         yield Note(f"Pixels of the data itself: {said}. Images of another range are answered wrongly.")
     yield Code(lines)
-    yield Table(artefact_rows(shipment), "What is shipped, in winner/")
-    yield Note("; ".join([say_conditions(shipment), *tell_dropped(shipment)]) + ".")
-    if linked and is_file(results.winner.folder / PAGE):
-        yield Link("The model card", f"winner/{PAGE}", "has every way to run it, its limits and its licence.")
+    yield Table(exported_file_rows(shipment), "What is shipped, in winner/")
+    yield Note("; ".join([format_conditions(shipment), *format_dropped(shipment)]) + ".")
+    if linked and is_file(results.winner.folder / CARD_FILE):
+        yield Link("The model card", f"winner/{CARD_FILE}", "has every way to run it, its limits and its licence.")
 
 
 def _lines(best: ExportedFile, folder: str) -> tuple[str, str]:

@@ -15,14 +15,14 @@ from trainables.common.escaping import printable
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.predictions import PREDICTIONS
 
-LONGEST = 40
+MAX_LABEL_LETTERS = 40
 """Letters of a class's name in a figure."""
-LONG = 60
+LONG_CELL_LETTERS = 60
 """Letters of a cell from which on it may take several lines."""
 LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
 """Above a figure, where it grows without covering anything."""
 
-NUMBERS = {"rank", "trial"}
+NAME_COLUMNS = {"rank", "trial"}
 """Columns whose numbers are names."""
 
 
@@ -94,9 +94,12 @@ class Table:
         """Classes of the style sheet, by column: on the right, not on paper, of several lines."""
         numeric = self.numeric
         return {c: " ".join(filter(None, (
-            "number" if c in numeric else "long" if any(len(self.show(c, row[c])) > LONG for row in self.rows) else "",
+            "number" if c in numeric else "long" if self._is_long(c) else "",
             "aside" if c in self.aside else "",
         ))) for c in self.columns}  # fmt: skip
+
+    def _is_long(self, column: str) -> bool:
+        return any(len(self.show(column, row[column])) > LONG_CELL_LETTERS for row in self.rows)
 
     def show(self, column: str, value: Any) -> str:
         """A cell's text."""
@@ -106,7 +109,7 @@ class Table:
             return "yes" if value else "no"
         if isinstance(value, float):
             return f"{value:.{self.decimals[column]}f}" if column in self.decimals else f"{value:g}"
-        return f"{value:,}" if isinstance(value, int) and column not in NUMBERS else printable(str(value))
+        return f"{value:,}" if isinstance(value, int) and column not in NAME_COLUMNS else printable(str(value))
 
 
 def _is_number(value: Any) -> bool:
@@ -159,10 +162,10 @@ class Pictures:
 Block = Note | Link | Code | Table | Figure | Pictures
 
 
-def label(name: str) -> str:
+def figure_label(name: str) -> str:
     """A name in a figure, where Plotly would take some HTML for what it says."""
     text = printable(name)
-    return html.escape(text if len(text) <= LONGEST else text[:LONGEST] + "…", quote=False)
+    return html.escape(text if len(text) <= MAX_LABEL_LETTERS else text[:MAX_LABEL_LETTERS] + "…", quote=False)
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:
@@ -181,7 +184,7 @@ def log_axis(title: str, values: Collection[float]) -> dict[str, Any]:
     return axis(f"{title}, log scale", type="log", range=[low, high], **steps)
 
 
-def near(values: Collection[float], least: float) -> list[float]:
+def padded_range(values: Collection[float], least: float) -> list[float]:
     """Range of an axis for `values`, with a margin of at least `least` on either side."""
     margin = max(0.12 * (max(values) - min(values)), least)
     return [min(values) - margin, max(values) + margin]

@@ -4,19 +4,29 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Any
 
-from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, Table, axis, log_axis, near
+from searchspace.reporting.html.blocks import (
+    LEGEND,
+    Block,
+    Figure,
+    MissingError,
+    Note,
+    Table,
+    axis,
+    log_axis,
+    padded_range,
+)
 from searchspace.reporting.results import SearchResults
-from searchspace.reporting.tables.exported_files_table import METHOD, robustness_rows, say_robustness
-from searchspace.reporting.tables.pareto import front
+from searchspace.reporting.tables.exported_files_table import ROBUSTNESS_METHOD, format_robustness, robustness_rows
+from searchspace.reporting.tables.pareto import pareto_front
 from searchspace.study.trial_attributes import read_trial_cost
 from trainables.export.benchmark.architecture_cost import LATENCY_DEFINITION
 from trainables.export.exported_files import ExportRecord
 from trainables.export.robustness import MEASURED_STRENGTHS, Robustness
 from trainables.metrics.metric_registry import METRICS
 
-MARGIN = 0.005
+ACCURACY_MARGIN = 0.005
 """Of the accuracies' axis, so that files that differ by nothing do not look far apart."""
-LINES = (("solid", "accent"), ("dash", "best"), ("dashdot", "bad"), ("dot", "soft"))
+CORRUPTION_LINES = (("solid", "accent"), ("dash", "best"), ("dashdot", "bad"), ("dot", "soft"))
 """Dash and colour of each corruption's line: they differ without colours too."""
 Trace = dict[str, Any]
 
@@ -56,7 +66,8 @@ def _of_files(shipment: ExportRecord) -> Figure:
     layout = {
         "height": 360, "xaxis": log_axis("latency in ms", [each.speed.latency_ms for each in shipment.artefacts]),
         "yaxis": axis(
-            "test accuracy", tickformat=".1%", range=near([each.proof.accuracy for each in shipment.artefacts], MARGIN)
+            "test accuracy", tickformat=".1%",
+            range=padded_range([each.proof.accuracy for each in shipment.artefacts], ACCURACY_MARGIN),
         ),
     }  # fmt: skip
     return Figure("files", "Test accuracy against latency of each exported file", traces, layout)
@@ -73,7 +84,9 @@ def _trials(results: SearchResults) -> list[tuple[int, float, float]]:
 
 
 def _of_trials(results: SearchResults, trials: list[tuple[int, float, float]]) -> Figure:
-    edge = sorted((trials[i] for i in front([(score, ms) for _, score, ms in trials])), key=lambda trial: trial[2])
+    edge = sorted(
+        (trials[i] for i in pareto_front([(score, ms) for _, score, ms in trials])), key=lambda trial: trial[2]
+    )
     won = [trial for trial in trials if trial[0] in results.winner_configs]
     traces = [
         _points("full length", trials, "var(--ramp-2)", 8),
@@ -84,7 +97,7 @@ def _of_trials(results: SearchResults, trials: list[tuple[int, float, float]]) -
     words = METRICS[results.spec.metric].label
     layout = {
         "height": 380, "xaxis": log_axis("latency in ms", [ms for _, _, ms in trials]),
-        "yaxis": axis(f"validation {words}", range=near([score for _, score, _ in trials], MARGIN)),
+        "yaxis": axis(f"validation {words}", range=padded_range([score for _, score, _ in trials], ACCURACY_MARGIN)),
         "legend": LEGEND, "hovermode": "closest",
     }  # fmt: skip
     return Figure("trials-latency", "Validation score against latency of each trial", traces, layout)
@@ -104,10 +117,10 @@ def robustness(results: SearchResults) -> Iterator[Block]:
     found = results.winner.robustness
     if found is None:
         raise MissingError("How the winner bears worse images has not been measured; an export does.")
-    yield Note(say_robustness(found))
+    yield Note(format_robustness(found))
     yield _figure(found)
     yield Table(robustness_rows(found))
-    yield Note(METHOD)
+    yield Note(ROBUSTNESS_METHOD)
 
 
 def _figure(found: Robustness) -> Figure:
@@ -119,7 +132,7 @@ def _figure(found: Robustness) -> Figure:
             "line": {"dash": dash, "width": 2, "color": f"var(--{colour})"},
             "hovertemplate": f"{name}, strength %{{x}}: %{{y:.2%}}<extra></extra>",
         }
-        for (name, entries), (dash, colour) in zip(found.by_corruption().items(), cycle(LINES))
+        for (name, entries), (dash, colour) in zip(found.by_corruption().items(), cycle(CORRUPTION_LINES))
     ]  # fmt: skip
     layout = {
         "height": 340, "legend": LEGEND, "yaxis": axis("accuracy", tickformat=".0%", rangemode="tozero"),

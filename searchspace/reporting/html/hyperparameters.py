@@ -13,23 +13,23 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, label
+from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, figure_label
 from searchspace.reporting.results import SearchResults
 from searchspace.study.trial_attributes import read_config
 from trainables.config import TrialConfig
 
-LEAST = 10
+MIN_IMPORTANCE_TRIALS = 10
 """Trials from which on importances say something."""
-MOST_TRIALS = 300
+MAX_IMPORTANCE_TRIALS = 300
 """Trials that importances are computed from, as fANOVA takes time by their square."""
-MOST_LINES = 400
+MAX_PARALLEL_LINES = 400
 """Trials in the parallel coordinates."""
 SHADES = 5
 """Groups of trials, by score."""
 
 
 @dataclass(frozen=True)
-class Comparable:
+class ComparableTrials:
     """Trials of one model at one epoch."""
 
     model: str
@@ -55,7 +55,7 @@ class Comparable:
         return f"{len(self.trials):,} trials of {self.model}, by their validation score at {self.fidelity}"
 
 
-def comparable(results: SearchResults) -> Comparable:
+def find_comparable_trials(results: SearchResults) -> ComparableTrials:
     """Trials of the winner's model, or the commonest, that came to the first rung; raises `MissingError` if too few."""
     epoch = results.spec.grace_epochs
     there = [trial for trial in results.trials if epoch in trial.intermediate_values]
@@ -70,7 +70,7 @@ def comparable(results: SearchResults) -> Comparable:
     if not varying:
         raise MissingError(f"No hyperparameter differs between the trials of {model}.")
     order = [name for name in TrialConfig.model_fields if name in varying]
-    return Comparable(
+    return ComparableTrials(
         model, epoch, results.spec.max_epochs, trials, [trial.intermediate_values[epoch] for trial in trials],
         {name: trials[0].distributions[name] for name in order},
     )  # fmt: skip
@@ -78,9 +78,11 @@ def comparable(results: SearchResults) -> Comparable:
 
 def importances(results: SearchResults) -> Iterator[Block]:
     """Which hyperparameters the score depended on, by fANOVA."""
-    found = comparable(results)
-    if len(found.trials) < LEAST:
-        raise MissingError(f"Only {len(found.trials)} trials of {found.model}; importances take at least {LEAST}.")
+    found = find_comparable_trials(results)
+    if len(found.trials) < MIN_IMPORTANCE_TRIALS:
+        raise MissingError(
+            f"Only {len(found.trials)} trials of {found.model}; importances take at least {MIN_IMPORTANCE_TRIALS}."
+        )
     if len(set(found.scores)) == 1:
         raise MissingError("All scores are the same, so nothing can be important.")
     shares = dict(reversed(_fanova(found).items()))
@@ -94,7 +96,7 @@ def importances(results: SearchResults) -> Iterator[Block]:
         "yaxis": {"automargin": True, "type": "category"}, "bargap": 0.35,
     }  # fmt: skip
     yield Figure("importances", "Importance of each hyperparameter", [trace], layout)
-    few = f", {MOST_TRIALS} of them, evenly by number" if len(found.trials) > MOST_TRIALS else ""
+    few = f", {MAX_IMPORTANCE_TRIALS} of them, evenly by number" if len(found.trials) > MAX_IMPORTANCE_TRIALS else ""
     yield Note(
         f"Optuna's fANOVA over {found.words}{few}. It says what mattered within the ranges searched, not which value "
         f"is best; the sampler looked more often where scores were good. At {found.fidelity} every trial "
@@ -102,9 +104,9 @@ def importances(results: SearchResults) -> Iterator[Block]:
     )
 
 
-def _fanova(found: Comparable) -> dict[str, float]:
+def _fanova(found: ComparableTrials) -> dict[str, float]:
     study = optuna.create_study(direction="maximize")
-    few = _evenly(len(found.trials), MOST_TRIALS)
+    few = _evenly(len(found.trials), MAX_IMPORTANCE_TRIALS)
     study.add_trials([
         create_trial(
             state=TrialState.COMPLETE, value=found.scores[index], distributions=found.distributions,
@@ -124,11 +126,11 @@ def _evenly(count: int, most: int) -> list[int]:
 
 def parallel(results: SearchResults) -> Iterator[Block]:
     """A line a trial over an axis a hyperparameter; drawn as plain lines, so that it prints, and needs no WebGL."""
-    found = comparable(results)
-    scales = [Scale.of(name, found) for name in found.distributions]
-    scales.append(Scale.of_scores(found))
+    found = find_comparable_trials(results)
+    scales = [ParallelAxis.of(name, found) for name in found.distributions]
+    scales.append(ParallelAxis.of_scores(found))
     order = sorted(range(len(found.trials)), key=lambda i: found.scores[i])
-    drawn = [order[place] for place in _evenly(len(order), MOST_LINES)]
+    drawn = [order[place] for place in _evenly(len(order), MAX_PARALLEL_LINES)]
     groups = _groups(drawn, found.scores)
     traces = [_lines(found, scales, group, shade + SHADES - len(groups)) for shade, group in enumerate(groups)]
     traces += [
@@ -157,7 +159,7 @@ def _groups(order: Sequence[int], scores: Sequence[float]) -> list[list[int]]:
 
 
 @dataclass(frozen=True)
-class Scale:
+class ParallelAxis:
     """An axis from 0 to 1."""
 
     name: str
@@ -167,7 +169,7 @@ class Scale:
     """Place and text of what is written beside it."""
 
     @classmethod
-    def of(cls, name: str, found: Comparable) -> "Scale":
+    def of(cls, name: str, found: ComparableTrials) -> "ParallelAxis":
         """A hyperparameter's."""
         values = [trial.params[name] for trial in found.trials]
         distribution = found.distributions[name]
@@ -180,14 +182,14 @@ class Scale:
         return cls(name, *_spread(values, bend))
 
     @classmethod
-    def of_scores(cls, found: Comparable) -> "Scale":
+    def of_scores(cls, found: ComparableTrials) -> "ParallelAxis":
         """The score's."""
         return cls(f"score at {found.fidelity}", *_spread(found.scores, np.asarray))
 
     def notes(self, place: int) -> list[dict[str, Any]]:
         """What Plotly writes beside the axis at `place`."""
         return [
-            {"x": place, "y": y, "text": label(text), "showarrow": False, "xanchor": "left", "xshift": 3,
+            {"x": place, "y": y, "text": figure_label(text), "showarrow": False, "xanchor": "left", "xshift": 3,
              "font": {"size": 10}, "bgcolor": "var(--veil)"}
             for y, text in self.marks
         ]  # fmt: skip
@@ -200,7 +202,7 @@ def _spread(values: Sequence[float], bend: Any) -> tuple[list[float], list[tuple
     return places.round(4).tolist(), [(0.0, f"{min(values):.3g}"), (1.0, f"{max(values):.3g}")]
 
 
-def _lines(found: Comparable, scales: Sequence[Scale], group: Sequence[int], shade: int) -> dict[str, Any]:
+def _lines(found: ComparableTrials, scales: Sequence[ParallelAxis], group: Sequence[int], shade: int) -> dict[str, Any]:
     across = [*range(len(scales)), None]
     text = [f"trial {found.trials[i].number}: {found.scores[i]:.4f}" for i in group]
     low, high = found.scores[group[0]], found.scores[group[-1]]

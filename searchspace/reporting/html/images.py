@@ -24,9 +24,9 @@ from trainables.data.thumbnails import (
 from trainables.export.model_info import member_folder
 from trainables.storage.files import is_file, read_file
 
-SHEET_LIMIT = 16_000_000
+MAX_PREVIEW_BYTES = 16_000_000
 """Bytes of the largest picture of augmentation; one has some 0.5 MB."""
-TINY = 64
+SMALL_IMAGE_SIDE = 64
 """Side below which pixels are shown as squares."""
 
 
@@ -81,7 +81,7 @@ def _pictures(results: SearchResults, chosen: NDArray[np.int64]) -> list[Picture
                 *_told(names, int(found.labels[index]), int(found.predicted[index]), found.probabilities[index]),
                 printable(facts.paths[index]) if facts else f"test image {index:,}",
             ],
-            tiny=results.data.side < TINY,
+            tiny=results.data.side < SMALL_IMAGE_SIDE,
         )
         for index in chosen
     ]
@@ -97,7 +97,7 @@ def _told(names: Sequence[str], true: int, called: int, probabilities: NDArray[A
 
 
 def _read_png(file: Path) -> bytes:
-    content = read_file(file, SHEET_LIMIT)
+    content = read_file(file, MAX_PREVIEW_BYTES)
     if not content.startswith(PNG_START):
         raise DamagedError(file, "is no PNG file")
     return content

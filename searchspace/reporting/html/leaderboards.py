@@ -13,17 +13,17 @@ from searchspace.reporting.tables.trials import board_rows
 from trainables.export.benchmark.architecture_cost import LATENCY_DEFINITION
 from trainables.metrics.metric_registry import METRICS
 
-MOST_ROWS = 500
+MAX_TRIAL_ROWS = 500
 """Trials on the board."""
 
-PRINTED = (
+PRINTED_COLUMNS = (
     "rank", "trial", "status", "score", "accuracy", "epoch", "model", "lr", "batch_size", "seconds", "parameters",
     "latency_ms", "size_mb",
 )  # fmt: skip
 """Columns of the trials that paper has room for."""
 
 
-def boards(results: SearchResults) -> Iterator[Block]:
+def leaderboards(results: SearchResults) -> Iterator[Block]:
     """Finalists, the front where latency counts, and trials; full-length ones stand above stopped ones."""
     if not results.trials:
         raise MissingError("No trial has begun.")
@@ -41,11 +41,11 @@ def boards(results: SearchResults) -> Iterator[Block]:
         yield Table(rows, "Full-length trials that none is both better and quicker than", DECIMALS)
     doubled = {"accuracy"} if results.spec.metric == "accuracy" else set()
     rows = [{name: row[name] for name in row if name not in doubled} for row in board_rows(results.study)]
-    if len(rows) > MOST_ROWS:
-        yield Note(f"The first {MOST_ROWS} of {len(rows):,} trials by rank; leaderboard.csv has all.")
+    if len(rows) > MAX_TRIAL_ROWS:
+        yield Note(f"The first {MAX_TRIAL_ROWS} of {len(rows):,} trials by rank; leaderboard.csv has all.")
     marked = [index for index, row in enumerate(rows) if row["trial"] in results.winner_configs]
-    aside = [name for name in rows[0] if name not in PRINTED]
-    yield Table(rows[:MOST_ROWS], f"Trials by validation {words}", DECIMALS, aside, marked)
+    aside = [name for name in rows[0] if name not in PRINTED_COLUMNS]
+    yield Table(rows[:MAX_TRIAL_ROWS], f"Trials by validation {words}", DECIMALS, aside, marked)
     if any(row.get("latency_ms") is not None for row in rows):
         yield Note(
             "Size, latency and memory of a trial are of its float32 ONNX file, which limits hold for; "

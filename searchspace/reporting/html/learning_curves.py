@@ -14,11 +14,11 @@ from searchspace.study.trial_attributes import is_paused
 from trainables.config import EpochReport
 from trainables.metrics.metric_registry import METRICS
 
-MOST_CURVES = 300
+MAX_LEARNING_CURVES = 300
 """Learning curves in the picture."""
-LOW = 0.1
+HIDDEN_SCORE_SHARE = 0.1
 """Share of the scores that may lie below the picture, so that the others can be told apart."""
-COLOURS = ("var(--best)", "var(--accent)", "var(--bad)", "var(--soft)", "var(--ramp-1)")
+LOSS_COLOURS = ("var(--best)", "var(--accent)", "var(--bad)", "var(--soft)", "var(--ramp-1)")
 """Of the trials whose losses are drawn, the winner's first."""
 Trace = dict[str, Any]
 
@@ -77,8 +77,8 @@ def curves(results: SearchResults) -> Iterator[Block]:
     }  # fmt: skip
     yield Figure("curves", "Validation score of each trial by epoch", [t for t in traces if t["x"]], layout)
     few = (
-        f" {len(chosen)} of {len(scored):,} curves: the best {MOST_CURVES // 2} of those that came furthest, and every "
-        "so many of the others."
+        f" {len(chosen)} of {len(scored):,} curves: the best {MAX_LEARNING_CURVES // 2} of those that came furthest, "
+        "and every so many of the others."
     )
     yield Note(f"Dotted lines are rungs.{few if len(chosen) < len(scored) else ''}{cut}")
 
@@ -135,17 +135,20 @@ def _lines(name: str, trials: Sequence[FrozenTrial], colour: str, width: float, 
 
 def _thin(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """All, or `MOST_CURVES`: the best of those that came furthest, and of the others every so many by number."""
-    if len(trials) <= MOST_CURVES:
+    if len(trials) <= MAX_LEARNING_CURVES:
         return list(trials)
     ranked = sorted(trials, key=lambda trial: (-_epoch(trial), -_last(trial)))
-    best, others = ranked[: MOST_CURVES // 2], sorted(ranked[MOST_CURVES // 2 :], key=lambda trial: trial.number)
-    places = np.linspace(0, len(others) - 1, MOST_CURVES - len(best)).astype(int)
+    best, others = (
+        ranked[: MAX_LEARNING_CURVES // 2],
+        sorted(ranked[MAX_LEARNING_CURVES // 2 :], key=lambda trial: trial.number),
+    )
+    places = np.linspace(0, len(others) - 1, MAX_LEARNING_CURVES - len(best)).astype(int)
     return best + [others[place] for place in places]
 
 
 def _window(scores: Sequence[float]) -> tuple[list[float] | None, str]:
     """Range of the picture, where a few low scores would squeeze all others, and a sentence on what it leaves out."""
-    low, top = float(np.quantile(scores, LOW)), max(scores)
+    low, top = float(np.quantile(scores, HIDDEN_SCORE_SHARE)), max(scores)
     margin = 0.06 * (top - low)
     if min(scores) >= low - 3 * margin or not margin:
         return None, ""
@@ -160,7 +163,7 @@ def losses(results: SearchResults) -> Iterator[Block]:
         raise MissingError("No trial has finished an epoch.")
     traces = [
         _line(number, curve, kind, colour, number in results.winner_configs)
-        for (number, curve), colour in zip(chosen.items(), COLOURS, strict=False)
+        for (number, curve), colour in zip(chosen.items(), LOSS_COLOURS, strict=False)
         for kind in ("train", "val")
     ]  # fmt: skip
     drawn = [value for trace in traces for value in trace["y"] if value]
@@ -181,7 +184,7 @@ def _chosen(results: SearchResults) -> list[int]:
     """Numbers of the trials that are drawn: the finalists', or those that stand highest on the leaderboard."""
     members = [number for finalist in results.finalists for number in finalist.members]
     numbers = members or [int(row["trial"]) for row in board_rows(results.study)]
-    return list(dict.fromkeys(numbers))[: len(COLOURS)]
+    return list(dict.fromkeys(numbers))[: len(LOSS_COLOURS)]
 
 
 def _curve(results: SearchResults, number: int) -> list[EpochReport]:

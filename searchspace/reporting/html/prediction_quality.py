@@ -17,7 +17,7 @@ from searchspace.reporting.html.blocks import (
     Note,
     Table,
     axis,
-    label,
+    figure_label,
     require_metrics,
     require_predictions,
 )
@@ -25,16 +25,16 @@ from searchspace.reporting.results import SearchResults
 from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.intervals import Ends, wilson_ends
 
-MOST_CLASSES = 40
+MAX_CONFUSION_CLASSES = 40
 """Classes in the confusion matrix."""
-NUMBERED = 20
+MAX_NUMBERED_CLASSES = 20
 """Classes up to which its cells bear their number."""
-MOST_CURVES = 6
+MAX_CLASS_CURVES = 6
 """Classes with a curve: those of the lowest average precision."""
-MOST_POINTS = 150
+MAX_CURVE_POINTS = 150
 """Points of a curve."""
-COLOURS = ("accent", "best", "bad", "soft", "ramp-1", "shade-4")
-DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot")
+CURVE_COLOURS = ("accent", "best", "bad", "soft", "ramp-1", "shade-4")
+CURVE_DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot")
 
 
 def confusion(results: SearchResults) -> Iterator[Block]:
@@ -42,8 +42,8 @@ def confusion(results: SearchResults) -> Iterator[Block]:
     metrics = require_metrics(results)
     counts = np.array(metrics.confusion)
     wrong = counts.sum(axis=0) + counts.sum(axis=1) - 2 * counts.diagonal()
-    chosen = np.sort(np.argsort(-wrong, kind="stable")[:MOST_CLASSES])
-    names = [label(metrics.classes[i].name) for i in chosen]
+    chosen = np.sort(np.argsort(-wrong, kind="stable")[:MAX_CONFUSION_CLASSES])
+    names = [figure_label(metrics.classes[i].name) for i in chosen]
     totals = counts.sum(axis=1)
     part = counts[np.ix_(chosen, chosen)]
     shares = (part / np.maximum(totals[chosen, None], 1)).round(4)
@@ -56,14 +56,16 @@ def confusion(results: SearchResults) -> Iterator[Block]:
         "colorscale": [[0, "var(--surface)"], [1, "var(--accent)"]], "xgap": 1, "ygap": 1,
         "colorbar": {"tickformat": ".0%", "thickness": 10, "outlinewidth": 0, "title": {"text": ""}},
     }  # fmt: skip
-    if len(names) <= NUMBERED:
+    if len(names) <= MAX_NUMBERED_CLASSES:
         trace |= {"text": [[f"{n:,}" if n else "" for n in row] for row in part.tolist()], "texttemplate": "%{text}"}
     ticks = {"tickvals": list(range(len(names))), "ticktext": names, "showgrid": False, "zeroline": False}
     layout = {
         "height": int(np.clip(130 + 34 * len(names), 300, 900)), "xaxis": axis("predicted", **ticks, tickangle=-40),
         "yaxis": axis("true", **ticks, autorange="reversed"),
     }  # fmt: skip
-    yield Figure("confusion", "Test images by true and predicted class", [trace], layout, wide=len(names) > NUMBERED)
+    yield Figure(
+        "confusion", "Test images by true and predicted class", [trace], layout, wide=len(names) > MAX_NUMBERED_CLASSES
+    )
     few = f"The {len(names)} classes with most errors of {len(counts):,}; confusion.csv has all. "
     said = "Shade is the share of the true class; the diagonal is right."
     yield Note((few if len(names) < len(counts) else "") + said)
@@ -129,13 +131,13 @@ def precision_recall(results: SearchResults) -> Iterator[Block]:
     there = np.unique(found.labels).tolist()
     if len(there) < 2:
         raise MissingError("All test images are of one class, so no threshold can be judged.")
-    curves = {index: curve_of(found.probabilities[:, index], found.labels == index) for index in there}
-    worst = sorted(there, key=lambda index: curves[index].average)[:MOST_CURVES]
+    curves = {index: compute_curve(found.probabilities[:, index], found.labels == index) for index in there}
+    worst = sorted(there, key=lambda index: curves[index].average)[:MAX_CLASS_CURVES]
     every = np.eye(len(classes), dtype=bool)[found.labels].ravel()
-    whole = curve_of(found.probabilities.ravel(), every)
+    whole = compute_curve(found.probabilities.ravel(), every)
     traces = [_trace("all classes", whole, "ink", "solid", 3.0)]
-    styles = zip(worst, cycle(COLOURS), cycle(DASHES))
-    traces += [_trace(label(classes[i]), curves[i], colour, dash, 1.6) for i, colour, dash in styles]
+    styles = zip(worst, cycle(CURVE_COLOURS), cycle(CURVE_DASHES))
+    traces += [_trace(figure_label(classes[i]), curves[i], colour, dash, 1.6) for i, colour, dash in styles]
     layout = {
         "height": 420, "xaxis": axis("recall", range=[0, 1.02], tickformat=".0%"), "legend": LEGEND,
         "yaxis": axis("precision", range=[0, 1.02], tickformat=".0%"), "hovermode": "closest",
@@ -150,7 +152,7 @@ def precision_recall(results: SearchResults) -> Iterator[Block]:
 
 
 @dataclass(frozen=True)
-class Curve:
+class PrecisionRecallCurve:
     """Precision and recall at falling thresholds."""
 
     precision: NDArray[np.float64]
@@ -163,19 +165,19 @@ class Curve:
     """Average precision, from 0 to 1."""
 
 
-def curve_of(scores: NDArray[Any], right: NDArray[np.bool_]) -> Curve:
+def compute_curve(scores: NDArray[Any], right: NDArray[np.bool_]) -> PrecisionRecallCurve:
     """The curve of deciding `right` (n,) by thresholds on `scores` (n,), and its average precision."""
     from sklearn.metrics import average_precision_score, precision_recall_curve
 
     precision, recall, thresholds = precision_recall_curve(right, scores, drop_intermediate=True)
-    return Curve(
+    return PrecisionRecallCurve(
         precision[::-1], recall[::-1], np.append(thresholds, np.inf)[::-1],
         float(average_precision_score(right, scores)),
     )  # fmt: skip
 
 
-def _trace(name: str, curve: Curve, colour: str, dash: str, width: float) -> dict[str, Any]:
-    places = np.unique(np.linspace(0, len(curve.recall) - 1, MOST_POINTS).astype(int))
+def _trace(name: str, curve: PrecisionRecallCurve, colour: str, dash: str, width: float) -> dict[str, Any]:
+    places = np.unique(np.linspace(0, len(curve.recall) - 1, MAX_CURVE_POINTS).astype(int))
     thresholds = [f"{value:.3g}" if np.isfinite(value) else "above all" for value in curve.thresholds[places].tolist()]
     return {
         "type": "scatter", "mode": "lines", "name": f"{name}, AP {curve.average:.3f}",

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchspace.reporting.html import REPORT
-from searchspace.reporting.html.answer import answer
+from searchspace.reporting.html.answer import make_answer
 from searchspace.reporting.html.rendering import read_asset, render_page
-from searchspace.reporting.html.report_sections import SECTIONS, draw
+from searchspace.reporting.html.report_sections import REPORT_SECTIONS, draw
 from searchspace.reporting.results import SearchResults, read_results, reading_search
 from trainables.storage.files import write_file
 
@@ -29,7 +29,7 @@ def write_report(folder: Path, study: "StudyReader | None" = None, target: Path 
     return target
 
 
-def try_report(folder: Path, study: "StudyReader | None" = None) -> None:
+def write_report_or_warn(folder: Path, study: "StudyReader | None" = None) -> None:
     """Write the report at the end of a search or export, which no fault in it shall spoil: that is a warning."""
     try:
         write_report(folder, study)
@@ -44,6 +44,6 @@ def render(results: SearchResults, linked: bool = True) -> str:
     scripts = {name: read_asset(f"{name}.js") for name in ("tables", "figures")}
     return render_page(
         "page.html", {"plotly": get_plotlyjs(), **scripts}, name=results.spec.name, data=results.data.name,
-        started=results.record.get("started", ""), answer=answer(results, linked),
-        sections=[draw(section, results) for section in SECTIONS],
+        started=results.record.get("started", ""), answer=make_answer(results, linked),
+        sections=[draw(section, results) for section in REPORT_SECTIONS],
     )  # fmt: skip

@@ -7,11 +7,11 @@ from typing import Any
 from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, describe_data_issues
 from searchspace.preparation.prepare_data import describe_data
-from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Table, axis, label
+from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Table, axis, figure_label
 from searchspace.reporting.results import SearchResults
 from trainables.data.store.data_summary import DataSummary
 
-NAMED = 40
+MAX_NAMED_BARS = 40
 """Classes up to which each has a bar with its name."""
 
 
@@ -32,10 +32,10 @@ def data_set(results: SearchResults) -> Iterator[Block]:
 
 def _balance(data: DataSummary) -> Figure:
     order = sorted(range(len(data.counts)), key=lambda index: -data.counts[index])
-    named = len(order) <= NAMED
+    named = len(order) <= MAX_NAMED_BARS
     trace = {
         "type": "bar", "x": list(range(len(order))), "y": [data.counts[index] for index in order],
-        "text": [label(data.classes[index]) for index in order], "textposition": "none",
+        "text": [figure_label(data.classes[index]) for index in order], "textposition": "none",
         "hovertemplate": "%{text}: %{y:,}<extra></extra>", "marker": {"color": "var(--accent)"},
     }  # fmt: skip
     names = {"tickvals": trace["x"], "ticktext": trace["text"], "tickangle": -40}
@@ -47,7 +47,7 @@ def _balance(data: DataSummary) -> Figure:
     return Figure("balance", "Training images of each class", [trace], layout)
 
 
-def repeat(results: SearchResults) -> Iterator[Block]:
+def reproduction(results: SearchResults) -> Iterator[Block]:
     """Command, code, data, versions and machine."""
     record, spec, data = results.record, results.spec, results.data
     yield Code(record["command"])

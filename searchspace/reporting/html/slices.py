@@ -13,11 +13,11 @@ from trainables.common.escaping import printable
 from trainables.metrics.intervals import wilson_ends
 from trainables.metrics.predictions import ImageDetails
 
-BINS = 4
+QUANTILE_SLICES = 4
 """Slices of about equally many images, by a quantity."""
-SQUARE = 1.05
+SQUARE_RATIO = 1.05
 """Ratio of the longer to the shorter side up to which an image counts as square."""
-MOST_CLASSES = 100
+MAX_CLASS_SLICES = 100
 """Classes with a row; of more, those of the lowest accuracy."""
 
 
@@ -44,10 +44,10 @@ def slices(results: SearchResults) -> Iterator[Block]:
     rows = [_row(each, right) for each in by_fact]
     every = [Slice("class", printable(classes[i]), found.labels == i) for i in np.unique(found.labels).tolist()]
     by_class = sorted((_row(each, right) for each in every), key=lambda row: row["accuracy"])
-    yield Table([*rows, *by_class[:MOST_CLASSES]], decimals=dict.fromkeys(("accuracy", "95_%_from", "to"), 4))
+    yield Table([*rows, *by_class[:MAX_CLASS_SLICES]], decimals=dict.fromkeys(("accuracy", "95_%_from", "to"), 4))
     few = (
-        f" Of {len(by_class):,} classes, the {MOST_CLASSES} of the lowest accuracy."
-        if len(by_class) > MOST_CLASSES
+        f" Of {len(by_class):,} classes, the {MAX_CLASS_SLICES} of the lowest accuracy."
+        if len(by_class) > MAX_CLASS_SLICES
         else ""
     )
     yield Note(
@@ -65,8 +65,8 @@ def slices_of(facts: ImageDetails) -> list[Slice]:
     height, width = facts.sizes.T
     found += _quartiles("megapixels", height * width / 1e6)
     shapes = {
-        "portrait": height > SQUARE * width, "landscape": width > SQUARE * height,
-        "square": (height <= SQUARE * width) & (width <= SQUARE * height),
+        "portrait": height > SQUARE_RATIO * width, "landscape": width > SQUARE_RATIO * height,
+        "square": (height <= SQUARE_RATIO * width) & (width <= SQUARE_RATIO * height),
     }  # fmt: skip
     there = {name: rows for name, rows in shapes.items() if rows.any()}
     return [*found, *(Slice("shape", name, rows) for name, rows in there.items() if len(there) > 1)]
@@ -74,7 +74,7 @@ def slices_of(facts: ImageDetails) -> list[Slice]:
 
 def _quartiles(by: str, values: NDArray[Any]) -> list[Slice]:
     """Slices of about equally many images each, from the least values up; none where all are the same."""
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, BINS + 1)))
+    edges = np.unique(np.quantile(values, np.linspace(0, 1, QUANTILE_SLICES + 1)))
     if len(edges) < 2:
         return []
     places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)

@@ -7,15 +7,15 @@ from optuna.trial import TrialState
 
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis
 from searchspace.reporting.results import SearchResults
-from searchspace.reporting.tables.trials import STATUS
+from searchspace.reporting.tables.trials import STATE_LABELS
 
-GAP = 1.0
+MAX_EPOCH_GAP_S = 1.0
 """Seconds between two epochs of a trial on a slot, up to which it is one bar."""
-COLOURS = {
+STATE_COLOURS = {
     TrialState.COMPLETE: "var(--accent)", TrialState.PRUNED: "var(--ramp-1)", TrialState.FAIL: "var(--bad)",
     TrialState.RUNNING: "var(--best)",
 }  # fmt: skip
-NAMES = STATUS | {TrialState.RUNNING: "not over"}
+TIMELINE_LABELS = STATE_LABELS | {TrialState.RUNNING: "not over"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Span:
     """How many."""
 
 
-def spans(results: SearchResults) -> list[Span]:
+def trial_spans(results: SearchResults) -> list[Span]:
     """What each slot trained, in order of its start; epochs that follow each other are one."""
     epochs = [
         Span(number, told.report.slot, told.at - told.report.seconds, told.at, 1)
@@ -43,7 +43,7 @@ def spans(results: SearchResults) -> list[Span]:
     joined: list[Span] = []
     for span in sorted(epochs, key=lambda span: (span.slot, span.start)):
         last = joined[-1] if joined else None
-        if last and (last.slot, last.trial) == (span.slot, span.trial) and span.start - last.end <= GAP:
+        if last and (last.slot, last.trial) == (span.slot, span.trial) and span.start - last.end <= MAX_EPOCH_GAP_S:
             joined[-1] = Span(span.trial, span.slot, last.start, span.end, last.epochs + 1)
         else:
             joined.append(span)
@@ -52,7 +52,7 @@ def spans(results: SearchResults) -> list[Span]:
 
 def timeline(results: SearchResults) -> Iterator[Block]:
     """A bar for each stay of a trial on a slot."""
-    found = spans(results)
+    found = trial_spans(results)
     if not found:
         raise MissingError("No epoch was recorded with the slot that trained it.")
     start, end = found[0].start, max(span.end for span in found)
@@ -60,14 +60,15 @@ def timeline(results: SearchResults) -> Iterator[Block]:
     states = {trial.number: trial.state for trial in results.trials}
     traces = [
         {
-            "type": "bar", "orientation": "h", "name": NAMES[state], "marker": {"color": colour, "line": {"width": 0}},
+            "type": "bar", "orientation": "h", "name": TIMELINE_LABELS[state],
+            "marker": {"color": colour, "line": {"width": 0}},
             "y": [f"slot {span.slot}" for span in chosen], "width": 0.6,
             "base": [round((span.start - start) / size, 3) for span in chosen],
             "x": [round((span.end - span.start) / size, 4) for span in chosen],
             "text": [f"trial {span.trial}: {span.epochs} epochs, {span.end - span.start:.1f} s" for span in chosen],
             "textposition": "none", "hovertemplate": "%{text}<extra></extra>",
         }
-        for state, colour in COLOURS.items()
+        for state, colour in STATE_COLOURS.items()
         if (chosen := [span for span in found if states[span.trial] == state])
     ]  # fmt: skip
     slots = sorted({span.slot for span in found}, reverse=True)

@@ -1,3 +1,3 @@
 """The model card of a classifier that was tested and shipped: `README.md` in its folder, as Hugging Face has them."""
 
-PAGE = "README.md"
+CARD_FILE = "README.md"

@@ -4,8 +4,8 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchspace.reporting.model_card import PAGE
-from searchspace.reporting.model_card.card_sections import SECTIONS
+from searchspace.reporting.model_card import CARD_FILE
+from searchspace.reporting.model_card.card_sections import CARD_SECTIONS
 from searchspace.reporting.model_card.front_matter import front_matter
 from searchspace.reporting.model_card.markdown import paragraphs
 from searchspace.reporting.results import ClassifierResults, read_classifier_results, reading_search
@@ -20,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 def write_card(folder: Path, study: "StudyReader | None" = None) -> Path:
     """Write the card of the classifier in `folder`, which is in its search's; raises what a missing file raises."""
-    write_file(folder / PAGE, render(read_classifier_results(folder, study)).encode("utf-8"))
-    return folder / PAGE
+    write_file(folder / CARD_FILE, render(read_classifier_results(folder, study)).encode("utf-8"))
+    return folder / CARD_FILE
 
 
-def try_cards(search: Path, study: "StudyReader | None" = None) -> None:
+def write_cards_or_warn(search: Path, study: "StudyReader | None" = None) -> None:
     """Write the cards of all that is shipped in a search's folder, at an export's end, which no fault shall spoil."""
-    for name in SECTIONS:
+    for name in CARD_SECTIONS:
         if is_file(search / name / EXPORT_RECORD):
             try:
                 write_card(search / name, study)
@@ -41,6 +41,6 @@ def render(model: ClassifierResults) -> str:
 
 
 def _render(model: ClassifierResults) -> str:
-    written = ((section.title, section.write(model)) for section in SECTIONS[model.folder.name])
+    written = ((section.title, section.write(model)) for section in CARD_SECTIONS[model.folder.name])
     parts = (paragraphs(f"## {title}" if title else "", text) for title, text in written if text)
     return paragraphs(front_matter(model), *parts) + "\n"

@@ -3,19 +3,25 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from searchspace.reporting.model_card.files_section import robust, shipped
+from searchspace.reporting.model_card.files_section import describe_files, describe_robustness
 from searchspace.reporting.model_card.introduction import introduce
-from searchspace.reporting.model_card.limitations import limits
-from searchspace.reporting.model_card.metrics_section import calibration, confusions, tested
-from searchspace.reporting.model_card.origin import budget, configuration, data, licence, repeat
-from searchspace.reporting.model_card.selection import bought, chosen, finalists
-from searchspace.reporting.model_card.student_section import introduce_student, taught
-from searchspace.reporting.model_card.usage import use
+from searchspace.reporting.model_card.limitations import describe_limitations
+from searchspace.reporting.model_card.metrics_section import describe_calibration, describe_confusions, describe_metrics
+from searchspace.reporting.model_card.origin import (
+    describe_budget,
+    describe_configuration,
+    describe_data_set,
+    describe_licences,
+    describe_reproduction,
+)
+from searchspace.reporting.model_card.selection import describe_finalists, describe_gain, describe_selection
+from searchspace.reporting.model_card.student_section import describe_distillation, introduce_student
+from searchspace.reporting.model_card.usage import describe_usage
 from searchspace.reporting.results import ClassifierResults
 
 
 @dataclass(frozen=True)
-class Section:
+class CardSection:
     """A part of the card."""
 
     title: str
@@ -25,27 +31,29 @@ class Section:
 
 
 HOW_GOOD = (
-    Section("How to use it", use),
-    Section("What is shipped", shipped),
-    Section("Test", tested),
-    Section("What it confuses", confusions),
-    Section("Calibration", calibration),
-    Section("Robustness", robust),
-    Section("Limits", limits),
-    Section("Data", data),
+    CardSection("How to use it", describe_usage),
+    CardSection("What is shipped", describe_files),
+    CardSection("Test", describe_metrics),
+    CardSection("What it confuses", describe_confusions),
+    CardSection("Calibration", describe_calibration),
+    CardSection("Robustness", describe_robustness),
+    CardSection("Limits", describe_limitations),
+    CardSection("Data", describe_data_set),
 )
 ORIGIN = (
-    Section("What the search took", budget),
-    Section("Licence", licence),
-    Section("Configuration", configuration),
-    Section("How to repeat it", repeat),
+    CardSection("What the search took", describe_budget),
+    CardSection("Licence", describe_licences),
+    CardSection("Configuration", describe_configuration),
+    CardSection("How to repeat it", describe_reproduction),
 )
-SECTIONS = {
+CARD_SECTIONS = {
     "winner": (
-        Section("", introduce), *HOW_GOOD, Section("What the search bought", bought),
-        Section("How it was chosen", chosen), Section("Finalists", finalists),
+        CardSection("", introduce), *HOW_GOOD, CardSection("What the search bought", describe_gain),
+        CardSection("How it was chosen", describe_selection), CardSection("Finalists", describe_finalists),
         *ORIGIN,
     ),
-    "student": (Section("", introduce_student), *HOW_GOOD, Section("How it was taught", taught), *ORIGIN),
+    "student": (
+        CardSection("", introduce_student), *HOW_GOOD, CardSection("How it was taught", describe_distillation), *ORIGIN,
+    ),
 }  # fmt: skip
 """By the classifier's folder in its search's."""

@@ -20,7 +20,7 @@ NAMED = 12
 def introduce(model: ClassifierResults) -> str:
     """What it is, what it knows, how good it is."""
     what = (
-        f"An image classifier for {as_markdown(model.data.name)} ({say_classes(model)}): {say_network(model)}, "
+        f"An image classifier for {as_markdown(model.data.name)} ({format_classes(model)}): {format_network(model)}, "
         f"the best of {len(model.search.trials):,} configurations that a search tried."
     )
     return head(model, what, "opened once for it")
@@ -36,7 +36,7 @@ def head(model: ClassifierResults, what: str, opened: str) -> str:
     return paragraphs(f"# {as_markdown(model.search.spec.name)}: the {model.folder.name}", f"{what} {how_good}")
 
 
-def say_classes(model: ClassifierResults) -> str:
+def format_classes(model: ClassifierResults) -> str:
     """How many classes it knows, and the first of them."""
     names = model.data.classes
     shown = ", ".join(as_markdown(name) for name in names[:NAMED])
@@ -44,7 +44,7 @@ def say_classes(model: ClassifierResults) -> str:
     return f"{len(names):,} classes: {shown}{rest}"
 
 
-def say_network(model: ClassifierResults) -> str:
+def format_network(model: ClassifierResults) -> str:
     """Its architecture, how large it is, and how it came to know what it knows."""
     members = model.info.members
     came = " and ".join(dict.fromkeys(KINDS[learning_kind(member.config)] for member in members))

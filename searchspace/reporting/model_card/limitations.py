@@ -10,19 +10,19 @@ from trainables.common.escaping import as_markdown
 from trainables.export.model_info import InputSpec
 from trainables.models.model_registry import is_pretrained
 
-FEW = 30
+FEW_TEST_IMAGES = 30
 """Test images of a class below which its figures say little."""
-UNEVEN = 2.0
+IMBALANCE_RATIO = 2.0
 """Training images of the largest class for each one of the smallest that are worth a word."""
-NAMED = 10
+MAX_NAMED_CLASSES = 10
 """Classes that are named, of those."""
-LEANS = 0.02
+MIN_OVERCONFIDENCE = 0.02
 """Distance of confidence from accuracy that is worth a word."""
-SUFFERS = 0.05
+MIN_CORRUPTION_LOSS = 0.05
 """Accuracy that a corruption takes, likewise."""
 
 
-def limits(model: ClassifierResults) -> str:
+def describe_limitations(model: ClassifierResults) -> str:
     """One sentence or two on each."""
     return bullets([*_knows(model), *_sees(model), *_tested(model), *_shipped(model)])
 
@@ -39,7 +39,7 @@ def _knows(model: ClassifierResults) -> Iterator[str]:
     )
     if any(is_pretrained(member.config.model) for member in model.info.members):
         yield "It began with weights that were trained on other images, and carries on what those were partial to"
-    if data.imbalance >= UNEVEN:
+    if data.imbalance >= IMBALANCE_RATIO:
         fewest, most = min(data.counts), max(data.counts)
         yield f"Its classes are unbalanced, {fewest:,} to {most:,} training images each: it leans to the frequent ones"
 
@@ -71,10 +71,10 @@ def _tested(model: ClassifierResults) -> Iterator[str]:
         f"{found.count:,} test images leave its accuracy uncertain by {100 * (high - low) / 2:.2f} points either way "
         f"(95 % {as_markdown(found.method('accuracy'))} interval {low:.2%} to {high:.2%})"
     )
-    if few := [entry for entry in found.classes if entry.count < FEW]:
-        named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:NAMED])
-        more = f" and {len(few) - NAMED:,} more" if len(few) > NAMED else ""
-        yield f"Classes of fewer than {FEW} test images, whose own figures say little: {named}{more}"
+    if few := [entry for entry in found.classes if entry.count < FEW_TEST_IMAGES]:
+        named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:MAX_NAMED_CLASSES])
+        more = f" and {len(few) - MAX_NAMED_CLASSES:,} more" if len(few) > MAX_NAMED_CLASSES else ""
+        yield f"Classes of fewer than {FEW_TEST_IMAGES} test images, whose own figures say little: {named}{more}"
     if model.data.leaked:
         yield (
             f"{model.data.leaked:,} validation or test images also occur in another split, so its figures may flatter "
@@ -83,13 +83,13 @@ def _tested(model: ClassifierResults) -> Iterator[str]:
     if before := len(earlier_winners(model.folder.parent)):
         yield f"{before:,} earlier winner{'s' if before > 1 else ''} of this search opened the test split before it"
     predictions = model.predictions
-    if predictions is not None and abs(predictions.overconfidence) >= LEANS:
+    if predictions is not None and abs(predictions.overconfidence) >= MIN_OVERCONFIDENCE:
         yield f"Its probabilities are not to be taken at their word: it is {format_overconfidence(predictions)}"
 
 
 def _shipped(model: ClassifierResults) -> Iterator[str]:
     robustness, shipment = model.robustness, model.shipment
-    if robustness is not None and robustness.clean - robustness.worst.accuracy >= SUFFERS:
+    if robustness is not None and robustness.clean - robustness.worst.accuracy >= MIN_CORRUPTION_LOSS:
         worst = robustness.worst
         yield (
             f"Worse images cost it: {as_markdown(worst.corruption)} at strength {worst.strength} leaves "

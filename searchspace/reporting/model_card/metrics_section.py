@@ -9,11 +9,11 @@ from searchspace.reporting.results import ClassifierResults
 from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.intervals import Ends
 
-PAIRS = 10
+MAX_CONFUSION_PAIRS = 10
 """Pairs of classes that are named."""
 
 
-def tested(model: ClassifierResults) -> str:
+def describe_metrics(model: ClassifierResults) -> str:
     """All metrics, then each class against the rest."""
     found = model.metrics
     rows: list[dict[str, Any]] = [
@@ -48,7 +48,7 @@ def _classes(model: ClassifierResults) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def confusions(model: ClassifierResults) -> str:
+def describe_confusions(model: ClassifierResults) -> str:
     """Which classes are taken for which, the most frequent first."""
     matrix, classes = model.metrics.confusion, model.metrics.classes
     wrong = sorted(
@@ -61,17 +61,21 @@ def confusions(model: ClassifierResults) -> str:
     rows = [
         {"true": classes[true].name, "taken for": classes[called].name, "images": count,
          "of that class": f"{count / classes[true].count:.1%}"}
-        for count, true, called in wrong[:PAIRS]
+        for count, true, called in wrong[:MAX_CONFUSION_PAIRS]
     ]  # fmt: skip
     errors = sum(count for count, *_ in wrong)
-    shown = "All pairs of classes" if len(wrong) <= PAIRS else f"The {PAIRS} most frequent of {len(wrong):,} pairs"
+    shown = (
+        "All pairs of classes"
+        if len(wrong) <= MAX_CONFUSION_PAIRS
+        else f"The {MAX_CONFUSION_PAIRS} most frequent of {len(wrong):,} pairs"
+    )
     return paragraphs(
         f"{errors:,} of {model.metrics.count:,} test images were wrong. {shown}:", table(rows),
         "The whole matrix is in `confusion.csv` and `confusion.png`.",
     )  # fmt: skip
 
 
-def calibration(model: ClassifierResults) -> str:
+def describe_calibration(model: ClassifierResults) -> str:
     """How often it is right when it is so sure."""
     found = model.predictions
     if found is None:

@@ -9,14 +9,14 @@ from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, describe_data_issues
 from searchspace.reporting.model_card.markdown import bullets, paragraphs, table
 from searchspace.reporting.results import ClassifierResults
-from searchspace.reporting.tables.trials import status_of
+from searchspace.reporting.tables.trials import format_status
 from searchspace.study.trial_attributes import read_last_report
 from trainables.common.escaping import as_code, as_code_block, as_markdown
 from trainables.common.licence import YOURS
 from trainables.data.sources.source_registry import licence_of_data
 
 
-def data(model: ClassifierResults) -> str:
+def describe_data_set(model: ClassifierResults) -> str:
     """Splits, and what is doubtful about them."""
     found = model.data
     counts = {"training": found.train, "validation": found.val, "test": found.test}
@@ -38,10 +38,10 @@ def data(model: ClassifierResults) -> str:
     )  # fmt: skip
 
 
-def budget(model: ClassifierResults) -> str:
+def describe_budget(model: ClassifierResults) -> str:
     """What the search took."""
     record, trials = model.search.record, model.search.trials
-    states = Counter(status_of(trial) for trial in trials)
+    states = Counter(format_status(trial) for trial in trials)
     reports = [report for report in map(read_last_report, trials) if report]
     rows: dict[str, str] = {
         "trials": f"{len(trials):,}: " + ", ".join(f"{count:,} {state}" for state, count in states.items()),
@@ -55,7 +55,7 @@ def budget(model: ClassifierResults) -> str:
     return table([{"what": name, "is": value} for name, value in rows.items() if value])
 
 
-def licence(model: ClassifierResults) -> str:
+def describe_licences(model: ClassifierResults) -> str:
     """Of the weights, and of the data they were trained on."""
     members, own = model.info.members, licence_of_data(model.data.origin)
     weights = dict.fromkeys(member.licence for member in members)
@@ -65,7 +65,7 @@ def licence(model: ClassifierResults) -> str:
     return bullets([*lines, f"Data, {as_code(own.id)}: {as_markdown(own.terms)}"])
 
 
-def configuration(model: ClassifierResults) -> str:
+def describe_configuration(model: ClassifierResults) -> str:
     """Each member's."""
     members = model.info.members
     return paragraphs(*_configurations(model), f"Trained for {members[0].epochs:,} epochs.")
@@ -79,7 +79,7 @@ def _configurations(model: ClassifierResults) -> Iterator[str]:
         yield as_code_block(json.dumps(member.config.model_dump(), indent=1), "json")
 
 
-def repeat(model: ClassifierResults) -> str:
+def describe_reproduction(model: ClassifierResults) -> str:
     """Command, code, data, versions."""
     record = model.search.record
     commit = f" at commit {as_code(str(record['git_commit']))}" if record.get("git_commit") else ""

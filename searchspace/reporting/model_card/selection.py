@@ -25,7 +25,7 @@ from trainables.data.finals_validation import FinalsValidation
 from trainables.metrics.metric_registry import METRICS, MetricName
 
 
-def chosen(model: ClassifierResults) -> str:
+def describe_selection(model: ClassifierResults) -> str:
     """Its three scores, and why they differ."""
     metric, winner = model.search.spec.metric, model.search.finalists[0]
     validation = model.search.validation or FinalsValidation()
@@ -74,7 +74,7 @@ def _change(metric: MetricName, change: float) -> str:
     return f"{format_difference(metric, abs(change))} {'lower' if change < 0 else 'higher'}" if change else "no change"
 
 
-def finalists(model: ClassifierResults) -> str:
+def describe_finalists(model: ClassifierResults) -> str:
     """All of them, and which are not significantly different from the winner."""
     doubts = format_undecided(model.search.spec.metric, model.search.finalists)
     if not doubts and len(model.search.finalists) > 1:
@@ -91,7 +91,7 @@ def finalists(model: ClassifierResults) -> str:
     return paragraphs(table(rows), bullets(doubts), method)
 
 
-def bought(model: ClassifierResults) -> str:
+def describe_gain(model: ClassifierResults) -> str:
     """Three rows, and whether the difference is more than chance; nothing for searches that did not compare."""
     gain, metric = model.search.gain, model.search.spec.metric
     if gain is None:

@@ -2,7 +2,7 @@
 
 from searchspace.cli.options import flag_of
 from searchspace.finals.choose_student import Student
-from searchspace.reporting.model_card.introduction import head, say_classes, say_network
+from searchspace.reporting.model_card.introduction import format_classes, format_network, head
 from searchspace.reporting.model_card.markdown import paragraphs, table
 from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.student_table import student_rows
@@ -14,13 +14,13 @@ from trainables.common.escaping import as_code, as_markdown
 def introduce_student(model: ClassifierResults) -> str:
     """What it is, whom it learnt from, how good it is."""
     what = (
-        f"A small image classifier for {as_markdown(model.data.name)} ({say_classes(model)}): {say_network(model)}. It "
-        "learnt the answers of the winner of a search, instead of labels."
+        f"A small image classifier for {as_markdown(model.data.name)} ({format_classes(model)}): "
+        f"{format_network(model)}. It learnt the answers of the winner of a search, instead of labels."
     )
     return head(model, what, "opened once for it and the winner")
 
 
-def taught(model: ClassifierResults) -> str:
+def describe_distillation(model: ClassifierResults) -> str:
     """Why this network, what it was held to, how it learnt, and what it is beside its teacher."""
     student = model.search.student_record
     if student is None:
@@ -34,7 +34,7 @@ def taught(model: ClassifierResults) -> str:
     return paragraphs(_choice(student), method, table(student_rows(model.search)))
 
 
-def tell_student(model: ClassifierResults) -> str:
+def describe_student(model: ClassifierResults) -> str:
     """On the winner's card: the two side by side; nothing where there is no student."""
     rows = student_rows(model.search)
     if not rows:

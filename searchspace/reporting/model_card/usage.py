@@ -11,7 +11,7 @@ from trainables.export.exported_files import ONNX_FORMATS, ExportedFile, ExportR
 from trainables.export.model_info import MODEL_INFO
 
 
-def use(model: ClassifierResults) -> str:
+def describe_usage(model: ClassifierResults) -> str:
     """Each way in which its files are run."""
     shipment = model.shipment
     if shipment is None:

@@ -15,14 +15,14 @@ from trainables.config import Frozen
 FORM, ROWS = "How to show it", "Which rows and columns"
 
 
-class Printing(Frozen):
+class PrintOptions(Frozen):
     """How rows are written."""
 
     form: Annotated[Format, Option(FORM, "--format")] = "table"
     """How it is written."""
 
 
-class View(Frozen):
+class ViewOptions(Frozen):
     """What was asked to be seen."""
 
     where: Annotated[str, Option(ROWS, metavar="CONDITION")] = ""
@@ -42,7 +42,7 @@ class View(Frozen):
         """
         check_columns("--columns", rows, self.columns)
         judged = list(seen or rows)
-        chosen = keep_where(judged, self.where) if self.where else list(range(len(judged)))
+        chosen = filter_rows(judged, self.where) if self.where else list(range(len(judged)))
         if self.sort:
             chosen = [chosen[place] for place in sort_order([judged[i] for i in chosen], self.sort)]
         first = len(chosen) if not self.top else self.top
@@ -56,7 +56,7 @@ def is_winner(row: Row) -> bool:
     return str(row.get("role", "")).startswith("winner")
 
 
-def keep_where(rows: Sequence[Row], condition: str) -> list[int]:
+def filter_rows(rows: Sequence[Row], condition: str) -> list[int]:
     """Places of rows for which `condition` holds; raises `UserError` where it is no condition on their columns.
 
     It is an expression of whoever typed it, of which pandas evaluates names, comparisons and methods of columns

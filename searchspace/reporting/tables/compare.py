@@ -8,10 +8,10 @@ from optuna.trial import FrozenTrial
 
 from searchspace.finals.finalist import read_finalists
 from searchspace.reporting.results import SearchResults, read_results, reading_search
-from searchspace.reporting.tables.exported_files_table import shipped
+from searchspace.reporting.tables.exported_files_table import cost_columns
 from searchspace.reporting.tables.searches import search_row
-from searchspace.reporting.tables.table import Row, brief_value
-from searchspace.reporting.tables.trials import status_of
+from searchspace.reporting.tables.table import Row, round_value
+from searchspace.reporting.tables.trials import format_status
 from searchspace.spec import load_facts, load_spec
 from searchspace.storage.search_names import searches_below
 from searchspace.study.refusals import is_refused
@@ -21,7 +21,7 @@ from trainables.common.errors import UserError, suggest
 from trainables.export.model_info import AnyModelInfo, ModelInfo
 
 Pair = tuple[str, str]
-EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+COMPARED_EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Epochs of two curves that are set side by side, where both have them."""
 
 
@@ -42,10 +42,10 @@ def _trial_facts(study: StudyReader, trial: FrozenTrial) -> dict[str, Any]:
     scores = {finalist.name: finalist.score for finalist in read_finalists(study)}
     return {
         **read_config(trial).model_dump(),
-        "status": status_of(trial),
+        "status": format_status(trial),
         "reason": trial.user_attrs.get("reason", ""),
         "epochs": len(curve),
-        **{f"score at epoch {r.epoch}": r.score for r in curve if r.epoch in EPOCHS},
+        **{f"score at epoch {r.epoch}": r.score for r in curve if r.epoch in COMPARED_EPOCHS},
         "best_epoch": best.epoch if best else None,
         "best_score": best.score if best else None,
         "score": curve[-1].score if curve else None,
@@ -55,7 +55,7 @@ def _trial_facts(study: StudyReader, trial: FrozenTrial) -> dict[str, Any]:
         "seconds": curve[-1].total_seconds if curve else None,
         "images_per_second": curve[-1].images_per_second if curve else None,
         "parameters": curve[-1].parameters if curve else None,
-        **shipped(read_trial_cost(trial)),
+        **cost_columns(read_trial_cost(trial)),
     }
 
 
@@ -69,7 +69,7 @@ def compare_searches(results: Path, names: Pair) -> list[Row]:
     return _side_by_side(names, one, other, always=("data", "metric", "winner_val", "test_score", "seconds"))
 
 
-def warn_of(results: Path, names: Pair) -> list[str]:
+def format_incomparable(results: Path, names: Pair) -> list[str]:
     """Why two searches' scores say nothing of each other."""
     facts = [load_facts(results / name) for name in names]
     prints = [fact.get("data", {}).get("fingerprint") for fact in facts]
@@ -117,7 +117,7 @@ def _plain(value: Any) -> Any:
 
 def brief_comparison(rows: Sequence[Row]) -> list[Row]:
     """Such rows with figures as short as people read them, by what they are of."""
-    return [{name: brief_value(_column(row["what"]), value) for name, value in row.items()} for row in rows]
+    return [{name: round_value(_column(row["what"]), value) for name, value in row.items()} for row in rows]
 
 
 def _column(what: str) -> str:

@@ -10,17 +10,17 @@ from trainables.export.robustness import Robustness
 from trainables.metrics.intervals import WILSON
 
 
-def artefact_rows(shipment: ExportRecord) -> list[Row]:
+def exported_file_rows(shipment: ExportRecord) -> list[Row]:
     """One row a format, PyTorch first, which the others are compared with."""
     return [_row(artefact, shipment) for artefact in shipment.artefacts]
 
 
-def tell_dropped(shipment: ExportRecord) -> list[str]:
+def format_dropped(shipment: ExportRecord) -> list[str]:
     """A line on each format that is not shipped."""
     return [f"{dropped.format} is not shipped: {dropped.reason}" for dropped in shipment.dropped]
 
 
-def say_conditions(shipment: ExportRecord) -> str:
+def format_conditions(shipment: ExportRecord) -> str:
     """On what all of it was measured."""
     proven = shipment.artefacts[0].proof.count
     threads = "1 thread" if shipment.threads == 1 else f"{shipment.threads} threads"
@@ -50,7 +50,7 @@ def _row(artefact: ExportedFile, shipment: ExportRecord) -> Row:
     }
 
 
-METHOD = (
+ROBUSTNESS_METHOD = (
     "Corruptions and strengths, of 5, are those of CIFAR-10-C, Tiny-ImageNet-C or ImageNet-C (arXiv:1903.12261), "
     "whichever is nearest in image size. Nothing was chosen by these figures, and no training image was corrupted so "
     "unless augmentation did."
@@ -69,7 +69,7 @@ def robustness_rows(found: Robustness) -> list[Row]:
     ]  # fmt: skip
 
 
-def say_robustness(found: Robustness) -> str:
+def format_robustness(found: Robustness) -> str:
     """In two sentences, with the intervals of the accuracies."""
     worst = found.worst
     return (
@@ -85,7 +85,7 @@ def _say(found: Robustness, accuracy: float) -> str:
     return f"{accuracy:.2%} (95 % {WILSON} interval {low:.2%} to {high:.2%})"
 
 
-def shipped(cost: ArchitectureCost | None) -> dict[str, Any]:
+def cost_columns(cost: ArchitectureCost | None) -> dict[str, Any]:
     """What was measured of a network as it would be shipped: ms, MB and MB."""
     names = ("latency_ms", "size_mb", "memory_mb")
     return {name: getattr(cost, name) if cost else None for name in names}

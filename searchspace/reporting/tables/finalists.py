@@ -6,15 +6,15 @@ from searchspace.finals.baseline import Baseline, read_baseline
 from searchspace.finals.comparison import ComparisonOutcome
 from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.formatting import format_difference, format_interval
-from searchspace.reporting.tables.exported_files_table import shipped
-from searchspace.reporting.tables.table import Row, brief
+from searchspace.reporting.tables.exported_files_table import cost_columns
+from searchspace.reporting.tables.table import Row, round_rows
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import read_trial_cost
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.metrics.metric_registry import MetricName
 
 Costs = Mapping[int, ArchitectureCost | None]
-TOLD: dict[ComparisonOutcome, str] = {
+SIGNIFICANCE: dict[ComparisonOutcome, str] = {
     ComparisonOutcome.SIGNIFICANT: "yes", ComparisonOutcome.NOT_SIGNIFICANT: "no",
     ComparisonOutcome.ONE_SEED: "unknown", ComparisonOutcome.NO_VARIANCE: "no information",
 }  # fmt: skip
@@ -53,14 +53,14 @@ def finalist_rows(
     metric: MetricName, finalists: Sequence[Finalist], costs: Costs, baseline: Baseline | None = None
 ) -> list[Row]:
     """One row a finalist, the winner first; `costs` are what the trials' architectures cost."""
-    return brief([
+    return round_rows([
         {
             "trial": f.name, "role": role, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
             "seeds": len(f.scores), "drop": f.search_difference, "val_loss": f.val_loss, "seconds": f.seconds,
-            **shipped(_cost_of(f, costs)),
+            **cost_columns(_cost_of(f, costs)),
             "behind": format_difference(metric, f.comparison.difference) if f.comparison else "",
             "95_%_interval": format_interval(metric, f.comparison) if f.comparison else "",
-            "told_apart": TOLD[f.comparison.outcome] if f.comparison else "the winner",
+            "told_apart": SIGNIFICANCE[f.comparison.outcome] if f.comparison else "the winner",
         }
         for f, role in zip(finalists, finalist_roles(finalists, baseline), strict=True)
     ])  # fmt: skip

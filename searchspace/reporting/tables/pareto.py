@@ -11,7 +11,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from searchspace.reporting.tables.table import short
+from searchspace.reporting.tables.table import round_digits
 from searchspace.stopping.rung import Order
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import read_config, read_curve, read_trial_cost
@@ -20,7 +20,7 @@ from trainables.export.benchmark.architecture_cost import describe_network
 Point = tuple[float, float]
 
 
-def ranks(points: Sequence[Point]) -> list[int]:
+def pareto_ranks(points: Sequence[Point]) -> list[int]:
     """The non-dominated front that each point is on: 0 for those that none dominates, 1 for those only these do, ...
 
     What MO-ASHA (arXiv:2106.12639) compares at a rung; O(n log n) for two objectives (Jensen, IEEE TEC 2003).
@@ -35,18 +35,18 @@ def ranks(points: Sequence[Point]) -> list[int]:
     return [found[point] for point in points]
 
 
-def front(points: Sequence[Point]) -> list[int]:
+def pareto_front(points: Sequence[Point]) -> list[int]:
     """Indices of the points that none dominates, in their order; equal ones are all among them."""
-    return [index for index, rank in enumerate(ranks(points)) if rank == 0]
+    return [index for index, rank in enumerate(pareto_ranks(points)) if rank == 0]
 
 
-def order(points: Sequence[Point]) -> list[int]:
+def pareto_order(points: Sequence[Point]) -> list[int]:
     """Indices from the best down: front by front, and within one spread out, the highest score first.
 
     After that comes always the point farthest from those before it, each objective scaled to its range in the front:
     the EpsNet of MO-ASHA (arXiv:2106.12639), so that whatever is cut off at the end leaves the front covered.
     """
-    placed = ranks(points)
+    placed = pareto_ranks(points)
     fronts = [[i for i, rank in enumerate(placed) if rank == wanted] for wanted in range(max(placed, default=-1) + 1)]
     return [index for members in fronts for index in _spread(points, members)]
 
@@ -75,7 +75,7 @@ def by_front(latencies: Mapping[int, float]) -> Order:
 
     def ordered(values: Mapping[int, float]) -> list[int]:
         able = [trial for trial in values if values[trial] > -math.inf]
-        found = order([(values[trial], latencies[trial]) for trial in able])
+        found = pareto_order([(values[trial], latencies[trial]) for trial in able])
         return [able[i] for i in found] + [trial for trial in values if trial not in able]
 
     return ordered
@@ -89,11 +89,11 @@ def pareto_rows(study: StudyReader) -> list[Mapping[str, Any]]:
         for t in trials
         if (cost := read_trial_cost(t)) and cost.latency_ms is not None
     ]
-    chosen = [able[i] for i in front([(score, cost.latency_ms or 0.0) for _, score, cost in able])]
+    chosen = [able[i] for i in pareto_front([(score, cost.latency_ms or 0.0) for _, score, cost in able])]
     return [
         {
-            "trial": trial.number, "score": round(score, 4), "latency_ms": short(cost.latency_ms),
-            "parameters": cost.parameters, "size_mb": short(cost.size_mb),
+            "trial": trial.number, "score": round(score, 4), "latency_ms": round_digits(cost.latency_ms),
+            "parameters": cost.parameters, "size_mb": round_digits(cost.size_mb),
             "network": describe_network(read_config(trial)),
         }
         for trial, score, cost in sorted(chosen, key=lambda found: (found[2].latency_ms or 0.0, found[0].number))

@@ -11,12 +11,12 @@ from searchspace.finals.formatting import format_interval_cell, score_with_inter
 from searchspace.preparation.resume import is_exported
 from searchspace.reporting.results import SearchResults, read_results, reading_search
 from searchspace.reporting.tables.table import Row
-from searchspace.reporting.tables.trials import STATUS
+from searchspace.reporting.tables.trials import STATE_LABELS
 from searchspace.spec import load_spec
 from searchspace.storage.search_names import searches_below
 from trainables.common.errors import DamagedError, UserError
 
-COLUMNS = (
+SEARCH_COLUMNS = (
     "search", "data", "status", "trials", "complete", "stopped", "failed", "best", "winner", "winner_val", "metric",
     "test_score", "95_%_interval", "test_accuracy", "latency_ms", "size_mb", "seconds", "problem",
 )  # fmt: skip
@@ -41,10 +41,10 @@ def _row_of_any(folder: Path) -> dict[str, Any]:
     with suppress(UserError):
         spec = load_spec(folder)
         known |= {"data": spec.data_name, "trials": f"?/{spec.trials}", "metric": spec.metric}
-    return dict.fromkeys(COLUMNS) | known
+    return dict.fromkeys(SEARCH_COLUMNS) | known
 
 
-def problems(rows: Sequence[Row]) -> list[str]:
+def format_problems(rows: Sequence[Row]) -> list[str]:
     """A line on each search that cannot be read."""
     return [f"search {row['search']!r}: {row['problem']}" for row in rows if row["problem"]]
 
@@ -52,7 +52,7 @@ def problems(rows: Sequence[Row]) -> list[str]:
 def search_row(results: SearchResults) -> dict[str, Any]:
     """What a search was, and its results so far."""
     spec, trials = results.spec, results.trials
-    counts = {state: sum(t.state == state for t in trials) for state in STATUS}
+    counts = {state: sum(t.state == state for t in trials) for state in STATE_LABELS}
     metrics = results.winner.metrics if results.winner.is_tested else None
     best = results.winner.shipment.recommended_file if results.winner.shipment else None
     winner = next(iter(results.finalists), None)

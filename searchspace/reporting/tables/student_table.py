@@ -4,8 +4,8 @@ from typing import Any
 
 from searchspace.finals.formatting import format_interval_cell, format_test_score, score_with_interval
 from searchspace.reporting.results import ClassifierResults, SearchResults
-from searchspace.reporting.tables.exported_files_table import shipped
-from searchspace.reporting.tables.table import Row, brief
+from searchspace.reporting.tables.exported_files_table import cost_columns
+from searchspace.reporting.tables.table import Row, round_rows
 from searchspace.storage.search_folder import STUDENT
 from trainables.metrics.metric_registry import METRICS
 
@@ -28,10 +28,10 @@ def student_rows(results: SearchResults) -> list[Row]:
     times = {
         column: float(f"{most / least:.3g}") if most and least else None for column, (most, least) in gains.items()
     }
-    return brief([{**winner, **dict.fromkeys(TIMES)}, {**own, **times}])
+    return round_rows([{**winner, **dict.fromkeys(TIMES)}, {**own, **times}])
 
 
-def say_student(results: SearchResults) -> str:
+def format_student(results: SearchResults) -> str:
     """What the student's row says, in a line; nothing where there is none."""
     rows = student_rows(results)
     if not rows:
@@ -49,5 +49,5 @@ def _row(classifier: ClassifierResults) -> dict[str, Any]:
         "test_score": score_with_interval(metric, metrics)[0],
         "95_%_interval": format_interval_cell(metric, metrics),
         "parameters": cost.parameters if cost else None,
-        **shipped(cost),
+        **cost_columns(cost),
     }

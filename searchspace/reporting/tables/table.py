@@ -12,8 +12,11 @@ Row = Mapping[str, Any]
 Format = Literal["table", "csv", "json", "md", "html"]
 HEADINGS = {"behind": "difference", "told_apart": "significant"}
 """Headings of columns whose names in files are another word."""
-SCORES = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
-DECIMALS = dict.fromkeys([*SCORES, "val_loss", "train_loss", "deviation", "drop"], 4) | {"seconds": 1, "duration": 1}
+SCORE_COLUMNS = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
+DECIMALS = dict.fromkeys([*SCORE_COLUMNS, "val_loss", "train_loss", "deviation", "drop"], 4) | {
+    "seconds": 1,
+    "duration": 1,
+}
 """Of figures that people read, by column; any other has three digits."""
 
 
@@ -29,7 +32,7 @@ def sort_order(rows: Sequence[Row], column: str) -> list[int]:
     empty = [place for place, row in enumerate(rows) if row[column] in (None, "")]
     numeric = all(isinstance(rows[place][column], int | float) for place in filled)
     key = (lambda place: rows[place][column]) if numeric else (lambda place: str(rows[place][column]))
-    return sorted(filled, key=key, reverse=column in SCORES) + empty
+    return sorted(filled, key=key, reverse=column in SCORE_COLUMNS) + empty
 
 
 def sort_rows(rows: Sequence[Row], column: str) -> list[Row]:
@@ -46,7 +49,7 @@ def check_columns(flag: str, rows: Sequence[Row], names: Sequence[str]) -> None:
 
 def to_text(rows: Sequence[Row], form: Format) -> str:
     """Rows, which share their columns, as CSV, JSON, a Markdown table or an HTML page."""
-    return WRITERS[form](rows)
+    return TABLE_WRITERS[form](rows)
 
 
 def _write_csv(rows: Sequence[Row]) -> str:
@@ -63,7 +66,7 @@ def _write_json(rows: Sequence[Row]) -> str:
 def _write_markdown(rows: Sequence[Row]) -> str:
     columns = list(rows[0]) if rows else []
     head = [as_markdown(name) for name in columns]
-    lines = [head, ["---"] * len(columns), *([as_markdown(cell(row[c])) for c in columns] for row in rows)]
+    lines = [head, ["---"] * len(columns), *([as_markdown(format_cell(row[c])) for c in columns] for row in rows)]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
@@ -73,13 +76,13 @@ def _write_html(rows: Sequence[Row]) -> str:
     return render_board(rows, "Leaderboard")
 
 
-WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {
+TABLE_WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {
     "csv": _write_csv, "json": _write_json, "md": _write_markdown, "html": _write_html,
 }  # fmt: skip
 """How each format but the terminal's is written."""
 
 
-def cell(value: Any) -> str:
+def format_cell(value: Any) -> str:
     """A value as people read it."""
     if value is None:
         return ""
@@ -88,16 +91,16 @@ def cell(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def brief(rows: Sequence[Row]) -> list[Row]:
+def round_rows(rows: Sequence[Row]) -> list[Row]:
     """`rows` with figures as short as people read them; files keep them whole."""
-    return [{name: brief_value(name, value) for name, value in row.items()} for row in rows]
+    return [{name: round_value(name, value) for name, value in row.items()} for row in rows]
 
 
-def brief_value(name: str, value: Any) -> Any:
+def round_value(name: str, value: Any) -> Any:
     """A figure of the column `name`: scores with four decimals, seconds with one, others with three digits."""
     if not isinstance(value, float):
         return value
-    return round(value, DECIMALS[name]) if name in DECIMALS else short(value)
+    return round(value, DECIMALS[name]) if name in DECIMALS else round_digits(value)
 
 
 def rounded(value: float | None) -> float | None:
@@ -105,6 +108,6 @@ def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
 
 
-def short(value: Any) -> Any:
+def round_digits(value: Any) -> Any:
     """Three digits of a float; anything else as it is."""
     return float(f"{value:.3g}") if isinstance(value, float) else value

@@ -3,18 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from searchspace.reporting.tables.table import Row, cell, format_heading
+from searchspace.reporting.tables.table import Row, format_cell, format_heading
 from trainables.common.escaping import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
-GAP = 2
+COLUMN_GAP = 2
 """Characters between columns."""
 PIPE_WIDTH = 200
 """Characters a line where the output is no terminal."""
-ROOM = 24
+MIN_TEXT_WIDTH = 24
 """Characters that a column of long text needs at least; it gets what the others leave."""
 
 
@@ -42,7 +42,7 @@ def draw_table(
     from rich.console import Group
     from rich.text import Text
 
-    texts = [{name: printable(cell(value)) for name, value in row.items()} for row in rows]
+    texts = [{name: printable(format_cell(value)) for name, value in row.items()} for row in rows]
     filled = [name for name in (rows[0] if rows else {}) if any(text[name] for text in texts)]
     if not filled:
         return Text(f"{printable(title)}: nothing to show")
@@ -58,10 +58,10 @@ def choose_columns(widths: Mapping[str, int], width: int, first: Sequence[str]) 
     order = [name for name in first if name in widths] + [name for name in widths if name not in first]
     chosen: dict[str, int] = {}
     for name in order:
-        room = width - sum(chosen.values()) - GAP * len(chosen)
+        room = width - sum(chosen.values()) - COLUMN_GAP * len(chosen)
         if widths[name] <= room or not chosen:
             chosen[name] = min(widths[name], width)
-        elif widths[name] > ROOM and room >= ROOM:
+        elif widths[name] > MIN_TEXT_WIDTH and room >= MIN_TEXT_WIDTH:
             chosen[name] = room
     return {name: chosen[name] for name in widths if name in chosen}
 
@@ -70,7 +70,7 @@ def _table(rows: Sequence[Row], texts: Sequence[Mapping[str, str]], shown: Mappi
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, COLUMN_GAP, 0, 0), header_style="bold")
     for name, width in shown.items():
         right = all(isinstance(row[name], int | float | None) for row in rows)
         table.add_column(Text(_header(name)), justify="right" if right else "left", no_wrap=True, max_width=width)

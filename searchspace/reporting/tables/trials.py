@@ -7,22 +7,28 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.finals.finalist import read_finalists
-from searchspace.reporting.tables.exported_files_table import shipped
+from searchspace.reporting.tables.exported_files_table import cost_columns
 from searchspace.reporting.tables.finalists import trial_roles
-from searchspace.reporting.tables.table import Row, brief, short
+from searchspace.reporting.tables.table import Row, round_digits, round_rows
 from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader
 from searchspace.study.trial_attributes import is_paused, read_config, read_last_report, read_trial_cost
 from trainables.config import EpochReport, TrialConfig
 
-STATUS = {
+STATE_LABELS = {
     TrialState.COMPLETE: "complete", TrialState.PRUNED: "stopped", TrialState.FAIL: "failed",
     TrialState.RUNNING: "running", TrialState.WAITING: "waiting",
 }  # fmt: skip
-ORDER = {TrialState.COMPLETE: 0, TrialState.RUNNING: 1, TrialState.PRUNED: 1, TrialState.WAITING: 2, TrialState.FAIL: 3}
-DEFAULTS = {name: field.default for name, field in TrialConfig.model_fields.items()}
+STATE_ORDER = {
+    TrialState.COMPLETE: 0,
+    TrialState.RUNNING: 1,
+    TrialState.PRUNED: 1,
+    TrialState.WAITING: 2,
+    TrialState.FAIL: 3,
+}
+CONFIG_DEFAULTS = {name: field.default for name, field in TrialConfig.model_fields.items()}
 """Values of hyperparameters that a space says nothing of."""
-FIRST = ("rank", "trial", "role")
+FIRST_COLUMNS = ("rank", "trial", "role")
 """Columns that stand first on a printed board; the others keep their order."""
 MACHINE_COLUMNS = ("state", "val_loss", "train_loss", "seed", "datetime_start", "duration")
 """What files have of each trial, and printed boards have only by name."""
@@ -40,7 +46,7 @@ def rank_trials(study: StudyReader) -> list[Row]:
     def key(found: tuple[FrozenTrial, EpochReport | None]) -> tuple[float, ...]:
         trial, last = found
         rescore, loss = rescores.get(trial.number, float("-inf")), last.val_loss if last else 0.0
-        return ORDER[trial.state], -_epoch(trial), -_score(trial), -rescore, loss, trial.number
+        return STATE_ORDER[trial.state], -_epoch(trial), -_score(trial), -rescore, loss, trial.number
 
     ranked, roles = sorted(trials, key=key), trial_roles(study)
     return [
@@ -56,7 +62,7 @@ def without_defaults(study: StudyReader, rows: Sequence[Row]) -> list[Row]:
     """
     asked = {trial.number: trial.params for trial in study.get_trials(deepcopy=False)}
     return [
-        {**row, **{n: None for n, value in DEFAULTS.items() if n not in asked[row["trial"]] and row[n] == value}}
+        {**row, **{n: None for n, value in CONFIG_DEFAULTS.items() if n not in asked[row["trial"]] and row[n] == value}}
         for row in rows
     ]
 
@@ -64,28 +70,28 @@ def without_defaults(study: StudyReader, rows: Sequence[Row]) -> list[Row]:
 def varying_columns(study: StudyReader, rows: Sequence[Row]) -> list[str]:
     """Columns of `rows` that a printed board has room for: hyperparameters that differ between the search's trials."""
     varying = _varying_names([t for t in study.get_trials(deepcopy=False) if not is_refused(t)])
-    left = {*MACHINE_COLUMNS, *(DEFAULTS.keys() - set(varying))}
+    left = {*MACHINE_COLUMNS, *(CONFIG_DEFAULTS.keys() - set(varying))}
     found = [name for name in (rows[0] if rows else ()) if name not in left]
-    return sorted(found, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST))
+    return sorted(found, key=lambda name: FIRST_COLUMNS.index(name) if name in FIRST_COLUMNS else len(FIRST_COLUMNS))
 
 
 def board_rows(study: StudyReader) -> list[Row]:
     """One row a trial as a printed board has it: short figures, and what differs."""
     rows = without_defaults(study, rank_trials(study))
     columns = varying_columns(study, rows)
-    return brief([{name: row[name] for name in columns} for row in rows])
+    return round_rows([{name: row[name] for name in columns} for row in rows])
 
 
-def status_of(trial: FrozenTrial) -> str:
+def format_status(trial: FrozenTrial) -> str:
     """What became of a trial so far, in one word or two."""
-    return "at rung" if is_paused(trial) else STATUS[trial.state]
+    return "at rung" if is_paused(trial) else STATE_LABELS[trial.state]
 
 
 def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[str, Any]:
     cost, values = read_trial_cost(trial), trial.intermediate_values
     return {
         "trial": trial.number,
-        "status": status_of(trial),
+        "status": format_status(trial),
         "score": _score(trial) if values else None,
         "accuracy": last.accuracy if last else None,
         "epoch": _epoch(trial),
@@ -101,7 +107,7 @@ def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[
         "duration": _duration(trial),
         "seconds": last.total_seconds if last else None,
         "parameters": cost.parameters if cost else last.parameters if last else None,
-        **shipped(cost),
+        **cost_columns(cost),
         "reason": trial.user_attrs.get("reason", ""),
     }
 
@@ -126,7 +132,7 @@ def _duration(trial: FrozenTrial) -> float | None:
 def describe_trial(study: StudyReader, number: int) -> str:
     """What was chosen for a trial, in words."""
     params = study.get_trials(deepcopy=False)[number].params
-    return ", ".join(f"{name} {short(params[name])}" for name in TrialConfig.model_fields if name in params)
+    return ", ".join(f"{name} {round_digits(params[name])}" for name in TrialConfig.model_fields if name in params)
 
 
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:

@@ -16,13 +16,13 @@ from trainables.common.errors import UserError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-PERIOD = 2.0
+REDRAW_INTERVAL_S = 2.0
 """Seconds between two looks at the study."""
 Draw = Callable[[SearchResults, int], "RenderableType"]
 """Draws results for a terminal of so many characters."""
 
 
-def watch(results: SearchResults, draw: Draw, refresh: Callable[[], None]) -> None:
+def watch_search(results: SearchResults, draw: Draw, refresh: Callable[[], None]) -> None:
     """Draw the board of a search until it is finished or Ctrl-C; raises `UserError` in a pipe.
 
     `refresh` brings the search's folder up to date where it is a copy; it may raise OSError.
@@ -52,7 +52,7 @@ def watch(results: SearchResults, draw: Draw, refresh: Callable[[], None]) -> No
                 live.update(Group(board, Text(word, style="dim")), refresh=True)
                 if ended:
                     return
-                time.sleep(PERIOD)
+                time.sleep(REDRAW_INTERVAL_S)
     except KeyboardInterrupt:
         return
 

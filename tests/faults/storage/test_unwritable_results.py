@@ -10,7 +10,7 @@ import pytest
 import typer
 
 from searchspace.export import check_shipped
-from searchspace.reporting.tables.board_view import keep_where
+from searchspace.reporting.tables.board_view import filter_rows
 from searchspace.storage.output_folder import explain_write_errors
 from tests.helpers.made_search import make_search
 from tests.helpers.repository import ROOT
@@ -109,6 +109,6 @@ def test_none_of_the_formats_asked_for_is_code_1_with_the_reason(capsys):
 
 def test_a_condition_that_does_not_parse_names_no_columns():
     with pytest.raises(UserError) as wrong:
-        keep_where([{"score": 1.0, "model": "a"}], "x ===")
+        filter_rows([{"score": 1.0, "model": "a"}], "x ===")
     assert "columns are" not in str(wrong.value)
     assert "is no condition such as" in str(wrong.value)

@@ -14,7 +14,7 @@ from searchspace.finals.finals import run_finals
 from searchspace.finals.train_student import evaluate_student, find_student, train_student
 from searchspace.finals.winner import archive_winner, evaluate_winner, is_winner_outdated, retrain_winner
 from searchspace.reporting.results import read_results
-from searchspace.reporting.tables.student_table import say_student, student_rows
+from searchspace.reporting.tables.student_table import format_student, student_rows
 from searchspace.spaces import Task, default_space
 from tests.helpers.recording_reporter import Told
 from tests.helpers.workbench import CONFIGS, Workbench, make_search, record
@@ -125,7 +125,7 @@ def test_a_student_is_trained_once_tested_with_the_winner_and_exported(searched_
     assert (whole["network"], own["network"]) == ("trial 3", "trial 0")
     assert whole["test_score"] == pytest.approx(metrics.accuracy, abs=1e-4)
     assert own["times_smaller"] == pytest.approx(whole["size_mb"] / own["size_mb"], rel=0.01)
-    assert "student: trial 0, taught by trial 3, accuracy: test " in say_student(read_results(spec.folder))
+    assert "student: trial 0, taught by trial 3, accuracy: test " in format_student(read_results(spec.folder))
 
 
 def test_a_student_that_fails_costs_the_search_its_student_alone(searched_trials, digits, place, logged):
@@ -142,7 +142,7 @@ def test_a_student_that_fails_costs_the_search_its_student_alone(searched_trials
     assert evaluate_student(spec, digits.classes, bench) is None
     assert export_student(spec, spec.folder, SilentReporter()) is None
     assert student_rows(read_results(spec.folder)) == []
-    assert say_student(read_results(spec.folder)) == ""
+    assert format_student(read_results(spec.folder)) == ""
 
 
 def test_no_student_is_begun_once_the_test_is_open(searched_trials, digits, place):

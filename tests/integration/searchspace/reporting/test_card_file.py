@@ -15,10 +15,10 @@ from huggingface_hub import ModelCard as HubCard
 from PIL import Image
 
 from searchspace.finals.choose_student import Student, write_student
-from searchspace.reporting.model_card.card_file import render, try_cards, write_card
-from searchspace.reporting.model_card.card_sections import SECTIONS
-from searchspace.reporting.model_card.limitations import limits
-from searchspace.reporting.model_card.metrics_section import confusions
+from searchspace.reporting.model_card.card_file import render, write_card, write_cards_or_warn
+from searchspace.reporting.model_card.card_sections import CARD_SECTIONS
+from searchspace.reporting.model_card.limitations import describe_limitations
+from searchspace.reporting.model_card.metrics_section import describe_confusions
 from searchspace.reporting.results import read_classifier_results
 from tests.helpers.made_search import make_exported_search
 from tests.helpers.repository import ROOT
@@ -32,7 +32,7 @@ from trainables.export.robustness import read_robustness
 from trainables.metrics.metric_registry import METRICS
 from trainables.metrics.predictions import PREDICTIONS
 
-WINNER = SECTIONS["winner"]
+WINNER = CARD_SECTIONS["winner"]
 
 HOSTILE = "</table><script>alert(1)</script> | `x` \n---\nlicense: mit # {a: b}, 'é' \u202e\x1b[31m"
 
@@ -249,7 +249,7 @@ def test_confusions_are_counted_the_most_frequent_first(card, folder):
         assert matrix[int(true), int(called)] == int(count)
     perfect = facts.metrics.model_copy(update={"confusion": tuple(map(tuple, np.diag([27] * 10).tolist()))})
     facts.__dict__["metrics"] = perfect
-    assert confusions(facts) == "No test image of 270 was wrong."
+    assert describe_confusions(facts) == "No test image of 270 was wrong."
 
 
 def test_calibration_has_every_image_in_a_bin(card, folder):
@@ -273,7 +273,7 @@ def test_limits_are_those_of_this_model(folder, digits, tmp_path):
     data = digits.model_copy(update={"leaked": 5, "counts": (10, *digits.counts[1:])})
     other = changed(folder, tmp_path / "made", data=data)
     (tmp_path / "made" / "winner-1").mkdir()
-    said = limits(read_classifier_results(other))
+    said = describe_limitations(read_classifier_results(other))
     whole, integer = (read_export_record(folder).find(name).proof.accuracy for name in ("pytorch", "onnx-int8"))
     change = f"{100 * abs(whole - integer):.2f} points" if whole != integer else "as accurate"
     for part in (
@@ -285,8 +285,8 @@ def test_limits_are_those_of_this_model(folder, digits, tmp_path):
         + change,
     ):  # fmt: skip
         assert part in said, part
-    assert "unbalanced" not in limits(read_classifier_results(folder))
-    assert "another split" not in limits(read_classifier_results(folder))
+    assert "unbalanced" not in describe_limitations(read_classifier_results(folder))
+    assert "another split" not in describe_limitations(read_classifier_results(folder))
 
 
 def test_an_ensemble_has_every_members_configuration(folder, tmp_path):
@@ -314,7 +314,9 @@ def test_a_student_has_a_card_of_its_own_and_the_winners_tells_of_it(folder, tmp
     ))  # fmt: skip
     text = write_card(search / "student").read_text()
     assert text == render(read_classifier_results(search / "student"))
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [part.title for part in SECTIONS["student"] if part.title]
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
+        part.title for part in CARD_SECTIONS["student"] if part.title
+    ]
     assert "# made: the student" in text
     taught = section(text, "How it was taught")
     assert "3 was the best that keeps the limits (`--max-params 20000`)" in taught
@@ -326,11 +328,11 @@ def test_a_student_has_a_card_of_its_own_and_the_winners_tells_of_it(folder, tmp
 
 
 def test_a_card_that_cannot_be_written_is_a_warning(folder, tmp_path, logged):
-    try_cards(folder.parent)
+    write_cards_or_warn(folder.parent)
     assert logged == []
     shutil.copytree(folder.parent, tmp_path / "made")
     (tmp_path / "made" / "winner" / MODEL_INFO).unlink()
-    try_cards(tmp_path / "made")
+    write_cards_or_warn(tmp_path / "made")
     (line,) = logged
     assert line.startswith("warning: no new model card in winner/ (FileNotFoundError: ")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from searchspace.reporting.html.answer import answer
+from searchspace.reporting.html.answer import make_answer
 from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Pictures, Table
-from searchspace.reporting.html.report_sections import SECTIONS, draw
+from searchspace.reporting.html.report_sections import REPORT_SECTIONS, draw
 from searchspace.reporting.model_card.card_file import write_card
 from searchspace.reporting.results import SearchResults, read_results
 from searchspace.storage.search_folder import WINNER
@@ -37,10 +37,10 @@ def test_the_report_has_the_golden_structure(folder):
 
 def structure(results: SearchResults) -> list[str]:
     """A line for the answer, each section and each of its blocks."""
-    top = answer(results)
+    top = make_answer(results)
     lines = [f"answer: {top.headline}", *(f"  tile: {tile.name}" for tile in top.tiles)]
     lines += [f"  {describe(block)}" for block in top.blocks]
-    for section in SECTIONS:
+    for section in REPORT_SECTIONS:
         drawn = draw(section, results)
         lines.append(f"section {section.anchor}: {section.title}{' (wide)' if section.wide else ''}")
         lines += (

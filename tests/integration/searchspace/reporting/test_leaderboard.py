@@ -24,8 +24,8 @@ import pytest
 from optuna.samplers import RandomSampler
 
 from searchspace.finals.finalist import Finalist
-from searchspace.reporting.tables.board_view import View
-from searchspace.reporting.tables.compare import compare_searches, compare_trials, warn_of
+from searchspace.reporting.tables.board_view import ViewOptions
+from searchspace.reporting.tables.compare import compare_searches, compare_trials, format_incomparable
 from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.terminal_table import choose_columns, draw_table
 from searchspace.reporting.tables.trials import rank_trials, without_defaults
@@ -185,8 +185,8 @@ def test_a_hyperparameter_that_nobody_set_is_empty_to_conditions(folder):
     left = TrialConfig.model_fields["warmup"].default
     assert {row["warmup"] for row in rows} == {left}
     assert {row["warmup"] for row in seen} == {None}
-    assert View(where="warmup > 0").of(rows, seen) == []
-    found = View(where="lr < 0.01", sort="lr").of(rows, seen)
+    assert ViewOptions(where="warmup > 0").of(rows, seen) == []
+    found = ViewOptions(where="lr < 0.01", sort="lr").of(rows, seen)
     wanted = [row for row, shown in zip(rows, seen, strict=True) if shown["lr"] is not None and row["lr"] < 0.01]
     assert found == sorted(wanted, key=lambda row: row["lr"])
     assert 0 < len(found) < len(rows)
@@ -255,11 +255,13 @@ def test_a_board_says_what_the_search_bought(crowned, tmp_path, cache):
 
 
 def test_conditions_filter_rows(rows):
-    assert {row["status"] for row in View(where="status == 'complete'").of(rows)} == {"complete"}
-    quick = View(where='model == "convnet" and seconds < 5', sort="seconds", columns=("trial", "seconds")).of(rows)
+    assert {row["status"] for row in ViewOptions(where="status == 'complete'").of(rows)} == {"complete"}
+    quick = ViewOptions(where='model == "convnet" and seconds < 5', sort="seconds", columns=("trial", "seconds")).of(
+        rows
+    )
     assert quick == sorted(quick, key=lambda row: row["seconds"])
     assert all(list(row) == ["trial", "seconds"] and row["seconds"] < 5 for row in quick)
-    assert View(where="score > 2").of(rows) == []
+    assert ViewOptions(where="score > 2").of(rows) == []
 
 
 @pytest.mark.parametrize(
@@ -276,18 +278,18 @@ def test_conditions_filter_rows(rows):
 )
 def test_a_wrong_condition_is_said_in_one_line(rows, condition, part):
     with pytest.raises(UserError) as error:
-        View(where=condition).of(rows)
+        ViewOptions(where=condition).of(rows)
     assert part in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_what_rows_hold_is_never_evaluated():
     rows = [{"model": "__import__('os').abort()"}, {"model": "@x"}]
-    assert View(where="model == '@x'").of(rows) == rows[1:]
+    assert ViewOptions(where="model == '@x'").of(rows) == rows[1:]
 
 
 def test_a_wrong_column_is_met_with_the_nearest(rows):
-    for view in (View(columns=("trial", "scor")), View(sort="scor")):
+    for view in (ViewOptions(columns=("trial", "scor")), ViewOptions(sort="scor")):
         with pytest.raises(UserError, match=r"no such column; there are rank, .*; did you mean 'score'\?"):
             view.of(rows)
 
@@ -349,7 +351,7 @@ def test_two_searches_on_different_data_are_said_to_be_not_comparable(tmp_path):
     assert found["metric"] == ("accuracy", "f1_macro")
     assert found["version of torch"] == ("1", "2")
     assert "trials" not in found, "the same in both"
-    assert [line.split(":")[0] for line in warn_of(tmp_path, ("a", "b"))] == ["NOT COMPARABLE"] * 2
+    assert [line.split(":")[0] for line in format_incomparable(tmp_path, ("a", "b"))] == ["NOT COMPARABLE"] * 2
     with pytest.raises(UserError, match="did you mean 'b'"):
         compare_searches(tmp_path, ("a", "B"))
 

@@ -20,14 +20,19 @@ from plotly.offline import get_plotlyjs
 from sklearn.metrics import average_precision_score
 
 from searchspace.finals.reliability import TestPredictions, accuracy_by_confidence
-from searchspace.reporting.html.answer import answer
-from searchspace.reporting.html.blocks import Code, Note, Table, label, log_axis
-from searchspace.reporting.html.learning_curves import MOST_CURVES, losses
-from searchspace.reporting.html.prediction_quality import MOST_CLASSES, confusion, curve_of, precision_recall
-from searchspace.reporting.html.report_file import try_report, write_report
-from searchspace.reporting.html.report_sections import SECTIONS, draw
+from searchspace.reporting.html.answer import make_answer
+from searchspace.reporting.html.blocks import Code, Note, Table, figure_label, log_axis
+from searchspace.reporting.html.learning_curves import MAX_LEARNING_CURVES, losses
+from searchspace.reporting.html.prediction_quality import (
+    MAX_CONFUSION_CLASSES,
+    compute_curve,
+    confusion,
+    precision_recall,
+)
+from searchspace.reporting.html.report_file import write_report, write_report_or_warn
+from searchspace.reporting.html.report_sections import REPORT_SECTIONS, draw
 from searchspace.reporting.html.slices import slices_of
-from searchspace.reporting.html.timeline import spans
+from searchspace.reporting.html.timeline import trial_spans
 from searchspace.reporting.results import read_results
 from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.trials import board_rows
@@ -65,9 +70,9 @@ def page(made):
 
 
 def test_every_section_of_a_finished_search_is_drawn(made, page):
-    drawn = [draw(section, read_results(made)) for section in SECTIONS]
+    drawn = [draw(section, read_results(made)) for section in REPORT_SECTIONS]
     assert {part.section.title: part.missing for part in drawn if part.missing or not part.blocks} == {}
-    assert [f'<section id="{section.anchor}"' in page for section in SECTIONS] == [True] * len(SECTIONS)
+    assert [f'<section id="{section.anchor}"' in page for section in REPORT_SECTIONS] == [True] * len(REPORT_SECTIONS)
     assert set(figures(page)) == {
         "history", "curves", "losses", "parallel", "importances", "timeline", "files", "trials-latency", "confusion",
         "precision-recall", "calibration", "slices", "robustness", "balance",
@@ -118,7 +123,7 @@ def test_the_lines_run_the_file_that_is_recommended(made, form, file, words):
     named = [first.model_copy(update={"format": name, "file": FORMAT_FILES[name]}) for name in FORMAT_FILES]
     assert others
     results.winner.__dict__["shipment"] = shipment.model_copy(update={"artefacts": tuple(named), "recommended": form})
-    found = answer(results)
+    found = make_answer(results)
     (code,) = (block.text for block in found.blocks if isinstance(block, Code))
     assert file in code
     assert [block.text for block in found.blocks if isinstance(block, Note) and words in block.text]
@@ -150,7 +155,7 @@ def test_names_are_text_wherever_they_stand(digits, tmp_path):
     assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;" in own
     assert "\x1b" not in own
     assert len(re.findall(r"<script>", own)) == 3
-    assert label(HOSTILE) in figures(page)["balance"]["data"][0]["text"], "Plotly reads HTML, too"
+    assert figure_label(HOSTILE) in figures(page)["balance"]["data"][0]["text"], "Plotly reads HTML, too"
 
 
 def test_a_search_that_is_not_over_says_what_it_lacks(digits, tmp_path):
@@ -158,7 +163,7 @@ def test_a_search_that_is_not_over_says_what_it_lacks(digits, tmp_path):
     page = write_report(folder).read_text()
     assert "There is no winner yet" in page
     assert "24" in page[: page.index("<nav")]
-    drawn = [draw(section, read_results(folder)) for section in SECTIONS]
+    drawn = [draw(section, read_results(folder)) for section in REPORT_SECTIONS]
     missing = {part.section.title: part.missing for part in drawn if part.missing}
     assert set(missing) == {
         "Confusion matrix", "Classes", "Precision and recall", "Calibration", "Slices", "Robustness",
@@ -179,7 +184,7 @@ def test_a_search_of_no_trials_makes_a_report(digits, tmp_path):
 
 
 def _missing(folder):
-    return {p.section.anchor: p.missing for p in (draw(s, read_results(folder)) for s in SECTIONS) if p.missing}
+    return {p.section.anchor: p.missing for p in (draw(s, read_results(folder)) for s in REPORT_SECTIONS) if p.missing}
 
 
 def test_a_report_opens_no_data(made, digits, tmp_path):
@@ -219,7 +224,7 @@ def test_a_test_image_that_is_none_is_damaged(made, tmp_path):
 def test_the_worst_mistake_is_the_first(made):
     results = read_results(made)
     found = results.winner.predictions
-    (_note, pictures) = draw(next(s for s in SECTIONS if s.anchor == "mistakes"), results).blocks
+    (_note, pictures) = draw(next(s for s in REPORT_SECTIONS if s.anchor == "mistakes"), results).blocks
     truth = np.where(
         found.predicted != found.labels, found.probabilities[np.arange(len(found.labels)), found.labels], 2
     )
@@ -247,15 +252,15 @@ def test_a_picture_says_its_path_whatever_that_is(made, tmp_path):
     np.savez_compressed(folder / "winner" / PREDICTIONS, **arrays)
     results = read_results(folder)
     for anchor in ("mistakes", "uncertain"):
-        _, pictures = draw(next(s for s in SECTIONS if s.anchor == anchor), results).blocks
+        _, pictures = draw(next(s for s in REPORT_SECTIONS if s.anchor == anchor), results).blocks
         assert pictures.pictures[0].lines[-1].startswith("test image ")
-    table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), results).blocks
+    table, _ = draw(next(s for s in REPORT_SECTIONS if s.anchor == "slices"), results).blocks
     assert {row["by"] for row in table.rows} == {"class"}
 
 
 def test_losses_are_those_of_the_finalists(made, digits, tmp_path):
     results = read_results(made)
-    figure, note = draw(next(s for s in SECTIONS if s.anchor == "losses"), results).blocks
+    figure, note = draw(next(s for s in REPORT_SECTIONS if s.anchor == "losses"), results).blocks
     names = ["trial 0 (winner), training", "trial 0 (winner), validation", "trial 3, training", "trial 3, validation"]
     assert [trace["name"] for trace in figure.traces] == names
     assert figure.traces[0]["x"] == list(range(1, 10))
@@ -270,7 +275,7 @@ def test_losses_are_those_of_the_finalists(made, digits, tmp_path):
 
 def test_precision_and_recall_are_counted_at_every_threshold():
     scores, right = np.array([0.9, 0.8, 0.8, 0.3, 0.1]), np.array([True, False, True, True, False])
-    curve = curve_of(scores, right)
+    curve = compute_curve(scores, right)
     for threshold, precision, recall in zip(curve.thresholds, curve.precision, curve.recall, strict=True):
         above = scores >= threshold
         assert recall == (above & right).sum() / 3
@@ -309,7 +314,7 @@ def test_slices_are_of_all_test_images_and_count_right():
 
 def test_a_slice_has_its_accuracy_and_wilsons_interval(made):
     results = read_results(made)
-    _, table, _ = draw(next(s for s in SECTIONS if s.anchor == "slices"), results).blocks
+    _, table, _ = draw(next(s for s in REPORT_SECTIONS if s.anchor == "slices"), results).blocks
     counts = {}
     for row in table.rows:
         counts[row["by"]] = counts.get(row["by"], 0) + row["images"]
@@ -325,7 +330,7 @@ def test_a_slice_has_its_accuracy_and_wilsons_interval(made):
 
 def test_accuracy_against_latency_is_of_files_and_of_trials(made):
     results = read_results(made)
-    files, _, trials, _ = draw(next(s for s in SECTIONS if s.anchor == "latency"), results).blocks
+    files, _, trials, _ = draw(next(s for s in REPORT_SECTIONS if s.anchor == "latency"), results).blocks
     shown = {trace["name"]: (trace["x"], trace["y"]) for trace in files.traces}
     assert shown == {"pytorch": ([1.0], [0.9]), "onnx": ([0.5], [0.9]), "onnx-int8 (recommended)": ([0.25], [0.9])}
     whole, edge, won = trials.traces
@@ -337,10 +342,10 @@ def test_accuracy_against_latency_is_of_files_and_of_trials(made):
 
 
 def test_importances_say_at_which_fidelity_they_are(made):
-    figure, note = draw(next(s for s in SECTIONS if s.anchor == "importance"), read_results(made)).blocks
+    figure, note = draw(next(s for s in REPORT_SECTIONS if s.anchor == "importance"), read_results(made)).blocks
     assert figure.layout["xaxis"]["title"]["text"] == "share of the variance of the score at epoch 1 of 9"
     assert "validation score at epoch 1 of 9" in note.text
-    figure, _ = draw(next(s for s in SECTIONS if s.anchor == "coordinates"), read_results(made)).blocks
+    figure, _ = draw(next(s for s in REPORT_SECTIONS if s.anchor == "coordinates"), read_results(made)).blocks
     assert "score at epoch 1 of 9" in figure.layout["xaxis"]["ticktext"]
 
 
@@ -389,7 +394,9 @@ def test_the_reliability_diagram_is_the_calibration_error(made):
 
 
 def test_robustness_is_drawn_as_it_was_measured(made):
-    note, figure, table, _method = draw(next(s for s in SECTIONS if s.anchor == "worse"), read_results(made)).blocks
+    note, figure, table, _method = draw(
+        next(s for s in REPORT_SECTIONS if s.anchor == "worse"), read_results(made)
+    ).blocks
     assert "loses most by noise at strength 5: 25.00 points" in note.text
     assert [trace["name"] for trace in figure.traces] == list(CORRUPTIONS)
     assert all(trace["x"] == [0, 1, 3, 5] and trace["y"] == [0.9, 0.85, 0.75, 0.65] for trace in figure.traces)
@@ -414,9 +421,9 @@ def test_an_ensemble_shows_what_each_member_was_trained_on(made, tmp_path):
     results = read_results(folder)
     both = results.finalists[0].model_copy(update={"members": (3, 0)})
     results.__dict__["finalists"] = (both,)
-    note, _, other, _ = draw(next(s for s in SECTIONS if s.anchor == "augmented"), results).blocks
+    note, _, other, _ = draw(next(s for s in REPORT_SECTIONS if s.anchor == "augmented"), results).blocks
     assert [note.text[:8], other.text[:8]] == ["Trial 3:", "Trial 0:"], "in the order of its members"
-    assert answer(results).headline == "The winner is an ensemble: convnet"
+    assert make_answer(results).headline == "The winner is an ensemble: convnet"
 
 
 def test_of_very_many_classes_those_with_most_errors_are_shown(made):
@@ -432,13 +439,13 @@ def test_of_very_many_classes_those_with_most_errors_are_shown(made):
         probabilities / probabilities.sum(1, keepdims=True), labels, names
     )
     figure, note = confusion(results)
-    assert len(figure.traces[0]["z"]) == MOST_CLASSES
+    assert len(figure.traces[0]["z"]) == MAX_CONFUSION_CLASSES
     assert {"class 7", "class 59"} <= set(figure.layout["xaxis"]["ticktext"])
-    assert f"The {MOST_CLASSES} classes with most errors of 60" in note.text
+    assert f"The {MAX_CONFUSION_CLASSES} classes with most errors of 60" in note.text
 
 
 def test_the_timeline_is_what_the_study_has_of_slots(made):
-    found = spans(read_results(made))
+    found = trial_spans(read_results(made))
     assert {span.slot for span in found} == {0, 1}
     assert {span.trial for span in found} == set(range(24))
     assert all(span.end > span.start for span in found)
@@ -448,7 +455,7 @@ def test_the_timeline_is_what_the_study_has_of_slots(made):
 def test_a_search_of_many_trials_stays_readable_and_says_what_it_leaves_out(digits, tmp_path):
     folder = make_search(tmp_path, digits, trials=700, finished=False)
     page = write_report(folder).read_text()
-    assert f"{MOST_CURVES} of 700 curves" in page
+    assert f"{MAX_LEARNING_CURVES} of 700 curves" in page
     assert "The first 500 of 700 trials" in page
     assert "400 of them are drawn" in page
     assert "300 of them, evenly by number" in page
@@ -464,10 +471,10 @@ def test_tables_align_and_leave_out_what_is_empty():
 
 def test_a_report_that_cannot_be_drawn_is_a_warning(made, tmp_path, logged):
     study = load_study(load_spec(made), made)
-    try_report(tmp_path, study)  # which holds no search
+    write_report_or_warn(tmp_path, study)  # which holds no search
     (line,) = logged
     assert line.startswith("warning: no report (UserError: ")
-    try_report(made, study)
+    write_report_or_warn(made, study)
     assert logged == [line]
 
 
@@ -501,9 +508,11 @@ def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):
     folder, said = searched
     assert "report: results/first/report.html" in said
     assert "warning: no report" not in said
-    missing = {p.section.anchor: p.missing for p in (draw(s, read_results(folder)) for s in SECTIONS) if p.missing}
+    missing = {
+        p.section.anchor: p.missing for p in (draw(s, read_results(folder)) for s in REPORT_SECTIONS) if p.missing
+    }
     assert set(missing) <= {"importance", "coordinates"}, missing  # 5 trials may be too few for these two
-    found = spans(read_results(folder))
+    found = trial_spans(read_results(folder))
     assert found
     assert {span.slot for span in found} <= {0, 1}
     with (folder / "winner" / "test-predictions.csv").open(newline="", encoding="utf-8") as file:
@@ -515,7 +524,7 @@ def test_a_real_search_leaves_a_report_with_every_section(searched, tmp_path):
     assert right / len(rows) == read_results(folder).winner.metrics.accuracy
     curve = losses(read_results(folder))
     assert all(value > 0 for trace in next(curve).traces for value in trace["y"]), "training losses, too, are recorded"
-    (code,) = (block.text for block in answer(read_results(folder)).blocks if isinstance(block, Code))
+    (code,) = (block.text for block in make_answer(read_results(folder)).blocks if isinstance(block, Code))
     (tmp_path / "photo.jpg").write_bytes(next(folder.parent.parent.glob("colours/red/*.png")).read_bytes())
     done = subprocess.run(
         [sys.executable, "-c", code.replace('Session("', f'Session("{folder}/')],

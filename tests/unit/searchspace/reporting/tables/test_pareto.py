@@ -5,7 +5,7 @@ import random
 import optuna
 import pytest
 
-from searchspace.reporting.tables.pareto import front, order, pareto_rows, ranks
+from searchspace.reporting.tables.pareto import pareto_front, pareto_order, pareto_ranks, pareto_rows
 from searchspace.reporting.tables.trials import rank_trials
 from searchspace.study.trial_attributes import record_config, record_cost, record_report
 from trainables.config import EpochReport, TrialConfig
@@ -30,15 +30,15 @@ def test_ranks_are_those_of_the_definition(seed):
     rng = random.Random(seed)
     grid = rng.choice([3, 6, 1000])  # coarse ones are full of ties and doubles
     points = [(rng.randrange(grid) / grid, float(rng.randrange(grid))) for _ in range(rng.randrange(60))]
-    assert ranks(points) == ranks_by_definition(points)
-    assert front(points) == [i for i, p in enumerate(points) if not any(dominates(q, p) for q in points)]
+    assert pareto_ranks(points) == ranks_by_definition(points)
+    assert pareto_front(points) == [i for i, p in enumerate(points) if not any(dominates(q, p) for q in points)]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_order_goes_front_by_front_and_spreads_out(seed):
     rng = random.Random(seed)
     points = [(rng.random(), rng.random()) for _ in range(50)]
-    found, placed = order(points), ranks(points)
+    found, placed = pareto_order(points), pareto_ranks(points)
     assert sorted(found) == list(range(50))
     assert [placed[i] for i in found] == sorted(placed)
     first = [i for i in found if placed[i] == 0]
@@ -48,8 +48,8 @@ def test_order_goes_front_by_front_and_spreads_out(seed):
 
 
 def test_an_equal_front_keeps_the_order_of_its_points():
-    assert order([(0.5, 1.0)] * 4) == [0, 1, 2, 3]
-    assert order([]) == []
+    assert pareto_order([(0.5, 1.0)] * 4) == [0, 1, 2, 3]
+    assert pareto_order([]) == []
 
 
 def ended(study, score, latency, length=3):
