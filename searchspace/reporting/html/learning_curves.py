@@ -17,7 +17,7 @@ from trainables.metrics.metric_registry import METRICS
 MAX_LEARNING_CURVES = 300
 """Learning curves in the picture."""
 HIDDEN_SCORE_SHARE = 0.1
-"""Share of the scores that may lie below the picture, so that the others can be told apart."""
+"""Share of the scores that may lie below the picture, so that the others are seen apart."""
 LOSS_COLOURS = ("var(--best)", "var(--accent)", "var(--bad)", "var(--soft)", "var(--ramp-1)")
 """Of the trials whose losses are drawn, the winner's first."""
 Trace = dict[str, Any]
@@ -30,7 +30,7 @@ def optimisation(results: SearchResults) -> Iterator[Block]:
         raise MissingError("No trial has finished an epoch.")
     complete = [trial for trial in scored if trial.state == TrialState.COMPLETE]
     traces = [
-        _dots(f"held back at epoch {epoch}", found, f"var(--ramp-{min(index, 3)})")
+        _dots(f"stopped at epoch {epoch}", found, f"var(--ramp-{min(index, 3)})")
         for index, epoch in enumerate(sorted({_epoch(t) for t in scored if _is_stopped(t)}))
         if (found := [t for t in scored if _is_stopped(t) and _epoch(t) == epoch])
     ]
@@ -48,7 +48,7 @@ def optimisation(results: SearchResults) -> Iterator[Block]:
     yield Figure("history", "Last validation score of each trial, by its number", traces, layout)
     lost = sum(trial.state == TrialState.FAIL for trial in results.trials)
     rungs = ", ".join(map(str, results.rungs)) or "none"
-    said = f"Rungs, where trials are compared and most are held back: {rungs} of {results.spec.max_epochs} epochs."
+    said = f"Rungs, where trials are compared and most are stopped: {rungs} of {results.spec.max_epochs} epochs."
     yield Note(said + (f" Failed trials: {lost:,}." if lost else "") + cut)
 
 

@@ -72,7 +72,7 @@ def confusion(results: SearchResults) -> Iterator[Block]:
 
 
 def classes(results: SearchResults) -> Iterator[Block]:
-    """Each class against the rest, and what its images are taken for."""
+    """Each class against the rest, and the class that its images are most often confused with."""
     metrics = require_metrics(results)
     rows = []
     for index, entry in enumerate(metrics.classes):
@@ -84,7 +84,7 @@ def classes(results: SearchResults) -> Iterator[Block]:
             "class": entry.name, "precision": entry.precision, "95 % of precision": _ends(entry.precision_interval),
             "recall": entry.recall, "95 % of recall": _ends(entry.recall_interval),
             "F1": entry.f1, "95 % of F1": _ends(entry.f1_interval),
-            "images": entry.count, "wrong": missed, "most often taken for": taken,
+            "images": entry.count, "wrong": missed, "most often confused with": taken,
         })  # fmt: skip
     yield Table(rows, decimals=dict.fromkeys(("precision", "recall", "F1"), 4))
     yield Note("95 %: Wilson intervals over test images.")

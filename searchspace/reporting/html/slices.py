@@ -26,7 +26,7 @@ class Slice:
     """Test images that have something in common."""
 
     by: str
-    """What they were told apart by."""
+    """The quantity or class that they are sliced by."""
     name: str
     """What they have in common."""
     rows: NDArray[np.bool_]

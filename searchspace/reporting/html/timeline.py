@@ -15,7 +15,7 @@ STATE_COLOURS = {
     TrialState.COMPLETE: "var(--accent)", TrialState.PRUNED: "var(--ramp-1)", TrialState.FAIL: "var(--bad)",
     TrialState.RUNNING: "var(--best)",
 }  # fmt: skip
-TIMELINE_LABELS = STATE_LABELS | {TrialState.RUNNING: "not over"}
+TIMELINE_LABELS = STATE_LABELS | {TrialState.RUNNING: "unfinished"}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The only test: metrics with intervals, classes, what is taken for what, and how far confidence can be trusted."""
+"""The only test: metrics with intervals, classes, which are confused, and how far confidence can be trusted."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def _classes(model: ClassifierResults) -> list[dict[str, Any]]:
 
 
 def describe_confusions(model: ClassifierResults) -> str:
-    """Which classes are taken for which, the most frequent first."""
+    """Which classes are confused with which, the most frequent first."""
     matrix, classes = model.metrics.confusion, model.metrics.classes
     wrong = sorted(
         ((count, true, called) for true, row in enumerate(matrix) for called, count in enumerate(row)
@@ -59,7 +59,7 @@ def describe_confusions(model: ClassifierResults) -> str:
     if not wrong:
         return f"No test image of {model.metrics.count:,} was wrong."
     rows = [
-        {"true": classes[true].name, "taken for": classes[called].name, "images": count,
+        {"true": classes[true].name, "confused with": classes[called].name, "images": count,
          "of that class": f"{count / classes[true].count:.1%}"}
         for count, true, called in wrong[:MAX_CONFUSION_PAIRS]
     ]  # fmt: skip

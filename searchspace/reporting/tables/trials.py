@@ -113,7 +113,7 @@ def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[
 
 
 def _config_row(trial: FrozenTrial) -> Mapping[str, Any]:
-    """The whole configuration; empty for a trial that only waits in the study."""
+    """The whole configuration; empty for a trial that is only enqueued in the study."""
     config = dict(read_config(trial)) if "config" in trial.user_attrs else {}
     return {name: config.get(name) for name in TrialConfig.model_fields}
 
