@@ -6,16 +6,27 @@ INSTALLED = $(BIN)/pip list --format=freeze --exclude-editable --exclude pip --e
 # The search that README shows; a second `make search` goes on with it, or says that it is finished.
 ARGS ?= $(if $(wildcard results/digits/search.json),--resume digits,--name digits) --trials 64
 
-.PHONY: search test test-all browser servers check lock audit bench clean
+# Two processes; one runs a whole file, and all tests that share a search.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+.PHONY: search quick test test-all coverage browser servers check lock audit bench clean
 
 search: .venv/installed
 	$(BIN)/python -m searchspace.run $(ARGS)
 
-test: .venv/installed-dev check
-	$(BIN)/python -m pytest -m "not slow and not gpu and not cluster and not browser"
+# What to run after every change: lint, types and unit tests, in under a minute.
+quick: .venv/installed-dev check
+	$(PYTEST) -m "not slow and not gpu" tests/unit
 
-test-all: .venv/installed-dev check browser servers
+test: .venv/installed-dev check
+	$(PYTEST) -m "not slow and not gpu and not cluster and not browser"
+
+test-all: .venv/installed-dev check browser servers coverage
 	$(BIN)/python -m pytest -m "not gpu"
+
+# Branches that the unit tests take; processes that they start are not seen.
+coverage: .venv/installed-dev
+	$(PYTEST) -q -m "not slow and not gpu" --cov --cov-report=term:skip-covered tests/unit
 
 browser:
 	command -v chromium && command -v chromedriver || apt-get install -y chromium chromium-driver

@@ -17,6 +17,8 @@ from trainables.export.exported_files import ExportRecord
 if TYPE_CHECKING:
     from trainables.workers.worker_context import WorkerContext
 
+COSTLY = ("searched", "shipped", "attacked")
+"""Fixtures of a session that take many seconds."""
 os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's client reads it once, when whichever test imports it first
 
 
@@ -125,10 +127,17 @@ def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ray.shutdown()
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first: a broken function shows before a broken search."""
+    """Quick tests first: a broken function shows before a broken search.
+
+    Of several processes (`pytest -n 2 --dist loadgroup`), one runs a whole file, and all that shares a costly fixture.
+    """
     slow = {"ray_cluster", "searched"}
     items.sort(key=lambda item: bool(slow & set(getattr(item, "fixturenames", ()))))
+    for item in items:
+        shared = next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ from torch import nn
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig, check_model_name
 from trainables.export.model_info import InputSpec
-from trainables.models import lite0, pretrained
-from trainables.models.build_model import build_model, rebuild_model
+from trainables.models import lite0
+from trainables.models.build_model import build_model
 from trainables.models.model_registry import MODELS, check_model, missing_weights
 from trainables.models.preprocess import Preprocess
 
@@ -64,31 +64,6 @@ def test_a_model_says_which_fields_shape_it(name, field):
     )
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.model}-{c.depth}")
-@pytest.mark.parametrize("channels", [1, 3])
-def test_every_model_learns_on_any_shape(digits, config, channels):
-    data = digits.model_copy(
-        update={"channels": channels, "height": 20, "width": 30, "classes": ("a", "b", "c"),
-                "mean": (0.3,) * channels, "std": (0.2,) * channels}
-    )  # fmt: skip
-    model = build_model(config, data)
-    logits = model.train()(images(data))
-    assert logits.shape == (4, 3)
-    logits.sum().backward()
-    learnt = [p for p in model.parameters() if p.requires_grad]
-    assert learnt
-    assert all(p.grad is not None for p in learnt)
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.model}-{c.depth}")
-def test_a_rebuilt_model_takes_the_weights(digits, config):
-    model = build_model(config, digits).eval()
-    again = rebuild_model(config, digits, model.preprocess.spec)
-    again.load_state_dict(model.state_dict())
-    with torch.inference_mode():
-        assert torch.equal(model(images(digits)), again.eval()(images(digits)))
-
-
 def test_lite0_keys_map_one_to_one_and_load_strictly():
     import timm
 
@@ -116,18 +91,6 @@ def test_freezing_the_stem_freezes_the_first_quarter(digits):
     assert 0.2 < flags.count(False) / len(flags) < 0.3
 
 
-@pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "mobilenetv3_small_050", "convnext_atto"])
-def test_timm_backbones_give_the_features_they_announce(name):
-    trunk, features, _spec = pretrained.empty_backbone(name)
-    assert trunk.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
-
-
-@pytest.mark.parametrize("name", ["resnet18", "vgg11", "mobilenet_v3_small", "efficientnet_b0"])
-def test_torchvision_backbones_give_the_features_they_announce(name):
-    trunk, features, _spec = pretrained.empty_backbone(f"torchvision/{name}")
-    assert trunk.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
-
-
 def test_preprocessing_crops_what_a_backbone_crops_and_resizes_the_rest():
     spec = InputSpec(side=224, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3, crop=0.875)
     stored = torch.zeros(1, 3, 256, 256, dtype=torch.uint8)
@@ -152,19 +115,6 @@ def test_weights_out_of_reach_are_said_to_be():
 def test_batch_norm_free_convnet_has_none(digits):
     model = build_model(TrialConfig(batch_norm=False), digits)
     assert not any(isinstance(m, nn.BatchNorm2d) for m in model.modules())
-
-
-@pytest.mark.parametrize("name", ["convnet", "resnet", lite0.NAME])
-def test_an_images_logits_are_its_mirror_images_with_tta_alone(digits, name):
-    shown = images(digits)
-    for tta in (True, False):
-        torch.manual_seed(0)
-        model = build_model(TrialConfig(model=name, width=8, tta=tta), digits)
-        network, inputs = model.network.eval(), model.preprocess(shown)
-        with torch.inference_mode():
-            alone = [network.head(network.trunk(x)) for x in (inputs, inputs.flip(-1))]
-            assert torch.equal(network(inputs), (alone[0] + alone[1]) / 2 if tta else alone[0])
-            assert torch.allclose(model(shown), model(shown.flip(-1)), atol=1e-5) == tta
 
 
 def test_training_sees_no_mirror_images_of_ttas(digits):

@@ -211,18 +211,6 @@ NETWORKS = {
 
 
 @pytest.mark.usefixtures("_alike")
-@pytest.mark.parametrize("name", NETWORKS)
-def test_either_balance_finds_more_of_the_rare_class(uneven, tmp_path, name):
-    place = place_of(uneven)
-    last = {
-        balance: train(place, tmp_path, NETWORKS[name], balance=balance)[-1] for balance in ("none", "loss", "sampling")
-    }
-    assert last["none"].accuracy > last["none"].score, "in doubt, it is the large class"
-    assert last["loss"].score > last["none"].score
-    assert last["sampling"].score > last["none"].score
-
-
-@pytest.mark.usefixtures("_alike")
 def test_a_trial_is_scored_by_its_metric(digits, tmp_path):
     place = place_of(digits)
     config = NETWORKS["convnet"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.helpers.training import CONFIGS, CONVNET, assignment, train, train_with, weights
+from tests.helpers.training import CONVNET, assignment, train, weights
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, epoch_plan
 from trainables.export.model_info import InputSpec, ModelInfo
@@ -164,26 +164,6 @@ def test_an_ensemble_teaches_the_mean_of_what_its_members_say(place, tmp_path):
     assert torch.allclose(said, sum(each) / 2, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("config", "views"),
-    [(CONVNET, 1), (CONVNET.model_copy(update={"flip": "alternating"}), 2), (CONFIGS["frozen backbone"], 1)],
-    ids=["images", "mirrored images", "features"],
-)
-def test_views_that_come_again_are_answered_once(place, teacher, tmp_path, config, views, monkeypatch):
-    looks = []
-    look = Teacher._compute_logits
-    monkeypatch.setattr(Teacher, "_compute_logits", lambda self, rows: (looks.append(len(rows)), look(self, rows))[1])
-    run = TrialRun(assignment(tmp_path / "a", config, teacher=str(teacher)), place)
-    reports = train(run)
-    assert sum(looks) == views * len(run.rows)
-    forgetful = TrialRun(
-        assignment(tmp_path / "b", config, teacher=str(teacher)), dataclasses.replace(place, feature_bytes=0)
-    )
-    again = train(forgetful)
-    assert sum(looks) == (views + len(again)) * len(run.rows)
-    assert [r.train_loss for r in again] == pytest.approx([r.train_loss for r in reports], rel=1e-3)
-
-
 def test_a_teacher_changes_nothing_of_how_its_student_begins(place, teacher, tmp_path):
     config = CONVNET.model_copy(update={"dropout": 0.2})
     states = []
@@ -193,30 +173,6 @@ def test_a_teacher_changes_nothing_of_how_its_student_begins(place, teacher, tmp
     (alone, draws), (taught, same) = states
     assert torch.equal(draws, same)
     assert all(torch.equal(alone[name], taught[name]) for name in alone)
-
-
-def test_a_student_that_was_cut_off_goes_on_to_the_same_end(place, teacher, tmp_path):
-    def begin(folder: str) -> TrialRun:
-        config = CONFIGS["everything"].model_copy(update={"balance": "loss"})
-        return TrialRun(assignment(tmp_path / folder, config, kind="winner", teacher=str(teacher)), place)
-
-    whole, first = begin("whole"), begin("cut")
-    train(whole)
-    first = begin("cut")
-    first.train_epoch()
-    first.save_and_wait()
-    second = begin("cut")
-    assert [report.epoch for report in train(second)] == [2, 3]
-    assert all(torch.equal(tensor, weights(second)[name]) for name, tensor in weights(whole).items())
-
-
-def test_two_workers_teach_what_one_does(teacher, tmp_path):
-    config = CONVNET.model_copy(update={"lr": 1e-3, "batch_size": 63, "augment_strength": 0.2, "cutmix": 1.0})
-    one, one_weights = train_with(1, config, tmp_path / "one", teacher=str(teacher))
-    two, two_weights = train_with(2, config, tmp_path / "two", teacher=str(teacher))
-    assert [r.train_loss for r in two] == pytest.approx([r.train_loss for r in one], rel=2e-3)
-    for name, tensor in one_weights.items():
-        assert torch.allclose(tensor, two_weights[name], atol=5e-3, rtol=5e-2), name
 
 
 def test_a_teacher_of_other_classes_is_refused(place, teacher, tmp_path):

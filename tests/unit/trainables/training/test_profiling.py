@@ -9,8 +9,6 @@ import torch
 
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store
-from trainables.storage.folder_sync import FolderSync
-from trainables.storage.search_storage import SearchStorage
 from trainables.training.device import peak_memory, reset_peak_memory
 from trainables.training.loop import TrialRun
 from trainables.training.profiling import ProbeRun, probe_trial
@@ -93,23 +91,3 @@ def test_a_timing_crosses_the_disk_as_it_is(place, tmp_path):
     found = probe_trial(assignment(tmp_path, SMALL), place)
     write_timing(tmp_path, found)
     assert read_timing(tmp_path) == found
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("ray_cluster")
-def test_a_gang_of_two_is_timed_together_and_what_cannot_run_says_why(digits, tmp_path):
-    from trainables.workers.gang_pool import GangPool
-    from trainables.workers.gang_resources import GangResources
-
-    pool = GangPool(
-        GangResources(slots=1, workers=2, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
-    )
-    impossible = TrialConfig(model="no_such_backbone")
-    tasks = [assignment(tmp_path / str(n), config) for n, config in enumerate((impossible, SMALL, FROZEN))]
-    unable, able, frozen = pool.run_trials(tasks)
-    pool.close()
-    assert (unable.status, able.status, frozen.status) == ("failed", "complete", "complete")
-    assert "no_such_backbone" in unable.reason
-    assert read_timing(tmp_path / "1").epoch_seconds > 0
-    assert read_timing(tmp_path / "2").config == FROZEN
-    assert not list(tmp_path.glob("*/checkpoints/*"))

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.helpers.training import CONFIGS, CPU, assignment, train, weights
-from trainables.config import TrialConfig
+from tests.helpers.training import CPU, assignment
 from trainables.data.loading.epoch_plan import Mixing, epoch_plan
 from trainables.data.loading.input_loader import (
     MEMORY_SHARE,
@@ -78,23 +77,6 @@ def test_a_streamed_feed_is_the_resident_one(resident, streamed, shard):
     assert torch.equal(resident.load_labels(rows), streamed.load_labels(rows))
 
 
-@pytest.mark.parametrize("name", ["plain", "everything", "frozen backbone"])
-def test_streaming_trains_to_the_same_weights(digits_store, tmp_path, name):
-    ends = []
-    for kind, memory_gb in ((InMemoryLoader, 1.0), (StreamingLoader, LITTLE)):
-        place = WorkerContext.open(CPU, digits_store, memory_gb)
-        run = TrialRun(assignment(tmp_path / kind.__name__, CONFIGS[name], max_epochs=2), place)
-        assert isinstance(run.data, kind), "features are placed as images are"
-        reports = train(run)
-        ends.append((weights(run), [(r.score, r.val_loss, r.train_loss) for r in reports]))
-    assert ends[0][1] == ends[1][1]
-    learnt = ends[0][0].keys() & ends[1][0].keys()  # known features need no backbone
-    assert "network.head.1.weight" in learnt
-    for key in learnt:
-        assert torch.equal(ends[0][0][key], ends[1][0][key]), key
-    assert prefetchers() == []
-
-
 def test_features_get_what_the_images_leave(digits_store):
     size = digits_store.images.nbytes
     assert WorkerContext.open(CPU, digits_store, size / 1e9).feature_bytes == pytest.approx(0, abs=1)
@@ -137,20 +119,3 @@ def test_a_file_that_is_gone_is_named(streamed, tmp_path):
     feed = dataclasses.replace(streamed, inputs=gone).load_ahead([(0, np.array([1]))])
     with pytest.raises(FileNotFoundError, match="gone"):
         next(feed)
-
-
-@pytest.mark.gpu
-def test_streaming_to_a_gpu_trains_to_the_same_weights(digits_store, tmp_path):
-    group = dataclasses.replace(CPU, device=torch.device("cuda", 0))
-    config = TrialConfig(width=8, depth=2, lr=1e-2, batch_size=64, mixup=0.2)
-    torch.use_deterministic_algorithms(True)
-    try:
-        ends = []
-        for memory_gb in (1.0, LITTLE):
-            place = WorkerContext.open(group, digits_store, memory_gb)
-            run = TrialRun(assignment(tmp_path / str(memory_gb), config, max_epochs=2), place)
-            train(run)
-            ends.append(weights(run))
-    finally:
-        torch.use_deterministic_algorithms(False)
-    assert all(torch.equal(tensor, ends[1][key]) for key, tensor in ends[0].items())
