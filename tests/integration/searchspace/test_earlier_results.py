@@ -17,7 +17,7 @@ from PIL import Image
 
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study
-from searchspace.study.trial_attributes import curve_of
+from searchspace.study.trial_attributes import read_curve
 from tests.helpers.attacks.commands import call
 from tests.helpers.commands import command
 from tests.helpers.repository import ROOT
@@ -107,10 +107,10 @@ def test_a_killed_search_is_resumed_with_exactly_its_trials(place, cache):
     after = load_study(load_spec(folder), folder).trials
     assert sum("config" in trial.user_attrs for trial in after) == 6
     assert all(trial.state.is_finished() for trial in after)
-    assert curve_of(after[0]) == curve_of(before[0]), "what was over is not trained again"
+    assert read_curve(after[0]) == read_curve(before[0]), "what was over is not trained again"
     for number in (1, 2, 3):
         index = EARLIER / "interrupted" / "trials" / f"trial-{number}" / "checkpoints" / "checkpoint.json"
-        first, *more = curve_of(after[number])
+        first, *more = read_curve(after[number])
         assert first.score == json.loads(index.read_text())["reports"][0]["score"], "resumed from its checkpoint"
         assert [report.epoch for report in more] == list(range(2, len(more) + 2))
     assert (folder / "winner" / "model.onnx").is_file()

@@ -12,7 +12,7 @@ from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.engine.assignments import derive_seed
 from searchspace.engine.suggest import ConfigSuggester
 from searchspace.sampling.cost_weighting import cooling_cost_weight, random_cost_weight, weight_by_cost
-from searchspace.sampling.samplers import STARTUP_TRIALS, choose_sampler
+from searchspace.sampling.samplers import SAMPLERS, STARTUP_TRIALS, choose_sampler
 from searchspace.sampling.samplers import make_sampler as make_named
 from searchspace.sampling.warm_start import read_best_configs, read_comparable_trials
 from searchspace.sampling.window import (
