@@ -20,7 +20,7 @@ RAY_MODULES = {
     "searchspace/storage/node_access.py",
     "trainables/workers/process_group_backends.py",
     "trainables/workers/gang_resources.py",
-    "trainables/workers/ray_train_compat.py",
+    "trainables/ray_train_compat.py",
     "trainables/ray_compat.py",
     "searchspace/ray_compat.py",
     "searchspace/serving/deployment.py",

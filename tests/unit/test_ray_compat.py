@@ -14,7 +14,7 @@ import ray.train
 
 from searchspace import ray_compat
 from trainables import ray_compat as worker_compat
-from trainables.workers import ray_train_compat
+from trainables import ray_train_compat
 
 PARTS = {
     "reread_environment": (

@@ -84,7 +84,7 @@ class Action(StrEnum):
     FAIL = "fail"
 
 
-class Decision(Frozen):
+class RetryDecision(Frozen):
     """What is done about an error."""
 
     action: Action
@@ -97,7 +97,7 @@ class Decision(Frozen):
     """Whether the trial was at fault wherever it failed, so that its errors are excused in all slots."""
 
 
-def decide_retry(trial: Sequence[SlotError], slot: Sequence[SlotError], others: int) -> Decision:
+def decide_retry(trial: Sequence[SlotError], slot: Sequence[SlotError], others: int) -> RetryDecision:
     """What to do about the newest error, which ends both histories.
 
     `trial` holds the trial's errors since its last new epoch, `slot` the slot's since a trial last came through there,
@@ -105,7 +105,7 @@ def decide_retry(trial: Sequence[SlotError], slot: Sequence[SlotError], others: 
     """
     kind = trial[-1].fault.kind
     if kind in TRIAL_KINDS:
-        return Decision(action=Action.FAIL)
+        return RetryDecision(action=Action.FAIL)
     places, slots = {(error.slot, error.gang) for error in trial}, {error.slot for error in trial}
     most = MOST_GANGS_BY_KIND.get(kind, MOST_GANGS)
     fails = len(places) >= most and (len(slots) > 1 or not others)
@@ -113,7 +113,7 @@ def decide_retry(trial: Sequence[SlotError], slot: Sequence[SlotError], others: 
     held = [error.excuse() if guilty and error.trial == trial[-1].trial else error for error in slot]
     action = Action.FAIL if fails else Action.RETRY
     avoid = frozenset() if fails else _avoided(trial, slots, min(AVOID_AFTER, most - 1))
-    return Decision(action=action, avoid=avoid, retire=_is_bad(held), excuses_slots=guilty)
+    return RetryDecision(action=action, avoid=avoid, retire=_is_bad(held), excuses_slots=guilty)
 
 
 def _avoided(trial: Sequence[SlotError], slots: set[int], most: int) -> frozenset[int]:

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from trainables.config import Assignment, EpochReport, Frozen, failure
-from trainables.workers.slot_errors import Decision, SlotError, describe_failure
+from trainables.workers.slot_errors import RetryDecision, SlotError, describe_failure
 
 
 class GangInfo(Frozen):
@@ -134,7 +134,7 @@ class SlotState:
         """Forget the errors of the present assignment, which is new or has trained another epoch."""
         self.errors, self.avoided_slots = (), frozenset()
 
-    def retry(self, decision: Decision) -> None:
+    def retry(self, decision: RetryDecision) -> None:
         """Let the present assignment be resumed from its newest checkpoint after an error."""
         if self.assignment is not None:
             self.assignment = self.assignment.model_copy(update={"attempt": len(self.errors)})

@@ -36,7 +36,7 @@ class GangTrainer:
             "backend_config": make_backend(self._resources.workers),
         }  # fmt: skip
         try:
-            from trainables.workers import ray_train_compat as lean
+            from trainables import ray_train_compat as lean
         except ImportError as error:
             logger.info("%s: gangs start with Ray Train's own helper processes", error)
             self._make_public(options).fit()

@@ -205,12 +205,12 @@ def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_p
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_without_its_parts_a_gang_trains_by_rays_public_trainer(digits, tmp_path, monkeypatch):
-    from trainables.workers import ray_train_compat  # noqa: F401  # so that it is there to be taken away
+    from trainables import ray_train_compat  # noqa: F401  # so that it is there to be taken away
     from trainables.workers.gang_pool import GangPool
     from trainables.workers.gang_resources import GangResources
 
-    monkeypatch.delitem(sys.modules, "trainables.workers.ray_train_compat")
-    monkeypatch.delattr("trainables.workers.ray_train_compat", raising=False)
+    monkeypatch.delitem(sys.modules, "trainables.ray_train_compat")
+    monkeypatch.delattr("trainables.ray_train_compat", raising=False)
     monkeypatch.delattr("ray.train.v2._internal.execution.controller.TrainController")
     pool = GangPool(
         GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
@@ -218,4 +218,4 @@ def test_without_its_parts_a_gang_trains_by_rays_public_trainer(digits, tmp_path
     (report,) = pool.run_trials([assignment(tmp_path, "any")])
     pool.close()
     assert (report.status, report.epoch) == ("complete", 2)
-    assert "trainables.workers.ray_train_compat" not in sys.modules
+    assert "trainables.ray_train_compat" not in sys.modules
