@@ -1,1 +1,1 @@
-"""What decides: the search, its space, its study, the finals, the boards, the command line."""
+"""The package that decides: search engine, search spaces, study, finals, reports, and the command line."""

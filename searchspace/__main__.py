@@ -1,4 +1,4 @@
-"""What there is: `python -m searchspace` lists the commands, and `python -m searchspace COMMAND ...` runs one."""
+"""The entry point: `python -m searchspace` lists the commands, and `python -m searchspace COMMAND ...` runs one."""
 
 import runpy
 import sys

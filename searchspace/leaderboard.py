@@ -54,7 +54,7 @@ ALL_COLUMNS_HINT = "; --columns NAMES, or --format csv for all"
 EXACT_FORMATS = ("csv", "json")
 """Formats that programs read: figures are whole there."""
 DEFAULT_ROWS = 10
-"""Rows of a table that nobody asked for more of."""
+"""Default number of rows of a table."""
 Folder = Annotated[str, typer.Argument(help="One search, such as results/digits; or the folder of all; or a URL.")]
 
 

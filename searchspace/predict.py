@@ -1,6 +1,6 @@
-"""Say what is on images, by an exported model.
+"""Classify images with an exported model.
 
-It runs on numpy, Pillow and onnxruntime, without what a search needs; so its command line is argparse's.
+It needs only numpy, Pillow and onnxruntime; so its command line is argparse's.
 """
 
 import argparse
@@ -151,7 +151,7 @@ def _read_stdin() -> bytes:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The command's exit code, whatever goes wrong."""
+    """Run the command; returns its exit code, also after an error."""
     fill_descriptors()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a terminal's, a pipe's and a file's have it

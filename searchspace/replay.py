@@ -1,4 +1,4 @@
-"""What other early-stopping settings would have done with a search's own curves: `python -m searchspace.replay`."""
+"""Replays other early-stopping settings on a search's recorded curves: `python -m searchspace.replay`."""
 
 import math
 from collections.abc import Sequence

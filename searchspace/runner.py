@@ -199,7 +199,7 @@ class SearchRunner:
 
     @contextmanager
     def _restarting(self) -> Iterator[None]:
-        """Restart the command if the cluster is lost in the block; write the study whatever happens there."""
+        """Restart the command if the cluster is lost in the block; the study is written first."""
         from searchspace.study.write_failure import flush_or_rescue
 
         try:
@@ -208,7 +208,7 @@ class SearchRunner:
         except LostError as error:
             flush_or_rescue(self.study, self.spec)
             self.interruption.check()
-            logger.warning(f"lost {error}; going on from what is recorded")
+            logger.warning(f"lost {error}; resuming from the record")
             self.reporter.close()
             with suppress(OSError):  # the restarted command has the folder; the upload is for a resume elsewhere
                 self.folder_sync.push()

@@ -35,7 +35,7 @@ LIMITS = "The shipped model"
 SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
 DEFAULT_GRACE_EPOCHS = 2
-"""Epochs of the first rung, where trials are not shorter themselves and nobody says otherwise."""
+"""Default epochs of the first rung, where trials are not shorter themselves."""
 MAX_COUNT = 1_000_000
 """Largest count of trials, epochs and the like."""
 LIMIT_OPTIONS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")

@@ -1,4 +1,4 @@
-"""Searches as jobs of a cluster: `python -m searchspace.submit --cluster cluster/gpu.yaml -- --trials 64`."""
+"""Submit searches as jobs of a cluster: `python -m searchspace.submit --cluster cluster/gpu.yaml -- --trials 64`."""
 
 import logging
 from typing import Annotated, Any

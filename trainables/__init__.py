@@ -1,1 +1,1 @@
-"""What trains: configurations, gangs of warm workers, data, models, evaluation, deployment."""
+"""The package that trains: configurations, gangs of warm workers, data, models, evaluation, deployment."""

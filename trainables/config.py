@@ -25,7 +25,7 @@ MODEL_NAME = re.compile(r"(torchvision/)?[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 def check_model_name(name: str) -> str:
     """`name` if it can be one of timm's or torchvision's; raises ValueError for any other.
 
-    Timm also opens hubs and folders by names such as `hf-hub:OWNER/MODEL`, and a name may come from anybody's record.
+    Timm also opens hubs and folders by names such as `hf-hub:OWNER/MODEL`, and names may come from others' records.
     """
     if len(name) > LONGEST_NAME or not MODEL_NAME.fullmatch(name):
         raise ValueError("is no model's name; hubs, folders and URLs are not opened")
@@ -159,7 +159,7 @@ class EpochReport(Frozen):
     score: float = 0.0
     """Validation score of the averaged weights, in the assignment's metric; higher is better."""
     accuracy: float = 0.0
-    """Their validation accuracy, from 0 to 1, whatever the metric."""
+    """Their validation accuracy, from 0 to 1, independent of the metric."""
     val_loss: float = 0.0
     """Mean validation cross-entropy, in nats."""
     train_loss: float = 0.0

@@ -1,1 +1,1 @@
-"""What the commands share: options, values, errors, output, interruption."""
+"""Shared parts of the commands: options, values, errors, output, interruption."""

@@ -1,6 +1,6 @@
-"""What every command shares: errors are one line on standard error; exit code 2 for what the user can mend, else 1.
+"""Runs a command: an error is one line on standard error; exit code 2 if the user can correct it, else 1.
 
-No secret is in what they print, and nobody else may write what they leave.
+Commands print no secrets, and only their owner may write the files that they create.
 """
 
 import io
@@ -44,7 +44,7 @@ class Command(TyperCommand):
 
 
 def run_command(function: Callable[..., Any], outlives_output: bool = False) -> None:
-    """Run `function` as a command line of its own; one that `outlives_output` goes on where nobody reads any more.
+    """Run `function` as a command line of its own; one that `outlives_output` continues without a reader.
 
     What it logs is printed amid the output of one that outlives it, and of any other on standard error.
     """
@@ -73,7 +73,7 @@ def _run(function: Callable[..., Any]) -> None:
     try:
         with end_quietly():
             code = app(standalone_mode=False)
-        sys.exit(code)  # None, or 130 where Ctrl-C was nobody else's
+        sys.exit(code)  # None, or 130 after a Ctrl-C that no other code handled
     except typer.TyperException as error:  # the command line itself
         _fail(UserError(_say(error)), error.exit_code)
     except typer.Abort:

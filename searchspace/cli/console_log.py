@@ -1,4 +1,4 @@
-"""Log records of this project's loggers on the terminal of a command: INFO as it is, anything graver with its level.
+"""Log records of this project's loggers on the terminal of a command: INFO as it is, higher levels with their name.
 
 Modules log by `logging.getLogger(__name__)`, a child of one of `LOGGERS`.
 """

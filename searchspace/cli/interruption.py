@@ -1,7 +1,7 @@
-"""Being told to stop: the first signal ends the search with its epochs, the second at once.
+"""Interruption by signals: after the first, the search ends when running epochs are over; after the second, at once.
 
-A handler runs wherever the program happens to be, also within a `print` or while a lock is held. So it sets a flag and
-does nothing else; a thread says what was heard, soon after.
+A signal handler may run anywhere, also within a `print` or while a lock is held. So it only sets a flag; a thread
+prints the message soon after.
 """
 
 import logging
@@ -99,7 +99,7 @@ class Interruption:
 
     @contextmanager
     def exit_within(self, seconds: float) -> Iterator[None]:
-        """End the process so many seconds after a signal, whatever it is at then: work that can be done again."""
+        """End the process this many seconds after a signal, even in mid-work: for work that can be repeated."""
         self._patience = seconds
         try:
             yield
@@ -115,7 +115,7 @@ class Interruption:
             self._exit_at_once()
 
     def _exit_at_once(self) -> None:
-        """End at once: whatever hangs, hangs; Ray's processes end with this one."""
+        """End at once, without waiting for other threads; Ray's processes end with this one."""
         with suppress(OSError, ValueError):
             there = self._speaker.descriptor
             if select.select([], [there], [], 0)[1]:  # a pipe that is full would hold this up

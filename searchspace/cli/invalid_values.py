@@ -1,4 +1,4 @@
-"""What is wrong with a value that a record refuses, in one line: what is allowed, and what was probably meant."""
+"""Describes in one line why a record refuses a value: what is allowed, and the closest match."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Command-line options from the fields of a record: name, help, default, type and panel are said once, at the field."""
+"""Command-line options from the fields of a record: a field defines name, help, default, type and panel."""
 
 import inspect
 from collections.abc import Callable

@@ -1,7 +1,6 @@
-"""Standard output and error that may go away: a pipe's reader, a terminal, room on a disk.
+"""Standard output and error that may be lost: a pipe's reader, a terminal, or space on a disk.
 
-A command that only shows something ends quietly then. A search is worth more than its output: it goes on, and what it
-has to say goes on in its log.
+A command that only shows something then ends quietly. A search continues, and writes its further output to its log.
 """
 
 import errno
@@ -71,7 +70,7 @@ def fill_descriptors() -> list[str]:
 
 @contextmanager
 def end_quietly() -> Iterator[None]:
-    """End a command quietly, with code 0, when whoever reads its output has enough; raises `UserError` for no room."""
+    """End a command quietly, with code 0, when the reader closes its output; raises `UserError` if the disk is full."""
     with _named_streams(), _quiet_end():
         yield
 

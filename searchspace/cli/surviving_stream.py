@@ -1,4 +1,4 @@
-"""A text stream that outlives its target: where that is gone, what is written goes on in a log."""
+"""A text stream that outlives its target: once the target is lost, text is written to a log."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Kinds of values that the command line takes as text: what each may look like."""
+"""Types of values that the command line parses from text, and the formats of each."""
 
 import math
 import re
@@ -83,4 +83,4 @@ Place = Annotated[str, AfterValidator(check_location)]
 Share = Annotated[float, AfterValidator(check_share)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
-"""A URL whose password is in memory only: whatever is written of it has `***` there."""
+"""A URL whose password is in memory only: its written form has `***` there."""

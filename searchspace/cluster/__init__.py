@@ -1,1 +1,1 @@
-"""Ray, one of the search's own or a cluster's: connected to, looked around in, and room for gangs found there."""
+"""Connects to Ray, a search's own or a cluster's, inspects its nodes, and places gangs on them."""

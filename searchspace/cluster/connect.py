@@ -1,4 +1,4 @@
-"""Ray, up for as long as a search needs it: one of its own, or a cluster's, without its chatter."""
+"""Runs Ray for the duration of a search: a local Ray of its own, or an existing cluster's."""
 
 import importlib
 import logging

@@ -1,4 +1,4 @@
-"""Ray on a cluster that runs already: its own token lets this search in, or one line says what is wrong."""
+"""Connects to Ray on a running cluster with the cluster's token; an error is one line with its remedy."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 def joined(address: str, variables: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Options of `ray.init` for the cluster at `address`, whose workers get `variables`; wraps that call alone.
 
-    Raises `UserError` where no cluster answers, and for what Ray says of one that lets nobody in.
+    Raises `UserError` where no cluster answers, or where Ray reports that the cluster refuses this search.
     """
     check_reachable(address)
     if os.environ.keys() & set(TOKEN_VARIABLES):

@@ -1,4 +1,4 @@
-"""Ray on this machine alone: a fresh token, every port on loopback, and files that nobody else can reach."""
+"""Ray on this machine alone: a fresh token, every port on loopback, and files that no other user can reach."""
 
 import atexit
 import os
@@ -33,7 +33,7 @@ def alone() -> Iterator[dict[str, Any]]:
     atexit.register(remove)  # after Ray's own: a start that is interrupted leaves processes until then
     try:
         with _environment(variables), new_sessions():
-            # Ray opens its own folder to everybody; nobody gets through the one around it.
+            # Ray makes its own folder readable for all users; the private folder around it keeps them out.
             yield {"address": "local", "include_dashboard": False, "_temp_dir": str(folder / "ray")}
     except (UserError, Interrupted, KeyboardInterrupt, SystemExit):
         remove()

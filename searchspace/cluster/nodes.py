@@ -1,4 +1,4 @@
-"""The nodes of the cluster that this process is connected to, and what its autoscaler may make of them."""
+"""The nodes of the cluster that this process is connected to, and those that its autoscaler may add."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ from trainables.workers.gang_resources import HEAD
 BOOTSTRAP_FILE = "~/ray_bootstrap_config.yaml"
 """Where `ray up` leaves a head the configuration that its autoscaler follows."""
 ON_DEMAND = "on_demand"
-"""Ray's resource of nodes that nobody takes away, on clusters that have others too."""
+"""Ray's resource of on-demand nodes, on clusters that have spot nodes too."""
 
 
 def look_around(joined: bool) -> Room:

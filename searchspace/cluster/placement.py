@@ -1,4 +1,4 @@
-"""Where gangs lie: how many fit the nodes of a cluster, whole, and on how many nodes each of them lies. Pure."""
+"""Placement of gangs: how many fit the nodes of a cluster, and over how many nodes each is spread. Pure functions."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,4 @@
-"""The constraints: architectures are measured before they are trained; one that breaks a limit is never trained."""
+"""The constraints: each architecture is measured before training; one that exceeds a limit is not trained."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass

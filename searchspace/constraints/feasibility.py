@@ -1,4 +1,4 @@
-"""Whether a space holds any network that keeps the limits, checked before a search begins."""
+"""Checks before a search whether its space contains a network within the limits."""
 
 import logging
 from itertools import groupby, islice

@@ -1,1 +1,1 @@
-"""The engine of a search: which configuration is next, and which trial goes on."""
+"""The engine of a search: it chooses the next configuration, and which trials continue."""

@@ -1,4 +1,4 @@
-"""The trials of a search that are not over: what each is, and how far it came."""
+"""The active trials of a search: state and progress of each trial that has not ended."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Assignments: what a gang is given to train, in each phase of a search, and its seed; all of them are made here."""
+"""Creates all assignments: what a gang trains in each phase of a search, and its seed."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Which checkpoints of a search stay on disk: those of trials in training, and the best others within a budget."""
+"""Selects the checkpoints that stay on disk: those of trials in training, and the best others within a budget."""
 
 from collections.abc import Iterable
 from pathlib import Path

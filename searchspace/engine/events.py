@@ -1,4 +1,4 @@
-"""What an engine tells of its trials, and what surrounds it."""
+"""Events of trials that the engine sends to listeners, and the engine's context."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

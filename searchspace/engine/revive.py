@@ -1,7 +1,7 @@
-"""Reviving a stopped trial: it goes on from its checkpoint to its full length, after its search is over.
+"""Revives a stopped trial: resumes it from its checkpoint to full length, after its search is over.
 
-What is over stays as it was: the study gets a new trial of the same configuration, with the old one's epochs and its
-own. Nothing is chosen by it, for the test split of that search may have been opened.
+The finished search does not change: the study gets a new trial of the same configuration, with the old epochs and the
+new ones. It cannot become the winner, because the test split of that search may have been opened.
 """
 
 import logging
@@ -56,7 +56,7 @@ def revive(spec: SearchSpec, number: int, pool: "GangPool") -> FrozenTrial:
 
 
 def describe(study: optuna.Study, revived: FrozenTrial) -> str:
-    """One line: what it came to, beside the best that was not held back."""
+    """One line: the revived trial's score, beside the best score of the trials that were not stopped."""
     number = revived.user_attrs["revives"]
     if revived.state != TrialState.COMPLETE:
         return f"trial {number} failed: {revived.user_attrs['reason']}"
@@ -66,7 +66,7 @@ def describe(study: optuna.Study, revived: FrozenTrial) -> str:
     ]  # fmt: skip
     best = max(others, key=lambda trial: trial.value or 0.0, default=None)
     beside = f"; the search's best is trial {best.number} with {best.value:.4f}" if best else ""
-    return f"trial {number}, revived as trial {revived.number}, came to {revived.value:.4f}{beside}"
+    return f"trial {number}, revived as trial {revived.number}, scored {revived.value:.4f}{beside}"
 
 
 def _revived(stopped: FrozenTrial, curve: list[EpochReport]) -> FrozenTrial:

@@ -1,4 +1,4 @@
-"""The search engine: which trial is trained next, and how a trial goes on after each report.
+"""The search engine: it chooses the next trial, and decides after each report how a trial continues.
 
 It knows neither Ray nor gangs. An executor (Ray Tune's, through `tune_adapter.py`, or the loop of a test) asks
 `suggest` for assignments and hands every report to `on_report`. One trial may be suggested several times: a paused

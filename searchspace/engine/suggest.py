@@ -1,4 +1,4 @@
-"""Suggesting configurations: the study draws them, none is trained twice, and none that breaks the constraints."""
+"""Suggests configurations: the study draws them; duplicates and those outside the constraints are not trained."""
 
 from typing import Protocol
 

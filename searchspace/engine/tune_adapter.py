@@ -1,4 +1,4 @@
-"""All that Ray Tune sees of a search: a searcher and a scheduler that ask the engine, and the call that runs it."""
+"""Adapter to Ray Tune: a searcher and a scheduler that delegate to the engine, and the call that runs Tune."""
 
 import logging
 import math

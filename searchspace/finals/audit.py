@@ -1,4 +1,4 @@
-"""The stop audit: a random share of the trials that early stopping stopped is trained on, to measure what it cost."""
+"""The stop audit: a random share of the stopped trials is resumed, to measure what early stopping cost."""
 
 import math
 from collections.abc import Sequence

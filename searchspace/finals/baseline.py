@@ -1,4 +1,4 @@
-"""What the winner is compared with: answering the most frequent class, and the configuration the search began with.
+"""Baselines of the winner: the most frequent class alone, and the configuration that the search began with.
 
 The default configuration is trained in the finals from as many fresh seeds as any finalist, and scored on the same
 images. It competes like a finalist: where it is best, it wins.

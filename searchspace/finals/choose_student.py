@@ -1,4 +1,4 @@
-"""The choice of the winner's student: the best known network that keeps the limits; and the student's record."""
+"""Chooses the winner's student, the best known network within the limits; and the student's record."""
 
 from collections.abc import Iterable, Sequence
 from enum import StrEnum

@@ -69,7 +69,7 @@ def compare(
     of influences; the seeds' is each side's own variance over its seeds (Welch); the effect of seeds on single images
     is in both, and is subtracted once. Student's t has the degrees of freedom of Welch and Satterthwaite (1946). A
     side of one seed is assumed to vary as the other does; with one seed each there is no interval.
-    `tests/benchmarks/bench_verdict.py` simulates how often it is wrong, and how often it recognises a better one.
+    `tests/benchmarks/bench_comparison.py` simulates how often it is wrong, and how often it recognises a better one.
     """  # fmt: skip
     sides = [_Side(metric, each, labels) for each in (first, second)]
     difference = sides[0].mean - sides[1].mean

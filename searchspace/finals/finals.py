@@ -1,4 +1,4 @@
-"""The finals: the finalists are trained again from fresh seeds, and scored on images that did not choose them.
+"""The finals: the finalists are trained again from fresh seeds, and scored on images that were not used to choose them.
 
 The best of 64 noisy validation scores is biased upwards: by its seed and by the validation images. Fresh seeds remove
 the first part of that bias, images of their own the second.

@@ -1,4 +1,4 @@
-"""How scores, intervals and comparisons are printed; the same on the terminal, in the report and on the model card."""
+"""Formats scores, intervals and comparisons, the same for the terminal, the report and the model card."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

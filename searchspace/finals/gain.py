@@ -1,4 +1,4 @@
-"""The gain of a search: how much better its winner is than the configuration that it began with."""
+"""The gain of a search: the difference between its winner and the configuration that it began with."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Which finalist is the winner, and how much better it is than each of the others. Pure statistics."""
+"""Selects the winner among the finalists, and compares it with each other finalist. Pure statistics."""
 
 import math
 from collections.abc import Sequence

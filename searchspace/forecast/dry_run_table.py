@@ -1,4 +1,4 @@
-"""What a dry run prints: the timings, what cannot run, and the forecast of the search."""
+"""Output of a dry run: the timings, the models that cannot run, and the forecast of the search."""
 
 import shutil
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The forecast: how long a search and its finals will take, with bounds, from the cost of its trials."""
+"""Forecasts the duration of a search and its finals, with bounds, from the cost of its trials."""
 
 import random
 from collections.abc import Sequence

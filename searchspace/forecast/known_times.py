@@ -1,4 +1,4 @@
-"""Times that are kept in the cache for later searches: a dry run's measurements, and durations of test and export."""
+"""Times cached for later searches: a dry run's measurements, and durations of test and export."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Timing a space: some configurations of each model are trained for some steps, on all gangs at once."""
+"""Times a search space: trains some configurations of each model for some steps, on all gangs at once."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest

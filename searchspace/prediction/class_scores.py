@@ -1,4 +1,4 @@
-"""What a model says of an image, and the forms that it is written in."""
+"""Class scores of an image, and the formats that they are written in."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Which file a search's folder is served by; reading that takes neither torch nor pydantic."""
+"""Finds the exported file to use in a search's folder; it imports neither torch nor pydantic."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which images are to be classified: those that are named, and those of folders; what of a folder is none is told."""
+"""Finds the images to classify, files and those in folders; other files of a folder are reported."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +16,7 @@ STDIN = "-"
 TRIED_REASONS = (LeftOutReason.FORMAT, LeftOutReason.SUFFIX)
 """Reasons why training leaves out what is an image: here it is read, or said why it cannot be."""
 SILENT_REASON = LeftOutReason.HIDDEN
-"""Reason of what nobody looks for."""
+"""Reason of files that are skipped without a message."""
 MAX_NAMED_FILES = 10
 """Files that are named of those that are no images."""
 

@@ -1,4 +1,4 @@
-"""Places that a search is given, as they are found from any folder: its data, its space, its storage."""
+"""Makes the paths of a specification absolute: its data, its space, its storage."""
 
 import os
 import re
@@ -14,7 +14,7 @@ SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<uri>file:)?(?P<file>[^
 
 
 def with_absolute_paths(spec: SearchSpec) -> SearchSpec:
-    """`spec` with absolute paths, so that commands find what it names whatever folder they are typed in."""
+    """`spec` with absolute paths, so that commands find its files from any working directory."""
     file, colon, function = spec.space.rpartition(":")
     return spec.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""Doubtful images: those that were skipped, and those that occur in two splits, in a search's words and results."""
+"""Data issues, in output and results: images that were skipped, and images that occur in two splits."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What can be known to be wrong without the data: asked before anything is downloaded or decoded."""
+"""Checks that need no data, made before anything is downloaded or decoded."""
 
 import logging
 import os

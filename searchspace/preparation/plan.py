@@ -1,4 +1,4 @@
-"""The plan of a search for a cluster, checked before any worker starts, and the gangs that carry it out."""
+"""The plan of a search on a cluster, checked before any worker starts; and the gangs that it opens."""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping

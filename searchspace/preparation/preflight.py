@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong, found before any worker starts."""
+"""Checks that are made before any worker starts."""
 
 import importlib.util
 import logging
@@ -86,7 +86,7 @@ def _check_writable(folder: Path) -> None:
     above = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not above.is_dir():
         if above == folder:
-            return  # which is in the way, whatever is in it
+            return  # an existing file is reported by `check_name`, with any content
         raise UserError(f"--results {str(folder.parent)!r}: {str(above)!r} is a file; give a folder")
     try:
         tempfile.TemporaryFile(dir=above).close()

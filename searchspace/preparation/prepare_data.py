@@ -1,4 +1,4 @@
-"""The data of a search, prepared and described, with what checks and plans the search on them."""
+"""Prepares and describes the data of a search, and makes the checks and the plan that depend on them."""
 
 import logging
 from collections.abc import Iterator

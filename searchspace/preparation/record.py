@@ -1,4 +1,4 @@
-"""The facts beside the specification in `search.json`: what it takes to repeat a search, and what it ran on."""
+"""Facts beside the specification in `search.json`: versions, data and machine, to repeat a search."""
 
 import os
 import platform

@@ -1,6 +1,6 @@
-"""What a search that goes on from a URL does not take from its record, which others may have written.
+"""Options that a search resumed from a URL does not take from its record, which others may have written.
 
-Whoever may write at the URL chooses what `search.json` names. Most of it says what to train. Three options decide whose
+All who may write at the URL choose what `search.json` names. Most of it says what to train. Three options decide whose
 code runs here and who gets this machine's passwords; those come from the command line, or are checked against what is
 here: the space's file, the Ray cluster, and the database.
 """

@@ -1,4 +1,4 @@
-"""Resuming: what a search that was begun needs to go on, and what may be changed about it."""
+"""Resumes a search: loads its specification, and checks which options may be changed."""
 
 import logging
 import os

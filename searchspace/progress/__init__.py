@@ -1,1 +1,1 @@
-"""What a running search shows: a live screen on a terminal, one plain line for each event that matters elsewhere."""
+"""Progress of a running search: a live screen on a terminal, and plain lines for main events elsewhere."""

@@ -1,4 +1,4 @@
-"""Telling a user what goes on in plain lines, with the seconds since the start in front."""
+"""Reports the progress of a command in plain lines, each with the seconds since the start."""
 
 import logging
 import time
@@ -22,13 +22,13 @@ LOG_FAILURE = "the search's log cannot be written ({}); the search goes on witho
 
 
 class ConsoleReporter:
-    """A teller for pipes, logs and batch jobs: every line once, none taken back."""
+    """A reporter for pipes, logs and batch jobs: it prints each line once and changes none."""
 
     def __init__(self, verbose: bool = False) -> None:
         """Start now; `verbose` shows what libraries have to say, too."""
         self._start = time.monotonic()
         self._verbose = verbose
-        self._chatter: OutputRedirect | None = None
+        self._redirect: OutputRedirect | None = None
         self._troubled = False
         self._logs = ExitStack()
         self._work, self._due = "", 0.0
@@ -54,14 +54,14 @@ class ConsoleReporter:
         self.close()
 
     def show(self, level: int, message: str) -> None:
-        """Print a message of a level of `logging` at once, whatever names are in it."""
+        """Print a message of a level of `logging` at once; names in it are not interpreted as markup."""
         print(self._stamped(format_line(level, message)), flush=True)
         self._warn_of_log()
 
     @property
     def descriptor(self) -> int:
         """File descriptor of what the user looks at."""
-        return self._chatter.descriptor if self._chatter else 1
+        return self._redirect.descriptor if self._redirect else 1
 
     def _warn_of_log(self) -> None:
         """Warn once of a log that cannot be written, as on a full disk."""
@@ -82,7 +82,7 @@ class ConsoleReporter:
             self.show(logging.INFO, f"{what}: {done:,} of {total:,}")
 
     def show_progress_of(self, tracker: "ProgressTracker") -> "TrialListener":
-        """Whoever keeps `tracker` from here on, and tells what matters in it."""
+        """Show the search of `tracker`; returns the listener that updates it and prints its events."""
         from searchspace.progress.plain_lines import PlainLines
 
         return PlainLines(tracker, self)
@@ -96,13 +96,13 @@ class ConsoleReporter:
             stream.continue_in(log)
         if not self._verbose:
             try:
-                self._chatter = OutputRedirect(log)
+                self._redirect = OutputRedirect(log)
             except (OSError, UserError) as error:
                 self.show(logging.WARNING, LOG_FAILURE.format(error))
 
     def close(self) -> None:
         """Leave the terminal as it was found, and show no more of what is logged."""
         self._logs.close()
-        if self._chatter is not None:
-            self._chatter.close()
-            self._chatter = None
+        if self._redirect is not None:
+            self._redirect.close()
+            self._redirect = None

@@ -1,4 +1,4 @@
-"""A live screen, on a terminal: what goes on stays in place, and only what lasts is printed above it."""
+"""A live screen on a terminal: the current state is updated in place, and events are printed above it."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ class LiveScreen(ConsoleReporter):
         self._tracker: ProgressTracker | None = None
         self._shown = RunningWork()
         self._warnings: list[str] = []
-        # Without a file of its own the console follows `sys.stdout`, which moves when libraries' chatter is kept.
+        # The console follows `sys.stdout`, which changes when libraries' output is redirected.
         self._console = Console(highlight=False)
         self._live = Live(
             console=self._console, get_renderable=self._draw, refresh_per_second=REFRESHES_PER_SECOND, transient=True,

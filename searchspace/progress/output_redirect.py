@@ -1,4 +1,4 @@
-"""What libraries print goes to a file: Ray's notes and warnings are for whoever looks for a cause."""
+"""Redirects the output of libraries to a log file, where it helps to find the cause of an error."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""A progress bar for commands that have Python's own library alone."""
+"""A progress bar that needs only Python's standard library."""
 
 import sys
 import time

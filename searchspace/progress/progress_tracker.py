@@ -1,4 +1,4 @@
-"""A running search's own account: what became of its trials so far, what its slots do, and where the time goes."""
+"""Tracks a running search: the state of its trials, the work of its slots, and how the time is spent."""
 
 import logging
 from collections import Counter

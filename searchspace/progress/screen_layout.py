@@ -1,4 +1,4 @@
-"""How a running search looks: a few lines and a table that stay in place, and fit a terminal of 80 columns."""
+"""Layout of the live screen: a few lines and a table that fit a terminal of 80 columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""CMA-ES, whose state in the study is a pickle: read so that it can make arrays and that state, and run nothing.
+"""CMA-ES, whose state in the study is a pickle: the reader here makes only arrays and that state, and runs no code.
 
 Optuna keeps the state of its `CmaEsSampler` among a study's attributes and reads it with `pickle.loads`, which runs
-what the pickle names. Whoever may write to a study (in a bucket, in a database) would run code wherever the search goes
-on. Here only the classes that such a state is made of can be named; any other name is an error.
+what the pickle names. So all who may write to a study (in a bucket, in a database) could run code where the search is
+resumed. Here only the classes that such a state is made of can be named; any other name is an error.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""The trial that a search space draws from: Optuna's, with pinned values held and what it is asked for checked."""
+"""The trial that a search space draws from: Optuna's, with pinned values and checks of each request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

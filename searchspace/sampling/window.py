@@ -1,4 +1,4 @@
-"""What a sampler sees of the study: as many trials as keep a suggestion's time bounded, each shown for what it is."""
+"""The view of the study that a sampler gets: a bounded number of trials, so that a suggestion's time is bounded."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who may ask: with a token, whoever shows it; without one, what is addressed to this machine by this machine."""
+"""Access to the service: with a token, all callers that show it; without one, requests from this machine to itself."""
 
 import hmac
 import secrets

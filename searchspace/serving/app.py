@@ -1,4 +1,4 @@
-"""The service as HTTP: four paths, every answer but the page JSON, every refusal one line with its reason."""
+"""The HTTP application: four paths; all answers but the page are JSON, and a refusal is one line with its reason."""
 
 import asyncio
 import json
@@ -30,14 +30,14 @@ DEFAULT_TOP = 5
 
 
 class ServedModel(Protocol):
-    """What answers."""
+    """A model that answers requests."""
 
     async def ask(self, upload: UploadedImage) -> ImageScores | UnreadableImage:
-        """What is on an image; raises `Refused` where nobody answers."""
+        """Classify an image; raises `Refused` if no replica answers."""
         ...
 
     async def check(self) -> None:
-        """Raise `Refused` unless somebody would answer."""
+        """Raise `Refused` if no replica would answer."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Budgets of bytes: requests and decodes that do not fit wait their turn, and are refused where it does not come.
+"""Budgets of bytes: requests and decodes that do not fit wait in order, and are refused after a time limit.
 
 Memory that is freed goes back to the system, rather than into a heap that keeps its largest size.
 """
@@ -80,7 +80,7 @@ class RequestBudget:
         return self._held.get(peer, 0) + size <= self._share
 
     def _admit(self) -> None:
-        """Let in who fits: whoever waits for all waits for those before him, but nobody for another peer's share."""
+        """Admit requests in order while the total has room; a peer whose share is full does not block others."""
         for asked in self._order():
             if not self._fits(asked.peer, asked.size):
                 continue

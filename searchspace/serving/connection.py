@@ -64,7 +64,7 @@ class Connection(HttpToolsProtocol):
                 self.refuse(*_head_too_large())
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Nothing more comes; whoever has sent all of a request is answered all the same."""
+        """The peer sends no more; a request that arrived whole is still answered."""
         whole = self.phase is ConnectionPhase.REQUEST and not self._in_message
         if whole:
             self.cycle.keep_alive = False

@@ -1,7 +1,7 @@
-"""Which connections stay open: limits in all and per peer address, deadlines, and a reserve for `/healthz`.
+"""Limits of open connections: in total and per peer address, deadlines, and a reserve for `/healthz`.
 
-A connection whose request has not arrived whole costs nobody anything to lose. So where a limit is reached, the
-stalest of these is closed to make room, and half-sent requests cannot lock anybody out. A head is stale since its
+A connection whose request has not arrived whole can be closed without loss. So where a limit is reached, the
+stalest of these is closed to make room, and half-sent requests cannot lock other clients out. A head is stale since its
 connection was accepted, a body since its last byte. Reading is paused while a request waits for its share of the
 budget, and such a body counts as stale too: if it did not, a client could stop there and keep its place.
 """

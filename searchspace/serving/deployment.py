@@ -84,11 +84,11 @@ class ReplicaClient:
         self._checking: asyncio.Task[None] | None = None
 
     async def ask(self, upload: UploadedImage) -> ImageScores | UnreadableImage:
-        """What is on an image; raises `Refused` where no replica answers."""
+        """Classify an image; raises `Refused` if no replica answers."""
         return await self._batches.ask(upload)
 
     async def check(self) -> None:
-        """Raise `Refused` unless a replica answers; whoever asks meanwhile waits for the same answer."""
+        """Raise `Refused` unless a replica answers; concurrent calls share one answer."""
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._check())
         await asyncio.shield(self._checking)

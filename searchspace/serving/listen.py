@@ -1,4 +1,4 @@
-"""The socket that a service listens with, taken before anything else starts; and HTTP on it until a signal."""
+"""Opens the service's socket before anything else starts, and serves HTTP on it until a signal."""
 
 import asyncio
 import os

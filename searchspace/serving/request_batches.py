@@ -21,7 +21,7 @@ class UploadedImage:
     name: str
     """What to call it in answers."""
     content: bytes
-    """Encoded, in whatever format its content says."""
+    """Encoded, in the format that its content shows."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,13 @@ class RequestBatches:
                 await self._retry(batch, error)
 
     async def _answer(self, batch: list[QueuedImage]) -> Exception | None:
-        """Send a batch and pass on its answers; returns the error of a call that failed, which nobody is told yet."""
+        """Send a batch and pass on its answers; returns the error of a failed call, whose requests still wait."""
         try:
             answers = await self._send([asked.upload for asked in batch])
-        except Exception as error:  # whatever it is, these wait for it
+        except Exception as error:  # of any kind: the requests of the batch still wait
             return error
         for asked, answer in zip(batch, answers, strict=True):
-            if not asked.answer.done():  # somebody may have waited long enough
+            if not asked.answer.done():  # its caller may have given up
                 asked.answer.set_result(answer)
         return None
 

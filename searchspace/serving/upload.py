@@ -1,4 +1,4 @@
-"""The images of a request, read within limits: a body that is one, or the files of a form."""
+"""The images of a request, read within limits: one image as the body, or the files of a form."""
 
 import asyncio
 import logging
@@ -96,7 +96,7 @@ def _as_utf8(scope: Scope, kind: str) -> Scope:
 def _arriving(
     receive: Receive, most: int, contended: Callable[[], bool]
 ) -> Callable[[], Awaitable[MutableMapping[str, Any]]]:
-    """`receive`, for so many bytes, whatever a header promised, and for so many seconds."""
+    """`receive` within limits of bytes (independent of the headers) and seconds."""
     clock = asyncio.get_running_loop().time
     begun, seen = clock(), 0
 

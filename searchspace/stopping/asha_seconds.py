@@ -1,4 +1,4 @@
-"""ASHA whose resource is training seconds: trials are compared at equal seconds, whatever an epoch costs them."""
+"""ASHA whose resource is training seconds: trials are compared at equal seconds, at any cost of an epoch."""
 
 import bisect
 import math

@@ -1,4 +1,4 @@
-"""Early stopping within each kind of network: a slow starter is compared with slow starters.
+"""Early stopping within each kind of network: trials are compared only with trials of their kind.
 
 Frozen features are at their best after two epochs, when a network trained from scratch has hardly begun; one rung for
 both would stop all networks of the kind that does better in the end.

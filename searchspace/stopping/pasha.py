@@ -1,4 +1,4 @@
-"""PASHA (arXiv:2207.06940): ASHA that trains no longer than it takes to know the ranking."""
+"""PASHA (arXiv:2207.06940): ASHA that raises its longest training only until the ranking of trials is stable."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""The contract of early-stopping rules, and how a rule that heard of a search before is brought back to its state."""
+"""The contract of early-stopping rules, and the restoring of a rule's state for a resumed search."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Rungs: the decision points of early stopping, and what each knows of the trials that reached it."""
+"""Rungs: the decision points of early stopping, and their records of the trials that reached them."""
 
 import math
 from collections.abc import Callable, Mapping

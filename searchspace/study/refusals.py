@@ -1,4 +1,4 @@
-"""Refusals: configurations that were drawn and not trained, each with its reason, and counted by reason."""
+"""Refusals: configurations that were drawn but not trained, with their reasons and the counts of each reason."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`python -m searchspace.tracking results/NAME` brings MLflow up to date with a search, whatever it has."""
+"""`python -m searchspace.tracking results/NAME` uploads to MLflow what it lacks of a search."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ def main(
     follow: Annotated[
         bool,
         typer.Option(
-            "--follow", metavar="", help="Go on until standard input closes, as the upload beside a search does."
+            "--follow", metavar="", help="Continue until standard input closes, as the upload beside a search does."
         ),
     ] = False,
 ) -> None:
@@ -38,7 +38,7 @@ def main(
     Example: MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python -m searchspace.tracking results/digits
     """
     sys.stdout = sys.stderr = RedactedStream(sys.stderr)  # MLflow's messages quote the server's whole URL
-    os.nice(19)  # whatever a search leaves over
+    os.nice(19)  # it uses only CPU time that the search leaves idle
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")  # seconds
     here = Path(open_results(folder, is_export_file).folder).resolve()
@@ -56,7 +56,7 @@ def main(
 
 
 def _keep_up(spec: SearchSpec, folder: Path, uri: str) -> RunUploader | None:
-    """Replay the search now and then while it runs; whatever fails is tried again at the next look."""
+    """Replay the search periodically while it runs; after a failure, the next replay tries again."""
     uploader, told = None, ""
     with closing(SystemMonitor()) as monitor:
         while not wait_for_end():

@@ -1,4 +1,4 @@
-"""The upload beside a running search: begun with it, given a while to finish, and never waited for."""
+"""The upload process beside a running search: started with it, and given a time limit to finish after it."""
 
 import logging
 import os

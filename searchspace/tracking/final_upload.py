@@ -22,7 +22,7 @@ UPLOADED_FILES = (
 SPLIT_CONTEXTS = {"train": "training", "val": "validation", "test": "testing"}
 """MLflow's word for what each split was used for."""
 SIGNATURE_METADATA = ("classes", "shape")
-"""Of what the file says of itself, what its signature takes, and whoever asks a server of it needs."""
+"""Entries of the file's metadata that the signature is made of, and that clients of an MLflow server need."""
 RUNTIME_PACKAGES = ("mlflow", "numpy", "onnx", "onnxruntime")
 """Packages that run it; MLflow would find them out by running it, in some ten seconds."""
 ALIAS = "champion"

@@ -1,1 +1,1 @@
-"""What every part uses: errors, text from outside, retries, licences."""
+"""Shared parts: errors, text from outside, retries, licences."""

@@ -1,4 +1,4 @@
-"""Work in a thread beside a search: a whole iteration at a time, tried again whatever goes wrong in it."""
+"""Repeated work in a thread beside a search; an iteration that fails is tried again."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 class Background:
-    """Calls `work` now and then until it is closed; no exception ends the thread, of whatever kind it is.
+    """Calls `work` periodically until it is closed; no exception ends the thread.
 
     The first of several failures is logged at once, and so is that it goes well again. After the policy's patience
     `give_up` is called once. A thread that is gone all the same is logged and replaced at the next `wake`.

@@ -1,4 +1,4 @@
-"""What this process runs on: the machine, installed packages, and proxies."""
+"""The environment of this process: the machine, installed packages, and proxies."""
 
 import os
 import platform

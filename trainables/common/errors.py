@@ -1,4 +1,4 @@
-"""Errors that a user or a worker can act on. A user's names thing, value and what is allowed, in one line."""
+"""Errors that a user or a worker can act on. A user's error names thing, value and what is allowed, in one line."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches

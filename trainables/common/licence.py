@@ -1,4 +1,4 @@
-"""Licences of weights and data: what is known of them, and nothing that is guessed."""
+"""Licences of weights and data: only known facts, none guessed."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Whoever is told what goes on: a terminal, a log, or nobody."""
+"""The interface of progress reporters: a terminal's, a log's, or a silent one."""
 
 from typing import Protocol
 
@@ -7,11 +7,11 @@ class Reporter(Protocol):
     """Shows a user how far long work is; events are logged."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Tell that `done` of `total` parts of `what` are done; a `total` of 0 is not known. One work at a time."""
+        """Show that `done` of `total` parts of `what` are done; a `total` of 0 is not known. One work at a time."""
 
 
 class SilentReporter:
-    """Nobody."""
+    """A reporter that shows nothing."""
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Nothing."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""When work that failed is tried again, what is said of it, and when its owner gives up; decided without a clock."""
+"""Retry policy: when failed work is tried again, what is logged, when to give up; pure, without a clock."""
 
 import math
 from enum import StrEnum

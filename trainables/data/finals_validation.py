@@ -14,7 +14,7 @@ from trainables.config import Frozen
 from trainables.data.splits import SPLIT_SEED
 
 HELD_BACK_FROM = 1_000
-"""Size of a given validation split from which half of it is held back for the finals: a half can then distinguish
+"""Size of a given validation split from which half of it is set aside for the finals: a half can then distinguish
 accuracies of 95 % that differ by some 2 points."""
 
 Rows = NDArray[np.int64]
@@ -51,7 +51,7 @@ class Partition:
         """Partition images of these classes, of which the first `train` are the training split.
 
         Drawn validation images of the finals have the same class counts as the search's, so that both train on equally
-        many. Held back images are the smaller half of each class.
+        many. Images set aside of a given split are the smaller half of each class.
         """
         first, second = np.arange(train), np.arange(train, len(labels))
         if source == "drawn":

@@ -1,4 +1,4 @@
-"""What a metric is: a formula over class counts, and all that else is to be known of it."""
+"""The definition of a metric: a formula over class counts, with its name, format and interval."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

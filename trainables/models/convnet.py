@@ -1,7 +1,7 @@
 """A configurable CNN of cifar10-airbench's shape (Keller Jordan, arXiv:2404.00498), for images of any size.
 
 A first convolution that whitens patches, blocks of two convolutions each with pooling between them while the map is
-large enough, the largest value of each map: quick to good accuracy, whatever its width.
+large enough, the largest value of each map: it reaches good accuracy quickly at any width.
 """
 
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Preprocessing of stored uint8 images into a network's input: the same in training, evaluation and export."""
+"""Preprocesses stored uint8 images into a network's input, the same in training, evaluation and export."""
 
 import torch
 from torch import Tensor, nn

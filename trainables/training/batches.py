@@ -65,8 +65,8 @@ class TrainingBatches:
         others = self._cross_entropy(logits, self.data.load_labels(self.rows[batch.partners[part]]))
         return torch.lerp(others, own, share)
 
-    def weigh(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
-        """Sum of a slice's losses, one an image (b,), weighed as the classes in each image are."""
+    def sum_weighted(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
+        """Sum of a slice's losses, one an image (b,), weighted by the classes in each image."""
         if self.weights is None:
             return each.sum()
         own = self.weights[self.data.load_labels(self.rows[batch.rows[part]])]
@@ -77,14 +77,14 @@ class TrainingBatches:
 
     @cached_property
     def weights(self) -> Tensor | None:
-        """Weight of each class's images in the loss, on the device; None where all weigh 1."""
+        """Weight of each class's images in the loss, on the device; None where all are 1."""
         return class_weights(self.data.load_labels(self.rows)) if self.config.balance == "loss" else None
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
         smoothing = self.config.label_smoothing
         if self.weights is None:
             return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
-        # An image's whole loss is weighed, smoothing too: in expectation, the same as drawing it as often.
+        # The weight applies to an image's whole loss, smoothing too: in expectation, the same as drawing it as often.
         each = functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
         return each @ self.weights[labels]
 

@@ -93,7 +93,7 @@ class CheckpointWriter:
             except TimeoutError:
                 self.trouble = f"its disk has not answered for {patience:.0f} s" if patience else self.trouble
                 return False
-            except Exception as error:  # of whatever kind: training goes on without
+            except Exception as error:  # of any kind: training continues without this checkpoint
                 self.trouble = f"{type(error).__name__}: {error}"
             self._writing = None
         return True
@@ -114,7 +114,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
         index = json.loads(read_file(folder / INDEX))
         content = read_file(
             folder / Path(index["file"]).name, MAX_CHECKPOINT_BYTES
-        )  # in this folder, whatever the index says
+        )  # always in this folder: a path in the index is ignored
         reports = tuple(EpochReport.model_validate(report) for report in index["reports"])
         facts = {name: index[name] for name in ("epoch", "micro_batch", "seconds")} | {"of": index.get("of", "")}
         good = _hash(content) == index["blake2b"]

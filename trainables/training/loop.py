@@ -216,7 +216,7 @@ class TrialRun:
             logits = self.module(inputs)
         if self.teacher is not None:
             answers = self.teacher.logits(batch, part, wanted, inputs)
-            return self.batches.weigh(divergence(logits, answers), batch, part, share)
+            return self.batches.sum_weighted(divergence(logits, answers), batch, part, share)
         return self.batches.loss(logits, batch, part, share)
 
     def save(self) -> None:

@@ -1,4 +1,4 @@
-"""What a probe found out about one configuration: what a step, a trial and its memory cost on this machine."""
+"""Measurements of a probe: the time of a step and of a trial of one configuration, and its memory."""
 
 from pathlib import Path
 

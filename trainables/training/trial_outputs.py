@@ -1,4 +1,4 @@
-"""What a trained trial leaves in its folder: weights, predictions, a preview of its augmentation."""
+"""Outputs of a trained trial in its folder: weights, predictions, a preview of its augmentation."""
 
 from pathlib import Path
 from typing import Any

@@ -64,7 +64,7 @@ class GangPool:
             for slot in range(resources.slots)
         ]
         # A starting gang keeps two cores busy: more at a time would only make the first one late.
-        # Where nodes bring their own cores, and may have to come first, nobody waits for anybody.
+        # Where nodes bring their own cores, and may have to start first, all gangs start at once.
         at_once = (
             resources.slots
             if resources.elastic
@@ -86,7 +86,7 @@ class GangPool:
                     self._no_slot_left = over
                     return
         except RayError:
-            return  # the broker is gone, or Ray is: whoever waits for it will know
+            return  # the broker or Ray has ended: calls that wait for it raise, too
 
     @property
     def has_slots(self) -> bool:
@@ -107,7 +107,7 @@ class GangPool:
 
     def _keep_up(self, slot: int) -> None:
         """Keep one gang up while the broker calls for it: Ray Train restarts its workers, this its controller."""
-        reason, deaths = "the gang has gone home", 0
+        reason, deaths = "the gang was stopped", 0
         try:
             while deaths < MAX_CONTROLLER_DEATHS and ray.get(self.broker.wait_until_needed.remote(slot)):
                 error = self._run(slot)
@@ -118,7 +118,7 @@ class GangPool:
                     reason, deaths = f"the gang could not be kept up: {_first_line(error)}", deaths + 1
             ray.get(self.broker.retire.remote(slot, reason))
         except RayError:
-            return  # the broker is gone, or Ray is: whoever waits for it will know
+            return  # the broker or Ray has ended: calls that wait for it raise, too
 
     def _run(self, slot: int) -> Exception | None:
         """Run one gang until it ends; returns what ended its controller, if anything did."""
@@ -129,7 +129,7 @@ class GangPool:
         }  # fmt: skip
         try:
             trainer.fit(gang_loop, config)
-        except Exception as error:  # whatever ended the controller
+        except Exception as error:  # of any kind: it ended the controller
             if ray.is_initialized():
                 trainer.release()
             return error
@@ -154,7 +154,7 @@ class GangPool:
     def run_trials(
         self, assignments: Sequence[Assignment], listen: Callable[[EpochReport], None] = lambda _report: None
     ) -> list[EpochReport]:
-        """Train `assignments` on whatever gangs are free, without Tune; returns the last report of each, in order.
+        """Train `assignments` on the gangs that are free, without Tune; returns the last report of each, in order.
 
         Raises OSError where shared storage fails, and `NoSlotLeftError` where no slot is left.
         """
@@ -191,12 +191,12 @@ class GangPool:
             return False
 
     def close(self, patience: float = 20.0) -> None:
-        """Send all gangs home and wait for them, `patience` seconds at most; what is saved then stays."""
+        """Stop all gangs and wait for them, `patience` seconds at most; checkpoints that are saved stay."""
         deadline = monotonic() + patience
         for start in self._starts:
             start.cancel()
         if not self.is_reachable():
-            return  # nobody can be told: they end with this process's part in the cluster
+            return  # no broker to tell the gangs: they end with this process's job in the cluster
         ray.get(self.broker.close.remote())
         for thread in self._threads:
             if thread.ident is not None:

@@ -1,4 +1,4 @@
-"""How the workers of a gang meet in a process group: on loopback, or on the network that Ray itself uses."""
+"""Backends of a gang's process group: on loopback, or on the network that Ray itself uses."""
 
 import os
 import socket

@@ -72,7 +72,7 @@ class SlotError(Frozen):
     excused: bool = False
     """Whether the trial was found to be at fault afterwards, as it had failed in other slots, too."""
 
-    def excuse(self) -> "SlotError":
+    def as_excused(self) -> "SlotError":
         """The same error, for which the trial was at fault."""
         return self.model_copy(update={"excused": True})
 
@@ -110,7 +110,7 @@ def decide_retry(trial: Sequence[SlotError], slot: Sequence[SlotError], others: 
     most = MOST_GANGS_BY_KIND.get(kind, MOST_GANGS)
     fails = len(places) >= most and (len(slots) > 1 or not others)
     guilty = fails and len(slots) > 1
-    held = [error.excuse() if guilty and error.trial == trial[-1].trial else error for error in slot]
+    held = [error.as_excused() if guilty and error.trial == trial[-1].trial else error for error in slot]
     action = Action.FAIL if fails else Action.RETRY
     avoid = frozenset() if fails else _avoided(trial, slots, min(AVOID_AFTER, most - 1))
     return RetryDecision(action=action, avoid=avoid, retire=_is_bad(held), excuses_slots=guilty)

@@ -77,4 +77,4 @@ class SlotHealth:
             self.retire(gang, self.messages[-1])
         if decision.excuses_slots:
             for one in self._gangs:
-                one.errors = tuple(error.excuse() if error.trial == trial else error for error in one.errors)
+                one.errors = tuple(error.as_excused() if error.trial == trial else error for error in one.errors)

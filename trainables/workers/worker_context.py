@@ -1,4 +1,4 @@
-"""What a worker keeps from trial to trial: its process group, its images, and its callbacks."""
+"""The state that a worker keeps between trials: its process group, its images, and its callbacks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext

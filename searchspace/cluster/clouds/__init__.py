@@ -1,1 +1,1 @@
-"""What the cloud files in `cluster/` need of code: machines in price order, spot notices, an account's parts."""
+"""Code behind the cloud files in `cluster/`: machines in price order, spot notices, set-up of an account."""

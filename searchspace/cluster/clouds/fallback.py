@@ -30,8 +30,8 @@ def machine_kinds(node_config: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def launch_in_order(launch: Launcher, node_config: dict[str, Any], tags: dict[str, str], count: int) -> dict[str, Any]:
     """Create `count` nodes of the first kinds that are to be had; fewer, if the cloud has not as many.
 
-    Raises what the last kind was refused with if there is none at all. Refusals are not told apart: a right that is
-    missing fails for every kind, and is raised then.
+    Raises the last kind's refusal if no node was created. The reason of a refusal is not examined: a missing permission
+    fails for every kind, and is then raised.
     """
     made: dict[str, Any] = {}
     refusal: Exception | None = None

@@ -1,7 +1,7 @@
-"""What the nodes of `cluster/gpu.yaml` may do in an AWS account: as little as they can live with.
+"""IAM policies of the nodes of `cluster/gpu.yaml` in an AWS account: the fewest permissions that they need.
 
-Actions, resources and condition keys are those of AWS's Service Authorization Reference. What has an id is named by it;
-`*` stands only for what does not exist yet, and for actions that AWS grants for all resources or none.
+Actions, resources and condition keys are those of AWS's Service Authorization Reference. Resources with an id are named
+by it; `*` stands only for resources that do not exist yet, and for actions that AWS grants for all resources or none.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ TRUST: Policy = {
         {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
     ],
 }
-"""EC2 instances, and nobody else, take these roles."""
+"""Only EC2 instances take these roles."""
 IMAGE = "aws/service/deeplearning/ami/x86_64/base-oss-nvidia-driver-gpu-ubuntu-22.04/latest/ami-id"
 """Amazon's public name for the machine image of `cluster/gpu.yaml`."""
 SEARCHES, DATA = "searches", "data"
@@ -82,7 +82,7 @@ def head_policy(account: Account) -> Policy:
 def _starting(account: Account) -> list[Policy]:
     """Start workers: each of these is asked for by AWS, for each resource that an instance is made of.
 
-    On-demand instances are left to whoever runs `ray up`, so a program on the cluster cannot start any.
+    Only the user who runs `ray up` may start on-demand instances; a program on the cluster cannot.
     """
     run, subnets = ["ec2:RunInstances"], [account.ec2("subnet", name) for name in account.subnets]
     return [

@@ -1,7 +1,7 @@
-"""Makes what `cluster/gpu.yaml` names in an AWS account: `python -m searchspace.cluster.clouds.prepare_aws`.
+"""Creates the AWS resources that `cluster/gpu.yaml` names: `python -m searchspace.cluster.clouds.prepare_aws`.
 
-None of it costs anything while it is not used, but for what lies in the bucket and the image repository. It may run
-again at any time: what is there stays, and the rules and rights become those of the options.
+Unused resources cost nothing, except the contents of the bucket and of the image repository. The command may run
+again at any time: existing resources stay, and rules and permissions are updated to the options.
 """
 
 import ipaddress
@@ -137,7 +137,7 @@ def _find_network(ec2: Any) -> dict[str, Any]:
 
 
 def _make_group(ec2: Any, network: str, ssh_from: str) -> str:
-    """The security group's id: nodes reach each other, `ssh_from` reaches SSH, and nobody reaches anything else."""
+    """The security group's id: nodes reach each other, `ssh_from` reaches SSH, and all else is closed."""
     named = [{"Name": "group-name", "Values": [CLUSTER]}, {"Name": "vpc-id", "Values": [network]}]
     found = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
     group: str = found[0]["GroupId"] if found else _new_group(ec2, network)

@@ -1,10 +1,10 @@
 """Watches a spot node's notice and drains the node: `python -m searchspace.cluster.clouds.spot aws`.
 
-A cloud tells a machine that it takes it away, AWS two minutes before and Google half a minute. No part of Ray listens.
-A drained node gets no new work, and Ray Train tells the workers on it, who save a checkpoint with their epoch.
+A cloud notifies a spot machine before it is reclaimed: AWS two minutes, Google half a minute before. Ray does not read
+this notice. A drained node gets no new work, and Ray Train notifies its workers, which save a checkpoint.
 
-AWS's rebalance recommendation is not heeded: it says that a notice is likelier than usual, most such machines run on,
-and giving one up costs its trial's epoch and minutes of a new machine's start.
+AWS's rebalance recommendation is ignored: most machines that get one keep running, and giving one up costs its
+trial's epoch and minutes to start a new machine.
 
 Only the standard library is used, so that it costs a node some MB and no start-up time.
 """

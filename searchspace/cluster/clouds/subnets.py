@@ -1,4 +1,4 @@
-"""Subnets of the cluster's own, one a zone, just large enough: what bounds the number of its machines on AWS.
+"""The cluster's own subnets, one a zone; their size limits the number of its machines on AWS.
 
 No condition of IAM counts instances (`MaxCount` is not among its keys). But each machine takes an address of its
 subnet, the head's role may use these subnets alone, and AWS refuses a machine for which there is no address left.

@@ -1,5 +1,5 @@
 """Searches as jobs of a cluster: submitted from a laptop that may be closed, watched, stopped, and fetched.
 
-The search's own options are checked here first. The code that checked them goes along and is what runs there, so both
-are one version; what it needs beside itself is the cluster's.
+The search's options are checked on this machine first. The same code is sent with the job and runs there, so both are
+one version; the packages that it needs are the cluster's.
 """

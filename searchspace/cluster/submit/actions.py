@@ -1,4 +1,4 @@
-"""What can be done with a search on a cluster: submit it, and later ask how it is, watch it, stop it and fetch it."""
+"""Actions on a search on a cluster: submit, status, logs, stop and fetch."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Bringing a search's results here: from a URL, or from the disk of the cluster's head."""
+"""Fetches a search's results to this machine, from a URL or from the disk of the cluster's head."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Watching a job: its log as it is written, to its end, through whatever cuts the connection."""
+"""Follows the log of a job to the job's end, and reconnects after lost connections."""
 
 import asyncio
 import time
@@ -11,9 +11,9 @@ from trainables.common.errors import UserError
 from trainables.common.escaping import as_log
 
 RECONNECT_AFTER_S = 60.0
-"""Seconds without a word after which the connection is made anew: one that is dead says nothing either."""
+"""Seconds without output after which the connection is made again, as it may be dead."""
 CONNECTION_TIMEOUT_S = 600.0
-"""Seconds without any connection after which nobody waits any longer; the job goes on."""
+"""Seconds without any connection after which the command gives up; the job continues."""
 RECONNECT_PAUSE_S = 3.0
 """Seconds between two attempts."""
 

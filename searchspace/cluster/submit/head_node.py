@@ -1,4 +1,4 @@
-"""The head of a cluster that `ray up` started, by the cluster's file and Ray's own means: its SSH, and its files."""
+"""Access to the head of a cluster that `ray up` started, by SSH and file transfer, with Ray's own functions."""
 
 import os
 import tempfile
@@ -61,7 +61,7 @@ def _read(cluster: str) -> dict[str, Any]:
 
 
 def _ask(cluster: str, ask: Callable[[], T], failed: str = "") -> T:
-    """What Ray's autoscaler answers, without its chatter; raises `UserError`, with `failed`, for whatever it raises."""
+    """Ray's autoscaler's answer, without its output; raises `UserError`, with `failed`, for any error of it."""
     with tempfile.TemporaryFile("w+") as said:  # one that the programs it starts can write to
         try:
             with redirect_stdout(said), redirect_stderr(said):

@@ -1,4 +1,4 @@
-"""What a job is to do: the options of `searchspace.run`, checked before anything is sent, as the cluster needs them."""
+"""A job request: options of `searchspace.run`, checked before anything is sent, and adapted to the cluster."""
 
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -13,7 +13,7 @@ from trainables.config import Frozen
 from trainables.data.sources.source_registry import NAMED_SETS
 
 JOB_ADDRESS = "auto"
-"""Of the cluster, for whoever runs on it."""
+"""Address of the cluster for programs that run on it."""
 REACHABLE_ADVICE = "give a URL such as s3://BUCKET/FOLDER, or an absolute path that all of the cluster's nodes have"
 
 
@@ -39,15 +39,15 @@ def parse_job_request(arguments: Sequence[str]) -> JobRequest | None:
     if asked is None:
         return None
     given, options = asked
-    errand = parse_record(RunOptions, {name: options[name] for name in RunOptions.model_fields})
+    run_options = parse_record(RunOptions, {name: options[name] for name in RunOptions.model_fields})
     wanted = {name: value for name, value in options.items() if name in SearchSpec.model_fields}
-    if errand.resume:
-        check_changes(errand.resume, given)
-    elif errand.revive is not None:
-        raise UserError(f"--revive {errand.revive}: give --resume NAME too, the search that it is a stopped trial of")
-    spec = make_spec(**wanted | ({"name": errand.resume} if errand.resume else {}))
+    if run_options.resume:
+        check_changes(run_options.resume, given)
+    elif run_options.revive is not None:
+        raise UserError(f"--revive {run_options.revive}: give --resume NAME too, the search of that stopped trial")
+    spec = make_spec(**wanted | ({"name": run_options.resume} if run_options.resume else {}))
     _check_elsewhere(spec, given)
-    changed = {"address": JOB_ADDRESS} | ({} if errand.resume else {"name": spec.name})
+    changed = {"address": JOB_ADDRESS} | ({} if run_options.resume else {"name": spec.name})
     if spec.space:
         file, _, function = spec.space.rpartition(":")
         changed["space"] = f"{Path(file).name}:{function}"

@@ -135,7 +135,7 @@ class JobsClient:
             self._client.stop_job(job.id)
 
     def tail(self, job: Job) -> AsyncIterator[str]:
-        """What a job has said, from its beginning, and goes on to say; raises whatever Ray's client does."""
+        """The log of a job from its beginning, as it grows; raises the errors of Ray's client."""
         return self._client.tail_job_logs(job.id)
 
     @contextmanager

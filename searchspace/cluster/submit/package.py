@@ -1,4 +1,4 @@
-"""What goes along with a job: this very code, a search space of one's own, and what else was named; nothing else."""
+"""The package that is sent with a job: this code, the user's search space, and the files named by `--ship`."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the command that submits can be told, beside the search's own options."""
+"""Options of the submit command, beside those of the search."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ class SubmitOptions(Frozen):
     ship: Annotated[Names, Option(PACKAGE_SECTION, kind=list[str], metavar="A,B")] = ()
     """Files or folders beside the code, such as what a space of your own imports."""
     env: Annotated[Names, Option(PACKAGE_SECTION, kind=list[str], metavar="A,B")] = ()
-    """Variables of this environment; whoever sees the cluster's dashboard can read them."""
+    """Variables of this environment to pass on; all who see the cluster's dashboard can read them."""
 
     @property
     def arguments(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""A port of this machine that leads, by SSH, to one that only the other end itself can reach."""
+"""An SSH tunnel: forwards a port of this machine to a loopback port of the remote host."""
 
 import socket
 import subprocess

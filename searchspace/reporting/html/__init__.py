@@ -1,3 +1,3 @@
-"""The report of a search: one HTML file with the answer first, then everything it rests on; opens without a network."""
+"""The report of a search: one HTML file with the result first, then its evidence; it needs no network."""
 
 REPORT = "report.html"

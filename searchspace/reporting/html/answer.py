@@ -1,4 +1,4 @@
-"""The answer: who won, how good it is, what it costs, and how to use it."""
+"""The first section: the winner, its scores, its cost, and how to use it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the hyperparameters did: parallel coordinates, and Optuna's importances, both at one fidelity and of one model.
+"""Effects of the hyperparameters: parallel coordinates, and Optuna's importances, at one fidelity and for one model.
 
 Scores are those of the first rung, where every trial has been trained for equally many epochs; full-length ones alone
 would be few, and chosen.

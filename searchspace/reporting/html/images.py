@@ -1,4 +1,4 @@
-"""Pictures: the worst mistakes, the most uncertain answers, and what augmentation did."""
+"""Pictures: the worst mistakes, the most uncertain answers, and augmented training images."""
 
 import base64
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Where it all comes from: the data set, and everything needed to repeat the search."""
+"""Reproduction: the data set, and everything needed to repeat the search."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ MAX_NAMED_BARS = 40
 
 
 def data_set(results: SearchResults) -> Iterator[Block]:
-    """Splits, classes, statistics, and what is doubtful."""
+    """Splits, classes, statistics, and data issues."""
     data = results.data
     yield Note(f"{describe_data(data)}.")
     names, counts = ("training", "validation", "test"), (data.train, data.val, data.test)

@@ -1,4 +1,4 @@
-"""Slices of the test images: accuracy by what is known of an image besides its class, and by class."""
+"""Slices of the test images: accuracy by class, and by other properties of an image."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""When each slot trained which trial."""
+"""Timeline: which trial each slot trained, and when."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

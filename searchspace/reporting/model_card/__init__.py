@@ -1,3 +1,3 @@
-"""The model card of a classifier that was tested and shipped: `README.md` in its folder, as Hugging Face has them."""
+"""The model card of a tested and exported classifier: `README.md` in its folder, in Hugging Face's format."""
 
 CARD_FILE = "README.md"

@@ -1,4 +1,4 @@
-"""What the model is, in two sentences, with the one number that counts."""
+"""Introduction of the model in two sentences, with its test score."""
 
 from searchspace.finals.formatting import format_test_score
 from searchspace.reporting.model_card.markdown import paragraphs

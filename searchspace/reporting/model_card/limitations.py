@@ -1,4 +1,4 @@
-"""What the model cannot do, and what its figures do not say; only what is known of this one."""
+"""Limitations: what this model cannot do, and what its figures do not show."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def describe_limitations(model: ClassifierResults) -> str:
 def _knows(model: ClassifierResults) -> Iterator[str]:
     data = model.data
     yield (
-        f"It knows {len(data.classes):,} classes and nothing else: whatever an image shows, the answer is one of them, "
+        f"It knows {len(data.classes):,} classes and nothing else: the answer to any image is one of them, "
         "and a high probability is no sign that the image shows any of them"
     )
     yield (

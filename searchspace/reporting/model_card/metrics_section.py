@@ -1,4 +1,4 @@
-"""The only test: metrics with intervals, classes, which are confused, and how far confidence can be trusted."""
+"""Test metrics: scores with intervals, metrics by class, confusions, and calibration."""
 
 from typing import Any
 

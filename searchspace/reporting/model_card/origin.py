@@ -1,4 +1,4 @@
-"""Where it comes from: the data, what the search took, licences, the configuration, and how to repeat it."""
+"""Origin of a model: its data, the search's cost, licences, the configuration, and how to repeat it."""
 
 import json
 from collections import Counter
@@ -17,7 +17,7 @@ from trainables.data.sources.source_registry import licence_of_data
 
 
 def describe_data_set(model: ClassifierResults) -> str:
-    """Splits, and what is doubtful about them."""
+    """Splits, and their data issues."""
     found = model.data
     counts = {"training": found.train, "validation": found.val, "test": found.test}
     uses = {"training": "trained on", "validation": "chose; then trained on", "test": "opened once"}
@@ -28,12 +28,12 @@ def describe_data_set(model: ClassifierResults) -> str:
     ]
     kind = "grey" if found.channels == 1 else "RGB"
     absent = [f"{as_markdown(line)}." for line in describe_absent(found.absent)]
-    doubtful = [*describe_data_issues(found.model_dump()), *absent]
+    issues = [*describe_data_issues(found.model_dump()), *absent]
     return paragraphs(
         f"{as_markdown(found.name)}: {len(found.classes):,} classes, stored as {found.height} x {found.width} {kind}; "
         f"splits: {as_markdown(found.split)}.",
         table(rows),
-        bullets(doubtful or ["no image was left out as bad, and none occurs in two splits"]),
+        bullets(issues or ["no image was left out as bad, and none occurs in two splits"]),
         f"Fingerprint of all pixels, labels and class names: {as_code(found.fingerprint)}.",
     )  # fmt: skip
 
@@ -61,7 +61,9 @@ def describe_licences(model: ClassifierResults) -> str:
     weights = dict.fromkeys(member.licence for member in members)
     lines = [f"Weights, {as_code(each.id)}: {as_markdown(each.terms)}" for each in weights]
     if any(each.id != YOURS for each in weights):
-        lines.append("What was trained on top belongs to whoever trained it; the terms of what it began with stay")
+        lines.append(
+            "The weights trained here belong to the person who trained them; the pretrained weights' terms stay"
+        )
     return bullets([*lines, f"Data, {as_code(own.id)}: {as_markdown(own.terms)}"])
 
 

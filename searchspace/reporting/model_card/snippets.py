@@ -1,6 +1,6 @@
 """Lines of code that run a model, as the card, the report and the README show them.
 
-They need the file's own runtime, numpy and Pillow, and prepare an image as training and `predict` do
+They need numpy, Pillow and the runtime of the file, and prepare an image as training and `predict` do
 (`trainables.data.decoding.pixels`).
 """
 

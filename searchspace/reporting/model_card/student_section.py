@@ -1,4 +1,4 @@
-"""The winner's student on cards: its own says how it was taught, the winner's how the two compare."""
+"""The student on model cards: its own describes how it was trained, the winner's compares the two."""
 
 from searchspace.cli.options import flag_of
 from searchspace.finals.choose_student import Student

@@ -1,4 +1,4 @@
-"""How to run each file of the folder, in a few lines that work as they stand."""
+"""Code that runs each file of the folder, in a few complete lines."""
 
 import shlex
 

@@ -1,4 +1,4 @@
-"""Which rows and columns of a board are wanted."""
+"""The view of a board: which of its rows and columns are shown, and in which order."""
 
 from collections.abc import Sequence
 from tokenize import TokenError
@@ -59,7 +59,7 @@ def is_winner(row: Row) -> bool:
 def filter_rows(rows: Sequence[Row], condition: str) -> list[int]:
     """Places of rows for which `condition` holds; raises `UserError` where it is no condition on their columns.
 
-    It is an expression of whoever typed it, of which pandas evaluates names, comparisons and methods of columns
+    It is an expression that the user typed; pandas evaluates its names, comparisons and methods of columns
     (`model.str.startswith("res")`); `@` finds nothing. What rows hold is never evaluated.
     """
     import pandas as pd

@@ -1,4 +1,4 @@
-"""Two trials of a search, or two searches, side by side: what differs between them, and what came of it."""
+"""Two trials of a search, or two searches, side by side: their differences and their results."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One row a finalist of a search."""
+"""The table of finalists: one row for each finalist of a search."""
 
 from collections.abc import Mapping, Sequence
 

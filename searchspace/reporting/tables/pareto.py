@@ -44,7 +44,7 @@ def pareto_order(points: Sequence[Point]) -> list[int]:
     """Indices from the best down: front by front, and within one spread out, the highest score first.
 
     After that comes always the point farthest from those before it, each objective scaled to its range in the front:
-    the EpsNet of MO-ASHA (arXiv:2106.12639), so that whatever is cut off at the end leaves the front covered.
+    the EpsNet of MO-ASHA (arXiv:2106.12639), so that a shortened list still covers the front.
     """
     placed = pareto_ranks(points)
     fronts = [[i for i, rank in enumerate(placed) if rank == wanted] for wanted in range(max(placed, default=-1) + 1)]

@@ -1,4 +1,4 @@
-"""One row a search."""
+"""The table of searches: one row for each search."""
 
 from collections.abc import Sequence
 from contextlib import suppress

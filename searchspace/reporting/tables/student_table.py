@@ -1,4 +1,4 @@
-"""The winner and its student side by side: how good, how large, how fast."""
+"""The winner and its student side by side: scores, size and speed."""
 
 from typing import Any
 

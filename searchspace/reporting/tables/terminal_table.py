@@ -1,4 +1,4 @@
-"""Rows as a table on a terminal, whatever its width: what there is no room for is named below."""
+"""Rows as a table that fits the width of a terminal; columns that do not fit are named below it."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""One row a trial of a search: fidelities never mix."""
+"""The leaderboard: one row for each trial of a search; trials are ranked within their fidelity."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime

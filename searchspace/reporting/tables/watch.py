@@ -58,5 +58,5 @@ def watch_search(results: SearchResults, draw: Draw, refresh: Callable[[], None]
 
 
 def _steps(study: StudySnapshot) -> int:
-    """Grows with whatever the study hears."""
+    """A number that grows with each change of the study."""
     return sum(len(t.user_attrs) for t in study.get_trials(deepcopy=False)) + len(study.user_attrs)

@@ -29,7 +29,7 @@ def scatters(r: Record) -> str:
     return either([f"{row['scatter points']:.1f}" for row in r.at("rows") if row["seeds"] == SEEDS])
 
 
-@row("bench_verdict", essential=True)
+@row("bench_comparison", essential=True)
 def _alarms(r: Record) -> Row:
     images = r.at("settings", "images")
     return Row(
@@ -42,7 +42,7 @@ def _alarms(r: Record) -> Row:
     )
 
 
-@row("bench_verdict", essential=True)
+@row("bench_comparison", essential=True)
 def _power(r: Record) -> Row:
     cells = []
     for lead in ("1", "2"):
@@ -58,7 +58,7 @@ def _power(r: Record) -> Row:
     )
 
 
-@row("bench_verdict")
+@row("bench_comparison")
 def _rescores(r: Record) -> Row:
     found = {name: f"{100 * value:.1f} %" for name, value in r.at("re-scores").items()}
     return Row(

@@ -10,7 +10,7 @@ from tests.helpers.repository import ROOT
 FOLDER = ROOT / "results" / "benchmarks"
 WITHOUT_A_CLOCK = {
     "bench_anytime", "bench_distil_cifar10", "bench_guide", "bench_imbalance", "bench_intervals", "bench_replay",
-    "bench_verdict",
+    "bench_comparison",
 }  # fmt: skip
 """Records of scores and counts, which other work on the machine does not change."""
 NOT_RECORDED = "memory and instruction sets not recorded"

@@ -72,11 +72,11 @@ def _find_splits(level: FolderLevel) -> str:
     read = {name: found for name in level.folders if (found := read_split_name(name))}
     plain = [name for name, found in read.items() if found.is_plain]
     deep = [name for name in read if name in level.with_images and not level.with_images[name].is_flat]
-    doubtful = plain if len(plain) > 1 else deep if len({read[name].split for name in deep}) > 1 else []
-    if not doubtful:
+    suspects = plain if len(plain) > 1 else deep if len({read[name].split for name in deep}) > 1 else []
+    if not suspects:
         return ""
     return (
-        f"folders {list_names(doubtful)} are named like splits and lie where classes are expected; put them in "
+        f"folders {list_names(suspects)} are named like splits and lie where classes are expected; put them in "
         "folders train, val and test beside each other, or give the classes other names"
     )
 

@@ -43,7 +43,7 @@ def find_layout(path: Path) -> FolderLayout:
         level = inner
     splits = find_splits(level.folders)
     if not splits or _is_train_a_class(level, splits):
-        warnings = [f"folder {name!r} is taken for a class" for names in splits.values() for name in names]
+        warnings = [f"folder {name!r} is read as a class" for names in splits.values() for name in names]
         return _layout_without_splits(level, left_out, warnings)
     _check_splits(level, splits)
     return _layout_with_splits(level, {split: level.folders[name] for split, (name,) in splits.items()}, left_out)

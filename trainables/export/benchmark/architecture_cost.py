@@ -20,7 +20,7 @@ SHAPING_FIELDS = ("model", "input_size", "tta")
 """Fields of `TrialConfig` that shape every shipped network; `ScratchModel.shaped_by` names each model's own."""
 LATENCY_DEFINITION = (
     "latency is the time from one raw image to its probabilities, on one thread: the median of the faster half of the "
-    "runs after warm-up, as whatever else the machine does can only slow a run down"
+    "runs after warm-up, as other work on the machine can only slow a run down"
 )
 """Definition of latency for all files, in all tables and limits."""
 COST_PACKAGES = ("torch", "torchvision", "timm", "onnx", "onnxscript", "onnxruntime")

@@ -37,7 +37,7 @@ def test_a_stopped_trial_is_revived_as_a_trial_of_its_own(copied, cache):
     arguments = ("run", "--results", "results", "--resume", "first", "--revive")
     done = command(*arguments, str(number), home=copied, cache=cache, cwd=copied)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"trial {number}, revived as trial {len(before)}, came to" in done.stdout
+    assert f"trial {number}, revived as trial {len(before)}, scored" in done.stdout
     *same, revived = load_study(load_spec(folder), folder).trials
     assert [(t.number, t.state, t.intermediate_values) for t in same] == [
         (t.number, t.state, t.intermediate_values) for t in before

@@ -15,7 +15,7 @@ from trainables.models.pretrained import licence_of
 @pytest.mark.parametrize(
     ("model", "licence", "said"),
     [
-        ("convnet", "yours", "trained from scratch on digits, and belong to whoever trained them"),
+        ("convnet", "yours", "trained from scratch on digits, and belong to the person who trained them"),
         (
             "tf_efficientnet_lite0",
             "apache-2.0",

@@ -86,7 +86,7 @@ def losses(run: TrialRun, moved: bool = False) -> float:
         answers = run.teacher.logits(shown, part, wanted, run.batches.inputs(shown, wanted, part)[0])
         with torch.no_grad():
             each = divergence(run.module(inputs), answers)
-        total += float(run.batches.weigh(each, batch, part, share))
+        total += float(run.batches.sum_weighted(each, batch, part, share))
     return total / len(run.rows)
 
 

@@ -120,7 +120,7 @@ class World:
                 self.alive.discard(slot)
             if decision.excuses_slots:
                 for kept in self.errors.values():
-                    kept[:] = [one.excuse() if one.trial == trial else one for one in kept]
+                    kept[:] = [one.as_excused() if one.trial == trial else one for one in kept]
             if decision.action == Action.FAIL:
                 self.failed.add(trial)
                 return

@@ -205,7 +205,7 @@ def test_a_train_among_vehicles_is_a_class(tmp_path):
         images(tmp_path / "split" / "train" / name, 3)
     raw = open_source(str(tmp_path / "vehicles"))
     assert raw.classes == ("bus", "car", "plane", "train")
-    assert raw.layout.warnings == ("folder 'train' is taken for a class",)
+    assert raw.layout.warnings == ("folder 'train' is read as a class",)
     assert open_source(str(tmp_path / "split")).classes == raw.classes
     images(tmp_path / "vehicles" / "test", 3)
     with pytest.raises(UserError, match="train/"):

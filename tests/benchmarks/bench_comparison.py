@@ -1,6 +1,6 @@
 """How often finals call equals different, how often they recognise a better finalist, and how far re-scores are off.
 
-    python tests/benchmarks/bench_verdict.py [--repeats 300]
+    python tests/benchmarks/bench_comparison.py [--repeats 300]
 
 A training's logit for the right class of an image is the image's easiness, shared by all (normal, deviation 3, mean
 5), plus the configuration's skill, plus the seed's (deviation `scatter`), plus noise of that training and image
@@ -165,7 +165,7 @@ def main() -> None:
     rescores = {name: round(float(np.mean([found[name] for found in searches])), 4) for name in searches[0]}
     settings = {"images": IMAGES, "finalists": 3, "metric": "accuracy", "configurations": CONFIGURATIONS}
     figures = {"settings": settings, "rows": rows, "re-scores": rescores}
-    print(rescores, write_record("bench_verdict", figures, [f"--repeats {repeats}"], repeats, SHARE))
+    print(rescores, write_record("bench_comparison", figures, [f"--repeats {repeats}"], repeats, SHARE))
 
 
 if __name__ == "__main__":
