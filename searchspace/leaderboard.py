@@ -14,13 +14,14 @@ from searchspace.cli.output import print_document
 from searchspace.finals.gain import format_gain
 from searchspace.finals.validation_images import format_validation
 from searchspace.reporting.results import SearchResults, read_results, reading_search
+from searchspace.reporting.table_formats import Format, to_text
 from searchspace.reporting.tables.board_view import FORM, PrintOptions, ViewOptions
 from searchspace.reporting.tables.compare import brief_comparison, compare_searches, compare_trials, format_incomparable
 from searchspace.reporting.tables.finalists import costs_of, finalist_rows
 from searchspace.reporting.tables.pareto import pareto_rows
 from searchspace.reporting.tables.searches import format_problems, rank_searches
 from searchspace.reporting.tables.student_table import student_rows
-from searchspace.reporting.tables.table import Format, Row, format_cell, round_rows, to_text
+from searchspace.reporting.tables.table import Row, format_cell, round_rows
 from searchspace.reporting.tables.terminal_table import draw_table, make_console, print_table
 from searchspace.reporting.tables.trials import rank_trials, varying_columns, without_defaults
 from searchspace.reporting.tables.watch import watch_search

@@ -11,8 +11,9 @@ from optuna.trial import FrozenTrial, TrialState
 from searchspace.cli.options import with_options
 from searchspace.cli.output import print_document
 from searchspace.reporting.results import read_results, reading_search
+from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.board_view import PrintOptions
-from searchspace.reporting.tables.table import Row, to_text
+from searchspace.reporting.tables.table import Row
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import BudgetUnit, SearchSpec, parse_record
 from searchspace.stopping.rules import SchedulerName, make_rule

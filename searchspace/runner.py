@@ -22,7 +22,7 @@ from searchspace.preparation.prepare_data import prepare_search_data
 from searchspace.preparation.resume import how_to_resume, warn_of_changed_space, write_finished
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener, call_all
-from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.trials import describe_trial, rank_trials
 from searchspace.spec import SearchSpec, extend_record
 from searchspace.storage.node_access import check_node_access

@@ -26,9 +26,8 @@ from trainables.storage.object_store.conditional import (
     ConflictError,
     UnsupportedError,
     Versioned,
-    open_conditional,
 )
-from trainables.storage.object_store.guarded_uploads import GuardedUploads
+from trainables.storage.object_store.guarded_uploads import GuardedUploads, open_conditional
 from trainables.storage.object_store.remote import PARTIAL, Remote
 from trainables.storage.search_storage import LEASE
 

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from searchspace.reporting.html.report_file import write_report
 from searchspace.reporting.html.report_sections import REPORT_SECTIONS
-from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.table_formats import to_text
 from tests.helpers.attacks.hostile import HOSTILE
 from tests.helpers.made_search import make_search
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from searchspace.finals.winner import write_confusion
 from searchspace.progress.console_reporter import ConsoleReporter
-from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.terminal_table import print_table
 from searchspace.spec import make_spec
 from tests.helpers.images.data_sets import write_images

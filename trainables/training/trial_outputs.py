@@ -21,7 +21,7 @@ from trainables.metrics.predictions import (
     measure_brightness,
     write_table,
 )
-from trainables.models.pretrained import licence_of
+from trainables.models.weights_licence import licence_of
 from trainables.storage.arrays import write_arrays
 from trainables.storage.files import replacing, write_file
 from trainables.training.evaluation import predict, probabilities

@@ -4,10 +4,10 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from searchspace.reporting.markdown import paragraphs
 from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.model_card.card_sections import CARD_SECTIONS
 from searchspace.reporting.model_card.front_matter import front_matter
-from searchspace.reporting.model_card.markdown import paragraphs
 from searchspace.reporting.results import ClassifierResults, read_classifier_results, reading_search
 from trainables.export.exported_files import EXPORT_RECORD
 from trainables.storage.files import is_file, write_file

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from searchspace.reporting.model_card.markdown import paragraphs, sentence, table
+from searchspace.reporting.markdown import paragraphs, sentence, table
 from searchspace.reporting.model_card.student_section import describe_student
 from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.exported_files_table import (

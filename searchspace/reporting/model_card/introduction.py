@@ -1,7 +1,7 @@
 """Introduction of the model in two sentences, with its test score."""
 
 from searchspace.finals.formatting import format_test_score
-from searchspace.reporting.model_card.markdown import paragraphs
+from searchspace.reporting.markdown import paragraphs
 from searchspace.reporting.results import ClassifierResults
 from trainables.common.escaping import as_markdown
 from trainables.metrics.metric_registry import METRICS

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from searchspace.finals.reliability import format_overconfidence
-from searchspace.reporting.model_card.markdown import bullets
+from searchspace.reporting.markdown import bullets
 from searchspace.reporting.results import ClassifierResults
 from searchspace.storage.search_folder import earlier_winners
 from trainables.common.escaping import as_markdown

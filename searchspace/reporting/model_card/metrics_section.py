@@ -4,7 +4,7 @@ from typing import Any
 
 from searchspace.finals.formatting import list_test_figures
 from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
-from searchspace.reporting.model_card.markdown import paragraphs, table
+from searchspace.reporting.markdown import paragraphs, table
 from searchspace.reporting.results import ClassifierResults
 from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.intervals import Ends

@@ -7,7 +7,7 @@ from typing import Any
 
 from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, describe_data_issues
-from searchspace.reporting.model_card.markdown import bullets, paragraphs, table
+from searchspace.reporting.markdown import bullets, paragraphs, table
 from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.trials import format_status
 from searchspace.study.trial_attributes import read_last_report

@@ -17,7 +17,7 @@ from searchspace.finals.formatting import (
 )  # fmt: skip
 from searchspace.finals.gain import NoLead, format_gain_outcome
 from searchspace.finals.validation_images import format_validation
-from searchspace.reporting.model_card.markdown import bullets, paragraphs, sentence, table
+from searchspace.reporting.markdown import bullets, paragraphs, sentence, table
 from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.finalists import finalist_rows
 from trainables.common.escaping import as_markdown

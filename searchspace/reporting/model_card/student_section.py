@@ -2,8 +2,8 @@
 
 from searchspace.cli.options import flag_of
 from searchspace.finals.choose_student import Student
+from searchspace.reporting.markdown import paragraphs, table
 from searchspace.reporting.model_card.introduction import format_classes, format_network, head
-from searchspace.reporting.model_card.markdown import paragraphs, table
 from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.student_table import student_rows
 from searchspace.spec import SearchSpec

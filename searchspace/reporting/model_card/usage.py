@@ -2,7 +2,7 @@
 
 import shlex
 
-from searchspace.reporting.model_card.markdown import paragraphs
+from searchspace.reporting.markdown import paragraphs
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
 from searchspace.reporting.results import ClassifierResults
 from trainables.common.escaping import as_code, as_code_block, as_markdown

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from searchspace.cli.options import Option
 from searchspace.cli.values import Names
-from searchspace.reporting.tables.table import Format, Row, check_columns, sort_order
+from searchspace.reporting.table_formats import Format
+from searchspace.reporting.tables.table import Row, check_columns, sort_order
 from trainables.common.errors import UserError, suggest
 from trainables.config import Frozen
 

@@ -1,15 +1,11 @@
-"""Rows of boards, and how each format writes them."""
+"""Rows of boards, and how readers see their columns and values."""
 
-import io
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from trainables.common.errors import UserError, suggest
-from trainables.common.escaping import as_markdown, write_csv
 
 Row = Mapping[str, Any]
-Format = Literal["table", "csv", "json", "md", "html"]
 HEADINGS = {"behind": "difference", "told_apart": "significant"}
 """Headings of columns whose names in files are another word."""
 SCORE_COLUMNS = {"score", "accuracy", "best_score", "search_score", "best", "winner_val", "test_score", "test_accuracy"}
@@ -45,41 +41,6 @@ def check_columns(flag: str, rows: Sequence[Row], names: Sequence[str]) -> None:
     for name in names:
         if rows and name not in rows[0]:
             raise UserError(f"{flag} {name!r}: no such column; there are {', '.join(rows[0])}{suggest(name, rows[0])}")
-
-
-def to_text(rows: Sequence[Row], form: Format) -> str:
-    """Rows, which share their columns, as CSV, JSON, a Markdown table or an HTML page."""
-    return TABLE_WRITERS[form](rows)
-
-
-def _write_csv(rows: Sequence[Row]) -> str:
-    out = io.StringIO()
-    columns = list(rows[0]) if rows else []
-    write_csv(out, [columns, *([row[name] for name in columns] for row in rows)], end="\n")
-    return out.getvalue()
-
-
-def _write_json(rows: Sequence[Row]) -> str:
-    return json.dumps(list(rows), indent=1, default=str) + "\n"
-
-
-def _write_markdown(rows: Sequence[Row]) -> str:
-    columns = list(rows[0]) if rows else []
-    head = [as_markdown(name) for name in columns]
-    lines = [head, ["---"] * len(columns), *([as_markdown(format_cell(row[c])) for c in columns] for row in rows)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def _write_html(rows: Sequence[Row]) -> str:
-    from searchspace.reporting.html.rendering import render_board
-
-    return render_board(rows, "Leaderboard")
-
-
-TABLE_WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {
-    "csv": _write_csv, "json": _write_json, "md": _write_markdown, "html": _write_html,
-}  # fmt: skip
-"""How each format but the terminal's is written."""
 
 
 def format_cell(value: Any) -> str:

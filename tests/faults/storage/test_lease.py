@@ -21,8 +21,9 @@ from searchspace.storage.open_search import hold_search
 from tests.helpers.servers.s3_server import content, keys, s3
 from trainables.common.errors import UserError
 from trainables.config import Assignment, TrialConfig
-from trainables.storage.object_store import conditional, guarded_uploads
-from trainables.storage.object_store.conditional import ConflictError, open_conditional
+from trainables.storage.object_store import guarded_uploads
+from trainables.storage.object_store.conditional import ConflictError
+from trainables.storage.object_store.guarded_uploads import open_conditional
 from trainables.storage.object_store.remote import Remote
 from trainables.storage.trial_directory import open_trial_directory
 
@@ -340,7 +341,7 @@ def test_a_lease_counts_until_it_is_stale_whoever_wrote_it(bucket, store, tmp_pa
 @pytest.mark.parametrize("lacking", ["the store ignores conditions", "no client is installed"])
 def test_without_conditional_writes_the_last_to_write_has_it(bucket, store, tmp_path, monkeypatch, lacking):
     if lacking == "no client is installed":
-        monkeypatch.setattr(conditional, "find_spec", lambda name: None)
+        monkeypatch.setattr(guarded_uploads, "find_spec", lambda name: None)
         assert open_conditional(Remote.open(f"s3://{bucket}/s")) is None
     else:
         store.conditional = False

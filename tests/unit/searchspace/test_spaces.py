@@ -14,7 +14,7 @@ from searchspace.constraints.feasibility import draw_sample
 from searchspace.engine.suggest import ConfigSuggester
 from searchspace.forecast.probing import draw_probes
 from searchspace.preparation.preflight import check_space
-from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.trials import rank_trials
 from searchspace.sampling.samplers import SAMPLERS, choose_sampler, make_sampler
 from searchspace.sampling.space_file import load_function

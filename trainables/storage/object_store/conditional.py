@@ -4,10 +4,7 @@ S3 has them as `If-None-Match: *` and `If-Match: ETAG` of a PUT (boto3), Google 
 (its JSON API, with google-auth's credentials). Both clients come with `pip install 'searchspace[cluster]'`.
 """
 
-from importlib.util import find_spec
 from typing import NamedTuple, Protocol
-
-from trainables.storage.object_store.remote import Remote
 
 CONNECT_TIMEOUT_S = 10
 """Time limit for a connection."""
@@ -45,17 +42,3 @@ class ConditionalStore(Protocol):
 
         Raises `ConflictError` if it has another version, `UnsupportedError` if the store has no conditional writes.
         """
-
-
-def open_conditional(remote: Remote) -> ConditionalStore | None:
-    """Conditional writes below `remote`; None if the client for its store is not installed."""
-    scheme = remote.url.partition("://")[0]
-    if scheme == "s3" and find_spec("boto3"):
-        from trainables.storage.object_store.conditional_s3 import S3Store
-
-        return S3Store(remote)
-    if scheme == "gs" and find_spec("google") and find_spec("google.auth") and find_spec("requests"):
-        from trainables.storage.object_store.conditional_gcs import GcsStore
-
-        return GcsStore(remote)
-    return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from trainables.storage.files import open_file
@@ -10,6 +11,20 @@ from trainables.storage.object_store.remote import PARTIAL, TRANSFER_BYTES, Remo
 
 CONFLICT_ATTEMPTS = 3
 """Attempts to upload a file that another process keeps changing."""
+
+
+def open_conditional(remote: Remote) -> ConditionalStore | None:
+    """Conditional writes below `remote`; None if the client for its store is not installed."""
+    scheme = remote.url.partition("://")[0]
+    if scheme == "s3" and find_spec("boto3"):
+        from trainables.storage.object_store.conditional_s3 import S3Store
+
+        return S3Store(remote)
+    if scheme == "gs" and find_spec("google") and find_spec("google.auth") and find_spec("requests"):
+        from trainables.storage.object_store.conditional_gcs import GcsStore
+
+        return GcsStore(remote)
+    return None
 
 
 class GuardedUploads:

@@ -24,9 +24,9 @@ import pytest
 from optuna.samplers import RandomSampler
 
 from searchspace.finals.finalist import Finalist
+from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.board_view import ViewOptions
 from searchspace.reporting.tables.compare import compare_searches, compare_trials, format_incomparable
-from searchspace.reporting.tables.table import to_text
 from searchspace.reporting.tables.terminal_table import choose_columns, draw_table
 from searchspace.reporting.tables.trials import rank_trials, without_defaults
 from searchspace.spec import make_spec, save_record

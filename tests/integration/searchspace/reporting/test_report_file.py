@@ -34,7 +34,7 @@ from searchspace.reporting.html.report_sections import REPORT_SECTIONS, draw
 from searchspace.reporting.html.slices import slices_of
 from searchspace.reporting.html.timeline import trial_spans
 from searchspace.reporting.results import read_results
-from searchspace.reporting.tables.table import to_text
+from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.trials import board_rows
 from searchspace.spec import load_spec
 from searchspace.study.study import load_study

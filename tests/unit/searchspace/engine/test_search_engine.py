@@ -12,7 +12,8 @@ from searchspace.engine.suggest import ConfigSuggester
 from searchspace.engine.tune_adapter import SearchEnd
 from searchspace.finals.audit import read_audit
 from searchspace.finals.finals import choose_finalists
-from searchspace.reporting.tables.table import sort_rows, to_text
+from searchspace.reporting.table_formats import to_text
+from searchspace.reporting.tables.table import sort_rows
 from searchspace.reporting.tables.trials import rank_trials
 from searchspace.sampling.samplers import make_sampler
 from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space

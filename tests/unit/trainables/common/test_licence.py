@@ -9,7 +9,7 @@ from trainables.common.licence import Licence, binding
 from trainables.config import TrialConfig
 from trainables.data.sources.source_registry import NAMED_SETS, licence_of_data
 from trainables.export.model_info import EnsembleInfo, InputSpec, ModelInfo, describe_model
-from trainables.models.pretrained import licence_of
+from trainables.models.weights_licence import licence_of
 
 
 @pytest.mark.parametrize(

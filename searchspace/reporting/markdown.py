@@ -1,8 +1,17 @@
-"""Pieces of Markdown that sections share."""
+"""Markdown: tables, lists and paragraphs."""
 
 from collections.abc import Iterable, Sequence
 
-from searchspace.reporting.tables.table import Row, format_heading, to_text
+from searchspace.reporting.tables.table import Row, format_cell, format_heading
+from trainables.common.escaping import as_markdown
+
+
+def write_table(rows: Sequence[Row]) -> str:
+    """Rows, which share their columns, as a table."""
+    columns = list(rows[0]) if rows else []
+    head = [as_markdown(name) for name in columns]
+    lines = [head, ["---"] * len(columns), *([as_markdown(format_cell(row[c])) for c in columns] for row in rows)]
+    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
 def paragraphs(*parts: str) -> str:
@@ -13,7 +22,7 @@ def paragraphs(*parts: str) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Rows, which share their columns, under readable names, without columns that are empty; nothing for none."""
     filled = [name for name in (rows[0] if rows else ()) if any(row[name] not in (None, "") for row in rows)]
-    return to_text([{format_heading(name): row[name] for name in filled} for row in rows], "md").rstrip()
+    return write_table([{format_heading(name): row[name] for name in filled} for row in rows]).rstrip()
 
 
 def bullets(lines: Iterable[str]) -> str:
