@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from searchspace.cli.interruption import EXPORT_TIMEOUT_S, InterruptibleReporter, Interruption, LostError
 from searchspace.cluster.connect import connected, losses_told
-from searchspace.cluster.restart import restart_search
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.constraints.feasibility import draw_sample
 from searchspace.engine.events import EngineContext
@@ -19,7 +18,7 @@ from searchspace.preparation.begin_study import open_study
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.plan import Plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data
-from searchspace.preparation.resume import how_to_resume, warn_of_changed_space, write_finished
+from searchspace.preparation.resume import how_to_resume, restart_search, warn_of_changed_space, write_finished
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener, call_all
 from searchspace.reporting.table_formats import to_text

@@ -3,11 +3,13 @@
 import logging
 import os
 import shlex
-from collections.abc import Mapping, Set
+import sys
+from collections.abc import Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from searchspace.cli.interruption import LostError
 from searchspace.cli.options import flag_of
 from searchspace.preparation.absolute_paths import with_absolute_paths
 from searchspace.preparation.record_at_url import options_to_repeat, replaced_options
@@ -37,6 +39,10 @@ REVIVE_OPTIONS = LOCATION_OPTIONS | {"memory_gb", "address", "resume", "revive",
 """Options that say something where one trial is revived."""
 FINISHED = "finished"
 """Record of the study: trials that were asked for when its winner was exported."""
+LOSSES = "SEARCHSPACE_LOSSES"
+"""Environment variable: how often this command was restarted."""
+MAX_RESTARTS = 3
+"""Restarts after which a command gives up; its search can still be resumed."""
 
 
 def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) -> SearchSpec:
@@ -205,6 +211,28 @@ def how_to_resume(spec: SearchSpec) -> str:
     if not (spec.folder / SEARCH_RECORD).is_file():
         return "nothing was begun"
     return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+
+
+def restart_search(spec: SearchSpec, options: Sequence[str], error: Exception) -> NoReturn:
+    """Replace this process by a command that resumes the search, with `options` added.
+
+    Raises `LostError` after too many restarts.
+
+    The process is replaced because `ray.shutdown` ends a process whose threads still call Ray, as those of the gangs
+    do. The Ray processes that it started are ended first.
+    """
+    from searchspace.cluster.local_ray import kill_own
+    from searchspace.study.database import STORAGE_VARIABLE, url_with_password
+
+    losses = int(os.environ.get(LOSSES, "0")) + 1
+    if losses > MAX_RESTARTS:
+        raise LostError(f"{error}, for the {losses}th time") from error
+    kill_own()
+    sys.stdout.flush()
+    secrets = {STORAGE_VARIABLE: url_with_password(spec.storage)} if spec.storage else {}  # never on a command line
+    os.environ.update({**secrets, LOSSES: str(losses)})
+    command = [sys.executable, "-m", "searchspace.run", *resume_arguments(spec), *options]
+    os.execv(sys.executable, command)  # noqa: S606  # this program
 
 
 def format_folder(spec: SearchSpec) -> str:
