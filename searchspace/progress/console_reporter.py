@@ -5,16 +5,15 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.output import surviving_streams
 from searchspace.progress.output_redirect import OutputRedirect
+from searchspace.progress.plain_lines import PlainLines
+from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
 from trainables.common.errors import UserError
 from trainables.common.escaping import printable
-
-if TYPE_CHECKING:
-    from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
 
 PROGRESS_INTERVAL_S = 20.0
 """Seconds between two lines on how far one work is."""
@@ -81,11 +80,9 @@ class ConsoleReporter:
             self._due = self.seconds + PROGRESS_INTERVAL_S
             self.show(logging.INFO, f"{what}: {done:,} of {total:,}")
 
-    def show_progress_of(self, tracker: "ProgressTracker") -> "TrialListener":
+    def show_progress_of(self, tracker: ProgressTracker) -> TrialListener:
         """Show the search of `tracker`; returns the listener that updates it and prints its events."""
-        from searchspace.progress.plain_lines import PlainLines
-
-        return PlainLines(tracker, self)
+        return PlainLines(tracker, self.show)
 
     def hide_search(self) -> None:
         """The search is over; its tracker is shown no more."""

@@ -37,7 +37,7 @@ class LiveScreen(ConsoleReporter):
         )  # fmt: skip
 
     @property
-    def options(self) -> list[str]:
+    def restart_options(self) -> list[str]:
         """Command-line options that make another like this."""
         return ["--price-per-hour", str(self._price)] if self._price else []
 
@@ -62,7 +62,12 @@ class LiveScreen(ConsoleReporter):
         """Show the search of `tracker` while it runs; once the terminal is gone, in lines."""
         self._tracker = tracker
         self._show()
-        return PlainLines(tracker, _WithoutTerminal(self))
+        return PlainLines(tracker, self._show_without_terminal)
+
+    def _show_without_terminal(self, level: int, message: str) -> None:
+        """Print what the screen shows otherwise, once the terminal is gone."""
+        if self._is_gone():
+            self.show(level, message)
 
     def hide_search(self) -> None:
         """Show the search no more."""
@@ -94,20 +99,6 @@ class LiveScreen(ConsoleReporter):
 
     def _draw(self) -> RenderableType:
         return draw_screen(ScreenState(self.seconds, self._tracker, self._shown, tuple(self._warnings), self._price))
-
-
-class _WithoutTerminal(ConsoleReporter):
-    """Says what a screen shows otherwise."""
-
-    def __init__(self, screen: LiveScreen) -> None:
-        """For `screen`."""
-        super().__init__()
-        self._screen = screen
-
-    def show(self, level: int, message: str) -> None:
-        """Print a message where there is no screen any more."""
-        if self._screen._is_gone():
-            self._screen.show(level, message)
 
 
 def open_reporter(verbose: bool = False, price: float = 0.0) -> ConsoleReporter:

@@ -1,6 +1,7 @@
 """A search in plain lines: one line when a trial ends, is paused, stopped or resumed."""
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from searchspace.progress.progress_tracker import ProgressTracker
@@ -8,23 +9,22 @@ from trainables.config import EpochReport
 from trainables.metrics.metric_registry import METRICS
 
 if TYPE_CHECKING:
-    from searchspace.progress.console_reporter import ConsoleReporter
     from trainables.workers.slot_state import GangInfo
 
 
 class PlainLines:
     """Listener of the searcher and the gangs that updates a tracker and prints what changed."""
 
-    def __init__(self, tracker: ProgressTracker, reporter: "ConsoleReporter") -> None:
-        """Update `tracker`, and print by `reporter`."""
-        self._tracker, self._reporter = tracker, reporter
+    def __init__(self, tracker: ProgressTracker, show: Callable[[int, str], None]) -> None:
+        """Update `tracker`, and print by `show`, which takes a level of `logging` and a message."""
+        self._tracker, self._show = tracker, show
         self._words = METRICS[tracker.spec.metric].label
 
     def on_gang_ready(self, slot: int, info: "GangInfo") -> None:
         """Print that a gang can train."""
         self._tracker.on_gang_ready(slot, info)
         what = f"{info.device}, {info.precision}, {info.threads} threads a worker"
-        self._reporter.show(logging.INFO, f"gang {self._tracker.warm_slots}/{self._tracker.slots} warm: {what}")
+        self._show(logging.INFO, f"gang {self._tracker.warm_slots}/{self._tracker.slots} warm: {what}")
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
         """Update the tracker with one event of a trial, and print it unless it is an epoch."""
@@ -41,9 +41,7 @@ class PlainLines:
         else:
             better = event == "complete" and self._tracker.best != best
             text = self._outcome(event, report) + ("  best so far" if better else "")
-        self._reporter.show(
-            logging.INFO, f"{len(self._tracker.evaluated)}/{self._tracker.spec.trials}  trial {number}  {text}"
-        )
+        self._show(logging.INFO, f"{len(self._tracker.evaluated)}/{self._tracker.spec.trials}  trial {number}  {text}")
 
     def _outcome(self, event: str, report: EpochReport) -> str:
         if event == "failed":

@@ -10,7 +10,6 @@ from searchspace.spec import SearchSpec
 from trainables.config import EpochReport
 
 if TYPE_CHECKING:
-    from searchspace.progress.console_reporter import ConsoleReporter
     from trainables.workers.slot_state import GangInfo
 
 logger = logging.getLogger(__name__)
@@ -58,6 +57,14 @@ class SlotProgress:
     """The slot it is on; None until an epoch of it comes from there."""
 
 
+class Stopwatch(Protocol):
+    """Measures the time since a command began."""
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+
+
 class TrialListener(Protocol):
     """Hears what the searcher and the gangs tell."""
 
@@ -71,9 +78,9 @@ class TrialListener(Protocol):
 class ProgressTracker:
     """Counts; a listener of the searcher."""
 
-    def __init__(self, spec: SearchSpec, slots: int, reporter: "ConsoleReporter") -> None:
-        """Begin with nothing, on `slots` slots, by `reporter`."""
-        self.spec, self.slots, self.reporter = spec, slots, reporter
+    def __init__(self, spec: SearchSpec, slots: int, stopwatch: Stopwatch) -> None:
+        """Begin with nothing, on `slots` slots, by the time of `stopwatch`."""
+        self.spec, self.slots, self._stopwatch = spec, slots, stopwatch
         self.statuses: dict[int, TrialStatus] = {}
         self._running: dict[int, SlotProgress] = {}
         self.best: BestTrial | None = None
@@ -112,14 +119,14 @@ class ProgressTracker:
 
     def on_gang_ready(self, slot: int, _info: "GangInfo") -> None:
         """Hear that a gang can train."""
-        self._warm[slot] = self.reporter.seconds
+        self._warm[slot] = self._stopwatch.seconds
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
         """Hear of one event of one trial."""
         self.statuses[number] = STATUS_AFTER[event]
         self._warn_of_checkpoint(number, report)
         if event == "epoch" and report is not None:
-            self._first_step = self._first_step or self.reporter.seconds - report.seconds
+            self._first_step = self._first_step or self._stopwatch.seconds - report.seconds
             self.epochs += 1
             self.training_seconds += report.seconds
             self._scores[number] = (*self._scores.get(number, ()), report.score)
@@ -151,22 +158,22 @@ class ProgressTracker:
     @property
     def training_share(self) -> float:
         """Training's share of the slots' time since they are warm, from 0 to 1."""
-        whole = self.reporter.seconds * self.slots - self._start_seconds
+        whole = self._stopwatch.seconds * self.slots - self._start_seconds
         return self.training_seconds / max(1e-9, whole)
 
     @property
     def _start_seconds(self) -> float:
         """Seconds, over all slots, before they were warm."""
-        cold = (self.slots - len(self._warm)) * self.reporter.seconds
+        cold = (self.slots - len(self._warm)) * self._stopwatch.seconds
         return sum(self._warm.values(), cold)
 
     def describe_time(self) -> str:
         """Where the search's time went, as shares of all slots' time since the command began."""
-        whole = self.reporter.seconds * self.slots
+        whole = self._stopwatch.seconds * self.slots
         start = self._start_seconds
         shares = {"training": self.training_seconds, "decisions": whole - self.training_seconds - start, "start": start}
         return (
-            f"search: {len(self.evaluated)} trials, {self.epochs} epochs in {self.reporter.seconds:.1f} s, "
+            f"search: {len(self.evaluated)} trials, {self.epochs} epochs in {self._stopwatch.seconds:.1f} s, "
             f"the first step after {self._first_step:.1f} s; "
             + " · ".join(f"{name} {100 * x / whole:.0f} %" for name, x in shares.items())
             + f" (of the time when warm, training {100 * self.training_share:.1f} %)"

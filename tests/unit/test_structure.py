@@ -103,10 +103,7 @@ WORDS_ON_DISK = {
 }  # fmt: skip
 """Words that the files of searches hold, with the modules that read or write them: `held back` is a value of
 `FinalsValidation.source` in studies and records."""
-REMAINING: dict[str, int] = {
-    "small files": 1,
-    "import cycles": 1,
-}
+REMAINING: dict[str, int] = {}
 """Number of offenders of each kind that are still there; a number here only falls."""
 
 

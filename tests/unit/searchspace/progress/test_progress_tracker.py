@@ -203,6 +203,13 @@ def test_a_pipe_gets_plain_lines_and_a_terminal_a_screen(monkeypatch):
     assert type(open_reporter()) is ConsoleReporter
 
 
+def test_a_restarted_command_reports_alike():
+    assert ConsoleReporter().restart_options == []
+    assert ConsoleReporter(verbose=True).restart_options == ["--verbose"]
+    assert LiveScreen().restart_options == []
+    assert LiveScreen(price=2.5).restart_options == ["--price-per-hour", "2.5"]
+
+
 def test_events_reach_every_listener():
     heard = []
     call_all(lambda *given: heard.append(given), lambda *given: heard.append(given))("epoch", 1, None)
