@@ -24,7 +24,7 @@ from searchspace.storage.search_folder import STUDENT, WINNER
 from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter
 from trainables.config import Frozen
-from trainables.export.exported_files import ExportRecord
+from trainables.export.exported_files import EXPORT_FORMATS, ExportRecord
 from trainables.export.model_info import MODEL_INFO
 from trainables.storage.files import is_file
 
@@ -37,8 +37,8 @@ FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "latency_ms", "
 class ExportOptions(Frozen):
     """What an export after the search can do otherwise."""
 
-    formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B")] = ()
-    """pt2, pt2-half, onnx, onnx-int8. Default: as the search was asked."""
+    formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B", choices=EXPORT_FORMATS)] = ()
+    """{choices}. Default: as the search was asked."""
     max_drop: Annotated[float | None, Option(LIMITS)] = Field(None, ge=0, le=100)
     """Points of test accuracy that a format may lose. Default: as the search was asked."""
     output: Annotated[str, Option(RECORD, metavar="FOLDER")] = ""

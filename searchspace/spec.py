@@ -10,9 +10,10 @@ from pydantic import Field, ValidationError
 
 from searchspace.cli.invalid_values import describe_error, describe_first_error, format_value
 from searchspace.cli.options import Option, flag_of
-from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share
+from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share, describe_objectives
 from searchspace.preparation.record import SearchRecord
 from searchspace.sampling.pins import parse_pins
+from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
 from searchspace.stopping.rules import SchedulerName
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import NAME_PATTERN, check_names, names_nearby
@@ -21,7 +22,8 @@ from trainables.common.escaping import shown
 from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
 from trainables.data.sources.source_registry import describe_sources
-from trainables.metrics.metric_registry import METRIC_NAMES, MetricName
+from trainables.export.exported_files import EXPORT_FORMATS
+from trainables.metrics.metric_registry import DEFAULT_METRIC, MetricName, list_metrics
 from trainables.models.model_registry import MODELS
 from trainables.storage.files import read_record, write_file
 from trainables.storage.local_copy import local_copy_folder
@@ -32,7 +34,6 @@ from trainables.workers.gang_resources import Precision
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
 LIMITS = "The shipped model"
-SamplerName = Literal["auto", "tpe", "gp", "cmaes", "random"]
 BudgetUnit = Literal["epochs", "seconds"]
 DEFAULT_GRACE_EPOCHS = 2
 """Default epochs of the first rung, where trials are not shorter themselves."""
@@ -46,29 +47,28 @@ R = TypeVar("R", bound=Frozen)
 class SearchSpec(Frozen):
     """What was asked for; everything that a search does follows from it, the data and the machine."""
 
-    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME")] = Field(
-        "digits", description=f"{describe_sources()}."
-    )
+    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME", choices=[describe_sources()])] = "digits"
+    """{choices}."""
     on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
     """An unusable image: an error (fail), or left out, counted and listed (skip)."""
-    models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = Field(
-        (), description=f"Comma-separated: {', '.join(MODELS)}, timm names, torchvision/NAME. Empty: what suits."
-    )
+    models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B", choices=MODELS)] = ()
+    """Comma-separated: {choices}, timm names, torchvision/NAME. Empty: what suits."""
     space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME=VALUE")] = Field(
         default_factory=dict
     )
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME")] = Field(
-        "accuracy", description=f"What is made best: {METRIC_NAMES}."
+    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME", choices=list_metrics())] = DEFAULT_METRIC
+    """What is made best: {choices}."""
+    objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B", choices=[describe_objectives()])] = (
+        DEFAULT_METRIC,
     )
-    objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B")] = ("accuracy",)
-    """accuracy (or --metric), or accuracy,latency: also what each millisecond buys."""
+    """{choices}: also what each millisecond buys."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
-    sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME")] = "auto"
-    """auto (what suits), tpe, gp, cmaes, or random."""
+    sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME", choices=SAMPLERS)] = "auto"
+    """auto (what suits), {choices}."""
     reproducible: Annotated[bool, Option(WHAT)] = False
     """Same configurations at any timing: only first rungs inform."""
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
@@ -107,8 +107,8 @@ class SearchSpec(Frozen):
     """Let the winner teach a student, whom alone the limits bind."""
     distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0, le=MAX_COUNT)
     """Epochs of the student; 0: a trial's."""
-    formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B")] = ()
-    """pt2, pt2-half, onnx, onnx-int8. Empty: all that can be made here."""
+    formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B", choices=EXPORT_FORMATS)] = ()
+    """{choices}. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
     """Most points of test accuracy a shipped format loses."""
     final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from searchspace.sampling.sampler_registry import SAMPLERS
+from searchspace.stopping.rules import SCHEDULERS
 from trainables.common.errors import suggest
 from trainables.config import Frozen
 from trainables.metrics.metric_registry import METRICS
@@ -16,9 +18,11 @@ from trainables.metrics.metric_registry import METRICS
 CHOICE = re.compile("'([^']*)'")
 """A choice, as pydantic lists them."""
 SYNONYMS = {
-    "bayes": "tpe", "bayesian": "tpe", "optuna": "tpe", "hyperband": "asha", "successive-halving": "asha",
-    "fp16": "bf16", "float32": "fp32", **{alias: name for name, metric in METRICS.items() for alias in metric.aliases},
-}  # fmt: skip
+    alias: name
+    for registry in (METRICS, SAMPLERS, SCHEDULERS)
+    for name, entry in registry.items()
+    for alias in entry.aliases
+} | {"fp16": "bf16", "float32": "fp32"}
 """Names that other tools have for a choice."""
 BOUND_WORDS = {
     "ge": "of at least", "gt": "above", "le": "of at most", "lt": "below", "min_length": "", "max_length": "",

@@ -1,7 +1,7 @@
 """Command-line options from the fields of a record: a field defines name, help, default, type and panel."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -26,6 +26,8 @@ class Option:
     """Type of its text there, where the record parses it itself; None is the field's own type."""
     metavar: str | None = None
     """What stands for its value in `--help`; None derives it from the type."""
+    choices: Iterable[str] = ()
+    """What `{choices}` in the field's description stands for, such as a registry, whose names it is then."""
 
 
 def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
@@ -91,17 +93,18 @@ def _typed(name: str, field: FieldInfo) -> Any:
     """The option as typer reads it; the text of a single value is passed on as it is, for the record to judge."""
     option = _option(field)
     assert option is not None  # callers ask for fields with an option only
-    choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
+    literals = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     own = _value_type(field.annotation)
-    kind: Any = option.kind or (str if choices or own in METAVARS else field.annotation)
+    kind: Any = option.kind or (str if literals or own in METAVARS else field.annotation)
     kind = kind | None if _is_left_out(field) else kind
-    shown = "" if kind is bool else option.metavar or "|".join(choices) or METAVARS.get(own)
+    shown = "" if kind is bool else option.metavar or "|".join(literals) or METAVARS.get(own)
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
-    names, text, default = filter(None, [flag]), " ".join((field.description or "").split()), _default(field)
+    described = (field.description or "").replace("{choices}", ", ".join(option.choices))
+    names, text, default = filter(None, [flag]), " ".join(described.split()), _default(field)
     if default is not None and default is not False and default != "":
         text += f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
-    described = typer.Option(*names, help=text, show_default=False, rich_help_panel=option.panel, metavar=shown)
-    return Annotated[kind, described]
+    typed = typer.Option(*names, help=text, show_default=False, rich_help_panel=option.panel, metavar=shown)
+    return Annotated[kind, typed]
 
 
 def _value_type(annotation: Any) -> Any:

@@ -9,12 +9,13 @@ from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from trainables.common.errors import suggest
 from trainables.common.redaction import redact_urls
 from trainables.export.exported_files import EXPORT_FORMATS, Format
+from trainables.metrics.metric_registry import DEFAULT_METRIC
 from trainables.storage.object_store.remote import check_location
 
 UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")
-OBJECTIVES = (("accuracy",), ("accuracy", "latency"))
-"""What can be searched for at once; the first is the score."""
+OBJECTIVES = ((DEFAULT_METRIC,), (DEFAULT_METRIC, "latency"))
+"""What can be searched for at once; the first is the score, in whatever metric it is."""
 
 
 def parse_names(given: Any) -> Any:
@@ -65,6 +66,12 @@ def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
         known = [",".join(each) for each in OBJECTIVES]
         raise ValueError("expected " + " or ".join(known) + suggest(",".join(names), known))
     return names
+
+
+def describe_objectives() -> str:
+    """What `--objectives` takes, for help."""
+    alone, both = (",".join(each) for each in OBJECTIVES)
+    return f"{alone} (or --metric), or {both}"
 
 
 def check_formats(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from trainables.storage.folders import remove_tree
 
 if TYPE_CHECKING:
     from searchspace.cluster.placement import Room
+    from searchspace.sampling.sampler_registry import SamplerName
     from searchspace.spaces import Space, Task
-    from searchspace.spec import SamplerName
     from searchspace.stopping.rule import StoppingRule
     from trainables.data.store.data_summary import DataSummary
     from trainables.storage.folder_sync import FolderSync

@@ -1,8 +1,7 @@
-"""The samplers by name, all Optuna's, each on its view of the study: one line in `SAMPLERS` adds one."""
+"""How each sampler of `SAMPLERS` is made by Optuna, and what it sees of the study."""
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
@@ -11,6 +10,7 @@ from optuna.trial import FrozenTrial
 
 from searchspace.sampling.cmaes_state import PlainCmaEsSampler
 from searchspace.sampling.cost_weighting import cooling_cost_weight, random_cost_weight, weight_by_cost
+from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
 from searchspace.sampling.window import (
     TrialSelector,
     WindowedSampler,
@@ -19,7 +19,7 @@ from searchspace.sampling.window import (
     show_first_rungs,
     show_one_fidelity,
 )
-from searchspace.spec import SamplerName, SearchSpec
+from searchspace.spec import SearchSpec
 from searchspace.stopping.rung import rungs
 from searchspace.study.trial_attributes import read_epoch_seconds, read_latency
 
@@ -29,43 +29,30 @@ MANY_TRIALS = 250
 """Trials from which on an evolution strategy beats a Gaussian process."""
 
 
-@dataclass(frozen=True)
-class Sampler:
-    """A sampler known by name."""
-
-    summary: str
-    """One line for `--help` and the README."""
-    make: Callable[[int], BaseSampler]
-    """Seed -> Optuna's sampler."""
-    full_length_only: bool = False
-    """Whether it models full-length values only; it sees the scores of one fidelity as if they were full-length."""
-
-
-def _tpe(seed: int) -> BaseSampler:
+def make_tpe(seed: int) -> BaseSampler:
     """Multivariate and grouped, for conditional spaces; with a constant liar, for several trials at a time."""
     return optuna.samplers.TPESampler(
         n_startup_trials=STARTUP_TRIALS, multivariate=True, group=True, constant_liar=True, seed=seed
     )
 
 
-def _gp(seed: int) -> BaseSampler:
+def make_gp(seed: int) -> BaseSampler:
+    """Random draws first; TPE where a parameter is not in every configuration."""
     return optuna.samplers.GPSampler(
-        seed=seed, n_startup_trials=STARTUP_TRIALS, independent_sampler=_tpe(seed), deterministic_objective=False
+        seed=seed, n_startup_trials=STARTUP_TRIALS, independent_sampler=make_tpe(seed), deterministic_objective=False
     )
 
 
-def _cmaes(seed: int) -> BaseSampler:
+def make_cmaes(seed: int) -> BaseSampler:
+    """Random draws first; TPE for what is no number."""
     return PlainCmaEsSampler(
-        seed=seed, n_startup_trials=STARTUP_TRIALS, independent_sampler=_tpe(seed), warn_independent_sampling=False
+        seed=seed, n_startup_trials=STARTUP_TRIALS, independent_sampler=make_tpe(seed), warn_independent_sampling=False
     )
 
 
-SAMPLERS: dict[str, Sampler] = {
-    "tpe": Sampler("Parzen estimators (NeurIPS 2011): any space, conditional ones too", _tpe),
-    "gp": Sampler("a Gaussian process: few parameters, few trials, seconds a suggestion", _gp, full_length_only=True),
-    "cmaes": Sampler("CMA-ES (arXiv:1604.00772): many trials of numeric parameters", _cmaes, full_length_only=True),
-    "random": Sampler("random: nothing learnt", lambda seed: optuna.samplers.RandomSampler(seed=seed)),
-}
+def make_random(seed: int) -> BaseSampler:
+    """Independent draws."""
+    return optuna.samplers.RandomSampler(seed=seed)
 
 
 def choose_sampler(drawn: Sequence[dict[str, BaseDistribution]], trials: int) -> SamplerName:

@@ -23,7 +23,7 @@ class Scheduler:
     """An early-stopping rule known by name."""
 
     summary: str
-    """One line for `--help` and the README."""
+    """One line for the README."""
     make: Callable[[Rungs, int], StoppingRule]
     """Rungs, reduction factor -> the rule, for one objective and epochs as the resource."""
     uses_rungs: bool = True
@@ -32,12 +32,14 @@ class Scheduler:
     """The same, for two objectives, whose order is given; None: not possible."""
     make_by_seconds: Callable[[Rungs, int], StoppingRule] | None = None
     """The same, for seconds as the resource; None: not possible."""
+    aliases: tuple[str, ...] = ()
+    """Names that other tools have for it."""
 
 
 SCHEDULERS: dict[str, Scheduler] = {
     "asha": Scheduler(
         "one trial in so many trains on from each rung, best first (arXiv:1810.05934)",
-        Asha, make_ordered=Asha, make_by_seconds=AshaSeconds,
+        Asha, make_ordered=Asha, make_by_seconds=AshaSeconds, aliases=("hyperband", "successive-halving"),
     ),
     "pasha": Scheduler("ASHA that trains no longer than it takes to know the ranking (arXiv:2207.06940)", Pasha),
     "median": Scheduler("pauses what is below the median of the running averages (Vizier, KDD 2017)", MedianStopping),

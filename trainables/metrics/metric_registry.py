@@ -99,14 +99,19 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 """Each metric by its name on the command line and in records."""
 
-METRIC_NAMES = ", ".join(name + " (negated)" * metric.is_negated for name, metric in METRICS.items())
-"""The names as `--help` lists them."""
+DEFAULT_METRIC = "accuracy"
+"""The metric of a search that is asked for none."""
 
 if TYPE_CHECKING:
     MetricName = str
 else:
     MetricName = Literal[tuple(METRICS)]
     """The names, as records check them."""
+
+
+def list_metrics() -> tuple[str, ...]:
+    """The names as `--help` lists them."""
+    return tuple(name + " (negated)" * metric.is_negated for name, metric in METRICS.items())
 
 
 def compute_score(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> float:

@@ -16,7 +16,8 @@ from searchspace.forecast.probing import draw_probes
 from searchspace.preparation.preflight import check_space
 from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.trials import rank_trials
-from searchspace.sampling.samplers import SAMPLERS, choose_sampler, make_sampler
+from searchspace.sampling.sampler_registry import SAMPLERS
+from searchspace.sampling.samplers import choose_sampler, make_sampler
 from searchspace.sampling.space_file import load_function
 from searchspace.spaces import Task
 from searchspace.spec import make_spec

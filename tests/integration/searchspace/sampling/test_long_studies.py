@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from searchspace.sampling.samplers import SAMPLERS
+from searchspace.sampling.sampler_registry import SAMPLERS
 from searchspace.sampling.samplers import make_sampler as make_named
 from searchspace.sampling.window import (
     MAX_BEST,
