@@ -15,7 +15,7 @@ from trainables.storage.object_store.remote import check_location
 UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")
 OBJECTIVES = ((DEFAULT_METRIC,), (DEFAULT_METRIC, "latency"))
-"""What can be searched for at once; the first is the score, in whatever metric it is."""
+"""What can be searched for at once; the first is the score, in any metric."""
 
 
 def parse_names(given: Any) -> Any:
