@@ -35,7 +35,7 @@ FIRST = ("format", "recommended", "MB", "accuracy", "agreement", "latency_ms", "
 
 
 class ExportOptions(Frozen):
-    """What an export after the search can do otherwise."""
+    """Options of an export after the search."""
 
     formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B", choices=EXPORT_FORMATS)] = ()
     """{choices}. Default: as the search was asked."""

@@ -30,7 +30,7 @@ from trainables.export.predictor import Predictor
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked for."""
+    """The parsed command line."""
 
     model: str
     """ONNX file, or folder or URL of a search."""
@@ -117,7 +117,7 @@ def _count(text: str) -> int:
 def predict(
     runner: Predictor, names: Sequence[str | BadImage], top: int, batch: int
 ) -> Iterator[ImagePrediction | UserError]:
-    """What the model says of each image, in order, or why it cannot be read; `batch` of them at a time."""
+    """Classify the images, `batch` at a time; yields scores, or the error of an unreadable image, in order."""
     channels, height, width = runner.shape
 
     def read(name: str | BadImage) -> Image | UserError:

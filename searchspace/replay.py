@@ -41,11 +41,11 @@ class Setting(Frozen):
     grace_epochs: int
     """First rung."""
     reduction_factor: int
-    """One trial in so many goes on."""
+    """One trial in this many continues."""
 
 
 class Replay(Frozen):
-    """What a setting would have done."""
+    """The result of a replayed setting."""
 
     setting: Setting
     """The setting."""
@@ -83,7 +83,7 @@ def settings_for(spec: SearchSpec) -> list[Setting]:
 
 
 def replay(curves: Sequence[Curve], setting: Setting, max_epochs: int, slots: int) -> Replay:
-    """Run `setting` over recorded curves; one that was cut short, and would go on, ends there and counts as unknown."""
+    """Run `setting` over recorded curves; a trial that would continue beyond its curve ends there and is unknown."""
     levels = rungs(setting.grace_epochs, setting.reduction_factor, max_epochs)
     rule = make_rule(setting.scheduler, setting.budget_unit, levels, setting.reduction_factor)
     steps = list(simulate(curves, rule, slots))
@@ -128,7 +128,7 @@ def main(
     folder: Annotated[str, typer.Argument(help="The search's folder or URL, such as results/digits.")],
     **options: Any,
 ) -> None:
-    """What other early-stopping settings would have done with the curves that a search recorded, without training.
+    """Replay other early-stopping settings on the curves that a search recorded, without training.
 
     The first line is the search's own setting. `unknown` counts trials that would have gone on beyond their record:
     `--scheduler none` or `--audit` records more. Configurations are the search's own, in its order.

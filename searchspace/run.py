@@ -43,7 +43,7 @@ def main(given: frozenset[str], **options: Any) -> None:
     run_options = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
     reporter = open_reporter(run_options.verbose, run_options.price_per_hour)
     if run_options.dry_run and run_options.resume:
-        raise UserError("--dry-run: is for a new search, and --resume goes on with one; give one of them")
+        raise UserError("--dry-run: is for a new search, and --resume for an existing one; give one of them")
     if run_options.revive is not None:
         check_revived(given)
         return revive(run_options, options, given, reporter)
@@ -123,7 +123,7 @@ def revive(run_options: RunOptions, options: Mapping[str, Any], given: Set[str],
 
 
 def _again() -> str:
-    """How to go on with what leaves nothing when it is cut off."""
+    """The advice after an interrupted command that leaves nothing to resume."""
     return "the same command begins again"
 
 

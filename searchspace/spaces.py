@@ -22,7 +22,7 @@ from trainables.models.model_registry import MODELS
 
 
 class Task(Frozen):
-    """What a space may depend on; the same for all trials of a search."""
+    """The facts that a space may depend on; the same for all trials of a search."""
 
     data: DataSummary
     """The data: classes, shape, counts."""

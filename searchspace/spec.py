@@ -45,7 +45,7 @@ R = TypeVar("R", bound=Frozen)
 
 
 class SearchSpec(Frozen):
-    """What was asked for; everything that a search does follows from it, the data and the machine."""
+    """The specification of a search; with data and machine, it determines the search."""
 
     data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME", choices=[describe_sources()])] = "digits"
     """{choices}."""
@@ -60,19 +60,19 @@ class SearchSpec(Frozen):
     )
     """Pin a hyperparameter, name=value; repeatable."""
     metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME", choices=list_metrics())] = DEFAULT_METRIC
-    """What is made best: {choices}."""
+    """Score to maximise: {choices}."""
     objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B", choices=[describe_objectives()])] = (
         DEFAULT_METRIC,
     )
-    """{choices}: also what each millisecond buys."""
+    """{choices} for their trade-off."""
     seed: Annotated[int, Option(WHAT)] = Field(0, ge=0)
     """Seed of everything random."""
     sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME", choices=SAMPLERS)] = "auto"
     """auto (what suits), {choices}."""
     reproducible: Annotated[bool, Option(WHAT)] = False
-    """Same configurations at any timing: only first rungs inform."""
+    """Same configurations at any timing; the sampler uses first rungs only."""
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
-    """Earlier searches: their best go first and inform the sampler."""
+    """Earlier searches whose best configurations are tried first."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1, le=MAX_COUNT)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MAX_COUNT)
@@ -84,17 +84,17 @@ class SearchSpec(Frozen):
     )
     """First rung, in epochs; no trial is stopped before. Never above --max-epochs."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MAX_COUNT)
-    """One trial in so many goes on at each rung; also the ratio between rungs."""
+    """One trial in this many continues at each rung; also the ratio between rungs."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
     """Early stopping."""
     budget_unit: Annotated[BudgetUnit, Option(HOW_LONG)] = "epochs"
-    """What trials are compared at equal amounts of, and the sampler is to spare."""
+    """Unit in which trials are compared, and which the sampler saves."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
-    """Longest search once a gang is warm: 90s, 30m, 2h. Finals come after."""
+    """Longest search after the first gang's start: 90s, 30m, 2h; without finals."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
     """Best trials trained again from fresh seeds; so is trial 0, as reference."""
     audit: Annotated[Share, Option(PROOF)] = 0.0
-    """Share of the stopped that run on: what did stopping cost?"""
+    """Share of stopped trials to resume, to measure the cost of stopping."""
     max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Longest time for one image, in ms, on one thread of this CPU."""
     max_params: Annotated[int | None, Option(LIMITS)] = Field(None, gt=0)
@@ -104,17 +104,17 @@ class SearchSpec(Frozen):
     max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Most MB (10^6 bytes) that a process running it grows by."""
     distil: Annotated[bool, Option(LIMITS)] = False
-    """Let the winner teach a student, whom alone the limits bind."""
+    """Train a student on the winner's predictions; only it has to keep the limits."""
     distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0, le=MAX_COUNT)
     """Epochs of the student; 0: a trial's."""
     formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B", choices=EXPORT_FORMATS)] = ()
     """{choices}. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
-    """Most points of test accuracy a shipped format loses."""
+    """Most points of test accuracy that a shipped format may lose."""
     final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
-    """Fresh seeds of each; the mean counts. Three tell them apart."""
+    """Fresh seeds of each finalist; the mean score counts."""
     ensemble: Annotated[bool, Option(PROOF)] = False
-    """Let the averaged best 3 finalists be one more; as slow as all of them."""
+    """Add the average of the best 3 finalists as a finalist; slow as all three."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1, le=MAX_COUNT)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)
@@ -142,14 +142,14 @@ class SearchSpec(Frozen):
 
     @property
     def folder(self) -> Path:
-        """Where this search leaves everything; with a URL, this machine's working copy of that."""
+        """The search's results folder; with a URL, its working copy on this machine."""
         if is_url(self.results):
             return local_copy_folder("results", join_url(self.results, self.name))
         return Path(self.results).resolve() / self.name
 
     @property
     def home(self) -> SearchStorage:
-        """Its folder, and the URL that it is brought to, if it is."""
+        """Its folder, and the URL that it is synchronised with, if any."""
         url = join_url(self.results, self.name) if is_url(self.results) else ""
         return SearchStorage(folder=str(self.folder), url=url)
 
@@ -175,23 +175,23 @@ class SearchSpec(Frozen):
 
     @property
     def for_winner(self) -> "SearchSpec":
-        """What search and winner are held to: of all limits none, where they are for a student."""
+        """The specification for search and winner: without the limits, if they are a student's."""
         return self.model_copy(update=dict.fromkeys(LIMIT_OPTIONS)) if self.distil else self
 
 
 class RunOptions(Frozen):
-    """What one command does, beside what the search is."""
+    """Options of one command that are not part of the search's specification."""
 
     dry_run: Annotated[bool, Option(FORECAST)] = False
-    """Time each architecture, say what a search takes, and search nothing."""
+    """Time each architecture and forecast the search, without searching."""
     price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """The cluster's price an hour; then forecasts say money."""
+    """The cluster's price an hour, for forecasts of cost."""
     verbose: Annotated[bool, Option(RECORD)] = False
-    """Plain lines, and what libraries say, which else is in search.log."""
+    """Plain lines, with the libraries' output that else goes to search.log."""
     resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
-    """Search to go on with: it was cut off, gets more --trials or --revive."""
+    """Search to resume: an interrupted one, or with more --trials or --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
-    """Number of a stopped trial of that search, to train on to its end."""
+    """Number of a stopped trial of that search, to resume to full length."""
 
 
 def make_spec(**options: Any) -> SearchSpec:

@@ -21,9 +21,9 @@ def main(
     words: Annotated[list[str] | None, typer.Argument(metavar="[-- OPTIONS | ACTION NAME]", help=HELP)] = None,
     **options: Any,
 ) -> None:
-    """Run a search as a job of a cluster, where it goes on without this machine, and watch it.
+    """Run a search as a job of a cluster, independent of this machine, and follow its log.
 
-    With an action instead: status, logs (watch again), stop (it can go on), fetch (copy its results here).
+    With an action instead: status, logs (watch again), stop (it can be resumed), fetch (copy its results here).
 
     Example: python -m searchspace.submit --cluster cluster/gpu.yaml -- --trials 64 --results s3://bucket/results
     """

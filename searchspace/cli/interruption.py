@@ -30,7 +30,7 @@ EXPORT_TIMEOUT_S = 25.0
 
 
 class Interrupted(Exception):  # noqa: N818  # no error: somebody wanted it
-    """Somebody wants the command to end; what was begun can go on later."""
+    """A signal asks the command to end; the search can be resumed later."""
 
     def __init__(self, number: int) -> None:
         """Because of signal `number`."""
@@ -43,7 +43,7 @@ class DatabaseAwayError(SearchEndedError):
 
 
 class LostError(Exception):
-    """A part that everything hangs on is gone; starting it anew goes on from what is recorded."""
+    """A part that the search depends on was lost; a restart resumes from the record."""
 
 
 class Terminal(Protocol):

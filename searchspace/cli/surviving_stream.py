@@ -20,9 +20,9 @@ BUFFER_CHARACTERS = 8_192
 
 
 class SurvivingStream:
-    """Writes to the descriptor of a stream, and never fails; where that leads nowhere any more, it goes on in a log.
+    """Writes to the descriptor of a stream without raising; once that is lost, it writes to a log.
 
-    Until a log is known, a file without a name keeps what it is to get. Anything else about it is its target's.
+    Until a log is known, an unnamed file buffers its text. All other attributes are its target's.
     """
 
     def __init__(self, target: TextIO, name: str) -> None:
@@ -46,11 +46,11 @@ class SurvivingStream:
 
     @property
     def target(self) -> TextIO:
-        """What it stands for."""
+        """The stream that it replaces."""
         return self._target
 
     def isatty(self) -> bool:
-        """Whether somebody can look at it."""
+        """Whether the target is a terminal that is not lost."""
         return not self.lost and self._target.isatty()
 
     def write(self, text: str) -> int:
@@ -108,7 +108,7 @@ class SurvivingStream:
             os.close(kept)
 
     def mark_lost(self, why: str) -> None:
-        """Take the target for gone from here on."""
+        """Treat the target as lost from here on."""
         self.lost = why
         self._replace()
         where = f"what follows is in {self._log.name}" if self._log else "what follows goes to the search's log"

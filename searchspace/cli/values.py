@@ -15,7 +15,7 @@ from trainables.storage.object_store.remote import check_location
 UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")
 OBJECTIVES = ((DEFAULT_METRIC,), (DEFAULT_METRIC, "latency"))
-"""What can be searched for at once; the first is the score, in any metric."""
+"""The sets of objectives that a search may have; the first objective is the score, in any metric."""
 
 
 def parse_names(given: Any) -> Any:
@@ -69,7 +69,7 @@ def check_objectives(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def describe_objectives() -> str:
-    """What `--objectives` takes, for help."""
+    """Describe the values of `--objectives` for the help."""
     alone, both = (",".join(each) for each in OBJECTIVES)
     return f"{alone} (or --metric), or {both}"
 

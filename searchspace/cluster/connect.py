@@ -54,7 +54,7 @@ def connected(address: str, parts: Sequence[str] = SEARCH_PARTS) -> Iterator["Ro
 
 @contextmanager
 def losses_told() -> Iterator[None]:
-    """Raise `LostError` where Ray's own errors come out: a part that everything hangs on is gone."""
+    """Raise `LostError` for Ray's own errors: a part that the search depends on was lost."""
     from ray.exceptions import RayError
 
     try:

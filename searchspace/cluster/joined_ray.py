@@ -67,7 +67,7 @@ def _in_a_line(error: Exception) -> str:
 
 
 def check_reachable(address: str) -> None:
-    """Raise `UserError` where nothing listens at HOST:PORT; Ray would go on trying for minutes."""
+    """Raise `UserError` where nothing listens at HOST:PORT; Ray itself would retry for minutes."""
     host, colon, port = address.removeprefix(CLIENT_PREFIX).rpartition(":")
     if not (colon and port.isdigit()):
         return  # `auto`

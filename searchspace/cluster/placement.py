@@ -26,7 +26,7 @@ class Node(Frozen):
 
 
 class Room(Frozen):
-    """What there is room for gangs in."""
+    """The resources of a cluster that gangs can use."""
 
     nodes: tuple[Node, ...]
     """Those that are there."""
@@ -39,7 +39,7 @@ class Room(Frozen):
 
 
 class Placement(Frozen):
-    """Where the gangs of a search lie."""
+    """The placement of a search's gangs on nodes."""
 
     slots: int
     """Trials at a time."""

@@ -11,7 +11,7 @@ from trainables.models.model_registry import learning_kind
 
 @dataclass(eq=False)
 class ActiveTrial:
-    """One trial that the study has begun, and not been told the end of."""
+    """One trial of the study that has not ended."""
 
     trial: optuna.Trial
     """The study's handle."""
@@ -36,7 +36,7 @@ class ActiveTrial:
 
     @property
     def folder(self) -> Path:
-        """Where its checkpoints are."""
+        """The folder of its checkpoints."""
         return Path(self.assignment.folder)
 
     @property
@@ -50,7 +50,7 @@ class ActiveTrial:
         return self.curve[-1]
 
     def next_assignment(self) -> Assignment:
-        """What a gang is given now: the epochs that are recorded are not reported again."""
+        """The next assignment to a gang; epochs that are recorded are not reported again."""
         return self.assignment.model_copy(update={"known": self.last.epoch if self.curve else 0})
 
     def audit(self) -> None:

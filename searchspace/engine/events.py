@@ -8,7 +8,7 @@ from trainables.config import EpochReport, Status
 
 
 class TrialEvent(StrEnum):
-    """What listeners hear of a trial."""
+    """An event of a trial, sent to listeners."""
 
     START = "start"
     EPOCH = "epoch"
@@ -30,7 +30,7 @@ Listener = Callable[[TrialEvent, int, EpochReport | None], None]
 
 @dataclass(frozen=True)
 class EngineContext:
-    """What surrounds an engine."""
+    """The environment of an engine: slots, listener, stop condition, reachability."""
 
     slots: int
     """Trials at a time."""

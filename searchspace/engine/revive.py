@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> FrozenTrial:
-    """The stopped trial of this number; raises `UserError` for one that cannot go on."""
+    """The stopped trial of this number; raises `UserError` for one that cannot be resumed."""
     from trainables.training.checkpoint import read_checkpoint
 
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
@@ -39,7 +39,7 @@ def choose_revived(study: optuna.Study, spec: SearchSpec, number: int) -> Frozen
 
 
 def revive(spec: SearchSpec, number: int, pool: "GangPool") -> FrozenTrial:
-    """Train a stopped trial on to its full length, and add what came of it to the study as a new trial."""
+    """Train a stopped trial on to its full length, and add the result to the study as a new trial."""
     study = load_own_study(spec, spec.folder)
     stopped = choose_revived(study, spec, number)
     curve = read_curve(stopped)

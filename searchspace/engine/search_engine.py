@@ -68,7 +68,7 @@ class SearchEngine:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether trials end with their epochs, and no others begin."""
+        """Whether the search is stopping: running epochs finish, and no trial starts."""
         return self.lost or self._context.should_stop()
 
     def suggest(self) -> Assignment | None:
@@ -83,7 +83,7 @@ class SearchEngine:
         return trial.next_assignment()
 
     def on_report(self, report: EpochReport) -> Decision:
-        """Put a report into the study, once, and decide how its trial goes on.
+        """Put a report into the study, once, and decide how its trial continues.
 
         PAUSE: the trial waits at a rung, and may be suggested again. STOP: it is over, or the search is stopping.
         """
@@ -112,7 +112,7 @@ class SearchEngine:
         return Decision.STOP if self.is_stopping else Decision.CONTINUE
 
     def on_lost(self, name: str) -> None:
-        """Hear that the actor which held a trial died: the trial is suggested again, at most `MAX_ACTOR_LOSSES` times.
+        """Handle the death of a trial's actor: the trial is suggested again, at most `MAX_ACTOR_LOSSES` times.
 
         Where the broker is gone with it, the search is `lost`.
         """

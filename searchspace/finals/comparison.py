@@ -32,7 +32,7 @@ class ComparisonOutcome(StrEnum):
 
 
 class Comparison(Frozen):
-    """How much better the winner is than another finalist."""
+    """The winner's difference to another finalist, with its interval."""
 
     difference: float
     """The winner's mean score minus the other's."""

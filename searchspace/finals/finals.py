@@ -189,5 +189,5 @@ def _format_reasons(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> str:
     """The most frequent reason of the trials' ends, and how to resume where the time budget was too short."""
     reasons = Counter(t.user_attrs["reason"] for t in trials if "reason" in t.user_attrs)
     most = "".join(f"; {count} of them: {reason}" for reason, count in reasons.most_common(1))
-    remedy = f"; go on with --resume {spec.name} and a longer --time-budget than {spec.time_budget:g}s"
+    remedy = f"; give --resume {spec.name} and a longer --time-budget than {spec.time_budget:g}s"
     return most + (remedy if any(map(is_over_time_budget, trials)) else "")

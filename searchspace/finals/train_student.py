@@ -65,7 +65,7 @@ def find_student(
 
 
 def describe_choice(spec: SearchSpec, student: Student) -> str:
-    """Which configuration it is, why it was chosen, and what it costs."""
+    """Describe the student's configuration, the reason of its choice, and its cost."""
     cost = f": {describe_cost(spec, student.cost)}" if student.cost else ""
     how = "the largest of a sample of the space that keeps the limits, as no full-length trial does"
     if student.trial is not None:

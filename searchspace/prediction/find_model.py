@@ -72,5 +72,5 @@ def _say_missing(path: Path) -> str:
     if searches:
         return f"holds searches; give one, such as {shown(searches[0])}"
     if (path / SEARCH_RECORD).is_file():
-        return f"is a search without a winner yet; `python -m searchspace.run --resume {path.name}` goes on with it"
+        return f"is a search without a winner yet; `python -m searchspace.run --resume {path.name}` resumes it"
     return f"holds no exported search (no winner/{RECORD}) and no .onnx file"

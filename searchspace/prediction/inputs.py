@@ -23,7 +23,7 @@ MAX_NAMED_FILES = 10
 
 @dataclass(frozen=True)
 class PredictionInputs:
-    """What a command line's images are."""
+    """The images that a command line names."""
 
     images: list[str | BadImage]
     """Names in order; with its reason one that cannot be opened."""

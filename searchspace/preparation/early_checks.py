@@ -25,7 +25,7 @@ SMALL_DROP = 0.05
 
 
 def check_early(spec: SearchSpec, resumed: bool = False) -> None:
-    """Check all that needs no data; log how an option is understood which may mean another thing.
+    """Make the checks that need no data; log how an ambiguous option is read.
 
     Raises `UserError` for the first option that cannot work. What costs nothing is checked first, what may download a
     backbone's weights last.
@@ -56,7 +56,7 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> None:
 
 
 def _check_places(spec: SearchSpec, resumed: bool) -> None:
-    """Raise `UserError` for data and space of a resumed search that have moved, saying how to go on."""
+    """Raise `UserError` for data and space of a resumed search that have moved; its text says which option to give."""
     if not resumed:
         return
     if spec.data not in NAMED_SETS and not is_url(spec.data) and not Path(spec.data).exists():

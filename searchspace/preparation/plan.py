@@ -36,7 +36,7 @@ SAVE_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search needs to know besides its specification."""
+    """Facts that a search needs besides its specification."""
 
     data: "DataSummary"
     task: "Task"
@@ -48,7 +48,7 @@ class Plan:
 
     @property
     def record_fields(self) -> dict[str, Any]:
-        """What `search.json` keeps of it."""
+        """Its fields in `search.json`."""
         gangs = self.shape.model_dump()
         return {"data": self.data.model_dump(), "models": self.task.models, "sampler": self.sampler, "gangs": gangs}
 

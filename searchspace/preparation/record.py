@@ -55,7 +55,7 @@ class SearchRecord(Frozen):
     started: str = ""
     """UTC, ISO 8601."""
     resumed: tuple[str, ...] = ()
-    """When it went on; UTC, ISO 8601."""
+    """When it was resumed; UTC, ISO 8601."""
     python: str = ""
     """Its version."""
     versions: dict[str, Any] = Field(default_factory=dict)

@@ -19,7 +19,7 @@ HARMLESS_ADDRESSES = ("", "auto")
 
 
 def replaced_options(known: SearchSpec, sha256: str, given: Set[str]) -> dict[str, str]:
-    """Options to go on with instead of the recorded ones, where they were not `given`.
+    """Options that replace the recorded ones, where they were not `given`.
 
     `sha256` is the recorded digest of the space's file. Raises `UserError` for an option that must be given again.
     """

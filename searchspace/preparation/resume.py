@@ -144,13 +144,13 @@ def check_was_begun(name: str, folder: Path) -> None:
     names = names_in(folder)
     if names and classify_contents(names) == FolderContents.NOTHING:
         raise UserError(
-            f"--resume {name!r}: was never begun: its command ended before there was anything to go on with; "
-            "the same command as before, with --name instead of --resume, begins it"
+            f"--resume {name!r}: was never begun: its command ended before its record was written; "
+            "the same command as before, with --name instead of --resume, starts it"
         )
 
 
 def check_changes(name: str, given: Set[str]) -> None:
-    """Raise `UserError` if an option was `given` that the search `name` cannot go on with."""
+    """Raise `UserError` if an option was `given` that the search `name` cannot be resumed with."""
     for option in sorted(given & SearchSpec.model_fields.keys() - CHANGEABLE_OPTIONS):
         raise UserError(
             f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
@@ -169,7 +169,7 @@ def check_same_data(spec: SearchSpec, data: "DataSummary") -> None:
 
 
 def record_resumption(spec: SearchSpec, data: "DataSummary") -> None:
-    """Keep in `search.json` when the search went on, what is asked of it now, and where its data are."""
+    """Record in `search.json` when the search was resumed, its present options, and where its data are."""
     times = [*load_facts(spec.folder).get("resumed", []), datetime.now(UTC).isoformat(timespec="seconds")]
     facts = {"spec": spec.model_dump(mode="json"), "data": data.model_dump(), "resumed": times}
     extend_record(spec.folder, facts)
@@ -200,17 +200,17 @@ def write_finished(study: "optuna.Study", trials: int) -> None:
 
 
 def resume_arguments(spec: SearchSpec) -> list[str]:
-    """Command-line arguments with which the search goes on."""
+    """Command-line arguments that resume the search."""
     again = options_to_repeat(spec) if is_url(spec.results) else []
     data = ["--data", spec.data] if is_url(spec.data) and "?" in spec.data else []  # a record chooses no host
     return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *again, *data]
 
 
 def how_to_resume(spec: SearchSpec) -> str:
-    """The command that goes on, if there is anything to go on with."""
+    """The advice to resume, with its command; `nothing was begun` without a record."""
     if not (spec.folder / SEARCH_RECORD).is_file():
         return "nothing was begun"
-    return f"go on with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+    return f"resume with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
 
 
 def restart_search(spec: SearchSpec, options: Sequence[str], error: Exception) -> NoReturn:

@@ -17,7 +17,7 @@ from trainables.common.escaping import printable
 
 PROGRESS_INTERVAL_S = 20.0
 """Seconds between two lines on how far one work is."""
-LOG_FAILURE = "the search's log cannot be written ({}); the search goes on without it"
+LOG_FAILURE = "the search's log cannot be written ({}); the search continues without it"
 
 
 class ConsoleReporter:
@@ -73,7 +73,7 @@ class ConsoleReporter:
         return f"[{self.seconds:6.1f} s] {printable(line)}"
 
     def progress(self, what: str, done: int, total: int) -> None:
-        """Print a line on a work that takes long, now and then; its beginning and end are others' to tell."""
+        """Print a line on long work from time to time; callers log its start and end."""
         if what != self._work:
             self._work, self._due = what, self.seconds + PROGRESS_INTERVAL_S
         elif total and done < total and self.seconds >= self._due:

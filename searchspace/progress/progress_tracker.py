@@ -45,7 +45,7 @@ class BestTrial:
 
 @dataclass(frozen=True)
 class SlotProgress:
-    """What one slot does."""
+    """The current work of one slot."""
 
     trial: int
     """Number of the trial."""
@@ -66,7 +66,7 @@ class Stopwatch(Protocol):
 
 
 class TrialListener(Protocol):
-    """Hears what the searcher and the gangs tell."""
+    """Receives the events of the engine and of the gangs."""
 
     def on_gang_ready(self, slot: int, info: "GangInfo") -> None:
         """Hear that a gang can train."""
@@ -98,7 +98,7 @@ class ProgressTracker:
         self._first_step = 0.0
 
     def load_earlier_trials(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Hear of the trials that a search had, as its board tells them, before it was resumed."""
+        """Load the trials that a search had before it was resumed, as its leaderboard shows them."""
         self.statuses = {row["trial"]: row["status"] for row in rows if row["status"] in STATUS_AFTER.values()}
         self.evaluated = {number for number, standing in self.statuses.items() if standing != "running"}
         tried = [row for row in rows if row["epoch"] and row["status"] in {"complete", "stopped", "at rung"}]
@@ -181,7 +181,7 @@ class ProgressTracker:
 
 
 def call_all(*listeners: Callable[..., None]) -> Callable[..., None]:
-    """A listener that tells several."""
+    """A listener that forwards events to several others."""
 
     def tell(*heard: Any) -> None:
         for listener in listeners:

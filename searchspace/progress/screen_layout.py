@@ -45,7 +45,7 @@ class ScreenState:
     tracker: ProgressTracker | None = None
     """Of the search, while it runs."""
     work: RunningWork = RunningWork()
-    """What else goes on."""
+    """Other work in progress."""
     warnings: Sequence[str] = ()
     """Told so far."""
     price: float = 0.0

@@ -44,7 +44,7 @@ class RequestBudget:
 
     @property
     def contended(self) -> bool:
-        """Whether somebody waits."""
+        """Whether any request waits."""
         return bool(self._waiting)
 
     async def enter(self, peer: str, size: int) -> None:
@@ -64,7 +64,7 @@ class RequestBudget:
                 self._waiting.remove(asked)
                 self._admit()
             if isinstance(error, TimeoutError):
-                raise RequestError(503, "too many bytes are on their way; come again") from error
+                raise RequestError(503, "too many bytes are on their way; try again later") from error
             raise
 
     def leave(self, peer: str, size: int) -> None:

@@ -21,7 +21,7 @@ MAX_HEAD_BYTES = 32_768
 """Bytes of a request's line and header fields."""
 SWEEP_INTERVAL_S = 1.0
 """Seconds between looks for connections that are overdue."""
-TOO_MANY_CONNECTIONS = "too many connections; come again"
+TOO_MANY_CONNECTIONS = "too many connections; try again later"
 
 
 class Connection(HttpToolsProtocol):
@@ -141,7 +141,7 @@ class Connection(HttpToolsProtocol):
 
 
 class HealthOnlyApp:
-    """What answers on the reserve."""
+    """The application on reserved connections: it answers `/healthz` only."""
 
     def __init__(self, app: Any) -> None:
         """In front of `app`."""

@@ -17,7 +17,7 @@ from typing import Protocol
 MAX_CONNECTIONS = 512
 """Connections at a time."""
 RESERVED_CONNECTIONS = 64
-"""Connections beyond these, on which only `/healthz` is answered; the others are told to come again (503)."""
+"""Connections beyond these, on which only `/healthz` is answered; the others get status 503."""
 CLOSE_TIMEOUT_S = 5.0
 """Seconds in which what is left to be sent has to be taken when a connection is closed."""
 WRITE_TIMEOUT_S = 30.0
@@ -25,7 +25,7 @@ WRITE_TIMEOUT_S = 30.0
 
 
 class ConnectionPhase(enum.Enum):
-    """What a connection waits for."""
+    """The phase of a connection."""
 
     HEAD = "the end of a request's head"
     BODY = "the end of a request's body"

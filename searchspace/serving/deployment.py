@@ -126,11 +126,11 @@ def _refusing() -> Iterator[None]:
     try:
         yield
     except BackPressureError as error:
-        raise RequestError(503, "too many are asking; come again") from error
+        raise RequestError(503, "too many requests; try again later") from error
     except TimeoutError as error:
-        raise RequestError(503, "no answer in time; come again") from error
+        raise RequestError(503, "no answer in time; try again later") from error
     except (RayError, RayServeException) as error:
-        raise RequestError(503, "the process that had this image is gone; come again") from error
+        raise RequestError(503, "the process that had this image has ended; try again later") from error
     except Exception as error:
         logging.getLogger("uvicorn.error").exception("a replica failed at a call")
         raise RequestError(500, "the model failed at this image") from error

@@ -45,7 +45,7 @@ class UnreadableImage:
 ANSWER_TIMEOUT_S = 60.0
 """Seconds that an answer may take."""
 MAX_QUEUED_IMAGES = 1024
-"""Images that may wait; who comes then is told to come again."""
+"""Images that may wait; further requests get status 503."""
 
 Answers = Sequence[ImageScores | UnreadableImage]
 
@@ -57,7 +57,7 @@ class QueuedImage:
     upload: UploadedImage
     """The image."""
     answer: "asyncio.Future[ImageScores | UnreadableImage]"
-    """What somebody waits for."""
+    """The answer that its request waits for."""
 
 
 class RequestBatches:
@@ -74,7 +74,7 @@ class RequestBatches:
     async def ask(self, upload: UploadedImage) -> ImageScores | UnreadableImage:
         """The answer to one image; raises `Refused` where too many wait, or it takes too long, and what `send` does."""
         if len(self._waiting) >= MAX_QUEUED_IMAGES:
-            raise RequestError(503, "too many images are waiting; come again")
+            raise RequestError(503, "too many images are waiting; try again later")
         asked = QueuedImage(upload, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
         if len(self._sending) < self._lanes:
@@ -84,7 +84,7 @@ class RequestBatches:
         try:
             return await asyncio.wait_for(asked.answer, ANSWER_TIMEOUT_S)
         except TimeoutError as error:
-            raise RequestError(503, "no answer in time; come again") from error
+            raise RequestError(503, "no answer in time; try again later") from error
 
     async def _empty(self) -> None:
         """Send batches until nothing waits."""

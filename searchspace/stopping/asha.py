@@ -11,7 +11,7 @@ from searchspace.stopping.rung import Observation, Order, Rung, RungStanding, by
 
 
 class Asha(StoppingRule):
-    """One in `factor` of the trials that come to a rung is trained on from there, best first."""
+    """The best one in `factor` of the trials that reach a rung is promoted."""
 
     def __init__(self, rungs: tuple[int, ...], factor: int, order: Order = by_value) -> None:
         """Compare at `rungs`, in epochs, in the given order."""

@@ -49,7 +49,7 @@ class StoppingRule(ABC):
 
 
 class RuleEvent(Frozen):
-    """One thing that a rule heard, or decided later than at a report."""
+    """One event that a rule received, or a decision that it made outside of a report."""
 
     order: int
     """Its place among all events of the search."""
@@ -64,7 +64,7 @@ class RuleEvent(Frozen):
 
 
 def recall(rule: StoppingRule, events: Iterable[RuleEvent]) -> None:
-    """Let a new `rule` hear again what a rule heard, so that it decides as that one would."""
+    """Replay recorded events to a new `rule`, so that it decides as the earlier rule would."""
     for event in sorted(events, key=lambda event: event.order):
         if rule.standing(event.trial) is not None:
             rule.resume(event.trial)  # at the end of a search, trials are promoted at once, which is no event

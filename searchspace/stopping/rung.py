@@ -22,7 +22,7 @@ def rungs(grace_epochs: int, reduction_factor: int, max_epochs: int) -> tuple[in
 
 
 class Observation(Frozen):
-    """What a rule hears of one epoch of one trial."""
+    """One epoch of one trial, as rules receive it."""
 
     trial: int
     """Its number."""
@@ -37,14 +37,14 @@ class Observation(Frozen):
 
 
 def observe(trial: int, kind: str, report: EpochReport) -> Observation:
-    """What a rule hears of a report."""
+    """The observation of a report."""
     return Observation(
         trial=trial, epoch=report.epoch, value=report.objective_value, seconds=report.total_seconds, kind=kind
     )
 
 
 class RungStanding(Frozen):
-    """Where a trial stands at the rung where it is paused."""
+    """The standing of a paused trial at its rung."""
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 

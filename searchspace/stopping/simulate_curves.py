@@ -28,7 +28,7 @@ class Step:
     time: float
     """Seconds since the search's start."""
     observation: Observation
-    """What the rule heard."""
+    """The events that the rule received."""
 
 
 def simulate(curves: Sequence[Curve], rule: StoppingRule, slots: int = 1) -> Iterator[Step]:

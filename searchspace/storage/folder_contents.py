@@ -28,7 +28,7 @@ TEMPORARY_SUFFIXES = (".partial", ".rename")
 
 
 class FolderContents(StrEnum):
-    """What is stored under the name of a search."""
+    """The kind of contents stored under the name of a search."""
 
     NOTHING = "nothing"
     """The name is free: nothing, or leftovers of a search that never began."""

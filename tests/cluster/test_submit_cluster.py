@@ -139,7 +139,7 @@ def test_a_search_runs_to_its_end_by_the_code_that_was_shipped_and_is_watched_th
         watching = laptop.begin("--ship", "helper.py", "--env", "NOTE", "--", *search, NOTE=str(laptop.place / "note"))
         laptop.wait_for("digits: 10 classes", watching)
         wire.cut()
-        laptop.wait_for("trying again, the job goes on", watching)
+        laptop.wait_for("trying again, the job continues", watching)
         wire.mend()
         assert watching.wait(300) == 0, laptop.said.read_text()
     laptop.address = head.dashboard
@@ -170,7 +170,7 @@ def test_a_search_outlives_who_submitted_it_and_can_be_watched_stopped_and_gone_
     laptop.wait_for("complete at epoch|stopped at epoch|paused at epoch", again)
     again.send_signal(signal.SIGINT)
     assert again.wait(60) == 130
-    assert "the job goes on. Again: python -m searchspace.submit --address" in laptop.said.read_text()
+    assert "the job continues. Again: python -m searchspace.submit --address" in laptop.said.read_text()
     assert "running" in laptop.call("status", "left").stdout
     twice = laptop.call("--", "--resume", "left", "--results", str(laptop.results))
     assert twice.returncode == 2
@@ -182,7 +182,7 @@ def test_a_search_outlives_who_submitted_it_and_can_be_watched_stopped_and_gone_
     log = laptop.call("logs", "left")
     assert log.returncode == 143
     assert "SIGTERM: every trial finishes its epoch and is saved" in log.stdout
-    assert "interrupted; go on with" in log.stdout, "it was not killed before it had saved"
+    assert "interrupted; resume with" in log.stdout, "it was not killed before it had saved"
     resumed = laptop.call("--", "--resume", "left", "--results", str(laptop.results))
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert "search 'left' is job 'left-2' of the cluster" in resumed.stdout

@@ -32,7 +32,7 @@ logger = logging.getLogger("searchspace")
 
 def main(log: str, early: int = 3, late: int = 30, pause: float = 0.01):
     reporter = open_reporter()
-    with reporter, Interruption(reporter, lambda: "go on with: RESUME") as interruption:
+    with reporter, Interruption(reporter, lambda: "resume with: RESUME") as interruption:
         for number in range(early):
             logger.info(f"early {number}")
             time.sleep(pause)
@@ -108,7 +108,7 @@ def test_a_full_disk_under_the_log_is_a_warning(tmp_path):
     lines = out.decode().splitlines()
     assert lines[-1] == "the last line"
     (warning,) = [line for line in lines if "warning" in line]
-    assert warning.endswith("the search's log cannot be written (File too large); the search goes on without it")
+    assert warning.endswith("the search's log cannot be written (File too large); the search continues without it")
     assert sum("late" in line for line in lines) == 30
 
 
@@ -216,7 +216,7 @@ class Speaker:
     def progress(self, *_):
         pass
 
-with logs_shown_by(Speaker().show), Interruption(Speaker(), lambda: "go on with: RESUME") as interruption:
+with logs_shown_by(Speaker().show), Interruption(Speaker(), lambda: "resume with: RESUME") as interruption:
     os.write(2, b"ready\\n")
     if sys.argv[1] == "export":
         with interruption.exit_within(0.5):
@@ -254,7 +254,7 @@ def test_work_that_can_be_repeated_ends_within_a_bounded_time():
     child = second("export", stdout=subprocess.PIPE)
     child.send_signal(signal.SIGTERM)
     assert child.wait(10) == 143
-    assert child.stdout.read().decode().splitlines()[-1] == "stopped at once; go on with: RESUME"
+    assert child.stdout.read().decode().splitlines()[-1] == "stopped at once; resume with: RESUME"
 
 
 def test_a_search_under_nohup_outlives_its_terminal(tmp_path):
@@ -307,7 +307,7 @@ def test_a_search_whose_terminal_closes_is_saved_and_goes_on(driver):
     os.close(terminal)
     assert search.wait(90) == 129, (driver.folder / "search.log").read_text()
     log = (driver.folder / "search.log").read_text()
-    assert "interrupted; go on with: python -m searchspace.run --resume s" in log
+    assert "interrupted; resume with: python -m searchspace.run --resume s" in log
     before = Snapshot.take(driver.folder)
     assert before.trials
     driver.resume()

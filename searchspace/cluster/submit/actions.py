@@ -58,7 +58,7 @@ def logs(options: SubmitOptions, search: str) -> None:
 
 
 def stop(options: SubmitOptions, search: str) -> None:
-    """End a search so that it can go on: every trial finishes its epoch and is saved."""
+    """Stop a search so that it can be resumed: every trial finishes its epoch and is saved."""
     with connected_jobs(options) as jobs:
         job = jobs.find(search)
         if not job.is_over:
@@ -98,7 +98,7 @@ def _watch(options: SubmitOptions, job: Job) -> None:
         job = JobLog(options, job).follow()
     except KeyboardInterrupt:
         call = shlex.join([*options.arguments, "logs", job.search])
-        print_lines("", f"no longer watched; the job goes on. Again: {SUBMIT_COMMAND} {call}", error=True)
+        print_lines("", f"no longer watched; the job continues. Again: {SUBMIT_COMMAND} {call}", error=True)
         raise typer.Exit(130) from None
     _say_end(options, job)
     raise typer.Exit(job.code)

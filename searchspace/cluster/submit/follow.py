@@ -46,7 +46,7 @@ class JobLog:
                 if not seen or time.monotonic() - seen > CONNECTION_TIMEOUT_S:
                     raise
                 if not cut:
-                    print_lines(f"{error}; trying again, the job goes on", error=True)
+                    print_lines(f"{error}; trying again, the job continues", error=True)
                 cut = True
             time.sleep(RECONNECT_PAUSE_S)
 

@@ -56,7 +56,7 @@ class Job(Frozen):
 
     @property
     def is_over(self) -> bool:
-        """Whether it runs no more, and will not."""
+        """Whether the job has ended."""
         return self.state in END_STATES
 
     @property
@@ -105,9 +105,7 @@ class JobsClient:
         for job in self.list_all():
             if job.id == job_id:
                 return job
-        raise UnknownJobError(
-            f"{self._name}: knows no job {job_id!r}; if its head was started anew, --resume the search"
-        )
+        raise UnknownJobError(f"{self._name}: knows no job {job_id!r}; if its head was restarted, --resume the search")
 
     def submit(self, order: JobRequest, folder: Path, variables: Mapping[str, str], again: str) -> Job:
         """Send an order with its `folder`; raises `UserError` while another job works on the same search."""

@@ -26,7 +26,7 @@ COMPARED_EPOCHS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 def compare_trials(study: StudyReader, names: Pair) -> list[Row]:
-    """What differs between two trials of a search; raises `UserError` where one was never trained."""
+    """The differences between two trials of a search; raises `UserError` where one was never trained."""
     trials = {str(t.number): t for t in study.get_trials(deepcopy=False) if "config" in t.user_attrs}
     known = {number: trial for number, trial in trials.items() if not is_refused(trial)}
     for name in names:
@@ -60,7 +60,7 @@ def _trial_facts(study: StudyReader, trial: FrozenTrial) -> dict[str, Any]:
 
 
 def compare_searches(results: Path, names: Pair) -> list[Row]:
-    """What differs between two searches under `results`; raises `UserError` where one is not there."""
+    """The differences between two searches under `results`; raises `UserError` where one is not there."""
     known = searches_below(results)
     for name in names:
         if name not in known:

@@ -83,7 +83,7 @@ def board_rows(study: StudyReader) -> list[Row]:
 
 
 def format_status(trial: FrozenTrial) -> str:
-    """What became of a trial so far, in one word or two."""
+    """The status of a trial in one or two words."""
     return "at rung" if is_paused(trial) else STATE_LABELS[trial.state]
 
 

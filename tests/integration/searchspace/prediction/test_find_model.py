@@ -80,7 +80,7 @@ def test_what_holds_no_model_says_what_to_do(search, tmp_path):
     assert f"holds searches; give one, such as {str(search)!r}" in why(search.parent)
     assert "holds no exported search (no winner/artefacts.json) and no .onnx file" in why(tmp_path)
     (tmp_path / "search.json").write_text("{}")
-    assert f"`python -m searchspace.run --resume {tmp_path.name}` goes on with it" in why(tmp_path)
+    assert f"`python -m searchspace.run --resume {tmp_path.name}` resumes it" in why(tmp_path)
     (tmp_path / "winner").mkdir()
     shutil.copy(search / "winner" / "model.json", tmp_path / "winner" / "model.json")
     for path in (tmp_path, tmp_path / "winner"):

@@ -88,7 +88,7 @@ async def test_who_waits_too_long_is_refused_and_holds_nothing(monkeypatch):
     monkeypatch.setattr(byte_budget, "BUDGET_TIMEOUT_S", 0.01)
     held = RequestBudget(total=100, share=100)
     async with holding(held, "a", 100):
-        with pytest.raises(RequestError, match="come again") as refused:
+        with pytest.raises(RequestError, match="try again later") as refused:
             async with holding(held, "b", 1):
                 pass
     assert refused.value.status == 503
