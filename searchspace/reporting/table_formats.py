@@ -3,18 +3,11 @@
 import io
 import json
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from searchspace.reporting import markdown
 from searchspace.reporting.tables.table import Row
 from trainables.common.escaping import write_csv
-
-Format = Literal["table", "csv", "json", "md", "html"]
-
-
-def to_text(rows: Sequence[Row], form: Format) -> str:
-    """Rows, which share their columns, as CSV, JSON, a Markdown table or an HTML page."""
-    return TABLE_WRITERS[form](rows)
 
 
 def _write_csv(rows: Sequence[Row]) -> str:
@@ -38,3 +31,13 @@ TABLE_WRITERS: dict[str, Callable[[Sequence[Row]], str]] = {
     "csv": _write_csv, "json": _write_json, "md": markdown.write_table, "html": _write_html,
 }  # fmt: skip
 """How each format but the terminal's is written."""
+if TYPE_CHECKING:
+    Format = str
+else:
+    Format = Literal["table", *TABLE_WRITERS]
+    """A name in `TABLE_WRITERS`, or the terminal's: what `--format` takes."""
+
+
+def to_text(rows: Sequence[Row], form: Format) -> str:
+    """Rows, which share their columns, as CSV, JSON, a Markdown table or an HTML page."""
+    return TABLE_WRITERS[form](rows)

@@ -11,7 +11,9 @@ from trainables.training.checkpoint import Checkpoint, optimizer_tensors, restor
 from trainables.training.weight_averaging import WeightAveraging
 from trainables.workers.worker_context import WorkerContext
 
-ADDED: dict[str, Any] = {"translate": 0}
+ADDED: dict[str, Any] = {
+    "translate": 0,
+}
 """Hyperparameters that checkpoints of earlier versions do not have, and the value that trained alike then."""
 
 
