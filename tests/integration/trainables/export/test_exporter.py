@@ -41,7 +41,7 @@ def test_all_formats_are_proven_and_measured(shipped):
         assert 0 < artefact.speed.latency_ms <= artefact.speed.latency_p99_ms
         assert set(artefact.speed.throughput) == {32, 256}
         assert artefact.speed.memory_mb > 10
-    whole, integer = shipment.of("onnx"), shipment.of("onnx-int8")
+    whole, integer = shipment.find("onnx"), shipment.find("onnx-int8")
     assert whole.proof.largest_difference < 1e-4 < integer.proof.largest_difference
     assert integer.size_mb < 0.5 * whole.size_mb
     fastest = max(shipment.artefacts[1:], key=lambda artefact: artefact.speed.rate)

@@ -110,7 +110,7 @@ def test_a_trained_classifier_loses_accuracy_with_strength(shipped):
     assert found is not None
     assert found.format == shipment.recommended
     assert found.count == 270
-    assert found.clean == pytest.approx(shipment.of(found.format).proof.accuracy)
+    assert found.clean == pytest.approx(shipment.find(found.format).proof.accuracy)
     assert list(found.by_corruption()) == list(CORRUPTIONS)
     for name, entries in found.by_corruption().items():
         assert [entry.strength for entry in entries] == [1, 3, 5]
