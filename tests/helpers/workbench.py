@@ -23,7 +23,7 @@ class Workbench:
     def __init__(self, place: WorkerContext, fails: str = "-") -> None:
         self.place, self.fails, self.trained = place, fails, []
 
-    def train(self, assignments, listen=lambda _report: None):
+    def run_trials(self, assignments, listen=lambda _report: None):
         reports = [self.serve(assignment) for assignment in assignments]
         for report in reports:
             listen(report)
