@@ -267,7 +267,7 @@ def test_a_page_from_elsewhere_cannot_ask(service, headers, status):
 
 def test_everything_of_it_listens_on_loopback_only(service):
     found = listening(service.process)
-    assert {name for _, name in found} >= {"gcs_server", "raylet", "ray::ServeReplica:searchspace:Classifier"}
+    assert {name for _, name in found} >= {"gcs_server", "raylet", "ray::ServeReplica:searchspace:ClassifierReplica"}
     assert beyond_loopback(found) == set()
 
 
@@ -310,7 +310,7 @@ def test_beyond_loopback_a_token_is_made_and_only_who_shows_it_is_answered(guard
 
 def test_beyond_loopback_there_is_http_and_nothing_of_ray(guarded):
     found = listening(guarded.process)
-    assert {name for _, name in found} >= {"gcs_server", "raylet", "ray::ServeReplica:searchspace:Classifier"}
+    assert {name for _, name in found} >= {"gcs_server", "raylet", "ray::ServeReplica:searchspace:ClassifierReplica"}
     assert {name for _, name in beyond_loopback(found)} == {guarded.process.name()}
 
 
