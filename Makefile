@@ -6,8 +6,8 @@ INSTALLED = $(BIN)/pip list --format=freeze --exclude-editable --exclude pip --e
 # The search that README shows; a second `make search` goes on with it, or says that it is finished.
 ARGS ?= $(if $(wildcard results/digits/search.json),--resume digits,--name digits) --trials 64
 
-# Two processes; one runs a whole file, and all tests that share a search.
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup
+# Two processes; one runs a whole file, and all tests that share a search. Long groups first, as collected: unit tests fill the end.
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 .PHONY: search quick test test-all coverage browser servers check lock audit bench clean
 
