@@ -1,4 +1,8 @@
-"""The HTTP application: four paths; all answers but the page are JSON, and a refusal is one line with its reason."""
+"""The HTTP application: four paths; all answers but the page are JSON, and a refusal is one line with its reason.
+
+Starlette, not FastAPI: request bodies are read under byte budgets and deadlines, which FastAPI's own form parsing would
+bypass, and one query parameter needs no validation layer.
+"""
 
 import asyncio
 import json
