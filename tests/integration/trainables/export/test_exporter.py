@@ -46,8 +46,8 @@ def test_all_formats_are_proven_and_measured(shipped):
     assert integer.size_mb < 0.5 * whole.size_mb
     fastest = max(shipment.artefacts[1:], key=lambda artefact: artefact.speed.rate)
     assert shipment.recommended == fastest.format
-    assert shipment.served.format in {"onnx", "onnx-int8"}
-    assert shipment.best is fastest
+    assert shipment.fastest_onnx.format in {"onnx", "onnx-int8"}
+    assert shipment.recommended_file is fastest
     assert (shipment.cost.latency_ms, shipment.cost.size_mb) == (whole.speed.latency_ms, whole.size_mb)
     assert shipment.cost.parameters == sum(p.numel() for p in read_classifier(folder)[0].parameters())
 
