@@ -27,7 +27,7 @@ from torchvision.transforms import v2
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.helpers.benchmarks.record import summary, write_record
-from trainables.augmentation import augment
+from trainables.augmentation import pixel_augmentations
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.models.build_model import build_model
@@ -48,14 +48,14 @@ class Images(Dataset[tuple[torch.Tensor, int]]):
     def __init__(self, store: Store) -> None:
         self.images = torch.from_numpy(store.images[: store.summary.train])
         self.labels = store.labels[: store.summary.train].tolist()
-        turn, move = STRENGTH * 30, STRENGTH * augment.SHIFT
-        factor, colour = 1.35**STRENGTH, STRENGTH * augment.COLOUR
+        turn, move = STRENGTH * 30, STRENGTH * pixel_augmentations.SHIFT
+        factor, colour = 1.35**STRENGTH, STRENGTH * pixel_augmentations.COLOUR
         self.transform = v2.Compose([
             v2.ToDtype(torch.float32, scale=True),
-            v2.RandomAffine(turn, (move, move), (1 / factor, factor), 57 * STRENGTH * augment.SHEAR),
+            v2.RandomAffine(turn, (move, move), (1 / factor, factor), 57 * STRENGTH * pixel_augmentations.SHEAR),
             v2.ColorJitter(colour, colour, colour if store.summary.channels == 3 else 0),
             v2.Normalize(store.summary.mean, store.summary.std),
-            v2.RandomErasing(p=STRENGTH / 2, scale=(0.02, augment.ERASED)),
+            v2.RandomErasing(p=STRENGTH / 2, scale=(0.02, pixel_augmentations.ERASED_AREA)),
         ])  # fmt: skip
 
     def __len__(self) -> int:
