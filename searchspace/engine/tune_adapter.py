@@ -31,16 +31,21 @@ if TYPE_CHECKING:
 class EngineSearcher(Searcher):
     """Tune's searcher: suggests what the engine suggests. A resumed trial is another trial to Tune."""
 
-    def __init__(self, engine: SearchEngine) -> None:
-        """Ask `engine`."""
+    def __init__(self, engine: SearchEngine, slots: float = math.inf) -> None:
+        """Ask `engine` while Tune has fewer than `slots` trials.
+
+        A trial that has ended keeps its actor until Tune is done with it; one suggested earlier would start another.
+        """
         super().__init__(metric="objective_value", mode="max")
-        self._engine = engine
+        self._engine, self._slots = engine, slots
         self._count = count()
         self.assignments: dict[str, Assignment] = {}
         """What is being trained, by Tune's trial."""
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial as Tune's config; None while there is none, `FINISHED` when there will be none."""
+        if len(self.assignments) >= self._slots:
+            return None
         assignment = self._engine.suggest()
         if assignment is None:
             return Searcher.FINISHED if self._engine.is_idle else None
@@ -125,7 +130,7 @@ def run_search(spec: SearchSpec, engine: SearchEngine, pool: "GangPool") -> None
     )
     seconds = spec.time_budget or math.inf
     end = SearchEnd(seconds, lambda: pool.is_warm, lambda: engine.is_stopping and not pool.is_training())
-    searcher = EngineSearcher(engine)
+    searcher = EngineSearcher(engine, pool.resources.slots)
     with tempfile.TemporaryDirectory(prefix="searchspace-tune-") as scratch:
         make_tuner(
             Path(scratch),
