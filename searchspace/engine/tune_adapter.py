@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 class EngineSearcher(Searcher):
     """Tune's searcher: suggests what the engine suggests. A resumed trial is another trial to Tune."""
 
-    def __init__(self, engine: SearchEngine, slots: float = math.inf) -> None:
+    def __init__(self, engine: SearchEngine, slots: int) -> None:
         """Ask `engine` while Tune has fewer than `slots` trials.
 
         A trial that has ended keeps its actor until Tune is done with it; one suggested earlier would start another.

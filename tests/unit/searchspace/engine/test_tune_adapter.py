@@ -31,7 +31,7 @@ class Engine:
 def adapter():
     engine, sent = Engine(), []
     broker = SimpleNamespace(decide=SimpleNamespace(remote=lambda *message: sent.append(message)))
-    searcher = EngineSearcher(engine)
+    searcher = EngineSearcher(engine, slots=2)
     return SimpleNamespace(
         engine=engine, searcher=searcher, scheduler=EngineScheduler(engine, searcher, broker), sent=sent
     )
@@ -68,3 +68,12 @@ def test_a_trial_whose_actor_died_is_lost_to_the_engine(adapter):
     adapter.searcher.suggest("a")
     adapter.searcher.on_trial_complete("a", None, error=True)
     assert adapter.engine.lost == ["trial-0"]
+
+
+def test_no_trial_is_suggested_before_tune_is_done_with_the_actor_of_an_ended_one(adapter):
+    """The engine is done with a trial at its last report; Tune would start another actor for the next one then."""
+    for trial_id in ("a", "b"):
+        assert adapter.searcher.suggest(trial_id)["assignment"]
+    assert adapter.searcher.suggest("c") is None
+    adapter.searcher.on_trial_complete("a")
+    assert adapter.searcher.suggest("c")["assignment"]
