@@ -10,6 +10,7 @@ import pytest
 from searchspace.cli.console_log import format_line, logs_shown_by
 from tests.helpers.commands import RAY_TOKEN, command
 from tests.helpers.images.data_sets import write_images
+from tests.helpers.measured_costs import measured  # noqa: F401  # a fixture
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.export.exported_files import ExportRecord

@@ -8,7 +8,8 @@ import torch
 
 from trainables.config import Assignment, TrialConfig
 from trainables.training.loop import TrialRun
-from trainables.workers.worker_context import ProcessGroup
+from trainables.training.trial_outputs import write_weights
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 CPU = ProcessGroup(0, 1, torch.device("cpu"))
 CONVNET = TrialConfig(width=8, depth=2, lr=1e-2, batch_size=64)
@@ -43,6 +44,18 @@ CONFIGS = {
     "resnet": TrialConfig(model="resnet", width=8, depth=1, lr=1e-2),
     "frozen backbone": TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2),
 }  # fmt: skip
+
+
+def write_teacher(folder: Path, place: WorkerContext, **changes) -> Path:
+    """A convnet without batch norm, which answers alike in training and in evaluation, after three epochs."""
+    config = CONVNET.model_copy(update={"batch_norm": False, **changes})
+    task = assignment(folder, config, kind="final")
+    run = TrialRun(task, place)
+    train(run)
+    write_weights(folder, task, run)
+    return folder
+
+
 TWO_WORKERS = """
 import os, sys, torch
 from torch import distributed as dist

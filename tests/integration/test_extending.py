@@ -34,7 +34,7 @@ ADDITIONS = {
     ),
     "pooled": Addition(
         "A model", "models/test_model_registry.py", "pooled",
-        "tests/unit/trainables/models/test_model_registry.py", "add a small configuration to CONFIGS",
+        "tests/helpers/model_configs.py", "add a small configuration to CONFIGS",
     ),
     "pixel-csv": Addition(
         "A data layout", "data/sources/test_source_registry.py", "a .csv file of pixels",

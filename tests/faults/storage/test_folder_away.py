@@ -190,13 +190,19 @@ def fill(file):
             pass
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_search_whose_folder_is_renamed_away_for_ten_seconds_goes_on(driver):
+def rename_away(driver):
+    """A search that has completed a trial, whose folder then has another name."""
     driver.start("--trials", "12", *SMALL)
     driver.wait_for(r"complete at epoch")
     elsewhere = driver.folder.with_name("elsewhere")
     driver.folder.rename(elsewhere)
+    return elsewhere
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_search_whose_folder_is_renamed_away_for_ten_seconds_goes_on(driver):
+    elsewhere = rename_away(driver)
     driver.wait_for(r"warning: cannot write .*study\.journal")
     time.sleep(10)
     assert not driver.folder.exists(), "nothing is made in its place"
@@ -208,10 +214,7 @@ def test_a_search_whose_folder_is_renamed_away_for_ten_seconds_goes_on(driver):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_search_whose_folder_is_gone_ends_and_goes_on_where_it_is_put_back(driver):
-    driver.start("--trials", "12", *SMALL)
-    driver.wait_for(r"complete at epoch")
-    elsewhere = driver.folder.with_name("elsewhere")
-    driver.folder.rename(elsewhere)
+    elsewhere = rename_away(driver)
     assert driver.ends(400) != 0
     assert "Traceback" not in driver.output, driver.output
     assert "to be resumed when it can be" in driver.output

@@ -67,7 +67,7 @@ def test_five_frames_lead_from_the_command_to_tune_on_the_cluster_that_is_there(
     path = path[: path.index("main") + 1]
     assert path == ["fit", "run_search", "search", "run", "main"]
     assert len(path) <= MOST_FRAMES
-    assert stopped_at_tune.slots == 1, "Ray offers one core, whatever this machine has"
+    assert stopped_at_tune.slots == 1, "Ray offers one core; this machine may have more"
 
 
 def test_a_search_is_planned_for_the_cluster_that_is_given_and_once_for_each(digits):

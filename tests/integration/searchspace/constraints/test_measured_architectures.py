@@ -18,6 +18,7 @@ from searchspace.constraints.constraints import (
 from searchspace.constraints.feasibility import check_feasible
 from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
+from tests.helpers.measured_costs import SMALL, WIDE
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.export.benchmark.architecture_benchmark import count_parameters, measure_file
@@ -33,23 +34,12 @@ from trainables.models.build_model import build_model, build_untrained
 from trainables.models.model_registry import MODELS
 from trainables.models.whitening import fit_whitening
 
-SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
 OTHERS = {
     "width": 8, "depth": 3, "activation": "silu", "batch_norm": False, "whiten": False, "dropout": 0.5,
     "freeze": "all", "input_size": 16, "optimizer": "sgd", "momentum": 0.5, "flip": "random",
     "tta": True, "batch_size": 128, "balance": "loss",
 }  # fmt: skip
 """Another value than the default, of fields that are neither counts nor numbers below 1."""
-
-
-@pytest.fixture(scope="module")
-def measured(digits, cache):
-    """Costs of two architectures, from a cache that knew neither; what the process took is the meter's own business."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        meter = BenchmarkClient()
-        yield {config: meter.measure(architecture_of(config, digits), "run") for config in (SMALL, WIDE)}
-        meter.close()
 
 
 def briefly_trained(config, store):

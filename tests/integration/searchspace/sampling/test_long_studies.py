@@ -1,10 +1,7 @@
 """Samplers on studies of many trials."""
 
-import random
-
 import optuna
 import pytest
-from optuna.trial import TrialState
 
 from searchspace.sampling.sampler_registry import SAMPLERS
 from searchspace.sampling.samplers import make_sampler as make_named
@@ -13,34 +10,11 @@ from searchspace.sampling.window import (
     MAX_NEWEST,
 )
 from searchspace.spec import SearchSpec
-
-
-def make_sampler(seed):
-    return make_named(SearchSpec(seed=seed), "tpe")
-
-
-def draw(trial) -> dict:
-    kind = trial.suggest_categorical("kind", ["a", "b"])
-    trial.suggest_float("x", 1e-3, 1.0, log=True)
-    trial.suggest_int("depth_" + kind, 1, 9)
-    return dict(trial.params)
-
-
-def grown(sampler, size) -> tuple[optuna.Study, list[dict]]:
-    rng = random.Random(0)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    drawn = []
-    for _ in range(size):
-        trial = study.ask()
-        drawn.append(draw(trial))
-        trial.report(rng.random(), 1)
-        pruned = rng.random() < 0.6
-        study.tell(trial, None if pruned else rng.random(), TrialState.PRUNED if pruned else TrialState.COMPLETE)
-    return study, drawn
+from tests.helpers.sampled_study import draw, grown, make_tpe
 
 
 def test_a_large_study_is_sampled_from_its_window(monkeypatch):
-    study, _ = grown(make_sampler(1), MAX_BEST + MAX_NEWEST + 40)
+    study, _ = grown(make_tpe(1), MAX_BEST + MAX_NEWEST + 40)
     seen = []
     build = optuna.samplers.TPESampler._build_parzen_estimator
 

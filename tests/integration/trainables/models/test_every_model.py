@@ -3,24 +3,10 @@
 import pytest
 import torch
 
+from tests.helpers.model_configs import CONFIGS, images
 from trainables.config import TrialConfig
 from trainables.models import lite0, pretrained
 from trainables.models.build_model import build_model, rebuild_model
-
-
-def images(data, count=4):
-    shape = (count, data.channels, data.height, data.width)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-
-
-CONFIGS = [
-    TrialConfig(model="convnet", width=8, depth=1),
-    TrialConfig(model="convnet", width=8, depth=5, batch_norm=False, activation="gelu"),
-    TrialConfig(model="convnet", width=8, depth=3, whiten=False, tta=True),
-    TrialConfig(model="resnet", width=8, depth=1, activation="silu", dropout=0.3),
-    TrialConfig(model="mlp", width=8, depth=2, activation="gelu"),
-    TrialConfig(model="tf_efficientnet_lite0", freeze="stem"),
-]
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.model}-{c.depth}")

@@ -6,21 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.helpers.training import CONFIGS, CONVNET, assignment, train, train_with, weights
+from tests.helpers.training import CONFIGS, CONVNET, assignment, train, train_with, weights, write_teacher
 from trainables.training.distillation import Teacher
 from trainables.training.loop import TrialRun
-from trainables.training.trial_outputs import write_weights
-from trainables.workers.worker_context import WorkerContext
-
-
-def write_teacher(folder: Path, place: WorkerContext, **changes) -> Path:
-    """A convnet without batch norm, which answers alike in training and in evaluation, after three epochs."""
-    config = CONVNET.model_copy(update={"batch_norm": False, **changes})
-    task = assignment(folder, config, kind="final")
-    run = TrialRun(task, place)
-    train(run)
-    write_weights(folder, task, run)
-    return folder
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from searchspace.study.refusals import is_refused
 from searchspace.study.study import create_study
 from searchspace.study.trial_attributes import read_trial_cost
 from tests.helpers.made_search import made_shipment
+from tests.helpers.measured_costs import SMALL, WIDE
 from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
@@ -33,23 +34,12 @@ from trainables.export.benchmark.architecture_cost import (
 from trainables.export.benchmark.benchmark_client import BenchmarkClient
 from trainables.models.model_registry import MODELS
 
-SMALL, WIDE = TrialConfig(width=8), TrialConfig(width=64, depth=3)
 TRAINING = {
     "whiten", "dropout", "freeze", "optimizer", "lr", "head_lr", "backbone_lr", "momentum", "weight_decay",
     "batch_size", "balance", "warmup", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip",
     "grad_clip", *AUGMENTATIONS,
 }  # fmt: skip
 """Fields of `TrialConfig` that change how a network is trained, or its weights, but not what it costs when shipped."""
-
-
-@pytest.fixture(scope="module")
-def measured(digits, cache):
-    """Costs of two architectures, from a cache that knew neither; what the process took is the meter's own business."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        meter = BenchmarkClient()
-        yield {config: meter.measure(architecture_of(config, digits), "run") for config in (SMALL, WIDE)}
-        meter.close()
 
 
 def test_more_is_more(measured):

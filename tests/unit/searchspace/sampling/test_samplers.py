@@ -28,37 +28,14 @@ from searchspace.spec import SearchSpec, make_spec, save_record
 from searchspace.study.refusals import Refusal, RefusalReason, record_refusal
 from searchspace.study.study import create_study, flush_study
 from searchspace.study.trial_attributes import read_config, read_epoch_seconds, record_pace, record_report
+from tests.helpers.sampled_study import draw, grown, make_tpe
 from trainables.common.errors import UserError
 from trainables.config import EpochReport, TrialConfig
 from trainables.data.finals_validation import FinalsValidation
 
 
-def make_sampler(seed):
-    return make_named(SearchSpec(seed=seed), "tpe")
-
-
-def draw(trial) -> dict:
-    kind = trial.suggest_categorical("kind", ["a", "b"])
-    trial.suggest_float("x", 1e-3, 1.0, log=True)
-    trial.suggest_int("depth_" + kind, 1, 9)
-    return dict(trial.params)
-
-
-def grown(sampler, size) -> tuple[optuna.Study, list[dict]]:
-    rng = random.Random(0)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    drawn = []
-    for _ in range(size):
-        trial = study.ask()
-        drawn.append(draw(trial))
-        trial.report(rng.random(), 1)
-        pruned = rng.random() < 0.6
-        study.tell(trial, None if pruned else rng.random(), TrialState.PRUNED if pruned else TrialState.COMPLETE)
-    return study, drawn
-
-
 def test_a_small_study_is_sampled_as_by_optuna_of_a_seed_a_trial():
-    study, drawn = grown(make_sampler(3), 60)
+    study, drawn = grown(make_tpe(3), 60)
     again = optuna.create_study(direction="maximize")
     again.add_trials(study.trials[:-1])
     again.sampler = optuna.samplers.TPESampler(
@@ -69,8 +46,8 @@ def test_a_small_study_is_sampled_as_by_optuna_of_a_seed_a_trial():
 
 
 def test_what_is_drawn_does_not_depend_on_what_this_process_drew_before():
-    study, drawn = grown(make_sampler(3), 60)
-    again = optuna.create_study(direction="maximize", sampler=make_sampler(3))
+    study, drawn = grown(make_tpe(3), 60)
+    again = optuna.create_study(direction="maximize", sampler=make_tpe(3))
     again.add_trials(study.trials[:-1])
     assert draw(again.ask()) == drawn[-1]
 

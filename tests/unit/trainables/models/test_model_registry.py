@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.helpers.model_configs import CONFIGS, images
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig, check_model_name
 from trainables.export.model_info import InputSpec
@@ -11,22 +12,6 @@ from trainables.models import lite0
 from trainables.models.build_model import build_model
 from trainables.models.model_registry import MODELS, check_model, missing_weights
 from trainables.models.preprocess import Preprocess
-
-
-def images(data, count=4):
-    shape = (count, data.channels, data.height, data.width)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-
-
-CONFIGS = [
-    TrialConfig(model="convnet", width=8, depth=1),
-    TrialConfig(model="convnet", width=8, depth=5, batch_norm=False, activation="gelu"),
-    TrialConfig(model="convnet", width=8, depth=3, whiten=False, tta=True),
-    TrialConfig(model="resnet", width=8, depth=1, activation="silu", dropout=0.3),
-    TrialConfig(model="mlp", width=8, depth=2, activation="gelu"),
-    TrialConfig(model="tf_efficientnet_lite0", freeze="stem"),
-]
-
 
 ADVICE = "trainables/models/model_registry.py, model {!r}: {}"
 
@@ -45,7 +30,7 @@ def test_an_entry_of_the_registry_is_whole(name):
         name, f"`builder` gives a trunk and the number of its features, {features}; the trunk gave {found.shape}"
     )
     assert any(config.model == name for config in CONFIGS), ADVICE.format(
-        name, "add a small configuration to CONFIGS of this test, for what every model is to do"
+        name, "add a small configuration to CONFIGS of tests/helpers/model_configs.py, for what every model is to do"
     )
 
 

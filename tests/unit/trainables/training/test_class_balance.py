@@ -1,7 +1,5 @@
 """Classes of few images: weights in the loss, draws in the plan, the hyperparameter, and whole trainings with both."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import optuna
 import pytest
@@ -9,14 +7,12 @@ import torch
 
 from searchspace.preparation.prepare_data import describe_data
 from searchspace.spaces import Task, default_space, default_trials, draw_config
-from trainables.config import Assignment, TrialConfig
+from tests.helpers.class_balance import NETWORKS, one_thread_fp32, place_of, train  # noqa: F401  # a fixture
+from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
 from trainables.data.loading.input_loader import InMemoryLoader
-from trainables.data.store.store import open_store, prepare_data
+from trainables.data.store.store import prepare_data
 from trainables.training.batches import TrainingBatches, class_weights
-from trainables.training.device import set_precision
-from trainables.training.loop import TrialRun
-from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 COUNTS = (400, 90, 12, 0, 3)
 """Images of each class; one does not occur."""
@@ -180,37 +176,7 @@ def test_the_first_trials_balance_where_every_class_counts_alike(uneven, digits,
     assert not any("balance" in start for start in starts[digits.name])
 
 
-def place_of(data) -> WorkerContext:
-    return WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(data))
-
-
-@pytest.fixture
-def _alike() -> Iterator[None]:
-    """One thread, for what is so small; and one precision, for what is compared."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    set_precision("fp32")
-    yield
-    set_precision("auto")
-    torch.set_num_threads(threads)
-
-
-def train(place, folder, config, metric="balanced_accuracy", balance="none", max_epochs=6):
-    task = Assignment(
-        trial="t", kind="search", metric=metric, config=config.model_copy(update={"balance": balance}),
-        seed=7, max_epochs=max_epochs, folder=str(folder),
-    )  # fmt: skip
-    run = TrialRun(task, place)
-    return [run.train_epoch() for _ in range(max_epochs)]
-
-
-NETWORKS = {
-    "convnet": TrialConfig(width=8, depth=2, lr=1e-3, batch_size=32, whiten=False),
-    "frozen backbone": TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=3e-3, batch_size=32),
-}
-
-
-@pytest.mark.usefixtures("_alike")
+@pytest.mark.usefixtures("one_thread_fp32")
 def test_a_trial_is_scored_by_its_metric(digits, tmp_path):
     place = place_of(digits)
     config = NETWORKS["convnet"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.helpers.training import CONVNET, assignment, train, weights
+from tests.helpers.training import CONVNET, assignment, train, weights, write_teacher
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, epoch_plan
 from trainables.export.model_info import InputSpec, ModelInfo
@@ -19,20 +19,8 @@ from trainables.training import distillation
 from trainables.training.batches import TrainingBatches
 from trainables.training.distillation import Teacher, divergence
 from trainables.training.loop import TrialRun
-from trainables.training.trial_outputs import write_weights
-from trainables.workers.worker_context import WorkerContext
 
 STRONG = {"augment_strength": 0.8, "flip": "random", "mixup": 0.2, "cutmix": 1.0}
-
-
-def write_teacher(folder: Path, place: WorkerContext, **changes) -> Path:
-    """A convnet without batch norm, which answers alike in training and in evaluation, after three epochs."""
-    config = CONVNET.model_copy(update={"batch_norm": False, **changes})
-    task = assignment(folder, config, kind="final")
-    run = TrialRun(task, place)
-    train(run)
-    write_weights(folder, task, run)
-    return folder
 
 
 @pytest.fixture
