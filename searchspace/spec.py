@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from searchspace.cli.invalid_values import describe_error, describe_first_error, format_value
 from searchspace.cli.options import Option, flag_of
 from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share, describe_objectives
+from searchspace.data_request import DataRequest
 from searchspace.preparation.record import SearchRecord
 from searchspace.sampling.pins import parse_pins
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
@@ -20,8 +21,6 @@ from searchspace.storage.search_names import NAME_PATTERN, check_names, names_ne
 from trainables.common.errors import DamagedError, UserError, suggest
 from trainables.common.escaping import shown
 from trainables.config import Frozen
-from trainables.data.decoding.bad_images import OnBadImage
-from trainables.data.sources.source_registry import describe_sources
 from trainables.export.exported_files import EXPORT_FORMATS
 from trainables.metrics.metric_registry import DEFAULT_METRIC, MetricName, list_metrics
 from trainables.models.model_registry import MODELS
@@ -44,13 +43,9 @@ LIMIT_OPTIONS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
 R = TypeVar("R", bound=Frozen)
 
 
-class SearchSpec(Frozen):
+class SearchSpec(DataRequest):
     """The specification of a search; with data and machine, it determines the search."""
 
-    data: Annotated[Place, Option(WHAT, kind=str, metavar="NAME", choices=[describe_sources()])] = "digits"
-    """{choices}."""
-    on_bad_image: Annotated[OnBadImage, Option(WHAT, kind=str, metavar="fail|skip")] = "fail"
-    """An unusable image: an error (fail), or left out, counted and listed (skip)."""
     models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B", choices=MODELS)] = ()
     """Comma-separated: {choices}, timm names, torchvision/NAME. Empty: what suits."""
     space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""

@@ -63,7 +63,7 @@ def prepare_shared(spec: SearchSpec, reporter: Reporter, resumed: bool = False) 
     from trainables.data.store.shared_store import share_store
     from trainables.data.store.store import prepare_data
 
-    found = prepare_data(spec.data, reporter, spec.on_bad_image)
+    found = prepare_data(spec.data, reporter, spec.data_options)
     if resumed:
         check_same_data(spec, found)
     data = with_recorded_validation(found, spec.folder)

@@ -22,6 +22,7 @@ from tests.helpers.images.data_sets import write_images
 from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
 from trainables.common.escaping import as_cell, as_markdown, decodable, printable
+from trainables.data.data_options import DataOptions
 from trainables.data.store.store import open_store, prepare_data
 from trainables.metrics.class_metrics import measure_test_metrics
 
@@ -66,7 +67,7 @@ def test_undecodable_names_are_readable_ones(tmp_path):
     with pytest.raises(UserError) as error:
         prepare_data(os.fsdecode(root))
     assert "/caf\\udce9/\\udcff\\n3.png (empty)" in str(error.value)
-    skipped = prepare_data(os.fsdecode(root), on_bad="skip")
+    skipped = prepare_data(os.fsdecode(root), options=DataOptions(on_bad_image="skip"))
     rows = list(csv.reader((Path(skipped.path) / "bad-images.csv").open(newline="", encoding="utf-8")))
     assert rows[1][0].endswith("/caf\\udce9/\\udcff\\n3.png")
 

@@ -18,6 +18,7 @@ from tests.helpers.recording_reporter import Told
 from tests.helpers.servers.s3_server import keys, s3
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
+from trainables.data.data_options import DataOptions
 from trainables.data.store.file_digests import (
     BLOCK_BYTES,
     DIGESTS_FILE,
@@ -97,7 +98,7 @@ def built(source, tmp_path_factory):
     home = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(home / "cache"))
-        data = prepare_data(str(source), on_bad="skip")
+        data = prepare_data(str(source), options=DataOptions(on_bad_image="skip"))
         before = home / "source"
         shutil.copytree(source, before)
         for split in ("train", "test"):
@@ -105,7 +106,7 @@ def built(source, tmp_path_factory):
             for file in (before / split / "more").iterdir():
                 file.rename(before / split / "red" / f"more-{file.name}")
             (before / split / "more").rmdir()
-        older = prepare_data(str(before), on_bad="skip")
+        older = prepare_data(str(before), options=DataOptions(on_bad_image="skip"))
     return home, data, Path(older.path)
 
 
@@ -143,7 +144,7 @@ def test_a_damaged_store_is_made_again_before_a_search(store, built, name, damag
     path, data, older = store
     DAMAGE[damage](path / name, older / Path(name).parent)
     told = Told()
-    again = prepare_data(data.origin, told, on_bad="skip")
+    again = prepare_data(data.origin, told, options=DataOptions(on_bad_image="skip"))
     assert again == data
     assert is_whole(path, Path(built[1].path))
     assert any("are damaged (" in line and "preparing them again" in line for line in logged), logged
@@ -203,13 +204,14 @@ def test_a_store_without_a_record_of_its_contents_is_made_again(store):
     """As versions before this one left them."""
     path, data, _ = store
     (path / DIGESTS_FILE).unlink()
-    assert prepare_data(data.origin, on_bad="skip") == data
+    assert prepare_data(data.origin, options=DataOptions(on_bad_image="skip")) == data
     assert (path / DIGESTS_FILE).is_file()
 
 
 HEAL = """
 import sys, time
 from pathlib import Path
+from trainables.data.data_options import DataOptions
 from trainables.data.store import store
 from searchspace.cli.console_log import logs_shown_by
 
@@ -222,7 +224,7 @@ Path(sys.argv[3]).touch()
 while not start.exists():
     time.sleep(0.005)
 with logs_shown_by(show):
-    print(store.prepare_data(sys.argv[1], on_bad="skip").fingerprint)
+    print(store.prepare_data(sys.argv[1], options=DataOptions(on_bad_image="skip")).fingerprint)
 """
 
 
@@ -254,7 +256,7 @@ def test_a_half_built_store_with_something_odd_in_it_is_begun_again(store, name,
     odd = building / name
     shutil.rmtree(odd) if odd.is_dir() else odd.unlink(missing_ok=True)
     odd.touch() if name in {"test", "."} else odd.mkdir()
-    assert prepare_data(data.origin, on_bad="skip") == data
+    assert prepare_data(data.origin, options=DataOptions(on_bad_image="skip")) == data
     assert not find_damage(path, complete=True)
 
 
@@ -329,7 +331,7 @@ def test_a_fetched_store_is_looked_for_under_its_content_alone(far, store, sourc
     fetched = open_store(far)
     assert fetched.path == cache_folder() / "fetched" / data.fingerprint
     told = Told()
-    own = prepare_data(str(source), told, on_bad="skip")
+    own = prepare_data(str(source), told, options=DataOptions(on_bad_image="skip"))
     assert any(line.startswith("preparing") for line in logged), "a search prepares its own"
     assert Path(own.path) != fetched.path
     (fetched.path / "test" / "labels.npy").write_bytes(b"")

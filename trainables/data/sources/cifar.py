@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.licence import Licence
+from trainables.data.data_options import DataOptions
 from trainables.data.sources.download import download_file
 from trainables.data.sources.source import DataSource, Part, RawSet, make_array_part
 
@@ -52,12 +53,12 @@ CIFAR100 = CifarArchive(
 )
 
 
-def open_cifar10(downloads: Path) -> RawSet:
+def open_cifar10(downloads: Path, _options: DataOptions) -> RawSet:
     """50,000 training and 10,000 test images in 10 classes; raises `UserError` if they cannot be downloaded."""
     return _open("cifar10", CIFAR10, downloads)
 
 
-def open_cifar100(downloads: Path) -> RawSet:
+def open_cifar100(downloads: Path, _options: DataOptions) -> RawSet:
     """50,000 training and 10,000 test images in 100 classes; raises `UserError` if they cannot be downloaded."""
     return _open("cifar100", CIFAR100, downloads)
 

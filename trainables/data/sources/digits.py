@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.licence import Licence
+from trainables.data.data_options import DataOptions
 from trainables.data.sources.source import DataSource, RawSet, make_array_part
 
 DIGITS_FILE = "datasets/data/digits.csv.gz"
@@ -28,7 +29,7 @@ def scale_pixels(pixels: NDArray[np.float64]) -> NDArray[np.uint8]:
     return scaled
 
 
-def open_digits(_downloads: Path) -> RawSet:
+def open_digits(_downloads: Path, _options: DataOptions) -> RawSet:
     """1,797 grey 8x8 digits (UCI Optical Recognition of Handwritten Digits, test part); no split of its own."""
     package = find_spec("sklearn")
     if package is None or package.origin is None:

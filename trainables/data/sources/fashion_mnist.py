@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.licence import Licence
+from trainables.data.data_options import DataOptions
 from trainables.data.sources.download import download_file
 from trainables.data.sources.source import DataSource, Part, RawSet, make_array_part
 
@@ -24,7 +25,7 @@ SHA256 = {
 """Digests of the files at `BASE_URL`, which has no https."""
 
 
-def open_fashion_mnist(downloads: Path) -> RawSet:
+def open_fashion_mnist(downloads: Path, _options: DataOptions) -> RawSet:
     """60,000 training and 10,000 test images; raises `UserError` if they are not installed and cannot be downloaded."""
     root = DEBIAN_FOLDER if DEBIAN_FOLDER.is_dir() else _downloaded(downloads)
     return RawSet(

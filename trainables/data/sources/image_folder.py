@@ -11,6 +11,7 @@ import numpy as np
 
 from trainables.common.errors import UserError
 from trainables.common.escaping import decodable
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
 from trainables.data.layouts.detected_layout import DetectedLayout
@@ -54,7 +55,7 @@ class FolderImages:
         return self.sizes[row]
 
 
-def open_folder(path: Path) -> RawSet:
+def open_folder(path: Path, _options: DataOptions) -> RawSet:
     """Open a folder of images; images with a bad header are in `bad_images`.
 
     Raises `UserError` if the layout is ambiguous, there are no images, or a class has no usable training image.

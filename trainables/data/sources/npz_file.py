@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import DamagedError, UserError
 from trainables.common.escaping import decodable
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.decode import common_shape, resize
 from trainables.data.decoding.pixels import Image
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
@@ -68,7 +69,7 @@ def is_npz(path: Path) -> bool:
     return path.suffix.lower() == ".npz" if path.is_file() else _find_file(path) is not None
 
 
-def open_npz(path: Path) -> RawSet:
+def open_npz(path: Path, _options: DataOptions) -> RawSet:
     """Open a `.npz` file; raises `UserError` for arrays that are missing, ambiguous, or of another type or shape."""
     where, file = f"--data {str(path)!r}", (_find_file(path) or path).resolve()
     try:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.escaping import decodable
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
 from trainables.data.decoding.parquet_images import ParquetImages
@@ -37,7 +38,7 @@ class _Labels:
     """Files of parts without any label."""
 
 
-def open_parquet(path: Path) -> RawSet:
+def open_parquet(path: Path, _options: DataOptions) -> RawSet:
     """Open a folder of `train-*.parquet` …; raises `UserError` if files or columns are missing or ambiguous."""
     import pyarrow.parquet as pq
 

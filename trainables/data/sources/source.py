@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.licence import Licence
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage
 from trainables.data.decoding.pixels import Image
 from trainables.data.layouts.detected_layout import DetectedLayout
@@ -28,6 +29,11 @@ class Part:
     """Path of image i within the data folder, with `/`; None where images are no files."""
     size: Callable[[int], tuple[int, int]] | None = None
     """Height and width of image i before it is resized, in pixels, upright; None where only decoding would tell."""
+    groups: NDArray[np.int64] | None = None
+    """Number of each image's group over all parts, shape (n,); -1 for an image that is a group of its own. None: no
+    groups."""
+    weights: NDArray[np.float32] | None = None
+    """Weight of each image in losses and weighted metrics, at least 0, shape (n,); None: 1 for all."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,10 @@ class DataSource:
 
     summary: str
     """For help and error messages: what a named set holds, or what a layout is, such as `a folder of parquet files`."""
-    open: Callable[[Path], RawSet]
+    open: Callable[[Path, DataOptions], RawSet]
     """Opens a data set without decoding it. A named set gets a folder for downloads, a layout the path of its file or
-    folder. Raises `UserError`, in one line with a remedy, for a set that cannot be used."""
+    folder; it ignores options that mean nothing to it. Raises `UserError`, in one line with a remedy, for a set that
+    cannot be used."""
     recognizes: Callable[[Path], bool] | None = None
     """Whether a file or folder has this layout, judged by names and first bytes only; None for a set known by name."""
     licence: Licence = USERS_LICENCE

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError, suggest
 from trainables.common.licence import Licence
+from trainables.data.data_options import DataOptions
 from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, npz_file, parquet
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
 from trainables.storage.cache import cache_folder
@@ -50,14 +51,15 @@ def pixels_of_data(origin: str) -> str:
     return NAMED_SETS[origin].pixels if origin in NAMED_SETS else ""
 
 
-def open_source(origin: str) -> RawSet:
+def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
     """Open what `--data` names: a set of `NAMED_SETS`, or a path or URL of files in one of the `LAYOUTS`.
 
     The files of a URL are downloaded into this machine's cache first, as far as they have changed. Raises `UserError`
     for anything else, and for a data set that cannot be used.
     """
+    options = options or DataOptions()
     if origin in NAMED_SETS:
-        return NAMED_SETS[origin].open(cache_folder() / "downloads")
+        return NAMED_SETS[origin].open(cache_folder() / "downloads", options)
     path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
     if not path.exists():
         raise UserError(
@@ -66,7 +68,7 @@ def open_source(origin: str) -> RawSet:
         )
     for source in LAYOUTS.values():
         if source.recognizes is not None and source.recognizes(path):
-            return check_usable(source.open(path), origin)
+            return check_usable(source.open(path, options), origin)
     raise UserError(f"--data {origin!r}: is no data set that is read here; give {_list_layouts()}")
 
 

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from trainables.config import Frozen
+from trainables.data.data_options import DataOptions
 from trainables.data.finals_validation import FinalsValidation
 from trainables.data.layouts.left_out_counts import LeftOutCount
 
@@ -18,6 +19,8 @@ class DataSummary(Frozen):
     """Folder of the uint8 store on this node."""
     origin: str
     """The option `--data`, from which another node prepares its own store."""
+    options: DataOptions = DataOptions()
+    """Options that it was read with; another node reads it with the same."""
     shared: str = ""
     """URL of a copy of the store, which other nodes download; empty if there is none."""
     classes: tuple[str, ...] = Field(min_length=2)
@@ -65,6 +68,11 @@ class DataSummary(Frozen):
         if len(self.counts) not in {0, len(self.classes)}:
             raise ValueError(f"counts: {len(self.counts):,} for {len(self.classes):,} classes")
         return self
+
+    @property
+    def options_to_repeat(self) -> DataOptions:
+        """Options that give the same images again: bad ones are skipped where they were."""
+        return self.options.model_copy(update={"on_bad_image": "skip" if self.skipped else "fail"})
 
     @property
     def imbalance(self) -> float:

@@ -28,7 +28,7 @@ def open_recorded_data(recorded: DataSummary, given: str, reporter: Reporter) ->
     origin = given or (recorded.origin if recorded.origin in NAMED_SETS else "")
     found = find_prepared_store(recorded.fingerprint)
     if found is None and origin:
-        found = prepare_data(origin, reporter, "skip" if recorded.skipped else "fail")
+        found = prepare_data(origin, reporter, recorded.options_to_repeat)
         if found.fingerprint != recorded.fingerprint:
             raise UserError(
                 f"--data {origin!r}: are not the images that the model was trained on (their fingerprint is "

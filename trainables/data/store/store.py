@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter, SilentReporter
 from trainables.config import Kind
-from trainables.data.decoding.bad_images import OnBadImage, bad_image_error, read_bad_images
+from trainables.data.data_options import DataOptions
+from trainables.data.decoding.bad_images import bad_image_error, read_bad_images
 from trainables.data.finals_validation import Partition, choose_finals_validation
 from trainables.data.layouts.detected_layout import format_layout
 from trainables.data.layouts.left_out import write_left_out
@@ -148,7 +149,7 @@ def _rebuild(summary: DataSummary, damage: str) -> Store:
     try:
         if summary.shared:
             return _open_arrays(fetch_store(summary))
-        prepared = prepare_data(summary.origin, on_bad="skip" if summary.skipped else "fail")
+        prepared = prepare_data(summary.origin, options=summary.options_to_repeat)
     except (UserError, OSError) as error:
         raise UserError(
             f"the prepared images of {summary.name!r} in {summary.path!r} are damaged ({damage}), and cannot be made "
@@ -167,18 +168,19 @@ def _open_arrays(summary: DataSummary) -> Store:
     return Store(summary=summary, images=images, labels=labels)
 
 
-def prepare_data(origin: str, reporter: Reporter | None = None, on_bad: OnBadImage = "fail") -> DataSummary:
+def prepare_data(origin: str, reporter: Reporter | None = None, options: DataOptions | None = None) -> DataSummary:
     """Find or build the store of what `--data` names, and return its summary; an interrupted build is resumed.
 
-    A damaged store is discarded and rebuilt. A store with bad images is only built with "skip", and "fail" refuses it.
+    A damaged store is discarded and rebuilt. Bad images are refused unless they are to be skipped.
     Raises `UserError` if the data cannot be used, naming the bad image, missing class or wrong path.
     """
-    raw, reporter = open_source(origin), reporter or SilentReporter()
+    options, reporter = options or DataOptions(), reporter or SilentReporter()
+    raw, on_bad = open_source(origin, options), options.on_bad_image
     if raw.layout.sources:
         counts = {name: len(part.labels) for name, part in raw.parts.items()}
         for level, line in format_layout(raw.layout, raw.classes, counts):
             logger.log(level, line)
-    folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_store_key(raw)}"
+    folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_store_key(raw, options)}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder) + ".lock"):
         damage = find_damage(folder) if os.path.lexists(folder) else ""
@@ -201,10 +203,10 @@ def prepare_data(origin: str, reporter: Reporter | None = None, on_bad: OnBadIma
             write_digests(building, compute_digests(building, [name for name, _ in files_below(building)]))
             building.rename(folder)
         write_left_out(folder, raw.layout.left_out)
-    return _complete_summary(raw, folder, origin)
+    return _complete_summary(raw, folder, origin, options)
 
 
-def _complete_summary(raw: RawSet, folder: Path, origin: str) -> DataSummary:
+def _complete_summary(raw: RawSet, folder: Path, origin: str, options: DataOptions) -> DataSummary:
     """Summary of a finished store, completed with facts about its source."""
     stored = read_record(folder / SUMMARY_FILE, DataSummary)
     # Counted here rather than when building, so that older stores need not be rebuilt.
@@ -216,7 +218,8 @@ def _complete_summary(raw: RawSet, folder: Path, origin: str) -> DataSummary:
     }
     return stored.model_copy(
         update={
-            "path": str(folder), "origin": origin, "split_sources": dict(raw.layout.sources),
+            "path": str(folder), "origin": origin, "options": DataOptions(**options.key),
+            "split_sources": dict(raw.layout.sources),
             "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
             "left_out": count_left_out(raw.layout.left_out),
             "finals": choose_finals_validation(labels, stored.train, has_own_validation(raw)),
@@ -230,10 +233,11 @@ def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)[:50]
 
 
-def _store_key(raw: RawSet) -> str:
+def _store_key(raw: RawSet, options: DataOptions) -> str:
     shape = (raw.channels, raw.height, raw.width)
+    given = (options.key,) if options.key else ()
     return hashlib.blake2b(
-        repr((STORE_VERSION, raw.identity, raw.classes, shape, SPLIT_SEED)).encode(), digest_size=6
+        repr((STORE_VERSION, raw.identity, raw.classes, shape, SPLIT_SEED, *given)).encode(), digest_size=6
     ).hexdigest()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.helpers.images.data_sets import write_images
 from trainables.common.escaping import from_cell
+from trainables.data.data_options import DataOptions
 from trainables.data.store.store import LockedSplitError, open_store, prepare_data
 from trainables.metrics.predictions import (
     MAX_CLASS_COLUMNS,
@@ -66,7 +67,7 @@ def test_images_of_a_folder_are_told_by_their_path_in_it(tmp_path, permit):
     write_images(root / "test" / "red", 2, (20, 24), (200, 60, 60))
     write_images(root / "test" / "blue", 3, (30, 12), (60, 60, 200))
     (root / "test" / "blue" / "broken.png").write_bytes((root / "test" / "blue" / "1.png").read_bytes()[:60])
-    store = open_store(prepare_data(str(root), on_bad="skip"))
+    store = open_store(prepare_data(str(root), options=DataOptions(on_bad_image="skip")))
     origins = store.open_test_origins(permit)
     assert origins.paths == tuple(
         f"test/{name}" for name in ("blue/0.png", "blue/1.png", "blue/2.png", "red/0.png", "red/1.png")

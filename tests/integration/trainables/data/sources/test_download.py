@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from trainables.data.data_options import DataOptions
 from trainables.data.sources import cifar
 from trainables.data.sources.cifar import CIFAR10, CIFAR100, read_archive
 from trainables.data.sources.download import download_file
@@ -144,4 +145,4 @@ def test_a_set_is_downloaded_checked_and_opened(server, tmp_path, monkeypatch):
     (folder / CIFAR10.file).write_bytes(content)
     monkeypatch.setattr(cifar, "BASE_URL", url)
     monkeypatch.setattr(cifar, "CIFAR10", replace(CIFAR10, sha256=hashlib.sha256(content).hexdigest()))
-    assert len(cifar.open_cifar10(tmp_path / "downloads").parts["train"].labels) == 10
+    assert len(cifar.open_cifar10(tmp_path / "downloads", DataOptions()).parts["train"].labels) == 10

@@ -21,6 +21,7 @@ from searchspace.run import main
 from tests.helpers.images.data_sets import encoded, write_images
 from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageCause, BadImageError
 from trainables.data.decoding.decode import read_image_header
 from trainables.data.layouts.listing import list_files
@@ -107,7 +108,7 @@ def test_skipping_keeps_labels_splits_and_statistics_right(tmp_path, monkeypatch
     monkeypatch.setattr(build, "PROCESSES_FROM", 1 if processes else 10**9)
     root = levels(tmp_path / "set", 60, BAD)
     (root / "even" / "010.png").write_bytes(b"")
-    data = prepare_data(str(root), on_bad="skip")
+    data = prepare_data(str(root), options=DataOptions(on_bad_image="skip"))
     assert data.skipped == 7
     assert data.train + data.val + data.test == 113
     assert stored_levels(data) == {level: level % 2 for level in range(120) if level not in {*BAD, 10}}
@@ -123,22 +124,22 @@ def test_skipping_keeps_labels_splits_and_statistics_right(tmp_path, monkeypatch
 
 def test_one_store_serves_both_ways_and_neither_wrongly(tmp_path, logged):
     good, bad = levels(tmp_path / "good", 30), levels(tmp_path / "bad", 30, (7,))
-    assert prepare_data(str(good)) == prepare_data(str(good), on_bad="skip")
+    assert prepare_data(str(good)) == prepare_data(str(good), options=DataOptions(on_bad_image="skip"))
     with pytest.raises(UserError, match=r"007\.png"):
         prepare_data(str(bad))
     told = Told()
-    skipped = prepare_data(str(bad), told, on_bad="skip")
+    skipped = prepare_data(str(bad), told, options=DataOptions(on_bad_image="skip"))
     assert any("resuming from" in line for line in logged), "what the failed build decoded is not decoded again"
     with pytest.raises(UserError, match=r"007\.png"):
         prepare_data(str(bad))
-    assert prepare_data(str(bad), on_bad="skip") == skipped
+    assert prepare_data(str(bad), options=DataOptions(on_bad_image="skip")) == skipped
     numbered(7).save(bad / "odd" / "007.png")
     mended = prepare_data(str(bad))
     assert (mended.skipped, 7 in stored_levels(mended)) == (0, True)
 
 
 def test_another_node_prepares_the_same_store_without_the_bad_images(tmp_path, monkeypatch):
-    data = prepare_data(str(levels(tmp_path / "set", 30, (7,))), on_bad="skip")
+    data = prepare_data(str(levels(tmp_path / "set", 30, (7,))), options=DataOptions(on_bad_image="skip"))
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "another node"))
     there = open_store(data.model_copy(update={"path": str(tmp_path / "not here")})).summary
     assert (there.fingerprint, there.skipped) == (data.fingerprint, 1)
@@ -146,6 +147,7 @@ def test_another_node_prepares_the_same_store_without_the_bad_images(tmp_path, m
 
 CUT = """
 import os, signal, sys
+from trainables.data.data_options import DataOptions
 from trainables.data.store import build
 from trainables.data.store import summary_builder as tally
 from trainables.data.store.store import prepare_data
@@ -166,7 +168,7 @@ class Killer:
         if sys.argv[2] == "decoding" and done == 120:
             die()
 
-prepare_data(sys.argv[1], Killer(), on_bad="skip")
+prepare_data(sys.argv[1], Killer(), options=DataOptions(on_bad_image="skip"))
 """
 
 
@@ -179,9 +181,9 @@ def test_a_skipping_build_cut_at_any_moment_goes_on_to_the_same_store(tmp_path, 
     command = [sys.executable, "-c", code, str(root), moment]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    resumed = prepare_data(str(root), on_bad="skip")
+    resumed = prepare_data(str(root), options=DataOptions(on_bad_image="skip"))
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    whole = prepare_data(str(root), on_bad="skip")
+    whole = prepare_data(str(root), options=DataOptions(on_bad_image="skip"))
     assert resumed.model_copy(update={"path": whole.path}) == whole
     assert listed(resumed.path) == listed(whole.path)
     assert stored_levels(resumed) == {level: level % 2 for level in range(250) if level % 12}
@@ -196,7 +198,7 @@ def test_bad_images_in_parquet_are_skipped_too(tmp_path):
     pq.write_table(pa.table({"image": image, "label": [i % 2 for i in range(60)]}), tmp_path / "hub/train.parquet")
     with pytest.raises(UserError, match=r"hub/train\[\d+\] \(.*; `--on-bad-image skip`"):
         prepare_data(str(tmp_path / "hub"))
-    data = prepare_data(str(tmp_path / "hub"), on_bad="skip")
+    data = prepare_data(str(tmp_path / "hub"), options=DataOptions(on_bad_image="skip"))
     assert set(listed(data.path)) == {"train[0]", "train[9]", "train[10]"}
     assert stored_levels(data) == {level: level % 2 for level in range(60) if level not in {0, 9, 10}}
 
@@ -206,7 +208,7 @@ def test_parquet_without_any_image_is_told(tmp_path):
     image = [{"bytes": b"no", "path": None}] * 40
     pq.write_table(pa.table({"image": image, "label": [0, 1] * 20}), tmp_path / "hub/train.parquet")
     with pytest.raises(UserError, match="column 'image' holds no image that can be decoded"):
-        prepare_data(str(tmp_path / "hub"), on_bad="skip")
+        prepare_data(str(tmp_path / "hub"), options=DataOptions(on_bad_image="skip"))
 
 
 @pytest.mark.parametrize("damage", [truncate, lambda file: file.write_bytes(b"")])
@@ -217,7 +219,7 @@ def test_a_class_that_skipping_empties_is_an_error(tmp_path, damage, part):
     for file in (tmp_path / "set" / part / "odd").iterdir():
         damage(file)
     with pytest.raises(UserError, match=rf"'odd'.* {part}.*the first.*\.png \(") as error:
-        prepare_data(str(tmp_path / "set"), on_bad="skip")
+        prepare_data(str(tmp_path / "set"), options=DataOptions(on_bad_image="skip"))
     assert "\n" not in str(error.value)
 
 
@@ -246,7 +248,7 @@ def test_links_lead_around_within_the_root_only(tmp_path):
     (tmp_path / "set").symlink_to(root)
     with pytest.raises(UserError, match="a link that leads"):
         prepare_data(str(tmp_path / "set"))
-    data = prepare_data(str(tmp_path / "set"), on_bad="skip")
+    data = prepare_data(str(tmp_path / "set"), options=DataOptions(on_bad_image="skip"))
     reasons = listed(data.path)
     assert reasons["out.png"] == reasons["more"] == "a link that leads out of the data folder"
     assert reasons["gone.png"] == reasons["self.png"] == "a link that leads nowhere"
@@ -260,11 +262,11 @@ def test_a_class_or_part_that_is_a_link_to_the_outside_is_refused(tmp_path):
     (tmp_path / "classes" / "even").symlink_to(outside / "even")
     write_images(tmp_path / "classes" / "odd", 20, (8, 8), (1, 2, 3))
     with pytest.raises(UserError, match=r"class folder 'even'.*leads out of the data folder"):
-        prepare_data(str(tmp_path / "classes"), on_bad="skip")
+        prepare_data(str(tmp_path / "classes"), options=DataOptions(on_bad_image="skip"))
     (tmp_path / "parts").mkdir()
     (tmp_path / "parts" / "train").symlink_to(outside)
     with pytest.raises(UserError, match=r"parts/train' is a link that leads out of the data folder"):
-        prepare_data(str(tmp_path / "parts"), on_bad="skip")
+        prepare_data(str(tmp_path / "parts"), options=DataOptions(on_bad_image="skip"))
 
 
 def test_linked_parquet_files_work_as_hugging_faces_cache_has_them(tmp_path):
@@ -299,7 +301,7 @@ def test_leaks_are_found_by_decoded_pixels_and_listed(tmp_path):
 
 
 def test_results_count_and_list_what_was_skipped(tmp_path):
-    data = prepare_data(str(levels(tmp_path / "set", 60, BAD)), on_bad="skip")
+    data = prepare_data(str(levels(tmp_path / "set", 60, BAD)), options=DataOptions(on_bad_image="skip"))
     assert describe_skipped(data).startswith("skipped 6 bad images of 120 (bad-images.csv); the first: ")
     copy_image_lists(data, tmp_path)
     assert set(listed(tmp_path)) == {f"{level:03}.png" for level in BAD}

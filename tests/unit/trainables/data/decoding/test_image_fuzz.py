@@ -14,6 +14,7 @@ import pytest
 
 from tests.helpers.images.mutants import mutant, originals
 from tests.helpers.repository import ROOT
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageError
 from trainables.data.decoding.decode import decode, read_image_header
 from trainables.data.store import build
@@ -68,7 +69,7 @@ def test_a_folder_of_damaged_images_is_built_by_processes(tmp_path, monkeypatch)
     for i, content in enumerate([*files, *originals() * 4]):
         (root / f"class {i % 2}").mkdir(parents=True, exist_ok=True)
         (root / f"class {i % 2}" / f"{i}.png").write_bytes(content)
-    data = prepare_data(str(root), on_bad="skip")
+    data = prepare_data(str(root), options=DataOptions(on_bad_image="skip"))
     with (Path(data.path) / BAD_IMAGES).open(newline="") as file:
         listed = {row["path"] for row in csv.DictReader(file)}
     assert data.skipped == len(listed) > 60

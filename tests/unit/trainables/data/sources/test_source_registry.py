@@ -26,8 +26,8 @@ def find_faults(name, source):
         yield f"{where}.summary: say in one clause what it is, as 'a folder of parquet files'"
     if [other for other in SOURCES.values() if other is not source and other.summary == source.summary]:
         yield f"{where}.summary: another entry has the same; say what is different"
-    if not callable(source.open) or len(inspect.signature(source.open).parameters) != 1:
-        yield f"{where}.open: give a function of one Path that returns a RawSet"
+    if not callable(source.open) or len(inspect.signature(source.open).parameters) != 2:
+        yield f"{where}.open: give a function of a Path and DataOptions that returns a RawSet"
     if not source.licence.terms:
         yield f"{where}.licence: name the terms of the images, or leave USERS_LICENCE"
     if source.recognizes is not None:
@@ -84,7 +84,7 @@ def test_a_file_that_no_layout_takes_is_refused_with_what_is_taken(tmp_path):
 def test_a_layout_is_one_record_in_the_registry(tmp_path, monkeypatch):
     """The walk of `docs/extending.md`: the record alone makes `--data` take the layout, and help and errors name it."""
 
-    def open_halves(path):
+    def open_halves(path, options):
         level = int(path.read_text())
         images = np.stack([np.full((8, 8, 1), level * (i % 2), np.uint8) for i in range(8)])
         part = make_array_part(images, np.arange(8) % 2)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.helpers.images.data_sets import write_images, write_parquet
 from trainables.common.errors import UserError
+from trainables.data.data_options import DataOptions
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
 from trainables.data.store.file_digests import FileDigests, FolderDigests
@@ -190,7 +191,7 @@ def test_fashion_mnist_is_read_from_debians_files(tmp_path, monkeypatch):
             with gzip.open(tmp_path / f"{part}-{kind}-ubyte.gz", "wb") as file:
                 file.write(bytes(header) + values.astype(np.uint8).tobytes())
     monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path)
-    raw = fashion_mnist.open_fashion_mnist(tmp_path)
+    raw = fashion_mnist.open_fashion_mnist(tmp_path, DataOptions())
     assert raw.classes[9] == "Ankle boot"
     assert np.array_equal(raw.parts["train"].decode(7)[..., 0], images["train"][7])
     assert raw.parts["test"].labels.tolist() == [i % 10 for i in range(50)]

@@ -1,0 +1,51 @@
+"""What data a command reads, and how: the options that a search and `searchspace data` share."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from searchspace.cli.options import Option
+from searchspace.cli.values import Place
+from trainables.config import Frozen
+from trainables.data.data_options import DataOptions
+from trainables.data.decoding.bad_images import OnBadImage
+from trainables.data.decoding.decode import MAX_PIXELS
+from trainables.data.sources.source_registry import describe_sources
+
+DATA = "What to learn from"
+
+
+class DataRequest(Frozen):
+    """A data set, and the options of reading it; fields besides `data` are those of `DataOptions`."""
+
+    data: Annotated[Place, Option(DATA, kind=str, metavar="NAME", choices=[describe_sources()])] = "digits"
+    """{choices}."""
+    on_bad_image: Annotated[OnBadImage, Option(DATA, kind=str, metavar="fail|skip")] = "fail"
+    """An unusable image: an error (fail), or left out, counted and listed (skip)."""
+    image_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
+    """Column with images or their paths. Default: the only one that can be."""
+    label_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
+    """Column with labels. Default: the only one that can be."""
+    split_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
+    """Column with train, val or test."""
+    group_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
+    """Column with groups, such as patients; each stays in one split."""
+    weight_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
+    """Column with the weight of each image."""
+    root: Annotated[str, Option(DATA, metavar="FOLDER")] = ""
+    """Folder or URL that a table's paths start from. Default: the table's."""
+    group_by: Annotated[str, Option(DATA, metavar="REGEX")] = ""
+    """Finds each image's group in its path, such as a person's number."""
+    follow_links: Annotated[bool, Option(DATA)] = False
+    """Let links lead out of the data folder."""
+    keep_copies: Annotated[bool, Option(DATA)] = False
+    """Train on copies of held-out images, too."""
+    max_pixels: Annotated[int, Option(DATA)] = Field(MAX_PIXELS, ge=1)
+    """Most pixels of an image; one with more is unusable."""
+    store_side: Annotated[int, Option(DATA)] = Field(0, ge=0, le=4096)
+    """Shorter side of stored images at most, in pixels; 0: what suits."""
+
+    @property
+    def data_options(self) -> DataOptions:
+        """The options of reading the data."""
+        return DataOptions(**{name: getattr(self, name) for name in DataOptions.model_fields})
