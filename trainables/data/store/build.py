@@ -27,6 +27,7 @@ from trainables.data.store.chunk import (
 )
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.finished_chunks import FinishedChunk, read_finished_chunks
+from trainables.data.store.image_columns import collect_columns, write_columns
 from trainables.data.store.summary_builder import SummaryBuilder
 from trainables.storage.cache import discard
 from trainables.storage.folders import files_below
@@ -87,11 +88,12 @@ def delete_build_record(folder: Path) -> None:
 
 
 def _create_arrays(raw: RawSet, splits: Splits, folder: Path) -> None:
-    """Write the labels, and create the image files; those of an interrupted build are kept."""
+    """Write labels and columns, and create the image files; those of an interrupted build are kept."""
     for name, members in SPLITS_OF_FOLDER.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         labels = np.concatenate([raw.parts[part].labels[rows] for part, rows in (splits[split] for split in members)])
         np.save(folder / name / "labels.npy", labels)
+        write_columns(folder / name, collect_columns(raw.parts, [splits[split] for split in members]))
         file, shape = folder / name / "images.npy", (len(labels), raw.channels, raw.height, raw.width)
         if _has_shape(file, shape):
             continue

@@ -20,6 +20,7 @@ from trainables.data.store.file_digests import (
     read_digests,
     write_digests,
 )
+from trainables.data.store.image_columns import COLUMNS, column_file
 from trainables.data.store.store_arrays import compute_fingerprint
 from trainables.storage.cache import cache_folder, discard
 from trainables.storage.files import parse_json
@@ -37,6 +38,12 @@ FETCHED_FOLDER = "fetched"
 SUMMARY_FILE = "summary.json"
 """File of a store that is uploaded last, so that its presence shows that the copy is complete."""
 ARRAY_FILES = ("images.npy", "labels.npy", "test/images.npy", "test/labels.npy")
+COLUMN_FILES = {
+    f"{part}{column_file(name)}": (part, default.itemsize)
+    for part in ("", "test/")
+    for name, default in COLUMNS.items()
+}
+"""Files that a store may have: part of the store, and bytes of an image's value."""
 RECORD_FILES = ("test/origins.json", "bad-images.csv", "leaked-images.csv", DIGESTS_FILE, SUMMARY_FILE)
 MAX_RECORD_BYTES = 1 << 30
 """Maximum size of a record that is downloaded, in bytes."""
@@ -56,7 +63,8 @@ def share_store(data: DataSummary, results: str) -> DataSummary:
         if not _is_uploaded(remote, contents):
             logger.info(f"sharing {data.name}: its store goes to {url}, once")
             remote.delete(SUMMARY_FILE)
-            wanted = [(name, file) for name, file in files_below(store) if name in (*ARRAY_FILES, *RECORD_FILES)]
+            shared = {*ARRAY_FILES, *COLUMN_FILES, *RECORD_FILES}
+            wanted = [(name, file) for name, file in files_below(store) if name in shared]
             for name, file in sorted(wanted, key=lambda found: found[0] == SUMMARY_FILE):
                 remote.send(file, name, file.stat().st_size)
     except OSError as error:
@@ -116,6 +124,7 @@ def _files_to_fetch(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]
     image = data.channels * data.height * data.width
     largest = {f"{part}images.npy": count * image + MAX_HEADER_BYTES for part, count in rows.items()}
     largest |= {f"{part}labels.npy": count * 8 + MAX_HEADER_BYTES for part, count in rows.items()}
+    largest |= {name: rows[part] * size + MAX_HEADER_BYTES for name, (part, size) in COLUMN_FILES.items()}
     largest |= dict.fromkeys(RECORD_FILES, MAX_RECORD_BYTES)
     return {name for name, entry in found.items() if entry.size <= largest.get(name, -1)}
 

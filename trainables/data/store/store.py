@@ -4,7 +4,7 @@ import hashlib
 import logging
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,7 @@ from trainables.data.splits import SPLIT_SEED, has_own_validation, make_splits
 from trainables.data.store.build import build_store, delete_build_record, discard_invalid_build
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
+from trainables.data.store.image_columns import ImageColumns, load_columns
 from trainables.data.store.image_origins import Origins, read_origins
 from trainables.data.store.shared_store import SUMMARY_FILE, fetch_store
 from trainables.storage.cache import cache_folder, discard, read_cached
@@ -39,7 +40,8 @@ logger = logging.getLogger(__name__)
 STORE_VERSION = 4
 """Version of the layout below; stores of other versions are rebuilt."""
 # A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
-# `test/` holds the same two files, and `origins.json`, for the locked test split; `bad-images.csv` and
+# `groups.npy` and `weights.npy` are beside them where the source has these;
+# `test/` holds the same files, and `origins.json`, for the locked test split; `bad-images.csv` and
 # `leaked-images.csv` list such images, if any; `contents.json` has the digests of all files.
 STORES = "stores"
 """Folder in the cache for stores that were built on this machine."""
@@ -77,6 +79,18 @@ class Store:
     """Images of train, then val: n x channels x height x width."""
     labels: NDArray[np.int64]
     """Label of each image."""
+    columns: ImageColumns = field(default_factory=ImageColumns)
+    """Group and weight of each image, where the source has them."""
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """Number of each image's group, -1 for one that is a group of its own; None: no groups."""
+        return self.columns.groups
+
+    @property
+    def weights(self) -> NDArray[np.float32] | None:
+        """Weight of each image in losses and weighted metrics; None: 1 for all."""
+        return self.columns.weights
 
     @property
     def path(self) -> Path:
@@ -103,6 +117,11 @@ class Store:
         """
         self._check_permit(permit)
         return _load(self._undamaged_folder() / TEST_FOLDER)
+
+    def open_test_columns(self, permit: Path) -> ImageColumns:
+        """Read groups and weights of the test images; raises `LockedSplitError` unless the file `permit` exists."""
+        self._check_permit(permit)
+        return ImageColumns(**load_columns(self._undamaged_folder() / TEST_FOLDER))
 
     def open_test_origins(self, permit: Path) -> Origins:
         """Read the origins of the test images; raises `LockedSplitError` unless the file `permit` exists."""
@@ -138,9 +157,9 @@ def _find_difference(folder: Path, summary: DataSummary) -> str:
     found = read_cached(folder / SUMMARY_FILE, DataSummary)
     if found is None:
         return f"{SUMMARY_FILE} cannot be read"
-    for field in ("fingerprint", "classes", "channels", "height", "width", "train", "val", "test"):
-        if getattr(found, field) != getattr(summary, field):
-            return f"{field} {getattr(found, field)}, not {getattr(summary, field)}"
+    for name in ("fingerprint", "classes", "channels", "height", "width", "train", "val", "test"):
+        if getattr(found, name) != getattr(summary, name):
+            return f"{name} {getattr(found, name)}, not {getattr(summary, name)}"
     return ""
 
 
@@ -164,8 +183,9 @@ def _rebuild(summary: DataSummary, damage: str) -> Store:
 
 
 def _open_arrays(summary: DataSummary) -> Store:
-    images, labels = _load(Path(summary.path))
-    return Store(summary=summary, images=images, labels=labels)
+    folder = Path(summary.path)
+    images, labels = _load(folder)
+    return Store(summary=summary, images=images, labels=labels, columns=ImageColumns(**load_columns(folder)))
 
 
 def prepare_data(origin: str, reporter: Reporter | None = None, options: DataOptions | None = None) -> DataSummary:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from trainables.data.store.image_columns import hash_columns, remove_from_columns
+
 HASHED_AT_ONCE, MOVED_AT_ONCE = 4096, 256
 """Images held in memory at a time while hashing, and while moving."""
 
 
 def begin_fingerprint(classes: tuple[str, ...]) -> "hashlib.blake2b":
-    """Begin the hash of a store; labels and pixels of train and val follow, then those of test."""
+    """Begin the hash of a store; labels, columns and pixels of train and val follow, then those of test."""
     return hashlib.blake2b(repr(classes).encode(), digest_size=16)
 
 
@@ -23,13 +25,14 @@ def compute_fingerprint(folder: Path, classes: tuple[str, ...]) -> str:
         if labels.dtype != np.int64 or images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(labels):
             raise ValueError(f"{images.dtype} images {images.shape} and {labels.dtype} labels {labels.shape}")
         digest.update(labels.tobytes())
+        hash_columns(digest, within, len(labels))
         for first in range(0, len(images), HASHED_AT_ONCE):
             digest.update(np.ascontiguousarray(images[first : first + HASHED_AT_ONCE]).data)
     return digest.hexdigest()
 
 
 def remove_rows(folder: Path, rows: list[int]) -> None:
-    """Remove `rows` from `images.npy` and `labels.npy` in `folder`; later rows move up.
+    """Remove `rows` from the images, the labels and the columns in `folder`; later rows move up.
 
     If this is interrupted, the next build finds another shape or other pixels than recorded, and decodes again.
     """
@@ -37,6 +40,7 @@ def remove_rows(folder: Path, rows: list[int]) -> None:
         return
     labels = np.load(folder / "labels.npy")
     np.save(folder / "labels.npy", np.delete(labels, rows))
+    remove_from_columns(folder, rows)
     file = folder / "images.npy"
     images = np.lib.format.open_memmap(file, mode="r+")
     kept = np.delete(np.arange(len(images)), rows)

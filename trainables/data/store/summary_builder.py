@@ -13,6 +13,7 @@ from trainables.data.sources.source import RawSet
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits
 from trainables.data.store.chunk import Chunk, ChunkStatistics
 from trainables.data.store.data_summary import DataSummary
+from trainables.data.store.image_columns import hash_columns
 from trainables.data.store.image_origins import collect_origins, write_origins
 from trainables.data.store.leaks import SplitDigests, write_leaks
 from trainables.data.store.store_arrays import begin_fingerprint, compute_fingerprint, remove_rows
@@ -36,7 +37,9 @@ class SummaryBuilder:
     def add(self, chunk: Chunk, examined: ChunkStatistics) -> None:
         """Add the next chunk, and report the progress."""
         if chunk.start == 0:
-            self._fingerprint.update(np.load(self._folder / chunk.folder / "labels.npy").tobytes())
+            labels = np.load(self._folder / chunk.folder / "labels.npy")
+            self._fingerprint.update(labels.tobytes())
+            hash_columns(self._fingerprint, self._folder / chunk.folder, len(labels))
         self._fingerprint.update(chunk.images(self._folder).data)
         if chunk.split == "train":
             self._sums += examined.sums
