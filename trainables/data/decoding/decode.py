@@ -1,7 +1,6 @@
 """Decodes image files to arrays of one shape, within limits on pixels, bytes and time."""
 
 import io
-import math
 import stat
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,10 +19,6 @@ from trainables.data.decoding.decode_cost import JPEG_FORMATS, DecodeCost, count
 from trainables.data.decoding.pixels import Image, convert_picture, is_grey, read_orientation
 from trainables.data.layouts.image_files import HEAD_BYTES, describe_content
 
-STORED_SIDE = 256
-"""Largest stored side, in pixels: the usual resize before a 224-pixel crop."""
-MIN_SIDE = 8
-"""Smallest value of the longer stored side, in pixels."""
 MAX_PIXELS = 100_000_000
 """Maximum pixels of an image by its header; more is treated as a decompression bomb and not decoded."""
 MAX_FILE_BYTES = 1_000_000_000
@@ -83,20 +78,6 @@ def read_image_header(content: bytes | Path, name: str) -> tuple[int, int, bool]
         except (BadImageError, OSError):
             content = _read(content, name)  # reading all of it distinguishes a bad image from a failing disk
     return _head(io.BytesIO(content), name)
-
-
-def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
-    """Stored height and width for images of these sizes: their own if they share a small one, else a square.
-
-    Images smaller than `MIN_SIDE` are enlarged, so that networks can take them.
-    """
-    if len(sizes) == 1:
-        height, width = next(iter(sizes))
-        if max(height, width) <= STORED_SIDE:
-            times = math.ceil(MIN_SIDE / max(height, width))
-            return height * times, width * times
-    side = min(STORED_SIDE, max(MIN_SIDE, *(min(size) for size in sizes)))
-    return side, side
 
 
 def decode(

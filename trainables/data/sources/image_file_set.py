@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.data.decoding.bad_images import BadImage, BadImageError
-from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
+from trainables.data.decoding.decode import Decoder, read_image_header
+from trainables.data.decoding.stored_size import common_shape
 from trainables.data.layouts.detected_layout import DetectedLayout
 from trainables.data.sources.source import Part, RawSet
 

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from trainables.common.errors import DamagedError, UserError
 from trainables.common.escaping import decodable
 from trainables.data.data_options import DataOptions
-from trainables.data.decoding.decode import common_shape, resize
+from trainables.data.decoding.decode import resize
 from trainables.data.decoding.pixels import Image
+from trainables.data.decoding.stored_size import common_shape
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.image_files import FileKind, kind_by_name
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason

@@ -13,8 +13,9 @@ from trainables.common.errors import UserError
 from trainables.common.escaping import decodable
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode import Decoder, common_shape, read_image_header
+from trainables.data.decoding.decode import Decoder, read_image_header
 from trainables.data.decoding.parquet_images import ParquetImages
+from trainables.data.decoding.stored_size import common_shape
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.parquet_columns import choose_image_and_label, has_label_name, is_text_type, read_features

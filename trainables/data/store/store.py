@@ -18,21 +18,21 @@ from trainables.common.reporter import Reporter, SilentReporter
 from trainables.config import Kind
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import bad_image_error, read_bad_images
-from trainables.data.finals_validation import Partition, choose_finals_validation
+from trainables.data.finals_validation import Partition
 from trainables.data.layouts.detected_layout import format_layout
 from trainables.data.layouts.left_out import write_left_out
-from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source import RawSet
 from trainables.data.sources.source_registry import open_source
-from trainables.data.splits import SPLIT_SEED, has_own_validation, make_splits
+from trainables.data.splits import SPLIT_SEED, make_splits
 from trainables.data.store.build import build_store, delete_build_record, discard_invalid_build
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
 from trainables.data.store.image_columns import ImageColumns, load_columns
 from trainables.data.store.image_origins import Origins, read_origins
 from trainables.data.store.shared_store import SUMMARY_FILE, fetch_store
+from trainables.data.store.stored_images import StoredImages
+from trainables.data.store.summary_builder import complete_summary
 from trainables.storage.cache import cache_folder, discard, read_cached
-from trainables.storage.files import read_record
 from trainables.storage.folders import files_below
 
 logger = logging.getLogger(__name__)
@@ -116,7 +116,19 @@ class Store:
         The files are checked completely first; if they are damaged, the store is rebuilt.
         """
         self._check_permit(permit)
-        return _load(self._undamaged_folder() / TEST_FOLDER)
+        folder = self._undamaged_folder() / TEST_FOLDER
+        return _load_images(folder), np.load(folder / "labels.npy")
+
+    @cached_property
+    def stored(self) -> StoredImages:
+        """Images of train, then val, of any layout."""
+        return StoredImages.open(self.path, self.summary.channels)
+
+    def open_test_stored(self, permit: Path) -> tuple[StoredImages, NDArray[np.int64]]:
+        """The same as `open_test`, with images of any layout."""
+        self._check_permit(permit)
+        folder = self._undamaged_folder() / TEST_FOLDER
+        return StoredImages.open(folder, self.summary.channels), np.load(folder / "labels.npy")
 
     def open_test_columns(self, permit: Path) -> ImageColumns:
         """Read groups and weights of the test images; raises `LockedSplitError` unless the file `permit` exists."""
@@ -184,7 +196,7 @@ def _rebuild(summary: DataSummary, damage: str) -> Store:
 
 def _open_arrays(summary: DataSummary) -> Store:
     folder = Path(summary.path)
-    images, labels = _load(folder)
+    images, labels = _load_images(folder), np.load(folder / "labels.npy")
     return Store(summary=summary, images=images, labels=labels, columns=ImageColumns(**load_columns(folder)))
 
 
@@ -223,29 +235,7 @@ def prepare_data(origin: str, reporter: Reporter | None = None, options: DataOpt
             write_digests(building, compute_digests(building, [name for name, _ in files_below(building)]))
             building.rename(folder)
         write_left_out(folder, raw.layout.left_out)
-    return _complete_summary(raw, folder, origin, options)
-
-
-def _complete_summary(raw: RawSet, folder: Path, origin: str, options: DataOptions) -> DataSummary:
-    """Summary of a finished store, completed with facts about its source."""
-    stored = read_record(folder / SUMMARY_FILE, DataSummary)
-    # Counted here rather than when building, so that older stores need not be rebuilt.
-    labels, classes = np.load(folder / "labels.npy"), len(stored.classes)
-    held_out = {"val": labels[stored.train :], "test": np.load(folder / "test" / "labels.npy")}
-    absent = {
-        split: tuple(stored.classes[i] for i in np.flatnonzero(np.bincount(found, minlength=classes) == 0).tolist())
-        for split, found in held_out.items()
-    }
-    return stored.model_copy(
-        update={
-            "path": str(folder), "origin": origin, "options": DataOptions(**options.key),
-            "split_sources": dict(raw.layout.sources),
-            "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
-            "left_out": count_left_out(raw.layout.left_out),
-            "finals": choose_finals_validation(labels, stored.train, has_own_validation(raw)),
-            "absent": {split: names for split, names in absent.items() if names},
-        }
-    )  # fmt: skip
+    return complete_summary(raw, folder, origin, options)
 
 
 def _file_name(name: str) -> str:
@@ -261,8 +251,7 @@ def _store_key(raw: RawSet, options: DataOptions) -> str:
     ).hexdigest()
 
 
-def _load(folder: Path) -> tuple[np.memmap[Any, np.dtype[np.uint8]], NDArray[np.int64]]:
+def _load_images(folder: Path) -> np.memmap[Any, np.dtype[np.uint8]]:
     # Copy-on-write keeps the pages shared, and lets torch wrap the array without a warning.
     images: np.memmap[Any, np.dtype[np.uint8]] = np.load(folder / "images.npy", mmap_mode="c")
-    labels: NDArray[np.int64] = np.load(folder / "labels.npy")
-    return images, labels
+    return images

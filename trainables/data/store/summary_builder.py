@@ -1,4 +1,4 @@
-"""Builds a store's summary from its chunks, in order."""
+"""Builds a store's summary from its chunks, in order, and completes that of a finished store."""
 
 from collections import defaultdict
 from pathlib import Path
@@ -8,15 +8,20 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage, write_bad_images
+from trainables.data.finals_validation import choose_finals_validation
+from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source import RawSet
-from trainables.data.splits import SPLIT_SEED, SplitName, Splits
+from trainables.data.splits import SPLIT_SEED, SplitName, Splits, has_own_validation
 from trainables.data.store.chunk import Chunk, ChunkStatistics
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.image_columns import hash_columns
 from trainables.data.store.image_origins import collect_origins, write_origins
 from trainables.data.store.leaks import SplitDigests, write_leaks
+from trainables.data.store.shared_store import SUMMARY_FILE
 from trainables.data.store.store_arrays import begin_fingerprint, compute_fingerprint, remove_rows
+from trainables.storage.files import read_record
 
 SPLIT_ORDER: tuple[SplitName, ...] = ("train", "val", "test")
 
@@ -93,3 +98,25 @@ class SummaryBuilder:
                 f"in {split}; the first of them: {first}"
             )
         return SplitDigests(np.delete(np.concatenate(self._digests[split]), bad), good, self._raw.parts[part].name)
+
+
+def complete_summary(raw: RawSet, folder: Path, origin: str, options: DataOptions) -> DataSummary:
+    """Summary of a finished store, completed with facts about its source."""
+    stored = read_record(folder / SUMMARY_FILE, DataSummary)
+    # Counted here rather than when building, so that older stores need not be rebuilt.
+    labels, classes = np.load(folder / "labels.npy"), len(stored.classes)
+    held_out = {"val": labels[stored.train :], "test": np.load(folder / "test" / "labels.npy")}
+    absent = {
+        split: tuple(stored.classes[i] for i in np.flatnonzero(np.bincount(found, minlength=classes) == 0).tolist())
+        for split, found in held_out.items()
+    }
+    return stored.model_copy(
+        update={
+            "path": str(folder), "origin": origin, "options": DataOptions(**options.key),
+            "split_sources": dict(raw.layout.sources),
+            "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
+            "left_out": count_left_out(raw.layout.left_out),
+            "finals": choose_finals_validation(labels, stored.train, has_own_validation(raw)),
+            "absent": {split: names for split, names in absent.items() if names},
+        }
+    )  # fmt: skip

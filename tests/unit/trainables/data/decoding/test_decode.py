@@ -13,7 +13,7 @@ from PIL import Image
 from trainables.common.errors import UserError
 from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode import common_shape, decode, read_image_header
+from trainables.data.decoding.decode import decode, read_image_header
 from trainables.data.decoding.decode_cost import count_scans
 
 
@@ -121,14 +121,6 @@ def test_extreme_sizes_are_decoded_at_once(size):
     began = time.monotonic()
     assert (pixels(encoded(Image.new("RGB", size, (9, 8, 7))), 256, 256) == [9, 8, 7]).all()
     assert time.monotonic() - began < 1
-
-
-@pytest.mark.parametrize(
-    ("sizes", "stored"),
-    [({(1, 1)}, (8, 8)), ({(3, 5)}, (6, 10)), ({(1, 100)}, (1, 100)), ({(1, 1), (2, 9)}, (8, 8)), ({(8, 8)}, (8, 8))],
-)
-def test_small_images_are_stored_large_enough_for_networks(sizes, stored):
-    assert common_shape(sizes) == stored
 
 
 def test_resizing_keeps_the_middle():
