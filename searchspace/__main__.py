@@ -8,6 +8,7 @@ from trainables.common.errors import suggest
 
 COMMANDS = {
     "run": "find, test and export the best classifier",
+    "data": "say what is understood of a data set",
     "leaderboard": "rank one search's trials, or all searches",
     "report": "write a search's report.html",
     "export": "export and prove a search's winner again",

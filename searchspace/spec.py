@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from searchspace.cli.data_request import DataRequest
 from searchspace.cli.invalid_values import describe_error, describe_first_error, format_value
 from searchspace.cli.options import Option, flag_of
 from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share, describe_objectives
-from searchspace.data_request import DataRequest
 from searchspace.preparation.record import SearchRecord
 from searchspace.sampling.pins import parse_pins
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName

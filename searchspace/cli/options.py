@@ -1,7 +1,7 @@
 """Command-line options from the fields of a record: a field defines name, help, default, type and panel."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -30,14 +30,17 @@ class Option:
     """What `{choices}` in the field's description stands for, such as a registry, whose names it is then."""
 
 
-def with_options(*records: type[Frozen]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+def with_options(
+    *records: type[Frozen], without: Collection[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Make `function(given, **fields)` a command for typer: one option for each field of `records` with an `Option`.
 
     `given` are the fields whose options were typed, rather than left at their defaults. A list, or a field whose
     default follows from others, is passed only if it was typed. What else the function takes and describes to typer
-    by `Annotated`, such as an argument, comes first.
+    by `Annotated`, such as an argument, comes first; fields `without` an option may be among it.
     """
-    fields = {name: field for record in records for name, field in record.model_fields.items() if _option(field)}
+    every = {name: field for record in records for name, field in record.model_fields.items() if _option(field)}
+    fields = {name: field for name, field in every.items() if name not in without}
     options = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(

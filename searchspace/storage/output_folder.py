@@ -27,8 +27,11 @@ NO_PLACE_ERRORS = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG,
 
 
 @contextmanager
-def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
-    """Raise `UserError` in place of an OSError of writing to `--output`, or to `folder` where that is empty."""
+def explain_write_errors(folder: Path, output: str, flag: str = "--output") -> Iterator[None]:
+    """Raise `UserError` in place of an OSError of writing to `output`, or to `folder` where that is empty.
+
+    `flag` is the option that says where to write.
+    """
     target = Path(os.path.realpath(os.path.expanduser(output) if output else folder))
     try:
         yield
@@ -43,9 +46,9 @@ def explain_write_errors(folder: Path, output: str) -> Iterator[None]:
         if error.filename is not None and not is_about(error, target):
             raise UserError(f"{shown(Path(os.fsdecode(error.filename)))}: cannot be written ({reason})") from error
         if output:
-            raise UserError(f"--output {output!r}: cannot be written ({reason}); give another place") from error
+            raise UserError(f"{flag} {output!r}: cannot be written ({reason}); give another place") from error
         raise UserError(
-            f"{shown(target)}: cannot be written ({reason}); give --output PATH to write elsewhere"
+            f"{shown(target)}: cannot be written ({reason}); give {flag} PATH to write elsewhere"
         ) from error
 
 

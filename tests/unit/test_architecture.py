@@ -37,7 +37,8 @@ LIGHT = (
     "reporting.model_card.card_file", "finals.choose_student", "finals.train_student",
     "reporting.tables.student_table", "reporting.html.report_file", "prediction.find_model", "serving.app",
     "serving.listen", "serve", "cluster.clouds.fallback", "cluster.clouds.cluster_limits", "cluster.clouds.policies",
-    "cluster.clouds.prepare_aws", "cluster.clouds.spot", "cluster.clouds.subnets", "submit",
+    "cluster.clouds.prepare_aws", "cluster.clouds.spot", "cluster.clouds.subnets", "submit", "data",
+    "reporting.data_page.data_page",
 )  # fmt: skip
 
 

@@ -1,12 +1,10 @@
 """The layout that was detected in a data set: the source of each split, the columns used, the files left out."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from trainables.common.escaping import printable
 from trainables.data.layouts.left_out import LeftOut
-from trainables.data.layouts.left_out_counts import count_left_out, format_left_out
 
 NAMES_SHOWN = 5
 """Number of names in a line."""
@@ -32,18 +30,14 @@ def list_names(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else "")
 
 
-def format_layout(layout: DetectedLayout, classes: Sequence[str], counts: Mapping[str, int]) -> list[tuple[int, str]]:
-    """The lines, with their levels, logged about a layout before decoding; `counts` are the images by split."""
+def describe_layout(layout: DetectedLayout, counts: Mapping[str, int]) -> str:
+    """One line: the source and the number of images of each split, and the columns; `counts` are images by part."""
+    sources = layout.sources or {part: part for part in counts}
     splits = [
         f"class folders in {printable(source)} ({counts['train']:,} images), no splits"
         if split == "all"
-        else f"{split} = {printable(source)} ({counts[split]:,} images)"
-        for split, source in layout.sources.items()
+        else f"{split if source == split else f'{split} = {printable(source)}'} ({counts[split]:,} images)"
+        for split, source in sources.items()
     ]
-    columns = ", ".join(f"{use} column {name!r}" for use, name in layout.columns.items())
-    return [
-        (logging.INFO, f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else "")),
-        (logging.INFO, f"{len(classes)} classes: {list_names(classes)}"),
-        *((logging.WARNING, line) for line in layout.warnings),
-        *format_left_out(count_left_out(layout.left_out)),
-    ]
+    columns = ", ".join(f"{use} column {printable(name)!r}" for use, name in layout.columns.items())
+    return f"layout: {', '.join(splits)}" + (f"; {columns}" if columns else "")

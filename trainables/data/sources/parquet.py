@@ -69,6 +69,7 @@ def open_parquet(path: Path, _options: DataOptions) -> RawSet:
         width=width,
         identity=_identity(path, tables.splits, image, label),
         encoded=True,
+        sizes=tuple((h, w) for h, w, _ in probed),
         layout=DetectedLayout(
             sources={part: _format_files(path, tables.splits[part]) for part in found.labels},
             columns={"image": image, "label": label},

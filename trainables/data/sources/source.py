@@ -58,6 +58,8 @@ class RawSet:
     """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
     bad_images: tuple[BadImage, ...] = ()
     """Images known to be bad without decoding them; they are in no part."""
+    sizes: tuple[tuple[int, int], ...] = ()
+    """Height and width of some images before they are resized, in pixels, where no part knows those of all."""
     layout: DetectedLayout = field(default_factory=DetectedLayout)
     """How the files were read; empty for sets known by name."""
 

@@ -19,8 +19,8 @@ from trainables.config import Kind
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import bad_image_error, read_bad_images
 from trainables.data.finals_validation import Partition
-from trainables.data.layouts.detected_layout import format_layout
 from trainables.data.layouts.left_out import write_left_out
+from trainables.data.overview import examine, format_overview
 from trainables.data.sources.source import RawSet
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import SPLIT_SEED, make_splits
@@ -209,8 +209,7 @@ def prepare_data(origin: str, reporter: Reporter | None = None, options: DataOpt
     options, reporter = options or DataOptions(), reporter or SilentReporter()
     raw, on_bad = open_source(origin, options), options.on_bad_image
     if raw.layout.sources:
-        counts = {name: len(part.labels) for name, part in raw.parts.items()}
-        for level, line in format_layout(raw.layout, raw.classes, counts):
+        for level, line in format_overview(examine(raw)):
             logger.log(level, line)
     folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_store_key(raw, options)}"
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from tests.helpers.module_commands import COLUMNS, LINES, ROOT, SCREENS, call
 from trainables.common.errors import suggest
 
 COMMANDS = (
-    "run", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking",
+    "run", "data", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking",
     "cluster.clouds.prepare_aws",
 )  # fmt: skip
 OF_NODES = {"cluster.clouds.spot", "storage.folder_contents"}

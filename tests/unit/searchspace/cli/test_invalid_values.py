@@ -15,7 +15,7 @@ from trainables.common.errors import UserError
 from trainables.config import Frozen, TrialConfig
 
 COMMANDS = {
-    "run": (), "leaderboard": ("{search}",), "replay": ("{search}",), "export": ("{search}",),
+    "run": (), "data": ("digits",), "leaderboard": ("{search}",), "replay": ("{search}",), "export": ("{search}",),
     "serve": ("{search}",), "submit": (), "cluster.clouds.prepare_aws": (),
 }  # fmt: skip
 """Commands by module, and what must stand in front of their options."""

@@ -78,6 +78,7 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
     assert block == [
         "layout: class folders in ./ (20 images), no splits",
         "2 classes: 'cat', 'dog'",
+        "images: all 8x8 pixels (width x height), RGB",
         "warning: left out 2 .heic, 1 .cr2: a format that is not decoded; convert them to JPEG or PNG to use them "
         "(left-out.csv)",
         "warning: left out 1 .mov: videos; save their frames as images to use them (left-out.csv)",

@@ -124,7 +124,8 @@ def test_progress_is_told(colour_folder, logged):
     told = Told()
     prepare_data(str(colour_folder), told)
     assert logged[:2] == ["layout: class folders in ./ (80 images), no splits", "2 classes: 'blue', 'red'"]
-    assert logged[2].startswith("preparing colours: decoding 80 images once into")
+    assert logged[2] == "images: all 24x20 pixels (width x height), RGB"
+    assert logged[3].startswith("preparing colours: decoding 80 images once into")
     assert told.steps[-1] == ("colours: images prepared", 80, 80)
 
 
