@@ -24,6 +24,8 @@ class LeftOutReason(StrEnum):
     """The mask of another image."""
     NO_CLASS = "no class"
     """An image outside of class folders."""
+    NO_ROW = "no row"
+    """An image that the table of labels does not name."""
     UNLABELLED_SPLIT = "unlabelled split"
     """Part of a split without class folders or labels."""
     NO_SPLIT = "no split"

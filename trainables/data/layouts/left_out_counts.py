@@ -16,6 +16,7 @@ REASON_TEXTS: dict[LeftOutReason, str] = {
     LeftOutReason.SUFFIX: "images by their content, but not by their suffix; rename them to use them",
     LeftOutReason.MASK: "masks of the images beside them, by their names",
     LeftOutReason.NO_CLASS: "images that lie in no class folder",
+    LeftOutReason.NO_ROW: "images that the table does not name",
     LeftOutReason.UNLABELLED_SPLIT: "a split without class folders or labels, so it is not used",
     LeftOutReason.NO_SPLIT: "neither a split nor a class",
     LeftOutReason.NO_IMAGE: "no images",
@@ -25,7 +26,7 @@ REASON_TEXTS: dict[LeftOutReason, str] = {
 """What is printed about each reason, the most serious first."""
 WARNED_REASONS = frozenset({
     LeftOutReason.FORMAT, LeftOutReason.VIDEO, LeftOutReason.SUFFIX, LeftOutReason.MASK, LeftOutReason.NO_CLASS,
-    LeftOutReason.UNLABELLED_SPLIT,
+    LeftOutReason.NO_ROW, LeftOutReason.UNLABELLED_SPLIT,
 })  # fmt: skip
 """Reasons that are a warning: the files may have been meant to be used."""
 KINDS_SHOWN, KINDS_COUNTED = 6, 20

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from trainables.common.errors import UserError, suggest
 from trainables.common.licence import Licence
 from trainables.data.data_options import DataOptions
-from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, npz_file, parquet
+from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, image_table, npz_file, parquet
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
 from trainables.storage.cache import cache_folder
 from trainables.storage.local_copy import fetch_copy
@@ -22,6 +22,7 @@ SOURCES: dict[str, DataSource] = {
     "cifar100": cifar.CIFAR100_SOURCE,
     "npz": npz_file.SOURCE,
     "parquet": parquet.SOURCE,
+    "table": image_table.SOURCE,
     "images": image_folder.SOURCE,
 }
 """Every data source by name. Layouts are tried in this order: the last one takes any folder."""

@@ -1,0 +1,154 @@
+"""A table that names image files and their labels, and how a data frame of that kind becomes a raw set."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainables.common.errors import UserError
+from trainables.common.escaping import decodable
+from trainables.data.data_options import DataOptions
+from trainables.data.decoding.bad_images import BadImage
+from trainables.data.layouts.detected_layout import DetectedLayout
+from trainables.data.sources.image_file_set import (
+    ImageFileSet,
+    ImageHeader,
+    LabelledFiles,
+    digest_files,
+    read_headers,
+)
+from trainables.data.sources.source import DataSource, RawSet
+from trainables.data.tables.file_lookup import FileLookup
+from trainables.data.tables.table_classes import find_classes, warn_of_names
+from trainables.data.tables.table_file import is_table_name, read_table
+from trainables.data.tables.table_rows import SPLITS, LabelTable, TableRow, read_rows
+from trainables.data.tables.unnamed_images import leave_out_unnamed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is a table of text or parquet."""
+    return path.is_file() and is_table_name(path.name)
+
+
+def open_table_file(path: Path, options: DataOptions) -> RawSet:
+    """Open a table of image files; images with a bad header are in `bad_images`.
+
+    Raises `UserError` for a table that cannot be read, a column that is not sure, files that are missing, or labels
+    that are no classes.
+    """
+    where = f"--data {str(path)!r}"
+    files = FileLookup(find_root(where, options, path.parent), options.follow_links)
+    return open_tables([LabelTable(where, path.name, read_table(where, path), files)], options, path.stem)
+
+
+def open_table(frame: "pd.DataFrame", options: DataOptions, where: str) -> RawSet:
+    """Open a data frame that names image files; relative paths start from `root`, else from the working folder.
+
+    `where` begins messages, and is the name of the data set. Raises `UserError` as `open_table_file` does.
+    """
+    if not len(frame):
+        raise UserError(f"{where}: has no rows; expected one for each image")
+    files = FileLookup(find_root(where, options, Path.cwd()), options.follow_links)
+    return open_tables([LabelTable(where, where, frame, files)], options, where)
+
+
+def find_root(where: str, options: DataOptions, default: Path) -> Path:
+    """The folder that relative paths start from; raises `UserError` if `root` is none."""
+    if not options.root:
+        return default
+    root = Path(os.path.expanduser(options.root))
+    if not root.is_dir():
+        raise UserError(
+            f"{where}: --root {options.root!r} is no folder; give the one that the table's paths start from"
+        )
+    return root
+
+
+def open_tables(tables: Sequence[LabelTable], options: DataOptions, name: str, folder: Path | None = None) -> RawSet:
+    """Open the tables of one data set, with train's first; of a `folder`, what no table names is left out and said.
+
+    Raises `UserError` as `open_table_file` does.
+    """
+    where, root = tables[0].where, tables[0].files.root if folder is None else folder
+    found = read_rows(tables, options)
+    classes = find_classes(where, found)
+    try:
+        heads, bad = _read_heads(row.file for row in classes.rows)
+        digest = digest_files(root, heads, [*found.missing, *bad])
+    except OSError as error:
+        raise UserError(f"{where}: its images cannot be read ({error})") from error
+    kept = [row for row in classes.rows if row.file in heads]
+    _check_training_images(where, classes.names, kept, bad)
+    for row in kept:
+        digest.update(f"{row.label!r} {row.split} {row.group!r} {row.weight!r}\n".encode())
+    return ImageFileSet(
+        name=decodable(name),
+        root=root,
+        classes=tuple(decodable(label) for label in classes.names),
+        parts=_make_parts(where, classes.names, kept, found.columns.group, found.columns.weight),
+        heads=heads,
+        bad_images=(*found.missing, *bad),
+        layout=DetectedLayout(
+            sources={split: source for split, source in found.sources.items() if split in classes.splits},
+            columns=found.columns.described,
+            left_out=(*classes.left_out, *leave_out_unnamed(root, [row.file for row in found.rows], tables, folder)),
+            warnings=(*found.warnings, *warn_of_names(classes.names)),
+        ),
+    ).to_raw_set(f"table {digest.hexdigest()}")
+
+
+def _read_heads(files: Iterable[Path]) -> tuple[dict[Path, ImageHeader], list[BadImage]]:
+    """Headers of the good images, and the bad images."""
+    wanted = list(files)
+    read = dict(zip(wanted, read_headers(wanted), strict=True))
+    heads = {file: head for file, head in read.items() if not isinstance(head, BadImage)}
+    return heads, [head for head in read.values() if isinstance(head, BadImage)]
+
+
+def _check_training_images(
+    where: str, classes: Sequence[str], kept: Sequence[TableRow], bad: Sequence[BadImage]
+) -> None:
+    """Raise `UserError` for a class all of whose training images are bad."""
+    there = {row.label for row in kept if row.split == "train"}
+    if lost := [label for label in classes if label not in there]:
+        raise UserError(
+            f"{where}: class {decodable(lost[0])!r} has no training image that can be used"
+            + (f"; the first bad image: {bad[0]}" if bad else "; the files that its rows name are missing")
+        )
+
+
+def _make_parts(
+    where: str, classes: Sequence[str], rows: Sequence[TableRow], group: str, weight: str
+) -> dict[str, LabelledFiles]:
+    """The rows of each split, in the order of the table."""
+    number = {label: place for place, label in enumerate(classes)}
+    groups = {name: place for place, name in enumerate(dict.fromkeys(row.group for row in rows if row.group))}
+    if weight and not any(row.weight for row in rows if row.split == "train"):
+        raise UserError(f"{where}: weight column {weight!r} is 0 for all images of train; give some of them more")
+    parts = {}
+    for split in SPLITS:
+        if own := [row for row in rows if row.split == split]:
+            parts[split] = LabelledFiles(
+                tuple(row.file for row in own),
+                np.array([number[row.label] for row in own if row.label is not None], np.int64),
+                _array([groups.get(row.group, -1) if row.group else -1 for row in own]) if group else None,
+                np.array([row.weight for row in own], np.float32) if weight else None,
+            )
+    return parts
+
+
+def _array(values: list[int]) -> NDArray[np.int64]:
+    return np.array(values, np.int64)
+
+
+SOURCE = DataSource(
+    summary="a table (.csv, .tsv, .jsonl, .parquet) of image files and labels",
+    recognizes=is_table,
+    open=open_table_file,
+)

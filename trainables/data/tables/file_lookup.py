@@ -1,0 +1,154 @@
+"""Finds the image files that the cells of a table name: by path, or by a name that exactly one file has."""
+
+import os
+import unicodedata
+from collections import defaultdict
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import unquote
+
+from trainables.data.layouts.class_names import is_annotation_name
+from trainables.data.layouts.listing import list_images
+from trainables.data.layouts.split_names import read_split_name
+
+URL_MARK = "://"
+
+
+class LookupFault(Enum):
+    """Why a cell names no file that is used."""
+
+    MISSING = "names no file"
+    """There is no such file."""
+    AMBIGUOUS = "may be several files"
+    """Several files have that name."""
+    OUTSIDE = "leads out of the folder"
+    """A relative path, or a link, leads out of the folder that paths start from."""
+    UNSUPPORTED_URL = "is a URL that is not read"
+    """A URL, of which only those of object stores are read, after their files were copied."""
+
+
+@dataclass(frozen=True)
+class NamedFile:
+    """What a cell names."""
+
+    path: Path | None
+    """The file; None if there is a fault."""
+    fault: LookupFault | None = None
+    """Why there is none."""
+    candidates: tuple[Path, ...] = ()
+    """Files that it may be, if there are several."""
+
+
+@dataclass(frozen=True)
+class FileLookup:
+    """The image files below one folder, by what a table may call them."""
+
+    root: Path
+    """The folder that relative paths start from."""
+    follow_links: bool = False
+    """Whether paths and links may lead out of it."""
+    absolute: bool = True
+    """Whether paths may be absolute; not those of a table that was downloaded."""
+
+    def find(self, text: str, split: str = "") -> NamedFile:
+        """The file that a cell names, for an image of this split (empty: unknown).
+
+        A path as it stands comes first, with backslashes read as slashes. Else it is the only image file below the
+        folder whose path ends in the text, with or without a suffix. Of several, those in folders of masks or of
+        another split do not count.
+        """
+        text = unquote(text.removeprefix("file://")) if text.startswith("file:///") else text
+        if URL_MARK in text:
+            return NamedFile(None, LookupFault.UNSUPPORTED_URL)
+        if "\0" in text or not text.strip("./\\"):
+            return NamedFile(None, LookupFault.MISSING)
+        for written in dict.fromkeys((text, text.replace("\\", "/"))):
+            if found := self._find_path(written):
+                return found
+        return self._find_ending(text.replace("\\", "/"), split)
+
+    def relative(self, file: Path) -> Path:
+        """Path of a file below the root; of another one the whole path."""
+        return file.relative_to(self.root) if file.is_relative_to(self.root) else file
+
+    def _find_path(self, text: str) -> NamedFile | None:
+        """The file at a path as it stands; None if there is none."""
+        if os.path.isabs(text):
+            if not self.absolute or not os.path.isfile(text):
+                return None
+            return NamedFile(Path(text))
+        file = Path(os.path.normpath(self.root / text))
+        if not os.path.isfile(file):
+            return None
+        if not self.follow_links and not self._is_within(file):
+            return NamedFile(None, LookupFault.OUTSIDE)
+        return NamedFile(file)
+
+    def _is_within(self, file: Path) -> bool:
+        """Whether a file lies below the root, also after its links are followed."""
+        if not file.is_relative_to(self.root):
+            return False
+        if file.parent not in self._parents:
+            self._parents[file.parent] = file.parent.resolve().is_relative_to(self._resolved)
+        return self._parents[file.parent] and (not file.is_symlink() or file.resolve().is_relative_to(self._resolved))
+
+    def _find_ending(self, text: str, split: str) -> NamedFile:
+        """The only image file whose path ends in `text`, which may lack the suffix."""
+        wanted = _normal(os.path.normpath(text))
+        found = [
+            file for file, path in self._index.get(wanted.rpartition("/")[2], ())
+            if _ends_in(path, wanted) or _ends_in(os.path.splitext(path)[0], wanted)
+        ]  # fmt: skip
+        exact = unicodedata.normalize("NFC", os.path.basename(text))
+        same = [file for file in found if exact in {_composed(file.name), os.path.splitext(_composed(file.name))[0]}]
+        candidates = [file for file in same or found if _suits(self.relative(file).parts[:-1], split)]
+        plain = [file for file in candidates if not any(map(is_annotation_name, self.relative(file).parts[:-1]))]
+        candidates = plain or candidates
+        if not candidates:
+            return NamedFile(None, LookupFault.MISSING)
+        if len(candidates) > 1:
+            return NamedFile(None, LookupFault.AMBIGUOUS, tuple(candidates))
+        if not self.follow_links and not self._is_within(candidates[0]):
+            return NamedFile(None, LookupFault.OUTSIDE)
+        return NamedFile(candidates[0])
+
+    @cached_property
+    def _index(self) -> dict[str, list[tuple[Path, str]]]:
+        """Image files with their normalised relative paths, by their names with and without suffix."""
+        found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+        for file in list_images(self.root):
+            path = _normal(self.relative(file).as_posix())
+            name = path.rpartition("/")[2]
+            for key in {name, os.path.splitext(name)[0]}:
+                found[key].append((file, path))
+        return found
+
+    @cached_property
+    def _resolved(self) -> Path:
+        return self.root.resolve()
+
+    @cached_property
+    def _parents(self) -> dict[Path, bool]:
+        """Whether folders lie within the root after links are followed, as far as they were asked for."""
+        return {}
+
+
+def _suits(folders: tuple[str, ...], split: str) -> bool:
+    """Whether an image of a split may lie in these folders: none of them says another split."""
+    said = {found.split for name in folders if (found := read_split_name(name))}
+    return not split or not said or split in said
+
+
+def _ends_in(path: str, wanted: str) -> bool:
+    return path == wanted or path.endswith("/" + wanted)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _normal(path: str) -> str:
+    """A path in which case and composition of letters make no difference."""
+    return _composed(path).casefold()
