@@ -9,10 +9,14 @@ from searchspace.cli.values import Place
 from trainables.config import Frozen
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import OnBadImage
-from trainables.data.decoding.decode import MAX_PIXELS
+from trainables.data.decoding.decode_limits import MAX_PIXELS
 from trainables.data.sources.source_registry import describe_sources
 
 DATA = "What to learn from"
+
+
+KEEP_ASPECT = False
+"""Whether a new search stores images of different sizes whole; one that is resumed stores them as it was begun."""
 
 
 class DataRequest(Frozen):
@@ -48,4 +52,5 @@ class DataRequest(Frozen):
     @property
     def data_options(self) -> DataOptions:
         """The options of reading the data."""
-        return DataOptions(**{name: getattr(self, name) for name in DataOptions.model_fields})
+        given = {name: getattr(self, name) for name in DataOptions.model_fields if name != "keep_aspect"}
+        return DataOptions(**given, keep_aspect=KEEP_ASPECT)

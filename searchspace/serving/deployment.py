@@ -29,6 +29,7 @@ from searchspace.serving.service_limits import CALLS_PER_REPLICA, MAX_HEALTH_CHE
 from trainables.common.environment import core_count
 from trainables.common.errors import UserError
 from trainables.data.decoding import decode as decoding
+from trainables.data.decoding.decode_limits import DecodeLimits
 from trainables.data.decoding.pixels import Image
 from trainables.export.predictor import Predictor
 
@@ -47,7 +48,7 @@ class ClassifierReplica:
         self._classifying = asyncio.Lock()
         channels, height, width = self._runner.shape
         self._shape = height, width, channels
-        self._limits = decoding.DecodeLimits(limits.pixels, DecodeBudget(limits.decoding).hold)
+        self._limits = DecodeLimits(limits.pixels, DecodeBudget(limits.decoding).hold)
 
     async def ask(self, uploads: list[UploadedImage]) -> list[ImageScores | UnreadableImage]:
         """What is on each image, or why it cannot be read."""

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from searchspace.cli.options import Option
 from trainables.config import Frozen
-from trainables.data.decoding.decode import MAX_PIXELS
 from trainables.data.decoding.decode_cost import max_decode_memory
+from trainables.data.decoding.decode_limits import MAX_PIXELS
 
 LISTENING, WORKING = "Who is listened to", "How it works"
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from trainables.config import Frozen
 from trainables.data.decoding.bad_images import OnBadImage
-from trainables.data.decoding.decode import MAX_PIXELS
+from trainables.data.decoding.decode_limits import MAX_PIXELS
 
 
 class DataOptions(Frozen):
@@ -36,7 +36,10 @@ class DataOptions(Frozen):
     max_pixels: int = Field(MAX_PIXELS, ge=1)
     """Most pixels of an image; one with more is bad."""
     store_side: int = Field(0, ge=0, le=4096)
-    """Shorter side of stored images, in pixels, at most; 0: by the data and the models' input sizes."""
+    """Shorter side of stored images, in pixels, at most; 0: `STORED_SIDE`, or as models need."""
+    keep_aspect: bool = False
+    """Whether images of different sizes are stored whole; else they are cut to their centre square, as those of
+    searches without this field are."""
 
     @property
     def key(self) -> dict[str, Any]:

@@ -4,6 +4,8 @@ The size of a whole image is computed in whole numbers only, so that an exported
 """
 
 import math
+from collections.abc import Collection
+from dataclasses import dataclass
 
 STORED_SIDE = 256
 """Largest stored side, in pixels: the usual resize before a 224-pixel crop."""
@@ -13,18 +15,59 @@ MAX_ASPECT = 4
 """Longer stored side at most, as a multiple of the largest shorter side: longer images are reduced further."""
 
 
-def common_shape(sizes: set[tuple[int, int]]) -> tuple[int, int]:
+@dataclass(frozen=True)
+class WholeSizes:
+    """How images of different sizes are stored: each whole, at its `stored_size`."""
+
+    side: int
+    """Shorter side of an image, in pixels, at most."""
+    mean_pixels: int
+    """Stored pixels of an image, on average, as far as sizes are known before decoding."""
+
+
+@dataclass(frozen=True)
+class StoredShape:
+    """Size and channels of the stored images of a data set."""
+
+    height: int
+    """Height of all images in pixels; of whole ones, the largest shorter side that is known."""
+    width: int
+    """Width of all images in pixels; of whole ones, the same as `height`."""
+    channels: int
+    """1 for grey images, 3 for RGB."""
+    whole: WholeSizes | None = None
+    """How images are stored whole; None: all have this height and width."""
+
+
+def choose_shape(
+    sizes: Collection[tuple[int, int]], channels: int, side: int = 0, keep_aspect: bool = False
+) -> StoredShape:
+    """How to store images of these heights and widths: small ones of one size as they are, others as asked for.
+
+    Others are stored whole, or cut to the centre square unless `keep_aspect`. Their shorter side is `side` at most, or
+    `STORED_SIDE` for 0.
+    """
+    side, different = side or STORED_SIDE, set(sizes)
+    if not keep_aspect or (len(different) == 1 and max(next(iter(different))) <= side):
+        return StoredShape(*common_shape(different, side), channels)
+    stored = {size: stored_size(*size, side) for size in different}
+    largest = max(MIN_SIDE, *(min(size) for size in stored.values()))
+    pixels = sum(stored[size][0] * stored[size][1] for size in sizes)
+    return StoredShape(largest, largest, channels, WholeSizes(side, -(-pixels // len(sizes))))
+
+
+def common_shape(sizes: set[tuple[int, int]], side: int = STORED_SIDE) -> tuple[int, int]:
     """Stored height and width for images of these sizes: their own if they share a small one, else a square.
 
     Images smaller than `MIN_SIDE` are enlarged, so that networks can take them.
     """
     if len(sizes) == 1:
         height, width = next(iter(sizes))
-        if max(height, width) <= STORED_SIDE:
+        if max(height, width) <= side:
             times = math.ceil(MIN_SIDE / max(height, width))
             return height * times, width * times
-    side = min(STORED_SIDE, max(MIN_SIDE, *(min(size) for size in sizes)))
-    return side, side
+    square = min(side, max(MIN_SIDE, *(min(size) for size in sizes)))
+    return square, square
 
 
 def stored_size(height: int, width: int, side: int) -> tuple[int, int]:

@@ -5,14 +5,17 @@ import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.decode import Decoder, read_image_header
-from trainables.data.decoding.stored_size import common_shape
+from trainables.data.decoding.decode_limits import DecodeLimits, training_limits
+from trainables.data.decoding.stored_size import StoredShape, choose_shape
 from trainables.data.layouts.detected_layout import DetectedLayout
 from trainables.data.sources.source import Part, RawSet
 
@@ -63,10 +66,10 @@ class LabelledFiles:
     """Weight of each file, as in `Part`."""
 
 
-def read_headers(files: Iterable[Path]) -> list[ImageHeader | BadImage]:
+def read_headers(files: Iterable[Path], options: DataOptions) -> list[ImageHeader | BadImage]:
     """The header of each file, in order; raises `UserError` for a file that cannot be read."""
     with ThreadPoolExecutor() as threads:
-        return list(threads.map(_read_header, files))
+        return list(threads.map(partial(_read_header, limits=training_limits(options.max_pixels)), files))
 
 
 @dataclass(frozen=True)
@@ -88,19 +91,21 @@ class ImageFileSet:
     layout: DetectedLayout
     """How the files were found."""
 
-    def to_raw_set(self, identity: str) -> RawSet:
+    def to_raw_set(self, identity: str, options: DataOptions) -> RawSet:
         """The raw set; the stored shape follows from all headers."""
-        height, width = common_shape({(h, w) for h, w, _ in self.heads.values()})
-        shape = (height, width, 1 if all(grey for _, _, grey in self.heads.values()) else 3)
+        channels = 1 if all(grey for _, _, grey in self.heads.values()) else 3
+        sizes = [(height, width) for height, width, _ in self.heads.values()]
+        shape = choose_shape(sizes, channels, options.store_side, options.keep_aspect)
         return RawSet(
-            self.name, self.classes, {split: self._part(files, shape) for split, files in self.parts.items()},
-            shape[2], height, width, identity, encoded=True, bad_images=self.bad_images, layout=self.layout,
+            self.name, self.classes, {split: self._part(files, shape, options) for split, files in self.parts.items()},
+            channels, shape.height, shape.width, identity, encoded=True, whole=shape.whole,
+            bad_images=self.bad_images, layout=self.layout,
         )  # fmt: skip
 
-    def _part(self, files: LabelledFiles, shape: tuple[int, int, int]) -> Part:
+    def _part(self, files: LabelledFiles, shape: StoredShape, options: DataOptions) -> Part:
         contents = ImageFiles(files.paths, self.root, tuple(self.heads[file][:2] for file in files.paths))
         return Part(
-            files.labels, Decoder(contents, shape), contents.name, contents.path, contents.size,
+            files.labels, Decoder(contents, shape, options.max_pixels), contents.name, contents.path, contents.size,
             files.groups, files.weights,
         )  # fmt: skip
 
@@ -117,8 +122,8 @@ def digest_files(root: Path, files: Iterable[Path], refused: Iterable[BadImage])
     return digest
 
 
-def _read_header(file: Path) -> ImageHeader | BadImage:
+def _read_header(file: Path, limits: DecodeLimits) -> ImageHeader | BadImage:
     try:
-        return read_image_header(file, str(file))
+        return read_image_header(file, str(file), limits)
     except BadImageError as error:
         return error.image

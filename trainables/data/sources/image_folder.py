@@ -26,7 +26,7 @@ ClassListings = dict[str, FileListing]
 """The listing of each class folder."""
 
 
-def open_folder(path: Path, _options: DataOptions) -> RawSet:
+def open_folder(path: Path, options: DataOptions) -> RawSet:
     """Open a folder of images; images with a bad header are in `bad_images`.
 
     Raises `UserError` if the layout is ambiguous, there are no images, or a class has no usable training image.
@@ -35,7 +35,7 @@ def open_folder(path: Path, _options: DataOptions) -> RawSet:
         layout = find_layout(path)
         parts = {part: list_classes(folders, path) for part, folders in layout.classes.items()}
         _check_classes(path, parts)
-        heads, refused = _read_headers(parts)
+        heads, refused = _read_headers(parts, options)
         identity = f"folder {digest_files(path, heads, refused).hexdigest()}"
     except OSError as error:
         raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
@@ -51,7 +51,7 @@ def open_folder(path: Path, _options: DataOptions) -> RawSet:
         heads=heads,
         bad_images=refused,
         layout=_detected_layout(layout, parts),
-    ).to_raw_set(identity)
+    ).to_raw_set(identity, options)
 
 
 def _labelled_files(files: list[list[Path]]) -> LabelledFiles:
@@ -108,12 +108,14 @@ def _detected_layout(layout: FolderLayout, parts: dict[str, ClassListings]) -> D
     return DetectedLayout(sources=layout.sources, left_out=(*layout.left_out, *within), warnings=layout.warnings)
 
 
-def _read_headers(parts: dict[str, ClassListings]) -> tuple[dict[Path, ImageHeader], tuple[BadImage, ...]]:
+def _read_headers(
+    parts: dict[str, ClassListings], options: DataOptions
+) -> tuple[dict[Path, ImageHeader], tuple[BadImage, ...]]:
     """Headers of the good images, and the bad images; raises `UserError` for a class of bad images only."""
     heads: dict[Path, ImageHeader] = {}
     refused: list[BadImage] = []
     files = [file for classes in parts.values() for listing in classes.values() for file in listing.images]
-    found = iter(read_headers(files))
+    found = iter(read_headers(files, options))
     for part, classes in parts.items():
         for name, listing in classes.items():
             bad = list(listing.bad_images)

@@ -79,7 +79,7 @@ def open_tables(tables: Sequence[LabelTable], options: DataOptions, name: str, f
     found = read_rows(tables, options)
     classes = find_classes(where, found)
     try:
-        heads, bad = _read_heads(row.file for row in classes.rows)
+        heads, bad = _read_heads((row.file for row in classes.rows), options)
         digest = digest_files(root, heads, [*found.missing, *bad])
     except OSError as error:
         raise UserError(f"{where}: its images cannot be read ({error})") from error
@@ -100,13 +100,13 @@ def open_tables(tables: Sequence[LabelTable], options: DataOptions, name: str, f
             left_out=(*classes.left_out, *leave_out_unnamed(root, [row.file for row in found.rows], tables, folder)),
             warnings=(*found.warnings, *warn_of_names(classes.names)),
         ),
-    ).to_raw_set(f"table {digest.hexdigest()}")
+    ).to_raw_set(f"table {digest.hexdigest()}", options)
 
 
-def _read_heads(files: Iterable[Path]) -> tuple[dict[Path, ImageHeader], list[BadImage]]:
+def _read_heads(files: Iterable[Path], options: DataOptions) -> tuple[dict[Path, ImageHeader], list[BadImage]]:
     """Headers of the good images, and the bad images."""
     wanted = list(files)
-    read = dict(zip(wanted, read_headers(wanted), strict=True))
+    read = dict(zip(wanted, read_headers(wanted, options), strict=True))
     heads = {file: head for file, head in read.items() if not isinstance(head, BadImage)}
     return heads, [head for head in read.values() if isinstance(head, BadImage)]
 

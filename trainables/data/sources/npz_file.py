@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from trainables.common.errors import DamagedError, UserError
 from trainables.common.escaping import decodable
 from trainables.data.data_options import DataOptions
-from trainables.data.decoding.decode import resize
+from trainables.data.decoding.decode import resize, resize_whole
 from trainables.data.decoding.pixels import Image
-from trainables.data.decoding.stored_size import common_shape
+from trainables.data.decoding.stored_size import StoredShape, choose_shape
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.image_files import FileKind, kind_by_name
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
@@ -70,7 +70,7 @@ def is_npz(path: Path) -> bool:
     return path.suffix.lower() == ".npz" if path.is_file() else _find_file(path) is not None
 
 
-def open_npz(path: Path, _options: DataOptions) -> RawSet:
+def open_npz(path: Path, options: DataOptions) -> RawSet:
     """Open a `.npz` file; raises `UserError` for arrays that are missing, ambiguous, or of another type or shape."""
     where, file = f"--data {str(path)!r}", (_find_file(path) or path).resolve()
     try:
@@ -81,7 +81,9 @@ def open_npz(path: Path, _options: DataOptions) -> RawSet:
     except DamagedError as error:
         raise UserError(f"{where}: {error.what}") from error
     channels = _common_channels(where, shapes)
-    stored = common_shape({shape[:2] for shape in shapes.values()})
+    sizes = {split: (height, width) for split, (height, width, _) in shapes.items()}
+    counted = [sizes[split] for split in labels for _ in labels[split]]
+    stored = choose_shape(counted, channels, options.store_side, options.keep_aspect)
     parts = {}
     for split, (key, _) in keys.splits.items():
         images = _ArrayImages(file, key, headers[key], stored)
@@ -89,7 +91,8 @@ def open_npz(path: Path, _options: DataOptions) -> RawSet:
     stat = file.stat()
     identity = repr((file.name, stat.st_size, stat.st_mtime_ns, sorted(keys.splits.items()), keys.class_names))
     return RawSet(
-        name=decodable(file.stem), classes=classes, parts=parts, channels=channels, height=stored[0], width=stored[1],
+        name=decodable(file.stem), classes=classes, parts=parts, channels=channels, height=stored.height,
+        width=stored.width, whole=stored.whole,
         identity=f"npz {hashlib.blake2b(identity.encode(), digest_size=16).hexdigest()}",
         layout=DetectedLayout(
             sources={split: "/".join(found) for split, found in keys.splits.items()},
@@ -108,8 +111,8 @@ class _ArrayImages:
     file: Path
     key: str
     header: ArrayHeader
-    stored: tuple[int, int]
-    """Height and width that images are resized to, in pixels."""
+    stored: StoredShape
+    """What images are resized to."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _loaded: list[NDArray[np.uint8]] = field(default_factory=list)
 
@@ -119,7 +122,10 @@ class _ArrayImages:
             if not self._loaded:
                 self._loaded.append(self._load())
         image = self._loaded[0][row]
-        return resize(image[..., None] if image.ndim == 2 else image, *self.stored)
+        image = image[..., None] if image.ndim == 2 else image
+        if self.stored.whole:
+            return resize_whole(image, self.stored.whole.side)
+        return resize(image, self.stored.height, self.stored.width)
 
     def name(self, row: int) -> str:
         """What to call an image in messages."""

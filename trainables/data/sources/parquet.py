@@ -14,8 +14,9 @@ from trainables.common.escaping import decodable
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import Decoder, read_image_header
+from trainables.data.decoding.decode_limits import DecodeLimits, training_limits
 from trainables.data.decoding.parquet_images import ParquetImages
-from trainables.data.decoding.stored_size import common_shape
+from trainables.data.decoding.stored_size import choose_shape
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.parquet_columns import choose_image_and_label, has_label_name, is_text_type, read_features
@@ -39,7 +40,7 @@ class _Labels:
     """Files of parts without any label."""
 
 
-def open_parquet(path: Path, _options: DataOptions) -> RawSet:
+def open_parquet(path: Path, options: DataOptions) -> RawSet:
     """Open a folder of `train-*.parquet` …; raises `UserError` if files or columns are missing or ambiguous."""
     import pyarrow.parquet as pq
 
@@ -52,24 +53,29 @@ def open_parquet(path: Path, _options: DataOptions) -> RawSet:
         contents = {part: ParquetImages.open(tables.splits[part], image, f"{path}/{part}") for part in found.labels}
     except (OSError, ValueError) as error:
         raise UserError(f"--data {str(path)!r}: {error}") from error
-    probed = [head for part, labels in found.labels.items() for head in _read_headers(contents[part], len(labels))]
+    limits = training_limits(options.max_pixels)
+    probed = [
+        head for part, labels in found.labels.items() for head in _read_headers(contents[part], len(labels), limits)
+    ]
     if not probed:
         raise UserError(f"--data {str(path)!r}: column {image!r} holds no image that can be decoded")
-    height, width = common_shape({(h, w) for h, w, _ in probed})
-    shape = (height, width, 1 if all(grey for _, _, grey in probed) else 3)
+    channels = 1 if all(grey for _, _, grey in probed) else 3
+    sizes = tuple((height, width) for height, width, _ in probed)
+    shape = choose_shape(sizes, channels, options.store_side, options.keep_aspect)
     return RawSet(
         name=decodable(path.resolve().name),
         classes=found.classes,
         parts={
-            part: Part(labels=labels, decode=Decoder(contents[part], shape), name=contents[part].name)
+            part: Part(labels, Decoder(contents[part], shape, options.max_pixels), contents[part].name)
             for part, labels in found.labels.items()
         },
-        channels=shape[2],
-        height=height,
-        width=width,
+        channels=channels,
+        height=shape.height,
+        width=shape.width,
         identity=_identity(path, tables.splits, image, label),
         encoded=True,
-        sizes=tuple((h, w) for h, w, _ in probed),
+        whole=shape.whole,
+        sizes=sizes,
         layout=DetectedLayout(
             sources={part: _format_files(path, tables.splits[part]) for part in found.labels},
             columns={"image": image, "label": label},
@@ -78,12 +84,12 @@ def open_parquet(path: Path, _options: DataOptions) -> RawSet:
     )
 
 
-def _read_headers(contents: ParquetImages, count: int) -> list[tuple[int, int, bool]]:
+def _read_headers(contents: ParquetImages, count: int, limits: DecodeLimits) -> list[tuple[int, int, bool]]:
     """Height, width and greyness of some images; bad ones are reported when they are decoded."""
     heads = []
     for row in np.linspace(0, count - 1, min(HEADERS_READ, count), dtype=int).tolist():
         with suppress(BadImageError):
-            heads.append(read_image_header(contents(row), contents.name(row)))
+            heads.append(read_image_header(contents(row), contents.name(row), limits))
     return heads
 
 

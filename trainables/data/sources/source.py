@@ -11,6 +11,7 @@ from trainables.common.licence import Licence
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage
 from trainables.data.decoding.pixels import Image
+from trainables.data.decoding.stored_size import WholeSizes
 from trainables.data.layouts.detected_layout import DetectedLayout
 
 
@@ -49,13 +50,15 @@ class RawSet:
     channels: int
     """1 for grey images, 3 for RGB."""
     height: int
-    """Height of every decoded image, in pixels."""
+    """Height of every decoded image, in pixels; of whole ones see `StoredShape`."""
     width: int
     """Width of every decoded image, in pixels."""
     identity: str
     """Changes whenever the source's content may have: names, sizes, times of its files."""
     encoded: bool = False
     """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
+    whole: WholeSizes | None = None
+    """How images are decoded whole, each to a size of its own; None: to `height` and `width`."""
     bad_images: tuple[BadImage, ...] = ()
     """Images known to be bad without decoding them; they are in no part."""
     sizes: tuple[tuple[int, int], ...] = ()

@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 from trainables.common.errors import UserError
-from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode import decode, read_image_header
+from trainables.data.decoding.decode import Decoder, decode, decode_whole, read_image_header, resize_whole
 from trainables.data.decoding.decode_cost import count_scans
+from trainables.data.decoding.decode_limits import MAX_FILE_BYTES, MAX_REDUCED_PIXELS, training_limits
+from trainables.data.decoding.stored_size import StoredShape, WholeSizes, stored_size
 
 
 def encoded(picture: Image.Image, form: str = "PNG", **options) -> bytes:
@@ -146,7 +147,7 @@ def test_a_decompression_bomb_is_refused_by_its_header(size):
 
 
 def test_the_limit_is_our_own_and_not_pillows(monkeypatch):
-    assert Image.MAX_IMAGE_PIXELS == decoding.MAX_REDUCED_PIXELS
+    assert Image.MAX_IMAGE_PIXELS == MAX_REDUCED_PIXELS
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
     with pytest.raises(BadImageError, match="bomb"):
         read_image_header(png_claiming(10_001, 10_000), "it")
@@ -196,6 +197,78 @@ def test_a_file_that_the_disk_does_not_give_is_not_called_bad(tmp_path):
 
 def test_a_file_too_large_for_an_image_is_not_read(tmp_path):
     with (tmp_path / "huge.png").open("wb") as file:
-        file.truncate(decoding.MAX_FILE_BYTES + 1)
+        file.truncate(MAX_FILE_BYTES + 1)
     with pytest.raises(BadImageError, match="1,000,000,001 bytes"):
         decode(tmp_path / "huge.png", "huge", (8, 8, 3))
+
+
+def photo(height: int, width: int, seed: int = 0) -> Image.Image:
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize("size", [(60, 90), (90, 60), (1, 700), (16, 16), (3, 5)], ids=str)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_whole_image_keeps_its_edges(size, channels):
+    picture, stored = photo(*size), stored_size(*size, 32)
+    expected = picture.convert("L" if channels == 1 else "RGB").resize(stored[::-1], Image.Resampling.BICUBIC)
+    found = decode_whole(encoded(picture), "it", 32, channels)
+    assert found.shape == (*stored, channels)
+    assert np.array_equal(found.squeeze(), np.asarray(expected).squeeze())
+    whole = np.asarray(picture.convert("L" if channels == 1 else "RGB")).reshape(*size, channels)
+    assert np.array_equal(resize_whole(whole, 32), found)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "TIFF"])
+def test_a_whole_image_is_set_upright(form, turn):
+    exif = Image.Exif()
+    exif[274] = turn
+    content = encoded(photo(40, 100), form, exif=exif)
+    height, width, _ = read_image_header(content, "it")
+    assert decode_whole(content, "it", 20, 3).shape == (*stored_size(height, width, 20), 3)
+    assert {height, width} == {40, 100}
+
+
+def test_a_large_jpeg_is_reduced_to_the_same_whole_image():
+    picture = photo(3000, 6000)
+    found = decode_whole(encoded(picture, "JPEG", quality=95), "it", 64, 3)
+    expected = np.asarray(picture.resize((128, 64), Image.Resampling.BICUBIC), int)
+    assert found.shape == (64, 128, 3)
+    assert np.abs(found - expected).mean() < 2
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+@pytest.mark.parametrize("whole", [None, WholeSizes(16, 256)], ids=["square", "whole"])
+def test_max_pixels_refuses_and_allows(form, whole):
+    content, shape = encoded(photo(50, 40), form), StoredShape(16, 16, 3, whole)
+
+    def read(max_pixels: int) -> np.ndarray:
+        read_image_header(content, "it", training_limits(max_pixels))
+        return Decoder(Encoded(content), shape, max_pixels)(0)
+
+    assert read(2000).shape[2] == 3
+    for step in (lambda: read(1999), lambda: Decoder(Encoded(content), shape, 1999)(0)):
+        with pytest.raises(BadImageError, match=r"more than 1,999 pixels: .*which --max-pixels 2000 allows"):
+            step()
+
+
+class Encoded:
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def __call__(self, _row: int) -> bytes:
+        return self.content
+
+    def name(self, row: int) -> str:
+        return f"image {row}"
+
+
+def test_max_pixels_allows_a_true_giant(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", MAX_REDUCED_PIXELS)
+    content, limits = encoded(Image.new("L", (20_000, 5_001), 7)), training_limits(270_000_000)
+    with pytest.raises(BadImageError, match="more than 100,000,000 pixels: a decompression bomb"):
+        read_image_header(content, "it")
+    assert read_image_header(content, "it", limits) == (5_001, 20_000, True)
+    assert decode_whole(content, "it", 32, 1, limits).shape == (32, 128, 1)
+    assert read_image_header(png_claiming(30_000, 9_000), "it", limits)[:2] == (9_000, 30_000)

@@ -17,8 +17,9 @@ from PIL import Image
 from tests.helpers.images.image_kinds import encoded, kinds, picture
 from tests.helpers.repository import ROOT
 from trainables.data.decoding.bad_images import BadImageError
-from trainables.data.decoding.decode import DecodeLimits, decode
+from trainables.data.decoding.decode import decode
 from trainables.data.decoding.decode_cost import REDUCED_FROM, DecodeCost, max_decode_memory, plan_decode
+from trainables.data.decoding.decode_limits import DecodeLimits
 
 SIZE = (1200, 900)
 
