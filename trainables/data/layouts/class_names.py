@@ -51,10 +51,7 @@ def format_label_tables(level: FolderLevel) -> str:
     tables = level.find_label_tables()
     if not tables:
         return ""
-    return (
-        f"labels in a table ({list_names(tables)}) are not read yet: sort the images into class folders by it, "
-        "or into parquet with columns image and label; "
-    )
+    return f"where a table holds their labels ({list_names(tables)}), give it: --data TABLE.csv; "
 
 
 def check_class_folders(level: FolderLevel) -> list[str]:

@@ -1,6 +1,5 @@
 """A table that names image files and their labels, and how a data frame of that kind becomes a raw set."""
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,8 @@ from trainables.data.sources.image_file_set import (
     read_headers,
 )
 from trainables.data.sources.source import DataSource, RawSet
-from trainables.data.tables.file_lookup import FileLookup
+from trainables.data.tables.file_lookup import FileLookup, find_root
+from trainables.data.tables.folder_tables import has_label_table, read_folder_tables
 from trainables.data.tables.table_classes import find_classes, warn_of_names
 from trainables.data.tables.table_file import is_table_name, read_table
 from trainables.data.tables.table_rows import SPLITS, LabelTable, TableRow, read_rows
@@ -32,18 +32,20 @@ if TYPE_CHECKING:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a path is a table of text or parquet."""
-    return path.is_file() and is_table_name(path.name)
+    """Whether a path is a table of text or parquet, or a folder whose images are labelled by one."""
+    return is_table_name(path.name) if path.is_file() else has_label_table(path)
 
 
 def open_table_file(path: Path, options: DataOptions) -> RawSet:
-    """Open a table of image files; images with a bad header are in `bad_images`.
+    """Open a table of image files, or a folder with one; images with a bad header are in `bad_images`.
 
     Raises `UserError` for a table that cannot be read, a column that is not sure, files that are missing, or labels
     that are no classes.
     """
+    if path.is_dir():
+        return open_tables(read_folder_tables(path, options), options, path.resolve().name, path)
     where = f"--data {str(path)!r}"
-    files = FileLookup(find_root(where, options, path.parent), options.follow_links)
+    files = FileLookup(find_root(where, options.root, path.parent), options.follow_links)
     return open_tables([LabelTable(where, path.name, read_table(where, path), files)], options, path.stem)
 
 
@@ -54,20 +56,8 @@ def open_table(frame: "pd.DataFrame", options: DataOptions, where: str) -> RawSe
     """
     if not len(frame):
         raise UserError(f"{where}: has no rows; expected one for each image")
-    files = FileLookup(find_root(where, options, Path.cwd()), options.follow_links)
+    files = FileLookup(find_root(where, options.root, Path.cwd()), options.follow_links)
     return open_tables([LabelTable(where, where, frame, files)], options, where)
-
-
-def find_root(where: str, options: DataOptions, default: Path) -> Path:
-    """The folder that relative paths start from; raises `UserError` if `root` is none."""
-    if not options.root:
-        return default
-    root = Path(os.path.expanduser(options.root))
-    if not root.is_dir():
-        raise UserError(
-            f"{where}: --root {options.root!r} is no folder; give the one that the table's paths start from"
-        )
-    return root
 
 
 def open_tables(tables: Sequence[LabelTable], options: DataOptions, name: str, folder: Path | None = None) -> RawSet:

@@ -21,18 +21,20 @@ SNIFFED_ROWS = 1000
 """Rows by which the separator is detected."""
 MAX_TEXT_BYTES = 2_000_000_000
 """Maximum bytes of a table of text; it is read into memory."""
+BEGINNING_BYTES = 100_000
+"""Bytes of a table by which it is recognised."""
 HEADER_REMEDY = "put a first line with the columns' names there, such as image,label"
 
 
-def read_delimited(where: str, path: Path) -> "pd.DataFrame":
+def read_delimited(where: str, path: Path, beginning: bool = False) -> "pd.DataFrame":
     """The table in a CSV or TSV file, every cell as text without spaces around it, an empty one as None.
 
-    Raises `UserError` where encoding, separator or header are not certain, or a row has too few or too many fields;
-    OSError if the file cannot be read.
+    With `beginning`, the first rows alone. Raises `UserError` where encoding, separator or header are not certain, or a
+    row has too few or too many fields; OSError if the file cannot be read.
     """
     import pandas as pd
 
-    text = decode_text(where, path)
+    text = decode_text(where, path, beginning)
     separator = "\t" if path.suffix.lower() == ".tsv" else _detect_separator(where, text)
     rows = csv.reader(io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True, strict=True)
     columns: list[list[str | None]] = []
@@ -56,14 +58,15 @@ def read_delimited(where: str, path: Path) -> "pd.DataFrame":
     return frame.loc[:, kept]
 
 
-def decode_text(where: str, path: Path) -> str:
+def decode_text(where: str, path: Path, beginning: bool = False) -> str:
     """Text of a file in UTF-8 (with a byte order mark or without) or UTF-16 (with one).
 
-    Raises `UserError` for another encoding, a Git LFS pointer or too large a file; OSError if it cannot be read.
+    With `beginning`, its first lines alone. Raises `UserError` for another encoding, a Git LFS pointer or too large a
+    file; OSError if it cannot be read.
     """
     if (size := path.stat().st_size) > MAX_TEXT_BYTES:
         raise UserError(f"{where}: has {size:,} bytes, more than {MAX_TEXT_BYTES:,}; save it as parquet")
-    content = path.read_bytes()
+    content = _read_lines(path) if beginning and size > BEGINNING_BYTES else path.read_bytes()
     if content.startswith(LFS_POINTER):
         raise UserError(f"{where}: is a Git LFS pointer, not the table itself; `git lfs pull` fetches it")
     wide = content.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
@@ -79,6 +82,14 @@ def decode_text(where: str, path: Path) -> str:
     if "\0" in text:
         raise UserError(f"{where}: holds NUL characters, so it is no text in UTF-8; save it as CSV in UTF-8")
     return text
+
+
+def _read_lines(path: Path) -> bytes:
+    """The whole lines in the first bytes of a file, in any encoding in which a line ends in the byte of a line feed."""
+    with path.open("rb") as file:
+        first, mark, _ = file.read(BEGINNING_BYTES).rpartition(b"\n")
+    odd = len(first) % 2 and first.startswith((BOM_UTF16_LE, BOM_UTF16_BE))
+    return first[: len(first) - odd] if mark else first
 
 
 def _detect_separator(where: str, text: str) -> str:

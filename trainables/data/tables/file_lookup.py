@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
+from trainables.common.errors import UserError
 from trainables.data.layouts.class_names import is_annotation_name
 from trainables.data.layouts.listing import list_images
 from trainables.data.layouts.split_names import read_split_name
@@ -106,6 +107,8 @@ class FileLookup:
         candidates = [file for file in same or found if _suits(self.relative(file).parts[:-1], split)]
         plain = [file for file in candidates if not any(map(is_annotation_name, self.relative(file).parts[:-1]))]
         candidates = plain or candidates
+        if len(candidates) > 1 and split:
+            candidates = [file for file in candidates if split in _said(self.relative(file).parts[:-1])] or candidates
         if not candidates:
             return NamedFile(None, LookupFault.MISSING)
         if len(candidates) > 1:
@@ -137,8 +140,13 @@ class FileLookup:
 
 def _suits(folders: tuple[str, ...], split: str) -> bool:
     """Whether an image of a split may lie in these folders: none of them says another split."""
-    said = {found.split for name in folders if (found := read_split_name(name))}
+    said = _said(folders)
     return not split or not said or split in said
+
+
+def _said(folders: tuple[str, ...]) -> set[str]:
+    """The splits that names of folders say."""
+    return {found.split for name in folders if (found := read_split_name(name))}
 
 
 def _ends_in(path: str, wanted: str) -> bool:
@@ -152,3 +160,14 @@ def _composed(name: str) -> str:
 def _normal(path: str) -> str:
     """A path in which case and composition of letters make no difference."""
     return _composed(path).casefold()
+
+
+def find_root(where: str, given: str, default: Path) -> Path:
+    """The folder that relative paths start from: `given` as `--root`, or else the default.
+
+    Raises `UserError`, which begins with `where`, if it is no folder.
+    """
+    root = Path(os.path.expanduser(given)) if given else default
+    if not root.is_dir():
+        raise UserError(f"{where}: --root {given!r} is no folder; give the one that the table's paths start from")
+    return root

@@ -24,7 +24,7 @@ def choose_label(where: str, columns: Mapping[str, Texts]) -> tuple[str, ...]:
 
     Raises `UserError` if none can be it, or several.
     """
-    named = [name for name in columns if _is_label_name(name)]
+    named = [name for name in columns if is_label_name(name)]
     named = _choose_same(named, columns) or _narrow(named)
     binary = _find_binary(columns)
     if len(binary) > 2 and set(named) <= set(binary) and set(_count_ones(columns, binary)) == {1}:
@@ -51,7 +51,8 @@ def choose_label(where: str, columns: Mapping[str, Texts]) -> tuple[str, ...]:
     raise UserError(f"{where}: which column holds the labels? Give {shown}{more}")
 
 
-def _is_label_name(name: str) -> bool:
+def is_label_name(name: str) -> bool:
+    """Whether a column's name says that it holds labels."""
     words = set(split_words(name))
     return bool(words & LABEL_NAMES) and not words & MEASURE_WORDS
 

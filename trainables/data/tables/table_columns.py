@@ -115,8 +115,8 @@ def _find_split(columns: Columns, given: Mapping[str, str]) -> str:
 
 
 def _choose_image(where: str, columns: Columns, label: str, is_file: Callable[[str], bool]) -> str:
-    """The column whose cells name files."""
-    shares = {name: _share_of_files(texts, is_file) for name, texts in columns.items() if name and name != label}
+    """The column whose cells name files, or whose name says so; raises `UserError` if none is sure."""
+    shares = {name: share_of_files(texts, is_file) for name, texts in columns.items() if name and name != label}
     found = [name for name, share in shares.items() if share >= NEARLY_ALL]
     found = found or [name for name, share in shares.items() if share > 0 and _is_image_name(name)]
     if not found:
@@ -138,7 +138,7 @@ def _choose_image(where: str, columns: Columns, label: str, is_file: Callable[[s
     raise ask_for_column(where, "names the images", "--image-column", found or list(shares))
 
 
-def _share_of_files(texts: Texts, is_file: Callable[[str], bool]) -> float:
+def share_of_files(texts: Texts, is_file: Callable[[str], bool]) -> float:
     """Share of a column's cells that name files, by a sample of the different ones."""
     sample = spread(list(dict.fromkeys(text for text in texts if text)), SAMPLED_CELLS)
     return sum(map(is_file, sample)) / len(sample) if sample else 0.0

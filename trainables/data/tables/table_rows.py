@@ -16,7 +16,7 @@ from trainables.data.tables.cell_values import Texts, to_texts, without_decimals
 from trainables.data.tables.file_lookup import FileLookup
 from trainables.data.tables.missing_files import check_named_files
 from trainables.data.tables.row_splits import read_splits
-from trainables.data.tables.table_columns import Columns, TableColumns, choose_columns
+from trainables.data.tables.table_columns import Columns, TableColumns, choose_columns, share_of_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,11 @@ class LabelTable:
     """The files that its cells name."""
     split: str = ""
     """The split that its name or folder says; empty if it says none."""
+
+    def names_image(self, text: str) -> bool:
+        """Whether a cell names an image, or several that it may mean."""
+        found = self.files.find(text, self.split)
+        return found.path is not None or bool(found.candidates) or text.startswith(("s3://", "gs://"))
 
 
 @dataclass(frozen=True)
@@ -97,20 +102,18 @@ def read_rows(tables: Sequence[LabelTable], options: DataOptions) -> TableRows:
 
 def choose(table: LabelTable, options: DataOptions) -> TableColumns:
     """What the columns of a table are for; raises as `choose_columns` does."""
-    split = table.split
-
-    def is_file(text: str) -> bool:
-        found = table.files.find(text, split)
-        return found.path is not None or bool(found.candidates) or text.startswith(("s3://", "gs://"))
-
     cells = _cells(table)
-    if any(name and is_file(name) for name in cells):
-        named = next(name for name in cells if name and is_file(name))
+    if named := next((name for name in cells if name and table.names_image(name)), ""):
         raise UserError(
             f"{table.where}: has no header, its first line names the image {printable(named)!r}; put a first line with "
             "the columns' names there, such as image,label"
         )
-    return choose_columns(table.where, cells, options, is_file)
+    return choose_columns(table.where, cells, options, table.names_image)
+
+
+def names_images(table: LabelTable) -> bool:
+    """Whether at least half of a column's cells name images that are there."""
+    return any(share_of_files(texts, table.names_image) >= 0.5 for texts in _cells(table).values())
 
 
 def _cells(table: LabelTable) -> Columns:
@@ -194,6 +197,8 @@ def _merge_copies(where: str, rows: list[TableRow]) -> tuple[list[TableRow], lis
     known: dict[Path, TableRow] = {}
     for row in rows:
         other, image = known.setdefault(row.file, row), f"{where}: {printable(str(row.file))!r}"
+        if row.label is None and row.split not in {"train", other.split}:
+            continue  # a split without labels is left out anyway
         if other.label != row.label:
             said = " and ".join(
                 "none" if label is None else repr(printable(label)) for label in (other.label, row.label)
