@@ -8,6 +8,7 @@ from trainables.data.decoding.bad_images import BAD_IMAGES, read_bad_images
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.layouts.left_out_counts import WARNED_REASONS
+from trainables.data.store.group_summary import SHARED_GROUPS, GroupSummary
 from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.storage.files import copy_file, is_file
 
@@ -23,7 +24,7 @@ def describe_skipped(data: "DataSummary") -> str:
 
 def copy_image_lists(data: "DataSummary", folder: Path) -> None:
     """Copy the store's lists of images, where there are any, into a search's results."""
-    for name in (BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT):
+    for name in (BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT, SHARED_GROUPS):
         if is_file(Path(data.path) / name):
             copy_file(Path(data.path) / name, folder / name)
 
@@ -44,6 +45,10 @@ def describe_data_issues(data: dict[str, Any]) -> list[str]:
         lines.append(f"{skipped:,} bad images were left out of the data: `../{BAD_IMAGES}`.")
     if leaked := data.get("leaked"):
         lines.append(f"{leaked:,} validation or test images also occur in another split: `../{LEAKED_IMAGES}`.")
+    if grouping := data.get("grouping"):
+        found = GroupSummary.model_validate(grouping)
+        where = f": `../{SHARED_GROUPS}`" if found.shared else ""
+        lines += [f"{line}{where}." for line in found.describe(named=False)]
     if grave := sum(found["count"] for found in data.get("left_out", ()) if found["reason"] in WARNED_REASONS):
         lines.append(f"{grave:,} files that may have been meant as images were not used: `../{LEFT_OUT}`.")
     return lines

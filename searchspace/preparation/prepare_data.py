@@ -44,6 +44,9 @@ def prepare_search_data(spec: SearchSpec, reporter: Reporter, resumed: bool = Fa
         logger.info(describe_skipped(data))
     for line in describe_absent(data.absent):
         logger.warning(line)
+    if data.grouping:
+        for line in data.grouping.describe():
+            logger.log(logging.WARNING if data.grouping.shared else logging.INFO, line)
     with (
         closing(ConstraintChecker(spec.for_winner, data)) as constraints,
         closing(ConstraintChecker(spec, data)) if spec.distil else nullcontext(constraints) as student_constraints,

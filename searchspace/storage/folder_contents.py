@@ -12,6 +12,7 @@ from searchspace.storage.search_lock import LOCK_FILE
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.layouts.left_out import LEFT_OUT
+from trainables.data.store.group_summary import SHARED_GROUPS
 from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.storage.object_store.remote import Remote, format_storage_error, is_url, join_url, open_remote
 from trainables.storage.search_storage import LEASE
@@ -20,7 +21,7 @@ DRAFT_FILE = "search.draft"
 """File with the identity of a search that is being created; its record replaces it."""
 LEFTOVERS = (
     LOCK_FILE, LEASE, HOLDER_FILE, DRAFT_FILE, SEARCH_LOG, JOURNAL, f"{JOURNAL}.lock",
-    BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT,
+    BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT, SHARED_GROUPS,
 )  # fmt: skip
 """Files that a command leaves if it ends before its search is created."""
 TEMPORARY_SUFFIXES = (".partial", ".rename")

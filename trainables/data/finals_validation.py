@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.config import Frozen
+from trainables.data.group_draw import draw_groups, hash_numbers
 from trainables.data.splits import SPLIT_SEED
 
 HELD_BACK_FROM = 1_000
@@ -47,51 +48,47 @@ class Partition:
     """Validation rows of the finals; disjoint from `val` unless it is reused."""
 
     @classmethod
-    def from_labels(cls, labels: NDArray[np.int64], train: int, source: str) -> "Partition":
-        """Partition images of these classes, of which the first `train` are the training split.
+    def from_labels(
+        cls, labels: NDArray[np.int64], train: int, source: str, groups: NDArray[np.int64] | None = None
+    ) -> "Partition":
+        """Partition images of these classes and groups, of which the first `train` are the training split.
 
         Drawn validation images of the finals have the same class counts as the search's, so that both train on equally
-        many. Images set aside of a given split are the smaller half of each class.
+        many. Images set aside of a given split are the smaller half of each class. Where there are groups, they are
+        drawn whole, and the counts are as close as that allows.
         """
         first, second = np.arange(train), np.arange(train, len(labels))
         if source == "drawn":
-            drawn = _draw(labels, first, np.bincount(labels[second], minlength=_classes(labels)))
+            drawn = _draw(labels, groups, first, np.bincount(labels[second], minlength=_classes(labels)))
             return cls(first, second, np.sort(np.concatenate([np.setdiff1d(first, drawn), second])), drawn)
         if source == "held back":
-            held = _draw(labels, second, np.bincount(labels[second], minlength=_classes(labels)) // 2)
+            held = _draw(labels, groups, second, np.bincount(labels[second], minlength=_classes(labels)) // 2)
             return cls(first, np.setdiff1d(second, held), first, held)
         return cls(first, second, first, second)
 
 
-def choose_finals_validation(labels: NDArray[np.int64], train: int, given: bool) -> FinalsValidation:
+def choose_finals_validation(
+    labels: NDArray[np.int64], train: int, given: bool, groups: NDArray[np.int64] | None = None
+) -> FinalsValidation:
     """Choose the validation images of a new search's finals; `given` says whether the source has a validation split."""
     count = len(labels) - train
     source: Literal["reused", "drawn", "held back"] = "drawn"
     if given:
         source = "held back" if count >= HELD_BACK_FROM else "reused"
-    found = Partition.from_labels(labels, train, source)
-    if not len(found.final_val):  # all classes have one image
+    found = Partition.from_labels(labels, train, source, groups)
+    if not len(found.final_val):  # all classes have one image, or one group
         source, found = "reused", Partition.from_labels(labels, train, "reused")
     return FinalsValidation(source=source, images=len(found.final_val), search_images=len(found.val))
 
 
-def _draw(labels: NDArray[np.int64], rows: Rows, counts: NDArray[np.int64]) -> Rows:
+def _draw(labels: NDArray[np.int64], groups: NDArray[np.int64] | None, rows: Rows, counts: NDArray[np.int64]) -> Rows:
     """Draw the given number of images of each class from `rows`, or all there are."""
-    order = rows[np.lexsort((_hash_rows(rows), labels[rows]))]
+    if groups is not None:
+        return rows[draw_groups(labels[rows], groups[rows], counts.astype(np.float64), 1, SPLIT_SEED).drawn]
+    order = rows[np.lexsort((hash_numbers(rows, SPLIT_SEED), labels[rows]))]
     classes, first = np.unique(labels[order], return_index=True)
     place = np.arange(len(order)) - first[np.searchsorted(classes, labels[order])]
     return np.sort(order[place < counts[labels[order]]])
-
-
-def _hash_rows(rows: Rows) -> NDArray[np.uint64]:
-    """A pseudo-random number for each row by splitmix64, since NumPy's generators may change with its version."""
-    values = rows.astype(np.uint64) + np.uint64(SPLIT_SEED)
-    with np.errstate(over="ignore"):
-        values = values * np.uint64(0x9E3779B97F4A7C15)
-        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    scrambled: NDArray[np.uint64] = values ^ (values >> np.uint64(31))
-    return scrambled
 
 
 def _classes(labels: NDArray[np.int64]) -> int:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.escaping import printable
+from trainables.data.group_draw import draw_groups, number_groups
 from trainables.data.sources.source import RawSet
 
 CLASSES_SHOWN = 5
@@ -28,8 +29,8 @@ def make_splits(raw: RawSet) -> tuple[Splits, str]:
     """Choose the rows of each split; returns them, and a description.
 
     A source's test part is the test split. If a source has train and val but no test, its val part becomes the test
-    split, as its figures are usually reported. Missing splits are drawn from train, stratified by class. Raises
-    `UserError` if a class has too few images for every split.
+    split, as its figures are usually reported. Missing splits are drawn from train, stratified by class and in whole
+    groups where the source has them. Raises `UserError` if a class has too few images, or groups, for every split.
     """
     held_out = next((part for part in ("test", "val") if part in raw.parts), None)
     splits: Splits = {}
@@ -41,14 +42,15 @@ def make_splits(raw: RawSet) -> tuple[Splits, str]:
     else:
         rest, drawn = _draw(raw, rest, "test")
         splits["test"] = ("train", drawn)
-        words.append(f"test = {DRAWN_SHARE:.0%} of the images, stratified")
+        words.append(f"test = {_describe_draw(raw, rest, drawn, 'images', f'{DRAWN_SHARE:.0%}')}")
     if has_own_validation(raw):
         splits["val"] = ("val", np.arange(len(raw.parts["val"].labels)))
         words.append(f"val = the source's val{_describe_source(raw, 'val')}")
     else:
         rest, drawn = _draw(raw, rest, "val")
         splits["val"] = ("train", drawn)
-        words.append(f"val = {len(drawn) / (len(rest) + len(drawn)):.0%} of the training images, stratified")
+        share = f"{len(drawn) / (len(rest) + len(drawn)):.0%}"
+        words.append(f"val = {_describe_draw(raw, rest, drawn, 'training images', share)}")
     splits["train"] = ("train", rest)
     return splits, "; ".join(words)
 
@@ -70,11 +72,62 @@ def _draw(raw: RawSet, rows: NDArray[np.int64], split: SplitName) -> tuple[NDArr
 
     labels = raw.parts["train"].labels[rows]
     count = min(MAX_DRAWN, max(len(raw.classes), round(DRAWN_SHARE * len(rows))))
+    if raw.parts["train"].groups is not None:
+        return _draw_groups(raw, rows, split, count)
     try:
         stay, drawn = train_test_split(rows, test_size=count, stratify=labels, random_state=SPLIT_SEED)
     except ValueError as error:
         raise _too_few_error(raw, split, error) from error
     return np.sort(stay), np.sort(drawn)
+
+
+def _draw_groups(
+    raw: RawSet, rows: NDArray[np.int64], split: SplitName, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split `rows` of train like `_draw`, but whole groups, with shares as equal as that allows."""
+    part = raw.parts["train"]
+    assert part.groups is not None
+    labels, groups = part.labels[rows], part.groups[rows]
+    wanted = count / len(rows) * np.bincount(labels, minlength=len(raw.classes))
+    spared = 2 if split == "test" else 1  # train, and a validation split that is drawn later
+    found = draw_groups(labels, groups, wanted, spared, SPLIT_SEED)
+    if found.missing:
+        raise _too_few_groups_error(raw, split, found.missing)
+    return rows[~found.drawn], rows[found.drawn]
+
+
+def _describe_draw(raw: RawSet, rest: NDArray[np.int64], drawn: NDArray[np.int64], images: str, share: str) -> str:
+    """How a split was drawn; `images` and `share` say of what, and how much of it was wanted."""
+    part = raw.parts["train"]
+    if part.groups is None:
+        return f"{share} of the {images}, stratified"
+    before = np.bincount(part.labels[np.concatenate([rest, drawn])], minlength=len(raw.classes))
+    shares = np.bincount(part.labels[drawn], minlength=len(raw.classes)) / np.maximum(before, 1)
+    count = int(number_groups(part.groups[drawn]).max()) + 1
+    return (
+        f"{len(drawn) / before.sum():.0%} of the {images} in {count:,} whole groups, stratified "
+        f"({shares.min():.0%} to {shares.max():.0%} of each class)"
+    )
+
+
+def _too_few_groups_error(raw: RawSet, split: SplitName, classes: tuple[int, ...]) -> UserError:
+    """The error of a split that cannot be drawn from whole groups."""
+    part, needed = raw.parts["train"], 4 - len(raw.parts)
+    assert part.groups is not None
+    numbers = number_groups(part.groups)
+    counts = {label: len(np.unique(numbers[part.labels == label])) for label in classes}
+    few = [f"{printable(raw.classes[i])!r} ({count:,})" for i, count in counts.items() if count < needed]
+    where = f"--data {raw.name!r}: too few groups of images to draw a {split} split from"
+    if few:
+        more = f" and {len(few) - CLASSES_SHOWN:,} more" if len(few) > CLASSES_SHOWN else ""
+        return UserError(
+            f"{where}: class {', '.join(few[:CLASSES_SHOWN])}{more}; a class needs at least {needed}, one for each "
+            "split: add images of other groups, leave the class out, or give splits of your own"
+        )
+    return UserError(
+        f"{where}: the groups of class {printable(raw.classes[classes[0]])!r} hold other classes, too, so that not "
+        "every split can have each class: add images of other groups, or give splits of your own"
+    )
 
 
 def _too_few_error(raw: RawSet, split: SplitName, error: ValueError) -> UserError:

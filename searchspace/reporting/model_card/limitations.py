@@ -7,6 +7,7 @@ from searchspace.reporting.markdown import bullets
 from searchspace.reporting.results import ClassifierResults
 from searchspace.storage.search_folder import earlier_winners
 from trainables.common.escaping import as_markdown
+from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.export.model_info import InputSpec
 from trainables.models.model_registry import is_pretrained
 
@@ -79,6 +80,11 @@ def _tested(model: ClassifierResults) -> Iterator[str]:
         yield (
             f"{model.data.leaked:,} validation or test images also occur in another split, so its figures may flatter "
             "it (`../leaked-images.csv`)"
+        )
+    if model.data.grouping is None and model.data.origin not in NAMED_SETS:
+        yield (
+            "Whether test images show persons, places or things that training images show, too, is not known: no "
+            "groups of images were given (`--group-by`, `--group-column`)"
         )
     if before := len(earlier_winners(model.folder.parent)):
         yield f"{before:,} earlier winner{'s' if before > 1 else ''} of this search opened the test split before it"

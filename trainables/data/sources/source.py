@@ -59,6 +59,8 @@ class RawSet:
     """Whether decoding is work (JPEG, PNG, …); False for images that already lie in memory as pixels."""
     whole: WholeSizes | None = None
     """How images are decoded whole, each to a size of its own; None: to `height` and `width`."""
+    group_names: tuple[str, ...] = ()
+    """Name of each group, by its number in `Part.groups`; empty where numbers are all that is known."""
     bad_images: tuple[BadImage, ...] = ()
     """Images known to be bad without decoding them; they are in no part."""
     sizes: tuple[tuple[int, int], ...] = ()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from trainables.common.errors import UserError, suggest
 from trainables.common.licence import Licence
 from trainables.data.data_options import DataOptions
+from trainables.data.image_groups import group_by_path
 from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, image_table, npz_file, parquet
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
 from trainables.storage.cache import cache_folder
@@ -60,7 +61,7 @@ def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
     """
     options = options or DataOptions()
     if origin in NAMED_SETS:
-        return NAMED_SETS[origin].open(cache_folder() / "downloads", options)
+        return group_by_path(NAMED_SETS[origin].open(cache_folder() / "downloads", options), options)
     path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
     if not path.exists():
         raise UserError(
@@ -69,7 +70,7 @@ def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
         )
     for source in LAYOUTS.values():
         if source.recognizes is not None and source.recognizes(path):
-            return check_usable(source.open(path, options), origin)
+            return group_by_path(check_usable(source.open(path, options), origin), options)
     raise UserError(f"--data {origin!r}: is no data set that is read here; give {_list_layouts()}")
 
 

@@ -8,6 +8,7 @@ from trainables.config import Frozen
 from trainables.data.data_options import DataOptions
 from trainables.data.finals_validation import FinalsValidation
 from trainables.data.layouts.left_out_counts import LeftOutCount
+from trainables.data.store.group_summary import GroupSummary
 
 
 class DataSummary(Frozen):
@@ -59,8 +60,10 @@ class DataSummary(Frozen):
     """Files of the source that are not used (`left-out.csv`), by reason and kind."""
     absent: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Classes without images in val or test; only splits that lack some."""
+    grouping: GroupSummary | None = None
+    """Groups of images, and those in two splits; None where the source has no groups."""
     fingerprint: str
-    """BLAKE2 hash of all stored pixels, labels and class names."""
+    """BLAKE2 hash of all stored pixels, labels, groups, weights and class names."""
 
     @model_validator(mode="after")
     def _each_class(self) -> Self:

@@ -108,7 +108,7 @@ class Store:
 
     @cached_property
     def _partition(self) -> Partition:
-        return Partition.from_labels(self.labels, self.summary.train, self.summary.finals.source)
+        return Partition.from_labels(self.labels, self.summary.train, self.summary.finals.source, self.groups)
 
     def open_test(self, permit: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Open images and labels of the test split; raises `LockedSplitError` unless the file `permit` exists.

@@ -16,7 +16,8 @@ from trainables.data.sources.source import RawSet
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits, has_own_validation
 from trainables.data.store.chunk import Chunk, ChunkStatistics
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.image_columns import hash_columns
+from trainables.data.store.group_summary import load_groups, summarize_groups, write_shared_groups
+from trainables.data.store.image_columns import hash_columns, load_columns
 from trainables.data.store.image_origins import collect_origins, write_origins
 from trainables.data.store.leaks import SplitDigests, write_leaks
 from trainables.data.store.shared_store import SUMMARY_FILE
@@ -101,10 +102,13 @@ class SummaryBuilder:
 
 
 def complete_summary(raw: RawSet, folder: Path, origin: str, options: DataOptions) -> DataSummary:
-    """Summary of a finished store, completed with facts about its source."""
+    """Summary of a finished store, completed with facts about its source; lists the groups in two splits beside it."""
     stored = read_record(folder / SUMMARY_FILE, DataSummary)
     # Counted here rather than when building, so that older stores need not be rebuilt.
     labels, classes = np.load(folder / "labels.npy"), len(stored.classes)
+    groups, column = load_groups(folder, stored.train), load_columns(folder).get("groups")
+    if groups is not None:
+        write_shared_groups(folder, groups, raw.group_names)
     held_out = {"val": labels[stored.train :], "test": np.load(folder / "test" / "labels.npy")}
     absent = {
         split: tuple(stored.classes[i] for i in np.flatnonzero(np.bincount(found, minlength=classes) == 0).tolist())
@@ -116,7 +120,8 @@ def complete_summary(raw: RawSet, folder: Path, origin: str, options: DataOption
             "split_sources": dict(raw.layout.sources),
             "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
             "left_out": count_left_out(raw.layout.left_out),
-            "finals": choose_finals_validation(labels, stored.train, has_own_validation(raw)),
+            "finals": choose_finals_validation(labels, stored.train, has_own_validation(raw), column),
+            "grouping": None if groups is None else summarize_groups(groups, raw.group_names, options),
             "absent": {split: names for split, names in absent.items() if names},
         }
     )  # fmt: skip
