@@ -1,13 +1,18 @@
 """Record of a trained classifier without its weights, `model.json`; reading it needs no torch."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, TypeAdapter
 
 from trainables.common.environment import versions_of
 from trainables.common.licence import Licence, binding
 from trainables.config import Finite, Frozen, TrialConfig
+from trainables.data.decoding.stored_size import STORED_SIDE
+from trainables.data.loading.square_fit import FitKind, SquareFit
 from trainables.data.store.data_summary import DataSummary
 
 MODEL_INFO = "model.json"
@@ -27,12 +32,26 @@ class InputSpec(Finite):
     crop: float = 1.0
     """Share of the stored side that the centre crop keeps, if that is still at least `side` pixels."""
     interpolation: str = "bicubic"
-    """`bicubic` or `bilinear`, antialiased."""
+    """`bicubic` or `bilinear`, antialiased, for images of one shape."""
+    fit: FitKind | Literal[""] = ""
+    """How images of all shapes become the square; empty: they are stored in one shape, which is resized to it."""
+    fill: tuple[int, ...] = ()
+    """Colour around a padded image, from 0 to 255 in each channel of the data; empty where nothing is padded."""
+
+    @property
+    def square_fit(self) -> SquareFit | None:
+        """How images of all shapes become the square; None where they are stored in one shape."""
+        return SquareFit(self.fit, self.side, self.crop, self.fill) if self.fit else None
 
     @property
     def pixels(self) -> int:
         """Numbers in one input image."""
         return self.channels * self.side**2
+
+
+def distinct_fits(specs: Iterable[InputSpec]) -> tuple[SquareFit, ...]:
+    """Ways in which images become squares under `specs`, each once; none where they are stored in one shape."""
+    return tuple(dict.fromkeys(fit for spec in specs if (fit := spec.square_fit)))
 
 
 class ModelInfo(Frozen):
@@ -88,6 +107,25 @@ def member_folder(folder: Path, index: int) -> Path:
     return folder / "members" / str(index)
 
 
+def fits_of(card: AnyModelInfo) -> tuple[SquareFit, ...]:
+    """Ways in which the classifier's images become squares; none where they are stored in one shape."""
+    return distinct_fits(member.input for member in card.members)
+
+
+def store_side(data: DataSummary) -> int:
+    """Shorter side of images that are stored whole, in pixels, at most."""
+    return data.options.store_side or STORED_SIDE
+
+
+def native_shape(card: AnyModelInfo) -> tuple[int, int, int]:
+    """Channels, height and width of images that the exported file takes with the least resizing."""
+    data, fits = card.data, fits_of(card)
+    if not fits:
+        return data.channels, data.height, data.width
+    side = fits[0].side if len(fits) == 1 else store_side(data)
+    return data.channels, side, side
+
+
 RECORDED_PACKAGES = ("searchspace", "torch", "torchvision", "timm", "onnx", "onnxruntime")
 
 
@@ -102,9 +140,11 @@ def describe_model(card: AnyModelInfo) -> dict[str, str]:
     """Classes, shape, pixels and normalisation, configuration, licence, data and versions, as texts; lists are JSON."""
     data = card.data
     licences = [member.licence for member in card.members]
+    fits = [asdict(fit) for fit in fits_of(card)]
     return {
         "classes": json.dumps(data.classes),
-        "shape": json.dumps([data.channels, data.height, data.width]),
+        "shape": json.dumps(native_shape(card)),
+        **({"store_side": json.dumps(store_side(data)), "fits": json.dumps(fits)} if fits else {}),
         "pixels": describe_pixels(data),
         **card.network_metadata,
         "license": ", ".join(binding(licences)),

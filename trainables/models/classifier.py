@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from trainables.data.loading.square_fit import SquareFit
+from trainables.export.model_info import distinct_fits
 from trainables.models.preprocess import Preprocess
 
 
@@ -62,6 +64,11 @@ class Classifier(nn.Module):
         """Numbers in one image as the network sees it."""
         return self.preprocess.spec.pixels
 
+    @property
+    def fits(self) -> tuple[SquareFit, ...]:
+        """How its images become squares; empty for images that are stored in one shape."""
+        return distinct_fits([self.preprocess.spec])
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits (b, classes) of uint8 images (b, c, h, w)."""
         logits: Tensor = self.network(self.preprocess(images))
@@ -82,10 +89,18 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(members)
         self.pixels = max(member.pixels for member in members)
         """Numbers in one image as the network that sees the largest sees it."""
+        specs = [member.preprocess.spec for member in members]
+        self.fits = distinct_fits(specs)
+        """Ways in which images become the members' squares; empty for images that are stored in one shape."""
+        self._places = tuple(self.fits.index(spec.square_fit) if spec.square_fit else 0 for spec in specs)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logarithms of the members' mean probabilities (b, classes), of uint8 images (b, c, h, w)."""
-        return mean_probability_logits([member(images) for member in self.members])
+    def forward(self, *images: Tensor) -> Tensor:
+        """Logarithms of the members' mean probabilities (b, classes), of uint8 images (b, c, h, w).
+
+        The images are stored ones, or their squares, one for each of `fits`.
+        """
+        each = [images[place if len(images) > 1 else 0] for place in self._places]
+        return mean_probability_logits([member(seen) for member, seen in zip(self.members, each, strict=True)])
 
 
 def mean_probability_logits(logits: Sequence[Tensor]) -> Tensor:

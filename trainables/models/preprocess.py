@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.export.formats.resize import fit_squares
 from trainables.export.model_info import InputSpec
 
 
@@ -21,7 +22,9 @@ class Preprocess(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Network input, float (b, channels, side, side), of uint8 images (b, c, h, w)."""
-        side = (self.spec.side, self.spec.side)
+        side, fit = (self.spec.side, self.spec.side), self.spec.square_fit
+        if fit and tuple(images.shape[-2:]) != side:
+            images = fit_squares(images, fit)
         if tuple(images.shape[-2:]) == side:  # scale and normalise in one operation
             scaled = torch.addcmul(self.get_buffer("offset"), images.to(torch.float32), self.get_buffer("factor"))
             return scaled.contiguous(memory_format=torch.channels_last)

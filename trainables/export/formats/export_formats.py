@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from trainables.data.loading.square_maker import images_as_seen
 from trainables.data.store.store import Store
 from trainables.export.exported_files import FORMAT_FILES, Format
 from trainables.export.formats.int8 import CALIBRATION_IMAGES, EVALUATION_IMAGES, LabelledImages, quantize
-from trainables.export.formats.onnx_format import RESIZED, save_onnx, trace_classifier
+from trainables.export.formats.onnx_format import save_onnx, trace_classifier
+from trainables.export.formats.resizing_graph import input_names
 from trainables.export.formats.torch_program import export_program
-from trainables.export.model_info import AnyModelInfo
+from trainables.export.model_info import AnyModelInfo, fits_of
 from trainables.models.classifier import AnyClassifier
 
 
@@ -49,10 +52,12 @@ class ExportContext:
         rows = np.random.default_rng(self.seed).permutation(self.store.rows("trainval"))
         half = min(CALIBRATION_IMAGES, len(rows) // 2)
         chosen = (np.sort(part) for part in (rows[:half], rows[half : half + EVALUATION_IMAGES]))
-        first, second = (
-            LabelledImages(np.asarray(self.store.images[part]), self.store.labels[part]) for part in chosen
-        )
+        first, second = (self._examples(part) for part in chosen)
         return first, second
+
+    def _examples(self, rows: NDArray[np.int64]) -> LabelledImages:
+        seen = images_as_seen(self.store.stored, rows, fits_of(self.card))
+        return LabelledImages(dict(zip(input_names(self.card), seen, strict=True)), self.store.labels[rows])
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def write_onnx(context: ExportContext) -> str:
 def write_int8(context: ExportContext) -> str:
     """ONNX with 8-bit integers, as far as accuracy allows."""
     calibration, judges = context.draw_examples()
-    found = quantize(context.onnx_model, RESIZED, calibration, judges, context.max_drop)
+    found = quantize(context.onnx_model, calibration, judges, context.max_drop)
     save_onnx(found.model, context.card, context.path_of("onnx-int8"))
     kept = f", {found.kept} of {found.layers} layers in float32" if found.kept else ""
     return f"ranges from {len(calibration.labels):,} training images{kept}"

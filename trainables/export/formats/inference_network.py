@@ -23,9 +23,9 @@ class InferenceClassifier(nn.Module):
                 if isinstance(child, Network):
                     setattr(parent, name, InferenceNetwork(child, dtype))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and probabilities (b, classes) of uint8 images (b, c, h, w)."""
-        logits: Tensor = self.classifier(images)
+    def forward(self, *images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and probabilities (b, classes) of uint8 images (b, c, h, w), or of their squares in all its fits."""
+        logits: Tensor = self.classifier(*images)
         return logits, logits.softmax(dim=1)
 
 

@@ -7,7 +7,7 @@ Whether they do is measured on training images that set no range; the test split
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -36,8 +36,8 @@ QUANTIZATION_OPTIONS = {"OpTypesToExcludeOutputQuantization": ["Gemm", "MatMul",
 class LabelledImages:
     """Images as the classifier's graph takes them."""
 
-    images: NDArray[np.uint8]
-    """Of the trained shape: images x channels x height x width."""
+    inputs: Mapping[str, NDArray[np.uint8]]
+    """By the graph's inputs, of their shapes: images x channels x height x width."""
     labels: NDArray[np.int64]
     """Class of each."""
 
@@ -56,10 +56,8 @@ class QuantizedModel:
     """Points of accuracy lost on training images."""
 
 
-def quantize(
-    model: Any, given: str, calibration: LabelledImages, judges: LabelledImages, max_drop: float
-) -> QuantizedModel:
-    """Quantise a classifier's ONNX `model`, whose input `given` is uint8 images of the trained shape.
+def quantize(model: Any, calibration: LabelledImages, judges: LabelledImages, max_drop: float) -> QuantizedModel:
+    """Quantise a classifier's ONNX `model`, whose inputs are uint8 images as the classifier's graph takes them.
 
     As few layers stay in float32 as keep the loss of accuracy on `judges` within `max_drop` points; half at most.
     """
@@ -67,19 +65,20 @@ def quantize(
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     with tempfile.TemporaryDirectory() as folder, _quiet():
-        bench = _Workspace(Path(folder), given, calibration.images)
+        bench = _Workspace(Path(folder), calibration.inputs)
         onnx.save_model(model, str(bench.whole))
         quant_pre_process(str(bench.whole), str(bench.whole), skip_symbolic_shape=True)
         bench.rewrite(align_channels)
         layers = [node.name for node in onnx.load(str(bench.whole)).graph.node if node.op_type in WEIGHTED_OPERATORS]
-        expected = _accuracy(bench.logits(bench.whole, judges.images), judges)
+        expected = _accuracy(bench.logits(bench.whole, judges.inputs), judges)
         kept, ranked = list[str](), list[str]()
         while True:
             bench.quantize(nodes_to_exclude=[*kept, *map(padding_of, kept)])
-            lost = 100 * (expected - _accuracy(bench.logits(bench.integer, judges.images), judges))
+            lost = 100 * (expected - _accuracy(bench.logits(bench.integer, judges.inputs), judges))
             if lost <= max_drop or len(kept) >= len(layers) // 2:
                 return QuantizedModel(onnx.load(str(bench.integer)), len(kept), len(layers), lost)
-            ranked = ranked or _by_sensitivity(bench, layers, judges.images[:SENSITIVITY_IMAGES])
+            probes = {name: images[:SENSITIVITY_IMAGES] for name, images in judges.inputs.items()}
+            ranked = ranked or _by_sensitivity(bench, layers, probes)
             kept = ranked[: min(max(1, 2 * len(kept)), len(layers) // 2)]
 
 
@@ -88,9 +87,7 @@ class _Workspace:
     """A folder to quantise in."""
 
     folder: Path
-    given: str
-    """Name of the model's input."""
-    images: NDArray[np.uint8]
+    images: Mapping[str, NDArray[np.uint8]]
     """What ranges are taken from, once."""
 
     @property
@@ -116,25 +113,25 @@ class _Workspace:
         from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
 
         quantize_static(
-            str(self.whole), str(self.integer), _CalibrationReader(self.given, self.images),
+            str(self.whole), str(self.integer), _CalibrationReader(self.images),
             quant_format=QuantFormat.QDQ, per_channel=True, activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8, calibration_cache_path=self.folder / "ranges.json",
             extra_options=QUANTIZATION_OPTIONS, **nodes,
         )  # fmt: skip
 
-    def logits(self, file: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(self, file: Path, images: Mapping[str, NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Logits of the model in `file`."""
         import onnxruntime
 
         session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        return np.concatenate([session.run(None, batch)[0] for batch in _CalibrationReader(self.given, images)])
+        return np.concatenate([session.run(None, batch)[0] for batch in _CalibrationReader(images)])
 
 
 def _accuracy(logits: NDArray[np.float32], examples: LabelledImages) -> float:
     return float((logits.argmax(axis=1) == examples.labels).mean())
 
 
-def _by_sensitivity(bench: _Workspace, layers: Sequence[str], probes: NDArray[np.uint8]) -> list[str]:
+def _by_sensitivity(bench: _Workspace, layers: Sequence[str], probes: Mapping[str, NDArray[np.uint8]]) -> list[str]:
     """Layers by the change of the logits when that layer alone is quantised, the largest first."""
     expected = bench.logits(bench.whole, probes)
     moved = {}
@@ -145,14 +142,15 @@ def _by_sensitivity(bench: _Workspace, layers: Sequence[str], probes: NDArray[np
 
 
 class _CalibrationReader:
-    """Batches of images by the name of the input, in the form that onnxruntime's quantisation reads."""
+    """Batches of images by the names of the inputs, in the form that onnxruntime's quantisation reads."""
 
-    def __init__(self, given: str, images: NDArray[np.uint8]) -> None:
-        self._given, self._images = given, images
+    def __init__(self, images: Mapping[str, NDArray[np.uint8]]) -> None:
+        self._images = images
         self._batches = iter(self)
 
     def __iter__(self) -> Iterator[dict[str, NDArray[np.uint8]]]:
-        return ({self._given: np.ascontiguousarray(chunk)} for chunk in chunks(self._images, QUANTIZATION_BATCH))
+        each = zip(*(chunks(images, QUANTIZATION_BATCH) for images in self._images.values()), strict=True)
+        return (dict(zip(self._images, map(np.ascontiguousarray, batch), strict=True)) for batch in each)
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         return next(self._batches, None)

@@ -1,11 +1,18 @@
 """Resizes images of any size to a classifier's, inside the exported graph, exactly as the data store does.
 
-This is Pillow's bicubic resize as two matrix products: its filter (a = -0.5, widened where it shrinks), its crop box,
-its rounding to 8 bits after each direction. So a photo and its stored version give the same logits.
+So a photo and its stored version give the same logits. A store of one shape has `Resize`; a store that keeps aspects
+has `StoredResize`, behind which each network has its `SquareViews`.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from trainables.data.decoding.stored_size import MAX_ASPECT, MIN_SIDE
+from trainables.data.loading.square_fit import SquareFit
+from trainables.export.formats.resampling import resample_images, sample_weights
 
 LUMINANCE = (19595, 38470, 7471)
 """Weights of red, green and blue in grey, of 65,536 (ITU-R 601, as Pillow has them)."""
@@ -21,12 +28,87 @@ class Resize(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Resize the images."""
-        images = _to_grey(_to_colour(images)) if self.channels == 1 else _to_colour(images)
-        high, wide = (torch.ones((), device=images.device) * length for length in images.shape[-2:])
-        scale = torch.maximum(self.height / high, self.width / wide)
-        across = _filter(self.width, images.shape[-1], torch.minimum(wide, self.width / scale))
-        down = _filter(self.height, images.shape[-2], torch.minimum(high, self.height / scale))
-        return _to_bytes(down @ _to_bytes(images.float() @ across.T).float())
+        return _resize_centre(convert_channels(images, self.channels), self.height, self.width)
+
+
+class StoredResize(nn.Module):
+    """Uint8 images (b, 1 or 3, any height, any width) -> as a store that keeps aspects has them, their channels too."""
+
+    def __init__(self, channels: int, side: int) -> None:
+        """Resize as a store whose images have a shorter side of at most `side` pixels."""
+        super().__init__()
+        self.channels, self.side = channels, side
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Resize the images."""
+        images = convert_channels(images, self.channels)
+        high, wide = images.shape[-2:]
+        height, width = stored_lengths(high, wide, self.side)
+        down, _ = sample_weights(height, high, (0, high), (0, height), images.device)
+        across, _ = sample_weights(width, wide, (0, wide), (0, width), images.device)
+        return resample_images(images, down, across)
+
+
+class SquareViews(nn.Module):
+    """Stored uint8 images (b, c, h, w) -> their squares, uint8 (b, c, side, side), one for each way of fitting."""
+
+    def __init__(self, fits: Sequence[SquareFit]) -> None:
+        """Fit in each of the ways of `fits`."""
+        super().__init__()
+        self.fits = tuple(fits)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Fit the images."""
+        return tuple(fit_squares(images, fit) for fit in self.fits)
+
+
+def stored_lengths(height: Any, width: Any, side: int) -> tuple[Any, Any]:
+    """`stored_size` without a branch, which a traced graph would fix: the sizes may be its symbols."""
+    short, long = torch.sym_min(height, width), torch.sym_max(height, width)
+    new = torch.sym_min(short, side)
+    reduced = torch.sym_max(1, _in_proportion(short, MAX_ASPECT * side, long))
+    new_long = torch.sym_min(_in_proportion(long, new, short), MAX_ASPECT * side)
+    new_short = torch.sym_min(new, reduced)
+    times = torch.sym_max(1, (MIN_SIDE + new_long - 1) // new_long)
+    upright = torch.sym_min(1, width // height)  # 1 where the height is the shorter side, or equal
+    difference = (new_long - new_short) * times
+    return new_long * times - upright * difference, new_short * times + upright * difference
+
+
+def _in_proportion(length: Any, new: Any, old: Any) -> Any:
+    """`length * new / old`, rounded half up."""
+    return (length * new + old // 2) // old
+
+
+def fit_squares(images: Tensor, fit: SquareFit) -> Tensor:
+    """Squares, uint8 (b, c, side, side), of stored images (b, c, h, w) of one size, as `fit_image` makes them."""
+    height, width = images.shape[-2:]
+    found = fit.locate(height, width, torch.sym_min, torch.sym_max)
+    top, left, high, wide = found.box
+    at_top, at_left, out_height, out_width = found.target
+    down, in_rows = sample_weights(fit.side, height, (top, high), (at_top, out_height), images.device)
+    across, in_columns = sample_weights(fit.side, width, (left, wide), (at_left, out_width), images.device)
+    squares = resample_images(images, down, across)
+    if fit.kind != "pad":
+        return squares
+    colour = torch.tensor(fit.fill, dtype=torch.uint8, device=images.device).view(1, -1, 1, 1)
+    return torch.where(in_rows[:, None] & in_columns, squares, colour)
+
+
+def convert_channels(images: Tensor, channels: int) -> Tensor:
+    """Images with 1 or 3 channels: grey is repeated, colours are converted to grey."""
+    return _to_grey(_to_colour(images)) if channels == 1 else _to_colour(images)
+
+
+def _resize_centre(images: Tensor, height: Any, width: Any) -> Tensor:
+    """The centre of the images that has this aspect, resized to it."""
+    device = images.device
+    high, wide = (torch.ones((), dtype=torch.float64, device=device) * length for length in images.shape[-2:])
+    scale = torch.maximum(height / high, width / wide)
+    kept_wide, kept_high = torch.minimum(wide, width / scale), torch.minimum(high, height / scale)
+    across, _ = sample_weights(width, images.shape[-1], ((wide - kept_wide) / 2, kept_wide), (0, width), device)
+    down, _ = sample_weights(height, images.shape[-2], ((high - kept_high) / 2, kept_high), (0, height), device)
+    return resample_images(images, down, across)
 
 
 def _to_colour(images: Tensor) -> Tensor:
@@ -38,25 +120,3 @@ def _to_grey(images: Tensor) -> Tensor:
     weights = torch.tensor(LUMINANCE, dtype=torch.int32, device=images.device).view(1, 3, 1, 1)
     total = (images.to(torch.int32) * weights).sum(dim=1, keepdim=True, dtype=torch.int32)
     return ((total + 32768) // 65536).to(torch.uint8)
-
-
-def _filter(size: int, length: int, kept: Tensor) -> Tensor:
-    """Weights (size, length) of each input pixel in each output pixel, for the middle `kept` pixels of `length`."""
-    step = kept / size
-    middles = (length - kept) / 2 + (torch.arange(size, dtype=torch.float32, device=kept.device) + 0.5) * step
-    pixels = torch.arange(length, dtype=torch.float32, device=kept.device) + 0.5
-    weights = _cubic((pixels - middles[:, None]) / step.clamp(min=1.0))
-    return weights / weights.sum(dim=1, keepdim=True)
-
-
-def _cubic(x: Tensor) -> Tensor:
-    """Keys' cubic convolution (doi:10.1109/TASSP.1981.1163711), a = -0.5."""
-    x = x.abs()
-    near = (1.5 * x - 2.5) * x * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return torch.where(x < 1.0, near, torch.where(x < 2.0, far, torch.zeros_like(x)))
-
-
-def _to_bytes(values: Tensor) -> Tensor:
-    """Rounded to 0 … 255; half up, as Pillow does."""
-    return (values + 0.5).floor().clamp(0.0, 255.0).to(torch.uint8)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from trainables.export.formats.inference_network import InferenceClassifier
-from trainables.export.formats.resize import Resize
-from trainables.export.model_info import AnyModelInfo, describe_model
+from trainables.export.formats.resize import Resize, SquareViews, StoredResize
+from trainables.export.model_info import AnyModelInfo, describe_model, fits_of, native_shape, store_side
 from trainables.models.classifier import AnyClassifier
 from trainables.storage.files import replacing
 
@@ -20,12 +20,13 @@ METADATA_FILE = "metadata.json"
 class _WholeProgram(nn.Module):
     """Uint8 images of any size in; logits and probabilities out."""
 
-    def __init__(self, fit: Resize, inference: InferenceClassifier) -> None:
+    def __init__(self, resize: nn.Module, views: SquareViews, inference: InferenceClassifier) -> None:
         super().__init__()
-        self.fit, self.inference = fit, inference
+        self.resize, self.views, self.inference = resize, views, inference
 
     def forward(self, images: Tensor) -> Any:
-        return self.inference(self.fit(images))
+        stored = self.resize(images)
+        return self.inference(*self.views(stored)) if self.views.fits else self.inference(stored)
 
 
 def export_program(
@@ -35,13 +36,10 @@ def export_program(
 
     It runs on `device`, and its networks compute in `dtype`.
     """
-    data = card.data
-    whole = (
-        _WholeProgram(Resize(data.channels, data.height, data.width), InferenceClassifier(classifier, dtype))
-        .to(device)
-        .eval()
-    )
-    example = torch.zeros(2, 3, data.height + 1, data.width + 2, dtype=torch.uint8, device=device)
+    fits, (channels, height, width) = fits_of(card), native_shape(card)
+    resize = StoredResize(channels, store_side(card.data)) if fits else Resize(channels, height, width)
+    whole = _WholeProgram(resize, SquareViews(fits), InferenceClassifier(classifier, dtype)).to(device).eval()
+    example = torch.zeros(2, 3, height + 1, width + 2, dtype=torch.uint8, device=device)
     free = dict.fromkeys(range(4), torch.export.Dim.DYNAMIC)
     with torch.no_grad():
         program = torch.export.export(whole, (example,), dynamic_shapes={"images": free})

@@ -47,18 +47,18 @@ def examples() -> tuple[LabelledImages, LabelledImages]:
     labels = rng.integers(0, 2, 200)
     images = 128 + (1 - 2 * labels)[:, None, None, None] * rng.integers(5, 30, (200, 1, SIDE, SIDE))
     images = images.astype(np.uint8)
-    return LabelledImages(images[:100], labels[:100]), LabelledImages(images[100:], labels[100:])
+    return LabelledImages({"x": images[:100]}, labels[:100]), LabelledImages({"x": images[100:]}, labels[100:])
 
 
 def test_a_sensitive_layer_stays_in_float32(examples):
-    ruined = quantize(traced(Uneven()), "x", *examples, max_drop=100.0)
+    ruined = quantize(traced(Uneven()), *examples, max_drop=100.0)
     assert ruined.kept == 0
-    saved = quantize(traced(Uneven()), "x", *examples, max_drop=0.3)
+    saved = quantize(traced(Uneven()), *examples, max_drop=0.3)
     assert 0 < saved.kept <= saved.layers // 2
     assert saved.lost <= 0.3
     assert ruined.lost > 10
 
 
 def test_half_of_the_layers_at_most_stay(examples):
-    found = quantize(traced(Uneven()), "x", *examples, max_drop=-1.0)
+    found = quantize(traced(Uneven()), *examples, max_drop=-1.0)
     assert found.kept == found.layers // 2
