@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from trainables.common.errors import UserError
+from trainables.data.decoding.arrow_images import content_of
 
 ROWS_IN_MEMORY = 64
 """Rows of a file that each thread holds in memory."""
@@ -25,13 +26,13 @@ class _Cursor:
     batches: Iterator[Any]
     """Iterator over the rows that follow."""
     held: Any = ()
-    """Image structs in memory, an Arrow array."""
+    """Image structs, or their bytes, in memory, an Arrow array."""
 
     def read(self, row: int) -> bytes:
         while row >= self.first + len(self.held):
             self.first += len(self.held)
             self.held = next(self.batches)
-        return bytes((self.held[row - self.first].as_py() or {}).get("bytes") or b"")
+        return content_of(self.held[row - self.first].as_py())
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,12 @@ class ParquetImages:
         return f"{self.part}[{row}]"
 
     def _batches(self, file: Path, group: int) -> Iterator[Any]:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         # Mapped and on one thread, pyarrow holds the current pages, not the row group, which may be the whole file.
         opened = pq.ParquetFile(file, memory_map=True)
-        columns = [f"{self.column}.bytes"]
+        is_struct = pa.types.is_struct(opened.schema_arrow.field(self.column).type)
+        columns = [f"{self.column}.bytes" if is_struct else self.column]
         for batch in opened.iter_batches(ROWS_IN_MEMORY, row_groups=[group], columns=columns, use_threads=False):
             yield batch.column(0)

@@ -11,6 +11,7 @@ from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.image_files import LFS_POINTER, FileKind, kind_by_name, read_head
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.listing import is_hidden, list_data_folders, list_files
+from trainables.data.layouts.parquet_columns import holds_images
 from trainables.data.layouts.split_names import read_split_name, split_words
 
 SHARD_NAME = re.compile(r"(?P<name>.*?)-?(?P<index>\d+)-of-(?P<total>\d+)(?P<rest>.*)")
@@ -21,8 +22,8 @@ MAX_DEPTH = 3
 
 
 @dataclass(frozen=True)
-class ParquetFiles:
-    """The parquet files of a data set."""
+class SplitFiles:
+    """The files of a data set that hold tables."""
 
     splits: dict[str, list[Path]]
     """Files of each split, sorted."""
@@ -30,41 +31,63 @@ class ParquetFiles:
     """Files that are not used."""
 
 
-def is_parquet_folder(path: Path) -> bool:
-    """Whether a folder holds a data set in parquet files, rather than a table beside folders of images."""
+def is_parquet(path: Path) -> bool:
+    """Whether a path is a parquet file with images, or a folder of such rather than a table beside images."""
+    if path.is_file():
+        return path.suffix.lower() == ".parquet" and _may_hold_images(path)
     if not path.is_dir():
         return False
     try:
         files = _files(path)
         if files:
-            return any(_split_of(file) for file in files) or not any(
-                _begins_with_image(folder) for folder in list_data_folders(path).values()
-            )
+            beside_images = any(_begins_with_image(folder) for folder in list_data_folders(path).values())
+            return not beside_images or any(_split_of(file) and _may_hold_images(file) for file in files)
         return bool(_below(path, MAX_DEPTH))
     except OSError as error:
         raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
 
 
-def find_parquet_files(path: Path) -> ParquetFiles:
-    """Find the parquet files of the data set in `path`, by split.
+def _may_hold_images(file: Path) -> bool:
+    """Whether a file has a column of images; one that cannot be read is to be named when it is opened."""
+    import pyarrow.parquet as pq
+
+    try:
+        return any(holds_images(field.type) for field in pq.read_schema(file))
+    except (OSError, ValueError):
+        return True
+
+
+def find_parquet_files(path: Path, whole: bool = False) -> SplitFiles:
+    """Find the parquet files of the data set in `path`, by split; as one table, called train, if `whole`.
 
     Raises `UserError` if `train` is missing, there are several configurations, or shards are missing or doubled.
     """
+    if path.is_file():
+        _check_content(path)
+        return SplitFiles({"train": [path]}, ())
     where = f"--data {str(path)!r}"
-    found = _by_split(path, _below(path, MAX_DEPTH))
+    files = _below(path, MAX_DEPTH)
+    found = _by_split(path, files)
     for split, named in found.items():
         if len(named) > 1:
-            raise UserError(f"{where}: parquet files named {list_names(list(named))} all mean the {split} split")
+            raise UserError(
+                f"{where}: parquet files named {list_names(list(named))} all mean the {split} split; move all but one "
+                "of them away"
+            )
     splits = {split: files for split in SPLITS if split in found for files in found[split].values()}
-    if "train" not in splits:
-        names = list_names([file.name for file in _below(path, MAX_DEPTH)])
-        raise UserError(f"{where}: no train-*.parquet; has {names}, whose names say no split train")
-    for split, files in splits.items():
-        _check_shards(where, split, files)
-        for file in files:
+    if "train" not in splits and not whole:
+        raise UserError(
+            f"{where}: no train-*.parquet; has {list_names([file.name for file in files])}, whose names say no split "
+            "train; give one of the files, or a column that says each row's split as --split-column"
+        )
+    for split, shards in splits.items():
+        _check_shards(where, split, shards)
+    splits = {"train": files} if whole else splits
+    for shards in splits.values():
+        for file in shards:
             _check_content(file)
-    used = {str(file) for files in splits.values() for file in files}
-    return ParquetFiles(splits, tuple(_left_out(path, used)))
+    used = {str(file) for shards in splits.values() for file in shards}
+    return SplitFiles(splits, tuple(_left_out(path, used)))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -10,7 +10,16 @@ from trainables.common.errors import UserError, suggest
 from trainables.common.licence import Licence
 from trainables.data.data_options import DataOptions
 from trainables.data.image_groups import group_by_path
-from trainables.data.sources import cifar, digits, fashion_mnist, image_folder, image_table, npz_file, parquet
+from trainables.data.sources import (
+    cifar,
+    digits,
+    fashion_mnist,
+    image_folder,
+    image_table,
+    npz_file,
+    parquet,
+    saved_arrow,
+)
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
 from trainables.storage.cache import cache_folder
 from trainables.storage.local_copy import fetch_copy
@@ -22,6 +31,7 @@ SOURCES: dict[str, DataSource] = {
     "cifar10": cifar.CIFAR10_SOURCE,
     "cifar100": cifar.CIFAR100_SOURCE,
     "npz": npz_file.SOURCE,
+    "arrow": saved_arrow.SOURCE,
     "parquet": parquet.SOURCE,
     "table": image_table.SOURCE,
     "images": image_folder.SOURCE,

@@ -76,10 +76,11 @@ def test_columns_are_chosen_by_metadata_type_and_name_in_any_order(tmp_path, col
 @pytest.mark.parametrize(
     ("columns", "named"),
     [
-        ({"image": "image", "category": "kind", "class": "four"}, ["'category' or 'class'"]),
-        ({"front": "image", "back": "image", "label": "kind"}, ["'front' or 'back'"]),
+        ({"image": "image", "category": "kind", "class": "four"}, ["'category' or 'class'", "--label-column category"]),
+        ({"front": "image", "back": "image", "label": "kind"}, ["'front' or 'back'", "--image-column front"]),
         ({"image": "image", "image_id": "number", "width": "four"}, ["label column", "image_id (int64)"]),
-        ({"mask": "mask", "label": "kind"}, ["image column", "mask (struct"]),
+        ({"mask": "mask", "label": "kind"}, ["named like masks", "--image-column mask"]),
+        ({"pixels": "number", "label": "kind"}, ["needs an image column", "pixels (int64)"]),
         ({"image": "image", "serial": "number"}, ["'serial' has 24 different values"]),
         ({"image": "image", "age": "four", "grade": "kind"}, ["'age' or 'grade'"]),
     ],
