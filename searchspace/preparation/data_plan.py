@@ -4,13 +4,12 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from searchspace.preparation.data_issues import describe_absent
 from searchspace.spaces import MIN_IMBALANCE
 from trainables.common.errors import UserError
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import SKIP_HINT, bad_image_error
+from trainables.data.decoding.stored_size import StoredShape
 from trainables.data.overview import DataOverview, Line, format_balance
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, make_splits
@@ -28,20 +27,28 @@ class DataPlan:
     """How the splits are made."""
     absent: dict[str, tuple[str, ...]]
     """Classes without images in a held-out split."""
-    shape: tuple[int, int, int]
-    """Height and width of stored images in pixels, and channels."""
+    shape: StoredShape
+    """Size and channels of stored images."""
     obstacle: UserError | None = None
     """Why a search could not begin; None if it could."""
 
     @property
     def stored_bytes(self) -> int:
-        """Bytes of the store's images."""
-        return sum(self.splits.values()) * int(np.prod(self.shape))
+        """Bytes of the store's images; of whole ones, as far as sizes are known."""
+        shape = self.shape
+        pixels = shape.whole.mean_pixels if shape.whole else shape.height * shape.width
+        return sum(self.splits.values()) * pixels * shape.channels
+
+    @property
+    def stored_size(self) -> str:
+        """Size of stored images, in pixels."""
+        shape = self.shape
+        return f"up to {shape.height} a shorter side" if shape.whole else f"{shape.width}x{shape.height}"
 
 
 def plan_data(raw: RawSet, options: DataOptions) -> DataPlan:
     """How a search with these options would use a data set; nothing is decoded."""
-    shape = (raw.height, raw.width, raw.channels)
+    shape = StoredShape(raw.height, raw.width, raw.channels, raw.whole)
     obstacle = None
     if raw.bad_images and options.on_bad_image == "fail":
         obstacle = bad_image_error(raw.name, raw.bad_images)
@@ -79,6 +86,6 @@ def _describe_bad(overview: DataOverview) -> Iterator[str]:
 def _describe_plan(plan: DataPlan) -> Iterator[str]:
     if plan.splits:
         counts = ", ".join(f"{count:,} {split}" for split, count in plan.splits.items())
-        height, width, channels = plan.shape
+        colours = "grey" if plan.shape.channels == 1 else "RGB"
         yield f"splits: {counts} ({plan.words})"
-        yield f"store: {width}x{height} pixels, {'grey' if channels == 1 else 'RGB'}, {plan.stored_bytes / 1e6:,.1f} MB"
+        yield f"store: {plan.stored_size} pixels, {colours}, {plan.stored_bytes / 1e6:,.1f} MB"

@@ -61,8 +61,8 @@ def _class_rows(overview: DataOverview) -> list[ClassRow]:
 def _tiles(overview: DataOverview, plan: DataPlan) -> Iterator[Tile]:
     for split, count in plan.splits.items():
         yield Tile(f"{count:,}", split, "images")
-    height, width, channels = plan.shape
-    kind = "grey" if channels == 1 else "RGB"
-    yield Tile(f"{width}x{height}", "stored as", f"pixels, {kind}; {plan.stored_bytes / 1e6:,.1f} MB")
+    if plan.splits:
+        colours = "grey" if plan.shape.channels == 1 else "RGB"
+        yield Tile(f"{plan.stored_bytes / 1e6:,.1f} MB", "stored", f"{plan.stored_size} pixels, {colours}")
     yield Tile(f"{len(overview.bad):,}", "unusable", "images, by their headers")
     yield Tile(f"{len(overview.layout.left_out):,}", "left out", "files and folders")
