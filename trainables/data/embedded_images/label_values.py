@@ -1,4 +1,4 @@
-"""The content of a label column as text, numbers or truth values, whatever type the files give it."""
+"""The content of a label column as text, numbers or truth values of any type that files give it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -25,4 +25,4 @@ def open_parquet(path: Path, options: DataOptions) -> RawSet:
         raise UserError(f"--data {str(path)!r}: {error}") from error
 
 
-SOURCE = DataSource(summary="a parquet file with images, or a folder of them", recognizes=is_parquet, open=open_parquet)
+SOURCE = DataSource(summary="a parquet file of images or a folder of them", recognizes=is_parquet, open=open_parquet)

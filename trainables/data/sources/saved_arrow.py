@@ -26,4 +26,4 @@ def open_saved(path: Path, options: DataOptions) -> RawSet:
         raise UserError(f"--data {str(path)!r}: {error}") from error
 
 
-SOURCE = DataSource(summary="a folder of `save_to_disk` of `datasets`", recognizes=is_arrow_folder, open=open_saved)
+SOURCE = DataSource(summary="a folder of save_to_disk (Hugging Face)", recognizes=is_arrow_folder, open=open_saved)
