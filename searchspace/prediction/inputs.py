@@ -13,7 +13,7 @@ from trainables.data.layouts.listing import list_files
 
 STDIN = "-"
 """The name of an image on standard input."""
-TRIED_REASONS = (LeftOutReason.FORMAT, LeftOutReason.SUFFIX)
+TRIED_REASONS = (LeftOutReason.HEIF, LeftOutReason.FORMAT, LeftOutReason.SUFFIX)
 """Reasons why training leaves out what is an image: here it is read, or said why it cannot be."""
 SILENT_REASON = LeftOutReason.HIDDEN
 """Reason of files that are skipped without a message."""

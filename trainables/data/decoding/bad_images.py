@@ -21,7 +21,7 @@ class BadImageCause(StrEnum):
 
     BROKEN_LINK = "a link that leads nowhere"
     """A symbolic link without a target."""
-    OUTSIDE_LINK = "a link that leads out of the data folder"
+    OUTSIDE_LINK = "a link that leads out of the data folder; --follow-links follows it"
     """A symbolic link that must not be followed."""
     NO_FILE = "no regular file"
     """A folder, pipe or device with the name of an image."""

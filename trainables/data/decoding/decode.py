@@ -23,6 +23,7 @@ from trainables.data.decoding.decode_limits import (
     DecodeLimits,
     training_limits,
 )
+from trainables.data.decoding.heif import with_heif
 from trainables.data.decoding.pixels import Image, convert_picture, is_grey, read_orientation
 from trainables.data.decoding.stored_size import StoredShape, stored_size
 from trainables.data.layouts.image_files import HEAD_BYTES, describe_content
@@ -32,7 +33,7 @@ MAX_STREAM_BYTES = 256_000_000
 STREAM_READ_BYTES = 1_000_000
 """Bytes of a stream that are read at a time."""
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
-"""Formats that are decoded, detected by content; not PostScript, for which Pillow would run Ghostscript."""
+"""Formats that are always decoded, detected by content; not PostScript, for which Pillow would run Ghostscript."""
 
 # Pillow only warns above its limit; here it raises, above the largest of these limits.
 Pillow.MAX_IMAGE_PIXELS = MAX_REDUCED_PIXELS
@@ -224,7 +225,7 @@ def _opened(file: BinaryIO, name: str, limits: DecodeLimits) -> Iterator[Pillow.
     """
     _allow(limits.reduced_pixels)
     try:
-        with Pillow.open(file, formats=FORMATS) as picture:
+        with Pillow.open(file, formats=with_heif(FORMATS)) as picture:
             reduced = picture.format in JPEG_FORMATS and not is_progressive(picture)
             count = picture.width * picture.height
             if count > (limits.reduced_pixels if reduced else limits.pixels):

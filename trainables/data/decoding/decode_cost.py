@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from PIL import Image as Pillow
 
+from trainables.data.decoding.heif import HEIF_FORMAT
+
 FILL, START, END, SCAN = 0xFF, 0xD8, 0xD9, 0xDA
 MARKERS_WITHOUT_LENGTH = {0x00, 0x01, *range(0xD0, START + 1)}
 """Bytes that follow 0xFF without a length: a stuffed zero, restart markers, the start of the image."""
@@ -38,10 +40,12 @@ REDUCED_MARGIN = 4
 JPEG_FORMATS = {"JPEG", "MPO"}
 JPEG_BYTES, SCAN_BYTES = 13, 8
 """Bytes for each decoded pixel of a JPEG, and for each full-size pixel if it has several scans."""
-FORMAT_BYTES = {"WEBP": 28, "JPEG2000": 28, "AVIF": 28}
+FORMAT_BYTES = {"WEBP": 28, "JPEG2000": 28, "AVIF": 28, HEIF_FORMAT: 28}
 OTHER_BYTES = 18
 """Bytes for each pixel of other formats. All of these are above the figures measured for every kind of image in
 `tests/helpers/images/image_kinds.py`: buffers of the decoder, the picture, and its converted and upright copies."""
+CONTAINERS = frozenset({"AVIF", HEIF_FORMAT})
+"""Formats whose frames may be larger than their container says."""
 TILE_WIDTH, TILE_LENGTH = 322, 323
 """TIFF tags of the tile size; tiles may be larger than the picture."""
 
@@ -73,9 +77,10 @@ def plan_decode(picture: Pillow.Image, content: bytes, side: int) -> DecodeCost:
     if picture.format == "TIFF":
         tags = getattr(picture, "tag_v2", {})
         full = max(full, _length(tags.get(TILE_WIDTH)) * _length(tags.get(TILE_LENGTH)))
-    # The frames of an AVIF may be larger than its container says.
     return DecodeCost(
-        full, FORMAT_BYTES.get(picture.format or "", OTHER_BYTES) * full, exclusive=picture.format == "AVIF"
+        full,
+        FORMAT_BYTES.get(picture.format or "", OTHER_BYTES) * full,
+        exclusive=picture.format in CONTAINERS,
     )
 
 

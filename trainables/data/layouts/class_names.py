@@ -1,7 +1,10 @@
 """Checks that folders are classes, rather than splits, numbered parts, copies of each other, or masks and labels."""
 
+from collections.abc import Collection
+
 from trainables.common.errors import UserError
 from trainables.data.layouts.detected_layout import list_names
+from trainables.data.layouts.layout_errors import describe_labels, flat_folder_error
 from trainables.data.layouts.level import FolderLevel
 from trainables.data.layouts.split_names import FILLER_WORDS, find_splits, is_filler, read_split_name, split_words
 
@@ -20,6 +23,15 @@ CONTAINER_NAMES = NEVER_CLASSES | ANNOTATION_NAMES | {
     "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples",
 }  # fmt: skip
 """Names that are rarely a class, and never two classes of one data set."""
+UNLABELLED_NAMES = frozenset({
+    "unlabeled", "unlabelled", "unsup", "unknown", "nolabel", "nolabels", "unclassified", "all",
+})  # fmt: skip
+"""Names that say, where they are the only folder of a split, that its images have no labels."""
+VARIANT_NAMES = frozenset({
+    "color", "colour", "rgb", "grayscale", "greyscale", "gray", "grey", "segmented", "augmented", "original", "raw",
+    "processed", "preprocessed", "resized", "cropped", "enhanced", "noaugmentation", "withaugmentation",
+})  # fmt: skip
+"""Names of variants of the same images."""
 PART_WORDS = FILLER_WORDS | {
     "fold",
     "folds",
@@ -41,27 +53,37 @@ def is_annotation_name(name: str) -> bool:
     return "".join(split_words(name)) in ANNOTATION_NAMES
 
 
+def is_unlabelled_name(name: str, classes: Collection[str]) -> bool:
+    """Whether a folder's name says that its images have no labels; no name of a known class does."""
+    return name not in classes and "".join(split_words(name)) in UNLABELLED_NAMES
+
+
 def is_container_name(name: str) -> bool:
     """Whether a folder's name says that it holds files of some kind, rather than a class."""
     return "".join(split_words(name)) in CONTAINER_NAMES
 
 
-def format_label_tables(level: FolderLevel) -> str:
-    """A clause about files that may hold labels, with a remedy; empty if there are none."""
-    tables = level.find_label_tables()
-    if not tables:
-        return ""
-    return f"where a table holds their labels ({list_names(tables)}), give it: --data TABLE.csv; "
+def check_single_class(level: FolderLevel) -> None:
+    """Raise `UserError` if only one folder holds images: not the single class of a level, or none."""
+    found = [name for name in level.with_images if not is_annotation_name(name)]
+    if len(found) != 1 or (len(level.with_images) != len(found) and not is_container_name(found[0])):
+        return
+    inner = level.with_images[found[0]]
+    if inner.is_flat and not inner.with_images and (is_container_name(found[0]) or is_filler(found[0])):
+        raise flat_folder_error(inner, aside=[name for name in level.with_images if name not in found])
 
 
 def check_class_folders(level: FolderLevel) -> list[str]:
     """Warnings about the class folders of a level; raises `UserError` if they are not classes."""
     where = f"--data {str(level.path)!r}"
-    checks = (_find_splits, _find_containers, _find_numbered_parts, _find_splits_in_classes, _find_masks, _find_copies)
+    checks = (
+        _find_splits, _find_containers, _find_numbered_parts, _find_variants, _find_splits_in_classes, _find_masks,
+        _find_copies,
+    )  # fmt: skip
     for doubt in (check(level) for check in checks):
         if doubt:
             raise UserError(f"{where}: {doubt}")
-    return [*_find_alike(level), *_find_similar_names(level)]
+    return [*_find_alike(level), *_find_inner_classes(level), *_find_similar_names(level)]
 
 
 def _find_splits(level: FolderLevel) -> str:
@@ -83,9 +105,11 @@ def _find_containers(level: FolderLevel) -> str:
     told = any(is_annotation_name(name) for name in found) and len(level.with_images) == 2
     if len(found) < 2 and not told and not any("".join(split_words(name)) in NEVER_CLASSES for name in found):
         return ""
+    if all(is_unlabelled_name(name, ()) for name in found):
+        return f"{list_names(found)} holds images without labels; move it out of the data folder"
     return (
         f"{list_names(found)} {'is no name' if len(found) == 1 else 'are no names'} of classes; "
-        f"{format_label_tables(level)}"
+        f"{describe_labels(level)}"
         "give the folder whose folders are the classes, sort the images into CLASS/*.jpg, or "
         "give the classes other names"
     )
@@ -104,7 +128,7 @@ def _find_numbered_parts(level: FolderLevel) -> str:
         return ""
     return (
         f"folders {list_names(list(level.with_images))} are numbered pieces of one set, not classes; "
-        f"{format_label_tables(level)}"
+        f"{describe_labels(level)}"
         "put their images into one set of folders, CLASS/*.jpg, or give the classes other names"
     )
 
@@ -113,14 +137,42 @@ def _find_splits_in_classes(level: FolderLevel) -> str:
     """`cat/train`, `cat/test`, `dog/train`, …: splits within classes."""
     inner = {name: find_splits(folder.with_images) for name, folder in level.with_images.items() if not folder.is_flat}
     found = {name: splits for name, splits in inner.items() if splits}
-    if not (len(found) > 1 or any(len(splits) > 1 for splits in found.values())):
+    sets = [name for name, splits in found.items() if _holds_classes(level.with_images[name], splits)]
+    if not (len(found) > 1 or any(len(splits) > 1 for splits in found.values()) or sets):
         return ""
     name, splits = next(iter(found.items()))
     names = [folder for folders in splits.values() for folder in folders]
+    if sets:
+        return (
+            f"folder {sets[0]!r} holds splits of classes ({list_names(names)}), and lies beside other folders of "
+            f"images; give it alone: --data {str(level.with_images[sets[0]].path)!r}"
+        )
     return (
         f"class folder {name!r} holds folders {list_names(names)}, which are named like splits; "
         "expected it the other way round, train/CLASS/*.jpg"
     )
+
+
+def _holds_classes(level: FolderLevel, splits: dict[str, list[str]]) -> bool:
+    """Whether a folder holds a split train of at least two class folders."""
+    trains = (level.with_images[name] for name in splits.get("train", ()))
+    return any(len(train.with_images) > 1 and not train.is_flat for train in trains)
+
+
+def _find_variants(level: FolderLevel) -> str:
+    """`color` and `grayscale`, each with the same classes."""
+    inner = {frozenset(folder.with_images) for folder in level.with_images.values()}
+    if len(inner) != 1 or len(*inner) < 2 or not all(_is_variant(name) for name in level.with_images):
+        return ""
+    first = next(iter(level.with_images.values()))
+    return (
+        f"folders {list_names(list(level.with_images))} hold equally named folders: variants of the same images? give "
+        f"one of them, such as --data {str(first.path)!r}"
+    )
+
+
+def _is_variant(name: str) -> bool:
+    return "".join(word for word in split_words(name) if word not in FILLER_WORDS) in VARIANT_NAMES
 
 
 def _find_masks(level: FolderLevel) -> str:
@@ -167,6 +219,19 @@ def _find_alike(level: FolderLevel) -> list[str]:
                 f"the classes and {name!r} a split, name it train, val or test"
             ]
     return []
+
+
+def _find_inner_classes(level: FolderLevel) -> list[str]:
+    """Warn of several classes that each hold several folders, with other names in each, which may be the classes."""
+    deep = {name: list(folder.with_images) for name, folder in level.with_images.items() if not folder.is_flat}
+    found = {name: inner for name, inner in deep.items() if len(inner) > 1 and not all(map(is_filler, inner))}
+    if len(found) < 2 or len(set(map(tuple, found.values()))) < len(found):
+        return []
+    name, inner = next(iter(found.items()))
+    return [
+        f"classes {list_names(list(found))} hold folders, whose images are of the class ({name!r}: "
+        f"{list_names(inner)}); if those folders are the classes, move them up a level"
+    ]
 
 
 def _find_similar_names(level: FolderLevel) -> list[str]:

@@ -1,29 +1,30 @@
 """Detects which folders of a data set are splits and which are classes; an ambiguous layout is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trainables.common.errors import UserError
+from trainables.data.layouts.annotations.image_labels import AnnotatedImages, find_labelled_images
 from trainables.data.layouts.class_names import (
     check_class_folders,
-    format_label_tables,
+    check_single_class,
     is_annotation_name,
     is_container_name,
+    is_unlabelled_name,
 )
 from trainables.data.layouts.detected_layout import list_names
+from trainables.data.layouts.layout_errors import empty_folder_error, flat_folder_error, no_train_error
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.level import FolderLevel
-from trainables.data.layouts.listing import link_fault
 from trainables.data.layouts.split_names import find_splits, is_filler, read_split_name, split_words
 
-EXPECTED_LAYOUT = "expected train/CLASS/*.jpg with val and test beside it or not, or CLASS/*.jpg"
 MIN_OTHER_CLASSES = 3
 """Minimum number of other class folders beside a folder `train` that is a class."""
 
 
 @dataclass(frozen=True)
 class FolderLayout:
-    """The class folders of each split."""
+    """The images of each split, by class."""
 
     classes: dict[str, dict[str, Path]]
     """Class folders by name, for each split; `train` alone if the data set has no splits."""
@@ -33,33 +34,49 @@ class FolderLayout:
     """Files and folders that are not used."""
     warnings: tuple[str, ...]
     """Doubts about the layout, a line each."""
+    labelled: dict[str, AnnotatedImages] = field(default_factory=dict)
+    """Images of splits without class folders that a file labels; `classes` of these are empty."""
 
 
-def find_layout(path: Path) -> FolderLayout:
+def find_layout(path: Path, follow_links: bool = False) -> FolderLayout:
     """Detect the layout of the data set in `path`; raises `UserError` if it is ambiguous, naming the folders."""
-    level, left_out = FolderLevel(path, path), list[LeftOut]()
+    level, left_out = FolderLevel(path, path, follow_links), list[LeftOut]()
     while inner := _find_wrapper(level):
         left_out += _left_out_beside(level, {inner.path.name})
         level = inner
+    _check_links(level)
     splits = find_splits(level.folders)
     if not splits or _is_train_a_class(level, splits):
         warnings = [f"folder {name!r} is read as a class" for names in splits.values() for name in names]
         return _layout_without_splits(level, left_out, warnings)
-    _check_splits(level, splits)
-    return _layout_with_splits(level, {split: level.folders[name] for split, (name,) in splits.items()}, left_out)
+    return _layout_with_splits(level, _choose_splits(level, splits), left_out)
 
 
 def _find_wrapper(level: FolderLevel) -> FolderLevel | None:
-    """The only folder with images of a level if it is an extra level, such as an archive's top folder; else None."""
+    """The folder of a level that holds the data set, such as an archive's top folder; else None."""
     full = {name: inner for name, inner in level.with_images.items() if not is_annotation_name(name)}
-    if len(full) != 1 or level.is_flat:
-        return None
+    if level.is_flat or len(full) != 1:
+        return None if level.is_flat or find_splits(full) else _find_only_with_splits(full)
     ((name, inner),) = full.items()
-    if any(not any(other.path.iterdir()) for key, other in level.folders.items() if key != name):
-        return None  # beside an empty folder, it is a class
     if read_split_name(name):
         return inner if "train" in find_splits(inner.with_images) and len(find_splits(inner.with_images)) > 1 else None
+    if _holds_splits_of_classes(inner):
+        return inner
+    if any(not any(other.path.iterdir()) for key, other in level.folders.items() if key != name):
+        return None  # beside an empty folder, it is a class
     return None if inner.is_flat else inner
+
+
+def _find_only_with_splits(full: dict[str, FolderLevel]) -> FolderLevel | None:
+    """The folder that holds splits of classes, where the others have names such as `docs`."""
+    found = [inner for inner in full.values() if _holds_splits_of_classes(inner)]
+    others = [name for name in full if full[name] not in found]
+    return found[0] if len(found) == 1 and all(map(is_container_name, others)) else None
+
+
+def _holds_splits_of_classes(level: FolderLevel) -> bool:
+    trains = find_splits(level.with_images).get("train", [])
+    return any(level.with_images[name].with_images and not level.with_images[name].is_flat for name in trains)
 
 
 def _is_train_a_class(level: FolderLevel, splits: dict[str, list[str]]) -> bool:
@@ -75,67 +92,107 @@ def _is_train_a_class(level: FolderLevel, splits: dict[str, list[str]]) -> bool:
     )
 
 
-def _check_splits(level: FolderLevel, splits: dict[str, list[str]]) -> None:
-    """Raise `UserError` if `train` is missing, two folders mean one split, or a split is a link to the outside."""
-    where = f"--data {str(level.root)!r}"
+def _check_links(level: FolderLevel) -> None:
+    """Raise `UserError` for a link to nowhere, which may have been a class or a split."""
+    if lost := level.broken_links:
+        raise UserError(f"--data: {str(lost[0])!r} is a link that leads nowhere; mend it, or delete it")
+
+
+def _choose_splits(level: FolderLevel, splits: dict[str, list[str]]) -> dict[str, FolderLevel]:
+    """The folder of each split.
+
+    Of several for val or test, those without labels do not count. Raises `UserError` if `train` is missing, folders
+    mean the same split, or a split is a link to the outside.
+    """
+    where, chosen = f"--data {str(level.root)!r}", dict[str, FolderLevel]()
     for split, names in splits.items():
-        if len(names) > 1:
+        labelled = names
+        if len(names) > 1 and split != "train":
+            labelled = [name for name in names if _is_labelled(level.folders[name])] or names[:1]
+        if len(labelled) > 1:
             raise UserError(
-                f"{where}: folders {list_names(names)} all mean the {split} split; keep one of them there, or put "
+                f"{where}: folders {list_names(labelled)} all mean the {split} split; keep one of them there, or put "
                 "their images into one"
             )
+        chosen[split] = level.folders[labelled[0]]
     if "train" not in splits:
-        name = next(iter(splits.values()))[0]
-        raise UserError(
-            f"{where}: has a folder {name!r} but no 'train'; {EXPECTED_LAYOUT} (if {name!r} is a class, give it "
-            f"another name, such as '{name}_class')"
-        )
-    for (name,) in splits.values():
-        folder = level.folders[name].path
-        if folder.is_symlink() and (fault := link_fault(folder, level.root.resolve())):
-            raise UserError(f"--data: folder {str(folder)!r} is {fault}; links may lead to what is in it only")
+        raise no_train_error(level, splits)
+    for one in chosen.values():
+        if fault := one.link_fault:
+            raise UserError(f"--data: folder {str(one.path)!r} is {fault}")
+        for other in chosen.values():
+            if other is not one and other.path.resolve() == one.path.resolve():
+                both = list_names(sorted((one.path.name, other.path.name)))
+                raise UserError(f"{where}: folders {both} are one folder, by a link; delete the link")
+    return chosen
+
+
+def _is_labelled(level: FolderLevel) -> bool:
+    """Whether a split may have labels: class folders, at some level, or a file that labels its images."""
+    while len(level.with_images) == 1 and not level.is_flat:
+        (level,) = level.with_images.values()
+    return bool(level.with_images) or level.is_outside_link or bool(find_labelled_images(level))
 
 
 def _layout_without_splits(level: FolderLevel, left_out: list[LeftOut], warnings: list[str]) -> FolderLayout:
     """The layout of a data set without splits: each folder is a class."""
+    sources = {"all": "./" if level.path == level.root else level.name}
     if not level.with_images:
-        raise _flat_folder_error(level) if level.is_flat else _empty_folder_error(level)
+        if not level.is_flat:
+            raise empty_folder_error(level)
+        if not (found := find_labelled_images(level)):
+            raise flat_folder_error(level)
+        sources = {"all": f"{sources['all']} by {found.file_name(level.root)}"}
+        return FolderLayout({"train": {}}, sources, tuple(left_out), found.warnings, {"train": found})
+    check_single_class(level)
     warnings += check_class_folders(level)
     classes, others = _class_folders(level)
-    origin = "" if level.path == level.root else level.name
-    return FolderLayout({"train": classes}, {"all": origin or "./"}, (*left_out, *others), tuple(warnings))
+    return FolderLayout({"train": classes}, sources, (*left_out, *others), tuple(warnings))
 
 
 def _layout_with_splits(base: FolderLevel, splits: dict[str, FolderLevel], left_out: list[LeftOut]) -> FolderLayout:
     """The layout of a data set with `train` and other splits."""
-    left_out += _left_out_beside(base, {level.path.name for level in splits.values()})
+    left_out += _left_out_beside(base, {level.path.name for level in splits.values()}, unlabelled=True)
     classes, sources, warnings = dict[str, dict[str, Path]](), dict[str, str](), list[str]()
-    extra: set[str] = set()
+    labelled, extra = dict[str, AnnotatedImages](), set[str]()
     for split, outer in sorted(splits.items(), key=lambda item: item[0] != "train"):
         level = outer
         while inner := _find_doubled(level, split, extra):
             left_out += _left_out_beside(level, {inner.path.name})
             level = inner
-        if not level.with_images:
-            if not level.is_flat:
-                raise _empty_folder_error(level)
-            if split == "train":
-                raise _flat_folder_error(level)
+        _check_links(level)
+        if not level.with_images and not level.is_flat:
+            raise empty_folder_error(level, split == "train")
+        if not level.with_images and (found := find_labelled_images(level)):
+            classes[split], labelled[split] = {}, found
+            warnings += found.warnings
+        elif not level.with_images and split == "train":
+            raise flat_folder_error(level, base.with_images)
+        elif not level.with_images or _is_unlabelled(level, classes.get("train")):
             left_out += outer.leave_out_all(LeftOutReason.UNLABELLED_SPLIT)
             continue
-        if split == "train":
-            warnings += check_class_folders(level)
-        classes[split], others = _class_folders(level)
-        left_out += others
-        sources[split] = level.name
+        else:
+            warnings += check_class_folders(level) if split == "train" else []
+            classes[split], others = _class_folders(level)
+            left_out += others
+        by = f" by {labelled[split].file_name(level.root)}" if split in labelled else ""
+        sources[split] = f"{level.name}{by}"
+    used = {str(file) for found in labelled.values() for file in found.files}
     order = [split for split in ("train", "val", "test") if split in sources]
     by_name = sorted(classes, key=lambda split: splits[split].path.name)  # the order is part of the data's identity
     return FolderLayout(
         {split: classes[split] for split in by_name},
         {split: sources[split] for split in order},
-        tuple(left_out),
+        tuple(file for file in left_out if file.path not in used),
         tuple(warnings),
+        labelled,
     )
+
+
+def _is_unlabelled(level: FolderLevel, trained: dict[str, Path] | None) -> bool:
+    """Whether the only folder of a split says that it has no labels, such as `test/unknown`; None is for train."""
+    names = list(level.with_images)
+    return trained is not None and len(names) == 1 and is_unlabelled_name(names[0], trained)
 
 
 def _find_doubled(level: FolderLevel, split: str, extra: set[str]) -> FolderLevel | None:
@@ -164,26 +221,17 @@ def _class_folders(level: FolderLevel) -> tuple[dict[str, Path], list[LeftOut]]:
     return classes, _left_out_beside(level, set(classes))
 
 
-def _left_out_beside(level: FolderLevel, used: set[str]) -> list[LeftOut]:
-    """Files of a level and its folders that are not `used`."""
+def _left_out_beside(level: FolderLevel, used: set[str], unlabelled: bool = False) -> list[LeftOut]:
+    """Files of a level and its folders that are not `used`; with `unlabelled`, folders named like splits have none."""
     others = [folder for name, folder in level.folders.items() if name not in used]
+    named = {name for names in find_splits(level.folders).values() for name in names} if unlabelled else set[str]()
     return [
         *level.leave_out_files(),
-        *(file for folder in others for file in folder.leave_out_all(LeftOutReason.NO_SPLIT)),
+        *(
+            file
+            for folder in others
+            for file in folder.leave_out_all(
+                LeftOutReason.UNLABELLED_SPLIT if folder.path.name in named else LeftOutReason.NO_SPLIT
+            )
+        ),
     ]
-
-
-def _flat_folder_error(level: FolderLevel) -> UserError:
-    where = "it" if level.path == level.root else repr(level.name)
-    return UserError(
-        f"--data {str(level.root)!r}: the images lie directly in {where}, in no class folders; "
-        f"{format_label_tables(level)}{EXPECTED_LAYOUT}"
-    )
-
-
-def _empty_folder_error(level: FolderLevel) -> UserError:
-    within = f"{level.path.name}/" if level.path != level.root else ""
-    return UserError(
-        f"--data: no images under {str(level.path)!r}; expected {within}CLASS/*.jpg (or png, webp, …)"
-        + ("; delete the folder if there are none" if within else "")
-    )

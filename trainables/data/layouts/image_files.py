@@ -4,6 +4,8 @@ import os
 from enum import StrEnum
 from pathlib import Path
 
+from trainables.data.decoding.heif import HEIF_BRANDS, HEIF_SUFFIXES, INSTALL_HEIF, is_heif_decoded
+
 
 class FileKind(StrEnum):
     """What a file holds."""
@@ -12,6 +14,8 @@ class FileKind(StrEnum):
     """An image in a format that is decoded."""
     UNDECODED_SUFFIXES = "undecoded"
     """An image in a format that is not decoded."""
+    HEIF = "heif"
+    """An HEIC or HEIF image where the extra that decodes these is not installed."""
     VIDEO = "video"
     """A video."""
     OTHER = "other"
@@ -25,7 +29,7 @@ IMAGE_SUFFIXES = frozenset({
 })  # fmt: skip
 """Suffixes, in lower case, of formats that are decoded (`trainables.data.decoding.decode.FORMATS`)."""
 UNDECODED = frozenset({
-    ".heic", ".heif", ".hif", ".heics", ".jxl", ".jxr", ".wdp", ".qoi", ".bpg", ".flif", ".psd", ".psb", ".xcf", ".svg",
+    ".jxl", ".jxr", ".wdp", ".qoi", ".bpg", ".flif", ".psd", ".psb", ".xcf", ".svg",
     ".svgz", ".eps", ".ai", ".ico", ".cur", ".icns", ".tga", ".pcx", ".dds", ".exr", ".hdr", ".pfm", ".sgi", ".rgb",
     ".xbm", ".xpm", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf",
     ".pef", ".raw", ".rwl", ".srw", ".x3f", ".3fr", ".erf", ".kdc", ".mrw", ".iiq", ".dcm", ".dicom", ".nii", ".nrrd",
@@ -42,11 +46,12 @@ OTHER_SUFFIXES = frozenset({
     ".rar", ".mat", ".pkl", ".h5", ".hdf5", ".parquet", ".db", ".sqlite", ".pt", ".pth", ".onnx", ".names", ".data",
 })  # fmt: skip
 """Suffixes of other files, which are not opened."""
+PICTURES = frozenset({FileKind.IMAGE, FileKind.HEIF, FileKind.UNDECODED_SUFFIXES})
+"""Kinds of files that are images, decoded or not."""
 HEAD_BYTES = 64
 """Number of first bytes by which the kind of a file is detected."""
 LFS_POINTER = b"version https://git-lfs"
 """First bytes of a Git LFS pointer file."""
-_HEIC = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _DECODED_STARTS = (
     b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+",
     b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51",
@@ -61,6 +66,8 @@ def kind_by_name(name: str) -> FileKind | None:
     suffix = os.path.splitext(name)[1].lower()  # faster than pathlib, for very many names
     if suffix in IMAGE_SUFFIXES:
         return FileKind.IMAGE
+    if suffix in HEIF_SUFFIXES:
+        return _heif_kind()
     if suffix in UNDECODED:
         return FileKind.UNDECODED_SUFFIXES
     if suffix in VIDEO_SUFFIXES:
@@ -95,11 +102,7 @@ def kind_by_content(head: bytes) -> FileKind:
     if head[4:8] == b"ftyp":
         brands = _brands(head)
         return (
-            FileKind.IMAGE
-            if brands & {b"avif", b"avis"}
-            else FileKind.UNDECODED_SUFFIXES
-            if brands & _HEIC
-            else FileKind.VIDEO
+            FileKind.IMAGE if brands & {b"avif", b"avis"} else _heif_kind() if brands & HEIF_BRANDS else FileKind.VIDEO
         )
     return FileKind.UNDECODED_SUFFIXES if head.startswith(tuple(_UNDECODED_STARTS)) else FileKind.OTHER
 
@@ -112,10 +115,14 @@ def describe_content(head: bytes) -> str:
         return "a web page, not an image"
     if kind_by_content(head) == FileKind.VIDEO:
         return "a video, not an image"
-    if head[4:8] == b"ftyp" and kind_by_content(head) == FileKind.UNDECODED_SUFFIXES:
-        return "HEIC, which is not decoded; convert it to JPEG"
+    if kind_by_content(head) == FileKind.HEIF:
+        return f"HEIC, which is not decoded here; {INSTALL_HEIF}, or convert it to JPEG"
     found = next((name for start, name in _UNDECODED_STARTS.items() if head.startswith(start)), "")
     return f"{found}, which is not decoded; convert it to JPEG or PNG" if found else ""
+
+
+def _heif_kind() -> FileKind:
+    return FileKind.IMAGE if is_heif_decoded() else FileKind.HEIF
 
 
 def _brands(head: bytes) -> set[bytes]:

@@ -8,9 +8,11 @@ from pydantic import Field
 
 from trainables.common.escaping import printable
 from trainables.config import Frozen
+from trainables.data.decoding.heif import INSTALL_HEIF
 from trainables.data.layouts.left_out import LEFT_OUT, LeftOut, LeftOutReason
 
 REASON_TEXTS: dict[LeftOutReason, str] = {
+    LeftOutReason.HEIF: f"to use them, {INSTALL_HEIF}, or convert them to JPEG",
     LeftOutReason.FORMAT: "a format that is not decoded; convert them to JPEG or PNG to use them",
     LeftOutReason.VIDEO: "videos; save their frames as images to use them",
     LeftOutReason.SUFFIX: "images by their content, but not by their suffix; rename them to use them",
@@ -20,13 +22,15 @@ REASON_TEXTS: dict[LeftOutReason, str] = {
     LeftOutReason.UNLABELLED_SPLIT: "a split without class folders or labels, so it is not used",
     LeftOutReason.NO_SPLIT: "neither a split nor a class",
     LeftOutReason.NO_IMAGE: "no images",
+    LeftOutReason.OUTSIDE: "links out of the data folder; --follow-links follows them",
+    LeftOutReason.LINK: "links to what is used already",
     LeftOutReason.RESULTS: "results of searches, or other tools' logs",
     LeftOutReason.HIDDEN: "hidden, or left by the system",
 }
 """What is printed about each reason, the most serious first."""
 WARNED_REASONS = frozenset({
-    LeftOutReason.FORMAT, LeftOutReason.VIDEO, LeftOutReason.SUFFIX, LeftOutReason.MASK, LeftOutReason.NO_CLASS,
-    LeftOutReason.NO_ROW, LeftOutReason.UNLABELLED_SPLIT,
+    LeftOutReason.HEIF, LeftOutReason.FORMAT, LeftOutReason.VIDEO, LeftOutReason.SUFFIX, LeftOutReason.MASK,
+    LeftOutReason.NO_CLASS, LeftOutReason.NO_ROW, LeftOutReason.UNLABELLED_SPLIT, LeftOutReason.OUTSIDE,
 })  # fmt: skip
 """Reasons that are a warning: the files may have been meant to be used."""
 KINDS_SHOWN, KINDS_COUNTED = 6, 20

@@ -17,30 +17,31 @@ from trainables.data.layouts.image_files import (
     read_head,
 )
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason, leave_out_file, leave_out_hidden
+from trainables.data.layouts.never_data import is_hidden, is_output
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "FileListing",
+    "is_hidden",
     "link_fault",
     "list_classes",
     "list_data_folders",
     "list_files",
     "list_images",
 ]
-SYSTEM_NAMES = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"}
-"""Names that operating systems create in folders, besides those with a leading dot."""
-TOOL_FOLDERS = {"mlruns", "mlartifacts", "wandb", "lightning_logs", "__pycache__", "node_modules"}
-"""Folders of tools' logs or caches."""
 MASK_NAME = re.compile(
     r"^(?P<image>.+?)[ _-](?:mask|seg|segmentation|groundtruth|gt)(?:[ _-]\d+)?(?:\.\w+)?$", re.IGNORECASE
 )
 """Pattern of a mask's name, which contains the name of its image."""
 LEFT_OUT_REASONS = {
     FileKind.UNDECODED_SUFFIXES: LeftOutReason.FORMAT,
+    FileKind.HEIF: LeftOutReason.HEIF,
     FileKind.VIDEO: LeftOutReason.VIDEO,
     FileKind.OTHER: LeftOutReason.NO_IMAGE,
 }
 """Reasons of files that are no images."""
+UNDECODED_REASONS = frozenset({LeftOutReason.FORMAT, LeftOutReason.HEIF})
+"""Reasons of images in formats that are not decoded."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class FileListing:
     """Links that must not be followed, and paths with an image's suffix that are no regular files."""
     left_out: list[LeftOut] = field(default_factory=list)
     """Other files, and folders that were not read."""
+    linked: set[Path] = field(default_factory=set)
+    """Images that were reached through links."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,8 @@ class _Entry:
     """Why the image is bad; None if it is not."""
     left_out: LeftOut | None = None
     """Why the path is not used; None for an image."""
+    is_linked: bool = False
+    """Whether it was reached through a link."""
 
 
 def list_data_folders(path: Path) -> dict[str, Path]:
@@ -75,66 +80,48 @@ def list_data_folders(path: Path) -> dict[str, Path]:
     }
 
 
-def list_classes(folders: dict[str, Path], root: Path) -> dict[str, FileListing]:
-    """List each class folder, by class name, sorted; links must not lead out of `root`."""
-    within, classes = root.resolve(), dict[str, FileListing]()
+def list_classes(folders: dict[str, Path], root: Path, follow_links: bool = False) -> dict[str, FileListing]:
+    """List each class folder, by class name, sorted; links lead out of `root` only if `follow_links`."""
+    classes = dict[str, FileListing]()
     for name, folder in folders.items():
         # names that differ in their encoding only are one class
         listing = classes.setdefault(decodable(name), FileListing())
-        if folder.is_symlink() and (fault := link_fault(folder, within)):
+        walk = _Walk.start(root, follow_links)
+        if folder.is_symlink() and (fault := link_fault(folder, walk.within)):
             listing.bad_images.append(BadImage(str(folder), fault.value, fault))
         else:
-            _sort_entries(_walk(folder, within, {folder.resolve()}), listing)
+            _sort_entries(walk.below(folder), listing)
             _take_out_masks(listing)
     return classes
 
 
-def list_files(folder: Path) -> FileListing:
-    """List all files below `folder`, sorted."""
-    within, listing = folder.resolve(), FileListing()
-    _sort_entries(_walk(folder, within, {within}), listing)
+def list_files(folder: Path, root: Path | None = None, follow_links: bool = False) -> FileListing:
+    """List all files below `folder`, sorted; links lead out of `root` (default: the folder) only if `follow_links`."""
+    listing = FileListing()
+    _sort_entries(_Walk.start(root or folder, follow_links).below(folder), listing)
     return listing
 
 
 def list_images(folder: Path) -> list[Path]:
     """Image files below `folder`, sorted, readable or not."""
-    within = folder.resolve()
-    return [found.path for found in _walk(folder, within, {within}) if not found.left_out]
+    return [found.path for found in _Walk.start(folder, False).below(folder) if not found.left_out]
 
 
-def holds_images(folder: Path, root: Path) -> bool:
+def holds_images(folder: Path, root: Path, follow_links: bool = False) -> bool:
     """Whether any file below `folder` is an image, in a decoded format or not; stops at the first."""
-    if folder.is_symlink() and link_fault(folder, root.resolve()):
+    walk = _Walk.start(root, follow_links)
+    if folder.is_symlink() and link_fault(folder, walk.within):
         return True  # its target is refused when it is listed
-    walk = _walk(folder, root.resolve(), {folder.resolve()})
-    return any(not found.left_out or found.left_out.reason == LeftOutReason.FORMAT for found in walk)
+    return any(not found.left_out or found.left_out.reason in UNDECODED_REASONS for found in walk.below(folder))
 
 
-def link_fault(link: Path, within: Path) -> BadImageCause | None:
-    """Why a symbolic link must not be followed; None if its target lies within the folder `within`."""
+def link_fault(link: Path, within: Path | None) -> BadImageCause | None:
+    """Why a symbolic link must not be followed; None if it leads to the folder `within` (None: anywhere)."""
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError):  # RuntimeError for a loop, in Python 3.11 and 3.12
         return BadImageCause.BROKEN_LINK
-    return None if target.is_relative_to(within) else BadImageCause.OUTSIDE_LINK
-
-
-def is_hidden(name: str) -> bool:
-    """Whether a file of this name is hidden or belongs to the operating system."""
-    return name.startswith(".") or name in SYSTEM_NAMES
-
-
-def is_output(folder: Path) -> bool:
-    """Whether a folder is a search's results, holds only searches' results, or is a tool's log."""
-    if folder.name in TOOL_FOLDERS or _is_search(folder):
-        return True
-    try:
-        with os.scandir(folder) as entries:
-            found = [(entry.name, entry.is_dir()) for entry in entries]
-    except OSError:  # reported when the folder is listed
-        return False
-    holds = any(name == "mlflow.db" or (is_folder and _is_search(folder / name)) for name, is_folder in found)
-    return holds and not any(kind_by_name(name) == FileKind.IMAGE for name, is_folder in found if not is_folder)
+    return None if within is None or target.is_relative_to(within) else BadImageCause.OUTSIDE_LINK
 
 
 def leave_out_beside(path: Path) -> Iterator[LeftOut]:
@@ -169,36 +156,67 @@ def _sort_entries(walk: "Iterator[_Entry]", listing: FileListing) -> None:
             listing.bad_images.append(BadImage(str(found.path), found.fault.value, found.fault))
         else:
             listing.images.append(found.path)
+            listing.linked.update([found.path] if found.is_linked else [])
 
 
-def _walk(folder: Path, within: Path, seen: set[Path]) -> Iterator[_Entry]:
-    """Walk everything below `folder`, sorted; `seen` stops loops of links."""
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        path = Path(entry.path)
-        if is_hidden(entry.name):
-            yield _Entry(path, left_out=leave_out_hidden(path))
-            continue
-        fault = link_fault(path, within) if entry.is_symlink() else None
-        if not fault and entry.is_dir():
-            if is_output(path):
-                yield _Entry(path, left_out=LeftOut(str(path), LeftOutReason.RESULTS, f"{decodable(path.name)}/"))
-            elif (real := path.resolve()) not in seen:
-                seen.add(real)
-                yield from _walk(path, within, seen)
-        else:
-            yield _check_file(path, entry, fault)
+@dataclass(frozen=True)
+class _Walk:
+    """A walk through folders, which visits none of them twice."""
+
+    root: Path
+    """The data folder."""
+    within: Path | None
+    """Where links may lead to; None for anywhere."""
+    seen: set[Path]
+    """Folders that were visited, without links in their paths."""
+
+    @classmethod
+    def start(cls, root: Path, follow_links: bool) -> "_Walk":
+        """A walk that has visited no folder."""
+        return cls(root, None if follow_links else root.resolve(), set())
+
+    def below(self, folder: Path) -> Iterator[_Entry]:
+        """Everything below `folder`, sorted."""
+        parents = [folder, *folder.parents[: len(folder.relative_to(self.root).parts)]]
+        self.seen.update(parent.resolve() for parent in parents)
+        yield from self._below(folder, any(parent.is_symlink() for parent in parents[:-1]))
+
+    def _below(self, folder: Path, is_linked: bool) -> Iterator[_Entry]:
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            path = Path(entry.path)
+            if is_hidden(entry.name):
+                yield _Entry(path, left_out=leave_out_hidden(path))
+                continue
+            fault = link_fault(path, self.within) if entry.is_symlink() else None
+            linked = is_linked or entry.is_symlink()
+            if not fault and entry.is_dir():
+                yield from self._below_inner(path, linked)
+            else:
+                yield _check_file(path, entry, fault, linked)
+
+    def _below_inner(self, path: Path, is_linked: bool) -> Iterator[_Entry]:
+        if is_output(path):
+            yield _Entry(path, left_out=LeftOut(str(path), LeftOutReason.RESULTS, f"{decodable(path.name)}/"))
+        elif (real := path.resolve()) not in self.seen:
+            self.seen.add(real)
+            yield from self._below(path, is_linked)
+        elif is_linked:
+            yield _Entry(path, left_out=LeftOut(str(path), LeftOutReason.LINK, f"{decodable(path.name)}/"))
 
 
-def _check_file(path: Path, entry: "os.DirEntry[str]", fault: BadImageCause | None) -> _Entry:
+def _check_file(path: Path, entry: "os.DirEntry[str]", fault: BadImageCause | None, is_linked: bool) -> _Entry:
     kind = kind_by_name(entry.name)
-    if kind == FileKind.IMAGE or (fault and _is_folder(entry)):
-        return _Entry(path, fault or (None if entry.is_file() else BadImageCause.NO_FILE))
-    if kind is None and not fault:
+    is_lost = fault == BadImageCause.BROKEN_LINK and kind is None  # may have been a folder of images
+    if kind == FileKind.IMAGE or is_lost or (fault and _is_folder(entry)):
+        return _Entry(path, fault or (None if entry.is_file() else BadImageCause.NO_FILE), is_linked=is_linked)
+    if kind is None and fault:
+        return _Entry(path, left_out=leave_out_file(path, LeftOutReason.OUTSIDE))
+    if kind is None:
         kind = kind_by_content(read_head(path))
         if kind == FileKind.IMAGE and not path.suffix:
-            return _Entry(path)
+            return _Entry(path, is_linked=is_linked)
         if kind == FileKind.IMAGE:
             return _Entry(path, left_out=leave_out_file(path, LeftOutReason.SUFFIX))
     return _Entry(path, left_out=leave_out_file(path, LEFT_OUT_REASONS[kind or FileKind.OTHER]))
@@ -209,11 +227,3 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return entry.is_dir()
     except OSError:  # a loop of links
         return False
-
-
-def _is_search(folder: Path) -> bool:
-    """Whether a folder is a search's results, complete or interrupted."""
-    marks = ("study.journal", "search.log", "trials", "winner", "leaderboard.csv")
-    return (folder / "search.lock").is_file() or (
-        (folder / "search.json").is_file() and any((folder / name).exists() for name in marks)
-    )

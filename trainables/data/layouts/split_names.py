@@ -87,6 +87,17 @@ def find_splits(names: Iterable[str]) -> dict[str, list[str]]:
     return _by_split(plain | {name: found for family in sure for name, found in family.items()})
 
 
+def name_of_no_split(name: str, others: Iterable[str]) -> str:
+    """A name like this one, for a class, that means no split beside the `others`."""
+    around = list(others)
+    forms = (f"{name}s", f"{name}_class", f"my_{name}", f"{name}_kind")
+    return next((new for new in forms if new not in around and not _is_split_among(new, around)), f"no {name}")
+
+
+def _is_split_among(name: str, others: list[str]) -> bool:
+    return any(name in names for names in find_splits([*others, name]).values())
+
+
 def _by_split(read: dict[str, SplitName]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, meant in read.items():

@@ -1,5 +1,7 @@
 """A folder of images in class folders, with splits or without."""
 
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,9 @@ from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage
 from trainables.data.layouts.detected_layout import DetectedLayout
 from trainables.data.layouts.folder_layout import FolderLayout, find_layout
-from trainables.data.layouts.left_out import LeftOut, LeftOutReason
-from trainables.data.layouts.left_out_counts import count_left_out
-from trainables.data.layouts.listing import FileListing, list_classes
+from trainables.data.layouts.links import take_out_links
+from trainables.data.layouts.listing import list_classes
+from trainables.data.layouts.trained_classes import ClassListings, check_trained_classes
 from trainables.data.sources.image_file_set import (
     ImageFileSet,
     ImageHeader,
@@ -22,9 +24,6 @@ from trainables.data.sources.image_file_set import (
 )
 from trainables.data.sources.source import DataSource, RawSet
 
-ClassListings = dict[str, FileListing]
-"""The listing of each class folder."""
-
 
 def open_folder(path: Path, options: DataOptions) -> RawSet:
     """Open a folder of images; images with a bad header are in `bad_images`.
@@ -32,11 +31,17 @@ def open_folder(path: Path, options: DataOptions) -> RawSet:
     Raises `UserError` if the layout is ambiguous, there are no images, or a class has no usable training image.
     """
     try:
-        layout = find_layout(path)
-        parts = {part: list_classes(folders, path) for part, folders in layout.classes.items()}
-        _check_classes(path, parts)
+        layout = find_layout(path, options.follow_links)
+        parts = {
+            part: layout.labelled[part].listings
+            if part in layout.labelled
+            else list_classes(found, path, options.follow_links)
+            for part, found in layout.classes.items()
+        }
+        take_out_links(parts, path)
+        check_trained_classes(path, parts)
         heads, refused = _read_headers(parts, options)
-        identity = f"folder {digest_files(path, heads, refused).hexdigest()}"
+        identity = _identity(path, layout, heads, refused)
     except OSError as error:
         raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
     classes = sorted(parts["train"])
@@ -65,51 +70,14 @@ def _images(classes: ClassListings, name: str) -> list[Path]:
     return classes[name].images if name in classes else []
 
 
-def _is_empty(listing: FileListing) -> bool:
-    return not (listing.images or listing.bad_images)
-
-
-def _check_classes(path: Path, parts: dict[str, ClassListings]) -> None:
-    """Raise `UserError` for classes without training images."""
-    known = {name for name, listing in parts["train"].items() if not _is_empty(listing)}
-    for part, classes in parts.items():
-        for name in list(classes):
-            if name in known or (part != "train" and _is_empty(classes[name]) and name not in parts["train"]):
-                continue
-            elsewhere = {other: len(_images(listings, name)) for other, listings in parts.items()}
-            raise _untrained_error(path, name, elsewhere, classes[name].left_out, known)
-
-
-def _untrained_error(
-    path: Path, name: str, counts: dict[str, int], left_out: list[LeftOut], known: set[str]
-) -> UserError:
-    """The error for a class without training images; `counts` are its images in each part."""
-    where = f"--data {str(path)!r}: class folder {name!r}"
-    holding = ", ".join(f"{count:,} of {part}" for part, count in counts.items() if count)
-    if holding:
-        other = next((found for found in known if found.casefold() == name.casefold()), "")
-        return UserError(
-            f"{where} has images ({holding}), but none of train: what is tested must be trained on, too; put some into "
-            f"train's folder {name!r}, or delete that folder elsewhere"
-            + (f"; train has {other!r}, which differs in case alone" if other else "")
-        )
-    undecoded = [found for found in count_left_out(left_out) if found.reason == LeftOutReason.FORMAT]
-    if undecoded:
-        kinds = ", ".join(f"{found.count:,} {found.kind}" for found in undecoded)
-        return UserError(f"{where} holds no images that are decoded here ({kinds}); convert them to JPEG or PNG")
-    return UserError(
-        f"{where} holds no images; put some there, or delete the folder"
-        + (" from every split" if len(counts) > 1 else "")
-    )
-
-
-def _detected_layout(layout: FolderLayout, parts: dict[str, ClassListings]) -> DetectedLayout:
+def _detected_layout(layout: FolderLayout, parts: Mapping[str, ClassListings]) -> DetectedLayout:
     within = [file for classes in parts.values() for listing in classes.values() for file in listing.left_out]
-    return DetectedLayout(sources=layout.sources, left_out=(*layout.left_out, *within), warnings=layout.warnings)
+    unlabelled = [file for found in layout.labelled.values() for file in found.left_out]
+    return DetectedLayout(layout.sources, left_out=(*layout.left_out, *within, *unlabelled), warnings=layout.warnings)
 
 
 def _read_headers(
-    parts: dict[str, ClassListings], options: DataOptions
+    parts: Mapping[str, ClassListings], options: DataOptions
 ) -> tuple[dict[Path, ImageHeader], tuple[BadImage, ...]]:
     """Headers of the good images, and the bad images; raises `UserError` for a class of bad images only."""
     heads: dict[Path, ImageHeader] = {}
@@ -132,8 +100,16 @@ def _read_headers(
 
 def _only_bad_error(part: str, name: str, bad: list[BadImage]) -> UserError:
     return UserError(
-        f"--data: class folder {name!r} of {part} holds only bad images, {len(bad):,}; the first: {bad[0]}"
+        f"--data: class folder {name!r} of {part} holds only bad images, {len(bad):,}; the first: {bad[0]}; "
+        "replace them, or move the folder out of the data folder"
     )
+
+
+def _identity(path: Path, layout: FolderLayout, heads: Mapping[Path, ImageHeader], refused: Sequence[BadImage]) -> str:
+    digest = digest_files(path, heads, refused)
+    for file in (file for found in layout.labelled.values() for file in found.files):
+        digest.update(b"labels " + os.fsencode(file.relative_to(path)) + b"\n" + file.read_bytes())
+    return f"folder {digest.hexdigest()}"
 
 
 SOURCE = DataSource(summary="a folder of images in class folders", recognizes=Path.is_dir, open=open_folder)

@@ -12,8 +12,16 @@ from searchspace.preparation.data_issues import copy_image_lists, describe_absen
 from tests.helpers.images.data_sets import images
 from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
+from trainables.data.decoding import decode
 from trainables.data.decoding.decode import FORMATS
-from trainables.data.layouts.image_files import IMAGE_SUFFIXES, UNDECODED, VIDEO_SUFFIXES, kind_by_content
+from trainables.data.layouts import image_files
+from trainables.data.layouts.image_files import (
+    IMAGE_SUFFIXES,
+    UNDECODED,
+    VIDEO_SUFFIXES,
+    kind_by_content,
+    kind_by_name,
+)
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
@@ -21,6 +29,13 @@ from trainables.data.store.store import prepare_data
 
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n"
+
+
+@pytest.fixture
+def without_heif(monkeypatch):
+    """As where the extra that decodes HEIC is not installed."""
+    monkeypatch.setattr(image_files, "is_heif_decoded", lambda: False)
+    monkeypatch.setattr(decode, "with_heif", lambda formats: formats)
 
 
 def two_classes(root: Path, count: int = 10) -> Path:
@@ -52,7 +67,6 @@ def test_content_tells_every_decoded_format(tmp_path, form):
 @pytest.mark.parametrize(
     ("content", "kind"),
     [
-        (HEIC, "undecoded"),
         (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avif", "image"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video"),
         (b"BMW is no bitmap", "other"),
@@ -65,7 +79,11 @@ def test_content_tells_what_is_no_image(content, kind):
     assert kind_by_content(content) == kind
 
 
-def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
+def test_content_and_name_tell_heic_where_it_is_not_decoded(without_heif):
+    assert kind_by_content(HEIC) == kind_by_name("IMG_0001.HEIC") == "heif"
+
+
+def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged, without_heif):
     root = two_classes(tmp_path / "set")
     for name in ("cat/1.HEIC", "cat/2.heic", "dog/3.CR2", "dog/film.MOV", "notes.txt", "dog/labels.csv", "cat/data"):
         put(root / name)
@@ -79,7 +97,9 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
         "layout: class folders in ./ (20 images), no splits",
         "2 classes: 'cat', 'dog'",
         "images: all 8x8 pixels (width x height), RGB",
-        "warning: left out 2 .heic, 1 .cr2: a format that is not decoded; convert them to JPEG or PNG to use them "
+        "warning: left out 2 .heic: to use them, pip install 'searchspace[heic]', or convert them to JPEG "
+        "(left-out.csv)",
+        "warning: left out 1 .cr2: a format that is not decoded; convert them to JPEG or PNG to use them "
         "(left-out.csv)",
         "warning: left out 1 .mov: videos; save their frames as images to use them (left-out.csv)",
         "warning: left out 1 .jpg_large: images by their content, but not by their suffix; rename them to use them "
@@ -101,7 +121,7 @@ def test_all_that_is_left_out_is_said_counted_and_listed(tmp_path, logged):
     )
 
 
-def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path, logged):
+def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path, logged, without_heif):
     root = two_classes(tmp_path / "set")
     before = prepare_data(str(root))
     put(root / "cat" / "more.heic")
@@ -118,24 +138,24 @@ def test_what_is_left_out_makes_no_other_store_and_its_list_is_of_now(tmp_path, 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (HEIC, "HEIC, which is not decoded; convert it to JPEG"),
+        (HEIC, r"HEIC, which is not decoded here; pip install 'searchspace\[heic\]', or convert it to JPEG"),
         (POINTER, "a Git LFS pointer.*git lfs pull"),
         (b"<!DOCTYPE html><html>", "a web page"),
         (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a video"),
         (b"8BPS\0\1", "Photoshop, which is not decoded"),
     ],
 )
-def test_what_is_named_like_an_image_and_is_none_says_what_it_is(tmp_path, content, said):
+def test_what_is_named_like_an_image_and_is_none_says_what_it_is(tmp_path, content, said, without_heif):
     put(two_classes(tmp_path / "set") / "cat" / "it.jpg", content)
     with pytest.raises(UserError, match=rf"it\.jpg \({said}"):
         prepare_data(str(tmp_path / "set"))
 
 
-def test_a_class_of_formats_that_are_not_decoded_says_so(tmp_path):
+def test_a_class_of_formats_that_are_not_decoded_says_so(tmp_path, without_heif):
     root = two_classes(tmp_path / "set")
     for name in ("1.heic", "2.HEIC", "3.dng"):
         put(root / "bird" / name)
-    with pytest.raises(UserError, match=r"'bird' holds no images that are decoded here \(2 \.heic, 1 \.dng\); convert"):
+    with pytest.raises(UserError, match=r"'bird' holds .* decoded here \(2 \.heic, 1 \.dng\); pip install 's"):
         prepare_data(str(tmp_path / "set"))
 
 
@@ -217,7 +237,7 @@ def test_as_many_images_as_are_asked_for_are_enough(tmp_path, counts):
     assert sum(len(rows) for _, rows in splits.values()) == sum(counts)
 
 
-def test_a_name_that_is_no_text_can_be_listed(tmp_path):
+def test_a_name_that_is_no_text_can_be_listed(tmp_path, without_heif):
     root = two_classes(tmp_path / "set")
     put(Path(os.fsdecode(os.fsencode(root) + b"/cat/caf\xe9.heic")))
     data = prepare_data(str(root))
