@@ -118,7 +118,7 @@ def measure(cache: Path, *arguments: object) -> dict[str, Any]:
 
 def build_cut(cache: Path, origin: Path, count: int) -> dict[str, float]:
     """SIGKILL a build half-way; returns the seconds it had, and the share of images that it had finished."""
-    from trainables.data.store.chunk import CHUNK_IMAGES
+    from trainables.data.store.building.chunk import CHUNK_IMAGES
 
     started, finished = time.perf_counter(), 0
     child = start(cache, "build", origin)

@@ -29,9 +29,11 @@ class DataSummary(Frozen):
     channels: int = Field(ge=1)
     """1 for grey images, 3 for RGB."""
     height: int = Field(ge=1)
-    """Stored height, in pixels."""
+    """Stored height, in pixels; of whole images the largest shorter side."""
     width: int = Field(ge=1)
-    """Stored width, in pixels."""
+    """Stored width, in pixels; of whole images the largest shorter side, too."""
+    aspect_kept: bool = False
+    """Whether images are stored whole, at sizes of their own; else all are `height` x `width`."""
     train: int = Field(ge=1)
     """Images in the training split."""
     val: int = Field(ge=1)

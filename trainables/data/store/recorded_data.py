@@ -40,7 +40,10 @@ def open_recorded_data(recorded: DataSummary, given: str, reporter: Reporter) ->
             f"{recorded.fingerprint[:12]!r}, are not prepared on this machine; give them: --data FOLDER "
             f"(the record says {recorded.origin!r})"
         )
-    if any(getattr(found, name) != getattr(recorded, name) for name in ("classes", "channels", "height", "width")):
+    if any(
+        getattr(found, name) != getattr(recorded, name)
+        for name in ("classes", "channels", "height", "width", "aspect_kept")
+    ):
         raise UserError(f"the images of {recorded.name!r} have other classes or another size than the record says")
     return open_store(found.model_copy(update={"shared": "", "finals": recorded.finals}))
 

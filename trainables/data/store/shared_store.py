@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from trainables.common.errors import UserError
+from trainables.data.decoding.stored_size import MAX_ASPECT, STORED_SIDE
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import (
     DIGESTS_FILE,
@@ -37,6 +38,8 @@ FETCHED_FOLDER = "fetched"
 """Folder in the cache for downloaded stores."""
 SUMMARY_FILE = "summary.json"
 """File of a store that is uploaded last, so that its presence shows that the copy is complete."""
+WHOLE_FILES = ("sizes.npy", "test/sizes.npy")
+"""Files of a store of whole images."""
 ARRAY_FILES = ("images.npy", "labels.npy", "test/images.npy", "test/labels.npy")
 COLUMN_FILES = {
     f"{part}{column_file(name)}": (part, default.itemsize)
@@ -45,6 +48,8 @@ COLUMN_FILES = {
 }
 """Files that a store may have: part of the store, and bytes of an image's value."""
 RECORD_FILES = ("test/origins.json", "bad-images.csv", "leaked-images.csv", DIGESTS_FILE, SUMMARY_FILE)
+SIZE_BYTES = 8
+"""Bytes of an image's height and width."""
 MAX_RECORD_BYTES = 1 << 30
 """Maximum size of a record that is downloaded, in bytes."""
 MAX_HEADER_BYTES = 4096
@@ -63,7 +68,7 @@ def share_store(data: DataSummary, results: str) -> DataSummary:
         if not _is_uploaded(remote, contents):
             logger.info(f"sharing {data.name}: its store goes to {url}, once")
             remote.delete(SUMMARY_FILE)
-            shared = {*ARRAY_FILES, *COLUMN_FILES, *RECORD_FILES}
+            shared = {*ARRAY_FILES, *WHOLE_FILES, *COLUMN_FILES, *RECORD_FILES}
             wanted = [(name, file) for name, file in files_below(store) if name in shared]
             for name, file in sorted(wanted, key=lambda found: found[0] == SUMMARY_FILE):
                 remote.send(file, name, file.stat().st_size)
@@ -121,9 +126,12 @@ def _fetch(data: DataSummary, folder: Path) -> None:
 def _files_to_fetch(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]:
     """Names of the store's files to download, except files that are larger than they can be."""
     rows = {"": data.train + data.val, "test/": data.test}
-    image = data.channels * data.height * data.width
+    longest = MAX_ASPECT * max(data.options.store_side, STORED_SIDE) if data.aspect_kept else data.width
+    image = data.channels * data.height * longest
     largest = {f"{part}images.npy": count * image + MAX_HEADER_BYTES for part, count in rows.items()}
     largest |= {f"{part}labels.npy": count * 8 + MAX_HEADER_BYTES for part, count in rows.items()}
+    if data.aspect_kept:
+        largest |= {f"{part}sizes.npy": count * SIZE_BYTES + MAX_HEADER_BYTES for part, count in rows.items()}
     largest |= {name: rows[part] * size + MAX_HEADER_BYTES for name, (part, size) in COLUMN_FILES.items()}
     largest |= dict.fromkeys(RECORD_FILES, MAX_RECORD_BYTES)
     return {name for name, entry in found.items() if entry.size <= largest.get(name, -1)}
@@ -131,7 +139,8 @@ def _files_to_fetch(data: DataSummary, found: dict[str, RemoteFile]) -> set[str]
 
 def _find_mismatch(data: DataSummary, folder: Path, names: set[str]) -> str:
     """Why a downloaded folder is not the store of `data`; empty if it is."""
-    missing = [name for name in (*ARRAY_FILES, SUMMARY_FILE) if name not in names]
+    needed = (*ARRAY_FILES, *(WHOLE_FILES if data.aspect_kept else ()), SUMMARY_FILE)
+    missing = [name for name in needed if name not in names]
     if missing:
         return f"{missing[0]} is missing, or too large"
     try:

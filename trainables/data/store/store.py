@@ -24,14 +24,14 @@ from trainables.data.overview import examine, format_overview
 from trainables.data.sources.source import RawSet
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import SPLIT_SEED, make_splits
-from trainables.data.store.build import build_store, delete_build_record, discard_invalid_build
+from trainables.data.store.building.build import build_store, delete_build_record, discard_invalid_build
+from trainables.data.store.building.summary_builder import complete_summary
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
 from trainables.data.store.image_columns import ImageColumns, load_columns
 from trainables.data.store.image_origins import Origins, read_origins
 from trainables.data.store.shared_store import SUMMARY_FILE, fetch_store
 from trainables.data.store.stored_images import StoredImages
-from trainables.data.store.summary_builder import complete_summary
 from trainables.storage.cache import cache_folder, discard, read_cached
 from trainables.storage.folders import files_below
 
@@ -39,8 +39,8 @@ logger = logging.getLogger(__name__)
 
 STORE_VERSION = 4
 """Version of the layout below; stores of other versions are rebuilt."""
-# A store's folder: `images.npy` (uint8, n x channels x height x width) and `labels.npy` hold train, then val;
-# `groups.npy` and `weights.npy` are beside them where the source has these;
+# A store's folder: `images.npy` (uint8, n x channels x height x width, or flat beside `sizes.npy`) and `labels.npy`
+# hold train, then val; `groups.npy` and `weights.npy` are beside them where the source has these;
 # `test/` holds the same files, and `origins.json`, for the locked test split; `bad-images.csv` and
 # `leaked-images.csv` list such images, if any; `contents.json` has the digests of all files.
 STORES = "stores"
@@ -169,7 +169,7 @@ def _find_difference(folder: Path, summary: DataSummary) -> str:
     found = read_cached(folder / SUMMARY_FILE, DataSummary)
     if found is None:
         return f"{SUMMARY_FILE} cannot be read"
-    for name in ("fingerprint", "classes", "channels", "height", "width", "train", "val", "test"):
+    for name in ("fingerprint", "classes", "channels", "height", "width", "aspect_kept", "train", "val", "test"):
         if getattr(found, name) != getattr(summary, name):
             return f"{name} {getattr(found, name)}, not {getattr(summary, name)}"
     return ""
@@ -243,8 +243,10 @@ def _file_name(name: str) -> str:
 
 
 def _store_key(raw: RawSet, options: DataOptions) -> str:
-    shape = (raw.channels, raw.height, raw.width)
-    given = (options.key,) if options.key else ()
+    shape = (raw.channels, "whole", raw.whole.side) if raw.whole else (raw.channels, raw.height, raw.width)
+    # How images are stored is in the shape; so images of one size have one store for all of these options.
+    others = {name: value for name, value in options.key.items() if name not in {"store_side", "keep_aspect"}}
+    given = (others,) if others else ()
     return hashlib.blake2b(
         repr((STORE_VERSION, raw.identity, raw.classes, shape, SPLIT_SEED, *given)).encode(), digest_size=6
     ).hexdigest()

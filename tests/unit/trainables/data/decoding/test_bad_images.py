@@ -25,7 +25,7 @@ from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageCause, BadImageError
 from trainables.data.decoding.decode import read_image_header
 from trainables.data.layouts.listing import list_files
-from trainables.data.store import build
+from trainables.data.store.building import build
 from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.data.store.store import open_store, prepare_data
 from trainables.data.store.store_arrays import compute_fingerprint
@@ -148,7 +148,7 @@ def test_another_node_prepares_the_same_store_without_the_bad_images(tmp_path, m
 CUT = """
 import os, signal, sys
 from trainables.data.data_options import DataOptions
-from trainables.data.store import build
+from trainables.data.store.building import build
 from trainables.data.store import summary_builder as tally
 from trainables.data.store.store import prepare_data
 

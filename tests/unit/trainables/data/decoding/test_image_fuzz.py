@@ -17,7 +17,7 @@ from tests.helpers.repository import ROOT
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageError
 from trainables.data.decoding.decode import decode, read_image_header
-from trainables.data.store import build
+from trainables.data.store.building import build
 from trainables.data.store.store import prepare_data
 
 COUNT = 600

@@ -16,17 +16,19 @@ import pytest
 from tests.helpers.images.data_sets import write_images, write_parquet
 from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.parquet_images import ParquetImages
 from trainables.data.sources.source_registry import open_source
 from trainables.data.splits import make_splits
-from trainables.data.store import build
-from trainables.data.store.chunk import CHUNK_IMAGES, Chunk, ChunkDecoder
-from trainables.data.store.finished_chunks import FinishedChunk
+from trainables.data.store.building import build
+from trainables.data.store.building.chunk import CHUNK_IMAGES, Chunk, ChunkDecoder
+from trainables.data.store.building.finished_chunks import FinishedChunk
+from trainables.data.store.building.whole_chunks import CHUNK_FILES
 from trainables.data.store.store import open_store, prepare_data
 
 BUILD_AND_DIE = """
 import multiprocessing, os, signal, sys
-from trainables.data.splits import make_splits
+from trainables.data.data_options import DataOptions
 from trainables.data.store.store import prepare_data
 
 class Killer:
@@ -35,7 +37,7 @@ class Killer:
             print(*(child.pid for child in multiprocessing.active_children()), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
-prepare_data(sys.argv[1], Killer())
+prepare_data(sys.argv[1], Killer(), DataOptions(keep_aspect=True))
 """
 
 
@@ -54,15 +56,20 @@ def running(pid: int) -> bool:
         return False
 
 
-def parquet_set(root: Path, count: int) -> Path:
+WHOLE = DataOptions(keep_aspect=True)
+
+
+def parquet_set(root: Path, count: int, sizes: int = 1) -> Path:
     """Grey-level images of 2 classes; levels repeat, so that some occur in two splits."""
-    write_parquet(root / "train-0.parquet", [i % 251 for i in range(count)], [i % 2 for i in range(count)])
+    levels = [i % 251 for i in range(count)]
+    write_parquet(root / "train-0.parquet", levels, [i % 2 for i in range(count)], sizes=sizes)
     return root
 
 
+@pytest.mark.parametrize("sizes", [1, 5], ids=["equal", "whole"])
 @pytest.mark.parametrize("count", [600, build.PROCESSES_FROM + 100], ids=["threads", "processes"])
-def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count, logged):
-    origin = parquet_set(tmp_path / "set.v2", count)
+def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count, sizes, logged):
+    origin = parquet_set(tmp_path / "set.v2", count, sizes)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cut"))
     orphans = build_and_die(origin, after=count // 2)
     assert bool(orphans) == (count >= build.PROCESSES_FROM)
@@ -76,32 +83,35 @@ def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count, 
 
     told = Told()
     monkeypatch.setattr(build, "PROCESSES_FROM", 10**9)  # whoever decodes, it is the same store
-    resumed = prepare_data(str(origin), told)
+    resumed = prepare_data(str(origin), told, WHOLE)
     assert any(f"resuming from {finished} of " in line for line in logged)
     before = len(logged)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    whole = prepare_data(str(origin), told)
+    whole = prepare_data(str(origin), told, WHOLE)
+    assert whole.aspect_kept == (sizes > 1)
     assert not any("going on" in line for line in logged[before:])
     assert resumed.model_copy(update={"path": whole.path}) == whole
     assert whole.leaked > 0
     assert np.array_equal(open_store(resumed).images, open_store(whole).images)
     assert not (Path(resumed.path) / build.FINISHED_CHUNKS_FILE).exists()
     assert not building.exists()
+    assert not list(Path(resumed.path).rglob(CHUNK_FILES))
 
 
-def test_a_torn_record_and_damaged_pixels_are_decoded_again(tmp_path, monkeypatch):
-    origin = parquet_set(tmp_path / "set", 600)
+@pytest.mark.parametrize("sizes", [1, 5], ids=["equal", "whole"])
+def test_a_torn_record_and_damaged_pixels_are_decoded_again(tmp_path, monkeypatch, sizes):
+    origin = parquet_set(tmp_path / "set", 600, sizes)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cut"))
     build_and_die(origin, after=400)
     (building,) = (tmp_path / "cut" / "stores").glob("*.building")
-    images = np.lib.format.open_memmap(building / "images.npy", mode="r+")
-    images[5] ^= 1
+    images = np.memmap(building / "images.npy", mode="r+")
+    images[3000] ^= 1
     images.flush()
     record = (building / build.FINISHED_CHUNKS_FILE).read_text()
     (building / build.FINISHED_CHUNKS_FILE).write_text(record[:-5])
-    resumed = prepare_data(str(origin))
+    resumed = prepare_data(str(origin), options=WHOLE)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    assert resumed.fingerprint == prepare_data(str(origin)).fingerprint
+    assert resumed.fingerprint == prepare_data(str(origin), options=WHOLE).fingerprint
 
 
 def test_a_finished_chunk_is_not_decoded_again(tmp_path):
@@ -155,7 +165,7 @@ def test_a_killed_decoding_process_is_one_line(tmp_path, monkeypatch):
 
 def test_a_disk_without_room_is_refused(tmp_path):
     raw = dataclasses.replace(open_source("digits"), height=10**12)
-    with pytest.raises(UserError, match=r"bytes free, 'digits' needs 12,216,"):
+    with pytest.raises(UserError, match=r"bytes free, 'digits' needs 14,376,"):
         build.build_store(raw, make_splits(raw)[0], "", tmp_path / "store", Told())
 
 

@@ -10,18 +10,26 @@ from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage, write_bad_images
+from trainables.data.decoding.stored_size import MIN_SIDE
 from trainables.data.finals_validation import choose_finals_validation
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits, has_own_validation
-from trainables.data.store.chunk import Chunk, ChunkStatistics
+from trainables.data.store.building.chunk import Chunk, ChunkStatistics
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.group_summary import load_groups, summarize_groups, write_shared_groups
 from trainables.data.store.image_columns import hash_columns, load_columns
 from trainables.data.store.image_origins import collect_origins, write_origins
 from trainables.data.store.leaks import SplitDigests, write_leaks
 from trainables.data.store.shared_store import SUMMARY_FILE
-from trainables.data.store.store_arrays import begin_fingerprint, compute_fingerprint, remove_rows
+from trainables.data.store.store_arrays import (
+    HEADER_BYTES,
+    begin_fingerprint,
+    compute_fingerprint,
+    map_pixels,
+    remove_rows,
+)
+from trainables.data.store.stored_images import IMAGES_FILE, SIZES_FILE
 from trainables.storage.files import read_record
 
 SPLIT_ORDER: tuple[SplitName, ...] = ("train", "val", "test")
@@ -38,17 +46,22 @@ class SummaryBuilder:
         self._digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
         self._bad: dict[SplitName, dict[int, BadImage]] = defaultdict(dict)
         self._holes: dict[str, list[int]] = defaultdict(list)
+        self._sizes: dict[str, list[NDArray[np.int32]]] = defaultdict(list)
+        self._ends: dict[str, int] = defaultdict(lambda: HEADER_BYTES)
+        self._train_pixels = 0
         self._total, self._done = sum(len(rows) for _, rows in splits.values()), 0
 
     def add(self, chunk: Chunk, examined: ChunkStatistics) -> None:
         """Add the next chunk, and report the progress."""
         if chunk.start == 0:
+            self._hash_sizes()
             labels = np.load(self._folder / chunk.folder / "labels.npy")
             self._fingerprint.update(labels.tobytes())
             hash_columns(self._fingerprint, self._folder / chunk.folder, len(labels))
-        self._fingerprint.update(chunk.images(self._folder).data)
+        self._hash_pixels(chunk, examined)
         if chunk.split == "train":
             self._sums += examined.sums
+            self._train_pixels += int(examined.sizes.prod(axis=1, dtype=np.int64).sum())
         before = sum(map(len, self._digests[chunk.split]))
         for at, image in examined.bad.items():
             self._bad[chunk.split][before + at] = image
@@ -63,6 +76,9 @@ class SummaryBuilder:
         Raises `UserError` if a class, or a split, would have no image left.
         """
         raw, prints = self._raw, {split: self._prints(split) for split in SPLIT_ORDER}
+        self._hash_sizes()
+        for folder, sizes in self._sizes.items():
+            np.save(self._folder / folder / SIZES_FILE, np.concatenate(sizes))
         for folder, rows in self._holes.items():
             remove_rows(self._folder / folder, rows)
         bad = [*raw.bad_images, *(image for found in self._bad.values() for image in found.values())]
@@ -72,14 +88,35 @@ class SummaryBuilder:
         write_origins(self._folder / "test", collect_origins(raw.parts[test], test, prints["test"].rows))
         fingerprint = compute_fingerprint(self._folder, raw.classes) if self._holes else self._fingerprint.hexdigest()
         counts = {split: len(found.rows) for split, found in prints.items()}
-        pixels = counts["train"] * raw.height * raw.width
+        pixels = self._train_pixels or counts["train"] * raw.height * raw.width
+        height, width = (self._largest_side(),) * 2 if raw.whole else (raw.height, raw.width)
         mean, square = self._sums[0] / (255 * pixels), self._sums[1] / (255**2 * pixels)
         return DataSummary(
             name=raw.name, path=str(self._folder), origin="", classes=raw.classes,
-            channels=raw.channels, height=raw.height, width=raw.width, **counts,
+            channels=raw.channels, height=height, width=width, aspect_kept=raw.whole is not None, **counts,
             mean=tuple(mean), std=tuple(np.sqrt(np.maximum(square - mean**2, 1e-8))), split=words,
             split_seed=SPLIT_SEED, skipped=len(bad), leaked=write_leaks(self._folder, prints), fingerprint=fingerprint,
         )  # fmt: skip
+
+    def _hash_pixels(self, chunk: Chunk, examined: ChunkStatistics) -> None:
+        """Add the pixels of the next chunk to the fingerprint."""
+        if not self._raw.whole:
+            return self._fingerprint.update(chunk.images(self._folder).data)
+        file, start = self._folder / chunk.folder / IMAGES_FILE, self._ends[chunk.folder]
+        self._ends[chunk.folder] += examined.count_bytes(self._raw.channels)
+        self._fingerprint.update(map_pixels(file, start, self._ends[chunk.folder] - start).data)
+        self._sizes[chunk.folder].append(examined.sizes)
+        return None
+
+    def _hash_sizes(self) -> None:
+        """Add the sizes of whole images to the fingerprint, after the pixels of their folder, which is the last one."""
+        for sizes in self._sizes[next(reversed(self._sizes))] if self._sizes else ():
+            self._fingerprint.update(sizes.tobytes())
+
+    def _largest_side(self) -> int:
+        """The largest shorter side of whole images, in pixels."""
+        sides = (int(sizes.min(axis=1).max()) for found in self._sizes.values() for sizes in found)
+        return max(MIN_SIDE, *sides)
 
     def _prints(self, split: SplitName) -> SplitDigests:
         """Digests and rows of the split's good images."""

@@ -5,8 +5,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.pixels import Image
 from trainables.data.splits import SplitName
-from trainables.data.store.finished_chunks import FinishedChunk, chunk_digest
+from trainables.data.store.building.finished_chunks import FinishedChunk, chunk_digest
 
 CHUNK_IMAGES = 128
 """Number of images in a chunk."""
@@ -53,16 +53,23 @@ class ChunkStatistics:
     sums: NDArray[np.int64]
     """Exact sum and sum of squares of each channel's pixels (0 to 255), shape 2 x channels."""
     bad: dict[int, BadImage]
-    """Images that cannot be decoded, by position in the chunk; their pixels are 0."""
+    """Images that cannot be decoded, by position in the chunk; their pixels are 0, or none where stored whole."""
+    sizes: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
+    """Height and width of each image that is stored whole, n x 2; none where all are of one size."""
+
+    def count_bytes(self, channels: int) -> int:
+        """Bytes of images that are stored whole."""
+        return channels * int(self.sizes.prod(axis=1, dtype=np.int64).sum())
 
     def to_record(self, number: int) -> FinishedChunk:
         """The record of this chunk, which has this number."""
-        return FinishedChunk(number, chunk_digest(self.digests.tobytes(), self.bad), self.bad)
+        sizes = tuple((height, width) for height, width in self.sizes.tolist())
+        return FinishedChunk(number, chunk_digest(self.digests.tobytes(), self.bad), self.bad, sizes)
 
 
-def compute_statistics(images: NDArray[np.uint8], bad: dict[int, BadImage]) -> ChunkStatistics:
-    """Compute digests and sums of images, n x channels x height x width, of which some are `bad`."""
-    sums = np.zeros((2, images.shape[1]), np.int64)
+def compute_statistics(images: Iterable[NDArray[np.uint8]], bad: dict[int, BadImage], channels: int) -> ChunkStatistics:
+    """Compute digests and sums of images, each channels x height x width, of which some are `bad`."""
+    sums = np.zeros((2, channels), np.int64)
     digests = []
     for image in images:
         digests.append(hashlib.blake2b(image.data, digest_size=12).digest())
@@ -87,7 +94,7 @@ class ChunkDecoder:
         """
         images = chunk.images(self.store)
         if recorded:
-            found = compute_statistics(images, recorded.bad)
+            found = compute_statistics(images, recorded.bad, images.shape[1])
             if found.to_record(chunk.number) == recorded:
                 return found
         decode, bad = self.decoders[chunk.part], dict[int, BadImage]()
@@ -97,13 +104,15 @@ class ChunkDecoder:
             except BadImageError as error:
                 images[at] = 0
                 bad[at] = error.image
-        return compute_statistics(images, bad)
+        return compute_statistics(images, bad, images.shape[1])
 
 
-_PROCESS_DECODER: list[ChunkDecoder] = []
+ChunkWork = Callable[[Chunk, FinishedChunk | None], ChunkStatistics]
+"""Decodes a chunk; picklable where it goes to other processes."""
+_PROCESS_DECODER: list[ChunkWork] = []
 
 
-def start_decoder_process(filler: ChunkDecoder) -> None:
+def start_decoder_process(filler: ChunkWork) -> None:
     """Start a process of a pool: it decodes chunks with `filler`, and exits with its parent."""
     _PROCESS_DECODER.append(filler)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C

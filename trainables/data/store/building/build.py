@@ -4,7 +4,7 @@ import logging
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -17,18 +17,21 @@ from trainables.common.reporter import Reporter
 from trainables.data.decoding.bad_images import OnBadImage, bad_image_error
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, Splits
-from trainables.data.store.chunk import (
+from trainables.data.store.building.chunk import (
     CHUNK_IMAGES,
     Chunk,
     ChunkDecoder,
     ChunkStatistics,
+    ChunkWork,
     decode_in_process,
     start_decoder_process,
 )
+from trainables.data.store.building.finished_chunks import FinishedChunk, read_finished_chunks
+from trainables.data.store.building.summary_builder import SummaryBuilder
+from trainables.data.store.building.whole_chunks import WholeChunkDecoder, WholePixels
 from trainables.data.store.data_summary import DataSummary
-from trainables.data.store.finished_chunks import FinishedChunk, read_finished_chunks
 from trainables.data.store.image_columns import collect_columns, write_columns
-from trainables.data.store.summary_builder import SummaryBuilder
+from trainables.data.store.stored_images import IMAGES_FILE
 from trainables.storage.cache import discard
 from trainables.storage.folders import files_below
 
@@ -38,6 +41,8 @@ SPLITS_OF_FOLDER: dict[str, tuple[SplitName, ...]] = {"": ("train", "val"), "tes
 """Splits in each folder of a store."""
 PROCESSES_FROM = 4096
 """Encoded images from which processes are used: 2 are twice as fast as 2 threads, but take a second to start."""
+BLOCK_BYTES = 512
+"""Unit of `st_blocks`, by POSIX."""
 FINISHED_CHUNKS_FILE = "finished"
 """File in a store being built with a line for each finished chunk."""
 
@@ -51,7 +56,8 @@ def build_store(
     that failed on a bad image is resumed when bad images are to be skipped. Raises `UserError` for a bad image, a class
     that has no other images in a split, a full disk, or a decoding process that was killed.
     """
-    _create_arrays(raw, splits, folder)
+    _write_labels(raw, splits, folder)
+    _check_room(raw, splits, folder)
     chunks = list(_plan_chunks(splits))
     recorded = read_finished_chunks(folder / FINISHED_CHUNKS_FILE)
     tally = SummaryBuilder(raw, splits, folder, reporter)
@@ -60,7 +66,10 @@ def build_store(
             f"{raw.name}: resuming from {len(recorded):,} of {len(chunks):,} chunks that an earlier run finished"
         )
     with (folder / FINISHED_CHUNKS_FILE).open("a") as record:
-        for chunk, examined in _decode_chunks(raw, chunks, recorded, folder):
+        if not raw.whole:
+            _create_arrays(raw, splits, folder)
+        decode = _decode_whole if raw.whole else _decode_equal
+        for chunk, examined in decode(raw, chunks, recorded, folder):
             finished = examined.to_record(chunk.number)
             if recorded.get(chunk.number) != finished:
                 record.write(finished.line)
@@ -87,20 +96,33 @@ def delete_build_record(folder: Path) -> None:
     (folder / FINISHED_CHUNKS_FILE).unlink()
 
 
-def _create_arrays(raw: RawSet, splits: Splits, folder: Path) -> None:
-    """Write labels and columns, and create the image files; those of an interrupted build are kept."""
+def _write_labels(raw: RawSet, splits: Splits, folder: Path) -> None:
+    """Write labels and columns."""
     for name, members in SPLITS_OF_FOLDER.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         labels = np.concatenate([raw.parts[part].labels[rows] for part, rows in (splits[split] for split in members)])
         np.save(folder / name / "labels.npy", labels)
         write_columns(folder / name, collect_columns(raw.parts, [splits[split] for split in members]))
-        file, shape = folder / name / "images.npy", (len(labels), raw.channels, raw.height, raw.width)
-        if _has_shape(file, shape):
-            continue
-        free, needed = shutil.disk_usage(folder).free, int(np.prod(shape, dtype=np.int64))
-        if free < needed:  # a full disk would kill a process that writes to a mapped file
-            raise UserError(f"cache {str(folder.parent)!r}: has {free:,} bytes free, {raw.name!r} needs {needed:,}")
-        np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
+
+
+def _check_room(raw: RawSet, splits: Splits, folder: Path) -> None:
+    """Raise `UserError` where the disk has not the bytes that the images need; a full one kills who maps a file."""
+    count = sum(len(rows) for _, rows in splits.values())
+    pixels = raw.whole.mean_pixels if raw.whole else raw.height * raw.width
+    files = [file for name in SPLITS_OF_FOLDER if (file := folder / name / IMAGES_FILE).is_file()]
+    written = sum(BLOCK_BYTES * file.stat().st_blocks for file in files)
+    free, needed = shutil.disk_usage(folder).free, count * raw.channels * pixels
+    if free + written < needed:
+        raise UserError(f"cache {str(folder.parent)!r}: has {free:,} bytes free, {raw.name!r} needs {needed:,}")
+
+
+def _create_arrays(raw: RawSet, splits: Splits, folder: Path) -> None:
+    """Create the files of images of one size; those of an interrupted build are kept."""
+    for name, members in SPLITS_OF_FOLDER.items():
+        count = sum(len(splits[split][1]) for split in members)
+        file, shape = folder / name / IMAGES_FILE, (count, raw.channels, raw.height, raw.width)
+        if not _has_shape(file, shape):
+            np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
 
 
 def _has_shape(file: Path, shape: tuple[int, ...]) -> bool:
@@ -122,19 +144,45 @@ def _plan_chunks(splits: Splits) -> Iterator[Chunk]:
                 number, start = number + 1, start + len(piece)
 
 
-def _decode_chunks(
+def _decode_equal(
     raw: RawSet, chunks: list[Chunk], recorded: dict[int, FinishedChunk], folder: Path
 ) -> Iterator[tuple[Chunk, ChunkStatistics]]:
-    """Decode the chunks into the store, by processes or threads; yields them in order."""
-    workers, done = os.cpu_count() or 1, 0
+    """Decode images of one size into their places in the store; yields the chunks in order."""
     filler = ChunkDecoder(folder, {name: part.decode for name, part in raw.parts.items()})
+    yield from _decode_chunks(raw, filler, chunks, recorded)
+
+
+def _decode_whole(
+    raw: RawSet, chunks: list[Chunk], recorded: dict[int, FinishedChunk], folder: Path
+) -> Iterator[tuple[Chunk, ChunkStatistics]]:
+    """Decode images that are stored whole, from the first chunk on that is not finished; yields all in order."""
+    pixels, done = WholePixels(folder, raw.channels), 0
+    for chunk, examined in pixels.find_finished(chunks, recorded):
+        done += 1
+        yield chunk, examined
+    pixels.begin(list(SPLITS_OF_FOLDER))
+    decoder = WholeChunkDecoder(folder, {name: part.decode for name, part in raw.parts.items()}, raw.channels)
+    try:
+        for chunk, examined in _decode_chunks(raw, decoder, chunks[done:], {}):
+            pixels.append(chunk)
+            yield chunk, examined
+        pixels.finish()
+    except OSError as error:
+        raise UserError(f"cache {str(folder.parent)!r}: cannot be written ({error.strerror or error})") from error
+
+
+def _decode_chunks(
+    raw: RawSet, decoder: ChunkWork, chunks: list[Chunk], recorded: dict[int, FinishedChunk]
+) -> Iterator[tuple[Chunk, ChunkStatistics]]:
+    """Let processes or threads decode the chunks; yields them in order."""
+    workers, done = os.cpu_count() or 1, 0
     pool: Executor
     if raw.encoded and sum(len(chunk.rows) for chunk in chunks) >= PROCESSES_FROM:
         # Spawned, since a fork would copy the locks of other threads.
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_decoder_process, (filler,))
-        work: Callable[[Chunk, FinishedChunk | None], ChunkStatistics] = decode_in_process
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_decoder_process, (decoder,))
+        work: ChunkWork = decode_in_process
     else:
-        pool, work = ThreadPoolExecutor(workers), filler
+        pool, work = ThreadPoolExecutor(workers), decoder
     try:
         jobs = ((chunk, pool.submit(work, chunk, recorded.get(chunk.number))) for chunk in chunks)
         for chunk, examined in run_ahead(jobs, ahead=4 * workers):

@@ -1,0 +1,1 @@
+"""Building a store: decoding chunks of images into it, and summing it up."""
