@@ -20,6 +20,7 @@ from trainables.data.sources import (
     parquet,
     saved_arrow,
 )
+from trainables.data.sources.archives import check_unpacked
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
 from trainables.storage.cache import cache_folder
 from trainables.storage.local_copy import fetch_copy
@@ -78,6 +79,7 @@ def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
             f"--data {origin!r}: neither a known data set ({', '.join(NAMED_SETS)}) nor an existing file or folder"
             f"{suggest(path.name, NAMED_SETS)}"
         )
+    check_unpacked(path)
     for source in LAYOUTS.values():
         if source.recognizes is not None and source.recognizes(path):
             return group_by_path(check_usable(source.open(path, options), origin), options)
