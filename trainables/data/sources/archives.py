@@ -24,16 +24,11 @@ MEMBERS_READ = 20
 
 def check_unpacked(path: Path) -> None:
     """Raise `UserError` for an archive, and for a folder with archives and no images."""
-    if path.is_file():
-        packed = [path] if path.suffix.lower() in UNPACKERS else []
-    else:
-        packed = _find_archives(path)
+    packed = _find_archives(path)
     if not packed:
         return
-    where, first = f"--data {str(path)!r}", packed[0]
-    what = (
-        "is an archive" if first == path else f"holds {len(packed):,} archives, such as {first.name!r}, and no images"
-    )
+    where, first, count = f"--data {str(path)!r}", packed[0], len(packed)
+    what = "is an archive" if first == path else f"holds {count:,} archives, such as {first.name!r}, and no images"
     if _is_web_dataset(first):
         shards = str(first if first == path else first.parent / f"*{first.suffix}")
         raise UserError(

@@ -75,9 +75,9 @@ def test_a_layouts_name_is_no_data_set(tmp_path, monkeypatch):
 
 
 def test_a_file_that_no_layout_takes_is_refused_with_what_is_taken(tmp_path):
-    (tmp_path / "images.zip").write_bytes(b"PK")
+    (tmp_path / "images.h5").write_bytes(b"PK")
     with pytest.raises(UserError, match=r"give a \.npz file of arrays, .* or a folder of images") as error:
-        open_source(str(tmp_path / "images.zip"))
+        open_source(str(tmp_path / "images.h5"))
     assert "\n" not in str(error.value)
 
 
