@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,6 +15,7 @@ from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import InputLoader, Rows
 from trainables.models.preprocess import Preprocess, scale
+from trainables.training.loss_weights import loss_weights
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class TrainingBatches:
     """Rows of the store that the trial trains on; a batch's rows are positions within them."""
     preprocess: Preprocess | None
     """The network's preprocessing; None for features, which are taken as they are."""
+    image_weights: NDArray[np.float32] | None = None
+    """Weight of each row of the store in the loss, at least 0; None: 1 for all."""
 
     @property
     def views(self) -> int:
@@ -59,41 +64,37 @@ class TrainingBatches:
 
     def loss(self, logits: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
         """Summed cross-entropy of a slice's logits, of which `share` are its own labels and the rest its partners'."""
-        own = self._cross_entropy(logits, self.data.load_labels(self.rows[batch.rows[part]]))
+        own = self._cross_entropy(logits, batch.rows[part])
         if share == 1.0:
             return own
-        others = self._cross_entropy(logits, self.data.load_labels(self.rows[batch.partners[part]]))
+        others = self._cross_entropy(logits, batch.partners[part])
         return torch.lerp(others, own, share)
 
     def sum_weighted(self, each: Tensor, batch: PlannedBatch, part: slice, share: float) -> Tensor:
-        """Sum of a slice's losses, one an image (b,), weighted by the classes in each image."""
+        """Sum of a slice's losses, one an image (b,), weighted by the images in each."""
         if self.weights is None:
             return each.sum()
-        own = self.weights[self.data.load_labels(self.rows[batch.rows[part]])]
+        own = self._weights_of(self.weights, batch.rows[part])
         if share == 1.0:
             return each @ own
-        others = self.weights[self.data.load_labels(self.rows[batch.partners[part]])]
-        return each @ torch.lerp(others, own, share)
+        return each @ torch.lerp(self._weights_of(self.weights, batch.partners[part]), own, share)
 
     @cached_property
     def weights(self) -> Tensor | None:
-        """Weight of each class's images in the loss, on the device; None where all are 1."""
-        return class_weights(self.data.load_labels(self.rows)) if self.config.balance == "loss" else None
+        """Weight of each image of `rows` in the loss, on the device, by its class and of its own; None: all are 1."""
+        labels = self.data.load_labels(self.rows)
+        own = None if self.image_weights is None else torch.from_numpy(self.image_weights[self.rows]).to(labels.device)
+        return loss_weights(labels, self.config.balance, own)
 
-    def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        smoothing = self.config.label_smoothing
+    def _cross_entropy(self, logits: Tensor, rows: Rows) -> Tensor:
+        """Summed cross-entropy of logits for the labels of `rows`, which are positions within the trial's rows."""
+        smoothing, labels = self.config.label_smoothing, self.data.load_labels(self.rows[rows])
         if self.weights is None:
             return functional.cross_entropy(logits.float(), labels, reduction="sum", label_smoothing=smoothing)
         # The weight applies to an image's whole loss, smoothing too: in expectation, the same as drawing it as often.
         each = functional.cross_entropy(logits.float(), labels, reduction="none", label_smoothing=smoothing)
-        return each @ self.weights[labels]
+        return each @ self._weights_of(self.weights, rows)
 
-
-def class_weights(labels: Tensor) -> Tensor:
-    """Float32 weights (classes,) inverse to how often each class occurs; their mean over `labels` (n,) is 1.
-
-    Each class that occurs so has the same share of the sum of weights; one that does not, weighs 0.
-    """
-    counts = torch.bincount(labels).double()
-    weights = len(labels) / (counts.count_nonzero() * counts.clamp(min=1))
-    return torch.where(counts > 0, weights, 0.0).float()
+    @staticmethod
+    def _weights_of(weights: Tensor, rows: Rows) -> Tensor:
+        return weights[torch.from_numpy(rows).to(weights.device, non_blocking=True)]

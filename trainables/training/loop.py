@@ -65,7 +65,8 @@ class TrialRun:
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
         self.averaging = WeightAveraging(self.learner)
         plain = self.data is context.images
-        self.batches = TrainingBatches(config, self.data, self.rows, self.model.preprocess if plain else None)
+        preprocess = self.model.preprocess if plain else None
+        self.batches = TrainingBatches(config, self.data, self.rows, preprocess, store.weights)
         self.teacher = Teacher(Path(assignment.teacher), context, self.batches) if assignment.teacher else None
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch

@@ -12,7 +12,8 @@ from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
 from trainables.data.loading.input_loader import InMemoryLoader
 from trainables.data.store.store import prepare_data
-from trainables.training.batches import TrainingBatches, class_weights
+from trainables.training.batches import TrainingBatches
+from trainables.training.loss_weights import class_weights
 
 COUNTS = (400, 90, 12, 0, 3)
 """Images of each class; one does not occur."""
