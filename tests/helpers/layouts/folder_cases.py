@@ -39,7 +39,8 @@ FOLDER_CASES = {
         {"train": 8, "test": 4},
     ),
     "two-names-of-a-split": LayoutCase(
-        tree(train__cat=4, train__dog=4, val__cat=2, valid__cat=2), refused="all mean the val split"
+        tree(train__cat=4, train__dog=4, val__cat=2, val__dog=2, valid__cat=2, valid__dog=2),
+        refused="all mean the val split"
     ),
     "splits-in-classes": LayoutCase(
         tree(cat__train=4, cat__test=2, dog__train=4, dog__test=2), refused="expected it the other way round"
