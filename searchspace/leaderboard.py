@@ -103,7 +103,8 @@ def _best(results: SearchResults, width: int) -> "list[RenderableType]":
     spec, finalists = results.spec, results.finalists
     if finalists:
         rows = finalist_rows(spec.metric, finalists, costs_of(results.study), results.baseline)
-        title = f"{spec.name}: finalists, from fresh seeds (validation {METRICS[spec.metric].label})"
+        how = "cross-validated" if spec.folds > 1 else "from fresh seeds"
+        title = f"{spec.name}: finalists, {how} (validation {METRICS[spec.metric].label})"
         parts.append(draw_table(rows, title, width, FINALIST_COLUMNS))
         if results.validation:
             parts.append(Text(format_validation(results.validation)))

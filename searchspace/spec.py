@@ -88,6 +88,8 @@ class SearchSpec(DataRequest):
     """Longest search after the first gang's start: 90s, 30m, 2h; without finals."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
     """Best trials trained again from fresh seeds; so is trial 0, as reference."""
+    folds: Annotated[int, Option(PROOF)] = Field(0, ge=0, le=100)
+    """Folds of a cross-validation that scores the finalists, for small sets; below 2: off."""
     audit: Annotated[Share, Option(PROOF)] = 0.0
     """Share of stopped trials to resume, to measure the cost of stopping."""
     max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
@@ -106,8 +108,10 @@ class SearchSpec(DataRequest):
     """{choices}. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
     """Most points of test accuracy that a shipped format may lose."""
-    final_seeds: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
-    """Fresh seeds of each finalist; the mean score counts."""
+    final_seeds: Annotated[int, Option(PROOF)] = Field(
+        default_factory=lambda known: 1 if known.get("folds", 0) > 1 else 3, ge=1, le=MAX_COUNT
+    )
+    """Fresh seeds of each finalist; the mean score counts. With --folds: its repetitions, 1 by default."""
     ensemble: Annotated[bool, Option(PROOF)] = False
     """Add the average of the best 3 finalists as a finalist; slow as all three."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1, le=MAX_COUNT)

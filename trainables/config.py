@@ -112,11 +112,22 @@ class Decision(StrEnum):
     """It has ended, or everything is about to end; its gang saves it and takes other work."""
 
 
+class Fold(Frozen):
+    """One fold of a cross-validation."""
+
+    index: int = Field(ge=0)
+    """Which one: its images are scored, and not trained on."""
+    count: int = Field(ge=2)
+    """Number of folds."""
+    repeat: int = Field(0, ge=0)
+    """Which repetition; each deals the images anew."""
+
+
 class Assignment(Frozen):
     """One trial handed to a gang."""
 
     trial: str
-    """Name within the search: `trial-7`, `final-7-1`, `winner`."""
+    """Name within the search: `trial-7`, `final-7-1`, `final-7-0-fold-3`, `winner`."""
     kind: Kind
     """What it trains on: search on train (scored on val), final on its own split of both, winner on train+val; test
     only evaluates; probe times some steps on train, and keeps nothing."""
@@ -124,6 +135,8 @@ class Assignment(Frozen):
     """What its score is."""
     config: TrialConfig
     """The configuration to train."""
+    fold: Fold | None = None
+    """The fold that a final is scored on; None without cross-validation."""
     seed: int = Field(ge=0)
     """Seed of everything random in it."""
     max_epochs: int = Field(ge=1)

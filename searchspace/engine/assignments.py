@@ -6,7 +6,7 @@ from pathlib import Path
 
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import STUDENT, WINNER, final_name, trial_folder, trial_name
-from trainables.config import Assignment, TrialConfig
+from trainables.config import Assignment, Fold, TrialConfig
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
@@ -26,12 +26,29 @@ def search_assignment(
     )  # fmt: skip
 
 
-def final_assignment(spec: SearchSpec, number: int, config: TrialConfig, seed_index: int) -> Assignment:
-    """The training of finalist `number` from one of its fresh seeds."""
-    name = final_name(number, seed_index)
+def final_assignments(spec: SearchSpec, number: int, config: TrialConfig) -> list[Assignment]:
+    """The trainings of finalist `number`: one from each fresh seed, or on each fold from a seed of its own.
+
+    With folds, each of `--final-seeds` repeats the cross-validation on images that are dealt anew.
+    """
+    if spec.folds <= 1:
+        return [_final_assignment(spec, number, config, index, None) for index in range(spec.final_seeds)]
+    folds = [
+        Fold(index=index, count=spec.folds, repeat=repeat)
+        for repeat in range(spec.final_seeds)
+        for index in range(spec.folds)
+    ]
+    return [_final_assignment(spec, number, config, fold.repeat, fold) for fold in folds]
+
+
+def _final_assignment(
+    spec: SearchSpec, number: int, config: TrialConfig, seed_index: int, fold: Fold | None
+) -> Assignment:
+    index = (fold.index,) if fold else ()
+    name = final_name(number, seed_index, *index)
     return Assignment(
-        trial=name, kind="final", metric=spec.metric, config=config, max_epochs=spec.max_epochs,
-        seed=derive_seed(spec.seed, "final", number, seed_index), folder=str(trial_folder(spec.folder, name)),
+        trial=name, kind="final", metric=spec.metric, config=config, max_epochs=spec.max_epochs, fold=fold,
+        seed=derive_seed(spec.seed, "final", number, seed_index, *index), folder=str(trial_folder(spec.folder, name)),
     )  # fmt: skip
 
 

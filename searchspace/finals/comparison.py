@@ -14,8 +14,6 @@ from trainables.metrics.metric_registry import METRICS, MetricName, compute_scor
 
 ROUNDING_VARIANCE = 1e-20
 """Variance of a difference of scores below which it consists of rounding errors."""
-INTERVAL_METHOD = "Welch"
-"""Method of a difference's interval."""
 
 
 class ComparisonOutcome(StrEnum):
@@ -42,6 +40,8 @@ class Comparison(Frozen):
     """Upper end."""
     reason: Literal[ComparisonOutcome.ONE_SEED, ComparisonOutcome.NO_VARIANCE, ""] = ""
     """Why there is no interval."""
+    method: Literal["Welch", "corrected t"] = "Welch"
+    """Method of the interval: Welch's t over seeds, or with folds Nadeau and Bengio's corrected t."""
 
     @property
     def outcome(self) -> ComparisonOutcome:
@@ -81,10 +81,13 @@ def compare(
     variance = max(images + seeds - sum(side.overlap for side in sides), images, seeds)
     if variance < ROUNDING_VARIANCE:
         return Comparison(difference=difference, low=None, high=None, reason=ComparisonOutcome.NO_VARIANCE)
-    half_width = _quantile(1 - 0.025 / pairs, freedom * (variance / seeds) ** 2 if seeds else math.inf) * math.sqrt(
-        variance
-    )
-    most = METRICS[metric].span  # few seeds of much scatter would reach beyond what can be
+    return make_interval(metric, difference, variance, freedom * (variance / seeds) ** 2 if seeds else math.inf, pairs)
+
+
+def make_interval(metric: MetricName, difference: float, variance: float, freedom: float, pairs: int) -> Comparison:
+    """The comparison with a difference of this variance, by Student's t, for `pairs` comparisons together."""
+    half_width = _quantile(1 - 0.025 / pairs, freedom) * math.sqrt(variance)
+    most = METRICS[metric].span  # few trainings of much scatter would reach beyond what can be
     return Comparison(
         difference=difference, low=max(difference - half_width, -most), high=min(difference + half_width, most)
     )

@@ -32,9 +32,11 @@ class Finalist(Frozen):
     full_length: bool
     """Whether that score is of the full length."""
     scores: tuple[float, ...]
-    """Validation score of each fresh training, higher is better."""
+    """Validation score of each fresh training, or cross-validation over all its folds; higher is better."""
     val_losses: tuple[float, ...]
     """Validation cross-entropy of each, in nats."""
+    fold_scores: tuple[float, ...] = ()
+    """With folds, the score of each training on its own fold; else empty."""
     lost: int
     """Trainings that failed."""
     seconds: float
@@ -54,8 +56,9 @@ class Finalist(Frozen):
 
     @property
     def deviation(self) -> float | None:
-        """Standard deviation of one training's score over its seeds; None for one seed."""
-        return stdev(self.scores) if len(self.scores) > 1 else None
+        """Standard deviation of one training's score, over its folds or seeds; None for one training."""
+        trained = self.fold_scores or self.scores
+        return stdev(trained) if len(trained) > 1 else None
 
     @property
     def val_loss(self) -> float:

@@ -1,23 +1,22 @@
 """The finals: the finalists are trained again from fresh seeds, and scored on images that were not used to choose them.
 
 The best of 64 noisy validation scores is biased upwards: by its seed and by the validation images. Fresh seeds remove
-the first part of that bias, images of their own the second.
+the first part of that bias, images of their own the second. Of a small set those images are few; `--folds` scores the
+finalists on all images that the search trained on, each by a training that it was held out of.
 """
 
 import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.engine.assignments import final_assignment
+from searchspace.engine.assignments import final_assignments
 from searchspace.finals.baseline import BASELINE, choose_reference, make_baseline
+from searchspace.finals.final_trainings import FinalTraining, collect_predictions
 from searchspace.finals.finalist import Finalist, NoWinnerError, write_finalists
 from searchspace.finals.formatting import format_undecided
 from searchspace.finals.select_winner import FinalistPredictions, make_ensemble, select_winner
@@ -39,20 +38,6 @@ MAX_ENSEMBLE_MEMBERS = 3
 """Finalists that an ensemble joins: the first by the search score, so that no re-score influences the choice."""
 
 
-@dataclass(frozen=True)
-class FinalTraining:
-    """One training of one finalist, from one fresh seed."""
-
-    trial: FrozenTrial
-    """The finalist."""
-    seed_index: int
-    """Which of the fresh seeds."""
-    assignment: Assignment
-    """What a gang was given."""
-    report: EpochReport
-    """The last report of it."""
-
-
 def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTrial]:
     """The best full-length trials; where there are too few, those that got furthest, by their newest score."""
 
@@ -65,7 +50,7 @@ def choose_finalists(trials: Sequence[FrozenTrial], count: int) -> list[FrozenTr
 
 
 def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter: Reporter) -> tuple[Finalist, ...]:
-    """Train each finalist on the gangs from `spec.final_seeds` seeds; returns all finalists, the winner first.
+    """Train each finalist on the gangs, from each seed or on each fold; returns all finalists, the winner first.
 
     The configuration that the search began with is trained too, unless it is a finalist anyway.
 
@@ -83,14 +68,15 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter
         logger.info(line)
     logger.info(format_validation(validation))
     trainings = _train_all(spec, study, [*chosen, *reference], pool, reporter)
-    labels, contenders = _collect_predictions(trainings)
-    if not contenders:
-        raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({trainings[0].report.reason})")
-    contenders += _make_ensemble(spec, chosen, contenders)
-    finalists = select_winner(spec.metric, contenders, labels)
+    found = collect_predictions(trainings, validation)
+    if not found.contenders:
+        reason = next(training.report.reason for training in trainings if not training.is_complete)
+        raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({reason})")
+    contenders = [*found.contenders, *_make_ensemble(spec, chosen, found.contenders)]
+    finalists = select_winner(spec.metric, contenders, found.labels, found.folds)
     write_study_attribute(study, FINALS_VALIDATION, validation.model_dump())
     write_finalists(study, finalists)
-    write_study_attribute(study, BASELINE, make_baseline(spec, trials, chosen, contenders, labels).model_dump())
+    write_study_attribute(study, BASELINE, make_baseline(spec, trials, chosen, contenders, found.labels).model_dump())
     for training in trainings:
         spec.home.remove_folder(training.assignment.checkpoints)
     for line in format_undecided(spec.metric, finalists):
@@ -100,6 +86,8 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter
 
 def _describe_plan(spec: SearchSpec, chosen: Sequence[FrozenTrial], reference: Sequence[FrozenTrial]) -> list[str]:
     seeds = "1 fresh seed" if spec.final_seeds == 1 else f"{spec.final_seeds} fresh seeds each"
+    if spec.folds > 1:
+        seeds = f"{spec.folds} folds each" + (f", {spec.final_seeds} times" if spec.final_seeds > 1 else "")
     numbers = ", ".join(str(trial.number) for trial in chosen)
     lines = [f"finals: trials {numbers} again, {spec.max_epochs} epochs, {seeds}"]
     lines += [f"finals: trial {t.number}, the search's first configuration, for comparison" for t in reference]
@@ -109,16 +97,17 @@ def _describe_plan(spec: SearchSpec, chosen: Sequence[FrozenTrial], reference: S
 def _train_all(
     spec: SearchSpec, study: optuna.Study, finalists: Sequence[FrozenTrial], pool: "GangPool", reporter: Reporter
 ) -> list[FinalTraining]:
-    """Train every finalist from every seed, except what ended in an earlier part of a resumed search."""
-    pairs = [(trial, index) for index in range(spec.final_seeds) for trial in finalists]
-    tasks = [final_assignment(spec, trial.number, read_config(trial), index) for trial, index in pairs]
+    """Train every finalist from every seed or on every fold, except what an earlier part of a resumed search did."""
+    each = [final_assignments(spec, trial.number, read_config(trial)) for trial in finalists]
+    tasks = [task for of_all in zip(*each, strict=True) for task in of_all]
     reports = {task.trial: report for task in tasks if (report := _recorded_report(study, task))}
     remaining = [task for task in tasks if task.trial not in reports]
     last_reports = pool.run_trials(remaining, _make_listener(spec, study, reporter, len(remaining)))
     reports |= {task.trial: report for task, report in zip(remaining, last_reports, strict=True)}
     return [
-        FinalTraining(trial, index, task, reports[task.trial])
-        for (trial, index), task in zip(pairs, tasks, strict=True)
+        FinalTraining(trial, task.fold.repeat if task.fold else index, task, reports[task.trial])
+        for trial, own in zip(finalists, each, strict=True)
+        for index, task in enumerate(own)
     ]
 
 
@@ -147,28 +136,6 @@ def _make_listener(
             logger.info(f"{report.trial}  {report.status}, {outcome}, {report.total_seconds:.1f} s")
 
     return on_report
-
-
-def _collect_predictions(trainings: Sequence[FinalTraining]) -> tuple[NDArray[np.int64], list[FinalistPredictions]]:
-    """The validation labels (images,), and the finalists of which at least one training completed."""
-    from trainables.metrics.predictions import VALIDATION_PREDICTIONS, read_predictions
-
-    labels, contenders = np.zeros(0, np.int64), []
-    for trial in {training.trial.number: training.trial for training in trainings}.values():
-        own = [training for training in trainings if training.trial.number == trial.number]
-        found = {}
-        for training in own:
-            if training.report.status == "complete":
-                found[training.seed_index], labels = read_predictions(
-                    Path(training.assignment.folder), VALIDATION_PREDICTIONS
-                )
-        contender = FinalistPredictions(
-            members=(trial.number,), search_score=curve[-1].score if (curve := read_curve(trial)) else None,
-            full_length=trial.state == TrialState.COMPLETE, probabilities=found, lost=len(own) - len(found),
-            seconds=sum(training.report.total_seconds for training in own),
-        )  # fmt: skip
-        contenders += [contender] if found else []
-    return labels, contenders
 
 
 def _make_ensemble(

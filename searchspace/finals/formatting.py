@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from searchspace.finals.comparison import INTERVAL_METHOD, Comparison, ComparisonOutcome
+from searchspace.finals.comparison import Comparison, ComparisonOutcome
 from searchspace.finals.finalist import Finalist
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.intervals import WILSON, Ends
@@ -35,11 +35,19 @@ def format_finalist(finalist: Finalist) -> str:
 
 
 def format_rescore(metric: MetricName, finalist: Finalist) -> str:
-    """Mean and standard deviation over the fresh seeds, and the number of seeds."""
-    count = len(finalist.scores)
+    """Mean and standard deviation over the fresh seeds, and the number of seeds; or over the folds, and theirs."""
     spread = "" if finalist.deviation is None else f" ± {format_difference(metric, finalist.deviation)}"
     lost = f" ({finalist.lost} more failed)" if finalist.lost else ""
-    return f"{format_score(metric, finalist.score)}{spread} over {count} fresh seed{'s' if count > 1 else ''}{lost}"
+    return f"{format_score(metric, finalist.score)}{spread} over {format_trainings(finalist)}{lost}"
+
+
+def format_trainings(finalist: Finalist) -> str:
+    """`3 fresh seeds`, `5 folds`, or `5 folds, 3 times`."""
+    count = len(finalist.scores)
+    if finalist.fold_scores:
+        times = f", {count} times" if count > 1 else ""
+        return f"{len(finalist.fold_scores) // count} folds{times}"
+    return f"{count} fresh seed{'s' if count > 1 else ''}"
 
 
 def score_with_interval(metric: MetricName, metrics: TestMetrics) -> tuple[float, float, float]:
@@ -137,4 +145,4 @@ def _reason(metric: MetricName, comparison: Comparison) -> str:
     if comparison.outcome == ComparisonOutcome.ONE_SEED:
         return "no information from one seed each"
     difference = format_difference(metric, comparison.difference)
-    return f"difference {difference}, 95 % {INTERVAL_METHOD} interval {format_interval(metric, comparison)}"
+    return f"difference {difference}, 95 % {comparison.method} interval {format_interval(metric, comparison)}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from searchspace.finals.baseline import Baseline, read_baseline
-from searchspace.finals.comparison import INTERVAL_METHOD, Comparison, ComparisonOutcome
+from searchspace.finals.comparison import Comparison, ComparisonOutcome
 from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.formatting import format_difference, format_finalist, format_interval, format_score
 from searchspace.study.study import StudyReader
@@ -84,7 +84,7 @@ def format_gain_outcome(gain: Gain) -> str:
     if comparison is None:
         return f"the {label} is the winner, so the search gained nothing over it"
     amount = f"gain {format_difference(gain.metric, comparison.difference)}"
-    sure = f"{amount} (95 % {INTERVAL_METHOD} interval {format_interval(gain.metric, comparison)})"
+    sure = f"{amount} (95 % {comparison.method} interval {format_interval(gain.metric, comparison)})"
     return {
         ComparisonOutcome.SIGNIFICANT: f"{sure}, significant",
         ComparisonOutcome.NOT_SIGNIFICANT: f"{sure}, not significant",

@@ -1,14 +1,15 @@
 """Selects the winner among the finalists, and compares it with each other finalist. Pure statistics."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.finals.comparison import compare
+from searchspace.finals.comparison import Comparison, compare
 from searchspace.finals.finalist import Finalist
+from searchspace.finals.fold_comparison import FoldedImages, compare_folds
 from trainables.metrics.metric_registry import MetricName, compute_score
 
 
@@ -23,7 +24,8 @@ class FinalistPredictions:
     full_length: bool
     """Whether that score is of the full length."""
     probabilities: dict[int, NDArray[np.float32]]
-    """Class probabilities (images, classes), by seed index, of the trainings that completed."""
+    """Class probabilities (images, classes), by seed index, of the trainings that completed; with folds, by repetition,
+    each image's from the training that it was held out of."""
     lost: int
     """Trainings that failed."""
     seconds: float
@@ -44,30 +46,37 @@ def make_ensemble(members: Sequence[FinalistPredictions]) -> FinalistPredictions
 
 
 def select_winner(
-    metric: MetricName, contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64]
-) -> tuple[Finalist, ...]:
-    """All finalists, the winner first, the others by score, each compared with the winner.
+    metric: MetricName, contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64],
+    folds: FoldedImages | None = None,
+) -> tuple[Finalist, ...]:  # fmt: skip
+    """All finalists, the winner first, the others by score, each compared with the winner; `folds` if there are any.
 
     The winner has the highest mean score; of equal ones, the lowest validation loss. As it is the best of several, the
     intervals hold for all pairs together.
     """
-    finalists = [_score(metric, contender, labels) for contender in contenders]
+    finalists = [_score(metric, contender, labels, folds) for contender in contenders]
     first, *others = sorted(range(len(finalists)), key=lambda i: (-finalists[i].score, finalists[i].val_loss))
     pairs = math.comb(len(finalists), 2)
-    winner = list(contenders[first].probabilities.values())
+    winner = contenders[first].probabilities
+
+    def compared(other: Mapping[int, NDArray[np.float32]]) -> Comparison:
+        if folds:
+            return compare_folds(metric, winner, other, labels, folds, pairs)
+        return compare(metric, list(winner.values()), list(other.values()), labels, pairs)
+
     return finalists[first], *(
-        finalists[i].model_copy(
-            update={"comparison": compare(metric, winner, list(contenders[i].probabilities.values()), labels, pairs)}
-        )
-        for i in others
+        finalists[i].model_copy(update={"comparison": compared(contenders[i].probabilities)}) for i in others
     )
 
 
-def _score(metric: MetricName, contender: FinalistPredictions, labels: NDArray[np.int64]) -> Finalist:
+def _score(
+    metric: MetricName, contender: FinalistPredictions, labels: NDArray[np.int64], folds: FoldedImages | None
+) -> Finalist:
     found = contender.probabilities.values()
     return Finalist(
         members=contender.members, search_score=contender.search_score, full_length=contender.full_length,
         scores=tuple(compute_score(metric, each, labels) for each in found),
         val_losses=tuple(-compute_score("log_loss", each, labels) for each in found),
+        fold_scores=folds.fold_scores(metric, contender.probabilities, labels) if folds else (),
         lost=contender.lost, seconds=contender.seconds,
     )  # fmt: skip

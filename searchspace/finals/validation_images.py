@@ -48,6 +48,11 @@ def read_validation(study: StudyReader) -> FinalsValidation | None:
 
 def format_validation(found: FinalsValidation) -> str:
     """`finals validation: 270 images drawn anew from the search's training images`."""
+    if found.source == "folds":
+        return (
+            f"finals validation: {found.folds}-fold cross-validation over the {found.images:,} training images of the "
+            f"search; the {found.search_images:,} that chose the finalists train in every fold, and are scored in none"
+        )
     count = f"{found.images:,} images " if found.images else "images "
     which = {
         "drawn": "drawn anew from the search's training images",

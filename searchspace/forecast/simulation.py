@@ -138,7 +138,7 @@ def simulate_finals(
     known = costs.by_model[best_model]
     mean = sum(timing.epoch_seconds for timing in known) / len(known)
     ends = [costs.setup_seconds(best_model) + mean * (epoch + 1) for epoch in range(spec.max_epochs)]
-    curves = [Curve(ends, [0.0] * len(ends))] * ((spec.finalists + 1) * spec.final_seeds)
+    curves = [Curve(ends, [0.0] * len(ends))] * ((spec.finalists + 1) * spec.final_seeds * max(1, spec.folds))
     training = sum(timing.training_seconds for timing in known) / len(known)
     *_, last = simulate(curves, FullLength(), slots)
     alone = [epochs for epochs in (spec.max_epochs, spec.student_epochs) if epochs]

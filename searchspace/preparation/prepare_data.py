@@ -4,7 +4,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.finals.validation_images import format_validation, with_recorded_validation
@@ -69,8 +72,21 @@ def prepare_shared(spec: SearchSpec, reporter: Reporter, resumed: bool = False) 
     found = prepare_data(spec.data, reporter, spec.data_options)
     if resumed:
         check_same_data(spec, found)
-    data = with_recorded_validation(found, spec.folder)
+    data = with_recorded_validation(_with_folds(found, spec), spec.folder)
     return share_store(data, spec.results) if spec.address and spec.home.url else data
+
+
+def _with_folds(data: "DataSummary", spec: SearchSpec) -> "DataSummary":
+    """`data` with the folds that the search asks for; raises `UserError` where there are too few images for them."""
+    from trainables.data.folds import check_folds, cross_validated
+    from trainables.data.store.image_columns import load_columns
+
+    if spec.folds <= 1:
+        return data
+    labels, groups = np.load(Path(data.path) / "labels.npy"), load_columns(Path(data.path)).get("groups")
+    groups = None if groups is None else groups[: data.train]
+    check_folds(labels[: data.train], spec.folds, spec.final_seeds, data.classes, groups)
+    return cross_validated(data, spec.folds)
 
 
 def describe_data(data: "DataSummary") -> str:
@@ -79,7 +95,7 @@ def describe_data(data: "DataSummary") -> str:
     fewest, most = min(data.counts, default=0), max(data.counts, default=0)
     uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"
-    held = f"; {format_validation(data.finals)}" if data.finals.source == "held back" else ""
+    held = f"; {format_validation(data.finals)}" if data.finals.source in {"held back", "folds"} else ""
     return (
         f"{data.name}: {len(data.classes)} classes, {shape}, "
         f"{data.train:,} train, {data.val:,} val, {data.test:,} test ({data.split}){held}{leaked}{uneven}"

@@ -26,9 +26,9 @@ def trial_name(number: int) -> str:
     return f"trial-{number}"
 
 
-def final_name(number: int, seed_index: int) -> str:
-    """`final-7-1`: name of the training of finalist 7 from fresh seed 1."""
-    return f"final-{number}-{seed_index}"
+def final_name(number: int, seed_index: int, fold: int | None = None) -> str:
+    """`final-7-1`: name of the training of finalist 7 from fresh seed 1; with a fold `final-7-1-fold-3`."""
+    return f"final-{number}-{seed_index}" + ("" if fold is None else f"-fold-{fold}")
 
 
 def trial_folder(search: Path, name: str) -> Path:

@@ -25,9 +25,12 @@ Rows = NDArray[np.int64]
 class FinalsValidation(Frozen):
     """The validation images of the finals."""
 
-    source: Literal["reused", "drawn", "held back"] = "reused"
+    source: Literal["reused", "drawn", "held back", "folds"] = "reused"
     """`drawn` from the search's training images; `held back` from a given validation split, whose groups (patients,
-    sites) may differ from those of the training images; or `reused`: the images that chose the finalists."""
+    sites) may differ from those of the training images; `folds`: all of the search's training images, fold by fold; or
+    `reused`: the images that chose the finalists."""
+    folds: int = 0
+    """Number of folds; 0 without cross-validation."""
     images: int = 0
     """Number of images; 0 if they were not counted."""
     search_images: int = 0

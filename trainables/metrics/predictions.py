@@ -19,6 +19,7 @@ PREDICTIONS = "test-predictions.npz"
 PREDICTIONS_TABLE = "test-predictions.csv"
 """The predictions as text, one row an image."""
 VALIDATION_PREDICTIONS = "val-predictions.npz"
+"""The same of a final, for its validation images or its fold, with their rows in the store."""
 PROBABILITY_TOLERANCE = 1e-3
 """How far a probability may exceed 1 by rounding."""
 MAX_CLASS_COLUMNS = 100
@@ -61,6 +62,11 @@ def read_predictions(folder: Path, file: str = PREDICTIONS) -> tuple[NDArray[np.
     if not (np.isfinite(found).all() and found.min() >= 0 and found.max() <= 1 + PROBABILITY_TOLERANCE):
         raise DamagedError(folder / file, "has probabilities that are none")
     return found, labels
+
+
+def read_rows(folder: Path) -> NDArray[np.int64]:
+    """Rows of the store that the validation predictions in `folder` are for; raises `DamagedError` without them."""
+    return _array(folder / VALIDATION_PREDICTIONS, read_arrays(folder / VALIDATION_PREDICTIONS), "rows", "i", 1)
 
 
 def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, axes: int) -> NDArray[Any]:

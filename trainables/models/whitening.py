@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.config import Fold
 from trainables.data.store.store import RowSelection, Store
 from trainables.export.model_info import InputSpec
 from trainables.models.classifier import Classifier
@@ -18,7 +19,7 @@ SAMPLED_IMAGES = 400
 EPSILON = 5e-4
 """Added to each variance (of normalised pixels), so that noise in near-empty directions is not blown up."""
 
-_FILTERS: dict[tuple[str, RowSelection, InputSpec, int, int], Tensor] = {}
+_FILTERS: dict[tuple[str, RowSelection, Fold | None, InputSpec, int, int], Tensor] = {}
 """Filters of this process's data sets: a gang trains many trials on one."""
 
 
@@ -33,15 +34,16 @@ class Whitening(nn.Conv2d):
             nn.init.zeros_(self.bias)
 
 
-def fit_whitening(model: Classifier, store: Store, split: RowSelection = "train") -> None:
-    """Fill the filters of the model's whitening layer, if it has one, from a training split of `store`."""
+def fit_whitening(model: Classifier, store: Store, split: RowSelection = "train", fold: Fold | None = None) -> None:
+    """Fill the filters of the model's whitening layer, if it has one, from a training split of `store` or a `fold`."""
     spec = model.preprocess.spec
     for layer in model.network.trunk.modules():
         if isinstance(layer, Whitening):
             kernel, stride = layer.kernel_size[0], layer.stride[0]
-            key = (store.summary.fingerprint, split, spec, kernel, stride)
+            key = (store.summary.fingerprint, split, fold, spec, kernel, stride)
             if key not in _FILTERS:
-                _FILTERS[key] = whitening_filters(sample_patches(model, store, store.rows(split), kernel, stride))
+                rows = store.rows(split, fold)
+                _FILTERS[key] = whitening_filters(sample_patches(model, store, rows, kernel, stride))
             with torch.no_grad():
                 layer.weight.copy_(_FILTERS[key].view_as(layer.weight))
 

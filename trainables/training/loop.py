@@ -20,7 +20,7 @@ from trainables.data.loading.epoch_plan import (
     slice_share,
 )
 from trainables.data.loading.input_loader import InputLoader, make_loader
-from trainables.data.store.store import SCORED_ON, TRAINED_ON
+from trainables.data.store.store import SCORED_ON, TRAINED_ON, RowSelection
 from trainables.metrics.metric_registry import report_scores
 from trainables.models.build_model import build_head, build_model
 from trainables.models.classifier import Classifier
@@ -50,14 +50,15 @@ class TrialRun:
         """Build network, optimizer and average, and resume from the newest checkpoint in the assignment's folder."""
         started = time.perf_counter()
         config, group, store = assignment.config, context.group, context.store
-        self.rows = store.rows(TRAINED_ON[assignment.kind])
+        self.rows = store.rows(TRAINED_ON[assignment.kind], assignment.fold)
         check_shares(len(self.rows), config.batch_size, group.world_size)
         torch.manual_seed(assignment.seed)
         self.assignment, self.context = assignment, context
         self.folder = assignment.checkpoints
         self.model, unseen = self._build()
         self.parameters = unseen + sum(p.numel() for p in self.model.parameters())
-        fit_whitening(self.model, store, "final-train" if assignment.kind == "final" else "train")
+        split: RowSelection = "final-train" if assignment.kind == "final" else "train"
+        fit_whitening(self.model, store, split, assignment.fold)
         self.model.to(group.device).to(memory_format=torch.channels_last)
         self.data, self.learner = self._inputs()
         self.module = group.wrap(self.learner)
@@ -142,7 +143,7 @@ class TrialRun:
         if assignment.kind != "winner" or self.done:
             self.recalibrate_averaged()
         if assignment.kind != "winner":
-            rows = self.context.store.rows(SCORED_ON[assignment.kind])
+            rows = self.context.store.rows(SCORED_ON[assignment.kind], assignment.fold)
             scored = report_scores(assignment.metric, evaluate(self.averaged, self.evaluation_inputs(), rows, group))
         seconds = time.perf_counter() - started
         self.total_seconds += seconds

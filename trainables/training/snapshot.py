@@ -54,7 +54,8 @@ def assignment_digest(assignment: Assignment) -> str:
     """Digest of what is trained. The name of a trial does not suffice: a study that lost its last seconds reuses it."""
     known = assignment.config.model_dump().items()
     config = {name: value for name, value in known if name not in ADDED or ADDED[name] != value}
-    facts = (assignment.kind, config, assignment.seed, assignment.max_epochs)
+    fold = (assignment.fold,) if assignment.fold else ()  # absent otherwise, as earlier versions had none
+    facts = (assignment.kind, config, assignment.seed, assignment.max_epochs, *fold)
     return hashlib.blake2b(repr(facts).encode(), digest_size=8).hexdigest()
 
 

@@ -72,6 +72,7 @@ def write_predictions(folder: Path, place: WorkerContext) -> None:
 
 def write_validation_predictions(folder: Path, run: TrialRun) -> None:
     """Write the validation predictions of a trained final, float32, into `folder`; by this worker alone."""
-    rows = run.context.store.rows(SCORED_ON[run.assignment.kind])
+    rows = run.context.store.rows(SCORED_ON[run.assignment.kind], run.assignment.fold)
     found = predict(run.averaged, run.evaluation_inputs(), rows)
-    write_arrays(folder / VALIDATION_PREDICTIONS, {"probabilities": found, "labels": run.context.store.labels[rows]})
+    arrays: dict[str, Any] = {"probabilities": found, "labels": run.context.store.labels[rows], "rows": rows}
+    write_arrays(folder / VALIDATION_PREDICTIONS, arrays)

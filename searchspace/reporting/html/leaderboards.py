@@ -30,7 +30,8 @@ def leaderboards(results: SearchResults) -> Iterator[Block]:
     words = METRICS[results.spec.metric].label
     if results.finalists:
         rows = finalist_rows(results.spec.metric, results.finalists, costs_of(results.study), results.baseline)
-        yield Table(rows, f"Finalists, trained again from fresh seeds (validation {words})", DECIMALS, marked=[0])
+        how = "cross-validated" if results.spec.folds > 1 else "trained again from fresh seeds"
+        yield Table(rows, f"Finalists, {how} (validation {words})", DECIMALS, marked=[0])
         if results.validation:
             yield Note(f"{format_validation(results.validation).capitalize()}.")
     if rows := student_rows(results):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from searchspace.finals.baseline import majority_accuracy
-from searchspace.finals.comparison import INTERVAL_METHOD
 from searchspace.finals.formatting import (
     format_difference,
     format_finalist,
@@ -24,6 +23,20 @@ from trainables.common.escaping import as_markdown
 from trainables.data.finals_validation import FinalsValidation
 from trainables.metrics.metric_registry import METRICS, MetricName
 
+SEEDS_METHOD = (
+    "The score is the mean over fresh seeds, its deviation that of one training, the drop what the search's score "
+    "had promised above it. The difference to the winner has a 95 % Welch interval, for all finalists "
+    "together, from the variance of the paired difference over validation images and that of each over its "
+    "seeds. A difference that no image and no seed makes is no information."
+)
+FOLDS_METHOD = (
+    "The score is that of all out-of-fold predictions together: each image is predicted by the training that it was "
+    "held out of. Its deviation is that of one fold, the drop what the search's score had promised above it. All "
+    "finalists have the same folds. The difference to the winner has a 95 % interval, for all finalists together, from "
+    "the variance of the paired difference between folds, corrected for the training images that they share (Nadeau "
+    "and Bengio, 2003). A difference that no image makes is no information."
+)
+
 
 def describe_selection(model: ClassifierResults) -> str:
     """Its three scores, and why they differ."""
@@ -32,7 +45,7 @@ def describe_selection(model: ClassifierResults) -> str:
     rows = [
         {
             "step": "re-score", metric: format_rescore(metric, winner),
-            "measured on": f"{_images(validation.images)}, trained again at full length",
+            "measured on": f"{_images(validation.images)}, {_way(validation)}",
         },
         {
             "step": "test", metric: format_test_score(metric, model.metrics),
@@ -46,6 +59,12 @@ def describe_selection(model: ClassifierResults) -> str:
         rows.insert(0, {"step": "search", metric: format_score(metric, winner.search_score), "measured on": place})
     way = f"{sentence(as_markdown(format_score_history(metric, winner, model.metrics)))}"
     return paragraphs(way, table(rows), bullets([*_drops(model, validation), format_validation(validation)]))
+
+
+def _way(validation: FinalsValidation) -> str:
+    """How the finalists were trained again."""
+    folded = f"each by one of {validation.folds} trainings that had not seen it" if validation.folds else ""
+    return folded or "trained again at full length"
 
 
 def _images(count: int) -> str:
@@ -79,12 +98,7 @@ def describe_finalists(model: ClassifierResults) -> str:
     doubts = format_undecided(model.search.spec.metric, model.search.finalists)
     if not doubts and len(model.search.finalists) > 1:
         doubts = ["every other finalist is significantly different from the winner"]
-    method = (
-        "The score is the mean over fresh seeds, its deviation that of one training, the drop what the search's score "
-        f"had promised above it. The difference to the winner has a 95 % {INTERVAL_METHOD} interval, for all finalists "
-        "together, from the variance of the paired difference over validation images and that of each over its "
-        "seeds. A difference that no image and no seed makes is no information."
-    )
+    method = FOLDS_METHOD if model.search.spec.folds > 1 else SEEDS_METHOD
     rows: list[Mapping[str, Any]] = finalist_rows(
         model.search.spec.metric, model.search.finalists, {}, model.search.baseline
     )

@@ -31,6 +31,11 @@ def _cost_of(finalist: Finalist, costs: Costs) -> ArchitectureCost | None:
     return costs.get(finalist.members[0]) if len(finalist.members) == 1 else None
 
 
+def _fold_columns(finalist: Finalist) -> Row:
+    """Number of folds, where it was cross-validated; its seeds are then the repetitions."""
+    return {"folds": len(finalist.fold_scores) // len(finalist.scores)} if finalist.fold_scores else {}
+
+
 def finalist_roles(finalists: Sequence[Finalist], baseline: Baseline | None) -> list[str]:
     """What each one is, the winner first: `winner`, `finalist`, or `default` for what is there for comparison alone."""
     roles = ["winner", *["finalist"] * (len(finalists) - 1)][: len(finalists)]
@@ -56,8 +61,8 @@ def finalist_rows(
     return round_rows([
         {
             "trial": f.name, "role": role, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
-            "seeds": len(f.scores), "drop": f.search_difference, "val_loss": f.val_loss, "seconds": f.seconds,
-            **cost_columns(_cost_of(f, costs)),
+            "seeds": len(f.scores), **_fold_columns(f), "drop": f.search_difference, "val_loss": f.val_loss,
+            "seconds": f.seconds, **cost_columns(_cost_of(f, costs)),
             "behind": format_difference(metric, f.comparison.difference) if f.comparison else "",
             "95_%_interval": format_interval(metric, f.comparison) if f.comparison else "",
             "told_apart": SIGNIFICANCE[f.comparison.outcome] if f.comparison else "the winner",

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter, SilentReporter
-from trainables.config import Kind
+from trainables.config import Fold, Kind
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import bad_image_error, read_bad_images
 from trainables.data.finals_validation import Partition
+from trainables.data.folds import FoldPartitions
 from trainables.data.layouts.left_out import write_left_out
 from trainables.data.overview import examine, format_overview
 from trainables.data.sources.source import RawSet
@@ -97,14 +98,18 @@ class Store:
         """Folder of the store."""
         return Path(self.summary.path)
 
-    def rows(self, split: RowSelection) -> NDArray[np.int64]:
-        """Rows of a split within `images`: `train` and `val` of the search, those of the finals, or all."""
+    def rows(self, split: RowSelection, fold: Fold | None = None) -> NDArray[np.int64]:
+        """Rows of a split within `images`: `train` and `val` of the search, those of the finals or a `fold`, or all."""
         if split == "trainval":
             return np.arange(len(self.labels))
-        found = self._partition
+        found = self._partition if fold is None else self._folds.partition(fold)
         return {
             "train": found.train, "val": found.val, "final-train": found.final_train, "final-val": found.final_val,
         }[split]  # fmt: skip
+
+    @cached_property
+    def _folds(self) -> FoldPartitions:
+        return FoldPartitions(self._partition, self.labels, self.groups)
 
     @cached_property
     def _partition(self) -> Partition:

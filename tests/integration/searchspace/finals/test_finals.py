@@ -23,9 +23,10 @@ from tests.helpers.recording_reporter import Told
 from tests.helpers.workbench import Workbench, make_search, record
 from trainables.common.escaping import as_markdown
 from trainables.common.reporter import SilentReporter
+from trainables.data.folds import cross_validated
 from trainables.export.model_info import member_folder
 from trainables.export.weights import read_classifier
-from trainables.metrics.predictions import read_predictions
+from trainables.metrics.predictions import read_predictions, read_rows
 
 
 def test_finalists_are_full_length_trials_before_any_other_and_equals_by_their_loss(tmp_path):
@@ -84,6 +85,42 @@ def test_failed_seeds_leave_a_finalist_with_those_that_ended(tmp_path, digits, p
     assert set(by_name) == {0, 1}, "of trial 2 nothing ended"
     assert (len(by_name[0].scores), by_name[0].lost) == (1, 1)
     assert (len(by_name[1].scores), by_name[1].lost) == (2, 0)
+
+
+def folded_search(tmp_path, digits, **options):
+    spec, study = make_search(tmp_path, cross_validated(digits, options["folds"]), **options)
+    return spec, study
+
+
+def test_folds_score_each_training_image_by_a_training_that_it_was_held_out_of(tmp_path, digits, place, logged):
+    spec, study = folded_search(tmp_path, digits, finalists=2, folds=3, ensemble=True)
+    bench = Workbench(place)
+    found = {finalist.name: finalist for finalist in run_finals(spec, study, bench, Told())}
+    assert [a.trial for a in bench.trained] == [f"final-{n}-0-fold-{k}" for k in range(3) for n in (0, 1)]
+    rows = [read_rows(spec.folder / "trials" / f"final-1-0-fold-{k}") for k in range(3)]
+    assert sorted(np.concatenate(rows)) == place.store.rows("train").tolist()
+    said = [read_predictions(spec.folder / "trials" / f"final-1-0-fold-{k}", "val-predictions.npz") for k in range(3)]
+    right = np.concatenate([probabilities.argmax(axis=1) == labels for probabilities, labels in said])
+    assert found[1].scores == (right.mean(),)
+    assert found[1].fold_scores == tuple((p.argmax(axis=1) == labels).mean() for p, labels in said)
+    assert set(found) == {0, 1, "ensemble"}
+    assert f"3-fold cross-validation over the {digits.train:,} training images" in "".join(logged)
+    assert any("trials 0, 1 again, 2 epochs, 3 folds each" in line for line in logged)
+    again = Workbench(place)
+    study.set_user_attr("final-1-0-fold-1", "")
+    assert {f.name: f.scores for f in run_finals(spec, study, again, SilentReporter())} == {
+        name: finalist.scores for name, finalist in found.items()
+    }
+    assert [a.trial for a in again.trained] == ["final-1-0-fold-1"], "what ended before a kill is not trained again"
+
+
+def test_a_finalist_without_one_fold_has_no_score(tmp_path, digits, place):
+    spec, study = folded_search(tmp_path, digits, finalists=2, folds=2)
+    (only,) = run_finals(spec, study, Workbench(place, fails="final-0-0-fold-1"), SilentReporter())
+    assert only.name == 1
+    with pytest.raises(NoWinnerError, match=r"every finalist failed \(diverged\)"):
+        run_finals(*folded_search(tmp_path / "b", digits, finalists=2, folds=2),
+                   Workbench(place, fails=".*-fold-1"), SilentReporter())  # fmt: skip
 
 
 def test_finals_of_which_all_failed_have_no_winner(tmp_path, digits, place):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from searchspace.engine.assignments import (
     evaluation_assignment,
-    final_assignment,
+    final_assignments,
     probe_assignment,
     search_assignment,
     student_assignment,
@@ -14,7 +14,7 @@ from searchspace.engine.assignments import (
 from searchspace.spec import make_spec
 from searchspace.storage.search_folder import archived_names, earlier_winners
 from tests.helpers.repository import ROOT
-from trainables.config import TrialConfig
+from trainables.config import Fold, TrialConfig
 
 CONFIG = TrialConfig(width=8)
 
@@ -22,7 +22,7 @@ CONFIG = TrialConfig(width=8)
 def test_each_assignment_has_its_kind_name_and_folder(tmp_path):
     spec = make_spec(name="s", results=str(tmp_path), max_epochs=6, grace_epochs=1)
     made = [
-        search_assignment(spec, 7, CONFIG, 1, (2,)), final_assignment(spec, 7, CONFIG, 1),
+        search_assignment(spec, 7, CONFIG, 1, (2,)), final_assignments(spec, 7, CONFIG)[1],
         *winner_assignments(spec, [(7, CONFIG)]), *winner_assignments(spec, [(7, CONFIG), (8, CONFIG)]),
         student_assignment(spec, CONFIG, 1, 3), evaluation_assignment(spec, spec.folder / "winner"),
         probe_assignment(spec, spec.folder, 2, CONFIG),
@@ -36,6 +36,20 @@ def test_each_assignment_has_its_kind_name_and_folder(tmp_path):
     ]  # fmt: skip
     assert len({task.seed for task in winner_assignments(spec, [(7, CONFIG), (8, CONFIG)])}) == 2
     assert made[0].checkpoints == spec.folder / "trials" / "trial-7" / "checkpoints"
+
+
+def test_folds_take_the_place_of_seeds_unless_more_seeds_are_given(tmp_path):
+    def made(**options):
+        spec = make_spec(name="s", results=str(tmp_path), **options)
+        tasks = final_assignments(spec, 7, CONFIG)
+        assert len({task.seed for task in tasks}) == len(tasks) == spec.final_seeds * max(1, spec.folds)
+        return [(task.trial, task.fold) for task in tasks]
+
+    assert made() == made(folds=1) == [(f"final-7-{index}", None) for index in range(3)]
+    assert made(folds=2) == [(f"final-7-0-fold-{index}", Fold(index=index, count=2)) for index in range(2)]
+    assert made(folds=2, final_seeds=2)[2:] == [
+        (f"final-7-1-fold-{index}", Fold(index=index, count=2, repeat=1)) for index in range(2)
+    ]
 
 
 def test_a_winner_makes_room_for_the_next(tmp_path):

@@ -152,5 +152,6 @@ def test_a_study_keeps_finalists_with_the_spelling_of_earlier_versions():
     found = read_finalists(study)
     assert found[0].comparison == Comparison(difference=0.1, low=None, high=None, reason=ComparisonOutcome.ONE_SEED)
     write_finalists(study, found)
-    assert json.loads(study.user_attrs["finalists"]) == [kept]
+    added = {"fold_scores": [], "behind": {**kept["behind"], "method": "Welch"}}
+    assert json.loads(study.user_attrs["finalists"]) == [kept | added]
     assert (json.loads(study.user_attrs["winner"]), read_finalists(study)) == (1, found)
