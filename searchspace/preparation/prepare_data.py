@@ -4,10 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.finals.validation_images import format_validation, with_recorded_validation
@@ -79,13 +76,13 @@ def prepare_shared(spec: SearchSpec, reporter: Reporter, resumed: bool = False) 
 def _with_folds(data: "DataSummary", spec: SearchSpec) -> "DataSummary":
     """`data` with the folds that the search asks for; raises `UserError` where there are too few images for them."""
     from trainables.data.folds import check_folds, cross_validated
-    from trainables.data.store.image_columns import load_columns
+    from trainables.data.store.store import open_store
 
     if spec.folds <= 1:
         return data
-    labels, groups = np.load(Path(data.path) / "labels.npy"), load_columns(Path(data.path)).get("groups")
-    groups = None if groups is None else groups[: data.train]
-    check_folds(labels[: data.train], spec.folds, spec.final_seeds, data.classes, groups)
+    store = open_store(data)
+    groups = None if store.groups is None else store.groups[: data.train]
+    check_folds(store.labels[: data.train], spec.folds, spec.final_seeds, data.classes, groups)
     return cross_validated(data, spec.folds)
 
 

@@ -15,7 +15,7 @@ from trainables.common.errors import UserError
 from trainables.common.escaping import printable
 from trainables.config import Fold
 from trainables.data.finals_validation import Partition, Rows
-from trainables.data.group_draw import hash_numbers
+from trainables.data.group_draw import hash_numbers, number_groups
 from trainables.data.splits import SPLIT_SEED
 from trainables.data.store.data_summary import DataSummary
 
@@ -49,7 +49,7 @@ def assign_folds(labels: NDArray[np.int64], count: int, repeat: int = 0, groups:
     the greedy way of scikit-learn's `StratifiedGroupKFold`; equal groups come in an order that depends on `repeat`.
     Without groups each image is one, which gives stratified folds whose sizes differ by one image at most.
     """
-    _, members = np.unique(_number_groups(labels, groups), return_inverse=True)
+    members = _number_groups(labels, groups)
     sizes = np.bincount(members)
     by_group = np.split(np.argsort(members, kind="stable"), np.cumsum(sizes)[:-1])
     _, classes, in_class = np.unique(labels, return_inverse=True, return_counts=True)
@@ -117,8 +117,5 @@ def _count_units(labels: NDArray[np.int64], groups: Rows | None) -> dict[int, in
 
 
 def _number_groups(labels: NDArray[np.int64], groups: Rows | None) -> Rows:
-    """Group of each image; each that has none, as those below 0, is a group of its own."""
-    alone = np.arange(len(labels))
-    if groups is None:
-        return alone
-    return np.where(groups < 0, groups.max(initial=0) + 1 + alone, groups)
+    """Number of each image's group from 0; without groups, each image is one."""
+    return np.arange(len(labels)) if groups is None else number_groups(groups)
