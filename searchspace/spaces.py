@@ -16,6 +16,7 @@ from searchspace.sampling.space_trial import Range, SpaceError, SpaceTrial, plai
 from trainables.augmentation.augmentation_registry import AUGMENTATIONS
 from trainables.common.errors import UserError, suggest
 from trainables.config import Frozen, TrialConfig
+from trainables.data.loading.square_fit import FIT_KINDS
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.metric_registry import METRICS, MetricName
 from trainables.models.model_registry import MODELS
@@ -50,6 +51,8 @@ def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
     model = trial.suggest_categorical("model", list(task.models))
     values: dict[str, Any] = {"model": model, "batch_size": trial.suggest_categorical("batch_size", _batch_sizes(task))}
     values |= _backbone(trial, task) if model in task.pretrained else _from_scratch(trial, task, model)
+    if task.data.fit_matters:
+        values["fit"] = trial.suggest_categorical("fit", list(FIT_KINDS))
     values["weight_decay"] = trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True)
     values["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.2)
     values["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
@@ -78,7 +81,7 @@ def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]
     for name in ("batch_norm", "whiten"):
         if name in fields:
             values[name] = trial.suggest_categorical(name, [True, False])
-    return values | _augmentation(trial)
+    return values | _augmentation(trial, task)
 
 
 def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
@@ -88,14 +91,16 @@ def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
         # Without augmentation the backbone runs once over the data, instead of once an epoch.
         return values
     values["backbone_lr"] = trial.suggest_float("backbone_lr", 1e-5, 1e-3, log=True)
-    return values | _augmentation(trial)
+    return values | _augmentation(trial, task)
 
 
-def _augmentation(trial: optuna.Trial) -> dict[str, Any]:
+def _augmentation(trial: optuna.Trial, task: Task) -> dict[str, Any]:
     searched = {name: entry for name, entry in AUGMENTATIONS.items() if entry.in_default_space}
     values = {name: suggest_augmentation(trial, name) for name, entry in searched.items() if entry.function}
     if values["flip"] != "none":  # averaging over mirrored images helps only a network that was trained on them
         values["tta"] = trial.suggest_categorical("tta", [True, False])
+    if task.data.fit_matters:
+        values["crop_scale"] = suggest_augmentation(trial, "crop_scale")
     return values | {name: suggest_augmentation(trial, name) for name in searched if name not in values}
 
 
@@ -116,6 +121,8 @@ def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
     if is_unbalanced(task.data):
         # Sampling rare classes more often did better than weighting their losses, where all classes count alike.
         common["balance"] = "sampling" if METRICS[task.metric].averages_classes else "none"
+    if task.data.fit_matters:  # nothing of an image is lost
+        common["fit"] = "stretch"
     # A mirrored photograph keeps its class; grey images are often written, printed or scanned.
     flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
     # Few images are overfitted without augmentation; many images in a few epochs are not.
@@ -124,6 +131,7 @@ def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
         "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "width": widths[1], "depth": 3,
         "activation": "relu", "batch_norm": True, "whiten": True, "weight_decay": 1e-2,
         "augment_strength": strength, "mixup": 0.0, "cutmix": 0.0, **flips,
+        **({"crop_scale": 1.0} if task.data.fit_matters else {}),
     }  # fmt: skip
     backbone = {"freeze": "all", "head_lr": 1e-2, "weight_decay": 1e-3}
     starts = {model: backbone if model in task.pretrained else _own(model, scratch) for model in task.models}

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from trainables.data.loading.square_fit import FitKind
 from trainables.metrics.metric_registry import MetricName
 
 CHECKPOINTS = "checkpoints"
@@ -65,6 +66,9 @@ class TrialConfig(Frozen):
     """Which part of a pretrained backbone keeps its weights: nothing, its first quarter, or all but the head."""
     input_size: int = Field(0, ge=0, le=1024)
     """Side of the square the network sees, in pixels; 0 lets the model choose from the data's size."""
+    fit: FitKind = "crop"
+    """How an image becomes that square, where sizes differ or are no squares: its centre, or the whole image, with a
+    border (pad) or distorted (stretch)."""
     optimizer: Literal["sgd", "adamw", "muon"] = "adamw"
     """SGD with Nesterov momentum, AdamW, or Muon for the trunk's kernels and matrices with AdamW for the rest."""
     lr: float = Field(1e-3, gt=0.0, le=10.0)
@@ -93,6 +97,8 @@ class TrialConfig(Frozen):
     """Mirroring of training images left to right: by a coin each epoch, or every other epoch (arXiv:2404.00498)."""
     translate: int = Field(0, ge=0, le=64)
     """Largest shift of a training image, in whole pixels of the network's input, its edges reflected; 0 is off."""
+    crop_scale: float = Field(1.0, ge=0.05, le=1.0)
+    """Smallest share of an image's area that training shows, a random part at each time (arXiv:1409.4842); 1 is off."""
     tta: bool = False
     """Whether inference averages the logits of an image and its mirror image, exported too; it takes twice as long."""
     grad_clip: float = Field(0.0, ge=0.0, le=100.0)

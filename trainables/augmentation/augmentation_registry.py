@@ -20,7 +20,8 @@ class Augmentation:
     """What the report says of it, with `{}` for the field's value."""
     function: str = ""
     """`module:name` of what changes each image by itself: images (b, c, h, w), draws (b, columns), configuration ->
-    images. Empty for one that mixes two images, which `mix` does by numbers that are drawn once a batch."""
+    images. Empty for one that mixes two images, which `mix` does by numbers that are drawn once a batch, and for one
+    that chooses the part of the stored image that is read (`trainables.data.loading.square_loaders`)."""
     draws: tuple[str, ...] = ()
     """Names of the uniform numbers that it needs for each image, besides `FIRST_DRAWS`; see `DRAW_COLUMNS`."""
     choices: tuple[Any, ...] = ()
@@ -33,7 +34,12 @@ class Augmentation:
     """Whether the default space searches it."""
 
 
+CROP_DRAWS = ("crop_area", "crop_aspect", "crop_top", "crop_left")
+"""Draws of a random part of an image, as `SquareFit.locate_part` takes them."""
 AUGMENTATIONS: dict[str, Augmentation] = {
+    "crop_scale": Augmentation(
+        "random parts of at least {:.3g} of the area", draws=CROP_DRAWS, choices=(1.0, 0.7, 0.35),
+    ),
     "translate": Augmentation(
         "shifts of up to {} pixels", "trainables.augmentation.pixel_augmentations:translate",
         draws=("translate_x", "translate_y"), low=0, high=4,

@@ -1,12 +1,13 @@
 """Preview of the winner's augmentation: training images before and after it, in one picture, `augmented.png`."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from trainables.augmentation.augmentation_registry import DRAW_COLUMNS, FIRST_DRAWS
+from trainables.augmentation.augmentation_registry import CROP_DRAWS, DRAW_COLUMNS, FIRST_DRAWS
 from trainables.config import TrialConfig
 
 if TYPE_CHECKING:
@@ -20,9 +21,16 @@ MAX_SIDE = 96
 
 
 def augmented_versions(
-    images: NDArray[np.uint8], config: TrialConfig, preprocess: "Preprocess", seed: int
+    images: NDArray[np.uint8],
+    config: TrialConfig,
+    preprocess: "Preprocess",
+    seed: int,
+    make_parts: Callable[[NDArray[np.float32]], NDArray[np.uint8]] | None = None,
 ) -> NDArray[np.uint8]:
-    """Uint8 (n, COLUMNS, side, side, channels) of images (n, c, h, w): each itself, then augmented; `seed` draws."""
+    """Uint8 (n, COLUMNS, side, side, channels) of images (n, c, h, w): each itself, then augmented; `seed` draws.
+
+    `make_parts` gives squares of random parts of the images, each `COLUMNS - 1` times, by draws (n, 4).
+    """
     import torch
 
     from trainables.augmentation.augment import augment
@@ -33,7 +41,11 @@ def augmented_versions(
     generator = torch.Generator().manual_seed(seed)
     widths = len(FIRST_DRAWS), len(DRAW_COLUMNS) - len(FIRST_DRAWS)
     draws = torch.cat([torch.rand(count, width, generator=generator) for width in widths], dim=1)
-    repeated = plain.repeat_interleave(COLUMNS - 1, dim=0)
+    if make_parts is None:
+        repeated = plain.repeat_interleave(COLUMNS - 1, dim=0)
+    else:
+        columns = [DRAW_COLUMNS[name] for name in CROP_DRAWS]
+        repeated = preprocess.resize(scale(torch.from_numpy(make_parts(draws[:, columns].numpy()))))
     augmented = augment(repeated, draws, config)
     each = torch.cat([plain[:, None], augmented.view(len(plain), COLUMNS - 1, *plain.shape[1:])], dim=1)
     found: NDArray[np.uint8] = (each * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 1, 3, 4, 2).numpy()

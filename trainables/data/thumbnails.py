@@ -6,7 +6,7 @@ predictions.
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,12 @@ def predictions_digest(probabilities: NDArray[Any], labels: NDArray[np.int64]) -
 
 
 def write_thumbnails(
-    folder: Path, images: NDArray[np.uint8], probabilities: NDArray[Any], labels: NDArray[np.int64]
+    folder: Path,
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    probabilities: NDArray[Any],
+    labels: NDArray[np.int64],
 ) -> None:
-    """Write thumbnails of the test `images` (n, 1 or 3, height, width) that a report of these predictions shows."""
+    """Write thumbnails of the test `images`, each (1 or 3, height, width), that a report of these predictions shows."""
     chosen = {*find_worst_mistakes(probabilities, labels).tolist(), *find_most_uncertain(probabilities).tolist()}
     small = {place: encode_png(images[place]) for place in sorted(chosen)}
     record = Thumbnails.model_construct(predictions=predictions_digest(probabilities, labels), images=small)

@@ -33,12 +33,20 @@ def build_untrained(config: TrialConfig, data: DataSummary) -> Classifier:
 def _build(config: TrialConfig, data: DataSummary, load: Backbones) -> Classifier:
     if config.model in MODELS:
         side = config.input_size or min(data.side, LARGEST_FROM_SCRATCH)
-        spec = InputSpec(side=side, channels=data.channels, mean=data.mean, std=data.std)
+        spec = _with_fit(InputSpec(side=side, channels=data.channels, mean=data.mean, std=data.std), config, data)
         return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, side))
     with torch.random.fork_rng(devices=[]):  # the head's weights must not depend on whether the backbone was at hand
         trunk, features, native = load(config.model)
     side = pretrained.input_side(config, trunk, features, native.side, data.side)
-    return _assemble(config, data, native.model_copy(update={"side": side}), trunk, features)
+    return _assemble(config, data, _with_fit(native.model_copy(update={"side": side}), config, data), trunk, features)
+
+
+def _with_fit(spec: InputSpec, config: TrialConfig, data: DataSummary) -> InputSpec:
+    """`spec`, with the way in which images of `data` become its square, if that is chosen."""
+    if not data.fit_matters:
+        return spec
+    fill = tuple(round(255 * mean) for mean in data.mean) if config.fit == "pad" else ()
+    return spec.model_copy(update={"fit": config.fit, "fill": fill})
 
 
 @lru_cache(maxsize=64)

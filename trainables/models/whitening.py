@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from trainables.config import Fold
+from trainables.data.loading.square_maker import training_images
 from trainables.data.store.store import RowSelection, Store
 from trainables.export.model_info import InputSpec
 from trainables.models.classifier import Classifier
@@ -51,7 +52,8 @@ def fit_whitening(model: Classifier, store: Store, split: RowSelection = "train"
 @torch.no_grad()
 def sample_patches(model: Classifier, store: Store, rows: NDArray[np.int64], kernel: int, stride: int) -> Tensor:
     """Patches (n, channels * kernel * kernel) of images evenly spread over `rows`, as the network sees them."""
-    images = torch.from_numpy(store.images[rows[:: -(-len(rows) // SAMPLED_IMAGES)]])
+    sample = rows[:: -(-len(rows) // SAMPLED_IMAGES)]
+    images = torch.from_numpy(training_images(store, sample, model.preprocess.spec.square_fit))
     patches = functional.unfold(model.preprocess(images), kernel, stride=stride)
     return patches.transpose(1, 2).flatten(0, 1)
 

@@ -1,5 +1,6 @@
 """Training batches: inputs, augmented and normalised on the device, and the loss, of a planned batch."""
 
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,12 +11,26 @@ from torch import Tensor
 from torch.nn import functional
 
 from trainables.augmentation.augment import augment, mix
-from trainables.augmentation.augmentation_registry import ImageViews, image_views, pixel_augmentations
+from trainables.augmentation.augmentation_registry import (
+    CROP_DRAWS,
+    DRAW_COLUMNS,
+    ImageViews,
+    image_views,
+    pixel_augmentations,
+)
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import InputLoader, Rows
+from trainables.data.loading.square_fit import SquareFit
+from trainables.data.loading.square_loaders import make_ahead
+from trainables.data.loading.square_maker import SquareMaker
+from trainables.data.store.store import Store
+from trainables.export.model_info import InputSpec
 from trainables.models.preprocess import Preprocess, scale
 from trainables.training.loss_weights import loss_weights
+
+CROP_COLUMNS = [DRAW_COLUMNS[name] for name in CROP_DRAWS]
+"""Columns of a batch's draws that choose the parts of its images."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +47,16 @@ class TrainingBatches:
     """The network's preprocessing; None for features, which are taken as they are."""
     image_weights: NDArray[np.float32] | None = None
     """Weight of each row of the store in the loss, at least 0; None: 1 for all."""
+    parts: SquareMaker | None = None
+    """Makes random parts of images; None where whole images are shown."""
+
+    def load_ahead(self, plan: Iterable[PlannedBatch]) -> Generator[tuple[PlannedBatch, Tensor], None, None]:
+        """Yield each batch with the stored inputs that it needs, on the device; close the generator to stop early."""
+        wanted = ((batch, self.rows[batch.needed_rows]) for batch in plan)
+        if self.parts is None:
+            return self.data.load_ahead(wanted)
+        parts = ((batch, rows, batch.needed_draws[:, CROP_COLUMNS]) for batch, rows in wanted)
+        return make_ahead(self.parts, self.data.labels.device, parts)
 
     @property
     def views(self) -> int:
@@ -98,3 +123,10 @@ class TrainingBatches:
     @staticmethod
     def _weights_of(weights: Tensor, rows: Rows) -> Tensor:
         return weights[torch.from_numpy(rows).to(weights.device, non_blocking=True)]
+
+
+def random_parts(config: TrialConfig, store: Store, spec: InputSpec) -> SquareMaker | None:
+    """Makes the random parts of images that `config` trains on, for an input `spec`; None for whole images."""
+    if config.crop_scale == 1.0:
+        return None
+    return SquareMaker(store.stored, spec.square_fit or SquareFit("crop", spec.side), config.crop_scale)

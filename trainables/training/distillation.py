@@ -16,9 +16,10 @@ from torch.nn import functional
 from trainables.augmentation.augmentation_registry import DRAW_COLUMNS
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import Rows
+from trainables.data.loading.square_fit import SquareFit
 from trainables.export.weights import read_classifier
 from trainables.models.classifier import Classifier, mean_probability_logits
-from trainables.training.batches import TrainingBatches
+from trainables.training.batches import CROP_COLUMNS, TrainingBatches
 from trainables.training.evaluation import forward
 from trainables.workers.worker_context import WorkerContext
 
@@ -51,7 +52,9 @@ class Teacher:
             raise ValueError(f"the teacher in {str(folder)!r} has other classes than {card.data.name}")
         self._classifier.requires_grad_(False).to(memory_format=torch.channels_last)
         self._members = [module for module in self._classifier.modules() if isinstance(module, Classifier)]
-        self._images, self._batches = context.images, batches
+        fits = self._classifier.fits
+        self._images = [context.squares.load(fit) for fit in fits] or [context.images_of_one_shape]
+        self._batches = batches
         # Views that come again, epoch for epoch, are answered once, if there is room to remember that.
         views, classes = batches.views * len(batches.rows), len(card.data.classes)
         room = views if 4 * views * classes <= context.feature_bytes else 0
@@ -69,7 +72,8 @@ class Teacher:
         for member in self._members:
             if member.preprocess.spec not in seen:
                 views = replace(self._batches, preprocess=member.preprocess)
-                seen[member.preprocess.spec], _ = views.inputs(batch, wanted, part)
+                own = self._load(batch, wanted, member.preprocess.spec.square_fit)
+                seen[member.preprocess.spec], _ = views.inputs(batch, own, part)
         return mean_probability_logits(
             [forward(member.network, seen[member.preprocess.spec]) for member in self._members]
         )
@@ -86,6 +90,17 @@ class Teacher:
 
     def _compute_logits(self, views: Rows) -> Tensor:
         count = len(self._batches.rows)
-        images = self._images.load(self._batches.rows[views % count])
-        mirrored = torch.from_numpy(views >= count).to(images.device)[:, None, None, None]
-        return forward(self._classifier, torch.where(mirrored, images.flip(-1), images))
+        seen = [images.load(self._batches.rows[views % count]) for images in self._images]
+        mirrored = torch.from_numpy(views >= count).to(seen[0].device)[:, None, None, None]
+        return forward(self._classifier, *(torch.where(mirrored, images.flip(-1), images) for images in seen))
+
+    def _load(self, batch: PlannedBatch, wanted: Tensor, fit: SquareFit | None) -> Tensor:
+        """The stored inputs that the batch needs, for a network with `fit`; `wanted` are the student's."""
+        student = self._batches.preprocess
+        if student is None or fit is None or fit == student.spec.square_fit:
+            return wanted
+        rows = self._batches.rows[batch.needed_rows]
+        if self._batches.parts is None:
+            return self._images[self._classifier.fits.index(fit)].load(rows)
+        made = replace(self._batches.parts, fit=fit).make(rows, batch.needed_draws[:, CROP_COLUMNS])
+        return torch.from_numpy(made).to(wanted.device)

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.data.loading.square_maker import images_as_seen
+from trainables.data.store.stored_images import StoredImages
 from trainables.metrics.class_counts import ClassCounts
 from trainables.models.classifier import AnyClassifier
 from trainables.training.device import autocast, evaluation_chunk
@@ -74,19 +76,20 @@ def _add(sums: Tensor, logits: Tensor, labels: Tensor) -> None:
 
 
 @torch.inference_mode()
-def probabilities(classifier: AnyClassifier, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
-    """Class probabilities (n, classes) of uint8 images (n, c, h, w)."""
+def probabilities(classifier: AnyClassifier, images: StoredImages, device: torch.device) -> NDArray[np.float32]:
+    """Class probabilities (n, classes) of stored images."""
     classifier.eval()
     size = evaluation_chunk(device, classifier.pixels)
-    chunks = [
-        forward(classifier, torch.from_numpy(images[start : start + size]).to(device)).softmax(dim=1).cpu().numpy()
-        for start in range(0, len(images), size)
-    ]
+    chunks = []
+    for start in range(0, len(images), size):
+        seen = images_as_seen(images, np.arange(start, min(start + size, len(images))), classifier.fits)
+        logits = forward(classifier, *(torch.from_numpy(each).to(device) for each in seen))
+        chunks.append(logits.softmax(dim=1).cpu().numpy())
     return np.concatenate(chunks)
 
 
-def forward(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Float32 logits of one chunk."""
-    with autocast(inputs.device):
-        logits: Tensor = network(inputs)
+def forward(network: nn.Module, *inputs: Tensor) -> Tensor:
+    """Float32 logits of one chunk; of an ensemble, whose members see different squares, of several inputs."""
+    with autocast(inputs[0].device):
+        logits: Tensor = network(*inputs)
     return logits.float()

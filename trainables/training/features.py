@@ -11,6 +11,7 @@ from torch import Tensor
 
 from trainables.augmentation.augmentation_registry import ImageViews, image_views
 from trainables.config import Frozen, TrialConfig
+from trainables.data.loading.square_maker import training_images
 from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
 from trainables.data.store.store import Store
 from trainables.export.model_info import InputSpec
@@ -57,7 +58,7 @@ def frozen_features(
         if known_backbone(config, store, device) is None:
             for odd in (card, file, card.with_name(_contents_name(card))):
                 remove_tree(odd)
-            _compute(model, store.images, device, file)
+            _compute(model, store, device, file)
             trunk = model.network.trunk
             width = int(np.load(file, mmap_mode="r").shape[1])
             parameters = sum(p.numel() for p in trunk.parameters())
@@ -71,7 +72,8 @@ def frozen_features(
 
 def _record_file(config: TrialConfig, store: Store, device: torch.device) -> Path:
     """The record's file, below the fingerprint of the images: a store that is built again uses it, too."""
-    name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}-{precision(device)}"
+    fit = f"-{config.fit}" if store.summary.fit_matters else ""
+    name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}{fit}-{precision(device)}"
     return cache_folder() / "features" / store.summary.fingerprint / (name + ".json")
 
 
@@ -79,16 +81,19 @@ def _contents_name(card: Path) -> str:
     return card.with_suffix(".contents.json").name
 
 
-def _compute(model: Classifier, images: NDArray[np.uint8], device: torch.device, file: Path) -> None:
+def _compute(model: Classifier, store: Store, device: torch.device, file: Path) -> None:
     beside = file.with_suffix(".partial.npy")
     remove_tree(beside)
     model.eval()
     size = evaluation_chunk(device, model.preprocess.spec.pixels)
     out: NDArray[np.float32] | None = None
-    for start in range(0, len(images), size):
-        features = embed(model, torch.from_numpy(images[start : start + size]).to(device))
+    count = len(store.labels)
+    for start in range(0, count, size):
+        rows = np.arange(start, min(start + size, count))
+        images = training_images(store, rows, model.preprocess.spec.square_fit)
+        features = embed(model, torch.from_numpy(images).to(device))
         if out is None:
-            shape = (len(images), features.shape[1])
+            shape = (count, features.shape[1])
             out = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
         out[start : start + size] = features.float().cpu().numpy()
     beside.rename(file)

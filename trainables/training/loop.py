@@ -27,7 +27,7 @@ from trainables.models.classifier import Classifier
 from trainables.models.model_registry import is_pretrained
 from trainables.models.whitening import fit_whitening
 from trainables.training import checkpoint as checkpoints
-from trainables.training.batches import TrainingBatches
+from trainables.training.batches import TrainingBatches, random_parts
 from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, recalibrate
 from trainables.training.device import autocast, evaluation_chunk
 from trainables.training.distillation import Teacher, divergence
@@ -65,9 +65,9 @@ class TrialRun:
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
         self.averaging = WeightAveraging(self.learner)
-        plain = self.data is context.images
-        preprocess = self.model.preprocess if plain else None
-        self.batches = TrainingBatches(config, self.data, self.rows, preprocess, store.weights)
+        preprocess = self.model.preprocess if self.learner is self.model.network else None
+        parts = random_parts(config, store, self.model.preprocess.spec)
+        self.batches = TrainingBatches(config, self.data, self.rows, preprocess, store.weights, parts)
         self.teacher = Teacher(Path(assignment.teacher), context, self.batches) if assignment.teacher else None
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
@@ -93,7 +93,7 @@ class TrialRun:
         """Images and network; or frozen features and head, if only the head learns and images are not augmented."""
         config, network = self.assignment.config, self.model.network
         if not learns_from_features(config):
-            return self.context.images, network
+            return self.context.images_for(self.model.preprocess.spec), network
         store, device = self.context.store, self.context.group.device
         features = frozen_features(self.model, config, store, device)
         return make_loader(features, store.labels, device, self.context.feature_bytes), network.head
@@ -101,7 +101,7 @@ class TrialRun:
     def evaluation_inputs(self) -> EvaluationInputs:
         """Inputs of an evaluation: the features, or the images without augmentation."""
         classes = len(self.context.store.summary.classes)
-        if self.data is not self.context.images:
+        if self.learner is not self.model.network:
             return EvaluationInputs(self._take_images, self.data.load_labels, FEATURES_CHUNK, classes)
         chunk = evaluation_chunk(self.context.group.device, self.model.preprocess.spec.pixels)
         return EvaluationInputs(
@@ -132,7 +132,7 @@ class TrialRun:
             Mixing.from_config(config, self.context.store.labels[self.rows]), group.shard,
         )  # fmt: skip
         loss = torch.zeros((), device=group.device)
-        with closing(self.data.load_ahead((batch, self.rows[batch.needed_rows]) for batch in plan)) as feed:
+        with closing(self.batches.load_ahead(plan)) as feed:
             for step, (batch, inputs) in enumerate(feed, start=self.epochs * self.steps_an_epoch):
                 set_rate(self.optimizer, self.learning_rate_factor(step))
                 loss += self._step(batch, inputs)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import InputLoader, make_loader
+from trainables.data.loading.square_maker import training_images
 from trainables.storage.folders import files_below, make_folder, remove_file, stat_path
 from trainables.training.device import evaluation_chunk, peak_memory, reset_peak_memory
 from trainables.training.evaluation import evaluate
@@ -76,13 +77,13 @@ class ProbeRun(TrialRun):
 
     def _sample_features(self) -> tuple[float, int]:
         """Seconds that the features of all images take, estimated from a sample; and the numbers of one image."""
-        images, device = self.context.store.images, self.context.group.device
+        store, device, spec = self.context.store, self.context.group.device, self.model.preprocess.spec
         self.model.eval()
-        size = evaluation_chunk(device, self.model.preprocess.spec.pixels)
-        sample = torch.from_numpy(images[:size]).to(device)
+        rows = np.arange(min(len(store.labels), evaluation_chunk(device, spec.pixels)))
+        sample = torch.from_numpy(training_images(store, rows, spec.square_fit)).to(device)
         embed(self.model, sample[:16])
         seconds, features = self._timed(lambda: embed(self.model, sample))
-        return seconds * len(images) / len(sample), int(features.shape[1])
+        return seconds * len(store.labels) / len(sample), int(features.shape[1])
 
     def time_steps(self) -> float:
         """Mean seconds of a step; repeats the epochs of a small data set."""

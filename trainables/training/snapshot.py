@@ -13,6 +13,8 @@ from trainables.workers.worker_context import WorkerContext
 
 ADDED: dict[str, Any] = {
     "translate": 0,
+    "fit": "crop",
+    "crop_scale": 1.0,
 }
 """Hyperparameters that checkpoints of earlier versions do not have, and the value that trained alike then."""
 

@@ -1,13 +1,15 @@
 """Outputs of a trained trial in its folder: weights, predictions, a preview of its augmentation."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from trainables.augmentation.augmentation_registry import pixel_augmentations
-from trainables.augmentation.preview import PREVIEW, ROWS, arrange_images, augmented_versions
+from trainables.augmentation.preview import COLUMNS, PREVIEW, ROWS, arrange_images, augmented_versions
 from trainables.config import Assignment
+from trainables.data.loading.square_maker import training_images
 from trainables.data.store.store import SCORED_ON
 from trainables.data.thumbnails import write_thumbnails
 from trainables.export.model_info import MODEL_INFO, ModelInfo, describe_model
@@ -24,6 +26,7 @@ from trainables.metrics.predictions import (
 from trainables.models.weights_licence import licence_of
 from trainables.storage.arrays import write_arrays
 from trainables.storage.files import replacing, write_file
+from trainables.training.batches import random_parts
 from trainables.training.evaluation import predict, probabilities
 from trainables.training.loop import TrialRun
 from trainables.workers.worker_context import WorkerContext
@@ -43,11 +46,14 @@ def write_weights(folder: Path, assignment: Assignment, run: TrialRun) -> None:
 def write_preview(folder: Path, run: TrialRun) -> None:
     """Draw training images as augmentation shows them; no file where no augmentation changes pixels."""
     config, labels = run.assignment.config, run.context.store.labels[run.rows]
-    if not pixel_augmentations(config):
+    if not pixel_augmentations(config) and config.crop_scale == 1.0:
         return
     _, first = np.unique(labels, return_index=True)
-    images = run.context.store.images[run.rows[first[:ROWS]]]
-    shown = augmented_versions(images, config, run.model.preprocess, run.assignment.seed)
+    store, preprocess, rows = run.context.store, run.model.preprocess, run.rows[first[:ROWS]]
+    images = training_images(store, rows, preprocess.spec.square_fit)
+    parts = random_parts(config, store, preprocess.spec)
+    make = partial(parts.make, np.repeat(rows, COLUMNS - 1)) if parts else None
+    shown = augmented_versions(images, config, preprocess, run.assignment.seed, make)
     with replacing(folder / PREVIEW) as file:
         arrange_images(shown).save(file, "PNG", optimize=True)
 
@@ -55,10 +61,11 @@ def write_preview(folder: Path, run: TrialRun) -> None:
 def write_predictions(folder: Path, place: WorkerContext) -> None:
     """Evaluate the classifier in `folder` on the test split, which the permit beside it opens."""
     classifier, _ = read_classifier(folder, place.group.device)
-    images, labels = place.store.open_test(folder / TEST_PERMIT)
+    images, labels = place.store.open_test_stored(folder / TEST_PERMIT)
     origins = place.store.open_test_origins(folder / TEST_PERMIT)
     found = probabilities(classifier, images, place.group.device)
-    brightness, contrast = measure_brightness(images)
+    each = [images.image(row) for row in range(len(images))]
+    brightness, contrast = np.concatenate([measure_brightness(image[None]) for image in each], axis=1)
     arrays: dict[str, Any] = {
         "probabilities": found, "labels": labels, "paths": np.array(origins.paths),
         "brightness": brightness, "contrast": contrast,
@@ -66,7 +73,7 @@ def write_predictions(folder: Path, place: WorkerContext) -> None:
     if origins.sizes:
         arrays["sizes"] = np.array(origins.sizes, np.int64)
     write_arrays(folder / PREDICTIONS, arrays)
-    write_thumbnails(folder, images, found, labels)
+    write_thumbnails(folder, each, found, labels)
     write_table(folder / PREDICTIONS_TABLE, origins.paths, labels, found, place.store.summary.classes)
 
 

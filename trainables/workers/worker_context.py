@@ -12,7 +12,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trainables.common.errors import LostPeerError
 from trainables.data.loading.input_loader import InputLoader, make_loader, memory_budget
+from trainables.data.loading.square_views import SquareInputs
 from trainables.data.store.store import Store
+from trainables.export.model_info import InputSpec
 from trainables.models.layers import share_statistics
 
 
@@ -77,9 +79,12 @@ class WorkerContext:
 
     group: ProcessGroup
     store: Store
-    images: InputLoader
-    feature_bytes: int
-    """Bytes that frozen features may take beside the images."""
+    images: InputLoader | None
+    """Images of one shape; None for images that become squares."""
+    squares: SquareInputs
+    """The squares of others, by fit."""
+    budget: int
+    """Bytes that images and frozen features may take."""
     on_step: Callable[[], None] = lambda: None
     """Called at each step; a worker without a step for long counts as hung."""
     upload: Callable[[], None] = lambda: None
@@ -89,5 +94,24 @@ class WorkerContext:
     def open(cls, group: ProcessGroup, store: Store, memory_gb: float = 0.0) -> "WorkerContext":
         """Load the store's images to the group's device if `memory_gb` (0: a share of the free memory) suffices."""
         budget = memory_budget(group.device, memory_gb)
-        images = make_loader(store.images, store.labels, group.device, budget)
-        return cls(group, store, images, budget - images.memory_bytes)
+        squares = SquareInputs(store, group.device, budget)
+        plain = None
+        if not store.summary.fit_matters:
+            plain = make_loader(store.images, store.labels, group.device, budget)
+        return cls(group, store, plain, squares, budget)
+
+    def images_for(self, spec: InputSpec) -> InputLoader:
+        """Images of train and val for a network with this input; raises ValueError for one of another kind of data."""
+        return self.squares.of(spec.square_fit) if spec.square_fit else self.images_of_one_shape
+
+    @property
+    def images_of_one_shape(self) -> InputLoader:
+        """Images of train and val, if all have one shape; raises ValueError if they become squares."""
+        if self.images is None:
+            raise ValueError("the network takes images of one shape, and these have several")
+        return self.images
+
+    @property
+    def feature_bytes(self) -> int:
+        """Bytes that frozen features may take beside the images."""
+        return self.budget - self.squares.memory_bytes - (self.images.memory_bytes if self.images else 0)

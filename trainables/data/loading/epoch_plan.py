@@ -26,6 +26,8 @@ class PlannedBatch:
     """The image that each row is mixed with."""
     draws: NDArray[np.float32]
     """Uniform numbers in [0, 1), shape (rows, columns); `DRAW_COLUMNS` names the columns."""
+    partner_draws: NDArray[np.float32]
+    """Those of the partners, which are shown as in their own rows."""
     total: int
     """Images of the whole batch, over all workers."""
     mixup: float
@@ -36,8 +38,17 @@ class PlannedBatch:
     @property
     def needed_rows(self) -> NDArray[np.int64]:
         """The images that this share needs: its rows, then, if they are mixed, their partners."""
-        mixed = self.mixup < 1.0 or self.cutmix[2] > self.cutmix[0]
-        return np.concatenate([self.rows, self.partners]) if mixed else self.rows
+        return np.concatenate([self.rows, self.partners]) if self.is_mixed else self.rows
+
+    @property
+    def needed_draws(self) -> NDArray[np.float32]:
+        """The draws of the images that this share needs."""
+        return np.concatenate([self.draws, self.partner_draws]) if self.is_mixed else self.draws
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether images are mixed with partners."""
+        return self.mixup < 1.0 or self.cutmix[2] > self.cutmix[0]
 
 
 @dataclass(frozen=True)
@@ -112,6 +123,7 @@ def epoch_plan(
             rows=batch[rank::world],
             partners=np.roll(batch, 1)[rank::world],
             draws=draws[positions][rank::world],
+            partner_draws=np.roll(draws[positions], 1, axis=0)[rank::world],
             total=len(batch),
             mixup=mixup,
             cutmix=cutmix,

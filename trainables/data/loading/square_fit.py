@@ -44,6 +44,13 @@ class SquareFit:
     fill: tuple[int, ...] = ()
     """Colour around a padded image, a number from 0 to 255 for each channel; empty where nothing is padded."""
 
+    @property
+    def label(self) -> str:
+        """A name for files of what it makes."""
+        crop = f"-{round(self.crop * SHARE_PARTS)}" if self.kind == "crop" else ""
+        fill = "".join(f"-{value}" for value in self.fill) if self.kind == "pad" else ""
+        return f"{self.kind}-{self.side}{crop}{fill}"
+
     def locate(
         self, height: Any, width: Any, smaller: Callable[..., Any] = min, larger: Callable[..., Any] = max
     ) -> SquarePlacement:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from trainables.common.environment import core_count
 from trainables.data.loading.square_fit import SquareFit, fit_image
+from trainables.data.store.store import Store
 from trainables.data.store.stored_images import StoredImages
 
 ROWS_A_JOB = 16
@@ -63,6 +64,11 @@ def images_as_seen(images: StoredImages, rows: NDArray[np.int64], fits: Sequence
         return [np.asarray(images.uniform[rows])]
     pieces = np.array_split(rows, max(1, -(-len(rows) // ROWS_A_JOB)))
     return [np.concatenate(list(in_threads(SquareMaker(images, fit).make, pieces))) for fit in fits]
+
+
+def training_images(store: Store, rows: NDArray[np.int64], fit: SquareFit | None) -> NDArray[np.uint8]:
+    """Images of train and val, by rows, as one network sees them: squares, or as all are stored."""
+    return np.asarray(store.images[rows]) if fit is None else images_as_seen(store.stored, rows, [fit])[0]
 
 
 def in_threads(make: Callable[[NDArray[np.int64]], Made], pieces: Iterable[NDArray[np.int64]]) -> Iterator[Made]:

@@ -85,6 +85,11 @@ class DataSummary(Frozen):
         return max(self.counts, default=1) / max(1, min(self.counts, default=1))
 
     @property
+    def fit_matters(self) -> bool:
+        """Whether images become squares in a way that is chosen: they differ in size, or all have one that is none."""
+        return self.aspect_kept or (self.options.keep_aspect and self.height != self.width)
+
+    @property
     def side(self) -> int:
         """The longer stored side, in pixels."""
         return max(self.height, self.width)

@@ -77,8 +77,8 @@ def test_an_entry_of_the_registry_is_whole(name, images):
         assert not torch.equal(changed, images), ADVICE.format(name, "`function` leaves images as they are")
         assert 0 <= changed.min() <= changed.max() <= 1, ADVICE.format(name, "`function` leaves the range 0 to 1")
     else:
-        assert name in {"mixup", "cutmix"}, ADVICE.format(
-            name, "without a `function` nothing is changed; mixtures are made by `mix`, from `epoch_plan`"
+        assert name in {"mixup", "cutmix", "crop_scale"}, ADVICE.format(
+            name, "without a `function` nothing is changed; mixtures are made by `mix`, parts are read by loaders"
         )
 
 
@@ -181,7 +181,7 @@ def test_every_shift_is_as_likely_and_none_leaves_the_image():
 
 def planned(mixup=1.0, cutmix=(0.0, 0.0, 0.0, 0.0)) -> PlannedBatch:
     rows = np.arange(6)
-    return PlannedBatch(rows, np.roll(rows, 1), np.zeros((6, len(DRAW_COLUMNS)), np.float32), 6, mixup, cutmix)
+    return PlannedBatch(rows, np.roll(rows, 1), *[np.zeros((6, len(DRAW_COLUMNS)), np.float32)] * 2, 6, mixup, cutmix)
 
 
 def test_mixup_is_the_weighted_mean(images):

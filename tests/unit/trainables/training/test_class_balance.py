@@ -40,7 +40,7 @@ def batches(balance, smoothing=0.1) -> TrainingBatches:
 
 
 def batch_of(rows, total) -> PlannedBatch:
-    return PlannedBatch(rows, np.roll(rows, 1), np.zeros((len(rows), 13), np.float32), total, 1.0, (0.0,) * 4)
+    return PlannedBatch(rows, np.roll(rows, 1), *[np.zeros((len(rows), 13), np.float32)] * 2, total, 1.0, (0.0,) * 4)
 
 
 def by_hand(logits, labels, partners, share):
