@@ -30,6 +30,12 @@ class EmbeddedTable(ABC):
         """The content of a column of each file, an Arrow array in chunks."""
         return [self._read_column(file, column) for file in self.files]
 
+    def read_paths(self, column: str) -> list[str | None]:
+        """The path that the struct of each image names, None for none."""
+        if not all(_has_paths(schema, column) for schema in self.schemas):
+            return []
+        return [path for file in self.files for path in self._read_paths(file, column).to_pylist()]
+
     @abstractmethod
     def images(self, column: str, name: str) -> EncodedImages:
         """The images of all files, by row; `name` is that of the table in messages."""
@@ -39,6 +45,9 @@ class EmbeddedTable(ABC):
 
     @abstractmethod
     def _read_column(self, file: Path, column: str) -> Any: ...
+
+    @abstractmethod
+    def _read_paths(self, file: Path, column: str) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,12 @@ class ParquetTable(EmbeddedTable):
 
         return pq.ParquetFile(file).read(columns=[column])[column]
 
+    def _read_paths(self, file: Path, column: str) -> Any:
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        return pc.struct_field(pq.ParquetFile(file).read(columns=[f"{column}.path"])[column], "path")
+
 
 @dataclass(frozen=True)
 class ArrowTable(EmbeddedTable):
@@ -73,6 +88,11 @@ class ArrowTable(EmbeddedTable):
 
     def _read_column(self, file: Path, column: str) -> Any:
         return open_arrow(file)[column]
+
+    def _read_paths(self, file: Path, column: str) -> Any:
+        import pyarrow.compute as pc
+
+        return pc.struct_field(open_arrow(file)[column], "path")
 
 
 @dataclass(frozen=True)
@@ -91,3 +111,10 @@ class SelectedImages:
     def name(self, row: int) -> str:
         """Name of an image in messages, with its row in the table."""
         return self.contents.name(int(self.rows[row]))
+
+
+def _has_paths(schema: Any, column: str) -> bool:
+    import pyarrow as pa
+
+    kind = schema.field(column).type
+    return bool(pa.types.is_struct(kind)) and kind.get_field_index("path") >= 0

@@ -59,13 +59,17 @@ class _Columns:
     """The content of the columns besides the images."""
 
     labels: TableLabels
+    """Classes and labels."""
     rows: Mapping[str, Rows]
     """Rows of each part within its table; empty if they are all."""
     groups: Mapping[str, Rows]
     """Groups by part; empty without a column for them."""
     group_names: tuple[str, ...]
+    """Names of the groups, by number."""
     weights: Mapping[str, NDArray[np.float32]]
     """Weights by part; empty without a column for them."""
+    paths: Mapping[str, list[str]]
+    """Paths of images by part, where groups are found by them."""
 
 
 def open_embedded(found: FoundTables, options: DataOptions) -> RawSet:
@@ -73,7 +77,7 @@ def open_embedded(found: FoundTables, options: DataOptions) -> RawSet:
     schema = found.tables["train"].schemas[0]
     image, label = choose_image_and_label(found.where, schema, found.features, options)
     _check_columns(found, {image, label})
-    columns = _read_columns(found, label, options)
+    columns = _read_columns(found, image, label, options)
     parts = list(columns.labels.labels)
     contents = {part: _open_images(found, part, image, columns.rows) for part in parts}
     limits = training_limits(options.max_pixels)
@@ -93,25 +97,35 @@ def open_embedded(found: FoundTables, options: DataOptions) -> RawSet:
         width=shape.width,
         identity=_identity(found, image, label),
         encoded=True,
+        group_names=columns.group_names,
         whole=shape.whole,
         sizes=sizes,
         layout=_describe(found, columns, image, label, options),
     )
 
 
-def _read_columns(found: FoundTables, label: str, options: DataOptions) -> _Columns:
+def _read_columns(found: FoundTables, image: str, label: str, options: DataOptions) -> _Columns:
     """Read labels, splits, groups and weights; raises `UserError` for content that is none."""
     where, tables = found.where, found.tables
     rows = read_splits(where, tables["train"], options.split_column) if options.split_column else {}
     labels = read_label_columns(tables, label)
     groups, names = read_groups(tables, options.group_column) if options.group_column else ({}, ())
     weights = read_weights(where, tables, options.weight_column) if options.weight_column else {}
+    paths = _read_paths(tables, image) if options.group_by else {}
     if rows:
+        paths = {part: [paths["train"][row] for row in chosen] for part, chosen in rows.items()} if paths else {}
         labels = {part: labels["train"].take(chosen) for part, chosen in rows.items()}
         groups = {part: groups["train"][chosen] for part, chosen in rows.items()} if groups else {}
         weights = {part: weights["train"][chosen] for part, chosen in rows.items()} if weights else {}
     told = found.features.get(label, {}).get("names")
-    return _Columns(find_labels(where, label, labels, told), rows, groups, names, weights)
+    return _Columns(find_labels(where, label, labels, told), rows, groups, names, weights, paths)
+
+
+def _read_paths(tables: Mapping[str, EmbeddedTable], image: str) -> dict[str, list[str]]:
+    """The path of each image, by table; empty where some have none."""
+    found = {part: table.read_paths(image) for part, table in tables.items()}
+    told = {part: [path for path in paths if path] for part, paths in found.items()}
+    return told if all(found.values()) and all(len(told[part]) == len(found[part]) for part in found) else {}
 
 
 def _open_images(found: FoundTables, part: str, image: str, rows: Mapping[str, Rows]) -> EncodedImages:
@@ -126,6 +140,7 @@ def _make_part(part: str, columns: _Columns, decode: Decoder) -> Part:
         labels=columns.labels.labels[part],
         decode=decode,
         name=decode.contents.name,
+        path=columns.paths[part].__getitem__ if part in columns.paths else None,
         groups=columns.groups.get(part),
         weights=columns.weights.get(part),
     )

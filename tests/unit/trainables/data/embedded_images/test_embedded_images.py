@@ -61,11 +61,32 @@ def test_columns_give_each_image_its_split_group_and_weight(tmp_path, form):
         assert found.labels.tolist() == [LABELS[row] for row in rows]
         assert found.weights.tolist() == [0.5 + row for row in rows]
         assert len(set(found.groups.tolist())) == len({row // 3 for row in rows})
+    assert raw.group_names[raw.parts["train"].groups[15]] == "p5"
     assert raw.parts["train"].groups[15] == raw.parts["val"].groups[0], "patient 5 is in both"
     assert raw.layout.sources["val"] == "rows of val"
     assert raw.layout.columns == {
         "image": "image", "label": "label", "split": "part", "group": "patient", "weight": "weight",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_groups_are_found_in_the_paths_that_structs_name(tmp_path, form):
+    if form == "arrow":
+        save_to_disk(tmp_path / "set", table(label=LABELS), shards=2)
+    else:
+        write_table(tmp_path / "set" / "train.parquet", table(label=LABELS))
+    raw = open_source(str(tmp_path / "set"), DataOptions(group_by=r"^\d"))
+    assert raw.parts["train"].path(13) == "13.png"
+    names = [raw.group_names[number] for number in raw.parts["train"].groups]
+    assert names == [str(i)[0] for i in range(ROWS)]
+    assert open_source(str(tmp_path / "set")).parts["train"].path is None
+
+
+def test_images_without_paths_have_no_groups_by_them(tmp_path):
+    content = pa.array([picture(i)["bytes"] for i in range(ROWS)])
+    write_table(tmp_path / "train.parquet", pa.table({"image": content, "label": LABELS}))
+    with pytest.raises(UserError, match="have no paths"):
+        open_source(str(tmp_path), DataOptions(group_by="a"))
 
 
 @pytest.mark.parametrize(
