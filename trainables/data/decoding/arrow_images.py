@@ -1,18 +1,33 @@
 """Encoded images in Arrow files, mapped into memory."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from trainables.common.errors import UserError
+from trainables.common.escaping import printable
 
 FILE_FORMAT = b"ARROW1"
 """First bytes of the format with random access; the streaming format, of `save_to_disk`, has none."""
 
 
+@contextmanager
+def damage_named(where: str, remedy: str = "") -> Iterator[None]:
+    """Raise `UserError`, in one line that begins with `where`, in place of pyarrow's errors of a damaged file."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, ValueError, pa.ArrowException) as error:
+        said = " ".join(printable(str(error)).split("\\n")[0].split())
+        raise UserError(f"{where} ({said})" + (f"; {remedy}" if remedy else "")) from error
+
+
 def open_arrow(file: Path) -> Any:
-    """The table in a file, mapped into memory; raises OSError or ValueError for a damaged file."""
+    """The table in a file, mapped into memory; raises pyarrow's errors for a damaged file."""
     import pyarrow as pa
 
     mapped = pa.memory_map(str(file))
@@ -55,7 +70,5 @@ class ArrowImages:
     def _images(self) -> Any:
         import pyarrow as pa
 
-        try:
+        with damage_named(f"--data {self.part!r}: cannot be read"):
             return pa.chunked_array([chunk for file in self.files for chunk in open_arrow(file)[self.column].chunks])
-        except (OSError, ValueError) as error:
-            raise UserError(f"--data {self.part!r}: cannot be read ({error})") from error

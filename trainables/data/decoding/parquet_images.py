@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.common.errors import UserError
-from trainables.data.decoding.arrow_images import content_of
+from trainables.data.decoding.arrow_images import content_of, damage_named
 
 ROWS_IN_MEMORY = 64
 """Rows of a file that each thread holds in memory."""
@@ -71,10 +70,8 @@ class ParquetImages:
         cursor: _Cursor | None = getattr(self._threads, "cursor", None)
         if cursor is None or cursor.group != group or row < cursor.first:
             cursor = self._threads.cursor = _Cursor(group, first, self._batches(file, number))
-        try:
+        with damage_named(f"--data {str(file)!r}: cannot be read"):
             return cursor.read(row)
-        except (OSError, ValueError) as error:
-            raise UserError(f"--data {str(file)!r}: cannot be read ({error})") from error
 
     def name(self, row: int) -> str:
         """Name of the image at `row` in messages."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.common.errors import UserError
-from trainables.data.decoding.arrow_images import open_arrow
+from trainables.data.decoding.arrow_images import damage_named, open_arrow
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.image_files import LFS_POINTER, read_head
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason, leave_out_file, leave_out_hidden
@@ -117,11 +117,9 @@ def _check_content(file: Path) -> None:
     """Raise `UserError` for a file that is no complete Arrow file."""
     if read_head(file).startswith(LFS_POINTER):
         raise UserError(f"--data: {str(file)!r} is a Git LFS pointer, not the table itself; `git lfs pull` fetches it")
-    try:
-        open_arrow(file)
-    except (OSError, ValueError) as error:
-        what = "is empty" if not file.stat().st_size else "is cut short, or no Arrow file"
-        raise UserError(f"--data: {str(file)!r} {what} ({error}); copy it anew") from error
+    what = "is empty" if not file.stat().st_size else "is cut short or damaged, or no Arrow file"
+    with damage_named(f"--data: {str(file)!r} {what}", "copy it anew"):
+        open_arrow(file).validate(full=True)  # wrong offsets would end the process; images themselves are not read
 
 
 def _left_out(path: Path, used: set[str]) -> list[LeftOut]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.common.errors import UserError
+from trainables.data.decoding.arrow_images import damage_named
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.image_files import LFS_POINTER, FileKind, kind_by_name, read_head
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
@@ -49,11 +50,12 @@ def is_parquet(path: Path) -> bool:
 
 def _may_hold_images(file: Path) -> bool:
     """Whether a file has a column of images; one that cannot be read is to be named when it is opened."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         return any(holds_images(field.type) for field in pq.read_schema(file))
-    except (OSError, ValueError):
+    except (OSError, ValueError, pa.ArrowException):
         return True
 
 
@@ -202,11 +204,9 @@ def _check_content(file: Path) -> None:
 
     if read_head(file).startswith(LFS_POINTER):
         raise UserError(f"--data: {str(file)!r} is a Git LFS pointer, not the table itself; `git lfs pull` fetches it")
-    try:
-        pq.read_metadata(file)
-    except (OSError, ValueError) as error:
-        what = "is empty" if not file.stat().st_size else "is cut short, or no parquet file"
-        raise UserError(f"--data: {str(file)!r} {what} ({error}); download it again") from error
+    what = "is empty" if not file.stat().st_size else "is cut short, or no parquet file"
+    with damage_named(f"--data: {str(file)!r} {what}", "download it again"):
+        pq.read_schema(file)
 
 
 def _left_out(path: Path, used: set[str]) -> list[LeftOut]:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from trainables.common.errors import UserError
 from trainables.data.data_options import DataOptions
+from trainables.data.decoding.arrow_images import damage_named
 from trainables.data.embedded_images.embedded_table import ParquetTable
 from trainables.data.embedded_images.open_embedded import FoundTables, open_embedded
 from trainables.data.layouts.parquet_columns import read_features
@@ -18,11 +18,9 @@ def open_parquet(path: Path, options: DataOptions) -> RawSet:
     """
     files = find_parquet_files(path, whole=bool(options.split_column))
     tables = {split: ParquetTable(tuple(found)) for split, found in files.splits.items()}
-    try:
+    with damage_named(f"--data {str(path)!r}: cannot be read"):
         features = read_features(tables["train"].schemas[0])
         return open_embedded(FoundTables(path, "parquet", tables, files.left_out, features), options)
-    except (OSError, ValueError) as error:
-        raise UserError(f"--data {str(path)!r}: {error}") from error
 
 
 SOURCE = DataSource(summary="a parquet file of images or a folder of them", recognizes=is_parquet, open=open_parquet)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from trainables.common.errors import UserError
 from trainables.data.data_options import DataOptions
+from trainables.data.decoding.arrow_images import damage_named
 from trainables.data.embedded_images.arrow_folder import find_arrow_files, is_arrow_folder, read_info
 from trainables.data.embedded_images.embedded_table import ArrowTable
 from trainables.data.embedded_images.open_embedded import FoundTables, open_embedded
@@ -18,12 +18,10 @@ def open_saved(path: Path, options: DataOptions) -> RawSet:
     if options.split_column:
         splits = {"train": [file for found in splits.values() for file in found]}
     tables = {split: ArrowTable(tuple(found)) for split, found in splits.items()}
-    try:
+    with damage_named(f"--data {str(path)!r}: cannot be read"):
         train = tables["train"]
         features = read_features(train.schemas[0]) or read_info(train.files[0].parent)
         return open_embedded(FoundTables(path, "arrow", tables, files.left_out, features), options)
-    except (OSError, ValueError) as error:
-        raise UserError(f"--data {str(path)!r}: {error}") from error
 
 
 SOURCE = DataSource(summary="a folder of save_to_disk (Hugging Face)", recognizes=is_arrow_folder, open=open_saved)

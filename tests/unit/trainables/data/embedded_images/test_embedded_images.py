@@ -4,17 +4,21 @@ import hashlib
 import json
 import pickle
 import shutil
+from contextlib import suppress
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from tests.helpers.images.embedded_tables import ROWS, picture, save_splits, save_to_disk, table, write_table
+from tests.helpers.images.mutants import mutant
 from trainables.common.errors import UserError
 from trainables.data.data_options import DataOptions
+from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source_registry import open_source
 
+DAMAGED_FILES = 100
 LABELS = [0, 1] * (ROWS // 2)
 NAMES = {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
 COLUMNS = {
@@ -150,7 +154,7 @@ def _cut(file):
 
 FIRST = "train/data-00000-of-00002.arrow"
 BROKEN = {
-    "cut short": (lambda root: _cut(root / FIRST), f"{FIRST}' is cut short"),
+    "cut short": (lambda root: _cut(root / FIRST), f"{FIRST}' is cut short or damaged"),
     "empty": (lambda root: (root / FIRST).write_bytes(b""), f"{FIRST}' is empty"),
     "pointer": (lambda root: (root / FIRST).write_text("version https://git-lfs.github.com/spec/v1"), "git lfs pull"),
     "missing file": (lambda root: (root / FIRST).unlink(), "1 of 2 files are missing: 'data-00000-of-00002.arrow'"),
@@ -184,6 +188,29 @@ def test_a_fault_of_an_arrow_folder_is_named(tmp_path, fault):
         open_source(str(root))
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_a_damaged_file_is_read_or_named_in_one_line(tmp_path, form):
+    """A process that reads wrong offsets of Arrow files would be killed, so these are checked first."""
+    root = tmp_path / "set"
+    if form == "arrow":
+        file = save_to_disk(root, table(label=LABELS)) / "data-00000-of-00001.arrow"
+    else:
+        file = write_table(root / "train.parquet", table(label=LABELS))
+    content, rng, refused = file.read_bytes(), np.random.default_rng(0), list[str]()
+    for _ in range(DAMAGED_FILES):
+        file.unlink()  # an earlier one is mapped into memory
+        file.write_bytes(mutant(content, rng))
+        try:
+            part = open_source(str(root)).parts["train"]
+            for row in range(len(part.labels)):
+                with suppress(BadImageError):
+                    part.decode(row)
+        except UserError as error:
+            refused.append(str(error))
+    assert len(refused) > DAMAGED_FILES / 4
+    assert not any("\n" in said for said in refused)
 
 
 def test_the_identity_of_parquet_files_is_that_of_earlier_stores(tmp_path):
