@@ -1,6 +1,6 @@
 """What data a command reads, and how: the options that a search and `searchspace data` share."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ class DataRequest(Frozen):
     """Column with groups, such as patients; each stays in one split."""
     weight_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
     """Column with the weight of each image."""
-    root: Annotated[str, Option(DATA, metavar="FOLDER")] = ""
+    root: Annotated[Place | Literal[""], Option(DATA, kind=str, metavar="FOLDER")] = ""
     """Folder or URL that a table's paths start from. Default: the table's."""
     group_by: Annotated[str, Option(DATA, metavar="REGEX")] = ""
     """Finds each image's group in its path, such as a person's number."""

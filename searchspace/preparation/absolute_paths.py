@@ -19,6 +19,7 @@ def with_absolute_paths(spec: SearchSpec) -> SearchSpec:
     return spec.model_copy(
         update={
             "data": spec.data if spec.data in NAMED_SETS else absolute(spec.data),
+            "root": absolute(spec.root) if spec.root else "",
             "space": absolute(file) + colon + function if file else spec.space,
             "warm_start": tuple(absolute(each) for each in spec.warm_start),
             "storage": with_absolute_file(spec.storage),

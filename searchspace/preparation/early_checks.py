@@ -63,6 +63,10 @@ def _check_places(spec: SearchSpec, resumed: bool) -> None:
         raise UserError(
             f"--resume {spec.name!r}: its data {spec.data!r} are not there; where they have moved, give --data FOLDER"
         )
+    if spec.root and not is_url(spec.root) and not Path(spec.root).is_dir():
+        raise UserError(
+            f"--resume {spec.name!r}: its root {spec.root!r} is not there; where it has moved, give --root FOLDER"
+        )
     file = spec.space.rpartition(":")[0]
     if file and not Path(file).is_file():
         raise UserError(

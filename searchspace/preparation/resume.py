@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOCATION_OPTIONS = frozenset({"data", "space", "storage", "results"})
+LOCATION_OPTIONS = frozenset({"data", "root", "space", "storage", "results"})
 """Options that say where something of a search is; it must be the same there."""
 CHANGEABLE_OPTIONS = LOCATION_OPTIONS | {"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb"}
 """Options of a search that change nothing of what its trials are."""
@@ -59,8 +59,8 @@ def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) ->
     if linked:
         results, name = _recorded(name, "results", known.results), known.name
     check_changes(name, given)
-    if "data" not in given:
-        _recorded(name, "data", known.data)
+    for option in {"data", "root"} - given:
+        _recorded(name, option, getattr(known, option))
     changed = {option: options[option] for option in CHANGEABLE_OPTIONS & given} | {"results": results}
     if is_url(results):
         changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
@@ -202,7 +202,8 @@ def write_finished(study: "optuna.Study", trials: int) -> None:
 def resume_arguments(spec: SearchSpec) -> list[str]:
     """Command-line arguments that resume the search."""
     again = options_to_repeat(spec) if is_url(spec.results) else []
-    data = ["--data", spec.data] if is_url(spec.data) and "?" in spec.data else []  # a record chooses no host
+    places = (("--data", spec.data), ("--root", spec.root))
+    data = [word for flag, url in places if is_url(url) and "?" in url for word in (flag, url)]  # a record chooses none
     return ["--resume", spec.name, *([] if spec.results == "results" else ["--results", spec.results]), *again, *data]
 
 

@@ -134,6 +134,15 @@ def test_the_reader_says_where_recorded_data_are_and_they_are_checked(winner, co
     assert f"--data '{colour_folder}': are not the images that the model was trained on" in done.error
 
 
+def test_a_recorded_root_is_not_opened(winner, listener, tmp_path):
+    root = f"s3://bucket/data?endpoint_override={listener}&scheme=http"
+    renamed(winner, origin="/gone", path="/gone", fingerprint="f" * 64, options={"root": root})
+    (tmp_path / "labels.csv").write_text("image,label\na.png,cat\nb.png,dog\n")
+    done = call(("export", "--formats", "onnx"), winner.parent, "--data", str(tmp_path / "labels.csv"))
+    assert done.refused_in_one_line, done
+    assert "which no record may choose; put the table into the folder of its images" in done.error
+
+
 @pytest.mark.parametrize(
     "place",
     [

@@ -81,6 +81,7 @@ def _check_elsewhere(spec: SearchSpec, given: Set[str]) -> None:
     if "address" in given:
         raise UserError(f"--address {spec.address!r}: the search runs on its job's own cluster; write it before --")
     sources = [("data", spec.data)] if spec.data not in NAMED_SETS else []
+    sources += [("root", spec.root)] if spec.root else []
     for field, text in (*sources, ("results", spec.results), *(("warm_start", each) for each in spec.warm_start)):
         if "://" not in text and not Path(text).is_absolute():
             known = f" ({', '.join(NAMED_SETS)} are known everywhere)" if field == "data" else ""

@@ -20,8 +20,8 @@ from trainables.data.sources.image_file_set import (
     read_headers,
 )
 from trainables.data.sources.source import DataSource, RawSet
-from trainables.data.tables.file_lookup import FileLookup, find_root
 from trainables.data.tables.folder_tables import has_label_table, read_folder_tables
+from trainables.data.tables.remote_images import make_lookup
 from trainables.data.tables.table_classes import find_classes, warn_of_names
 from trainables.data.tables.table_file import is_table_name, read_table
 from trainables.data.tables.table_rows import SPLITS, LabelTable, TableRow, read_rows
@@ -45,8 +45,9 @@ def open_table_file(path: Path, options: DataOptions) -> RawSet:
     if path.is_dir():
         return open_tables(read_folder_tables(path, options), options, path.resolve().name, path)
     where = f"--data {str(path)!r}"
-    files = FileLookup(find_root(where, options.root, path.parent), options.follow_links)
-    return open_tables([LabelTable(where, path.name, read_table(where, path), files)], options, path.stem)
+    frame = read_table(where, path)
+    files = make_lookup(where, frame, options.root, path.parent, options.follow_links)
+    return open_tables([LabelTable(where, path.name, frame, files)], options, path.stem)
 
 
 def open_table(frame: "pd.DataFrame", options: DataOptions, where: str) -> RawSet:
@@ -56,7 +57,7 @@ def open_table(frame: "pd.DataFrame", options: DataOptions, where: str) -> RawSe
     """
     if not len(frame):
         raise UserError(f"{where}: has no rows; expected one for each image")
-    files = FileLookup(find_root(where, options.root, Path.cwd()), options.follow_links)
+    files = make_lookup(where, frame, options.root, Path.cwd(), options.follow_links)
     return open_tables([LabelTable(where, where, frame, files)], options, where)
 
 

@@ -22,6 +22,7 @@ from trainables.data.sources import (
 )
 from trainables.data.sources.archives import check_unpacked
 from trainables.data.sources.source import USERS_LICENCE, DataSource, RawSet
+from trainables.data.tables.remote_images import fetch_table, is_table_url
 from trainables.storage.cache import cache_folder
 from trainables.storage.local_copy import fetch_copy
 from trainables.storage.object_store.remote import is_url
@@ -73,7 +74,11 @@ def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
     options = options or DataOptions()
     if origin in NAMED_SETS:
         return group_by_path(NAMED_SETS[origin].open(cache_folder() / "downloads", options), options)
-    path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
+    if is_table_url(origin):
+        path, folder = fetch_table(origin)
+        options = options.model_copy(update={"root": options.root or folder})
+    else:
+        path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
     if not path.exists():
         raise UserError(
             f"--data {origin!r}: neither a known data set ({', '.join(NAMED_SETS)}) nor an existing file or folder"

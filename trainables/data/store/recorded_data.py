@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter
+from trainables.data.data_options import DataOptions
 from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import find_damage
@@ -28,7 +29,7 @@ def open_recorded_data(recorded: DataSummary, given: str, reporter: Reporter) ->
     origin = given or (recorded.origin if recorded.origin in NAMED_SETS else "")
     found = find_prepared_store(recorded.fingerprint)
     if found is None and origin:
-        found = prepare_data(origin, reporter, recorded.options_to_repeat)
+        found = _prepare(origin, reporter, recorded.options_to_repeat)
         if found.fingerprint != recorded.fingerprint:
             raise UserError(
                 f"--data {origin!r}: are not the images that the model was trained on (their fingerprint is "
@@ -46,6 +47,19 @@ def open_recorded_data(recorded: DataSummary, given: str, reporter: Reporter) ->
     ):
         raise UserError(f"the images of {recorded.name!r} have other classes or another size than the record says")
     return open_store(found.model_copy(update={"shared": "", "finals": recorded.finals}))
+
+
+def _prepare(origin: str, reporter: Reporter, options: DataOptions) -> DataSummary:
+    """Prepare what the user names, with a record's options but for the place that its paths start from."""
+    try:
+        return prepare_data(origin, reporter, options.model_copy(update={"root": ""}))
+    except UserError as error:
+        if not options.root:
+            raise
+        raise UserError(
+            f"--data {origin!r}: the search read images from --root {options.root!r}, which no record may choose; put "
+            "the table into the folder of its images, and give it there"
+        ) from error
 
 
 def find_prepared_store(fingerprint: str) -> DataSummary | None:

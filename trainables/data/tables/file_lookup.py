@@ -3,7 +3,8 @@
 import os
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
@@ -51,7 +52,9 @@ class FileLookup:
     follow_links: bool = False
     """Whether paths and links may lead out of it."""
     absolute: bool = True
-    """Whether paths may be absolute; not those of a table that was downloaded."""
+    """Whether paths may be absolute; not where they start from a URL."""
+    copies: Mapping[str, Path] = field(default_factory=dict)
+    """Local copies of the files below URLs of object stores."""
 
     def find(self, text: str, split: str = "") -> NamedFile:
         """The file that a cell names, for an image of this split (empty: unknown).
@@ -62,13 +65,21 @@ class FileLookup:
         """
         text = unquote(text.removeprefix("file://")) if text.startswith("file:///") else text
         if URL_MARK in text:
-            return NamedFile(None, LookupFault.UNSUPPORTED_URL)
+            return self._find_copy(text)
         if "\0" in text or not text.strip("./\\"):
             return NamedFile(None, LookupFault.MISSING)
         for written in dict.fromkeys((text, text.replace("\\", "/"))):
             if found := self._find_path(written):
                 return found
         return self._find_ending(text.replace("\\", "/"), split)
+
+    def _find_copy(self, url: str) -> NamedFile:
+        """The local copy of the file at a URL."""
+        for place, folder in self.copies.items():
+            if url.startswith(f"{place}/"):
+                file = folder / url[len(place) + 1 :]
+                return NamedFile(file) if file.is_file() else NamedFile(None, LookupFault.MISSING)
+        return NamedFile(None, LookupFault.UNSUPPORTED_URL)
 
     def relative(self, file: Path) -> Path:
         """Path of a file below the root; of another one the whole path."""
@@ -97,7 +108,7 @@ class FileLookup:
 
     def _find_ending(self, text: str, split: str) -> NamedFile:
         """The only image file whose path ends in `text`, which may lack the suffix."""
-        wanted = _normal(os.path.normpath(text))
+        wanted = normal_path(os.path.normpath(text))
         found = [
             file for file, path in self._index.get(wanted.rpartition("/")[2], ())
             if _ends_in(path, wanted) or _ends_in(os.path.splitext(path)[0], wanted)
@@ -122,7 +133,7 @@ class FileLookup:
         """Image files with their normalised relative paths, by their names with and without suffix."""
         found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
         for file in list_images(self.root):
-            path = _normal(self.relative(file).as_posix())
+            path = normal_path(self.relative(file).as_posix())
             name = path.rpartition("/")[2]
             for key in {name, os.path.splitext(name)[0]}:
                 found[key].append((file, path))
@@ -157,7 +168,7 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _normal(path: str) -> str:
+def normal_path(path: str) -> str:
     """A path in which case and composition of letters make no difference."""
     return _composed(path).casefold()
 

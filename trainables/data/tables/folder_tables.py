@@ -15,8 +15,9 @@ from trainables.data.layouts.folder_layout import FolderLayout, find_layout
 from trainables.data.layouts.listing import is_hidden, list_data_folders
 from trainables.data.layouts.split_names import find_splits, read_split_name, split_words
 from trainables.data.tables.cell_values import spread, to_texts
-from trainables.data.tables.file_lookup import FileLookup, find_root
+from trainables.data.tables.file_lookup import FileLookup
 from trainables.data.tables.label_columns import is_label_name
+from trainables.data.tables.remote_images import make_lookup
 from trainables.data.tables.table_columns import NEARLY_ALL, TableColumns
 from trainables.data.tables.table_file import is_table_name, read_table
 from trainables.data.tables.table_rows import LabelTable, choose, names_images
@@ -112,7 +113,11 @@ def _find_class_folders(path: Path) -> FolderLayout | None:
 def _open(table: FolderTable, path: Path, options: DataOptions, beginning: bool = False) -> LabelTable:
     where = f"--data {str(table.file)!r}"
     frame = read_table(where, table.file, beginning)
-    files = FileLookup(find_root(where, options.root, table.folder), options.follow_links)
+    files = (
+        FileLookup(table.folder)
+        if beginning
+        else make_lookup(where, frame, options.root, table.folder, options.follow_links)
+    )
     return LabelTable(where, table.file.relative_to(path).as_posix(), frame, files, table.split)
 
 

@@ -58,14 +58,9 @@ def is_label_name(name: str) -> bool:
 
 
 def _narrow(named: list[str]) -> list[str]:
-    """The names that say most clearly that these are the labels."""
-    for narrowed in (
-        [name for name in named if name.lower() in {"label", "labels"}],
-        [name for name in named if not set(split_words(name)) & COARSE_WORDS],
-    ):
-        if len(narrowed) == 1:
-            return narrowed
-    return named
+    """The names without those of labels that group others, if one is left."""
+    fine = [name for name in named if not set(split_words(name)) & COARSE_WORDS]
+    return fine if len(fine) == 1 else named
 
 
 def _choose_same(named: list[str], columns: Mapping[str, Texts]) -> list[str]:

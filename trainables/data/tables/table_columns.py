@@ -104,12 +104,13 @@ def ask_for_column(where: str, what: str, option: str, names: Sequence[str]) -> 
 
 
 def _find_split(columns: Columns, given: Mapping[str, str]) -> str:
-    """The only column that is named like splits, and holds nothing but names of splits, train among them."""
+    """The only column that is named like splits, and most of whose cells name splits, train and another among them."""
     found = []
     for name, texts in columns.items():
         if "".join(split_words(name)) in SPLIT_NAMES and name not in given.values():
             read = {text: read_split_name(text) if text else None for text in set(texts)}
-            if all(read.values()) and len({split.split for split in read.values() if split} | {"train"}) > 1:
+            known = {split.split for split in read.values() if split}
+            if known > {"train"} and 2 * sum(read[text] is not None for text in texts) > len(texts):
                 found.append(name)
     return found[0] if len(found) == 1 else ""
 

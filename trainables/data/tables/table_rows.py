@@ -42,7 +42,7 @@ class LabelTable:
     def names_image(self, text: str) -> bool:
         """Whether a cell names an image, or several that it may mean."""
         found = self.files.find(text, self.split)
-        return found.path is not None or bool(found.candidates) or text.startswith(("s3://", "gs://"))
+        return found.path is not None or bool(found.candidates)
 
 
 @dataclass(frozen=True)

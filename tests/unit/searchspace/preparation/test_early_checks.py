@@ -183,6 +183,8 @@ def test_places_are_kept_so_that_they_are_found_from_anywhere(tmp_path, monkeypa
     assert spec.space == f"{tmp_path.parent}/mine.py:space"
     assert spec.warm_start == (f"{tmp_path}/c", "s3://d/e")
     assert with_absolute_paths(make_spec(name="x", data="~/b")).data == f"{tmp_path}/home/b"
+    assert with_absolute_paths(make_spec(name="x", data="l.csv", root="img")).root == f"{tmp_path}/img"
+    assert with_absolute_paths(make_spec(name="x", data="l.csv", root="s3://b/img")).root == "s3://b/img"
     for known in ("digits", "cifar10", "s3://bucket/images"):
         assert with_absolute_paths(make_spec(name="x", data=known)).data == known
     assert with_absolute_paths(spec) == spec

@@ -348,6 +348,21 @@ def test_what_has_moved_is_named_with_how_to_go_on(tmp_path, digits, logged):
     assert "was changed since the search was begun" in line
 
 
+def test_a_root_that_has_moved_is_named_with_how_to_go_on(tmp_path, digits):
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "labels.csv").write_text("image,label\n")
+    results, root = str(tmp_path / "results"), str(tmp_path / "images")
+    begin_in(tmp_path / "results" / "s", digits, data=str(tmp_path / "labels.csv"), root=root)
+    spec = load_resumed_spec("s", {"results": results}, frozenset())
+    with pytest.raises(UserError, match=f"its root '{root}' is not there; .*--root FOLDER"):
+        check_early(spec, resumed=True)
+    moved = {"results": results, "root": str(tmp_path / "moved")}
+    assert load_resumed_spec("s", moved, frozenset(moved)).root == moved["root"]
+    begin_in(tmp_path / "results" / "t", digits, data="digits", root="s3://b/x?endpoint_override=evil")
+    with pytest.raises(UserError, match=r"its root 's3://.* no record may choose"):
+        load_resumed_spec("t", {"results": results}, frozenset())
+
+
 def test_a_record_of_other_data_is_refused_and_where_they_are_now_is_kept(tmp_path, digits):
     spec = begin_in(tmp_path / "s", digits)
     record_resumption(spec.model_copy(update={"data": "/new"}), digits.model_copy(update={"origin": "/new"}))
