@@ -66,13 +66,6 @@ def _saved(root: Path) -> None:
     save_to_disk(root, table(label=TEXTS), shards=2)
 
 
-def _csv(root: Path) -> Path:
-    found = images(root / "photos", 8)
-    lines = ["image,label", *(f"photos/{file.name},{'cat' if i % 2 else 'dog'}" for i, file in enumerate(found))]
-    (root / "labels.csv").write_text("\n".join(lines))
-    return root / "labels.csv"
-
-
 def _arrays(root: Path) -> Path:
     root.mkdir()
     pixels = np.zeros((8, 8, 8, 3), np.uint8)
@@ -138,7 +131,6 @@ TABLE_CASES = {
     "saved-splits": LayoutCase(_saved_splits, "cat dog", {"train": ROWS, "test": 4}),
     "saved-data-set": LayoutCase(_saved, "cat dog", {"train": ROWS}),
     "saved-incomplete": LayoutCase(_json_state, refused="has no split 'validation', which dataset_dict.json names"),
-    "table-csv": LayoutCase(_csv, "cat dog", {"train": 8}),
     "archive": LayoutCase(_zipped, refused="is an archive; unpack it, and give the folder: unzip "),
     "web-dataset": LayoutCase(_web_dataset, refused="in WebDataset's layout; write it as parquet"),
     "arrays": LayoutCase(_arrays, "0 1", {"train": 8, "test": 8}),
