@@ -203,7 +203,7 @@ def _find_masks(level: FolderLevel) -> str:
 
 
 def _find_copies(level: FolderLevel) -> str:
-    """A folder that holds folders named as several of its neighbours, or as all, or as one if it is named as a split."""
+    """A folder that holds folders named as its neighbours: several or all of them, or one if it is named as a split."""
     for name, folder in level.with_images.items():
         others = set(level.with_images) - {name}
         same = others & set(folder.with_images)
