@@ -1,6 +1,7 @@
 """`kill -9` of every process that a search consists of."""
 
 import random
+import re
 import signal
 import time
 
@@ -65,6 +66,23 @@ def test_a_driver_killed_at_any_moment_loses_nothing(driver):
         driver.resume()
     assert driver.ends() == 0, driver.output
     check(driver.folder, 40, before)
+
+
+@pytest.mark.slow
+def test_a_driver_killed_between_folds_trains_none_twice(driver):
+    driver.start("--trials", "3", "--folds", "4", "--formats", "onnx", *SMALL)
+    driver.wait_for(r"final-\d+-0-fold-1  complete")
+    driver.signal(signal.SIGKILL)
+    driver.ends()
+    before, ended = Snapshot.take(driver.folder), set(re.findall(r"final-\S+(?=  complete)", driver.output))
+    driver.resume()
+    assert driver.ends() == 0, driver.output
+    check(driver.folder, 3, before)
+    again = set(re.findall(r"final-\S+(?=  complete)", driver.output))
+    assert not again & ended
+    finals = list((driver.folder / "trials").glob("final-*-fold-*/val-predictions.npz"))
+    assert {path.parent.name.rpartition("-")[2] for path in finals} == set("0123")
+    assert re.search(r"re-score .* over 4 folds", driver.output)
 
 
 @pytest.mark.slow

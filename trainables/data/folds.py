@@ -97,10 +97,11 @@ def _find_fault(
     labels: NDArray[np.int64], count: int, repeats: int, classes: Sequence[str], groups: Rows | None
 ) -> str:
     """Why the images cannot be dealt so that each fold has each class; empty if they can."""
-    what = "training images" if groups is None else "groups of training images"
+    one, what = ("image", "images") if groups is None else ("group of images", "groups of images")
     for label, units in _count_units(labels, groups).items():
         if units < count:
-            return f"class {printable(classes[label])!r} has {units:,} {what}, too few for one in each fold"
+            found = f"{units:,} {what if units > 1 else one} to train on"
+            return f"class {printable(classes[label])!r} has {found}, too few for one in each fold"
     for repeat in range(repeats):
         folds = assign_folds(labels, count, repeat, groups)
         for label in np.unique(labels).tolist():

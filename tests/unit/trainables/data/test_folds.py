@@ -75,9 +75,13 @@ def test_the_folds_depend_on_labels_and_repetition_alone():
 @pytest.mark.parametrize(
     ("counts", "folds", "message"),
     [
-        ((20, 4, 9), 5, "--folds 5: class 'bees' has 4 training images, too few for one in each fold; give --folds 4"),
-        ((20, 9, 2), 3, "--folds 3: class 'wasps' has 2 training images, .*; give --folds 2 at most"),
-        ((20, 9, 1), 3, "class 'wasps' has 1 training images, .*; no number of folds works: leave --folds out"),
+        (
+            (20, 4, 9),
+            5,
+            "--folds 5: class 'bees' has 4 images to train on, too few for one in each fold; give --folds 4",
+        ),
+        ((20, 9, 2), 3, "--folds 3: class 'wasps' has 2 images to train on, .*; give --folds 2 at most"),
+        ((20, 9, 1), 3, "class 'wasps' has 1 image to train on, .*; no number of folds works: leave --folds out"),
     ],
     ids=["fewer", "two", "none"],
 )
@@ -93,7 +97,7 @@ def test_too_few_images_are_told_with_the_most_folds_that_work(counts, folds, me
 def test_the_folds_that_an_error_of_groups_advises_work(seed):
     rng = np.random.default_rng(seed)
     labels, groups = rng.integers(0, 3, 60), rng.integers(0, 9, 60)
-    with pytest.raises(UserError, match="groups of training images") as error:
+    with pytest.raises(UserError, match="groups? of images") as error:
         check_folds(labels, 20, 2, CLASSES, groups)
     if most := re.search(r"give --folds (\d+)", str(error.value)):
         check_folds(labels, int(most[1]), 2, CLASSES, groups)
@@ -104,7 +108,7 @@ def test_the_folds_that_an_error_of_groups_advises_work(seed):
 
 def test_a_class_that_is_too_few_groups_is_told_as_such():
     labels, groups = np.array([0, 0, 0, 1, 1, 1]), np.array([0, 1, 2, 3, 3, 3])
-    with pytest.raises(UserError, match="'bees' has 1 groups of training images"):
+    with pytest.raises(UserError, match="'bees' has 1 group of images to train on"):
         check_folds(labels, 2, 1, CLASSES, groups)
 
 
