@@ -30,6 +30,7 @@ from trainables.config import Fold, TrialConfig
 from trainables.data.finals_validation import Partition
 from trainables.data.folds import FoldPartitions, assign_folds
 from trainables.data.store.store import open_store, prepare_data
+from trainables.metrics.metric_registry import compute_score
 from trainables.models.build_model import build_model
 from trainables.training.features import embed
 
@@ -57,9 +58,9 @@ def features_by_side(data: str) -> tuple[dict[int, Tensor], NDArray[np.int64]]:
 def draw_configuration(rng: np.random.Generator) -> dict[str, Any]:
     """A random head."""
     return {
-        "side": int(rng.choice(SIDES)), "lr": float(10 ** rng.uniform(-4, -0.5)), "batch": int(rng.choice([16, 32, 64])),
-        "decay": float(10 ** rng.uniform(-5, 0)), "dropout": float(rng.uniform(0, 0.5)),
-        "smoothing": float(rng.choice([0.0, 0.1])),
+        "side": int(rng.choice(SIDES)), "lr": float(10 ** rng.uniform(-4, -0.5)),
+        "batch": int(rng.choice([16, 32, 64])), "decay": float(10 ** rng.uniform(-5, 0)),
+        "dropout": float(rng.uniform(0, 0.5)), "smoothing": float(rng.choice([0.0, 0.1])),
     }  # fmt: skip
 
 
@@ -79,11 +80,12 @@ def train(
         seen = functional.dropout(inputs[batch], config["dropout"])
         loss = functional.cross_entropy(head(seen), targets[batch], label_smoothing=config["smoothing"])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch ships no types for it
         optimizer.step()
         schedule.step()
     with torch.inference_mode():
-        return head(inputs[torch.from_numpy(scored)]).softmax(1).numpy()
+        found: NDArray[np.float32] = head(inputs[torch.from_numpy(scored)]).softmax(1).numpy()
+        return found
 
 
 def one_search(seed: int, features: dict[int, Tensor], labels: NDArray[np.int64], most: int) -> dict[str, float]:
@@ -101,7 +103,7 @@ def one_search(seed: int, features: dict[int, Tensor], labels: NDArray[np.int64]
     configs = [draw_configuration(rng) for _ in range(CONFIGURATIONS)]
     search = [said(config, first, val, 0) for config in configs]
     right = [(each.argmax(1) == labels[val]).mean() for each in search]
-    losses = [-np.log(each[np.arange(len(val)), labels[val]]).mean() for each in search]
+    losses = [-compute_score("log_loss", each, labels[val]) for each in search]
     chosen = sorted(range(CONFIGURATIONS), key=lambda i: (-right[i], losses[i]))[:FINALISTS]
 
     drawn = Partition.from_labels(own, len(first), "drawn")
@@ -148,15 +150,13 @@ def main() -> None:
         gain = [100 * (one["folds"] - one["drawn"]) for one in each]
         points = {name: round(100 * float(np.mean([one[name] for one in each])), 2) for name in each[0]}
         spread = 1.96 * float(np.std(gain, ddof=1)) / len(gain) ** 0.5
-        figures[f"{most or round(0.7 * len(labels))} images"] = points | {
+        counts = [sum(np.sign(one) == sign for one in gain) for sign in (1, 0, -1)]
+        name = f"{most or round(0.7 * len(labels))} images"
+        figures[name] = points | {
             "folds better than drawn, points": {"mean": round(float(np.mean(gain)), 2), "plus_minus": round(spread, 2)},
-            "folds better / equal / worse": [
-                sum(g > 0 for g in gain),
-                sum(g == 0 for g in gain),
-                sum(g < 0 for g in gain),
-            ],
+            "folds better, equal, worse": [int(count) for count in counts],
         }
-        print(most, figures[f"{most or round(0.7 * len(labels))} images"], flush=True)
+        print(name, figures[name], flush=True)
     arguments = [f"--data {Path(options.data).name}", f"--repeats {options.repeats}"]
     print(write_record("bench_folds", figures, arguments, options.repeats, INTERVAL))
 

@@ -1,5 +1,7 @@
 """Unit tests start no Ray, no service and no search."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,19 @@ import pytest
 UNIT = Path(__file__).parent
 FOREIGN = {"ray_cluster", "searched", "shipped", "attacked", "bucket", "s3_server", "gcs", "postgres", "driver"}
 """Fixtures of other tests."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """One thread for torch: several spin where another process of the same run wants a core."""
+    torch = sys.modules.get("torch")  # test modules import it when they are collected
+    if torch is None:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -97,7 +97,7 @@ def test_too_few_images_are_told_with_the_most_folds_that_work(counts, folds, me
 def test_the_folds_that_an_error_of_groups_advises_work(seed):
     rng = np.random.default_rng(seed)
     labels, groups = rng.integers(0, 3, 60), rng.integers(0, 9, 60)
-    with pytest.raises(UserError, match="groups? of images") as error:
+    with pytest.raises(UserError, match=r"groups? of images") as error:
         check_folds(labels, 20, 2, CLASSES, groups)
     if most := re.search(r"give --folds (\d+)", str(error.value)):
         check_folds(labels, int(most[1]), 2, CLASSES, groups)

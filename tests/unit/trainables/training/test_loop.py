@@ -3,33 +3,18 @@
 import dataclasses
 import itertools
 import threading
-from collections.abc import Iterator
 
 import pytest
 import torch
 
-from tests.helpers.training import CONFIGS, CONVNET, CPU, assignment, train, weights
+from tests.helpers.training import CONFIGS, CONVNET, assignment, train, weights
 from trainables.storage.files import write_file
 from trainables.training import checkpoint as checkpoints
 from trainables.training.checkpoint import INDEX, read_checkpoint
-from trainables.training.device import set_precision
 from trainables.training.evaluation import forward
 from trainables.training.loop import TrialRun
 from trainables.training.optimizers import schedule
-from trainables.workers.worker_context import ProcessGroup, WorkerContext
-
-
-@pytest.fixture(autouse=True)
-def single_precision() -> Iterator[None]:
-    """What is compared to the last digits is computed alike on every machine."""
-    set_precision("fp32")
-    yield
-    set_precision("auto")
-
-
-@pytest.fixture
-def place(digits_store) -> WorkerContext:
-    return WorkerContext.open(CPU, digits_store)
+from trainables.workers.worker_context import ProcessGroup
 
 
 @pytest.fixture
