@@ -25,7 +25,7 @@ from searchspace.reporting.tables.table import Row, format_cell, round_rows
 from searchspace.reporting.tables.terminal_table import draw_table, make_console, print_table
 from searchspace.reporting.tables.trials import rank_trials, varying_columns, without_defaults
 from searchspace.reporting.tables.watch import watch_search
-from searchspace.spec import parse_record
+from searchspace.spec import SearchSpec, parse_record
 from searchspace.storage.open_results import is_board_file, open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import match_name, names_nearby, searches_below
@@ -79,7 +79,7 @@ def draw_board(results: SearchResults, view: ViewOptions, width: int) -> "Render
     from rich.console import Group
 
     spec, study, parts = results.spec, results.study, []
-    words = METRICS[spec.metric].label
+    words = _describe_metric(spec)
     rows = without_defaults(study, rank_trials(study))
     found = round_rows(view.of(rows, winner=True))
     if not (view.where or view.columns or view.sort):
@@ -95,6 +95,11 @@ def draw_board(results: SearchResults, view: ViewOptions, width: int) -> "Render
     return Group(*parts, draw_table(shown, title + told, width, TRIAL_COLUMNS, ALL_COLUMNS_HINT))
 
 
+def _describe_metric(spec: SearchSpec) -> str:
+    """The metric's name, and whether scores are weighted."""
+    return METRICS[spec.metric].label + ", images weighted" * spec.weighted_metrics
+
+
 def _best(results: SearchResults, width: int) -> "list[RenderableType]":
     """The finalists, and the front of two objectives, as far as there are any."""
     from rich.text import Text
@@ -104,7 +109,7 @@ def _best(results: SearchResults, width: int) -> "list[RenderableType]":
     if finalists:
         rows = finalist_rows(spec.metric, finalists, costs_of(results.study), results.baseline)
         how = "cross-validated" if spec.folds > 1 else "from fresh seeds"
-        title = f"{spec.name}: finalists, {how} (validation {METRICS[spec.metric].label})"
+        title = f"{spec.name}: finalists, {how} (validation {_describe_metric(spec)})"
         parts.append(draw_table(rows, title, width, FINALIST_COLUMNS))
         if results.validation:
             parts.append(Text(format_validation(results.validation)))

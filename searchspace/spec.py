@@ -56,6 +56,8 @@ class SearchSpec(DataRequest):
     """Pin a hyperparameter, name=value; repeatable."""
     metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME", choices=list_metrics())] = DEFAULT_METRIC
     """Score to maximise: {choices}."""
+    weighted_metrics: Annotated[bool, Option(WHAT)] = False
+    """Weight scores by --weight-column, too, not the loss alone."""
     objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B", choices=[describe_objectives()])] = (
         DEFAULT_METRIC,
     )

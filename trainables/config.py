@@ -139,6 +139,8 @@ class Assignment(Frozen):
     only evaluates; probe times some steps on train, and keeps nothing."""
     metric: MetricName = "accuracy"
     """What its score is."""
+    weighted: bool = False
+    """Whether scores are weighted by what the data set gives its images."""
     config: TrialConfig
     """The configuration to train."""
     fold: Fold | None = None

@@ -21,8 +21,8 @@ def search_assignment(
     """Trial `number` of the search; it pauses at each of `rungs`, in epochs."""
     name = trial_name(number)
     return Assignment(
-        trial=name, kind="search", metric=spec.metric, config=config, seed=seed, max_epochs=spec.max_epochs,
-        rungs=rungs, folder=str(trial_folder(spec.folder, name)),
+        trial=name, kind="search", metric=spec.metric, weighted=spec.weighted_metrics, config=config, seed=seed,
+        max_epochs=spec.max_epochs, rungs=rungs, folder=str(trial_folder(spec.folder, name)),
     )  # fmt: skip
 
 
@@ -47,7 +47,8 @@ def _final_assignment(
     index = (fold.index,) if fold else ()
     name = final_name(number, seed_index, *index)
     return Assignment(
-        trial=name, kind="final", metric=spec.metric, config=config, max_epochs=spec.max_epochs, fold=fold,
+        trial=name, kind="final", metric=spec.metric, weighted=spec.weighted_metrics, config=config,
+        max_epochs=spec.max_epochs, fold=fold,
         seed=derive_seed(spec.seed, "final", number, seed_index, *index), folder=str(trial_folder(spec.folder, name)),
     )  # fmt: skip
 
@@ -77,7 +78,10 @@ def student_assignment(spec: SearchSpec, config: TrialConfig, seed: int, epochs:
 
 def evaluation_assignment(spec: SearchSpec, folder: Path) -> Assignment:
     """The evaluation of the classifier in `folder` on the test split; it trains nothing."""
-    return Assignment(trial="test", kind="test", config=TrialConfig(), seed=spec.seed, max_epochs=1, folder=str(folder))
+    return Assignment(
+        trial="test", kind="test", weighted=spec.weighted_metrics, config=TrialConfig(), seed=spec.seed, max_epochs=1,
+        folder=str(folder),
+    )  # fmt: skip
 
 
 def probe_assignment(spec: SearchSpec, folder: Path, number: int, config: TrialConfig) -> Assignment:

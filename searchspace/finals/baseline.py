@@ -18,6 +18,7 @@ from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader, parse_study_attribute
 from searchspace.study.trial_attributes import is_revived
 from trainables.config import Frozen
+from trainables.metrics.class_counts import Weights
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.metric_registry import MetricName, compute_score
 
@@ -74,9 +75,12 @@ def choose_reference(
 
 def make_baseline(
     spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial],
-    contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64],
+    contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64], weights: Weights = None,
 ) -> Baseline:  # fmt: skip
-    """The baseline of the finals: `contenders` have a completed training, `labels` (images,) are the true classes."""
+    """The baseline of the finals: `contenders` have a completed training, `labels` (images,) are the true classes.
+
+    Scores are weighted by `weights` (images,), if there are any.
+    """
     found, is_default = find_baseline(spec, trials)
     number = found.number if found else None
     rescored = any(contender.members == (number,) for contender in contenders)
@@ -86,7 +90,7 @@ def make_baseline(
     return Baseline(
         trial=number, kind="default" if is_default else "first",
         reference=number not in {trial.number for trial in finalists},
-        majority=majority_score(spec.metric, labels, classes), reason="" if rescored else reason,
+        majority=majority_score(spec.metric, labels, classes, weights), reason="" if rescored else reason,
     )  # fmt: skip
 
 
@@ -100,10 +104,10 @@ def is_trainable(trial: FrozenTrial) -> bool:
     return trial.state in {TrialState.COMPLETE, TrialState.PRUNED}
 
 
-def majority_score(metric: MetricName, labels: NDArray[np.int64], classes: int) -> float:
+def majority_score(metric: MetricName, labels: NDArray[np.int64], classes: int, weights: Weights = None) -> float:
     """Score of answering with the classes' shares among `labels` (images,), so with the most frequent class."""
-    shares = np.bincount(labels, minlength=classes) / len(labels)
-    return compute_score(metric, np.tile(shares, (len(labels), 1)), labels)
+    counts = np.bincount(labels, weights=weights, minlength=classes)
+    return compute_score(metric, np.tile(counts / counts.sum(), (len(labels), 1)), labels, weights)
 
 
 def majority_accuracy(metrics: TestMetrics, training_counts: Sequence[int]) -> float:

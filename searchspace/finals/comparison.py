@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.config import Frozen
+from trainables.metrics.class_counts import Weights
 from trainables.metrics.intervals import image_influence
 from trainables.metrics.metric_registry import METRICS, MetricName, compute_score
 
@@ -58,12 +59,13 @@ class Comparison(Frozen):
 
 def compare(
     metric: MetricName, first: Sequence[NDArray[Any]], second: Sequence[NDArray[Any]], labels: NDArray[np.int64],
-    pairs: int = 1,
+    pairs: int = 1, weights: Weights = None,
 ) -> Comparison:  # fmt: skip
     """By how much `first` scores better than `second`, and the 95 % interval that chance leaves this difference.
 
     Each is a list of class probabilities (images, classes), one array a seed, for the same images, whose classes are
-    `labels` (images,). The interval holds for `pairs` comparisons together (Bonferroni).
+    `labels` (images,), with `weights` (images,) or without. The interval holds for `pairs` comparisons together
+    (Bonferroni).
 
     Chance comes from images and from seeds (arXiv:2103.03098). The images' variance is that of the paired difference
     of influences; the seeds' is each side's own variance over its seeds (Welch); the effect of seeds on single images
@@ -71,7 +73,7 @@ def compare(
     side of one seed is assumed to vary as the other does; with one seed each there is no interval.
     `tests/benchmarks/bench_comparison.py` simulates how often it is wrong, and how often it recognises a better one.
     """  # fmt: skip
-    sides = [_Side(metric, each, labels) for each in (first, second)]
+    sides = [_Side(metric, each, labels, weights) for each in (first, second)]
     difference = sides[0].mean - sides[1].mean
     if all(side.degrees_of_freedom == 0 for side in sides):
         return Comparison(difference=difference, low=None, high=None, reason=ComparisonOutcome.ONE_SEED)
@@ -96,11 +98,13 @@ def make_interval(metric: MetricName, difference: float, variance: float, freedo
 class _Side:
     """The trainings of one of the two classifiers."""
 
-    def __init__(self, metric: MetricName, trainings: Sequence[NDArray[Any]], labels: NDArray[np.int64]) -> None:
-        self.scores = np.array([compute_score(metric, each, labels) for each in trainings])
+    def __init__(
+        self, metric: MetricName, trainings: Sequence[NDArray[Any]], labels: NDArray[np.int64], weights: Weights
+    ) -> None:
+        self.scores = np.array([compute_score(metric, each, labels, weights) for each in trainings])
         self.mean = float(self.scores.mean())
         self.degrees_of_freedom = len(self.scores) - 1
-        self.influence = np.stack([image_influence(metric, each, labels) for each in trainings])
+        self.influence = np.stack([image_influence(metric, each, labels, weights) for each in trainings])
         """Influence of each image on each training's score, shape (seeds, images)."""
 
     @property

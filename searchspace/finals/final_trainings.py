@@ -49,6 +49,8 @@ class CollectedPredictions:
     """True class of each image, shape (images,)."""
     folds: FoldedImages | None
     """The folds of the images; None without cross-validation."""
+    weights: NDArray[np.float32] | None = None
+    """Weight of each image in scores, shape (images,); None: 1 for all."""
 
 
 def collect_predictions(trainings: Sequence[FinalTraining], validation: FinalsValidation) -> CollectedPredictions:
@@ -58,6 +60,7 @@ def collect_predictions(trainings: Sequence[FinalTraining], validation: FinalsVa
     be a score of other images than the others'. Raises `DamagedError` for predictions that cannot be read.
     """
     contenders, labels, folds = [], np.zeros(0, np.int64), None
+    weights: NDArray[np.float32] | None = None
     for trial in {training.trial.number: training.trial for training in trainings}.values():
         own = [training for training in trainings if training.trial.number == trial.number]
         complete = [training for training in own if training.is_complete]
@@ -65,15 +68,15 @@ def collect_predictions(trainings: Sequence[FinalTraining], validation: FinalsVa
         if not complete or (folded and len(complete) < len(own)):
             continue
         found = _read_folds(own) if folded else _read_seeds(complete)
-        labels = found.labels
-        folds = FoldedImages(found.folds, validation.search_images) if folded else None
+        labels, weights = found.labels, found.weights
+        folds = FoldedImages(found.folds, validation.search_images, weights) if folded else None
         contender = FinalistPredictions(
             members=(trial.number,), search_score=curve[-1].score if (curve := read_curve(trial)) else None,
             full_length=trial.state == TrialState.COMPLETE, probabilities=found.probabilities,
             lost=len(own) - len(complete), seconds=sum(training.report.total_seconds for training in own),
         )  # fmt: skip
         contenders.append(contender)
-    return CollectedPredictions(contenders, labels, folds)
+    return CollectedPredictions(contenders, labels, folds, weights)
 
 
 @dataclass(frozen=True)
@@ -84,26 +87,32 @@ class _Read:
     """Class probabilities (images, classes), by seed index."""
     folds: dict[int, NDArray[np.int64]] = field(default_factory=dict)
     """Fold of each image, by repetition."""
+    weights: NDArray[np.float32] | None = None
+    """Weight of each image, shape (images,); None: 1 for all."""
 
 
 def _read_seeds(trainings: Sequence[FinalTraining]) -> _Read:
-    from trainables.metrics.predictions import VALIDATION_PREDICTIONS, read_predictions
+    from trainables.metrics.predictions import VALIDATION_PREDICTIONS, read_predictions, read_weights
 
+    weights = read_weights(trainings[0].folder, VALIDATION_PREDICTIONS)
     read = {each.seed_index: read_predictions(each.folder, VALIDATION_PREDICTIONS) for each in trainings}
     labels = next(iter(read.values()))[1]
-    return _Read(labels, {index: probabilities for index, (probabilities, _) in read.items()})
+    return _Read(labels, {index: probabilities for index, (probabilities, _) in read.items()}, weights=weights)
 
 
 def _read_folds(trainings: Sequence[FinalTraining]) -> _Read:
     """Join the folds of each repetition, so that each image has the prediction of the training that it was not in."""
-    from trainables.metrics.predictions import VALIDATION_PREDICTIONS, read_predictions, read_rows
+    from trainables.metrics.predictions import VALIDATION_PREDICTIONS, read_predictions, read_rows, read_weights
 
     labels, joined, folds = np.zeros(0, np.int64), {}, {}
+    weights: NDArray[np.float32] | None = None
     for repeat in dict.fromkeys(training.seed_index for training in trainings):
         own = [training.folder for training in trainings if training.seed_index == repeat]
         parts = [read_predictions(folder, VALIDATION_PREDICTIONS) for folder in own]
         order = np.argsort(np.concatenate([read_rows(folder) for folder in own]))
         joined[repeat] = np.concatenate([probabilities for probabilities, _ in parts])[order]
         labels = np.concatenate([found for _, found in parts])[order]
+        known = [found for folder in own if (found := read_weights(folder, VALIDATION_PREDICTIONS)) is not None]
+        weights = np.concatenate(known)[order] if len(known) == len(own) else None
         folds[repeat] = np.repeat(np.arange(len(parts)), [len(found) for _, found in parts])[order]
-    return _Read(labels, joined, folds)
+    return _Read(labels, joined, folds, weights)

@@ -73,10 +73,11 @@ def run_finals(spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter
         reason = next(training.report.reason for training in trainings if not training.is_complete)
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({reason})")
     contenders = [*found.contenders, *_make_ensemble(spec, chosen, found.contenders)]
-    finalists = select_winner(spec.metric, contenders, found.labels, found.folds)
+    finalists = select_winner(spec.metric, contenders, found.labels, found.folds, found.weights)
     write_study_attribute(study, FINALS_VALIDATION, validation.model_dump())
     write_finalists(study, finalists)
-    write_study_attribute(study, BASELINE, make_baseline(spec, trials, chosen, contenders, found.labels).model_dump())
+    baseline = make_baseline(spec, trials, chosen, contenders, found.labels, found.weights)
+    write_study_attribute(study, BASELINE, baseline.model_dump())
     for training in trainings:
         spec.home.remove_folder(training.assignment.checkpoints)
     for line in format_undecided(spec.metric, finalists):

@@ -24,6 +24,8 @@ class FoldedImages:
     """Fold of each image (images,), by repetition."""
     always_trained: int = 0
     """Images besides them that every training has."""
+    weights: NDArray[np.float32] | None = None
+    """Weight of each image in scores, shape (images,); None: 1 for all."""
 
     @property
     def trainings(self) -> int:
@@ -47,11 +49,12 @@ class FoldedImages:
         self, metric: MetricName, probabilities: Predictions, labels: NDArray[np.int64]
     ) -> tuple[float, ...]:
         """Score of each training on its own fold."""
-        return tuple(
-            compute_score(metric, probabilities[repeat][folds == fold], labels[folds == fold])
-            for repeat, folds in self.folds.items()
-            for fold in np.unique(folds)
-        )
+
+        def score(repeat: int, own: NDArray[np.bool_]) -> float:
+            weights = None if self.weights is None else self.weights[own]
+            return compute_score(metric, probabilities[repeat][own], labels[own], weights)
+
+        return tuple(score(repeat, folds == fold) for repeat, folds in self.folds.items() for fold in np.unique(folds))
 
 
 def compare_folds(
@@ -68,10 +71,14 @@ def compare_folds(
     doi:10.1007/978-3-540-24775-3_3). No estimate is unbiased (Bengio and Grandvalet, JMLR 5, 2004); this one is
     cautious. At least the paired variance over images is left. The interval holds for `pairs` comparisons together.
     """
-    scores = [np.mean([compute_score(metric, each, labels) for each in side.values()]) for side in (first, second)]
+    weights = images.weights
+    scores = [
+        np.mean([compute_score(metric, each, labels, weights) for each in side.values()]) for side in (first, second)
+    ]
     difference = float(scores[0] - scores[1])
     values = {
-        repeat: image_influence(metric, first[repeat], labels) - image_influence(metric, second[repeat], labels)
+        repeat: image_influence(metric, first[repeat], labels, weights)
+        - image_influence(metric, second[repeat], labels, weights)
         for repeat in images.folds
     }
     means, count = images.fold_means(values), images.trainings

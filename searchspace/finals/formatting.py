@@ -120,8 +120,9 @@ def format_score_history(metric: MetricName, winner: Finalist, metrics: TestMetr
     """The winner's three scores in one line: search, re-score, test."""
     search = "" if winner.search_score is None else f"search {format_score(metric, winner.search_score)} -> "
     early = "" if winner.full_length or not search else "(stopped early) "
+    weighted = " (images weighted)" if metrics.weighted else ""
     return (
-        f"{format_finalist(winner)}, {METRICS[metric].label}: {search}{early}"
+        f"{format_finalist(winner)}, {METRICS[metric].label}{weighted}: {search}{early}"
         f"re-score {format_rescore(metric, winner)} -> test {format_test_score(metric, metrics)}"
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from searchspace.finals.comparison import Comparison, compare
 from searchspace.finals.finalist import Finalist
 from searchspace.finals.fold_comparison import FoldedImages, compare_folds
+from trainables.metrics.class_counts import Weights
 from trainables.metrics.metric_registry import MetricName, compute_score
 
 
@@ -47,14 +48,16 @@ def make_ensemble(members: Sequence[FinalistPredictions]) -> FinalistPredictions
 
 def select_winner(
     metric: MetricName, contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64],
-    folds: FoldedImages | None = None,
+    folds: FoldedImages | None = None, weights: Weights = None,
 ) -> tuple[Finalist, ...]:  # fmt: skip
     """All finalists, the winner first, the others by score, each compared with the winner; `folds` if there are any.
+
+    Scores are weighted by `weights` (images,), if there are any.
 
     The winner has the highest mean score; of equal ones, the lowest validation loss. As it is the best of several, the
     intervals hold for all pairs together.
     """
-    finalists = [_score(metric, contender, labels, folds) for contender in contenders]
+    finalists = [_score(metric, contender, labels, folds, weights) for contender in contenders]
     first, *others = sorted(range(len(finalists)), key=lambda i: (-finalists[i].score, finalists[i].val_loss))
     pairs = math.comb(len(finalists), 2)
     winner = contenders[first].probabilities
@@ -62,7 +65,7 @@ def select_winner(
     def compared(other: Mapping[int, NDArray[np.float32]]) -> Comparison:
         if folds:
             return compare_folds(metric, winner, other, labels, folds, pairs)
-        return compare(metric, list(winner.values()), list(other.values()), labels, pairs)
+        return compare(metric, list(winner.values()), list(other.values()), labels, pairs, weights)
 
     return finalists[first], *(
         finalists[i].model_copy(update={"comparison": compared(contenders[i].probabilities)}) for i in others
@@ -70,13 +73,14 @@ def select_winner(
 
 
 def _score(
-    metric: MetricName, contender: FinalistPredictions, labels: NDArray[np.int64], folds: FoldedImages | None
-) -> Finalist:
+    metric: MetricName, contender: FinalistPredictions, labels: NDArray[np.int64], folds: FoldedImages | None,
+    weights: Weights,
+) -> Finalist:  # fmt: skip
     found = contender.probabilities.values()
     return Finalist(
         members=contender.members, search_score=contender.search_score, full_length=contender.full_length,
-        scores=tuple(compute_score(metric, each, labels) for each in found),
-        val_losses=tuple(-compute_score("log_loss", each, labels) for each in found),
+        scores=tuple(compute_score(metric, each, labels, weights) for each in found),
+        val_losses=tuple(-compute_score("log_loss", each, labels, weights) for each in found),
         fold_scores=folds.fold_scores(metric, contender.probabilities, labels) if folds else (),
         lost=contender.lost, seconds=contender.seconds,
     )  # fmt: skip

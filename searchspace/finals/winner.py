@@ -83,12 +83,12 @@ def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool"
 
 def evaluate_classifier(spec: SearchSpec, folder: Path, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:
     """Evaluate the classifier in `folder` on the test split, by the permit there; metrics that exist are read."""
-    from trainables.metrics.predictions import read_predictions
+    from trainables.metrics.predictions import read_predictions, read_weights
 
     if is_file(folder / METRICS_FILE):
         return read_record(folder / METRICS_FILE, TestMetrics)
     _check_completed(pool.run_trials([evaluation_assignment(spec, folder)])[0])
-    metrics = measure_test_metrics(*read_predictions(folder), classes)
+    metrics = measure_test_metrics(*read_predictions(folder), classes, read_weights(folder))
     write_confusion(folder, metrics)
     write_file(folder / METRICS_FILE, metrics.model_dump_json(indent=1).encode())
     return metrics

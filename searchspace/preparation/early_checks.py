@@ -31,6 +31,10 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> None:
     backbone's weights last.
     """
     _check_places(spec, resumed)
+    if spec.weighted_metrics and not spec.weight_column:
+        raise UserError(
+            "--weighted-metrics: needs the column of a table with the images' weights: --weight-column NAME"
+        )
     load_space(spec.space)
     _check_models(spec)
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)

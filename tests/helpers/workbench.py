@@ -35,7 +35,7 @@ class Workbench:
         if re.fullmatch(self.fails, assignment.trial):
             return failure(assignment.trial, "diverged", 1)
         if assignment.kind == "test":
-            write_predictions(folder, self.place)
+            write_predictions(folder, self.place, assignment.weighted)
             return EpochReport(trial=assignment.trial, epoch=1, status="complete")
         run = TrialRun(assignment, self.place)
         while not run.done:

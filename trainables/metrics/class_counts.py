@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Weights = NDArray[Any] | None
+"""Weight of each image, at least 0, shape (n,); None: 1 for all."""
 MIN_PROBABILITY = 1e-12
 """Probability below which a logarithm would say more than float32 does."""
 
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """Counts of labelled images and of a classifier's predictions for them."""
+    """Counts of labelled images, or sums of their weights, and of a classifier's predictions for them."""
 
     true: NDArray[np.float64]
     """Images of each class, shape (classes,)."""
@@ -24,14 +26,17 @@ class ClassCounts:
     """Summed cross-entropy, in nats."""
 
     @classmethod
-    def of(cls, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> "ClassCounts":
-        """Counts of `probabilities` (n, classes) against `labels` (n,)."""
+    def of(cls, probabilities: NDArray[Any], labels: NDArray[np.int64], weights: Weights = None) -> "ClassCounts":
+        """Counts of `probabilities` (n, classes) against `labels` (n,), or sums of the images' `weights` (n,)."""
         classes = probabilities.shape[1]
         predicted = probabilities.argmax(axis=1)
+        logs = true_log(probabilities, labels)
         return cls(
-            true=_count(labels, classes), predicted=_count(predicted, classes),
-            correct=_count(labels[predicted == labels], classes), loss=float(-true_log(probabilities, labels).sum()),
-        )  # fmt: skip
+            true=_count(labels, classes, weights),
+            predicted=_count(predicted, classes, weights),
+            correct=_count(labels, classes, (predicted == labels) * (1.0 if weights is None else weights)),
+            loss=float(-(logs if weights is None else logs * weights).sum()),
+        )
 
     @classmethod
     def of_confusion(cls, confusion: NDArray[np.float64], loss: float = 0.0) -> "ClassCounts":
@@ -56,11 +61,23 @@ def true_log(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[
     return logs
 
 
-def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """Images by true class (row) and predicted class (column), shape (classes, classes)."""
-    cells = np.bincount(labels * classes + predicted, minlength=classes**2)
+def confusion_matrix(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int, weights: Weights = None
+) -> NDArray[np.float64]:
+    """Images, or their weights, by true class (row) and predicted class (column), shape (classes, classes)."""
+    cells = np.bincount(labels * classes + predicted, weights=weights, minlength=classes**2)
     return cells.reshape(classes, classes).astype(np.float64)
 
 
-def _count(labels: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    return np.bincount(labels, minlength=classes).astype(np.float64)
+def effective_weights(weights: NDArray[Any]) -> NDArray[np.float64]:
+    """Weights (n,) multiplied so that their sum is the effective number of images (Kish, 1965).
+
+    A share of so many images without weights would be as uncertain as the weighted share is.
+    """
+    wide = weights.astype(np.float64)
+    scaled: NDArray[np.float64] = wide * (wide.sum() / np.square(wide).sum())
+    return scaled
+
+
+def _count(labels: NDArray[np.int64], classes: int, weights: Weights) -> NDArray[np.float64]:
+    return np.bincount(labels, weights=weights, minlength=classes).astype(np.float64)

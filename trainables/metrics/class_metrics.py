@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from trainables.config import Finite, Frozen
-from trainables.metrics.class_counts import ClassCounts, true_log
+from trainables.metrics.class_counts import ClassCounts, Weights, effective_weights, true_log
+from trainables.metrics.class_counts import confusion_matrix as weighted_confusion
 from trainables.metrics.intervals import Ends, bounded_interval, f1_interval, score_interval, share_interval
 from trainables.metrics.metric_registry import METRICS, MetricName, compute_score
 
@@ -68,6 +69,8 @@ class TestMetrics(Finite):
 
     count: int
     """Test images."""
+    weighted: bool = False
+    """Whether all figures but counts of images are weighted by the weight column."""
     accuracy: float
     """Share of images whose likeliest class is right."""
     accuracy_low: float
@@ -151,37 +154,41 @@ class TestMetrics(Finite):
         return None if self.top5 is None else share_interval(round(self.top5 * self.count), self.count)
 
 
-def measure_test_metrics(probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...]) -> TestMetrics:
-    """Metrics of `probabilities` (n, classes) against `labels` (n,)."""
+def measure_test_metrics(
+    probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...], weights: Weights = None
+) -> TestMetrics:
+    """Metrics of `probabilities` (n, classes) against `labels` (n,) of images with `weights` (n,)."""
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
     every = list(range(len(names)))
-    options = {"labels": every, "zero_division": 0.0}
-    precision, recall, f1, count = precision_recall_fscore_support(labels, predicted, average=None, **options)
+    options = {"labels": every, "zero_division": 0.0, "sample_weight": weights}
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, predicted, average=None, **options)
     there = {**options, "labels": np.unique(labels)}
     macro = precision_recall_fscore_support(labels, predicted, average="macro", **there)
     weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
     confusion = confusion_matrix(labels, predicted, labels=every)
-    scores = {metric: measure_score(metric, probabilities, labels) for metric in METRICS}
+    scores = {metric: measure_score(metric, probabilities, labels, weights) for metric in METRICS}
+    count = np.bincount(labels, minlength=len(names)).tolist()
+    effective = confusion if weights is None else _effective_confusion(labels, predicted, len(names), weights)
     own: dict[str, Any] = {}
     for metric, field in OWN_FIELDS.items():
         own[f"{field}_low"], own[f"{field}_high"] = METRICS[metric].figure_interval(
             scores[metric].low, scores[metric].high
         )
     return TestMetrics(
-        count=len(labels), accuracy=float(right.mean()),
-        top5=_top5(probabilities, labels) if len(names) >= TOP5_CLASSES else None,
+        count=len(labels), weighted=weights is not None, accuracy=float(np.average(right, weights=weights)),
+        top5=_top5(probabilities, labels, weights) if len(names) >= TOP5_CLASSES else None,
         precision_macro=macro[0], recall_macro=macro[1], f1_macro=macro[2],
         precision_weighted=weighted[0], recall_weighted=weighted[1], f1_weighted=weighted[2],
-        log_loss=float(-true_log(probabilities, labels).mean()),
-        calibration_error=calibration_error(probabilities, right),
+        log_loss=float(-np.average(true_log(probabilities, labels), weights=weights)),
+        calibration_error=calibration_error(probabilities, right, weights),
         methods={metric: entry.interval for metric, entry in METRICS.items()}, scores=scores, **own,
         classes=tuple(
             ClassMetrics(
                 name=names[i], precision=precision[i], recall=recall[i], f1=f1[i], count=count[i],
-                **_class_intervals(confusion, i),
+                **_class_intervals(effective, i),
             )
             for i in every
         ),
@@ -189,15 +196,25 @@ def measure_test_metrics(probabilities: NDArray[Any], labels: NDArray[np.int64],
     )  # fmt: skip
 
 
-def measure_score(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> TestScore:
+def measure_score(
+    metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64], weights: Weights = None
+) -> TestScore:
     """Score in `metric` of `probabilities` (n, classes) against `labels` (n,), and its interval."""
-    low, high = score_interval(metric, probabilities, labels)
-    return TestScore(score=compute_score(metric, probabilities, labels), low=low, high=high)
+    low, high = score_interval(metric, probabilities, labels, weights)
+    return TestScore(score=compute_score(metric, probabilities, labels, weights), low=low, high=high)
 
 
-def _class_intervals(confusion: NDArray[np.int64], index: int) -> dict[str, Ends | None]:
+def _effective_confusion(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: int, weights: NDArray[Any]
+) -> NDArray[np.float64]:
+    """The weighted confusion matrix of as many images as those with `weights` are worth."""
+    return weighted_confusion(labels, predicted, classes, effective_weights(weights))
+
+
+def _class_intervals(confusion: NDArray[Any], index: int) -> dict[str, Ends | None]:
     """Intervals of one class against the rest."""
-    found, own, called = (int(n) for n in (confusion[index, index], confusion[index].sum(), confusion[:, index].sum()))
+    sums = (confusion[index, index], confusion[index].sum(), confusion[:, index].sum())
+    found, own, called = (float(n) for n in sums)
     return {
         "precision_interval": share_interval(found, called),
         "recall_interval": share_interval(found, own),
@@ -205,16 +222,17 @@ def _class_intervals(confusion: NDArray[np.int64], index: int) -> dict[str, Ends
     }
 
 
-def calibration_error(probabilities: NDArray[Any], right: NDArray[np.bool_]) -> float:
+def calibration_error(probabilities: NDArray[Any], right: NDArray[np.bool_], weights: Weights = None) -> float:
     """Mean distance of confidence from accuracy over equal bins of confidence, weighted by their images."""
+    each = np.ones(len(right)) if weights is None else weights
     confidence = probabilities.max(axis=1)
     bins = np.minimum((confidence * CONFIDENCE_BINS).astype(int), CONFIDENCE_BINS - 1)
-    gaps = np.bincount(bins, weights=confidence, minlength=CONFIDENCE_BINS) - np.bincount(
-        bins, weights=right, minlength=CONFIDENCE_BINS
+    gaps = np.bincount(bins, weights=each * confidence, minlength=CONFIDENCE_BINS) - np.bincount(
+        bins, weights=each * right, minlength=CONFIDENCE_BINS
     )
-    return float(np.abs(gaps).sum() / len(right))
+    return float(np.abs(gaps).sum() / each.sum())
 
 
-def _top5(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> float:
+def _top5(probabilities: NDArray[Any], labels: NDArray[np.int64], weights: Weights) -> float:
     best = np.argpartition(-probabilities, 5, axis=1)[:, :5]
-    return float((best == labels[:, None]).any(axis=1).mean())
+    return float(np.average((best == labels[:, None]).any(axis=1), weights=weights))

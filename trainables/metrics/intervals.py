@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.metrics.class_counts import ClassCounts, confusion_matrix, true_log
+from trainables.metrics.class_counts import ClassCounts, Weights, confusion_matrix, effective_weights, true_log
 from trainables.metrics.metric import Metric
 from trainables.metrics.metric_registry import METRICS, MetricName
 
@@ -39,18 +39,34 @@ def wilson(share: float, count: float) -> Ends:
     return float(low), float(high)
 
 
-def score_interval(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Ends:
-    """Interval of the score of `probabilities` (n, classes) against `labels` (n,), by the metric's method."""
+def score_interval(
+    metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64], weights: Weights = None
+) -> Ends:
+    """Interval of the score of `probabilities` (n, classes) against `labels` (n,), by the metric's method.
+
+    Images with `weights` (n,) count as fewer, equally weighted ones (Kish); a mean of losses has the variance of the
+    ratio of sums.
+    """
     entry = METRICS[metric]
     if entry.interval == "Hall":
-        low, high = hall(-true_log(probabilities, labels))
+        low, high = hall(_as_equal(-true_log(probabilities, labels), weights))
         return -high, -low
-    score = entry.compute(ClassCounts.of(probabilities, labels))
+    scaled = None if weights is None else effective_weights(weights)
+    score = entry.compute(ClassCounts.of(probabilities, labels, scaled))
     if entry.interval == WILSON:
-        return wilson(score, len(labels))
-    return bounded_interval(
-        entry, score, confusion_matrix(labels, probabilities.argmax(axis=1), probabilities.shape[1])
-    )
+        return wilson(score, len(labels) if scaled is None else float(scaled.sum()))
+    predicted = probabilities.argmax(axis=1)
+    return bounded_interval(entry, score, confusion_matrix(labels, predicted, probabilities.shape[1], scaled))
+
+
+def _as_equal(values: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+    """Values whose plain mean, and its variance, are those of the weighted mean."""
+    if weights is None:
+        return values
+    wide = weights.astype(np.float64)
+    mean = np.average(values, weights=wide)
+    equal: NDArray[np.float64] = mean + wide / wide.mean() * (values - mean)
+    return equal
 
 
 def bounded_interval(metric: Metric, score: float, confusion: NDArray[np.float64]) -> Ends:
@@ -60,8 +76,8 @@ def bounded_interval(metric: Metric, score: float, confusion: NDArray[np.float64
     return min(lowest + low * metric.span, score), max(lowest + high * metric.span, score)
 
 
-def share_interval(found: int, count: int) -> Ends | None:
-    """Interval of `found` of `count` images, such as a recall; None if there are none."""
+def share_interval(found: float, count: float) -> Ends | None:
+    """Interval of `found` of `count` images, such as a recall; None if there are none. Neither need be whole."""
     return wilson(found / count, count) if count else None
 
 
@@ -108,7 +124,7 @@ def _other_classes(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return spread
 
 
-def f1_interval(found: int, own: int, called: int) -> Ends | None:
+def f1_interval(found: float, own: float, called: float) -> Ends | None:
     """Interval of one class's F1, 2 x found / (own + called); None for a class that neither occurs nor was predicted.
 
     F1 rises with found / (own + called - found), which is a share of the images that are or were called the class.
@@ -139,18 +155,20 @@ def hall(values: NDArray[np.float64]) -> Ends:
     return max(0.0, mean - quantile(Z) * error), mean - quantile(-Z) * error
 
 
-def image_influence(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def image_influence(
+    metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64], weights: Weights = None
+) -> NDArray[np.float64]:
     """Influence of each image on the score of `probabilities` (n, classes) against `labels` (n,); shape (n,), mean 0.
 
-    The variance of the score over images drawn anew is the variance of these, divided by n.
+    The variance of the score over images drawn anew, with their `weights` (n,), is the variance of these, divided by n.
     """
-    gradient = METRICS[metric].differentiate(ClassCounts.of(probabilities, labels))
+    gradient = METRICS[metric].differentiate(ClassCounts.of(probabilities, labels, weights))
     predicted = probabilities.argmax(axis=1)
     each = gradient.true[labels] + gradient.predicted[predicted]
     each += np.where(predicted == labels, gradient.correct[labels], 0.0) - gradient.loss * true_log(
         probabilities, labels
     )
-    influence: NDArray[np.float64] = len(labels) * each
+    influence: NDArray[np.float64] = len(labels) * each * (1.0 if weights is None else weights)
     return influence
 
 

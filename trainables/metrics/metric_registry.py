@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainables.metrics.class_counts import ClassCounts
+from trainables.metrics.class_counts import ClassCounts, Weights
 from trainables.metrics.metric import Gradient, Metric
 
 
@@ -114,9 +114,11 @@ def list_metrics() -> tuple[str, ...]:
     return tuple(name + " (negated)" * metric.is_negated for name, metric in METRICS.items())
 
 
-def compute_score(metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> float:
-    """Score of `probabilities` (n, classes) against `labels` (n,), higher is better."""
-    return METRICS[metric].compute(ClassCounts.of(probabilities, labels))
+def compute_score(
+    metric: MetricName, probabilities: NDArray[Any], labels: NDArray[np.int64], weights: Weights = None
+) -> float:
+    """Score of `probabilities` (n, classes) against `labels` (n,) of images with `weights` (n,), higher is better."""
+    return METRICS[metric].compute(ClassCounts.of(probabilities, labels, weights))
 
 
 def report_scores(metric: MetricName, counts: ClassCounts) -> dict[str, float]:

@@ -69,6 +69,21 @@ def read_rows(folder: Path) -> NDArray[np.int64]:
     return _array(folder / VALIDATION_PREDICTIONS, read_arrays(folder / VALIDATION_PREDICTIONS), "rows", "i", 1)
 
 
+def read_weights(folder: Path, file: str = PREDICTIONS) -> NDArray[np.float32] | None:
+    """Weights of the images of the predictions in `folder` (n,); None where scores are not weighted.
+
+    Raises `DamagedError` for weights that are none.
+    """
+    arrays = read_arrays(folder / file)
+    if "weights" not in arrays:
+        return None
+    found = _array(folder / file, arrays, "weights", "f", 1)
+    count = len(_array(folder / file, arrays, "labels", "i", 1))
+    if len(found) != count or not (np.isfinite(found).all() and found.min() >= 0 and found.any()):
+        raise DamagedError(folder / file, f"has {found.shape} weights for {count:,} labels, or such as are none")
+    return found
+
+
 def _array(file: Path, arrays: dict[str, NDArray[Any]], name: str, kind: str, axes: int) -> NDArray[Any]:
     """One of the arrays that were read; raises `DamagedError` where it is missing or of another type or shape."""
     found = arrays.get(name)

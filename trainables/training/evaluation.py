@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trainables.config import Assignment
 from trainables.data.loading.square_maker import images_as_seen
+from trainables.data.store.store import Store
 from trainables.data.store.stored_images import StoredImages
 from trainables.metrics.class_counts import ClassCounts
 from trainables.models.classifier import AnyClassifier
@@ -28,14 +30,26 @@ class EvaluationInputs:
     """Images in one forward pass."""
     classes: int
     """Number of classes."""
+    weights_of: Callable[[NDArray[np.int64]], Tensor] | None = None
+    """Weights of images in the counts; None: 1 for all."""
+
+
+def weights_lookup(
+    assignment: Assignment, store: Store, device: torch.device
+) -> Callable[[NDArray[np.int64]], Tensor] | None:
+    """Gives weights of rows in scores, float64, on the device; None where scores are not weighted."""
+    weights = store.weights
+    if not assignment.weighted or weights is None:
+        return None
+    return lambda rows: torch.from_numpy(weights[rows]).to(device).double()
 
 
 @torch.inference_mode()
 def evaluate(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64], group: ProcessGroup) -> ClassCounts:
     """Counts of the predictions on `rows`, of which each worker evaluates a share; the same on all workers."""
     sums = torch.zeros(3 * inputs.classes + 1, device=group.device, dtype=torch.float64)
-    for logits, labels in _logits(network, inputs, rows[group.rank :: group.world_size]):
-        _add(sums, logits, labels)
+    for logits, chunk in _logits(network, inputs, rows[group.rank :: group.world_size]):
+        _add(sums, logits, inputs.labels_of(chunk), inputs.weights_of(chunk) if inputs.weights_of else None)
     *counts, loss = group.sum(sums).cpu().numpy()
     true, predicted, correct = np.array(counts).reshape(3, -1)
     return ClassCounts(true, predicted, correct, float(loss))
@@ -48,8 +62,10 @@ def predict(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64
     return np.concatenate(chunks)
 
 
-def _logits(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
-    """Logits and labels of `rows`, in order, chunk by chunk; halves the chunk while memory does not suffice."""
+def _logits(
+    network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64]
+) -> Iterator[tuple[Tensor, NDArray[np.int64]]]:
+    """Logits of `rows`, and their rows, in order, chunk by chunk; halves the chunk while memory does not suffice."""
     network.eval()
     size, start = inputs.chunk, 0
     while start < len(rows):
@@ -61,18 +77,24 @@ def _logits(network: nn.Module, inputs: EvaluationInputs, rows: NDArray[np.int64
                 raise
             size //= 2  # no worker waits for another in here, so each may find its own size
             continue
-        yield logits, inputs.labels_of(chunk)
+        yield logits, chunk
         start += len(chunk)
 
 
-def _add(sums: Tensor, logits: Tensor, labels: Tensor) -> None:
-    """Add a chunk to `sums`: each class's images, those called it, those found, and last the cross-entropy."""
+def _add(sums: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None) -> None:
+    """Add a chunk to `sums`: each class's images, those called it, those found, and last the cross-entropy.
+
+    Each image counts as its weight, if there are any.
+    """
     classes, predicted = logits.shape[1], logits.argmax(dim=1)
-    ones = torch.ones_like(labels, dtype=sums.dtype)
+    ones = torch.ones_like(labels, dtype=sums.dtype) if weights is None else weights
     sums.index_add_(0, labels, ones)
     sums.index_add_(0, predicted + classes, ones)
-    sums.index_add_(0, labels + 2 * classes, (predicted == labels).to(sums.dtype))
-    sums[-1] += functional.cross_entropy(logits, labels, reduction="sum")
+    sums.index_add_(0, labels + 2 * classes, (predicted == labels) * ones)
+    if weights is None:
+        sums[-1] += functional.cross_entropy(logits, labels, reduction="sum")
+    else:
+        sums[-1] += functional.cross_entropy(logits, labels, reduction="none").to(sums.dtype) @ weights
 
 
 @torch.inference_mode()

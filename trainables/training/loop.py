@@ -31,7 +31,7 @@ from trainables.training.batches import TrainingBatches, random_parts
 from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, recalibrate
 from trainables.training.device import autocast, evaluation_chunk
 from trainables.training.distillation import Teacher, divergence
-from trainables.training.evaluation import EvaluationInputs, evaluate
+from trainables.training.evaluation import EvaluationInputs, evaluate, weights_lookup
 from trainables.training.features import frozen_features, known_backbone, learns_from_features
 from trainables.training.optimizers import make_optimizer, schedule, set_rate
 from trainables.training.snapshot import assignment_digest, restore_snapshot, take_snapshot
@@ -101,12 +101,14 @@ class TrialRun:
     def evaluation_inputs(self) -> EvaluationInputs:
         """Inputs of an evaluation: the features, or the images without augmentation."""
         classes = len(self.context.store.summary.classes)
+        weights_of = weights_lookup(self.assignment, self.context.store, self.context.group.device)
         if self.learner is not self.model.network:
-            return EvaluationInputs(self._take_images, self.data.load_labels, FEATURES_CHUNK, classes)
+            return EvaluationInputs(self._take_images, self.data.load_labels, FEATURES_CHUNK, classes, weights_of)
         chunk = evaluation_chunk(self.context.group.device, self.model.preprocess.spec.pixels)
         return EvaluationInputs(
-            lambda rows: self.model.preprocess(self._take_images(rows)), self.data.load_labels, chunk, classes
-        )
+            lambda rows: self.model.preprocess(self._take_images(rows)), self.data.load_labels, chunk, classes,
+            weights_of,
+        )  # fmt: skip
 
     def _take_images(self, rows: NDArray[np.int64]) -> Tensor:
         self.context.on_step()

@@ -58,8 +58,11 @@ def write_preview(folder: Path, run: TrialRun) -> None:
         arrange_images(shown).save(file, "PNG", optimize=True)
 
 
-def write_predictions(folder: Path, place: WorkerContext) -> None:
-    """Evaluate the classifier in `folder` on the test split, which the permit beside it opens."""
+def write_predictions(folder: Path, place: WorkerContext, weighted: bool = False) -> None:
+    """Evaluate the classifier in `folder` on the test split, which the permit beside it opens.
+
+    With `weighted`, the images' weights are written, too, so that test metrics are weighted.
+    """
     classifier, _ = read_classifier(folder, place.group.device)
     images, labels = place.store.open_test_stored(folder / TEST_PERMIT)
     origins = place.store.open_test_origins(folder / TEST_PERMIT)
@@ -72,6 +75,8 @@ def write_predictions(folder: Path, place: WorkerContext) -> None:
     }  # fmt: skip
     if origins.sizes:
         arrays["sizes"] = np.array(origins.sizes, np.int64)
+    if weighted and (weights := place.store.open_test_columns(folder / TEST_PERMIT).weights) is not None:
+        arrays["weights"] = weights
     write_arrays(folder / PREDICTIONS, arrays)
     write_thumbnails(folder, each, found, labels)
     write_table(folder / PREDICTIONS_TABLE, origins.paths, labels, found, place.store.summary.classes)
@@ -82,4 +87,6 @@ def write_validation_predictions(folder: Path, run: TrialRun) -> None:
     rows = run.context.store.rows(SCORED_ON[run.assignment.kind], run.assignment.fold)
     found = predict(run.averaged, run.evaluation_inputs(), rows)
     arrays: dict[str, Any] = {"probabilities": found, "labels": run.context.store.labels[rows], "rows": rows}
+    if run.assignment.weighted and (weights := run.context.store.weights) is not None:
+        arrays["weights"] = weights[rows]
     write_arrays(folder / VALIDATION_PREDICTIONS, arrays)

@@ -161,7 +161,7 @@ class WorkerClient:
 
     def _run_test(self, assignment: Assignment, context: WorkerContext) -> None:
         if context.group.rank == 0:
-            write_predictions(Path(assignment.folder), context)
+            write_predictions(Path(assignment.folder), context, assignment.weighted)
             context.upload()
             self._report(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
 

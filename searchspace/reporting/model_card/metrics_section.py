@@ -6,6 +6,7 @@ from searchspace.finals.formatting import list_test_figures
 from searchspace.finals.reliability import accuracy_by_confidence, format_overconfidence
 from searchspace.reporting.markdown import paragraphs, table
 from searchspace.reporting.results import ClassifierResults
+from trainables.common.escaping import as_code
 from trainables.metrics.class_metrics import CONFIDENCE_BINS
 from trainables.metrics.intervals import Ends
 
@@ -27,7 +28,11 @@ def describe_metrics(model: ClassifierResults) -> str:
         "The spread over trainings is below, at the finalists."
     )
     each = "Each class against the rest, in brackets 95 % Wilson intervals:"
-    return paragraphs(f"{found.count:,} images, opened once.", table(rows), method, each, table(_classes(model)))
+    opened = f"{found.count:,} images, opened once."
+    if found.weighted:
+        column = as_code(model.search.spec.weight_column)
+        opened += f" All figures but counts of images are weighted by column {column} of the data's table."
+    return paragraphs(opened, table(rows), method, each, table(_classes(model)))
 
 
 def _interval(ends: Ends | None, method: str) -> dict[str, str]:

@@ -120,11 +120,11 @@ def _make_parts(
     """The rows of each split, in the order of the table."""
     number = {label: place for place, label in enumerate(classes)}
     groups = {name: place for place, name in enumerate(dict.fromkeys(row.group for row in rows if row.group))}
-    if weight and not any(row.weight for row in rows if row.split == "train"):
-        raise UserError(f"{where}: weight column {weight!r} is 0 for all images of train; give some of them more")
     parts = {}
     for split in SPLITS:
         if own := [row for row in rows if row.split == split]:
+            if weight and not any(row.weight for row in own):
+                raise UserError(f"{where}: weight column {weight!r} is 0 for all images of {split}; give some more")
             parts[split] = LabelledFiles(
                 tuple(row.file for row in own),
                 np.array([number[row.label] for row in own if row.label is not None], np.int64),

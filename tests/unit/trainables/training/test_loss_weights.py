@@ -7,11 +7,20 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from trainables.config import TrialConfig
+from tests.helpers.class_balance import NETWORKS, one_thread_fp32, place_of  # noqa: F401  # a fixture
+from tests.helpers.images.labelled_tables import image_names, labels_of, make_images
+from trainables.config import Assignment, TrialConfig
+from trainables.data.data_options import DataOptions
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, epoch_plan
 from trainables.data.loading.input_loader import InMemoryLoader
+from trainables.data.store.store import prepare_data
+from trainables.metrics.metric_registry import compute_score
+from trainables.metrics.predictions import VALIDATION_PREDICTIONS, read_weights
 from trainables.training.batches import TrainingBatches
+from trainables.training.evaluation import predict
+from trainables.training.loop import TrialRun
 from trainables.training.loss_weights import class_weights, loss_weights
+from trainables.training.trial_outputs import write_validation_predictions
 
 CLASSES, COUNT = 4, 120
 RNG = np.random.default_rng(0)
@@ -28,7 +37,8 @@ def batches(weights=OWN, balance="none", smoothing=0.0):
 
 
 def batch_of(rows):
-    return PlannedBatch(rows, np.roll(rows, 1), np.zeros((len(rows), 13), np.float32), len(rows), 1.0, (0.0,) * 4)
+    draws = np.zeros((len(rows), 13), np.float32)
+    return PlannedBatch(rows, np.roll(rows, 1), draws, draws, len(rows), 1.0, (0.0,) * 4)
 
 
 def mean_loss(found, share=1.0):
@@ -86,6 +96,32 @@ def test_weights_are_those_of_the_trials_own_rows():
     rows = ALL[20:70]
     found = replace(batches(), rows=rows)
     assert found.weights.numpy() == pytest.approx(OWN[rows] / OWN[rows].mean(), rel=1e-5)
+
+
+@pytest.mark.usefixtures("one_thread_fp32")
+def test_a_trial_is_scored_with_weights_only_where_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
+    names = image_names(60)
+    make_images(tmp_path / "set", names)
+    rows = [f"{name},{label},{place % 5}" for place, (name, label) in enumerate(labels_of(names).items())]
+    (tmp_path / "set" / "labels.csv").write_text("\n".join(["image,label,w", *rows]))
+    data = prepare_data(str(tmp_path / "set" / "labels.csv"), options=DataOptions(weight_column="w"))
+    place = place_of(data)
+    assert set(place.store.weights.tolist()) == {0.0, 1.0, 2.0, 3.0, 4.0}
+    rows = place.store.rows("val")
+    for weighted, weights in ((False, None), (True, place.store.weights[rows])):
+        task = Assignment(
+            trial="t", kind="search", config=NETWORKS["convnet"], seed=1, max_epochs=1, weighted=weighted,
+            folder=str(tmp_path / str(weighted)),
+        )  # fmt: skip
+        run = TrialRun(task, place)
+        report, said = run.train_epoch(), predict(run.averaged, run.evaluation_inputs(), rows)
+        assert report.score == pytest.approx(compute_score("accuracy", said, place.store.labels[rows], weights))
+        assert report.val_loss == pytest.approx(-compute_score("log_loss", said, place.store.labels[rows], weights))
+        write_validation_predictions(tmp_path, run)
+        found = read_weights(tmp_path, VALIDATION_PREDICTIONS)
+        assert (found is None) == (not weighted)
+        assert not weighted or np.array_equal(found, weights)
 
 
 def test_weights_that_are_all_zero_are_refused():
