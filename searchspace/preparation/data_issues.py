@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainables.data.copies.copy_summary import CopySummary
+from trainables.data.copies.leaked_images import LEAKED_IMAGES
 from trainables.data.decoding.bad_images import BAD_IMAGES, read_bad_images
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.layouts.left_out_counts import WARNED_REASONS
 from trainables.data.store.group_summary import SHARED_GROUPS, GroupSummary
-from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.storage.files import copy_file, is_file
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def describe_data_issues(data: dict[str, Any]) -> list[str]:
     lines = []
     if skipped := data.get("skipped"):
         lines.append(f"{skipped:,} bad images were left out of the data: `../{BAD_IMAGES}`.")
-    if leaked := data.get("leaked"):
+    if copies := data.get("copies"):
+        said = (line.replace(LEAKED_IMAGES, f"`../{LEAKED_IMAGES}`") for line in CopySummary(**copies).describe())
+        lines += [f"{line[:1].upper()}{line[1:]}." for line in said]
+    elif leaked := data.get("leaked"):
         lines.append(f"{leaked:,} validation or test images also occur in another split: `../{LEAKED_IMAGES}`.")
     if grouping := data.get("grouping"):
         found = GroupSummary.model_validate(grouping)

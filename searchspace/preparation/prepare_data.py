@@ -11,8 +11,7 @@ from searchspace.finals.validation_images import format_validation, with_recorde
 from searchspace.preparation import preflight
 from searchspace.preparation.data_issues import describe_absent, describe_skipped
 from searchspace.preparation.plan import Planner
-from searchspace.preparation.resume import check_same_data
-from searchspace.preparation.storage_options import resolve_options
+from searchspace.preparation.resume import check_same_data, resumed_options
 from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
 from trainables.common.reporter import Reporter
@@ -45,6 +44,8 @@ def prepare_search_data(spec: SearchSpec, reporter: Reporter, resumed: bool = Fa
         logger.info(describe_skipped(data))
     for line in describe_absent(data.absent):
         logger.warning(line)
+    for line in data.copies.describe() if data.copies else ():
+        logger.warning(line)
     if data.grouping:
         for line in data.grouping.describe():
             logger.log(logging.WARNING if data.grouping.shared else logging.INFO, line)
@@ -67,7 +68,7 @@ def prepare_shared(spec: SearchSpec, reporter: Reporter, resumed: bool = False) 
     from trainables.data.store.shared_store import share_store
     from trainables.data.store.store import prepare_data
 
-    found = prepare_data(spec.data, reporter, resolve_options(spec, resumed))
+    found = prepare_data(spec.data, reporter, resumed_options(spec) if resumed else spec.data_options)
     if resumed:
         check_same_data(spec, found)
     data = with_recorded_validation(_with_folds(found, spec), spec.folder)
@@ -90,6 +91,8 @@ def _with_folds(data: "DataSummary", spec: SearchSpec) -> "DataSummary":
 def describe_data(data: "DataSummary") -> str:
     """One line on the data, and what to know of its splits."""
     leaked = f"; {data.leaked:,} images occur in two splits (leaked-images.csv)" if data.leaked else ""
+    if data.copies and (count := sum(data.copies.left_out.values())):
+        leaked += f"; {count:,} images left out as copies of held-out images (leaked-images.csv)"
     fewest, most = min(data.counts, default=0), max(data.counts, default=0)
     uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
     shape = f"{data.height}x{data.width} {'grey' if data.channels == 1 else 'RGB'}"

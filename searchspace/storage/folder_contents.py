@@ -10,10 +10,10 @@ from searchspace.storage.lease import HOLDER_FILE
 from searchspace.storage.search_folder import JOURNAL, SEARCH_LOG, SEARCH_RECORD
 from searchspace.storage.search_lock import LOCK_FILE
 from trainables.common.errors import UserError
+from trainables.data.copies.leaked_images import LEAKED_IMAGES
 from trainables.data.decoding.bad_images import BAD_IMAGES
 from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.store.group_summary import SHARED_GROUPS
-from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.storage.object_store.remote import Remote, format_storage_error, is_url, join_url, open_remote
 from trainables.storage.search_storage import LEASE
 

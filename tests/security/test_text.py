@@ -45,9 +45,10 @@ from trainables.common.escaping import (
     printable,
 )
 from trainables.config import failure
+from trainables.data.copies.leaked_images import LeakedImage, write_leaked_images
 from trainables.data.decoding.bad_images import BadImage, read_bad_images, write_bad_images
 from trainables.data.layouts.left_out import LeftOut, write_left_out
-from trainables.data.store.leaks import SplitDigests, write_leaks
+from trainables.data.store.group_summary import write_shared_groups
 from trainables.metrics.class_metrics import measure_test_metrics
 from trainables.metrics.predictions import write_table
 
@@ -141,9 +142,8 @@ def test_every_csv_is_shown_and_not_computed(tmp_path):
     found["guess"] = "".join(format_csv(ImagePrediction(text, ((text, 0.5),))) for text in HOSTILE)
     write_bad_images(tmp_path, [BadImage(text, text) for text in HOSTILE])
     write_left_out(tmp_path, [LeftOut(text, "hidden", text) for text in HOSTILE])
-    digests, places = np.array([b"1"] * count), np.arange(count)
-    prints = SplitDigests(digests, places, HOSTILE.__getitem__)
-    write_leaks(tmp_path, {"train": prints, "val": prints, "test": prints})
+    write_leaked_images(tmp_path, [LeakedImage(text, "test", text, "train") for text in HOSTILE])
+    write_shared_groups(tmp_path, dict.fromkeys(("train", "val", "test"), np.arange(count)), tuple(HOSTILE))
     some = tuple(HOSTILE[:: count // 80])
     labels, answers = np.arange(len(some)), np.eye(len(some), dtype=np.float32)
     write_table(tmp_path / "predictions.csv", some, labels, answers, some)
@@ -151,7 +151,7 @@ def test_every_csv_is_shown_and_not_computed(tmp_path):
     few = tuple(HOSTILE[:4])
     write_confusion(tmp_path, measure_test_metrics(np.eye(4)[[0, 1, 2, 3, 3]], np.array([0, 1, 2, 3, 2]), few))
     found |= {file.name: file.read_bytes().decode() for file in tmp_path.glob("*.csv")}
-    assert len(found) == 9
+    assert len(found) == 10
     for name, text in found.items():
         table = cells(text)
         assert not [cell for row in table for cell in row if is_computed(cell)], name

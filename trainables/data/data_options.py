@@ -43,5 +43,5 @@ class DataOptions(Frozen):
 
     @property
     def key(self) -> dict[str, Any]:
-        """The options that change what a store holds, as far as they are given."""
-        return self.model_dump(exclude={"on_bad_image"}, exclude_defaults=True)
+        """The options that change what is decoded, as far as they are given."""
+        return self.model_dump(exclude={"on_bad_image", "keep_copies"}, exclude_defaults=True)

@@ -76,10 +76,11 @@ def _tested(model: ClassifierResults) -> Iterator[str]:
         named = ", ".join(f"{as_markdown(entry.name)} ({entry.count:,})" for entry in few[:MAX_NAMED_CLASSES])
         more = f" and {len(few) - MAX_NAMED_CLASSES:,} more" if len(few) > MAX_NAMED_CLASSES else ""
         yield f"Classes of fewer than {FEW_TEST_IMAGES} test images, whose own figures say little: {named}{more}"
-    if model.data.leaked:
+    copies = model.data.copies
+    if leaked := model.data.leaked + (copies.still_near if copies else 0):
         yield (
-            f"{model.data.leaked:,} validation or test images also occur in another split, so its figures may flatter "
-            "it (`../leaked-images.csv`)"
+            f"{leaked:,} validation or test images also occur in another split, so its figures may flatter it "
+            "(`../leaked-images.csv`)"
         )
     if model.data.grouping is None and model.data.origin not in NAMED_SETS:
         yield (

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError, suggest
 from trainables.common.licence import Licence
+from trainables.data.copies.copy_summary import KeptReason
 from trainables.data.data_options import DataOptions
 from trainables.data.image_groups import group_by_path
 from trainables.data.sources import (
@@ -65,6 +66,16 @@ def pixels_of_data(origin: str) -> str:
     return NAMED_SETS[origin].pixels if origin in NAMED_SETS else ""
 
 
+def kept_reason(origin: str, options: DataOptions) -> KeptReason:
+    """Why copies of held-out images stay in training; empty if they leave.
+
+    Those of sets known by name stay, so that figures are comparable with published ones.
+    """
+    if options.keep_copies:
+        return "asked"
+    return "published" if origin in NAMED_SETS else ""
+
+
 def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
     """Open what `--data` names: a set of `NAMED_SETS`, or a path or URL of files in one of the `LAYOUTS`.
 
@@ -102,8 +113,7 @@ def check_usable(raw: RawSet, origin: str) -> RawSet:
     Raises `UserError` for one class, a label that is no class's number, or a class without training images.
     """
     if len(raw.classes) < 2:
-        only = f"only one class, {raw.classes[0]!r}; a classifier needs at least 2"
-        raise UserError(f"--data {origin!r}: {only}; add images of others")
+        raise UserError(f"--data {origin!r}: only one class, {raw.classes[0]!r}; a classifier needs at least 2")
     for name, part in raw.parts.items():
         wrong = part.labels[(part.labels < 0) | (part.labels >= len(raw.classes))]
         if len(wrong):

@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from trainables.config import Frozen
+from trainables.data.copies.copy_summary import CopySummary
 from trainables.data.data_options import DataOptions
 from trainables.data.finals_validation import FinalsValidation
 from trainables.data.layouts.left_out_counts import LeftOutCount
@@ -53,7 +54,9 @@ class DataSummary(Frozen):
     finals: FinalsValidation = FinalsValidation()
     """Validation images of the finals; a search that is resumed keeps them."""
     leaked: int
-    """Images of val or test whose pixels also occur, byte for byte, in another split (`leaked-images.csv`)."""
+    """Images of val or test whose pixels also occur, byte for byte, in an earlier split (`leaked-images.csv`)."""
+    copies: CopySummary | None = None
+    """Copies of images in two splits, and which of them were left out; None of an earlier version, which kept all."""
     skipped: int = Field(0, ge=0)
     """Images left out because they are bad (`bad-images.csv`)."""
     split_sources: dict[str, str] = Field(default_factory=dict)
@@ -76,8 +79,9 @@ class DataSummary(Frozen):
 
     @property
     def options_to_repeat(self) -> DataOptions:
-        """Options that give the same images again: bad ones are skipped where they were."""
-        return self.options.model_copy(update={"on_bad_image": "skip" if self.skipped else "fail"})
+        """Options that give the same images again: bad ones are skipped where they were, copies kept likewise."""
+        kept = self.options.keep_copies or self.copies is None
+        return self.options.model_copy(update={"on_bad_image": "skip" if self.skipped else "fail", "keep_copies": kept})
 
     @property
     def imbalance(self) -> float:

@@ -1,9 +1,7 @@
 """The uint8 store: a data set decoded once for each node, memory-mapped by all workers, with a fingerprint."""
 
-import hashlib
 import logging
 import os
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,33 +20,23 @@ from trainables.data.finals_validation import Partition
 from trainables.data.folds import FoldPartitions
 from trainables.data.layouts.left_out import write_left_out
 from trainables.data.overview import examine, format_overview
-from trainables.data.sources.source import RawSet
-from trainables.data.sources.source_registry import open_source
-from trainables.data.splits import SPLIT_SEED, make_splits
-from trainables.data.store.building.build import build_store, delete_build_record, discard_invalid_build
+from trainables.data.sources.source_registry import kept_reason, open_source
+from trainables.data.splits import make_splits
+from trainables.data.store.building.build import BuildRules, build_store, delete_build_record, discard_invalid_build
 from trainables.data.store.building.summary_builder import complete_summary
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
 from trainables.data.store.image_columns import ImageColumns, load_columns
 from trainables.data.store.image_origins import Origins, read_origins
 from trainables.data.store.shared_store import SUMMARY_FILE, fetch_store
+from trainables.data.store.store_places import StorePlaces
 from trainables.data.store.stored_images import StoredImages
-from trainables.storage.cache import cache_folder, discard, read_cached
+from trainables.storage.cache import discard, read_cached
 from trainables.storage.folders import files_below
 
 logger = logging.getLogger(__name__)
 
-STORE_VERSION = 4
-"""Version of the layout below; stores of other versions are rebuilt."""
-# A store's folder: `images.npy` (uint8, n x channels x height x width, or flat beside `sizes.npy`) and `labels.npy`
-# hold train, then val; `groups.npy` and `weights.npy` are beside them where the source has these;
-# `test/` holds the same files, and `origins.json`, for the locked test split; `bad-images.csv` and
-# `leaked-images.csv` list such images, if any; `contents.json` has the digests of all files.
-STORES = "stores"
-"""Folder in the cache for stores that were built on this machine."""
 TEST_FOLDER = "test"
-BUILDING_SUFFIX = ".building"
-"""Suffix of a store's folder while it is built."""
 
 
 RowSelection = Literal["train", "val", "trainval", "final-train", "final-val"]
@@ -216,45 +204,30 @@ def prepare_data(origin: str, reporter: Reporter | None = None, options: DataOpt
     if raw.layout.sources:
         for level, line in format_overview(examine(raw)):
             logger.log(level, line)
-    folder = cache_folder() / STORES / f"{_file_name(raw.name)}-{_store_key(raw, options)}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(folder) + ".lock"):
-        damage = find_damage(folder) if os.path.lexists(folder) else ""
-        if damage:
-            logger.warning(f"the prepared images in {folder} are damaged ({damage}); preparing them again")
-            discard(folder)
-        bad = read_bad_images(folder) or raw.bad_images
+    places, kept = StorePlaces.choose(raw, options), kept_reason(origin, options)
+    places.whole.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(places.whole) + ".lock"):
+        folder = places.find(kept)
+        bad = read_bad_images(folder or places.whole) or raw.bad_images
         if bad and on_bad == "fail":
             raise bad_image_error(raw.name, bad)
-        if not folder.is_dir():
+        if folder is None:
             splits, words = make_splits(raw)
             count = sum(len(rows) for _, rows in splits.values())
-            logger.info(f"preparing {raw.name}: decoding {count:,} images once into {folder}")
-            building = folder.with_name(folder.name + BUILDING_SUFFIX)
+            logger.info(f"preparing {raw.name}: decoding {count:,} images once into {places.whole}")
+            building = places.building
             discard_invalid_build(building)
-            summary = build_store(raw, splits, words, building, reporter, on_bad)
+            summary = build_store(raw, splits, words, building, reporter, BuildRules(on_bad, kept))
             stored = summary.model_copy(update={"path": ""})  # independent of the place where it is built
             (building / SUMMARY_FILE).write_text(stored.model_dump_json(indent=1), encoding="utf-8")
             delete_build_record(building)
             write_digests(building, compute_digests(building, [name for name, _ in files_below(building)]))
+            folder = places.choose_folder(summary)
+            if os.path.lexists(folder):  # of an earlier version, or one that was found to be damaged
+                discard(folder)
             building.rename(folder)
         write_left_out(folder, raw.layout.left_out)
     return complete_summary(raw, folder, origin, options)
-
-
-def _file_name(name: str) -> str:
-    """A name reduced to characters that are valid in file names and printable."""
-    return re.sub(r"[^\w.-]", "_", name)[:50]
-
-
-def _store_key(raw: RawSet, options: DataOptions) -> str:
-    shape = (raw.channels, "whole", raw.whole.side) if raw.whole else (raw.channels, raw.height, raw.width)
-    # How images are stored is in the shape; so images of one size have one store for all of these options.
-    others = {name: value for name, value in options.key.items() if name not in {"store_side", "keep_aspect"}}
-    given = (others,) if others else ()
-    return hashlib.blake2b(
-        repr((STORE_VERSION, raw.identity, raw.classes, shape, SPLIT_SEED, *given)).encode(), digest_size=6
-    ).hexdigest()
 
 
 def _load_images(folder: Path) -> np.memmap[Any, np.dtype[np.uint8]]:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 from trainables.common.background import run_ahead
 from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter
+from trainables.data.copies.copy_summary import KeptReason
 from trainables.data.decoding.bad_images import OnBadImage, bad_image_error
 from trainables.data.sources.source import RawSet
 from trainables.data.splits import SplitName, Splits
@@ -47,12 +49,25 @@ FINISHED_CHUNKS_FILE = "finished"
 """File in a store being built with a line for each finished chunk."""
 
 
+@dataclass(frozen=True)
+class BuildRules:
+    """Which images a store is without."""
+
+    on_bad: OnBadImage = "fail"
+    """Whether a bad image is an error, or is left out."""
+    kept: KeptReason = ""
+    """Why copies of held-out images stay in train and val; empty: they are left out."""
+
+
+DEFAULT_RULES = BuildRules()
+
+
 def build_store(
-    raw: RawSet, splits: Splits, words: str, folder: Path, reporter: Reporter, on_bad: OnBadImage = "fail"
+    raw: RawSet, splits: Splits, words: str, folder: Path, reporter: Reporter, rules: BuildRules = DEFAULT_RULES
 ) -> DataSummary:
     """Build the store of `raw` in `folder`, or resume its build; returns the summary, without an origin.
 
-    Memory is bounded by the chunks in progress, and 20 bytes an image. Decoding does not depend on `on_bad`, so a build
+    Memory is bounded by the chunks in progress, and 28 bytes an image. Decoding is the same for all rules, so a build
     that failed on a bad image is resumed when bad images are to be skipped. Raises `UserError` for a bad image, a class
     that has no other images in a split, a full disk, or a decoding process that was killed.
     """
@@ -74,10 +89,10 @@ def build_store(
             if recorded.get(chunk.number) != finished:
                 record.write(finished.line)
                 record.flush()
-            if examined.bad and on_bad == "fail":
+            if examined.bad and rules.on_bad == "fail":
                 raise bad_image_error(raw.name, [image for _, image in sorted(examined.bad.items())])
             tally.add(chunk, examined)
-    return tally.finish(words)
+    return tally.finish(words, rules.kept)
 
 
 def discard_invalid_build(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.data.copies.perceptual_hash import Hashes, hash_reduced, reduce_image
 from trainables.data.decoding.bad_images import BadImage, BadImageError
 from trainables.data.decoding.pixels import Image
 from trainables.data.splits import SplitName
@@ -52,6 +53,8 @@ class ChunkStatistics:
     """12-byte BLAKE2 hash of each image."""
     sums: NDArray[np.int64]
     """Exact sum and sum of squares of each channel's pixels (0 to 255), shape 2 x channels."""
+    hashes: Hashes
+    """Perceptual hash of each image."""
     bad: dict[int, BadImage]
     """Images that cannot be decoded, by position in the chunk; their pixels are 0, or none where stored whole."""
     sizes: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 2), np.int32))
@@ -68,14 +71,15 @@ class ChunkStatistics:
 
 
 def compute_statistics(images: Iterable[NDArray[np.uint8]], bad: dict[int, BadImage], channels: int) -> ChunkStatistics:
-    """Compute digests and sums of images, each channels x height x width, of which some are `bad`."""
+    """Compute digests, sums and hashes of images, each channels x height x width, of which some are `bad`."""
     sums = np.zeros((2, channels), np.int64)
-    digests = []
+    digests, reduced = [], []
     for image in images:
         digests.append(hashlib.blake2b(image.data, digest_size=12).digest())
         pixels = image.reshape(len(image), -1)
         sums += pixels.sum(axis=1, dtype=np.int64), np.square(pixels, dtype=np.uint32).sum(axis=1, dtype=np.int64)
-    return ChunkStatistics(np.array(digests, dtype="S12"), sums, bad)
+        reduced.append(reduce_image(image))
+    return ChunkStatistics(np.array(digests, dtype="S12"), sums, hash_reduced(reduced), bad)
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,23 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.reporter import Reporter
+from trainables.data.copies.copy_summary import KeptReason
+from trainables.data.copies.find_copies import SPLIT_ORDER, SplitImages
+from trainables.data.copies.perceptual_hash import Hashes
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage, write_bad_images
 from trainables.data.decoding.stored_size import MIN_SIDE
 from trainables.data.finals_validation import choose_finals_validation
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source import RawSet
+from trainables.data.sources.source_registry import kept_reason
 from trainables.data.splits import SPLIT_SEED, SplitName, Splits, has_own_validation
 from trainables.data.store.building.chunk import Chunk, ChunkStatistics
+from trainables.data.store.building.leave_out_copies import leave_out_copies
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.group_summary import load_groups, summarize_groups, write_shared_groups
 from trainables.data.store.image_columns import hash_columns, load_columns
 from trainables.data.store.image_origins import collect_origins, write_origins
-from trainables.data.store.leaks import SplitDigests, write_leaks
 from trainables.data.store.shared_store import SUMMARY_FILE
 from trainables.data.store.store_arrays import (
     HEADER_BYTES,
@@ -32,8 +36,6 @@ from trainables.data.store.store_arrays import (
 from trainables.data.store.stored_images import IMAGES_FILE, SIZES_FILE
 from trainables.storage.files import read_record
 
-SPLIT_ORDER: tuple[SplitName, ...] = ("train", "val", "test")
-
 
 class SummaryBuilder:
     """Adds up the chunks of a store that is built in `folder`, in order, then finishes the store."""
@@ -44,6 +46,7 @@ class SummaryBuilder:
         self._fingerprint = begin_fingerprint(raw.classes)
         self._sums = np.zeros((2, raw.channels), np.int64)
         self._digests: dict[SplitName, list[NDArray[np.bytes_]]] = defaultdict(list)
+        self._hashes: dict[SplitName, list[Hashes]] = defaultdict(list)
         self._bad: dict[SplitName, dict[int, BadImage]] = defaultdict(dict)
         self._holes: dict[str, list[int]] = defaultdict(list)
         self._sizes: dict[str, list[NDArray[np.int32]]] = defaultdict(list)
@@ -67,15 +70,16 @@ class SummaryBuilder:
             self._bad[chunk.split][before + at] = image
             self._holes[chunk.folder].append(chunk.start + at)
         self._digests[chunk.split].append(examined.digests)
+        self._hashes[chunk.split].append(examined.hashes)
         self._done += len(chunk.rows)
         self._reporter.progress(f"{self._raw.name}: images prepared", self._done, self._total)
 
-    def finish(self, words: str) -> DataSummary:
-        """Remove bad images, list them and the leaked ones, and return the summary; `words` describes the splits.
+    def finish(self, words: str, kept: KeptReason = "") -> DataSummary:
+        """Remove bad images, and copies of held-out ones unless they are `kept`, list both, and return the summary.
 
-        Raises `UserError` if a class, or a split, would have no image left.
+        `words` describes the splits. Raises `UserError` if a class, or a split, would have no image left.
         """
-        raw, prints = self._raw, {split: self._prints(split) for split in SPLIT_ORDER}
+        raw, good = self._raw, {split: self._good_images(split) for split in SPLIT_ORDER}
         self._hash_sizes()
         for folder, sizes in self._sizes.items():
             np.save(self._folder / folder / SIZES_FILE, np.concatenate(sizes))
@@ -84,18 +88,22 @@ class SummaryBuilder:
         bad = [*raw.bad_images, *(image for found in self._bad.values() for image in found.values())]
         if bad:
             write_bad_images(self._folder, bad)
+        found = leave_out_copies(raw, self._folder, good, kept)
         test = self._splits["test"][0]
-        write_origins(self._folder / "test", collect_origins(raw.parts[test], test, prints["test"].rows))
-        fingerprint = compute_fingerprint(self._folder, raw.classes) if self._holes else self._fingerprint.hexdigest()
-        counts = {split: len(found.rows) for split, found in prints.items()}
-        pixels = self._train_pixels or counts["train"] * raw.height * raw.width
+        write_origins(self._folder / "test", collect_origins(raw.parts[test], test, found.splits["test"].rows))
+        changed = self._holes or found.summary.left_out
+        fingerprint = compute_fingerprint(self._folder, raw.classes) if changed else self._fingerprint.hexdigest()
+        counts = {split: len(images.rows) for split, images in found.splits.items()}
+        pixels = (self._train_pixels or len(good["train"].rows) * raw.height * raw.width) - found.gone_pixels
         height, width = (self._largest_side(),) * 2 if raw.whole else (raw.height, raw.width)
-        mean, square = self._sums[0] / (255 * pixels), self._sums[1] / (255**2 * pixels)
+        sums = self._sums - found.gone_sums
+        mean, square = sums[0] / (255 * pixels), sums[1] / (255**2 * pixels)
         return DataSummary(
             name=raw.name, path=str(self._folder), origin="", classes=raw.classes,
             channels=raw.channels, height=height, width=width, aspect_kept=raw.whole is not None, **counts,
             mean=tuple(mean), std=tuple(np.sqrt(np.maximum(square - mean**2, 1e-8))), split=words,
-            split_seed=SPLIT_SEED, skipped=len(bad), leaked=write_leaks(self._folder, prints), fingerprint=fingerprint,
+            split_seed=SPLIT_SEED, skipped=len(bad), leaked=found.summary.still_equal, copies=found.summary,
+            fingerprint=fingerprint,
         )  # fmt: skip
 
     def _hash_pixels(self, chunk: Chunk, examined: ChunkStatistics) -> None:
@@ -118,8 +126,8 @@ class SummaryBuilder:
         sides = (int(sizes.min(axis=1).max()) for found in self._sizes.values() for sizes in found)
         return max(MIN_SIDE, *sides)
 
-    def _prints(self, split: SplitName) -> SplitDigests:
-        """Digests and rows of the split's good images."""
+    def _good_images(self, split: SplitName) -> SplitImages:
+        """The split's good images."""
         part, rows = self._splits[split]
         if not len(rows):
             raise UserError(f"--data {self._raw.name!r}: there are no images in {part!r}, which is {split}")
@@ -135,7 +143,9 @@ class SummaryBuilder:
                 f"--data {self._raw.name!r}: without bad images class {self._raw.classes[label]!r} has none left "
                 f"in {split}; the first of them: {first}"
             )
-        return SplitDigests(np.delete(np.concatenate(self._digests[split]), bad), good, self._raw.parts[part].name)
+        digests, hashes = np.concatenate(self._digests[split]), np.concatenate(self._hashes[split])
+        every = SplitImages(digests, hashes, labels[rows], rows, self._raw.parts[part].name)
+        return every.without(np.array(bad, np.int64))
 
 
 def complete_summary(raw: RawSet, folder: Path, origin: str, options: DataOptions) -> DataSummary:
@@ -153,7 +163,8 @@ def complete_summary(raw: RawSet, folder: Path, origin: str, options: DataOption
     }
     return stored.model_copy(
         update={
-            "path": str(folder), "origin": origin, "options": DataOptions(**options.key),
+            "path": str(folder), "origin": origin, "options": options.model_copy(update={"on_bad_image": "fail"}),
+            "copies": stored.copies and stored.copies.model_copy(update={"kept": kept_reason(origin, options)}),
             "split_sources": dict(raw.layout.sources),
             "counts": tuple(np.bincount(labels[: stored.train], minlength=classes).tolist()),
             "left_out": count_left_out(raw.layout.left_out),

@@ -21,12 +21,12 @@ from searchspace.run import main
 from tests.helpers.images.data_sets import encoded, write_images
 from tests.helpers.recording_reporter import Told
 from trainables.common.errors import UserError
+from trainables.data.copies.leaked_images import LEAKED_IMAGES
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageCause, BadImageError
 from trainables.data.decoding.decode import read_image_header
 from trainables.data.layouts.listing import list_files
 from trainables.data.store.building import build
-from trainables.data.store.leaks import LEAKED_IMAGES
 from trainables.data.store.store import open_store, prepare_data
 from trainables.data.store.store_arrays import compute_fingerprint
 
@@ -149,7 +149,7 @@ CUT = """
 import os, signal, sys
 from trainables.data.data_options import DataOptions
 from trainables.data.store.building import build
-from trainables.data.store import summary_builder as tally
+from trainables.data.store.building import summary_builder as tally
 from trainables.data.store.store import prepare_data
 
 def die(*_arguments, **_options):
@@ -289,15 +289,29 @@ def test_leaks_are_found_by_decoded_pixels_and_listed(tmp_path):
             Image.fromarray(np.full((8, 8), level, np.uint8)).save(file)
     Image.fromarray(np.full((8, 8), 4, np.uint8)).save(root / "val" / "even" / "copy.bmp")  # another file, equal pixels
     Image.fromarray(np.full((8, 8), 61, np.uint8)).save(root / "test" / "odd" / "copy,\n2.tif")
-    data = prepare_data(str(root))
-    assert data.leaked == 2
-    assert "; 2 images occur in two splits (leaked-images.csv)" in describe_data(data)
-    with (Path(data.path) / LEAKED_IMAGES).open(newline="") as file:
-        rows = [{key: Path(value).name for key, value in row.items()} for row in csv.DictReader(file)]
-    assert rows == [
-        {"image": "copy.bmp", "split": "val", "same_as": "train-4.png", "its_split": "train"},
-        {"image": "copy,\\n2.tif", "split": "test", "same_as": "val-61.png", "its_split": "val"},
+    expected = [
+        ("copy.bmp", "val", "train-4.png", "train"),
+        ("copy,\\n2.tif", "test", "val-61.png", "val"),
     ]
+    kept = prepare_data(str(root), options=DataOptions(keep_copies=True))
+    assert (kept.leaked, kept.train, kept.val, kept.test) == (2, 60, 21, 21)
+    assert "; 2 images occur in two splits (leaked-images.csv)" in describe_data(kept)
+    assert listed_leaks(kept) == [(*row, "equal pixels", "same", "no") for row in expected]
+    data = prepare_data(str(root))
+    assert (data.leaked, data.train, data.val, data.test) == (0, 59, 20, 21)
+    assert "; 2 images left out as copies of held-out images (leaked-images.csv)" in describe_data(data)
+    assert listed_leaks(data) == [(*row, "equal pixels", "same", "yes") for row in expected]
+
+
+def listed_leaks(data) -> list[tuple[str, ...]]:
+    with (Path(data.path) / LEAKED_IMAGES).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["distance"] for row in rows} == {"0"}
+    return [
+        (Path(row["image"]).name, row["split"], Path(row["same_as"]).name, row["its_split"], row["kind"],
+         row["labels"], row["left_out"])
+        for row in rows
+    ]  # fmt: skip
 
 
 def test_results_count_and_list_what_was_skipped(tmp_path):

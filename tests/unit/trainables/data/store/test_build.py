@@ -82,16 +82,19 @@ def test_a_killed_build_goes_on_to_the_same_store(tmp_path, monkeypatch, count, 
     assert finished >= count // 2 // CHUNK_IMAGES
 
     told = Told()
+    # Of many images each level is held out, so that no other image would be left.
+    options = WHOLE.model_copy(update={"keep_copies": count >= build.PROCESSES_FROM})
     monkeypatch.setattr(build, "PROCESSES_FROM", 10**9)  # whoever decodes, it is the same store
-    resumed = prepare_data(str(origin), told, WHOLE)
+    resumed = prepare_data(str(origin), told, options)
     assert any(f"resuming from {finished} of " in line for line in logged)
     before = len(logged)
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
-    whole = prepare_data(str(origin), told, WHOLE)
+    whole = prepare_data(str(origin), told, options)
     assert whole.aspect_kept == (sizes > 1)
     assert not any("going on" in line for line in logged[before:])
     assert resumed.model_copy(update={"path": whole.path}) == whole
-    assert whole.leaked > 0
+    assert whole.copies.leaving["train"] > 0
+    assert bool(whole.leaked) == options.keep_copies
     assert np.array_equal(open_store(resumed).images, open_store(whole).images)
     assert not (Path(resumed.path) / build.FINISHED_CHUNKS_FILE).exists()
     assert not building.exists()

@@ -61,7 +61,7 @@ def test_val_without_test_becomes_the_locked_test(tmp_path):
     root = tmp_path / "set"
     for part, count in (("train", 30), ("val", 7)):
         for name, colour in (("a", (250, 0, 0)), ("b", (0, 0, 250))):
-            write_images(root / part / name, count, (16, 16), colour)
+            write_images(root / part / name, count, (16, 16), colour, seed=count)
     data = prepare_data(str(root))
     assert data.test == 14
     assert data.train + data.val == 60
@@ -73,7 +73,10 @@ def test_identical_images_in_two_splits_are_counted(tmp_path):
     for part in ("train", "test"):
         write_images(root / part / "a", 12, (16, 16), (250, 0, 0))
         write_images(root / part / "b", 12, (16, 16), (0, 0, 250), seed=part == "test")
-    assert prepare_data(str(root)).leaked >= 12
+    kept = prepare_data(str(root), options=DataOptions(keep_copies=True))
+    assert kept.leaked >= 12
+    with pytest.raises(UserError, match=r"class 'a' has no training image left, .*0\.png' in test; .* --keep-copies$"):
+        prepare_data(str(root))
 
 
 def test_a_changed_folder_is_another_store(colour_folder):
