@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
 from searchspace.cli.output import end_quietly, fill_descriptors, print_document, print_errors, print_lines
 from searchspace.prediction.class_scores import PREDICTION_FORMATS, ImagePrediction, top_classes
@@ -23,8 +24,7 @@ from searchspace.progress.progress_bar import ProgressBar
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError, suggest
 from trainables.data.decoding.bad_images import BadImage, BadImageCause, BadImageError
-from trainables.data.decoding.decode import decode, read_stream
-from trainables.data.decoding.pixels import Image
+from trainables.data.decoding.decode import read_stream
 from trainables.export.predictor import Predictor
 
 
@@ -118,14 +118,13 @@ def predict(
     runner: Predictor, names: Sequence[str | BadImage], top: int, batch: int
 ) -> Iterator[ImagePrediction | UserError]:
     """Classify the images, `batch` at a time; yields scores, or the error of an unreadable image, in order."""
-    channels, height, width = runner.shape
 
-    def read(name: str | BadImage) -> Image | UserError:
+    def read(name: str | BadImage) -> NDArray[np.uint8] | UserError:
         if isinstance(name, BadImage):
             return BadImageError(name.name, name.cause or BadImageCause.UNDECODABLE, name.reason)
         try:
             content = _read_stdin() if name == STDIN else Path(name)
-            return decode(content, name, (height, width, channels))
+            return runner.read_image(content, name)
         except UserError as error:  # this image, not the next
             return error
 
@@ -133,8 +132,7 @@ def predict(
         for start in range(0, len(names), batch):
             part = names[start : start + batch]
             found = list(threads.map(read, part))
-            good = [image.transpose(2, 0, 1) for image in found if not isinstance(image, UserError)]
-            answers = iter(runner.probabilities(np.stack(good)) if good else ())
+            answers = iter(runner.classify([image for image in found if not isinstance(image, UserError)]))
             for name, image in zip(part, found, strict=True):
                 yield (
                     image

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,9 +28,7 @@ from searchspace.serving.request_batches import (
 from searchspace.serving.service_limits import CALLS_PER_REPLICA, MAX_HEALTH_CHECKS, ServeOptions, ServiceLimits
 from trainables.common.environment import core_count
 from trainables.common.errors import UserError
-from trainables.data.decoding import decode as decoding
 from trainables.data.decoding.decode_limits import DecodeLimits
-from trainables.data.decoding.pixels import Image
 from trainables.export.predictor import Predictor
 
 HEALTH_TIMEOUT_S = 10.0
@@ -46,8 +44,6 @@ class ClassifierReplica:
         return_freed_memory()
         self._runner, self._decoding = Predictor(file, threads), ThreadPoolExecutor(threads)
         self._classifying = asyncio.Lock()
-        channels, height, width = self._runner.shape
-        self._shape = height, width, channels
         self._limits = DecodeLimits(limits.pixels, DecodeBudget(limits.decoding).hold)
 
     async def ask(self, uploads: list[UploadedImage]) -> list[ImageScores | UnreadableImage]:
@@ -57,7 +53,7 @@ class ClassifierReplica:
         decoded = await asyncio.gather(*decodes)
         images = [each for each in decoded if not isinstance(each, UnreadableImage)]
         async with self._classifying:  # one at a time: each takes all threads
-            found = iter(await asyncio.to_thread(self._classify, images))
+            found = iter(await asyncio.to_thread(self._runner.classify, images))
         return [
             each if isinstance(each, UnreadableImage) else ImageScores(next(found), len(images)) for each in decoded
         ]
@@ -65,14 +61,11 @@ class ClassifierReplica:
     async def check(self) -> None:
         """That it answers is the answer."""
 
-    def _decode(self, upload: UploadedImage) -> Image | UnreadableImage:
+    def _decode(self, upload: UploadedImage) -> NDArray[np.uint8] | UnreadableImage:
         try:
-            return decoding.decode(upload.content, upload.name, self._shape, self._limits)
+            return self._runner.read_image(upload.content, upload.name, self._limits)
         except UserError as error:
             return UnreadableImage(str(error))
-
-    def _classify(self, images: list[Image]) -> Iterable[NDArray[np.float32]]:
-        return self._runner.probabilities(np.stack(images).transpose(0, 3, 1, 2)) if images else ()
 
 
 class ReplicaClient:

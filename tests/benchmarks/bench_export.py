@@ -67,7 +67,7 @@ def measure(folder: Path, shipment: ExportRecord, rounds: int) -> dict[str, list
     for _ in range(rounds):
         for artefact in shipment.artefacts:
             file = folder if artefact.format == "pytorch" else folder / artefact.file
-            found[artefact.format].append(measure_speed(file, data))
+            found[artefact.format].append(measure_speed(file, (data.channels, data.height, data.width)))
     return found
 
 

@@ -99,9 +99,10 @@ def trained_and_not(data: DataSummary, repeats: int, epochs: int, folder: Path) 
     for name, model in networks.items():
         card = ModelInfo(config=STEADY, seed=0, epochs=0, data=data, input=model.preprocess.spec)
         export_onnx(model.eval(), card, folder / f"{name}.onnx")
+    shape = data.channels, data.height, data.width
     for _ in range(repeats):
         for name, model in networks.items():
-            found[name].append(measure_file(folder / f"{name}.onnx", data, count_parameters(model)))
+            found[name].append(measure_file(folder / f"{name}.onnx", shape, count_parameters(model)))
     kinds = ("latency_ms", "memory_mb", "size_mb")
     figures = {n: {k: summary([getattr(c, k) for c in costs]) for k in kinds} for n, costs in found.items()}
     ratio = figures["trained"]["latency_ms"]["median"] / figures["untrained"]["latency_ms"]["median"]

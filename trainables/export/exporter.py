@@ -28,6 +28,7 @@ from trainables.export.exported_files import (
     Parity,
 )
 from trainables.export.formats.export_formats import FORMATS, ExportContext
+from trainables.export.model_info import native_shape
 from trainables.export.parity_check import LogitsFunction, Reference, check_parity, eager_logits, make_reference
 from trainables.export.predictor import Predictor
 from trainables.export.robustness import measure_robustness, write_robustness
@@ -55,7 +56,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     """
     classifier, card = read_classifier(folder)
     context = ExportContext(folder, classifier, card, open_recorded_data(card.data, data, reporter), max_drop, seed)
-    reference = make_reference(classifier, *context.store.open_test(folder / TEST_PERMIT))
+    reference = make_reference(classifier, *context.store.open_test_stored(folder / TEST_PERMIT))
     wanted = formats or [name for name, writer in FORMATS.items() if writer.usable()]
     artefacts, dropped = [_describe_export(context, "pytorch", reference.compare_logits(reference.logits))], []
     for done, name in enumerate(wanted):
@@ -122,7 +123,7 @@ def _load_logits_function(name: Format, file: Path) -> LogitsFunction:
 def _describe_export(context: ExportContext, name: Format, proof: Parity, note: str = "") -> ExportedFile:
     """Record of a format that passed its check; PyTorch itself is run from the folder."""
     file = context.path_of(name)
-    speed = measure_speed(context.folder if name == "pytorch" else file, context.card.data)
+    speed = measure_speed(context.folder if name == "pytorch" else file, native_shape(context.card))
     found = [path for _, path in files_below(context.folder) if path.name == file.name]  # an ensemble has one a member
     size = sum(path.stat().st_size for path in found)
     return ExportedFile(format=name, file=file.name, size_mb=size / 1e6, proof=proof, speed=speed, note=note)
@@ -138,5 +139,5 @@ def _cost(context: ExportContext, artefacts: Sequence[ExportedFile]) -> Architec
     speed = next((artefact.speed for artefact in artefacts if artefact.format == "onnx"), None)
     if speed is None:
         return None
-    cost = measure_file(context.path_of("onnx"), context.card.data, count_parameters(context.classifier))
+    cost = measure_file(context.path_of("onnx"), native_shape(context.card), count_parameters(context.classifier))
     return cost.model_copy(update={"latency_ms": speed.latency_ms, "runs": speed.runs})

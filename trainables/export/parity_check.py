@@ -1,13 +1,19 @@
-"""Parity check on test images: how close a file's logits are to PyTorch's, and how accurate they are."""
+"""Parity check on test images: how close a file's logits are to PyTorch's, and how accurate they are.
+
+Images that are stored whole go into a file as they are stored, and it fits them itself; PyTorch sees the squares that
+it was trained on, which Pillow made.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trainables.data.loading.square_maker import images_as_seen
+from trainables.data.store.stored_images import StoredImages
 from trainables.export.exported_files import Parity
 from trainables.export.predictor import chunks
 from trainables.models.classifier import AnyClassifier
@@ -23,6 +29,8 @@ MAX_PROBABILITY_DIFFERENCE = 1e-3
 
 LogitsFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """Logits (n, classes) of uint8 images (n, c, h, w)."""
+Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+"""Uint8 images: an array (n, c, h, w), or where their sizes differ, each (c, h, w)."""
 
 
 class ParityError(RuntimeError):
@@ -33,8 +41,8 @@ class ParityError(RuntimeError):
 class Reference:
     """Test images, and PyTorch's logits for them in float32."""
 
-    images: NDArray[np.uint8]
-    """Images x channels x height x width."""
+    images: Images
+    """As they are stored."""
     labels: NDArray[np.int64]
     """Class of each."""
     logits: NDArray[np.float32]
@@ -62,16 +70,27 @@ class Reference:
         )  # fmt: skip
 
 
-def make_reference(classifier: AnyClassifier, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Reference:
+def make_reference(classifier: AnyClassifier, images: StoredImages, labels: NDArray[np.int64]) -> Reference:
     """Choose test images evenly from all, as many as PyTorch computes in time, with their logits."""
     started = time.perf_counter()
-    eager = eager_logits(classifier)
-    compute_logits(eager, images[:RUN_IMAGES])
-    seconds = (time.perf_counter() - started) / min(RUN_IMAGES, len(images))
+    first = np.arange(min(RUN_IMAGES, len(images)))
+    trained_logits(classifier, images, first)
+    seconds = (time.perf_counter() - started) / len(first)
     count = min(len(images), MAX_IMAGES, max(MIN_IMAGES, int(REFERENCE_BUDGET_S / seconds)))
     rows = np.linspace(0, len(images) - 1, count).astype(int)  # a test split may lie in the order of its classes
-    images = np.asarray(images[rows])
-    return Reference(images, labels[rows], compute_logits(eager, images))
+    each = [images.image(row) for row in rows.tolist()]
+    logits = trained_logits(classifier, images, rows)
+    return Reference(each if classifier.fits else np.stack(each), labels[rows], logits)
+
+
+def trained_logits(classifier: AnyClassifier, images: StoredImages, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """PyTorch's logits, in float32, of stored images as the classifier saw such ones in training."""
+    found = []
+    for start in range(0, len(rows), RUN_IMAGES):
+        seen = images_as_seen(images, rows[start : start + RUN_IMAGES], classifier.fits)
+        with torch.inference_mode():
+            found.append(classifier(*map(torch.from_numpy, seen)).numpy())
+    return np.concatenate(found)
 
 
 def eager_logits(classifier: AnyClassifier) -> LogitsFunction:
@@ -85,9 +104,25 @@ def eager_logits(classifier: AnyClassifier) -> LogitsFunction:
     return answer
 
 
-def compute_logits(answer: LogitsFunction, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits of all `images`, chunk by chunk."""
-    return np.concatenate([answer(np.ascontiguousarray(chunk)) for chunk in chunks(images, RUN_IMAGES)])
+def compute_logits(answer: LogitsFunction, images: Images) -> NDArray[np.float32]:
+    """Logits of all `images`, chunk by chunk; each chunk has images of one size."""
+    if isinstance(images, np.ndarray):
+        return np.concatenate([answer(np.ascontiguousarray(chunk)) for chunk in chunks(images, RUN_IMAGES)])
+    places, found = list[int](), []
+    for group in group_by_size(images):
+        for start in range(0, len(group), RUN_IMAGES):
+            part = group[start : start + RUN_IMAGES]
+            found.append(answer(np.stack([images[place] for place in part])))
+            places += part
+    return np.concatenate(found)[np.argsort(places)]
+
+
+def group_by_size(images: Sequence[NDArray[np.uint8]]) -> Iterator[list[int]]:
+    """Positions of the images of each size."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, image in enumerate(images):
+        groups.setdefault(image.shape, []).append(place)
+    yield from groups.values()
 
 
 def check_parity(proof: Parity, reference: Parity, exact: bool, max_drop: float) -> None:

@@ -5,7 +5,7 @@ The file itself resizes images of any size, grey or RGB, and its metadata names 
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
 from trainables.common.escaping import shown
+from trainables.data.decoding.decode import decode, decode_whole
+from trainables.data.decoding.decode_limits import DEFAULT_LIMITS, DecodeLimits
+from trainables.data.loading.square_fit import FIT_KINDS, SquareFit, fit_image
 from trainables.export.unsupported_files import describe_file, suggest_model_file
 from trainables.storage.files import is_file, read_file
 
@@ -23,6 +26,8 @@ IMAGES, LOGITS, PROBABILITIES = "images", "logits", "probabilities"
 """An artefact's input, uint8 (batch, 1 or 3, height, width), and its outputs, float32 (batch, classes)."""
 MAX_ONNX_BYTES = 1 << 31
 """Bytes of the largest ONNX file: that of the format itself."""
+MAX_SIDE = 1 << 13
+"""Largest side of a stored image or a square, in pixels."""
 ERROR_CODE = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
 """How they begin."""
 SOURCE_LOCATION = re.compile(r"^/onnxruntime_src/\S+ .*?\) ", re.DOTALL)
@@ -44,7 +49,36 @@ class Predictor:
         self.classes: tuple[str, ...] = tuple(json.loads(self.metadata["classes"]))
         """Class names, in the order of the outputs."""
         self.shape: tuple[int, int, int] = tuple(json.loads(self.metadata["shape"]))
-        """Channels, height and width of the images it was trained on; others are fitted, which takes time."""
+        """Channels, height and width of the images that it takes with the least resizing."""
+        self.fits: tuple[SquareFit, ...] = read_fits(self.metadata, self.shape[0])
+        """Ways in which it makes squares of images; none for one that was trained on images of one shape."""
+        self.store_side: int = int(self.metadata.get("store_side", 0))
+        """Shorter side of the images that it makes squares of, in pixels, at most."""
+
+    def read_image(self, content: bytes | Path, name: str, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
+        """An encoded image, uint8 (c, h, w), decoded as for training, so that as little as possible is left to do.
+
+        Raises what `decode` raises.
+        """
+        channels, height, width = self.shape
+        if not self.fits:
+            return decode(content, name, (height, width, channels), limits).transpose(2, 0, 1)
+        stored = decode_whole(content, name, self.store_side, channels, limits).transpose(2, 0, 1)
+        if len(self.fits) > 1 or self.fits[0].side > self.store_side:
+            return stored
+        square = np.empty(self.shape, np.uint8)
+        fit_image(stored, self.fits[0], square)
+        return square
+
+    def classify(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Class probabilities (n, classes) of uint8 images (c, h, w) of any sizes; those of one size in one run."""
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for place, image in enumerate(images):
+            groups.setdefault(image.shape, []).append(place)
+        found = np.empty((len(images), len(self.classes)), np.float32)
+        for group in groups.values():
+            found[group] = self.probabilities(np.stack([images[place] for place in group]))
+        return found
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Class probabilities (n, classes) of uint8 images (n, 1 or 3, height, width)."""
@@ -99,7 +133,35 @@ def _find_defect(session: Any, metadata: Mapping[str, str]) -> str:
         return "it does not say what images it was trained on"
     last = found[PROBABILITIES][-1:]
     fits = last == [len(classes)] or not isinstance(last[0] if last else "", int)
-    return "" if fits else f"it names {len(classes):,} classes and tells {last[0]:,} apart"
+    return (
+        _find_unknown_fit(metadata, shape[0])
+        if fits
+        else f"it names {len(classes):,} classes and tells {last[0]:,} apart"
+    )
+
+
+def _find_unknown_fit(metadata: Mapping[str, str], channels: int) -> str:
+    """What a file's metadata lack of how images become squares; empty if nothing, or if they do not."""
+    try:
+        fits, store_side = read_fits(metadata, channels), int(metadata.get("store_side", 0))
+    except (ValueError, TypeError, KeyError):
+        return "it does not say how images become squares"
+    known = not fits or 0 < store_side <= MAX_SIDE
+    return "" if known else "it does not say how large images are before they become squares"
+
+
+def read_fits(metadata: Mapping[str, str], channels: int) -> tuple[SquareFit, ...]:
+    """The ways in which a file makes squares of images; raises ValueError where they cannot be read."""
+    fits = []
+    for found in _parsed(metadata.get("fits", "[]")):
+        kind, side, crop, fill = (found[name] for name in ("kind", "side", "crop", "fill"))
+        whole = all(isinstance(number, int) and 0 <= number <= 255 for number in fill)
+        if kind not in FIT_KINDS or not (0 < side <= MAX_SIDE and 0 < crop <= 1 and whole):
+            raise ValueError(f"fit {found!r}")
+        if len(fill) != (channels if kind == "pad" else 0):
+            raise ValueError(f"fill {fill!r}")
+        fits.append(SquareFit(kind, int(side), float(crop), tuple(fill)))
+    return tuple(fits)
 
 
 def _parsed(text: str) -> list[Any]:

@@ -15,7 +15,7 @@ from trainables.metrics.intervals import Ends, wilson
 from trainables.storage.files import read_record, write_file
 
 if TYPE_CHECKING:
-    from trainables.export.parity_check import LogitsFunction, Reference
+    from trainables.export.parity_check import Images, LogitsFunction, Reference
 
 ROBUSTNESS = "robustness.json"
 MEASURED_STRENGTHS = (1, 3, 5)
@@ -81,8 +81,8 @@ class Robustness(Finite):
         return {name: [entry for entry in self.corrupted if entry.corruption == name] for name in names}
 
 
-def choose_count(images: NDArray[np.uint8], rate: float) -> int:
-    """Number of the test `images` (n, channels, height, width) that a file of `rate` images a second is measured on."""
+def choose_count(images: "Images", rate: float) -> int:
+    """Number of the test `images` that a file of `rate` images a second is measured on."""
     answered = ROBUSTNESS_BUDGET_S * rate / (1 + len(CORRUPTIONS) * len(MEASURED_STRENGTHS))
     made = MAX_CORRUPTED_VALUES / images[0].size
     return min(len(images), MAX_CORRUPTED_IMAGES, max(MIN_CORRUPTED_IMAGES, int(min(answered, made))))
@@ -96,21 +96,30 @@ def measure_robustness(name: Format, answer: "LogitsFunction", rate: float, exam
     from trainables.export.parity_check import compute_logits
 
     chosen = np.linspace(0, len(exam.images) - 1, choose_count(exam.images, rate)).astype(int)
-    images, labels = exam.images[chosen], exam.labels[chosen]
+    images, labels = _choose(exam.images, chosen), exam.labels[chosen]
 
-    def score(seen: NDArray[np.uint8]) -> float:
+    def score(seen: "Images") -> float:
         return float((compute_logits(answer, seen).argmax(axis=1) == labels).mean())
 
     def each() -> Iterator[CorruptionResult]:
         for place, corruption in enumerate(CORRUPTIONS):
             for strength in MEASURED_STRENGTHS:
-                worse = corrupt(corruption, images, strength, np.random.default_rng([seed, place]))
+                rng = np.random.default_rng([seed, place])
+                worse: Images = (
+                    corrupt(corruption, images, strength, rng)
+                    if isinstance(images, np.ndarray)
+                    else [corrupt(corruption, image[None], strength, rng)[0] for image in images]
+                )
                 yield CorruptionResult(
                     corruption=corruption, strength=strength, accuracy=score(worse),
-                    parameter=corruption_parameter(corruption, max(images.shape[-2:]), strength),
+                    parameter=corruption_parameter(corruption, max(images[0].shape[-2:]), strength),
                 )  # fmt: skip
 
     return Robustness(format=name, count=len(labels), clean=score(images), corrupted=tuple(each()))
+
+
+def _choose(images: "Images", places: NDArray[np.int64]) -> "Images":
+    return images[places] if isinstance(images, np.ndarray) else [images[place] for place in places.tolist()]
 
 
 def write_robustness(folder: Path, found: Robustness) -> None:

@@ -27,6 +27,7 @@ from trainables.data.decoding.heif import with_heif
 from trainables.data.decoding.pixels import Image, convert_picture, is_grey, read_orientation
 from trainables.data.decoding.stored_size import StoredShape, stored_size
 from trainables.data.layouts.image_files import HEAD_BYTES, describe_content
+from trainables.data.loading.square_fit import resample
 
 MAX_STREAM_BYTES = 256_000_000
 """Maximum bytes of an image from a pipe or device: what 85 megapixels of RGB take."""
@@ -178,7 +179,7 @@ def _fit(picture: Pillow.Image, height: int, width: int) -> Pillow.Image:
 def _resize(picture: Pillow.Image, height: int, width: int) -> Pillow.Image:
     if picture.size == (width, height):
         return picture
-    return picture.resize((width, height), Pillow.Resampling.BICUBIC)
+    return resample(picture, (width, height), (0, 0, *picture.size))
 
 
 def _as_picture(image: Image) -> Pillow.Image:

@@ -54,7 +54,7 @@ class SquareFit:
     def locate(
         self, height: Any, width: Any, smaller: Callable[..., Any] = min, larger: Callable[..., Any] = max
     ) -> SquarePlacement:
-        """Where a whole image goes. Its sizes may be symbols of a traced graph, with `smaller` and `larger` for them.
+        """Where a whole image goes. Its sizes may be tensors, with `smaller` and `larger` for these.
 
         It has no branch on sizes, which a traced graph would fix.
         """

@@ -17,11 +17,12 @@ import torch
 from torch import nn
 
 from trainables.common.environment import core_count
+from trainables.data.data_options import DataOptions
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import Architecture, ArchitectureCost, BenchmarkError, CostKind
 from trainables.export.exported_files import Speed
 from trainables.export.formats.onnx_format import export_onnx
-from trainables.export.model_info import ModelInfo
+from trainables.export.model_info import ModelInfo, native_shape
 from trainables.models.build_model import build_untrained
 from trainables.models.classifier import Classifier
 
@@ -38,24 +39,24 @@ def measure_architecture(architecture: Architecture, kind: CostKind) -> Architec
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder).resolve() / "model.onnx"
         export_onnx(model, card, file)
-        return measure_file(file, data, count_parameters(model))
+        return measure_file(file, native_shape(card), count_parameters(model))
 
 
-def measure_file(file: Path, data: DataSummary, parameters: int) -> ArchitectureCost:
-    """Cost of an ONNX file for images of `data`; raises `BenchmarkError` where the file does not run."""
-    found = _run_benchmark_process("limits", file, data)
+def measure_file(file: Path, shape: tuple[int, int, int], parameters: int) -> ArchitectureCost:
+    """Cost of an ONNX file for images of `shape` (c, h, w); raises `BenchmarkError` where the file does not run."""
+    found = _run_benchmark_process("limits", file, shape)
     costs = {name: found[name] for name in ("latency_ms", "memory_mb", "runs")}
     return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **costs)
 
 
-def measure_speed(file: Path, data: DataSummary) -> Speed:
-    """Speed of a file, or of the classifier in a folder, for images of `data`; raises `BenchmarkError`."""
-    return Speed.model_validate(_run_benchmark_process("speed", file, data, str(core_count())))
+def measure_speed(file: Path, shape: tuple[int, int, int]) -> Speed:
+    """Speed of a file, or of the classifier in a folder, for images of `shape` (c, h, w); raises `BenchmarkError`."""
+    return Speed.model_validate(_run_benchmark_process("speed", file, shape, str(core_count())))
 
 
-def _run_benchmark_process(mode: str, file: Path, data: DataSummary, *rest: str) -> dict[str, Any]:
-    shape = json.dumps([data.channels, data.height, data.width])
-    command = [sys.executable, "-m", "trainables.export.benchmark.benchmark_process", mode, str(file), shape, *rest]
+def _run_benchmark_process(mode: str, file: Path, shape: tuple[int, int, int], *rest: str) -> dict[str, Any]:
+    module = "trainables.export.benchmark.benchmark_process"
+    command = [sys.executable, "-m", module, mode, str(file), json.dumps(shape), *rest]
     done = subprocess.run(  # noqa: S603  # this program
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         start_new_session=True,  # a signal of the terminal must not end a measurement
@@ -76,7 +77,9 @@ def _placeholder_data(architecture: Architecture) -> DataSummary:
     """Data of the architecture's shape; other properties of data do not change the network."""
     return DataSummary(
         name="measured", path="", origin="", classes=tuple(f"class {i}" for i in range(architecture.classes)),
-        channels=architecture.channels, height=architecture.height, width=architecture.width, train=1, val=1, test=1,
+        channels=architecture.channels, height=architecture.height, width=architecture.width,
+        aspect_kept=architecture.aspect_kept, options=DataOptions(store_side=architecture.store_side),
+        train=1, val=1, test=1,
         mean=(0.5,) * architecture.channels, std=(0.25,) * architecture.channels, split="", split_seed=0, leaked=0,
         fingerprint="",
     )  # fmt: skip

@@ -39,6 +39,10 @@ class Architecture(Frozen):
     """Of the stored images, in pixels."""
     width: int
     """Of the stored images, in pixels."""
+    aspect_kept: bool = False
+    """Whether images become squares in a way that is chosen; a file is measured on squares, which stay as they are."""
+    store_side: int = 0
+    """The data's option of that name."""
 
 
 class ArchitectureCost(Finite):
@@ -78,7 +82,7 @@ def architecture_of(config: TrialConfig, data: DataSummary) -> Architecture:
     shape = config.model_dump(include=set(shaping_fields(config.model)))
     return Architecture(
         config=TrialConfig(**shape), classes=len(data.classes), channels=data.channels,
-        height=data.height, width=data.width,
+        height=data.height, width=data.width, aspect_kept=data.fit_matters, store_side=data.options.store_side,
     )  # fmt: skip
 
 

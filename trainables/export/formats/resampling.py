@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 WEIGHT_PARTS = float(1 << 22)
 """Pillow rounds its weights to this part of 1."""
@@ -37,7 +38,8 @@ def sample_weights(
 
 def resample_images(images: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """Uint8 images (b, c, out height, out width) of uint8 images (b, c, h, w) by their weights in both directions."""
-    return round_to_bytes(down @ round_to_bytes(images.float() @ across.T).float())
+    narrowed = round_to_bytes(functional.linear(images.float(), across)).float()
+    return round_to_bytes(functional.linear(narrowed.transpose(-1, -2), down).transpose(-1, -2))
 
 
 def round_to_bytes(values: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class StoredResize(nn.Module):
         """Resize the images."""
         images = convert_channels(images, self.channels)
         high, wide = images.shape[-2:]
-        height, width = stored_lengths(high, wide, self.side)
+        height, width = (_as_length(length, self.side) for length in stored_lengths(*_as_tensors(images), self.side))
         down, _ = sample_weights(height, high, (0, high), (0, height), images.device)
         across, _ = sample_weights(width, wide, (0, wide), (0, width), images.device)
         return resample_images(images, down, across)
@@ -62,15 +62,27 @@ class SquareViews(nn.Module):
         return tuple(fit_squares(images, fit) for fit in self.fits)
 
 
-def stored_lengths(height: Any, width: Any, side: int) -> tuple[Any, Any]:
-    """`stored_size` without a branch, which a traced graph would fix: the sizes may be its symbols."""
-    short, long = torch.sym_min(height, width), torch.sym_max(height, width)
-    new = torch.sym_min(short, side)
-    reduced = torch.sym_max(1, _in_proportion(short, MAX_ASPECT * side, long))
-    new_long = torch.sym_min(_in_proportion(long, new, short), MAX_ASPECT * side)
-    new_short = torch.sym_min(new, reduced)
-    times = torch.sym_max(1, (MIN_SIDE + new_long - 1) // new_long)
-    upright = torch.sym_min(1, width // height)  # 1 where the height is the shorter side, or equal
+def _as_length(length: Tensor, side: int) -> int:
+    """A stored length as the number of a tensor's rows."""
+    found: Any = length.item()  # a symbol in a traced graph, which `int` would ask for its value
+    torch._check(found >= 1)  # how PyTorch's documentation bounds a number in a traced graph
+    torch._check(found <= MAX_ASPECT * side)
+    return found  # type: ignore[no-any-return]  # an int, or its symbol
+
+
+def stored_lengths(height: Any, width: Any, side: int) -> tuple[Tensor, Tensor]:
+    """`stored_size` as int64 tensors, without a branch, which a traced graph would fix.
+
+    The sizes are tensors, too: long formulas of a trace's symbols take it minutes.
+    """
+    height, width = (torch.as_tensor(length) for length in (height, width))
+    short, long = torch.minimum(height, width), torch.maximum(height, width)
+    new = short.clamp(max=side)
+    reduced = _in_proportion(short, MAX_ASPECT * side, long).clamp(min=1)
+    new_long = _in_proportion(long, new, short).clamp(max=MAX_ASPECT * side)
+    new_short = torch.minimum(new, reduced)
+    times = ((MIN_SIDE + new_long - 1) // new_long).clamp(min=1)
+    upright = (width // height).clamp(max=1)  # 1 where the height is the shorter side, or equal
     difference = (new_long - new_short) * times
     return new_long * times - upright * difference, new_short * times + upright * difference
 
@@ -83,7 +95,7 @@ def _in_proportion(length: Any, new: Any, old: Any) -> Any:
 def fit_squares(images: Tensor, fit: SquareFit) -> Tensor:
     """Squares, uint8 (b, c, side, side), of stored images (b, c, h, w) of one size, as `fit_image` makes them."""
     height, width = images.shape[-2:]
-    found = fit.locate(height, width, torch.sym_min, torch.sym_max)
+    found = fit.locate(*_as_tensors(images), _smaller, _larger)
     top, left, high, wide = found.box
     at_top, at_left, out_height, out_width = found.target
     down, in_rows = sample_weights(fit.side, height, (top, high), (at_top, out_height), images.device)
@@ -93,6 +105,20 @@ def fit_squares(images: Tensor, fit: SquareFit) -> Tensor:
         return squares
     colour = torch.tensor(fit.fill, dtype=torch.uint8, device=images.device).view(1, -1, 1, 1)
     return torch.where(in_rows[:, None] & in_columns, squares, colour)
+
+
+def _smaller(length: Any, other: Any) -> Tensor:
+    return torch.minimum(torch.as_tensor(length), torch.as_tensor(other))
+
+
+def _larger(length: Any, other: Any) -> Tensor:
+    return torch.maximum(torch.as_tensor(length), torch.as_tensor(other))
+
+
+def _as_tensors(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Height and width of images, int64."""
+    one = torch.ones((), dtype=torch.int64, device=images.device)
+    return one * images.shape[-2], one * images.shape[-1]
 
 
 def convert_channels(images: Tensor, channels: int) -> Tensor:
