@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from trainables.data.decoding.heif import with_heif
+
 if TYPE_CHECKING:
     pass
 
@@ -53,6 +55,20 @@ def image(file: Path, number: int) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(file, FORMATS[file.suffix.lower()])
+    return file
+
+
+HEIC_HEADER = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
+
+
+def heic_image(file: Path, number: int, size: tuple[int, int] = (8, 8)) -> Path:
+    """An HEIC image; its first bytes alone where nothing here encodes it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if "HEIF" not in with_heif(()):
+        file.write_bytes(HEIC_HEADER)
+        return file
+    pixels = np.random.default_rng(number).integers(0, 256, (*size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "HEIF", quality=-1)
     return file
 
 

@@ -13,7 +13,12 @@ from trainables.data.layouts.class_names import (
     is_unlabelled_name,
 )
 from trainables.data.layouts.detected_layout import list_names
-from trainables.data.layouts.layout_errors import empty_folder_error, flat_folder_error, no_train_error
+from trainables.data.layouts.layout_errors import (
+    empty_folder_error,
+    flat_folder_error,
+    no_train_error,
+    warn_of_unread_table,
+)
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
 from trainables.data.layouts.level import FolderLevel
 from trainables.data.layouts.split_names import find_splits, is_filler, read_split_name, split_words
@@ -170,6 +175,7 @@ def _layout_with_splits(base: FolderLevel, splits: dict[str, FolderLevel], left_
             raise flat_folder_error(level, base.with_images)
         elif not level.with_images or _is_unlabelled(level, classes.get("train")):
             left_out += outer.leave_out_all(LeftOutReason.UNLABELLED_SPLIT)
+            warnings += warn_of_unread_table(level, split)
             continue
         else:
             warnings += check_class_folders(level) if split == "train" else []

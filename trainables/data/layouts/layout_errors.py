@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from trainables.common.errors import UserError
 from trainables.data.layouts.annotations.detection import describe_detection
@@ -18,15 +19,27 @@ NUMBERED_FILE = re.compile(r"(?P<name>[^\W\d].*?)[\W_]*\d+\.\w+")
 
 def describe_labels(level: FolderLevel) -> str:
     """A clause about files or names that hold labels, with a remedy; empty if there are none."""
-    return describe_detection(level) or format_label_tables(level) or _describe_file_names(level)
+    return describe_detection(level) or f"{format_label_tables(level)}{_describe_file_names(level)}"
 
 
 def format_label_tables(level: FolderLevel) -> str:
     """A clause about files that may hold labels, with a remedy; empty if there are none."""
-    tables = level.find_label_tables()
+    tables = [name for name in level.find_label_tables() if "submission" not in name.casefold()]
     if not tables:
         return ""
     return f"where a table holds their labels ({list_names(tables)}), give it: --data TABLE.csv; "
+
+
+def warn_of_unread_table(level: FolderLevel, split: str) -> list[str]:
+    """A warning about a table that may hold the labels of a split that is left out for lack of labels."""
+    found = [name for name in level.find_label_tables() if (read := read_split_name(Path(name).stem))
+             and read.split == split]  # fmt: skip
+    if not found:
+        return []
+    return [
+        f"{split} has no class folders, so it is not used; if {found[0]!r} holds its labels, sort its images into "
+        "class folders by it, or give one table of all images with a column split"
+    ]
 
 
 def _describe_file_names(level: FolderLevel) -> str:
