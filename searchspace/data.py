@@ -44,7 +44,7 @@ def main(
     raw = open_source(request.data, request.data_options)
     overview = examine(raw)
     plan = plan_data(raw, request.data_options)
-    for level, line in (*format_overview(overview), *format_plan(plan, overview)):
+    for level, line in (*format_overview(overview, listed=False), *format_plan(plan, overview)):
         print_lines(format_line(level, line))
     if target:
         from searchspace.reporting.data_page.data_page import render_data_page

@@ -8,7 +8,7 @@ from searchspace.preparation.data_issues import describe_absent
 from searchspace.spaces import MIN_IMBALANCE
 from trainables.common.errors import UserError
 from trainables.data.data_options import DataOptions
-from trainables.data.decoding.bad_images import SKIP_HINT, bad_image_error
+from trainables.data.decoding.bad_images import bad_image_error
 from trainables.data.decoding.stored_size import StoredShape
 from trainables.data.overview import DataOverview, Line, format_balance
 from trainables.data.sources.source import RawSet
@@ -72,15 +72,15 @@ def format_plan(plan: DataPlan, overview: DataOverview) -> list[Line]:
     return [
         (logging.INFO, f"training images: {format_balance(overview.classes, counts)}{uneven}"),
         *((logging.WARNING, line) for line in describe_absent(plan.absent)),
-        *((logging.WARNING, line) for line in _describe_bad(overview)),
+        *((logging.WARNING, line) for line in _describe_bad(plan, overview)),
         *((logging.INFO, line) for line in _describe_plan(plan)),
     ]
 
 
-def _describe_bad(overview: DataOverview) -> Iterator[str]:
-    if bad := overview.bad:
+def _describe_bad(plan: DataPlan, overview: DataOverview) -> Iterator[str]:
+    if (bad := overview.bad) and not plan.obstacle:
         more = f" and {len(bad) - 1:,} more" if len(bad) > 1 else ""
-        yield f"unusable by their headers: {bad[0]}{more}; {SKIP_HINT}"
+        yield f"left out as unusable by their headers: {bad[0]}{more}"
 
 
 def _describe_plan(plan: DataPlan) -> Iterator[str]:

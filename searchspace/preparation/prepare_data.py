@@ -11,7 +11,8 @@ from searchspace.finals.validation_images import format_validation, with_recorde
 from searchspace.preparation import preflight
 from searchspace.preparation.data_issues import describe_absent, describe_skipped
 from searchspace.preparation.plan import Planner
-from searchspace.preparation.resume import check_same_data, resumed_options
+from searchspace.preparation.resume import check_same_data
+from searchspace.preparation.storage_options import resolve_options
 from searchspace.spaces import is_unbalanced
 from searchspace.spec import SearchSpec
 from trainables.common.reporter import Reporter
@@ -68,7 +69,7 @@ def prepare_shared(spec: SearchSpec, reporter: Reporter, resumed: bool = False) 
     from trainables.data.store.shared_store import share_store
     from trainables.data.store.store import prepare_data
 
-    found = prepare_data(spec.data, reporter, resumed_options(spec) if resumed else spec.data_options)
+    found = prepare_data(spec.data, reporter, resolve_options(spec, resumed))
     if resumed:
         check_same_data(spec, found)
     data = with_recorded_validation(_with_folds(found, spec), spec.folder)

@@ -20,7 +20,6 @@ from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
-from trainables.data.data_options import DataOptions
 from trainables.storage.object_store.remote import check_recorded_location, is_url, join_url
 from trainables.storage.ownership import check_owned
 
@@ -157,13 +156,6 @@ def check_changes(name: str, given: Set[str]) -> None:
             f"{flag_of(SearchSpec, option)}: is part of what search {name!r} is; with --resume only "
             f"{', '.join(sorted(flag_of(SearchSpec, field) for field in CHANGEABLE_OPTIONS))} may be given"
         )
-
-
-def resumed_options(spec: SearchSpec) -> DataOptions:
-    """Options to read the data of the search with that is resumed; one of an earlier version kept all copies."""
-    copies = (load_facts(spec.folder).get("data") or {}).get("copies")
-    kept = copies is None or copies.get("kept") == "asked"
-    return spec.data_options.model_copy(update={"keep_copies": kept})
 
 
 def check_same_data(spec: SearchSpec, data: "DataSummary") -> None:

@@ -13,6 +13,8 @@ from trainables.data.layouts.detected_layout import DetectedLayout, describe_lay
 from trainables.data.layouts.left_out_counts import count_left_out, format_left_out
 from trainables.data.sources.source import RawSet
 
+WARNINGS_SHOWN = 5
+"""Number of warnings about a layout."""
 Line = tuple[int, str]
 """A level of `logging`, and a line."""
 Sizes = NDArray[np.int64]
@@ -61,15 +63,18 @@ def examine(raw: RawSet) -> DataOverview:
     )
 
 
-def format_overview(overview: DataOverview) -> list[Line]:
-    """The lines that are logged before the images are decoded, the same in every command."""
+def format_overview(overview: DataOverview, listed: bool = True) -> list[Line]:
+    """The lines that are logged before the images are decoded, the same in every command.
+
+    They name the list of the files that are left out where it is written.
+    """
     layout, counts = overview.layout, {part: int(found.sum()) for part, found in overview.counts.items()}
     return [
         (logging.INFO, describe_layout(layout, counts)),
         (logging.INFO, f"{len(overview.classes):,} classes: {list_names(overview.classes)}"),
         *((logging.INFO, line) for line in _describe_images(overview)),
-        *((logging.WARNING, line) for line in layout.warnings),
-        *format_left_out(count_left_out(layout.left_out)),
+        *((logging.WARNING, line) for line in _shorten(layout.warnings)),
+        *format_left_out(count_left_out(layout.left_out), listed),
     ]
 
 
@@ -80,6 +85,12 @@ def format_balance(classes: Sequence[str], counts: NDArray[np.int64]) -> str:
     if fewest == most:
         return f"{fewest:,} in each class"
     return f"{fewest:,} ({printable(classes[few])!r}) to {most:,} ({printable(classes[many])!r}) in a class"
+
+
+def _shorten(warnings: Sequence[str]) -> list[str]:
+    """The first warnings, and the number of the others."""
+    more = len(warnings) - WARNINGS_SHOWN
+    return [*warnings[:WARNINGS_SHOWN], *([f"and {more:,} more of that kind"] if more > 0 else [])]
 
 
 def _describe_images(overview: DataOverview) -> Iterator[str]:

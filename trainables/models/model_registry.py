@@ -1,5 +1,6 @@
 """The models by name, and checks of model names that import neither torch nor timm where they can do without."""
 
+import math
 from dataclasses import dataclass
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
@@ -88,6 +89,19 @@ def check_model(name: str) -> None:
     if not is_known(name):
         hint = suggest(name, [*MODELS, lite0.NAME, *backbone_names()])
         raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
+
+
+def wanted_side(name: str, input_size: int = 0) -> int:
+    """Shorter side of images, in pixels, that a model makes use of; 0 for networks from scratch, which take any.
+
+    Of a backbone with its usual `input_size` of 0, it is what its input was cropped from. Nothing is downloaded.
+    """
+    if not is_pretrained(name):
+        return input_size
+    from trainables.models.pretrained import native_input
+
+    side, crop = native_input(name)
+    return math.ceil((input_size or side) / crop)
 
 
 def missing_weights(name: str) -> str:

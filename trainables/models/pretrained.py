@@ -10,8 +10,20 @@ from trainables.config import TrialConfig
 from trainables.export.model_info import InputSpec
 from trainables.models import lite0
 from trainables.models.tensor_shapes import find_side, preferred_side
-from trainables.models.timm_models import explain_unavailable_timm, is_timm, open_timm, timm_names
-from trainables.models.torchvision_models import TORCHVISION, classifier_names, open_torchvision, other_kind
+from trainables.models.timm_models import (
+    explain_unavailable_timm,
+    is_timm,
+    native_timm_input,
+    open_timm,
+    timm_names,
+)
+from trainables.models.torchvision_models import (
+    TORCHVISION,
+    classifier_names,
+    native_torchvision_input,
+    open_torchvision,
+    other_kind,
+)
 
 STEM_SHARE = 0.25
 """Of the backbone's parameter tensors, first ones first, that `freeze=stem` keeps."""
@@ -65,6 +77,14 @@ def shape_only_backbone(name: str) -> tuple[nn.Module, int, InputSpec]:
             return empty_backbone(name)
     except NotImplementedError:  # a network that computes with numbers while it is built, as RegNet does
         return empty_backbone(name)
+
+
+def native_input(name: str) -> tuple[int, float]:
+    """Side that the backbone was trained on, in pixels, and the share of an image's shorter side that it is.
+
+    Nothing is downloaded; side 0 where it is not known.
+    """
+    return native_torchvision_input(name) if name.startswith(TORCHVISION) else native_timm_input(name)
 
 
 def _open(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:

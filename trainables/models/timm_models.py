@@ -72,6 +72,23 @@ def open_timm(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
     return network, _features(network), spec
 
 
+def native_timm_input(name: str) -> tuple[int, float]:
+    """Side that timm's network was trained on, in pixels, and the share of the shorter side of an image that it is.
+
+    Nothing is downloaded; side 0 for a network of which timm has no weights.
+    """
+    from timm.data.config import resolve_data_config
+    from timm.models import get_pretrained_cfg
+
+    if name == lite0.NAME:
+        return 224, 0.875
+    known = get_pretrained_cfg(name)
+    if known is None:
+        return 0, 1.0
+    wanted = resolve_data_config(known.to_dict())  # type: ignore[no-untyped-call]  # timm lacks it
+    return int(wanted["input_size"][-1]), float(wanted["crop_pct"])
+
+
 def _features(network: Any) -> int:
     return int(getattr(network, "head_hidden_size", None) or network.num_features)
 

@@ -71,6 +71,15 @@ def open_torchvision(name: str, pretrained: bool) -> tuple[nn.Module, int, Input
     return network, features, spec
 
 
+def native_torchvision_input(name: str) -> tuple[int, float]:
+    """Side that the network was trained on, in pixels, and the share of the shorter side of an image that it is."""
+    from torchvision.models import get_model_weights
+
+    weights: Any = get_model_weights(name.removeprefix(TORCHVISION)).DEFAULT
+    wanted: Any = weights.transforms()
+    return int(wanted.crop_size[0]), wanted.crop_size[0] / wanted.resize_size[0]
+
+
 def _options(name: str, weights: Any, pretrained: bool) -> dict[str, Any]:
     """Options that torchvision sets itself when it loads weights, for the same network without weights."""
     if pretrained:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from searchspace.cli.console_log import format_line
-from searchspace.preparation.data_plan import DataPlan, format_plan
+from searchspace.preparation.data_plan import SPLIT_ORDER, DataPlan, format_plan
 from searchspace.reporting.data_page.class_images import show_classes
 from searchspace.reporting.html.answer import Tile
 from searchspace.reporting.html.blocks import Table
@@ -33,7 +33,8 @@ class ClassRow:
 
 def render_data_page(raw: RawSet, overview: DataOverview, plan: DataPlan) -> str:
     """The page of an opened data set; decodes the images that it shows."""
-    lines = [format_line(level, line) for level, line in (*format_overview(overview), *format_plan(plan, overview))]
+    said = (*format_overview(overview, listed=False), *format_plan(plan, overview))
+    lines = [format_line(level, line) for level, line in said]
     images = sum(int(counts.sum()) for counts in overview.counts.values())
     bad = [{"image": image.name, "reason": image.reason} for image in overview.bad[:ROWS_SHOWN]]
     files = overview.layout.left_out
@@ -41,15 +42,19 @@ def render_data_page(raw: RawSet, overview: DataOverview, plan: DataPlan) -> str
     return render_page(
         "data.html", {"tables": read_asset("tables.js")}, name=overview.name, tiles=list(_tiles(overview, plan)),
         headline=f"{len(overview.classes):,} classes, {images:,} images", lines=lines,
-        obstacle=str(plan.obstacle) if plan.obstacle else "", parts=list(overview.counts),
+        obstacle=str(plan.obstacle) if plan.obstacle else "", parts=_in_order(overview),
         classes=_class_rows(overview)[:ROWS_SHOWN], pictures=list(show_classes(raw)), limit=ROWS_SHOWN,
         totals={"classes": len(overview.classes), "bad": len(overview.bad), "left_out": len(files)},
         bad=Table(bad, whole=True), left_out=Table(left_out, whole=True),
     )  # fmt: skip
 
 
+def _in_order(overview: DataOverview) -> list[str]:
+    return [part for part in SPLIT_ORDER if part in overview.counts]
+
+
 def _class_rows(overview: DataOverview) -> list[ClassRow]:
-    counts = np.stack(list(overview.counts.values()))
+    counts = np.stack([overview.counts[part] for part in _in_order(overview)])
     totals = counts.sum(axis=0)
     most = max(1, int(totals.max()))
     return [

@@ -41,6 +41,7 @@ from trainables.metrics.predictions import TEST_PERMIT
 from trainables.storage.cache import cache_folder
 
 CUT = 40
+OPTIONS = DataOptions(on_bad_image="skip", keep_aspect=True)
 
 
 def flip(file):
@@ -80,13 +81,20 @@ DAMAGE = {
 }
 
 
+@pytest.fixture(scope="module", params=["equal", "whole"])
+def layout(request):
+    """Whether the images have one size, or are stored whole."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def source(tmp_path_factory):
+def source(layout, tmp_path_factory):
     """Images of two colours, one of them bad, one in two splits."""
     root = tmp_path_factory.mktemp("source") / "set"
+    blue = (8, 8) if layout == "equal" else (9, 12)
     for split, count in (("train", 12), ("val", 6), ("test", 8)):
         write_images(root / split / "red", count, (8, 8), (200, 60, 60), seed=count)
-        write_images(root / split / "blue", count, (8, 8), (60, 60, 200), seed=count)
+        write_images(root / split / "blue", count, blue, (60, 60, 200), seed=count)
     (root / "train" / "red" / "0.png").write_bytes(b"no image")
     shutil.copy(root / "val" / "blue" / "0.png", root / "test" / "blue" / "0.png")
     return root
@@ -98,7 +106,7 @@ def built(source, tmp_path_factory):
     home = tmp_path_factory.mktemp("built")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(home / "cache"))
-        data = prepare_data(str(source), options=DataOptions(on_bad_image="skip"))
+        data = prepare_data(str(source), options=OPTIONS)
         before = home / "source"
         shutil.copytree(source, before)
         for split in ("train", "test"):
@@ -106,7 +114,7 @@ def built(source, tmp_path_factory):
             for file in (before / split / "more").iterdir():
                 file.rename(before / split / "red" / f"more-{file.name}")
             (before / split / "more").rmdir()
-        older = prepare_data(str(before), options=DataOptions(on_bad_image="skip"))
+        older = prepare_data(str(before), options=OPTIONS)
     return home, data, Path(older.path)
 
 
@@ -134,17 +142,33 @@ FILES = (
 )  # fmt: skip
 
 
-def test_these_are_the_files_of_a_store(store):
-    assert set(files_of(store[0])) - {"left-out.csv"} == set(FILES)
+SIZES = ("sizes.npy", "test/sizes.npy")
+"""More files of a store of whole images."""
+
+
+def files_expected(layout):
+    return {*FILES, *(SIZES if layout == "whole" else ())}
+
+
+def damage_file(store, name, kind):
+    """Damage a file of the store; skips a file that a store of this layout does not have."""
+    path, _, older = store
+    if not (path / name).exists():
+        pytest.skip("images of one size have no list of sizes")
+    DAMAGE[kind](path / name, older / Path(name).parent)
+
+
+def test_these_are_the_files_of_a_store(store, layout):
+    assert set(files_of(store[0])) - {"left-out.csv"} == files_expected(layout)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, *SIZES])
 def test_a_damaged_store_is_made_again_before_a_search(store, built, name, damage, logged):
-    path, data, older = store
-    DAMAGE[damage](path / name, older / Path(name).parent)
+    path, data, _ = store
+    damage_file(store, name, damage)
     told = Told()
-    again = prepare_data(data.origin, told, options=DataOptions(on_bad_image="skip"))
+    again = prepare_data(data.origin, told, options=OPTIONS)
     assert again == data
     assert is_whole(path, Path(built[1].path))
     assert any("are damaged (" in line and "preparing them again" in line for line in logged), logged
@@ -162,14 +186,14 @@ def test_a_worker_that_opens_a_damaged_store_makes_it_again(store, damage):
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "origins.json"])
+@pytest.mark.parametrize("name", ["images.npy", "sizes.npy", "labels.npy", "origins.json"])
 def test_a_test_split_that_went_while_the_search_ran_is_made_again(store, tmp_path, name, damage):
-    path, data, older = store
+    _, data, _ = store
     (tmp_path / TEST_PERMIT).touch()
     opened = open_store(data)
     images, labels = (np.array(each) for each in opened.open_test(tmp_path / TEST_PERMIT))
     origins = opened.open_test_origins(tmp_path / TEST_PERMIT)
-    DAMAGE[damage](path / "test" / name, older / "test")
+    damage_file(store, f"test/{name}", damage)
     again = opened.open_test(tmp_path / TEST_PERMIT)
     assert np.array_equal(again[0], images)
     assert np.array_equal(again[1], labels)
@@ -187,7 +211,7 @@ def test_a_store_that_went_with_its_images_is_told(store, tmp_path, source):
     assert str(told.value).count("\n") == 0
     for part in (repr(str(path)), "it is missing", "neither a known data set", "--resume"):
         assert part in str(told.value)
-    assert len(opened.open_test(tmp_path / TEST_PERMIT)[0]) == data.test, "the images are still there"
+    assert len(opened.open_test_stored(tmp_path / TEST_PERMIT)[0]) == data.test, "the images are still there"
 
 
 def test_a_source_that_changed_since_is_not_taken_for_the_search_s(store, source, tmp_path):
@@ -204,7 +228,7 @@ def test_a_store_without_a_record_of_its_contents_is_made_again(store):
     """As versions before this one left them."""
     path, data, _ = store
     (path / DIGESTS_FILE).unlink()
-    assert prepare_data(data.origin, options=DataOptions(on_bad_image="skip")) == data
+    assert prepare_data(data.origin, options=OPTIONS) == data
     assert (path / DIGESTS_FILE).is_file()
 
 
@@ -224,7 +248,7 @@ Path(sys.argv[3]).touch()
 while not start.exists():
     time.sleep(0.005)
 with logs_shown_by(show):
-    print(store.prepare_data(sys.argv[1], options=DataOptions(on_bad_image="skip")).fingerprint)
+    print(store.prepare_data(sys.argv[1], options=DataOptions(on_bad_image="skip", keep_aspect=True)).fingerprint)
 """
 
 
@@ -256,7 +280,7 @@ def test_a_half_built_store_with_something_odd_in_it_is_begun_again(store, name,
     odd = building / name
     shutil.rmtree(odd) if odd.is_dir() else odd.unlink(missing_ok=True)
     odd.touch() if name in {"test", "."} else odd.mkdir()
-    assert prepare_data(data.origin, options=DataOptions(on_bad_image="skip")) == data
+    assert prepare_data(data.origin, options=OPTIONS) == data
     assert not find_damage(path, complete=True)
 
 
@@ -285,7 +309,7 @@ def test_a_sample_of_blocks_finds_what_is_not_small(tmp_path):
 
 def test_a_copied_store_is_read_once_completely_and_then_known(store, tmp_path):
     path, _, _ = store
-    for name in FILES:
+    for name in files_of(path):
         os.utime(path / name)
     before = (path / DIGESTS_FILE).read_bytes()
     assert find_damage(path) == ""
@@ -305,10 +329,12 @@ def far(store, bucket, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "zeroed", "one byte flipped", "an older version"])
-@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "test/images.npy", "test/labels.npy"])
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "test/images.npy", "test/labels.npy", *SIZES])
 def test_a_wrong_store_at_a_url_is_refused_and_used_by_nobody(far, store, bucket, name, damage, tmp_path):
     path, data, older = store
     key = f"results/stores/{path.name}-{data.fingerprint}/{name}"
+    if name in SIZES and not data.aspect_kept:
+        pytest.skip("images of one size have no list of sizes")
     assert key in keys(bucket)
     if damage == "deleted":
         s3().delete_object(Bucket=bucket, Key=key)
@@ -331,7 +357,7 @@ def test_a_fetched_store_is_looked_for_under_its_content_alone(far, store, sourc
     fetched = open_store(far)
     assert fetched.path == cache_folder() / "fetched" / data.fingerprint
     told = Told()
-    own = prepare_data(str(source), told, options=DataOptions(on_bad_image="skip"))
+    own = prepare_data(str(source), told, options=OPTIONS)
     assert any(line.startswith("preparing") for line in logged), "a search prepares its own"
     assert Path(own.path) != fetched.path
     (fetched.path / "test" / "labels.npy").write_bytes(b"")
@@ -339,12 +365,12 @@ def test_a_fetched_store_is_looked_for_under_its_content_alone(far, store, sourc
     assert not find_damage(fetched.path, complete=True)
 
 
-def test_what_is_not_a_store_s_is_not_fetched(far, store, bucket):
+def test_what_is_not_a_store_s_is_not_fetched(far, store, bucket, layout):
     path, data, _ = store
     prefix = f"results/stores/{path.name}-{data.fingerprint}"
     for name in ("features/x.npy", "more.npy", "test/sub/x", "leaked-images.csv.lock"):
         s3().put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=b"x")
-    assert set(files_of(open_store(far).path)) == set(FILES)
+    assert set(files_of(open_store(far).path)) == files_expected(layout)
 
 
 @pytest.mark.parametrize("fingerprint", ["../../elsewhere", "x", "A" * 32, "", "0" * 31 + "\n"])

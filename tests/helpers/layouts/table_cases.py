@@ -62,6 +62,11 @@ def _saved_splits(root: Path) -> None:
     save_splits(root, {"train": table(label=TEXTS), "test": table(4, label=TEXTS[:4])})
 
 
+def _cache(root: Path) -> None:
+    _saved(root)
+    (root / "state.json").unlink()
+
+
 def _saved(root: Path) -> None:
     save_to_disk(root, table(label=TEXTS), shards=2)
 
@@ -131,6 +136,7 @@ TABLE_CASES = {
     "saved-splits": LayoutCase(_saved_splits, "cat dog", {"train": ROWS, "test": 4}),
     "saved-data-set": LayoutCase(_saved, "cat dog", {"train": ROWS}),
     "saved-incomplete": LayoutCase(_json_state, refused="has no split 'validation', which dataset_dict.json names"),
+    "arrow-cache": LayoutCase(_cache, refused="holds Arrow files without state.json, as the cache of `datasets` does"),
     "archive": LayoutCase(_zipped, refused="is an archive; unpack it, and give the folder: unzip "),
     "web-dataset": LayoutCase(_web_dataset, refused="in WebDataset's layout; write it as parquet"),
     "arrays": LayoutCase(_arrays, "0 1", {"train": 8, "test": 8}),

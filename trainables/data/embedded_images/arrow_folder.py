@@ -17,8 +17,10 @@ DICT_FILE, STATE_FILE, INFO_FILE = "dataset_dict.json", "state.json", "dataset_i
 
 
 def is_arrow_folder(path: Path) -> bool:
-    """Whether a folder was written by `save_to_disk`: a data set, or several as splits."""
-    return path.is_dir() and ((path / DICT_FILE).is_file() or _is_data_set(path) or bool(_data_sets_in(path)))
+    """Whether a folder was written by `save_to_disk`: a data set, or several as splits; or holds other Arrow files."""
+    if not path.is_dir():
+        return False
+    return (path / DICT_FILE).is_file() or any(path.glob("*.arrow")) or bool(_data_sets_in(path))
 
 
 def find_arrow_files(path: Path) -> SplitFiles:
@@ -57,6 +59,11 @@ def _find_splits(where: str, path: Path) -> dict[str, Path]:
     """The folder of each split."""
     if _is_data_set(path):
         return {"train": path}
+    if any(path.glob("*.arrow")):
+        raise UserError(
+            f"{where}: holds Arrow files without {STATE_FILE}, as the cache of `datasets` does; save the data set in a "
+            "folder of its own, by save_to_disk, and give that"
+        )
     told = _read_json(path / DICT_FILE).get("splits") if (path / DICT_FILE).is_file() else None
     names = [str(name) for name in told] if isinstance(told, list) else [folder.name for folder in _data_sets_in(path)]
     if missing := [name for name in names if not (path / name / STATE_FILE).is_file()]:

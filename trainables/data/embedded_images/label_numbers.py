@@ -12,6 +12,7 @@ from trainables.common.escaping import decodable
 from trainables.data.embedded_images.label_values import UNLABELLED, LabelColumn, LabelKind
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.parquet_columns import has_label_name
+from trainables.data.tables.table_classes import warn_of_names
 
 Labels = NDArray[np.int64]
 
@@ -53,7 +54,8 @@ def find_labels(where: str, column: str, parts: Mapping[str, LabelColumn], told:
     _check_known(where, values, kept)
     number = {value: label for label, value in enumerate(values)}
     labels = {part: np.array([number[v] for v in found.values.tolist()], np.int64) for part, found in kept.items()}
-    return TableLabels(tuple(decodable(str(value)) for value in values), labels, empty)
+    names = tuple(decodable(str(value)) for value in values)
+    return TableLabels(names, labels, empty, tuple(warn_of_names(names)))
 
 
 def _keep_names(

@@ -73,6 +73,17 @@ def check_single_class(level: FolderLevel) -> None:
         raise flat_folder_error(inner, aside=[name for name in level.with_images if name not in found])
 
 
+def check_beside_splits(base: FolderLevel, splits: Collection[str], train: FolderLevel) -> None:
+    """Raise `UserError` if folders beside the splits are named like classes of train."""
+    found = [name for name in base.with_images if name not in splits and name in train.with_images]
+    if found:
+        raise UserError(
+            f"--data {str(base.path)!r}: {list_names(found)} beside {', '.join(map(repr, sorted(splits)))} "
+            f"{'is' if len(found) == 1 else 'are'} named like classes of train; move these images into the splits, or "
+            "out of the data folder"
+        )
+
+
 def check_class_folders(level: FolderLevel) -> list[str]:
     """Warnings about the class folders of a level; raises `UserError` if they are not classes."""
     where = f"--data {str(level.path)!r}"
@@ -135,9 +146,13 @@ def _find_numbered_parts(level: FolderLevel) -> str:
 
 def _find_splits_in_classes(level: FolderLevel) -> str:
     """`cat/train`, `cat/test`, `dog/train`, …: splits within classes."""
-    inner = {name: find_splits(folder.with_images) for name, folder in level.with_images.items() if not folder.is_flat}
+    inner = {
+        name: find_splits(folder.innermost.with_images)
+        for name, folder in level.with_images.items()
+        if not folder.is_flat
+    }
     found = {name: splits for name, splits in inner.items() if splits}
-    sets = [name for name, splits in found.items() if _holds_classes(level.with_images[name], splits)]
+    sets = [name for name, splits in found.items() if _holds_classes(level.with_images[name].innermost, splits)]
     if not (len(found) > 1 or any(len(splits) > 1 for splits in found.values()) or sets):
         return ""
     name, splits = next(iter(found.items()))
@@ -188,12 +203,13 @@ def _find_masks(level: FolderLevel) -> str:
 
 
 def _find_copies(level: FolderLevel) -> str:
-    """A folder that holds folders with the names of all its neighbours."""
+    """A folder that holds folders named as its neighbours: several or all of them, or one if it is named as a split."""
     for name, folder in level.with_images.items():
         others = set(level.with_images) - {name}
-        if len(others) > 1 and not folder.is_flat and others <= set(folder.with_images):
+        same = others & set(folder.with_images)
+        if len(same) > 1 or (same and (same == others or read_split_name(name))):
             return (
-                f"folder {name!r} holds folders named as those beside it ({list_names(sorted(others))}): a second "
+                f"folder {name!r} holds folders named as those beside it ({list_names(sorted(same))}): a second "
                 f"copy? delete it, or give it alone: --data {str(folder.path)!r}"
             )
     return ""

@@ -6,6 +6,7 @@ from pathlib import Path
 from trainables.common.errors import UserError
 from trainables.data.layouts.annotations.image_labels import AnnotatedImages, find_labelled_images
 from trainables.data.layouts.class_names import (
+    check_beside_splits,
     check_class_folders,
     check_single_class,
     is_annotation_name,
@@ -60,26 +61,30 @@ def find_layout(path: Path, follow_links: bool = False) -> FolderLayout:
 def _find_wrapper(level: FolderLevel) -> FolderLevel | None:
     """The folder of a level that holds the data set, such as an archive's top folder; else None."""
     full = {name: inner for name, inner in level.with_images.items() if not is_annotation_name(name)}
-    if level.is_flat or len(full) != 1:
-        return None if level.is_flat or find_splits(full) else _find_only_with_splits(full)
+    if not find_splits(full) and (inner := _find_only_with_splits(full)):
+        return inner
+    if len(full) != 1:
+        return None
     ((name, inner),) = full.items()
+    if level.is_flat and len(inner.innermost.with_images) < 2:
+        return None
     if read_split_name(name):
         return inner if "train" in find_splits(inner.with_images) and len(find_splits(inner.with_images)) > 1 else None
-    if _holds_splits_of_classes(inner):
-        return inner
     if any(not any(other.path.iterdir()) for key, other in level.folders.items() if key != name):
         return None  # beside an empty folder, it is a class
-    return None if inner.is_flat else inner
+    return inner if not inner.is_flat or len(inner.with_images) > 1 else None
 
 
 def _find_only_with_splits(full: dict[str, FolderLevel]) -> FolderLevel | None:
-    """The folder that holds splits of classes, where the others have names such as `docs`."""
-    found = [inner for inner in full.values() if _holds_splits_of_classes(inner)]
-    others = [name for name in full if full[name] not in found]
-    return found[0] if len(found) == 1 and all(map(is_container_name, others)) else None
+    """The folder that holds splits of classes, where the others, if any, have names such as `docs`."""
+    found = {name: inner for name, inner in full.items() if _holds_splits_of_classes(inner)}
+    if len(found) != 1 or not all(is_container_name(name) for name in full if name not in found):
+        return None
+    return next(iter(found.values()))
 
 
 def _holds_splits_of_classes(level: FolderLevel) -> bool:
+    level = level.innermost
     trains = find_splits(level.with_images).get("train", [])
     return any(level.with_images[name].with_images and not level.with_images[name].is_flat for name in trains)
 
@@ -135,7 +140,9 @@ def _choose_splits(level: FolderLevel, splits: dict[str, list[str]]) -> dict[str
 def _is_labelled(level: FolderLevel) -> bool:
     """Whether a split may have labels: class folders, at some level, or a file that labels its images."""
     while len(level.with_images) == 1 and not level.is_flat:
-        (level,) = level.with_images.values()
+        ((name, level),) = level.with_images.items()
+        if level.is_flat and not (is_filler(name) or read_split_name(name) or is_unlabelled_name(name, ())):
+            return True
     return bool(level.with_images) or level.is_outside_link or bool(find_labelled_images(level))
 
 
@@ -178,7 +185,9 @@ def _layout_with_splits(base: FolderLevel, splits: dict[str, FolderLevel], left_
             warnings += warn_of_unread_table(level, split)
             continue
         else:
-            warnings += check_class_folders(level) if split == "train" else []
+            if split == "train":
+                warnings += check_class_folders(level)
+                check_beside_splits(base, {one.path.name for one in splits.values()}, level)
             classes[split], others = _class_folders(level)
             left_out += others
         by = f" by {labelled[split].file_name(level.root)}" if split in labelled else ""

@@ -72,17 +72,20 @@ def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:
     return tuple(counts)
 
 
-def format_left_out(counts: Sequence[LeftOutCount]) -> list[tuple[int, str]]:
-    """Lines with their logging levels: a warning for each serious reason, and one line for all others."""
-    lines, others = [], []
+def format_left_out(counts: Sequence[LeftOutCount], listed: bool = True) -> list[tuple[int, str]]:
+    """Lines with their logging levels: a warning for each serious reason, and one line for all others.
+
+    They name the list of the files where it is written.
+    """
+    lines, others, where = [], [], f" ({LEFT_OUT})" if listed else ""
     for reason, words in REASON_TEXTS.items():
         if found := [count for count in counts if count.reason == reason]:
             text = f"{_format_counts(found)}: {words}"
             if reason in WARNED_REASONS:
-                lines.append((logging.WARNING, f"left out {text} ({LEFT_OUT})"))
+                lines.append((logging.WARNING, f"left out {text}{where}"))
             else:
                 others.append(text)
-    return [*lines, *([(logging.INFO, f"left out {' · '.join(others)} ({LEFT_OUT})")] if others else [])]
+    return [*lines, *([(logging.INFO, f"left out {' · '.join(others)}{where}")] if others else [])]
 
 
 def _format_counts(counts: Sequence[LeftOutCount]) -> str:

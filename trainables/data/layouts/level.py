@@ -16,6 +16,7 @@ from trainables.data.layouts.listing import (
     list_data_folders,
     list_files,
 )
+from trainables.data.layouts.split_names import find_splits
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".xls", ".xlsx", ".json", ".jsonl", ".parquet")
 """Suffixes of files that may hold labels."""
@@ -56,6 +57,14 @@ class FolderLevel:
         """Subfolders that hold images, in decoded formats or not."""
         folders = self.folders.items()
         return {name: level for name, level in folders if holds_images(level.path, self.root, self.follow_links)}
+
+    @property
+    def innermost(self) -> "FolderLevel":
+        """The level that it leads to through folders with nothing but one folder of images, which is no split."""
+        level = self
+        while len(level.with_images) == 1 and not level.is_flat and not find_splits(level.with_images):
+            (level,) = level.with_images.values()
+        return level
 
     @cached_property
     def is_flat(self) -> bool:

@@ -1,6 +1,7 @@
 """Images that are reached twice through links: each is used once, and has one class."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,18 +21,18 @@ class _Use:
     file: Path
 
 
-def take_out_links(parts: Mapping[str, Mapping[str, FileListing]], root: Path) -> None:
-    """Leave out links to images that the same class of the same part has already.
+def take_out_links(parts: Mapping[str, Mapping[str, FileListing]], root: Path) -> list[str]:
+    """Leave out links to images that the same class of the same part has already; returns warnings, a line each.
 
-    The same image in two parts stays, and is reported by its pixels. Raises `UserError` if two classes have an image.
+    The same image in two parts stays, with a warning. Raises `UserError` if two classes have an image.
     """
     uses = list(_list_uses(parts))
     linked = [use for use in uses if use.file in use.listing.linked]
     if not linked:
-        return
+        return []
     real = root.resolve()
     known = {str(real / use.file.relative_to(root)): [use] for use in uses if use.file not in use.listing.linked}
-    repeated = set[Path]()
+    repeated, shared = set[Path](), Counter[tuple[str, str]]()
     for use in linked:
         same = known.setdefault(os.path.realpath(use.file), [])
         if other := next((found for found in same if found.name != use.name), None):
@@ -40,9 +41,11 @@ def take_out_links(parts: Mapping[str, Mapping[str, FileListing]], root: Path) -
             repeated.add(use.file)
             use.listing.left_out.append(leave_out_file(use.file, LeftOutReason.LINK))
         else:
+            shared.update((use.part, found.part) for found in same[:1])
             same.append(use)
     for listing in {id(use.listing): use.listing for use in linked}.values():
         listing.images[:] = [file for file in listing.images if file not in repeated]
+    return [f"{count:,} images of {part} are links to images of {other}" for (part, other), count in shared.items()]
 
 
 def _list_uses(parts: Mapping[str, Mapping[str, FileListing]]) -> Iterator[_Use]:

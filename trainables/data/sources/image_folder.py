@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def open_folder(path: Path, options: DataOptions) -> RawSet:
             else list_classes(found, path, options.follow_links)
             for part, found in layout.classes.items()
         }
-        take_out_links(parts, path)
+        layout = replace(layout, warnings=(*layout.warnings, *take_out_links(parts, path)))
         check_trained_classes(path, parts)
         heads, refused = _read_headers(parts, options)
         identity = _identity(path, layout, heads, refused)

@@ -113,7 +113,8 @@ def check_usable(raw: RawSet, origin: str) -> RawSet:
     Raises `UserError` for one class, a label that is no class's number, or a class without training images.
     """
     if len(raw.classes) < 2:
-        raise UserError(f"--data {origin!r}: only one class, {raw.classes[0]!r}; a classifier needs at least 2")
+        only = f"only one class, {raw.classes[0]!r}; a classifier needs at least 2"
+        raise UserError(f"--data {origin!r}: {only}; add images of others")
     for name, part in raw.parts.items():
         wrong = part.labels[(part.labels < 0) | (part.labels >= len(raw.classes))]
         if len(wrong):

@@ -41,9 +41,8 @@ def test_one_block_says_what_was_understood_and_nothing_is_stored(photos, tmp_pa
         "layout: train = Training/ (18 images), test = Testing/ (4 images)",
         "2 classes: 'cat', 'dog'",
         "images: all 8x8 pixels (width x height), RGB",
-        "warning: left out 1 .psd: a format that is not decoded; convert them to JPEG or PNG to use them "
-        "(left-out.csv)",
-        "left out 1 .txt: no images (left-out.csv)",
+        "warning: left out 1 .psd: a format that is not decoded; convert them to JPEG or PNG to use them",
+        "left out 1 .txt: no images",
         "training images: 6 ('dog') to 12 ('cat') in a class (unbalanced)",
         "warning: test has no image of class 'dog', so nothing is measured of it there",
         "splits: 15 train, 3 val, 4 test (test = the source's test, Testing/; val = 17% of the training images, "
@@ -114,7 +113,7 @@ def test_images_that_are_skipped_are_said(photos):
     (photos / "Training/cat/bad.jpg").write_bytes(b"")
     done = say(photos, "--on-bad-image", "skip")
     assert done.code == 0
-    assert "warning: unusable by their headers: " in done.output
+    assert "warning: left out as unusable by their headers: " in done.output
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from searchspace.preparation.data_issues import describe_data_issues
 from searchspace.preparation.prepare_data import describe_data
-from searchspace.preparation.resume import resumed_options
+from searchspace.preparation.storage_options import resolve_options
 from searchspace.spec import make_spec, save_record
 from tests.helpers.images.photographs import CHANGES, photograph
 from trainables.common.errors import UserError
@@ -144,12 +144,12 @@ def test_a_store_of_an_earlier_version_is_found_again_and_its_searches_go_on(lea
     spec = make_spec(name="s", results=str(tmp_path), data=str(leaky))
     spec.folder.mkdir()
     save_record(spec.folder, spec, {"data": record.model_dump(exclude={"copies"})})
-    assert resumed_options(spec).keep_copies
+    assert resolve_options(spec, resumed=True).keep_copies
     data = prepare_data(str(leaky))
     assert data.path != earlier.path
     assert data.copies.left_out == {"train": 3, "val": 1}
     save_record(spec.folder, spec, {"data": data.model_dump()})
-    assert not resumed_options(spec).keep_copies
+    assert not resolve_options(spec, resumed=True).keep_copies
 
 
 def test_a_set_without_copies_has_one_store_whatever_is_asked_for(tmp_path):

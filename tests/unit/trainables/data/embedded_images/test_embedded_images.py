@@ -17,6 +17,7 @@ from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.layouts.left_out_counts import count_left_out
 from trainables.data.sources.source_registry import open_source
+from trainables.data.store.store import open_store, prepare_data
 
 DAMAGED_FILES = 100
 LABELS = [0, 1] * (ROWS // 2)
@@ -222,3 +223,14 @@ def test_the_identity_of_parquet_files_is_that_of_earlier_stores(tmp_path):
     digest.update(f"train data/{file.name} {stat.st_size} {stat.st_mtime_ns}\n".encode())
     assert open_source(str(tmp_path)).identity == f"parquet {digest.hexdigest()}"
     assert np.array_equal(open_source(str(tmp_path)).parts["train"].labels, LABELS)
+
+
+def test_a_store_is_the_same_from_parquet_and_arrow_and_made_again_by_its_options(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
+    options = DataOptions(split_column="part", group_column="patient", weight_column="weight")
+    places = (write_table(tmp_path / "a.parquet", table(**COLUMNS)), save_to_disk(tmp_path / "b", table(**COLUMNS)))
+    first, second = (prepare_data(str(place), options=options) for place in places)
+    assert (first.train, first.val, first.test) == (16, 4, 4)
+    assert first.fingerprint == second.fingerprint
+    shutil.rmtree(second.path)
+    assert open_store(second).summary.fingerprint == second.fingerprint

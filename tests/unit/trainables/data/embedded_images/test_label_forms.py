@@ -53,6 +53,12 @@ def test_a_name_without_any_image_is_left_out_and_said(tmp_path):
         open_source(str(tmp_path))
 
 
+def test_classes_that_differ_in_case_or_spaces_alone_are_said(tmp_path):
+    write_table(tmp_path / "train.parquet", table(label=["cat", "Cat ", "dog"] * (ROWS // 3)))
+    (said,) = open_source(str(tmp_path)).layout.warnings
+    assert "'Cat ', 'cat' differ in case or spaces alone" in said
+
+
 REFUSED = {
     "measurements": ([0.5, 1.5] * HALF, "measurements, not classes"),
     "several labels": ([["cat", "dog"], ["cat"]] * HALF, "holds 2 labels in row 0"),

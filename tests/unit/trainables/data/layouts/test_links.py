@@ -102,6 +102,14 @@ def test_two_splits_that_are_one_folder_are_refused(tmp_path):
         open_source(str(root))
 
 
+def test_an_image_in_two_splits_by_a_link_is_said(tmp_path):
+    for split in ("train", "test"):
+        classes(tmp_path / "set" / split)
+    link(tmp_path / "set" / "test" / "a" / "again.png", tmp_path / "set" / "train" / "a" / "a0.png")
+    (warning,) = open_source(str(tmp_path / "set")).layout.warnings
+    assert warning in {"1 images of test are links to images of train", "1 images of train are links to images of test"}
+
+
 def test_links_to_kept_images_are_read_where_they_lie(tmp_path):
     """As `git annex` and `dvc` have them: the content is in a hidden folder."""
     root = tmp_path / "set"
