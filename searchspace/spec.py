@@ -67,19 +67,19 @@ class SearchSpec(DataRequest):
     sampler: Annotated[SamplerName, Option(WHAT, metavar="NAME", choices=SAMPLERS)] = "auto"
     """auto (what suits), {choices}."""
     reproducible: Annotated[bool, Option(WHAT)] = False
-    """Same configurations at any timing; the sampler uses first rungs only."""
+    """Same configurations at any timing; samples by first rungs."""
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Earlier searches whose best configurations are tried first."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1, le=MAX_COUNT)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MAX_COUNT)
-    """Full length of a trial, in epochs."""
+    """Epochs of a full trial."""
     grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(
         default_factory=lambda known: min(DEFAULT_GRACE_EPOCHS, known.get("max_epochs", DEFAULT_GRACE_EPOCHS)),
         ge=1,
         le=MAX_COUNT,
     )
-    """First rung, in epochs; no trial is stopped before. Never above --max-epochs."""
+    """First rung, in epochs; no trial is stopped before."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MAX_COUNT)
     """One trial in this many continues at each rung; also the ratio between rungs."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
@@ -91,9 +91,9 @@ class SearchSpec(DataRequest):
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
     """Best trials trained again from fresh seeds; so is trial 0, as reference."""
     folds: Annotated[int, Option(PROOF)] = Field(0, ge=0, le=100)
-    """Folds of a cross-validation that scores the finalists, for small sets; below 2: off."""
+    """Folds of the finalists' cross-validation; 0: none."""
     audit: Annotated[Share, Option(PROOF)] = 0.0
-    """Share of stopped trials to resume, to measure the cost of stopping."""
+    """Share of stopped trials resumed, to measure its cost."""
     max_latency_ms: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Longest time for one image, in ms, on one thread of this CPU."""
     max_params: Annotated[int | None, Option(LIMITS)] = Field(None, gt=0)
@@ -103,19 +103,19 @@ class SearchSpec(DataRequest):
     max_memory_mb: Annotated[float | None, Option(LIMITS)] = Field(None, gt=0, allow_inf_nan=False)
     """Most MB (10^6 bytes) that a process running it grows by."""
     distil: Annotated[bool, Option(LIMITS)] = False
-    """Train a student on the winner's predictions; only it has to keep the limits."""
+    """Train a student on the winner's predictions; it keeps the limits."""
     distil_epochs: Annotated[int, Option(LIMITS)] = Field(0, ge=0, le=MAX_COUNT)
     """Epochs of the student; 0: a trial's."""
     formats: Annotated[Formats, Option(LIMITS, kind=list[str], metavar="A,B", choices=EXPORT_FORMATS)] = ()
     """{choices}. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
-    """Most points of test accuracy that a shipped format may lose."""
+    """Most points of test accuracy that a format loses."""
     final_seeds: Annotated[int, Option(PROOF)] = Field(
         default_factory=lambda known: 1 if known.get("folds", 0) > 1 else 3, ge=1, le=MAX_COUNT
     )
-    """Fresh seeds of each finalist; the mean score counts. With --folds: its repetitions, 1 by default."""
+    """Fresh seeds of each finalist, or repetitions of --folds."""
     ensemble: Annotated[bool, Option(PROOF)] = False
-    """Add the average of the best 3 finalists as a finalist; slow as all three."""
+    """Add the average of the best 3 finalists; slow as all three."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1, le=MAX_COUNT)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)

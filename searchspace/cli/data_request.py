@@ -25,11 +25,11 @@ class DataRequest(Frozen):
     data: Annotated[Place, Option(DATA, kind=str, metavar="NAME", choices=[describe_sources()])] = "digits"
     """{choices}."""
     on_bad_image: Annotated[OnBadImage, Option(DATA, kind=str, metavar="fail|skip")] = "fail"
-    """An unusable image: an error (fail), or left out, counted and listed (skip)."""
+    """Unusable images: an error, or left out, listed."""
     image_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
-    """Column with images or their paths. Default: the only one that can be."""
+    """Column of images or their paths. Default: the one that can be."""
     label_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
-    """Column with labels. Default: the only one that can be."""
+    """Column of labels. Default: the one that can be."""
     split_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
     """Column with train, val or test."""
     group_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
@@ -37,17 +37,17 @@ class DataRequest(Frozen):
     weight_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
     """Column with the weight of each image."""
     root: Annotated[Place | Literal[""], Option(DATA, kind=str, metavar="FOLDER")] = ""
-    """Folder or URL that a table's paths start from. Default: the table's."""
+    """Folder that a table's paths start from. Default: its own."""
     group_by: Annotated[str, Option(DATA, metavar="REGEX")] = ""
-    """Finds each image's group in its path, such as a person's number."""
+    """Finds each image's group in its path, such as a person."""
     follow_links: Annotated[bool, Option(DATA)] = False
     """Let links lead out of the data folder."""
     keep_copies: Annotated[bool, Option(DATA)] = False
     """Train on copies of held-out images, too."""
     max_pixels: Annotated[int, Option(DATA)] = Field(MAX_PIXELS, ge=1)
-    """Most pixels of an image; one with more is unusable."""
+    """Most pixels of a usable image."""
     store_side: Annotated[int, Option(DATA)] = Field(0, ge=0, le=4096)
-    """Shorter side of stored images at most, in pixels; 0: what suits."""
+    """Most of a stored shorter side; 0: what suits."""
 
     @property
     def data_options(self) -> DataOptions:

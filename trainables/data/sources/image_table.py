@@ -139,7 +139,7 @@ def _array(values: list[int]) -> NDArray[np.int64]:
 
 
 SOURCE = DataSource(
-    summary="a table (.csv, .tsv, .jsonl, .parquet) of image files and labels",
+    summary="a table of image files and labels",
     recognizes=is_table,
     open=open_table_file,
 )

@@ -24,4 +24,4 @@ def open_saved(path: Path, options: DataOptions) -> RawSet:
         return open_embedded(FoundTables(path, "arrow", tables, files.left_out, features), options)
 
 
-SOURCE = DataSource(summary="a folder of save_to_disk (Hugging Face)", recognizes=is_arrow_folder, open=open_saved)
+SOURCE = DataSource(summary="a save_to_disk folder", recognizes=is_arrow_folder, open=open_saved)
