@@ -52,7 +52,7 @@ def _data_sets_in(path: Path) -> list[Path]:
     try:
         return sorted(folder for folder in path.iterdir() if folder.is_dir() and _is_data_set(folder))
     except OSError as error:
-        raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
+        raise UserError(f"--data {str(path)!r}: cannot be listed ({error.strerror or error})") from error
 
 
 def _find_splits(where: str, path: Path) -> dict[str, Path]:

@@ -45,7 +45,7 @@ def is_parquet(path: Path) -> bool:
             return not beside_images or any(_split_of(file) and _may_hold_images(file) for file in files)
         return bool(_below(path, MAX_DEPTH))
     except OSError as error:
-        raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
+        raise UserError(f"--data {str(path)!r}: cannot be listed ({error.strerror or error})") from error
 
 
 def _may_hold_images(file: Path) -> bool:

@@ -43,13 +43,15 @@ def _find_archives(path: Path) -> list[Path]:
     """The archive that a path is, or those of a folder without images."""
     if path.is_file():
         return [path] if path.suffix.lower() in UNPACKERS else []
+    if not path.is_dir():
+        return []
     try:
         if holds_images(path, path):
             return []
         found = [Path(file.path) for file in list_files(path).left_out if file.kind in UNPACKERS]
         return found if not any(path.rglob("*.parquet")) else []
     except OSError as error:
-        raise UserError(f"--data {str(path)!r}: cannot be listed ({error})") from error
+        raise UserError(f"--data {str(path)!r}: cannot be listed ({error.strerror or error})") from error
 
 
 def _is_web_dataset(file: Path) -> bool:

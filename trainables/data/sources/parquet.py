@@ -23,4 +23,4 @@ def open_parquet(path: Path, options: DataOptions) -> RawSet:
         return open_embedded(FoundTables(path, "parquet", tables, files.left_out, features), options)
 
 
-SOURCE = DataSource(summary="parquet with images", recognizes=is_parquet, open=open_parquet)
+SOURCE = DataSource(summary="a parquet file or folder with images", recognizes=is_parquet, open=open_parquet)
