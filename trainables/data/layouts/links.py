@@ -26,10 +26,10 @@ def take_out_links(parts: Mapping[str, Mapping[str, FileListing]], root: Path) -
 
     The same image in two parts stays, with a warning. Raises `UserError` if two classes have an image.
     """
+    if not any(listing.linked for classes in parts.values() for listing in classes.values()):
+        return []
     uses = list(_list_uses(parts))
     linked = [use for use in uses if use.file in use.listing.linked]
-    if not linked:
-        return []
     real = root.resolve()
     known = {str(real / use.file.relative_to(root)): [use] for use in uses if use.file not in use.listing.linked}
     repeated, shared = set[Path](), Counter[tuple[str, str]]()
