@@ -1,39 +1,17 @@
 """Safetensors files: the library reads them, and equal content is an equal file in every process."""
 
-import hashlib
 import json
-import os
 import re
 import stat
-import subprocess
-import sys
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load, load_file
 
+from tests.helpers.made_tensors import made
 from tests.helpers.repository import ROOT
 from trainables.export.safetensors_file import LENGTH, serialize, write_safetensors
-
-DTYPES = (
-    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
-    torch.uint8, torch.bool,
-)  # fmt: skip
-
-
-def made(reverse: bool = False) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Tensors of every type and some odd shapes, and metadata of many keys, in one order or the other."""
-    generator = torch.Generator().manual_seed(0)
-    shapes = ((), (0,), (3,), (2, 3), (1, 2, 3, 5))
-    tensors = {
-        f"layer.{number}.{kind}".replace("torch.", ""): torch.rand(shape, generator=generator).mul(100).to(kind)
-        for kind in DTYPES
-        for number, shape in enumerate(shapes)
-    }
-    metadata = {f"key {number}": f'value "{number}" \n çölored 🙂' for number in range(40)}
-    turn = reversed if reverse else iter
-    return dict(turn(list(tensors.items()))), dict(turn(list(metadata.items())))
 
 
 def test_what_is_written_is_read_again():
@@ -72,24 +50,6 @@ def test_memory_layout_makes_no_difference():
 
 def test_order_of_insertion_makes_no_difference():
     assert serialize(*made()) == serialize(*made(reverse=True))
-
-
-def test_equal_in_every_process():
-    """Both Python's hashes and the library's differ between these."""
-    code = (
-        "import hashlib, sys\n"
-        "from tests.unit.trainables.export.test_safetensors_file import made, serialize\n"
-        "print(*(hashlib.sha256(serialize(*made(reverse))).hexdigest() for reverse in (False, True, False)))"
-    )
-    root = str(ROOT)
-    digests = {hashlib.sha256(serialize(*made())).hexdigest()}
-    for seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": root}
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=root
-        )
-        digests |= set(done.stdout.split())
-    assert len(digests) == 1
 
 
 def test_a_winner_and_a_checkpoint_are_written_so(trained, tmp_path):

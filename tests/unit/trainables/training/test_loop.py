@@ -164,12 +164,13 @@ def test_a_disk_that_is_full_costs_a_checkpoint_and_no_trial(place, tmp_path):
     assert TrialRun(assignment(tmp_path), place).epochs == 1
 
 
-def test_a_rung_waits_for_a_disk_that_is_freed(place, tmp_path):
+def test_a_rung_waits_for_a_disk_that_is_freed(place, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "RETRY_S", 0.05)
     run = TrialRun(assignment(tmp_path), place)
     run.train_epoch()
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     run.folder.write_text("a file where the folder should be")
-    threading.Timer(1.5, run.folder.unlink).start()
+    threading.Timer(0.2, run.folder.unlink).start()
     run.save_and_wait()
     assert run.trouble == ""
     assert TrialRun(assignment(tmp_path), place).epochs == 1
