@@ -34,7 +34,7 @@ def trained(rng, easiness, skill, scatter, images):
     }
 
 
-def simulated(skills, scatter, repeats=1, searches=150):
+def simulated(skills, scatter, repeats=1, searches=50):
     for seed in range(searches):
         rng, images = np.random.default_rng(seed), folded(repeats)
         easiness = 3 * rng.normal(size=IMAGES) + 4
