@@ -11,7 +11,7 @@ from trainables.data.decoding.arrow_images import damage_named
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.image_files import LFS_POINTER, FileKind, kind_by_name, read_head
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
-from trainables.data.layouts.listing import is_hidden, list_data_folders, list_files
+from trainables.data.layouts.listing import is_hidden, list_data_folders, list_files, list_images
 from trainables.data.layouts.parquet_columns import holds_images
 from trainables.data.layouts.split_names import read_split_name, split_words
 
@@ -40,6 +40,8 @@ def is_parquet(path: Path) -> bool:
         return False
     try:
         files = _files(path)
+        if files and not any(map(_may_hold_images, files)):
+            return not list_images(path)
         if files:
             beside_images = any(_begins_with_image(folder) for folder in list_data_folders(path).values())
             return not beside_images or any(_split_of(file) and _may_hold_images(file) for file in files)

@@ -33,6 +33,19 @@ def check_known_form(data: st.DataObject) -> None:
         assert not raw.bad_images
 
 
+def check_folder(data: st.DataObject) -> None:
+    """The folder with the table is given: the truth, or a refusal; never other classes by the folders of the images."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = make_table(data.draw, Path(folder).resolve() / "set", data.draw(st.integers(0, 1)))
+        try:
+            raw = open_source(str(made.file.parent))
+        except UserError as error:
+            check_refusal(str(error), made.file.parent)
+            return
+        if "a second label column" not in made.changes:
+            check_truth(made, read_back(raw), bool(made.changes))
+
+
 def check_changed(data: st.DataObject) -> None:
     """Some changes: the truth, or a refusal; what is skipped is listed."""
     with tempfile.TemporaryDirectory() as folder:
@@ -48,11 +61,15 @@ def check_changed(data: st.DataObject) -> None:
         check_truth(made, read_back(raw), skip or "a damaged image" in made.changes)
 
 
-def check_message(made: MadeTable, said: str) -> None:
-    assert "\n" not in said
+def check_refusal(said: str, place: Path) -> None:
+    """One line that begins with the data set, or a file of it, and has a remedy."""
     assert said.isprintable()
-    assert said.startswith(f"--data {str(made.file)!r}: "), said
+    assert said.startswith(f"--data {str(place)!r}"[:-1]), said
     assert REMEDY.search(said.partition(": ")[2]), said
+
+
+def check_message(made: MadeTable, said: str) -> None:
+    check_refusal(said, made.file)
     assert set(made.changes) - HARMLESS, f"refused for {made.changes}: {said}"
 
 
@@ -78,8 +95,14 @@ def test_changed_tables_end_in_the_truth_or_in_one_line(data):
     check_changed(data)
 
 
+@settings(QUIET, max_examples=40)
+@given(st.data())
+def test_folders_with_tables_end_in_the_truth_or_in_one_line(data):
+    check_folder(data)
+
+
 @pytest.mark.slow
-@settings(QUIET, max_examples=600)
+@settings(QUIET, max_examples=900)
 @given(st.data())
 def test_many_more_tables(data):
-    (check_changed if data.draw(st.booleans()) else check_known_form)(data)
+    data.draw(st.sampled_from([check_changed, check_known_form, check_folder]))(data)
