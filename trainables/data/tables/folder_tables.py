@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.common.errors import UserError
+from trainables.common.escaping import printable
 from trainables.data.data_options import DataOptions
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.folder_layout import FolderLayout, find_layout
 from trainables.data.layouts.listing import is_hidden, list_data_folders
 from trainables.data.layouts.split_names import find_splits, read_split_name, split_words
-from trainables.data.tables.cell_values import spread, to_texts
+from trainables.data.tables.cell_values import Texts, spread
 from trainables.data.tables.file_lookup import FileLookup
-from trainables.data.tables.label_columns import is_label_name
+from trainables.data.tables.label_columns import is_label_name, repeats
 from trainables.data.tables.remote_images import make_lookup
-from trainables.data.tables.table_columns import NEARLY_ALL, TableColumns
+from trainables.data.tables.table_columns import SAMPLED_CELLS, share_of_files
 from trainables.data.tables.table_file import is_table_name, read_table
-from trainables.data.tables.table_rows import LabelTable, choose, names_images
+from trainables.data.tables.table_rows import MANY, LabelTable, choose, names_images, read_cells
 
 NO_LABELS = frozenset({"submission", "submissions", "sample", "solution"})
 """Words in names of tables that hold no labels, such as `sample_submission.csv`."""
+LABEL_FILES = frozenset({"label", "labels", "train", "training", "classes", "targets", "annotations"})
+"""Words in names of tables that hold labels."""
 METADATA = "metadata"
 """Name, before the suffix, of the table that Hugging Face's imagefolder reads."""
 
@@ -160,32 +163,44 @@ def _is_plain(table: FolderTable) -> bool:
 
 
 def _find_conflict(table: FolderTable, layout: FolderLayout) -> str:
-    """An image whose label in the table is not its class folder's; empty if the two agree, or it is not sure."""
+    """An image whose label in the table is not its class folder's; empty if the two agree, or it holds no labels.
+
+    They agree where any column says the folders, under other names perhaps. Without a header, any column may be labels.
+    """
     try:
         opened = _open(table, table.folder, DataOptions(), beginning=True)
-        columns = choose(opened, DataOptions())
+        cells = dict(read_cells(opened))
     except UserError:
         return ""
-    if columns.is_one_hot or not is_label_name(columns.labels[0]):
+    headless = any(name and opened.names_image(name) for name in cells)
+    if headless:
+        cells = {name: [name, *texts] for name, texts in cells.items()}
+    shares = {name: share_of_files(texts, opened.names_image) for name, texts in cells.items()}
+    image = max(shares, key=lambda name: shares[name])
+    if shares[image] < MANY:
         return ""
-    return _compare(
-        opened, columns, {folder: name for found in layout.classes.values() for name, folder in found.items()}
-    )
+    classes = {folder: name for found in layout.classes.values() for name, folder in found.items()}
+    compared = {
+        name: _compare(opened, cells[image], texts, classes) for name, texts in cells.items() if name and name != image
+    }
+    conflicts = {name: conflict for name, conflict in compared.items() if conflict is not None}
+    says_labels = headless or bool(set(split_words(table.file.stem)) & LABEL_FILES)
+    named = [name for name in conflicts if is_label_name(name) or (says_labels and repeats(cells[name]))]
+    return next((conflicts[name] for name in named), "") if all(conflicts.values()) else ""
 
 
-def _compare(table: LabelTable, columns: TableColumns, classes: Mapping[Path, str]) -> str:
-    """The first image whose label stands for another class folder than before."""
-    labels: dict[str, str] = {}
+def _compare(table: LabelTable, images: Texts, labels: Texts, classes: Mapping[Path, str]) -> str | None:
+    """The first image whose label stands for another class folder than before, or whose folder for another label.
+
+    Empty if there is none, None if the images with both have one label.
+    """
+    known: dict[str, str] = {}
     folders: dict[str, str] = {}
-    cells = [to_texts(table.frame[name]) for name in (columns.image, columns.labels[0])]
-    pairs = spread(list(zip(*cells, strict=True)), 200)
-    found = [(table.files.find(image or "", table.split).path, label) for image, label in pairs]
-    if sum(file is not None for file, _ in found) < NEARLY_ALL * len(found):
-        return ""
-    for file, label in found:
+    for image, label in spread(list(zip(images, labels, strict=True)), SAMPLED_CELLS):
+        file = table.files.find(image or "", table.split).path
         name = next((classes[parent] for parent in file.parents if parent in classes), "") if file and label else ""
         if not (file and label and name):
             continue
-        if labels.setdefault(label, name) != name or folders.setdefault(name, label) != label:
-            return f"{file.name!r} is {label!r} there and lies in {name!r}"
-    return ""
+        if known.setdefault(label, name) != name or folders.setdefault(name, label) != label:
+            return f"{printable(file.name)!r} is {printable(label)!r} there and lies in {printable(name)!r}"
+    return "" if len(known) > 1 else None

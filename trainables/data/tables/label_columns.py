@@ -96,11 +96,15 @@ def _several_labels_error(where: str, columns: Mapping[str, Texts], binary: list
     )
 
 
+def repeats(texts: Texts) -> bool:
+    """Whether cells repeat as labels do: several different ones, each twice on average."""
+    found = {text for text in texts if text is not None}
+    return len(found) > 1 and 2 * len(found) <= len(texts)
+
+
 def _may_be_labels(name: str, texts: Texts) -> bool:
     """Whether the cells repeat as labels do, and are no counts, measurements or ids by their name."""
-    found = {text for text in texts if text is not None}
-    words = set(split_words(name))
-    if len(found) < 2 or 2 * len(found) > len(texts) or words & NUMBER_WORDS - {"id"}:
+    if not repeats(texts) or set(split_words(name)) & NUMBER_WORDS - {"id"}:
         return False
     return not any(_is_decimal(text) for text in without_decimals(texts) if text is not None)
 

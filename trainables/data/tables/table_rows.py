@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 
 
+MANY = 0.5
+"""Share of a column's cells that name files where a table in a folder is of its images."""
+
+
 @dataclass(frozen=True)
 class LabelTable:
     """A table that was read, and how its cells are meant."""
@@ -88,7 +92,7 @@ def read_rows(tables: Sequence[LabelTable], options: DataOptions) -> TableRows:
     sources: dict[str, str] = {}
     columns = choose(tables[0], options)
     for table in tables:
-        cells = _cells(table)
+        cells = read_cells(table)
         splits, told = read_splits(table.where, cells, columns, table.split)
         rows, bad = _table_rows(table, cells, columns, splits, options)
         found += rows
@@ -102,7 +106,7 @@ def read_rows(tables: Sequence[LabelTable], options: DataOptions) -> TableRows:
 
 def choose(table: LabelTable, options: DataOptions) -> TableColumns:
     """What the columns of a table are for; raises as `choose_columns` does."""
-    cells = _cells(table)
+    cells = read_cells(table)
     if named := next((name for name in cells if name and table.names_image(name)), ""):
         raise UserError(
             f"{table.where}: has no header, its first line names the image {printable(named)!r}; put a first line with "
@@ -113,10 +117,11 @@ def choose(table: LabelTable, options: DataOptions) -> TableColumns:
 
 def names_images(table: LabelTable) -> bool:
     """Whether at least half of a column's cells name images that are there."""
-    return any(share_of_files(texts, table.names_image) >= 0.5 for texts in _cells(table).values())
+    return any(share_of_files(texts, table.names_image) >= MANY for texts in read_cells(table).values())
 
 
-def _cells(table: LabelTable) -> Columns:
+def read_cells(table: LabelTable) -> Columns:
+    """The columns of a table as text; raises `UserError` for two of one name."""
     names = [str(name).strip() for name in table.frame.columns]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise UserError(
