@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainables.data.copies.copy_pictures import COPY_PICTURES
 from trainables.data.copies.copy_summary import CopySummary
 from trainables.data.copies.leaked_images import LEAKED_IMAGES
 from trainables.data.decoding.bad_images import BAD_IMAGES, read_bad_images
@@ -25,7 +26,7 @@ def describe_skipped(data: "DataSummary") -> str:
 
 def copy_image_lists(data: "DataSummary", folder: Path) -> None:
     """Copy the store's lists of images, where there are any, into a search's results."""
-    for name in (BAD_IMAGES, LEAKED_IMAGES, LEFT_OUT, SHARED_GROUPS):
+    for name in (BAD_IMAGES, LEAKED_IMAGES, COPY_PICTURES, LEFT_OUT, SHARED_GROUPS):
         if is_file(Path(data.path) / name):
             copy_file(Path(data.path) / name, folder / name)
 

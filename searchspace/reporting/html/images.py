@@ -14,6 +14,8 @@ from trainables.augmentation.augmentation_registry import describe_augmentation
 from trainables.augmentation.preview import PREVIEW
 from trainables.common.errors import DamagedError
 from trainables.common.escaping import printable
+from trainables.data.copies.copy_pictures import CopyPicture, read_copy_pictures
+from trainables.data.copies.leaked_images import LEAKED_IMAGES
 from trainables.data.thumbnails import (
     PNG_START,
     THUMBNAILS_FILE,
@@ -62,6 +64,24 @@ def augmented(results: SearchResults) -> Iterator[Block]:
         if is_file(folder / PREVIEW):
             title = "Training images of several classes: the image itself, then as training saw it"
             yield Pictures([Picture(_uri(_read_png(folder / PREVIEW)), tiny=True)], title, sheet=True)
+
+
+def pictured_copies(results: SearchResults) -> Iterator[Block]:
+    """Copies beside the held-out images that they are copies of; nothing where there are none."""
+    if found := read_copy_pictures(results.folder):
+        yield Pictures(
+            [
+                Picture(_uri(pair.png), _describe_pair(pair), tiny=results.data.side < SMALL_IMAGE_SIDE)
+                for pair in found
+            ],
+            f"Images that are in two splits, the held-out one on the left; all are in {LEAKED_IMAGES}",
+        )
+
+
+def _describe_pair(pair: CopyPicture) -> list[str]:
+    kind = "equal pixels" if pair.is_equal else f"near copy, {pair.distance} of 64 bits differ"
+    fate = f"left out of {pair.its_split}" if pair.is_left_out else f"stays in {pair.its_split}"
+    return [f"{kind}; {fate}", f"{pair.split}: {pair.image}", f"{pair.its_split}: {pair.same_as}"]
 
 
 def _pictures(results: SearchResults, chosen: NDArray[np.int64]) -> list[Picture]:

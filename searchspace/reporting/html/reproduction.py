@@ -8,6 +8,7 @@ from searchspace.forecast.forecast import format_duration
 from searchspace.preparation.data_issues import describe_absent, describe_data_issues
 from searchspace.preparation.prepare_data import describe_data
 from searchspace.reporting.html.blocks import Block, Code, Figure, Note, Table, axis, figure_label
+from searchspace.reporting.html.images import pictured_copies
 from searchspace.reporting.results import SearchResults
 from trainables.data.store.data_summary import DataSummary
 
@@ -28,6 +29,7 @@ def data_set(results: SearchResults) -> Iterator[Block]:
     lines += [f"{line}." for line in describe_absent(data.absent)]
     mean, deviation = (", ".join(f"{value:.4f}" for value in values) for values in (data.mean, data.std))
     yield Note(" ".join([f"Channel means {mean}, deviations {deviation}, from 0 to 1, over training images.", *lines]))
+    yield from pictured_copies(results)
 
 
 def _balance(data: DataSummary) -> Figure:

@@ -138,7 +138,7 @@ def is_whole(path, like):
 
 FILES = (
     "images.npy", "labels.npy", "test/images.npy", "test/labels.npy", "test/origins.json", "bad-images.csv",
-    "leaked-images.csv", "contents.json", "summary.json",
+    "leaked-images.csv", "leaked-images.json", "contents.json", "summary.json",
 )  # fmt: skip
 
 

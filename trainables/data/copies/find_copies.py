@@ -132,6 +132,7 @@ def find_copies(splits: Mapping[SplitName, SplitImages], image_at: ImageAt, kept
         LeakedImage(
             *images.name(int(pairs.late[at])), *images.name(int(pairs.early[at])), max(0, int(pairs.distance[at])),
             bool(pairs.is_equal[at]), bool(same_label[at]), not kept and not stays[at],
+            images.locate(int(pairs.late[at]))[1], images.locate(int(pairs.early[at]))[1],
         )
         for at in np.lexsort((pairs.distance, pairs.late)).tolist()
     ]  # fmt: skip

@@ -34,6 +34,10 @@ class LeakedImage:
     """Whether both have the same class."""
     is_left_out: bool = False
     """Whether the copy was left out of its split."""
+    place: int = 0
+    """Place of the held-out image in its split, before any left."""
+    its_place: int = 0
+    """Place of the copy in its split, likewise."""
 
 
 def write_leaked_images(folder: Path, found: Iterable[LeakedImage]) -> None:

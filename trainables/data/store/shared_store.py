@@ -11,6 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from trainables.common.errors import UserError
+from trainables.data.copies.copy_pictures import COPY_PICTURES
 from trainables.data.decoding.stored_size import MAX_ASPECT, STORED_SIDE
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.file_digests import (
@@ -47,7 +48,7 @@ COLUMN_FILES = {
     for name, default in COLUMNS.items()
 }
 """Files that a store may have: part of the store, and bytes of an image's value."""
-RECORD_FILES = ("test/origins.json", "bad-images.csv", "leaked-images.csv", DIGESTS_FILE, SUMMARY_FILE)
+RECORD_FILES = ("test/origins.json", "bad-images.csv", "leaked-images.csv", COPY_PICTURES, DIGESTS_FILE, SUMMARY_FILE)
 SIZE_BYTES = 8
 """Bytes of an image's height and width."""
 MAX_RECORD_BYTES = 1 << 30

@@ -6,13 +6,14 @@ import pytest
 
 from tests.helpers.layouts.annotated_cases import ANNOTATED_CASES
 from tests.helpers.layouts.folder_cases import FOLDER_CASES
+from tests.helpers.layouts.group_cases import GROUP_CASES
 from tests.helpers.layouts.path_table_cases import PATH_TABLE_CASES
 from tests.helpers.layouts.table_cases import TABLE_CASES
 from tests.helpers.repository import ROOT
 from trainables.common.errors import UserError
 from trainables.data.sources.source_registry import open_source
 
-CASES = FOLDER_CASES | ANNOTATED_CASES | PATH_TABLE_CASES | TABLE_CASES
+CASES = FOLDER_CASES | ANNOTATED_CASES | PATH_TABLE_CASES | TABLE_CASES | GROUP_CASES
 ROWS = dict(re.findall(r"^\| .* <!-- (\S+) --> \| (.*) \|$", (ROOT / "docs" / "data.md").read_text(), re.M))
 """What happens, by the name in a row's comment."""
 

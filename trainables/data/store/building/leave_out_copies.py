@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainables.common.errors import UserError
+from trainables.data.copies.copy_pictures import picture_copies, write_copy_pictures
 from trainables.data.copies.copy_summary import CopySummary, KeptReason
 from trainables.data.copies.find_copies import FoundCopies, SplitImages, find_copies
 from trainables.data.copies.leaked_images import write_leaked_images
@@ -52,6 +53,7 @@ def leave_out_copies(
     sums = compute_statistics((image_at("train", place) for place in gone), {}, raw.channels).sums
     pixels = int(stored[""].sizes[gone].prod(axis=1, dtype=np.int64).sum()) if gone else 0
     rows = [place + train * (split == "val") for split, places in found.leaving.items() for place in places.tolist()]
+    write_copy_pictures(folder, picture_copies(found.listed, image_at))
     remove_rows(folder, sorted(rows))
     write_leaked_images(folder, found.listed)
     return RemainingImages(rest, found.summary, sums, pixels)

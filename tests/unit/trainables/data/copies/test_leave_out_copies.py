@@ -1,7 +1,9 @@
 """Copies of held-out images leave training: which, how it is said, and what becomes of earlier stores."""
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from searchspace.preparation.data_issues import describe_data_issues
+from searchspace.preparation.data_issues import copy_image_lists, describe_data_issues
 from searchspace.preparation.prepare_data import describe_data
 from searchspace.preparation.storage_options import resolve_options
+from searchspace.reporting.html.images import pictured_copies
 from searchspace.spec import make_spec, save_record
 from tests.helpers.images.photographs import CHANGES, photograph
 from trainables.common.errors import UserError
 from trainables.common.escaping import read_csv
+from trainables.data.copies.copy_pictures import COPY_PICTURES, read_copy_pictures
 from trainables.data.copies.find_copies import SPLIT_ORDER, SplitImages, find_copies
 from trainables.data.copies.leaked_images import LEAKED_IMAGES
 from trainables.data.copies.perceptual_hash import NO_HASH
@@ -92,6 +96,26 @@ def test_copies_leave_train_and_val_are_listed_and_said(leaky):
         "(`../leaked-images.csv`).",
         "1 held-out images have a copy of another class: one of both labels is wrong.",
     ]
+
+
+def test_copies_are_pictured_beside_what_they_are_copies_of(leaky, tmp_path):
+    data = prepare_data(str(leaky))
+    pairs = read_copy_pictures(Path(data.path))
+    assert [pair.is_equal for pair in pairs] == [False, False, False, True, True]
+    equal = pairs[-1]
+    assert (Path(equal.image).name, equal.split, equal.its_split, equal.is_left_out) == (
+        "equal.bmp", "test", "train", True,
+    )  # fmt: skip
+    picture = np.asarray(Image.open(io.BytesIO(equal.png)))
+    assert picture.shape == (40, 84, 3)
+    assert np.array_equal(picture[:, :40], picture[:, 44:])
+    assert np.array_equal(picture[:, :40], np.asarray(Image.open(leaky / "train/a/3.png")))
+    copy_image_lists(data, tmp_path)
+    (block,) = pictured_copies(SimpleNamespace(folder=tmp_path, data=data))
+    assert len(block.pictures) == 5
+    assert block.pictures[-1].lines[0] == "equal pixels; left out of train"
+    (tmp_path / COPY_PICTURES).unlink()
+    assert list(pictured_copies(SimpleNamespace(folder=tmp_path, data=data))) == []
 
 
 def test_what_is_left_is_as_if_the_copies_had_never_been(leaky, tmp_path, monkeypatch):
