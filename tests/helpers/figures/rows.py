@@ -312,3 +312,21 @@ def _ramp(r: Record) -> Row:
     return Row(
         topic, show(ramp["all at once"]), f"one after another, as Ray Tune does it: {show(ramp['one start at a time'])}"
     )
+
+
+_STORES = ("photographs, side 32", "photographs, side 256", "photographs, side 512", "cifar10, side 32")
+
+
+@row("bench_store")
+def _build_store(r: Record) -> Row:
+    def cells(way: str) -> str:
+        seconds = either([span(r.at(case, way, "seconds")) for case in _STORES])
+        return f"{seconds} s, {either([show(r.at(case, way, 'megabytes')) for case in _STORES])} MB"
+
+    ratios = either([span(r.at(case, "whole / square, seconds")) for case in _STORES])
+    photos, images = (r.at(case, "whole", "images") for case in (_STORES[0], _STORES[-1]))
+    return Row(
+        f"a store of {photos:,} photographs at 32 / 256 / 512 pixels, and of {images:,} images of CIFAR-10, built whole",
+        cells("whole"),
+        f"cut to centre squares {cells('square')}; seconds whole ÷ square {ratios}",
+    )
