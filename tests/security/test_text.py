@@ -47,7 +47,8 @@ from trainables.common.escaping import (
 from trainables.config import failure
 from trainables.data.copies.leaked_images import LeakedImage, write_leaked_images
 from trainables.data.decoding.bad_images import BadImage, read_bad_images, write_bad_images
-from trainables.data.layouts.left_out import LeftOut, write_left_out
+from trainables.data.layouts.left_out import LeftOut
+from trainables.data.layouts.left_out_counts import write_left_out
 from trainables.data.store.group_summary import write_shared_groups
 from trainables.metrics.class_metrics import measure_test_metrics
 from trainables.metrics.predictions import write_table

@@ -72,6 +72,15 @@ def bad_image_error(data: str, bad: Sequence[BadImage]) -> UserError:
     return UserError(f"--data {data!r}: bad image {bad[0]}{more}; {SKIP_HINT}")
 
 
+def lost_class_error(where: str, name: str, split: str, first: BadImage | None) -> UserError:
+    """The error of a class that has no image left in a split without bad ones, of which `first` is one."""
+    return UserError(
+        f"{where}: without bad images class {printable(name)!r} has none left in {split}"
+        + (f"; the first of them: {first}" if first else "")
+        + "; repair or replace them, or take the class out of the data"
+    )
+
+
 def write_bad_images(folder: Path, bad: Sequence[BadImage]) -> None:
     """Write the list of bad images into `folder`, as CSV in UTF-8."""
     with (folder / BAD_IMAGES).open("w", newline="", encoding="utf-8") as file:

@@ -1,11 +1,10 @@
 """Files of a data folder that are not used, and why; listed in `left-out.csv`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from trainables.common.escaping import decodable, write_csv
+from trainables.common.escaping import decodable
 
 LEFT_OUT = "left-out.csv"
 """Name of the list, in a store and in a search's results."""
@@ -64,14 +63,3 @@ def leave_out_file(path: Path, reason: LeftOutReason) -> LeftOut:
 def leave_out_hidden(path: Path) -> LeftOut:
     """A record of a file or folder that is hidden or of the system, counted by name (`._*` for macOS forks)."""
     return LeftOut(str(path), LeftOutReason.HIDDEN, "._*" if path.name.startswith("._") else decodable(path.name))
-
-
-def write_left_out(folder: Path, files: Sequence[LeftOut]) -> None:
-    """Write the list into `folder` as CSV in UTF-8; remove it if there is nothing to list."""
-    if not files:
-        (folder / LEFT_OUT).unlink(missing_ok=True)
-        return
-    beside = folder / f"{LEFT_OUT}.partial"
-    with beside.open("w", newline="", encoding="utf-8") as file:
-        write_csv(file, [("path", "reason", "kind"), *((found.path, found.reason, found.kind) for found in files)])
-    beside.replace(folder / LEFT_OUT)

@@ -1,13 +1,15 @@
-"""Counts of the files that are not used, by reason and kind, for a search's record and the log."""
+"""The files that are not used: their list, and their counts by reason and kind for a search's record and the log."""
 
 import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from pydantic import Field
 
-from trainables.common.escaping import printable
+from trainables.common.escaping import decodable, printable, write_csv
 from trainables.config import Frozen
+from trainables.data.decoding.bad_images import BadImage
 from trainables.data.decoding.heif import INSTALL_HEIF
 from trainables.data.layouts.left_out import LEFT_OUT, LeftOut, LeftOutReason
 
@@ -36,6 +38,8 @@ WARNED_REASONS = frozenset({
 KINDS_SHOWN, KINDS_COUNTED = 6, 20
 """Number of kinds in a line, and of kinds counted for one reason; the others are counted together."""
 OTHER_KINDS = "others"
+BAD_IMAGE = "bad image"
+"""Reason of images that were to be used, in the list."""
 
 
 class LeftOutCount(Frozen):
@@ -56,6 +60,19 @@ class LeftOutCount(Frozen):
         if kind.endswith("/"):
             return f"{self.count:,} in {kind}"
         return f"{self.count:,} {kind}" if kind else f"{self.count:,} without suffix"
+
+
+def write_left_out(folder: Path, files: Sequence[LeftOut], bad: Sequence[BadImage] = ()) -> None:
+    """Write the list of all that is not used, bad images first, into `folder` as CSV in UTF-8; remove an empty one."""
+    if not files and not bad:
+        (folder / LEFT_OUT).unlink(missing_ok=True)
+        return
+    beside = folder / f"{LEFT_OUT}.partial"
+    with beside.open("w", newline="", encoding="utf-8") as file:
+        rows = [(image.name, BAD_IMAGE, decodable(Path(image.name).suffix.lower()), image.reason) for image in bad]
+        rows += [(found.path, found.reason, found.kind, REASON_TEXTS[found.reason]) for found in files]
+        write_csv(file, [("path", "reason", "kind", "details"), *rows])
+    beside.replace(folder / LEFT_OUT)
 
 
 def count_left_out(files: Iterable[LeftOut]) -> tuple[LeftOutCount, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainables.common.errors import UserError
 from trainables.common.escaping import decodable
 from trainables.data.data_options import DataOptions
-from trainables.data.decoding.bad_images import BadImage
+from trainables.data.decoding.bad_images import BadImage, lost_class_error
 from trainables.data.layouts.detected_layout import DetectedLayout
 from trainables.data.sources.image_file_set import (
     ImageFileSet,
@@ -76,6 +76,7 @@ def open_tables(tables: Sequence[LabelTable], options: DataOptions, name: str, f
         raise UserError(f"{where}: its images cannot be read ({error})") from error
     kept = [row for row in classes.rows if row.file in heads]
     _check_training_images(where, classes.names, kept, bad)
+    _check_no_class_lost(where, classes.rows, kept, bad)
     for row in kept:
         digest.update(f"{row.label!r} {row.split} {row.group!r} {row.weight!r}\n".encode())
     return ImageFileSet(
@@ -112,6 +113,17 @@ def _check_training_images(
             f"{where}: class {decodable(lost[0])!r} has no training image that can be used"
             + (f"; the first bad image: {bad[0]}" if bad else "; the files that its rows name are missing")
         )
+
+
+def _check_no_class_lost(
+    where: str, rows: Sequence[TableRow], kept: Sequence[TableRow], bad: Sequence[BadImage]
+) -> None:
+    """Raise `UserError` for a class that has images in a split, all of which are bad."""
+    there = {(row.split, row.label) for row in kept}
+    reasons = {image.name: image for image in bad}
+    for row in rows:
+        if (row.split, row.label) not in there:
+            raise lost_class_error(where, str(row.label), row.split, reasons.get(str(row.file)))
 
 
 def _make_parts(

@@ -18,7 +18,7 @@ from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import bad_image_error, read_bad_images
 from trainables.data.finals_validation import Partition
 from trainables.data.folds import FoldPartitions
-from trainables.data.layouts.left_out import write_left_out
+from trainables.data.layouts.left_out_counts import write_left_out
 from trainables.data.overview import examine, format_overview
 from trainables.data.sources.source_registry import kept_reason, open_source
 from trainables.data.splits import make_splits
@@ -226,7 +226,7 @@ def prepare_data(origin: str, reporter: Reporter | None = None, options: DataOpt
             if os.path.lexists(folder):  # of an earlier version, or one that was found to be damaged
                 discard(folder)
             building.rename(folder)
-        write_left_out(folder, raw.layout.left_out)
+        write_left_out(folder, raw.layout.left_out, read_bad_images(folder))
     return complete_summary(raw, folder, origin, options)
 
 

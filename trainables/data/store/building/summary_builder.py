@@ -12,7 +12,7 @@ from trainables.data.copies.copy_summary import KeptReason
 from trainables.data.copies.find_copies import SPLIT_ORDER, SplitImages
 from trainables.data.copies.perceptual_hash import Hashes
 from trainables.data.data_options import DataOptions
-from trainables.data.decoding.bad_images import BadImage, write_bad_images
+from trainables.data.decoding.bad_images import BadImage, lost_class_error, write_bad_images
 from trainables.data.decoding.stored_size import MIN_SIDE
 from trainables.data.finals_validation import choose_finals_validation
 from trainables.data.layouts.left_out_counts import count_left_out
@@ -139,10 +139,7 @@ class SummaryBuilder:
         if emptied.any():
             label = int(emptied.argmax())
             first = next(self._bad[split][at] for at in bad if labels[rows[at]] == label)
-            raise UserError(
-                f"--data {self._raw.name!r}: without bad images class {self._raw.classes[label]!r} has none left "
-                f"in {split}; the first of them: {first}"
-            )
+            raise lost_class_error(f"--data {self._raw.name!r}", self._raw.classes[label], split, first)
         digests, hashes = np.concatenate(self._digests[split]), np.concatenate(self._hashes[split])
         every = SplitImages(digests, hashes, labels[rows], rows, self._raw.parts[part].name)
         return every.without(np.array(bad, np.int64))

@@ -25,6 +25,7 @@ from trainables.data.copies.leaked_images import LEAKED_IMAGES
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BAD_IMAGES, BadImageCause, BadImageError
 from trainables.data.decoding.decode import read_image_header
+from trainables.data.layouts.left_out import LEFT_OUT
 from trainables.data.layouts.listing import list_files
 from trainables.data.store.building import build
 from trainables.data.store.store import open_store, prepare_data
@@ -168,8 +169,31 @@ class Killer:
         if sys.argv[2] == "decoding" and done == 120:
             die()
 
-prepare_data(sys.argv[1], Killer(), options=DataOptions(on_bad_image="skip"))
+prepare_data(sys.argv[1], Killer(), options=DataOptions(on_bad_image="skip", keep_aspect=True))
 """
+
+
+WHOLE = DataOptions(on_bad_image="skip", keep_aspect=True)
+
+
+@pytest.mark.parametrize("moment", ["decoding", "between", "after closing up"])
+def test_a_skipping_build_of_whole_images_cut_at_any_moment_goes_on_to_the_same_store(tmp_path, monkeypatch, moment):
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cut"))
+    root = levels(tmp_path / "set", 60, tuple(range(0, 120, 7)))
+    write_images(root / "wide", 65, (9, 30), (1, 2, 3))
+    (root / "wide" / "5.png").write_bytes((root / "wide" / "5.png").read_bytes()[:-40])
+    monkeypatch.setattr(build, "CHUNK_IMAGES", 40)
+    code = CUT.replace("prepare_data(sys", "build.CHUNK_IMAGES = 40\nprepare_data(sys", 1)
+    command = [sys.executable, "-c", code, str(root), moment]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    resumed = prepare_data(str(root), options=WHOLE)
+    monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "whole"))
+    whole = prepare_data(str(root), options=WHOLE)
+    assert resumed.model_copy(update={"path": whole.path}) == whole
+    assert (whole.aspect_kept, whole.skipped) == (True, 19)
+    assert listed(resumed.path) == listed(whole.path)
+    assert compute_fingerprint(Path(resumed.path), resumed.classes) == whole.fingerprint
 
 
 @pytest.mark.parametrize("moment", ["decoding", "within", "between", "after closing up"])
@@ -322,6 +346,41 @@ def test_results_count_and_list_what_was_skipped(tmp_path):
     assert not (tmp_path / LEAKED_IMAGES).exists()
     (line,) = describe_data_issues(data.model_dump())
     assert line == "6 bad images were left out of the data: `../bad-images.csv`."
+
+
+def test_one_list_has_all_that_is_not_used_with_reasons(tmp_path):
+    root = levels(tmp_path / "set", 60, BAD)
+    (root / "even" / "notes.txt").write_text("no image")
+    data = prepare_data(str(root), options=DataOptions(on_bad_image="skip"))
+    with (Path(data.path) / LEFT_OUT).open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert {Path(row["path"]).name: row["details"] for row in rows if row["reason"] == "bad image"} == listed(data.path)
+    assert [(Path(row["path"]).name, row["kind"], row["details"]) for row in rows if row["reason"] != "bad image"] == [
+        ("notes.txt", ".txt", "no images")
+    ]
+
+
+@pytest.mark.parametrize("content", [b"no image", "cut"], ids=["header", "pixels"])
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+@pytest.mark.parametrize("kind", ["folder", "table"])
+def test_a_class_that_is_lost_by_skipping_is_an_error(tmp_path, kind, split, content):
+    root = tmp_path / "set"
+    for part in ("train", "val", "test"):
+        for name in ("cat", "dog"):
+            write_images(root / part / name, 3, (30, 40), (200, 60, len(part)))
+    for file in (root / split / "cat").iterdir():
+        file.write_bytes(file.read_bytes()[:900] if content == "cut" else b"no image")
+    origin = root
+    if kind == "table":
+        origin = tmp_path / "labels.csv"
+        files = sorted(root.rglob("*.png"))
+        lines = [f"{file.relative_to(tmp_path)},{file.parent.name},{file.parent.parent.name}" for file in files]
+        origin.write_text("\n".join(["image,label,split", *lines]) + "\n")
+    with pytest.raises(UserError, match=r"class (folder )?'cat'") as error:
+        prepare_data(str(origin), options=DataOptions(on_bad_image="skip"))
+    for word in ("bad image", "0.png", split):
+        assert word in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
