@@ -15,7 +15,7 @@ from trainables.data.sources.source_registry import describe_sources
 DATA = "What to learn from"
 
 
-KEEP_ASPECT = False
+KEEP_ASPECT = True
 """Whether a new search stores images of different sizes whole; one that is resumed stores them as it was begun."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from trainables.common.errors import DamagedError
+from trainables.data.decoding.decode import decode, decode_whole
 from trainables.export.model_info import (
     MODEL_INFO,
     MODEL_INFO_ADAPTER,
@@ -16,6 +17,7 @@ from trainables.export.model_info import (
     EnsembleInfo,
     ModelInfo,
     member_folder,
+    store_side,
 )
 from trainables.export.safetensors_file import read_safetensors, read_shapes
 from trainables.models.build_model import rebuild_model
@@ -38,6 +40,16 @@ def read_classifier(folder: Path, device: torch.device | None = None) -> tuple[A
     card: AnyModelInfo = read_record(folder / MODEL_INFO, MODEL_INFO_ADAPTER)
     model = _join(folder, card) if isinstance(card, EnsembleInfo) else _load(folder, card)
     return model.to(device or torch.device("cpu")).eval(), card
+
+
+def load_image(file: Path, card: AnyModelInfo) -> torch.Tensor:
+    """An image file as the classifier's data are stored, uint8 (1, c, h, w); raises what `decode` raises."""
+    data = card.data
+    if data.fit_matters:
+        image = decode_whole(file, str(file), store_side(data), data.channels)
+    else:
+        image = decode(file, str(file), (data.height, data.width, data.channels))
+    return torch.tensor(image).permute(2, 0, 1)[None]
 
 
 def _join(folder: Path, card: EnsembleInfo) -> Ensemble:

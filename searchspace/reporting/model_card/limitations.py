@@ -8,7 +8,7 @@ from searchspace.reporting.results import ClassifierResults
 from searchspace.storage.search_folder import earlier_winners
 from trainables.common.escaping import as_markdown
 from trainables.data.sources.source_registry import NAMED_SETS
-from trainables.export.model_info import InputSpec
+from trainables.export.model_info import InputSpec, fits_of
 from trainables.models.model_registry import is_pretrained
 
 FEW_TEST_IMAGES = 30
@@ -45,14 +45,26 @@ def _knows(model: ClassifierResults) -> Iterator[str]:
         yield f"Its classes are unbalanced, {fewest:,} to {most:,} training images each: it leans to the frequent ones"
 
 
+FIT_EFFECTS = {
+    "crop": "the middle of an image, whose edges it loses",
+    "pad": "the whole image, reduced, with a border",
+    "stretch": "the whole image, reduced and distorted to a square",
+}
+"""What each way of making squares does to an image."""
+
+
 def _sees(model: ClassifierResults) -> Iterator[str]:
     data = model.data
     colour = "; it sees no colour" if data.channels == 1 else ""
-    yield (
-        f"It sees {data.height} x {data.width} pixels: a larger image is reduced, one of another shape loses its edges "
-        f"(the middle is kept), and what is lost by that it cannot know{colour}"
-    )
-    if (kept := min(_kept(member.input, data.side) for member in model.info.members)) < 1:
+    if fits := fits_of(model.info):
+        ways = "; ".join(f"{fit.side} x {fit.side} pixels, {FIT_EFFECTS[fit.kind]}" for fit in fits)
+        yield f"It sees {ways}: what is lost by that it cannot know{colour}"
+    else:
+        yield (
+            f"It sees {data.height} x {data.width} pixels: a larger image is reduced, one of another shape loses its "
+            f"edges (the middle is kept), and what is lost by that it cannot know{colour}"
+        )
+    if not fits and (kept := min(_kept(member.input, data.side) for member in model.info.members)) < 1:
         yield f"Of those its network takes the middle {kept:.0%} of each side, and nothing of the rest"
     yield (
         "Its files take pixels: setting a photo upright by its EXIF, putting transparent parts on white and scaling 16 "

@@ -27,10 +27,12 @@ def describe_data_set(model: ClassifierResults) -> str:
         for split, count in counts.items()
     ]
     kind = "grey" if found.channels == 1 else "RGB"
+    size = f"{found.height} x {found.width}"
+    size = f"whole, with a shorter side of up to {found.height} pixels," if found.aspect_kept else f"as {size}"
     absent = [f"{as_markdown(line)}." for line in describe_absent(found.absent)]
     issues = [*describe_data_issues(found.model_dump()), *absent]
     return paragraphs(
-        f"{as_markdown(found.name)}: {len(found.classes):,} classes, stored as {found.height} x {found.width} {kind}; "
+        f"{as_markdown(found.name)}: {len(found.classes):,} classes, stored {size} {kind}; "
         f"splits: {as_markdown(found.split)}.",
         table(rows),
         bullets(issues or ["no image was left out as bad, and none occurs in two splits"]),

@@ -52,13 +52,11 @@ def weights_code() -> str:
     """Runs the weights by this project, to train on or to change."""
     return """\
 import pathlib, torch
-from trainables.data.decoding.decode import decode
-from trainables.export.weights import read_classifier
+from trainables.export.weights import load_image, read_classifier
 
 model, card = read_classifier(pathlib.Path("."))
-image = decode(pathlib.Path("photo.jpg"), "photo.jpg", (card.data.height, card.data.width, card.data.channels))
 with torch.inference_mode():
-    logits = model(torch.tensor(image).permute(2, 0, 1)[None])
+    logits = model(load_image(pathlib.Path("photo.jpg"), card))
 print(card.data.classes[logits.argmax()], logits.softmax(1).max().item())"""
 
 
