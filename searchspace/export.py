@@ -90,34 +90,35 @@ def check_shipped(*shipments: ExportRecord) -> None:
 
 
 def export_winner(
-    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False
+    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False, raw_data: str = ""
 ) -> ExportRecord:
     """Export the winner of the search in `folder`; raises `UserError` where there is none.
 
-    `data` is where its images are, if this machine has not prepared them; `strict` is as `ship` has it.
+    `data` is where its images are, if this machine has not prepared them; `strict` and `raw_data` are as
+    `export_classifier` has them.
     """
     winner = folder / WINNER
     if not is_file(winner / MODEL_INFO):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{MODEL_INFO})")
-    return _ship(spec, winner, reporter, data, strict)
+    return _ship(spec, winner, reporter, data, strict, raw_data)
 
 
 def export_student(
-    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False
+    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False, raw_data: str = ""
 ) -> ExportRecord | None:
     """Export the student of the search in `folder`, as the winner is; None where it has none."""
     student = read_student(folder)
     if student is None or student.status != StudentStatus.TRAINED:
         return None
     logger.info("exporting the student")
-    return _ship(spec, folder / STUDENT, reporter, data, strict)
+    return _ship(spec, folder / STUDENT, reporter, data, strict, raw_data)
 
 
-def _ship(spec: SearchSpec, folder: Path, reporter: Reporter, data: str, strict: bool) -> ExportRecord:
+def _ship(spec: SearchSpec, folder: Path, reporter: Reporter, data: str, strict: bool, raw_data: str) -> ExportRecord:
     from trainables.export.exporter import export_classifier
 
     shipment = export_classifier(
-        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), reporter, data, strict
+        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), reporter, data, strict, raw_data
     )
     for line in format_dropped(shipment):
         logger.warning(f"{folder.name}: {line}")

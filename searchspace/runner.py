@@ -172,7 +172,9 @@ class SearchRunner:
         logger.info("exporting the winner")
         self.reporter.progress("export of the winner", 0, 0)
         reporter = InterruptibleReporter(self.reporter, self.interruption.check)
-        return export_winner(self.spec, folder, reporter), export_student(self.spec, folder, reporter)
+        raw = self.spec.data
+        winner = export_winner(self.spec, folder, reporter, raw_data=raw)
+        return winner, export_student(self.spec, folder, reporter, raw_data=raw)
 
     def report(self) -> list[str]:
         """Write model cards and report, and record that the search is finished; returns a line on each forecast."""

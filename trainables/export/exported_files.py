@@ -47,6 +47,10 @@ class Parity(Finite):
     """Share of images whose likeliest class is theirs, from 0 to 1."""
     f1_macro: UnitInterval
     """F1, mean over classes, from 0 to 1."""
+    raw_count: int = 0
+    """Raw test files whose pixels it answered to as PyTorch to their stored versions; 0 where none was checked."""
+    raw_difference: float = 0.0
+    """Largest difference of a probability on them."""
 
 
 class Speed(Finite):
@@ -108,6 +112,8 @@ class ExportRecord(Finite):
     """Points of test accuracy that an exported file may lose."""
     cost: ArchitectureCost | None
     """Cost of the float32 ONNX file, to which limits apply as to the search's architectures; None if it was dropped."""
+    raw_note: str = ""
+    """Raw test files that were not checked, by reason, or why none was."""
     machine: str
     """Processor that the speeds were measured on."""
     threads: int

@@ -31,6 +31,7 @@ from trainables.export.formats.export_formats import FORMATS, ExportContext
 from trainables.export.model_info import native_shape
 from trainables.export.parity_check import LogitsFunction, Reference, check_parity, eager_logits, make_reference
 from trainables.export.predictor import Predictor
+from trainables.export.raw_files import RawFiles, check_raw_files, find_raw_files, require_raw_parity
 from trainables.export.robustness import measure_robustness, write_robustness
 from trainables.export.weights import read_classifier
 from trainables.metrics.predictions import TEST_PERMIT
@@ -47,22 +48,25 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     reporter: Reporter,
     data: str = "",
     strict: bool = False,
+    raw_data: str = "",
 ) -> ExportRecord:
     """Export the classifier in `folder`, whose permit opens the test images, to `formats` (empty: all).
 
     A file that cannot be made, loses more than `max_drop` points or differs from PyTorch is deleted, and the reason
-    recorded. `data` is where the images are, if this machine has not prepared them. With `strict` a file that cannot be
+    recorded. `data` is where the images are, if this machine has not prepared them; `raw_data`, else `data`, is where
+    raw test files are read. With `strict` a file that cannot be
     written raises its OSError; without, its format counts as one that cannot be made.
     """
     classifier, card = read_classifier(folder)
     context = ExportContext(folder, classifier, card, open_recorded_data(card.data, data, reporter), max_drop, seed)
     reference = make_reference(classifier, *context.store.open_test_stored(folder / TEST_PERMIT))
+    raw = _find_raw(context, reference, raw_data or data)
     wanted = formats or [name for name, writer in FORMATS.items() if writer.usable()]
     artefacts, dropped = [_describe_export(context, "pytorch", reference.compare_logits(reference.logits))], []
     for done, name in enumerate(wanted):
         reporter.progress(f"export of the {folder.name}", done, len(wanted))
         try:
-            note, proof = _write_and_check(context, name, reference)
+            note, proof = _write_and_check(context, name, reference, raw)
             artefacts.append(_describe_export(context, name, proof, note))
         except Exception as error:  # an exporter fails in any way there is, and the next may not
             if strict:
@@ -71,7 +75,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
             dropped.append(DroppedFormat(format=name, reason=root_cause(error)))
     shipment = ExportRecord(
         artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
-        cost=_cost(context, artefacts), machine=cpu_name(), threads=core_count(),
+        cost=_cost(context, artefacts), raw_note=raw.note, machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
     write_file(folder / EXPORT_RECORD, shipment.model_dump_json(indent=1).encode())
     _measure_robustness(context, shipment, reference, reporter)
@@ -99,13 +103,26 @@ def _measure_robustness(
     write_robustness(context.folder, measure_robustness(name, answer, rate, reference, context.seed))
 
 
-def _write_and_check(context: ExportContext, name: Format, reference: Reference) -> tuple[str, Parity]:
+def _find_raw(context: ExportContext, reference: Reference, origin: str) -> RawFiles:
+    """Raw test files, for a classifier that makes squares of images."""
+    if not context.classifier.fits:
+        return RawFiles({}, "")
+    origins = context.store.open_test_origins(context.folder / TEST_PERMIT)
+    return find_raw_files(context.store.summary, origin, origins, reference)
+
+
+def _write_and_check(context: ExportContext, name: Format, reference: Reference, raw: RawFiles) -> tuple[str, Parity]:
     """Write a format and check it; returns its note and parity. Raises `ParityError` and the exporter's errors."""
     writer = FORMATS[name]
     note = writer.write(context)
-    proof = reference.check_answers(_load_logits_function(name, context.path_of(name)))
+    answer = _load_logits_function(name, context.path_of(name))
+    proof = reference.check_answers(answer)
     check_parity(proof, reference.compare_logits(reference.logits), writer.exact, context.max_drop)
-    return note, proof
+    found = check_raw_files(answer, raw, reference)
+    if writer.exact:
+        require_raw_parity(found)
+    difference = found.largest_probability_difference
+    return note, proof.model_copy(update={"raw_count": found.count, "raw_difference": difference})
 
 
 def _load_logits_function(name: Format, file: Path) -> LogitsFunction:

@@ -47,6 +47,8 @@ class Reference:
     """Class of each."""
     logits: NDArray[np.float32]
     """PyTorch's, images x classes."""
+    rows: NDArray[np.int64]
+    """Rows of the images in the test split."""
 
     def check_answers(self, answer: LogitsFunction) -> Parity:
         """Compare a file with PyTorch on all images."""
@@ -63,7 +65,7 @@ class Reference:
         return Parity(
             count=len(self.images), largest_difference=float(difference.max()),
             mean_difference=float(difference.mean()),
-            largest_probability_difference=float(np.abs(_softmax(logits) - _softmax(self.logits)).max()),
+            largest_probability_difference=float(np.abs(softmax(logits) - softmax(self.logits)).max()),
             agreement=float((called == self.logits.argmax(axis=1)).mean()),
             accuracy=float((called == self.labels).mean()),
             f1_macro=float(f1_score(self.labels, called, labels=np.unique(self.labels), average="macro")),
@@ -80,7 +82,7 @@ def make_reference(classifier: AnyClassifier, images: StoredImages, labels: NDAr
     rows = np.linspace(0, len(images) - 1, count).astype(int)  # a test split may lie in the order of its classes
     each = [images.image(row) for row in rows.tolist()]
     logits = trained_logits(classifier, images, rows)
-    return Reference(each if classifier.fits else np.stack(each), labels[rows], logits)
+    return Reference(each if classifier.fits else np.stack(each), labels[rows], logits, rows)
 
 
 def trained_logits(classifier: AnyClassifier, images: StoredImages, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -137,7 +139,8 @@ def check_parity(proof: Parity, reference: Parity, exact: bool, max_drop: float)
         )
 
 
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of logits, both (n, classes)."""
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     found: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return found

@@ -24,9 +24,12 @@ def format_conditions(shipment: ExportRecord) -> str:
     """On what all of it was measured."""
     proven = shipment.artefacts[0].proof.count
     threads = "1 thread" if shipment.threads == 1 else f"{shipment.threads} threads"
+    raw = max(artefact.proof.raw_count for artefact in shipment.artefacts)
+    raw_files = f" and the pixels of {raw:,} raw test files" if raw else ""
+    note = f" ({shipment.raw_note})" if shipment.raw_note else ""
     return (
-        f"proven on {proven:,} test images; measured on {shipment.machine}: latency of one image on 1 thread, "
-        f"images/s on {threads}"
+        f"proven on {proven:,} test images{raw_files}{note}; measured on {shipment.machine}: "
+        f"latency of one image on 1 thread, images/s on {threads}"
     )
 
 

@@ -172,7 +172,7 @@ def test_a_full_disk_is_an_error_of_an_export_and_no_dropped_format(copied, monk
 def test_a_proof_counts_points_and_digits():
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(1000, 4)).astype(np.float32)
-    exam = Reference(np.zeros((1000, 1, 2, 2), np.uint8), logits.argmax(axis=1), logits)
+    exam = Reference(np.zeros((1000, 1, 2, 2), np.uint8), logits.argmax(axis=1), logits, np.arange(1000))
     perfect = exam.compare_logits(logits)
     assert (perfect.accuracy, perfect.agreement, perfect.largest_difference) == (1.0, 1.0, 0.0)
     worse = logits.copy()

@@ -29,7 +29,9 @@ def data(tmp_path_factory, cache):
     folder = write_photos(tmp_path_factory.mktemp("photos") / "p", {"train": 30, "val": 8, "test": 20})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        yield prepare_data(str(folder), options=DataOptions(keep_aspect=True, store_side=48))
+        found = prepare_data(str(folder), options=DataOptions(keep_aspect=True, store_side=48))
+        photos(((50, 50),))[0].save(folder / "test" / "red" / "0.png")  # another image since then
+        yield found
 
 
 @pytest.fixture(scope="module", params=["pad", "an ensemble"])
@@ -45,7 +47,7 @@ def exported(request, data, tmp_path_factory, cache):
             train_winner(place, folder / "members" / str(index), SMALL.model_copy(update=changes), epochs=2)
         write_ensemble(folder, len(members))
         (folder / TEST_PERMIT).write_text("{}")
-    return folder, export_classifier(folder, (), 1.0, 0, SilentReporter(), data.origin)
+    return folder, export_classifier(folder, (), 100.0, 0, SilentReporter(), data.origin)
 
 
 def photos(sizes=RAW_SIZES) -> list[Image.Image]:
@@ -64,6 +66,9 @@ def test_every_format_is_exported_and_proven_on_whole_images(exported):
         assert artefact.proof.count == 40
         if artefact.format != "onnx-int8":
             assert artefact.proof.largest_probability_difference < 1e-3
+            assert artefact.proof.raw_difference < 1e-3
+        assert artefact.proof.raw_count == (0 if artefact.format == "pytorch" else 39)
+    assert record.raw_note == "of 40 raw test files, 1 have changed"
 
 
 def test_raw_pixels_and_files_are_answered_alike(exported, tmp_path):
