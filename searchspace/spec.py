@@ -69,7 +69,7 @@ class SearchSpec(DataRequest):
     reproducible: Annotated[bool, Option(WHAT)] = False
     """Same configurations at any timing; samples by first rungs."""
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
-    """Earlier searches whose best configurations are tried first."""
+    """Earlier searches whose best trials are tried first."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1, le=MAX_COUNT)
     """Configurations in all."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MAX_COUNT)
@@ -79,7 +79,7 @@ class SearchSpec(DataRequest):
         ge=1,
         le=MAX_COUNT,
     )
-    """First rung, in epochs; no trial is stopped before."""
+    """First rung: no trial is stopped before."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MAX_COUNT)
     """One trial in this many continues at each rung; also the ratio between rungs."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
@@ -89,7 +89,7 @@ class SearchSpec(DataRequest):
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
     """Longest search after the first gang's start: 90s, 30m, 2h; without finals."""
     finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
-    """Best trials trained again from fresh seeds; so is trial 0, as reference."""
+    """Best trials, trained again from fresh seeds beside trial 0."""
     folds: Annotated[int, Option(PROOF)] = Field(0, ge=0, le=100)
     """Folds of the finalists' cross-validation; 0: none."""
     audit: Annotated[Share, Option(PROOF)] = 0.0
