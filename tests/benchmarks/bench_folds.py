@@ -35,8 +35,8 @@ from trainables.models.build_model import build_model
 from trainables.training.features import embed
 
 SIDES = (64, 128, 224)
-CONFIGURATIONS, FINALISTS, TRAININGS = 24, 5, 5
-EPOCHS = 12
+CONFIGURATIONS, FINALISTS, TRAININGS = 16, 5, 5
+EPOCHS = 8
 
 
 def features_by_side(data: str) -> tuple[dict[int, Tensor], NDArray[np.int64]]:
@@ -59,7 +59,7 @@ def draw_configuration(rng: np.random.Generator) -> dict[str, Any]:
     """A random head."""
     return {
         "side": int(rng.choice(SIDES)), "lr": float(10 ** rng.uniform(-4, -0.5)),
-        "batch": int(rng.choice([16, 32, 64])), "decay": float(10 ** rng.uniform(-5, 0)),
+        "batch": int(rng.choice([32, 64])), "decay": float(10 ** rng.uniform(-5, 0)),
         "dropout": float(rng.uniform(0, 0.5)), "smoothing": float(rng.choice([0.0, 0.1])),
     }  # fmt: skip
 
@@ -146,7 +146,10 @@ def main() -> None:
     features, labels = features_by_side(options.data)
     figures = {}
     for most in options.images:
-        each = [one_search(seed, features, labels, most) for seed in range(options.repeats)]
+        each = []
+        for seed in range(options.repeats):
+            each.append(one_search(seed, features, labels, most))
+            print({name: round(value, 4) for name, value in each[-1].items()}, flush=True)
         gain = [100 * (one["folds"] - one["drawn"]) for one in each]
         points = {name: round(100 * float(np.mean([one[name] for one in each])), 2) for name in each[0]}
         spread = 1.96 * float(np.std(gain, ddof=1)) / len(gain) ** 0.5
