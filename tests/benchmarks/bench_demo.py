@@ -3,8 +3,8 @@
     python tests/benchmarks/bench_demo.py [--trials 32]
 
 A search of digits with seed 0, from the shell, as it comes; its lines, and those of the leaderboard command after it.
-The cache is empty, so that the first trial of a frozen backbone always computes its features, some 3 s: with those of an
-earlier search, decisions take half of the time that they take without.
+The cache is empty, so that the first trial of a frozen backbone computes its features, whatever was searched before;
+that time counts as decisions.
 """
 
 import argparse
