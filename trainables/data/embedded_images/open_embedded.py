@@ -1,8 +1,7 @@
 """How tables of images become a raw set, from the files of their splits."""
 
 import hashlib
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from trainables.common.errors import UserError
 from trainables.common.escaping import decodable, printable
 from trainables.data.data_options import DataOptions
-from trainables.data.decoding.bad_images import BadImageError
+from trainables.data.decoding.bad_images import BadImage, BadImageCause, BadImageError
 from trainables.data.decoding.decode import Decoder, EncodedImages, read_image_header
 from trainables.data.decoding.decode_limits import DecodeLimits, training_limits
 from trainables.data.decoding.stored_size import choose_shape
@@ -82,9 +81,10 @@ def open_embedded(found: FoundTables, options: DataOptions) -> RawSet:
     contents = {part: _open_images(found, part, image, columns.rows) for part in parts}
     limits = training_limits(options.max_pixels)
     counts = {part: len(labels) for part, labels in columns.labels.labels.items()}
-    probed = [head for part in parts for head in _read_headers(contents[part], counts[part], limits)]
+    bad: list[BadImage] = []
+    probed = [head for part in parts for head in _read_headers(contents[part], counts[part], limits, bad)]
     if not probed:
-        raise _no_image_error(found, image)
+        raise _no_image_error(found, image, bad)
     channels = 1 if all(grey for _, _, grey in probed) else 3
     sizes = tuple((height, width) for height, width, _ in probed)
     shape = choose_shape(sizes, channels, options.store_side, options.keep_aspect)
@@ -146,12 +146,14 @@ def _make_part(part: str, columns: _Columns, decode: Decoder) -> Part:
     )
 
 
-def _read_headers(contents: EncodedImages, count: int, limits: DecodeLimits) -> list[ImageHeader]:
-    """Headers of some images; bad ones are reported when they are decoded."""
+def _read_headers(contents: EncodedImages, count: int, limits: DecodeLimits, bad: list[BadImage]) -> list[ImageHeader]:
+    """Headers of some images; bad ones, added to `bad`, are reported when they are decoded."""
     heads = []
     for row in np.linspace(0, count - 1, min(HEADERS_READ, count), dtype=int).tolist():
-        with suppress(BadImageError):
+        try:
             heads.append(read_image_header(contents(row), contents.name(row), limits))
+        except BadImageError as error:
+            bad.append(error.image)
     return heads
 
 
@@ -166,7 +168,7 @@ def _check_columns(found: FoundTables, needed: set[str]) -> None:
                 )
 
 
-def _no_image_error(found: FoundTables, image: str) -> UserError:
+def _no_image_error(found: FoundTables, image: str, bad: Sequence[BadImage]) -> UserError:
     """The error of a column without a readable image, which may hold paths."""
     first = next((value for content in found.tables["train"].read(image) for value in content[:1].to_pylist()), None)
     path = first.get("path") if isinstance(first, dict) and not first.get("bytes") else None
@@ -175,6 +177,8 @@ def _no_image_error(found: FoundTables, image: str) -> UserError:
             f"{found.where}: column {image!r} holds paths such as {printable(str(path))!r}, not the images themselves; "
             "save the data set with embedded images, as push_to_hub and save_to_disk of `datasets` do"
         )
+    if bad and bad[0].cause == BadImageCause.TOO_LARGE:
+        return UserError(f"{found.where}: column {image!r} holds no image within the limits; the first: {bad[0]}")
     return UserError(
         f"{found.where}: column {image!r} holds no image that can be decoded; give another with --image-column"
     )

@@ -1,12 +1,18 @@
 """Stores of images of different sizes, which are kept whole."""
 
+import errno
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.images.data_sets import write_images
+from tests.helpers.images.data_sets import write_images, write_parquet
+from trainables.common.errors import UserError
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.stored_size import stored_size
+from trainables.data.store.building import build
+from trainables.data.store.building.whole_chunks import WholePixels
 from trainables.data.store.store import open_store, prepare_data
 from trainables.data.store.store_arrays import compute_fingerprint, remove_rows
 from trainables.data.store.stored_images import StoredImages
@@ -105,3 +111,52 @@ def test_rows_are_removed_with_their_pixels(tmp_path, rows):
     assert len(left) == len(kept)
     for place, row in enumerate(kept):
         assert np.array_equal(left.image(place), images[row])
+
+
+def photos_in(kind, root):
+    """Images of 12 x 12 pixels in class folders, in a table, or in parquet files."""
+    if kind == "parquet":
+        write_parquet(root / "hub" / "train.parquet", range(40), [0, 1] * 20)
+        return root / "hub"
+    for name in ("cat", "dog"):
+        write_images(root / "set" / name, 20, (12, 12), (200, 60, len(name)), seed=name == "dog")
+    if kind == "table":
+        rows = [f"{file.relative_to(root)},{file.parent.name}" for file in sorted(root.rglob("*.png"))]
+        (root / "labels.csv").write_text("\n".join(["image,label", *rows]) + "\n")
+        return root / "labels.csv"
+    return root / "set"
+
+
+@pytest.mark.parametrize("kind", ["folder", "table", "parquet"])
+def test_max_pixels_counts_in_every_layout(tmp_path, kind):
+    origin = str(photos_in(kind, tmp_path))
+    assert prepare_data(origin, options=DataOptions(max_pixels=144)).train > 0
+    with pytest.raises(UserError) as error:
+        prepare_data(origin, options=DataOptions(max_pixels=143))
+    assert "\n" not in str(error.value)
+    assert "--max-pixels 144 allows" in str(error.value)
+
+
+def test_a_disk_that_fills_up_is_told_and_the_build_goes_on_later(photos, monkeypatch, tmp_path):
+    append, times = WholePixels.append, []
+
+    def fill(self, chunk):
+        times.append(chunk)
+        if len(times) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(self, chunk)
+
+    monkeypatch.setattr(build, "CHUNK_IMAGES", 10)
+    monkeypatch.setattr(WholePixels, "append", fill)
+    with pytest.raises(UserError, match=r"cache '.*': cannot be written \(No space left on device\)"):
+        prepare_data(str(photos), options=whole())
+    monkeypatch.setattr(WholePixels, "append", append)
+    data = prepare_data(str(photos), options=whole())
+    assert compute_fingerprint(open_store(data).path, data.classes) == data.fingerprint
+
+
+def test_a_disk_without_room_for_whole_images_is_refused(photos, monkeypatch):
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage._replace(free=1000))
+    with pytest.raises(UserError, match=r"has 1,000 bytes free, 'photos' needs 530,400"):
+        prepare_data(str(photos), options=whole())
