@@ -41,9 +41,11 @@ class DataPlan:
 
     @property
     def stored_size(self) -> str:
-        """Size of stored images, in pixels."""
+        """Size of stored images, in words."""
         shape = self.shape
-        return f"up to {shape.height} a shorter side" if shape.whole else f"{shape.width}x{shape.height}"
+        if shape.whole:
+            return f"whole images, shorter side at most {shape.height} pixels"
+        return f"{shape.width}x{shape.height} pixels"
 
 
 def plan_data(raw: RawSet, options: DataOptions) -> DataPlan:
@@ -88,4 +90,4 @@ def _describe_plan(plan: DataPlan) -> Iterator[str]:
         counts = ", ".join(f"{count:,} {split}" for split, count in plan.splits.items())
         colours = "grey" if plan.shape.channels == 1 else "RGB"
         yield f"splits: {counts} ({plan.words})"
-        yield f"store: {plan.stored_size} pixels, {colours}, {plan.stored_bytes / 1e6:,.1f} MB"
+        yield f"store: {plan.stored_size}, {colours}, {plan.stored_bytes / 1e6:,.1f} MB"

@@ -96,7 +96,7 @@ def describe_data(data: "DataSummary") -> str:
         leaked += f"; {count:,} images left out as copies of held-out images (leaked-images.csv)"
     fewest, most = min(data.counts, default=0), max(data.counts, default=0)
     uneven = f"; unbalanced: {fewest:,} to {most:,} training images a class" if is_unbalanced(data) else ""
-    size = f"whole, up to {data.height} a shorter side" if data.aspect_kept else f"{data.height}x{data.width}"
+    size = f"whole images, shorter side at most {data.height}," if data.aspect_kept else f"{data.height}x{data.width}"
     shape = f"{size} {'grey' if data.channels == 1 else 'RGB'}"
     held = f"; {format_validation(data.finals)}" if data.finals.source in {"held back", "folds"} else ""
     return (

@@ -68,6 +68,6 @@ def _tiles(overview: DataOverview, plan: DataPlan) -> Iterator[Tile]:
         yield Tile(f"{count:,}", split, "images")
     if plan.splits:
         colours = "grey" if plan.shape.channels == 1 else "RGB"
-        yield Tile(f"{plan.stored_bytes / 1e6:,.1f} MB", "stored", f"{plan.stored_size} pixels, {colours}")
+        yield Tile(f"{plan.stored_bytes / 1e6:,.1f} MB", "stored", f"{plan.stored_size}, {colours}")
     yield Tile(f"{len(overview.bad):,}", "unusable", "images, by their headers")
     yield Tile(f"{len(overview.layout.left_out):,}", "left out", "files and folders")
