@@ -16,6 +16,8 @@ from trainables.data.sources.source import RawSet
 
 MATCH_TIMEOUT_S, MATCH_TIMEOUT_PER_IMAGE_S = 20.0, 1e-3
 """Seconds after which an expression is given up: it may take a time that grows exponentially with a path's length."""
+CHANGE = "change it so that it finds one in each path"
+"""What to do about an expression."""
 MATCH = """
 import json, re, sys
 pattern, paths = json.load(sys.stdin)
@@ -49,9 +51,10 @@ def group_by_path(raw: RawSet, options: DataOptions) -> RawSet:
     found = _search(pattern, [path for listed in paths.values() for path in listed])
     every = [path for listed in paths.values() for path in listed]
     if without := [path for path, text in zip(every, found, strict=True) if not text]:
+        remedy = _suggest_pattern(pattern, without) if len(without) < len(every) else CHANGE
         raise UserError(
             f"{where}: finds no group in {len(without):,} of {len(every):,} paths, such as {printable(without[0])!r}; "
-            f"{_suggest_pattern(pattern, without)}"
+            f"{remedy}"
         )
     names, numbers = np.unique(np.array(found, object), return_inverse=True)
     parts, first = {}, 0
@@ -105,4 +108,4 @@ def _suggest_pattern(pattern: str, paths: list[str]) -> str:
             return f"change it, or give {_quote(wider)}, which makes each of these images a group of its own"
     except UserError:
         pass
-    return "change it so that it finds one in each path"
+    return CHANGE

@@ -39,6 +39,8 @@ class DataOverview:
     """1 for grey images, 3 for RGB."""
     groups: tuple[int, ...] = ()
     """Number of images of each group, over all parts; empty if the images have no groups."""
+    shared_groups: int = 0
+    """Groups that are in more than one part."""
     weights: tuple[float, float] | None = None
     """Smallest and largest weight of an image; None without weights."""
     bad: tuple[BadImage, ...] = ()
@@ -58,6 +60,7 @@ def examine(raw: RawSet) -> DataOverview:
         sizes=_find_sizes(raw),
         channels=raw.channels,
         groups=_count_groups(np.concatenate(groups)) if groups else (),
+        shared_groups=_count_shared(groups),
         weights=(min(float(w.min()) for w in weights), max(float(w.max()) for w in weights)) if weights else None,
         bad=raw.bad_images,
     )
@@ -87,6 +90,13 @@ def format_balance(classes: Sequence[str], counts: NDArray[np.int64]) -> str:
     return f"{fewest:,} ({printable(classes[few])!r}) to {most:,} ({printable(classes[many])!r}) in a class"
 
 
+def _count_shared(groups: Sequence[NDArray[np.int64]]) -> int:
+    """Groups that are in more than one of several parts."""
+    known = [np.unique(found[found >= 0]) for found in groups]
+    _, parts = np.unique(np.concatenate([np.zeros(0, np.int64), *known]), return_counts=True)
+    return int((parts > 1).sum())
+
+
 def _shorten(warnings: Sequence[str]) -> list[str]:
     """The first warnings, and the number of the others."""
     more = len(warnings) - WARNINGS_SHOWN
@@ -98,7 +108,9 @@ def _describe_images(overview: DataOverview) -> Iterator[str]:
     if len(overview.sizes):
         yield f"images: {_format_sizes(overview.sizes)}, {'grey' if overview.channels == 1 else 'RGB'}"
     if sizes := overview.groups:
-        yield f"groups: {len(sizes):,} of up to {max(sizes):,} images; each stays in one split"
+        shared = overview.shared_groups
+        split = f"{shared:,} in more than one of the given splits" if shared else "each stays in one split"
+        yield f"groups: {len(sizes):,} of up to {max(sizes):,} images; {split}"
     if overview.weights is not None:
         yield "weights: {:g} to {:g}".format(*overview.weights)
 

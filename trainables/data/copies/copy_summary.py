@@ -60,21 +60,25 @@ class CopySummary(Frozen):
             yield f"{images} left out: copies of held-out images ({LEAKED_IMAGES}; --keep-copies keeps them)"
         if self.kept and (self.equal or self.near):
             why = "--keep-copies" if self.kept == "asked" else "the splits are those published"
-            yield f"{self._count()} in an earlier split, which stay there ({why}; {LEAKED_IMAGES})"
+            yield f"{self._describe_kept()} stay in an earlier split ({why}; {LEAKED_IMAGES})"
         elif self.near_staying:
             yield (
-                f"{self.near_staying:,} held-out images have near copies in an earlier split that stay there, of "
-                f"{'so many that they may be one scene' if self.too_many else 'another class'} ({LEAKED_IMAGES})"
+                f"near copies of {_count(self.near_staying)} stay in an earlier split, "
+                f"{'so many that they may be one scene' if self.too_many else 'being of another class'} "
+                f"({LEAKED_IMAGES})"
                 + ("; --group-by keeps images of one scene or thing in one split" if self.too_many else "")
             )
         if self.other_label:
-            yield f"{self.other_label:,} held-out images have a copy of another class: one of both labels is wrong"
+            yield f"equal copies of {_count(self.other_label)} have another class: one of both labels is wrong"
 
     def _describe_search(self) -> Iterator[str]:
         if self.search == "too alike":
             yield "near copies were not looked for: the images are too alike to tell them by a perceptual hash"
 
-    def _count(self) -> str:
-        equal = f"{self.equal:,} held-out images have equal copies" if self.equal else ""
-        near = f"{self.near:,} {'' if equal else 'held-out images have '}near copies" if self.near else ""
-        return " and ".join(part for part in (equal, near) if part)
+    def _describe_kept(self) -> str:
+        found = {"equal": self.equal, "near": self.near}
+        return " and ".join(f"{kind} copies of {_count(count)}" for kind, count in found.items() if count)
+
+
+def _count(number: int) -> str:
+    return f"{number:,} held-out image{'' if number == 1 else 's'}"

@@ -47,10 +47,10 @@ class GroupSummary(Frozen):
         """A sentence for each split with groups of earlier ones, or that there is none; with names if `named`."""
         by = f" ({self.by})" if named else ""
         if not self.shared:
-            return [f"{self.groups:,} groups of images{by}, each in one split"]
+            return [f"{_count(self.groups, 'group')} of several images{by}, each in one split"]
         return [
-            f"{found.images:,} images of {split} are of {found.groups:,} groups{by} that "
-            f"{'train has' if split == 'val' else 'train or val have'}, too, with {found.earlier:,} images"
+            f"{_count(found.images, 'image')} of {split} belong to {_count(found.groups, 'group')}{by} that "
+            f"{'train has' if split == 'val' else 'train or val have'}, too, with {_count(found.earlier, 'image')}"
             + (f", such as {printable(found.first)!r}" if named else "")
             + f"; figures on {split} may flatter"
             for split, found in self.shared.items()
@@ -103,6 +103,10 @@ def _count_groups(splits: GroupsBySplit) -> NDArray[np.int64]:
     """Images of each group in each split, splits x groups."""
     size = max(int(found.max(initial=-1)) for found in splits.values()) + 1
     return np.stack([np.bincount(splits[split][splits[split] >= 0], minlength=size) for split in SPLITS])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _name_group(names: tuple[str, ...], group: int) -> str:

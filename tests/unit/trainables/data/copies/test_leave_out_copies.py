@@ -92,9 +92,8 @@ def test_copies_leave_train_and_val_are_listed_and_said(leaky):
     assert describe_data_issues(data.model_dump()) == [
         "3 training images left out: copies of held-out images (`../leaked-images.csv`; --keep-copies keeps them).",
         "1 validation image left out: copies of held-out images (`../leaked-images.csv`; --keep-copies keeps them).",
-        "1 held-out images have near copies in an earlier split that stay there, of another class "
-        "(`../leaked-images.csv`).",
-        "1 held-out images have a copy of another class: one of both labels is wrong.",
+        "Near copies of 1 held-out image stay in an earlier split, being of another class (`../leaked-images.csv`).",
+        "Equal copies of 1 held-out image have another class: one of both labels is wrong.",
     ]
 
 
@@ -137,8 +136,8 @@ def test_copies_are_kept_where_it_is_asked_for(leaky):
     assert read_list(kept) == [(*row[:-1], "no") for row in LISTED]
     assert (kept.leaked, kept.copies.still_near) == (2, 3)
     assert describe_data_issues(kept.model_dump())[0] == (
-        "2 held-out images have equal copies and 3 near copies in an earlier split, which stay there (--keep-copies; "
-        "`../leaked-images.csv`)."
+        "Equal copies of 2 held-out images and near copies of 3 held-out images stay in an earlier split "
+        "(--keep-copies; `../leaked-images.csv`)."
     )
     assert open_store(kept).summary == kept
     data = prepare_data(str(leaky))
