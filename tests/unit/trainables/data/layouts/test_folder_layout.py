@@ -1,11 +1,13 @@
 """Layouts of folders of images: each reading is exactly the truth, or an error that names what is in doubt."""
 
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.images.data_sets import image, images
+from tests.helpers.layouts.layout_case import tree
 from trainables.common.errors import UserError
 from trainables.data.layouts.class_names import CONTAINER_NAMES, NEVER_CLASSES
 from trainables.data.layouts.split_names import find_splits, read_split_name
@@ -260,3 +262,31 @@ def test_classes_of_one_name_are_doubtful(tmp_path):
 
 def test_containers_include_what_is_never_a_class():
     assert NEVER_CLASSES < CONTAINER_NAMES
+
+
+FOUND_BY_DRAWING = {
+    "an undecoded image above the set": (tree(archive__a=2, archive__b=2), "raw.CR2", {"a": 2, "b": 2}),
+    "an undecoded image above two levels": (tree(x__y__a=2, x__y__b=2), "raw.CR2", {"a": 2, "b": 2}),
+    "an undecoded image beside the classes": (tree(archive__a=2, archive__b=2), "archive/raw.CR2", {"a": 2, "b": 2}),
+    "an undecoded image beside the splits": (tree(x__train__a=2, x__train__b=2), "raw.CR2", {"a": 2, "b": 2}),
+    "pictures beside two levels": (tree(x__y__train__a=2, x__y__train__b=2, docs=1), "", {"a": 2, "b": 2}),
+    "a split of one class": (tree(train__a=2, train__b=2, test__a=1, eval=2), "", {"a": 2, "b": 2}),
+    "a single class once more": (tree(cat=2, copy__cat=2), "", "folder 'copy' holds folders named as"),
+    "a part of the classes once more": (tree(a=2, b=2, c=2, x__a=2, x__b=2), "", "folder 'x' holds folders named as"),
+    "a class in a split of its name": (tree(train__train__a=2, train__a=2, train__b=2), "", "folder 'train' holds"),
+    "others beside two levels": (tree(x__y__train__a=2, x__y__train__b=2, more=1), "", "holds splits of classes"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOUND_BY_DRAWING)
+def test_what_was_found_by_drawing_stays_mended(tmp_path, name):
+    make, beside, expected = FOUND_BY_DRAWING[name]
+    make(tmp_path / "set")
+    if beside:
+        (tmp_path / "set" / beside).write_bytes(b"raw")
+    if isinstance(expected, str):
+        with pytest.raises(UserError, match=expected):
+            open_source(str(tmp_path / "set"))
+        return
+    raw = open_source(str(tmp_path / "set"))
+    assert Counter(raw.classes[label] for label in raw.parts["train"].labels) == expected
