@@ -5,14 +5,8 @@ from pathlib import Path
 
 from trainables.common.errors import UserError
 from trainables.data.layouts.annotations.image_labels import AnnotatedImages, find_labelled_images
-from trainables.data.layouts.class_names import (
-    check_beside_splits,
-    check_class_folders,
-    check_single_class,
-    is_annotation_name,
-    is_container_name,
-    is_unlabelled_name,
-)
+from trainables.data.layouts.classes.class_names import check_beside_splits, check_class_folders, check_single_class
+from trainables.data.layouts.classes.container_names import is_annotation_name, is_container_name, is_unlabelled_name
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.layout_errors import (
     empty_folder_error,

@@ -11,11 +11,11 @@ from trainables.common.errors import UserError
 from trainables.common.escaping import decodable
 from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImage
+from trainables.data.layouts.classes.trained_classes import ClassListings, check_trained_classes
 from trainables.data.layouts.detected_layout import DetectedLayout
 from trainables.data.layouts.folder_layout import FolderLayout, find_layout
 from trainables.data.layouts.links import take_out_links
 from trainables.data.layouts.listing import list_classes
-from trainables.data.layouts.trained_classes import ClassListings, check_trained_classes
 from trainables.data.sources.image_file_set import (
     ImageFileSet,
     ImageHeader,

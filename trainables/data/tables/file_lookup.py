@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from trainables.common.errors import UserError
-from trainables.data.layouts.class_names import is_annotation_name
+from trainables.data.layouts.classes.container_names import is_annotation_name
 from trainables.data.layouts.listing import list_images
 from trainables.data.layouts.split_names import read_split_name
 

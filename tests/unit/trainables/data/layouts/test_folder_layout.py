@@ -1,6 +1,7 @@
 """Layouts of folders of images: each reading is exactly the truth, or an error that names what is in doubt."""
 
 import random
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.helpers.images.data_sets import image, images
 from tests.helpers.layouts.layout_case import tree
 from trainables.common.errors import UserError
-from trainables.data.layouts.class_names import CONTAINER_NAMES, NEVER_CLASSES
+from trainables.data.layouts.classes.container_names import CONTAINER_NAMES, NEVER_CLASSES
 from trainables.data.layouts.split_names import find_splits, read_split_name
 from trainables.data.sources.source_registry import open_source
 
@@ -249,6 +250,18 @@ def test_equally_named_folders_in_classes_are_doubtful(tmp_path):
             images(tmp_path / "set" / name / inner, 2)
     (warning,) = open_source(str(tmp_path / "set")).layout.warnings
     assert "'one', 'other' hold equally named folders ('cat', 'dog')" in warning
+
+
+def test_a_class_in_a_class_and_a_set_beside_other_pictures_are_doubtful(tmp_path):
+    tree(dog=2, bird=2, copy=1, copy__dog=2)(tmp_path / "one")
+    (warning,) = open_source(str(tmp_path / "one")).layout.warnings
+    assert "class 'copy' holds a folder named as class 'dog' beside it" in warning
+    tree(archive__cat=2, archive__dog=2, extra=1)(tmp_path / "other")
+    (warning,) = open_source(str(tmp_path / "other")).layout.warnings
+    found = re.search(
+        r"if the folders in 'archive' \('cat', 'dog'\) are the classes, give it alone: --data '(.*)'", warning
+    )
+    assert open_source(found[1]).classes == ("cat", "dog")
 
 
 def test_classes_of_one_name_are_doubtful(tmp_path):

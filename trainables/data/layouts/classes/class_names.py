@@ -3,30 +3,18 @@
 from collections.abc import Collection
 
 from trainables.common.errors import UserError
+from trainables.data.layouts.classes.class_doubts import find_class_doubts
+from trainables.data.layouts.classes.container_names import (
+    is_annotation_name,
+    is_container_name,
+    is_never_class,
+    is_unlabelled_name,
+)
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.layout_errors import describe_labels, flat_folder_error
 from trainables.data.layouts.level import FolderLevel
 from trainables.data.layouts.split_names import FILLER_WORDS, find_splits, is_filler, read_split_name, split_words
 
-NEVER_CLASSES = frozenset({
-    "images", "image", "imgs", "img", "jpegimages", "annotations", "annotation", "unlabeled",
-    "unlabelled", "unsup",
-})  # fmt: skip
-"""Names that are never classes."""
-ANNOTATION_NAMES = frozenset({
-    "masks", "labels", "annotations", "annotation", "annots", "segmentation", "segmentations", "groundtruth", "gt",
-    "trimaps", "superpixels", "meta", "metadata", "bbox", "bboxes", "thumbnails", "thumbs",
-})  # fmt: skip
-"""Names of folders that describe images, such as their masks."""
-CONTAINER_NAMES = NEVER_CLASSES | ANNOTATION_NAMES | {
-    "mask", "label", "pictures", "photos", "labeled", "labelled",
-    "extra", "pred", "preds", "predictions", "docs", "doc", "sample", "samples",
-}  # fmt: skip
-"""Names that are rarely a class, and never two classes of one data set."""
-UNLABELLED_NAMES = frozenset({
-    "unlabeled", "unlabelled", "unsup", "unknown", "nolabel", "nolabels", "unclassified", "all",
-})  # fmt: skip
-"""Names that say, where they are the only folder of a split, that its images have no labels."""
 VARIANT_NAMES = frozenset({
     "color", "colour", "rgb", "grayscale", "greyscale", "gray", "grey", "segmented", "augmented", "original", "raw",
     "processed", "preprocessed", "resized", "cropped", "enhanced", "noaugmentation", "withaugmentation",
@@ -46,21 +34,6 @@ PART_WORDS = FILLER_WORDS | {
     "archive",
 }
 """Words that, with a number, name a part of a data set."""
-
-
-def is_annotation_name(name: str) -> bool:
-    """Whether a folder's name says that it describes images, such as their masks."""
-    return "".join(split_words(name)) in ANNOTATION_NAMES
-
-
-def is_unlabelled_name(name: str, classes: Collection[str]) -> bool:
-    """Whether a folder's name says that its images have no labels; no name of a known class does."""
-    return name not in classes and "".join(split_words(name)) in UNLABELLED_NAMES
-
-
-def is_container_name(name: str) -> bool:
-    """Whether a folder's name says that it holds files of some kind, rather than a class."""
-    return "".join(split_words(name)) in CONTAINER_NAMES
 
 
 def check_single_class(level: FolderLevel) -> None:
@@ -94,7 +67,7 @@ def check_class_folders(level: FolderLevel) -> list[str]:
     for doubt in (check(level) for check in checks):
         if doubt:
             raise UserError(f"{where}: {doubt}")
-    return [*_find_alike(level), *_find_inner_classes(level), *_find_similar_names(level)]
+    return find_class_doubts(level)
 
 
 def _find_splits(level: FolderLevel) -> str:
@@ -114,7 +87,7 @@ def _find_splits(level: FolderLevel) -> str:
 def _find_containers(level: FolderLevel) -> str:
     found = [name for name in level.with_images if is_container_name(name)]
     told = any(is_annotation_name(name) for name in found) and len(level.with_images) == 2
-    if len(found) < 2 and not told and not any("".join(split_words(name)) in NEVER_CLASSES for name in found):
+    if len(found) < 2 and not told and not any(is_never_class(name) for name in found):
         return ""
     if all(is_unlabelled_name(name, ()) for name in found):
         return f"{list_names(found)} holds images without labels; move it out of the data folder"
@@ -213,50 +186,3 @@ def _find_copies(level: FolderLevel) -> str:
                 f"copy? delete it, or give it alone: --data {str(folder.path)!r}"
             )
     return ""
-
-
-def _unwrap(level: FolderLevel) -> FolderLevel:
-    """Follow folders such as `images` that are the only one with images in their parent."""
-    while len(level.with_images) == 1 and is_filler(name := next(iter(level.with_images))):
-        level = level.with_images[name]
-    return level
-
-
-def _find_alike(level: FolderLevel) -> list[str]:
-    """Warn of folders that hold equally named folders, as splits with unknown names do."""
-    inner = {
-        name: frozenset(_unwrap(folder).with_images) for name, folder in level.with_images.items() if not folder.is_flat
-    }
-    for name, found in inner.items():
-        same = [other for other in inner if inner[other] == found]
-        if len(found) > 1 and len(same) > 1:
-            return [
-                f"classes {list_names(same)} hold equally named folders ({list_names(sorted(found))}); if those are "
-                f"the classes and {name!r} a split, name it train, val or test"
-            ]
-    return []
-
-
-def _find_inner_classes(level: FolderLevel) -> list[str]:
-    """Warn of several classes that each hold several folders, with other names in each, which may be the classes."""
-    deep = {name: list(folder.with_images) for name, folder in level.with_images.items() if not folder.is_flat}
-    found = {name: inner for name, inner in deep.items() if len(inner) > 1 and not all(map(is_filler, inner))}
-    if len(found) < 2 or len(set(map(tuple, found.values()))) < len(found):
-        return []
-    name, inner = next(iter(found.items()))
-    return [
-        f"classes {list_names(list(found))} hold folders, whose images are of the class ({name!r}: "
-        f"{list_names(inner)}); if those folders are the classes, move them up a level"
-    ]
-
-
-def _find_similar_names(level: FolderLevel) -> list[str]:
-    """Warn of names that differ in case or spaces only."""
-    names: dict[str, list[str]] = {}
-    for name in level.with_images:
-        names.setdefault(" ".join(name.casefold().split()), []).append(name)
-    return [
-        f"classes {list_names(same)} differ in case or spaces alone; if they are one, put their images into one folder"
-        for same in names.values()
-        if len(same) > 1
-    ]

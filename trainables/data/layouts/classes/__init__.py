@@ -1,0 +1,1 @@
+"""Which folders are classes: names that are none, checks, and doubts."""
