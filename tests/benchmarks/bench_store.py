@@ -1,10 +1,12 @@
 """Seconds and bytes to build a store of whole images, beside one of centre squares.
 
     python tests/benchmarks/bench_store.py [--photos 600] [--repeats 5] [--cifar10 ../shared/data/cifar10]
+        [--cifar-images 6000]
 
 Makes seeded JPEGs of the usual sizes of photographs in class folders, and builds both stores of them at each side, in
-turn, the order turning with each repeat, each in a process of its own and an empty cache. CIFAR-10, whose images all
-have one size, has the same store either way: there the figure is what whole images cost those who need none.
+turn, the order turning with each repeat, each in a process of its own and an empty cache. The first images of CIFAR-10,
+which all have one size, have the same store either way: there the figure is what whole images cost those who need
+none. Beside seconds stand those of the processors, which other work on the machine changes less.
 """
 
 import argparse
@@ -30,19 +32,22 @@ SIDES = (32, 256, 512)
 CIFAR_SIDE = 32
 WAYS = {"whole": True, "square": False}
 BUILD = """
-import json, sys, time
+import json, resource, sys, time
 import sklearn.model_selection  # not measured: the same either way
 from pathlib import Path
 from trainables.data.data_options import DataOptions
 from trainables.data.store.store import prepare_data
 
-started = time.perf_counter()
+before, started = time.process_time(), time.perf_counter()
 options = DataOptions(store_side=int(sys.argv[2]), keep_aspect=sys.argv[3] == "True")
 data = prepare_data(sys.argv[1], options=options)
 seconds = time.perf_counter() - started
+usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+cpu = sum(used.ru_utime + used.ru_stime for used in usage) - before
 size = sum(file.stat().st_size for file in Path(data.path).rglob("*.npy"))
 images = data.train + data.val + data.test
-print(json.dumps({"seconds": seconds, "megabytes": size / 1e6, "images": images, "whole": data.aspect_kept}))
+found = {"seconds": seconds, "cpu_seconds": cpu, "megabytes": size / 1e6, "images": images}
+print(json.dumps(found | {"whole": data.aspect_kept}))
 """
 
 
@@ -57,6 +62,16 @@ def make_photos(folder: Path, count: int) -> None:
         file = folder / f"class-{number // len(SIZES) % CLASSES}" / f"{number}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.clip(smooth + noise, 0, 255).astype(np.uint8)).save(file, quality=90)
+
+
+def take_first(source: Path, folder: Path, count: int) -> None:
+    """Write the first rows of each parquet file, of so many in all, in the shares of the files."""
+    import pyarrow.parquet as pq
+
+    tables = {file.name: pq.read_table(file) for file in sorted(source.glob("*.parquet"))}
+    total = sum(len(table) for table in tables.values())
+    for name, table in tables.items():
+        pq.write_table(table.slice(0, len(table) * count // total), folder / name)
 
 
 def build(origin: Path, side: int, keep_aspect: bool) -> dict[str, Any]:
@@ -80,6 +95,7 @@ def measure(origin: Path, side: int, repeats: int) -> dict[str, Any]:
     figures: dict[str, Any] = {
         way: {
             "seconds": summary([run["seconds"] for run in found]),
+            "cpu_seconds": summary([run["cpu_seconds"] for run in found]),
             "images_per_second": summary([run["images"] / run["seconds"] for run in found]),
             "megabytes": round(found[0]["megabytes"], 3),
             "images": found[0]["images"],
@@ -87,8 +103,10 @@ def measure(origin: Path, side: int, repeats: int) -> dict[str, Any]:
         }
         for way, found in runs.items()
     }
-    pairs = zip(runs["whole"], runs["square"], strict=True)
-    figures["whole / square, seconds"] = summary([whole["seconds"] / square["seconds"] for whole, square in pairs])
+    for measure_name in ("seconds", "cpu_seconds"):
+        pairs = zip(runs["whole"], runs["square"], strict=True)
+        ratios = [whole[measure_name] / square[measure_name] for whole, square in pairs]
+        figures[f"whole / square, {measure_name}"] = summary(ratios)
     figures["whole / square, bytes"] = round(runs["whole"][0]["megabytes"] / runs["square"][0]["megabytes"], 4)
     return figures
 
@@ -99,17 +117,21 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=600)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cifar10", default="", help="folder of CIFAR-10's parquet files; left out without it")
+    parser.add_argument("--cifar-images", type=int, default=6000, help="how many of them")
     parser.add_argument("--name", default="bench_store", help="of the record")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-store-") as temporary:
         photos = Path(temporary) / "photos"
         make_photos(photos, given.photos)
         found = {f"photographs, side {side}": measure(photos, side, given.repeats) for side in SIDES}
-    if given.cifar10:
-        found[f"cifar10, side {CIFAR_SIDE}"] = measure(Path(given.cifar10).resolve(), CIFAR_SIDE, given.repeats)
+        if given.cifar10:
+            cifar10 = Path(temporary) / "cifar10"
+            cifar10.mkdir()
+            take_first(Path(given.cifar10), cifar10, given.cifar_images)
+            found[f"cifar10, side {CIFAR_SIDE}"] = measure(cifar10, CIFAR_SIDE, given.repeats)
     settings = {"photos": given.photos, "sizes": SIZES, "classes": CLASSES, "repeats": given.repeats}
     arguments = [f"--photos {given.photos}", f"--repeats {given.repeats}"]
-    arguments += ["--cifar10 CIFAR10"] if given.cifar10 else []
+    arguments += [f"--cifar10 CIFAR10 --cifar-images {given.cifar_images}"] if given.cifar10 else []
     print(write_record(given.name, {"settings": settings, **found}, arguments))
 
 

@@ -320,10 +320,10 @@ _STORES = ("photographs, side 32", "photographs, side 256", "photographs, side 5
 @row("bench_store")
 def _build_store(r: Record) -> Row:
     def cells(way: str) -> str:
-        seconds = either([span(r.at(case, way, "seconds")) for case in _STORES])
-        return f"{seconds} s, {either([show(r.at(case, way, 'megabytes')) for case in _STORES])} MB"
+        seconds = either([span(r.at(case, way, "cpu_seconds")) for case in _STORES])
+        return f"{seconds} s of the processors, {either([show(r.at(case, way, 'megabytes')) for case in _STORES])} MB"
 
-    ratios = either([span(r.at(case, "whole / square, seconds")) for case in _STORES])
+    ratios = either([span(r.at(case, "whole / square, cpu_seconds")) for case in _STORES])
     photos, images = (r.at(case, "whole", "images") for case in (_STORES[0], _STORES[-1]))
     return Row(
         f"a store of {photos:,} photographs at 32 / 256 / 512 pixels, and of {images:,} images of CIFAR-10, built whole",
