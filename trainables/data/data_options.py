@@ -19,7 +19,8 @@ class DataOptions(Frozen):
     label_column: str = ""
     """Column of a table with labels; empty: the only one that can be."""
     split_column: str = ""
-    """Column of a table with the split of each image: train, val or test; empty: none."""
+    """Column of a table with the split of each image: train, val or test; empty: the only one that is named so
+    and says so."""
     group_column: str = ""
     """Column of a table with the group of each image; a group stays in one split. Empty: none."""
     weight_column: str = ""

@@ -178,6 +178,10 @@ def _control(rng: random.Random, made: MadeTable, rows: DrawnRows) -> None:
     rng.choice(rows.rows)[place] = rng.choice(["a\nb", "\x1b[31m", "=1+1", "\u202e", "x" * 300])
 
 
+def _odd_header(rng: random.Random, made: MadeTable, rows: DrawnRows) -> None:
+    rows.header[rng.randrange(len(rows.header))] = rng.choice(["a\x1b[31m", "\u202e", "a b ' \"", "x" * 300])
+
+
 def _damaged_image(rng: random.Random, made: MadeTable, rows: DrawnRows) -> None:
     path = rng.choice(sorted(made.truth["train"]))
     (made.file.parent / path).write_bytes(b"no image")
@@ -196,7 +200,7 @@ CHANGES: dict[str, Callable[[random.Random, MadeTable, DrawnRows], None]] = {
     "an odd name of the label column": _odd_names, "an odd split": _odd_split,
     "a second label column": _second_label, "a path out of the folder": _outside, "a URL": _url,
     "a control character": _control, "a damaged image": _damaged_image, "a twin in another folder": _twin_name,
-    "no header": _no_header, "a ragged row": _ragged,
+    "an odd header": _odd_header, "no header": _no_header, "a ragged row": _ragged,
 }  # fmt: skip
 HARMLESS = {"a row twice", "spaces"}
 """Changes after which a table is still read as it is meant."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -41,6 +41,17 @@ class NamedFile:
     """Why there is none."""
     candidates: tuple[Path, ...] = ()
     """Files that it may be, if there are several."""
+
+
+@dataclass(frozen=True)
+class _IndexedImage:
+    """An image file below the root."""
+
+    file: Path
+    path: str
+    """Its relative path, with `/`, in normal form."""
+    folders: tuple[str, ...]
+    """The folders that it lies in, below the root."""
 
 
 @dataclass(frozen=True)
@@ -100,43 +111,38 @@ class FileLookup:
 
     def _is_within(self, file: Path) -> bool:
         """Whether a file lies below the root, also after its links are followed."""
-        if not file.is_relative_to(self.root):
-            return False
-        if file.parent not in self._parents:
-            self._parents[file.parent] = file.parent.resolve().is_relative_to(self._resolved)
-        return self._parents[file.parent] and (not file.is_symlink() or file.resolve().is_relative_to(self._resolved))
+        parent = file.parent
+        if parent not in self._parents:
+            self._parents[parent] = parent.is_relative_to(self.root) and parent.resolve().is_relative_to(self._resolved)
+        return self._parents[parent] and (not file.is_symlink() or file.resolve().is_relative_to(self._resolved))
 
     def _find_ending(self, text: str, split: str) -> NamedFile:
         """The only image file whose path ends in `text`, which may lack the suffix."""
         wanted = normal_path(os.path.normpath(text))
         found = [
-            file for file, path in self._index.get(wanted.rpartition("/")[2], ())
-            if _ends_in(path, wanted) or _ends_in(os.path.splitext(path)[0], wanted)
+            image for image in self._index.get(wanted.rpartition("/")[2], ())
+            if _ends_in(image.path, wanted) or _ends_in(os.path.splitext(image.path)[0], wanted)
         ]  # fmt: skip
-        exact = unicodedata.normalize("NFC", os.path.basename(text))
-        same = [file for file in found if exact in {_composed(file.name), os.path.splitext(_composed(file.name))[0]}]
-        candidates = [file for file in same or found if _suits(self.relative(file).parts[:-1], split)]
-        plain = [file for file in candidates if not any(map(is_annotation_name, self.relative(file).parts[:-1]))]
-        candidates = plain or candidates
-        if len(candidates) > 1 and split:
-            candidates = [file for file in candidates if split in _said(self.relative(file).parts[:-1])] or candidates
+        candidates = [image for image in found if _suits(image.folders, split)]
+        if len(candidates) > 1:
+            candidates = _narrow(candidates, os.path.basename(text), split)
         if not candidates:
             return NamedFile(None, LookupFault.MISSING)
         if len(candidates) > 1:
-            return NamedFile(None, LookupFault.AMBIGUOUS, tuple(candidates))
-        if not self.follow_links and not self._is_within(candidates[0]):
-            return NamedFile(None, LookupFault.OUTSIDE)
-        return NamedFile(candidates[0])
+            return NamedFile(None, LookupFault.AMBIGUOUS, tuple(image.file for image in candidates))
+        file = candidates[0].file
+        return NamedFile(file) if self.follow_links or self._is_within(file) else NamedFile(None, LookupFault.OUTSIDE)
 
     @cached_property
-    def _index(self) -> dict[str, list[tuple[Path, str]]]:
-        """Image files with their normalised relative paths, by their names with and without suffix."""
-        found: dict[str, list[tuple[Path, str]]] = defaultdict(list)
+    def _index(self) -> dict[str, list[_IndexedImage]]:
+        """Image files by their normalised names, with and without suffix."""
+        found: dict[str, list[_IndexedImage]] = defaultdict(list)
         for file in list_images(self.root):
-            path = normal_path(self.relative(file).as_posix())
-            name = path.rpartition("/")[2]
+            relative = self.relative(file).as_posix()
+            image = _IndexedImage(file, normal_path(relative), tuple(relative.split("/")[:-1]))
+            name = image.path.rpartition("/")[2]
             for key in {name, os.path.splitext(name)[0]}:
-                found[key].append((file, path))
+                found[key].append(image)
         return found
 
     @cached_property
@@ -149,15 +155,28 @@ class FileLookup:
         return {}
 
 
+def _narrow(images: list[_IndexedImage], name: str, split: str) -> list[_IndexedImage]:
+    """Those with this very name, in any form of letters; not in folders of masks; in a folder of the split."""
+    exact = _composed(name)
+    same = [
+        image
+        for image in images
+        if exact in {_composed(image.file.name), os.path.splitext(_composed(image.file.name))[0]}
+    ]
+    plain = [image for image in same or images if not any(map(is_annotation_name, image.folders))]
+    found = plain or same or images
+    return [image for image in found if split in _said(image.folders)] or found
+
+
 def _suits(folders: tuple[str, ...], split: str) -> bool:
     """Whether an image of a split may lie in these folders: none of them says another split."""
-    said = _said(folders)
-    return not split or not said or split in said
+    return not split or not (said := _said(folders)) or split in said
 
 
-def _said(folders: tuple[str, ...]) -> set[str]:
+@cache
+def _said(folders: tuple[str, ...]) -> frozenset[str]:
     """The splits that names of folders say."""
-    return {found.split for name in folders if (found := read_split_name(name))}
+    return frozenset(found.split for name in folders if (found := read_split_name(name)))
 
 
 def _ends_in(path: str, wanted: str) -> bool:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping
 
 from trainables.common.errors import UserError
+from trainables.common.escaping import printable
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.parquet_columns import COARSE_WORDS, MEASURE_WORDS, NUMBER_WORDS
 from trainables.data.layouts.split_names import split_words
@@ -46,7 +47,7 @@ def choose_label(where: str, columns: Mapping[str, Texts]) -> tuple[str, ...]:
             if any(columns)
             else f"{where}: has no column of labels; add one with the class of each image"
         )
-    shown = " or ".join(f"--label-column {shlex.quote(name)}" for name in candidates[:4])
+    shown = " or ".join(f"--label-column {shlex.quote(printable(name))}" for name in candidates[:4])
     more = f" (or one of {len(candidates) - 4:,} more)" if len(candidates) > 4 else ""
     raise UserError(f"{where}: which column holds the labels? Give {shown}{more}")
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trainables.common.errors import UserError, suggest
+from trainables.common.escaping import printable
 from trainables.data.data_options import DataOptions
 from trainables.data.layouts.detected_layout import list_names
 from trainables.data.layouts.image_files import FileKind, kind_by_name
@@ -98,7 +99,7 @@ def choose_columns(
 
 def ask_for_column(where: str, what: str, option: str, names: Sequence[str]) -> UserError:
     """The question which of some columns is meant, with the option that answers it."""
-    shown = " or ".join(f"{option} {shlex.quote(name)}" for name in names[:4])
+    shown = " or ".join(f"{option} {shlex.quote(printable(name))}" for name in names[:4])
     more = f" (or one of {len(names) - 4:,} more)" if len(names) > 4 else ""
     return UserError(f"{where}: which column {what}? Give {shown}{more}")
 
