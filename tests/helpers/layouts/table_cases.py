@@ -24,6 +24,17 @@ def _parquet(*names: str, **columns: object):
     return make
 
 
+def _other_names(root: Path) -> None:
+    for split, names in (("train", ["cat", "dog"]), ("test", ["dog", "cat"])):
+        features = {"label": {"_type": "ClassLabel", "names": names}}
+        write_table(root / f"{split}.parquet", table(features=features, label=[0, 1] * (ROWS // 2)))
+
+
+def _other_columns(root: Path) -> None:
+    write_table(root / "train-0-of-2.parquet", table(label=TEXTS))
+    write_table(root / "train-1-of-2.parquet", table(species=TEXTS))
+
+
 def _single_parquet(root: Path) -> Path:
     return write_table(root / "birds.parquet", table(label=TEXTS))
 
@@ -130,6 +141,8 @@ TABLE_CASES = {
         _parquet("train-00000-of-00001.parquet", "train-00000-of-00002.parquet", "train-00001-of-00002.parquet"),
         refused="two tables of train side by side",
     ),
+    "parquet-other-columns": LayoutCase(_other_columns, refused="has no column 'label'; has 'image', 'species'"),
+    "parquet-other-names": LayoutCase(_other_names, refused="a number would mean two classes"),
     "parquet-half-written": LayoutCase(_half_written, refused="is cut short, or no parquet file"),
     "parquet-pointer": LayoutCase(_pointer, refused="`git lfs pull` fetches it"),
     "parquet-paths-only": LayoutCase(_paths_in_structs, refused="holds paths such as '0.png'"),

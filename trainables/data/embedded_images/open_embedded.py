@@ -22,7 +22,7 @@ from trainables.data.embedded_images.label_values import read_label_columns
 from trainables.data.embedded_images.row_columns import read_groups, read_splits, read_weights
 from trainables.data.layouts.detected_layout import DetectedLayout, list_names
 from trainables.data.layouts.left_out import LeftOut, LeftOutReason
-from trainables.data.layouts.parquet_columns import choose_image_and_label
+from trainables.data.layouts.parquet_columns import choose_image_and_label, read_features
 from trainables.data.sources.source import Part, RawSet
 
 HEADERS_READ = 512
@@ -75,7 +75,7 @@ def open_embedded(found: FoundTables, options: DataOptions) -> RawSet:
     """Open tables of images; raises `UserError` if a column is missing or not sure, or its content is not usable."""
     schema = found.tables["train"].schemas[0]
     image, label = choose_image_and_label(found.where, schema, found.features, options)
-    _check_columns(found, {image, label})
+    _check_columns(found, image, label)
     columns = _read_columns(found, image, label, options)
     parts = list(columns.labels.labels)
     contents = {part: _open_images(found, part, image, columns.rows) for part in parts}
@@ -157,11 +157,18 @@ def _read_headers(contents: EncodedImages, count: int, limits: DecodeLimits, bad
     return heads
 
 
-def _check_columns(found: FoundTables, needed: set[str]) -> None:
+def _check_columns(found: FoundTables, image: str, label: str) -> None:
     """Raise `UserError` for a file without one of the columns, or with other names of classes than the first."""
+    told = found.features.get(label, {}).get("names")
     for table in found.tables.values():
         for file, schema in zip(table.files, table.schemas, strict=True):
-            if missing := needed - set(schema.names):
+            names = read_features(schema).get(label, {}).get("names")
+            if told and names and names != told:
+                raise UserError(
+                    f"--data: {str(file)!r} names classes of column {label!r} {list_names(names)}, the first file of "
+                    f"train {list_names(told)}; a number would mean two classes: write all files with the same names"
+                )
+            if missing := {image, label} - set(schema.names):
                 raise UserError(
                     f"--data: {str(file)!r} has no column {min(missing)!r}; has {list_names(schema.names)}; all files "
                     "need the same columns: download them anew, or write them so"
