@@ -51,8 +51,9 @@ def make_exported_search(results: Path, data: DataSummary, exported: Path) -> Pa
     """Winner's folder of a made search whose winner is that of `exported`, tested as its ONNX file answers."""
     winner = make_search(results, data) / "winner"
     shutil.copytree(exported, winner, dirs_exist_ok=True)
-    images, labels = open_store(data).open_test(winner / TEST_PERMIT)
-    found = Predictor(winner / "model.onnx").probabilities(images)
+    stored, labels = open_store(data).open_test_stored(winner / TEST_PERMIT)
+    images = [stored.image(row) for row in range(len(stored))]
+    found = Predictor(winner / "model.onnx").classify(images)
     np.savez_compressed(winner / PREDICTIONS, probabilities=found, labels=labels)
     write_thumbnails(winner, images, found, labels)
     (winner / "metrics.json").write_text(measure_test_metrics(found, labels, data.classes).model_dump_json())
@@ -109,12 +110,13 @@ def _crown(spec: SearchSpec, data: DataSummary) -> None:
     winner.mkdir()
     (winner / TEST_PERMIT).write_text("{}")
     store = open_store(data)
-    images, labels = store.open_test(winner / TEST_PERMIT)
+    stored, labels = store.open_test_stored(winner / TEST_PERMIT)
+    images = [stored.image(row) for row in range(len(stored))]
     paths = store.open_test_origins(winner / TEST_PERMIT).paths
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(len(labels), len(data.classes))) + 4 * np.eye(len(data.classes))[labels]
     found = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    brightness, contrast = measure_brightness(images)
+    brightness, contrast = np.concatenate([measure_brightness(image[None]) for image in images], axis=1)
     np.savez_compressed(
         winner / PREDICTIONS, probabilities=found.astype(np.float32), labels=labels, paths=np.array(paths),
         brightness=brightness, contrast=contrast, sizes=rng.integers(20, 99, (len(labels), 2)),

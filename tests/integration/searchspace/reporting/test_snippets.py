@@ -23,13 +23,21 @@ from searchspace.reporting.model_card.snippets import (
     weights_code,
 )
 from tests.helpers.images.image_kinds import kinds, refused
+from tests.helpers.images.photos import EDGES, make_photo, write_photos
 from tests.helpers.made_search import make_exported_search
+from tests.helpers.made_winner import train_winner
 from tests.helpers.repository import ROOT
+from trainables.common.reporter import SilentReporter
+from trainables.config import TrialConfig
+from trainables.data.data_options import DataOptions
 from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import decode
+from trainables.data.store.store import open_store, prepare_data
 from trainables.export.exported_files import ONNX_FORMATS, read_export_record
+from trainables.export.exporter import export_classifier
 from trainables.export.formats.resize import Resize
 from trainables.export.predictor import Predictor
+from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 README = ROOT / "README.md"
 IN_README = "results/digits/winner/model.onnx"
@@ -199,3 +207,49 @@ def test_all_lines_that_are_shown_are_made_in_one_place(winner):
 
 def test_lines_for_a_gpu_differ_by_the_device_alone():
     assert program_code("a.pt2", "cuda").replace('.to("cuda")', "") == program_code("a.pt2")
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory, cache) -> Path:
+    """Winner's folder, with its card, of a made search on photographs that are stored whole."""
+    place = tmp_path_factory.mktemp("fitted")
+    folder = write_photos(place / "photos", {"train": 30, "val": 8, "test": 20})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEARCHSPACE_CACHE", str(cache))
+        data = prepare_data(str(folder), options=DataOptions(keep_aspect=True, store_side=40))
+        context = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(data))
+        config = TrialConfig(width=8, depth=1, lr=1e-2, batch_size=32, input_size=24, fit="pad")
+        train_winner(context, place / "trained", config, epochs=3)
+        export_classifier(place / "trained", ("pt2", "onnx"), 100.0, 0, SilentReporter(), data.origin)
+        winner = make_exported_search(place / "made", data, place / "trained")
+    write_card(winner)
+    return winner
+
+
+def hard_photos(folder: Path) -> dict[str, Path]:
+    """A photograph from a phone, one with transparency, one of 16 bits, a wide one, a small one."""
+    from PIL import Image
+
+    photo, wide = make_photo(EDGES["red"], (90, 130), 1), make_photo(EDGES["blue"], (60, 400), 2)
+    exif = Image.Exif()
+    exif[274] = 6
+    photo.save(folder / "turned.jpg", quality=90, exif=exif)
+    clear = photo.convert("RGBA")
+    clear.putalpha(Image.linear_gradient("L").resize(photo.size))
+    clear.save(folder / "clear.png")
+    deep = np.asarray(photo.convert("L")).astype(np.uint16) * 257 + 100
+    Image.fromarray(np.minimum(deep, 65535).astype(np.uint16)).save(folder / "deep.png")
+    wide.save(folder / "wide.png")
+    wide.resize((13, 9)).save(folder / "small.png")
+    return {path.name: path for path in sorted(folder.iterdir())}
+
+
+def test_the_cards_lines_fit_photographs_as_training_did(fitted, tmp_path, monkeypatch, capsys):
+    (tmp_path / "photos").mkdir()
+    photos = hard_photos(tmp_path / "photos")
+    onnx, program, weights = in_card(fitted)
+    monkeypatch.chdir(fitted)
+    expected = predicted(fitted / "model.onnx", photos)
+    assert len(set(expected.values())) == len(photos)
+    for code in (onnx, program, weights):
+        assert_same(answers(code, photos, capsys), expected)
