@@ -19,7 +19,10 @@ INSTALL_HEIF = "pip install 'searchspace[heic]'"
 @cache
 def is_heif_decoded() -> bool:
     """Whether HEIC and HEIF images are decoded here."""
-    return find_spec("pillow_heif") is not None
+    try:
+        return find_spec("pillow_heif") is not None
+    except ImportError:  # of an import hook that refuses it
+        return False
 
 
 @cache
