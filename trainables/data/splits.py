@@ -122,7 +122,7 @@ def _too_few_groups_error(raw: RawSet, split: SplitName, classes: tuple[int, ...
         more = f" and {len(few) - CLASSES_SHOWN:,} more" if len(few) > CLASSES_SHOWN else ""
         return UserError(
             f"{where}: class {', '.join(few[:CLASSES_SHOWN])}{more}; a class needs at least {needed}, one for each "
-            "split: add images of other groups, leave the class out, or give splits of your own"
+            "split: add images of other groups, leave the class out of every split, or give splits of your own"
         )
     return UserError(
         f"{where}: the groups of class {printable(raw.classes[classes[0]])!r} hold other classes, too, so that not "
@@ -141,5 +141,5 @@ def _too_few_error(raw: RawSet, split: SplitName, error: ValueError) -> UserErro
     more = f" and {len(few) - CLASSES_SHOWN:,} more" if len(few) > CLASSES_SHOWN else ""
     return UserError(
         f"{where}: class {', '.join(few[:CLASSES_SHOWN])}{more}; a class needs at least {needed}, one for each "
-        "split: add images, or leave the class out"
+        "split: add images, or leave the class out of every split"
     )
