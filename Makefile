@@ -7,7 +7,7 @@ INSTALLED = $(BIN)/pip list --format=freeze --exclude-editable --exclude pip --e
 ARGS ?= $(if $(wildcard results/digits/search.json),--resume digits,--name digits) --trials 64
 
 # Two processes; one runs a whole file, and all tests that share a search. Long groups first, as collected: unit tests fill the end.
-PYTEST = $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: search quick test test-all coverage browser servers check lock audit bench clean
 

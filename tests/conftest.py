@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from searchspace.cli.console_log import format_line, logs_shown_by
 from tests.helpers.commands import RAY_TOKEN, command
 from tests.helpers.images.data_sets import write_images
 from tests.helpers.measured_costs import measured  # noqa: F401  # a fixture
+from tests.helpers.scheduling import WholeFiles
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import Store, open_store, prepare_data
 from trainables.export.exported_files import ExportRecord
@@ -18,8 +19,6 @@ from trainables.export.exported_files import ExportRecord
 if TYPE_CHECKING:
     from trainables.workers.worker_context import WorkerContext
 
-COSTLY = ("searched", "shipped", "attacked")
-"""Fixtures of a session that take many seconds."""
 os.environ["HF_HUB_OFFLINE"] = "1"  # the hub's client reads it once, when whichever test imports it first
 
 
@@ -130,15 +129,15 @@ def ray_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first: a broken function shows before a broken search.
-
-    Of several processes (`pytest -n 2 --dist loadgroup`), one runs a whole file, and all that shares a costly fixture.
-    """
+    """Quick tests first: a broken function shows before a broken search."""
     slow = {"ray_cluster", "searched"}
     items.sort(key=lambda item: bool(slow & set(getattr(item, "fixturenames", ()))))
-    for item in items:
-        shared = next((name for name in COSTLY if name in getattr(item, "fixturenames", ())), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(shared))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> WholeFiles:
+    """Of several processes (`pytest -n 2`), one runs a whole file, and all that shares a costly fixture."""
+    return WholeFiles(config, log)
 
 
 @pytest.fixture(scope="session")

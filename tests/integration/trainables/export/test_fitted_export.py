@@ -1,6 +1,7 @@
 """Files of classifiers that make squares of images answer, to any raw image, as training saw it."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +35,31 @@ def data(tmp_path_factory, cache):
         yield found
 
 
-@pytest.fixture(scope="module", params=["pad", "an ensemble"])
-def exported(request, data, tmp_path_factory, cache):
-    """A winner in every format: its folder and record."""
-    folder = tmp_path_factory.mktemp("winner")
-    place = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(data))
-    if request.param == "pad":
-        train_winner(place, folder, SMALL.model_copy(update={"fit": "pad"}), epochs=2)
-    else:
-        members = [{"fit": "crop"}, {"fit": "stretch", "input_size": 64}, {"fit": "crop"}]
-        for index, changes in enumerate(members):
-            train_winner(place, folder / "members" / str(index), SMALL.model_copy(update=changes), epochs=2)
-        write_ensemble(folder, len(members))
-        (folder / TEST_PERMIT).write_text("{}")
-    return folder, export_classifier(folder, (), 100.0, 0, SilentReporter(), data.origin)
+@pytest.fixture(scope="module")
+def export(data, tmp_path_factory):
+    """Exports a winner in every format, once for each kind: its folder and record."""
+
+    @cache
+    def exported(kind: str):
+        folder = tmp_path_factory.mktemp("winner")
+        place = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(data))
+        if kind == "pad":
+            train_winner(place, folder, SMALL.model_copy(update={"fit": "pad"}), epochs=2)
+        else:
+            members = [{"fit": "crop"}, {"fit": "stretch", "input_size": 64}, {"fit": "crop"}]
+            for index, changes in enumerate(members):
+                train_winner(place, folder / "members" / str(index), SMALL.model_copy(update=changes), epochs=2)
+            write_ensemble(folder, len(members))
+            (folder / TEST_PERMIT).write_text("{}")
+        return folder, export_classifier(folder, (), 100.0, 0, SilentReporter(), data.origin)
+
+    return exported
+
+
+@pytest.fixture(params=["pad", "an ensemble"])
+def exported(request, export):
+    """A winner's folder and record of files."""
+    return export(request.param)
 
 
 def photos(sizes=RAW_SIZES) -> list[Image.Image]:

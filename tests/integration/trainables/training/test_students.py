@@ -28,9 +28,7 @@ def test_views_that_come_again_are_answered_once(place, teacher, tmp_path, confi
     run = TrialRun(assignment(tmp_path / "a", config, teacher=str(teacher)), place)
     reports = train(run)
     assert sum(looks) == views * len(run.rows)
-    forgetful = TrialRun(
-        assignment(tmp_path / "b", config, teacher=str(teacher)), dataclasses.replace(place, feature_bytes=0)
-    )
+    forgetful = TrialRun(assignment(tmp_path / "b", config, teacher=str(teacher)), dataclasses.replace(place, budget=0))
     again = train(forgetful)
     assert sum(looks) == (views + len(again)) * len(run.rows)
     assert [r.train_loss for r in again] == pytest.approx([r.train_loss for r in reports], rel=1e-3)
