@@ -14,11 +14,9 @@ from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import FORMATS, decode, read_image_header
 from trainables.data.decoding.decode_cost import plan_decode
 from trainables.data.decoding.decode_limits import DecodeLimits
-from trainables.data.decoding.heif import HEIF_SUFFIXES, is_heif_decoded, with_heif
+from trainables.data.decoding.heif import HEIF_SUFFIXES, with_heif
 from trainables.data.layouts.image_files import kind_by_content, kind_by_name
 from trainables.data.store.store import open_store, prepare_data
-
-pytestmark = pytest.mark.skipif(not is_heif_decoded(), reason="needs the extra `searchspace[heic]`")
 
 
 @pytest.fixture(autouse=True)
