@@ -62,8 +62,15 @@ class TrialConfig(Frozen):
     """Whether a convnet's first convolution is fixed to whiten patches of the training images, or learnt."""
     dropout: float = Field(0.0, ge=0.0, le=0.9)
     """Probability of dropping a feature in front of the head."""
-    freeze: Literal["none", "stem", "all"] = "none"
-    """Which part of a pretrained backbone keeps its weights: nothing, its first quarter, or all but the head."""
+    freeze: Literal["none", "stem", "lower", "all"] = "none"
+    """Which part of a pretrained backbone keeps its weights: nothing, its first quarter, all but its last blocks, or
+    all but the head."""
+    head_solver: Literal["gradient", "lbfgs"] = "gradient"
+    """How the head of a backbone that is frozen as a whole is found: by gradient steps, or as multinomial logistic
+    regression, a convex problem that L-BFGS solves at once, its L2 chosen by cross-validation on training images."""
+    head_init: Literal["random", "probe"] = "random"
+    """What the head of a pretrained backbone begins as: random weights, or the logistic regression on its frozen
+    features (arXiv:2202.10054)."""
     input_size: int = Field(0, ge=0, le=1024)
     """Side of the square the network sees, in pixels; 0 lets the model choose from the data's size."""
     fit: FitKind = "crop"
@@ -163,6 +170,8 @@ class Assignment(Frozen):
     """How often this assignment was begun before on a worker group that died."""
     micro_batch: int = Field(0, ge=0)
     """Largest images a forward pass and worker; 0 is the worker's whole share of the batch."""
+    threads: int = Field(0, ge=0)
+    """Threads of each worker while it trains this; 0: the gang's own."""
 
     @property
     def checkpoints(self) -> Path:
@@ -197,6 +206,8 @@ class EpochReport(Frozen):
     """Images of one forward pass a worker; smaller than its share of the batch after an out-of-memory."""
     setup_seconds: float = 0.0
     """Seconds from the assignment's arrival to its first step (first epoch only)."""
+    shared_seconds: float = 0.0
+    """Of `setup_seconds`, those of work that later trials save, such as the features of a frozen backbone."""
     wait_seconds: float = 0.0
     """Seconds from the gang's report before to this epoch's start: the decision to continue, a new trial, set-up."""
     status: Status = "running"

@@ -26,7 +26,7 @@ TRIAL_ORIGIN = "origin"
 """Attribute of a trial that was enqueued before the search began: where its values come from."""
 BASELINE = "baseline"
 """Attribute of the study."""
-Origin = Literal["default", "warm start"]
+Origin = Literal["probe", "default", "portfolio", "warm start"]
 
 
 class Baseline(Frozen):

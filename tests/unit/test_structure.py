@@ -32,6 +32,7 @@ SMALL_MODULES = {
     "trainables/common/licence.py": "a record that data, models and export share, which import no other's records",
     "trainables/common/reporter.py": "a protocol that data, export and the command line share",
     "searchspace/reporting/markdown.py": "shared by boards and the model card",
+    "searchspace/budget/allowance.py": "all that a phase knows of the budget",
 }
 """Other files that may be small, and why each stands alone."""
 BANNED_MODULES = {

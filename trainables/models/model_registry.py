@@ -60,6 +60,14 @@ def is_pretrained(name: str) -> bool:
     return name not in MODELS
 
 
+def is_closed_form(config: TrialConfig) -> bool:
+    """Whether the configuration is trained by solving a convex problem: one training, without epochs or seeds.
+
+    It reports once, as `complete`, at the epoch that is the assignment's full length: more epochs would change nothing.
+    """
+    return is_pretrained(config.model) and config.freeze == "all" and config.head_solver == "lbfgs"
+
+
 def needs_size_check(name: str) -> bool:
     """Whether a model may accept only some input sizes; networks from scratch and `lite0` accept any."""
     return is_pretrained(name) and name != lite0.NAME

@@ -15,6 +15,8 @@ ADDED: dict[str, Any] = {
     "translate": 0,
     "fit": "crop",
     "crop_scale": 1.0,
+    "head_solver": "gradient",
+    "head_init": "random",
 }
 """Hyperparameters that checkpoints of earlier versions do not have, and the value that trained alike then."""
 
