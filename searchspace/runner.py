@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from searchspace.budget.allowance import Phase
 from searchspace.cli.interruption import EXPORT_TIMEOUT_S, InterruptibleReporter, Interruption, LostError
 from searchspace.cluster.connect import connected, losses_told
 from searchspace.constraints.constraints import ConstraintChecker
@@ -137,7 +138,7 @@ class SearchRunner:
         run_search(self.spec, engine, pool)
         self.interruption.check()
         pool.check_slots()
-        self.forecast.end_phase("search")
+        self.forecast.end_phase(Phase.SEARCH)
         self.reporter.hide_search()
         self._log_search()
         extend_record(self.spec.folder, {"workers": [info.model_dump() for info in pool.known_gangs()]})
@@ -148,10 +149,11 @@ class SearchRunner:
         from searchspace.finals.winner import retrain_winner
 
         winner = run_finals(self.spec, self.study, pool, self.reporter)[0]
+        self.forecast.end_phase(Phase.FINALS)
         retrain_winner(self.spec, self.study, winner, pool, self.reporter)
         if self.spec.distil:
             self._train_student(winner, pool)
-        self.forecast.end_phase("finals")
+        self.forecast.end_phase(Phase.WINNER)
         self.interruption.check()
 
     def test(self, pool: "GangPool") -> "TestMetrics":
@@ -163,6 +165,7 @@ class SearchRunner:
         self.reporter.progress("test", 0, 0)
         metrics = evaluate_winner(self.spec, self.plan.data.classes, pool)
         evaluate_student(self.spec, self.plan.data.classes, pool)
+        self.forecast.end_phase(Phase.TEST)
         return metrics
 
     def export(self) -> "tuple[ExportRecord, ExportRecord | None]":
@@ -174,7 +177,9 @@ class SearchRunner:
         reporter = InterruptibleReporter(self.reporter, self.interruption.check)
         raw = self.spec.data
         winner = export_winner(self.spec, folder, reporter, raw_data=raw)
-        return winner, export_student(self.spec, folder, reporter, raw_data=raw)
+        student = export_student(self.spec, folder, reporter, raw_data=raw)
+        self.forecast.end_phase(Phase.EXPORT)
+        return winner, student
 
     def report(self) -> list[str]:
         """Write model cards and report, and record that the search is finished; returns a line on each forecast."""
@@ -186,6 +191,7 @@ class SearchRunner:
         self.reporter.progress("report", 0, 0)
         write_cards_or_warn(self.spec.folder, self.study)
         write_report_or_warn(self.spec.folder, self.study)
+        self.forecast.keep_closing_times()
         write_finished(self.study, self.spec.trials)
         flush_or_rescue(self.study, self.spec)
         return forecasts

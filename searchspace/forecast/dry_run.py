@@ -7,7 +7,7 @@ from pathlib import Path
 
 from searchspace.forecast.dry_run_table import print_dry_run
 from searchspace.forecast.forecast import ForecastInputs, make_forecast
-from searchspace.forecast.known_times import read_closing_time, write_measurements
+from searchspace.forecast.known_times import read_closing_times, write_measurements
 from searchspace.forecast.probing import Measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
@@ -49,7 +49,7 @@ def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: 
             slots=shape.slots,
             growth=task.data.growth,
             start=measured.start,
-            closing=read_closing_time(),
+            closing=read_closing_times().total(task.data.test),
         )
         found = make_forecast(measured.costs, spec, known)
     print_dry_run(found, measured, spec, shape, price, free_memory(torch.device("cpu")) / 1e6)

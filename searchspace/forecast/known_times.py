@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from statistics import fmean
 
 from pydantic import RootModel
 
@@ -10,15 +11,32 @@ from searchspace.forecast.probing import Measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.common.environment import cpu_name
+from trainables.config import Finite
 from trainables.storage.cache import cache_folder, read_cached, write_cached
 from trainables.workers.gang_resources import GangResources
 
-DEFAULT_CLOSING_S = 10.0
-"""Assumed duration of test and export where no search has completed on this machine."""
+
+class ClosingTimes(Finite):
+    """What followed a winner's training: seconds of its test, export and report."""
+
+    test_image_seconds: float
+    """Seconds of the test, divided by its images."""
+    export: float
+    """Seconds of files, parity checks and measurements, of the winner and its student."""
+    report: float
+    """Seconds of report and model card."""
+
+    def total(self, images: int) -> float:
+        """Seconds of all of them, for so many test images."""
+        return self.test_image_seconds * images + self.export + self.report
 
 
-class ClosingTimes(RootModel[dict[str, float]]):
-    """Newest duration of test and export in seconds, by model."""
+DEFAULT_CLOSING = ClosingTimes(test_image_seconds=0.005, export=15.0, report=3.0)
+"""Assumed where no search has completed on this machine."""
+
+
+class KnownClosings(RootModel[dict[str, ClosingTimes]]):
+    """Newest closing times, by model."""
 
 
 def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangResources) -> None:
@@ -31,15 +49,18 @@ def read_measurements(spec: SearchSpec, task: Task, shape: GangResources) -> Mea
     return read_cached(_file(spec, task, shape), Measurements)
 
 
-def write_closing_time(model: str, seconds: float) -> None:
-    """Keep the duration of a winner's test and export."""
-    write_cached(_closings(), ClosingTimes(_read_closings() | {model: seconds}))
+def write_closing_times(model: str, found: ClosingTimes) -> None:
+    """Keep what followed the training of a winner of this model."""
+    write_cached(_closings(), KnownClosings(_read_closings() | {model: found}))
 
 
-def read_closing_time(model: str = "") -> float:
-    """Newest duration of test and export for this model, else the mean over all, else `DEFAULT_CLOSING_S`."""
+def read_closing_times(model: str = "") -> ClosingTimes:
+    """Newest closing times of this model, else the means over all models, else `DEFAULT_CLOSING`."""
     found = _read_closings()
-    return found.get(model, sum(found.values()) / len(found) if found else DEFAULT_CLOSING_S)
+    if model in found or not found:
+        return found.get(model, DEFAULT_CLOSING)
+    known = [each.model_dump() for each in found.values()]
+    return ClosingTimes(**{name: fmean(each[name] for each in known) for name in ClosingTimes.model_fields})
 
 
 def _file(spec: SearchSpec, task: Task, shape: GangResources) -> Path:
@@ -52,9 +73,9 @@ def _file(spec: SearchSpec, task: Task, shape: GangResources) -> Path:
 
 
 def _closings() -> Path:
-    return cache_folder() / "forecast" / "closing.json"
+    return cache_folder() / "forecast" / "closing-times.json"
 
 
-def _read_closings() -> dict[str, float]:
-    found = read_cached(_closings(), ClosingTimes)
+def _read_closings() -> dict[str, ClosingTimes]:
+    found = read_cached(_closings(), KnownClosings)
     return found.root if found else {}

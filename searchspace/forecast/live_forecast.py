@@ -1,26 +1,30 @@
 """The forecasts of a running search, from an earlier dry run and from its own first trials, and their errors."""
 
 import logging
+import math
 import threading
 from collections.abc import Sequence
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import optuna
 
+from searchspace.budget.allowance import Phase
 from searchspace.finals.finalist import read_finalists
 from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
-from searchspace.forecast.known_times import read_closing_time, read_measurements, write_closing_time
+from searchspace.forecast.known_times import (
+    ClosingTimes,
+    read_closing_times,
+    read_measurements,
+    write_closing_times,
+)
 from searchspace.forecast.probing import Measurements
 from searchspace.forecast.simulation import TrialCosts
+from searchspace.forecast.trial_timing import make_timing
 from searchspace.sampling.samplers import STARTUP_TRIALS
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
 from searchspace.study.trial_attributes import read_config
 from trainables.config import EpochReport, TrialConfig
-from trainables.data.loading.epoch_plan import batch_count
-from trainables.data.store.data_summary import DataSummary
-from trainables.training.timing import Timing
 from trainables.workers.gang_resources import GangResources
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 BEST_MODEL_TRIALS = 8
 """Trials of the best model whose cost must be known before a search is forecast from its own trials."""
+CLOSING = (Phase.TEST, Phase.EXPORT, Phase.REPORT)
+"""Phases after the winner's training."""
 
 
 class LiveForecast:
@@ -108,7 +114,7 @@ class LiveForecast:
     def _known(self, basis: str, start: float, best_model: str = "") -> ForecastInputs:
         return ForecastInputs(
             basis=basis, slots=self._shape.slots, growth=self._task.data.growth, start=start,
-            closing=read_closing_time(best_model), best_model=best_model,
+            closing=read_closing_times(best_model).total(self._task.data.test), best_model=best_model,
         )  # fmt: skip
 
     def _report(self, costs: TrialCosts, known: ForecastInputs) -> None:
@@ -116,7 +122,7 @@ class LiveForecast:
         logger.info(f"forecast: about {self.forecasts[-1].describe()}")
 
     def end_phase(self, phase: str) -> None:
-        """Record the end of a phase: `search`, `finals`, or `total` for everything."""
+        """Record the end of a phase, by its name; `total` is the end of everything."""
         self._ends[phase] = self._reporter.seconds
 
     def remaining_seconds(self) -> float | None:
@@ -128,22 +134,21 @@ class LiveForecast:
         self.end_phase("total")
         if self._thread is not None:
             self._thread.join(timeout=60)
-        winner = read_finalists(self._study)[0].members[0]
-        write_closing_time(self._configs([winner])[winner].model, self._ends["total"] - self._ends["finals"])
         facts: dict[str, Any] = {"took": self._ends, "forecasts": [found.model_dump() for found in self.forecasts]}
         extend_record(self._spec.folder, facts)
         return [format_forecast_error(found, self._ends["search"], self._ends["total"]) for found in self.forecasts]
 
-
-def make_timing(config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary) -> Timing:
-    """The cost of a trial, from its own epochs; time spent waiting for the gang counts as set-up."""
-    steps = batch_count(data.train, config.batch_size)
-    training = median(data.train / report.images_per_second for report in curve)
-    return Timing(
-        config=config, steps=steps, step_seconds=training / steps,
-        evaluation_seconds=max(0.0, median(report.seconds for report in curve) - training),
-        setup_seconds=max(curve[0].wait_seconds, curve[0].setup_seconds), parameters=curve[0].parameters,
-    )  # fmt: skip
+    def keep_closing_times(self) -> None:
+        """Keep the seconds of test, export and report for later searches, once all of them are over."""
+        self.end_phase(Phase.REPORT)
+        phases, ends = list(Phase), self._ends
+        last = {phase: ends[phase] - ends.get(phases[phases.index(phase) - 1], math.inf) for phase in CLOSING}
+        if min(last.values()) < 0:
+            return  # an earlier part of a resumed search did some of it
+        winner = read_finalists(self._study)[0].members[0]
+        rate = last[Phase.TEST] / self._task.data.test
+        found = ClosingTimes(test_image_seconds=rate, export=last[Phase.EXPORT], report=last[Phase.REPORT])
+        write_closing_times(self._configs([winner])[winner].model, found)
 
 
 def format_forecast_error(found: Forecast, search: float, total: float) -> str:

@@ -418,12 +418,14 @@ def test_a_damaged_cost_is_measured_again(digits, tmp_path, monkeypatch, broken)
 @pytest.mark.parametrize("broken", BROKEN)
 def test_damaged_forecasts_are_forgotten(tmp_path, monkeypatch, broken):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
-    known_times.write_closing_time("convnet", 3.0)
-    BROKEN[broken](cache_folder() / "forecast" / "closing.json")
-    assert known_times.read_closing_time("convnet") == known_times.DEFAULT_CLOSING_S
-    known_times.write_closing_time("convnet", 4.0)
-    assert known_times.read_closing_time("convnet") == 4.0
-    assert json.loads((cache_folder() / "forecast" / "closing.json").read_bytes()) == {"convnet": 4.0}
+    times = known_times.DEFAULT_CLOSING.model_copy(update={"export": 4.0})
+    known_times.write_closing_times("convnet", times)
+    file = cache_folder() / "forecast" / "closing-times.json"
+    BROKEN[broken](file)
+    assert known_times.read_closing_times("convnet") == known_times.DEFAULT_CLOSING
+    known_times.write_closing_times("convnet", times)
+    assert known_times.read_closing_times("convnet") == times
+    assert json.loads(file.read_bytes()) == {"convnet": times.model_dump()}
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json", ".contents.json"])

@@ -7,14 +7,17 @@ import pytest
 from searchspace.forecast.dry_run_table import format_estimates, format_failures, format_warnings, to_rows
 from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
 from searchspace.forecast.known_times import (
-    read_closing_time,
+    DEFAULT_CLOSING,
+    ClosingTimes,
+    read_closing_times,
     read_measurements,
-    write_closing_time,
+    write_closing_times,
     write_measurements,
 )
-from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error, make_timing
+from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error
 from searchspace.forecast.probing import MAX_PROBES, Measurements, draw_probes
 from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
+from searchspace.forecast.trial_timing import make_timing
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.spaces import Task, default_space, default_trials
 from searchspace.spec import make_spec
@@ -228,10 +231,12 @@ def test_a_dry_run_is_known_to_searches_like_it_only(task, tmp_path):
 
 def test_how_long_an_export_took_is_known_to_the_next(tmp_path, monkeypatch):
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path))
-    assert read_closing_time("convnet") == 10.0
-    write_closing_time("convnet", 4.0)
-    write_closing_time("resnet", 8.0)
-    assert (read_closing_time("convnet"), read_closing_time()) == (4.0, 6.0)
+    assert read_closing_times("convnet") == DEFAULT_CLOSING
+    short, long = (ClosingTimes(test_image_seconds=s / 100, export=s, report=1.0) for s in (4.0, 8.0))
+    write_closing_times("convnet", short)
+    write_closing_times("resnet", long)
+    assert read_closing_times("convnet") == short
+    assert read_closing_times().total(images=100) == pytest.approx(6.0 + 6.0 + 1.0)
 
 
 def report(number: int, epoch: int, **changes) -> EpochReport:
