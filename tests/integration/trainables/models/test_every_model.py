@@ -5,8 +5,9 @@ import torch
 
 from tests.helpers.model_configs import CONFIGS, images
 from trainables.config import TrialConfig
-from trainables.models import lite0, pretrained
+from trainables.models import pretrained
 from trainables.models.build_model import build_model, rebuild_model
+from trainables.models.efficientnet_lite import PACKAGED
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.model}-{c.depth}")
@@ -46,7 +47,7 @@ def test_torchvision_backbones_give_the_features_they_announce(name):
     assert trunk.eval()(torch.zeros(2, 3, 64, 64)).shape == (2, features)
 
 
-@pytest.mark.parametrize("name", ["convnet", "resnet", lite0.NAME])
+@pytest.mark.parametrize("name", ["convnet", "resnet", *PACKAGED])
 def test_an_images_logits_are_its_mirror_images_with_tta_alone(digits, name):
     shown = images(digits)
     for tta in (True, False):

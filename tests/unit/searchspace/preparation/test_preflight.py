@@ -6,11 +6,12 @@ from searchspace.preparation.preflight import GPU_MODELS, check_name, check_trai
 from searchspace.spec import make_spec
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
+from trainables.models.efficientnet_lite import PACKAGED
 
 
 def test_default_backbones_without_weights_are_dropped_with_a_line(logged):
     chosen = choose_models(make_spec(name="x"), gpu=True)
-    assert chosen == ("convnet", "tf_efficientnet_lite0", "resnet")
+    assert chosen == ("convnet", *PACKAGED, "resnet")
     assert len(logged) == 5
     assert all("neither cached nor downloadable" in line for line in logged)
 

@@ -8,10 +8,12 @@ from tests.helpers.model_configs import CONFIGS, images
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig, check_model_name
 from trainables.export.model_info import InputSpec
-from trainables.models import lite0
 from trainables.models.build_model import build_model
+from trainables.models.efficientnet_lite import PACKAGED, load_packaged_weights
 from trainables.models.model_registry import MODELS, check_model, missing_weights
 from trainables.models.preprocess import Preprocess
+
+LITE0 = "tf_efficientnet_lite0"
 
 ADVICE = "trainables/models/model_registry.py, model {!r}: {}"
 
@@ -49,17 +51,18 @@ def test_a_model_says_which_fields_shape_it(name, field):
     )
 
 
-def test_lite0_keys_map_one_to_one_and_load_strictly():
+@pytest.mark.parametrize("name", PACKAGED)
+def test_packaged_keys_map_one_to_one_and_load_strictly(name):
     import timm
 
-    network = timm.create_model(lite0.NAME, pretrained=False)
+    network = timm.create_model(name, pretrained=False)
     before = network.conv_stem.weight.clone()
-    lite0.load_imagenet_weights(network)
+    load_packaged_weights(name, network)
     assert not torch.equal(before, network.conv_stem.weight)
 
 
 def test_a_frozen_trunk_keeps_weights_and_statistics(digits):
-    model = build_model(TrialConfig(model=lite0.NAME, freeze="all"), digits)
+    model = build_model(TrialConfig(model=LITE0, freeze="all"), digits)
     state = {k: v.clone() for k, v in model.network.trunk.state_dict().items()}
     model.train()
     model(images(digits)).sum().backward()
@@ -69,7 +72,7 @@ def test_a_frozen_trunk_keeps_weights_and_statistics(digits):
 
 
 def test_freezing_the_stem_freezes_the_first_quarter(digits):
-    model = build_model(TrialConfig(model=lite0.NAME, freeze="stem"), digits)
+    model = build_model(TrialConfig(model=LITE0, freeze="stem"), digits)
     flags = [p.requires_grad for p in model.network.trunk.parameters()]
     assert not flags[0]
     assert flags[-1]
@@ -93,7 +96,7 @@ def test_known_models_pass_and_unknown_ones_are_named():
 
 def test_weights_out_of_reach_are_said_to_be():
     assert missing_weights("convnet") == ""
-    assert missing_weights(lite0.NAME) == ""
+    assert missing_weights(LITE0) == ""
     assert missing_weights("resnet18.a1_in1k") != ""
 
 
