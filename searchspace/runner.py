@@ -191,7 +191,7 @@ class SearchRunner:
         self.reporter.progress("report", 0, 0)
         write_cards_or_warn(self.spec.folder, self.study)
         write_report_or_warn(self.spec.folder, self.study)
-        self.forecast.keep_closing_times()
+        logger.info(self.forecast.end())
         write_finished(self.study, self.spec.trials)
         flush_or_rescue(self.study, self.spec)
         return forecasts
@@ -229,6 +229,7 @@ class SearchRunner:
         return EngineContext(
             slots=self.plan.shape.slots,
             listener=call_all(self.follower, self.forecast),
+            on_free=self.tracker.slot_time.on_free,
             should_stop=lambda: self.interruption.is_requested() or not pool.has_slots,
             is_reachable=pool.is_reachable,
         )

@@ -205,9 +205,11 @@ class EpochReport(Frozen):
     micro_batch: int = 0
     """Images of one forward pass a worker; smaller than its share of the batch after an out-of-memory."""
     setup_seconds: float = 0.0
-    """Seconds from the assignment's arrival to its first step (first epoch only)."""
+    """Seconds from the assignment's arrival to its first step (first epoch on a gang only)."""
     shared_seconds: float = 0.0
     """Of `setup_seconds`, those of work that later trials save, such as the features of a frozen backbone."""
+    save_seconds: float = 0.0
+    """Seconds from this epoch's end to its report: a checkpoint, or what the trial leaves, had to be written first."""
     wait_seconds: float = 0.0
     """Seconds from the gang's report before to this epoch's start: the decision to continue, a new trial, set-up."""
     status: Status = "running"

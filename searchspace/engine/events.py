@@ -38,5 +38,7 @@ class EngineContext:
     """Hears of every event."""
     should_stop: Callable[[], bool] = lambda: False
     """Whether every trial is to end with its epoch."""
+    on_free: Callable[[int], None] = lambda _slots: None
+    """Hears for how many free slots there is no trial; 0 where the next trial was found."""
     is_reachable: Callable[[], bool] = lambda: True
     """Whether the trial broker, which carries trials to the gangs, answers."""

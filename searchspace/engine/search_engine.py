@@ -73,9 +73,11 @@ class SearchEngine:
 
     def suggest(self) -> Assignment | None:
         """The next trial to train; None while there is none, and for good once the engine is idle."""
-        if len(self._training) >= self._context.slots or self.is_stopping:
+        free = self._context.slots - len(self._training)
+        if free <= 0 or self.is_stopping:
             return None
         trial = self._next()
+        self._context.on_free(0 if trial else free)
         if trial is None:
             return None
         self._training[trial.name] = trial

@@ -1,9 +1,8 @@
 """The forecasts of a running search, from an earlier dry run and from its own first trials, and their errors."""
 
 import logging
-import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -72,8 +71,9 @@ class LiveForecast:
             self._report(measured.costs, self._known("an earlier dry run", measured.start))
 
     def on_gang_ready(self, _slot: int, _info: object) -> None:
-        """Count a gang that can train."""
+        """Count a gang that can train; preparation ends with the first."""
         self._warm += 1
+        self._ends.setdefault(Phase.PREPARATION, self._reporter.seconds)
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
         """Take one event of one trial; forecast when enough trials have reached their first rung."""
@@ -138,17 +138,32 @@ class LiveForecast:
         extend_record(self._spec.folder, facts)
         return [format_forecast_error(found, self._ends["search"], self._ends["total"]) for found in self.forecasts]
 
-    def keep_closing_times(self) -> None:
-        """Keep the seconds of test, export and report for later searches, once all of them are over."""
+    def end(self) -> str:
+        """Keep the seconds of test, export and report for later searches; returns a line on all phases."""
         self.end_phase(Phase.REPORT)
-        phases, ends = list(Phase), self._ends
-        last = {phase: ends[phase] - ends.get(phases[phases.index(phase) - 1], math.inf) for phase in CLOSING}
-        if min(last.values()) < 0:
-            return  # an earlier part of a resumed search did some of it
+        extend_record(self._spec.folder, {"took": self._ends})
+        spent = phase_seconds(self._ends)
+        if spent.keys() >= set(CLOSING):
+            self._keep_closing_times(spent)
+        return "phases: " + " · ".join(f"{name} {format_duration(seconds)}" for name, seconds in spent.items())
+
+    def _keep_closing_times(self, last: Mapping[str, float]) -> None:
         winner = read_finalists(self._study)[0].members[0]
         rate = last[Phase.TEST] / self._task.data.test
         found = ClosingTimes(test_image_seconds=rate, export=last[Phase.EXPORT], report=last[Phase.REPORT])
         write_closing_times(self._configs([winner])[winner].model, found)
+
+
+def phase_seconds(ends: Mapping[str, float]) -> dict[str, float]:
+    """Seconds of each phase that ended, in their order, from the seconds of the command at which each ended.
+
+    Phases that overlap are counted from the end of the one before.
+    """
+    spent, before = {}, 0.0
+    for phase in Phase:
+        if phase in ends:
+            spent[phase.value], before = max(0.0, ends[phase] - before), max(before, ends[phase])
+    return spent
 
 
 def format_forecast_error(found: Forecast, search: float, total: float) -> str:

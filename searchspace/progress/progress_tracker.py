@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from searchspace.progress.slot_time import SlotTime
 from searchspace.spec import SearchSpec
 from trainables.config import EpochReport
 
@@ -85,7 +86,7 @@ class ProgressTracker:
         self._running: dict[int, SlotProgress] = {}
         self.best: BestTrial | None = None
         self.epochs = 0
-        self.training_seconds = 0.0
+        self.slot_time = SlotTime(slots, lambda: stopwatch.seconds)
         self.remaining_seconds: Callable[[], float | None] = lambda: None
         """Seconds that are left by the newest forecast, if there is one."""
         self.describe_trial: Callable[[int], str] = lambda _trial: ""
@@ -93,7 +94,6 @@ class ProgressTracker:
         self.evaluated: set[int] = set()
         """Trials of which something was heard: they ended, or came to a rung."""
         self._troubled = False
-        self._warm: dict[int, float] = {}
         self._scores: dict[int, tuple[float, ...]] = {}
         self._first_step = 0.0
 
@@ -115,11 +115,11 @@ class ProgressTracker:
     @property
     def warm_slots(self) -> int:
         """Slots that can train."""
-        return len(self._warm)
+        return len(self.slot_time.warm)
 
     def on_gang_ready(self, slot: int, _info: "GangInfo") -> None:
         """Hear that a gang can train."""
-        self._warm[slot] = self._stopwatch.seconds
+        self.slot_time.on_gang_ready(slot)
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
         """Hear of one event of one trial."""
@@ -128,12 +128,13 @@ class ProgressTracker:
         if event == "epoch" and report is not None:
             self._first_step = self._first_step or self._stopwatch.seconds - report.seconds
             self.epochs += 1
-            self.training_seconds += report.seconds
             self._scores[number] = (*self._scores.get(number, ()), report.score)
         if STATUS_AFTER[event] == "running":
+            self.slot_time.on_running(number, report if event == "epoch" else None)
             slot = report.slot if report is not None and event == "epoch" else None
             self._running[number] = SlotProgress(number, self._scores.get(number, ()), report, slot)
             return
+        self.slot_time.on_end(number)
         self.evaluated.add(number)
         self._running.pop(number, None)
         if report is not None and event in {"complete", "paused", "pruned"}:
@@ -158,25 +159,15 @@ class ProgressTracker:
     @property
     def training_share(self) -> float:
         """Training's share of the slots' time since they are warm, from 0 to 1."""
-        whole = self._stopwatch.seconds * self.slots - self._start_seconds
-        return self.training_seconds / max(1e-9, whole)
-
-    @property
-    def _start_seconds(self) -> float:
-        """Seconds, over all slots, before they were warm."""
-        cold = (self.slots - len(self._warm)) * self._stopwatch.seconds
-        return sum(self._warm.values(), cold)
+        spent = self.slot_time.read()
+        return spent.training / max(1e-9, spent.whole - spent.start)
 
     def describe_time(self) -> str:
         """Where the search's time went, as shares of all slots' time since the command began."""
-        whole = self._stopwatch.seconds * self.slots
-        start = self._start_seconds
-        shares = {"training": self.training_seconds, "decisions": whole - self.training_seconds - start, "start": start}
         return (
             f"search: {len(self.evaluated)} trials, {self.epochs} epochs in {self._stopwatch.seconds:.1f} s, "
-            f"the first step after {self._first_step:.1f} s; "
-            + " · ".join(f"{name} {100 * x / whole:.0f} %" for name, x in shares.items())
-            + f" (of the time when warm, training {100 * self.training_share:.1f} %)"
+            f"the first step after {self._first_step:.1f} s; {self.slot_time.read().describe()} "
+            f"(of the time when warm, training {100 * self.training_share:.1f} %)"
         )
 
 

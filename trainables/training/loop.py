@@ -76,6 +76,7 @@ class TrialRun:
         self._saved_epoch = -1
         self._writer = checkpoints.CheckpointWriter(self.folder, context.upload)
         self._resume()
+        self._begun = self.epochs
         self.saved_at = time.perf_counter()
         self.setup_seconds = self.saved_at - started
         self.total_seconds += self.setup_seconds
@@ -153,7 +154,7 @@ class TrialRun:
             trial=assignment.trial, epoch=self.epochs, **scored, train_loss=train_loss,
             seconds=seconds, total_seconds=self.total_seconds, images_per_second=len(self.rows) / trained,
             parameters=self.parameters, micro_batch=self.micro_batch,
-            setup_seconds=self.setup_seconds if self.epochs == 1 else 0.0,
+            setup_seconds=self.setup_seconds if self.epochs == self._begun + 1 else 0.0,
             status="complete" if self.done else "running",
         )  # fmt: skip
         self.reports.append(report)

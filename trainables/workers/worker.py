@@ -193,6 +193,7 @@ class WorkerClient:
         while not run.done:
             wait = time.perf_counter() - self.reported_at
             report = run.train_epoch().model_copy(update={"wait_seconds": wait})
+            trained = time.perf_counter()
             if not _finite(report):
                 report = failure(assignment.trial, "diverged", report.epoch)
             elif run.done:
@@ -200,7 +201,7 @@ class WorkerClient:
                 run.save_and_wait()
             elif report.epoch in assignment.rungs:
                 run.save_and_wait()  # a trial that is paused here may be resumed by another gang at once
-            yield report
+            yield report.model_copy(update={"save_seconds": time.perf_counter() - trained})
 
     def _report_and_wait(self, report: EpochReport, assignment: Assignment) -> bool:
         """Report an epoch; returns the broker's decision whether to train on, which rank 0 gets for all ranks."""

@@ -14,7 +14,7 @@ from searchspace.forecast.known_times import (
     write_closing_times,
     write_measurements,
 )
-from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error
+from searchspace.forecast.live_forecast import LiveForecast, format_forecast_error, phase_seconds
 from searchspace.forecast.probing import MAX_PROBES, Measurements, draw_probes
 from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
 from searchspace.forecast.trial_timing import make_timing
@@ -286,3 +286,8 @@ def test_the_error_of_a_forecast_is_said():
     line = format_forecast_error(found, search=found.search * 1.25, total=found.total)
     assert line.startswith("forecast from a dry run: search 1.8 min, took 2.3 min (-20%)")
     assert "(+0%)" in line
+
+
+def test_the_time_of_a_command_is_given_by_phase():
+    ends = {"preparation": 12.0, "search": 100.0, "finals": 150.0, "winner": 140.0, "test": 160.0, "total": 170.0}
+    assert phase_seconds(ends) == {"preparation": 12, "search": 88, "finals": 50, "winner": 0, "test": 10}

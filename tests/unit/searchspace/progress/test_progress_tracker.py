@@ -65,7 +65,7 @@ def test_an_account_knows_what_became_of_each_trial_and_what_each_slot_does():
     tell(account, [("resumed", 1, epoch(1, 0.25)), ("epoch", 1, epoch(2, 0.3))])
     assert account.slot_progress[1].scores == (0.25, 0.3), "a trial that goes on has its whole curve"
     assert account.epochs == 5
-    assert account.training_seconds == 2.5
+    assert account.slot_time.read().training == 2.5
 
 
 def test_only_a_real_improvement_is_the_best_so_far(capsys):
