@@ -36,7 +36,7 @@ class SlotSeconds:
     @property
     def whole(self) -> float:
         """All of it."""
-        return sum(getattr(self, name) for name in LABELS)
+        return float(sum(getattr(self, name) for name in LABELS))
 
     def describe(self) -> str:
         """The shares of all parts that are not empty, and training and decisions in any case."""

@@ -4,7 +4,7 @@
 
 A search of digits with seed 0, from the shell, as it comes; its lines, and those of the leaderboard command after it.
 The cache is empty, so that the first trial of a frozen backbone computes its features, whatever was searched before;
-that time counts as decisions.
+that time counts as features.
 """
 
 import argparse
