@@ -20,9 +20,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from account import read_account
 from cnn import FACTOR, GRACE, MAX_EPOCHS
 
+from tests.helpers.benchmarks.account import read_account
 from tests.helpers.benchmarks.record import last_json, summary, write_record
 
 HERE = Path(__file__).parent

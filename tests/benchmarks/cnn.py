@@ -34,7 +34,7 @@ def load_split(origin: str = "digits") -> tuple[torch.Tensor, torch.Tensor, torc
     return images[train], labels[train], images[val], labels[val]
 
 
-def make_network(config: dict[str, Any], channels: int = 1) -> nn.Sequential:
+def make_network(config: dict[str, Any], channels: int = 1, classes: int = 10) -> nn.Sequential:
     """The convnet's shape as one writes it by hand: the same convolutions on the same maps."""
     layers: list[nn.Module] = [nn.Conv2d(channels, 8, 2), nn.ReLU()]
     incoming = 8
@@ -45,7 +45,7 @@ def make_network(config: dict[str, Any], channels: int = 1) -> nn.Sequential:
         layers += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
         incoming = width
     return nn.Sequential(
-        *layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(config["dropout"]), nn.Linear(incoming, 10)
+        *layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Dropout(config["dropout"]), nn.Linear(incoming, classes)
     )
 
 

@@ -25,10 +25,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
-from account import read_account
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.helpers.benchmarks.account import read_account
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import open_store, prepare_data

@@ -1,5 +1,6 @@
 """A stratified subset of a data set, as an image folder that any tool can read."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from trainables.data.sources.source_registry import open_source
 SEED = 20_261_123
 
 
-def write_subset(origin: str, counts: dict[str, int], root: Path) -> Path:
-    """Write `counts` images of `train`, `val` and `test`, equally many of each class, below `root`; returns it.
+def write_subset(origin: str, counts: Mapping[str, int | Sequence[int]], root: Path) -> Path:
+    """Write `counts` images of `train`, `val` and `test` below `root`; returns it.
 
-    All come from the source's training part but for `test`, which comes from its test part.
+    A number is shared equally by the classes; a sequence has one for each class, in label order. All
+    images come from the source's training part but for `test`, which comes from its test part.
     """
     raw = open_source(origin)
     rng = np.random.default_rng(SEED)
@@ -22,7 +24,8 @@ def write_subset(origin: str, counts: dict[str, int], root: Path) -> Path:
         order = [int(row) for row in rng.permutation(np.flatnonzero(raw.parts["train"].labels == label))]
         tests = [int(row) for row in rng.permutation(np.flatnonzero(parts["test"].labels == label))]
         for split, count in counts.items():
-            rows, rest = (tests if split == "test" else order), count // len(raw.classes)
+            rows = tests if split == "test" else order
+            rest = count // len(raw.classes) if isinstance(count, int) else count[label]
             folder = root / split / name.replace("/", "-")
             folder.mkdir(parents=True)
             for row in [rows.pop() for _ in range(rest)]:

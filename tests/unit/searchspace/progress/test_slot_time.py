@@ -5,7 +5,7 @@ import pytest
 from searchspace.progress.progress_tracker import ProgressTracker
 from searchspace.progress.slot_time import LABELS, SlotSeconds, SlotTime
 from searchspace.spec import make_spec
-from tests.benchmarks.account import read_account
+from tests.helpers.benchmarks.account import read_account
 from trainables.config import EpochReport, failure
 from trainables.workers.slot_state import GangInfo
 
