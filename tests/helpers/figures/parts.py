@@ -1,6 +1,7 @@
 """Every rendered part, by the name in its marker."""
 
 from tests.helpers.figures import finals, quality  # noqa: F401  # they register their rows
+from tests.helpers.figures.budget import BUDGET_PARTS, short_budget
 from tests.helpers.figures.driver_rows import DRIVER_PARTS
 from tests.helpers.figures.faults import faults
 from tests.helpers.figures.marked import Part
@@ -131,7 +132,7 @@ def _short_growth(records: Records) -> str:
     return f"The driver grows by {show(1e3 * grown)} KB a trial."
 
 
-SHORT = (_short_search, _short_overhead, _short_export, _short_growth)
+SHORT = (short_budget, _short_search, _short_overhead, _short_export, _short_growth)
 
 PARTS: dict[str, Part] = {
     "essential": _table("results/benchmarks/", essential=True),
@@ -144,4 +145,5 @@ PARTS: dict[str, Part] = {
     "falls_short": _falls_short,
     **SENTENCES,
     **DRIVER_PARTS,
+    **BUDGET_PARTS,
 }
