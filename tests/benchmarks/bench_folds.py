@@ -32,7 +32,7 @@ from trainables.data.folds import FoldPartitions, assign_folds
 from trainables.data.store.store import open_store, prepare_data
 from trainables.metrics.metric_registry import compute_score
 from trainables.models.build_model import build_model
-from trainables.training.features import embed
+from trainables.training.features.frozen_features import embed
 
 SIDES = (64, 128, 224)
 CONFIGURATIONS, FINALISTS, TRAININGS = 16, 5, 5

@@ -29,7 +29,7 @@ REASONS = {
     "trainables/export/safetensors_file.py": "gives the library the descriptor of a file that the module opened",
     "trainables/data/": "reads the user's data, and makes stores and downloads in the user's cache",
     "trainables/storage/cache.py": "makes the user's cache",
-    "trainables/training/features.py": "keeps features in the cache",
+    "trainables/training/features/": "keeps features in the cache",
     "trainables/export/benchmark/architecture_cost.py": "keeps costs in the cache, and reads this package's sources",
     "searchspace/forecast/known_times.py": "keeps timings in the cache, and reads the file that --space names",
     "searchspace/forecast/dry_run.py": "makes a folder with a random name and removes it",

@@ -32,7 +32,7 @@ from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, recal
 from trainables.training.device import autocast, evaluation_chunk
 from trainables.training.distillation import Teacher, divergence
 from trainables.training.evaluation import EvaluationInputs, evaluate, weights_lookup
-from trainables.training.features import frozen_features, known_backbone, learns_from_features
+from trainables.training.features.frozen_features import frozen_features, known_backbone, learns_from_features
 from trainables.training.optimizers import make_optimizer, schedule, set_rate
 from trainables.training.snapshot import assignment_digest, restore_snapshot, take_snapshot
 from trainables.training.weight_averaging import WeightAveraging

@@ -14,10 +14,12 @@ from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import InputLoader, make_loader
 from trainables.data.loading.square_maker import training_images
+from trainables.models.model_registry import is_closed_form
 from trainables.storage.folders import files_below, make_folder, remove_file, stat_path
+from trainables.training.closed_form.closed_form_probe import probe_closed_form
 from trainables.training.device import evaluation_chunk, peak_memory, reset_peak_memory
 from trainables.training.evaluation import evaluate
-from trainables.training.features import embed, known_backbone, learns_from_features
+from trainables.training.features.frozen_features import embed, known_backbone, learns_from_features
 from trainables.training.loop import TrialRun
 from trainables.training.timing import Timing
 from trainables.workers.worker_context import WorkerContext
@@ -37,6 +39,8 @@ class EnoughStepsError(Exception):
 
 def probe_trial(assignment: Assignment, context: WorkerContext) -> Timing:
     """Time the configuration of `assignment` on all workers of this gang; raises what training would raise."""
+    if is_closed_form(assignment.config):
+        return probe_closed_form(assignment, context)
     device = context.group.device
     reset_peak_memory(device)
     with closing(ProbeRun(assignment, context)) as run:

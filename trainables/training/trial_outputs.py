@@ -28,11 +28,11 @@ from trainables.storage.arrays import write_arrays
 from trainables.storage.files import replacing, write_file
 from trainables.training.batches import random_parts
 from trainables.training.evaluation import predict, probabilities
-from trainables.training.loop import TrialRun
+from trainables.training.start_training import Training
 from trainables.workers.worker_context import WorkerContext
 
 
-def write_weights(folder: Path, assignment: Assignment, run: TrialRun) -> None:
+def write_weights(folder: Path, assignment: Assignment, run: Training) -> None:
     """Write the weights that evaluation uses, and their record, into `folder`."""
     info = ModelInfo(
         config=assignment.config, seed=assignment.seed, epochs=assignment.max_epochs,
@@ -43,7 +43,7 @@ def write_weights(folder: Path, assignment: Assignment, run: TrialRun) -> None:
     write_file(folder / MODEL_INFO, info.model_dump_json(indent=1).encode())
 
 
-def write_preview(folder: Path, run: TrialRun) -> None:
+def write_preview(folder: Path, run: Training) -> None:
     """Draw training images as augmentation shows them; no file where no augmentation changes pixels."""
     config, labels = run.assignment.config, run.context.store.labels[run.rows]
     if not pixel_augmentations(config) and config.crop_scale == 1.0:
@@ -82,7 +82,7 @@ def write_predictions(folder: Path, place: WorkerContext, weighted: bool = False
     write_table(folder / PREDICTIONS_TABLE, origins.paths, labels, found, place.store.summary.classes)
 
 
-def write_validation_predictions(folder: Path, run: TrialRun) -> None:
+def write_validation_predictions(folder: Path, run: Training) -> None:
     """Write the validation predictions of a trained final, float32, into `folder`; by this worker alone."""
     rows = run.context.store.rows(SCORED_ON[run.assignment.kind], run.assignment.fold)
     found = predict(run.averaged, run.evaluation_inputs(), rows)

@@ -27,8 +27,8 @@ from trainables.storage.search_storage import SearchStorage
 from trainables.storage.trial_directory import TrialDirectory, open_trial_directory
 from trainables.training import checkpoint as checkpoints
 from trainables.training import device as devices
-from trainables.training.loop import TrialRun
 from trainables.training.profiling import probe_trial
+from trainables.training.start_training import Training, start_training
 from trainables.training.timing import write_timing
 from trainables.training.trial_outputs import (
     write_predictions,
@@ -136,7 +136,7 @@ class WorkerClient:
             elif assignment.kind == "probe":
                 self._run_probe(assignment, context)
             else:
-                with closing(TrialRun(assignment, context)) as run:
+                with closing(start_training(assignment, context)) as run:
                     self._run_trial(run, assignment)
         except OutOfMemoryError as error:
             self._handle_out_of_memory(assignment, error)
@@ -172,7 +172,7 @@ class WorkerClient:
             context.upload()
             self._report(EpochReport(trial=assignment.trial, epoch=1, status="complete"))
 
-    def _run_trial(self, run: TrialRun, assignment: Assignment) -> None:
+    def _run_trial(self, run: Training, assignment: Assignment) -> None:
         for report in self._reports(run, assignment):
             said = report.model_copy(update={"trouble": run.trouble}) if run.trouble else report
             if not self._report_and_wait(said, assignment):
@@ -187,7 +187,7 @@ class WorkerClient:
         elif report.status == "failed" and self.context.group.rank == 0:
             run.delete_checkpoints()
 
-    def _reports(self, run: TrialRun, assignment: Assignment) -> Iterator[EpochReport]:
+    def _reports(self, run: Training, assignment: Assignment) -> Iterator[EpochReport]:
         """Reports of epochs in the checkpoint that are not recorded yet, then of epochs trained here."""
         yield from [report for report in run.reports if report.epoch > assignment.known or run.done]
         while not run.done:
@@ -214,7 +214,7 @@ class WorkerClient:
         self.watchdog.step()
         return is_continued
 
-    def _write_outcome(self, run: TrialRun, assignment: Assignment) -> None:
+    def _write_outcome(self, run: Training, assignment: Assignment) -> None:
         self.watchdog.start()  # an upload has no time limit
         if self.context.group.rank == 0 and assignment.kind == "winner":
             write_weights(Path(assignment.folder), assignment, run)

@@ -432,7 +432,7 @@ def test_damaged_forecasts_are_forgotten(tmp_path, monkeypatch, broken):
 @pytest.mark.parametrize("damage", [name for name in DAMAGE if name != "an older version"])
 def test_damaged_features_are_computed_again(digits_store, tmp_path, monkeypatch, suffix, damage):
     from trainables.models.build_model import build_model
-    from trainables.training import features
+    from trainables.training.features import frozen_features as features
 
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
     config, cpu = TrialConfig(width=4, depth=1), torch.device("cpu")
