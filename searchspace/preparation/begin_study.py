@@ -1,6 +1,7 @@
 """Begin the study of a new search, or load the study of one that is resumed."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,11 @@ from searchspace.preparation.preflight import check_name_free
 from searchspace.preparation.record import collect_facts
 from searchspace.preparation.resume import record_resumption
 from searchspace.sampling.space_file import hash_file
-from searchspace.spaces import default_space, default_trials
+from searchspace.spaces import default_space, default_trials, draw_config
 from searchspace.spec import SearchSpec, extend_record, load_facts, save_record
 from searchspace.storage.folder_contents import names_in
 from searchspace.study.creation import StudyAction, delete_draft, read_draft, write_draft
+from trainables.config import TrialConfig
 from trainables.storage.folders import forbid_creating
 
 logger = logging.getLogger(__name__)
@@ -72,14 +74,14 @@ def resume_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
     """Load the study of a search that was begun; begin it where there is none yet."""
     from searchspace.finals.winner import archive_winner, is_winner_outdated
     from searchspace.sampling.samplers import make_sampler
-    from searchspace.sampling.warm_start import read_comparable_trials
+    from searchspace.sampling.warm_start import read_earlier_trials
     from searchspace.study.study import continue_study
     from searchspace.study.study_state import check_study
 
     search = load_facts(spec.folder).get(IDENTITY, "")
     step = check_study(spec, search, recorded=True)
     if step == StudyAction.RESUME:
-        earlier = read_comparable_trials(spec, plan.data, resumed=True)
+        earlier = read_earlier_trials(spec, plan.data, _draw_from(spec, plan), plan.sampler, resumed=True)
         study = continue_study(spec, make_sampler(spec, plan.sampler, earlier, plan.shape.slots))
     else:
         logger.info(f"search {spec.name!r} had no study yet, and begins now")
@@ -107,15 +109,19 @@ def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> StudyStart:
     Raises `UserError` for an earlier search that cannot be read.
     """
     from searchspace.sampling.samplers import make_sampler
-    from searchspace.sampling.warm_start import read_best_configs, read_comparable_trials
+    from searchspace.sampling.warm_start import choose_warm_start, read_earlier_trials
 
-    trials: list[tuple[Origin, dict[str, Any]]] = [
-        ("warm start", values) for values in read_best_configs(spec.warm_start, spec.pins)
-    ]
+    draw = _draw_from(spec, plan)
+    trials: list[tuple[Origin, dict[str, Any]]] = [("warm start", values) for values in choose_warm_start(spec, draw)]
     if plan.space is default_space:
         trials += [("default", values) for values in default_trials(plan.task, spec.pins)]
-    earlier = read_comparable_trials(spec, plan.data, resumed)
+    earlier = read_earlier_trials(spec, plan.data, draw, plan.sampler, resumed)
     return StudyStart(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
+
+
+def _draw_from(spec: SearchSpec, plan: Plan) -> Callable[[optuna.Trial], TrialConfig]:
+    """Draws a configuration of this search for a trial."""
+    return lambda trial: draw_config(plan.space, trial, plan.task, spec.pins)
 
 
 def _make(spec: SearchSpec, start: StudyStart, search: str, step: StudyAction) -> optuna.Study:

@@ -132,7 +132,7 @@ def _check_warm_start(spec: SearchSpec) -> None:
     for index, folder in enumerate(real):
         if folder in real[:index]:
             raise UserError(f"--warm-start {spec.warm_start[index]!r}: is given twice; give each search once")
-    read_best_configs(spec.warm_start, spec.pins)
+    read_best_configs(spec.warm_start)
 
 
 def _log_remarks(spec: SearchSpec) -> None:

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from searchspace.sampling.cmaes_state import PlainCmaEsSampler
 from searchspace.sampling.cost_weighting import cooling_cost_weight, random_cost_weight, weight_by_cost
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
+from searchspace.sampling.transfer import share_choices
 from searchspace.sampling.window import (
     TrialSelector,
     WindowedSampler,
@@ -92,7 +93,7 @@ def make_view(spec: SearchSpec, full_length_only: bool, earlier: Sequence[Frozen
             if spec.reproducible
             else mark_paused_and_refused(trials)
         )
-        shown = choose_window([*earlier, *own])
+        shown = choose_window([*share_choices(earlier, own), *own])
         shown = show_one_fidelity(shown, epochs) if full_length_only else shown
         if "latency" in spec.objectives:
             return weight_by_cost(shown, read_latency, random_cost_weight(spec.seed, number))

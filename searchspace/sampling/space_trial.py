@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 
 from trainables.common.errors import UserError
 
@@ -56,16 +57,31 @@ class SpaceTrial:
         self._ranges: dict[str, Range] = {}
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of `choices`, or the pinned value."""
+        """One of `choices`, or the pinned value.
+
+        Where a search is resumed whose study has other choices, it goes on with those that both have.
+        """
         offered = list(choices)
         keys = [_key(name, choice) for choice in offered]
         for index, key in enumerate(keys):
             if _index(keys, key) != index:
                 raise SpaceError(f"the space suggests {name!r} with the choice {key!r} twice; give each once")
-        picked = self._suggest(
-            name, Range("choices", tuple(keys)), lambda: self._trial.suggest_categorical(name, keys)
-        )  # fmt: skip
+        picked = self._suggest(name, Range("choices", tuple(keys)), lambda: self._pick(name, keys))
         return picked if name in self._pins else offered[_index(keys, picked)]
+
+    def _pick(self, name: str, keys: list[Any]) -> Any:
+        """One of `keys`; raises `optuna.TrialPruned` for one that the study offers and the space does no longer."""
+        try:
+            return self._trial.suggest_categorical(name, keys)
+        except ValueError:
+            recorded = _recorded_choices(self._trial, name)
+            if not any(choice in keys for choice in recorded):
+                raise
+        picked = self._trial.suggest_categorical(name, recorded)
+        try:
+            return keys[_index(keys, picked)]
+        except ValueError as error:
+            raise optuna.TrialPruned(f"{name}: {error}") from error
 
     def suggest_float(self, name: str, low: float, high: float, **options: Any) -> Any:
         """A number from `low` to `high`, or the pinned value; `step` and `log` as in Optuna."""
@@ -147,9 +163,18 @@ def _options(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None and value is not False}
 
 
+def _recorded_choices(trial: optuna.Trial, name: str) -> Sequence[Any]:
+    """The choices of a parameter that the study of `trial` has; none where no trial has the parameter."""
+    found = (known.distributions.get(name) for known in trial.study.get_trials(deepcopy=False))
+    return next((each.choices for each in found if isinstance(each, CategoricalDistribution)), ())
+
+
 def _index(keys: Sequence[Any], key: Any) -> int:
-    """Place of a choice; 1, 1.0 and True are three different ones."""
-    return next(i for i, each in enumerate(keys) if each is key or (type(each) is type(key) and each == key))
+    """Place of a choice; raises ValueError for none of them. 1, 1.0 and True are three different ones."""
+    places = [i for i, each in enumerate(keys) if each is key or (type(each) is type(key) and each == key)]
+    if not places:
+        raise ValueError(f"{key!r} is no choice of the space any more")
+    return places[0]
 
 
 def _key(name: str, choice: Any) -> Any:

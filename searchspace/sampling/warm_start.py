@@ -9,6 +9,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.finals.finals import choose_finalists
 from searchspace.finals.validation_images import recorded_validation
+from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
+from searchspace.sampling.transfer import Draw, known_values, transfer_configs, transfer_trials
+from searchspace.sampling.window import choose_window
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
@@ -28,16 +31,37 @@ COMPARABLE_OPTIONS = ("metric", "max_epochs", "grace_epochs")
 """Options that make scores on the same data mean the same."""
 
 
-def read_best_configs(folders: Sequence[str], pins: dict[str, Any]) -> list[dict[str, Any]]:
-    """The best configurations of earlier searches, one of each search in turn, without the values that are pinned now.
+def read_best_configs(folders: Sequence[str]) -> list[dict[str, Any]]:
+    """The best configurations of earlier searches, one of each search in turn: all hyperparameters and parameters.
 
     Raises `UserError` for a folder that holds no search.
     """
     best = [choose_finalists(_trials(folder), BEST_OF_EACH) for folder in folders]
     ranked = [trials[place] for place in range(BEST_OF_EACH) for trials in best if place < len(trials)]
-    # A hyperparameter that was pinned or left out there has a value too, which a space gets that suggests it.
-    found = {config: config.model_dump() for config in map(read_config, ranked)}
-    return [{name: value for name, value in values.items() if name not in pins} for values in found.values()]
+    return list({read_config(trial): known_values(trial) for trial in reversed(ranked)}.values())[::-1]
+
+
+def choose_warm_start(spec: SearchSpec, draw: Draw) -> list[dict[str, Any]]:
+    """The parameters of the best earlier configurations that the space of `draw` takes; one log line says what differs.
+
+    Raises `UserError` for a folder that holds no search.
+    """
+    found = transfer_configs(read_best_configs(spec.warm_start), draw)
+    if found.changes:
+        logger.info(f"--warm-start, as this search's space differs: {found.changes}")
+    return found.values
+
+
+def read_earlier_trials(
+    spec: SearchSpec, data: DataSummary, draw: Draw, sampler: SamplerName, resumed: bool = False
+) -> list[FrozenTrial]:
+    """The comparable trials as they are in the space of `draw`, as many as a `sampler` sees.
+
+    Samplers that model all parameters at once see those trials alone of which all are known. Raises `UserError` as
+    `read_comparable_trials` does.
+    """
+    seen = choose_window(read_comparable_trials(spec, data, resumed))
+    return transfer_trials(seen, draw, whole=SAMPLERS[sampler].full_length_only)
 
 
 def read_comparable_trials(spec: SearchSpec, data: DataSummary, resumed: bool = False) -> list[FrozenTrial]:

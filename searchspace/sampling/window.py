@@ -35,26 +35,26 @@ class WindowedSampler(BaseSampler):
         """Let the sampler that `make` makes of a seed see the trials that `view` selects."""
         self._make, self._seed, self._view = make, seed, view
         self._inner = make(seed)
-        self._newest: tuple[int, optuna.Study] | None = None
+        self._newest: tuple[int, optuna.Study, FrozenTrial] | None = None
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The inner sampler's, on the window."""
-        window = self._window(study, trial)
-        return self._inner.infer_relative_search_space(window, trial)
+        window, shown = self._window(study, trial)
+        return self._inner.infer_relative_search_space(window, shown)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The inner sampler's, on the window."""
-        window = self._window(study, trial)
-        return self._inner.sample_relative(window, trial, search_space)
+        window, shown = self._window(study, trial)
+        return self._inner.sample_relative(window, shown, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """The inner sampler's, on the window."""
-        window = self._window(study, trial)
-        return self._inner.sample_independent(window, trial, param_name, param_distribution)
+        window, shown = self._window(study, trial)
+        return self._inner.sample_independent(window, shown, param_name, param_distribution)
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """The inner sampler's."""
@@ -67,13 +67,24 @@ class WindowedSampler(BaseSampler):
     def reseed_rng(self) -> None:
         """Nothing: every seed is given."""
 
-    def _window(self, study: optuna.Study, trial: FrozenTrial) -> optuna.Study:
-        """One window, and one inner sampler, for all that is sampled for one trial."""
+    def _window(self, study: optuna.Study, trial: FrozenTrial) -> tuple[optuna.Study, FrozenTrial]:
+        """One window, and one inner sampler, for all that is sampled for one trial; and the trial as it is there."""
         if self._newest is None or self._newest[0] != trial.number:
             self._inner = self._make(derive_seed(self._seed, "sampler", trial.number))
             shown = self._view(study.get_trials(deepcopy=False), trial.number)
-            self._newest = (trial.number, cast(optuna.Study, StudyView(study, shown)))
-        return self._newest[1]
+            first = min((t.number for t in shown), default=0)
+            window = StudyView(study, [_numbered_from(first, t) for t in shown])
+            self._newest = (trial.number, cast(optuna.Study, window), _numbered_from(first, trial))
+        return self._newest[1:]
+
+
+def _numbered_from(first: int, trial: FrozenTrial) -> FrozenTrial:
+    """The trial with a number from 0: Optuna leaves those with others out of the space that all trials share."""
+    if first >= 0:
+        return trial
+    shown = copy.copy(trial)
+    shown.number = trial.number - first
+    return shown
 
 
 def mark_paused_and_refused(trials: list[FrozenTrial]) -> list[FrozenTrial]:

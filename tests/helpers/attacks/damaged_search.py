@@ -78,7 +78,7 @@ def warm_start(folder: Path) -> None:
     from searchspace.spec import make_spec
     from trainables.data.store.store import prepare_data
 
-    read_best_configs([str(folder)], {})
+    read_best_configs([str(folder)])
     read_comparable_trials(
         make_spec(name="x", warm_start=[str(folder)], max_epochs=9, grace_epochs=1), prepare_data("digits")
     )

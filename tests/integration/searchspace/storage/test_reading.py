@@ -88,7 +88,7 @@ def test_a_copy_follows_what_it_is_of(url, bucket):
 
 
 def test_an_earlier_search_at_a_url_warms_a_new_one(url, tmp_path):
-    assert read_best_configs([url], {}) == read_best_configs([str(tmp_path / "made" / "made")], {}) != []
+    assert read_best_configs([url]) == read_best_configs([str(tmp_path / "made" / "made")]) != []
 
 
 @pytest.mark.parametrize(
