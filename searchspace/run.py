@@ -8,6 +8,7 @@ from typing import Any
 from searchspace.cli.interruption import Interrupted, Interruption
 from searchspace.cli.options import with_options
 from searchspace.cli.output import print_errors, print_lines
+from searchspace.cli.run_options import RunOptions
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
@@ -26,7 +27,7 @@ from searchspace.reporting.results import read_results
 from searchspace.reporting.tables.student_table import format_student
 from searchspace.runner import SearchResult, SearchRunner
 from searchspace.spaces import default_space, default_trials
-from searchspace.spec import RunOptions, SearchSpec, load_facts, make_spec, parse_record
+from searchspace.spec import SearchSpec, load_facts, make_spec, parse_record
 from searchspace.storage.open_search import hold_search
 from searchspace.storage.search_folder import TRIALS, trial_name
 from trainables.common.errors import SearchEndedError, UserError
@@ -51,17 +52,27 @@ def main(given: frozenset[str], **options: Any) -> None:
     spec = (
         load_resumed_spec(run_options.resume, options, given) if resumed else with_absolute_paths(make_spec(**options))
     )
+    spec = _with_price(spec, run_options.price_per_hour)
     if run_options.dry_run:
         return dry_run(spec, run_options.price_per_hour, reporter)
     if resumed and is_finished(spec):
         board = f"python -m searchspace.leaderboard {format_folder(spec)}"
-        print_lines(f"search {spec.name!r} is finished: {spec.trials} trials; {board}")
+        print_lines(f"search {spec.name!r} is finished; {board}")
         return None
     if not resumed:
         preflight.check_name(spec)
     with _end_explained(spec), reporter, SearchRunner.prepare(spec, reporter, resumed) as runner:
         result = runner.run()
     return _print_result(spec, result)
+
+
+def _with_price(spec: SearchSpec, price: float) -> SearchSpec:
+    """`spec` with the price of a budget in dollars; raises `UserError` where that is neither given nor recorded."""
+    if spec.budget is None or spec.budget.unit != "dollars":
+        return spec
+    budget = spec.budget.model_copy(update={"price_per_hour": price or spec.budget.price_per_hour})
+    budget.seconds(0)
+    return spec.model_copy(update={"budget": budget})
 
 
 @contextmanager
@@ -148,6 +159,7 @@ def _print_result(spec: SearchSpec, result: SearchResult) -> None:
     print_lines(
         "",
         *result.forecasts,
+        *result.budget.describe(),
         f"report: {format_folder(spec)}/{REPORT}",
         f"model card: {format_folder(spec)}/winner/{CARD_FILE}",
         f"next: python -m searchspace.leaderboard {format_folder(spec)}",

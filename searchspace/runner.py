@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from searchspace.budget.allowance import Phase
+from searchspace.budget.open_budget import open_budget
 from searchspace.cli.interruption import EXPORT_TIMEOUT_S, InterruptibleReporter, Interruption, LostError
 from searchspace.cluster.connect import connected, losses_told
 from searchspace.constraints.constraints import ConstraintChecker
@@ -21,9 +22,10 @@ from searchspace.preparation.plan import Plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data
 from searchspace.preparation.resume import how_to_resume, restart_search, warn_of_changed_space, write_finished
 from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.make_listeners import make_listeners
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener, call_all
 from searchspace.reporting.table_formats import to_text
-from searchspace.reporting.tables.trials import describe_trial, rank_trials
+from searchspace.reporting.tables.trials import rank_trials
 from searchspace.spec import SearchSpec, extend_record
 from searchspace.storage.node_access import check_node_access
 from searchspace.storage.open_search import hold_search
@@ -34,6 +36,7 @@ from trainables.storage.files import write_file
 if TYPE_CHECKING:
     import optuna
 
+    from searchspace.budget.budget_tracker import BudgetTracker
     from searchspace.finals.finalist import Finalist
     from searchspace.forecast.live_forecast import LiveForecast
     from trainables.export.exported_files import ExportRecord
@@ -57,6 +60,8 @@ class SearchResult:
     """Its exported student, if it has one."""
     forecasts: list[str]
     """A line on each forecast that was made."""
+    budget: "BudgetTracker"
+    """What was taken."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class SearchRunner:
     tracker: ProgressTracker
     follower: TrialListener
     """Keeps the tracker up to date, and shows it."""
+    budget: "BudgetTracker"
+    """What each phase took and may take."""
 
     @classmethod
     @contextmanager
@@ -106,11 +113,13 @@ class SearchRunner:
                 folder_sync = folder_sync or held.enter_context(hold_search(spec, begun=False))
                 reporter.redirect_output(spec.folder / SEARCH_LOG)
                 study = open_study(spec, plan, resumed)
-                forecast, tracker = _make_listeners(spec, plan, study, reporter, resumed)
+                forecast, tracker = make_listeners(spec, plan, study, reporter, resumed)
+                budget = open_budget(spec, plan, room, study, reporter)
+                budget.show_change()
                 with tracked(spec):
                     yield cls(
                         spec, plan, prepared.constraints, prepared.student_constraints, study, folder_sync, reporter,
-                        interruption, forecast, tracker, reporter.show_progress_of(tracker),
+                        interruption, forecast, tracker, reporter.show_progress_of(tracker), budget,
                     )  # fmt: skip
 
     def run(self) -> SearchResult:
@@ -125,7 +134,7 @@ class SearchRunner:
             metrics = self.test(pool)
         with self.interruption.exit_within(EXPORT_TIMEOUT_S):
             winner, student = self.export()
-            return SearchResult(self.study, metrics, winner, student, self.report())
+            return SearchResult(self.study, metrics, winner, student, self.report(), self.budget)
 
     def search(self, pool: "GangPool") -> None:
         """Train what is left of the trials on the gangs; raises `NoSlotLeftError` where no slot can train any more."""
@@ -135,10 +144,10 @@ class SearchRunner:
 
         suggester = ConfigSuggester(self.study, self.plan.space, self.plan.task, self.spec, self.constraints)
         engine = SearchEngine(self.study, suggester, self.plan.make_rule(), self.spec, self._engine_context(pool))
-        run_search(self.spec, engine, pool)
+        run_search(self.spec, engine, pool, self.budget.allowance)
         self.interruption.check()
         pool.check_slots()
-        self.forecast.end_phase(Phase.SEARCH)
+        self._end_phase(Phase.SEARCH)
         self.reporter.hide_search()
         self._log_search()
         extend_record(self.spec.folder, {"workers": [info.model_dump() for info in pool.known_gangs()]})
@@ -149,11 +158,11 @@ class SearchRunner:
         from searchspace.finals.winner import retrain_winner
 
         winner = run_finals(self.spec, self.study, pool, self.reporter)[0]
-        self.forecast.end_phase(Phase.FINALS)
+        self._end_phase(Phase.FINALS)
         retrain_winner(self.spec, self.study, winner, pool, self.reporter)
         if self.spec.distil:
             self._train_student(winner, pool)
-        self.forecast.end_phase(Phase.WINNER)
+        self._end_phase(Phase.WINNER)
         self.interruption.check()
 
     def test(self, pool: "GangPool") -> "TestMetrics":
@@ -165,7 +174,7 @@ class SearchRunner:
         self.reporter.progress("test", 0, 0)
         metrics = evaluate_winner(self.spec, self.plan.data.classes, pool)
         evaluate_student(self.spec, self.plan.data.classes, pool)
-        self.forecast.end_phase(Phase.TEST)
+        self._end_phase(Phase.TEST)
         return metrics
 
     def export(self) -> "tuple[ExportRecord, ExportRecord | None]":
@@ -178,7 +187,7 @@ class SearchRunner:
         raw = self.spec.data
         winner = export_winner(self.spec, folder, reporter, raw_data=raw)
         student = export_student(self.spec, folder, reporter, raw_data=raw)
-        self.forecast.end_phase(Phase.EXPORT)
+        self._end_phase(Phase.EXPORT)
         return winner, student
 
     def report(self) -> list[str]:
@@ -193,13 +202,19 @@ class SearchRunner:
         write_report_or_warn(self.spec.folder, self.study)
         logger.info(self.forecast.end())
         write_finished(self.study, self.spec.trials)
+        extend_record(self.spec.folder, self.budget.facts)
+        self.budget.save_spent()
         flush_or_rescue(self.study, self.spec)
         return forecasts
+
+    def _end_phase(self, phase: Phase) -> None:
+        self.forecast.end_phase(phase)
+        self.budget.end_phase(phase)
 
     @contextmanager
     def _gangs(self) -> Iterator["GangPool"]:
         """The gangs that train; while they start, the search is forecast."""
-        when_warm = call_all(self.follower.on_gang_ready, self.forecast.on_gang_ready)
+        when_warm = call_all(self.follower.on_gang_ready, self.forecast.on_gang_ready, self.budget.on_gang_ready)
         with open_gangs(self.plan, self.folder_sync, when_warm, self.interruption) as pool:
             self.forecast.forecast_from_dry_run()
             yield pool
@@ -228,9 +243,10 @@ class SearchRunner:
     def _engine_context(self, pool: "GangPool") -> EngineContext:
         return EngineContext(
             slots=self.plan.shape.slots,
-            listener=call_all(self.follower, self.forecast),
             on_free=self.tracker.slot_time.on_free,
+            listener=call_all(self.follower, self.forecast, self.budget),
             should_stop=lambda: self.interruption.is_requested() or not pool.has_slots,
+            has_time=self.budget.has_time,
             is_reachable=pool.is_reachable,
         )
 
@@ -248,16 +264,3 @@ class SearchRunner:
         student = find_student(self.spec, self.study, winner, starts + drawn, self.student_constraints, self.reporter)
         if student is not None:
             train_student(self.spec, student, pool, self.reporter)
-
-
-def _make_listeners(
-    spec: SearchSpec, plan: Plan, study: "optuna.Study", reporter: ConsoleReporter, resumed: bool
-) -> "tuple[LiveForecast, ProgressTracker]":
-    """What hears of the search's trials: its forecast, and the tracker of its progress."""
-    from searchspace.forecast.live_forecast import LiveForecast
-
-    forecast = LiveForecast(spec, plan.task, plan.shape, study, reporter, quiet=resumed)
-    tracker = ProgressTracker(spec, plan.shape.slots, reporter)
-    tracker.load_earlier_trials(rank_trials(study))
-    tracker.remaining_seconds, tracker.describe_trial = forecast.remaining_seconds, partial(describe_trial, study)
-    return forecast, tracker

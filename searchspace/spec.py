@@ -8,10 +8,22 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
+from searchspace.budget import presets
+from searchspace.budget.presets import DEFAULT_PRESET, MAX_COUNT, PresetName
 from searchspace.cli.data_request import DataRequest
 from searchspace.cli.invalid_values import describe_error, describe_first_error, format_value
 from searchspace.cli.options import Option, flag_of
-from searchspace.cli.values import Duration, Formats, Names, Objectives, Place, SecretUrl, Share, describe_objectives
+from searchspace.cli.values import (
+    BudgetAmount,
+    Duration,
+    Formats,
+    Names,
+    Objectives,
+    Place,
+    SecretUrl,
+    Share,
+    describe_objectives,
+)
 from searchspace.preparation.record import SearchRecord
 from searchspace.sampling.pins import parse_pins
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
@@ -31,13 +43,8 @@ from trainables.storage.search_storage import SearchStorage
 from trainables.workers.gang_resources import Precision
 
 WHAT, HOW_LONG, PROOF, WHERE, RECORD = "What to search", "How long", "Proof", "Where it runs", "What is kept"
-FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
 LIMITS = "The shipped model"
 BudgetUnit = Literal["epochs", "seconds"]
-DEFAULT_GRACE_EPOCHS = 2
-"""Default epochs of the first rung, where trials are not shorter themselves."""
-MAX_COUNT = 1_000_000
-"""Largest count of trials, epochs and the like."""
 LIMIT_OPTIONS = ("max_latency_ms", "max_params", "max_size_mb", "max_memory_mb")
 """Options that limit what a shipped model costs."""
 R = TypeVar("R", bound=Frozen)
@@ -70,14 +77,16 @@ class SearchSpec(DataRequest):
     """Same configurations at any timing; samples by first rungs."""
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Earlier searches whose best trials are tried first."""
-    trials: Annotated[int, Option(HOW_LONG)] = Field(64, ge=1, le=MAX_COUNT)
-    """Configurations in all."""
+    budget: Annotated[BudgetAmount, Option(HOW_LONG, kind=str, metavar="10m")] = None
+    """All that the command may take: 10m, 1h30m, $20, 8gpuh."""
+    preset: Annotated[PresetName, Option(HOW_LONG)] = DEFAULT_PRESET
+    """How much is searched and proven where it is not said."""
+    trials: Annotated[int, Option(HOW_LONG)] = Field(default_factory=presets.default_trial_count, ge=1, le=MAX_COUNT)
+    """Configurations in all; without limit under a --budget."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MAX_COUNT)
     """Epochs of a full trial."""
     grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(
-        default_factory=lambda known: min(DEFAULT_GRACE_EPOCHS, known.get("max_epochs", DEFAULT_GRACE_EPOCHS)),
-        ge=1,
-        le=MAX_COUNT,
+        default_factory=presets.default_grace_epochs, ge=1, le=MAX_COUNT
     )
     """First rung: no trial is stopped before."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MAX_COUNT)
@@ -88,7 +97,7 @@ class SearchSpec(DataRequest):
     """Unit in which trials are compared, and which the sampler saves."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
     """Longest search after the first gang's start: 90s, 30m, 2h; without finals."""
-    finalists: Annotated[int, Option(PROOF)] = Field(3, ge=1, le=MAX_COUNT)
+    finalists: Annotated[int, Option(PROOF)] = Field(default_factory=presets.default_finalists, ge=1, le=MAX_COUNT)
     """Best trials, trained again from fresh seeds beside trial 0."""
     folds: Annotated[int, Option(PROOF)] = Field(0, ge=0, le=100)
     """Folds of the finalists' cross-validation; 0: none."""
@@ -110,9 +119,7 @@ class SearchSpec(DataRequest):
     """{choices}. Empty: all that can be made here."""
     max_drop: Annotated[float, Option(LIMITS)] = Field(0.3, ge=0, le=100)
     """Most points of test accuracy that a format loses."""
-    final_seeds: Annotated[int, Option(PROOF)] = Field(
-        default_factory=lambda known: 1 if known.get("folds", 0) > 1 else 3, ge=1, le=MAX_COUNT
-    )
+    final_seeds: Annotated[int, Option(PROOF)] = Field(default_factory=presets.default_final_seeds, ge=1, le=MAX_COUNT)
     """Fresh seeds of each finalist, or repetitions of --folds."""
     ensemble: Annotated[bool, Option(PROOF)] = False
     """Add the average of the best 3 finalists; slow as all three."""
@@ -164,6 +171,10 @@ class SearchSpec(DataRequest):
         """Its data as tables show them: a name, a URL, or the folder's name."""
         return self.data if is_url(self.data) else Path(self.data).name or self.data
 
+    def format_count(self, trials: int) -> str:
+        """So many trials of all that were asked for; a search that only its budget ends has no such number."""
+        return f"{trials}" if self.trials == MAX_COUNT else f"{trials}/{self.trials}"
+
     @property
     def limits(self) -> dict[str, float]:
         """The limits that were given, by option."""
@@ -178,21 +189,6 @@ class SearchSpec(DataRequest):
     def for_winner(self) -> "SearchSpec":
         """The specification for search and winner: without the limits, if they are a student's."""
         return self.model_copy(update=dict.fromkeys(LIMIT_OPTIONS)) if self.distil else self
-
-
-class RunOptions(Frozen):
-    """Options of one command that are not part of the search's specification."""
-
-    dry_run: Annotated[bool, Option(FORECAST)] = False
-    """Time each architecture and forecast the search, without searching."""
-    price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """The cluster's price an hour, for forecasts of cost."""
-    verbose: Annotated[bool, Option(RECORD)] = False
-    """Plain lines, with the libraries' output that else goes to search.log."""
-    resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
-    """Search to resume: an interrupted one, or with more --trials or --revive."""
-    revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
-    """Number of a stopped trial of that search, to resume to full length."""
 
 
 def make_spec(**options: Any) -> SearchSpec:

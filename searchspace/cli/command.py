@@ -13,6 +13,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from searchspace.cli.command_start import command_of_process
 from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.interruption import Interrupted, LostError
 from searchspace.cli.output import (
@@ -52,7 +53,7 @@ def run_command(function: Callable[..., Any], outlives_output: bool = False) -> 
     if outlives_output:
         make_streams_survive(closed)
     try:
-        with logs_shown_by(partial(_print_record, to_error=not outlives_output)):
+        with command_of_process(), logs_shown_by(partial(_print_record, to_error=not outlives_output)):
             _run(function)
     finally:
         for surviving in surviving_streams():

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
+from searchspace.budget.budget import Budget
 from trainables.common.errors import suggest
 from trainables.common.redaction import redact_urls
 from trainables.export.exported_files import EXPORT_FORMATS, Format
@@ -14,6 +15,8 @@ from trainables.storage.object_store.remote import check_location
 
 UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|min|m|h|d)\s*")
+DOLLARS = re.compile(r"\$\s*(\d+(?:\.\d+)?)")
+GPU_HOURS = re.compile(r"(\d+(?:\.\d+)?)\s*gpu-?\s?h(?:ours?)?", re.IGNORECASE)
 OBJECTIVES = ((DEFAULT_METRIC,), (DEFAULT_METRIC, "latency"))
 """The sets of objectives that a search may have; the first objective is the score, in any metric."""
 
@@ -50,6 +53,30 @@ def parse_duration(text: Any) -> Any:
     if wanted and not (seconds > 0 and DURATION.sub("", wanted) == ""):
         raise ValueError("expected a positive time such as 90s, 30m or 2h")
     return seconds
+
+
+def parse_budget(text: Any) -> Any:
+    """`10m`, `1h30m`, `$20` or `8gpuh` -> a budget, an empty text -> None; raises ValueError for any other text."""
+    if not isinstance(text, str):
+        return text
+    wanted = text.strip()
+    if found := DOLLARS.fullmatch(wanted):
+        return Budget(amount=_positive(found[1]), unit="dollars")
+    if found := GPU_HOURS.fullmatch(wanted):
+        return Budget(amount=_positive(found[1]), unit="GPU-hours")
+    try:
+        seconds = parse_duration(wanted)
+    except ValueError as error:
+        if str(error).startswith("needs a unit"):
+            raise
+        raise ValueError("expected a time such as 90s, 10m or 1h30m, an amount such as $20, or 8gpuh") from error
+    return Budget(amount=seconds) if seconds else None
+
+
+def _positive(number: str) -> float:
+    if not float(number):
+        raise ValueError("expected more than 0")
+    return float(number)
 
 
 def check_share(value: float) -> float:
@@ -89,5 +116,6 @@ Place = Annotated[str, AfterValidator(check_location)]
 """A folder, or a URL of shared storage."""
 Share = Annotated[float, AfterValidator(check_share)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
+BudgetAmount = Annotated[Budget | None, BeforeValidator(parse_budget)]
 SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
 """A URL whose password is in memory only: its written form has `***` there."""

@@ -40,5 +40,7 @@ class EngineContext:
     """Whether every trial is to end with its epoch."""
     on_free: Callable[[int], None] = lambda _slots: None
     """Hears for how many free slots there is no trial; 0 where the next trial was found."""
+    has_time: Callable[[float], bool] = lambda _seconds: True
+    """Whether so many seconds more fit into what the search may still take."""
     is_reachable: Callable[[], bool] = lambda: True
     """Whether the trial broker, which carries trials to the gangs, answers."""

@@ -8,6 +8,7 @@ trial that is promoted, and an interrupted one, resume from their checkpoints. T
 import optuna
 from optuna.trial import TrialState
 
+from searchspace.budget.trial_costs import ReportTimes
 from searchspace.engine.active_trials import ActiveTrial
 from searchspace.engine.checkpoint_store import CheckpointStore
 from searchspace.engine.events import ENDS, EngineContext, TrialEvent
@@ -26,7 +27,8 @@ from searchspace.study.trial_attributes import (
     record_resumed,
     record_stop,
 )
-from trainables.config import Assignment, Decision, EpochReport, failure
+from trainables.config import Assignment, Decision, EpochReport, TrialConfig, failure
+from trainables.models.model_registry import learning_kind
 
 MAX_ACTOR_LOSSES = 3
 """Trial actors that may die with one trial before it fails."""
@@ -52,6 +54,7 @@ class SearchEngine:
         self._order = max((event.order for event in history), default=-1)
         self._open = {trial.number: trial for trial in suggester.restore()}
         self._training: dict[str, ActiveTrial] = {}
+        self._times = ReportTimes()
         self._interrupted: list[ActiveTrial] = []
         self._audits: list[ActiveTrial] | None = None
         finished = [trial for trial in trials if trial.state.is_finished()]
@@ -92,6 +95,8 @@ class SearchEngine:
         trial = self._training[report.trial]
         if trial.add(report):
             self._record(trial)
+            if len(trial.curve) == 1:
+                self._times.add(trial.kind, report)
             if report.status != "failed":
                 self._notify(TrialEvent.EPOCH, trial)
         decision = self._decide(trial, report)
@@ -111,7 +116,8 @@ class SearchEngine:
             return Decision.STOP
         if not trial.audited and not self._rule.report(observe(trial.number, trial.kind, report)):
             return Decision.PAUSE
-        return Decision.STOP if self.is_stopping else Decision.CONTINUE
+        is_over = self.is_stopping or not self._context.has_time(report.seconds)
+        return Decision.STOP if is_over else Decision.CONTINUE
 
     def on_lost(self, name: str) -> None:
         """Handle the death of a trial's actor: the trial is suggested again, at most `MAX_ACTOR_LOSSES` times.
@@ -161,7 +167,8 @@ class SearchEngine:
     def _promoted(self) -> ActiveTrial | None:
         while (number := self._rule.promote()) is not None:
             trial = self._open.get(number)
-            if trial is not None:  # None: it ended in an earlier part of a search that was extended
+            if trial is not None and self._context.has_time(trial.last.seconds):
+                # None: it ended in an earlier part of a search that was extended
                 self._order += 1
                 record_resumed(trial.trial, self._order, trial.last.epoch)
                 self._notify(TrialEvent.RESUMED, trial)
@@ -171,11 +178,15 @@ class SearchEngine:
     def _new(self) -> ActiveTrial | None:
         if self._suggester.is_done or (self._training and not self._suggester.is_ready(self._context.slots)):
             return None
-        trial = self._suggester.next_trial()
+        trial = self._suggester.next_trial(self._has_time_for)
         if trial is not None:
             self._open[trial.number] = trial
             self._notify(TrialEvent.START, trial)
         return trial
+
+    def _has_time_for(self, config: TrialConfig) -> bool:
+        """Whether a trial of this configuration is expected to report before the search has to end."""
+        return self._context.has_time(self._times.expected(learning_kind(config)))
 
     def _next_audited(self) -> ActiveTrial | None:
         """A stopped trial that trains on to its full length for the audit; chosen when all other trials are over."""

@@ -1,5 +1,6 @@
 """Suggests configurations: the study draws them; duplicates and those outside the constraints are not trained."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import optuna
@@ -20,6 +21,8 @@ from trainables.config import TrialConfig
 
 MAX_REFUSALS = 200
 """Refused configurations in a row after which the space counts as exhausted."""
+MAX_LATE = 8
+"""Configurations drawn in a row that would not report in time, after which none is drawn."""
 SURPLUS = Refusal(reason=RefusalReason.SURPLUS, text="the search was over")
 """Of a configuration that was drawn ahead, and is not needed."""
 
@@ -106,14 +109,21 @@ class ConfigSuggester:
             restored.audit()
         return restored
 
-    def next_trial(self) -> ActiveTrial | None:
-        """The next trial; None where the space holds no more."""
+    def next_trial(self, has_time: Callable[[TrialConfig], bool] = lambda _config: True) -> ActiveTrial | None:
+        """The next trial; None where the space holds no more, or there is no time for `MAX_LATE` drawn in a row."""
+        late = 0
         for _ in range(MAX_REFUSALS):
             drawn = self._ahead.pop(0) if self._ahead else self._draw()
             if drawn is None:
                 break
             trial, config = drawn
             refusal = self._check(trial, config)
+            if refusal is None and not has_time(config):
+                late += 1
+                if late == MAX_LATE:
+                    self._ahead.append(drawn)
+                    return None
+                refusal = SURPLUS
             if refusal is None:
                 return self._admit(trial, config)
             self._refuse(trial, refusal)

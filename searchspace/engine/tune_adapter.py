@@ -15,6 +15,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.stopper import Stopper
 
+from searchspace.budget.allowance import Allowance, Phase, unlimited
 from searchspace.cli.interruption import LostError
 from searchspace.engine.search_engine import SearchEngine
 from searchspace.ray_compat import TUNE_VARIABLES, make_tuner
@@ -93,14 +94,21 @@ class EngineScheduler(FIFOScheduler):
 
 
 class SearchEnd(Stopper):
-    """Ends a search at its time budget, counted by the monotonic clock, or when it has to end."""
+    """Ends a search at its time budget, or its part of the whole budget, or when it has to end."""
 
-    def __init__(self, seconds: float, is_warm: Callable[[], bool], is_over: Callable[[], bool]) -> None:
-        """Count `seconds` from when `is_warm` says that a gang can train: starting one is no search.
+    def __init__(
+        self,
+        seconds: float,
+        is_warm: Callable[[], bool],
+        is_over: Callable[[], bool],
+        allowance: Allowance = unlimited,
+    ) -> None:
+        """Count `seconds` by the monotonic clock from when `is_warm` says that a gang can train.
 
-        `is_over` says whether the search is to end, and nothing is being trained.
+        `is_over` says whether the search is to end, and nothing is being trained. `allowance` is asked what is left of
+        the whole budget.
         """
-        self._seconds, self._is_warm, self._is_over = seconds, is_warm, is_over
+        self._seconds, self._is_warm, self._is_over, self._allowance = seconds, is_warm, is_over, allowance
         self._end = math.inf
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:  # noqa: ARG002  # Tune's signature
@@ -111,15 +119,15 @@ class SearchEnd(Stopper):
         """Whether all trials are to end, those that wait for a gang too."""
         if self._end == math.inf and self._is_warm():
             self._end = time.monotonic() + self._seconds
-        return time.monotonic() > self._end or self._is_over()
+        return time.monotonic() > self._end or self._allowance(Phase.SEARCH) <= 0 or self._is_over()
 
     def __getstate__(self) -> dict[str, Any]:
         """Nothing, for Tune's own record of the search, which is not read."""
         return {}
 
 
-def run_search(spec: SearchSpec, engine: SearchEngine, pool: "GangPool") -> None:
-    """Run what is left of `spec.trials` trials, or as many as the time budget holds.
+def run_search(spec: SearchSpec, engine: SearchEngine, pool: "GangPool", allowance: Allowance = unlimited) -> None:
+    """Run what is left of `spec.trials` trials, or as many as the time budget and the whole budget hold.
 
     Returns earlier, with nothing closed, if the search is asked to stop; raises `LostError` when the trial broker is
     gone. All that is not over then can be resumed from the study.
@@ -129,7 +137,7 @@ def run_search(spec: SearchSpec, engine: SearchEngine, pool: "GangPool") -> None
         tune.with_parameters(TrialTrainable, broker=pool.broker), tune.PlacementGroupFactory([{"CPU": 0, **HEAD}])
     )
     seconds = spec.time_budget or math.inf
-    end = SearchEnd(seconds, lambda: pool.is_warm, lambda: engine.is_stopping and not pool.is_training())
+    end = SearchEnd(seconds, lambda: pool.is_warm, lambda: engine.is_stopping and not pool.is_training(), allowance)
     searcher = EngineSearcher(engine, pool.resources.slots)
     with tempfile.TemporaryDirectory(prefix="searchspace-tune-") as scratch:
         make_tuner(

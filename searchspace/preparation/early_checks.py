@@ -50,6 +50,8 @@ def check_early(spec: SearchSpec, resumed: bool = False) -> None:
     has_gpu = any(node.gpus for node in room.nodes)
     if "pt2-half" in spec.formats and not has_gpu:
         raise UserError("--formats 'pt2-half': is for a GPU, and this machine, which exports the winner, has none")
+    if spec.budget is not None and not spec.address:
+        spec.budget.seconds(sum(node.gpus for node in room.nodes))
     check_storage(spec, resumed)
     if not resumed:
         _check_warm_start(spec)

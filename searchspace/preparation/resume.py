@@ -9,12 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from searchspace.budget.presets import MAX_COUNT
+from searchspace.cli.command_start import mark_restart
 from searchspace.cli.interruption import LostError
 from searchspace.cli.options import flag_of
+from searchspace.cli.run_options import RunOptions
 from searchspace.preparation.absolute_paths import with_absolute_paths
 from searchspace.preparation.record_at_url import options_to_repeat, replaced_options
 from searchspace.sampling.space_file import hash_file
-from searchspace.spec import RunOptions, SearchSpec, extend_record, load_facts, load_spec, parse_record
+from searchspace.spec import SearchSpec, extend_record, load_facts, load_spec, parse_record
 from searchspace.storage.folder_contents import FolderContents, classify_contents, names_in
 from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
@@ -33,7 +36,9 @@ logger = logging.getLogger(__name__)
 
 LOCATION_OPTIONS = frozenset({"data", "root", "space", "storage", "results"})
 """Options that say where something of a search is; it must be the same there."""
-CHANGEABLE_OPTIONS = LOCATION_OPTIONS | {"trials", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb"}
+CHANGEABLE_OPTIONS = LOCATION_OPTIONS | {
+    "trials", "budget", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb",
+}  # fmt: skip
 """Options of a search that change nothing of what its trials are."""
 REVIVE_OPTIONS = LOCATION_OPTIONS | {"memory_gb", "address", "resume", "revive", "verbose", "price_per_hour"}
 """Options that say something where one trial is revived."""
@@ -62,6 +67,8 @@ def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) ->
     for option in {"data", "root"} - given:
         _recorded(name, option, getattr(known, option))
     changed = {option: options[option] for option in CHANGEABLE_OPTIONS & given} | {"results": results}
+    if "budget" in given and "trials" not in given and known.budget is None:
+        changed["trials"] = MAX_COUNT  # as of a new search with a budget
     if is_url(results):
         changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
     spec = with_absolute_paths(parse_record(SearchSpec, known.model_dump() | changed))
@@ -231,6 +238,7 @@ def restart_search(spec: SearchSpec, options: Sequence[str], error: Exception) -
     kill_own()
     sys.stdout.flush()
     secrets = {STORAGE_VARIABLE: url_with_password(spec.storage)} if spec.storage else {}  # never on a command line
+    mark_restart()
     os.environ.update({**secrets, LOSSES: str(losses)})
     command = [sys.executable, "-m", "searchspace.run", *resume_arguments(spec), *options]
     os.execv(sys.executable, command)  # noqa: S606  # this program

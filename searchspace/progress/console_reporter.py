@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from searchspace.cli.command_start import command_start
 from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.output import surviving_streams
 from searchspace.progress.output_redirect import OutputRedirect
@@ -24,8 +25,8 @@ class ConsoleReporter:
     """A reporter for pipes, logs and batch jobs: it prints each line once and changes none."""
 
     def __init__(self, verbose: bool = False) -> None:
-        """Start now; `verbose` shows what libraries have to say, too."""
-        self._start = time.monotonic()
+        """Count from the command's start; `verbose` shows what libraries have to say, too."""
+        self._start = command_start()
         self._verbose = verbose
         self._redirect: OutputRedirect | None = None
         self._troubled = False

@@ -41,7 +41,9 @@ class PlainLines:
         else:
             better = event == "complete" and self._tracker.best != best
             text = self._outcome(event, report) + ("  best so far" if better else "")
-        self._show(logging.INFO, f"{len(self._tracker.evaluated)}/{self._tracker.spec.trials}  trial {number}  {text}")
+        self._show(
+            logging.INFO, f"{self._tracker.spec.format_count(len(self._tracker.evaluated))}  trial {number}  {text}"
+        )
 
     def _outcome(self, event: str, report: EpochReport) -> str:
         if event == "failed":

@@ -8,6 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from searchspace.budget.presets import MAX_COUNT
 from searchspace.progress.progress_tracker import ProgressTracker, SlotProgress, TrialStatus
 from trainables.common.escaping import printable
 from trainables.metrics.metric_registry import METRICS
@@ -67,7 +68,8 @@ def _search(state: ScreenState, tracker: ProgressTracker) -> list[RenderableType
     counts = tracker.counts
     shown = Text("  ").join(Text(f"{counts[s]} {s}", style=STYLES[s] if counts[s] else "dim") for s in STYLES)
     ended = counts["complete"] + counts["stopped"] + counts["failed"] + counts["at rung"]
-    head = _bar(printable(tracker.spec.name), ended, tracker.spec.trials)
+    spec = tracker.spec
+    head = _bar(printable(spec.name), ended, 0 if spec.trials == MAX_COUNT else spec.trials)
     return [head, shown, Text(_time(state, tracker), style="dim"), *_best(tracker), _slots(tracker)]
 
 

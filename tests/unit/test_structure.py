@@ -33,6 +33,8 @@ SMALL_MODULES = {
     "trainables/common/reporter.py": "a protocol that data, export and the command line share",
     "searchspace/reporting/markdown.py": "shared by boards and the model card",
     "searchspace/budget/allowance.py": "all that a phase knows of the budget",
+    "searchspace/cli/run_options.py": "options that no search records, beside `SearchSpec`",
+    "searchspace/progress/make_listeners.py": "wires forecast and progress, which know nothing of each other",
 }
 """Other files that may be small, and why each stands alone."""
 BANNED_MODULES = {

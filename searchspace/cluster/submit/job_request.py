@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from searchspace.cli.options import flag_of, with_options
+from searchspace.cli.run_options import RunOptions
 from searchspace.preparation.resume import check_changes
-from searchspace.spec import RunOptions, SearchSpec, make_spec, parse_record
+from searchspace.spec import SearchSpec, make_spec, parse_record
 from trainables.common.errors import UserError
 from trainables.common.redaction import is_redacted, redact_urls
 from trainables.config import Frozen

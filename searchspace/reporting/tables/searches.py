@@ -61,7 +61,7 @@ def search_row(results: SearchResults) -> dict[str, Any]:
         "search": spec.name,
         "data": spec.data_name,
         "status": _status(results),
-        "trials": f"{len(trials)}/{spec.trials}",
+        "trials": spec.format_count(len(trials)),
         "complete": counts[TrialState.COMPLETE],
         "stopped": counts[TrialState.PRUNED],
         "failed": counts[TrialState.FAIL],

@@ -8,8 +8,9 @@ import pytest
 
 from searchspace.cli.command import run_command
 from searchspace.cli.options import Option, flag_of
+from searchspace.cli.run_options import RunOptions
 from searchspace.predict import run as run_predict
-from searchspace.spec import RunOptions, SearchSpec, parse_record
+from searchspace.spec import SearchSpec, parse_record
 from tests.helpers.made_search import make_search
 from trainables.common.errors import UserError
 from trainables.config import Frozen, TrialConfig

@@ -1,0 +1,71 @@
+"""Presets: shares of a budget, and how much is searched and proven; what options default to that are not given."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from searchspace.budget.allowance import Phase
+
+MAX_COUNT = 1_000_000
+"""Largest count of trials, epochs and the like."""
+DEFAULT_GRACE_EPOCHS = 2
+"""Default epochs of the first rung, where trials are not shorter themselves."""
+PresetName = Literal["fast", "balanced", "best"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Defaults of some options, and the shares of a budget. Each preset has at least what the one before it has."""
+
+    description: str
+    """In a few words, for the help."""
+    trials: int
+    """Configurations in all; without a budget."""
+    finalists: int
+    """Best trials that are trained again."""
+    final_seeds: int
+    """Fresh seeds of each finalist."""
+    shares: Mapping[Phase, float]
+    """Of what a budget leaves above the least that each phase needs, by phase; their sum is 1."""
+
+
+PRESETS: dict[PresetName, Preset] = {
+    "fast": Preset(
+        "16 trials, one finalist, one seed", trials=16, finalists=1, final_seeds=1,
+        shares={Phase.SEARCH: 0.9, Phase.FINALS: 0.05, Phase.EXPORT: 0.05},
+    ),
+    "balanced": Preset(
+        "64 trials, 3 finalists, 3 seeds", trials=64, finalists=3, final_seeds=3,
+        shares={Phase.SEARCH: 0.7, Phase.FINALS: 0.2, Phase.EXPORT: 0.1},
+    ),
+    "best": Preset(
+        "256 trials, 5 finalists, 5 seeds", trials=256, finalists=5, final_seeds=5,
+        shares={Phase.SEARCH: 0.6, Phase.FINALS: 0.3, Phase.EXPORT: 0.1},
+    ),
+}  # fmt: skip
+"""By name, the shortest first."""
+DEFAULT_PRESET: PresetName = "balanced"
+
+
+def default_trial_count(known: dict[str, Any]) -> int:
+    """Trials in all: those of the preset, and without limit under a budget."""
+    return MAX_COUNT if known.get("budget") else _preset(known).trials
+
+
+def default_grace_epochs(known: dict[str, Any]) -> int:
+    """Epochs of the first rung, at most those of a whole trial."""
+    return min(DEFAULT_GRACE_EPOCHS, int(known.get("max_epochs", DEFAULT_GRACE_EPOCHS)))
+
+
+def default_finalists(known: dict[str, Any]) -> int:
+    """The preset's number of finalists."""
+    return _preset(known).finalists
+
+
+def default_final_seeds(known: dict[str, Any]) -> int:
+    """The preset's number of seeds; one repetition of a cross-validation."""
+    return 1 if known.get("folds", 0) > 1 else _preset(known).final_seeds
+
+
+def _preset(known: dict[str, Any]) -> Preset:
+    return PRESETS[known.get("preset", DEFAULT_PRESET)]

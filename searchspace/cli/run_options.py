@@ -1,0 +1,26 @@
+"""Options of one command that are not part of the search's specification."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from searchspace.cli.options import Option
+from searchspace.spec import RECORD
+from trainables.config import Frozen
+
+FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
+
+
+class RunOptions(Frozen):
+    """Options of one command that are not part of the search's specification."""
+
+    dry_run: Annotated[bool, Option(FORECAST)] = False
+    """Time each architecture and forecast the search, without searching."""
+    price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
+    """The cluster's price an hour, for forecasts of cost, and --budget $20."""
+    verbose: Annotated[bool, Option(RECORD)] = False
+    """Plain lines, with the libraries' output that else goes to search.log."""
+    resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
+    """Search to resume: an interrupted one, or with more --trials or --revive."""
+    revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
+    """Number of a stopped trial of that search, to resume to full length."""
