@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from trainables.data.decoding.decode import _fit
-from trainables.export.formats.resize import Resize
+from trainables.data.loading.square_fit import FIT_KINDS, SquareFit, fit_image
+from trainables.export.formats.resize import Resize, fit_squares
 
 SHAPES = [(32, 32), (31, 33), (100, 57), (20, 300), (300, 20), (480, 640), (64, 48), (1, 9), (8, 9)]
 
@@ -34,6 +35,16 @@ def test_it_fits_as_the_store_does(shape, mode):
     away = np.abs(found.astype(int) - stored(picture, mode))
     assert away.max() <= 2, "Pillow rounds twice too, but picks the order of its passes by itself"
     assert away.mean() < 0.2
+
+
+@pytest.mark.parametrize("kind", FIT_KINDS)
+@pytest.mark.parametrize("shape", [(31, 33), (130, 193), (471, 256), (300, 21), (480, 640)])
+def test_squares_are_those_of_training_to_the_pixel(kind, shape):
+    picture = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    fit = SquareFit(kind, 64, 0.875, (7, 8, 9) if kind == "pad" else ())
+    expected = np.empty((3, 64, 64), np.uint8)
+    fit_image(picture, fit, expected)
+    assert np.array_equal(fit_squares(torch.from_numpy(picture[None]), fit)[0].numpy(), expected)
 
 
 def test_what_has_the_shape_stays_as_it_is():
