@@ -106,6 +106,9 @@ class TrialConfig(Frozen):
     """Largest shift of a training image, in whole pixels of the network's input, its edges reflected; 0 is off."""
     crop_scale: float = Field(1.0, ge=0.05, le=1.0)
     """Smallest share of an image's area that training shows, a random part at each time (arXiv:1409.4842); 1 is off."""
+    cached_views: int = Field(0, ge=0, le=16)
+    """Random views of each image, beside itself and its mirror image, that the lower part of a backbone sees once; each
+    epoch trains on one of them. Only for a backbone that is frozen, lower or all; 0 is off."""
     tta: bool = False
     """Whether inference averages the logits of an image and its mirror image, exported too; it takes twice as long."""
     grad_clip: float = Field(0.0, ge=0.0, le=100.0)

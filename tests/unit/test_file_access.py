@@ -30,6 +30,7 @@ REASONS = {
     "trainables/data/": "reads the user's data, and makes stores and downloads in the user's cache",
     "trainables/storage/cache.py": "makes the user's cache",
     "trainables/training/features/": "keeps features in the cache",
+    "trainables/training/partial/activations.py": "keeps activations in the cache",
     "trainables/export/benchmark/architecture_cost.py": "keeps costs in the cache, and reads this package's sources",
     "searchspace/forecast/known_times.py": "keeps timings in the cache, and reads the file that --space names",
     "searchspace/forecast/dry_run.py": "makes a folder with a random name and removes it",

@@ -20,8 +20,9 @@ class Augmentation:
     """What the report says of it, with `{}` for the field's value."""
     function: str = ""
     """`module:name` of what changes each image by itself: images (b, c, h, w), draws (b, columns), configuration ->
-    images. Empty for one that mixes two images, which `mix` does by numbers that are drawn once a batch, and for one
-    that chooses the part of the stored image that is read (`trainables.data.loading.square_loaders`)."""
+    images. Empty for one that mixes two images, which `mix` does by numbers that are drawn once a batch, for one that
+    chooses the part of the stored image that is read (`trainables.data.loading.square_loaders`), and for one that
+    chooses among cached views (`trainables.training.partial.cached_views`)."""
     draws: tuple[str, ...] = ()
     """Names of the uniform numbers that it needs for each image, besides `FIRST_DRAWS`; see `DRAW_COLUMNS`."""
     choices: tuple[Any, ...] = ()
@@ -52,6 +53,7 @@ AUGMENTATIONS: dict[str, Augmentation] = {
         "strength {:.3g} of 1", "trainables.augmentation.pixel_augmentations:distort",
         low=0.0, high=0.8, in_default_space=True,
     ),
+    "cached_views": Augmentation("{} cached random views", draws=("view",), low=0, high=4),
     "mixup": Augmentation("mixup {:.3g} (not shown)", choices=(0.0, 0.2), in_default_space=True),
     "cutmix": Augmentation("cutmix {:.3g} (not shown)", choices=(0.0, 1.0), in_default_space=True),
 }  # fmt: skip

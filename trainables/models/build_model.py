@@ -11,7 +11,8 @@ from trainables.data.store.data_summary import DataSummary
 from trainables.export.model_info import InputSpec
 from trainables.models import pretrained
 from trainables.models.classifier import Classifier, Network, linear_head
-from trainables.models.model_registry import MODELS, is_pretrained
+from trainables.models.freezing.frozen_modules import frozen_modules, kept_norms
+from trainables.models.model_registry import MODELS
 from trainables.models.preprocess import Preprocess
 
 LARGEST_FROM_SCRATCH = 128
@@ -38,7 +39,10 @@ def _build(config: TrialConfig, data: DataSummary, load: Backbones) -> Classifie
     with torch.random.fork_rng(devices=[]):  # the head's weights must not depend on whether the backbone was at hand
         trunk, features, native = load(config.model)
     side = pretrained.input_side(config, trunk, features, native.side, data.side)
-    return _assemble(config, data, _with_fit(native.model_copy(update={"side": side}), config, data), trunk, features)
+    spec = _with_fit(native.model_copy(update={"side": side}), config, data)
+    model = _assemble(config, data, spec, trunk, features)
+    model.network.freeze(frozen_modules(config, trunk, side, data.train + data.val), kept_norms(config, trunk))
+    return model
 
 
 def _with_fit(spec: InputSpec, config: TrialConfig, data: DataSummary) -> InputSpec:
@@ -64,7 +68,7 @@ def check_input(config: TrialConfig, data: DataSummary) -> None:
 def build_head(config: TrialConfig, data: DataSummary, spec: InputSpec, features: int) -> Classifier:
     """Classifier that takes features of its frozen backbone as input; its head is as `build_model` makes it."""
     head = linear_head(features, len(data.classes), config.dropout)
-    return Classifier(Preprocess(spec), Network(nn.Identity(), head, []))
+    return Classifier(Preprocess(spec), Network(nn.Identity(), head))
 
 
 def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Classifier:
@@ -76,6 +80,5 @@ def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Cl
 
 
 def _assemble(config: TrialConfig, data: DataSummary, spec: InputSpec, trunk: nn.Module, features: int) -> Classifier:
-    frozen = pretrained.frozen_modules(config, trunk) if is_pretrained(config.model) else []
     head = linear_head(features, len(data.classes), config.dropout)
-    return Classifier(Preprocess(spec), Network(trunk, head, frozen, config.tta))
+    return Classifier(Preprocess(spec), Network(trunk, head, mirrored=config.tta))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainables.data.loading.square_fit import SquareFit
 from trainables.export.model_info import distinct_fits
@@ -17,7 +18,9 @@ from trainables.models.preprocess import Preprocess
 class Network(nn.Module):
     """Trunk and head: preprocessed images in, logits out. The head alone can be trained on features computed once."""
 
-    def __init__(self, trunk: nn.Module, head: nn.Module, frozen: list[nn.Module], mirrored: bool = False) -> None:
+    def __init__(
+        self, trunk: nn.Module, head: nn.Module, frozen: Sequence[nn.Module] = (), mirrored: bool = False
+    ) -> None:
         """Put the head on the trunk; `frozen` lists the trunk's modules that keep their weights and statistics.
 
         `mirrored` averages the logits of each image and its mirror image, outside training.
@@ -26,8 +29,13 @@ class Network(nn.Module):
         self.mirrored = mirrored
         self.trunk = trunk
         self.head = head
-        self._frozen = tuple(frozen)
-        for module in self._frozen:
+        self._evaluated: tuple[nn.Module, ...] = ()
+        self.freeze(frozen)
+
+    def freeze(self, modules: Sequence[nn.Module], norms: Sequence[nn.Module] = ()) -> None:
+        """Let modules of the trunk keep their weights and statistics, and batch norms their statistics alone."""
+        self._evaluated += (*modules, *norms)
+        for module in modules:
             module.requires_grad_(False)
 
     @property
@@ -36,9 +44,9 @@ class Network(nn.Module):
         return not any(p.requires_grad for p in self.trunk.parameters())
 
     def train(self, mode: bool = True) -> "Network":
-        """Set training mode; frozen modules stay in evaluation mode and keep their batch norms' statistics."""
+        """Set training mode; modules that keep their statistics stay in evaluation mode."""
         super().train(mode)
-        for module in self._frozen:
+        for module in self._evaluated:
             module.eval()
         return self
 
@@ -48,6 +56,36 @@ class Network(nn.Module):
         if self.mirrored and not self.training:
             logits = (logits + self.head(self.trunk(inputs.flip(-1)))) / 2
         return logits
+
+
+class UpperNetwork(nn.Module):
+    """Upper layers of a trunk, and the head: what the layers below them give in, logits out.
+
+    Batch norms keep their statistics. Outside training, with `views` above 1, inputs (b, views, ...) are views of each
+    image, whose logits are averaged.
+    """
+
+    def __init__(self, layers: nn.Module, head: nn.Module, views: int = 1) -> None:
+        """Put the head on the layers, which may be the same modules as those of a whole network."""
+        super().__init__()
+        self.layers = layers
+        self.head = head
+        self.views = views
+
+    def train(self, mode: bool = True) -> "UpperNetwork":
+        """Set training mode, in which batch norms stay in evaluation mode."""
+        super().train(mode)
+        for module in self.layers.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Logits (b, classes) of activations or features, the batch first."""
+        averaged = self.views > 1 and not self.training
+        seen = inputs.flatten(0, 1) if averaged else inputs
+        logits: Tensor = self.head(self.layers(seen))
+        return logits.view(len(inputs), self.views, -1).mean(dim=1) if averaged else logits
 
 
 class Classifier(nn.Module):

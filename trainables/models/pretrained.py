@@ -25,9 +25,6 @@ from trainables.models.torchvision_models import (
     other_kind,
 )
 
-STEM_SHARE = 0.25
-"""Of the backbone's parameter tensors, first ones first, that `freeze=stem` keeps."""
-
 
 def is_known(name: str) -> bool:
     """Whether timm or torchvision has an image classifier of this name."""
@@ -115,20 +112,3 @@ def input_side(config: TrialConfig, trunk: nn.Module, features: int, native: int
             f"{config.model}: takes no images of input_size {wanted} pixels{larger or f'; it was made for {native}'}"
         )
     return _SIDES[key]
-
-
-def frozen_modules(config: TrialConfig, trunk: nn.Module) -> list[nn.Module]:
-    """What `config.freeze` keeps: nothing, the leaf modules of the trunk's first quarter, or the trunk."""
-    if config.freeze == "all":
-        return [trunk]
-    if config.freeze == "none":
-        return []
-    leaves = [m for m in trunk.modules() if list(m.parameters(recurse=False))]
-    sizes = [len(list(m.parameters(recurse=False))) for m in leaves]
-    budget, frozen = round(STEM_SHARE * sum(sizes)), []
-    for leaf, size in zip(leaves, sizes, strict=True):
-        if budget <= 0:
-            break
-        frozen.append(leaf)
-        budget -= size
-    return frozen

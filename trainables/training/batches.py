@@ -1,6 +1,6 @@
 """Training batches: inputs, augmented and normalised on the device, and the loss, of a planned batch."""
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,10 +49,15 @@ class TrainingBatches:
     """Weight of each row of the store in the loss, at least 0; None: 1 for all."""
     parts: SquareMaker | None = None
     """Makes random parts of images; None where whole images are shown."""
+    stored_rows: Callable[[PlannedBatch, Rows], Rows] | None = None
+    """Rows of `data` for a batch's rows of the store, where it has several views; None: the same."""
 
     def load_ahead(self, plan: Iterable[PlannedBatch]) -> Generator[tuple[PlannedBatch, Tensor], None, None]:
         """Yield each batch with the stored inputs that it needs, on the device; close the generator to stop early."""
         wanted = ((batch, self.rows[batch.needed_rows]) for batch in plan)
+        if self.stored_rows is not None:
+            stored_rows = self.stored_rows
+            return self.data.load_ahead((batch, stored_rows(batch, rows)) for batch, rows in wanted)
         if self.parts is None:
             return self.data.load_ahead(wanted)
         parts = ((batch, rows, batch.needed_draws[:, CROP_COLUMNS]) for batch, rows in wanted)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainables.common.errors import OutOfMemoryError
@@ -19,7 +18,6 @@ from trainables.data.loading.epoch_plan import (
     epoch_plan,
     slice_share,
 )
-from trainables.data.loading.input_loader import InputLoader, make_loader
 from trainables.data.store.store import SCORED_ON, TRAINED_ON, RowSelection
 from trainables.metrics.metric_registry import report_scores
 from trainables.models.build_model import build_head, build_model
@@ -29,18 +27,16 @@ from trainables.models.whitening import fit_whitening
 from trainables.training import checkpoint as checkpoints
 from trainables.training.batches import TrainingBatches, random_parts
 from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, recalibrate
-from trainables.training.device import autocast, evaluation_chunk
+from trainables.training.device import autocast
 from trainables.training.distillation import Teacher, divergence
-from trainables.training.evaluation import EvaluationInputs, evaluate, weights_lookup
-from trainables.training.features.frozen_features import frozen_features, known_backbone, learns_from_features
+from trainables.training.evaluation import EvaluationInputs, evaluate
+from trainables.training.features.frozen_features import known_backbone, learns_from_features
 from trainables.training.optimizers import make_optimizer, schedule, set_rate
+from trainables.training.partial.trained_part import TrainedPart, evaluation_inputs, open_part
 from trainables.training.snapshot import assignment_digest, restore_snapshot, take_snapshot
 from trainables.training.weight_averaging import WeightAveraging
 from trainables.workers.error_classification import is_out_of_memory
 from trainables.workers.worker_context import WorkerContext
-
-FEATURES_CHUNK = 8192
-"""Frozen features in one forward pass of an evaluation."""
 
 
 class TrialRun:
@@ -60,14 +56,17 @@ class TrialRun:
         split: RowSelection = "final-train" if assignment.kind == "final" else "train"
         fit_whitening(self.model, store, split, assignment.fold)
         self.model.to(group.device).to(memory_format=torch.channels_last)
-        self.data, self.learner = self._inputs()
+        self.part = self._open_part()
+        self.data, self.learner = self.part.data, self.part.module
         self.module = group.wrap(self.learner)
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
         self.averaging = WeightAveraging(self.learner)
-        preprocess = self.model.preprocess if self.learner is self.model.network else None
-        parts = random_parts(config, store, self.model.preprocess.spec)
-        self.batches = TrainingBatches(config, self.data, self.rows, preprocess, store.weights, parts)
+        squares = random_parts(config, store, self.model.preprocess.spec)
+        self.batches = TrainingBatches(
+            config, self.data, self.rows, self.part.preprocess, store.weights, squares,
+            self.part.view_rows.trained if self.part.view_rows else None,
+        )  # fmt: skip
         self.teacher = Teacher(Path(assignment.teacher), context, self.batches) if assignment.teacher else None
         self.steps_an_epoch = batch_count(len(self.rows), config.batch_size)
         self.micro_batch = assignment.micro_batch
@@ -90,30 +89,13 @@ class TrialRun:
                 return build_head(config, store.summary, known.spec, known.features), known.parameters
         return build_model(config, store.summary), 0
 
-    def _inputs(self) -> tuple[InputLoader, nn.Module]:
-        """Images and network; or frozen features and head, if only the head learns and images are not augmented."""
-        config, network = self.assignment.config, self.model.network
-        if not learns_from_features(config):
-            return self.context.images_for(self.model.preprocess.spec), network
-        store, device = self.context.store, self.context.group.device
-        features = frozen_features(self.model, config, store, device)
-        return make_loader(features, store.labels, device, self.context.feature_bytes), network.head
+    def _open_part(self) -> TrainedPart:
+        """What is trained, and its inputs."""
+        return open_part(self.model, self.assignment, self.context)
 
     def evaluation_inputs(self) -> EvaluationInputs:
-        """Inputs of an evaluation: the features, or the images without augmentation."""
-        classes = len(self.context.store.summary.classes)
-        weights_of = weights_lookup(self.assignment, self.context.store, self.context.group.device)
-        if self.learner is not self.model.network:
-            return EvaluationInputs(self._take_images, self.data.load_labels, FEATURES_CHUNK, classes, weights_of)
-        chunk = evaluation_chunk(self.context.group.device, self.model.preprocess.spec.pixels)
-        return EvaluationInputs(
-            lambda rows: self.model.preprocess(self._take_images(rows)), self.data.load_labels, chunk, classes,
-            weights_of,
-        )  # fmt: skip
-
-    def _take_images(self, rows: NDArray[np.int64]) -> Tensor:
-        self.context.on_step()
-        return self.data.load(rows)
+        """Inputs of an evaluation."""
+        return evaluation_inputs(self.part, self.assignment, self.context)
 
     @property
     def done(self) -> bool:

@@ -8,11 +8,11 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
-from trainables.data.loading.input_loader import InputLoader, make_loader
+from trainables.data.loading.input_loader import make_loader
 from trainables.data.loading.square_maker import training_images
 from trainables.models.model_registry import is_closed_form
 from trainables.storage.folders import files_below, make_folder, remove_file, stat_path
@@ -21,6 +21,9 @@ from trainables.training.device import evaluation_chunk, peak_memory, reset_peak
 from trainables.training.evaluation import evaluate
 from trainables.training.features.frozen_features import embed, known_backbone, learns_from_features
 from trainables.training.loop import TrialRun
+from trainables.training.partial.activations import SampledLoader, as_seen, is_known
+from trainables.training.partial.cached_views import views_are_cached
+from trainables.training.partial.trained_part import TrainedPart, cut_part
 from trainables.training.timing import Timing
 from trainables.workers.worker_context import WorkerContext
 
@@ -63,11 +66,13 @@ class ProbeRun(TrialRun):
         self._ends: list[float] = []
         super().__init__(assignment, context)
 
-    def _inputs(self) -> tuple[InputLoader, nn.Module]:
-        """As in a trial; features that are not on disk are zeros, and their cost is that of a sample of the images."""
+    def _open_part(self) -> TrainedPart:
+        """As in a trial; what is not on disk is made up, and its cost is that of a sample of the images."""
         config, store, device = self.assignment.config, self.context.store, self.context.group.device
+        if views_are_cached(config) and not learns_from_features(config):
+            return self._sample_views() or super()._open_part()
         if not learns_from_features(config) or known_backbone(config, store, device) is not None:
-            return super()._inputs()
+            return super()._open_part()
         started = time.perf_counter()
         self.once_seconds, width = self._sample_features()
         folder = Path(self.assignment.folder)
@@ -77,7 +82,23 @@ class ProbeRun(TrialRun):
         remove_file(file)  # the mapping stays valid
         self.features_mb = blank.nbytes / 1e6
         self.sampling_seconds = time.perf_counter() - started
-        return make_loader(blank, store.labels, device, self.context.feature_bytes), self.model.network.head
+        data = make_loader(blank, store.labels, device, self.context.feature_bytes)
+        return TrainedPart(self.model.network.head, data)
+
+    def _sample_views(self) -> TrainedPart | None:
+        """The part with activations of a sample of the images in place of all; None if all are on disk."""
+        part, lower = cut_part(self.model, self.assignment.config, self.context)
+        missing = [view for view in part.views if not is_known(lower, view)]
+        if not missing:
+            return None
+        started, count = time.perf_counter(), len(self.context.store.labels)
+        rows = np.arange(min(count, evaluation_chunk(lower.device, lower.preprocess.spec.pixels)))
+        lower.compute(rows[:16], missing[0])
+        seconds, sample = self._timed(lambda: lower.compute(rows, missing[0]))
+        self.once_seconds = seconds * count / len(rows) * len(missing)
+        self.features_mb = sample[0].nbytes * count * len(missing) / 1e6
+        self.sampling_seconds = time.perf_counter() - started
+        return part.with_inputs(SampledLoader(labels=lower.labels, inputs=as_seen(sample)))
 
     def _sample_features(self) -> tuple[float, int]:
         """Seconds that the features of all images take, estimated from a sample; and the numbers of one image."""

@@ -17,6 +17,7 @@ ADDED: dict[str, Any] = {
     "crop_scale": 1.0,
     "head_solver": "gradient",
     "head_init": "random",
+    "cached_views": 0,
 }
 """Hyperparameters that checkpoints of earlier versions do not have, and the value that trained alike then."""
 
