@@ -1,10 +1,12 @@
 """Baselines of the winner: the most frequent class alone, and the configuration that the search began with.
 
-The default configuration is trained in the finals from as many fresh seeds as any finalist, and scored on the same
-images. It competes like a finalist: where it is best, it wins.
+The default configuration is trained in the finals like any finalist, and scored on the same images, unless it is
+hopeless. It competes like a finalist: where it is best, it wins. So does the best probe, a closed-form head on a frozen
+backbone: what is no better does not win over it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -12,11 +14,11 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter
 
-from searchspace.finals.select_winner import FinalistPredictions
+from searchspace.finals.final_trainings import CollectedPredictions
 from searchspace.spec import SearchSpec
 from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader, parse_study_attribute
-from searchspace.study.trial_attributes import is_revived
+from searchspace.study.trial_attributes import is_revived, read_curve
 from trainables.config import Frozen
 from trainables.metrics.class_counts import Weights
 from trainables.metrics.class_metrics import TestMetrics
@@ -42,6 +44,8 @@ class Baseline(Frozen):
     """Score of the most frequent class on the finals' validation images; for the log loss, of the class shares."""
     reason: str = ""
     """Why it has no re-score: its trial failed, or its fresh trainings did; empty where it has one."""
+    probe: int | None = None
+    """Number of the best probe, below which no winner ends; None where the search had none."""
 
     @property
     def label(self) -> str:
@@ -64,34 +68,59 @@ def find_baseline(spec: SearchSpec, trials: Sequence[FrozenTrial]) -> tuple[Froz
     return first, bool(trained) or not (defaults or spec.space or spec.warm_start)
 
 
+def find_probe(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
+    """The probe with the best search score; None where no probe ended."""
+    probes = [t for t in trials if is_probe(t) and t.state == TrialState.COMPLETE and read_curve(t)]
+    return max(probes, key=lambda trial: read_curve(trial)[-1].objective_value, default=None)
+
+
+def is_probe(trial: FrozenTrial) -> bool:
+    """Whether a trial is one of the closed-form heads that the search began with."""
+    return trial.user_attrs.get(TRIAL_ORIGIN) == "probe"
+
+
 def choose_reference(
     spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial]
 ) -> list[FrozenTrial]:
-    """The trial that is trained beside the finalists; empty where it is a finalist, or failed in the search."""
+    """The trials that are trained beside the finalists: the best probe, and what the search began with.
+
+    Neither where it is a finalist, or failed in the search.
+    """
     found, _ = find_baseline(spec, trials)
     known = {trial.number for trial in finalists}
-    return [found] if found and found.number not in known and is_trainable(found) else []
+    wanted = {trial.number: trial for trial in (find_probe(trials), found) if trial and is_trainable(trial)}
+    return [trial for number, trial in wanted.items() if number not in known]
 
 
 def make_baseline(
-    spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial],
-    contenders: Sequence[FinalistPredictions], labels: NDArray[np.int64], weights: Weights = None,
+    spec: SearchSpec, trials: Sequence[FrozenTrial], finalists: Sequence[FrozenTrial], found: CollectedPredictions,
+    dropped: Mapping[int, str] = MappingProxyType({}),
 ) -> Baseline:  # fmt: skip
-    """The baseline of the finals: `contenders` have a completed training, `labels` (images,) are the true classes.
+    """The baseline of the finals: `found` is what the contenders with a completed training predicted.
 
-    Scores are weighted by `weights` (images,), if there are any.
+    `dropped` says by trial why it was not trained again.
     """
-    found, is_default = find_baseline(spec, trials)
-    number = found.number if found else None
-    rescored = any(contender.members == (number,) for contender in contenders)
-    failed = found is not None and not is_trainable(found)
-    reason = str(found.user_attrs.get("reason", "it failed")) if found and failed else "no fresh training ended"
-    classes = next(iter(contenders[0].probabilities.values())).shape[1]
+    first, is_default = find_baseline(spec, trials)
+    number = first.number if first else None
+    probe = find_probe(trials)
+    reason = ""
+    if not any(contender.members == (number,) for contender in found.contenders):
+        reason = dropped.get(number, "no fresh training ended") if number is not None else "no trial was trained"
+        if first is not None and not is_trainable(first):
+            reason = str(first.user_attrs.get("reason", "it failed"))
     return Baseline(
         trial=number, kind="default" if is_default else "first",
-        reference=number not in {trial.number for trial in finalists},
-        majority=majority_score(spec.metric, labels, classes, weights), reason="" if rescored else reason,
+        reference=number not in {trial.number for trial in finalists}, majority=_majority(spec, found), reason=reason,
+        probe=probe.number if probe else None,
     )  # fmt: skip
+
+
+def _majority(spec: SearchSpec, found: CollectedPredictions) -> float:
+    """Score of the most frequent class; 0 where nothing was scored."""
+    if not found.contenders:
+        return 0.0
+    classes = next(iter(found.contenders[0].probabilities.values())).shape[1]
+    return majority_score(spec.metric, found.labels, classes, found.weights)
 
 
 def _find_equal(default: FrozenTrial, tried: Sequence[FrozenTrial]) -> FrozenTrial | None:

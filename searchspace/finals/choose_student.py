@@ -7,7 +7,7 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.finals.finals import choose_finalists
+from searchspace.finals.race.field import choose_finalists
 from searchspace.storage.search_folder import STUDENT
 from searchspace.study.trial_attributes import read_config
 from trainables.config import Frozen, TrialConfig

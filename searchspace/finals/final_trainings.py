@@ -27,6 +27,12 @@ class FinalTraining:
     """What a gang was given."""
     report: EpochReport
     """The last report of it."""
+    planned: int = 0
+    """Trainings that the finalist could have, or with folds repetitions; 0: as many as there are."""
+    is_deterministic: bool = False
+    """Whether no seed changes anything, as of a closed-form head."""
+    is_probe: bool = False
+    """Whether the finalist is a probe."""
 
     @property
     def folder(self) -> Path:
@@ -69,14 +75,20 @@ def collect_predictions(trainings: Sequence[FinalTraining], validation: FinalsVa
             continue
         found = _read_folds(own) if folded else _read_seeds(complete)
         labels, weights = found.labels, found.weights
-        folds = FoldedImages(found.folds, validation.search_images, weights) if folded else None
-        contender = FinalistPredictions(
-            members=(trial.number,), search_score=curve[-1].score if (curve := read_curve(trial)) else None,
-            full_length=trial.state == TrialState.COMPLETE, probabilities=found.probabilities,
-            lost=len(own) - len(complete), seconds=sum(training.report.total_seconds for training in own),
-        )  # fmt: skip
-        contenders.append(contender)
+        if folded and (folds is None or len(found.folds) > len(folds.folds)):
+            folds = FoldedImages(found.folds, validation.search_images, weights)
+        contenders.append(_contender(own, found, lost=len(own) - len(complete)))
     return CollectedPredictions(contenders, labels, folds, weights)
+
+
+def _contender(own: Sequence[FinalTraining], found: "_Read", lost: int) -> FinalistPredictions:
+    trial = own[0].trial
+    return FinalistPredictions(
+        members=(trial.number,), search_score=curve[-1].score if (curve := read_curve(trial)) else None,
+        full_length=trial.state == TrialState.COMPLETE, probabilities=found.probabilities, lost=lost,
+        seconds=sum(training.report.total_seconds for training in own), planned=own[0].planned,
+        deterministic=own[0].is_deterministic, is_probe=own[0].is_probe,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A finalist with its re-scores, and the list of them that a study keeps."""
 
+import math
 from collections.abc import Sequence
 from statistics import fmean, stdev
 
@@ -41,6 +42,10 @@ class Finalist(Frozen):
     """Trainings that failed."""
     seconds: float
     """Duration of all its trainings together."""
+    deterministic: bool = False
+    """Whether no seed changes anything, as of a closed-form head: one training says all."""
+    planned: int = 0
+    """Trainings that it could have had; 0: as many as it had. One that was dropped from the race had fewer."""
     comparison: Comparison | None = Field(None, alias="behind")
     """How much better the winner is; None for the winner."""
 
@@ -50,9 +55,14 @@ class Finalist(Frozen):
         return self.members[0] if len(self.members) == 1 else ENSEMBLE
 
     @property
+    def is_rescored(self) -> bool:
+        """Whether it was trained again; if not, its score is the search's."""
+        return bool(self.scores)
+
+    @property
     def score(self) -> float:
-        """Mean score over its seeds."""
-        return fmean(self.scores)
+        """Mean score over its seeds; of one that was not trained again the search's."""
+        return fmean(self.scores) if self.scores else self.search_score or 0.0
 
     @property
     def deviation(self) -> float | None:
@@ -62,13 +72,14 @@ class Finalist(Frozen):
 
     @property
     def val_loss(self) -> float:
-        """Mean cross-entropy over its seeds, in nats."""
-        return fmean(self.val_losses)
+        """Mean cross-entropy over its seeds, in nats; not a number for one that was not trained again."""
+        return fmean(self.val_losses) if self.val_losses else math.nan
 
     @property
     def search_difference(self) -> float | None:
         """Search score minus re-score; None where the search stopped it early, or never scored it."""
-        return None if self.search_score is None or not self.full_length else self.search_score - self.score
+        known = self.search_score is not None and self.full_length and self.is_rescored
+        return self.search_score - self.score if known and self.search_score is not None else None
 
 
 SCHEMA = TypeAdapter(tuple[Finalist, ...])

@@ -1,8 +1,8 @@
 """The comparison of two classifiers that were cross-validated on the same folds."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class FoldedImages:
         held = images / self.trainings
         return held / (images / len(self.folds) - held + self.always_trained)
 
+    def of_repeats(self, repeats: Collection[int]) -> "FoldedImages":
+        """The same for some of the repetitions."""
+        return replace(self, folds={repeat: folds for repeat, folds in self.folds.items() if repeat in repeats})
+
     def fold_means(self, values: Mapping[int, NDArray[np.float64]]) -> NDArray[np.float64]:
         """Mean of the `values` (images,) over each fold of each repetition."""
         return np.concatenate([
@@ -54,12 +58,13 @@ class FoldedImages:
             weights = None if self.weights is None else self.weights[own]
             return compute_score(metric, probabilities[repeat][own], labels[own], weights)
 
-        return tuple(score(repeat, folds == fold) for repeat, folds in self.folds.items() for fold in np.unique(folds))
+        known = self.of_repeats(probabilities).folds.items()
+        return tuple(score(repeat, folds == fold) for repeat, folds in known for fold in np.unique(folds))
 
 
 def compare_folds(
     metric: MetricName, first: Predictions, second: Predictions, labels: NDArray[np.int64], images: FoldedImages,
-    pairs: int = 1,
+    pairs: float = 1.0,
 ) -> Comparison:  # fmt: skip
     """By how much `first` scores better than `second`, and the 95 % interval that chance leaves this difference.
 
@@ -69,8 +74,12 @@ def compare_folds(
     variance is too small: it is multiplied by 1/J + n2/n1 for J trainings of n1 images scored on n2, with J - 1 degrees
     of freedom (Nadeau and Bengio, doi:10.1023/A:1024068626366; for repetitions Bouckaert and Frank,
     doi:10.1007/978-3-540-24775-3_3). No estimate is unbiased (Bengio and Grandvalet, JMLR 5, 2004); this one is
-    cautious. At least the paired variance over images is left. The interval holds for `pairs` comparisons together.
+    cautious. At least the paired variance over images is left. The interval holds for `pairs`
+    comparisons together. Of the repetitions those count that both sides have.
     """
+    repeats = [repeat for repeat in images.folds if repeat in first and repeat in second]
+    first, second = ({repeat: side[repeat] for repeat in repeats} for side in (first, second))
+    images = images.of_repeats(repeats)
     weights = images.weights
     scores = [
         np.mean([compute_score(metric, each, labels, weights) for each in side.values()]) for side in (first, second)

@@ -36,17 +36,23 @@ def format_finalist(finalist: Finalist) -> str:
 
 def format_rescore(metric: MetricName, finalist: Finalist) -> str:
     """Mean and standard deviation over the fresh seeds, and the number of seeds; or over the folds, and theirs."""
+    if not finalist.is_rescored:
+        return f"{format_score(metric, finalist.score)} (the search's score: no time was left to train it again)"
     spread = "" if finalist.deviation is None else f" ± {format_difference(metric, finalist.deviation)}"
     lost = f" ({finalist.lost} more failed)" if finalist.lost else ""
     return f"{format_score(metric, finalist.score)}{spread} over {format_trainings(finalist)}{lost}"
 
 
 def format_trainings(finalist: Finalist) -> str:
-    """`3 fresh seeds`, `5 folds`, or `5 folds, 3 times`."""
+    """`3 fresh seeds`, `1 of 3 fresh seeds` of one that was dropped, `5 folds`, or `5 folds, 3 times`."""
     count = len(finalist.scores)
+    if finalist.deterministic and not finalist.fold_scores:
+        return "one training, which no seed changes"
     if finalist.fold_scores:
         times = f", {count} times" if count > 1 else ""
         return f"{len(finalist.fold_scores) // count} folds{times}"
+    if count + finalist.lost < finalist.planned:
+        return f"{count} of {finalist.planned} fresh seeds"
     return f"{count} fresh seed{'s' if count > 1 else ''}"
 
 
@@ -132,6 +138,8 @@ def format_undecided(metric: MetricName, finalists: Sequence[Finalist]) -> list[
     others = [(finalist, finalist.comparison) for finalist in finalists if finalist.comparison]
     if others and all(comparison.outcome == ComparisonOutcome.ONE_SEED for _, comparison in others):
         return ["one seed each shows no significant difference between finalists; --final-seeds 2 or more can"]
+    if others and others[0][1].outcome == ComparisonOutcome.NOT_RESCORED:
+        return ["the winner has the search's score alone, so no difference to it is known to be significant"]
     return [
         f"{format_finalist(finalist)} is not significantly different from the winner ({_reason(metric, comparison)})"
         for finalist, comparison in others

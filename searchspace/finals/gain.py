@@ -89,5 +89,6 @@ def format_gain_outcome(gain: Gain) -> str:
         ComparisonOutcome.SIGNIFICANT: f"{sure}, significant",
         ComparisonOutcome.NOT_SIGNIFICANT: f"{sure}, not significant",
         ComparisonOutcome.ONE_SEED: f"{amount}; not significant with one seed each, --final-seeds 2 or more can be",
+        ComparisonOutcome.NOT_RESCORED: f"{amount} by the search's scores; the winner was not trained again",
         ComparisonOutcome.NO_VARIANCE: "no difference, on no image and from no seed",
     }[comparison.outcome]

@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from searchspace.finals.finals import choose_finalists
+from searchspace.finals.race.field import choose_finalists
 from searchspace.finals.validation_images import recorded_validation
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
 from searchspace.sampling.transfer import Draw, known_values, transfer_configs, transfer_trials

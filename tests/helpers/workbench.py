@@ -29,6 +29,13 @@ class Workbench:
             listen(report)
         return reports
 
+    def run_source(self, source, listen=lambda _report: None):
+        while chosen := source.next_assignments([], 1):
+            (assignment,) = chosen
+            report = self.serve(assignment)
+            listen(report)
+            source.record(report)
+
     def serve(self, assignment):
         self.trained.append(assignment)
         folder = Path(assignment.folder)

@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -15,8 +15,8 @@ from trainables.common.errors import NoSlotLeftError
 from trainables.config import Assignment, Decision, EpochReport
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.folder_sync import FolderSync, retry_sync, without_checkpoints
-from trainables.workers.gang_resources import HEAD, GangResources
-from trainables.workers.slot_client import SlotClient
+from trainables.workers.gang_resources import HEAD, GangResources, share_threads
+from trainables.workers.slot_client import AssignmentSource, ListedAssignments, SlotClient
 from trainables.workers.slot_state import GangInfo
 from trainables.workers.trainer import GangTrainer
 from trainables.workers.trial_broker import TrialBroker
@@ -158,24 +158,49 @@ class GangPool:
 
         Raises OSError where shared storage fails, and `NoSlotLeftError` where no slot is left.
         """
-        retry_sync(self._mirror.push)
+        listed = ListedAssignments(assignments)
+        self.run_source(listed, listen)
+        return listed.reports
 
-        def on_report(assignment: Assignment, report: EpochReport) -> Decision:
+    def run_source(
+        self, source: AssignmentSource, listen: Callable[[EpochReport], None] = lambda _report: None
+    ) -> None:
+        """Train what `source` chooses, each time that a slot is free, until it chooses nothing and all have ended.
+
+        `listen` hears of each report, from a thread. Raises as `run_trials` does.
+        """
+        retry_sync(self._mirror.push)
+        running: dict[Future[EpochReport], Assignment] = {}
+        with ThreadPoolExecutor(max_workers=self.resources.slots) as threads:
+            while True:
+                names = [assignment.trial for assignment in running.values()]
+                chosen = source.next_assignments(names, self.resources.slots - len(running))
+                for assignment in share_threads(self.resources, chosen, list(running.values())):
+                    running[threads.submit(self._run_one, assignment, source, listen)] = assignment
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    del running[future]
+                    if (report := future.result()).status != "running":  # else it was stopped
+                        source.record(report)
+
+    def _run_one(
+        self, assignment: Assignment, source: AssignmentSource, listen: Callable[[EpochReport], None]
+    ) -> EpochReport:
+        """Train one assignment until its end, or until it is not needed any more; returns its last report."""
+
+        def on_report(report: EpochReport) -> Decision:
             if report.status != "running":
                 part = self._mirror.storage.name_of(assignment.folder)
                 retry_sync(partial(self._mirror.pull, without_checkpoints, part))
             listen(report)
             if report.status == "running":
                 self._check()
-            return Decision.CONTINUE
+            return Decision.CONTINUE if source.is_needed(assignment.trial) else Decision.STOP
 
-        def run(assignment: Assignment) -> EpochReport:
-            self._check()
-            with SlotClient(self.broker) as client:
-                return client.run(assignment, partial(on_report, assignment), self._check_idle)
-
-        with ThreadPoolExecutor(max_workers=self.resources.slots) as threads:
-            return list(threads.map(run, assignments))
+        self._check()
+        with SlotClient(self.broker) as client:
+            return client.run(assignment, on_report, self._check_idle)
 
     def _check_idle(self) -> None:
         """Raise if no trial is with workers, and none will be: no slot is left, or the caller wants to end."""

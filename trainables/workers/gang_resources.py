@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainables.config import Frozen
+from trainables.config import Assignment, Frozen
 
 if TYPE_CHECKING:
     from ray.util.placement_group import PlacementGroup
@@ -43,6 +43,27 @@ class GangResources(Frozen):
     def resources(self) -> dict[str, float]:
         """What Ray sets aside for each worker."""
         return {"CPU": self.cpus} | ({"GPU": self.gpus} if self.gpus else {})
+
+
+ALONE_KINDS = {"final", "winner", "test"}
+"""Kinds of trials that are trained when the search is over, so that nothing else wants the cores of idle gangs."""
+
+
+def share_threads(
+    resources: GangResources, chosen: Sequence[Assignment], running: Sequence[Assignment]
+) -> list[Assignment]:
+    """The assignments that begin now, beside those `running`, with the cores of the gangs that have nothing to do.
+
+    Only on one machine without GPUs, where a process can use the cores that others leave. A trial keeps the threads
+    that it began with.
+    """
+    if resources.elastic or resources.gpus or not chosen or any(each.kind not in ALONE_KINDS for each in chosen):
+        return list(chosen)
+    own = max(1, int(resources.cpus))
+    used = sum((each.threads or own) * resources.workers for each in running)
+    left = int(resources.slots * resources.workers * resources.cpus) - used
+    threads = left // (len(chosen) * resources.workers)
+    return [each.model_copy(update={"threads": threads}) if threads > own else each for each in chosen]
 
 
 def reserve(worker: Mapping[str, float], workers: int, nodes: int, name: str) -> "PlacementGroup":

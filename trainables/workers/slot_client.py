@@ -3,8 +3,8 @@
 Ray Tune's trial actors hold one each while a search runs; finals, the winner, its test and probes are run by `run`.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Protocol
 
 import ray
 
@@ -12,6 +12,51 @@ from trainables.config import Assignment, Decision, EpochReport
 
 IDLE_CHECK_S = 5.0
 """Seconds without a report after which the caller of `next_report` is told."""
+
+
+class AssignmentSource(Protocol):
+    """What chooses, each time that a slot is free, which assignments are trained next."""
+
+    def next_assignments(self, running: Collection[str], free: int) -> Sequence[Assignment]:
+        """At most `free` assignments to begin now, beside those `running`, given by their trial.
+
+        None while nothing runs ends the whole.
+        """
+
+    def is_needed(self, trial: str) -> bool:
+        """Whether a trial that is running has to end; if not, it is stopped at its next report. Called from threads."""
+
+    def record(self, report: EpochReport) -> None:
+        """Take the last report of a trial that ended."""
+
+
+class ListedAssignments:
+    """Assignments that are all known, in their order."""
+
+    def __init__(self, assignments: Sequence[Assignment]) -> None:
+        """Hand out `assignments`, and keep their last reports."""
+        self._names = [assignment.trial for assignment in assignments]
+        self._waiting = list(assignments)
+        self._reports: dict[str, EpochReport] = {}
+
+    def next_assignments(self, running: Collection[str], free: int) -> Sequence[Assignment]:
+        """The first that have not begun."""
+        del running
+        taken, self._waiting = self._waiting[:free], self._waiting[free:]
+        return taken
+
+    def is_needed(self, trial: str) -> bool:
+        """Each is."""
+        return trial in self._names
+
+    def record(self, report: EpochReport) -> None:
+        """Keep it."""
+        self._reports[report.trial] = report
+
+    @property
+    def reports(self) -> list[EpochReport]:
+        """The last report of each, in their order."""
+        return [self._reports[name] for name in self._names]
 
 
 def send_decision(broker: Any, assignment: Assignment, report: EpochReport, decision: Decision) -> None:

@@ -17,6 +17,7 @@ Costs = Mapping[int, ArchitectureCost | None]
 SIGNIFICANCE: dict[ComparisonOutcome, str] = {
     ComparisonOutcome.SIGNIFICANT: "yes", ComparisonOutcome.NOT_SIGNIFICANT: "no",
     ComparisonOutcome.ONE_SEED: "unknown", ComparisonOutcome.NO_VARIANCE: "no information",
+    ComparisonOutcome.NOT_RESCORED: "unknown",
 }  # fmt: skip
 """What the board says of a comparison with the winner."""
 

@@ -11,8 +11,9 @@ from optuna.trial import TrialState
 
 from searchspace.export import export_winner
 from searchspace.finals.finalist import Finalist, NoWinnerError, read_finalists
-from searchspace.finals.finals import choose_finalists, run_finals
+from searchspace.finals.finals import run_finals
 from searchspace.finals.formatting import format_score_history
+from searchspace.finals.race.field import choose_finalists
 from searchspace.finals.winner import evaluate_winner, open_test_split, retrain_winner
 from searchspace.reporting.model_card.card_file import write_card
 from searchspace.reporting.tables.finalists import finalist_rows
@@ -62,7 +63,7 @@ def test_finals_train_each_finalist_from_fresh_seeds_and_judge_what_they_said(tm
     assert rows[0]["told_apart"] == "the winner"
     assert rows[1]["told_apart"] in {"yes", "no"}
     assert rows[1]["seeds"] == 2
-    assert any("trials 0, 1 again, 2 epochs, 2 fresh seeds each" in line for line in logged)
+    assert any("trials 0, 1 again, 2 epochs, up to 2 fresh seeds each" in line for line in logged)
     assert (steps := [step for what, *step in told.steps if what == "finals: epochs"])[-1] == [8, 8]
     assert steps == sorted(steps), "a bar never goes back"
 
@@ -96,7 +97,7 @@ def test_folds_score_each_training_image_by_a_training_that_it_was_held_out_of(t
     spec, study = folded_search(tmp_path, digits, finalists=2, folds=3, ensemble=True)
     bench = Workbench(place)
     found = {finalist.name: finalist for finalist in run_finals(spec, study, bench, Told())}
-    assert [a.trial for a in bench.trained] == [f"final-{n}-0-fold-{k}" for k in range(3) for n in (0, 1)]
+    assert [a.trial for a in bench.trained] == [f"final-{n}-0-fold-{k}" for n in (0, 1) for k in range(3)]
     rows = [read_rows(spec.folder / "trials" / f"final-1-0-fold-{k}") for k in range(3)]
     assert sorted(np.concatenate(rows)) == place.store.rows("train").tolist()
     said = [read_predictions(spec.folder / "trials" / f"final-1-0-fold-{k}", "val-predictions.npz") for k in range(3)]

@@ -11,7 +11,7 @@ from searchspace.engine.search_engine import SearchEngine
 from searchspace.engine.suggest import ConfigSuggester
 from searchspace.engine.tune_adapter import SearchEnd
 from searchspace.finals.audit import read_audit
-from searchspace.finals.finals import choose_finalists
+from searchspace.finals.race.field import choose_finalists
 from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.table import sort_rows
 from searchspace.reporting.tables.trials import rank_trials

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_ind
 
-from searchspace.finals.comparison import compare
+from searchspace.finals.comparison import ComparisonTerms, compare
 
 IMAGES = 400
 LABELS = np.zeros(IMAGES, np.int64)
@@ -74,13 +74,13 @@ def test_one_seed_of_a_side_is_taken_to_vary_as_the_others_do():
 
 def test_several_comparisons_at_once_are_more_cautious():
     first, second = [training(n) for n in (90, 100, 110)], [training(n) for n in (105, 120, 130)]
-    once, thrice = (compare("accuracy", first, second, LABELS, pairs) for pairs in (1, 3))
+    once, thrice = (compare("accuracy", first, second, LABELS, ComparisonTerms(pairs)) for pairs in (1, 3))
     assert reach(thrice) > reach(once)
     assert once.difference == thrice.difference
 
 
 def test_an_interval_ends_where_scores_do():
-    found = compare("accuracy", [training(0)] * 2, [training(100), training(300)], LABELS, pairs=6)
+    found = compare("accuracy", [training(0)] * 2, [training(100), training(300)], LABELS, ComparisonTerms(pairs=6))
     assert (found.low, found.high) == (-1.0, 1.0)
 
 

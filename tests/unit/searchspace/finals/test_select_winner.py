@@ -7,9 +7,10 @@ import optuna
 import pytest
 
 from searchspace.finals.comparison import Comparison, ComparisonOutcome
+from searchspace.finals.ensembles.extra_contenders import make_ensemble
 from searchspace.finals.finalist import Finalist, read_finalists, write_finalists
 from searchspace.finals.formatting import format_interval, format_undecided
-from searchspace.finals.select_winner import FinalistPredictions, make_ensemble, select_winner
+from searchspace.finals.select_winner import FinalistPredictions, select_winner
 from searchspace.reporting.tables.finalists import finalist_rows
 
 IMAGES = 250
@@ -152,6 +153,6 @@ def test_a_study_keeps_finalists_with_the_spelling_of_earlier_versions():
     found = read_finalists(study)
     assert found[0].comparison == Comparison(difference=0.1, low=None, high=None, reason=ComparisonOutcome.ONE_SEED)
     write_finalists(study, found)
-    added = {"fold_scores": [], "behind": {**kept["behind"], "method": "Welch"}}
+    added = {"fold_scores": [], "deterministic": False, "planned": 0, "behind": {**kept["behind"], "method": "Welch"}}
     assert json.loads(study.user_attrs["finalists"]) == [kept | added]
     assert (json.loads(study.user_attrs["winner"]), read_finalists(study)) == (1, found)
