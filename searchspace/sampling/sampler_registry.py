@@ -15,15 +15,16 @@ class Sampler:
     summary: str
     """One line for the README."""
     maker: str
-    """`module:function` that makes Optuna's sampler from a seed; imported when it is called, as Optuna is with it."""
+    """`module:function` that makes Optuna's sampler from a seed and the number of trials from which on it models them;
+    imported when it is called, as Optuna is with it."""
     full_length_only: bool = False
     """Whether it models full-length values only; it sees the scores of one fidelity as if they were full-length."""
     aliases: tuple[str, ...] = ()
     """Names that other tools have for it."""
 
-    def make(self, seed: int) -> "BaseSampler":
-        """Optuna's sampler."""
-        sampler: BaseSampler = resolve_name(self.maker)(seed)
+    def make(self, seed: int, startup: int) -> "BaseSampler":
+        """Optuna's sampler, which draws at random before it sees as many as `startup` trials."""
+        sampler: BaseSampler = resolve_name(self.maker)(seed, startup)
         return sampler
 
 

@@ -1,7 +1,7 @@
 """The view of the study that a sampler gets: a bounded number of trials, so that a suggestion's time is bounded."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import optuna
@@ -18,10 +18,10 @@ MAX_BEST, MAX_NEWEST = 64, 128
 """Finished trials that a sampler sees: the best, which include all that TPE models as good, and the newest others."""
 MAX_RUNNING = 256
 """Trials in training that a sampler sees, the newest: with thousands, each suggestion would take half a second."""
-MIN_TRIALS_AT_FIDELITY = 10
-"""Trials at one fidelity from which on it is modelled."""
 TrialSelector = Callable[[list[FrozenTrial], int], list[FrozenTrial]]
 """(The study's trials, number of the trial to draw) -> the trials that the sampler sees."""
+SamplerMaker = Callable[[int, Sequence[FrozenTrial]], BaseSampler]
+"""(Seed, the trials that it will see) -> one of Optuna's samplers."""
 
 
 class WindowedSampler(BaseSampler):
@@ -31,10 +31,10 @@ class WindowedSampler(BaseSampler):
     search suggests what it would have suggested.
     """
 
-    def __init__(self, make: Callable[[int], BaseSampler], seed: int, view: TrialSelector) -> None:
-        """Let the sampler that `make` makes of a seed see the trials that `view` selects."""
+    def __init__(self, make: SamplerMaker, seed: int, view: TrialSelector) -> None:
+        """Let the sampler that `make` makes of a seed, and of those trials, see the trials that `view` selects."""
         self._make, self._seed, self._view = make, seed, view
-        self._inner = make(seed)
+        self._inner = make(seed, [])
         self._newest: tuple[int, optuna.Study, FrozenTrial] | None = None
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -70,8 +70,8 @@ class WindowedSampler(BaseSampler):
     def _window(self, study: optuna.Study, trial: FrozenTrial) -> tuple[optuna.Study, FrozenTrial]:
         """One window, and one inner sampler, for all that is sampled for one trial; and the trial as it is there."""
         if self._newest is None or self._newest[0] != trial.number:
-            self._inner = self._make(derive_seed(self._seed, "sampler", trial.number))
             shown = self._view(study.get_trials(deepcopy=False), trial.number)
+            self._inner = self._make(derive_seed(self._seed, "sampler", trial.number), shown)
             first = min((t.number for t in shown), default=0)
             window = StudyView(study, [_numbered_from(first, t) for t in shown])
             self._newest = (trial.number, cast(optuna.Study, window), _numbered_from(first, trial))
@@ -133,20 +133,6 @@ def _sort_key(trial: FrozenTrial) -> tuple[bool, int, float]:
     return False, -1 if step is None else step, 0.0 if step is None else trial.intermediate_values[step]
 
 
-def show_one_fidelity(trials: list[FrozenTrial], epochs: tuple[int, ...]) -> list[FrozenTrial]:
-    """For samplers that model full-length values only: all scores at the latest epoch that enough trials have reached.
-
-    BOHB's way (arXiv:1807.01774, section 4.2): fidelities never mix, and the model need not wait for full-length
-    trials. `epochs` are the rungs and the full length, ascending.
-    """
-    for epoch in reversed(epochs):
-        there = [t for t in trials if epoch in t.intermediate_values]
-        if len(there) >= MIN_TRIALS_AT_FIDELITY or epoch == epochs[0]:
-            running = [t for t in trials if t.state == TrialState.RUNNING and t not in there]
-            return [_completed(trial, epoch) for trial in there] + running
-    return trials
-
-
 def is_first_rung_known(trial: FrozenTrial, grace_epochs: int) -> bool:
     """Whether `show_first_rungs` knows all it shows of a trial: its first rung's score, or that it ended before."""
     return trial.state.is_finished() or grace_epochs in trial.intermediate_values
@@ -161,11 +147,4 @@ def show_first_rungs(trials: list[FrozenTrial], before: int, grace_epochs: int) 
             held.state, held.value = TrialState.PRUNED, None
             held.intermediate_values = {grace_epochs: trial.intermediate_values[grace_epochs]}
             shown.append(held)
-    return shown
-
-
-def _completed(trial: FrozenTrial, epoch: int) -> FrozenTrial:
-    shown = copy.copy(trial)
-    shown.state, shown.value = TrialState.COMPLETE, trial.intermediate_values[epoch]
-    shown.intermediate_values = {epoch: trial.intermediate_values[epoch]}
     return shown

@@ -57,8 +57,13 @@ def curve_attributes(curve: Sequence[EpochReport]) -> dict[str, str]:
     return {_key(report): RecordedReport(order=-1, report=report).model_dump_json() for report in curve}
 
 
+def report_key(epoch: int) -> str:
+    """Attribute of a trial that has its report of an epoch."""
+    return f"{REPORT}{epoch:05d}"
+
+
 def _key(report: EpochReport) -> str:
-    return REPORT + ("failed" if report.status == "failed" else f"{report.epoch:05d}")
+    return REPORT + "failed" if report.status == "failed" else report_key(report.epoch)
 
 
 def record_pace(trial: optuna.Trial, last: EpochReport) -> None:

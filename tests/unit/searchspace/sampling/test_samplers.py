@@ -10,10 +10,12 @@ from optuna.trial import TrialState
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.engine.assignments import derive_seed
 from searchspace.engine.suggest import ConfigSuggester
+from searchspace.finals.baseline import TRIAL_ORIGIN
 from searchspace.sampling.cost_weighting import cooling_cost_weight, random_cost_weight, weight_by_cost
 from searchspace.sampling.sampler_registry import SAMPLERS
 from searchspace.sampling.samplers import STARTUP_TRIALS, choose_sampler
 from searchspace.sampling.samplers import make_sampler as make_named
+from searchspace.sampling.shown_values import show_objective_values, show_one_fidelity
 from searchspace.sampling.warm_start import read_best_configs, read_comparable_trials
 from searchspace.sampling.window import (
     MAX_BEST,
@@ -21,7 +23,6 @@ from searchspace.sampling.window import (
     MAX_RUNNING,
     choose_window,
     mark_paused_and_refused,
-    show_one_fidelity,
 )
 from searchspace.spaces import Task, default_space
 from searchspace.spec import SearchSpec, make_spec, save_record
@@ -117,6 +118,49 @@ def test_one_fidelity_is_the_latest_that_enough_have_reached():
     assert {t.state for t in shown} == {TrialState.COMPLETE}
     assert len(shown) == 13, "those at epoch 6, the full-length ones by their score there"
     assert all(t.intermediate_values.keys() == {6} for t in shown)
+
+
+@pytest.mark.parametrize("name", ["tpe", "gp", "cmaes"])
+def test_trials_that_were_enqueued_are_no_random_start(name):
+    sampler = make_named(make_spec(name="s", grace_epochs=18, max_epochs=18), name)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    rng = random.Random(0)
+
+    def best_found(trials: int) -> list[float]:
+        found = []
+        for _ in range(trials):
+            trial = study.ask()
+            found.append(trial.suggest_float("x", 0.0, 1.0))
+            trial.suggest_float("y", 0.0, 1.0)
+            trial.report(-found[-1] + rng.random() / 1e6, 18)
+            study.tell(trial, -found[-1])
+        return found
+
+    for place in range(STARTUP_TRIALS + 2):
+        study.enqueue_trial({"x": 0.5 - place / 100}, user_attrs={TRIAL_ORIGIN: "portfolio"})
+    best_found(STARTUP_TRIALS + 2)
+    drawn = best_found(STARTUP_TRIALS)
+    assert {max(t.system_attrs, default="") for t in study.trials[-STARTUP_TRIALS:]} == {""}, "none was modelled"
+    assert max(drawn) > 0.8, "they are of the whole space"
+    best_found(1)
+    assert study.trials[-1].system_attrs, "what relative sampling leaves there"
+
+
+def test_a_sampler_sees_scores_with_the_loss_that_separates_equal_ones():
+    study = optuna.create_study(direction="maximize")
+    for loss, epochs in ((0.5, 2), (0.1, 2), (0.3, 1)):
+        trial = study.ask()
+        for order in range(1, epochs + 1):
+            status = "complete" if order == 2 else "running"
+            record_report(trial, order, EpochReport(trial="t", epoch=order, score=1.0, val_loss=loss, status=status))
+        study.tell(trial, 1.0 if epochs == 2 else None, TrialState.COMPLETE if epochs == 2 else TrialState.PRUNED)
+    shown = show_objective_values(study.get_trials())
+    assert [t.value for t in shown] == [1 - 0.5e-10, 1 - 0.1e-10, 1 - 0.3e-10]
+    assert [t.intermediate_values[1] for t in shown] == [1 - 0.5e-10, 1 - 0.1e-10, 1 - 0.3e-10]
+    assert [t.value for t in study.get_trials()] == [1.0] * 3, "the study has the scores"
+    assert {*study.get_trials()[0].intermediate_values.values()} == {1.0}
+    foreign = finished(7, 0.9, {"x": 0.5})
+    assert show_objective_values([foreign])[0] == foreign, "what has no reports stays as it is"
 
 
 def test_costs_are_weighed_within_a_fidelity():
@@ -231,7 +275,9 @@ def test_an_entry_of_the_registry_is_whole(name):
     sampler = SAMPLERS[name]
     advice = f"searchspace/sampling/sampler_registry.py, sampler {name!r}: "
     assert sampler.summary, advice + "`summary` is empty; say in one line what it is"
-    assert isinstance(sampler.make(0), optuna.samplers.BaseSampler), advice + "`maker` makes one of Optuna's samplers"
+    assert isinstance(sampler.make(0, STARTUP_TRIALS), optuna.samplers.BaseSampler), (
+        advice + "`maker` makes one of Optuna's samplers"
+    )
     taken = {
         "auto",
         *SAMPLERS,
