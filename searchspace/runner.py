@@ -201,7 +201,7 @@ class SearchRunner:
         write_cards_or_warn(self.spec.folder, self.study)
         write_report_or_warn(self.spec.folder, self.study)
         logger.info(self.forecast.end())
-        write_finished(self.study, self.spec.trials)
+        write_finished(self.study, self.spec)
         extend_record(self.spec.folder, self.budget.facts)
         self.budget.save_spent()
         flush_or_rescue(self.study, self.spec)

@@ -35,6 +35,10 @@ class Budget(Frozen):
             return self.amount * SECONDS_PER_HOUR / self.price_per_hour
         return self.amount
 
+    def exceeds(self, earlier: "Budget | None") -> bool:
+        """Whether it is more than an earlier budget, or of another kind."""
+        return earlier is None or earlier.unit != self.unit or earlier.amount < self.amount
+
     def describe(self) -> str:
         """The budget as it may be written."""
         if self.unit == "dollars":

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import optuna
+from pydantic import TypeAdapter
 
+from searchspace.budget.budget import Budget
 from searchspace.engine.assignments import evaluation_assignment, winner_assignments
 from searchspace.finals.finalist import Finalist, NoWinnerError
 from searchspace.finals.formatting import format_finalist
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import WINNER, archived_names
-from searchspace.study.study import read_study_attribute, write_study_attribute
+from searchspace.study.study import parse_study_attribute, read_study_attribute, write_study_attribute
 from searchspace.study.trial_attributes import read_config
 from trainables.common.escaping import write_csv
 from trainables.common.reporter import Reporter
@@ -32,6 +34,8 @@ RETRAINED = "retrained"
 """Attribute of the study: the name of the winner that has been retrained."""
 RETRAINED_TRIALS = "retrained of"
 """Attribute of the study: the number of trials that had been asked for then."""
+RETRAINED_BUDGET = "retrained of budget"
+"""Attribute of the study: the budget that had been asked for then, if there was one."""
 
 
 def retrain_winner(
@@ -63,6 +67,7 @@ def retrain_winner(
     if len(tasks) > 1:
         write_ensemble(spec.folder / WINNER, len(tasks))
     write_study_attribute(study, RETRAINED_TRIALS, spec.trials)
+    write_study_attribute(study, RETRAINED_BUDGET, spec.budget.model_dump() if spec.budget else None)
     write_study_attribute(study, RETRAINED, winner.name)
     for task in tasks:
         spec.home.remove_folder(task.checkpoints)
@@ -107,12 +112,13 @@ def archive_winner(spec: SearchSpec, study: optuna.Study) -> None:
     write_study_attribute(study, RETRAINED, None)
 
 
-def is_winner_outdated(study: optuna.Study, trials: int) -> bool:
-    """Whether a winner was retrained when fewer than `trials` trials had been asked for."""
-    return (
-        read_study_attribute(study, RETRAINED) is not None
-        and (read_study_attribute(study, RETRAINED_TRIALS) or 0) < trials
-    )
+def is_winner_outdated(study: optuna.Study, trials: int, budget: Budget | None = None) -> bool:
+    """Whether a winner was retrained when fewer than `trials` trials, or a smaller `budget`, had been asked for."""
+    if read_study_attribute(study, RETRAINED) is None:
+        return False
+    earlier = parse_study_attribute(study, RETRAINED_BUDGET, TypeAdapter(Budget))
+    grown = budget is not None and budget.exceeds(earlier)
+    return grown or (read_study_attribute(study, RETRAINED_TRIALS) or 0) < trials
 
 
 def open_test_split(folder: Path) -> None:

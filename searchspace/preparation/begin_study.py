@@ -92,7 +92,7 @@ def resume_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
         study = _make(spec, start, search, step)
     delete_draft(spec.folder)
     record_resumption(spec, plan.data)
-    if is_winner_outdated(study, spec.trials):
+    if is_winner_outdated(study, spec.trials, spec.budget):
         archive_winner(spec, study)
     return study
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from searchspace.budget.budget import Budget
 from searchspace.budget.presets import MAX_COUNT
 from searchspace.cli.command_start import mark_restart
 from searchspace.cli.interruption import LostError
@@ -44,6 +45,8 @@ REVIVE_OPTIONS = LOCATION_OPTIONS | {"memory_gb", "address", "resume", "revive",
 """Options that say something where one trial is revived."""
 FINISHED = "finished"
 """Record of the study: trials that were asked for when its winner was exported."""
+FINISHED_BUDGET = "finished budget"
+"""Record of the study: the budget of the search then, if it had one."""
 LOSSES = "SEARCHSPACE_LOSSES"
 """Environment variable: how often this command was restarted."""
 MAX_RESTARTS = 3
@@ -182,13 +185,17 @@ def record_resumption(spec: SearchSpec, data: "DataSummary") -> None:
     extend_record(spec.folder, facts)
 
 
-def is_exported(study: "StudyReader", trials: int) -> bool:
-    """Whether the winner of so many trials has been exported."""
+def is_exported(study: "StudyReader", spec: SearchSpec) -> bool:
+    """Whether the winner of so many trials, and of as large a budget, has been exported."""
     from pydantic import TypeAdapter
 
     from searchspace.study.study import parse_study_attribute
 
-    return (parse_study_attribute(study, FINISHED, TypeAdapter(int)) or 0) >= trials
+    if spec.budget is not None:
+        earlier = parse_study_attribute(study, FINISHED_BUDGET, TypeAdapter(Budget))
+        if spec.budget.exceeds(earlier):
+            return False
+    return (parse_study_attribute(study, FINISHED, TypeAdapter(int)) or 0) >= spec.trials
 
 
 def is_finished(spec: SearchSpec) -> bool:
@@ -196,14 +203,16 @@ def is_finished(spec: SearchSpec) -> bool:
     from searchspace.study.study import find_study
 
     study = find_study(spec, open_begun_search(spec.results, spec.name))
-    return study is not None and is_exported(study, spec.trials)
+    return study is not None and is_exported(study, spec)
 
 
-def write_finished(study: "optuna.Study", trials: int) -> None:
-    """Keep that the winner of so many trials has been exported."""
+def write_finished(study: "optuna.Study", spec: SearchSpec) -> None:
+    """Keep that the winner of so many trials, and of so large a budget, has been exported."""
     from searchspace.study.study import write_study_attribute
 
-    write_study_attribute(study, FINISHED, trials)
+    if spec.budget is not None:
+        write_study_attribute(study, FINISHED_BUDGET, spec.budget.model_dump())
+    write_study_attribute(study, FINISHED, spec.trials)
 
 
 def resume_arguments(spec: SearchSpec) -> list[str]:

@@ -59,7 +59,7 @@ def test_going_on_begins_a_search_once_and_resumes_it_ever_after(tmp_path):
 def test_going_on_with_what_is_finished_is_well_and_with_what_is_damaged_is_not(tmp_path, digits):
     folder = make_search(tmp_path, digits)
     study = continue_study(load_spec(folder), optuna.samplers.RandomSampler())
-    write_finished(study, load_spec(folder).trials)
+    write_finished(study, load_spec(folder))
     flush_study(study)
     done = go_on(tmp_path, folder.name)
     assert (done.returncode, done.stdout.startswith(f"search {folder.name!r} is finished")) == (0, True), done.stderr

@@ -81,6 +81,6 @@ def search_row(results: SearchResults) -> dict[str, Any]:
 
 def _status(results: SearchResults) -> str:
     """State of a search; an unfinished one may be running or cut off, which its folder does not show."""
-    if is_exported(results.study, results.spec.trials):
+    if is_exported(results.study, results.spec):
         return "finished"
     return "in finals" if results.finalists else "unfinished"

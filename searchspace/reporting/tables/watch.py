@@ -45,7 +45,7 @@ def watch_search(results: SearchResults, draw: Draw, refresh: Callable[[], None]
                 study = reader.read()
                 steps = _steps(study)
                 changed, seen = (changed, seen) if steps == seen else (time.monotonic(), steps)
-                ended = is_exported(study, load_spec(folder).trials)
+                ended = is_exported(study, load_spec(folder))
                 quiet = time.monotonic() - changed
                 word = "finished" if ended else f"last epoch {quiet:.0f} s ago; Ctrl-C stops watching, not the search"
                 board = draw(replace(results, study=study), console.width)

@@ -17,7 +17,7 @@ from tests.helpers.commands import command
 from tests.helpers.made_search import make_search
 from tests.helpers.repository import ROOT
 
-TEXTS = [ROOT / name for name in ("README.md", "cluster/README.md", "SECURITY.md")]
+TEXTS = [ROOT / name for name in ("README.md", "cluster/README.md", "SECURITY.md", "docs/budget.md")]
 LINE = re.compile(
     r"^    (?:\w+=\S+ )*(?:cat \S+ \| )?python -m searchspace\.(\S+)(?: (.*?))?(?:\s{2,}#.*| > \S+)?$", re.M
 )
