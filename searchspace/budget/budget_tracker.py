@@ -2,10 +2,10 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from searchspace.budget.allowance import Phase
+from searchspace.budget.allowance import Allowance, Phase, unlimited
 from searchspace.budget.budget_plan import BudgetPlan, PhaseCost, make_plan
 from searchspace.budget.cost_estimates import Workload, estimate_costs
 from searchspace.budget.phase_times import PHASES, PhaseStopwatch
@@ -52,10 +52,12 @@ class BudgetTracker:
         left = max(0.0, self.budget - self._times.earlier)
         return make_plan(left, self._times.taken, {phase: costs[phase] for phase in self._times.open}, self._shares)
 
-    def allowance(self, phase: Phase) -> float:
-        """Seconds that a phase may still take by the present plan; infinite without a budget."""
-        if not self.is_limited:
-            return math.inf
+    @property
+    def allowance(self) -> Allowance:
+        """Seconds that a phase may still take by the present plan."""
+        return self._left if self.is_limited else unlimited
+
+    def _left(self, phase: Phase) -> float:
         left = max(0.0, self.plan().seconds[phase] - self._times.taken.get(phase, 0.0))
         return max(left, FIRST_TRIAL_S) if phase is Phase.SEARCH and self._costs.best is None else left
 
@@ -83,6 +85,10 @@ class BudgetTracker:
         if self._costs.best != self._best:
             self._best = self._costs.best
             self.show_change()
+
+    def set_winner(self, members: Sequence[int]) -> None:
+        """Hear which trial wins, or which ones together."""
+        self._costs.set_winner(members)
 
     def save_spent(self) -> None:
         """Keep what was spent so far, for a resumption."""

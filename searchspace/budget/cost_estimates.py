@@ -25,12 +25,14 @@ ENDING_S = 3.0
 
 @dataclass(frozen=True)
 class TrialSeconds:
-    """Seconds that trainings at full length cost, as far as the search has measured them."""
+    """Seconds that trainings at full length cost, as the search has measured them."""
 
-    finalists: tuple[float, ...] = ()
-    """Of the best trials, the best first."""
-    reference: float = 0.0
-    """Of the search's first configuration, which the finals train too; 0 where it is a finalist."""
+    winner: float
+    """Of the trial that wins, or would win now, on a trial's images."""
+    finals: float
+    """Of all trainings that the finals can take, one after another."""
+    longest: float
+    """Of the longest of these."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,6 @@ class Workload:
 
     slots: int
     """Trainings at a time."""
-    trainings: int
-    """Trainings of one finalist: seeds, or folds times repetitions."""
     student_share: float
     """Epochs of the winner's student, as a multiple of a trial's; 0 without one."""
     train_images: int
@@ -55,32 +55,18 @@ class Workload:
     """Seconds of test, export and report as earlier searches on this machine took them."""
 
 
-def estimate_costs(work: Workload, measured: TrialSeconds) -> dict[Phase, PhaseCost]:
-    """The cost of each phase; of preparation, what follows after the data."""
+def estimate_costs(work: Workload, measured: TrialSeconds | None) -> dict[Phase, PhaseCost]:
+    """The cost of each phase; of preparation, what follows after the data. Nothing is `measured` before a report."""
     image = PRETRAINED_IMAGE_S if work.is_pretrained else SCRATCH_IMAGE_S
     exact = {
         Phase.PREPARATION: START_S,
-        Phase.WINNER: _winner_seconds(work, measured) if measured.finalists else WINNER_S,
+        Phase.WINNER: work.growth * measured.winner * (1 + work.student_share) if measured else WINNER_S,
         Phase.TEST: work.closing[Phase.TEST],
         Phase.REPORT: work.closing[Phase.REPORT] + ENDING_S,
     }
     export = work.closing[Phase.EXPORT]
     return {phase: PhaseCost(seconds, seconds) for phase, seconds in exact.items()} | {
         Phase.SEARCH: PhaseCost(FIRST_TRIAL_S + image * work.train_images / work.slots, math.inf),
-        Phase.FINALS: PhaseCost(0.0, _finals_seconds(work, measured)),
+        Phase.FINALS: PhaseCost(0.0, max(measured.finals / work.slots, measured.longest) if measured else math.inf),
         Phase.EXPORT: PhaseCost(min(export, LEAST_EXPORT_S), export),
     }
-
-
-def _winner_seconds(work: Workload, measured: TrialSeconds) -> float:
-    """Seconds of the winner's training on all images, and of its student's; of any of the finalists, the mean."""
-    mean = sum(measured.finalists) / len(measured.finalists)
-    return work.growth * max(measured.finalists[0], mean) * (1 + work.student_share)
-
-
-def _finals_seconds(work: Workload, measured: TrialSeconds) -> float:
-    """Seconds of all finals on all slots; without bound while no trial is measured."""
-    if not measured.finalists:
-        return math.inf
-    each = [*measured.finalists, measured.reference]
-    return max(work.trainings * sum(each) / work.slots, *each)

@@ -13,7 +13,7 @@ from searchspace.budget.presets import PRESETS
 from searchspace.budget.trial_costs import TrainingCosts
 from searchspace.forecast.known_times import read_closing_times
 from searchspace.study.study import parse_study_attribute, write_study_attribute
-from searchspace.study.trial_attributes import read_last_report
+from searchspace.study.trial_attributes import read_curve
 
 if TYPE_CHECKING:
     import optuna
@@ -39,12 +39,12 @@ def open_budget(
 ) -> BudgetTracker:
     """The tracker of a search whose data are prepared and whose gangs have not been started."""
     seconds = budget_seconds(spec, room)
-    costs = TrainingCosts(spec.max_epochs, spec.finalists)
+    costs = TrainingCosts(spec.max_epochs, spec.finalists, spec.final_seeds, max(1, spec.folds))
     earlier = 0.0
     if spec.budget is not None:
         earlier = parse_study_attribute(study, SPENT, TypeAdapter(float)) or 0.0
         for trial in study.get_trials(deepcopy=False):
-            if (report := read_last_report(trial)) is not None:
+            for report in read_curve(trial):
                 costs.add(trial.number, report)
     times = PhaseStopwatch(lambda: stopwatch.seconds, earlier, lambda spent: write_study_attribute(study, SPENT, spent))
     return BudgetTracker(seconds, PRESETS[spec.preset].shares, make_workload(spec, plan), costs, times)
@@ -54,7 +54,7 @@ def make_workload(spec: "SearchSpec", plan: "Plan") -> Workload:
     """What the phases of a planned search have to do."""
     data, closing = plan.data, read_closing_times()
     return Workload(
-        slots=plan.shape.slots, trainings=spec.final_seeds * max(1, spec.folds),
+        slots=plan.shape.slots,
         student_share=spec.student_epochs / spec.max_epochs, train_images=data.train + data.val,
         test_images=data.test, growth=data.growth, is_pretrained=bool(plan.task.pretrained),
         closing={

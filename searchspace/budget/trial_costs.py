@@ -2,7 +2,8 @@
 
 import heapq
 from collections import defaultdict
-from statistics import median
+from collections.abc import Sequence
+from statistics import fmean, median
 
 from searchspace.budget.cost_estimates import TrialSeconds
 from trainables.config import EpochReport
@@ -28,38 +29,53 @@ class ReportTimes:
 class TrainingCosts:
     """Whole trainings' seconds of the trials that would be finalists now, from the newest report of each trial."""
 
-    def __init__(self, max_epochs: int, finalists: int) -> None:
-        """Follow a search of trials of `max_epochs`, the best `finalists` of which are trained again."""
-        self._max_epochs, self._count = max_epochs, finalists
+    def __init__(self, max_epochs: int, finalists: int, seeds: int = 1, folds: int = 1) -> None:
+        """Follow a search of trials of `max_epochs`, the best `finalists` of which are trained again.
+
+        Each is, from each of so many fresh `seeds`, on each of so many `folds`.
+        """
+        self._max_epochs, self._count, self._seeds, self._folds = max_epochs, finalists, seeds, folds
         self._newest: dict[int, EpochReport] = {}
-        self._setup: dict[int, tuple[float, float]] = {}
+        self._first: dict[int, EpochReport] = {}
         self._finalists: list[int] | None = None
+        self._winner: Sequence[int] = ()
 
     def add(self, number: int, report: EpochReport) -> None:
         """Add a report of trial `number`."""
         if report.status == "failed":
             return
         self._newest[number], self._finalists = report, None
-        if report.setup_seconds:
-            self._setup[number] = report.setup_seconds, report.shared_seconds
+        self._first.setdefault(number, report)
+
+    def set_winner(self, members: Sequence[int]) -> None:
+        """Hear which trial has won, or which ones together."""
+        self._winner = [number for number in members if number in self._newest]
 
     @property
     def best(self) -> int | None:
         """Number of the best trial so far."""
         return next(iter(self._chosen()), None)
 
-    def seconds(self) -> TrialSeconds:
-        """What whole trainings of the finalists and of trial 0 cost."""
+    def seconds(self) -> TrialSeconds | None:
+        """What whole trainings of the winner and of all finalists cost; None before the first report."""
         chosen = self._chosen()
-        others = 0 not in chosen and 0 in self._newest
-        return TrialSeconds(tuple(map(self._whole, chosen)), self._whole(0) if others else 0.0)
+        if not chosen:
+            return None
+        field = chosen if 0 in chosen or 0 not in self._newest else [*chosen, 0]  # the finals train trial 0, too
+        whole = {number: self._whole(number) for number in field}
+        winner = sum(map(self._whole, self._winner)) or max(whole[chosen[0]], fmean(whole[n] for n in chosen))
+        finals = self._folds * sum(seconds * self._repeats(number) for number, seconds in whole.items())
+        return TrialSeconds(winner, finals, max(whole.values()))
 
     def _whole(self, number: int) -> float:
         """Set-up, without what other trials share, and as many epochs as at full length."""
-        report = self._newest[number]
-        setup, shared = self._setup.get(number, (0.0, 0.0))
-        training = max(0.0, report.total_seconds - setup)
-        return max(0.0, setup - shared) + training * self._max_epochs / max(1, report.epoch)
+        first, newest = self._first[number], self._newest[number]
+        training = max(0.0, newest.total_seconds - first.setup_seconds)
+        return max(0.0, first.setup_seconds - first.shared_seconds) + training * self._max_epochs / newest.epoch
+
+    def _repeats(self, number: int) -> int:
+        """Trainings on the same images; one where no seed changes anything, as of a head that is solved for at once."""
+        return 1 if self._first[number].epoch == self._max_epochs > 1 else self._seeds
 
     def _chosen(self) -> list[int]:
         """The trials that would be finalists now, the best first."""

@@ -83,28 +83,36 @@ def test_what_a_phase_has_no_room_for_goes_to_the_others():
 
 
 CLOSING = {Phase.TEST: 2.0, Phase.EXPORT: 60.0, Phase.REPORT: 3.0}
-GRID = list(product([1, 2, 8], [0.0, 1.0], [False, True], [(), (2.0,), (60.0, 3.0, 700.0)], [60.0, 600.0]))
+GRID = list(
+    product(
+        [1, 2, 8],
+        [0.0, 1.0],
+        [False, True],
+        [None, TrialSeconds(2.0, 6.0, 2.0), TrialSeconds(60.0, 3000.0, 700.0)],
+        [60.0, 600.0],
+    )
+)
 
 
-@pytest.mark.parametrize(("slots", "student", "pretrained", "finalists", "asked"), GRID)
-def test_estimated_costs_make_a_plan_that_holds(slots, student, pretrained, finalists, asked):
+@pytest.mark.parametrize(("slots", "student", "pretrained", "measured", "asked"), GRID)
+def test_estimated_costs_make_a_plan_that_holds(slots, student, pretrained, measured, asked):
     work = Workload(
-        slots=slots, trainings=3, student_share=student, train_images=3000, test_images=600, growth=1.2,
+        slots=slots, student_share=student, train_images=3000, test_images=600, growth=1.2,
         is_pretrained=pretrained, closing=CLOSING,
     )  # fmt: skip
-    costs = estimate_costs(work, TrialSeconds(finalists, 1.0 if finalists else 0.0))
+    costs = estimate_costs(work, measured)
     assert set(costs) == set(Phase)
     assert all(0.0 <= cost.least <= cost.wish for cost in costs.values())
     plan = make_plan(asked, {}, costs, PRESETS["balanced"].shares)
     assert plan.total == pytest.approx(max(asked, plan.least))
     assert plan.seconds[Phase.SEARCH] >= costs[Phase.SEARCH].least
-    if finalists:
-        assert plan.seconds[Phase.WINNER] >= 1.2 * finalists[0], "the winner is always trained"
+    if measured:
+        assert plan.seconds[Phase.WINNER] >= 1.2 * measured.winner, "the winner is always trained"
 
 
 def test_what_closes_a_search_costs_what_it_cost_before():
-    work = Workload(2, 3, 0.0, 3000, 600, 1.2, is_pretrained=True, closing=CLOSING)
-    costs = estimate_costs(work, TrialSeconds())
+    work = Workload(2, 0.0, 3000, 600, 1.2, is_pretrained=True, closing=CLOSING)
+    costs = estimate_costs(work, None)
     assert (costs[Phase.TEST].least, costs[Phase.EXPORT].wish) == (2.0, 60.0)
     assert costs[Phase.REPORT].least > 3.0, "the command does not end with its report"
     assert costs[Phase.EXPORT].least < 60.0

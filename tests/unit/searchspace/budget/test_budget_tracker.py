@@ -7,14 +7,14 @@ import pytest
 
 from searchspace.budget.allowance import Phase
 from searchspace.budget.budget_tracker import BudgetTracker
-from searchspace.budget.cost_estimates import Workload
+from searchspace.budget.cost_estimates import TrialSeconds, Workload
 from searchspace.budget.phase_times import PhaseStopwatch
 from searchspace.budget.presets import PRESETS
 from searchspace.budget.trial_costs import ReportTimes, TrainingCosts
 from trainables.config import EpochReport
 
 WORK = Workload(
-    slots=2, trainings=3, student_share=0.0, train_images=1000, test_images=200, growth=1.25, is_pretrained=False,
+    slots=2, student_share=0.0, train_images=1000, test_images=200, growth=1.25, is_pretrained=False,
     closing={Phase.TEST: 2.0, Phase.EXPORT: 30.0, Phase.REPORT: 3.0},
 )  # fmt: skip
 
@@ -132,15 +132,17 @@ def test_what_earlier_parts_took_counts_and_what_is_spent_is_kept():
 
 
 def test_a_whole_training_is_set_up_once_and_shares_what_others_have_computed():
-    costs = TrainingCosts(max_epochs=10, finalists=1)
+    costs = TrainingCosts(max_epochs=10, finalists=1, seeds=3)
+    assert costs.seconds() is None
     costs.add(0, EpochReport(trial="trial-0", epoch=1, total_seconds=9.0, setup_seconds=6.0, shared_seconds=4.0))
     costs.add(0, EpochReport(trial="trial-0", epoch=2, total_seconds=12.0))
-    assert costs.seconds().finalists == (pytest.approx(2.0 + 10 * 3.0),)
+    assert costs.seconds() == TrialSeconds(winner=32.0, finals=3 * 32.0, longest=32.0)
     costs.add(1, EpochReport(trial="trial-1", epoch=10, score=0.9, total_seconds=2.0, status="complete"))
-    assert costs.seconds().finalists == (2.0,)
-    assert costs.seconds().reference == pytest.approx(32.0)
+    assert costs.seconds() == TrialSeconds(winner=2.0, finals=2.0 + 3 * 32.0, longest=32.0), "no seed changes trial 1"
     costs.add(2, EpochReport(trial="trial-2", epoch=3, status="failed"))
     assert costs.best == 1
+    costs.set_winner([0, 1])
+    assert costs.seconds().winner == 34.0
 
 
 def test_a_kind_that_was_never_tried_is_expected_at_once():
