@@ -30,11 +30,14 @@ def identity_init(convolution: nn.Conv2d) -> None:
 def share_statistics(module: nn.Module, device: torch.device) -> nn.Module:
     """Make every trained batch norm of `module` take its statistics over all workers.
 
-    On CUDA this is torch's own SyncBatchNorm. On a CPU, where torch has none, plain `BatchNorm2d` is replaced; timm's
+    On CUDA this is torch's own SyncBatchNorm, converted by timm's function, which keeps the activations that its batch
+    norms include. On a CPU, where torch has none, plain `BatchNorm2d` is replaced; timm's
     fused batch-norm-activation layers keep each worker's own statistics there.
     """
     if device.type == "cuda":
-        converted: nn.Module = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # torch lacks it
+        from timm.layers.norm_act import convert_sync_batchnorm
+
+        converted: nn.Module = convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # timm lacks it
         return converted
     for child in module.modules():
         if type(child) is nn.BatchNorm2d and any(p.requires_grad for p in child.parameters()):

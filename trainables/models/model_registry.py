@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainables.common.errors import UserError, suggest
 from trainables.config import TrialConfig
@@ -53,6 +53,22 @@ MODELS: dict[str, ScratchModel] = {
     ),
 }  # fmt: skip
 """Each network by its name in `--models`: adding one is one file and one entry."""
+
+
+FINE_TUNED: dict[str, Any] = {
+    "freeze": "lower", "head_init": "probe", "optimizer": "adamw", "backbone_lr": 2e-4, "head_lr": 5e-4,
+    "batch_size": 32, "weight_decay": 1e-2, "warmup": 0.1, "dropout": 0.0, "label_smoothing": 0.0, "flip": "random",
+    "cached_views": 0, "tta": False,
+}  # fmt: skip
+"""Values of `TrialConfig` for a first trial of fine-tuning that begins as the probe of its backbone; its `fit` and
+`input_size` should be the probe's, so that features and activations are shared."""
+FINE_TUNING_RANGES: dict[str, tuple[float, float]] = {"backbone_lr": (3e-5, 1e-3), "head_lr": (1e-4, 5e-3)}
+"""Sensible ranges, both logarithmic, for fine-tuning from a probe: larger steps of the head undo what it begins as.
+
+Besides them: `cached_views` 0 to 2 (each costs one pass of the lower part over all images, once for all trials), `flip`
+none or random, `tta` where it flips, `batch_size` 16 to 64. MixUp, CutMix, `crop_scale`, `translate` and
+`augment_strength` change images at each step, so nothing can be cached: leave them off.
+"""
 
 
 def is_pretrained(name: str) -> bool:

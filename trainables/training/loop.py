@@ -32,6 +32,7 @@ from trainables.training.distillation import Teacher, divergence
 from trainables.training.evaluation import EvaluationInputs, evaluate
 from trainables.training.features.frozen_features import known_backbone, learns_from_features
 from trainables.training.optimizers import make_optimizer, schedule, set_rate
+from trainables.training.partial.head_start import begin_as_probe, begins_as_probe
 from trainables.training.partial.trained_part import TrainedPart, evaluation_inputs, open_part
 from trainables.training.snapshot import assignment_digest, restore_snapshot, take_snapshot
 from trainables.training.weight_averaging import WeightAveraging
@@ -56,8 +57,13 @@ class TrialRun:
         split: RowSelection = "final-train" if assignment.kind == "final" else "train"
         fit_whitening(self.model, store, split, assignment.fold)
         self.model.to(group.device).to(memory_format=torch.channels_last)
+        opened = time.perf_counter()
         self.part = self._open_part()
         self.data, self.learner = self.part.data, self.part.module
+        found = self._find_checkpoint()
+        if begins_as_probe(config) and group.broadcast_flag(found is None):
+            self._begin_as_probe()
+        self.shared_seconds = 0.0 if self.part.preprocess else time.perf_counter() - opened
         self.module = group.wrap(self.learner)
         torch.manual_seed(assignment.seed * 1000 + group.rank)  # from here on: dropout, of its own in each worker
         self.optimizer = make_optimizer(config, self.model.network, is_pretrained(config.model))
@@ -74,7 +80,9 @@ class TrialRun:
         self.reports: list[EpochReport] = []
         self._saved_epoch = -1
         self._writer = checkpoints.CheckpointWriter(self.folder, context.upload)
-        self._resume()
+        if found is not None:
+            restore_snapshot(self, found)
+            self._saved_epoch = self.epochs
         self._begun = self.epochs
         self.saved_at = time.perf_counter()
         self.setup_seconds = self.saved_at - started
@@ -92,6 +100,10 @@ class TrialRun:
     def _open_part(self) -> TrainedPart:
         """What is trained, and its inputs."""
         return open_part(self.model, self.assignment, self.context)
+
+    def _begin_as_probe(self) -> None:
+        """Fit the head to the frozen features of the images that are trained on."""
+        begin_as_probe(self.model.network.head, self.assignment.config, self.rows, self.context)
 
     def evaluation_inputs(self) -> EvaluationInputs:
         """Inputs of an evaluation."""
@@ -240,11 +252,9 @@ class TrialRun:
         self.close()
         checkpoints.remove_checkpoints(self.folder)
 
-    def _resume(self) -> None:
+    def _find_checkpoint(self) -> checkpoints.Checkpoint | None:
         found = checkpoints.read_checkpoint(self.folder)
-        if found is not None and found.of in {"", assignment_digest(self.assignment)}:
-            restore_snapshot(self, found)
-            self._saved_epoch = self.epochs
+        return found if found is not None and found.of in {"", assignment_digest(self.assignment)} else None
 
     def averaged_state(self) -> dict[str, Tensor]:
         """Averaged weights of the whole classifier, on the CPU."""

@@ -18,8 +18,11 @@ from torch import Tensor, nn
 
 from trainables.config import TrialConfig
 from trainables.models.classifier import Network
+from trainables.models.freezing.trunk_cut import trunk_layers
 from trainables.training.device import uses_bf16
 
+LAYER_DECAY = 0.8
+"""Of the learning rate from each layer of a backbone to the one before it, where its last layers are fine-tuned."""
 GUARDED = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
 """Methods of optimizers that torch.compile guards, besides `step`."""
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
@@ -93,11 +96,16 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 def make_optimizer(config: TrialConfig, network: Network, pretrained: bool) -> torch.optim.Optimizer:
-    """Fused SGD or AdamW, or Muon; vectors have no weight decay, and the head of a pretrained backbone its own rate."""
+    """Fused SGD or AdamW, or Muon; vectors have no weight decay, and the head of a pretrained backbone its own rate.
+
+    Where a backbone is fine-tuned above a cut, or from a probe, its later layers have the larger rates.
+    """
     trunk_lr, head_lr = (config.backbone_lr, config.head_lr) if pretrained else (config.lr, config.lr)
+    decays = pretrained and (config.freeze == "lower" or config.head_init == "probe")
+    parts = _rates(network.trunk, trunk_lr) if decays else [(list(network.trunk.parameters()), trunk_lr)]
     groups = [
-        *_groups(network.trunk, trunk_lr, config.weight_decay, orthogonal=True),
-        *_groups(network.head, head_lr, config.weight_decay, orthogonal=False),
+        *(group for part, lr in parts for group in _groups(part, lr, config.weight_decay, orthogonal=True)),
+        *_groups(list(network.head.parameters()), head_lr, config.weight_decay, orthogonal=False),
     ]
     if config.optimizer == "sgd":
         return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
@@ -106,9 +114,24 @@ def make_optimizer(config: TrialConfig, network: Network, pretrained: bool) -> t
     return AdamW(groups, lr=config.lr, fused=True)
 
 
-def _groups(module: nn.Module, lr: float, weight_decay: float, orthogonal: bool) -> Iterable[dict[str, Any]]:
+def _rates(trunk: nn.Module, lr: float) -> Iterable[tuple[list[nn.Parameter], float]]:
+    """The trunk's layers that learn, the last first, each with its rate; last, what is in no layer, as the first one.
+
+    Later layers are about the classes of the photographs that the trunk was trained on, and change more; the rate falls
+    by `LAYER_DECAY` from each layer to the one before it (arXiv:1801.06146, section 3.2; arXiv:2003.10555).
+    """
+    layers = [[p for p in layer.parameters() if p.requires_grad] for layer in trunk_layers(trunk)]
+    known = {id(p) for layer in layers for p in layer}
+    others = [p for p in trunk.parameters() if id(p) not in known]
+    for depth, layer in enumerate([*(layer for layer in reversed(layers) if layer), others]):
+        yield layer, lr * LAYER_DECAY**depth
+
+
+def _groups(
+    parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, orthogonal: bool
+) -> Iterable[dict[str, Any]]:
     """Parameters with decay, then those without; `orthogonal` marks the first as Muon's; other optimizers ignore it."""
-    learnt = [p for p in module.parameters() if p.requires_grad]
+    learnt = [p for p in parameters if p.requires_grad]
     for params, decay, turned in (
         ([p for p in learnt if p.ndim > 1], weight_decay, orthogonal),
         ([p for p in learnt if p.ndim <= 1], 0.0, False),

@@ -85,6 +85,9 @@ class ProbeRun(TrialRun):
         data = make_loader(blank, store.labels, device, self.context.feature_bytes)
         return TrainedPart(self.model.network.head, data)
 
+    def _begin_as_probe(self) -> None:
+        """Nothing: the head's values do not change what a step takes."""
+
     def _sample_views(self) -> TrainedPart | None:
         """The part with activations of a sample of the images in place of all; None if all are on disk."""
         part, lower = cut_part(self.model, self.assignment.config, self.context)
