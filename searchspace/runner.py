@@ -157,7 +157,7 @@ class SearchRunner:
         from searchspace.finals.finals import run_finals
         from searchspace.finals.winner import retrain_winner
 
-        winner = run_finals(self.spec, self.study, pool, self.reporter, self.budget.allowance)[0]
+        winner = run_finals(self.spec, self.study, pool, self.reporter, self.budget.allowance, self.budget.can_win)[0]
         self.budget.set_winner(winner.members)
         self._end_phase(Phase.FINALS)
         retrain_winner(self.spec, self.study, winner, pool, self.reporter)

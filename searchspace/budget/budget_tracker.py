@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from searchspace.budget.allowance import Allowance, Phase, unlimited
@@ -19,6 +20,8 @@ SHOWN_CHANGE = 0.1
 """Change of a phase, as a share of the budget, from which a new plan is shown."""
 SAVE_INTERVAL_S = 5.0
 """Least seconds between two records of what was spent, while trials report."""
+WINNER_SHARE = 0.4
+"""Most of what is left after preparation that the winner's retraining may take."""
 FIRST_TRIAL_S = 1.0
 """Seconds that the search may always take until a trial is known."""
 
@@ -46,7 +49,11 @@ class BudgetTracker:
 
     def plan(self) -> BudgetPlan:
         """The plan by what is known now."""
-        costs = estimate_costs(self._work, self._costs.seconds())
+        limit = self._longest_training
+        measured = self._costs.seconds(limit)
+        if measured and self._times.phase is Phase.SEARCH:  # where no trial can be retrained in time, others are tried
+            measured = replace(measured, winner=min(measured.winner, limit))
+        costs = estimate_costs(self._work, measured)
         preparation = self._data_seconds + costs[Phase.PREPARATION].least
         costs[Phase.PREPARATION] = PhaseCost(preparation, preparation)
         left = max(0.0, self.budget - self._times.earlier)
@@ -59,11 +66,29 @@ class BudgetTracker:
 
     def _left(self, phase: Phase) -> float:
         left = max(0.0, self.plan().seconds[phase] - self._times.taken.get(phase, 0.0))
-        return max(left, FIRST_TRIAL_S) if phase is Phase.SEARCH and self._costs.best is None else left
+        return max(left, FIRST_TRIAL_S) if phase is Phase.SEARCH and not self._costs.is_known else left
 
     def has_time(self, seconds: float) -> bool:
         """Whether so many seconds more fit into the search; always, until a trial is known."""
-        return self._costs.best is None or seconds <= self.allowance(Phase.SEARCH)
+        return not self._costs.is_known or seconds <= self.allowance(Phase.SEARCH)
+
+    def can_win(self, number: int) -> bool:
+        """Whether there is time to retrain a trial; where there is for none, whether it is the shortest."""
+        return not self.is_limited or self._costs.is_within(number, self._longest_training)
+
+    @property
+    def _longest_training(self) -> float:
+        """Seconds that a trial may take at full length to be retrained as the winner.
+
+        While the search runs that is a share of what preparation has left, so that a trial that would use up the budget
+        does not end the search; afterwards it is what is left.
+        """
+        costs, taken = estimate_costs(self._work, None), self._times.taken
+        closing = sum(costs[phase].least for phase in (Phase.TEST, Phase.EXPORT, Phase.REPORT))
+        is_searching = self._times.phase in {Phase.PREPARATION, Phase.SEARCH}
+        before = taken[Phase.PREPARATION] if is_searching else sum(taken.values())
+        left = max(0.0, self.budget - self._times.earlier - before - closing)
+        return (WINNER_SHARE if is_searching else 1.0) * left / (self._work.growth * (1 + self._work.student_share))
 
     def end_phase(self, phase: Phase) -> None:
         """Hear that a phase is over, and the next one begins; one that has ended before is ignored."""
@@ -82,8 +107,8 @@ class BudgetTracker:
             return
         self._costs.add(number, report)
         self._times.save_spent(SAVE_INTERVAL_S)
-        if self._costs.best != self._best:
-            self._best = self._costs.best
+        if (best := self._costs.best(self._longest_training)) != self._best:
+            self._best = best
             self.show_change()
 
     def set_winner(self, members: Sequence[int]) -> None:

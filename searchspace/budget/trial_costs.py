@@ -1,6 +1,7 @@
 """Costs of trials as a running search measures them: by kind until the next report, and of whole trainings."""
 
 import heapq
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean, median
@@ -37,7 +38,7 @@ class TrainingCosts:
         self._max_epochs, self._count, self._seeds, self._folds = max_epochs, finalists, seeds, folds
         self._newest: dict[int, EpochReport] = {}
         self._first: dict[int, EpochReport] = {}
-        self._finalists: list[int] | None = None
+        self._finalists: tuple[float, list[int]] | None = None
         self._winner: Sequence[int] = ()
 
     def add(self, number: int, report: EpochReport) -> None:
@@ -52,16 +53,30 @@ class TrainingCosts:
         self._winner = [number for number in members if number in self._newest]
 
     @property
-    def best(self) -> int | None:
-        """Number of the best trial so far."""
-        return next(iter(self._chosen()), None)
+    def is_known(self) -> bool:
+        """Whether any trial has reported."""
+        return bool(self._newest)
 
-    def seconds(self) -> TrialSeconds | None:
-        """What whole trainings of the winner and of all finalists cost; None before the first report."""
-        chosen = self._chosen()
-        if not chosen:
+    def best(self, limit: float = math.inf) -> int | None:
+        """Number of the best trial so far whose training takes at most `limit` seconds; None where there is none."""
+        return next(iter(self._chosen(limit)), None)
+
+    def is_within(self, number: int, limit: float) -> bool:
+        """Whether a trial is trained in at most `limit` seconds; where none is, whether it is the shortest one."""
+        if number not in self._newest:
+            return False
+        return self._whole(number) <= limit or (self.best(limit) is None and number == self._shortest())
+
+    def seconds(self, limit: float = math.inf) -> TrialSeconds | None:
+        """What whole trainings of the winner and of all finalists cost; None before the first report.
+
+        Trials that take more than `limit` seconds cannot win; where all do, the shortest is taken.
+        """
+        if not self._newest:
             return None
-        field = chosen if 0 in chosen or 0 not in self._newest else [*chosen, 0]  # the finals train trial 0, too
+        chosen = self._chosen(limit) or [self._shortest()]
+        reference = 0 in self._newest and 0 not in chosen and self._whole(0) <= limit
+        field = [*chosen, 0] if reference else chosen  # the finals train trial 0, too
         whole = {number: self._whole(number) for number in field}
         winner = sum(map(self._whole, self._winner)) or max(whole[chosen[0]], fmean(whole[n] for n in chosen))
         finals = self._folds * sum(seconds * self._repeats(number) for number, seconds in whole.items())
@@ -77,13 +92,17 @@ class TrainingCosts:
         """Trainings on the same images; one where no seed changes anything, as of a head that is solved for at once."""
         return 1 if self._first[number].epoch == self._max_epochs > 1 else self._seeds
 
-    def _chosen(self) -> list[int]:
+    def _shortest(self) -> int:
+        return min(self._newest, key=self._whole)
+
+    def _chosen(self, limit: float) -> list[int]:
         """The trials that would be finalists now, the best first."""
 
         def rank(number: int) -> tuple[bool, int, float]:
             report = self._newest[number]
             return report.status == "complete", report.epoch, report.objective_value
 
-        if self._finalists is None:
-            self._finalists = heapq.nlargest(self._count, self._newest, key=rank)
-        return self._finalists
+        if self._finalists is None or self._finalists[0] != limit:
+            able = [number for number in self._newest if self._whole(number) <= limit]
+            self._finalists = limit, heapq.nlargest(self._count, able, key=rank)
+        return self._finalists[1]

@@ -45,18 +45,20 @@ logger = logging.getLogger(__name__)
 
 
 def run_finals(
-    spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter: Reporter, allowance: Allowance = unlimited
-) -> tuple[Finalist, ...]:
+    spec: SearchSpec, study: optuna.Study, pool: "GangPool", reporter: Reporter, allowance: Allowance = unlimited,
+    can_win: Callable[[int], bool] = lambda _trial: True,
+) -> tuple[Finalist, ...]:  # fmt: skip
     """Train the finalists on the gangs, as long as they can win; returns those that have a score, the winner first.
 
     The configuration that the search began with is trained too, and the best probe, unless they are finalists anyway;
     what is hopeless by the search is not. What takes longer than the `allowance` of the finals is not begun: where the
-    best of the search has no re-score for that reason, it may win by its search score.
+    best of the search has no re-score for that reason, it may win by its search score. A trial that cannot win, since
+    there is no time to retrain it, is no finalist.
 
     Raises `NoWinnerError` where no finalist can be trained.
     """
     trials = study.get_trials(deepcopy=False)
-    chosen = choose_finalists(trials, spec.finalists)
+    chosen = choose_finalists([trial for trial in trials if can_win(trial.number)] or trials, spec.finalists)
     if not chosen:
         raise NoWinnerError(
             f"search {spec.name!r}: no trial came far enough to be a finalist{_format_reasons(spec, trials)}"

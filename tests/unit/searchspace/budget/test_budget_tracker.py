@@ -75,6 +75,25 @@ def test_a_costly_incumbent_takes_from_the_search_what_its_retraining_needs():
     assert dear.total == pytest.approx(600.0)
 
 
+def test_a_trial_that_there_is_no_time_to_retrain_cannot_win():
+    command = Command(budget=120.0)
+    command.tracker.on_gang_ready(0, None)
+    command.report(0, 0.9, 90.0)
+    assert command.tracker.can_win(0), "there is no other"
+    alone = command.tracker.allowance(Phase.SEARCH)
+    assert alone > 0.0, "there may be others"
+    command.report(1, 0.5, 4.0)
+    assert not command.tracker.can_win(0)
+    assert command.tracker.can_win(1)
+    assert command.tracker.plan().seconds[Phase.WINNER] == pytest.approx(5.0)
+    assert command.tracker.allowance(Phase.SEARCH) > alone
+    command.now += 1000.0
+    assert command.tracker.allowance(Phase.SEARCH) == 0.0
+    command.tracker.end_phase(Phase.SEARCH)
+    assert command.tracker.can_win(1)
+    assert Command(budget=math.inf).tracker.can_win(0)
+
+
 def test_the_search_may_train_one_trial_under_any_budget():
     command = Command(budget=1.0)
     command.tracker.on_gang_ready(0, None)
@@ -102,9 +121,9 @@ def test_the_plan_is_shown_again_only_where_it_changes_by_much(caplog):
     caplog.clear()
     command.report(1, 0.8, 92.0)
     assert caplog.records == []
-    command.report(2, 0.9, 300.0)
+    command.report(2, 0.9, 170.0)
     assert [line.message.partition(":")[0] for line in caplog.records] == ["budget 10 min"]
-    assert command.tracker.facts["budget"]["plans"][-1]["winner"] == pytest.approx(375.0)
+    assert command.tracker.facts["budget"]["plans"][-1]["winner"] == pytest.approx(212.5)
 
 
 def test_phases_follow_each_other_and_their_seconds_add_up():
@@ -140,7 +159,7 @@ def test_a_whole_training_is_set_up_once_and_shares_what_others_have_computed():
     costs.add(1, EpochReport(trial="trial-1", epoch=10, score=0.9, total_seconds=2.0, status="complete"))
     assert costs.seconds() == TrialSeconds(winner=2.0, finals=2.0 + 3 * 32.0, longest=32.0), "no seed changes trial 1"
     costs.add(2, EpochReport(trial="trial-2", epoch=3, status="failed"))
-    assert costs.best == 1
+    assert costs.best() == 1
     costs.set_winner([0, 1])
     assert costs.seconds().winner == 34.0
 
