@@ -7,8 +7,8 @@ from pathlib import Path
 
 from searchspace.forecast.dry_run_table import print_dry_run
 from searchspace.forecast.forecast import ForecastInputs, make_forecast
-from searchspace.forecast.known_times import read_closing_times, write_measurements
-from searchspace.forecast.probing import Measurements
+from searchspace.forecast.known_times import read_closing_times
+from searchspace.forecast.probing import Measurements, write_measurements
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec
 from trainables.storage.folder_sync import FolderSync
@@ -43,7 +43,7 @@ def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: 
 
     write_measurements(measured, spec, task, shape)
     found = None
-    if measured.costs.by_model:
+    if measured.costs.by_family:
         known = ForecastInputs(
             basis="a dry run",
             slots=shape.slots,

@@ -102,7 +102,7 @@ def format_estimates(
         f"time    {format_duration(found.total)} ({_format_range(found.total_low, found.total_high)}): "
         f"{format_duration(found.search - found.start)} of search (some {found.epochs:,.0f} epochs), "
         f"{format_duration(found.finals)} of finals, {format_duration(around)} to start, test and export",
-        *_by_best_model(found),
+        *_by_best_family(found),
         _memory(measured, shape),
         _disk(found, measured, spec),
     ]
@@ -112,10 +112,10 @@ def format_estimates(
     return lines
 
 
-def _by_best_model(found: Forecast) -> list[str]:
-    """The duration by the model that does best, where there are several models."""
+def _by_best_family(found: Forecast) -> list[str]:
+    """The duration by the family that does best, where there are several."""
     durations = ", ".join(
-        f"{format_duration(seconds)} if {model} does best" for model, seconds in found.total_if.items()
+        f"{format_duration(seconds)} if {family} does best" for family, seconds in found.total_if.items()
     )
     return [f"        {durations}"] if len(found.total_if) > 1 else []
 

@@ -9,8 +9,8 @@ from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulat
 from searchspace.spec import SearchSpec
 from trainables.config import Frozen
 
-SIMULATIONS_PER_MODEL = 20
-"""Searches simulated for each model that may turn out best."""
+SIMULATIONS_PER_FAMILY = 20
+"""Searches simulated for each family that may turn out best."""
 DURATION_UNITS = ((3600.0, "h"), (60.0, "min"))
 
 
@@ -18,7 +18,7 @@ class ForecastInputs(Frozen):
     """Inputs of a forecast beside the specification and the costs."""
 
     basis: str
-    """Where the costs come from: `a dry run`, or the first trials of the search itself."""
+    """Where the costs come from: `a dry run`."""
     slots: int
     """Trials that run at the same time."""
     growth: float
@@ -27,8 +27,6 @@ class ForecastInputs(Frozen):
     """Seconds from the command's start until the gangs are warm."""
     closing: float = 0.0
     """Seconds of test and export."""
-    best_model: str = ""
-    """The model that does best; empty where that is not known."""
 
 
 class Forecast(Frozen):
@@ -57,7 +55,9 @@ class Forecast(Frozen):
     total_high: float
     """90th percentile of the whole command's duration."""
     total_if: dict[str, float]
-    """Duration of the whole command, by the model that does best."""
+    """Duration of the whole command, by the family that does best; empty where the best one is known so far."""
+    trials: int | None = None
+    """Trials that a limited search comes to; None where it is not limited, and does all of them."""
 
     @property
     def total(self) -> float:
@@ -66,6 +66,8 @@ class Forecast(Frozen):
 
     def describe(self) -> str:
         """One line for the terminal of a running search."""
+        if self.trials is not None:
+            return f"{self.trials} trials by {format_duration(self.search)}, the end of the search, from {self.basis}"
         return (
             f"{format_duration(self.search)} of search ({format_duration(self.search_low)} to "
             f"{format_duration(self.search_high)}), {format_duration(self.finals)} of finals, "
@@ -74,27 +76,27 @@ class Forecast(Frozen):
 
 
 def make_forecast(costs: TrialCosts, spec: SearchSpec, known: ForecastInputs) -> Forecast:
-    """Simulate the search some times, for each model that may turn out best unless that is known."""
+    """Simulate the search some times, for each family of configurations that may turn out best."""
     rng = random.Random(derive_seed(spec.seed, "forecast"))  # noqa: S311  # no secret
-    models = [known.best_model] if known.best_model else list(costs.by_model)
+    families = list(costs.by_family)
     longest = spec.time_budget or float("inf")
     taken, totals, finals = [], [], []
-    for number in range(SIMULATIONS_PER_MODEL * len(models)):
-        model = models[number % len(models)]
-        taken.append(simulate_search(costs, spec, known.slots, model, rng).cut_off_after(longest))
-        finals.append(sum(simulate_finals(costs, spec, known.slots, model, known.growth)))
+    for number in range(SIMULATIONS_PER_FAMILY * len(families)):
+        family = families[number % len(families)]
+        taken.append(simulate_search(costs, spec, known.slots, family, rng).cut_off_after(longest))
+        finals.append(sum(simulate_finals(costs, spec, known.slots, family, known.growth)))
         totals.append(known.start + taken[-1].seconds + finals[-1] + known.closing)
-    (low, high), (total_low, total_high) = _bounds([each.seconds for each in taken]), _bounds(totals)
+    (low, high), (total_low, total_high) = bounds([each.seconds for each in taken]), bounds(totals)
     return Forecast(
         basis=known.basis, start=known.start, search=known.start + fmean(each.seconds for each in taken),
         search_low=known.start + low, search_high=known.start + high, finals=fmean(finals), closing=known.closing,
         epochs=fmean(each.epochs for each in taken), checkpoints_mb=fmean(each.checkpoints_mb for each in taken),
         total_low=total_low, total_high=total_high,
-        total_if={model: fmean(totals[first :: len(models)]) for first, model in enumerate(models)},
+        total_if={family: fmean(totals[first :: len(families)]) for first, family in enumerate(families)},
     )  # fmt: skip
 
 
-def _bounds(values: Sequence[float]) -> tuple[float, float]:
+def bounds(values: Sequence[float]) -> tuple[float, float]:
     """10th and 90th percentile."""
     tenths = quantiles(values, n=10, method="inclusive")
     return tenths[0], tenths[-1]

@@ -1,19 +1,12 @@
-"""Times cached for later searches: a dry run's measurements, and durations of test and export."""
+"""Durations of test, export and report, cached for later searches on this machine."""
 
-import hashlib
-import os
 from pathlib import Path
 from statistics import fmean
 
 from pydantic import RootModel
 
-from searchspace.forecast.probing import Measurements
-from searchspace.spaces import Task
-from searchspace.spec import SearchSpec
-from trainables.common.environment import cpu_name
 from trainables.config import Finite
 from trainables.storage.cache import cache_folder, read_cached, write_cached
-from trainables.workers.gang_resources import GangResources
 
 
 class ClosingTimes(Finite):
@@ -39,16 +32,6 @@ class KnownClosings(RootModel[dict[str, ClosingTimes]]):
     """Newest closing times, by model."""
 
 
-def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangResources) -> None:
-    """Keep a dry run's measurements for searches of the same data, space, gangs and processor."""
-    write_cached(_file(spec, task, shape), measured)
-
-
-def read_measurements(spec: SearchSpec, task: Task, shape: GangResources) -> Measurements | None:
-    """Measurements of a dry run on the same data, space, gangs and processor; None if there was none."""
-    return read_cached(_file(spec, task, shape), Measurements)
-
-
 def write_closing_times(model: str, found: ClosingTimes) -> None:
     """Keep what followed the training of a winner of this model."""
     write_cached(_closings(), KnownClosings(_read_closings() | {model: found}))
@@ -61,15 +44,6 @@ def read_closing_times(model: str = "") -> ClosingTimes:
         return found.get(model, DEFAULT_CLOSING)
     known = [each.model_dump() for each in found.values()]
     return ClosingTimes(**{name: fmean(each[name] for each in known) for name in ClosingTimes.model_fields})
-
-
-def _file(spec: SearchSpec, task: Task, shape: GangResources) -> Path:
-    """The file for all searches whose trials cost the same; their number and length do not count."""
-    source = Path(spec.space.rpartition(":")[0])
-    space = source.read_text() if spec.space else ""
-    facts = (task.data.fingerprint, task.models, space, spec.space, spec.pins, shape.model_dump(), spec.address)
-    key = hashlib.blake2b(repr((*facts, cpu_name(), os.cpu_count())).encode(), digest_size=8).hexdigest()
-    return cache_folder() / "forecast" / f"measured-{key}.json"
 
 
 def _closings() -> Path:

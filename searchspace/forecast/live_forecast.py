@@ -1,29 +1,27 @@
-"""The forecasts of a running search, from an earlier dry run and from its own first trials, and their errors."""
+"""The forecasts of a running search, from an earlier dry run and from its own trials, and their errors."""
 
 import logging
+import random
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import optuna
 
-from searchspace.budget.allowance import Phase
+from searchspace.budget.allowance import Allowance, Phase, unlimited
+from searchspace.engine.assignments import derive_seed
 from searchspace.finals.finalist import read_finalists
 from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
-from searchspace.forecast.known_times import (
-    ClosingTimes,
-    read_closing_times,
-    read_measurements,
-    write_closing_times,
-)
-from searchspace.forecast.probing import Measurements
-from searchspace.forecast.simulation import TrialCosts
-from searchspace.forecast.trial_timing import make_timing
-from searchspace.sampling.samplers import STARTUP_TRIALS
+from searchspace.forecast.known_times import ClosingTimes, read_closing_times, write_closing_times
+from searchspace.forecast.probing import read_measurements
+from searchspace.forecast.running_search import Moment, forecast_rest, read_trials, recent_shares
+from searchspace.forecast.trial_timing import family_name
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
 from searchspace.study.trial_attributes import read_config
-from trainables.config import EpochReport, TrialConfig
+from trainables.config import EpochReport
+from trainables.models.model_registry import is_closed_form
 from trainables.workers.gang_resources import GangResources
 
 if TYPE_CHECKING:
@@ -31,8 +29,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-BEST_MODEL_TRIALS = 8
-"""Trials of the best model whose cost must be known before a search is forecast from its own trials."""
+FIRST_TRIALS = 3
+"""Trials that have come to their first rung, or to their end, before a search is forecast from its own trials."""
+SHOWN_CHANGE = 0.15
+"""Change of the whole duration from which a new forecast is shown."""
 CLOSING = (Phase.TEST, Phase.EXPORT, Phase.REPORT)
 """Phases after the winner's training."""
 
@@ -55,71 +55,85 @@ class LiveForecast:
         """
         self._quiet = quiet
         self._spec, self._task, self._shape, self._study, self._reporter = spec, task, shape, study, reporter
+        self.allowance: Allowance = unlimited
+        """What a budget leaves the search."""
         self.forecasts: list[Forecast] = []
-        self._curves: dict[int, list[EpochReport]] = {}
-        self._warm = 0
-        self._slowed: set[int] = set()  # trials that ran while a gang was starting on the same cores
+        """Those that were shown."""
+        self._newest: Forecast | None = None
+        self._warm, self._steady_from = 0, 0.0
         self._first_step = 0.0
-        self._due = min(STARTUP_TRIALS, -(-spec.trials // 2))
+        self._known: set[int] = set()  # trials that came to their first rung, or to their end
+        self._families: set[str] = set()
+        self._due, self._seen = min(FIRST_TRIALS, -(-spec.trials // 2)), 0
         self._thread: threading.Thread | None = None
         self._ends: dict[str, float] = {}
 
     def forecast_from_dry_run(self) -> None:
         """Forecast from an earlier dry run of the same kind, if there was one."""
         measured = None if self._quiet else read_measurements(self._spec, self._task, self._shape)
-        if measured is not None and measured.costs.by_model:
-            self._report(measured.costs, self._known("an earlier dry run", measured.start))
+        if measured is not None and measured.costs.by_family:
+            closing = read_closing_times().total(self._task.data.test)
+            known = ForecastInputs(
+                basis="an earlier dry run", slots=self._shape.slots, growth=self._task.data.growth,
+                start=measured.start, closing=closing,
+            )  # fmt: skip
+            self._show(make_forecast(measured.costs, self._spec, known))
 
     def on_gang_ready(self, _slot: int, _info: object) -> None:
         """Count a gang that can train; preparation ends with the first."""
         self._warm += 1
+        self._steady_from = time.time()
         self._ends.setdefault(Phase.PREPARATION, self._reporter.seconds)
 
     def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
-        """Take one event of one trial; forecast when enough trials have reached their first rung."""
-        if self._quiet or report is None or event != "epoch" or self._thread is not None:
+        """Take one event of one trial; forecast when there is a new family, or twice as many trials as before."""
+        if self._quiet or report is None or event != "epoch":
             return
         self._first_step = self._first_step or self._reporter.seconds - report.seconds
-        self._curves.setdefault(number, []).append(report)
-        if self._warm < self._shape.slots:
-            self._slowed.add(number)
-        known = [n for n, curve in self._curves.items() if len(curve) >= self._spec.grace_epochs]
-        if len(set(known) - self._slowed) >= self._due and self._is_enough(known):
-            self._thread = threading.Thread(target=self._forecast_from_trials, args=(known,), daemon=True)
+        if number not in self._known and (report.epoch >= self._spec.grace_epochs or report.status == "complete"):
+            self._known.add(number)
+            self._families.add(family_name(read_config(self._study.get_trials(deepcopy=False)[number])))
+        if self._is_due() and (self._thread is None or not self._thread.is_alive()):
+            self._due, self._seen = max(self._due, 2 * len(self._known)), len(self._families)
+            self._thread = threading.Thread(target=self._forecast_from_trials, daemon=True)
             self._thread.start()
 
-    def _is_enough(self, numbers: Sequence[int]) -> bool:
-        """Whether enough trials of the best model are known, or half of the search is over."""
-        models = [config.model for config in self._configs(numbers).values()]
-        return models.count(self._best_model(numbers)) >= BEST_MODEL_TRIALS or 2 * len(models) >= self._spec.trials
+    def _is_due(self) -> bool:
+        """Whether there is news, and no closed-form head that was begun is still to come: those come all at once."""
+        enough = len(self._known) >= min(self._due, FIRST_TRIALS)
+        news = len(self._known) >= self._due or len(self._families) > self._seen
+        return enough and news and not any(map(self._is_pending, self._study.get_trials(deepcopy=False)))
 
-    def _best_model(self, numbers: Sequence[int]) -> str:
-        best = max(numbers, key=lambda n: self._curves[n][self._spec.grace_epochs - 1].objective_value)
-        return self._configs([best])[best].model
+    def _is_pending(self, trial: optuna.trial.FrozenTrial) -> bool:
+        begun = trial.state == optuna.trial.TrialState.RUNNING and "config" in trial.user_attrs
+        return begun and trial.number not in self._known and is_closed_form(read_config(trial))
 
-    def _configs(self, numbers: Sequence[int]) -> dict[int, TrialConfig]:
-        return {t.number: read_config(t) for t in self._study.get_trials(deepcopy=False) if t.number in numbers}
-
-    def _forecast_from_trials(self, numbers: Sequence[int]) -> None:
-        configs = self._configs(numbers)
-        models = {n: config.model for n, config in configs.items()}
-        undisturbed = {models[n] for n in numbers if n not in self._slowed}
-        chosen = [n for n in numbers if n not in self._slowed or models[n] not in undisturbed]
-        timings = tuple(make_timing(configs[n], self._curves[n], self._task.data) for n in chosen)
-        shares = {model: list(models.values()).count(model) / len(models) for model in models.values()}
-        costs = Measurements(timings=timings, shares=shares, start=self._first_step).costs
-        basis = f"the first {len(numbers)} trials"
-        self._report(costs, self._known(basis, self._first_step, self._best_model(numbers)))
-
-    def _known(self, basis: str, start: float, best_model: str = "") -> ForecastInputs:
-        return ForecastInputs(
-            basis=basis, slots=self._shape.slots, growth=self._task.data.growth, start=start,
-            closing=read_closing_times(best_model).total(self._task.data.test), best_model=best_model,
+    def _forecast_from_trials(self) -> None:
+        steady = self._steady_from if self._warm >= self._shape.slots else 0.0
+        trials = read_trials(self._study.get_trials(deepcopy=False), self._task.data, steady)
+        if not trials:
+            return  # all of them have failed meanwhile
+        best = max(trials, key=lambda trial: trial.rank)
+        moment = Moment(
+            now=self._reporter.seconds, start=self._first_step, slots=self._shape.slots, weights=recent_shares(trials),
+            closing=read_closing_times(best.known.timing.config.model), seconds_left=self._seconds_left(),
         )  # fmt: skip
+        rng = random.Random(derive_seed(self._spec.seed, "forecast", len(trials)))  # noqa: S311  # no secret
+        found = forecast_rest(trials, self._spec, self._task.data, moment, rng)
+        self._newest = found
+        if not self.forecasts or abs(found.total / self.forecasts[-1].total - 1) >= SHOWN_CHANGE:
+            self._show(found)
 
-    def _report(self, costs: TrialCosts, known: ForecastInputs) -> None:
-        self.forecasts.append(make_forecast(costs, self._spec, known))
-        logger.info(f"forecast: about {self.forecasts[-1].describe()}")
+    def _seconds_left(self) -> float:
+        """Seconds that the search may still take, by its time budget or that of the whole command."""
+        spent = self._reporter.seconds - self._ends.get(Phase.PREPARATION, self._reporter.seconds)
+        longest = self._spec.time_budget - spent if self._spec.time_budget else float("inf")
+        return max(0.0, min(longest, self.allowance(Phase.SEARCH)))
+
+    def _show(self, found: Forecast) -> None:
+        self.forecasts.append(found)
+        self._newest = found
+        logger.info(f"forecast: about {found.describe()}")
 
     def end_phase(self, phase: str) -> None:
         """Record the end of a phase, by its name; `total` is the end of everything."""
@@ -127,7 +141,7 @@ class LiveForecast:
 
     def remaining_seconds(self) -> float | None:
         """Seconds until the command ends by the newest forecast; negative where it is late. None without a forecast."""
-        return self.forecasts[-1].total - self._reporter.seconds if self.forecasts else None
+        return self._newest.total - self._reporter.seconds if self._newest else None
 
     def close(self) -> list[str]:
         """Record the forecasts and the real times, once the winner is exported; returns a line on each forecast."""
@@ -149,9 +163,10 @@ class LiveForecast:
 
     def _keep_closing_times(self, last: Mapping[str, float]) -> None:
         winner = read_finalists(self._study)[0].members[0]
+        config = read_config(self._study.get_trials(deepcopy=False)[winner])
         rate = last[Phase.TEST] / self._task.data.test
         found = ClosingTimes(test_image_seconds=rate, export=last[Phase.EXPORT], report=last[Phase.REPORT])
-        write_closing_times(self._configs([winner])[winner].model, found)
+        write_closing_times(config.model, found)
 
 
 def phase_seconds(ends: Mapping[str, float]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Seconds of the phases that follow a search, estimated from what is known while it runs."""
 
 import math
+from collections.abc import Sequence
 
 from searchspace.budget.allowance import Phase
 from searchspace.forecast.known_times import ClosingTimes
@@ -59,13 +60,22 @@ def estimate_phases(
     )
 
 
-def most_trainings(spec: SearchSpec, winner: Timing) -> int:
-    """Most trainings that finals can take: each finalist, and trial 0, from each seed or on each fold.
+def finals_seconds(finalists: Sequence[Timing], spec: SearchSpec, slots: int) -> float:
+    """Seconds of finals of trials that cost differently: all trainings of all, spread evenly over the slots."""
+    each = [training_seconds(timing, spec.max_epochs) for timing in finalists]
+    repeats = [repeats_of(timing, spec) for timing in finalists]
+    whole = sum(count * seconds for count, seconds in zip(repeats, each, strict=True))
+    return max([whole / max(1, slots), *each])
 
-    A closed-form head has no seed: one training is enough.
-    """
-    repeats = 1 if is_closed_form(winner.config) else spec.final_seeds
-    return (spec.finalists + 1) * max(1, spec.folds) * repeats
+
+def repeats_of(finalist: Timing, spec: SearchSpec) -> int:
+    """Trainings of one finalist: from each seed or on each fold. A closed-form head has no seed: one is enough."""
+    return max(1, spec.folds) * (1 if is_closed_form(finalist.config) else spec.final_seeds)
+
+
+def most_trainings(spec: SearchSpec, winner: Timing) -> int:
+    """Most trainings that finals can take, where all finalists, and trial 0, are like the winner."""
+    return (spec.finalists + 1) * repeats_of(winner, spec)
 
 
 def training_seconds(timing: Timing, epochs: int, growth: float = 1.0, scored: bool = True) -> float:

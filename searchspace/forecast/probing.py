@@ -1,5 +1,10 @@
-"""Times a search space: trains some configurations of each model for some steps, on all gangs at once."""
+"""Times a search space: trains some configurations of each model for some steps, on all gangs at once.
 
+The measurements are cached for later searches of the same data, space, gangs and processor.
+"""
+
+import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -9,10 +14,14 @@ import optuna
 
 from searchspace.engine.assignments import derive_seed, probe_assignment
 from searchspace.forecast.simulation import TrialCosts
+from searchspace.forecast.trial_timing import family_name
 from searchspace.spaces import Space, Task, draw_configs
 from searchspace.spec import SearchSpec
+from trainables.common.environment import cpu_name
 from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
+from trainables.storage.cache import cache_folder, read_cached, write_cached
 from trainables.training.timing import Timing, read_timing
+from trainables.workers.gang_resources import GangResources
 
 if TYPE_CHECKING:
     from searchspace.progress.console_reporter import ConsoleReporter
@@ -34,7 +43,7 @@ class Probes(Frozen):
     by_model: dict[str, tuple[TrialConfig, ...]]
     """The model's default first, where it has one; then random ones of the space."""
     shares: dict[str, float]
-    """Share of each model in random draws of the space."""
+    """Share of each family in random draws of the space."""
     refused: tuple[Timing, ...] = ()
     """Configurations that break a limit, with the reason."""
 
@@ -45,16 +54,18 @@ class Measurements(Frozen):
     timings: tuple[Timing, ...]
     """Timings of all configurations, also of those that could not be trained."""
     shares: dict[str, float]
-    """Share of each model in random draws of the space."""
+    """Share of each family in random draws of the space."""
     start: float
     """Seconds from the command's start until all gangs were warm."""
 
     @property
     def costs(self) -> TrialCosts:
-        """Costs of the configurations that can be trained, by model."""
-        able = [timing for timing in self.timings if not timing.reason]
-        models = dict.fromkeys(timing.config.model for timing in able)
-        return TrialCosts({model: [t for t in able if t.config.model == model] for model in models}, self.shares)
+        """Costs of the configurations that can be trained, by family."""
+        by_family: dict[str, list[Timing]] = {}
+        for timing in self.timings:
+            if not timing.reason:
+                by_family.setdefault(family_name(timing.config), []).append(timing)
+        return TrialCosts(by_family, self.shares)
 
 
 def draw_probes(
@@ -72,20 +83,20 @@ def draw_probes(
     for values in starts:
         study.enqueue_trial(dict(values))
     found: dict[str, dict[TrialConfig, None]] = {model: {} for model in task.models}
-    counts = dict.fromkeys(task.models, 0)
+    counts: dict[str, int] = {}
     drawn = draw_configs(space, study, task, spec.pins, len(starts) + MAX_DRAWS)
     for number, config in enumerate(drawn):
         if number >= len(starts) + SHARE_DRAWS and all(len(configs) >= MAX_PROBES for configs in found.values()):
             break
         found.setdefault(config.model, {})[config] = None
         if number >= len(starts):
-            counts[config.model] = counts.get(config.model, 0) + 1
+            counts[family_name(config)] = counts.get(family_name(config), 0) + 1
     chosen = {model: tuple(configs)[:MAX_PROBES] for model, configs in found.items() if configs}
     reasons = {config: refusal(config) for configs in chosen.values() for config in configs}
     return Probes(
         by_model={model: tuple(c for c in configs if not reasons[c]) for model, configs in chosen.items()},
         refused=tuple(Timing(config=config, reason=reason) for config, reason in reasons.items() if reason),
-        shares={model: count / sum(counts.values()) for model, count in counts.items()},
+        shares={family: count / sum(counts.values()) for family, count in counts.items()},
     )
 
 
@@ -116,3 +127,22 @@ def _timing(task: Assignment, report: EpochReport) -> Timing:
     if report.status != "complete":
         return Timing(config=task.config, reason=report.reason)
     return read_timing(Path(task.folder))
+
+
+def write_measurements(measured: Measurements, spec: SearchSpec, task: Task, shape: GangResources) -> None:
+    """Keep a dry run's measurements for searches of the same data, space, gangs and processor."""
+    write_cached(_file(spec, task, shape), measured)
+
+
+def read_measurements(spec: SearchSpec, task: Task, shape: GangResources) -> Measurements | None:
+    """Measurements of a dry run on the same data, space, gangs and processor; None if there was none."""
+    return read_cached(_file(spec, task, shape), Measurements)
+
+
+def _file(spec: SearchSpec, task: Task, shape: GangResources) -> Path:
+    """The file for all searches whose trials cost the same; their number and length do not count."""
+    source = Path(spec.space.rpartition(":")[0])
+    space = source.read_text() if spec.space else ""
+    facts = (task.data.fingerprint, task.models, space, spec.space, spec.pins, shape.model_dump(), spec.address)
+    key = hashlib.blake2b(repr((*facts, cpu_name(), os.cpu_count())).encode(), digest_size=8).hexdigest()
+    return cache_folder() / "forecast" / f"measured-{key}.json"

@@ -9,26 +9,36 @@ from searchspace.study.trial_attributes import read_config, read_curve
 from trainables.config import EpochReport, TrialConfig
 from trainables.data.loading.epoch_plan import batch_count
 from trainables.data.store.data_summary import DataSummary
-from trainables.models.model_registry import is_closed_form
+from trainables.models.model_registry import is_closed_form, is_pretrained, learning_kind
 from trainables.training.timing import Timing
 
 
-def make_timing(config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary) -> Timing:
+def family_name(config: TrialConfig) -> str:
+    """The model, and how it is trained: trials that have both in common cost about the same."""
+    if not is_pretrained(config.model):
+        return config.model
+    return f"{config.model} {'closed form' if is_closed_form(config) else f'{learning_kind(config)}, {config.freeze}'}"
+
+
+def make_timing(
+    config: TrialConfig, curve: Sequence[EpochReport], data: DataSummary, steady: Sequence[EpochReport] = ()
+) -> Timing:
     """The cost of a trial, from its own epochs; time spent waiting for the gang counts as set-up.
 
-    Of a closed-form head, which reports once, an epoch is the whole of its training.
+    `steady` are the epochs that later ones will be like, if not all of them. Of a closed-form head, which reports once,
+    an epoch is the whole of its training.
     """
-    first = curve[0]
+    first, timed = curve[0], steady or curve
     setup = max(first.wait_seconds, first.setup_seconds)
     known = Timing(
         config=config, steps=1, parameters=first.parameters, once_seconds=first.shared_seconds,
         setup_seconds=max(0.0, setup - first.shared_seconds),
     )  # fmt: skip
     if is_closed_form(config):
-        return known.model_copy(update={"step_seconds": median(report.seconds for report in curve)})
+        return known.model_copy(update={"step_seconds": median(report.seconds for report in timed)})
     steps = batch_count(data.train, config.batch_size)
-    training = median(data.train / report.images_per_second for report in curve)
-    evaluation = max(0.0, median(report.seconds for report in curve) - training)
+    training = median(data.train / report.images_per_second for report in timed)
+    evaluation = max(0.0, median(report.seconds for report in timed) - training)
     return known.model_copy(update={"steps": steps, "step_seconds": training / steps, "evaluation_seconds": evaluation})
 
 
