@@ -115,6 +115,7 @@ class SearchRunner:
                 study = open_study(spec, plan, resumed)
                 forecast, tracker = make_listeners(spec, plan, study, reporter, resumed)
                 budget = open_budget(spec, plan, room, study, reporter)
+                forecast.allowance = budget.allowance
                 budget.show_change()
                 with tracked(spec):
                     yield cls(
@@ -201,7 +202,9 @@ class SearchRunner:
         self.reporter.progress("report", 0, 0)
         write_cards_or_warn(self.spec.folder, self.study)
         write_report_or_warn(self.spec.folder, self.study)
-        logger.info(self.forecast.end())
+        phases = self.forecast.end()
+        if not self.budget.is_limited:  # whose own line says it beside what was asked
+            logger.info(phases)
         write_finished(self.study, self.spec)
         extend_record(self.spec.folder, self.budget.facts)
         self.budget.save_spent()

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/bench_budget.py --hymenoptera ../shared/data/hymenoptera --cifar10 ../shared/data/cifar10 \\
         --fashion fashion-mnist --earlier 4a7c7a2 [--data hymenoptera,few] [--budgets 2,5,10] [--repeats 1]
-        [--ways searchspace,frozen,loop,earlier] [--test 2000] [--again]
+        [--ways searchspace,frozen,loop,earlier] [--test 10000] [--again]
     python tests/benchmarks/budget_curves.py
     python tests/benchmarks/figures.py
 
@@ -180,7 +180,7 @@ def parse(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--budgets", default="2,5,10", help="minutes")
     parser.add_argument("--ways", default=",".join(WAYS))
     parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--test", type=int, default=10_000, help="test images of a large set")
+    parser.add_argument("--test", type=int, default=2000, help="test images of a large set")
     parser.add_argument("--earlier", default="", help="commit; empty leaves that way out")
     parser.add_argument("--images", type=Path, help="where the image folders are kept; default: a temporary folder")
     parser.add_argument("--again", action="store_true", help="repeat runs that are in the record")
