@@ -15,7 +15,7 @@ from searchspace.finals.finalist import read_finalists
 from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
 from searchspace.forecast.known_times import ClosingTimes, read_closing_times, write_closing_times
 from searchspace.forecast.probing import read_measurements
-from searchspace.forecast.running_search import Moment, forecast_rest, read_trials, recent_shares
+from searchspace.forecast.running_search import Moment, forecast_rest, race_seconds, read_trials, recent_shares
 from searchspace.forecast.trial_timing import family_name
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
@@ -110,13 +110,15 @@ class LiveForecast:
 
     def _forecast_from_trials(self) -> None:
         steady = self._steady_from if self._warm >= self._shape.slots else 0.0
-        trials = read_trials(self._study.get_trials(deepcopy=False), self._task.data, steady)
+        recorded = self._study.get_trials(deepcopy=False)
+        trials = read_trials(recorded, self._task.data, steady)
         if not trials:
             return  # all of them have failed meanwhile
         best = max(trials, key=lambda trial: trial.rank)
         moment = Moment(
             now=self._reporter.seconds, start=self._first_step, slots=self._shape.slots, weights=recent_shares(trials),
             closing=read_closing_times(best.known.timing.config.model), seconds_left=self._seconds_left(),
+            finals=race_seconds(self._spec, recorded, self._task.data, self._shape.slots),
         )  # fmt: skip
         rng = random.Random(derive_seed(self._spec.seed, "forecast", len(trials)))  # noqa: S311  # no secret
         found = forecast_rest(trials, self._spec, self._task.data, moment, rng)

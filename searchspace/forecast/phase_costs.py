@@ -1,7 +1,6 @@
 """Seconds of the phases that follow a search, estimated from what is known while it runs."""
 
 import math
-from collections.abc import Sequence
 
 from searchspace.budget.allowance import Phase
 from searchspace.forecast.known_times import ClosingTimes
@@ -58,14 +57,6 @@ def estimate_phases(
         export=closing.export,
         report=closing.report,
     )
-
-
-def finals_seconds(finalists: Sequence[Timing], spec: SearchSpec, slots: int) -> float:
-    """Seconds of finals of trials that cost differently: all trainings of all, spread evenly over the slots."""
-    each = [training_seconds(timing, spec.max_epochs) for timing in finalists]
-    repeats = [repeats_of(timing, spec) for timing in finalists]
-    whole = sum(count * seconds for count, seconds in zip(repeats, each, strict=True))
-    return max([whole / max(1, slots), *each])
 
 
 def repeats_of(finalist: Timing, spec: SearchSpec) -> int:

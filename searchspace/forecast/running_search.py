@@ -7,14 +7,17 @@ from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.finals.race.field import choose_field, choose_finalists
 from searchspace.forecast.forecast import Forecast, bounds
 from searchspace.forecast.known_times import ClosingTimes
-from searchspace.forecast.phase_costs import estimate_phases, finals_seconds
+from searchspace.forecast.phase_costs import estimate_phases
 from searchspace.forecast.rest_of_search import KnownTrial, draw_rest, make_draws
 from searchspace.forecast.trial_timing import family_name, make_timing
 from searchspace.spec import SearchSpec
 from searchspace.study.trial_attributes import is_paused, read_config, read_recorded_reports
 from trainables.data.store.data_summary import DataSummary
+from trainables.models.model_registry import is_closed_form
+from trainables.training.timing import Timing
 
 DRAWS = 40
 """Rests of a search that are drawn."""
@@ -46,6 +49,8 @@ class Moment:
     """What test, export and report of the best trial's model took before."""
     seconds_left: float = float("inf")
     """Seconds that the search may still take."""
+    finals: float | None = None
+    """Seconds of the race between the best trials so far; None while none of them could be in it."""
 
 
 def read_trials(trials: Sequence[FrozenTrial], data: DataSummary, steady_from: float = 0.0) -> list[RankedTrial]:
@@ -79,6 +84,29 @@ def recent_shares(trials: Sequence[RankedTrial]) -> dict[str, float]:
     return {family: newer.count(family) / len(newer) for family in newer}
 
 
+def expected_trainings(finalist: Timing, spec: SearchSpec) -> float:
+    """Trainings that finals of trials like this one are expected to take."""
+    repeats = 1 if is_closed_form(finalist.config) else spec.final_seeds
+    return (spec.finalists + 1) * max(1, spec.folds) * _raced(repeats)
+
+
+def race_seconds(spec: SearchSpec, trials: Sequence[FrozenTrial], data: DataSummary, slots: int) -> float | None:
+    """Expected seconds of the finals if the search ended now; None where no trial could be a finalist."""
+    able = [trial for trial in trials if trial.state in {TrialState.COMPLETE, TrialState.PRUNED}]
+    chosen = choose_finalists(able, spec.finalists)
+    if not chosen:
+        return None
+    plans = choose_field(spec, able, chosen, data.finals).plans
+    each = [plan.seconds for plan in plans]
+    whole = sum(plan.seconds * len(plan.units[0]) * _raced(len(plan.units)) for plan in plans)
+    return max([whole / max(1, slots), *each])
+
+
+def _raced(seeds: int) -> float:
+    """Trainings that a finalist is expected to have of those that it can have: it may be dropped after any of them."""
+    return (1 + seeds) / 2
+
+
 def forecast_rest(
     trials: Sequence[RankedTrial], spec: SearchSpec, data: DataSummary, moment: Moment, rng: random.Random
 ) -> Forecast:
@@ -86,10 +114,9 @@ def forecast_rest(
     known = [trial.known for trial in trials]
     draws = make_draws(known, moment.weights, spec)
     rests = [draw_rest(known, draws, spec, moment.slots, rng, moment.seconds_left) for _ in range(DRAWS)]
-    best = sorted(trials, key=lambda trial: trial.rank, reverse=True)[: spec.finalists]
-    finalists = [*best, *([] if trials[0] in best else [trials[0]])]
-    after = estimate_phases(best[0].known.timing, spec, data, moment.slots, moment.closing)
-    finals = finals_seconds([trial.known.timing for trial in finalists], spec, moment.slots) + after.winner
+    best = max(trials, key=lambda trial: trial.rank).known.timing
+    after = estimate_phases(best, spec, data, moment.slots, moment.closing, expected_trainings(best, spec))
+    finals = (after.finals if moment.finals is None else moment.finals) + after.winner
     ends = [moment.now + rest.seconds for rest in rests]
     rest_of_all = finals + after.test + after.export + after.report
     low, high = bounds(ends)
