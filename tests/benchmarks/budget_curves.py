@@ -39,11 +39,13 @@ def draw(runs: Sequence[dict[str, Any]], minutes: float) -> Figure:
     """The picture of all data sets that have runs of `minutes`."""
     chosen = [run for run in runs if run["minutes"] in {0, minutes}]
     names = list(dict.fromkeys(run["data"] for run in chosen))
+    if not names:
+        raise SystemExit(f"no run of {minutes:g} minutes is recorded")
     rows = max(1, math.ceil(len(names) / COLUMNS))
-    figure = Figure(figsize=(3.4 * COLUMNS, 2.7 * rows), layout="constrained")
+    figure = Figure(figsize=(3.4 * max(2, min(COLUMNS, len(names))), 2.7 * rows), layout="constrained")
     FigureCanvasSVG(figure)
     for number, name in enumerate(names):
-        axes = figure.add_subplot(rows, COLUMNS, number + 1)
+        axes = figure.add_subplot(rows, min(COLUMNS, len(names)), number + 1)
         _draw_panel(axes, [run for run in chosen if run["data"] == name])
         axes.set_title(name, fontsize=9)
         axes.axvline(60 * minutes, color="#cccccc", linewidth=0.8, zorder=0)
