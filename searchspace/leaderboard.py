@@ -113,6 +113,8 @@ def _best(results: SearchResults, width: int) -> "list[RenderableType]":
         parts.append(draw_table(rows, title, width, FINALIST_COLUMNS))
         if results.validation:
             parts.append(Text(format_validation(results.validation)))
+        if race := results.race:
+            parts.append(Text(printable(race.describe(spec.metric))))
         if gain := results.gain:
             parts.append(Text(printable(f"what the search bought: {format_gain(gain)}")))
     if "latency" in spec.objectives:

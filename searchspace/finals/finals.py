@@ -6,6 +6,7 @@ finalists on all images that the search trained on, each by a training that it w
 """
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial
 
-from searchspace.budget.allowance import Allowance, unlimited
+from searchspace.budget.allowance import Allowance, Phase, unlimited
 from searchspace.finals.baseline import BASELINE, make_baseline
 from searchspace.finals.ensembles.extra_contenders import extra_contenders
 from searchspace.finals.final_trainings import collect_predictions
@@ -78,11 +79,11 @@ def run_finals(
     if not finalists:
         reason = next(training.report.reason for training in race.trainings if not training.is_complete)
         raise NoWinnerError(f"search {spec.name!r}: every finalist failed ({reason})")
-    record = make_race_record(field, race.trainings, finalists, bounded=allowance is not unlimited)
+    record = make_race_record(field, race.trainings, finalists, bounded=math.isfinite(allowance(Phase.FINALS)))
     write_study_attribute(study, FINALS_VALIDATION, validation.model_dump())
     write_finalists(study, finalists)
     write_race(study, record)
-    reasons = {each.trial: each.describe(spec.metric) for each in record.dropped}
+    reasons = {each.trial: each.describe_reason(spec.metric) for each in record.dropped if not each.trained}
     write_study_attribute(study, BASELINE, make_baseline(spec, trials, chosen, found, reasons).model_dump())
     for task in race.assignments:
         spec.home.remove_folder(task.checkpoints)

@@ -17,6 +17,7 @@ from searchspace.finals.baseline import Baseline, read_baseline
 from searchspace.finals.choose_student import Student, read_student
 from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.gain import Gain, make_gain
+from searchspace.finals.race.race_record import RaceRecord, read_race
 from searchspace.finals.reliability import TestPredictions, load_predictions
 from searchspace.finals.validation_images import read_validation
 from searchspace.finals.winner import METRICS_FILE
@@ -162,6 +163,11 @@ class SearchResults:
     def validation(self) -> FinalsValidation | None:
         """The images that finalists were scored on; None before the finals."""
         return read_validation(self.study)
+
+    @cached_property
+    def race(self) -> RaceRecord | None:
+        """What the finals saved; None before them, and of searches of earlier versions."""
+        return read_race(self.study)
 
     @cached_property
     def baseline(self) -> Baseline | None:

@@ -41,12 +41,18 @@ class DroppedFinalist(Frozen):
     difference: float | None = None
     """How far its score is behind the winner's, or that of the search behind the best there; None where unknown."""
 
+    def describe_reason(self, metric: MetricName) -> str:
+        """`10.30 points behind in the search`: why it has no re-score."""
+        if self.reason != DropReason.HOPELESS or self.difference is None:
+            return "no time was left for it"
+        return f"{format_difference(metric, self.difference)} behind in the search"
+
     def describe(self, metric: MetricName) -> str:
         """`trial 7 dropped after 1 of 3 seeds (9.10 points behind)`."""
         amount = "" if self.difference is None else f"{format_difference(metric, self.difference)} behind"
         how = f"after {self.trained} of {self.planned} seeds"
         if self.reason == DropReason.HOPELESS:
-            return f"trial {self.trial} not trained again ({amount} in the search)"
+            return f"trial {self.trial} not trained again ({self.describe_reason(metric)})"
         if self.reason == DropReason.BUDGET:
             how = f"not trained beyond {self.trained} of {self.planned} seeds" if self.trained else "not trained again"
             return f"trial {self.trial} {how} (no time left for it)"

@@ -34,6 +34,8 @@ def leaderboards(results: SearchResults) -> Iterator[Block]:
         yield Table(rows, f"Finalists, {how} (validation {words})", DECIMALS, marked=[0])
         if results.validation:
             yield Note(f"{format_validation(results.validation).capitalize()}.")
+        if results.race:
+            yield Note(f"{results.race.describe(results.spec.metric).capitalize()}.")
     if rows := student_rows(results):
         title = "The winner and its student, both tested once; size and latency of their float32 ONNX files"
         yield Table(rows, title, DECIMALS)

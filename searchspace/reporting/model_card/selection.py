@@ -29,6 +29,10 @@ SEEDS_METHOD = (
     "together, from the variance of the paired difference over validation images and that of each over its "
     "seeds. A difference that no image and no seed makes is no information."
 )
+RACE_METHOD = (
+    "Seeds were added one at a time to those that could still win: one that was significantly behind the leader got no "
+    "more. As each pair was looked at after each seed, its error rate is shared among these looks."
+)
 FOLDS_METHOD = (
     "The score is that of all out-of-fold predictions together: each image is predicted by the training that it was "
     "held out of. Its deviation is that of one fold, the drop what the search's score had promised above it. All "
@@ -102,7 +106,9 @@ def describe_finalists(model: ClassifierResults) -> str:
     rows: list[Mapping[str, Any]] = finalist_rows(
         model.search.spec.metric, model.search.finalists, {}, model.search.baseline
     )
-    return paragraphs(table(rows), bullets(doubts), method)
+    race = model.search.race
+    saved = f"{sentence(as_markdown(race.describe(model.search.spec.metric)))} {RACE_METHOD}" if race else ""
+    return paragraphs(table(rows), bullets(doubts), method, saved)
 
 
 def describe_gain(model: ClassifierResults) -> str:

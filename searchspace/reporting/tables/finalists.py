@@ -44,6 +44,8 @@ def finalist_roles(finalists: Sequence[Finalist], baseline: Baseline | None) -> 
         if baseline and finalist.name == baseline.trial:
             alone = baseline.reference and place > 0
             roles[place] = baseline.kind if alone else f"{roles[place]}, {baseline.kind}"
+        if baseline and finalist.name == baseline.probe:
+            roles[place] += ", probe"
     return roles
 
 
@@ -62,8 +64,8 @@ def finalist_rows(
     return round_rows([
         {
             "trial": f.name, "role": role, "search_score": f.search_score, "score": f.score, "deviation": f.deviation,
-            "seeds": len(f.scores), **_fold_columns(f), "drop": f.search_difference, "val_loss": f.val_loss,
-            "seconds": f.seconds, **cost_columns(_cost_of(f, costs)),
+            "seeds": len(f.scores), **_fold_columns(f), "drop": f.search_difference,
+            "val_loss": f.val_loss if f.is_rescored else None, "seconds": f.seconds, **cost_columns(_cost_of(f, costs)),
             "behind": format_difference(metric, f.comparison.difference) if f.comparison else "",
             "95_%_interval": format_interval(metric, f.comparison) if f.comparison else "",
             "told_apart": SIGNIFICANCE[f.comparison.outcome] if f.comparison else "the winner",
