@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import Field
 
+from searchspace.budget.allowance import Allowance, Phase, unlimited
 from searchspace.cli.options import Option, with_options
 from searchspace.cli.output import print_errors, print_lines
 from searchspace.cli.values import Formats, Place
@@ -89,37 +90,58 @@ def check_shipped(*shipments: ExportRecord) -> None:
             raise typer.Exit(1)
 
 
-def export_winner(
-    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False, raw_data: str = ""
+def export_winner(  # noqa: PLR0913, PLR0917
+    spec: SearchSpec,
+    folder: Path,
+    reporter: Reporter,
+    data: str = "",
+    strict: bool = False,
+    raw_data: str = "",
+    allowance: Allowance = unlimited,
 ) -> ExportRecord:
-    """Export the winner of the search in `folder`; raises `UserError` where there is none.
+    """Export the winner of the search in `folder`, within `allowance`; raises `UserError` where there is none.
 
     `data` is where its images are, if this machine has not prepared them; `strict` and `raw_data` are as
-    `export_classifier` has them.
+    `export_classifier` has them, which says what is left out where the allowance is short.
     """
     winner = folder / WINNER
     if not is_file(winner / MODEL_INFO):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{MODEL_INFO})")
-    return _ship(spec, winner, reporter, data, strict, raw_data)
+    return _ship(spec, winner, reporter, data, strict, raw_data, allowance)
 
 
-def export_student(
-    spec: SearchSpec, folder: Path, reporter: Reporter, data: str = "", strict: bool = False, raw_data: str = ""
+def export_student(  # noqa: PLR0913, PLR0917
+    spec: SearchSpec,
+    folder: Path,
+    reporter: Reporter,
+    data: str = "",
+    strict: bool = False,
+    raw_data: str = "",
+    allowance: Allowance = unlimited,
 ) -> ExportRecord | None:
     """Export the student of the search in `folder`, as the winner is; None where it has none."""
     student = read_student(folder)
     if student is None or student.status != StudentStatus.TRAINED:
         return None
     logger.info("exporting the student")
-    return _ship(spec, folder / STUDENT, reporter, data, strict, raw_data)
+    return _ship(spec, folder / STUDENT, reporter, data, strict, raw_data, allowance)
 
 
-def _ship(spec: SearchSpec, folder: Path, reporter: Reporter, data: str, strict: bool, raw_data: str) -> ExportRecord:
+def _ship(  # noqa: PLR0913, PLR0917
+    spec: SearchSpec,
+    folder: Path,
+    reporter: Reporter,
+    data: str,
+    strict: bool,
+    raw_data: str,
+    allowance: Allowance,
+) -> ExportRecord:
     from trainables.export.exporter import export_classifier
 
     shipment = export_classifier(
-        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), reporter, data, strict, raw_data
-    )
+        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), reporter, data, strict, raw_data,
+        allowance(Phase.EXPORT),
+    )  # fmt: skip
     for line in format_dropped(shipment):
         logger.warning(f"{folder.name}: {line}")
     return shipment

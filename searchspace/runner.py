@@ -187,8 +187,8 @@ class SearchRunner:
         self.reporter.progress("export of the winner", 0, 0)
         reporter = InterruptibleReporter(self.reporter, self.interruption.check)
         raw = self.spec.data
-        winner = export_winner(self.spec, folder, reporter, raw_data=raw)
-        student = export_student(self.spec, folder, reporter, raw_data=raw)
+        winner = export_winner(self.spec, folder, reporter, raw_data=raw, allowance=self.budget.allowance)
+        student = export_student(self.spec, folder, reporter, raw_data=raw, allowance=self.budget.allowance)
         self._end_phase(Phase.EXPORT)
         return winner, student
 

@@ -114,6 +114,8 @@ class ExportRecord(Finite):
     """Cost of the float32 ONNX file, to which limits apply as to the search's architectures; None if it was dropped."""
     raw_note: str = ""
     """Raw test files that were not checked, by reason, or why none was."""
+    unmeasured: str = ""
+    """What was not measured, and why; empty where everything was."""
     machine: str
     """Processor that the speeds were measured on."""
     threads: int

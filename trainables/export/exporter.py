@@ -1,10 +1,12 @@
 """Export of a classifier: write each format, check it on test images, benchmark it, and recommend one."""
 
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from trainables.common.environment import core_count, cpu_name
@@ -18,8 +20,10 @@ from trainables.export.benchmark.architecture_benchmark import (
 )
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.export.benchmark.benchmark_process import load
+from trainables.export.export_clock import BUDGET_SPENT, ExportClock
 from trainables.export.exported_files import (
     EXPORT_RECORD,
+    FORMAT_FILES,
     ONNX_FORMATS,
     DroppedFormat,
     ExportedFile,
@@ -31,13 +35,32 @@ from trainables.export.formats.export_formats import FORMATS, ExportContext
 from trainables.export.model_info import native_shape
 from trainables.export.parity_check import LogitsFunction, Reference, check_parity, eager_logits, make_reference
 from trainables.export.predictor import Predictor
-from trainables.export.raw_files import RawFiles, check_raw_files, find_raw_files, require_raw_parity
-from trainables.export.robustness import measure_robustness, write_robustness
+from trainables.export.raw_files import RAW_BUDGET_S, RawFiles, check_raw_files, find_raw_files, require_raw_parity
+from trainables.export.robustness import (
+    MIN_CORRUPTED_IMAGES,
+    ROBUSTNESS,
+    ROBUSTNESS_BUDGET_S,
+    expected_seconds,
+    measure_robustness,
+    write_robustness,
+)
 from trainables.export.weights import read_classifier
 from trainables.metrics.predictions import TEST_PERMIT
 from trainables.storage.files import write_file
 from trainables.storage.folders import files_below, remove_file
 from trainables.storage.write_errors import find_write_error
+
+BY_PRIORITY: tuple[Format, ...] = ("onnx", "onnx-int8", "pt2", "pt2-half")
+"""Formats in the order in which they are written."""
+WRITING_S = 8.0
+"""Seconds to trace a network and start the process that measures its file, about."""
+BENCHMARK_IMAGES, INT8_IMAGES = 100, 1_000
+"""Images whose time the measuring of a file takes, and the ranges and the accuracy of INT8, about."""
+
+
+def usable_formats() -> list[Format]:
+    """Formats that this machine can make and run."""
+    return [name for name, writer in FORMATS.items() if writer.usable()]
 
 
 def export_classifier(  # noqa: PLR0913, PLR0917
@@ -49,6 +72,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     data: str = "",
     strict: bool = False,
     raw_data: str = "",
+    seconds: float = math.inf,
 ) -> ExportRecord:
     """Export the classifier in `folder`, whose permit opens the test images, to `formats` (empty: all).
 
@@ -56,16 +80,24 @@ def export_classifier(  # noqa: PLR0913, PLR0917
     recorded. `data` is where the images are, if this machine has not prepared them; `raw_data`, else `data`, is where
     raw test files are read. With `strict` a file that cannot be
     written raises its OSError; without, its format counts as one that cannot be made.
+
+    ONNX comes first, and takes the time that it takes. What then does not fit the `seconds` is left out, unless it is
+    in `formats`: INT8, other formats, robustness.
     """
+    clock = ExportClock(seconds)
+    torch.set_num_threads(core_count())
     classifier, card = read_classifier(folder)
-    context = ExportContext(folder, classifier, card, open_recorded_data(card.data, data, reporter), max_drop, seed)
-    reference = make_reference(classifier, *context.store.open_test_stored(folder / TEST_PERMIT))
+    store = open_recorded_data(card.data, data, reporter)
+    context = ExportContext(folder, classifier, card, store, max_drop, seed, clock)
+    reference = make_reference(classifier, *store.open_test_stored(folder / TEST_PERMIT))
     raw = _find_raw(context, reference, raw_data or data)
-    wanted = formats or [name for name, writer in FORMATS.items() if writer.usable()]
+    wanted = [name for name in BY_PRIORITY if name in (formats or usable_formats())]
     artefacts, dropped = [_describe_export(context, "pytorch", reference.compare_logits(reference.logits))], []
     for done, name in enumerate(wanted):
         reporter.progress(f"export of the {folder.name}", done, len(wanted))
         try:
+            if not formats and done:
+                clock.check(_expected_seconds(name, reference))
             note, proof = _write_and_check(context, name, reference, raw)
             artefacts.append(_describe_export(context, name, proof, note))
         except Exception as error:  # an exporter fails in any way there is, and the next may not
@@ -73,12 +105,14 @@ def export_classifier(  # noqa: PLR0913, PLR0917
                 _raise_write_failure(context, name, error)
             remove_file(context.path_of(name))
             dropped.append(DroppedFormat(format=name, reason=root_cause(error)))
-    shipment = ExportRecord(
+    artefacts.sort(key=lambda artefact: tuple(FORMAT_FILES).index(artefact.format))
+    found = ExportRecord(
         artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
         cost=_cost(context, artefacts), raw_note=raw.note, machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
+    is_measured = _measure_robustness(context, found, reference, reporter)
+    shipment = found.model_copy(update={"unmeasured": "" if is_measured else f"robustness: {BUDGET_SPENT}"})
     write_file(folder / EXPORT_RECORD, shipment.model_dump_json(indent=1).encode())
-    _measure_robustness(context, shipment, reference, reporter)
     return shipment
 
 
@@ -90,17 +124,29 @@ def _raise_write_failure(context: ExportContext, name: Format, error: Exception)
         raise unwritten
 
 
+def _expected_seconds(name: Format, reference: Reference) -> float:
+    """Seconds that a format takes at least, by PyTorch's for an image."""
+    images = len(reference.rows) + BENCHMARK_IMAGES + (INT8_IMAGES if name == "onnx-int8" else 0)
+    return WRITING_S + images * reference.seconds
+
+
 def _measure_robustness(
     context: ExportContext, shipment: ExportRecord, reference: Reference, reporter: Reporter
-) -> None:
-    """Measure the accuracy of the recommended format on corrupted images, and write it into the folder."""
-    reporter.progress("robustness", 0, 0)
+) -> bool:
+    """Measure the accuracy of the recommended format on corrupted images, and write it; False where no time is left."""
     name = shipment.recommended
+    rate = next(artefact.speed.rate for artefact in shipment.artefacts if artefact.format == name)
+    if expected_seconds(reference.images, rate, MIN_CORRUPTED_IMAGES) > context.clock.left:
+        with suppress(FileNotFoundError):
+            remove_file(context.folder / ROBUSTNESS)  # of an earlier export
+        return False
+    reporter.progress("robustness", 0, 0)
     answer = (
         eager_logits(context.classifier) if name == "pytorch" else _load_logits_function(name, context.path_of(name))
     )
-    rate = next(artefact.speed.rate for artefact in shipment.artefacts if artefact.format == name)
-    write_robustness(context.folder, measure_robustness(name, answer, rate, reference, context.seed))
+    seconds = context.clock.share(1.0, ROBUSTNESS_BUDGET_S)
+    write_robustness(context.folder, measure_robustness(name, answer, rate, reference, context.seed, seconds))
+    return True
 
 
 def _find_raw(context: ExportContext, reference: Reference, origin: str) -> RawFiles:
@@ -118,7 +164,7 @@ def _write_and_check(context: ExportContext, name: Format, reference: Reference,
     answer = _load_logits_function(name, context.path_of(name))
     proof = reference.check_answers(answer)
     check_parity(proof, reference.compare_logits(reference.logits), writer.exact, context.max_drop)
-    found = check_raw_files(answer, raw, reference)
+    found = check_raw_files(answer, raw, reference, context.clock.share(0.1, RAW_BUDGET_S))
     if writer.exact:
         require_raw_parity(found)
     difference = found.largest_probability_difference
@@ -126,9 +172,10 @@ def _write_and_check(context: ExportContext, name: Format, reference: Reference,
 
 
 def _load_logits_function(name: Format, file: Path) -> LogitsFunction:
+    """One thread a call: as many calls go side by side as there are cores."""
     if name in ONNX_FORMATS:
-        return Predictor(file).logits
-    run = load(file, core_count())
+        return Predictor(file, threads=1).logits
+    run = load(file, 1)
 
     def answer(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         found: NDArray[np.float32] = run(images).numpy()
@@ -140,7 +187,8 @@ def _load_logits_function(name: Format, file: Path) -> LogitsFunction:
 def _describe_export(context: ExportContext, name: Format, proof: Parity, note: str = "") -> ExportedFile:
     """Record of a format that passed its check; PyTorch itself is run from the folder."""
     file = context.path_of(name)
-    speed = measure_speed(context.folder if name == "pytorch" else file, native_shape(context.card))
+    runs = 3 if math.isinf(context.clock.left) else 1
+    speed = measure_speed(context.folder if name == "pytorch" else file, native_shape(context.card), runs)
     found = [path for _, path in files_below(context.folder) if path.name == file.name]  # an ensemble has one a member
     size = sum(path.stat().st_size for path in found)
     return ExportedFile(format=name, file=file.name, size_mb=size / 1e6, proof=proof, speed=speed, note=note)

@@ -6,12 +6,14 @@ it was trained on, which Pillow made.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trainables.common.environment import core_count
 from trainables.data.loading.square_maker import images_as_seen
 from trainables.data.store.stored_images import StoredImages
 from trainables.export.exported_files import Parity
@@ -22,13 +24,15 @@ MAX_IMAGES, MIN_IMAGES = 10_000, 1_000
 """Test images on which files are checked."""
 REFERENCE_BUDGET_S = 60.0
 """Seconds that PyTorch may take for them; a slow network is checked on fewer, but on at least `MIN_IMAGES`."""
-RUN_IMAGES = 128
-"""Images of one run."""
+RUN_IMAGES = 32
+"""Images of one run, on one thread: as many runs go side by side as there are cores."""
+TIMED_IMAGES = 16
+"""Images by which PyTorch's time is measured."""
 MAX_PROBABILITY_DIFFERENCE = 1e-3
 """Largest difference of a float32 file's probabilities from PyTorch's."""
 
 LogitsFunction = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""Logits (n, classes) of uint8 images (n, c, h, w)."""
+"""Logits (n, classes) of uint8 images (n, c, h, w), on one thread; several threads may call it at a time."""
 Images = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 """Uint8 images: an array (n, c, h, w), or where their sizes differ, each (c, h, w)."""
 
@@ -49,6 +53,8 @@ class Reference:
     """PyTorch's, images x classes."""
     rows: NDArray[np.int64]
     """Rows of the images in the test split."""
+    seconds: float = 0.0
+    """Seconds that PyTorch took for an image, on all cores."""
 
     def check_answers(self, answer: LogitsFunction) -> Parity:
         """Compare a file with PyTorch on all images."""
@@ -74,15 +80,16 @@ class Reference:
 
 def make_reference(classifier: AnyClassifier, images: StoredImages, labels: NDArray[np.int64]) -> Reference:
     """Choose test images evenly from all, as many as PyTorch computes in time, with their logits."""
+    first = np.linspace(0, len(images) - 1, min(TIMED_IMAGES, len(images))).astype(int)
+    trained_logits(classifier, images, first[:1])  # the first run prepares
     started = time.perf_counter()
-    first = np.arange(min(RUN_IMAGES, len(images)))
     trained_logits(classifier, images, first)
     seconds = (time.perf_counter() - started) / len(first)
     count = min(len(images), MAX_IMAGES, max(MIN_IMAGES, int(REFERENCE_BUDGET_S / seconds)))
     rows = np.linspace(0, len(images) - 1, count).astype(int)  # a test split may lie in the order of its classes
     each = [images.image(row) for row in rows.tolist()]
     logits = trained_logits(classifier, images, rows)
-    return Reference(each if classifier.fits else np.stack(each), labels[rows], logits, rows)
+    return Reference(each if classifier.fits else np.stack(each), labels[rows], logits, rows, seconds)
 
 
 def trained_logits(classifier: AnyClassifier, images: StoredImages, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -107,16 +114,17 @@ def eager_logits(classifier: AnyClassifier) -> LogitsFunction:
 
 
 def compute_logits(answer: LogitsFunction, images: Images) -> NDArray[np.float32]:
-    """Logits of all `images`, chunk by chunk; each chunk has images of one size."""
-    if isinstance(images, np.ndarray):
-        return np.concatenate([answer(np.ascontiguousarray(chunk)) for chunk in chunks(images, RUN_IMAGES)])
-    places, found = list[int](), []
-    for group in group_by_size(images):
-        for start in range(0, len(group), RUN_IMAGES):
-            part = group[start : start + RUN_IMAGES]
-            found.append(answer(np.stack([images[place] for place in part])))
-            places += part
-    return np.concatenate(found)[np.argsort(places)]
+    """Logits of all `images`, in chunks on all cores; each chunk has images of one size."""
+    with ThreadPoolExecutor(core_count(), thread_name_prefix="logits") as threads:
+        if isinstance(images, np.ndarray):
+            return np.concatenate(list(threads.map(answer, map(np.ascontiguousarray, chunks(images, RUN_IMAGES)))))
+        parts = [
+            group[start : start + RUN_IMAGES]
+            for group in group_by_size(images)
+            for start in range(0, len(group), RUN_IMAGES)
+        ]
+        found = list(threads.map(lambda part: answer(np.stack([images[place] for place in part])), parts))
+    return np.concatenate(found)[np.argsort(np.concatenate(parts))]
 
 
 def group_by_size(images: Sequence[NDArray[np.uint8]]) -> Iterator[list[int]]:

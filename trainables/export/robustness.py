@@ -1,6 +1,8 @@
 """Accuracy of an exported file on corrupted images. It is reported; no decision depends on it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 
 from trainables.augmentation.corruptions import CORRUPTIONS, corrupt, corruption_parameter
+from trainables.common.environment import core_count
 from trainables.config import Finite
 from trainables.export.exported_files import Format
 from trainables.metrics.intervals import Ends, wilson
@@ -20,13 +23,12 @@ if TYPE_CHECKING:
 ROBUSTNESS = "robustness.json"
 MEASURED_STRENGTHS = (1, 3, 5)
 """Of the five of the benchmarks: the weakest, the middle one, the strongest."""
-MAX_CORRUPTED_IMAGES, MIN_CORRUPTED_IMAGES = 2_000, 200
+MAX_CORRUPTED_IMAGES, MIN_CORRUPTED_IMAGES = 2_000, 100
 """Test images that are corrupted, at each strength."""
 ROBUSTNESS_BUDGET_S = 15.0
 """Seconds that the file may take over all of them; a slow one sees fewer, but not fewer than `MIN_CORRUPTED_IMAGES`."""
-MAX_CORRUPTED_VALUES = 25_000_000
-"""Pixel values that are corrupted at each strength, which takes about a second; at least those of
-`MIN_CORRUPTED_IMAGES`."""
+CORRUPTION_RATE = 25_000_000
+"""Pixel values that are corrupted in a second, about."""
 
 
 def check_corruption_name(name: str) -> str:
@@ -81,21 +83,32 @@ class Robustness(Finite):
         return {name: [entry for entry in self.corrupted if entry.corruption == name] for name in names}
 
 
-def choose_count(images: "Images", rate: float) -> int:
-    """Number of the test `images` that a file of `rate` images a second is measured on."""
-    answered = ROBUSTNESS_BUDGET_S * rate / (1 + len(CORRUPTIONS) * len(MEASURED_STRENGTHS))
-    made = MAX_CORRUPTED_VALUES / images[0].size
-    return min(len(images), MAX_CORRUPTED_IMAGES, max(MIN_CORRUPTED_IMAGES, int(min(answered, made))))
+def choose_count(images: "Images", rate: float, seconds: float = ROBUSTNESS_BUDGET_S) -> int:
+    """Number of the test `images` that a file of `rate` images a second is measured on, in about `seconds`."""
+    least = min(len(images), MIN_CORRUPTED_IMAGES)
+    affordable = seconds / expected_seconds(images, rate, 1)
+    return max(least, min(len(images), MAX_CORRUPTED_IMAGES, int(affordable)))
 
 
-def measure_robustness(name: Format, answer: "LogitsFunction", rate: float, exam: "Reference", seed: int) -> Robustness:
+def expected_seconds(images: "Images", rate: float, count: int) -> float:
+    """Seconds that a file of `rate` images a second takes for `count` of the `images`, at all strengths."""
+    corrupted = len(CORRUPTIONS) * len(MEASURED_STRENGTHS)
+    return count * ((1 + corrupted) / rate + corrupted * images[0].size / CORRUPTION_RATE)
+
+
+def measure_robustness(
+    name: Format, answer: "LogitsFunction", rate: float, exam: "Reference", seed: int,
+    seconds: float = ROBUSTNESS_BUDGET_S,
+) -> Robustness:  # fmt: skip
     """Accuracy of the file `name` under every corruption, on images chosen evenly from the reference's.
+
+    They are as many as fit about `seconds`, but at least `MIN_CORRUPTED_IMAGES`.
 
     `rate` is its images a second. `seed` draws the noise, of which a higher strength has more, not another.
     """
     from trainables.export.parity_check import compute_logits
 
-    chosen = np.linspace(0, len(exam.images) - 1, choose_count(exam.images, rate)).astype(int)
+    chosen = np.linspace(0, len(exam.images) - 1, choose_count(exam.images, rate, seconds)).astype(int)
     images, labels = _choose(exam.images, chosen), exam.labels[chosen]
 
     def score(seen: "Images") -> float:
@@ -104,18 +117,29 @@ def measure_robustness(name: Format, answer: "LogitsFunction", rate: float, exam
     def each() -> Iterator[CorruptionResult]:
         for place, corruption in enumerate(CORRUPTIONS):
             for strength in MEASURED_STRENGTHS:
-                rng = np.random.default_rng([seed, place])
-                worse: Images = (
-                    corrupt(corruption, images, strength, rng)
-                    if isinstance(images, np.ndarray)
-                    else [corrupt(corruption, image[None], strength, rng)[0] for image in images]
-                )
+                worse = _corrupt_all(partial(corrupt, corruption), images, strength, (seed, place))
                 yield CorruptionResult(
                     corruption=corruption, strength=strength, accuracy=score(worse),
                     parameter=corruption_parameter(corruption, max(images[0].shape[-2:]), strength),
                 )  # fmt: skip
 
     return Robustness(format=name, count=len(labels), clean=score(images), corrupted=tuple(each()))
+
+
+def _corrupt_all(
+    change: Callable[[NDArray[np.uint8], int, np.random.Generator], NDArray[np.uint8]], images: "Images",
+    strength: int, seed: tuple[int, int],
+) -> "Images":  # fmt: skip
+    """All images, corrupted; those of several sizes one by one on all cores, each with draws of its own."""
+    if isinstance(images, np.ndarray):
+        return change(images, strength, np.random.default_rng(seed))
+
+    def change_one(place: int) -> NDArray[np.uint8]:
+        changed: NDArray[np.uint8] = change(images[place][None], strength, np.random.default_rng((*seed, place)))[0]
+        return changed
+
+    with ThreadPoolExecutor(core_count(), thread_name_prefix="corruptions") as threads:
+        return list(threads.map(change_one, range(len(images))))
 
 
 def _choose(images: "Images", places: NDArray[np.int64]) -> "Images":

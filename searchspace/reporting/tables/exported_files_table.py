@@ -27,9 +27,10 @@ def format_conditions(shipment: ExportRecord) -> str:
     raw = max(artefact.proof.raw_count for artefact in shipment.artefacts)
     raw_files = f" and the pixels of {raw:,} raw test files" if raw else ""
     note = f" ({shipment.raw_note})" if shipment.raw_note else ""
+    unmeasured = f"; not measured: {shipment.unmeasured}" if shipment.unmeasured else ""
     return (
         f"proven on {proven:,} test images{raw_files}{note}; measured on {shipment.machine}: "
-        f"latency of one image on 1 thread, images/s on {threads}"
+        f"latency of one image on 1 thread, images/s on {threads}{unmeasured}"
     )
 
 

@@ -49,9 +49,12 @@ def measure_file(file: Path, shape: tuple[int, int, int], parameters: int) -> Ar
     return ArchitectureCost(parameters=parameters, size_mb=file.stat().st_size / 1e6, **costs)
 
 
-def measure_speed(file: Path, shape: tuple[int, int, int]) -> Speed:
-    """Speed of a file, or of the classifier in a folder, for images of `shape` (c, h, w); raises `BenchmarkError`."""
-    return Speed.model_validate(_run_benchmark_process("speed", file, shape, str(core_count())))
+def measure_speed(file: Path, shape: tuple[int, int, int], batch_runs: int = 3) -> Speed:
+    """Speed of a file, or of the classifier in a folder, for images of `shape` (c, h, w); raises `BenchmarkError`.
+
+    Each batch is timed `batch_runs` times, or as often as fits a fraction of a second.
+    """
+    return Speed.model_validate(_run_benchmark_process("speed", file, shape, str(core_count()), str(batch_runs)))
 
 
 def _run_benchmark_process(mode: str, file: Path, shape: tuple[int, int, int], *rest: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The formats that a classifier is exported to, by name: adding one is one function and one line."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from trainables.data.loading.square_maker import images_as_seen
 from trainables.data.store.store import Store
+from trainables.export.export_clock import ExportClock
 from trainables.export.exported_files import FORMAT_FILES, Format
 from trainables.export.formats.int8 import CALIBRATION_IMAGES, EVALUATION_IMAGES, LabelledImages, quantize
 from trainables.export.formats.onnx_format import save_onnx, trace_classifier
@@ -37,6 +38,8 @@ class ExportContext:
     """Points of accuracy that a file may lose."""
     seed: int
     """Seed that draws the training images for INT8."""
+    clock: ExportClock = field(default_factory=ExportClock)
+    """Seconds that are left; without a budget they are infinite."""
 
     @cached_property
     def onnx_model(self) -> Any:
@@ -93,7 +96,7 @@ def write_onnx(context: ExportContext) -> str:
 def write_int8(context: ExportContext) -> str:
     """ONNX with 8-bit integers, as far as accuracy allows."""
     calibration, judges = context.draw_examples()
-    found = quantize(context.onnx_model, calibration, judges, context.max_drop)
+    found = quantize(context.onnx_model, calibration, judges, context.max_drop, context.clock)
     save_onnx(found.model, context.card, context.path_of("onnx-int8"))
     kept = f", {found.kept} of {found.layers} layers in float32" if found.kept else ""
     return f"ranges from {len(calibration.labels):,} training images{kept}"

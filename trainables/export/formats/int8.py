@@ -7,6 +7,7 @@ Whether they do is measured on training images that set no range; the test split
 
 import logging
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainables.export.export_clock import ExportClock
 from trainables.export.formats.channel_alignment import align_channels, padding_of
 from trainables.export.predictor import chunks
 
@@ -56,10 +58,13 @@ class QuantizedModel:
     """Points of accuracy lost on training images."""
 
 
-def quantize(model: Any, calibration: LabelledImages, judges: LabelledImages, max_drop: float) -> QuantizedModel:
+def quantize(
+    model: Any, calibration: LabelledImages, judges: LabelledImages, max_drop: float, clock: ExportClock | None = None
+) -> QuantizedModel:
     """Quantise a classifier's ONNX `model`, whose inputs are uint8 images as the classifier's graph takes them.
 
     As few layers stay in float32 as keep the loss of accuracy on `judges` within `max_drop` points; half at most.
+    Raises `BudgetSpentError` where finding the sensitive ones would take longer than the `clock` leaves.
     """
     import onnx
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -78,7 +83,7 @@ def quantize(model: Any, calibration: LabelledImages, judges: LabelledImages, ma
             if lost <= max_drop or len(kept) >= len(layers) // 2:
                 return QuantizedModel(onnx.load(str(bench.integer)), len(kept), len(layers), lost)
             probes = {name: images[:SENSITIVITY_IMAGES] for name, images in judges.inputs.items()}
-            ranked = ranked or _by_sensitivity(bench, layers, probes)
+            ranked = ranked or _by_sensitivity(bench, layers, probes, clock or ExportClock())
             kept = ranked[: min(max(1, 2 * len(kept)), len(layers) // 2)]
 
 
@@ -131,13 +136,16 @@ def _accuracy(logits: NDArray[np.float32], examples: LabelledImages) -> float:
     return float((logits.argmax(axis=1) == examples.labels).mean())
 
 
-def _by_sensitivity(bench: _Workspace, layers: Sequence[str], probes: Mapping[str, NDArray[np.uint8]]) -> list[str]:
+def _by_sensitivity(
+    bench: _Workspace, layers: Sequence[str], probes: Mapping[str, NDArray[np.uint8]], clock: ExportClock
+) -> list[str]:
     """Layers by the change of the logits when that layer alone is quantised, the largest first."""
-    expected = bench.logits(bench.whole, probes)
-    moved = {}
+    expected, started = bench.logits(bench.whole, probes), time.perf_counter()
+    moved = dict[str, float]()
     for layer in layers:
         bench.quantize(nodes_to_quantize=[layer])
         moved[layer] = float(np.abs(bench.logits(bench.integer, probes) - expected).mean())
+        clock.check((time.perf_counter() - started) / len(moved) * (len(layers) - len(moved)))
     return sorted(layers, key=lambda layer: -moved[layer])
 
 

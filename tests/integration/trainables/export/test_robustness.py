@@ -99,7 +99,7 @@ def test_large_images_and_slow_files_are_measured_on_fewer():
         return choose_count(np.broadcast_to(np.uint8(0), (count, 3, side, side)), rate)
 
     assert shown(10_000, 32, 1e6) == MAX_CORRUPTED_IMAGES
-    assert shown(10_000, 32, 1.0) == shown(10_000, 256, 1e6) == MIN_CORRUPTED_IMAGES
+    assert shown(10_000, 32, 1.0) == shown(10_000, 512, 1e6) == MIN_CORRUPTED_IMAGES
     assert shown(90, 256, 1.0) == 90
     assert MIN_CORRUPTED_IMAGES < shown(10_000, 32, 200.0) < MAX_CORRUPTED_IMAGES
 
