@@ -4,8 +4,16 @@ import math
 import time
 from collections.abc import Callable
 
+from trainables.export.exported_files import Format
+
 BUDGET_SPENT = "the budget was spent"
 """Why something was left out."""
+BY_PRIORITY: tuple[Format, ...] = ("onnx", "onnx-int8", "pt2", "pt2-half")
+"""Formats in the order in which they are written."""
+WRITING_S = 8.0
+"""Seconds to trace a network and start the process that measures its file, about."""
+BENCHMARK_IMAGES, INT8_IMAGES = 100, 1_000
+"""Images whose time the measuring of a file takes, and the ranges and the accuracy of INT8, about."""
 
 
 class BudgetSpentError(RuntimeError):
@@ -37,3 +45,8 @@ class ExportClock:
     def share(self, part: float, most: float) -> float:
         """Seconds for a part of what is left, at most `most`."""
         return min(most, part * self.left)
+
+
+def least_seconds(name: Format, images: int, seconds: float) -> float:
+    """Seconds that a format takes at least, for a check on so many `images`, of which PyTorch takes `seconds` each."""
+    return WRITING_S + seconds * (images + BENCHMARK_IMAGES + (INT8_IMAGES if name == "onnx-int8" else 0))

@@ -20,7 +20,7 @@ from trainables.export.benchmark.architecture_benchmark import (
 )
 from trainables.export.benchmark.architecture_cost import ArchitectureCost
 from trainables.export.benchmark.benchmark_process import load
-from trainables.export.export_clock import BUDGET_SPENT, ExportClock
+from trainables.export.export_clock import BUDGET_SPENT, BY_PRIORITY, ExportClock, least_seconds
 from trainables.export.exported_files import (
     EXPORT_RECORD,
     FORMAT_FILES,
@@ -49,13 +49,6 @@ from trainables.metrics.predictions import TEST_PERMIT
 from trainables.storage.files import write_file
 from trainables.storage.folders import files_below, remove_file
 from trainables.storage.write_errors import find_write_error
-
-BY_PRIORITY: tuple[Format, ...] = ("onnx", "onnx-int8", "pt2", "pt2-half")
-"""Formats in the order in which they are written."""
-WRITING_S = 8.0
-"""Seconds to trace a network and start the process that measures its file, about."""
-BENCHMARK_IMAGES, INT8_IMAGES = 100, 1_000
-"""Images whose time the measuring of a file takes, and the ranges and the accuracy of INT8, about."""
 
 
 def usable_formats() -> list[Format]:
@@ -97,7 +90,7 @@ def export_classifier(  # noqa: PLR0913, PLR0917
         reporter.progress(f"export of the {folder.name}", done, len(wanted))
         try:
             if not formats and done:
-                clock.check(_expected_seconds(name, reference))
+                clock.check(least_seconds(name, len(reference.rows), reference.seconds))
             note, proof = _write_and_check(context, name, reference, raw)
             artefacts.append(_describe_export(context, name, proof, note))
         except Exception as error:  # an exporter fails in any way there is, and the next may not
@@ -122,12 +115,6 @@ def _raise_write_failure(context: ExportContext, name: Format, error: Exception)
         with suppress(OSError):
             remove_file(context.path_of(name))
         raise unwritten
-
-
-def _expected_seconds(name: Format, reference: Reference) -> float:
-    """Seconds that a format takes at least, by PyTorch's for an image."""
-    images = len(reference.rows) + BENCHMARK_IMAGES + (INT8_IMAGES if name == "onnx-int8" else 0)
-    return WRITING_S + images * reference.seconds
 
 
 def _measure_robustness(

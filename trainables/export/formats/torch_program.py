@@ -39,7 +39,6 @@ def export_program(
     fits, (channels, height, width) = fits_of(card), native_shape(card)
     resize = StoredResize(channels, store_side(card.data)) if fits else Resize(channels, height, width)
     whole = _WholeProgram(resize, SquareViews(fits), InferenceClassifier(classifier, dtype)).to(device).eval()
-    whole.to(memory_format=torch.channels_last)
     example = torch.zeros(2, 3, height + 1, width + 2, dtype=torch.uint8, device=device)
     free = dict.fromkeys(range(4), torch.export.Dim.DYNAMIC)
     with torch.no_grad():
