@@ -122,7 +122,7 @@ class SearchSpec(DataRequest):
     final_seeds: Annotated[int, Option(PROOF)] = Field(default_factory=presets.default_final_seeds, ge=1, le=MAX_COUNT)
     """Fresh seeds of each finalist, or repetitions of --folds."""
     ensemble: Annotated[bool, Option(PROOF)] = False
-    """Add the average of the best 3 finalists; slow as all three."""
+    """Add an ensemble even if it gains little; slow as all in it."""
     workers_per_trial: Annotated[int, Option(WHERE)] = Field(1, ge=1, le=MAX_COUNT)
     """DDP workers of one trial."""
     cpus_per_worker: Annotated[float, Option(WHERE)] = Field(1.0, gt=0)

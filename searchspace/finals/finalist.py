@@ -28,6 +28,8 @@ class Finalist(Frozen):
 
     members: tuple[int, ...]
     """Number of its trial; several for an ensemble."""
+    counts: tuple[int, ...] = ()
+    """How often each member of an ensemble counts in the mean of their probabilities; empty: all alike."""
     search_score: float | None
     """Score in the search; None for an ensemble."""
     full_length: bool

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 from searchspace.budget.allowance import Allowance, Phase, unlimited
 from searchspace.finals.baseline import BASELINE, make_baseline
 from searchspace.finals.ensembles.extra_contenders import extra_contenders
+from searchspace.finals.ensembles.proposal import propose_ensemble
 from searchspace.finals.final_trainings import collect_predictions
 from searchspace.finals.finalist import Finalist, NoWinnerError, write_finalists
 from searchspace.finals.formatting import format_undecided
@@ -65,13 +66,16 @@ def run_finals(
             f"search {spec.name!r}: no trial came far enough to be a finalist{_format_reasons(spec, trials)}"
         )
     validation = recorded_validation(spec.folder)
-    field = choose_field(spec, trials, chosen, validation)
-    for line in (*describe_field(spec, field), format_validation(validation)):
+    proposal = propose_ensemble(spec, trials, chosen)
+    joined = [trial for trial in trials if proposal and trial.number in proposal.members]
+    field = choose_field(spec, trials, chosen, validation, joined)
+    proposed = [f"finals: {proposal.describe(spec)}"] if proposal else []
+    for line in (*describe_field(spec, field), *proposed, format_validation(validation)):
         logger.info(line)
     race = RaceTrainings(spec, study, field.plans, validation, allowance)
     pool.run_source(race, _make_listener(spec, race, reporter))
     found = collect_predictions(race.trainings, validation)
-    found = replace(found, contenders=[*found.contenders, *extra_contenders(spec, chosen, found.contenders)])
+    found = replace(found, contenders=[*found.contenders, *extra_contenders(spec, chosen, found.contenders, proposal)])
     scored = select_winner(
         spec.metric, found.contenders, found.labels, found.folds, found.weights, race.design
     ) if found.contenders else ()  # fmt: skip

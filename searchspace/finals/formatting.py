@@ -28,9 +28,15 @@ def format_interval(metric: MetricName, comparison: Comparison) -> str:
     return f"{low} to {high}"
 
 
+def format_member(number: int, count: int) -> str:
+    """A trial of an ensemble: `7`, or, where it counts more than once, `7 (2 times)`."""
+    return f"{number} ({count} times)" if count > 1 else f"{number}"
+
+
 def format_finalist(finalist: Finalist) -> str:
-    """`trial 25`, or `ensemble of trials 3, 7, 25`."""
-    numbers = ", ".join(map(str, finalist.members))
+    """`trial 25`, `ensemble of trials 3, 7, 25`, or, where one counts twice, `ensemble of trials 3, 7 (2 times)`."""
+    counts = finalist.counts or (1,) * len(finalist.members)
+    numbers = ", ".join(map(format_member, finalist.members, counts))
     return f"trial {numbers}" if len(finalist.members) == 1 else f"ensemble of trials {numbers}"
 
 

@@ -38,6 +38,8 @@ class FinalistPredictions:
     """Whether it is a probe, a closed-form head that the search began with; nothing that is no better wins over it."""
     planned: int = 0
     """Trainings that it could have had in a race; 0: it had all."""
+    counts: tuple[int, ...] = ()
+    """How often each member of an ensemble counts; empty: all alike."""
 
     @property
     def tried(self) -> int:
@@ -116,5 +118,5 @@ def _score(
         val_losses=tuple(-compute_score("log_loss", each, labels, weights) for each in found),
         fold_scores=folds.fold_scores(metric, contender.probabilities, labels) if folds else (),
         lost=contender.lost, seconds=contender.seconds, deterministic=contender.deterministic,
-        planned=contender.planned,
+        planned=contender.planned, counts=contender.counts,
     )  # fmt: skip

@@ -47,7 +47,7 @@ def retrain_winner(
     """
     from trainables.export.weights import write_ensemble
 
-    if read_study_attribute(study, RETRAINED) == winner.name:
+    if is_retrained(study, winner):
         return
     archive_winner(spec, study)
     trials = {trial.number: trial for trial in study.get_trials(deepcopy=False)}
@@ -65,12 +65,21 @@ def retrain_winner(
     for report in pool.run_trials(tasks, on_report):
         _check_completed(report)
     if len(tasks) > 1:
-        write_ensemble(spec.folder / WINNER, len(tasks))
+        write_ensemble(spec.folder / WINNER, len(tasks), winner.counts)
     write_study_attribute(study, RETRAINED_TRIALS, spec.trials)
     write_study_attribute(study, RETRAINED_BUDGET, spec.budget.model_dump() if spec.budget else None)
-    write_study_attribute(study, RETRAINED, winner.name)
+    write_study_attribute(study, RETRAINED, _retrained_name(winner))
     for task in tasks:
         spec.home.remove_folder(task.checkpoints)
+
+
+def is_retrained(study: optuna.Study, winner: Finalist) -> bool:
+    """Whether this winner has been retrained; earlier versions recorded every ensemble by the same name."""
+    return read_study_attribute(study, RETRAINED) in {_retrained_name(winner), winner.name}
+
+
+def _retrained_name(winner: Finalist) -> int | str:
+    return winner.members[0] if len(winner.members) == 1 else format_finalist(winner)
 
 
 def evaluate_winner(spec: SearchSpec, classes: tuple[str, ...], pool: "GangPool") -> TestMetrics:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from trainables.common.environment import versions_of
 from trainables.common.licence import Licence, binding
@@ -86,6 +86,15 @@ class EnsembleInfo(Frozen):
 
     members: tuple[ModelInfo, ...] = Field(min_length=2)
     """Each member's record; all were trained on the same data."""
+    counts: tuple[int, ...] = ()
+    """How often each member counts in the mean of their probabilities; empty: all alike."""
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        """Check that there is a count for each member, or none."""
+        if self.counts and (len(self.counts) != len(self.members) or min(self.counts) < 1):
+            raise ValueError("counts: not one of at least 1 for each member")
+        return self
 
     @property
     def data(self) -> DataSummary:
@@ -95,7 +104,9 @@ class EnsembleInfo(Frozen):
     @property
     def network_metadata(self) -> dict[str, str]:
         """Metadata of an exported file about its networks."""
-        return {"members": json.dumps([member.model_dump(include={"config", "input"}) for member in self.members])}
+        members = [member.model_dump(include={"config", "input"}) for member in self.members]
+        counts = {"counts": json.dumps(self.counts)} if self.counts else {}
+        return {"members": json.dumps(members), **counts}
 
 
 AnyModelInfo = ModelInfo | EnsembleInfo

@@ -21,17 +21,20 @@ from trainables.export.model_info import (
 )
 from trainables.export.safetensors_file import read_safetensors, read_shapes
 from trainables.models.build_model import rebuild_model
-from trainables.models.classifier import AnyClassifier, Classifier, Ensemble
+from trainables.models.classifier import AnyClassifier, Classifier, Ensemble, share_trunks
 from trainables.models.tensor_shapes import shapes_of
 from trainables.storage.files import read_record, write_file
 
 WEIGHTS = "model.safetensors"
 
 
-def write_ensemble(folder: Path, count: int) -> None:
-    """Join the `count` members in `folder` into one classifier, by writing its record."""
+def write_ensemble(folder: Path, count: int, counts: tuple[int, ...] = ()) -> None:
+    """Join the `count` members in `folder` into one classifier, by writing its record.
+
+    `counts` says how often each member counts; empty: all alike.
+    """
     cards = (read_record(member_folder(folder, index) / MODEL_INFO, ModelInfo) for index in range(count))
-    card = EnsembleInfo(members=tuple(cards))
+    card = EnsembleInfo(members=tuple(cards), counts=counts)
     write_file(folder / MODEL_INFO, card.model_dump_json(indent=1).encode())
 
 
@@ -53,7 +56,9 @@ def load_image(file: Path, card: AnyModelInfo) -> torch.Tensor:
 
 
 def _join(folder: Path, card: EnsembleInfo) -> Ensemble:
-    return Ensemble([_load(member_folder(folder, index), member) for index, member in enumerate(card.members)])
+    members = [_load(member_folder(folder, index), member) for index, member in enumerate(card.members)]
+    share_trunks(members)
+    return Ensemble(members, card.counts)
 
 
 def _load(folder: Path, card: ModelInfo) -> Classifier:

@@ -5,6 +5,7 @@ Several classifiers may be one: an ensemble, whose probabilities are the mean of
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,10 +53,16 @@ class Network(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (b, classes) of preprocessed images (b, channels, side, side)."""
-        logits: Tensor = self.head(self.trunk(inputs))
-        if self.mirrored and not self.training:
-            logits = (logits + self.head(self.trunk(inputs.flip(-1)))) / 2
-        return logits
+        return self.classify(self.views(inputs, self.mirrored and not self.training))
+
+    def views(self, inputs: Tensor, mirrored: bool) -> list[Tensor]:
+        """The trunk's features of the images, and of their mirror images if asked."""
+        return [self.trunk(seen) for seen in ([inputs, inputs.flip(-1)] if mirrored else [inputs])]
+
+    def classify(self, views: Sequence[Tensor]) -> Tensor:
+        """The head's logits of the features of the images; their mean with the mirror images', if it is mirrored."""
+        logits: Tensor = self.head(views[0])
+        return (logits + self.head(views[1])) / 2 if self.mirrored and not self.training else logits
 
 
 class UpperNetwork(nn.Module):
@@ -121,9 +128,17 @@ def linear_head(features: int, classes: int, dropout: float) -> nn.Sequential:
 class Ensemble(nn.Module):
     """Uint8 images in, logits out, as of one classifier; their softmax is the mean of the members' softmaxes."""
 
-    def __init__(self, members: Sequence[Classifier]) -> None:
-        """Join `members`, which have the same classes."""
+    def __init__(self, members: Sequence[Classifier], counts: Sequence[int] = ()) -> None:
+        """Join `members`, which have the same classes; each counts as often as `counts` says, or once.
+
+        Those that share a trunk, as `share_trunks` makes them, have its features computed once.
+        """
         super().__init__()
+        self.counts = tuple(counts)
+        """How often each member counts; empty: all alike."""
+        trunks = [member.network.trunk for member in members]
+        self._trunks = tuple(trunks.index(trunk) for trunk in trunks)
+        """For each member, the first one that has its trunk."""
         self.members = nn.ModuleList(members)
         self.pixels = max(member.pixels for member in members)
         """Numbers in one image as the network that sees the largest sees it."""
@@ -137,14 +152,41 @@ class Ensemble(nn.Module):
 
         The images are stored ones, or their squares, one for each of `fits`.
         """
-        each = [images[place if len(images) > 1 else 0] for place in self._places]
-        return mean_probability_logits([member(seen) for member, seen in zip(self.members, each, strict=True)])
+        members: list[Any] = list(self.members)
+        seen: dict[int, list[Tensor]] = {}
+        logits = []
+        for index, (member, trunk) in enumerate(zip(members, self._trunks, strict=True)):
+            if trunk == index:
+                of_trunk = [other for other, first in zip(members, self._trunks, strict=True) if first == trunk]
+                inputs = member.preprocess(images[self._places[index] if len(images) > 1 else 0])
+                seen[trunk] = member.network.views(inputs, any(other.network.mirrored for other in of_trunk))
+            logits.append(member.network.classify(seen[trunk]))
+        return mean_probability_logits(logits, self.counts)
 
 
-def mean_probability_logits(logits: Sequence[Tensor]) -> Tensor:
-    """Logarithms of the members' mean probabilities (b, classes), of each one's logits (b, classes)."""
-    logs = torch.stack([each.float().log_softmax(dim=1) for each in logits])
-    return logs.logsumexp(dim=0) - math.log(len(logits))
+def mean_probability_logits(logits: Sequence[Tensor], counts: Sequence[int] = ()) -> Tensor:
+    """Logarithms of the members' mean probabilities (b, classes), of each one's logits (b, classes).
+
+    Each counts as often as `counts` says, or once.
+    """
+    counted = tuple(counts) or (1,) * len(logits)
+    logs = [each.float().log_softmax(dim=1) + math.log(count) for each, count in zip(logits, counted, strict=True)]
+    return torch.stack(logs).logsumexp(dim=0) - math.log(sum(counted))
+
+
+def share_trunks(members: Sequence[Classifier]) -> None:
+    """Let members with equal trunks, to the last bit, and equal inputs share the first one's; in place."""
+    for index, member in enumerate(members):
+        same = next((other for other in members[:index] if _sees_alike(other, member)), None)
+        if same is not None:
+            member.network.trunk = same.network.trunk
+
+
+def _sees_alike(first: Classifier, second: Classifier) -> bool:
+    if first.preprocess.spec != second.preprocess.spec:
+        return False
+    mine, other = first.network.trunk.state_dict(), second.network.trunk.state_dict()
+    return mine.keys() == other.keys() and all(torch.equal(mine[name], other[name]) for name in mine)
 
 
 AnyClassifier = Classifier | Ensemble

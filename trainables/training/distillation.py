@@ -74,9 +74,8 @@ class Teacher:
                 views = replace(self._batches, preprocess=member.preprocess)
                 own = self._load(batch, wanted, member.preprocess.spec.square_fit)
                 seen[member.preprocess.spec], _ = views.inputs(batch, own, part)
-        return mean_probability_logits(
-            [forward(member.network, seen[member.preprocess.spec]) for member in self._members]
-        )
+        logits = [forward(member.network, seen[member.preprocess.spec]) for member in self._members]
+        return mean_probability_logits(logits, getattr(self._classifier, "counts", ()))
 
     def _cached_logits(self, views: Rows) -> Tensor:
         """Logits for views of which there are few: the trial's images by their positions, then their mirror images."""

@@ -31,6 +31,9 @@ from trainables.training.evaluation import predict, probabilities
 from trainables.training.start_training import Training
 from trainables.workers.worker_context import WorkerContext
 
+MAX_TRIAL_BYTES = 4_000_000
+"""Bytes of the validation predictions that a trial of the search keeps, at most."""
+
 
 def write_weights(folder: Path, assignment: Assignment, run: Training) -> None:
     """Write the weights that evaluation uses, and their record, into `folder`."""
@@ -83,9 +86,17 @@ def write_predictions(folder: Path, place: WorkerContext, weighted: bool = False
 
 
 def write_validation_predictions(folder: Path, run: Training) -> None:
-    """Write the validation predictions of a trained final, float32, into `folder`; by this worker alone."""
+    """Write the validation predictions of a final, float32, or a trial, float16, into `folder`; by this worker alone.
+
+    Those of a trial are for ensembles, and left out where they are more than `MAX_TRIAL_BYTES`.
+    """
+    kept = run.assignment.kind == "search"
     rows = run.context.store.rows(SCORED_ON[run.assignment.kind], run.assignment.fold)
+    if kept and len(rows) * len(run.context.store.summary.classes) * np.float16().itemsize > MAX_TRIAL_BYTES:
+        return
     found = predict(run.averaged, run.evaluation_inputs(), rows)
+    if kept:
+        found = found.astype(np.float16)
     arrays: dict[str, Any] = {"probabilities": found, "labels": run.context.store.labels[rows], "rows": rows}
     if run.assignment.weighted and (weights := run.context.store.weights) is not None:
         arrays["weights"] = weights[rows]

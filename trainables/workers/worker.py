@@ -219,7 +219,7 @@ class WorkerClient:
         if self.context.group.rank == 0 and assignment.kind == "winner":
             write_weights(Path(assignment.folder), assignment, run)
             write_preview(Path(assignment.folder), run)
-        if self.context.group.rank == 0 and assignment.kind == "final":
+        if self.context.group.rank == 0 and assignment.kind in {"search", "final"}:
             write_validation_predictions(Path(assignment.folder), run)
         run.context.upload()
 

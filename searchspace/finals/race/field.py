@@ -51,9 +51,12 @@ class RaceField:
 
 
 def choose_field(
-    spec: SearchSpec, trials: Sequence[FrozenTrial], chosen: Sequence[FrozenTrial], validation: FinalsValidation
-) -> RaceField:
+    spec: SearchSpec, trials: Sequence[FrozenTrial], chosen: Sequence[FrozenTrial], validation: FinalsValidation,
+    joined: Sequence[FrozenTrial] = (),
+) -> RaceField:  # fmt: skip
     """The finalists that are not hopeless, the best probe, and what the search began with where that is not either.
+
+    Closed-form heads that are `joined` in an ensemble are trained, too.
 
     Where there is a probe to compare with, the configuration that the search began with is trained only if that takes
     no longer than the best finalist.
@@ -66,6 +69,11 @@ def choose_field(
     hopeless = {number: lead for number, lead in hopeless.items() if not probe or number != probe.number}
     longest = prospects[chosen[0].number].seconds if probe else float("inf")
     references = [each for each in references if each is probe or prospects[each.number].seconds <= longest]
+    known = {trial.number for trial in (*chosen, *references)}
+    members = [trial for trial in joined if trial.number not in known and is_closed_form(read_config(trial))]
+    hopeless = {number: lead for number, lead in hopeless.items() if number not in {t.number for t in joined}}
+    prospects |= {trial.number: _prospect(spec, trial) for trial in members}
+    references += members
     able = [trial for trial in (*chosen, *references) if trial.number not in hopeless]
     planned = len(prospects) * spec.final_seeds * max(1, spec.folds)
     return RaceField(

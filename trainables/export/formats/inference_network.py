@@ -1,6 +1,7 @@
 """The classifier as it is exported: the same logits from fewer operations."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -40,12 +41,20 @@ class InferenceNetwork(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Float32 logits (b, classes) of preprocessed images (b, channels, side, side)."""
+        return self.classify(self.views(inputs, self.mirrored))
+
+    def views(self, inputs: Tensor, mirrored: bool) -> list[Tensor]:
+        """The trunk's features of the images, and of their mirror images if asked, in one pass."""
         inputs = inputs.to(self.dtype)
-        if not self.mirrored:
-            plain: Tensor = self.head(self.trunk(inputs)).float()
-            return plain
-        both: Tensor = self.head(self.trunk(torch.cat([inputs, inputs.flip(-1)]))).float()
-        return both.view(2, -1, both.shape[1]).mean(dim=0)
+        if not mirrored:
+            return [self.trunk(inputs)]
+        both: Tensor = self.trunk(torch.cat([inputs, inputs.flip(-1)]))
+        return list(both.view(2, -1, *both.shape[1:]).unbind())
+
+    def classify(self, views: Sequence[Tensor]) -> Tensor:
+        """Float32 logits (b, classes) of the features of the images, or the mean with their mirror images'."""
+        logits: Tensor = self.head(views[0]).float()
+        return (logits + self.head(views[1]).float()) / 2 if self.mirrored else logits
 
 
 def reorder_layers(layers: nn.Sequential) -> None:

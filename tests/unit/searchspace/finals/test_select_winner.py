@@ -124,6 +124,19 @@ def test_the_winner_is_the_best_mean_and_then_the_lower_loss():
     assert found[2].deviation == pytest.approx(np.std([0, 1], ddof=1))
 
 
+def test_members_of_an_ensemble_count_as_often_as_they_say_and_one_without_seeds_joins_all():
+    rng = np.random.default_rng(0)
+    each = [rng.random((5, 4)).astype(np.float32) for _ in range(3)]
+    solved = FinalistPredictions((9,), 0.8, True, {0: each[2]}, lost=0, seconds=0.1, deterministic=True)
+    joined = make_ensemble([contender(7, each[:2]), solved], (1, 3))
+    assert joined.counts == (1, 3)
+    assert not joined.deterministic
+    assert set(joined.probabilities) == {0, 1}
+    assert np.allclose(joined.probabilities[1], (each[1] + 3 * each[2]) / 4)
+    both = make_ensemble([solved, solved], (2, 2))
+    assert (both.counts, both.deterministic, set(both.probabilities)) == ((), True, {0})
+
+
 def test_an_ensemble_is_the_mean_of_its_members_seed_by_seed():
     rng = np.random.default_rng(0)
     first, second = ([each / each.sum(axis=1, keepdims=True) for each in rng.random((3, 5, 4))] for _ in "ab")
@@ -153,6 +166,12 @@ def test_a_study_keeps_finalists_with_the_spelling_of_earlier_versions():
     found = read_finalists(study)
     assert found[0].comparison == Comparison(difference=0.1, low=None, high=None, reason=ComparisonOutcome.ONE_SEED)
     write_finalists(study, found)
-    added = {"fold_scores": [], "deterministic": False, "planned": 0, "behind": {**kept["behind"], "method": "Welch"}}
+    added = {
+        "counts": [],
+        "fold_scores": [],
+        "deterministic": False,
+        "planned": 0,
+        "behind": {**kept["behind"], "method": "Welch"},
+    }
     assert json.loads(study.user_attrs["finalists"]) == [kept | added]
     assert (json.loads(study.user_attrs["winner"]), read_finalists(study)) == (1, found)

@@ -7,7 +7,7 @@ from torch import nn
 from trainables.config import TrialConfig
 from trainables.export.formats.inference_network import InferenceClassifier, reorder_layers
 from trainables.models.build_model import build_model
-from trainables.models.classifier import Ensemble
+from trainables.models.classifier import Ensemble, share_trunks
 
 
 def built(config: TrialConfig, digits, digits_store):
@@ -36,6 +36,29 @@ def test_an_ensembles_members_are_rearranged_too(digits, digits_store):
     images = torch.from_numpy(digits_store.images[:5])
     with torch.inference_mode():
         assert torch.allclose(InferenceClassifier(Ensemble(members))(images)[0], Ensemble(members)(images), atol=1e-5)
+
+
+def test_members_of_one_trunk_answer_as_each_alone_and_it_runs_once(digits, digits_store):
+    first, second, other = (built(TrialConfig(width=8, tta=tta), digits, digits_store) for tta in (False, True, False))
+    with torch.no_grad():
+        second.network.head[-1].weight.neg_()
+        next(other.network.trunk.parameters()).add_(1.0)
+    images = torch.from_numpy(digits_store.images[:5])
+    with torch.inference_mode():
+        alone = [member(images).softmax(dim=1) for member in (first, second, other)]
+    members = [first, second, other]
+    share_trunks(members)
+    assert second.network.trunk is first.network.trunk is not other.network.trunk
+    ensemble, runs = Ensemble(members, counts=(2, 1, 1)), []
+    first.network.trunk.register_forward_hook(lambda *_: runs.append(1))
+    with torch.inference_mode():
+        expected = (2 * alone[0] + alone[1] + alone[2]) / 4
+        assert torch.allclose(ensemble(images).softmax(dim=1), expected, atol=1e-5)
+        assert len(runs) == 2, "the images, and their mirror images for the second member"
+        assert torch.allclose(InferenceClassifier(ensemble)(images)[1], expected, atol=1e-5)
+    assert sum(p.numel() for p in ensemble.parameters()) == sum(
+        p.numel() for p in (*first.parameters(), *second.network.head.parameters(), *other.parameters())
+    )
 
 
 def test_pools_go_behind_what_keeps_order_and_norms_melt():
