@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
@@ -116,8 +117,32 @@ def test_one_fidelity_is_the_latest_that_enough_have_reached():
     trials += [finished(30 + n, 1.0, {"x": 0.5}) for n in range(3)]
     shown = show_one_fidelity(trials, (2, 6, 18))
     assert {t.state for t in shown} == {TrialState.COMPLETE}
-    assert len(shown) == 13, "those at epoch 6, the full-length ones by their score there"
+    assert [t.value for t in shown if t.number >= 20] == [0.9] * 10 + [1.0] * 3, "the longest by their score there"
     assert all(t.intermediate_values.keys() == {6} for t in shown)
+
+
+def test_trials_of_earlier_rungs_stay_below_those_that_went_on():
+    ahead = [finished(n, 0.5, {"x": 0.5}, epochs=2, state=TrialState.PRUNED) for n in range(10)]
+    for trial, late in zip(ahead, np.linspace(0.7, 0.8, 10), strict=True):
+        trial.intermediate_values[6] = late
+    stopped = [finished(10 + n, n / 10, {"x": 0.5}, epochs=2, state=TrialState.PRUNED) for n in (1, 3, 6)]
+    running = finished(20, 0.1, {"x": 0.5}, epochs=2, state=TrialState.RUNNING)
+    shown = {t.number: t for t in show_one_fidelity([*ahead, *stopped, running], (2, 6, 18))}
+    assert [shown[n].value for n in range(10)] == pytest.approx(np.linspace(0.7, 0.8, 10))
+    assert [shown[10 + n].value for n in (1, 3, 6)] == pytest.approx([0.35, 0.55, 0.7]), "0.25 is the median gain"
+    assert shown[20].state == TrialState.RUNNING
+    assert show_one_fidelity(stopped, (2, 6, 18))[0].value == 0.1, "with too few further on, all by the first rung"
+
+
+def test_heads_that_are_solved_for_do_not_make_their_length_the_one_that_is_modelled():
+    solved = [finished(n, 0.9, {"x": 0.5}) for n in range(12)]
+    for trial in solved:
+        trial.intermediate_values = {18: 0.9}
+    trained = [finished(20 + n, 0.5, {"x": 0.5}, epochs=2, state=TrialState.PRUNED) for n in range(3)]
+    shown = {t.number: t for t in show_one_fidelity([*solved, *trained], (2, 6, 18))}
+    assert len(shown) == 15
+    assert shown[0].value == 0.9
+    assert shown[20].value == 0.5
 
 
 @pytest.mark.parametrize("name", ["tpe", "gp", "cmaes"])
