@@ -8,7 +8,7 @@ from typing import Any
 from searchspace.cli.interruption import Interrupted, Interruption
 from searchspace.cli.options import with_options
 from searchspace.cli.output import print_errors, print_lines
-from searchspace.cli.run_options import RunOptions
+from searchspace.cli.run_options import RunOptions, with_price
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
@@ -52,7 +52,7 @@ def main(given: frozenset[str], **options: Any) -> None:
     spec = (
         load_resumed_spec(run_options.resume, options, given) if resumed else with_absolute_paths(make_spec(**options))
     )
-    spec = _with_price(spec, run_options.price_per_hour)
+    spec = with_price(spec, run_options.price_per_hour)
     if run_options.dry_run:
         return dry_run(spec, run_options.price_per_hour, reporter)
     if resumed and is_finished(spec):
@@ -64,15 +64,6 @@ def main(given: frozenset[str], **options: Any) -> None:
     with _end_explained(spec), reporter, SearchRunner.prepare(spec, reporter, resumed) as runner:
         result = runner.run()
     return _print_result(spec, result)
-
-
-def _with_price(spec: SearchSpec, price: float) -> SearchSpec:
-    """`spec` with the price of a budget in dollars; raises `UserError` where that is neither given nor recorded."""
-    if spec.budget is None or spec.budget.unit != "dollars":
-        return spec
-    budget = spec.budget.model_copy(update={"price_per_hour": price or spec.budget.price_per_hour})
-    budget.seconds(0)
-    return spec.model_copy(update={"budget": budget})
 
 
 @contextmanager
@@ -89,6 +80,7 @@ def _end_explained(spec: SearchSpec) -> Iterator[None]:
 
 def dry_run(spec: SearchSpec, price: float, reporter: ConsoleReporter) -> None:
     """Time some configurations of each model on the gangs, and print what the search will take; leaves no results."""
+    from searchspace.budget.open_budget import budget_seconds
     from searchspace.cluster.connect import connected
     from searchspace.forecast.dry_run import finish_dry_run, scratch_folder
     from searchspace.forecast.probing import draw_probes, measure_probes
@@ -101,12 +93,12 @@ def dry_run(spec: SearchSpec, price: float, reporter: ConsoleReporter) -> None:
             connected(spec.address) as room, scratch_folder(spec) as mirror,
         ):  # fmt: skip
             interruption.reinstall_handlers()
-            plan = prepared.planner.plan(room)
+            plan, seconds = prepared.planner.plan(room), budget_seconds(spec, room)
             starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
             probes = draw_probes(plan.space, plan.task, spec, starts, prepared.constraints.refusal)
             with open_gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
                 measured = measure_probes(probes, spec, pool, mirror.folder, reporter)
-    finish_dry_run(measured, spec, plan.task, plan.shape, price)
+    finish_dry_run(measured, spec, plan, seconds, price)
 
 
 def revive(run_options: RunOptions, options: Mapping[str, Any], given: Set[str], reporter: ConsoleReporter) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from searchspace.cli.options import Option
-from searchspace.spec import RECORD
+from searchspace.spec import RECORD, SearchSpec
 from trainables.config import Frozen
 
 FORECAST, AFTERWARDS = "What it will take", "Instead of a new search"
@@ -24,3 +24,12 @@ class RunOptions(Frozen):
     """Search to resume: an interrupted one, or with more --trials or --revive."""
     revive: Annotated[int | None, Option(AFTERWARDS)] = Field(None, ge=0)
     """Number of a stopped trial of that search, to resume to full length."""
+
+
+def with_price(spec: SearchSpec, price: float) -> SearchSpec:
+    """`spec` with the price of a budget in dollars; raises `UserError` where that is neither given nor recorded."""
+    if spec.budget is None or spec.budget.unit != "dollars":
+        return spec
+    budget = spec.budget.model_copy(update={"price_per_hour": price or spec.budget.price_per_hour})
+    budget.seconds(0)
+    return spec.model_copy(update={"budget": budget})

@@ -1,20 +1,23 @@
 """The dry run: time a space on the gangs, keep the measurements for later searches, print the forecast."""
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from searchspace.budget.dry_run_plan import finals_seconds, plan_dry_run, spec_within
+from searchspace.budget.plan_lines import format_plan, format_shortfall
+from searchspace.cli.output import print_lines
 from searchspace.forecast.dry_run_table import print_dry_run
 from searchspace.forecast.forecast import ForecastInputs, make_forecast
 from searchspace.forecast.known_times import read_closing_times
 from searchspace.forecast.probing import Measurements, write_measurements
-from searchspace.spaces import Task
+from searchspace.preparation.plan import Plan
 from searchspace.spec import SearchSpec
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.object_store.remote import join_url
 from trainables.storage.search_storage import SearchStorage
-from trainables.workers.gang_resources import GangResources
 
 
 @contextmanager
@@ -35,14 +38,16 @@ def scratch_folder(spec: SearchSpec) -> Iterator[FolderSync]:
             path.rmdir()
 
 
-def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: GangResources, price: float) -> None:
-    """Keep the measurements, and print the forecast of a search."""
+def finish_dry_run(measured: Measurements, spec: SearchSpec, plan: Plan, budget: float, price: float) -> None:
+    """Keep the measurements, and print the forecast of a search within `budget` seconds, and their plan."""
     import torch
 
+    from searchspace.budget.open_budget import make_workload
     from trainables.training.device import free_memory
 
+    task, shape = plan.task, plan.shape
     write_measurements(measured, spec, task, shape)
-    found = None
+    found, planned = None, None
     if measured.costs.by_family:
         known = ForecastInputs(
             basis="a dry run",
@@ -51,5 +56,13 @@ def finish_dry_run(measured: Measurements, spec: SearchSpec, task: Task, shape: 
             start=measured.start,
             closing=read_closing_times().total(task.data.test),
         )
+        timings = [timing for known_timings in measured.costs.by_family.values() for timing in known_timings]
+        if not math.isinf(budget):
+            planned = plan_dry_run(budget, spec, make_workload(spec, plan), timings, measured.start)
+            spec = spec_within(planned, spec, shape.slots, timings)
         found = make_forecast(measured.costs, spec, known)
+        if planned is not None:
+            found = found.model_copy(update={"finals": min(found.finals, finals_seconds(planned))})
     print_dry_run(found, measured, spec, shape, price, free_memory(torch.device("cpu")) / 1e6)
+    if planned is not None:
+        print_lines(format_plan(planned) if planned.is_enough else format_shortfall(planned))

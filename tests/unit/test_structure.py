@@ -33,6 +33,7 @@ SMALL_MODULES = {
     "trainables/common/reporter.py": "a protocol that data, export and the command line share",
     "searchspace/reporting/markdown.py": "shared by boards and the model card",
     "searchspace/budget/allowance.py": "all that a phase knows of the budget",
+    "searchspace/budget/dry_run_plan.py": "joins budgets and dry runs, which know nothing of each other",
     "searchspace/cli/run_options.py": "options that no search records, beside `SearchSpec`",
     "searchspace/progress/make_listeners.py": "wires forecast and progress, which know nothing of each other",
 }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from searchspace.cli.options import flag_of, with_options
-from searchspace.cli.run_options import RunOptions
+from searchspace.cli.run_options import RunOptions, with_price
 from searchspace.preparation.resume import check_changes
 from searchspace.spec import SearchSpec, make_spec, parse_record
 from trainables.common.errors import UserError
@@ -47,6 +47,7 @@ def parse_job_request(arguments: Sequence[str]) -> JobRequest | None:
     elif run_options.revive is not None:
         raise UserError(f"--revive {run_options.revive}: give --resume NAME too, the search of that stopped trial")
     spec = make_spec(**wanted | ({"name": run_options.resume} if run_options.resume else {}))
+    with_price(spec, run_options.price_per_hour)
     _check_elsewhere(spec, given)
     changed = {"address": JOB_ADDRESS} | ({} if run_options.resume else {"name": spec.name})
     if spec.space:

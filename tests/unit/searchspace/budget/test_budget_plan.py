@@ -10,7 +10,11 @@ from hypothesis import strategies as st
 from searchspace.budget.allowance import Phase
 from searchspace.budget.budget_plan import PhaseCost, fill, make_plan
 from searchspace.budget.cost_estimates import TrialSeconds, Workload, estimate_costs
+from searchspace.budget.dry_run_plan import plan_dry_run, spec_within
 from searchspace.budget.presets import PRESETS
+from searchspace.spec import make_spec
+from trainables.config import TrialConfig
+from trainables.training.timing import Timing
 
 SECONDS = st.floats(0.0, 1000.0)
 SHARES = [preset.shares for preset in PRESETS.values()]
@@ -116,3 +120,16 @@ def test_what_closes_a_search_costs_what_it_cost_before():
     assert (costs[Phase.TEST].least, costs[Phase.EXPORT].wish) == (2.0, 60.0)
     assert costs[Phase.REPORT].least > 3.0, "the command does not end with its report"
     assert costs[Phase.EXPORT].least < 60.0
+
+
+def test_a_dry_run_plans_what_it_timed():
+    spec = make_spec(name="x", budget="10m", max_epochs=10)
+    work = Workload(2, 0.0, 3000, 600, 1.2, is_pretrained=False, closing=CLOSING)
+    timings = [Timing(config=TrialConfig(), steps=10, step_seconds=each, setup_seconds=1.0) for each in (0.1, 0.3)]
+    plan = plan_dry_run(600.0, spec, work, timings, start=12.0)
+    assert plan.total == pytest.approx(600.0)
+    assert plan.seconds[Phase.PREPARATION] == 12.0
+    assert plan.seconds[Phase.WINNER] == pytest.approx(1.2 * 21.0)
+    inside = spec_within(plan, spec, 2, timings)
+    assert inside.time_budget == plan.seconds[Phase.SEARCH]
+    assert 2 <= inside.trials < spec.trials
