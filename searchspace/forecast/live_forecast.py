@@ -11,6 +11,7 @@ import optuna
 
 from searchspace.budget.allowance import Allowance, Phase, unlimited
 from searchspace.engine.assignments import derive_seed
+from searchspace.finals.baseline import is_probe
 from searchspace.finals.finalist import read_finalists
 from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
 from searchspace.forecast.known_times import ClosingTimes, read_closing_times, write_closing_times
@@ -21,7 +22,6 @@ from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
 from searchspace.study.trial_attributes import read_config
 from trainables.config import EpochReport
-from trainables.models.model_registry import is_closed_form
 from trainables.workers.gang_resources import GangResources
 
 if TYPE_CHECKING:
@@ -95,20 +95,21 @@ class LiveForecast:
             self._families.add(family_name(read_config(self._study.get_trials(deepcopy=False)[number])))
         if self._is_due() and (self._thread is None or not self._thread.is_alive()):
             self._due, self._seen = max(self._due, 2 * len(self._known)), len(self._families)
-            self._thread = threading.Thread(target=self._forecast_from_trials, daemon=True)
+            left = self._seconds_left()  # here, as the engine's thread changes what it is made of
+            self._thread = threading.Thread(target=self._forecast_from_trials, args=(left,), daemon=True)
             self._thread.start()
 
     def _is_due(self) -> bool:
-        """Whether there is news, and no closed-form head that was begun is still to come: those come all at once."""
+        """Whether there is news; the first heads that are solved for come all before the first forecast."""
         enough = len(self._known) >= min(self._due, FIRST_TRIALS)
         news = len(self._known) >= self._due or len(self._families) > self._seen
-        return enough and news and not any(map(self._is_pending, self._study.get_trials(deepcopy=False)))
+        return enough and news and (self._seen > 0 or not self._has_pending_probes())
 
-    def _is_pending(self, trial: optuna.trial.FrozenTrial) -> bool:
-        begun = trial.state == optuna.trial.TrialState.RUNNING and "config" in trial.user_attrs
-        return begun and trial.number not in self._known and is_closed_form(read_config(trial))
+    def _has_pending_probes(self) -> bool:
+        trials = self._study.get_trials(deepcopy=False)
+        return any(is_probe(t) and not t.state.is_finished() and t.number not in self._known for t in trials)
 
-    def _forecast_from_trials(self) -> None:
+    def _forecast_from_trials(self, seconds_left: float) -> None:
         steady = self._steady_from if self._warm >= self._shape.slots else 0.0
         recorded = self._study.get_trials(deepcopy=False)
         trials = read_trials(recorded, self._task.data, steady)
@@ -117,7 +118,7 @@ class LiveForecast:
         best = max(trials, key=lambda trial: trial.rank)
         moment = Moment(
             now=self._reporter.seconds, start=self._first_step, slots=self._shape.slots, weights=recent_shares(trials),
-            closing=read_closing_times(best.known.timing.config.model), seconds_left=self._seconds_left(),
+            closing=read_closing_times(best.known.timing.config.model), seconds_left=seconds_left,
             finals=race_seconds(self._spec, recorded, self._task.data, self._shape.slots),
         )  # fmt: skip
         rng = random.Random(derive_seed(self._spec.seed, "forecast", len(trials)))  # noqa: S311  # no secret

@@ -85,9 +85,13 @@ class TrialDraws:
 
 
 def _shared_seconds(known: Sequence[Timing]) -> float:
-    """Seconds of shared work that a new trial of a family has to do: most find it done by the first."""
+    """Seconds of shared work that a new trial of a family has to do, as often as those before it.
+
+    The first trial does it for later ones; but a closed form's few parameters mostly say what its features are of.
+    """
     paid = [timing.once_seconds for timing in known if timing.once_seconds > 0]
-    return max(0, len(paid) - 1) / len(known) * fmean(paid) if paid else 0.0
+    again = len(paid) - (not is_closed_form(known[0].config))
+    return max(0, again) / len(known) * fmean(paid) if paid else 0.0
 
 
 def make_draws(trials: Sequence[KnownTrial], weights: Mapping[str, float], spec: SearchSpec) -> TrialDraws:

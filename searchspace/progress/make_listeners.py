@@ -21,7 +21,7 @@ def make_listeners(
     """What hears of the search's trials: its forecast, and the tracker of its progress."""
     from searchspace.forecast.live_forecast import LiveForecast
 
-    forecast = LiveForecast(spec, plan.task, plan.shape, study, reporter, quiet=resumed or spec.budget is not None)
+    forecast = LiveForecast(spec, plan.task, plan.shape, study, reporter, quiet=resumed)
     tracker = ProgressTracker(spec, plan.shape.slots, reporter)
     tracker.load_earlier_trials(rank_trials(study))
     tracker.remaining_seconds, tracker.describe_trial = forecast.remaining_seconds, partial(describe_trial, study)

@@ -20,7 +20,7 @@ SAMPLE = 64
 
 
 def probe_closed_form(assignment: Assignment, context: WorkerContext) -> Timing:
-    """Time a closed-form trial on this gang; its seconds are spread over the epochs that other trials have."""
+    """Time a closed-form trial on this gang; an epoch is the whole of its training."""
     config, store, device = assignment.config, context.store, context.group.device
     reset_peak_memory(device)
     started = time.perf_counter()
@@ -34,8 +34,8 @@ def probe_closed_form(assignment: Assignment, context: WorkerContext) -> Timing:
     scored = torch.zeros(len(store.rows(SCORED_ON[assignment.kind], assignment.fold)), width, device=device)
     head.logits(scored)
     return Timing(
-        config=config, steps=1, step_seconds=(solved - began) / assignment.max_epochs,
-        evaluation_seconds=(time.perf_counter() - solved) / assignment.max_epochs,
+        config=config, steps=1, step_seconds=solved - began,
+        evaluation_seconds=time.perf_counter() - solved,
         setup_seconds=max(0.0, setup_seconds), once_seconds=once_seconds,
         features_mb=len(views) * len(store.labels) * width * 4 / 1e6 if once_seconds else 0.0,
         memory_mb=peak_memory(device) / 1e6, parameters=parameters + head.weight.numel() + head.bias.numel(),

@@ -73,11 +73,16 @@ def test_searches_that_learn_train_as_many_epochs_as_those_that_were_measured():
     assert 440 < epochs < 560, "64 trials on digits had 472 to 544"
 
 
-def test_closed_form_heads_report_once_and_features_are_paid_for_once():
+def test_closed_form_heads_report_once_and_pay_for_features_of_their_own():
     first, others = known("probe", once_seconds=40.0, setup_seconds=1.0), [known("probe", setup_seconds=1.0)] * 3
-    assert rest_of([first, *others], spec_of()).seconds == pytest.approx(6 * 2.0)
-    each = [known("probe", once_seconds=40.0, setup_seconds=1.0)] * 4
-    assert rest_of(each, spec_of()).seconds == pytest.approx(6 * (2.0 + 30.0)), "three of four pay"
+    assert rest_of([first, *others], spec_of()).seconds == pytest.approx(6 * (2.0 + 10.0)), "one of four pays"
+
+
+def test_other_trials_find_the_features_of_the_first():
+    first, others = known("resnet", once_seconds=40.0), [known("resnet")] * 3
+    assert rest_of([first, *others], spec_of()).seconds == pytest.approx(6 * 5)
+    each = [known("resnet", once_seconds=40.0)] * 4
+    assert rest_of(each, spec_of()).seconds == pytest.approx(6 * (5 + 30.0)), "three of four pay"
 
 
 def test_what_follows_is_that_of_the_best_trials(digits):
