@@ -83,6 +83,19 @@ def test_two_workers_train_what_one_does(digits, tmp_path, config):
         assert torch.allclose(tensor, two_weights[name], atol=5e-3, rtol=5e-2), name
 
 
+def test_two_workers_fine_tune_what_one_does(digits, tmp_path):
+    config = TrialConfig(
+        model="tf_efficientnet_lite0", freeze="lower", input_size=32, batch_size=65, flip="random", tta=True,
+        backbone_lr=1e-4, head_lr=1e-3,
+    )  # fmt: skip
+    (one,), one_weights = train_with(1, config, tmp_path / "one", epochs=1)
+    (two,), two_weights = train_with(2, config, tmp_path / "two", epochs=1)
+    assert two.train_loss == pytest.approx(one.train_loss, rel=2e-3)
+    assert two.val_loss == pytest.approx(one.val_loss, rel=2e-2)
+    for name, tensor in one_weights.items():
+        assert torch.allclose(tensor, two_weights[name], atol=5e-3, rtol=5e-2), name
+
+
 @pytest.mark.parametrize(("batch_size", "micro_batch"), [(7, 0), (65, 8), (65, 1)], ids=["shares of one", "8", "1"])
 def test_three_workers_with_uneven_shares_train_what_one_does(digits, tmp_path, batch_size, micro_batch):
     """Batches of 6 and 7 images; or shares of 21 and 22, in slices of 7 and 8, or of 1 and 2."""
