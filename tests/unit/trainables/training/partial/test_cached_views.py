@@ -7,6 +7,7 @@ import torch
 from tests.helpers.training import assignment, train, weights
 from trainables.augmentation.augmentation_registry import DRAW_COLUMNS
 from trainables.config import TrialConfig
+from trainables.export.weights import read_classifier
 from trainables.models.build_model import build_model
 from trainables.training.evaluation import forward
 from trainables.training.loop import TrialRun
@@ -22,6 +23,7 @@ from trainables.training.partial.cached_views import (
 from trainables.training.partial.trained_part import cut_part
 from trainables.training.profiling import probe_trial
 from trainables.training.snapshot import take_snapshot
+from trainables.training.trial_outputs import write_weights
 
 LOWER = TrialConfig(model="tf_efficientnet_lite0", freeze="lower", input_size=32, head_lr=1e-2, batch_size=32)
 VIEWS = LOWER.model_copy(update={"flip": "random", "cached_views": 1, "tta": True})
@@ -77,6 +79,19 @@ def test_the_part_scores_as_the_whole_network(few, tmp_path, config):
         whole = forward(run.model.eval(), torch.from_numpy(few.store.images[rows]))
         part = forward(run.averaged.eval(), run.evaluation_inputs().of(rows))
     assert torch.allclose(whole, part, atol=2e-2), "as far as float16 goes"
+
+
+def test_the_winner_that_is_kept_is_whole_and_is_the_one_that_was_evaluated(few, tmp_path):
+    task = assignment(tmp_path, VIEWS, kind="winner", max_epochs=1)
+    run = TrialRun(task, few)
+    train(run)
+    write_weights(tmp_path, task, run)
+    classifier, _ = read_classifier(tmp_path, torch.device("cpu"))
+    rows = few.store.rows("val")[:16]
+    with torch.inference_mode():
+        whole = forward(classifier.eval(), torch.from_numpy(few.store.images[rows])).softmax(dim=1)
+        part = forward(run.averaged.eval(), run.evaluation_inputs().of(rows)).softmax(dim=1)
+    assert torch.allclose(whole, part, atol=1e-2), "as far as float16 goes"
 
 
 def test_without_room_on_the_disk_the_same_is_trained(few, tmp_path, monkeypatch):
