@@ -82,7 +82,8 @@ def propose_ensemble(
     counts = select_greedily(spec.metric, library, admits)
     members = [place for place, count in enumerate(counts) if count]
     if len(members) < 2 or not (nested.is_clear or spec.ensemble):
-        logger.info(f"no ensemble: it would gain no more than noise, {describe_gain(spec, nested)}")
+        if not spec.ensemble:
+            logger.info(f"no ensemble: it would gain no more than noise, {describe_gain(spec, nested)}")
         return None
     return EnsembleProposal(
         tuple(usable[place].number for place in members), tuple(counts[place] for place in members), nested
