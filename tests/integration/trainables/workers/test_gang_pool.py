@@ -219,3 +219,39 @@ def test_without_its_parts_a_gang_trains_by_rays_public_trainer(digits, tmp_path
     pool.close()
     assert (report.status, report.epoch) == ("complete", 2)
     assert "trainables.ray_train_compat" not in sys.modules
+
+
+class ShortAndLong:
+    """Two assignments, of which the long one is not needed once the short one has ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.waiting = [assignment(folder, "long", max_epochs=100_000), assignment(folder, "short", kind="final")]
+        self.ended: list[EpochReport] = []
+
+    def next_assignments(self, running, free):
+        taken, self.waiting = self.waiting[:free], self.waiting[free:]
+        return taken
+
+    def is_needed(self, trial):
+        return trial == "short" or not self.ended
+
+    def record(self, report):
+        self.ended.append(report)
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_what_is_not_needed_any_more_is_stopped_and_its_gang_is_free(digits, tmp_path):
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangResources
+
+    pool = GangPool(
+        GangResources(slots=2, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
+    source, heard = ShortAndLong(tmp_path), []
+    pool.run_source(source, heard.append)
+    assert [report.trial for report in source.ended] == ["short"]
+    assert {report.status for report in heard if report.trial == "long"} == {"running"}
+    assert [report.status for report in pool.run_trials([assignment(tmp_path, name) for name in "ab"])] == [
+        "complete", "complete",
+    ]  # fmt: skip
+    pool.close()
