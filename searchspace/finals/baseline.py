@@ -18,11 +18,12 @@ from searchspace.finals.final_trainings import CollectedPredictions
 from searchspace.spec import SearchSpec
 from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader, parse_study_attribute
-from searchspace.study.trial_attributes import is_revived, read_curve
+from searchspace.study.trial_attributes import is_revived, read_config, read_curve
 from trainables.config import Frozen
 from trainables.metrics.class_counts import Weights
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.metric_registry import MetricName, compute_score
+from trainables.models.model_registry import is_closed_form
 
 TRIAL_ORIGIN = "origin"
 """Attribute of a trial that was enqueued before the search began: where its values come from."""
@@ -75,8 +76,10 @@ def find_probe(trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
 
 
 def is_probe(trial: FrozenTrial) -> bool:
-    """Whether a trial is one of the closed-form heads that the search began with."""
-    return trial.user_attrs.get(TRIAL_ORIGIN) == "probe"
+    """Whether a trial is a closed-form head on a frozen backbone, whether the search began with it or sampled it."""
+    return trial.user_attrs.get(TRIAL_ORIGIN) == "probe" or (
+        "config" in trial.user_attrs and is_closed_form(read_config(trial))
+    )
 
 
 def choose_reference(
