@@ -16,6 +16,7 @@ from searchspace.leaderboard import print_board
 from searchspace.preparation import preflight
 from searchspace.preparation.absolute_paths import with_absolute_paths
 from searchspace.preparation.early_checks import check_early
+from searchspace.preparation.first_trials import first_trials
 from searchspace.preparation.plan import make_plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data, prepare_shared
 from searchspace.preparation.resume import check_revived, format_folder, how_to_resume, is_finished, load_resumed_spec
@@ -26,7 +27,6 @@ from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.results import read_results
 from searchspace.reporting.tables.student_table import format_student
 from searchspace.runner import SearchResult, SearchRunner
-from searchspace.spaces import default_space, default_trials
 from searchspace.spec import SearchSpec, load_facts, make_spec, parse_record
 from searchspace.storage.open_search import hold_search
 from searchspace.storage.search_folder import TRIALS, trial_name
@@ -94,7 +94,7 @@ def dry_run(spec: SearchSpec, price: float, reporter: ConsoleReporter) -> None:
         ):  # fmt: skip
             interruption.reinstall_handlers()
             plan, seconds = prepared.planner.plan(room), budget_seconds(spec, room)
-            starts = default_trials(plan.task, spec.pins) if plan.space is default_space else []
+            starts = first_trials(plan.space, plan.task, spec.pins)
             probes = draw_probes(plan.space, plan.task, spec, starts, prepared.constraints.refusal)
             with open_gangs(plan, mirror, lambda _slot, _info: None, interruption) as pool:
                 measured = measure_probes(probes, spec, pool, mirror.folder, reporter)

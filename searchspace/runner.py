@@ -139,12 +139,15 @@ class SearchRunner:
 
     def search(self, pool: "GangPool") -> None:
         """Train what is left of the trials on the gangs; raises `NoSlotLeftError` where no slot can train any more."""
+        from searchspace.engine.family_chooser import make_family_chooser
         from searchspace.engine.search_engine import SearchEngine
         from searchspace.engine.suggest import ConfigSuggester
         from searchspace.engine.tune_adapter import run_search
 
-        suggester = ConfigSuggester(self.study, self.plan.space, self.plan.task, self.spec, self.constraints)
-        engine = SearchEngine(self.study, suggester, self.plan.make_rule(), self.spec, self._engine_context(pool))
+        spec, space, task, context = self.spec, self.plan.space, self.plan.task, self._engine_context(pool)
+        families = make_family_chooser(spec, space, task, self.study.get_trials(deepcopy=False), context)
+        suggester = ConfigSuggester(self.study, space, task, spec, self.constraints, families)
+        engine = SearchEngine(self.study, suggester, self.plan.make_rule(), spec, context, families)
         run_search(self.spec, engine, pool, self.budget.allowance)
         self.interruption.check()
         pool.check_slots()

@@ -18,7 +18,7 @@ from trainables.common.errors import UserError, suggest
 from trainables.config import Frozen, TrialConfig
 from trainables.data.loading.square_fit import FIT_KINDS
 from trainables.data.store.data_summary import DataSummary
-from trainables.metrics.metric_registry import METRICS, MetricName
+from trainables.metrics.metric_registry import MetricName
 from trainables.models.model_registry import MODELS
 
 
@@ -37,8 +37,8 @@ class Task(Frozen):
     """What the search maximises."""
 
 
-FEW_IMAGES = 10_000
-"""Training images below which the first guesses augment."""
+MAX_SOLVED = 10_000_000
+"""Training images times classes above which a head is found by gradient steps, too."""
 MIN_IMBALANCE = 1.5
 """Size of the largest class divided by that of the smallest, from which on balancing is searched."""
 MAX_ERRORS, MAX_PRUNED = 10, 200
@@ -47,18 +47,28 @@ Space = Callable[[optuna.Trial, Task], dict[str, Any]]
 
 
 def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
-    """The architecture first, then the hyperparameters of that kind of network."""
+    """The architecture first, then how it is trained, then the hyperparameters that mean something to that."""
     model = trial.suggest_categorical("model", list(task.models))
-    values: dict[str, Any] = {"model": model, "batch_size": trial.suggest_categorical("batch_size", _batch_sizes(task))}
+    values: dict[str, Any] = {"model": model}
     values |= _backbone(trial, task) if model in task.pretrained else _from_scratch(trial, task, model)
     if task.data.fit_matters:
         values["fit"] = trial.suggest_categorical("fit", list(FIT_KINDS))
-    values["weight_decay"] = trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True)
-    values["label_smoothing"] = trial.suggest_float("label_smoothing", 0.0, 0.2)
-    values["dropout"] = trial.suggest_float("dropout", 0.0, 0.5)
     if is_unbalanced(task.data):
+        # A head that is solved for weighs images, whether "loss" or "sampling" says so.
+        solved = values.get("head_solver") == "lbfgs"
         values["balance"] = trial.suggest_categorical("balance", ["none", "loss", "sampling"])
+        values["balance"] = "loss" if solved and values["balance"] == "sampling" else values["balance"]
     return values
+
+
+def _by_steps(trial: optuna.Trial, task: Task) -> dict[str, Any]:
+    """What all networks have that learn by gradient steps."""
+    return {
+        "batch_size": trial.suggest_categorical("batch_size", batch_sizes(task)),
+        "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
+        "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.2),
+        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
+    }
 
 
 def is_unbalanced(data: DataSummary) -> bool:
@@ -67,11 +77,12 @@ def is_unbalanced(data: DataSummary) -> bool:
 
 
 def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]:
-    values: dict[str, Any] = {"optimizer": trial.suggest_categorical("optimizer", ["muon", "adamw", "sgd"])}
+    values = _by_steps(trial, task)
+    values["optimizer"] = trial.suggest_categorical("optimizer", ["muon", "adamw", "sgd"])
     values["lr"] = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
     fields = MODELS[model].fields
     if "width" in fields:
-        values["width"] = trial.suggest_categorical("width", _widths(task))
+        values["width"] = trial.suggest_categorical("width", widths(task))
     if "depth" in fields:
         values["depth"] = trial.suggest_int("depth", 2, 4)
     if "activation" in fields:
@@ -85,13 +96,30 @@ def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]
 
 
 def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
-    freeze = trial.suggest_categorical("freeze", ["all", "stem", "none"] if task.gpu else ["all"])
-    values: dict[str, Any] = {"freeze": freeze, "head_lr": trial.suggest_float("head_lr", 1e-3, 1e-1, log=True)}
-    if freeze == "all":
+    values: dict[str, Any] = {"freeze": trial.suggest_categorical("freeze", cuts(task))}
+    if values["freeze"] == "all":
+        values["head_solver"] = trial.suggest_categorical("head_solver", head_solvers(task))
+        if values["head_solver"] == "lbfgs":
+            return values | {"tta": trial.suggest_categorical("tta", [True, False])}
+    values |= _by_steps(trial, task) | {"head_lr": trial.suggest_float("head_lr", 1e-3, 1e-1, log=True)}
+    if values["freeze"] == "all":
         # Without augmentation the backbone runs once over the data, instead of once an epoch.
         return values
     values["backbone_lr"] = trial.suggest_float("backbone_lr", 1e-5, 1e-3, log=True)
     return values | _augmentation(trial, task)
+
+
+def cuts(task: Task) -> list[str]:
+    """Which parts of a pretrained backbone may keep their weights."""
+    return ["all", "stem", "none"] if task.gpu else ["all"]
+
+
+def head_solvers(task: Task) -> list[str]:
+    """How the head of a frozen backbone may be found: at once, unless the problem outgrows one solver.
+
+    Gradient steps on the same features gain nothing over the optimum of the convex problem.
+    """
+    return ["lbfgs", "gradient"] if task.data.train * len(task.data.classes) > MAX_SOLVED else ["lbfgs"]
 
 
 def _augmentation(trial: optuna.Trial, task: Task) -> dict[str, Any]:
@@ -114,42 +142,13 @@ def suggest_augmentation(trial: optuna.Trial, name: str) -> Any:
     return trial.suggest_float(name, entry.low, entry.high)
 
 
-def default_trials(task: Task, pins: dict[str, Any]) -> list[dict[str, Any]]:
-    """The first trials of the default space: a good guess for each model, without the pinned values."""
-    sizes, widths = _batch_sizes(task), _widths(task)
-    common: dict[str, Any] = {"batch_size": sizes[min(1, len(sizes) - 1)], "label_smoothing": 0.1, "dropout": 0.1}
-    if is_unbalanced(task.data):
-        # Sampling rare classes more often did better than weighting their losses, where all classes count alike.
-        common["balance"] = "sampling" if METRICS[task.metric].averages_classes else "none"
-    if task.data.fit_matters:  # nothing of an image is lost
-        common["fit"] = "stretch"
-    # A mirrored photograph keeps its class; grey images are often written, printed or scanned.
-    flips = {"flip": "alternating", "tta": True} if task.data.channels > 1 else {"flip": "none"}
-    # Few images are overfitted without augmentation; many images in a few epochs are not.
-    strength = 0.2 if task.data.train < FEW_IMAGES else 0.0
-    scratch = {
-        "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "width": widths[1], "depth": 3,
-        "activation": "relu", "batch_norm": True, "whiten": True, "weight_decay": 1e-2,
-        "augment_strength": strength, "mixup": 0.0, "cutmix": 0.0, **flips,
-        **({"crop_scale": 1.0} if task.data.fit_matters else {}),
-    }  # fmt: skip
-    backbone = {"freeze": "all", "head_lr": 1e-2, "weight_decay": 1e-3}
-    starts = {model: backbone if model in task.pretrained else _own(model, scratch) for model in task.models}
-    values = [{"model": model, **common, **start} for model, start in starts.items()]
-    return [{name: value for name, value in start.items() if name not in pins} for start in values]
-
-
-def _own(model: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Those of `values` that mean something to a network from scratch."""
-    others = {field for known in MODELS.values() for field in known.fields} - {*MODELS[model].fields}
-    return {name: value for name, value in values.items() if name not in others}
-
-
-def _widths(task: Task) -> list[int]:
+def widths(task: Task) -> list[int]:
+    """Widths of networks from scratch."""
     return [32, 64, 128] if task.gpu else [8, 16, 32]
 
 
-def _batch_sizes(task: Task) -> list[int]:
+def batch_sizes(task: Task) -> list[int]:
+    """Images of a step, at least eight of which make an epoch."""
     sizes = [128, 256, 512, 1024] if task.gpu else [32, 64, 128, 256]
     return [size for size in sizes if size * 8 <= task.data.train] or [sizes[0]]
 

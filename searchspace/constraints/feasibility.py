@@ -6,7 +6,8 @@ from itertools import groupby, islice
 import optuna
 
 from searchspace.constraints.constraints import ConstraintChecker
-from searchspace.spaces import Space, Task, default_space, default_trials, draw_configs
+from searchspace.preparation.first_trials import first_trials
+from searchspace.spaces import Space, Task, draw_configs
 from searchspace.spec import SearchSpec
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
@@ -44,7 +45,7 @@ def check_feasible(checker: ConstraintChecker, spec: SearchSpec, space: Space, t
 def draw_sample(spec: SearchSpec, space: Space, task: Task) -> tuple[list[TrialConfig], list[TrialConfig]]:
     """The search's first configurations, and `SAMPLE_DRAWS` random ones of the space, by the search's seed."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=spec.seed))
-    starts = default_trials(task, spec.pins) if space is default_space else []
+    starts = first_trials(space, task, spec.pins)
     for values in starts:
         study.enqueue_trial(values)
     configs = list(draw_configs(space, study, task, spec.pins, len(starts) + SAMPLE_DRAWS))

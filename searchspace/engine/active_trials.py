@@ -21,6 +21,8 @@ class ActiveTrial:
     """Its reports so far."""
     audited: bool = False
     """Whether it was stopped, and trains on to show what that costs."""
+    waits: bool = False
+    """Whether it was paused when an earlier part of the search ended."""
     losses: int = 0
     """Trial actors that died with it."""
 

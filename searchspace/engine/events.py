@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from searchspace.budget.allowance import Allowance, unlimited
 from trainables.config import EpochReport, Status
 
 
@@ -42,5 +43,7 @@ class EngineContext:
     """Hears for how many free slots there is no trial; 0 where the next trial was found."""
     has_time: Callable[[float], bool] = lambda _seconds: True
     """Whether so many seconds more fit into what the search may still take."""
+    allowance: Allowance = unlimited
+    """Seconds that the search may still take."""
     is_reachable: Callable[[], bool] = lambda: True
     """Whether the trial broker, which carries trials to the gangs, answers."""

@@ -12,19 +12,21 @@ from searchspace.budget.trial_costs import ReportTimes
 from searchspace.engine.active_trials import ActiveTrial
 from searchspace.engine.checkpoint_store import CheckpointStore
 from searchspace.engine.events import ENDS, EngineContext, TrialEvent
+from searchspace.engine.family_chooser import FamilyChooser
+from searchspace.engine.promotions import Promotions
 from searchspace.engine.suggest import ConfigSuggester
 from searchspace.finals.audit import choose_audited
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rule import StoppingRule, recall
-from searchspace.stopping.rung import observe
+from searchspace.stopping.rung import RungStanding, observe
 from searchspace.study.trial_attributes import (
     TIME_BUDGET,
     read_events,
     record_pace,
     record_paused,
+    record_promoted,
     record_reason,
     record_report,
-    record_resumed,
     record_stop,
 )
 from trainables.config import Assignment, Decision, EpochReport, TrialConfig, failure
@@ -44,10 +46,12 @@ class SearchEngine:
         rule: StoppingRule,
         spec: SearchSpec,
         context: EngineContext,
+        families: FamilyChooser | None = None,
     ) -> None:
-        """Begin the search, or resume it as the study has it."""
+        """Begin the search, or resume it as the study has it; `families` are those that `suggester` chooses among."""
         self._study, self._suggester, self._rule, self._spec = study, suggester, rule, spec
-        self._context = context
+        self._context, self._families = context, families
+        self._promotions = Promotions(rule, families, self._on_promoted)
         trials = study.get_trials(deepcopy=False)
         history = read_events(trials)
         recall(rule, history)
@@ -97,6 +101,8 @@ class SearchEngine:
             self._record(trial)
             if len(trial.curve) == 1:
                 self._times.add(trial.kind, report)
+            if self._families is not None:
+                self._families.hear(trial.number, trial.assignment.config, trial.curve)
             if report.status != "failed":
                 self._notify(TrialEvent.EPOCH, trial)
         decision = self._decide(trial, report)
@@ -116,8 +122,12 @@ class SearchEngine:
             return Decision.STOP
         if not trial.audited and not self._rule.report(observe(trial.number, trial.kind, report)):
             return Decision.PAUSE
-        is_over = self.is_stopping or not self._context.has_time(report.seconds)
-        return Decision.STOP if is_over else Decision.CONTINUE
+        if self.is_stopping or not self._context.has_time(report.seconds):
+            return Decision.STOP
+        if report.epoch in trial.assignment.rungs and not self._promotions.pays(trial, self._suggester.is_done):
+            self._promotions.hold(trial)
+            return Decision.PAUSE
+        return Decision.CONTINUE
 
     def on_lost(self, name: str) -> None:
         """Handle the death of a trial's actor: the trial is suggested again, at most `MAX_ACTOR_LOSSES` times.
@@ -148,7 +158,7 @@ class SearchEngine:
             if not trial.curve:
                 self._discard(trial)
                 continue
-            standing = self._rule.standing(trial.number)
+            standing = self._standing(trial)
             if not trial.audited:
                 record_stop(trial.trial, standing)
             self._tell(trial, trial.last.reason or (standing.describe() if standing else TIME_BUDGET))
@@ -165,15 +175,15 @@ class SearchEngine:
         return trial
 
     def _promoted(self) -> ActiveTrial | None:
-        while (number := self._rule.promote()) is not None:
-            trial = self._open.get(number)
-            if trial is not None and self._context.has_time(trial.last.seconds):
-                # None: it ended in an earlier part of a search that was extended
-                self._order += 1
-                record_resumed(trial.trial, self._order, trial.last.epoch)
-                self._notify(TrialEvent.RESUMED, trial)
-                return trial
-        return None
+        trial = self._promotions.take(self._open, self._suggester.is_done)
+        if trial is not None:
+            record_paused(trial.trial, 0)
+            self._notify(TrialEvent.RESUMED, trial)
+        return trial
+
+    def _on_promoted(self, trial: ActiveTrial) -> None:
+        self._order += 1
+        record_promoted(trial.trial, self._order, trial.last.epoch)
 
     def _new(self) -> ActiveTrial | None:
         if self._suggester.is_done or (self._training and not self._suggester.is_ready(self._context.slots)):
@@ -195,7 +205,7 @@ class SearchEngine:
         if not self._audits:
             return None
         trial = self._audits.pop(0)
-        record_stop(trial.trial, self._rule.standing(trial.number), audited=True)
+        record_stop(trial.trial, self._standing(trial), audited=True)
         trial.audit()
         self._notify(TrialEvent.AUDITED, trial)
         return trial
@@ -212,8 +222,15 @@ class SearchEngine:
             self._tell(trial, trial.last.reason)
         elif not trial.audited and self._rule.standing(trial.number) is not None:
             self._pause(trial)
+        elif trial.waits and self._families is not None:
+            self._promotions.hold(trial)
+            self._pause(trial)
         else:
             self._interrupted.append(trial)
+
+    def _standing(self, trial: ActiveTrial) -> RungStanding | None:
+        """Where a paused trial stands: at its rung, or among all trials if its family did not pay."""
+        return self._rule.standing(trial.number) or self._promotions.standing(trial)
 
     def _record(self, trial: ActiveTrial) -> None:
         self._order += 1

@@ -8,15 +8,24 @@ from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.active_trials import ActiveTrial
 from searchspace.engine.assignments import derive_seed, search_assignment
+from searchspace.engine.family_chooser import FamilyChooser, make_family_chooser
 from searchspace.optuna_compat import resume_trial
 from searchspace.sampling.samplers import count_hidden_trials
 from searchspace.sampling.space_trial import SpaceError
-from searchspace.sampling.window import is_first_rung_known
+from searchspace.sampling.window import WindowedSampler, is_first_rung_known
 from searchspace.spaces import DrawError, DrawErrorCounter, Space, Task, draw_config
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rules import pausing_epochs
 from searchspace.study.refusals import Refusal, RefusalReason, is_refused, record_refusal
-from searchspace.study.trial_attributes import is_cut_off, is_revived, read_config, read_curve, read_seed, record_config
+from searchspace.study.trial_attributes import (
+    is_cut_off,
+    is_paused,
+    is_revived,
+    read_config,
+    read_curve,
+    read_seed,
+    record_config,
+)
 from trainables.config import TrialConfig
 
 MAX_REFUSALS = 200
@@ -40,10 +49,17 @@ class Admission(Protocol):
 class ConfigSuggester:
     """Draws a search's configurations, each a trial of the study."""
 
-    def __init__(self, study: optuna.Study, space: Space, task: Task, spec: SearchSpec, admission: Admission) -> None:
-        """Draw configurations for `task` from `space` until `spec.trials` are admitted."""
+    def __init__(
+        self, study: optuna.Study, space: Space, task: Task, spec: SearchSpec, admission: Admission,
+        families: FamilyChooser | None = None,
+    ) -> None:  # fmt: skip
+        """Draw configurations for `task` from `space` until `spec.trials` are admitted, from those `families` that pay.
+
+        Without them, all families are drawn from that have configurations left.
+        """
         self._study, self._space, self._task, self._spec = study, space, task, spec
         self._admission = admission
+        self._families = families or make_family_chooser(spec, space, task, study.get_trials(deepcopy=False))
         self._rungs = pausing_epochs(spec.scheduler, spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
         self._ahead: list[tuple[optuna.Trial, TrialConfig]] = []
         begun = [t for t in study.get_trials(deepcopy=False) if _is_admitted(t) and not is_cut_off(t)]
@@ -77,7 +93,7 @@ class ConfigSuggester:
         """
         patience = DrawErrorCounter()
         while True:
-            trial = trial or self._study.ask()
+            trial = trial or self._ask()
             try:
                 return trial, draw_config(self._space, trial, self._task, self._spec.pins)
             except (DrawError, SpaceError) as error:
@@ -89,10 +105,21 @@ class ConfigSuggester:
                     return None
                 raise
 
+    def _ask(self) -> optuna.Trial:
+        """A new trial of the study, in the family that is due; an enqueued one has its own."""
+        self._choose_family(len(self._study.get_trials(deepcopy=False)))
+        return self._study.ask()
+
+    def _choose_family(self, number: int) -> None:
+        sampler = self._study.sampler
+        if self._families is not None and isinstance(sampler, WindowedSampler):
+            sampler.fix(self._families.choose(number))
+
     def restore(self) -> list[ActiveTrial]:
         """The trials that were begun and are not over, when a search is resumed; none is suggested twice."""
         found = []
         for known in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._choose_family(known.number)
             trial = resume_trial(self._study, known)
             if is_refused(known):
                 self._study.tell(trial, state=TrialState.PRUNED)
@@ -104,7 +131,7 @@ class ConfigSuggester:
 
     def _restored(self, trial: optuna.Trial, known: FrozenTrial) -> ActiveTrial:
         assignment = search_assignment(self._spec, known.number, read_config(known), read_seed(known), self._rungs)
-        restored = ActiveTrial(trial, assignment, read_curve(known))
+        restored = ActiveTrial(trial, assignment, read_curve(known), waits=is_paused(known))
         if known.user_attrs.get("audited"):
             restored.audit()
         return restored
@@ -126,6 +153,8 @@ class ConfigSuggester:
                 refusal = SURPLUS
             if refusal is None:
                 return self._admit(trial, config)
+            if self._families is not None:
+                self._families.refuse(config)
             self._refuse(trial, refusal)
         self.suggested = self._spec.trials
         return None
@@ -140,6 +169,8 @@ class ConfigSuggester:
         record_config(trial, config, seed)
         self._known[config] = trial.number
         self.suggested += 1
+        if self._families is not None:
+            self._families.hear(trial.number, config, ())
         return ActiveTrial(trial, search_assignment(self._spec, trial.number, config, seed, self._rungs))
 
     def _refuse(self, trial: optuna.Trial, refusal: Refusal) -> None:

@@ -10,12 +10,13 @@ from optuna.samplers import BaseSampler
 
 from searchspace.finals.baseline import TRIAL_ORIGIN, Origin
 from searchspace.preparation.data_issues import copy_image_lists
+from searchspace.preparation.first_trials import default_trials, probe_trials
 from searchspace.preparation.plan import Plan
 from searchspace.preparation.preflight import check_name_free
 from searchspace.preparation.record import collect_facts
 from searchspace.preparation.resume import record_resumption
 from searchspace.sampling.space_file import hash_file
-from searchspace.spaces import default_space, default_trials, draw_config
+from searchspace.spaces import default_space, draw_config
 from searchspace.spec import SearchSpec, extend_record, load_facts, save_record
 from searchspace.storage.folder_contents import names_in
 from searchspace.study.creation import StudyAction, delete_draft, read_draft, write_draft
@@ -104,17 +105,19 @@ def read_identity(spec: SearchSpec) -> str:
 
 
 def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> StudyStart:
-    """Choose the first trials: the best of earlier searches, then the models' defaults. Reads all other folders.
+    """Choose the first trials: probes, the best of earlier searches, the models' defaults. Reads all other folders.
 
     Raises `UserError` for an earlier search that cannot be read.
     """
     from searchspace.sampling.samplers import make_sampler
     from searchspace.sampling.warm_start import choose_warm_start, read_earlier_trials
 
-    draw = _draw_from(spec, plan)
-    trials: list[tuple[Origin, dict[str, Any]]] = [("warm start", values) for values in choose_warm_start(spec, draw)]
-    if plan.space is default_space:
-        trials += [("default", values) for values in default_trials(plan.task, spec.pins)]
+    draw, task, is_default = _draw_from(spec, plan), plan.task, plan.space is default_space
+    trials: list[tuple[Origin, dict[str, Any]]] = [
+        *(("probe", values) for values in (probe_trials(task, spec.pins) if is_default else ())),
+        *(("warm start", values) for values in choose_warm_start(spec, draw)),
+        *(("default", values) for values in (default_trials(task, spec.pins) if is_default else ())),
+    ]
     earlier = read_earlier_trials(spec, plan.data, draw, plan.sampler, resumed)
     return StudyStart(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
 

@@ -1,7 +1,7 @@
 """The view of the study that a sampler gets: a bounded number of trials, so that a suggestion's time is bounded."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import optuna
@@ -10,6 +10,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from searchspace.engine.assignments import derive_seed
+from searchspace.families.family import FAMILY_FIELDS
 from searchspace.optuna_compat import StudyView
 from searchspace.study.refusals import RefusalReason, is_refused, reason_of
 from searchspace.study.trial_attributes import is_paused
@@ -18,6 +19,10 @@ MAX_BEST, MAX_NEWEST = 64, 128
 """Finished trials that a sampler sees: the best, which include all that TPE models as good, and the newest others."""
 MAX_RUNNING = 256
 """Trials in training that a sampler sees, the newest: with thousands, each suggestion would take half a second."""
+MIN_TRIALS_OF_FAMILY = 10
+"""Trials of a family from which on it is modelled by itself."""
+ENQUEUED_VALUES = "fixed_params"
+"""Optuna's attribute of a trial that was enqueued with values of its own."""
 TrialSelector = Callable[[list[FrozenTrial], int], list[FrozenTrial]]
 """(The study's trials, number of the trial to draw) -> the trials that the sampler sees."""
 SamplerMaker = Callable[[int, Sequence[FrozenTrial]], BaseSampler]
@@ -36,23 +41,37 @@ class WindowedSampler(BaseSampler):
         self._make, self._seed, self._view = make, seed, view
         self._inner = make(seed, [])
         self._newest: tuple[int, optuna.Study, FrozenTrial] | None = None
+        self._fixed: Mapping[str, Any] = {}
+
+    def fix(self, values: Mapping[str, Any]) -> None:
+        """Give these values to parameters of the trials that are drawn from now on, but for enqueued ones.
+
+        The ranges that the study records stay as they are, as with `optuna.samplers.PartialFixedSampler`. The inner
+        sampler sees the trials that have these values, so that it models what is drawn under them.
+        """
+        self._fixed = values
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """The inner sampler's, on the window."""
         window, shown = self._window(study, trial)
-        return self._inner.infer_relative_search_space(window, shown)
+        found = self._inner.infer_relative_search_space(window, shown)
+        return {name: each for name, each in found.items() if name not in self._fixed_for(trial)}
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """The inner sampler's, on the window."""
         window, shown = self._window(study, trial)
-        return self._inner.sample_relative(window, shown, search_space)
+        drawn = self._inner.sample_relative(window, shown, search_space)
+        return {name: value for name, value in drawn.items() if name in search_space}
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """The inner sampler's, on the window."""
+        fixed, choices = self._fixed_for(trial), getattr(param_distribution, "choices", ())
+        if param_name in fixed and fixed[param_name] in choices:
+            return fixed[param_name]
         window, shown = self._window(study, trial)
         return self._inner.sample_independent(window, shown, param_name, param_distribution)
 
@@ -70,12 +89,17 @@ class WindowedSampler(BaseSampler):
     def _window(self, study: optuna.Study, trial: FrozenTrial) -> tuple[optuna.Study, FrozenTrial]:
         """One window, and one inner sampler, for all that is sampled for one trial; and the trial as it is there."""
         if self._newest is None or self._newest[0] != trial.number:
-            shown = self._view(study.get_trials(deepcopy=False), trial.number)
+            fixed = self._fixed_for(trial)
+            known = select_family(study.get_trials(deepcopy=False), fixed)
+            shown = select_family(self._view(known, trial.number), fixed)  # those of earlier searches, too
             self._inner = self._make(derive_seed(self._seed, "sampler", trial.number), shown)
             first = min((t.number for t in shown), default=0)
             window = StudyView(study, [_numbered_from(first, t) for t in shown])
             self._newest = (trial.number, cast(optuna.Study, window), _numbered_from(first, trial))
         return self._newest[1:]
+
+    def _fixed_for(self, trial: FrozenTrial) -> Mapping[str, Any]:
+        return {} if ENQUEUED_VALUES in trial.system_attrs else self._fixed
 
 
 def _numbered_from(first: int, trial: FrozenTrial) -> FrozenTrial:
@@ -85,6 +109,20 @@ def _numbered_from(first: int, trial: FrozenTrial) -> FrozenTrial:
     shown = copy.copy(trial)
     shown.number = trial.number - first
     return shown
+
+
+def select_family(trials: list[FrozenTrial], fixed: Mapping[str, Any]) -> list[FrozenTrial]:
+    """The trials that have the `fixed` values; those of all models while they are fewer than `MIN_TRIALS_OF_FAMILY`.
+
+    Even then a model from scratch is not modelled by trials of backbones, nor a closed form by what is trained.
+    """
+    if not fixed:
+        return trials
+    alike = [
+        trial for trial in trials if all(trial.params.get(n) == fixed.get(n) for n in FAMILY_FIELDS if n != "model")
+    ]
+    own = [trial for trial in alike if "model" not in fixed or trial.params.get("model") == fixed["model"]]
+    return own if sum(trial.state != TrialState.FAIL for trial in own) >= MIN_TRIALS_OF_FAMILY else alike
 
 
 def mark_paused_and_refused(trials: list[FrozenTrial]) -> list[FrozenTrial]:
@@ -139,12 +177,21 @@ def is_first_rung_known(trial: FrozenTrial, grace_epochs: int) -> bool:
 
 
 def show_first_rungs(trials: list[FrozenTrial], before: int, grace_epochs: int) -> list[FrozenTrial]:
-    """What does not depend on timing: the first rung's scores of the trials numbered below `before`."""
+    """What does not depend on timing: the first rung's scores of the trials numbered below `before`.
+
+    A head that is solved for has one score, which counts as one.
+    """
     shown = []
     for trial in trials:
-        if trial.number < before and grace_epochs in trial.intermediate_values:
+        value = trial.intermediate_values.get(grace_epochs, trial.value if _is_closed_form(trial) else None)
+        if trial.number < before and value is not None:
             held = copy.copy(trial)
             held.state, held.value = TrialState.PRUNED, None
-            held.intermediate_values = {grace_epochs: trial.intermediate_values[grace_epochs]}
+            held.intermediate_values = {grace_epochs: value}
             shown.append(held)
     return shown
+
+
+def _is_closed_form(trial: FrozenTrial) -> bool:
+    """Whether a trial was solved for, so that it has one score, at its full length."""
+    return trial.state == TrialState.COMPLETE and len(trial.intermediate_values) == 1

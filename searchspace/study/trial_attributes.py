@@ -19,7 +19,7 @@ from trainables.models.model_registry import learning_kind
 from trainables.storage.files import format_validation_error
 
 REPORT, RESUMED = "report-", "went-on-"
-"""Prefixes of attributes of a trial, one an epoch: its report, and that it was resumed from there."""
+"""Prefixes of attributes of a trial, one an epoch: its report, and that it may train on from there."""
 
 
 AttributeModel = TypeVar("AttributeModel", bound=BaseModel)
@@ -77,10 +77,9 @@ def record_reason(trial: optuna.Trial, reason: str) -> None:
     trial.set_user_attr("reason", reason)
 
 
-def record_resumed(trial: optuna.Trial, order: int, epoch: int) -> None:
-    """Record that a trial was resumed from the rung where it was paused."""
+def record_promoted(trial: optuna.Trial, order: int, epoch: int) -> None:
+    """Record that the stopping rule lets a trial train on from the rung where it is paused, at once or later."""
     trial.set_user_attr(f"{RESUMED}{epoch:05d}", order)
-    record_paused(trial, 0)
 
 
 def record_paused(trial: optuna.Trial, epoch: int) -> None:

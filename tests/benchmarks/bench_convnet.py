@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 
-from searchspace.spaces import Task, default_trials
+from searchspace.preparation.first_trials import default_trials
+from searchspace.spaces import Task
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
 from trainables.data.loading.epoch_plan import batch_count

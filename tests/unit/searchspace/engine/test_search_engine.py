@@ -12,11 +12,12 @@ from searchspace.engine.suggest import ConfigSuggester
 from searchspace.engine.tune_adapter import SearchEnd
 from searchspace.finals.audit import read_audit
 from searchspace.finals.race.field import choose_finalists
+from searchspace.preparation.first_trials import default_trials, first_trials, probe_trials
 from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.table import sort_rows
 from searchspace.reporting.tables.trials import rank_trials
 from searchspace.sampling.samplers import make_sampler
-from searchspace.spaces import Task, default_space, default_trials, draw_config, load_space
+from searchspace.spaces import Task, default_space, draw_config, load_space
 from searchspace.spec import make_spec
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
@@ -26,6 +27,7 @@ from searchspace.study.study import flush_study, load_study
 from searchspace.study.trial_attributes import read_config, read_curve, read_standing, record_report
 from trainables.common.errors import UserError
 from trainables.config import Decision, EpochReport, TrialConfig, failure
+from trainables.models.model_registry import is_closed_form
 
 MODELS = ("convnet", "resnet", "tf_efficientnet_lite0")
 
@@ -150,9 +152,9 @@ def test_a_paused_trial_resumes_as_the_same_trial(search):
     ]  # fmt: skip
 
 
-def test_a_search_ends_when_no_trial_can_train_on(tmp_path, task):
+def test_a_search_ends_when_no_trial_can_train_on(tmp_path, one_kind):
     spec = make_spec(name="short", results=str(tmp_path), max_epochs=9, grace_epochs=1, trials=2)
-    search = Search(spec, task)
+    search = Search(spec, one_kind)
     first, second = search.suggest(2)
     assert search.suggest() == [None]
     search.train(first, *[0.1] * 8, 0.1, end="complete")
@@ -302,18 +304,34 @@ def test_the_default_space_only_draws_valid_configurations(task, gpu):
     assert {c.model for c in seen} == set(MODELS)
     frozen = [c for c in seen if c.freeze == "all"]
     assert frozen
-    assert all(c.augment_strength == c.mixup == c.cutmix == 0 and c.flip == "none" and not c.tta for c in frozen)
+    assert all(c.augment_strength == c.mixup == c.cutmix == 0 and c.flip == "none" for c in frozen)
+    assert all(is_closed_form(c) for c in frozen), "gradient steps gain nothing over the optimum"
+    assert len(set(frozen)) == 2, "what means nothing to it makes no other trial: it is mirrored, or not"
 
 
-def test_default_trials_lie_in_the_default_space(task):
+@pytest.mark.parametrize("gpu", [False, True])
+def test_first_trials_lie_in_the_default_space(task, gpu):
+    task = task.model_copy(update={"gpu": gpu})
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    starts = default_trials(task, {"lr": 0.3})
+    starts = first_trials(default_space, task, {"lr": 0.3})
     for values in starts:
         study.enqueue_trial(values)
     for values in starts:
         trial = study.ask()
         draw_config(default_space, trial, task, {"lr": 0.3})
         assert trial.params | {"lr": 0.3} == values | {"lr": 0.3}
+
+
+def test_probes_come_before_all_that_is_trained_unless_pins_exclude_them(task):
+    (probe,) = probe_trials(task, {})
+    assert is_closed_form(TrialConfig(**probe))
+    assert first_trials(default_space, task, {})[0] == probe
+    assert [values["model"] for values in default_trials(task, {})] == ["convnet", "resnet"]
+    assert probe_trials(task, {"model": "tf_efficientnet_lite0"}) == [{k: v for k, v in probe.items() if k != "model"}]
+    for pins in ({"model": "convnet"}, {"freeze": "none"}, {"head_solver": "gradient"}):
+        assert probe_trials(task, pins) == []
+    assert default_trials(task, {"head_solver": "gradient"})[0]["model"] == "tf_efficientnet_lite0"
+    assert first_trials(lambda _trial, _task: {}, task, {}) == [], "of a user's own space nothing is known"
 
 
 def test_the_first_guess_flips_photographs_and_not_what_comes_in_grey(task):

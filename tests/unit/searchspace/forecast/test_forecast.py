@@ -19,8 +19,9 @@ from searchspace.forecast.probing import (
 )
 from searchspace.forecast.simulation import TrialCosts, simulate_finals, simulate_search
 from searchspace.forecast.trial_timing import family_name, make_timing
+from searchspace.preparation.first_trials import default_trials, first_trials
 from searchspace.progress.console_reporter import ConsoleReporter
-from searchspace.spaces import Task, default_space, default_trials
+from searchspace.spaces import Task, default_space
 from searchspace.spec import make_spec
 from searchspace.study.trial_attributes import record_config, record_report
 from trainables.config import EpochReport, TrialConfig
@@ -189,11 +190,13 @@ def task(digits) -> Task:
 
 
 def test_each_model_is_timed_at_its_default_and_at_random(task):
-    starts = default_trials(task, {})
+    starts = first_trials(default_space, task, {})
     probes = draw_probes(default_space, task, spec_of(), starts, allow)
-    assert {model: len(configs) for model, configs in probes.by_model.items()} == dict.fromkeys(task.models, MAX_PROBES)
-    assert [configs[0].batch_size for configs in probes.by_model.values()] == [s["batch_size"] for s in starts]
-    assert all(len(set(configs)) == MAX_PROBES for configs in probes.by_model.values()), "none twice"
+    assert {model: len(configs) for model, configs in probes.by_model.items()} == {
+        "convnet": MAX_PROBES, "tf_efficientnet_lite0": 2,  # its head is solved for, on plain or mirrored images
+    }  # fmt: skip
+    assert [probes.by_model[start["model"]][0] for start in starts] == [TrialConfig(**start) for start in starts]
+    assert all(len(set(configs)) == len(configs) for configs in probes.by_model.values()), "none twice"
     assert sum(probes.shares.values()) == pytest.approx(1)
     assert probes == draw_probes(default_space, task, spec_of(), starts, allow), (
         "the same seed, the same configurations"

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.engine.events import EngineContext
+from searchspace.engine.family_chooser import make_family_chooser
 from searchspace.engine.search_engine import SearchEngine
 from searchspace.engine.suggest import ConfigSuggester
 from searchspace.preparation.early_checks import check_early
@@ -59,8 +60,10 @@ class Search:
 
     def __init__(self, spec, task, study, scheduler="asha", space=default_space):
         self.study = study
-        suggester = ConfigSuggester(study, space, task, spec, ConstraintChecker(spec, task.data))
-        self.engine = SearchEngine(study, suggester, new_rule(spec, scheduler), spec, EngineContext(1, lambda *_: None))
+        context = EngineContext(1, lambda *_: None)
+        families = make_family_chooser(spec, space, task, study.trials, context)
+        suggester = ConfigSuggester(study, space, task, spec, ConstraintChecker(spec, task.data), families)
+        self.engine = SearchEngine(study, suggester, new_rule(spec, scheduler), spec, context, families)
 
     def epochs(self):
         """Train; yields after every epoch, when a driver may die."""

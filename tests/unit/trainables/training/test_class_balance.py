@@ -5,8 +5,9 @@ import optuna
 import pytest
 import torch
 
+from searchspace.preparation.first_trials import first_trials
 from searchspace.preparation.prepare_data import describe_data
-from searchspace.spaces import Task, default_space, default_trials, draw_config
+from searchspace.spaces import Task, default_space, draw_config
 from tests.helpers.class_balance import NETWORKS, one_thread_fp32, place_of, train  # noqa: F401  # a fixture
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, draw_balanced, epoch_plan
@@ -168,8 +169,10 @@ def test_the_default_space_balances_only_what_is_unbalanced(uneven, digits):
 def test_the_first_trials_balance_where_every_class_counts_alike(uneven, digits, metric, first):
     models = ("convnet", "tf_efficientnet_lite0")
     starts = {
-        data.name: default_trials(
-            Task(data=data, models=models, pretrained=frozenset({models[1]}), gpu=False, metric=metric), {}
+        data.name: first_trials(
+            default_space,
+            Task(data=data, models=models, pretrained=frozenset({models[1]}), gpu=False, metric=metric),
+            {},
         )
         for data in (uneven, digits)
     }
