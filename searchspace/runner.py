@@ -2,15 +2,15 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from searchspace.budget.allowance import Phase
 from searchspace.budget.open_budget import open_budget
-from searchspace.cli.interruption import EXPORT_TIMEOUT_S, InterruptibleReporter, Interruption, LostError
-from searchspace.cluster.connect import connected, losses_told
+from searchspace.cli.interruption import EXPORT_TIMEOUT_S, InterruptibleReporter, Interruption
+from searchspace.cluster.connect import connected
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.constraints.feasibility import draw_sample
 from searchspace.engine.events import EngineContext
@@ -20,7 +20,8 @@ from searchspace.preparation.begin_study import open_study
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.plan import Plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data
-from searchspace.preparation.resume import how_to_resume, restart_search, warn_of_changed_space, write_finished
+from searchspace.preparation.restart import restarting
+from searchspace.preparation.resume import how_to_resume, warn_of_changed_space, write_finished
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.make_listeners import make_listeners
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener, call_all
@@ -129,7 +130,8 @@ class SearchRunner:
         Raises `Interrupted` after a signal, and `LostError` if the cluster was lost too often: the search can be
         resumed after both. Until then a lost cluster restarts the command, which resumes the search.
         """
-        with self._restarting(), self._gangs() as pool:
+        again = restarting(self.spec, self.study, self.folder_sync, self.reporter, self.interruption.check)
+        with again, self._gangs() as pool:
             self.search(pool)
             self.finals(pool)
             metrics = self.test(pool)
@@ -226,27 +228,6 @@ class SearchRunner:
             self.forecast.forecast_from_dry_run()
             yield pool
 
-    @contextmanager
-    def _restarting(self) -> Iterator[None]:
-        """Restart the command if the cluster is lost in the block; the study is written first."""
-        from searchspace.study.write_failure import flush_or_rescue
-
-        try:
-            with losses_told():
-                yield
-        except LostError as error:
-            flush_or_rescue(self.study, self.spec)
-            self.interruption.check()
-            logger.warning(f"lost {error}; resuming from the record")
-            self.reporter.close()
-            with suppress(OSError):  # the restarted command has the folder; the upload is for a resume elsewhere
-                self.folder_sync.push()
-            restart_search(self.spec, self.reporter.restart_options, error)
-        except Exception:
-            flush_or_rescue(self.study, self.spec)  # a fault of the search's folder explains the exception
-            raise
-        flush_or_rescue(self.study, self.spec)  # other processes read it from here on
-
     def _engine_context(self, pool: "GangPool") -> EngineContext:
         return EngineContext(
             slots=self.plan.shape.slots,
@@ -254,6 +235,7 @@ class SearchRunner:
             listener=call_all(self.follower, self.forecast, self.budget),
             should_stop=lambda: self.interruption.is_requested() or not pool.has_slots,
             has_time=self.budget.has_time,
+            allowance=self.budget.allowance,
             is_reachable=pool.is_reachable,
         )
 

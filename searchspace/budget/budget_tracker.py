@@ -68,9 +68,16 @@ class BudgetTracker:
         left = max(0.0, self.plan().seconds[phase] - self._times.taken.get(phase, 0.0))
         return max(left, FIRST_TRIAL_S) if phase is Phase.SEARCH and not self._costs.is_known else left
 
-    def has_time(self, seconds: float) -> bool:
-        """Whether so many seconds more fit into the search; always, until a trial is known."""
-        return not self._costs.is_known or seconds <= self.allowance(Phase.SEARCH)
+    def has_time(self, to_report: float, to_end: float) -> bool:
+        """Whether the search has time for a trial, by the seconds until its next report and until its end.
+
+        Always, until a trial is known. Until one is complete that can win, the next report is enough; then only a trial
+        that can still be completed is of use.
+        """
+        if not self._costs.is_known:
+            return True
+        seconds = to_end if self._costs.has_complete(self._longest_training) else to_report
+        return seconds <= self.allowance(Phase.SEARCH)
 
     def can_win(self, number: int) -> bool:
         """Whether there is time to retrain a trial; where there is for none, whether it is the shortest."""

@@ -11,20 +11,21 @@ from trainables.config import EpochReport
 
 
 class ReportTimes:
-    """Seconds from a trial's start to its first report, by the kind of its network."""
+    """Seconds from a trial's start to its first report, and to its end, by the kind of its network."""
 
     def __init__(self) -> None:
         """Begin with nothing known."""
-        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._seconds: dict[str, list[tuple[float, float]]] = defaultdict(list)
 
-    def add(self, kind: str, report: EpochReport) -> None:
-        """Add a trial's first report."""
-        self._seconds[kind].append(report.total_seconds)
+    def add(self, kind: str, report: EpochReport, max_epochs: int) -> None:
+        """Add a trial's first report; work that later trials save does not count."""
+        first = report.total_seconds - report.shared_seconds
+        self._seconds[kind].append((first, first + report.seconds * (max_epochs - report.epoch)))
 
-    def expected(self, kind: str) -> float:
-        """The median of those known; 0 where none is, so that every kind is tried once."""
+    def expected(self, kind: str) -> tuple[float, float]:
+        """The medians of those known; 0 where none is, so that every kind is tried once."""
         known = self._seconds.get(kind)
-        return median(known) if known else 0.0
+        return (median(first for first, _ in known), median(whole for _, whole in known)) if known else (0.0, 0.0)
 
 
 class TrainingCosts:
@@ -56,6 +57,11 @@ class TrainingCosts:
     def is_known(self) -> bool:
         """Whether any trial has reported."""
         return bool(self._newest)
+
+    def has_complete(self, limit: float = math.inf) -> bool:
+        """Whether a trial is complete whose training takes at most `limit` seconds."""
+        best = self.best(limit)
+        return best is not None and self._newest[best].status == "complete"
 
     def best(self, limit: float = math.inf) -> int | None:
         """Number of the best trial so far whose training takes at most `limit` seconds; None where there is none."""

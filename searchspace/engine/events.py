@@ -41,8 +41,8 @@ class EngineContext:
     """Whether every trial is to end with its epoch."""
     on_free: Callable[[int], None] = lambda _slots: None
     """Hears for how many free slots there is no trial; 0 where the next trial was found."""
-    has_time: Callable[[float], bool] = lambda _seconds: True
-    """Whether so many seconds more fit into what the search may still take."""
+    has_time: Callable[[float, float], bool] = lambda _next, _rest: True
+    """Whether the search has time for a trial: seconds until its next report, and until its end."""
     allowance: Allowance = unlimited
     """Seconds that the search may still take."""
     is_reachable: Callable[[], bool] = lambda: True

@@ -100,7 +100,7 @@ class SearchEngine:
         if trial.add(report):
             self._record(trial)
             if len(trial.curve) == 1:
-                self._times.add(trial.kind, report)
+                self._times.add(trial.kind, report, self._spec.max_epochs)
             if self._families is not None:
                 self._families.hear(trial.number, trial.assignment.config, trial.curve)
             if report.status != "failed":
@@ -122,7 +122,8 @@ class SearchEngine:
             return Decision.STOP
         if not trial.audited and not self._rule.report(observe(trial.number, trial.kind, report)):
             return Decision.PAUSE
-        if self.is_stopping or not self._context.has_time(report.seconds):
+        rest = report.seconds * (self._spec.max_epochs - report.epoch)
+        if self.is_stopping or not self._context.has_time(report.seconds, rest):
             return Decision.STOP
         if report.epoch in trial.assignment.rungs and not self._promotions.pays(trial, self._suggester.is_done):
             self._promotions.hold(trial)
@@ -195,8 +196,8 @@ class SearchEngine:
         return trial
 
     def _has_time_for(self, config: TrialConfig) -> bool:
-        """Whether a trial of this configuration is expected to report before the search has to end."""
-        return self._context.has_time(self._times.expected(learning_kind(config)))
+        """Whether a trial of this configuration is expected to be of use before the search has to end."""
+        return self._context.has_time(*self._times.expected(learning_kind(config)))
 
     def _next_audited(self) -> ActiveTrial | None:
         """A stopped trial that trains on to its full length for the audit; chosen when all other trials are over."""

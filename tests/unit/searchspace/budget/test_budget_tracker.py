@@ -41,7 +41,7 @@ def test_without_a_budget_everything_is_allowed_and_measured():
     command.now = 50.0
     command.report(0, 0.5, 10.0)
     assert command.tracker.allowance(Phase.SEARCH) == math.inf
-    assert command.tracker.has_time(1e9)
+    assert command.tracker.has_time(1e9, 1e9)
     assert command.tracker.facts == {}
     assert command.tracker.describe() == []
     assert command.saved == []
@@ -57,8 +57,8 @@ def test_what_a_phase_does_not_use_the_search_gets_and_its_time_runs_out():
     whole = command.tracker.allowance(Phase.SEARCH)
     command.now += 100.0
     assert command.tracker.allowance(Phase.SEARCH) == pytest.approx(whole - 100.0)
-    assert command.tracker.has_time(whole - 101.0)
-    assert not command.tracker.has_time(whole - 99.0)
+    assert command.tracker.has_time(1.0, whole - 101.0)
+    assert not command.tracker.has_time(1.0, whole - 99.0)
     command.now += whole
     assert command.tracker.allowance(Phase.SEARCH) == 0.0
 
@@ -99,7 +99,7 @@ def test_the_search_may_train_one_trial_under_any_budget():
     command.tracker.on_gang_ready(0, None)
     command.now = 300.0
     assert command.tracker.allowance(Phase.SEARCH) > 0.0
-    assert command.tracker.has_time(60.0)
+    assert command.tracker.has_time(60.0, 600.0)
     command.report(0, 0.5, 4.0)
     assert command.tracker.allowance(Phase.SEARCH) == 0.0
 
@@ -166,5 +166,19 @@ def test_a_whole_training_is_set_up_once_and_shares_what_others_have_computed():
 
 def test_a_kind_that_was_never_tried_is_expected_at_once():
     times = ReportTimes()
-    times.add("scratch", EpochReport(trial="trial-0", epoch=1, total_seconds=60.0))
-    assert (times.expected("scratch"), times.expected("frozen")) == (60.0, 0.0)
+    first = EpochReport(
+        trial="trial-0", epoch=1, seconds=50.0, total_seconds=90.0, setup_seconds=40.0, shared_seconds=30.0
+    )
+    times.add("scratch", first, 10)
+    assert times.expected("scratch") == (60.0, 510.0)
+    assert times.expected("frozen") == (0.0, 0.0)
+
+
+def test_until_a_trial_is_complete_the_next_report_is_enough():
+    command = Command()
+    command.tracker.on_gang_ready(0, None)
+    command.report(0, 0.5, 10.0, epoch=2, status="running")
+    assert command.tracker.has_time(10.0, 10_000.0)
+    command.report(1, 0.5, 10.0)
+    assert not command.tracker.has_time(10.0, 10_000.0), "it could not be completed any more"
+    assert command.tracker.has_time(10.0, 100.0)
