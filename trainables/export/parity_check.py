@@ -18,6 +18,7 @@ from trainables.data.loading.square_maker import images_as_seen
 from trainables.data.store.stored_images import StoredImages
 from trainables.export.exported_files import Parity
 from trainables.export.predictor import chunks
+from trainables.metrics.metric_registry import compute_score
 from trainables.models.classifier import AnyClassifier
 
 MAX_IMAGES, MIN_IMAGES = 10_000, 1_000
@@ -62,8 +63,6 @@ class Reference:
 
     def compare_logits(self, logits: NDArray[np.float32]) -> Parity:
         """Compare `logits` with PyTorch's; raises `ParityError` where one is infinite or no number."""
-        from sklearn.metrics import f1_score
-
         if not np.isfinite(logits).all():
             raise ParityError("its logits are infinite, or no numbers")
         difference = np.abs(logits - self.logits)
@@ -74,7 +73,7 @@ class Reference:
             largest_probability_difference=float(np.abs(softmax(logits) - softmax(self.logits)).max()),
             agreement=float((called == self.logits.argmax(axis=1)).mean()),
             accuracy=float((called == self.labels).mean()),
-            f1_macro=float(f1_score(self.labels, called, labels=np.unique(self.labels), average="macro")),
+            f1_macro=compute_score("f1_macro", softmax(logits), self.labels),
         )  # fmt: skip
 
 
