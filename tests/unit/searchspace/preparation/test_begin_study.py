@@ -5,6 +5,7 @@ import itertools
 import optuna
 import pytest
 
+from searchspace.finals.baseline import TRIAL_ORIGIN
 from searchspace.preparation.begin_study import begin_study, resume_study
 from searchspace.preparation.plan import make_plan
 from searchspace.preparation.preflight import check_name, local_resources
@@ -122,6 +123,19 @@ def test_an_older_record_without_a_study_or_with_half_of_one_is_begun_when_it_is
         assert names_waiting(study) == begun
         assert len(logged) == 1, "it is begun once"
         logged.clear()
+
+
+def test_a_search_of_many_trials_begins_with_defaults_and_some_of_the_portfolio(tmp_path, digits):
+    options = {"results": str(tmp_path), "models": "convnet"}
+    found = {}
+    for trials in (4, 24):
+        spec = make_spec(name=f"s{trials}", trials=trials, **options)
+        spec.folder.mkdir()
+        study = begin_study(spec, make_plan(spec, digits, local_resources(), {}))
+        found[trials] = [trial.user_attrs[TRIAL_ORIGIN] for trial in study.get_trials()]
+    assert found[4] == ["default"]
+    assert found[24][0] == "default"
+    assert set(found[24][1:]) == {"portfolio"}
 
 
 @pytest.mark.parametrize(("warm", "said"), [("gone", "holds no search"), ("other", "search.json")])

@@ -1,0 +1,1 @@
+"""What earlier searches on other data sets say about where to begin."""
