@@ -19,6 +19,7 @@ from trainables.config import Frozen, TrialConfig
 from trainables.data.loading.square_fit import FIT_KINDS
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.metric_registry import MetricName
+from trainables.models.efficientnet_lite import is_packaged
 from trainables.models.model_registry import MODELS
 
 
@@ -106,12 +107,18 @@ def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
         # Without augmentation the backbone runs once over the data, instead of once an epoch.
         return values
     values["backbone_lr"] = trial.suggest_float("backbone_lr", 1e-5, 1e-3, log=True)
+    if values["freeze"] == "lower":
+        # Training begins from the probe, on activations that are computed once: of the image, its mirror image, views.
+        values |= {"head_init": "probe", "flip": suggest_augmentation(trial, "flip")}
+        values["cached_views"] = suggest_augmentation(trial, "cached_views")
+        return values | {"tta": trial.suggest_categorical("tta", [True, False])}
     return values | _augmentation(trial, task)
 
 
 def cuts(task: Task) -> list[str]:
-    """Which parts of a pretrained backbone may keep their weights."""
-    return ["all", "stem", "none"] if task.gpu else ["all"]
+    """Which parts of a pretrained backbone may keep their weights; `lower` where all backbones can be cut."""
+    lower = ["lower"] if task.pretrained and all(map(is_packaged, task.pretrained)) else []
+    return ["all", *lower, *(["stem", "none"] if task.gpu else [])]
 
 
 def head_solvers(task: Task) -> list[str]:

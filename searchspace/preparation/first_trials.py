@@ -51,7 +51,8 @@ def default_trials(task: Task, pins: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
     if freeze := _trained_cut(task, pins):
         tuned = {"freeze": freeze, "head_lr": 1e-2, "weight_decay": 1e-3}
-        tuned |= {"head_solver": "gradient"} if freeze == "all" else {"backbone_lr": 1e-4, **augmented}
+        own = augmented if freeze != "lower" else {"cached_views": 0, "tta": False, **flips}
+        tuned |= {"head_solver": "gradient"} if freeze == "all" else {"backbone_lr": 1e-4, **own}
         starts = [{"model": model, **common, **tuned} for model in task.models if model in task.pretrained] + starts
     return [_without(pins, start) for start in starts]
 

@@ -193,9 +193,11 @@ def test_each_model_is_timed_at_its_default_and_at_random(task):
     starts = first_trials(default_space, task, {})
     probes = draw_probes(default_space, task, spec_of(), starts, allow)
     assert {model: len(configs) for model, configs in probes.by_model.items()} == {
-        "convnet": MAX_PROBES, "tf_efficientnet_lite0": 2,  # its head is solved for, on plain or mirrored images
+        "convnet": MAX_PROBES, "tf_efficientnet_lite0": MAX_PROBES,
     }  # fmt: skip
-    assert [probes.by_model[start["model"]][0] for start in starts] == [TrialConfig(**start) for start in starts]
+    probe, tuned, scratch = (TrialConfig(**start) for start in starts)
+    assert probes.by_model["convnet"][0] == scratch
+    assert probes.by_model["tf_efficientnet_lite0"][:2] == (probe, tuned.model_copy(update={"head_init": "probe"}))
     assert all(len(set(configs)) == len(configs) for configs in probes.by_model.values()), "none twice"
     assert sum(probes.shares.values()) == pytest.approx(1)
     assert probes == draw_probes(default_space, task, spec_of(), starts, allow), (

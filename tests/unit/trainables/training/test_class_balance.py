@@ -176,7 +176,7 @@ def test_the_first_trials_balance_where_every_class_counts_alike(uneven, digits,
         )
         for data in (uneven, digits)
     }
-    assert [start.get("balance") for start in starts[uneven.name]] == [first, first]
+    assert [start.get("balance") for start in starts[uneven.name]] == [first] * 3
     assert not any("balance" in start for start in starts[digits.name])
 
 
