@@ -32,7 +32,7 @@ from trainables.data.folds import FoldPartitions, assign_folds
 from trainables.data.store.store import open_store, prepare_data
 from trainables.metrics.metric_registry import compute_score
 from trainables.models.build_model import build_model
-from trainables.training.features.frozen_features import embed
+from trainables.training.features.runtime import eager_features
 
 SIDES = (64, 128, 224)
 CONFIGURATIONS, FINALISTS, TRAININGS = 16, 5, 5
@@ -50,7 +50,7 @@ def features_by_side(data: str) -> tuple[dict[int, Tensor], NDArray[np.int64]]:
     for side in SIDES:
         config = TrialConfig(model="tf_efficientnet_lite0", freeze="all", input_size=side)
         model = build_model(config, store.summary).eval()
-        chunks = [embed(model, torch.from_numpy(images[i : i + 32])) for i in range(0, len(images), 32)]
+        chunks = [eager_features(model, torch.from_numpy(images[i : i + 32])) for i in range(0, len(images), 32)]
         found[side] = torch.from_numpy(torch.cat(chunks).float().numpy().copy())  # no longer inference mode's
     return found, np.concatenate([labels for _, labels in parts])
 

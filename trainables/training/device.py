@@ -5,6 +5,7 @@ import ctypes
 import gc
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,18 @@ def set_threads(share: float) -> None:
     threads = max(1, int(share))
     os.environ["OMP_NUM_THREADS"] = str(threads)
     torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def lent_threads(threads: int) -> Iterator[None]:
+    """Give this process so many threads for a while, such as those of gangs that are idle; 0: as many as it has."""
+    before = torch.get_num_threads()
+    if threads:
+        set_threads(threads)
+    try:
+        yield
+    finally:
+        set_threads(before)
 
 
 def set_precision(choice: Precision) -> None:

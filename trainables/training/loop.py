@@ -30,7 +30,8 @@ from trainables.training.batchnorm_recalibration import STATISTICS_IMAGES, recal
 from trainables.training.device import autocast
 from trainables.training.distillation import Teacher, divergence
 from trainables.training.evaluation import EvaluationInputs, evaluate
-from trainables.training.features.frozen_features import known_backbone, learns_from_features
+from trainables.training.features.feature_set import learns_from_features
+from trainables.training.features.frozen_features import known_backbone
 from trainables.training.optimizers import make_optimizer, schedule, set_rate
 from trainables.training.partial.head_start import begin_as_probe, begins_as_probe
 from trainables.training.partial.trained_part import TrainedPart, evaluation_inputs, open_part

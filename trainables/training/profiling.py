@@ -13,13 +13,14 @@ from torch import Tensor
 from trainables.config import Assignment
 from trainables.data.loading.epoch_plan import PlannedBatch
 from trainables.data.loading.input_loader import make_loader
-from trainables.data.loading.square_maker import training_images
 from trainables.models.model_registry import is_closed_form
 from trainables.storage.folders import files_below, make_folder, remove_file, stat_path
 from trainables.training.closed_form.closed_form_probe import probe_closed_form
+from trainables.training.closed_form.closed_form_run import linear_layer
 from trainables.training.device import evaluation_chunk, peak_memory, reset_peak_memory
 from trainables.training.evaluation import evaluate
-from trainables.training.features.frozen_features import embed, known_backbone, learns_from_features
+from trainables.training.features.feature_set import learns_from_features
+from trainables.training.features.frozen_features import expected_seconds, known_backbone
 from trainables.training.loop import TrialRun
 from trainables.training.partial.activations import SampledLoader, as_seen, is_known
 from trainables.training.partial.cached_views import views_are_cached
@@ -74,7 +75,8 @@ class ProbeRun(TrialRun):
         if not learns_from_features(config) or known_backbone(config, store, device) is not None:
             return super()._open_part()
         started = time.perf_counter()
-        self.once_seconds, width = self._sample_features()
+        self.once_seconds = expected_seconds(config, store, device)
+        width = linear_layer(self.model.network.head).in_features
         folder = Path(self.assignment.folder)
         make_folder(folder)
         file = folder / f"blank-{self.context.group.rank}.npy"  # a sparse file: it takes no disk
@@ -102,16 +104,6 @@ class ProbeRun(TrialRun):
         self.features_mb = sample[0].nbytes * count * len(missing) / 1e6
         self.sampling_seconds = time.perf_counter() - started
         return part.with_inputs(SampledLoader(labels=lower.labels, inputs=as_seen(sample)))
-
-    def _sample_features(self) -> tuple[float, int]:
-        """Seconds that the features of all images take, estimated from a sample; and the numbers of one image."""
-        store, device, spec = self.context.store, self.context.group.device, self.model.preprocess.spec
-        self.model.eval()
-        rows = np.arange(min(len(store.labels), evaluation_chunk(device, spec.pixels)))
-        sample = torch.from_numpy(training_images(store, rows, spec.square_fit)).to(device)
-        embed(self.model, sample[:16])
-        seconds, features = self._timed(lambda: embed(self.model, sample))
-        return seconds * len(store.labels) / len(sample), int(features.shape[1])
 
     def time_steps(self) -> float:
         """Mean seconds of a step; repeats the epochs of a small data set."""

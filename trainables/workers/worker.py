@@ -126,6 +126,7 @@ class WorkerClient:
             except OSError as error:  # no code of the trial has run: this node does not reach its folder
                 self.faults.report(ErrorKind.STORAGE, one_line(error))
                 raise
+            held.enter_context(devices.lent_threads(assignment.threads))
             self._serve(visit)
 
     def _serve(self, visit: TrialDirectory) -> None:

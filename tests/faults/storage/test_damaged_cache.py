@@ -433,15 +433,15 @@ def test_damaged_forecasts_are_forgotten(tmp_path, monkeypatch, broken):
 def test_damaged_features_are_computed_again(digits_store, tmp_path, monkeypatch, suffix, damage):
     from trainables.models.build_model import build_model
     from trainables.training.features import frozen_features as features
+    from trainables.training.features.feature_set import FeatureSet, View
 
     monkeypatch.setenv("SEARCHSPACE_CACHE", str(tmp_path / "cache"))
     config, cpu = TrialConfig(width=4, depth=1), torch.device("cpu")
-    model = build_model(config, digits_store.summary)
-    monkeypatch.setattr(features, "embed", lambda model, images: images.float().mean((2, 3)))  # the fastest backbone
+    model = build_model(config, digits_store.summary)  # the fastest backbone
     before = np.array(features.frozen_features(model, config, digits_store, cpu))
-    card = features._record_file(config, digits_store, cpu)
+    runtime = features.known_runtime(config, cpu)
     assert features.known_backbone(config, digits_store, cpu) is not None
-    DAMAGE[damage](card.with_suffix(suffix), None)
+    DAMAGE[damage](FeatureSet.of(config, digits_store, View.PLAIN, runtime.label).record.with_suffix(suffix), None)
     assert features.known_backbone(config, digits_store, cpu) is None
     assert np.array_equal(features.frozen_features(model, config, digits_store, cpu), before)
     assert features.known_backbone(config, digits_store, cpu) is not None

@@ -11,12 +11,11 @@ from trainables.data.store.store import SCORED_ON, TRAINED_ON
 from trainables.models.build_model import build_model
 from trainables.training.closed_form.fit_head import fit_to_views
 from trainables.training.device import peak_memory, reset_peak_memory
-from trainables.training.features.frozen_features import Features, embed, feature_views, known_backbone, wanted_views
+from trainables.training.features.feature_set import Features, View, wanted_views
+from trainables.training.features.frozen_features import expected_seconds, feature_views, known_backbone
+from trainables.training.features.runtime import SAMPLE, choose_runtime, embedder
 from trainables.training.timing import Timing
 from trainables.workers.worker_context import WorkerContext
-
-SAMPLE = 64
-"""Images whose features are computed to learn what all cost."""
 
 
 def probe_closed_form(assignment: Assignment, context: WorkerContext) -> Timing:
@@ -25,7 +24,7 @@ def probe_closed_form(assignment: Assignment, context: WorkerContext) -> Timing:
     reset_peak_memory(device)
     started = time.perf_counter()
     once_seconds, parameters, views = _features(assignment, context)
-    setup_seconds = time.perf_counter() - started - once_seconds * SAMPLE / len(store.labels)
+    setup_seconds = time.perf_counter() - started if not once_seconds else 0.0
     rows = store.rows(TRAINED_ON[assignment.kind], assignment.fold)
     began = time.perf_counter()
     head = fit_to_views(views, config, store, rows, device, context.on_step)
@@ -36,7 +35,7 @@ def probe_closed_form(assignment: Assignment, context: WorkerContext) -> Timing:
     return Timing(
         config=config, steps=1, step_seconds=solved - began,
         evaluation_seconds=time.perf_counter() - solved,
-        setup_seconds=max(0.0, setup_seconds), once_seconds=once_seconds,
+        setup_seconds=setup_seconds, once_seconds=once_seconds,
         features_mb=len(views) * len(store.labels) * width * 4 / 1e6 if once_seconds else 0.0,
         memory_mb=peak_memory(device) / 1e6, parameters=parameters + head.weight.numel() + head.bias.numel(),
     )  # fmt: skip
@@ -52,15 +51,11 @@ def _features(assignment: Assignment, context: WorkerContext) -> tuple[float, in
     known = [known_backbone(config, store, device, view) for view in wanted]
     if all(known) and known[0]:
         return 0.0, known[0].parameters, feature_views(config, store, device)
-    model = build_model(config, store.summary).to(device).to(memory_format=torch.channels_last).eval()
+    once_seconds = expected_seconds(config, store, device)
+    model = build_model(config, store.summary).to(device).to(memory_format=torch.channels_last)
     rows = np.arange(min(len(store.labels), SAMPLE))
     images = torch.from_numpy(training_images(store, rows, model.preprocess.spec.square_fit)).to(device)
-    embed(model, images[:16])
-    started = time.perf_counter()
-    sample = embed(model, images).float().cpu().numpy()
-    seconds = (time.perf_counter() - started) * len(store.labels) / len(rows)
-    generator = np.random.default_rng(assignment.seed)
-    blank = np.resize(sample, (len(store.labels), sample.shape[1]))
-    blank += sample.std() * generator.standard_normal(blank.shape, np.float32)
-    missing = sum(backbone is None for backbone in known)
-    return seconds * missing, sum(p.numel() for p in model.network.trunk.parameters()), [blank] * len(wanted)
+    sample = embedder(model, choose_runtime(model, config, store, device))(images, View.PLAIN).numpy()
+    made = np.resize(sample, (len(store.labels), sample.shape[1]))
+    made += sample.std() * np.random.default_rng(assignment.seed).standard_normal(made.shape, np.float32)
+    return once_seconds, sum(p.numel() for p in model.network.trunk.parameters()), [made] * len(wanted)

@@ -17,7 +17,8 @@ from trainables.training.closed_form.logistic_regression import (
     solve,
 )
 from trainables.training.closed_form.regularisation import choose_l2
-from trainables.training.features.frozen_features import Features, feature_views
+from trainables.training.features.feature_set import Features
+from trainables.training.features.frozen_features import feature_views
 from trainables.training.loss_weights import loss_weights
 
 

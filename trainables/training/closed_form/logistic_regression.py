@@ -8,12 +8,8 @@ the folds of a cross-validation, are solved side by side: reading features takes
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 SMALLEST_DEVIATION = 1e-6
@@ -25,7 +21,10 @@ MAX_STEPS = 500
 GRADIENT_TOLERANCE = 1e-5
 """Largest element of the gradient of the mean loss, by scaled weights, at which a fit has ended."""
 LOSS_TOLERANCE = 1e-8
-"""Relative fall of the loss in a step under which a fit has ended: float32 says no more."""
+"""Fall of the mean loss in a step, in nats, under which a fit has ended: float32 says little more."""
+
+LEAST_CURVATURE = 1e-4
+"""Second derivative of the loss that is assumed where all images are found with certainty."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,9 @@ class Problem:
 
 
 def solve(
-    problem: Problem, l2: float, start: Tensor | None = None, on_step: Callable[[], None] = lambda: None
-) -> Tensor:
+    problem: Problem, l2: float, start: Tensor | None = None, on_step: Callable[[], None] = lambda: None,
+    tolerance: float = LOSS_TOLERANCE,
+) -> Tensor:  # fmt: skip
     """Float32 weights (fits, classes, components + 1) in the basis, the last column being the biases, from `start` on.
 
     Each fit minimises the weighted sum of cross-entropies plus `l2` / 2 times its squared weights without the biases.
@@ -104,14 +104,22 @@ def solve(
     totals = problem.weights.sum(dim=1, keepdim=True)
     shares = (problem.weights / totals).T.contiguous()  # (n, fits)
     penalty = l2 / totals[:, :, None]  # (fits, 1, 1)
-    curvatures = problem.variances.float().to(device) / classes + penalty
-    ones = torch.full((fits, 1, 1), 1.0 / classes, device=device)
-    scales = torch.cat([curvatures, ones], dim=2).rsqrt()  # (fits, 1, components + 1)
+    curvature = _mean_curvature(problem, start)
+    curvatures = problem.variances.float().to(device) * curvature + penalty
+    scales = torch.cat([curvatures, torch.full((fits, 1, 1), curvature, device=device)], dim=2).rsqrt()
     labels = problem.labels[:, None, None].expand(-1, fits, 1)
 
-    def evaluate(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    width = problem.inputs.shape[1] + 1
+    scaled = torch.zeros(fits, classes, width, device=device) if start is None else start / scales
+    optimizer = torch.optim.LBFGS(
+        [scaled.requires_grad_()], max_iter=MAX_STEPS, tolerance_grad=GRADIENT_TOLERANCE,
+        tolerance_change=tolerance, history_size=12, line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    @torch.no_grad()
+    def evaluate() -> float:
         on_step()
-        both = torch.from_numpy(flat.reshape(fits, classes, -1)).float().to(device) * scales
+        both = scaled * scales
         weights, biases = both[:, :, :-1], both[:, :, -1]
         logits = torch.nn.functional.linear(problem.inputs, weights.flatten(0, 1), biases.flatten())
         logs = logits.view(-1, fits, classes).log_softmax(dim=2)
@@ -119,15 +127,20 @@ def solve(
         loss += (penalty * weights.square()).sum(dtype=torch.float64) / 2
         errors = logs.exp_().scatter_add_(2, labels, -torch.ones_like(labels, dtype=logs.dtype)) * shares[:, :, None]
         slopes = (errors.flatten(1).T @ problem.inputs).view(fits, classes, -1) + penalty * weights
-        gradient = torch.cat([slopes, errors.sum(dim=0)[:, :, None]], dim=2) * scales
-        return float(loss), gradient.double().cpu().numpy().ravel()
+        scaled.grad = torch.cat([slopes, errors.sum(dim=0)[:, :, None]], dim=2) * scales
+        return float(loss)
 
-    width = problem.inputs.shape[1] + 1
-    begin = torch.zeros(fits, classes, width) if start is None else (start / scales).cpu()
-    options = {"maxiter": MAX_STEPS, "gtol": GRADIENT_TOLERANCE, "ftol": LOSS_TOLERANCE, "maxcor": 12}
-    found: Any = minimize(evaluate, begin.double().numpy().ravel(), jac=True, method="L-BFGS-B", options=options)
-    solution: Tensor = torch.from_numpy(found.x.reshape(fits, classes, width)).float().to(device) * scales
-    return solution
+    optimizer.step(evaluate)  # type: ignore[no-untyped-call]  # torch ships no types for it
+    return scaled.detach() * scales
+
+
+def _mean_curvature(problem: Problem, start: Tensor | None) -> float:
+    """Mean second derivative of an image's loss by a logit, at the weights `start` (None: 0) of the first fit."""
+    if start is None:
+        return (1.0 - 1.0 / problem.classes) / problem.classes
+    logits = torch.nn.functional.linear(problem.inputs, start[0, :, :-1], start[0, :, -1])
+    likely = logits.softmax(dim=1)
+    return max(LEAST_CURVATURE, float((likely * (1.0 - likely)).mean()))
 
 
 def fold_into_head(basis: Basis, solution: Tensor, l2: float) -> HeadWeights:

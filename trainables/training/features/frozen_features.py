@@ -1,143 +1,104 @@
-"""The features of a frozen backbone on disk: which sets there are, and who computes one."""
+"""The features of a frozen backbone: read from disk, or computed by all gangs of a node together."""
 
-from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
-from torch import Tensor
 
-from trainables.augmentation.augmentation_registry import ImageViews, image_views
-from trainables.config import Frozen, TrialConfig
+from trainables.config import TrialConfig
 from trainables.data.loading.square_maker import training_images
-from trainables.data.store.file_digests import compute_digests, find_damage, write_digests
+from trainables.data.store.file_digests import compute_digests, write_digests
 from trainables.data.store.store import Store
-from trainables.export.model_info import InputSpec
 from trainables.models.build_model import build_model
 from trainables.models.classifier import Classifier
-from trainables.models.model_registry import is_pretrained
-from trainables.storage.cache import cache_folder, read_cached
 from trainables.storage.files import write_file
 from trainables.storage.folders import remove_tree
-from trainables.training.device import autocast, evaluation_chunk, precision
-
-
-class View(StrEnum):
-    """What of an image the backbone sees."""
-
-    PLAIN = "plain"
-    """The image as the network's preprocessing gives it."""
-    MIRRORED = "mirrored"
-    """The mirror image of that."""
-
-
-Features = NDArray[np.float32]
-"""Features (images, features) of train, then val, most often memory-mapped."""
-
-
-class Backbone(Frozen):
-    """Description of a frozen backbone whose features are on disk, so that a trial does not load the backbone."""
-
-    spec: InputSpec
-    """Input of the backbone."""
-    features: int
-    """Numbers an image."""
-    parameters: int
-    """Parameters of the backbone."""
-
-
-def learns_from_features(config: TrialConfig) -> bool:
-    """Whether the backbone is frozen and sees each image as it is stored, without augmentation, in every epoch."""
-    stored = image_views(config) is ImageViews.STORED and not config.tta
-    return config.freeze == "all" and is_pretrained(config.model) and stored
+from trainables.training.features.feature_chunks import chunk_rows, compute_chunks, read_chunk
+from trainables.training.features.feature_set import Backbone, Features, FeatureSet, View, wanted_views
+from trainables.training.features.runtime import choose_runtime, embedder, known_runtime
 
 
 def known_backbone(config: TrialConfig, store: Store, device: torch.device, view: View = View.PLAIN) -> Backbone | None:
     """The backbone of the configuration, if its features are on disk and undamaged; else None."""
-    card = _record_file(config, store, device, view)
-    found = read_cached(card, Backbone)
-    return found if found is not None and not find_damage(card.parent, _contents_name(card)) else None
+    runtime = known_runtime(config, device)
+    return None if runtime is None else FeatureSet.of(config, store, view, runtime.label).read_backbone()
 
 
-def wanted_views(config: TrialConfig) -> tuple[View, ...]:
-    """Views of each image that a closed-form head is fitted to."""
-    return (View.PLAIN, View.MIRRORED) if config.tta else (View.PLAIN,)
+def expected_seconds(config: TrialConfig, store: Store, device: torch.device) -> float:
+    """Seconds that this process alone would need for the features of `config`'s views that are not on disk.
+
+    Measured on a sample of the images where this backbone has not run on this machine.
+    """
+    missing = sum(known_backbone(config, store, device, view) is None for view in wanted_views(config))
+    if not missing:
+        return 0.0
+    runtime = known_runtime(config, device) or choose_runtime(_load(config, store, device), config, store, device)
+    return missing * len(store.labels) / runtime.images_per_second
 
 
 def feature_views(config: TrialConfig, store: Store, device: torch.device) -> list[Features]:
-    """Features of each view that a closed-form head is fitted to; the first caller on a node computes them."""
-    wanted = wanted_views(config)
-    missing = any(known_backbone(config, store, device, view) is None for view in wanted)
-    model = build_model(config, store.summary).to(device).to(memory_format=torch.channels_last) if missing else None
-    return [frozen_features(model, config, store, device, view) for view in wanted]
+    """Features of each view that a closed-form head is fitted to; those that are missing are computed."""
+    return [frozen_features(None, config, store, device, view) for view in wanted_views(config)]
 
 
 def frozen_features(
     model: Classifier | None, config: TrialConfig, store: Store, device: torch.device, view: View = View.PLAIN
 ) -> np.memmap[Any, np.dtype[np.float32]]:
-    """Features (images, features) of train, then val, memory-mapped; the first caller on a node computes them.
+    """Features (images, features) of train, then val, memory-mapped; all callers on a node compute them together.
 
-    `model` may be None where the features are known.
+    `model` is the classifier on the device, or None where it is to be loaded if the features are missing.
     """
-    card = _record_file(config, store, device, view)
-    file = card.with_suffix(".npy")
-    card.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(file) + ".lock"):
-        if known_backbone(config, store, device, view) is None:
-            model = model or build_model(config, store.summary).to(device).to(memory_format=torch.channels_last)
-            for odd in (card, file, card.with_name(_contents_name(card))):
-                remove_tree(odd)
-            _compute(model, store, device, file, view)
-            trunk = model.network.trunk
-            width = int(np.load(file, mmap_mode="r").shape[1])
-            parameters = sum(p.numel() for p in trunk.parameters())
-            found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
-            write_file(card, found.model_dump_json().encode())
-            contents = compute_digests(card.parent, (file.name, card.name))
-            write_digests(card.parent, contents, _contents_name(card))  # last: it says that the features are whole
+    runtime = known_runtime(config, device)
+    if runtime is None or FeatureSet.of(config, store, view, runtime.label).read_backbone() is None:
+        model = model or _load(config, store, device)
+        runtime = choose_runtime(model, config, store, device)
+        embed, fit = embedder(model, runtime), model.preprocess.spec.square_fit
+
+        def compute(rows: NDArray[np.int64]) -> Features:
+            images = torch.from_numpy(training_images(store, rows, fit)).to(device)
+            return embed(images, view).numpy()
+
+        wanted, count = FeatureSet.of(config, store, view, runtime.label), len(store.labels)
+        compute_chunks(wanted.chunks, count, compute, lambda: wanted.read_backbone() is not None)
+        _publish(wanted, model, count)
+    file = FeatureSet.of(config, store, view, runtime.label).array
     features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")
     return features
 
 
-def _record_file(config: TrialConfig, store: Store, device: torch.device, view: View = View.PLAIN) -> Path:
-    """The record's file, below the fingerprint of the images: a store that is built again uses it, too."""
-    fit = f"-{config.fit}" if store.summary.fit_matters else ""
-    seen = "" if view is View.PLAIN else f"-{view}"
-    name = f"{config.model.replace('/', '-')}-{config.input_size or 'auto'}{fit}-{precision(device)}{seen}"
-    return cache_folder() / "features" / store.summary.fingerprint / (name + ".json")
+def _load(config: TrialConfig, store: Store, device: torch.device) -> Classifier:
+    return build_model(config, store.summary).to(device).to(memory_format=torch.channels_last)
 
 
-def _contents_name(card: Path) -> str:
-    return card.with_suffix(".contents.json").name
+def _publish(wanted: FeatureSet, model: Classifier, count: int) -> None:
+    """Join the chunks to the set's files, unless another process has."""
+    with FileLock(str(wanted.lock)):
+        if wanted.read_backbone() is None:
+            for odd in (wanted.record, wanted.array, wanted.digests):
+                remove_tree(odd)
+            width = _join(wanted, count)
+            parameters = sum(p.numel() for p in model.network.trunk.parameters())
+            found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
+            write_file(wanted.record, found.model_dump_json().encode())
+            contents = compute_digests(wanted.record.parent, (wanted.array.name, wanted.record.name))
+            write_digests(wanted.record.parent, contents, wanted.digests.name)
+        remove_tree(wanted.chunks)
 
 
-def _compute(model: Classifier, store: Store, device: torch.device, file: Path, view: View) -> None:
-    beside = file.with_suffix(".partial.npy")
+def _join(wanted: FeatureSet, count: int) -> int:
+    """Write the file of features from all chunks; returns their width. Raises OSError where one has disappeared."""
+    beside = wanted.array.with_suffix(".partial.npy")
     remove_tree(beside)
-    model.eval()
-    size = evaluation_chunk(device, model.preprocess.spec.pixels)
     out: NDArray[np.float32] | None = None
-    count = len(store.labels)
-    for start in range(0, count, size):
-        rows = np.arange(start, min(start + size, count))
-        images = training_images(store, rows, model.preprocess.spec.square_fit)
-        features = embed(model, torch.from_numpy(images).to(device), view)
+    for number, rows in enumerate(chunk_rows(count)):
+        features = read_chunk(wanted.chunks, number, len(rows))
+        if features is None:
+            raise OSError(f"{wanted.chunks}: chunk {number} has disappeared")
         if out is None:
             shape = (count, features.shape[1])
             out = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
-        out[start : start + size] = features.float().cpu().numpy()
-    beside.rename(file)
-
-
-@torch.inference_mode()
-def embed(model: Classifier, images: Tensor, view: View = View.PLAIN) -> Tensor:
-    """Features (b, f) of uint8 images (b, c, h, w)."""
-    inputs = model.preprocess(images)
-    if view is View.MIRRORED:
-        inputs = inputs.flip(-1)
-    with autocast(images.device):
-        features: Tensor = model.network.trunk(inputs)
-    return features
+        out[rows] = features
+    beside.rename(wanted.array)
+    return 0 if out is None else int(out.shape[1])

@@ -14,7 +14,8 @@ from trainables.models.freezing.trunk_cut import split_trunk
 from trainables.models.preprocess import Preprocess
 from trainables.training.device import evaluation_chunk
 from trainables.training.evaluation import EvaluationInputs, weights_lookup
-from trainables.training.features.frozen_features import frozen_features, learns_from_features
+from trainables.training.features.feature_set import learns_from_features
+from trainables.training.features.frozen_features import frozen_features
 from trainables.training.partial.activations import LowerPart, load_views
 from trainables.training.partial.cached_views import ViewRows, needed_views, scored_views, views_are_cached
 from trainables.workers.worker_context import WorkerContext

@@ -22,7 +22,7 @@ from trainables.augmentation.augmentation_registry import (
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import Mixing, PlannedBatch, epoch_plan
 from trainables.training.batches import TrainingBatches
-from trainables.training.features.frozen_features import learns_from_features
+from trainables.training.features.feature_set import learns_from_features
 
 FLIPPED, STRONG = TrialConfig(flip="random"), TrialConfig(augment_strength=1.0)
 BOTH = TrialConfig(augment_strength=1.0, flip="random")
