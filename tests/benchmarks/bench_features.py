@@ -19,16 +19,15 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
-from torch import nn
 
 from tests.helpers.benchmarks.record import summary, write_record
 from trainables.config import Assignment, TrialConfig
-from trainables.data.loading.input_loader import InputLoader
 from trainables.data.store.store import open_store, prepare_data
 from trainables.models.build_model import build_model
 from trainables.models.classifier import Classifier
 from trainables.training.device import precision
 from trainables.training.loop import TrialRun
+from trainables.training.partial.trained_part import TrainedPart
 from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 CONFIG = TrialConfig(model="tf_efficientnet_lite0", freeze="all", head_lr=1e-2, batch_size=32)
@@ -40,8 +39,8 @@ class Uncached(TrialRun):
     def _build(self) -> tuple[Classifier, int]:
         return build_model(CONFIG, self.context.store.summary), 0
 
-    def _inputs(self) -> tuple[InputLoader, nn.Module]:
-        return self.context.images, self.model.network
+    def _open_part(self) -> TrainedPart:
+        return TrainedPart(self.model.network, self.context.images_of_one_shape, self.model.preprocess)
 
 
 def train(kind: type[TrialRun], place: WorkerContext, epochs: int, seed: int) -> dict[str, float]:

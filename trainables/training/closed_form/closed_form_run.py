@@ -2,7 +2,9 @@
 
 import time
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from trainables.config import Assignment, EpochReport
@@ -11,12 +13,15 @@ from trainables.metrics.metric_registry import report_scores
 from trainables.models.build_model import build_head, build_model
 from trainables.models.classifier import Classifier
 from trainables.training.closed_form.fit_head import fit_to_views, mean_features
+from trainables.training.closed_form.neighbours import MOST_QUERIES, neighbour_accuracy, report_check
 from trainables.training.evaluation import EvaluationInputs, evaluate, weights_lookup
 from trainables.training.features.frozen_features import feature_views, known_backbone
 from trainables.workers.worker_context import WorkerContext
 
 FEATURES_CHUNK = 8192
 """Features in one forward pass of an evaluation."""
+MOST_KNOWN = 10_000
+"""Training images among which neighbours are looked for, at most."""
 
 
 class ClosedFormRun:
@@ -55,7 +60,7 @@ class ClosedFormRun:
     @property
     def averaged(self) -> nn.Module:
         """The part of the network that is evaluated on `evaluation_inputs`."""
-        return self.model.network.head
+        return FullPrecisionHead(self.model.network.head)
 
     def evaluation_inputs(self) -> EvaluationInputs:
         """Features of images: the mean of all views, which gives the mean of their logits."""
@@ -77,7 +82,10 @@ class ClosedFormRun:
         scored = {}
         if assignment.kind != "winner":
             rows = self.context.store.rows(SCORED_ON[assignment.kind], assignment.fold)
-            scored = report_scores(assignment.metric, evaluate(self.averaged, self.evaluation_inputs(), rows, group))
+            counts = evaluate(self.averaged, self.evaluation_inputs(), rows, group)
+            scored = report_scores(assignment.metric, counts)
+            if group.rank == 0:
+                self._check(rows, counts.accuracy)
         seconds = time.perf_counter() - started
         report = EpochReport(
             trial=assignment.trial, epoch=assignment.max_epochs, **scored, train_loss=train.mean_loss, seconds=seconds,
@@ -102,6 +110,15 @@ class ClosedFormRun:
         group.sum(linear.weight)  # the others hold zeros
         group.sum(linear.bias)
 
+    def _check(self, scored: NDArray[np.int64], accuracy: float) -> None:
+        """Compare the regression with neighbours among the images that it is fitted to."""
+        inputs = self.evaluation_inputs()
+        fitted, asked = spread(self.rows, MOST_KNOWN), spread(scored, MOST_QUERIES)
+        found = neighbour_accuracy(
+            inputs.of(fitted), inputs.labels_of(fitted), inputs.of(asked), inputs.labels_of(asked), inputs.classes
+        )
+        report_check(f"{self.assignment.trial}, {self.assignment.config.model}", accuracy, found)
+
     def averaged_state(self) -> dict[str, Tensor]:
         """Weights of the whole classifier, on the CPU."""
         return {name: tensor.detach().cpu().contiguous() for name, tensor in self.model.state_dict().items()}
@@ -114,6 +131,26 @@ class ClosedFormRun:
     def seconds_since_save(self) -> float:
         """Nothing is lost that a checkpoint would keep."""
         return 0.0
+
+
+class FullPrecisionHead(nn.Module):
+    """A head in float32, as it was fitted, also where networks run in bf16: an exported one does, too."""
+
+    def __init__(self, head: nn.Module) -> None:
+        """Run `head`."""
+        super().__init__()
+        self.head = head
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits (n, classes) of features (n, features)."""
+        with torch.autocast(features.device.type, enabled=False):
+            logits: Tensor = self.head(features)
+        return logits
+
+
+def spread(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of `rows`, evenly spread over them: they may be in the order of their classes."""
+    return rows[:: -(-len(rows) // most) or 1]
 
 
 def linear_layer(head: nn.Module) -> nn.Linear:
