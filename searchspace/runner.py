@@ -148,6 +148,7 @@ class SearchRunner:
 
         spec, space, task, context = self.spec, self.plan.space, self.plan.task, self._engine_context(pool)
         families = make_family_chooser(spec, space, task, self.study.get_trials(deepcopy=False), context)
+        self.forecast.families = families
         suggester = ConfigSuggester(self.study, space, task, spec, self.constraints, families)
         engine = SearchEngine(self.study, suggester, self.plan.make_rule(), spec, context, families)
         run_search(self.spec, engine, pool, self.budget.allowance)
@@ -207,9 +208,7 @@ class SearchRunner:
         self.reporter.progress("report", 0, 0)
         write_cards_or_warn(self.spec.folder, self.study)
         write_report_or_warn(self.spec.folder, self.study)
-        phases = self.forecast.end()
-        if not self.budget.is_limited:  # whose own line says it beside what was asked
-            logger.info(phases)
+        self.forecast.end(shown=not self.budget.is_limited)
         write_finished(self.study, self.spec)
         extend_record(self.spec.folder, self.budget.facts)
         self.budget.save_spent()

@@ -16,7 +16,14 @@ from searchspace.finals.finalist import read_finalists
 from searchspace.forecast.forecast import Forecast, ForecastInputs, format_duration, make_forecast
 from searchspace.forecast.known_times import ClosingTimes, read_closing_times, write_closing_times
 from searchspace.forecast.probing import read_measurements
-from searchspace.forecast.running_search import Moment, forecast_rest, race_seconds, read_trials, recent_shares
+from searchspace.forecast.running_search import (
+    Moment,
+    forecast_rest,
+    planned_shares,
+    race_seconds,
+    read_trials,
+    recent_shares,
+)
 from searchspace.forecast.trial_timing import family_name
 from searchspace.spaces import Task
 from searchspace.spec import SearchSpec, extend_record
@@ -25,6 +32,7 @@ from trainables.config import EpochReport
 from trainables.workers.gang_resources import GangResources
 
 if TYPE_CHECKING:
+    from searchspace.engine.family_chooser import FamilyChooser
     from searchspace.progress.console_reporter import ConsoleReporter
 
 logger = logging.getLogger(__name__)
@@ -57,6 +65,8 @@ class LiveForecast:
         self._spec, self._task, self._shape, self._study, self._reporter = spec, task, shape, study, reporter
         self.allowance: Allowance = unlimited
         """What a budget leaves the search."""
+        self.families: FamilyChooser | None = None
+        """What chooses the family of the next trial, if anything does."""
         self.forecasts: list[Forecast] = []
         """Those that were shown."""
         self._newest: Forecast | None = None
@@ -95,9 +105,16 @@ class LiveForecast:
             self._families.add(family_name(read_config(self._study.get_trials(deepcopy=False)[number])))
         if self._is_due() and (self._thread is None or not self._thread.is_alive()):
             self._due, self._seen = max(self._due, 2 * len(self._known)), len(self._families)
-            left = self._seconds_left()  # here, as the engine's thread changes what it is made of
-            self._thread = threading.Thread(target=self._forecast_from_trials, args=(left,), daemon=True)
+            # Both are asked for here, as the engine's thread changes what they are made of.
+            known = (self._seconds_left(), self._planned_shares())
+            self._thread = threading.Thread(target=self._forecast_from_trials, args=known, daemon=True)
             self._thread.start()
+
+    def _planned_shares(self) -> dict[str, float]:
+        """Families of the next trials, where they are chosen by what they earn; else empty."""
+        if self.families is None or not self.families.by_earning:
+            return {}
+        return planned_shares(self.families.outlooks, self._spec.trials - len(self._known))
 
     def _is_due(self) -> bool:
         """Whether there is news; the first heads that are solved for come all before the first forecast."""
@@ -109,7 +126,7 @@ class LiveForecast:
         trials = self._study.get_trials(deepcopy=False)
         return any(is_probe(t) and not t.state.is_finished() and t.number not in self._known for t in trials)
 
-    def _forecast_from_trials(self, seconds_left: float) -> None:
+    def _forecast_from_trials(self, seconds_left: float, shares: Mapping[str, float]) -> None:
         steady = self._steady_from if self._warm >= self._shape.slots else 0.0
         recorded = self._study.get_trials(deepcopy=False)
         trials = read_trials(recorded, self._task.data, steady)
@@ -117,7 +134,8 @@ class LiveForecast:
             return  # all of them have failed meanwhile
         best = max(trials, key=lambda trial: trial.rank)
         moment = Moment(
-            now=self._reporter.seconds, start=self._first_step, slots=self._shape.slots, weights=recent_shares(trials),
+            now=self._reporter.seconds, start=self._first_step, slots=self._shape.slots,
+            weights=shares or recent_shares(trials),
             closing=read_closing_times(best.known.timing.config.model), seconds_left=seconds_left,
             finals=race_seconds(self._spec, recorded, self._task.data, self._shape.slots),
         )  # fmt: skip
@@ -155,14 +173,18 @@ class LiveForecast:
         extend_record(self._spec.folder, facts)
         return [format_forecast_error(found, self._ends["search"], self._ends["total"]) for found in self.forecasts]
 
-    def end(self) -> str:
-        """Keep the seconds of test, export and report for later searches; returns a line on all phases."""
+    def end(self, shown: bool) -> None:
+        """Keep the seconds of test, export and report for later searches, and log those of all phases if `shown`.
+
+        A budget has a line of its own, beside what was asked.
+        """
         self.end_phase(Phase.REPORT)
         extend_record(self._spec.folder, {"took": self._ends})
         spent = phase_seconds(self._ends)
         if spent.keys() >= set(CLOSING):
             self._keep_closing_times(spent)
-        return "phases: " + " · ".join(f"{name} {format_duration(seconds)}" for name, seconds in spent.items())
+        if shown:
+            logger.info("phases: " + " · ".join(f"{name} {format_duration(s)}" for name, s in spent.items()))
 
     def _keep_closing_times(self, last: Mapping[str, float]) -> None:
         winner = read_finalists(self._study)[0].members[0]

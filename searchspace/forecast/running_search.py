@@ -1,12 +1,15 @@
 """A forecast of a running search from its study: the rest of the search, then what follows if the best ones stay so."""
 
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.families.choose import choose_family
+from searchspace.families.outlook import Outlook
 from searchspace.finals.race.field import choose_field, choose_finalists
 from searchspace.forecast.forecast import Forecast, bounds
 from searchspace.forecast.known_times import ClosingTimes
@@ -21,6 +24,8 @@ from trainables.training.timing import Timing
 
 DRAWS = 40
 """Rests of a search that are drawn."""
+MOST_PLANNED = 64
+"""Next trials whose families are planned; later ones are taken to be like them."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,19 @@ def recent_shares(trials: Sequence[RankedTrial]) -> dict[str, float]:
     """How often each family was tried among the newer half of the trials: what a sampler has learnt shows there."""
     newer = [trial.known.family for trial in trials[len(trials) // 2 :]]
     return {family: newer.count(family) / len(newer) for family in newer}
+
+
+def planned_shares(outlooks: Sequence[Outlook], count: int) -> dict[str, float]:
+    """How often each family would be chosen for the next `count` trials if none of them brought news."""
+    known, chosen = {outlook.family: outlook for outlook in outlooks}, Counter[str]()
+    for _ in range(min(count, MOST_PLANNED)):
+        found = choose_family(list(known.values()))
+        if found is None:
+            break
+        outlook = known[found.family]
+        known[found.family] = replace(outlook, spent=outlook.spent + outlook.seconds, left=outlook.left - 1)
+        chosen[str(found.family)] += 1
+    return {family: number / chosen.total() for family, number in chosen.items()}
 
 
 def expected_trainings(finalist: Timing, spec: SearchSpec) -> float:

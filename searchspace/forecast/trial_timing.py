@@ -5,19 +5,18 @@ from statistics import median
 
 from optuna.trial import FrozenTrial, TrialState
 
+from searchspace.families.family import family_of
 from searchspace.study.trial_attributes import read_config, read_curve
 from trainables.config import EpochReport, TrialConfig
 from trainables.data.loading.epoch_plan import batch_count
 from trainables.data.store.data_summary import DataSummary
-from trainables.models.model_registry import is_closed_form, is_pretrained, learning_kind
+from trainables.models.model_registry import is_closed_form
 from trainables.training.timing import Timing
 
 
 def family_name(config: TrialConfig) -> str:
     """The model, and how it is trained: trials that have both in common cost about the same."""
-    if not is_pretrained(config.model):
-        return config.model
-    return f"{config.model} {'closed form' if is_closed_form(config) else f'{learning_kind(config)}, {config.freeze}'}"
+    return str(family_of(config))
 
 
 def make_timing(

@@ -5,10 +5,13 @@ from statistics import fmean
 
 import pytest
 
+from searchspace.families.beliefs import Belief
+from searchspace.families.family import Family
+from searchspace.families.outlook import Outlook
 from searchspace.forecast.forecast import Forecast
 from searchspace.forecast.known_times import DEFAULT_CLOSING
 from searchspace.forecast.rest_of_search import PASS_TRIALS, KnownTrial, draw_rest, make_draws
-from searchspace.forecast.running_search import Moment, RankedTrial, forecast_rest
+from searchspace.forecast.running_search import Moment, RankedTrial, forecast_rest, planned_shares
 from searchspace.spec import make_spec
 from trainables.config import TrialConfig
 from trainables.training.timing import Timing
@@ -98,3 +101,18 @@ def test_what_follows_is_that_of_the_best_trials(digits):
     assert found.total_low == pytest.approx(found.total) == found.total_high
     assert found.finals == pytest.approx(2 * 2.0 + 2.0 * digits.growth), "three heads, once each, then the winner"
     assert found.trials is None, "nothing limits it"
+
+
+def outlook(name: str, improvement: float, seconds: float, spent: float = 0.0, left: float = float("inf")) -> Outlook:
+    belief = Belief(0.0, 1.0, 1.0)
+    return Outlook(Family(name, "scratch"), belief, seconds, improvement, spent=spent, left=left)
+
+
+def test_next_trials_are_planned_by_what_families_earn_a_second_as_the_search_does():
+    cheap, dear = outlook("convnet", 0.01, 1.0), outlook("resnet", 0.01, 10.0)
+    assert planned_shares([cheap, dear], 20) == {"convnet": 1.0}
+    found = planned_shares([outlook("convnet", 0.01, 1.0, left=5), dear], 20)
+    assert found == {"convnet": 0.25, "resnet": 0.75}, "five configurations are all that there are"
+    floor = planned_shares([outlook("convnet", 0.01, 1.0, spent=1000.0), dear], 64)
+    assert floor["resnet"] == 2 / 64, "a family that is behind gets its least share"
+    assert planned_shares([outlook("convnet", 0.01, 1.0, left=0)], 5) == {}
