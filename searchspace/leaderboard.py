@@ -117,6 +117,8 @@ def _best(results: SearchResults, width: int) -> "list[RenderableType]":
             parts.append(Text(printable(race.describe(spec.metric))))
         if gain := results.gain:
             parts.append(Text(printable(f"what the search bought: {format_gain(gain)}")))
+    if end := results.early_end:
+        parts.append(Text(f"search: {end.describe()}"))
     if "latency" in spec.objectives:
         title = f"{spec.name}: full-length trials that none is both better and quicker than"
         parts.append(draw_table(pareto_rows(results.study), title, width))

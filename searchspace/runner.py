@@ -141,6 +141,7 @@ class SearchRunner:
 
     def search(self, pool: "GangPool") -> None:
         """Train what is left of the trials on the gangs; raises `NoSlotLeftError` where no slot can train any more."""
+        from searchspace.engine.convergence import make_convergence
         from searchspace.engine.family_chooser import make_family_chooser
         from searchspace.engine.search_engine import SearchEngine
         from searchspace.engine.suggest import ConfigSuggester
@@ -150,7 +151,9 @@ class SearchRunner:
         families = make_family_chooser(spec, space, task, self.study.get_trials(deepcopy=False), context)
         self.forecast.families = families
         suggester = ConfigSuggester(self.study, space, task, spec, self.constraints, families)
-        engine = SearchEngine(self.study, suggester, self.plan.make_rule(), spec, context, families)
+        rule = self.plan.make_rule()
+        engine = SearchEngine(self.study, suggester, rule, spec, context, families)
+        engine.convergence = make_convergence(spec, task, self.study, context, rule, families)
         run_search(self.spec, engine, pool, self.budget.allowance)
         self.interruption.check()
         pool.check_slots()

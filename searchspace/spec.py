@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from searchspace.budget import presets
 from searchspace.budget.presets import DEFAULT_PRESET, MAX_COUNT, PresetName
@@ -97,6 +97,10 @@ class SearchSpec(DataRequest):
     """Unit in which trials are compared, and which the sampler saves."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
     """Longest search after the first gang's start: 90s, 30m, 2h; without finals."""
+    patience: Annotated[int, Option(HOW_LONG), AfterValidator(presets.check_patience)] = Field(
+        default_factory=presets.default_patience, ge=0, le=MAX_COUNT
+    )
+    """Trials in a row without gain that end it if a gain is unlikely."""
     finalists: Annotated[int, Option(PROOF)] = Field(default_factory=presets.default_finalists, ge=1, le=MAX_COUNT)
     """Best trials, trained again from fresh seeds beside trial 0."""
     folds: Annotated[int, Option(PROOF)] = Field(0, ge=0, le=100)
@@ -253,7 +257,7 @@ def load_spec(folder: Path) -> SearchSpec:
     """The specification of the search in `folder`, whose name and place now count; raises `UserError` without one."""
     here = folder.resolve()  # who names a link means what it leads to
     try:
-        spec = SearchSpec.model_validate(load_facts(here)["spec"])
+        spec = SearchSpec.model_validate({"patience": 0} | load_facts(here)["spec"])  # 0 where it had no such option
     except (KeyError, TypeError, ValidationError) as error:
         said = (
             describe_first_error(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"

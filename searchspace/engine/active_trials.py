@@ -51,6 +51,11 @@ class ActiveTrial:
         """Its newest report."""
         return self.curve[-1]
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether its newest report, if any, did not end it."""
+        return not self.curve or self.last.status == "running"
+
     def next_assignment(self) -> Assignment:
         """The next assignment to a gang; epochs that are recorded are not reported again."""
         return self.assignment.model_copy(update={"known": self.last.epoch if self.curve else 0})

@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -32,6 +33,8 @@ MAX_REFUSALS = 40
 """Refused configurations of a family in a row after which it counts as exhausted."""
 MAX_SEEN = 128
 """Newest trials of a family that it is judged by, so that the time of a choice is bounded."""
+ALL_TRIALS = Family("all", "all trials")
+"""The one family of a search without a choice."""
 
 
 def make_family_chooser(
@@ -51,14 +54,32 @@ def make_family_chooser(
     choices = [each for each in enumerate_families(space, task, spec) if _is_offered(each, trials)]
     if len(choices) < 2:
         return None
-    scale = Scale(METRICS[spec.metric].bounds[1], task.data.val, spec.max_epochs)
-    rungs = pausing_epochs(spec.scheduler, spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
-    effort = Effort(scale, rungs, spec.reduction_factor, timed=not spec.reproducible)
     hidden = count_hidden_trials(context.slots) if context and spec.reproducible else 0
     by_earning = context is not None and spec.sampler != "random" and "latency" not in spec.objectives
     rules = ChoiceRules(spec.seed, by_earning, hidden, spec.grace_epochs)
     allowance = context.allowance if context else unlimited
-    chooser = FamilyChooser(choices, effort, rules, lambda: allowance(Phase.SEARCH))
+    chooser = FamilyChooser(choices, _make_effort(spec, task), rules, lambda: allowance(Phase.SEARCH))
+    return _with_history(chooser, trials)
+
+
+def make_pooled_chooser(
+    spec: SearchSpec, task: Task, trials: Sequence[FrozenTrial], context: EngineContext
+) -> "FamilyChooser":
+    """What a search without a choice between families knows of its `trials`: they are one family."""
+    rules = ChoiceRules(spec.seed, by_earning=False, hidden=0, first_rung=spec.grace_epochs)
+    seconds_left = partial(context.allowance, Phase.SEARCH)
+    effort, choices = _make_effort(spec, task), [FamilyChoice(ALL_TRIALS, {})]
+    return _with_history(FamilyChooser(choices, effort, rules, seconds_left, lambda _config: ALL_TRIALS), trials)
+
+
+def _make_effort(spec: SearchSpec, task: Task) -> Effort:
+    scale = Scale(METRICS[spec.metric].bounds[1], task.data.val, spec.max_epochs)
+    rungs = pausing_epochs(spec.scheduler, spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
+    return Effort(scale, rungs, spec.reduction_factor, timed=not spec.reproducible)
+
+
+def _with_history(chooser: "FamilyChooser", trials: Sequence[FrozenTrial]) -> "FamilyChooser":
+    """The chooser, once it has heard of the trials of earlier parts of the search."""
     for trial in trials:
         if "config" in trial.user_attrs and not is_refused(trial) and not is_revived(trial):
             chooser.hear(trial.number, read_config(trial), read_curve(trial))
@@ -93,13 +114,14 @@ class FamilyChooser:
     """
 
     def __init__(
-        self, choices: Sequence[FamilyChoice], effort: Effort, rules: ChoiceRules, seconds_left: Callable[[], float]
-    ) -> None:
-        """Choose among `choices`; `seconds_left` says what a search may still take."""
+        self, choices: Sequence[FamilyChoice], effort: Effort, rules: ChoiceRules, seconds_left: Callable[[], float],
+        classify: Callable[[TrialConfig], Family] = family_of,
+    ) -> None:  # fmt: skip
+        """Choose among `choices`; `seconds_left` says what a search may still take, `classify` what is of a family."""
         self._choices = {choice.family: choice for choice in choices}
         self.effort = effort
         """How long trials are trained."""
-        self._rules, self._seconds_left = rules, seconds_left
+        self._rules, self._seconds_left, self._classify = rules, seconds_left, classify
         self._trials: dict[int, TrialProgress] = {}
         self._numbers: dict[Family, list[int]] = {family: [] for family in self._choices}
         self._refused: Counter[Family] = Counter()
@@ -110,7 +132,7 @@ class FamilyChooser:
 
     def hear(self, number: int, config: TrialConfig, curve: Sequence[EpochReport]) -> None:
         """Hear that a trial begins, or of its reports so far."""
-        family = family_of(config)
+        family = self._classify(config)
         if number not in self._trials:
             self._numbers.setdefault(family, []).append(number)
             self._refused[family] = 0
@@ -122,7 +144,7 @@ class FamilyChooser:
 
     def refuse(self, config: TrialConfig) -> None:
         """Hear that a configuration is not trained."""
-        self._refused[family_of(config)] += 1
+        self._refused[self._classify(config)] += 1
         self._tried.add(config)
         self._outlooks = None
 

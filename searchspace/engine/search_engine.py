@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from searchspace.budget.trial_costs import ReportTimes
 from searchspace.engine.active_trials import ActiveTrial
 from searchspace.engine.checkpoint_store import CheckpointStore
+from searchspace.engine.convergence import Convergence, NeverEnds
 from searchspace.engine.events import ENDS, EngineContext, TrialEvent
 from searchspace.engine.family_chooser import FamilyChooser
 from searchspace.engine.promotions import Promotions
@@ -20,6 +21,7 @@ from searchspace.spec import SearchSpec
 from searchspace.stopping.rule import StoppingRule, recall
 from searchspace.stopping.rung import RungStanding, observe
 from searchspace.study.trial_attributes import (
+    ENDED_EARLY,
     TIME_BUDGET,
     read_events,
     record_pace,
@@ -67,6 +69,8 @@ class SearchEngine:
             self._restore(trial)
         self.lost = False
         """Whether the trial broker is lost, and the search with it."""
+        self.convergence: Convergence = NeverEnds()
+        """Whether the search ends early: no trial begins or is promoted then, and each epoch in training is a last."""
 
     @property
     def is_idle(self) -> bool:
@@ -105,6 +109,8 @@ class SearchEngine:
                 self._families.hear(trial.number, trial.assignment.config, trial.curve)
             if report.status != "failed":
                 self._notify(TrialEvent.EPOCH, trial)
+            if not trial.audited:
+                self.convergence.hear(trial, self._open.values(), self._spec.trials - self._suggester.suggested)
         decision = self._decide(trial, report)
         if decision is not Decision.CONTINUE:
             del self._training[trial.name]
@@ -123,7 +129,8 @@ class SearchEngine:
         if not trial.audited and not self._rule.report(observe(trial.number, trial.kind, report)):
             return Decision.PAUSE
         rest = report.seconds * (self._spec.max_epochs - report.epoch)
-        if self.is_stopping or not self._context.has_time(report.seconds, rest):
+        is_last = self.is_stopping or (self.convergence.has_ended and not trial.audited)
+        if is_last or not self._context.has_time(report.seconds, rest):
             return Decision.STOP
         if report.epoch in trial.assignment.rungs and not self._promotions.pays(trial, self._suggester.is_done):
             self._promotions.hold(trial)
@@ -162,9 +169,12 @@ class SearchEngine:
             standing = self._standing(trial)
             if not trial.audited:
                 record_stop(trial.trial, standing)
-            self._tell(trial, trial.last.reason or (standing.describe() if standing else TIME_BUDGET))
+            cut_off = ENDED_EARLY if self.convergence.has_ended else TIME_BUDGET
+            self._tell(trial, trial.last.reason or (standing.describe() if standing else cut_off))
 
     def _next(self) -> ActiveTrial | None:
+        if self.convergence.has_ended:
+            return None if self._training and self._audits is None else self._next_audited()
         if self._interrupted:
             return self._interrupted.pop(0)
         if self._audits is not None:
@@ -202,7 +212,8 @@ class SearchEngine:
     def _next_audited(self) -> ActiveTrial | None:
         """A stopped trial that trains on to its full length for the audit; chosen when all other trials are over."""
         if self._audits is None:
-            self._audits = self._choose_audited()
+            chosen = choose_audited(self._study, self._open, self._spec.audit, self._spec.seed)
+            self._audits = [self._open[number] for number in chosen]
         if not self._audits:
             return None
         trial = self._audits.pop(0)
@@ -210,12 +221,6 @@ class SearchEngine:
         trial.audit()
         self._notify(TrialEvent.AUDITED, trial)
         return trial
-
-    def _choose_audited(self) -> list[ActiveTrial]:
-        """Those of the stopped trials that are to be audited and are not yet."""
-        done = [t.number for t in self._study.get_trials(deepcopy=False) if t.user_attrs.get("audited")]
-        chosen = choose_audited([*self._open, *done], self._spec.audit, self._spec.seed)
-        return [self._open[number] for number in chosen if number not in done]
 
     def _restore(self, trial: ActiveTrial) -> None:
         """Find out where a trial of an earlier part of the search was when that ended: over, paused, or training."""

@@ -1,7 +1,7 @@
 """The stop audit: a random share of the stopped trials is resumed, to measure what early stopping cost."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import optuna
@@ -45,7 +45,13 @@ class AuditReport(Frozen):
         )
 
 
-def choose_audited(stopped: Sequence[int], share: float, seed: int) -> list[int]:
+def choose_audited(study: optuna.Study, stopped: Collection[int], share: float, seed: int) -> list[int]:
+    """Those of the stopped trials' numbers that are to be audited and are not yet."""
+    done = [trial.number for trial in study.get_trials(deepcopy=False) if trial.user_attrs.get("audited")]
+    return [number for number in _draw_audited([*stopped, *done], share, seed) if number not in done]
+
+
+def _draw_audited(stopped: Sequence[int], share: float, seed: int) -> list[int]:
     """A random `share` of the stopped trials' numbers, sorted; at least one unless there are none or the share is 0."""
     if not share or not stopped:
         return []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from searchspace.budget.budget import Budget
-from searchspace.budget.presets import MAX_COUNT
+from searchspace.budget.presets import MAX_COUNT, default_patience
 from searchspace.cli.command_start import mark_restart
 from searchspace.cli.interruption import LostError
 from searchspace.cli.options import flag_of
@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 LOCATION_OPTIONS = frozenset({"data", "root", "space", "storage", "results"})
 """Options that say where something of a search is; it must be the same there."""
 CHANGEABLE_OPTIONS = LOCATION_OPTIONS | {
-    "trials", "budget", "time_budget", "max_concurrent", "memory_gb", "address", "keep_gb",
+    "trials", "budget", "time_budget", "patience", "max_concurrent", "memory_gb", "address", "keep_gb",
 }  # fmt: skip
 """Options of a search that change nothing of what its trials are."""
 REVIVE_OPTIONS = LOCATION_OPTIONS | {"memory_gb", "address", "resume", "revive", "verbose", "price_per_hour"}
@@ -72,6 +72,8 @@ def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) ->
     changed = {option: options[option] for option in CHANGEABLE_OPTIONS & given} | {"results": results}
     if "budget" in given and "trials" not in given and known.budget is None:
         changed["trials"] = MAX_COUNT  # as of a new search with a budget
+    if "budget" in given and "patience" not in given and known.budget is None:
+        changed["patience"] = default_patience(known.model_dump() | changed)
     if is_url(results):
         changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
     spec = with_absolute_paths(parse_record(SearchSpec, known.model_dump() | changed))

@@ -25,6 +25,7 @@ from searchspace.preparation.record import read_data
 from searchspace.spec import SearchSpec, load_facts, load_spec
 from searchspace.stopping.rules import pausing_epochs
 from searchspace.storage.search_folder import STUDENT, WINNER
+from searchspace.study.early_end import EarlyEnd, read_early_end
 from searchspace.study.refusals import is_refused
 from searchspace.study.study import StudyReader
 from searchspace.study.study_snapshot import read_study
@@ -168,6 +169,11 @@ class SearchResults:
     def race(self) -> RaceRecord | None:
         """What the finals saved; None before them, and of searches of earlier versions."""
         return read_race(self.study)
+
+    @cached_property
+    def early_end(self) -> EarlyEnd | None:
+        """How the search ended before its trials and its time were used up; None where it did not."""
+        return read_early_end(self.study)
 
     @cached_property
     def baseline(self) -> Baseline | None:

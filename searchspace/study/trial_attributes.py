@@ -25,6 +25,8 @@ REPORT, RESUMED = "report-", "went-on-"
 AttributeModel = TypeVar("AttributeModel", bound=BaseModel)
 TIME_BUDGET = "time budget"
 """Reason of a trial that the time budget ended."""
+ENDED_EARLY = "the search ended early"
+"""Reason of a trial that was in training when its search lost patience."""
 
 
 def record_config(trial: optuna.Trial, config: TrialConfig, seed: int) -> None:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import optuna
+
+from searchspace.engine.convergence import make_convergence
 from searchspace.engine.events import EngineContext
 from searchspace.engine.family_chooser import make_family_chooser
 from searchspace.engine.search_engine import SearchEngine
@@ -35,6 +38,8 @@ class Training:
     """What its features are of, which trials share; None: it has none."""
     feature_seconds: float = 0.0
     """Seconds to compute them, once."""
+    loss: float = 1.0
+    """Validation loss after each epoch."""
 
 
 Behaviour = Callable[[TrialConfig, random.Random], Training]
@@ -79,21 +84,24 @@ class Problem:
 
 
 def simulate_search(
-    spec: SearchSpec, problem: Problem, families: bool = True, seconds: float = math.inf
-) -> Iterator[SimulatedEpoch]:
-    """The reports of a search within so many `seconds`, in their order."""
+    spec: SearchSpec, problem: Problem, families: bool = True, seconds: float = math.inf,
+    study: optuna.Study | None = None,
+) -> Iterator[SimulatedEpoch]:  # fmt: skip
+    """The reports of a search within so many `seconds`, in their order; a `study` with trials is resumed."""
     task, space, behaviour, slots = problem.task, problem.space, problem.behaviour, problem.slots
     Path(spec.folder).mkdir(parents=True, exist_ok=True)
-    study = create_study(spec, make_sampler(spec, "tpe" if spec.sampler == "auto" else spec.sampler, (), slots))
-    for values in problem.starts:
+    sampler = make_sampler(spec, "tpe" if spec.sampler == "auto" else spec.sampler, (), slots)
+    study = study or create_study(spec, sampler)
+    for values in () if study.get_trials(deepcopy=False) else problem.starts:
         study.enqueue_trial(values)
     now = 0.0
     context = EngineContext(slots, lambda *_: None, allowance=lambda _phase: seconds - now)
-    chooser = make_family_chooser(spec, space, task, [], context) if families else None
+    chooser = make_family_chooser(spec, space, task, study.get_trials(deepcopy=False), context) if families else None
     levels = rungs(spec.grace_epochs, spec.reduction_factor, spec.max_epochs)
     rule = make_rule(spec.scheduler, spec.budget_unit, levels, spec.reduction_factor)
     suggester = ConfigSuggester(study, space, task, spec, Admit(), chooser)
     engine = SearchEngine(study, suggester, rule, spec, context, chooser)
+    engine.convergence = make_convergence(spec, task, study, context, rule, chooser)
     busy: list[tuple[float, int, Assignment, EpochReport]] = []
     order, cached, trained = itertools.count(), set[Any](), dict[str, float]()
 
@@ -107,7 +115,7 @@ def simulate_search(
         trained[assignment.trial] = trained.get(assignment.trial, 0.0) + took
         report = EpochReport(
             trial=assignment.trial, epoch=epoch, score=training.scores[0 if at_once else epoch - 1], seconds=took,
-            total_seconds=trained[assignment.trial], shared_seconds=shared,
+            total_seconds=trained[assignment.trial], shared_seconds=shared, val_loss=training.loss,
             status="complete" if epoch == assignment.max_epochs else "running",
         )  # fmt: skip
         heapq.heappush(busy, (now + took, next(order), assignment, report))
@@ -126,3 +134,4 @@ def simulate_search(
         if decision is Decision.CONTINUE:
             begin(assignment, report.epoch)
         fill()
+    engine.end()

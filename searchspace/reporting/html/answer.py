@@ -60,6 +60,8 @@ def make_answer(results: SearchResults, linked: bool = True) -> ReportAnswer:
     sentences = [f"{line[0].upper()}{line[1:]}." for line in (way, *format_undecided(spec.metric, results.finalists))]
     if gain := results.gain:
         sentences.insert(1, f"What the search bought: {format_gain(gain)}.")
+    if end := results.early_end:
+        sentences.append(f"The search {end.describe()}.")
     if cost := results.winner.cost:
         sentences += [f"The shipped model breaks a limit: {b}." for b in find_violations(spec.for_winner, cost)]
     trial = f"trial {winner.name}" if len(winner.members) == 1 else "an ensemble"

@@ -2,6 +2,7 @@
 
 import pytest
 
+from searchspace.budget.presets import PRESETS
 from searchspace.spec import load_spec, make_spec, parse_pins, save_record
 from trainables.common.errors import UserError
 
@@ -90,3 +91,20 @@ def test_specification_survives_its_record(tmp_path):
 def test_a_folder_without_a_search_is_named(tmp_path):
     with pytest.raises(UserError, match=r"search\.json"):
         load_spec(tmp_path)
+
+
+def test_patience_is_of_budgets_and_of_searches_that_may_end_early(tmp_path):
+    budget = {"budget": "10m"}
+    assert make_spec().patience == 0
+    assert make_spec(**budget).patience == PRESETS["balanced"].patience
+    assert make_spec(**budget, preset="best").patience == PRESETS["best"].patience
+    assert make_spec(**budget, patience=0).patience == make_spec(**budget, reproducible=True).patience == 0
+    for other in ({"reproducible": True}, {"objectives": ["accuracy", "latency"]}):
+        with pytest.raises(UserError, match=r"^--patience 8: .*; leave one of them out$"):
+            make_spec(patience=8, **other)
+    spec = make_spec(**budget, name="s", results=str(tmp_path))
+    record = spec.model_dump(mode="json")
+    del record["patience"]
+    (tmp_path / "s").mkdir()
+    save_record(tmp_path / "s", spec, {"spec": record})
+    assert load_spec(tmp_path / "s").patience == 0, "a record of a version without it"

@@ -28,7 +28,7 @@ def test_presets_are_what_it_says():
     for name, default, cells in PRESET_ROWS:
         preset = PRESETS[name]
         shares = [f"{100 * preset.shares[phase]:g} %" for phase in (Phase.SEARCH, Phase.FINALS, Phase.EXPORT)]
-        said = [str(each) for each in (preset.trials, preset.finalists, preset.final_seeds)] + shares
+        said = [str(each) for each in (preset.trials, preset.finalists, preset.final_seeds, preset.patience)] + shares
         assert cells.split(" | ") == said
         assert bool(default) == (name == DEFAULT_PRESET)
 
@@ -39,5 +39,6 @@ def test_each_preset_has_all_that_the_one_before_it_has():
         assert more.trials > less.trials
         assert more.finalists > less.finalists
         assert more.final_seeds > less.final_seeds
+        assert more.patience > less.patience
         assert more.shares[Phase.FINALS] > less.shares[Phase.FINALS]
         assert more.shares[Phase.EXPORT] >= less.shares[Phase.EXPORT]
