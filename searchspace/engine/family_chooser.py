@@ -127,6 +127,7 @@ class FamilyChooser:
         self._refused: Counter[Family] = Counter()
         self._tried: set[TrialConfig] = set()
         self._best = -math.inf
+        self._held: set[int] = set()
         self._outlooks: list[Outlook] | None = None
         self._slopes: dict[Family, Slope] = {}
 
@@ -141,6 +142,10 @@ class FamilyChooser:
         self._best = max(self._best, self._trials[number].best)
         self._outlooks = None
         self._slopes.pop(family, None)
+
+    def hold(self, number: int, held: bool = True) -> None:
+        """Hear that a trial is held at its rung, or no longer."""
+        (self._held.add if held else self._held.discard)(number)
 
     def refuse(self, config: TrialConfig) -> None:
         """Hear that a configuration is not trained."""
@@ -168,6 +173,18 @@ class FamilyChooser:
         chosen = choose_family(self._estimate(number - self._rules.hidden)) if self._rules.hidden else self.chosen
         return chosen.family if chosen else None
 
+    def _steps(self) -> dict[Family, float]:
+        """What training the best held trial of each family to its next rung costs."""
+        best: dict[Family, int] = {}
+        for number in sorted(self._held, key=self.rate):
+            best[self.family(number)] = number
+        return {family: self._step(self._trials[number]) for family, number in best.items()}
+
+    def _step(self, trial: TrialProgress) -> float:
+        ends = (*self.effort.rungs, self.effort.scale.max_epochs)
+        epochs = next((end for end in ends if end > trial.epoch), trial.epoch) - trial.epoch
+        return trial.pace * epochs if self.effort.timed else float(epochs)
+
     def _left(self, family: Family) -> float:
         """Configurations of a family that were not tried; 0 where too many in a row were refused."""
         grid = self._choices[family].grid
@@ -190,7 +207,7 @@ class FamilyChooser:
     @property
     def chosen(self) -> ChosenFamily | None:
         """The family that is due by all that is known; None where all are exhausted."""
-        return choose_family(self.outlooks, self._seconds_left())
+        return choose_family(self.outlooks, self._seconds_left(), self._steps())
 
     def family(self, number: int) -> Family:
         """The family of a trial."""

@@ -31,6 +31,8 @@ class Promotions:
     def hold(self, trial: ActiveTrial) -> None:
         """Hold a trial that passed its rung."""
         self._held[trial.number] = trial
+        if self._families is not None:
+            self._families.hold(trial.number)
 
     def standing(self, trial: ActiveTrial) -> RungStanding | None:
         """Where a held trial stands among the best scores of all trials; None for any other."""
@@ -59,7 +61,10 @@ class Promotions:
         while (promoted := self._promoted(trials)) is not None:
             self.hold(promoted)
         best = self._due(self._families, no_new)
-        return None if best is None else self._held.pop(best)
+        if best is None:
+            return None
+        self._families.hold(best, held=False)
+        return self._held.pop(best)
 
     def _due(self, families: FamilyChooser, no_new: bool) -> int | None:
         """The held trial that is due: of the family that is, or of one that pays more than a new trial of that."""

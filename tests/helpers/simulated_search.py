@@ -6,7 +6,6 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -21,7 +20,6 @@ from searchspace.spaces import Space, Task
 from searchspace.spec import SearchSpec
 from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import rungs
-from searchspace.study.study import create_study
 from trainables.config import Assignment, Decision, EpochReport, TrialConfig
 from trainables.models.model_registry import is_closed_form
 
@@ -89,9 +87,8 @@ def simulate_search(
 ) -> Iterator[SimulatedEpoch]:  # fmt: skip
     """The reports of a search within so many `seconds`, in their order; a `study` with trials is resumed."""
     task, space, behaviour, slots = problem.task, problem.space, problem.behaviour, problem.slots
-    Path(spec.folder).mkdir(parents=True, exist_ok=True)
     sampler = make_sampler(spec, "tpe" if spec.sampler == "auto" else spec.sampler, (), slots)
-    study = study or create_study(spec, sampler)
+    study = study or optuna.create_study(direction="maximize", sampler=sampler)
     for values in () if study.get_trials(deepcopy=False) else problem.starts:
         study.enqueue_trial(values)
     now = 0.0

@@ -1,6 +1,7 @@
 """Which family the next trial is drawn from: what pays a second, and never nothing for the others."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,17 @@ def test_a_family_far_behind_is_due_once_its_trial_fits_its_least_share():
     found = choose_family(outlooks)
     assert (found.family, found.by_floor) == (CONVNET, True)
     assert found.outlook.spent + found.outlook.seconds <= FLOOR / 2 * sum(each.spent for each in outlooks)
+
+
+def test_credit_that_covers_the_next_rung_of_a_held_trial_is_spent_on_it():
+    outlooks = estimate_outlooks(CHOICES, [*[probe(0.9, 0.0)] * 520, convnet(1.0, 0.5)], EFFORT)
+    credit = FLOOR / 2 * sum(each.spent for each in outlooks) - outlooks[1].spent
+    assert choose_family(outlooks).by_floor
+    assert not choose_family(outlooks, steps={CONVNET: credit + 0.1}).by_floor
+    dear = replace(outlooks[1], seconds=credit + 0.1)
+    assert not choose_family([outlooks[0], dear]).by_floor
+    found = choose_family([outlooks[0], dear], steps={CONVNET: credit - 0.1})
+    assert (found.family, found.by_floor) == (CONVNET, True)
 
 
 def test_a_steep_curve_keeps_its_chance_and_a_flat_one_loses_it():
