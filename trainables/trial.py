@@ -34,5 +34,5 @@ class TrialTrainable(tune.Trainable):
         return {}
 
     def cleanup(self) -> None:
-        """Give the slot back."""
-        self.client.release()
+        """Give the slot back; a trial that is in an epoch then was cut off, and what it reported is all that counts."""
+        self.client.release(abandon=True)

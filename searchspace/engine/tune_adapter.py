@@ -85,7 +85,9 @@ class EngineScheduler(FIFOScheduler):
         """Whether the trial keeps its actor; the gang hears of it here, since Tune may keep the actor for another."""
         report = EpochReport.model_validate_json(result["report"])
         decision = self._engine.on_report(report)
-        send_decision(self._broker, self._searcher.assignments[trial.trial_id], report, decision)
+        # Where the search is interrupted, the gang finishes its epoch: it is resumed from there.
+        abandon = decision is Decision.STOP and not self._engine.is_stopping
+        send_decision(self._broker, self._searcher.assignments[trial.trial_id], report, decision, abandon)
         return TrialScheduler.CONTINUE if decision is Decision.CONTINUE else TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """A slot of the trial broker: the one way in which a trial is given to a gang, and its reports are received.
 
 Ray Tune's trial actors hold one each while a search runs; finals, the winner, its test and probes are run by `run`.
+The worker that trains hears here, in the middle of an epoch, that its owner has given the trial up.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Protocol
 
@@ -10,6 +12,8 @@ import ray
 
 from trainables.config import Assignment, Decision, EpochReport
 
+CHECK_INTERVAL_S = 0.2
+"""Seconds between two looks at the broker's answer: a look takes some 0.1 ms, a step may take less."""
 IDLE_CHECK_S = 5.0
 """Seconds without a report after which the caller of `next_report` is told."""
 
@@ -59,13 +63,16 @@ class ListedAssignments:
         return [self._reports[name] for name in self._names]
 
 
-def send_decision(broker: Any, assignment: Assignment, report: EpochReport, decision: Decision) -> None:
+def send_decision(
+    broker: Any, assignment: Assignment, report: EpochReport, decision: Decision, abandon: bool = False
+) -> None:
     """Tell a gang, without waiting for it, how its trial goes on after `report`.
 
-    Only at a rung does the gang wait for that; at other epochs it trains on by itself, and hears of an end alone.
+    Only at a rung does the gang wait for that; at other epochs it trains on by itself, and hears of an end alone: after
+    the epoch that it has begun, whose checkpoint it leaves, or within it where the trial is abandoned.
     """
     if report.status == "running" and (decision is not Decision.CONTINUE or report.epoch in assignment.rungs):
-        broker.decide.remote(assignment.trial, report.epoch, decision)
+        broker.decide.remote(assignment.trial, report.epoch, decision, abandon)
 
 
 class SlotClient:
@@ -105,10 +112,47 @@ class SlotClient:
         while True:
             report = self.next_report(on_idle)
             decision = on_report(report)
-            send_decision(self.broker, assignment, report, decision)
+            send_decision(self.broker, assignment, report, decision, abandon=decision is Decision.STOP)
             if report.status != "running" or decision is not Decision.CONTINUE:
                 return report
 
-    def release(self) -> None:
-        """Give the slot back; the trial that it has is stopped."""
-        ray.get(self.broker.release.remote(self.slot))
+    def release(self, abandon: bool = False) -> None:
+        """Give the slot back; the trial that it has is stopped after its epoch, or within it if it is abandoned."""
+        ray.get(self.broker.release.remote(self.slot, abandon))
+
+
+class AbandonedError(Exception):
+    """The owner of a trial wants no more of it; not even the epoch that it is in."""
+
+
+class AbandonmentCheck:
+    """Raises `AbandonedError` at a step of an assignment that its owner has abandoned.
+
+    For the only worker of a gang: several would have to agree at every step, so they end with their epoch.
+    """
+
+    def __init__(self, broker: Any, slot: int) -> None:
+        """Ask `broker` about what it gives to `slot`."""
+        self._broker, self._slot = broker, slot
+        self._asked: Any = None
+        self._due = 0.0
+
+    def start(self, sequence: int) -> None:
+        """Begin to listen for the end of the assignment `sequence`."""
+        self._asked = self._broker.wait_until_abandoned.remote(self._slot, sequence)
+        self._due = time.monotonic() + CHECK_INTERVAL_S
+
+    def stop(self) -> None:
+        """Listen no more: the assignment has ended."""
+        self._asked = None
+
+    def step(self) -> None:
+        """Raise `AbandonedError` if the present assignment was abandoned."""
+        if self._asked is None or time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + CHECK_INTERVAL_S
+        if not ray.wait([self._asked], timeout=0)[0]:
+            return
+        abandoned, self._asked = ray.get(self._asked), None
+        if abandoned:
+            raise AbandonedError

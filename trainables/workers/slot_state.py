@@ -93,6 +93,8 @@ class SlotState:
     """What is to be trained."""
     sequence: int = 0
     """Number of the present assignment to the present gang; reports with an older one are ignored."""
+    abandoned_sequence: int = 0
+    """Sequence of the newest assignment whose owner wants no more of it, not even the epoch that it is in."""
     granted_epochs: int = 0
     """Epoch of the present assignment after whose report it was decided that it trains on."""
     delivered_epoch: int = 0
@@ -115,8 +117,13 @@ class SlotState:
         """Remove the assignment."""
         self.assignment, self.idle_since = None, monotonic()
 
-    def assign(self, assignment: Assignment | None) -> None:
-        """Replace the assignment, by none if None, and forget reports and errors."""
+    def assign(self, assignment: Assignment | None, abandon: bool = False) -> None:
+        """Replace the assignment, by none if None, and forget reports and errors.
+
+        The worker of the one before ends with its epoch, or at its next step if that is to `abandon` it.
+        """
+        if abandon:
+            self.abandoned_sequence = self.sequence
         self.clear()
         self.assignment = assignment
         self.granted_epochs = self.delivered_epoch = 0

@@ -56,16 +56,16 @@ class TrialBroker:
             self._slots[slot].is_free, self._slots[slot].owner = False, owner
             return slot
 
-    def _free(self, state: SlotState) -> None:
-        self._assign(state, None)
+    def _free(self, state: SlotState, abandon: bool = False) -> None:
+        self._assign(state, None, abandon)
         state.is_free, state.owner = True, None
         self._match()
         self._condition.notify(FREE_SLOT, state.gang)
 
-    async def release(self, slot: int) -> None:
-        """Free a slot; a trial that its gang trains is stopped."""
+    async def release(self, slot: int, abandon: bool = False) -> None:
+        """Free a slot; a trial that its gang trains is stopped after its epoch, or within it if it is abandoned."""
         async with self._condition:
-            self._free(self._slots[slot])
+            self._free(self._slots[slot], abandon)
 
     async def assign(self, slot: int, assignment: Assignment) -> None:
         """Assign a trial to a slot in place of the one before; a trial that waits longer may get the gang."""
@@ -87,18 +87,15 @@ class TrialBroker:
             state.delivered_epoch = report.epoch
             return report
 
-    async def decide(self, trial: str, epoch: int, decision: Decision) -> None:
-        """How a trial goes on after its report of `epoch`, if that is the last one delivered: the only message on it.
-
-        CONTINUE lets a gang train on that waits at a rung. PAUSE and STOP free the gang, whether the owner acts or not.
-        """
+    async def decide(self, trial: str, epoch: int, decision: Decision, abandon: bool = False) -> None:
+        """How it goes on after its report of `epoch`, if that is the last one delivered; its end is as `release`."""
         async with self._condition:
             for state in self._slots:
                 if state.is_undecided(trial, epoch):
                     if decision is Decision.CONTINUE:
                         state.granted_epochs = epoch
                     else:
-                        self._assign(state, None)
+                        self._assign(state, None, abandon)
                     self._condition.notify(state.gang)
             self._match()
 
@@ -153,9 +150,8 @@ class TrialBroker:
     async def wait_for_messages(self, heard: int) -> tuple[list[str], str] | None:
         """Wait for messages after the first `heard`; returns them and why no slot is left, if so; None at the end."""
         async with self._condition:
-            health = self._health
-            await self._condition.wait_for(MESSAGES, lambda: self._closed or health.has_news(heard))
-            return None if self._closed else (health.messages[heard:], health.no_slot_reason)
+            await self._condition.wait_for(MESSAGES, lambda: self._closed or self._health.has_news(heard))
+            return None if self._closed else (self._health.messages[heard:], self._health.no_slot_reason)
 
     async def close(self) -> None:
         """Stop every gang."""
@@ -236,6 +232,13 @@ class TrialBroker:
                 )
             return state.sequence == sequence and not self._closed
 
+    async def wait_until_abandoned(self, slot: int, sequence: int) -> bool:
+        """Wait until the assignment `sequence` is over for its owner; whether it is to end within its epoch."""
+        gang = self._gangs[slot]
+        async with self._condition:
+            await self._condition.wait_for(gang, lambda: self._closed or gang.state.sequence != sequence)
+            return gang.state.abandoned_sequence >= sequence
+
     async def mark_preempted(self, slot: int) -> None:
         """Record that a node of `slot` is about to go: the loss of its workers will be no error of their trial."""
         self._gangs[slot].is_end_expected = True
@@ -254,8 +257,8 @@ class TrialBroker:
         if sequence == state.sequence:
             state.shrink_micro_batch(micro_batch)
 
-    def _assign(self, state: SlotState, assignment: Assignment | None) -> None:
-        state.assign(assignment)
+    def _assign(self, state: SlotState, assignment: Assignment | None, abandon: bool = False) -> None:
+        state.assign(assignment, abandon)
         self._renumber(state)
 
     def _renumber(self, state: SlotState) -> None:

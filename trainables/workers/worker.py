@@ -39,6 +39,7 @@ from trainables.training.trial_outputs import (
 from trainables.workers.error_classification import classify, is_poisoned
 from trainables.workers.fault_reporter import FaultReporter, hold_resources, one_line
 from trainables.workers.gang_resources import GangResources
+from trainables.workers.slot_client import AbandonedError, AbandonmentCheck
 from trainables.workers.slot_errors import TRIAL_KINDS, ErrorKind
 from trainables.workers.slot_state import GangInfo
 from trainables.workers.worker_context import ProcessGroup, WorkerContext
@@ -98,6 +99,7 @@ class WorkerClient:
         info = GangInfo(device=name, precision=devices.precision(group.device), threads=torch.get_num_threads())
         self.faults = FaultReporter(broker, slot, group.device, lambda: self.sequence)
         self.watchdog = self.faults.watchdog
+        self.abandonment = AbandonmentCheck(broker, slot)
         generation = ray.get(broker.register.remote(slot, info, self.faults.location)) if group.rank == 0 else 0
         self.reported_at = time.perf_counter()
         self.generation = int(group.sum(torch.tensor(generation, device=group.device)))
@@ -130,7 +132,9 @@ class WorkerClient:
             self._serve(visit)
 
     def _serve(self, visit: TrialDirectory) -> None:
-        assignment, context = visit.assignment, replace(self.context, upload=visit.upload, on_step=self.watchdog.step)
+        assignment, context = visit.assignment, replace(self.context, upload=visit.upload, on_step=self._step)
+        if context.group.world_size == 1:
+            self.abandonment.start(self.sequence)
         try:
             if assignment.kind == "test":
                 self._run_test(assignment, context)
@@ -139,10 +143,16 @@ class WorkerClient:
             else:
                 with closing(start_training(assignment, context)) as run:
                     self._run_trial(run, assignment)
+        except AbandonedError:
+            return  # its newest checkpoint stays
         except OutOfMemoryError as error:
             self._handle_out_of_memory(assignment, error)
         except Exception as error:  # an error of the trial, of any type, must not end the gang
             self._handle_error(assignment, error, context)
+
+    def _step(self) -> None:
+        self.watchdog.step()
+        self.abandonment.step()
 
     def _handle_error(self, assignment: Assignment, error: Exception, context: WorkerContext) -> None:
         self.watchdog.step()
@@ -217,6 +227,7 @@ class WorkerClient:
 
     def _write_outcome(self, run: Training, assignment: Assignment) -> None:
         self.watchdog.start()  # an upload has no time limit
+        self.abandonment.stop()  # what is complete is written whole
         if self.context.group.rank == 0 and assignment.kind == "winner":
             write_weights(Path(assignment.folder), assignment, run)
             write_preview(Path(assignment.folder), run)

@@ -36,7 +36,7 @@ class ClosedFormRun:
         self.assignment, self.context = assignment, context
         config, store, device = assignment.config, context.store, context.group.device
         self.rows = store.rows(TRAINED_ON[assignment.kind], assignment.fold)
-        self.views = feature_views(config, store, device)
+        self.views = feature_views(config, store, device, context.on_step)
         self.shared_seconds = time.perf_counter() - started
         self.model, unseen = self._build()
         self.model.to(device).eval()

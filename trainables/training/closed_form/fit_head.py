@@ -35,7 +35,7 @@ def fit_head(
     of labels, dropout and augmentation mean nothing to it. Raises what loading the backbone raises, and `ValueError`
     where all images at `rows` have weight 0.
     """
-    views = feature_views(config, store, device)
+    views = feature_views(config, store, device, on_step)
     return fit_to_views(views, config, store, rows, device, on_step)
 
 

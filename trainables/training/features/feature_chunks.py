@@ -34,12 +34,14 @@ def chunk_rows(count: int) -> list[NDArray[np.int64]]:
 
 
 def compute_chunks(
-    folder: Path, count: int, compute: Callable[[NDArray[np.int64]], Features], is_published: Callable[[], bool]
-) -> None:
+    folder: Path, count: int, compute: Callable[[NDArray[np.int64]], Features], is_published: Callable[[], bool],
+    on_step: Callable[[], None] = lambda: None,
+) -> None:  # fmt: skip
     """Compute chunks that no other process has begun, and wait for the others, until all are in `folder`.
 
-    `compute` gives the features (n, features) of rows. Ends early where `is_published` says that another process has
-    joined the chunks already.
+    `compute` gives the features (n, features) of rows; `on_step` is called after each chunk, and while others are
+    waited for, and may raise: no chunk is lost that is whole. Ends early where `is_published` says that another process
+    has joined the chunks already.
     """
     waiting = dict(enumerate(chunk_rows(count)))
     while waiting and not is_published():
@@ -49,6 +51,7 @@ def compute_chunks(
                 folder, number, rows, compute, is_published
             ):
                 del waiting[number]
+            on_step()
         if waiting and len(waiting) == before:
             time.sleep(WAIT_S)
 

@@ -1,5 +1,6 @@
 """The features of a frozen backbone: read from disk, or computed by all gangs of a node together."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,17 +39,21 @@ def expected_seconds(config: TrialConfig, store: Store, device: torch.device) ->
     return missing * len(store.labels) / runtime.images_per_second
 
 
-def feature_views(config: TrialConfig, store: Store, device: torch.device) -> list[Features]:
+def feature_views(
+    config: TrialConfig, store: Store, device: torch.device, on_step: Callable[[], None] = lambda: None
+) -> list[Features]:
     """Features of each view that a closed-form head is fitted to; those that are missing are computed."""
-    return [frozen_features(None, config, store, device, view) for view in wanted_views(config)]
+    return [frozen_features(None, config, store, device, view, on_step) for view in wanted_views(config)]
 
 
 def frozen_features(
-    model: Classifier | None, config: TrialConfig, store: Store, device: torch.device, view: View = View.PLAIN
-) -> np.memmap[Any, np.dtype[np.float32]]:
+    model: Classifier | None, config: TrialConfig, store: Store, device: torch.device, view: View = View.PLAIN,
+    on_step: Callable[[], None] = lambda: None,
+) -> np.memmap[Any, np.dtype[np.float32]]:  # fmt: skip
     """Features (images, features) of train, then val, memory-mapped; all callers on a node compute them together.
 
-    `model` is the classifier on the device, or None where it is to be loaded if the features are missing.
+    `model` is the classifier on the device, or None where it is to be loaded if the features are missing. `on_step` is
+    called between chunks, and may raise to end the work.
     """
     runtime = known_runtime(config, device)
     if runtime is None or FeatureSet.of(config, store, view, runtime.label).read_backbone() is None:
@@ -61,7 +66,7 @@ def frozen_features(
             return embed(images, view).numpy()
 
         wanted, count = FeatureSet.of(config, store, view, runtime.label), len(store.labels)
-        compute_chunks(wanted.chunks, count, compute, lambda: wanted.read_backbone() is not None)
+        compute_chunks(wanted.chunks, count, compute, lambda: wanted.read_backbone() is not None, on_step)
         _publish(wanted, model, count)
     file = FeatureSet.of(config, store, view, runtime.label).array
     features: np.memmap[Any, np.dtype[np.float32]] = np.load(file, mmap_mode="c")

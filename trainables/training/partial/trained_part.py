@@ -54,7 +54,7 @@ def open_part(model: Classifier, assignment: Assignment, context: WorkerContext)
     """
     config, store, network = assignment.config, context.store, model.network
     if learns_from_features(config):
-        features = frozen_features(model, config, store, context.group.device)
+        features = frozen_features(model, config, store, context.group.device, on_step=context.on_step)
         data = make_loader(features, store.labels, context.group.device, context.feature_bytes)
         return TrainedPart(network.head, data)
     if not views_are_cached(config) or (assignment.teacher and config.cached_views):

@@ -12,9 +12,10 @@ import pytest
 
 from tests.helpers.faults.injected import injected, rule, struck
 from trainables.common.errors import NoSlotLeftError
-from trainables.config import Assignment, EpochReport, TrialConfig
+from trainables.config import CHECKPOINTS, Assignment, EpochReport, TrialConfig
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.search_storage import SearchStorage
+from trainables.training.checkpoint import read_checkpoint
 from trainables.workers.watchdog import HANG_VARIABLE
 
 
@@ -193,7 +194,7 @@ def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_p
     )
     names = ("plain", "disk", "hung")
     plain, disk, hung = pool.run_trials(
-        [assignment(tmp_path, name, max_epochs=3, checkpoint_seconds=0.0) for name in names]
+        [assignment(tmp_path, name, max_epochs=9, checkpoint_seconds=0.0) for name in names]
     )
     assert struck(tmp_path / "faults") == ["0-eio-0", "1-hang-0"]
     for other in (disk, hung):
@@ -255,3 +256,26 @@ def test_what_is_not_needed_any_more_is_stopped_and_its_gang_is_free(digits, tmp
         "complete", "complete",
     ]  # fmt: skip
     pool.close()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_an_abandoned_trial_leaves_its_epoch_and_one_that_is_released_finishes_it(digits, tmp_path):
+    from trainables.workers.gang_pool import GangPool
+    from trainables.workers.gang_resources import GangResources
+    from trainables.workers.slot_client import SlotClient
+
+    slow = {"width": 64, "depth": 3, "batch_size": 16}  # seconds an epoch, in which it hears five times a second
+    pool = GangPool(
+        GangResources(slots=1, workers=1, cpus=1, gpus=0), digits, FolderSync(SearchStorage(folder=str(tmp_path)))
+    )
+    pool.wait_until_ready()
+    for name, abandon in (("abandoned", True), ("released", False)):
+        client = SlotClient(pool.broker)
+        client.assign(assignment(tmp_path, name, config=dict(slow), max_epochs=9, checkpoint_seconds=1e6))
+        client.next_report()  # of its first epoch: it is in the second now
+        client.release(abandon)
+    assert pool.run_trials([assignment(tmp_path, "next")])[0].status == "complete"
+    pool.close()
+    found = {name: read_checkpoint(tmp_path / name / CHECKPOINTS) for name in ("abandoned", "released")}
+    assert found["abandoned"] is None
+    assert found["released"].epoch >= 2  # the decision is heard with the report after it

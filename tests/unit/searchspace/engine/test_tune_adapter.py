@@ -15,6 +15,7 @@ class Engine:
 
     def __init__(self):
         self.is_idle, self.heard, self.lost, self.decision = False, [], [], Decision.CONTINUE
+        self.is_stopping = False
 
     def suggest(self):
         return None if self.is_idle or self.heard else TASK
@@ -59,7 +60,7 @@ def test_each_report_reaches_the_engine_once_and_its_decision_the_gang(adapter, 
     adapter.engine.decision = decision
     assert report(adapter, 1) == ("CONTINUE" if decision is Decision.CONTINUE else "STOP")
     assert [heard.epoch for heard in adapter.engine.heard] == [1]
-    assert adapter.sent == [("trial-0", 1, decision)]
+    assert adapter.sent == [("trial-0", 1, decision, decision is Decision.STOP)]
     adapter.searcher.on_trial_complete("a", {"report": "the same one again"})
     assert (len(adapter.engine.heard), adapter.engine.lost) == (1, [])
 

@@ -24,4 +24,4 @@ def test_a_gang_hears_what_it_waits_for_and_every_end_that_is_not_its_own(epoch,
     sent = []
     broker = SimpleNamespace(decide=SimpleNamespace(remote=lambda *message: sent.append(message)))
     send_decision(broker, TASK, EpochReport(trial="t", epoch=epoch, status=status), decision)
-    assert sent == ([("t", epoch, decision)] if is_sent else [])
+    assert sent == ([("t", epoch, decision, False)] if is_sent else [])

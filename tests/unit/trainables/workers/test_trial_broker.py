@@ -618,3 +618,53 @@ def test_whatever_becomes_of_gangs_every_trial_goes_on_and_is_told_every_epoch_o
             assert {one.status for one in curve} <= {"running", "complete"}
 
     run(scenario)
+
+
+@pytest.mark.parametrize(
+    ("end", "abandoned"),
+    [
+        (lambda box, slot: box.release(slot), False),
+        (lambda box, slot: box.release(slot, abandon=True), True),
+        (lambda box, _slot: box.decide("a", 1, Decision.STOP), False),
+        (lambda box, _slot: box.decide("a", 1, Decision.STOP, abandon=True), True),
+        (lambda box, slot: box.assign(slot, assignment("b")), False),
+        (lambda box, _slot: box.close(), False),
+    ],
+    ids=["released", "given up", "stopped", "stopped and given up", "replaced", "closed"],
+)
+def test_a_worker_hears_in_an_epoch_whether_its_trial_is_abandoned(end, abandoned):
+    async def scenario():
+        box = TrialBroker(1)
+        slot = await box.claim()
+        await box.register(slot, INFO)
+        await box.assign(slot, assignment("a"))
+        sequence, _ = await box.next_assignment(slot, 0)
+        await box.report(slot, sequence, report("a", 1))
+        await box.next_report(slot)
+        asked = asyncio.ensure_future(box.wait_until_abandoned(slot, sequence))
+        assert await blocked(asked)
+        await end(box, slot)
+        assert await asked == abandoned
+
+    run(scenario)
+
+
+def test_the_trial_after_an_abandoned_one_is_not_abandoned():
+    async def scenario():
+        box = TrialBroker(1)
+        slot = await box.claim()
+        await box.register(slot, INFO)
+        await box.assign(slot, assignment("a"))
+        first, _ = await box.next_assignment(slot, 0)
+        await box.release(slot, abandon=True)
+        assert await box.claim() == slot
+        await box.assign(slot, assignment("b"))
+        second, taken = await box.next_assignment(slot, first)
+        assert taken.trial == "b"
+        assert await box.wait_until_abandoned(slot, first)
+        asked = asyncio.ensure_future(box.wait_until_abandoned(slot, second))
+        assert await blocked(asked)
+        await box.release(slot)
+        assert not await asked
+
+    run(scenario)
