@@ -78,29 +78,29 @@ class SearchSpec(DataRequest):
     warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
     """Earlier searches whose best trials are tried first."""
     budget: Annotated[BudgetAmount, Option(HOW_LONG, kind=str, metavar="10m")] = None
-    """All that the command may take: 10m, 1h30m, $20, 8gpuh."""
+    """All the command may take: 10m, $20, 8gpuh."""
     preset: Annotated[PresetName, Option(HOW_LONG)] = DEFAULT_PRESET
-    """How much is searched and proven where it is not said."""
+    """Size of search and proof."""
     trials: Annotated[int, Option(HOW_LONG)] = Field(default_factory=presets.default_trial_count, ge=1, le=MAX_COUNT)
-    """Configurations in all; without limit under a --budget."""
+    """Trials; no limit in a --budget."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MAX_COUNT)
     """Epochs of a full trial."""
     grace_epochs: Annotated[int, Option(HOW_LONG)] = Field(
         default_factory=presets.default_grace_epochs, ge=1, le=MAX_COUNT
     )
-    """First rung: no trial is stopped before."""
+    """First rung: no stop before it."""
     reduction_factor: Annotated[int, Option(HOW_LONG)] = Field(3, ge=2, le=MAX_COUNT)
-    """One trial in this many continues at each rung; also the ratio between rungs."""
+    """One in so many passes each rung."""
     scheduler: Annotated[SchedulerName, Option(HOW_LONG)] = "asha"
     """Early stopping."""
     budget_unit: Annotated[BudgetUnit, Option(HOW_LONG)] = "epochs"
     """Unit in which trials are compared, and which the sampler saves."""
     time_budget: Annotated[Duration, Option(HOW_LONG, kind=str, metavar="TIME")] = Field(0.0, ge=0)
-    """Longest search after the first gang's start: 90s, 30m, 2h; without finals."""
+    """Longest search: 90s, 30m, 2h; without finals."""
     patience: Annotated[int, Option(HOW_LONG), AfterValidator(presets.check_patience)] = Field(
         default_factory=presets.default_patience, ge=0, le=MAX_COUNT
     )
-    """Trials in a row without gain that end it if a gain is unlikely."""
+    """Trials without gain until it ends."""
     finalists: Annotated[int, Option(PROOF)] = Field(default_factory=presets.default_finalists, ge=1, le=MAX_COUNT)
     """Best trials, trained again from fresh seeds beside trial 0."""
     folds: Annotated[int, Option(PROOF)] = Field(0, ge=0, le=100)

@@ -17,7 +17,7 @@ class RunOptions(Frozen):
     dry_run: Annotated[bool, Option(FORECAST)] = False
     """Time each architecture and forecast the search, without searching."""
     price_per_hour: Annotated[float, Option(FORECAST)] = Field(0.0, ge=0, allow_inf_nan=False)
-    """The cluster's price an hour, for forecasts of cost, and --budget $20."""
+    """The cluster's price an hour, for costs and --budget $20."""
     verbose: Annotated[bool, Option(RECORD)] = False
     """Plain lines, with the libraries' output that else goes to search.log."""
     resume: Annotated[str, Option(AFTERWARDS, metavar="NAME")] = ""
