@@ -9,7 +9,7 @@ from importlib.resources import files
 from itertools import zip_longest
 from typing import Any
 
-from searchspace.sampling.transfer import Draw, same_network, transfer_values
+from searchspace.sampling.transfer import Draw, transfer_values
 from searchspace.spaces import Task
 from trainables.config import Frozen, TrialConfig
 from trainables.models.model_registry import learning_kind
@@ -81,6 +81,6 @@ def _match(
     values = {**default, **entry, **{name: default[name] for name in BY_IMAGES if name in default}}
     network = {name: getattr(wanted, name) for name in NETWORK}
     found = transfer_values(values | network, draw, clip=True)
-    if found is None or not same_network(wanted, found.config) or wanted.head_solver != found.config.head_solver:
+    if found is None or any(getattr(wanted, name) != getattr(found.config, name) for name in NETWORK):
         return None
     return found.kept

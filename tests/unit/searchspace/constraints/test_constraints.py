@@ -21,8 +21,8 @@ from trainables.export.benchmark.architecture_cost import (
 from trainables.models.model_registry import MODELS
 
 TRAINING = {
-    "whiten", "dropout", "freeze", "optimizer", "lr", "head_lr", "backbone_lr", "momentum", "weight_decay",
-    "batch_size", "balance", "warmup", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip",
+    "whiten", "dropout", "freeze", "head_solver", "head_init", "optimizer", "lr", "head_lr", "backbone_lr", "momentum",
+    "weight_decay", "batch_size", "balance", "warmup", "label_smoothing", "mixup", "cutmix", "augment_strength", "flip",
     "grad_clip", "fit", *AUGMENTATIONS,
 }  # fmt: skip
 """Fields of `TrialConfig` that change how a network is trained, or its weights, but not what it costs when shipped."""
