@@ -46,8 +46,8 @@ from trainables.models.whitening import fit_whitening
 
 OTHERS = {
     "width": 8, "depth": 3, "activation": "silu", "batch_norm": False, "whiten": False, "dropout": 0.5,
-    "freeze": "all", "input_size": 16, "optimizer": "sgd", "momentum": 0.5, "flip": "random",
-    "tta": True, "batch_size": 128, "balance": "loss", "fit": "pad",
+    "freeze": "all", "head_solver": "lbfgs", "head_init": "probe", "input_size": 16, "optimizer": "sgd",
+    "momentum": 0.5, "flip": "random", "tta": True, "batch_size": 128, "balance": "loss", "fit": "pad",
 }  # fmt: skip
 """Another value than the default, of fields that are neither counts nor numbers below 1."""
 
