@@ -16,6 +16,8 @@ PASS_SHARE = 1.6
 epochs in three searches of 64 trials on digits, where one in three at each rung would be 299)."""
 PASS_TRIALS = 8.0
 """Trials that this counts for, beside those that the search itself has had at rungs."""
+MOST_DRAWN = 512
+"""Trials of which the rest of a search is drawn: a budget alone sets no limit to their number."""
 
 
 @dataclass(frozen=True)
@@ -114,16 +116,21 @@ def draw_rest(
     """Draw what is left of a search, which ends after `longest` seconds if not before.
 
     Trials that run go on to where they are stopped; all that have not reported are new. A gang takes the next trial
-    when its own has ended.
+    when its own has ended. Of very many trials `MOST_DRAWN` are drawn; the others are expected to cost as much.
     """
     running = [draws.go_on(trial.timing, trial.epoch, rng) for trial in trials if trial.is_running][:slots]
-    new = [draws.begin(rng) for _ in range(max(0, spec.trials - len(trials)))]
+    left = max(0, spec.trials - len(trials))
+    drawn = min(left, MOST_DRAWN)
     ends = [seconds for seconds, _ in running] + [0.0] * (slots - len(running))
     heapq.heapify(ends)
     last, inside, epochs = max(ends), 0, sum(more for _, more in running)
-    for seconds, more in new:
+    for _ in range(drawn):
+        if ends[0] >= longest:
+            return RestOfSearch(longest, epochs, inside)
+        seconds, more = draws.begin(rng)
         end = heapq.heapreplace(ends, ends[0] + seconds) + seconds
         last = max(last, end)
         if end <= longest:
             inside, epochs = inside + 1, epochs + more
-    return RestOfSearch(min(last, longest), epochs, inside)
+    scale = min(left / max(1, drawn), max(1.0, longest / max(1e-9, last)))
+    return RestOfSearch(min(last * scale, longest), epochs * scale, round(inside * scale))

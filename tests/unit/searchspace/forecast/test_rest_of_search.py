@@ -41,6 +41,14 @@ def test_without_stopping_it_is_what_the_trials_left_cost():
     assert rest_of([known()] * 10, spec_of()).seconds == 0
 
 
+def test_of_very_many_trials_few_are_drawn():
+    endless = spec_of(trials=1_000_000)
+    assert rest_of([known()] * 10, endless).seconds == pytest.approx(999_990 * 5, rel=1e-3)
+    assert rest_of([known()] * 10, endless, longest=60.0).trials == 12, "a budget ends them"
+    quick = rest_of([known(epoch_seconds=0.001)] * 10, endless, longest=60.0)
+    assert (quick.seconds, quick.trials) == (60.0, pytest.approx(12_000, rel=1e-2))
+
+
 def test_trials_that_run_go_on_from_where_they_are():
     running = [known(epoch=2, running=True), known(epoch=4, running=True)]
     assert rest_of(running, spec_of(trials=2), slots=2).seconds == pytest.approx(3)
