@@ -15,7 +15,7 @@ from trainables.export.benchmark.architecture_cost import BenchmarkError, descri
 
 logger = logging.getLogger(__name__)
 
-SAMPLE_DRAWS = 64
+SAMPLE_DRAWS = 256
 """Configurations drawn from the space, where none of the search's first ones keeps the limits."""
 SMALLEST_PER_MODEL = 2
 """Networks of each model that are measured: those with the fewest parameters."""

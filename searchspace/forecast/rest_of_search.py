@@ -132,5 +132,5 @@ def draw_rest(
         last = max(last, end)
         if end <= longest:
             inside, epochs = inside + 1, epochs + more
-    scale = min(left / max(1, drawn), max(1.0, longest / max(1e-9, last)))
+    scale = min(left / drawn, max(1.0, longest / max(1e-9, last))) if drawn else 1.0
     return RestOfSearch(min(last * scale, longest), epochs * scale, round(inside * scale))

@@ -85,6 +85,8 @@ class SlotState:
     """Whether it has no owner."""
     owner: Any = None
     """The trial actor that has claimed it, if one has."""
+    claims: int = 0
+    """How often it was claimed."""
     errors: tuple[SlotError, ...] = ()
     """Errors of the present assignment since its newest epoch."""
     avoided_slots: frozenset[int] = frozenset()
@@ -112,6 +114,25 @@ class SlotState:
     def __post_init__(self) -> None:
         """Make the gang of this slot."""
         self.gang = Gang(self, self.slot)
+
+    def claim(self, owner: Any) -> None:
+        """Give it to an owner."""
+        self.is_free, self.owner, self.claims = False, owner, self.claims + 1
+
+    def is_lost_to(self, claim: int) -> bool:
+        """Whether the owner of that claim has it no more."""
+        return self.claims != claim
+
+    def take_report(self, claim: int) -> EpochReport:
+        """The next report, for the owner of that claim; raises `LookupError` where it has the slot no more.
+
+        The call of an actor that was killed waits on: it would take the next owner's report.
+        """
+        if self.is_lost_to(claim):
+            raise LookupError(f"slot {self.slot} has another owner")
+        report = self.reports.popleft()
+        self.delivered_epoch = report.epoch
+        return report
 
     def clear(self) -> None:
         """Remove the assignment."""

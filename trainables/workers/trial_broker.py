@@ -51,16 +51,16 @@ class TrialBroker:
                     continue
                 for state in self._slots:
                     if state.owner is not None and await is_dead(state.owner, ANSWER_TIMEOUT_S):
-                        self._free(state)
+                        self._free(state, abandon=True)
             slot = preferred if preferred in free else free[0]
-            self._slots[slot].is_free, self._slots[slot].owner = False, owner
+            self._slots[slot].claim(owner)
             return slot
 
     def _free(self, state: SlotState, abandon: bool = False) -> None:
         self._assign(state, None, abandon)
         state.is_free, state.owner = True, None
         self._match()
-        self._condition.notify(FREE_SLOT, state.gang)
+        self._condition.notify(FREE_SLOT, state, state.gang)
 
     async def release(self, slot: int, abandon: bool = False) -> None:
         """Free a slot; a trial that its gang trains is stopped after its epoch, or within it if it is abandoned."""
@@ -76,16 +76,15 @@ class TrialBroker:
             self._condition.notify(self._slots[slot].gang)
 
     async def next_report(self, slot: int) -> EpochReport:
-        """Wait for the next report of the slot's trial.
+        """Wait for the next report of the slot's trial; raises `LookupError` once the caller has the slot no more.
 
         Where no slot can train any more, no report comes: the trial has not failed, and can be resumed.
         """
         state = self._slots[slot]
+        mine = state.claims
         async with self._condition:
-            await self._condition.wait_for(state, lambda: state.reports)
-            report = state.reports.popleft()
-            state.delivered_epoch = report.epoch
-            return report
+            await self._condition.wait_for(state, lambda: state.is_lost_to(mine) or state.reports)
+            return state.take_report(mine)
 
     async def decide(self, trial: str, epoch: int, decision: Decision, abandon: bool = False) -> None:
         """How it goes on after its report of `epoch`, if that is the last one delivered; its end is as `release`."""

@@ -169,7 +169,7 @@ def test_limits_that_nothing_meets_are_told_before_the_search(digits, logged):
             check_feasible(gate, spec, default_space, task)
         return list(logged)
 
-    with pytest.raises(UserError, match=r"smallest of 64 draws is convnet, width=8, .*more than --max-params 10$"):
+    with pytest.raises(UserError, match=r"smallest of 256 draws is convnet, width=8, .*more than --max-params 10$"):
         check(max_params=10)
     assert check() == []
     assert check(max_params=10**8) == [], "what the search begins with fits"

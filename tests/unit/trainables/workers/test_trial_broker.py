@@ -668,3 +668,24 @@ def test_the_trial_after_an_abandoned_one_is_not_abandoned():
         assert not await asked
 
     run(scenario)
+
+
+def test_a_call_of_an_earlier_owner_takes_no_report_of_the_next():
+    async def scenario():
+        box = TrialBroker(1)
+        slot = await box.claim()
+        await box.register(slot, INFO)
+        await box.assign(slot, assignment("a"))
+        first, _ = await box.next_assignment(slot, 0)
+        earlier = asyncio.ensure_future(box.next_report(slot))
+        assert await blocked(earlier)
+        await box.release(slot)  # as for an actor that was killed, whose call waits on
+        assert await box.claim() == slot
+        await box.assign(slot, assignment("b"))
+        sequence, _ = await box.next_assignment(slot, first)
+        await box.report(slot, sequence, report("b", 9, status="complete"))
+        assert (await box.next_report(slot)).trial == "b"
+        with pytest.raises(LookupError, match="slot 0 has another owner"):
+            await earlier
+
+    run(scenario)
