@@ -36,6 +36,9 @@ def format_conditions(shipment: ExportRecord) -> str:
 
 def _row(artefact: ExportedFile, shipment: ExportRecord) -> Row:
     proof, speed = artefact.proof, artefact.speed
+    batches = dict.fromkeys(
+        batch for each in shipment.artefacts for batch in each.speed.throughput
+    )  # slow ones lack some
     return {
         "format": artefact.format,
         "recommended": "yes" if artefact.format == shipment.recommended else "",
@@ -47,7 +50,10 @@ def _row(artefact: ExportedFile, shipment: ExportRecord) -> Row:
         "mean": float(f"{proof.mean_difference:.1e}"),
         "latency_ms": round(speed.latency_ms, 3),
         "latency_p99_ms": round(speed.latency_p99_ms, 3),
-        **{f"images/s_by_{batch}": round(rate) for batch, rate in speed.throughput.items()},
+        **{
+            f"images/s_by_{batch}": round(speed.throughput[batch]) if batch in speed.throughput else ""
+            for batch in batches
+        },
         "memory_MB": round(speed.memory_mb),
         "file": artefact.file,
         "note": artefact.note,
