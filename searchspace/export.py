@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -70,8 +71,9 @@ def main(
     with explain_write_errors(sync.folder, asked.output), open_reporter() as reporter:
         here = copy_search(sync.folder, asked.output) if asked.output else sync.folder
         spec = load_spec(here).model_copy(update=asked.model_dump(include={"formats", "max_drop"} & given))
-        winner = export_winner(spec, here, reporter, asked.data, strict=True)
-        student = export_student(spec, here, reporter, asked.data, strict=True)
+        sources = ExportSources(data=asked.data, strict=True)
+        winner = export_winner(spec, here, reporter, sources)
+        student = export_student(spec, here, reporter, sources)
         write_cards_or_warn(here)
         write_report_or_warn(here)
     if not asked.output:
@@ -90,58 +92,49 @@ def check_shipped(*shipments: ExportRecord) -> None:
             raise typer.Exit(1)
 
 
-def export_winner(  # noqa: PLR0913, PLR0917
-    spec: SearchSpec,
-    folder: Path,
-    reporter: Reporter,
-    data: str = "",
-    strict: bool = False,
-    raw_data: str = "",
-    allowance: Allowance = unlimited,
-) -> ExportRecord:
-    """Export the winner of the search in `folder`, within `allowance`; raises `UserError` where there is none.
+@dataclass(frozen=True)
+class ExportSources:
+    """Where the images of an export are, and what it may take."""
 
-    `data` is where its images are, if this machine has not prepared them; `strict` and `raw_data` are as
-    `export_classifier` has them, which says what is left out where the allowance is short.
-    """
+    data: str = ""
+    """Where they are, if this machine has not prepared them."""
+    raw_data: str = ""
+    """Where raw test files are read; empty: from `data`."""
+    strict: bool = False
+    """Whether a file that cannot be written raises its OSError; else its format counts as one that cannot be made."""
+    allowance: Allowance = unlimited
+    """What the search's budget leaves to it."""
+
+
+def export_winner(
+    spec: SearchSpec, folder: Path, reporter: Reporter, asked: ExportSources = ExportSources()
+) -> ExportRecord:
+    """Export the winner of the search in `folder`; raises `UserError` where there is none."""
     winner = folder / WINNER
     if not is_file(winner / MODEL_INFO):
         raise UserError(f"{str(folder)!r}: has no retrained winner (no winner/{MODEL_INFO})")
-    return _ship(spec, winner, reporter, data, strict, raw_data, allowance)
+    return _ship(spec, winner, reporter, asked)
 
 
-def export_student(  # noqa: PLR0913, PLR0917
-    spec: SearchSpec,
-    folder: Path,
-    reporter: Reporter,
-    data: str = "",
-    strict: bool = False,
-    raw_data: str = "",
-    allowance: Allowance = unlimited,
+def export_student(
+    spec: SearchSpec, folder: Path, reporter: Reporter, asked: ExportSources = ExportSources()
 ) -> ExportRecord | None:
     """Export the student of the search in `folder`, as the winner is; None where it has none."""
     student = read_student(folder)
     if student is None or student.status != StudentStatus.TRAINED:
         return None
     logger.info("exporting the student")
-    return _ship(spec, folder / STUDENT, reporter, data, strict, raw_data, allowance)
+    return _ship(spec, folder / STUDENT, reporter, asked)
 
 
-def _ship(  # noqa: PLR0913, PLR0917
-    spec: SearchSpec,
-    folder: Path,
-    reporter: Reporter,
-    data: str,
-    strict: bool,
-    raw_data: str,
-    allowance: Allowance,
-) -> ExportRecord:
-    from trainables.export.exporter import export_classifier
+def _ship(spec: SearchSpec, folder: Path, reporter: Reporter, asked: ExportSources) -> ExportRecord:
+    from trainables.export.exporter import ExportRequest, export_classifier
 
-    shipment = export_classifier(
-        folder, spec.formats, spec.max_drop, derive_seed(spec.seed, "export"), reporter, data, strict, raw_data,
-        allowance(Phase.EXPORT),
+    request = ExportRequest(
+        formats=spec.formats, max_drop=spec.max_drop, seed=derive_seed(spec.seed, "export"), data=asked.data,
+        raw_data=asked.raw_data, strict=asked.strict, seconds=asked.allowance(Phase.EXPORT),
     )  # fmt: skip
+    shipment = export_classifier(folder, request, reporter)
     for line in format_dropped(shipment):
         logger.warning(f"{folder.name}: {line}")
     return shipment

@@ -14,7 +14,7 @@ from searchspace.cluster.connect import connected
 from searchspace.constraints.constraints import ConstraintChecker
 from searchspace.constraints.feasibility import draw_sample
 from searchspace.engine.events import EngineContext
-from searchspace.export import export_student, export_winner
+from searchspace.export import ExportSources, export_student, export_winner
 from searchspace.finals.audit import read_audit
 from searchspace.preparation.begin_study import open_study
 from searchspace.preparation.early_checks import check_early
@@ -195,9 +195,9 @@ class SearchRunner:
         logger.info("exporting the winner")
         self.reporter.progress("export of the winner", 0, 0)
         reporter = InterruptibleReporter(self.reporter, self.interruption.check)
-        raw = self.spec.data
-        winner = export_winner(self.spec, folder, reporter, raw_data=raw, allowance=self.budget.allowance)
-        student = export_student(self.spec, folder, reporter, raw_data=raw, allowance=self.budget.allowance)
+        sources = ExportSources(raw_data=self.spec.data, allowance=self.budget.allowance)
+        winner = export_winner(self.spec, folder, reporter, sources)
+        student = export_student(self.spec, folder, reporter, sources)
         self._end_phase(Phase.EXPORT)
         return winner, student
 

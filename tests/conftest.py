@@ -94,11 +94,11 @@ def trained(digits: DataSummary, tmp_path_factory: pytest.TempPathFactory) -> Pa
 def shipped(trained: Path, cache: Path) -> tuple[Path, ExportRecord]:
     """That winner in every format that a CPU can make: its folder, and what was proven and measured."""
     from trainables.common.reporter import SilentReporter
-    from trainables.export.exporter import export_classifier
+    from trainables.export.exporter import ExportRequest, export_classifier
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        return trained, export_classifier(trained, (), 1.0, 0, SilentReporter())
+        return trained, export_classifier(trained, ExportRequest(max_drop=1.0), SilentReporter())
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from trainables.config import Assignment, TrialConfig
 from trainables.data.store.store import open_store, prepare_data
 from trainables.export.benchmark.architecture_benchmark import measure_speed
 from trainables.export.exported_files import ExportRecord, Speed
-from trainables.export.exporter import export_classifier
+from trainables.export.exporter import ExportRequest, export_classifier
 from trainables.export.weights import read_classifier
 from trainables.metrics.predictions import TEST_PERMIT
 from trainables.training.device import set_threads
@@ -115,7 +115,7 @@ def main() -> None:
         for name in given.models.split(","):
             folder = Path(root) / name
             train(place, name, folder)
-            shipment = export_classifier(folder, (), 0.3, 0, SilentReporter())
+            shipment = export_classifier(folder, ExportRequest(), SilentReporter())
             figures[name] = figures_of(shipment, measure(folder, shipment, given.rounds))
             print(name, figures[name]["pytorch"]["accuracy"], figures[name]["ratios"], flush=True)
     arguments = ["--data path/to/cifar10", f"--models {given.models}", f"--rounds {given.rounds}"]

@@ -11,7 +11,7 @@ from tests.helpers.made_search import make_exported_search
 from trainables.common.reporter import SilentReporter
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.exported_files import EXPORT_RECORD, FORMAT_FILES
-from trainables.export.exporter import export_classifier
+from trainables.export.exporter import ExportRequest, export_classifier
 from trainables.export.robustness import ROBUSTNESS
 from trainables.storage.folders import list_folder
 
@@ -28,7 +28,7 @@ def test_an_export_writes_through_no_link(trained: Path, tmp_path: Path) -> None
         (folder / name).symlink_to(outside / name)
         (folder / f"{name}.partial").symlink_to(outside / f"{name}.pth")
     before = seen(outside)
-    shipment = export_classifier(folder, ("onnx",), 1.0, 0, SilentReporter())
+    shipment = export_classifier(folder, ExportRequest(("onnx",), max_drop=1.0), SilentReporter())
     assert [artefact.format for artefact in shipment.artefacts] == ["pytorch", "onnx"], shipment.dropped
     assert seen(outside) == before
     assert not any((folder / name).is_symlink() for name in WRITTEN)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,51 +57,58 @@ def usable_formats() -> list[Format]:
     return [name for name, writer in FORMATS.items() if writer.usable()]
 
 
-def export_classifier(  # noqa: PLR0913, PLR0917
-    folder: Path,
-    formats: Sequence[Format],
-    max_drop: float,
-    seed: int,
-    reporter: Reporter,
-    data: str = "",
-    strict: bool = False,
-    raw_data: str = "",
-    seconds: float = math.inf,
-) -> ExportRecord:
-    """Export the classifier in `folder`, whose permit opens the test images, to `formats` (empty: all).
+@dataclass(frozen=True)
+class ExportRequest:
+    """What is asked of an export."""
+
+    formats: Sequence[Format] = ()
+    """Formats to export to; empty: all that can be made here, and for which there is time."""
+    max_drop: float = 0.3
+    """Most points of test accuracy that a format may lose."""
+    seed: int = 0
+    """Seed of what is random in it: calibration images, corruptions."""
+    data: str = ""
+    """Where the images are, if this machine has not prepared them."""
+    raw_data: str = ""
+    """Where raw test files are read; empty: from `data`."""
+    strict: bool = False
+    """Whether a file that cannot be written raises its OSError; else its format counts as one that cannot be made."""
+    seconds: float = math.inf
+    """What it may take. ONNX takes the time that it takes; what then does not fit is left out, unless it is in
+    `formats`: INT8, other formats, robustness."""
+
+
+def export_classifier(folder: Path, asked: ExportRequest, reporter: Reporter) -> ExportRecord:
+    """Export the classifier in `folder`, whose permit opens the test images.
 
     A file that cannot be made, loses more than `max_drop` points or differs from PyTorch is deleted, and the reason
-    recorded. `data` is where the images are, if this machine has not prepared them; `raw_data`, else `data`, is where
-    raw test files are read. With `strict` a file that cannot be
-    written raises its OSError; without, its format counts as one that cannot be made.
-
-    ONNX comes first, and takes the time that it takes. What then does not fit the `seconds` is left out, unless it is
-    in `formats`: INT8, other formats, robustness.
+    recorded.
     """
-    clock = ExportClock(seconds)
+    clock = ExportClock(asked.seconds)
     torch.set_num_threads(core_count())
     classifier, card = read_classifier(folder)
-    store = open_recorded_data(card.data, data, reporter)
-    context = ExportContext(folder, classifier, card, store, max_drop, seed, clock)
+    store = open_recorded_data(card.data, asked.data, reporter)
+    context = ExportContext(folder, classifier, card, store, asked.max_drop, asked.seed, clock)
     reference = make_reference(classifier, *store.open_test_stored(folder / TEST_PERMIT))
-    raw = _find_raw(context, reference, raw_data or data)
-    wanted = [name for name in BY_PRIORITY if name in (formats or usable_formats())]
+    raw = _find_raw(context, reference, asked.raw_data or asked.data)
+    wanted = [name for name in BY_PRIORITY if name in (asked.formats or usable_formats())]
     artefacts, dropped = [_describe_export(context, "pytorch", reference.compare_logits(reference.logits))], []
     for done, name in enumerate(wanted):
         reporter.progress(f"export of the {folder.name}", done, len(wanted))
         try:
-            if not formats and done:
+            if not asked.formats and done:
                 clock.check(least_seconds(name, len(reference.rows), reference.seconds))
             note, proof = _write_and_check(context, name, reference, raw)
             artefacts.append(_describe_export(context, name, proof, note))
         except Exception as error:  # an exporter fails in any way there is, and the next may not
-            if strict:
+            if asked.strict:
                 _raise_write_failure(context, name, error)
             remove_file(context.path_of(name))
             dropped.append(DroppedFormat(format=name, reason=root_cause(error)))
     artefacts.sort(key=lambda artefact: tuple(FORMAT_FILES).index(artefact.format))
     found = ExportRecord(
-        artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts), max_drop=max_drop,
+        artefacts=tuple(artefacts), dropped=tuple(dropped), recommended=_fastest(artefacts),
+        max_drop=asked.max_drop,
         cost=_cost(context, artefacts), raw_note=raw.note, machine=cpu_name(), threads=core_count(),
     )  # fmt: skip
     is_measured = _measure_robustness(context, found, reference, reporter)

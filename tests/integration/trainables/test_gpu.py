@@ -9,7 +9,7 @@ from tests.helpers.made_winner import train_winner
 from trainables.common.reporter import SilentReporter
 from trainables.config import Assignment, TrialConfig
 from trainables.export.exported_files import ExportRecord
-from trainables.export.exporter import export_classifier
+from trainables.export.exporter import ExportRequest, export_classifier
 from trainables.training.loop import TrialRun
 from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
@@ -57,7 +57,7 @@ def test_one_device_trains_as_another_does(place, digits_store, tmp_path):
 
 def test_the_winner_ships_in_half_precision_too(place, tmp_path):
     train_winner(place, tmp_path, SMALL, 6)
-    shipment: ExportRecord = export_classifier(tmp_path, (), 1.0, 0, SilentReporter())
+    shipment: ExportRecord = export_classifier(tmp_path, ExportRequest(max_drop=1.0), SilentReporter())
     assert not shipment.dropped
     half = shipment.find("pt2-half")
     assert half is not None

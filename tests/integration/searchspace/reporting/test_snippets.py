@@ -34,7 +34,7 @@ from trainables.data.decoding.bad_images import BadImageError
 from trainables.data.decoding.decode import decode
 from trainables.data.store.store import open_store, prepare_data
 from trainables.export.exported_files import ONNX_FORMATS, read_export_record
-from trainables.export.exporter import export_classifier
+from trainables.export.exporter import ExportRequest, export_classifier
 from trainables.export.formats.resize import Resize
 from trainables.export.predictor import Predictor
 from trainables.workers.worker_context import ProcessGroup, WorkerContext
@@ -220,7 +220,9 @@ def fitted(tmp_path_factory, cache) -> Path:
         context = WorkerContext.open(ProcessGroup(0, 1, torch.device("cpu")), open_store(data))
         config = TrialConfig(width=8, depth=1, lr=1e-2, batch_size=32, input_size=24, fit="pad")
         train_winner(context, place / "trained", config, epochs=3)
-        export_classifier(place / "trained", ("pt2", "onnx"), 100.0, 0, SilentReporter(), data.origin)
+        export_classifier(
+            place / "trained", ExportRequest(("pt2", "onnx"), max_drop=100.0, data=data.origin), SilentReporter()
+        )
         winner = make_exported_search(place / "made", data, place / "trained")
     write_card(winner)
     return winner

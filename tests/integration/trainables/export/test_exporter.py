@@ -15,7 +15,7 @@ from PIL import Image
 from trainables.common.errors import UserError
 from trainables.common.reporter import SilentReporter
 from trainables.export.exported_files import EXPORT_RECORD, read_export_record
-from trainables.export.exporter import export_classifier
+from trainables.export.exporter import ExportRequest, export_classifier
 from trainables.export.formats.export_formats import FORMATS, ExportContext, ExportFormat
 from trainables.export.parity_check import ParityError, Reference, check_parity
 from trainables.export.predictor import Predictor
@@ -150,7 +150,7 @@ def test_what_fails_is_deleted_and_said(copied, monkeypatch):
 
     monkeypatch.setitem(FORMATS, "onnx-int8", ExportFormat(write_wrong, exact=False))
     monkeypatch.setitem(FORMATS, "pt2", ExportFormat(write_nothing, exact=True))
-    shipment = export_classifier(copied, ("pt2", "onnx-int8"), 0.3, 0, SilentReporter())
+    shipment = export_classifier(copied, ExportRequest(("pt2", "onnx-int8")), SilentReporter())
     reasons = {dropped.format: dropped.reason for dropped in shipment.dropped}
     assert reasons["pt2"] == "not exportable"
     assert "points of test accuracy, more than --max-drop 0.3" in reasons["onnx-int8"]
@@ -165,7 +165,7 @@ def test_a_full_disk_is_an_error_of_an_export_and_no_dropped_format(copied, monk
 
     monkeypatch.setitem(FORMATS, "pt2", ExportFormat(find_no_room, exact=True))
     with pytest.raises(OSError, match="No space left"):
-        export_classifier(copied, ("pt2",), 0.3, 0, SilentReporter(), strict=True)
+        export_classifier(copied, ExportRequest(("pt2",), strict=True), SilentReporter())
     assert not list(copied.glob("*.pt2"))
 
 

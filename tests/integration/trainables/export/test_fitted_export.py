@@ -15,7 +15,7 @@ from trainables.common.reporter import SilentReporter
 from trainables.config import TrialConfig
 from trainables.data.data_options import DataOptions
 from trainables.data.store.store import open_store, prepare_data
-from trainables.export.exporter import export_classifier
+from trainables.export.exporter import ExportRequest, export_classifier
 from trainables.export.predictor import Predictor
 from trainables.export.weights import read_classifier, write_ensemble
 from trainables.metrics.predictions import TEST_PERMIT
@@ -51,7 +51,7 @@ def export(data, tmp_path_factory):
                 train_winner(place, folder / "members" / str(index), SMALL.model_copy(update=changes), epochs=2)
             write_ensemble(folder, len(members))
             (folder / TEST_PERMIT).write_text("{}")
-        return folder, export_classifier(folder, (), 100.0, 0, SilentReporter(), data.origin)
+        return folder, export_classifier(folder, ExportRequest(max_drop=100.0, data=data.origin), SilentReporter())
 
     return exported
 
