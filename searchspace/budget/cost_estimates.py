@@ -19,6 +19,9 @@ WINNER_S = 5.0
 """Assumed seconds of the winner's training while no trial is measured."""
 LEAST_EXPORT_S = 15.0
 """Most that an export takes which writes and checks its files, and measures little."""
+FINALS_SLACK, FINALS_SLACK_S = 1.5, 5.0
+"""The finals may take so many times what their trainings are expected to, and seconds more: a training that was timed at
+0.1 s may take twice as long, and would not be begun."""
 ENDING_S = 3.0
 """Assumed seconds after the report: Ray's end, and the last lines."""
 
@@ -67,6 +70,12 @@ def estimate_costs(work: Workload, measured: TrialSeconds | None) -> dict[Phase,
     export = work.closing[Phase.EXPORT]
     return {phase: PhaseCost(seconds, seconds) for phase, seconds in exact.items()} | {
         Phase.SEARCH: PhaseCost(FIRST_TRIAL_S + image * work.train_images / work.slots, math.inf),
-        Phase.FINALS: PhaseCost(0.0, max(measured.finals / work.slots, measured.longest) if measured else math.inf),
+        Phase.FINALS: PhaseCost(0.0, _finals_wish(measured, work.slots)),
         Phase.EXPORT: PhaseCost(min(export, LEAST_EXPORT_S), export),
     }
+
+
+def _finals_wish(measured: TrialSeconds | None, slots: int) -> float:
+    if measured is None:
+        return math.inf
+    return FINALS_SLACK * max(measured.finals / slots, measured.longest) + FINALS_SLACK_S
