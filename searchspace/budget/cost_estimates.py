@@ -20,8 +20,8 @@ WINNER_S = 5.0
 LEAST_EXPORT_S = 15.0
 """Most that an export takes which writes and checks its files, and measures little."""
 FINALS_SLACK, FINALS_SLACK_S = 1.5, 5.0
-"""The finals may take so many times what their trainings are expected to, and seconds more: a training that was timed at
-0.1 s may take twice as long, and would not be begun."""
+"""The finals may take so many times what their trainings are expected to, and seconds more: one that was timed at 0.1 s
+may take twice as long, and would not be begun."""
 ENDING_S = 3.0
 """Assumed seconds after the report: Ray's end, and the last lines."""
 

@@ -107,7 +107,11 @@ class BrokerMachine(RuleBasedStateMachine):
 
     async def read(self, owner: Owner) -> None:
         while not owner.outcome:
-            report = await self.broker.next_report(owner.slot)
+            try:
+                report = await self.broker.next_report(owner.slot)
+            except LookupError:
+                assert owner.outcome == "stopped", "an owner hears of its own trial until that ends"
+                return
             assert report.trial == owner.trial, "each owner reads the reports of its own trial"
             if report.status == "failed":
                 owner.outcome = "failed"
@@ -117,12 +121,14 @@ class BrokerMachine(RuleBasedStateMachine):
         await self.broker.release(owner.slot)
 
     @precondition(lambda self: self.active())
-    @rule(which=st.integers(0, 99))
-    def stop_trial(self, which: int) -> None:
+    @rule(which=st.integers(0, 99), killed=st.booleans(), abandon=st.booleans())
+    def stop_trial(self, which: int, killed: bool, abandon: bool) -> None:
+        """An owner gives its slot back; the call of one that was `killed` waits on in the broker."""
         owner = self.active()[which % len(self.active())]
         owner.outcome = "stopped"
-        owner.reading.cancel()
-        self.do(self.broker.release(owner.slot))
+        if not killed:
+            owner.reading.cancel()
+        self.do(self.broker.release(owner.slot, abandon))
 
     @rule(slot=st.integers(0, 3))
     def start_gang(self, slot: int) -> None:
@@ -159,15 +165,17 @@ class BrokerMachine(RuleBasedStateMachine):
         return next(owner.outcome for owner in self.owners if owner.trial == trial)
 
     @precondition(lambda self: self.workers)
-    @rule(which=st.integers(0, 99), announced=st.booleans())
-    def lose_gang(self, which: int, announced: bool) -> None:
+    @rule(which=st.integers(0, 99), announced=st.booleans(), cancelled=st.booleans())
+    def lose_gang(self, which: int, announced: bool, cancelled: bool) -> None:
+        """The workers of a gang die; the call of one that asked for a trial waits on in the broker, or is cancelled."""
         slot = [*self.workers][which % len(self.workers)]
         worker = self.workers.pop(slot)
         if announced:
             self.do(self.broker.mark_preempted(slot))
         elif worker.trial:
             self.deaths[worker.trial] = self.deaths.get(worker.trial, 0) + 1
-        worker.stop()
+        if cancelled:
+            worker.stop()
         self.settle()
         self.do(self.broker.mark_lost(slot))
 
