@@ -16,7 +16,7 @@ from trainables.models.build_model import build_model
 from trainables.models.classifier import Classifier
 from trainables.storage.files import write_file
 from trainables.storage.folders import remove_tree
-from trainables.training.features.feature_chunks import chunk_rows, compute_chunks, read_chunk
+from trainables.training.features.feature_chunks import compute_chunks, join_chunks
 from trainables.training.features.feature_set import Backbone, Features, FeatureSet, View, wanted_views
 from trainables.training.features.runtime import choose_runtime, embedder, known_runtime
 
@@ -83,27 +83,11 @@ def _publish(wanted: FeatureSet, model: Classifier, count: int) -> None:
         if wanted.read_backbone() is None:
             for odd in (wanted.record, wanted.array, wanted.digests):
                 remove_tree(odd)
-            width = _join(wanted, count)
+            join_chunks(wanted.chunks, count, wanted.array)
+            width = int(np.load(wanted.array, mmap_mode="r").shape[1])
             parameters = sum(p.numel() for p in model.network.trunk.parameters())
             found = Backbone(spec=model.preprocess.spec, features=width, parameters=parameters)
             write_file(wanted.record, found.model_dump_json().encode())
             contents = compute_digests(wanted.record.parent, (wanted.array.name, wanted.record.name))
             write_digests(wanted.record.parent, contents, wanted.digests.name)
         remove_tree(wanted.chunks)
-
-
-def _join(wanted: FeatureSet, count: int) -> int:
-    """Write the file of features from all chunks; returns their width. Raises OSError where one has disappeared."""
-    beside = wanted.array.with_suffix(".partial.npy")
-    remove_tree(beside)
-    out: NDArray[np.float32] | None = None
-    for number, rows in enumerate(chunk_rows(count)):
-        features = read_chunk(wanted.chunks, number, len(rows))
-        if features is None:
-            raise OSError(f"{wanted.chunks}: chunk {number} has disappeared")
-        if out is None:
-            shape = (count, features.shape[1])
-            out = np.lib.format.open_memmap(beside, mode="w+", dtype=np.float32, shape=shape)
-        out[rows] = features
-    beside.rename(wanted.array)
-    return 0 if out is None else int(out.shape[1])

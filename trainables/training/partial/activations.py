@@ -4,8 +4,9 @@ They take two bytes a number: bf16 where networks run in it, which loses nothing
 """
 
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,14 @@ from trainables.data.store.file_digests import compute_digests, find_damage, wri
 from trainables.data.store.store import Store
 from trainables.models.preprocess import Preprocess
 from trainables.storage.cache import cache_folder
-from trainables.storage.folders import remove_tree
+from trainables.storage.folders import make_folder, remove_tree
 from trainables.training.device import autocast, evaluation_chunk, precision, uses_bf16
+from trainables.training.features.feature_chunks import compute_chunks, join_chunks
 from trainables.training.partial.cached_views import view_inputs
 
 DISK_SHARE = 0.25
-"""Of the free disk, at most, that one view's activations take; where they need more, they are computed each time."""
+"""Of the free disk, at most, that one view's activations take; where they need more, they are computed each time.
+While their chunks are joined, they are there twice."""
 FLOAT16_MAX = float(torch.finfo(torch.float16).max)
 
 
@@ -117,14 +120,17 @@ def as_seen(stored: Tensor) -> Tensor:
     return stored if stored.dtype == torch.bfloat16 else stored.float()
 
 
-def load_views(lower: LowerPart, views: Iterable[int], budget: int) -> ViewsLoader:
-    """Activations of these views; the first caller on a node computes and writes them, if the disk has room.
+def load_views(
+    lower: LowerPart, views: Iterable[int], budget: int, on_step: Callable[[], None] = lambda: None
+) -> ViewsLoader:
+    """Activations of these views; all callers on a node compute and write them together, if the disk has room.
 
-    They are read into memory as long as they fit `budget` bytes.
+    They are read into memory as long as they fit `budget` bytes. `on_step` is called between chunks, and may raise to
+    end the work.
     """
     loaders: list[InputLoader | int] = []
     for view in views:
-        found = _cached(lower, view)
+        found = _cached(lower, view, on_step)
         if found is None:
             loaders.append(view)
             continue
@@ -150,34 +156,34 @@ def _contents_name(file: Path) -> str:
     return file.with_suffix(".contents.json").name
 
 
-def _cached(lower: LowerPart, view: int) -> np.memmap[Any, np.dtype[np.int16]] | None:
-    file = _file(lower, view)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(str(file) + ".lock"):
-        if not is_known(lower, view):
-            for odd in (file, file.with_name(_contents_name(file))):
-                remove_tree(odd)
-            if not _write(lower, file, view):
-                return None
-            write_digests(file.parent, compute_digests(file.parent, (file.name,)), _contents_name(file))
+def _cached(lower: LowerPart, view: int, on_step: Callable[[], None]) -> np.memmap[Any, np.dtype[np.int16]] | None:
+    """One view of all images, which all callers on a node compute together; None where the disk has no room for it."""
+    file, count = _file(lower, view), len(lower.store.labels)
+    chunks = file.with_suffix(".chunks")
+    if not is_known(lower, view):
+        if not chunks.exists() and not _has_room(lower, file, view):
+            return None
+        compute_chunks(chunks, count, partial(_compute, lower, view=view), lambda: is_known(lower, view), on_step)
+        with FileLock(str(file) + ".lock"):
+            if not is_known(lower, view):
+                for odd in (file, file.with_name(_contents_name(file))):
+                    remove_tree(odd)
+                join_chunks(chunks, count, file)
+                write_digests(file.parent, compute_digests(file.parent, (file.name,)), _contents_name(file))
+            remove_tree(chunks)
     found: np.memmap[Any, np.dtype[np.int16]] = np.load(file, mmap_mode="c")
     return found
 
 
-def _write(lower: LowerPart, file: Path, view: int) -> bool:
-    """Compute and write one view of all images; False where the disk has no room for it."""
-    beside, count = file.with_suffix(".partial.npy"), len(lower.store.labels)
-    remove_tree(beside)
+def _has_room(lower: LowerPart, file: Path, view: int) -> bool:
+    make_folder(file.parent)
+    an_image = _compute(lower, np.arange(1), view).nbytes
+    return an_image * len(lower.store.labels) <= DISK_SHARE * shutil.disk_usage(file.parent).free
+
+
+def _compute(lower: LowerPart, rows: Rows, view: int) -> NDArray[np.int16]:
+    """One view of the images at `rows`, as it is stored."""
     size = evaluation_chunk(lower.device, lower.preprocess.spec.pixels)
-    out: NDArray[np.int16] | None = None
-    for start in range(0, count, size):
-        rows = np.arange(start, min(start + size, count))
-        found = lower.compute(rows, view)
-        plain = (found.permute(0, 2, 3, 1) if found.ndim == 4 else found).view(torch.int16).cpu().numpy()
-        if out is None:
-            if plain[0].nbytes * count > DISK_SHARE * shutil.disk_usage(file.parent).free:
-                return False
-            out = np.lib.format.open_memmap(beside, mode="w+", dtype=np.int16, shape=(count, *plain.shape[1:]))
-        out[rows] = plain
-    beside.rename(file)
-    return True
+    parts = [lower.compute(part, view) for part in np.split(rows, range(size, len(rows), size))]
+    plain = [found.permute(0, 2, 3, 1) if found.ndim == 4 else found for found in parts]
+    return np.concatenate([part.view(torch.int16).cpu().numpy() for part in plain])

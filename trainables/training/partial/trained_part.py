@@ -60,7 +60,7 @@ def open_part(model: Classifier, assignment: Assignment, context: WorkerContext)
     if not views_are_cached(config) or (assignment.teacher and config.cached_views):
         return TrainedPart(network, context.images_for(model.preprocess.spec), model.preprocess)
     part, lower = cut_part(model, config, context)
-    return part.with_inputs(load_views(lower, part.views, context.feature_bytes))
+    return part.with_inputs(load_views(lower, part.views, context.feature_bytes, context.on_step))
 
 
 def cut_part(model: Classifier, config: TrialConfig, context: WorkerContext) -> tuple[TrainedPart, LowerPart]:
