@@ -6,8 +6,9 @@ from trainables.config import Assignment, TrialConfig
 from trainables.workers.gang_resources import GangResources, share_threads
 
 
-def task(kind="final", threads=0):
-    return Assignment(trial="t", kind=kind, config=TrialConfig(), seed=0, max_epochs=1, folder="f", threads=threads)
+def task(kind="final", threads=0, model="tf_efficientnet_lite0"):
+    config = TrialConfig(model=model)
+    return Assignment(trial="t", kind=kind, config=config, seed=0, max_epochs=1, folder="f", threads=threads)
 
 
 def gangs(slots=4, workers=1, cpus=1.0, **changes):
@@ -40,3 +41,8 @@ def test_no_cores_are_shared_with_gpus_or_between_nodes(resources):
 def test_timings_and_trials_of_the_search_keep_their_own_threads():
     assert [each.threads for each in share_threads(gangs(), [task("probe")], [])] == [0]
     assert [each.threads for each in share_threads(gangs(), [task("search")], [])] == [0]
+
+
+def test_small_networks_keep_their_own_threads_and_the_test_takes_all():
+    assert [each.threads for each in share_threads(gangs(), [task(model="convnet")], [])] == [0]
+    assert [each.threads for each in share_threads(gangs(), [task("test", model="convnet")], [])] == [4]
