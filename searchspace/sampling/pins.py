@@ -12,7 +12,7 @@ from trainables.models.model_registry import MODELS, is_pretrained
 
 ONLY_FROM_SCRATCH = ("lr",)
 """Hyperparameters that every network from scratch has, and no pretrained one."""
-ONLY_PRETRAINED = ("freeze", "head_lr", "backbone_lr")
+ONLY_PRETRAINED = ("freeze", "head_lr", "backbone_lr", "head_solver", "head_init", "cached_views")
 """Hyperparameters that pretrained networks alone have."""
 
 

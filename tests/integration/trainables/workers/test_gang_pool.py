@@ -198,7 +198,7 @@ def test_errors_of_a_place_and_hangs_cost_a_trial_nothing_but_time(digits, tmp_p
     )
     assert struck(tmp_path / "faults") == ["0-eio-0", "1-hang-0"]
     for other in (disk, hung):
-        assert (other.status, other.epoch) == ("complete", 3)
+        assert (other.status, other.epoch) == ("complete", 9)
         assert (other.score, other.val_loss, other.train_loss) == (plain.score, plain.val_loss, plain.train_loss)
     assert ["storage error: OSError: [Errno 5]" in logged[0], "hung: no step for" in logged[1]] == [True, True]
     pool.close()

@@ -143,12 +143,16 @@ def test_a_list_is_what_all_its_options_name_together():
     assert make_spec(name="x", models="").models == ()
 
 
-OF_ALL = {"dropout", "optimizer", "momentum", "weight_decay", "batch_size", "mixup", "tta", "balance", "input_size"}
+OF_ALL = {
+    "dropout", "optimizer", "momentum", "weight_decay", "batch_size", "mixup", "tta", "balance", "input_size", "fit",
+    "warmup", "label_smoothing", "cutmix", "augment_strength", "flip", "translate", "crop_scale", "grad_clip",
+}  # fmt: skip
 OF_SOME = {
     "lr": ("convnet", "resnet"), "width": ("convnet", "resnet"), "depth": ("convnet", "resnet"),
     "activation": ("convnet", "resnet"), "batch_norm": ("convnet",), "whiten": ("convnet",),
     "freeze": ("tf_efficientnet_lite0",), "head_lr": ("tf_efficientnet_lite0",),
-    "backbone_lr": ("tf_efficientnet_lite0",),
+    "backbone_lr": ("tf_efficientnet_lite0",), "head_solver": ("tf_efficientnet_lite0",),
+    "head_init": ("tf_efficientnet_lite0",), "cached_views": ("tf_efficientnet_lite0",),
 }  # fmt: skip
 MODELS = ("convnet", "resnet", "tf_efficientnet_lite0")
 
@@ -164,6 +168,10 @@ def test_a_pin_that_would_change_nothing_is_refused(name, models):
     else:
         with pytest.raises(UserError, match=f"--set {name}=.* no {name}"):
             check_early(spec)
+
+
+def test_it_is_known_of_every_hyperparameter_which_models_have_it():
+    assert OF_ALL | {*OF_SOME, "model"} == set(TrialConfig.model_fields)
 
 
 def test_what_may_be_meant_otherwise_is_said(logged):
