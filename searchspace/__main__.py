@@ -48,5 +48,10 @@ def overview() -> str:
     ])  # fmt: skip
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """The command line of this process, which then ends: what `searchspace` starts once the package is installed."""
     sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run()
