@@ -1,4 +1,4 @@
-"""The entry point: `python -m searchspace` lists the commands, and `python -m searchspace COMMAND ...` runs one."""
+"""The entry point: `searchspace` lists the commands, and `searchspace COMMAND ...` runs one."""
 
 import runpy
 import sys
@@ -16,10 +16,12 @@ COMMANDS = {
     "serve": "serve a search's winner over HTTP",
     "submit": "run a search as a job of a cluster",
     "replay": "what other early stopping would have done",
-    "tracking": "upload a search to MLflow",
+    "track": "upload a search to MLflow",
     "cluster.clouds.prepare_aws": "make what cluster/gpu.yaml names in AWS",
 }
-"""Each is a module: `python -m searchspace.NAME`."""
+"""Each is a module of its name, but for those in `MODULES`: `python -m searchspace.NAME` runs it, too."""
+MODULES = {"track": "tracking"}
+"""Modules of commands that have another name."""
 
 
 def main(arguments: list[str]) -> int:
@@ -34,17 +36,17 @@ def main(arguments: list[str]) -> int:
         print_lines(f"error: {name!r}: no such command; there are {', '.join(COMMANDS)}{hint}", error=True)
         return 2
     sys.argv = [f"searchspace {name}", *rest]
-    runpy.run_module(f"searchspace.{name}", run_name="__main__", alter_sys=True)
+    runpy.run_module(f"searchspace.{MODULES.get(name, name)}", run_name="__main__", alter_sys=True)
     return 0
 
 
 def overview() -> str:
     """The commands, a line each."""
     width = max(map(len, COMMANDS))
-    lines = [f"  python -m searchspace.{name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    lines = [f"  searchspace {name:<{width}}  {what}" for name, what in COMMANDS.items()]
     return "\n".join([
         "Find, prove and ship the best image classifier for a data set and a budget.", "", *lines, "",
-        "Each takes --help. Example: python -m searchspace.run --data path/to/images --trials 64",
+        "Each takes --help. Example: searchspace run --data path/to/images --trials 64",
     ])  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Say what is understood of a data set, before anything is decoded: `python -m searchspace.data PATH`."""
+"""Say what is understood of a data set, before anything is decoded: `searchspace data PATH`."""
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ def main(
     Nothing is decoded but some images for the page, and nothing is kept. The exit code is 2 where a search with these
     options could not begin.
 
-    Example: python -m searchspace.data path/to/images --html data.html
+    Example: searchspace data path/to/images --html data.html
     """
     request = parse_record(DataRequest, options | {"data": path})
     target = find_page_file(html, request.data) if html else None

@@ -1,4 +1,4 @@
-"""Export a finished search's winner, and its student: `python -m searchspace.export results/NAME`."""
+"""Export a finished search's winner, and its student: `searchspace export results/NAME`."""
 
 import logging
 import os
@@ -59,7 +59,7 @@ def main(
 
     Of a folder that is not yours alone, it is written only where --output says.
 
-    Example: python -m searchspace.export results/digits --formats onnx,onnx-int8
+    Example: searchspace export results/digits --formats onnx,onnx-int8
     """
     asked = parse_record(ExportOptions, options)
     sync = open_results(folder, is_export_file)

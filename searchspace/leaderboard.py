@@ -1,4 +1,4 @@
-"""Leaderboards: `python -m searchspace.leaderboard [results/NAME]` ranks one search's trials, or all searches."""
+"""Leaderboards: `searchspace leaderboard [results/NAME]` ranks one search's trials, or all searches."""
 
 import gc
 import logging
@@ -144,7 +144,7 @@ def split_constant(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
 def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> None:  # noqa: ARG001
     """Rank one search's trials, or all searches; also while they run.
 
-    Example: python -m searchspace.leaderboard results/digits --where 'model == "convnet"' --top 20
+    Example: searchspace leaderboard results/digits --where 'model == "convnet"' --top 20
     """
     allow_storage(options.pop("storage"))
     sync = open_results(folder)
@@ -152,7 +152,7 @@ def main(given: frozenset[str], folder: Folder = "results", **options: Any) -> N
     single = is_file(here / SEARCH_RECORD)
     if not single and not searches_below(here):
         hint = suggest(here.name, names_nearby(here))
-        raise UserError(f"{folder!r}: holds no search; python -m searchspace.run starts one{hint}")
+        raise UserError(f"{folder!r}: holds no search; searchspace run starts one{hint}")
     showing = parse_record(ShowOptions, {name: options.pop(name) for name in ShowOptions.model_fields})
     form, view = showing.form, parse_record(ViewOptions, options)
     if view.top is None and form == "table":

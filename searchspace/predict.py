@@ -89,8 +89,8 @@ def _local(model: str) -> Path:
 def parse(arguments: Sequence[str]) -> Request:
     """The command line; raises `UserError` where it is wrong."""
     parser = _Parser(
-        prog="python -m searchspace.predict", description=(__doc__ or "").splitlines()[0], allow_abbrev=False,
-        epilog="Example: python -m searchspace.predict results/digits photo.jpg --top 3",
+        prog="searchspace predict", description=(__doc__ or "").splitlines()[0], allow_abbrev=False,
+        epilog="Example: searchspace predict results/digits photo.jpg --top 3",
     )  # fmt: skip
     parser.add_argument(
         "model", metavar="MODEL", help="a search's folder or URL, its winner/ or student/, or an .onnx file"

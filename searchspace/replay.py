@@ -1,4 +1,4 @@
-"""Replays other early-stopping settings on a search's recorded curves: `python -m searchspace.replay`."""
+"""Replays other early-stopping settings on a search's recorded curves: `searchspace replay`."""
 
 import math
 from collections.abc import Sequence
@@ -133,7 +133,7 @@ def main(
     The first line is the search's own setting. `unknown` counts trials that would have gone on beyond their record:
     `--scheduler none` or `--audit` records more. Configurations are the search's own, in its order.
 
-    Example: python -m searchspace.replay results/digits
+    Example: searchspace replay results/digits
     """
     allow_storage(options.pop("storage"))
     form, here = parse_record(PrintOptions, options).form, open_results(folder).folder

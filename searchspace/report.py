@@ -1,4 +1,4 @@
-"""Draw the report of a search: `python -m searchspace.report results/NAME`."""
+"""Draw the report of a search: `searchspace report results/NAME`."""
 
 import os
 from typing import Annotated
@@ -30,7 +30,7 @@ def main(
 
     Of a folder that is not yours alone, it is written only where --output says.
 
-    Example: python -m searchspace.report results/digits
+    Example: searchspace report results/digits
     """
     allow_storage(storage)
     sync = open_results(folder)

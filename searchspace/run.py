@@ -1,4 +1,4 @@
-"""The one command: `python -m searchspace.run --trials 64` searches, proves, retrains, tests and exports."""
+"""The one command: `searchspace run --trials 64` searches, proves, retrains, tests and exports."""
 
 import logging
 from collections.abc import Iterator, Mapping, Set
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 def main(given: frozenset[str], **options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 
-    Example: python -m searchspace.run --data path/to/images --trials 64 --time-budget 1h
+    Example: searchspace run --data path/to/images --trials 64 --time-budget 1h
     """
     run_options = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
     reporter = open_reporter(run_options.verbose, run_options.price_per_hour)
@@ -56,7 +56,7 @@ def main(given: frozenset[str], **options: Any) -> None:
     if run_options.dry_run:
         return dry_run(spec, run_options.price_per_hour, reporter)
     if resumed and is_finished(spec):
-        board = f"python -m searchspace.leaderboard {format_folder(spec)}"
+        board = f"searchspace leaderboard {format_folder(spec)}"
         print_lines(f"search {spec.name!r} is finished; {board}")
         return None
     if not resumed:
@@ -154,7 +154,7 @@ def _print_result(spec: SearchSpec, result: SearchResult) -> None:
         *result.budget.describe(),
         f"report: {format_folder(spec)}/{REPORT}",
         f"model card: {format_folder(spec)}/winner/{CARD_FILE}",
-        f"next: python -m searchspace.leaderboard {format_folder(spec)}",
+        f"next: searchspace leaderboard {format_folder(spec)}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Serve a search's winner over HTTP: `python -m searchspace.serve results/NAME`."""
+"""Serve a search's winner over HTTP: `searchspace serve results/NAME`."""
 
 import os
 from contextlib import closing
@@ -33,7 +33,7 @@ def main(
 ) -> None:
     """Serve a search's winner over HTTP: images in, classes out, and a page to drop an image on.
 
-    Example: python -m searchspace.serve results/digits --port 8000
+    Example: searchspace serve results/digits --port 8000
     """
     serve(open_results(model, is_model_file).folder, parse_record(ServeOptions, options))
 

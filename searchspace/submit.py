@@ -1,4 +1,4 @@
-"""Submit searches as jobs of a cluster: `python -m searchspace.submit --cluster cluster/gpu.yaml -- --trials 64`."""
+"""Submit searches as jobs of a cluster: `searchspace submit --cluster cluster/gpu.yaml -- --trials 64`."""
 
 import logging
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ def main(
 
     With an action instead: status, logs (watch again), stop (it can be resumed), fetch (copy its results here).
 
-    Example: python -m searchspace.submit --cluster cluster/gpu.yaml -- --trials 64 --results s3://bucket/results
+    Example: searchspace submit --cluster cluster/gpu.yaml -- --trials 64 --results s3://bucket/results
     """
     where = parse_record(SubmitOptions, options)
     check_cluster(where)

@@ -27,7 +27,7 @@ def find_model(path: Path) -> Path:
         if not path.exists():
             beside = [found.name for found in path.parent.glob("*")] if path.parent.is_dir() else []
             hint = suggest(path.name, [*beside, *names_nearby(path)])
-            start = "" if path.suffix == ".onnx" or hint else "; python -m searchspace.run starts a search"
+            start = "" if path.suffix == ".onnx" or hint else "; searchspace run starts a search"
             raise UserError(f"model {shown(path)}: no such file{start}{hint}")
         return path
     for folder in (path, path / WINNER):
@@ -65,12 +65,10 @@ def _say_missing(path: Path) -> str:
     for folder in (path, path / WINNER):
         if (folder / "model.json").is_file():
             search = path if folder != path else path.parent
-            return (
-                f"ships nothing that onnxruntime runs; `python -m searchspace.export {search} --formats onnx` adds that"
-            )
+            return f"ships nothing that onnxruntime runs; `searchspace export {search} --formats onnx` adds that"
     searches = sorted(record.parent.parent for record in path.glob(f"*/winner/{RECORD}"))
     if searches:
         return f"holds searches; give one, such as {shown(searches[0])}"
     if (path / SEARCH_RECORD).is_file():
-        return f"is a search without a winner yet; `python -m searchspace.run --resume {path.name}` resumes it"
+        return f"is a search without a winner yet; `searchspace run --resume {path.name}` resumes it"
     return f"holds no exported search (no winner/{RECORD}) and no .onnx file"

@@ -87,7 +87,7 @@ def read_data(folder: Path, facts: Mapping[str, Any]) -> DataSummary:
 def collect_facts() -> dict[str, Any]:
     """Command, time, versions, git commit and machine."""
     return {
-        "command": "python -m " + shlex.join(map(redact, _module_and_arguments())),
+        "command": shlex.join(map(redact, _command())),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "versions": versions_of(PACKAGES),
@@ -114,6 +114,9 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def _module_and_arguments() -> list[str]:
+def _command() -> list[str]:
+    """The words that start this command: `searchspace run ...`, or `python -m` of another module."""
     package = Path(sys.argv[0])
-    return [f"{package.parent.name}.{package.stem}", *sys.argv[1:]]
+    is_own = package.parent.name == "searchspace"
+    start = ["searchspace", package.stem] if is_own else ["python", "-m", f"{package.parent.name}.{package.stem}"]
+    return [*start, *sys.argv[1:]]

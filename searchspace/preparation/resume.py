@@ -229,7 +229,7 @@ def how_to_resume(spec: SearchSpec) -> str:
     """The advice to resume, with its command; `nothing was begun` without a record."""
     if not (spec.folder / SEARCH_RECORD).is_file():
         return "nothing was begun"
-    return f"resume with: python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+    return f"resume with: searchspace run {shlex.join(resume_arguments(spec))}"
 
 
 def restart_search(spec: SearchSpec, options: Sequence[str], error: Exception) -> NoReturn:

@@ -13,7 +13,7 @@ LISTENING, WORKING = "Who is listened to", "How it works"
 
 
 class ServeOptions(Frozen):
-    """The options of `python -m searchspace.serve`."""
+    """The options of `searchspace serve`."""
 
     host: Annotated[str, Option(LISTENING)] = "127.0.0.1"
     """Address to listen at. At any but this machine's own, callers need the token."""

@@ -59,7 +59,7 @@ def flush_or_rescue(study: "optuna.Study", spec: SearchSpec) -> None:
 
 
 def _resume(spec: SearchSpec) -> str:
-    return f"python -m searchspace.run {shlex.join(resume_arguments(spec))}"
+    return f"searchspace run {shlex.join(resume_arguments(spec))}"
 
 
 def _rescue(journal: "WriteBehindJournal", spec: SearchSpec, error: OSError) -> str:

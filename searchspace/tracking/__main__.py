@@ -1,4 +1,4 @@
-"""`python -m searchspace.tracking results/NAME` uploads to MLflow what it lacks of a search."""
+"""`searchspace track results/NAME` uploads to MLflow what it lacks of a search."""
 
 import logging
 import os
@@ -35,7 +35,7 @@ def main(
 ) -> None:
     """Upload a search to MLflow: to $MLFLOW_TRACKING_URI, or results/mlflow.db; what is there already stays as it is.
 
-    Example: MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python -m searchspace.tracking results/digits
+    Example: MLFLOW_TRACKING_URI=http://127.0.0.1:5000 searchspace track results/digits
     """
     sys.stdout = sys.stderr = RedactedStream(sys.stderr)  # MLflow's messages quote the server's whole URL
     os.nice(19)  # it uses only CPU time that the search leaves idle

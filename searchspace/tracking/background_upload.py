@@ -84,7 +84,7 @@ class UploadProcess:
 
     def finish(self) -> None:
         """Let it upload what is left, and wait for that; what cannot be is said."""
-        again = f"python -m searchspace.tracking {shlex.quote(self._spec.home.url or str(self._spec.folder))}"
+        again = f"searchspace track {shlex.quote(self._spec.home.url or str(self._spec.folder))}"
         if self._process is None:
             logger.warning(f"MLflow has got nothing; then {again}")
             return

@@ -3,7 +3,7 @@
     python tests/benchmarks/bench_serve.py [--data digits] [--search results/NAME] [--seconds 30] [--repeats 3]
 
 Serves the winner of a search (of one trial, made here, unless one is given) in three ways, each in turn and alone:
-`python -m searchspace.serve`, the same with `--batch 1`, and `mlflow models serve` of the registered model. Clients on
+`searchspace serve`, the same with `--batch 1`, and `mlflow models serve` of the registered model. Clients on
 the same machine, in one process with connections that stay open, send images of the data, one a request, and each sends
 its next when the last is answered. The first two are sent PNG and JPEG files, which they decode; MLflow's server takes
 pixels, which are decoded, fitted and written as JSON before the clock starts. An answer with another class than

@@ -25,7 +25,7 @@ def test_a_search_survives_a_host_that_is_cut_off(cluster):
     everyone = [cluster.laptop, cluster.head, *cluster.workers]
     assert [host.run("stat -c %a ~/.ray/auth_token").stdout.strip() for host in everyone] == ["600"] * 5
     refused = cluster.head.run(
-        f"cd {PLACE}; RAY_AUTH_TOKEN=guessed python -m searchspace.run --address {cluster.head.address}:6379"
+        f"cd {PLACE}; RAY_AUTH_TOKEN=guessed searchspace run --address {cluster.head.address}:6379"
     )
     assert refused.returncode == 2
     assert "refuses this search's token" in refused.stderr
@@ -47,7 +47,7 @@ def test_a_search_survives_a_host_that_is_cut_off(cluster):
 
 
 def test_a_search_is_submitted_by_ssh_watched_and_fetched(cluster):
-    submit = "python -m searchspace.submit --cluster onprem.yaml"
+    submit = "searchspace submit --cluster onprem.yaml"
     said = cluster.ray(f"{submit} -- --name s --trials 4 --results {PLACE}/results {' '.join((*SHARED, *SMALL))}")
     assert "search 's' is job 's' of the cluster" in said
     assert "winner: trial" in said

@@ -170,7 +170,7 @@ def test_a_search_outlives_who_submitted_it_and_can_be_watched_stopped_and_gone_
     laptop.wait_for("complete at epoch|stopped at epoch|paused at epoch", again)
     again.send_signal(signal.SIGINT)
     assert again.wait(60) == 130
-    assert "the job continues. Again: python -m searchspace.submit --address" in laptop.said.read_text()
+    assert "the job continues. Again: searchspace submit --address" in laptop.said.read_text()
     assert "running" in laptop.call("status", "left").stdout
     twice = laptop.call("--", "--resume", "left", "--results", str(laptop.results))
     assert twice.returncode == 2

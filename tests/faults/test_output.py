@@ -67,7 +67,7 @@ def said(log) -> list[str]:
 
 @pytest.mark.parametrize("read", [1, 10])
 def test_a_reader_that_leaves_ends_no_search(tmp_path, read):
-    """`python -m searchspace.run | head -1`: all of it is in the log, also what the pipe still held."""
+    """`searchspace run | head -1`: all of it is in the log, also what the pipe still held."""
     child = start(tmp_path / "log", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     for _ in range(read):
         child.stdout.readline()
@@ -312,7 +312,7 @@ def test_a_search_whose_terminal_closes_is_saved_and_goes_on(driver):
     os.close(terminal)
     assert search.wait(90) == 129, (driver.folder / "search.log").read_text()
     log = (driver.folder / "search.log").read_text()
-    assert "interrupted; resume with: python -m searchspace.run --resume s" in log
+    assert "interrupted; resume with: searchspace run --resume s" in log
     before = Snapshot.take(driver.folder)
     assert before.trials
     driver.resume()

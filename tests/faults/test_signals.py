@@ -19,7 +19,7 @@ def test_a_signal_ends_a_search_with_its_epochs_and_it_goes_on(driver, number, c
     driver.signal(number)
     assert driver.ends() == code
     assert "every trial finishes its epoch and is saved" in driver.output
-    assert "resume with: python -m searchspace.run --resume s" in driver.output
+    assert "resume with: searchspace run --resume s" in driver.output
     before = Snapshot.take(driver.folder)
     assert before.trials
     driver.resume()
@@ -41,7 +41,7 @@ def test_a_signal_to_the_whole_process_group_ends_a_search_with_its_epochs(drive
     assert driver.ends(patience=30) == code, driver.output
     assert "every trial finishes its epoch and is saved" in driver.output
     assert "stopped at once" not in driver.output
-    assert "resume with: python -m searchspace.run --resume s" in driver.output
+    assert "resume with: searchspace run --resume s" in driver.output
     assert list(driver.folder.glob("trials/*/checkpoints/checkpoint.json"))
     check_checkpoints(driver.folder)
 

@@ -41,7 +41,7 @@ def test_the_last_slot_that_is_retired_ends_the_search_which_goes_on_where_slots
     assert driver.ends() == 1, driver.output
     last = driver.output.strip().splitlines()[-1]
     assert last.startswith("error: no slot is left to train on: slot 0 (127.0.0.1, cpu) is retired after 4 errors")
-    assert "OSError: [Errno 5] Input/output error; resume with: python -m searchspace.run --resume s" in last
+    assert "OSError: [Errno 5] Input/output error; resume with: searchspace run --resume s" in last
     assert "Traceback" not in driver.output
     driver.resume()
     assert driver.ends() == 0, driver.output

@@ -31,7 +31,7 @@ def make_search(results: Path, data: DataSummary, trials: int = 24, finished: bo
     spec = make_spec(name="made", results=str(results), trials=max(1, trials), max_epochs=9, grace_epochs=1)
     spec.folder.mkdir(parents=True)
     save_record(spec.folder, spec, {
-        "command": "python -m searchspace.run --name made", "started": "2026-01-01T00:00:00+00:00",
+        "command": "searchspace run --name made", "started": "2026-01-01T00:00:00+00:00",
         "data": data.model_dump(), "machine": {"cpu": "a CPU", "cores": 2}, "versions": {"optuna": "5.0.0"},
         "took": {"search": 50.0, "finals": 70.0, "total": 80.0},
     })  # fmt: skip

@@ -58,7 +58,7 @@ class Workbench:
 def make_search(tmp_path, digits, **options):
     spec = make_spec(name="s", results=str(tmp_path), max_epochs=2, grace_epochs=1, **options)
     study = create_study(spec, make_sampler(spec, "random"))
-    save_record(spec.folder, spec, {"data": digits.model_dump(), "command": "python -m searchspace.run", "trials": 3})
+    save_record(spec.folder, spec, {"data": digits.model_dump(), "command": "searchspace run", "trials": 3})
     for config, score in zip(CONFIGS, (0.99, 0.98, 0.97), strict=True):
         record(study, [score / 2, score], TrialState.COMPLETE, config)
     return spec, study

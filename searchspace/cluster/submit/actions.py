@@ -22,7 +22,7 @@ from trainables.common.errors import UserError
 
 STOP_TIMEOUT_S = 120
 """Seconds that a search has to finish its epochs and save, after which Ray kills it; its own default is 3."""
-SUBMIT_COMMAND = "python -m searchspace.submit"
+SUBMIT_COMMAND = "searchspace submit"
 
 
 def submit(options: SubmitOptions, arguments: Sequence[str]) -> None:
@@ -75,7 +75,7 @@ def fetch_results(options: SubmitOptions, search: str, into: str = "results") ->
     with connected_jobs(options) as jobs:
         job = jobs.find(search)
     folder = fetch(job, options, Path(into))
-    print_lines(f"search {search!r} is in {folder}; next: python -m searchspace.leaderboard {shlex.quote(str(folder))}")
+    print_lines(f"search {search!r} is in {folder}; next: searchspace leaderboard {shlex.quote(str(folder))}")
 
 
 ACTIONS: dict[str, Callable[..., None]] = {"status": status, "logs": logs, "stop": stop, "fetch": fetch_results}

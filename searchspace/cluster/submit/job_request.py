@@ -74,7 +74,7 @@ def _parse(arguments: Sequence[str]) -> tuple[Set[str], dict[str, Any]] | None:
 
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
     app.command(cls=Command)(take)
-    app(list(arguments), prog_name="python -m searchspace.submit ... --", standalone_mode=False)
+    app(list(arguments), prog_name="searchspace submit ... --", standalone_mode=False)
     return found[0] if found else None
 
 

@@ -11,7 +11,7 @@ CLUSTER_SECTION, PACKAGE_SECTION = "Which cluster", "What goes along"
 
 
 class SubmitOptions(Frozen):
-    """The options of `python -m searchspace.submit`."""
+    """The options of `searchspace submit`."""
 
     cluster: Annotated[str, Option(CLUSTER_SECTION, metavar="FILE.yaml")] = ""
     """The file that ray up was given; its head is reached by SSH."""

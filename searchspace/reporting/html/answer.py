@@ -113,7 +113,7 @@ def _use(results: SearchResults, linked: bool) -> Iterator[Block]:
     """What is shipped, and how to call it."""
     shipment = results.winner.shipment
     if shipment is None:
-        yield Note(f"It is not exported: python -m searchspace.export {results.spec.results}/{results.spec.name}")
+        yield Note(f"It is not exported: searchspace export {results.spec.results}/{results.spec.name}")
         return
     needs, lines = _lines(shipment.recommended_file, results.winner.folder.name)
     yield Note(f"How to use {shipment.recommended_file.file}, {needs}. Any image that Pillow reads will do.")

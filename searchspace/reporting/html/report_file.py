@@ -34,7 +34,7 @@ def write_report_or_warn(folder: Path, study: "StudyReader | None" = None) -> No
     try:
         write_report(folder, study)
     except Exception as error:  # the search is done, and its results lie in the folder
-        logger.warning(f"no report ({type(error).__name__}: {error}); python -m searchspace.report {folder}")
+        logger.warning(f"no report ({type(error).__name__}: {error}); searchspace report {folder}")
 
 
 def render(results: SearchResults, linked: bool = True) -> str:

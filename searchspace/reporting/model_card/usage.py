@@ -15,7 +15,7 @@ def describe_usage(model: ClassifierResults) -> str:
     """Each way in which its files are run."""
     shipment = model.shipment
     if shipment is None:
-        command = f"python -m searchspace.export {shlex.quote(f'{model.search.spec.results}/{model.search.spec.name}')}"
+        command = f"searchspace export {shlex.quote(f'{model.search.spec.results}/{model.search.spec.name}')}"
         return f"It is not exported: {as_code(command)} does that."
     return paragraphs(
         "In this folder, with an image `photo.jpg` in it. A model takes uint8 images, any number of one size, grey or "
@@ -44,7 +44,7 @@ def _onnx(shipment: ExportRecord) -> str:
         f"**{best.format}**{_mark(best, shipment)}, by onnxruntime, numpy and Pillow{same}:",
         as_code_block(onnx_code(best.file), "python"),
         "or without a line of code, where this project is installed: on images, or as a service for them:",
-        as_code_block(f"python -m searchspace.predict {file} photo.jpg\npython -m searchspace.serve {file}", "bash"),
+        as_code_block(f"searchspace predict {file} photo.jpg\nsearchspace serve {file}", "bash"),
     )
 
 

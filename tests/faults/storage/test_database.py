@@ -161,7 +161,7 @@ def test_a_database_that_stays_away_ends_the_search_which_goes_on_once_it_is_bac
     assert code == 1, driver.output
     last = driver.output.strip().splitlines()[-1]
     assert last.startswith("error: the study's database has been away for 3 s: "), driver.output
-    assert last.endswith("resume with: python -m searchspace.run --resume away")
+    assert last.endswith("resume with: searchspace run --resume away")
     assert "Traceback" not in driver.output
     before = Snapshot.take(driver.folder)
     driver.resume()

@@ -139,7 +139,7 @@ def test_a_folder_that_is_deleted_ends_the_search_and_says_where_the_rest_is(spe
     command = str(lost.value).partition("is back, ")[2]
     append, _, resume = command.partition(" && ")
     subprocess.run(["sh", "-c", append], check=True)
-    assert resume.startswith("python -m searchspace.run --resume s ")
+    assert resume.startswith("searchspace run --resume s ")
     assert continue_study(spec, optuna.samplers.RandomSampler()).get_trials() == study.get_trials()
 
 

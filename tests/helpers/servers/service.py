@@ -1,4 +1,4 @@
-"""A real `python -m searchspace.serve`, on a free port, of which nothing is left afterwards."""
+"""A real `searchspace serve`, on a free port, of which nothing is left afterwards."""
 
 import os
 import re

@@ -99,7 +99,7 @@ def test_the_winners_page_tells_what_the_end_told(searched):
     assert [name for name in ("deviation", "seeds", "difference", "significant") if name not in board[1]] == []
     assert len([line for line in board[2:5] if line.split()[0] in {"0", "1", "2", "3", "4", "ensemble"}]) == 3
     assert page.count("is not significantly different") == said.count("is not significantly different")
-    assert "python -m searchspace.run --data colours" in page
+    assert "searchspace run --data colours" in page
 
 
 def test_the_record_repeats_the_search(searched):
@@ -108,7 +108,7 @@ def test_the_record_repeats_the_search(searched):
     assert record["data"]["fingerprint"]
     assert record["versions"]["ray"]
     assert record["workers"][0]["precision"] in {"fp32", "bf16"}
-    assert record["command"].startswith("python -m searchspace.run --data colours")
+    assert record["command"].startswith("searchspace run --data colours")
 
 
 def test_a_search_says_how_far_off_its_forecasts_were(searched):
@@ -324,5 +324,5 @@ def test_what_is_typed_wrongly_gets_one_line_and_exit_code_2(case, tmp_path, mon
 
 def test_help_groups_the_options_and_shows_an_example(cache, tmp_path):
     done = command("run", "--help", home=tmp_path, cache=cache, cwd=tmp_path)
-    for part in ("What to search", "How long", "Where it runs", "What is kept", "Example: python -m searchspace.run"):
+    for part in ("What to search", "How long", "Where it runs", "What is kept", "Example: searchspace run"):
         assert part in done.stdout

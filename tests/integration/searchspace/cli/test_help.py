@@ -7,12 +7,13 @@ import sys
 import pytest
 
 from searchspace.__main__ import COMMANDS as OVERVIEW
+from searchspace.__main__ import MODULES
 from searchspace.stopping.rules import SCHEDULERS
 from tests.helpers.module_commands import COLUMNS, LINES, ROOT, SCREENS, call
 from trainables.common.errors import suggest
 
 COMMANDS = (
-    "run", "data", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "tracking",
+    "run", "data", "leaderboard", "report", "replay", "export", "predict", "serve", "submit", "track",
     "cluster.clouds.prepare_aws",
 )  # fmt: skip
 OF_NODES = {"cluster.clouds.spot", "storage.folder_contents"}
@@ -23,14 +24,14 @@ def test_no_command_is_left_out():
     runnable = [p for p in (ROOT / "searchspace").rglob("*.py") if '__name__ == "__main__"' in p.read_text()]
     modules = [path.relative_to(ROOT / "searchspace").with_suffix("") for path in runnable]
     names = {".".join(m.parts[:-1] if m.name == "__main__" else m.parts) for m in modules}
-    assert names - {""} == {*COMMANDS} | OF_NODES
-    assert {*OVERVIEW} == {*COMMANDS}, "`python -m searchspace` lists them all"
+    assert names - {""} == {MODULES.get(name, name) for name in COMMANDS} | OF_NODES
+    assert {*OVERVIEW} == {*COMMANDS}, "`searchspace` lists them all"
 
 
 def test_the_package_itself_says_what_commands_there_are_and_runs_them():
     said = package()
     assert said.returncode == 0
-    assert all(f"python -m searchspace.{name} " in said.stdout for name in COMMANDS)
+    assert all(f"searchspace {name} " in said.stdout for name in COMMANDS)
     assert max(map(len, said.stdout.splitlines())) <= COLUMNS
     assert package("leaderboard", "--help").stdout == call("leaderboard", "--help").stdout
     wrong = package("leaderbord")
@@ -48,12 +49,12 @@ def package(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("module", COMMANDS)
 def test_help_fits_two_screens_and_shows_an_example(module):
-    done = call(module, "--help")
+    done = call(MODULES.get(module, module), "--help")
     lines = done.stdout.splitlines()
     assert (done.returncode, done.stderr) == (0, "")
     assert len(lines) <= SCREENS * LINES, f"{len(lines)} lines; shorten by some words: {nearly_fitting(lines)}"
     assert max(map(len, lines)) <= COLUMNS
-    assert f"python -m searchspace.{module} " in done.stdout.split("Example:")[1]
+    assert f"searchspace{'.' if '.' in module else ' '}{module} " in done.stdout.split("Example:")[1]
     assert "<bool>" not in done.stdout, "a flag takes no value"
 
 

@@ -186,7 +186,7 @@ def test_the_page_says_how_the_winner_was_chosen_and_how_good_it_is(proven):
         f"From search to re-score: {100 * winner.search_difference:.2f} points lower", "From re-score to test: ",
         "selection bias",
         "## Finalists", f"| F1, mean over classes | {metrics.f1_macro:.4f} | {metrics.f1_macro_low:.4f} to ",
-        "## How to repeat it", "python -m searchspace.run", '"model": "convnet"',
+        "## How to repeat it", "searchspace run", '"model": "convnet"',
     ):  # fmt: skip
         assert part in page, part
     rows = [

@@ -80,11 +80,11 @@ def test_what_holds_no_model_says_what_to_do(search, tmp_path):
     assert f"holds searches; give one, such as {str(search)!r}" in why(search.parent)
     assert "holds no exported search (no winner/artefacts.json) and no .onnx file" in why(tmp_path)
     (tmp_path / "search.json").write_text("{}")
-    assert f"`python -m searchspace.run --resume {tmp_path.name}` resumes it" in why(tmp_path)
+    assert f"`searchspace run --resume {tmp_path.name}` resumes it" in why(tmp_path)
     (tmp_path / "winner").mkdir()
     shutil.copy(search / "winner" / "model.json", tmp_path / "winner" / "model.json")
     for path in (tmp_path, tmp_path / "winner"):
-        assert f"`python -m searchspace.export {tmp_path} --formats onnx` adds that" in why(path)
+        assert f"`searchspace export {tmp_path} --formats onnx` adds that" in why(path)
 
 
 def changed(file: Path, **fields: str) -> bytes:

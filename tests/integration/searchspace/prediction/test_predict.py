@@ -258,5 +258,5 @@ def test_a_link_to_a_folder_is_left_out_and_said(model, photos, tmp_path, capfd)
 def test_no_search_at_all_says_what_starts_one(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     assert own_run(capfd, "latest", "x.png") == (
-        2, [], ["error: model 'latest': no such file; python -m searchspace.run starts a search"],
+        2, [], ["error: model 'latest': no such file; searchspace run starts a search"],
     )  # fmt: skip

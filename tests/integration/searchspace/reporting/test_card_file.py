@@ -128,7 +128,7 @@ def test_its_commands_run_as_they_stand(card, folder, photo):
     assert (done.returncode, done.stderr) == (0, "")
     best = read_export_record(folder).fastest_onnx.file
     assert done.stdout.split()[:2] == ["photo.jpg:", str(Predictor(folder / best).probabilities(photo)[0].argmax())]
-    assert serve == f"python -m searchspace.serve {best}"
+    assert serve == f"searchspace serve {best}"
 
 
 def test_it_says_how_the_datas_own_pixels_became_what_it_takes(card, folder, digits, tmp_path):
@@ -233,7 +233,7 @@ def test_what_is_not_there_is_left_out(folder, tmp_path):
     text = write_card(tmp_path / "made" / "winner").read_text()
     titles = {part.title for part in WINNER} - set(re.findall(r"^## (.*)$", text, re.MULTILINE))
     assert titles == {"", "What is shipped", "Calibration", "Robustness"}
-    assert "It is not exported: `python -m searchspace.export" in text
+    assert "It is not exported: `searchspace export" in text
 
 
 def test_confusions_are_counted_the_most_frequent_first(card, folder):

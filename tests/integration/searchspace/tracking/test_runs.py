@@ -172,9 +172,7 @@ def test_a_dead_tracking_server_costs_a_warning_and_nothing_else(tmp_path, monke
     assert done == "the search"
     (line,) = logged
     assert line.startswith("warning: MLflow has not got everything: MLflow at 'http://127.0.0.1:9': no server answers")
-    assert line.endswith(
-        f"or set MLFLOW_TRACKING_URI to one that runs; then python -m searchspace.tracking {spec.folder}"
-    )
+    assert line.endswith(f"or set MLFLOW_TRACKING_URI to one that runs; then searchspace track {spec.folder}")
     assert "127.0.0.1" in (spec.folder / UPLOAD_LOG).read_text()
 
 
