@@ -2,4 +2,7 @@
 
 from tests.helpers.repository import ROOT
 
-FILES = [ROOT / name for name in ("README.md", "cluster/README.md", "results/benchmarks/README.md")]
+FILES = [
+    *(ROOT / name for name in ("README.md", "cluster/README.md", "results/benchmarks/README.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
