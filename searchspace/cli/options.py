@@ -39,7 +39,7 @@ def with_options(
     default follows from others, is passed only if it was typed. What else the function takes and describes to typer
     by `Annotated`, such as an argument, comes first; fields `without` an option may be among it.
     """
-    every = {name: field for record in records for name, field in record.model_fields.items() if _option(field)}
+    every = {name: field for record in records for name, field in record.model_fields.items() if option_of(field)}
     fields = {name: field for name, field in every.items() if name not in without}
     options = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
@@ -70,23 +70,24 @@ def with_options(
 
 def flag_of(record: type[Frozen], name: str) -> str:
     """A field's name on the command line, as error messages say it."""
-    option = _option(record.model_fields[name]) if name in record.model_fields else None
+    option = option_of(record.model_fields[name]) if name in record.model_fields else None
     return option.flag if option and option.flag else "--" + name.replace("_", "-")
 
 
-def _option(field: FieldInfo) -> Option | None:
+def option_of(field: FieldInfo) -> Option | None:
+    """How a field appears on the command line; None where it does not."""
     return next((found for found in field.metadata if isinstance(found, Option)), None)
 
 
 def _is_left_out(field: FieldInfo) -> bool:
     """Whether the record alone knows the default: of a list, or one that follows from other fields."""
-    option = _option(field)
+    option = option_of(field)
     return bool(field.default_factory_takes_validated_data or (option and option.kind == list[str]))
 
 
 def _default(field: FieldInfo) -> Any:
     default = field.get_default(call_default_factory=True, validated_data={})
-    option = _option(field)
+    option = option_of(field)
     if option and option.kind and not default:
         return "" if option.kind is str else None
     return ",".join(default) if isinstance(default, tuple) else default
@@ -94,7 +95,7 @@ def _default(field: FieldInfo) -> Any:
 
 def _typed(name: str, field: FieldInfo) -> Any:
     """The option as typer reads it; the text of a single value is passed on as it is, for the record to judge."""
-    option = _option(field)
+    option = option_of(field)
     assert option is not None  # callers ask for fields with an option only
     literals = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     own = _value_type(field.annotation)
