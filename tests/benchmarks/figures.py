@@ -1,10 +1,10 @@
-"""Writes the figures in README.md, cluster/README.md and results/benchmarks/README.md from the records.
+"""Writes the figures in README.md, docs/, cluster/README.md and results/benchmarks/README.md from the records.
 
     python tests/benchmarks/figures.py [--check]
 
 What stands between `<!-- figures:NAME -->` and `<!-- /figures -->` is written anew from results/benchmarks/*.json;
-rendering/parts.py says how. `--check`, which `make check` runs, changes nothing, and fails where text and records
-differ.
+tests/helpers/figures/parts.py says how. `--check`, which `make check` runs, changes nothing, and fails where text and
+records differ.
 """
 
 import argparse

@@ -4,9 +4,11 @@ from tests.helpers.figures import finals, quality  # noqa: F401  # they register
 from tests.helpers.figures.budget import BUDGET_PARTS, short_budget
 from tests.helpers.figures.driver_rows import DRIVER_PARTS
 from tests.helpers.figures.faults import faults
+from tests.helpers.figures.headline import HEADLINE_PARTS
 from tests.helpers.figures.marked import Part
 from tests.helpers.figures.records import Records, either, percent, show, span
 from tests.helpers.figures.rows import SOURCES, table
+from tests.helpers.figures.scripts import SCRIPT_PARTS
 from tests.helpers.figures.sentences import SENTENCES
 
 
@@ -136,6 +138,7 @@ SHORT = (short_budget, _short_search, _short_overhead, _short_export, _short_gro
 
 PARTS: dict[str, Part] = {
     "essential": _table("results/benchmarks/", essential=True),
+    "docs_essential": _table("../results/benchmarks/", essential=True),
     "all": _table("", essential=False),
     "machines": _machines(essential=True),
     "all_machines": _machines(essential=False),
@@ -143,6 +146,8 @@ PARTS: dict[str, Part] = {
     "gpu": _gpu,
     "faults": faults,
     "falls_short": _falls_short,
+    **HEADLINE_PARTS,
+    **SCRIPT_PARTS,
     **SENTENCES,
     **DRIVER_PARTS,
     **BUDGET_PARTS,

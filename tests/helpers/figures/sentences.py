@@ -1,4 +1,4 @@
-"""Numbers inside the sentences of README.md."""
+"""Numbers inside the sentences of README.md and docs/."""
 
 import re
 
