@@ -1,4 +1,4 @@
-"""Help and README name what the registries hold; where the README does not, the failure gives the row to write."""
+"""Help and docs name what the registries hold; where the docs do not, the failure gives the row to write."""
 
 import re
 
@@ -16,7 +16,7 @@ from trainables.export.exported_files import EXPORT_FORMATS, FORMAT_FILES
 from trainables.metrics.metric_registry import METRICS
 from trainables.models.model_registry import MODELS
 
-README = (ROOT / "README.md").read_text()
+DOCS = "\n".join(path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))))
 REGISTRIES = {
     "data": NAMED_SETS, "models": MODELS, "metric": METRICS, "sampler": SAMPLERS, "scheduler": SCHEDULERS,
 }  # fmt: skip
@@ -34,16 +34,17 @@ def help_of(command, option):
 
 
 @pytest.mark.parametrize("option", REGISTRIES)
-def test_the_readme_lists_what_a_registry_holds(option):
+def test_the_docs_list_what_a_registry_holds(option):
     entries = ", ".join(f"`{name}` ({entry.summary})" for name, entry in REGISTRIES[option].items())
     row = f"| `--{option}` | {entries}{MORE.get(option, '')} |"
-    assert row in README.splitlines(), f"README.md, 'What there is to choose from': write the row\n{row}"
+    assert row in DOCS.splitlines(), f"docs, 'What there is to choose from': write the row\n{row}"
 
 
-def test_the_readme_lists_the_formats_and_their_files():
-    rows = re.findall(r"^\| `([\w-]+)` \| `([\w.-]+)`.*\|$", README, re.MULTILINE)
+def test_the_docs_list_the_formats_and_their_files():
+    page = (ROOT / "docs" / "export.md").read_text()
+    rows = re.findall(r"^\| `([\w-]+)` \| `([\w.-]+)`.*\|$", page, re.MULTILINE)
     assert [row for row in rows if row[0] in FORMAT_FILES] == list(FORMAT_FILES.items()), (
-        "README.md, 'Export': one row a format, in the order of FORMAT_FILES"
+        "docs/export.md, 'Formats': one row a format, in the order of FORMAT_FILES"
     )
 
 

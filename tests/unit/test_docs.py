@@ -1,11 +1,12 @@
 """What the documents name exists: files, and the classes and functions that they are said to hold."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.helpers.documents.blocks import python_blocks
+from tests.helpers.repository import ROOT
+
 DOCUMENTS = [
     *("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"),
     *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))),
@@ -20,6 +21,18 @@ NAME = re.compile(r"`(_?[A-Z][a-z]\w*[A-Z]\w*(?:\.\w+)*|[a-z]+(?:_[a-z]+)+)`")
 FILE = re.compile(r"(?:searchspace|trainables|tests|cluster|docs)(?:/\w+)+\.\w+")
 FOREIGN = {"Tuner.fit", "TorchTrainer"}
 """Names of Ray."""
+RUN_BY = {
+    "docs/export.md": ("tests/integration/searchspace/reporting/test_snippets.py",),
+    "docs/extending.md": ("tests/helpers/extension_walk.py",),
+    "docs/serving.md": (
+        "tests/integration/searchspace/serving/test_serve.py",
+        "tests/integration/searchspace/reporting/test_snippets.py",
+    ),
+}
+"""Tests, or their helpers, that run the blocks of Python in a document; each names the document."""
+MAX_LINES = 250
+LONG = {"docs/extending.md": "whole files as examples"}
+"""Documents of more lines, and why."""
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -33,3 +46,18 @@ def test_files_that_a_document_names_exist(document):
 def test_names_that_a_document_gives_exist(document):
     named = {name for name in NAME.findall((ROOT / document).read_text()) if name not in FOREIGN}
     assert [name for name in sorted(named) if not WORDS.issuperset(name.split("."))] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_python_in_a_document_is_run_or_is_a_fragment_with_a_reason(document):
+    run = [block.code for block in python_blocks(ROOT / document) if not block.reason]
+    tests = RUN_BY.get(document, ())
+    assert bool(run) == bool(tests), (
+        f"{document}: name in RUN_BY the test that runs its Python, or write `<!-- fragment: REASON -->` above a block"
+    )
+    assert [name for name in tests if document not in (ROOT / name).read_text()] == []
+
+
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if name.startswith("docs/") and name not in LONG])
+def test_a_page_is_short(document):
+    assert len((ROOT / document).read_text().splitlines()) <= MAX_LINES

@@ -1,4 +1,4 @@
-"""Lines of code that run a model, as the card, the report and the README show them.
+"""Lines of code that run a model, as the card, the report and the docs show them.
 
 They need numpy, Pillow and the runtime of the file, and prepare an image as training and `predict` do
 (`trainables.data.decoding.pixels`).

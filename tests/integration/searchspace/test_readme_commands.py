@@ -17,7 +17,10 @@ from tests.helpers.commands import command
 from tests.helpers.made_search import make_search
 from tests.helpers.repository import ROOT
 
-TEXTS = [ROOT / name for name in ("README.md", "cluster/README.md", "SECURITY.md", "docs/budget.md")]
+TEXTS = [
+    *(ROOT / name for name in ("README.md", "cluster/README.md", "SECURITY.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 LINE = re.compile(r"^    (?:\w+=\S+ )*(?:cat \S+ \| )?searchspace ([a-z]\S+)(?: (.*?))?(?:\s{2,}#.*| > \S+)?$", re.M)
 READING = {"leaderboard", "report", "replay", "predict"}
 """Commands that take a second or so; `test_earlier_results.py` runs export and --resume, and other tests the rest."""

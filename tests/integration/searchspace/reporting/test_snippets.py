@@ -1,9 +1,8 @@
-"""The lines that card, report and README show, run as they stand: they answer as `predict` does, for any image."""
+"""The lines that card, report and docs show, run as they stand: they answer as `predict` does, for any image."""
 
 import html
 import io
 import re
-import textwrap
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +21,7 @@ from searchspace.reporting.model_card.snippets import (
     request_code,
     weights_code,
 )
+from tests.helpers.documents.blocks import python_blocks
 from tests.helpers.images.image_kinds import kinds, refused
 from tests.helpers.images.photos import EDGES, make_photo, write_photos
 from tests.helpers.made_search import make_exported_search
@@ -39,8 +39,9 @@ from trainables.export.formats.resize import Resize
 from trainables.export.predictor import Predictor
 from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
-README = ROOT / "README.md"
-IN_README = "results/digits/winner/model.onnx"
+EXPORT_PAGE, SERVING_PAGE = "docs/export.md", "docs/serving.md"
+SHIPPED = "results/digits/winner"
+"""Folder of the files that the pages run."""
 FEW = {
     "png-rgba-turned-6",
     "png-i;16",
@@ -54,7 +55,7 @@ FEW = {
 
 @pytest.fixture(scope="module")
 def winner(shipped, digits, tmp_path_factory) -> Path:
-    """Of a made search, with model card and report, in a place whose relative path is the README's."""
+    """Of a made search, with model card and report, in a place whose relative path is that of the docs."""
     place = tmp_path_factory.mktemp("place")
     folder = make_exported_search(place / "made", digits, shipped[0])
     write_card(folder)
@@ -87,9 +88,9 @@ def in_report(winner: Path) -> list[str]:
     return [text for text in texts if "photo.jpg" in text]
 
 
-def in_readme() -> str:
-    (block,) = re.findall(r"^    import json, numpy, onnxruntime\n(?: {4}.*\n|\n)+", README.read_text(), re.MULTILINE)
-    return textwrap.dedent(block).strip("\n")
+def in_docs() -> list[str]:
+    """For an ONNX file, and for a `.pt2` file."""
+    return [block.code for block in python_blocks(ROOT / EXPORT_PAGE)]
 
 
 def answers(code: str, images: Mapping[str, Path], capsys) -> dict[str, tuple[str, float]]:
@@ -191,9 +192,11 @@ def test_the_reports_lines_answer_as_predict_does(winner, images, monkeypatch, c
     assert_same(answers(shown, few(images), capsys), predicted(winner / file, few(images)))
 
 
-def test_the_readmes_lines_answer_as_predict_does(winner, images, monkeypatch, capsys):
+def test_the_docs_lines_answer_as_predict_does(winner, images, monkeypatch, capsys):
     monkeypatch.chdir(winner.parent.parent.parent)
-    assert_same(answers(in_readme(), few(images), capsys), predicted(winner / "model.onnx", few(images)))
+    expected = predicted(winner / "model.onnx", few(images))
+    for code in in_docs():
+        assert_same(answers(code, few(images), capsys), expected)
 
 
 def test_all_lines_that_are_shown_are_made_in_one_place(winner):
@@ -201,8 +204,8 @@ def test_all_lines_that_are_shown_are_made_in_one_place(winner):
     assert in_card(winner) == [onnx_code(shipment.fastest_onnx.file), program_code("model.pt2"), weights_code()]
     write = onnx_code if shipment.recommended in ONNX_FORMATS else program_code
     assert in_report(winner) == [write(f"winner/{shipment.recommended_file.file}")]
-    assert in_readme() == onnx_code(IN_README)
-    assert textwrap.indent(request_code("http://127.0.0.1:5001"), "    ") in README.read_text()
+    assert in_docs() == [onnx_code(f"{SHIPPED}/model.onnx"), program_code(f"{SHIPPED}/model.pt2")]
+    assert request_code("http://127.0.0.1:5001") in [block.code for block in python_blocks(ROOT / SERVING_PAGE)]
 
 
 def test_lines_for_a_gpu_differ_by_the_device_alone():

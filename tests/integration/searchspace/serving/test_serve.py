@@ -20,6 +20,7 @@ import requests
 from PIL import Image
 
 from searchspace.serving.access import TOKEN_VARIABLE, RequestError, read_access
+from tests.helpers.documents.blocks import python_blocks
 from tests.helpers.made_model import CLASSES, make_model
 from tests.helpers.servers.listening import beyond_loopback, listening
 from tests.helpers.servers.service import ROOT, Service, served
@@ -94,6 +95,17 @@ def test_several_images_of_a_form_are_answered_in_order_and_by_name(service, mod
         assert probabilities(prediction) == pytest.approx(expected(model, content), abs=2e-6)
     assert max(prediction["batch"] for prediction in predictions) > 1
     assert max(prediction["batch"] for prediction in predictions) <= 8
+
+
+def test_the_lines_of_docs_serving_ask_it(service, model, tmp_path, monkeypatch, capsys):
+    # As they stand in docs/serving.md, but for the port.
+    code = next(block.code for block in python_blocks(ROOT / "docs/serving.md") if "/predict" in block.code)
+    (tmp_path / "photo.jpg").write_bytes(photo(3, "JPEG"))
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace("http://127.0.0.1:8000", service.url), {})
+    name, probability = capsys.readouterr().out.split()
+    wanted = expected(model, (tmp_path / "photo.jpg").read_bytes())
+    assert (name, float(probability)) == (CLASSES[int(np.argmax(wanted))], pytest.approx(max(wanted), abs=2e-6))
 
 
 def test_top_is_how_many_classes_are_told(service):
