@@ -26,7 +26,9 @@ def onnx_code(file: str) -> str:
 import json, numpy, onnxruntime
 from PIL import Image, ImageOps
 
+
 {READ_IMAGE}
+
 model = onnxruntime.InferenceSession({json.dumps(file)})
 (probabilities,) = model.run(["probabilities"], {{"images": read_image("photo.jpg")}})[0]
 classes = json.loads(model.get_modelmeta().custom_metadata_map["classes"])
@@ -40,7 +42,9 @@ def program_code(file: str, device: str = "cpu") -> str:
 import json, numpy, torch
 from PIL import Image, ImageOps
 
+
 {READ_IMAGE}
+
 metadata = {{"metadata.json": ""}}
 model = torch.export.load({json.dumps(file)}, extra_files=metadata).module()
 logits, (probabilities,) = model(torch.from_numpy(read_image("photo.jpg")){there})
