@@ -3,7 +3,7 @@
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -20,11 +20,11 @@ LOSS_WEIGHT = 1e-10
 """Of a nat against a score: at most a hundred-millionth, less than one image in any validation split."""
 
 
-MODEL_NAME = re.compile(r"(torchvision/)?[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+MODEL_NAME = re.compile(r"((torchvision|custom)/)?[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 
 def check_model_name(name: str) -> str:
-    """`name` if it can be one of timm's or torchvision's; raises ValueError for any other.
+    """`name` if it can be one of timm's or torchvision's, or an own one; raises ValueError for any other.
 
     Timm also opens hubs and folders by names such as `hf-hub:OWNER/MODEL`, and names may come from others' records.
     """
@@ -43,6 +43,14 @@ class Finite(Frozen):
     """A record whose numbers are all finite."""
 
     model_config = ConfigDict(allow_inf_nan=False)
+
+
+class HashableDict(dict[str, bool | int | float | str]):
+    """A dict that is not changed once it is made, and has a hash."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # a dict has none
+        """Hash of its items, in any order."""
+        return hash(frozenset(self.items()))
 
 
 class TrialConfig(Frozen):
@@ -115,6 +123,14 @@ class TrialConfig(Frozen):
     """Largest global gradient norm; 0 is off."""
     balance: Literal["none", "loss", "sampling"] = "none"
     """How classes of few images are met: not, by weighing losses against frequency, or by drawing all equally often."""
+    custom: Annotated[dict[str, bool | int | float | str], AfterValidator(HashableDict)] = HashableDict()
+    """Hyperparameters of parts of the user's own, by name."""
+
+    @property
+    def hyperparameters(self) -> dict[str, Any]:
+        """Every hyperparameter's value by its name, those of own parts among them."""
+        fields = {name: getattr(self, name) for name in TrialConfig.model_fields if name != "custom"}
+        return fields | self.custom
 
 
 class Decision(StrEnum):

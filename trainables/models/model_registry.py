@@ -1,12 +1,14 @@
 """The models by name, and checks of model names that import neither torch nor timm where they can do without."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
 from trainables.common.errors import UserError, suggest
 from trainables.config import TrialConfig
+from trainables.custom.custom_code import is_custom
 from trainables.models.efficientnet_lite import PACKAGED, is_packaged, missing_package
 
 if TYPE_CHECKING:
@@ -35,6 +37,20 @@ class ScratchModel:
         """Trunk for images (b, channels, side, side), which gives features (b, n), and n."""
         trunk, features = resolve_name(self.builder)(config, channels, side)
         return trunk, features
+
+
+@dataclass(frozen=True)
+class OwnModel(ScratchModel):
+    """A network of the user's own, which `trainables.custom` registers."""
+
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """Ranges of its own hyperparameters, by name: `Choice`, `Int` or `Float` of `trainables.custom.ranges`."""
+    own_defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Their values in its first trial."""
+    digest: str = ""
+    """Of its code: what its measured costs are kept by."""
+    function: Callable[..., "nn.Module"] | None = None
+    """Builds the network of data and hyperparameters; None where its code is not run."""
 
 
 MODELS: dict[str, ScratchModel] = {
@@ -79,7 +95,7 @@ none or random, `tta` where it flips, `batch_size` 16 to 64. MixUp, CutMix, `cro
 
 def is_pretrained(name: str) -> bool:
     """Whether a model is a backbone with pretrained weights."""
-    return name not in MODELS
+    return name not in MODELS and not is_custom(name)
 
 
 def is_closed_form(config: TrialConfig) -> bool:

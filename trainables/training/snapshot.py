@@ -18,6 +18,7 @@ ADDED: dict[str, Any] = {
     "head_solver": "gradient",
     "head_init": "random",
     "cached_views": 0,
+    "custom": {},
 }
 """Hyperparameters that checkpoints of earlier versions do not have, and the value that trained alike then."""
 

@@ -21,7 +21,7 @@ FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenL2:
     """The chosen L2, and where the fit to all images may begin."""
 
     l2: float
@@ -32,7 +32,9 @@ class Choice:
     """Mean held-out log loss in nats at each value that was tried; empty where nothing could be held out."""
 
 
-def choose_l2(problem: Problem, groups: NDArray[np.int64] | None, on_step: Callable[[], None] = lambda: None) -> Choice:
+def choose_l2(
+    problem: Problem, groups: NDArray[np.int64] | None, on_step: Callable[[], None] = lambda: None
+) -> ChosenL2:
     """Choose the L2 of a problem with one fit, whose images may belong to `groups` (n,), which are held out whole.
 
     Images of a class that a fold's training images lack say nothing about the L2, and are not scored.
@@ -40,7 +42,7 @@ def choose_l2(problem: Problem, groups: NDArray[np.int64] | None, on_step: Calla
     training, held = _weights_by_fold(problem, groups)
     usable = (training.sum(dim=1) > 0) & (held.sum(dim=1) > 0)
     if not usable.any():
-        return Choice(L2_PATH[2], solve(problem, L2_PATH[2], None, on_step), ())
+        return ChosenL2(L2_PATH[2], solve(problem, L2_PATH[2], None, on_step), ())
     folds, held = replace(problem, weights=training[usable]), held[usable]
     best, solution, losses = 0, None, list[float]()
     start = torch.empty(0)
@@ -50,7 +52,7 @@ def choose_l2(problem: Problem, groups: NDArray[np.int64] | None, on_step: Calla
         if losses[place] > losses[best]:  # it has one minimum along the path
             break
         best, start = place, solution.mean(dim=0, keepdim=True)
-    return Choice(L2_PATH[best], start, tuple(losses))
+    return ChosenL2(L2_PATH[best], start, tuple(losses))
 
 
 def _weights_by_fold(problem: Problem, groups: NDArray[np.int64] | None) -> tuple[Tensor, Tensor]:
