@@ -5,6 +5,7 @@ from tests.helpers.figures.budget import BUDGET_PARTS, short_budget
 from tests.helpers.figures.driver_rows import DRIVER_PARTS
 from tests.helpers.figures.faults import faults
 from tests.helpers.figures.headline import HEADLINE_PARTS
+from tests.helpers.figures.hyperparameters import hyperparameters
 from tests.helpers.figures.marked import Part
 from tests.helpers.figures.records import Records, either, percent, show, span
 from tests.helpers.figures.rows import SOURCES, table
@@ -145,6 +146,7 @@ PARTS: dict[str, Part] = {
     "records": _records,
     "gpu": _gpu,
     "faults": faults,
+    "hyperparameters": hyperparameters,
     "falls_short": _falls_short,
     **HEADLINE_PARTS,
     **SCRIPT_PARTS,

@@ -1,4 +1,4 @@
-"""Folders whose labels are in other files than tables, by the row of docs/data.md that describes them."""
+"""Folders whose labels are in other files than tables, by the row of docs/layouts.md that describes them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Folders of images, by the row of docs/data.md that describes them."""
+"""Folders of images, by the row of docs/layouts.md that describes them."""
 
 from pathlib import Path
 

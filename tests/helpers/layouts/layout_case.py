@@ -1,4 +1,4 @@
-"""One row of the table of layouts in docs/data.md: how such data are made, and what becomes of them."""
+"""One row of the table of layouts in docs/layouts.md: how such data are made, and what becomes of them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Tables that name image files, by the row of docs/data.md that describes them."""
+"""Tables that name image files, by the row of docs/layouts.md that describes them."""
 
 import json
 from collections.abc import Callable, Mapping

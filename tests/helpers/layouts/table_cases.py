@@ -1,4 +1,4 @@
-"""Tables of paths, tables of images and arrays, by the row of docs/data.md that describes them."""
+"""Tables of paths, tables of images and arrays, by the row of docs/layouts.md that describes them."""
 
 import json
 import tarfile

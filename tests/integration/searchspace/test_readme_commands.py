@@ -22,6 +22,8 @@ TEXTS = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 LINE = re.compile(r"^    (?:\w+=\S+ )*(?:cat \S+ \| )?searchspace ([a-z]\S+)(?: (.*?))?(?:\s{2,}#.*| > \S+)?$", re.M)
+NAMES = ("digits", "flowers", "first", "mine")
+"""Searches that the texts name."""
 READING = {"leaderboard", "report", "replay", "predict"}
 """Commands that take a second or so; `test_earlier_results.py` runs export and --resume, and other tests the rest."""
 
@@ -59,19 +61,19 @@ def test_every_option_in_a_text_exists(line):
 
 @pytest.fixture(scope="module")
 def project(digits, tmp_path_factory) -> Path:
-    """A folder in which the README's names are those of made searches and images."""
+    """A folder in which the names in the texts are those of made searches and images."""
     place = tmp_path_factory.mktemp("project")
     earlier = ROOT / "tests" / "helpers" / "earlier_results" / "finished" / "winner"
-    for name in ("digits", "flowers"):
+    for name in NAMES:
         folder = make_search(place / "made", digits).rename(place / name)
         shutil.copy(earlier / "model.onnx", folder / "winner" / "model.onnx")
         record = folder / "search.json"
         record.write_text(record.read_text().replace('"name": "made"', f'"name": "{name}"'))
     (place / "results").mkdir()
-    for name in ("digits", "flowers"):
+    for name in NAMES:
         (place / name).rename(place / "results" / name)
-    (place / "photos").mkdir()
-    for file in ("photo.jpg", "photos/one.png"):
+    (place / "photos" / "cat").mkdir(parents=True)
+    for file in ("photo.jpg", "photos/one.png", "photos/cat/1.jpg"):
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(place / file)
     shutil.copy(earlier / "model.onnx", place / "model-int8.onnx")
     return place

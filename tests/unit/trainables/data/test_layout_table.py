@@ -1,4 +1,4 @@
-"""The table of layouts in docs/data.md: each row is made, and what it says happens."""
+"""The table of layouts in docs/layouts.md: each row is made, and what it says happens."""
 
 import re
 
@@ -14,7 +14,7 @@ from trainables.common.errors import UserError
 from trainables.data.sources.source_registry import open_source
 
 CASES = FOLDER_CASES | ANNOTATED_CASES | PATH_TABLE_CASES | TABLE_CASES | GROUP_CASES
-ROWS = dict(re.findall(r"^\| .* <!-- (\S+) --> \| (.*) \|$", (ROOT / "docs" / "data.md").read_text(), re.M))
+ROWS = dict(re.findall(r"^\| .* <!-- (\S+) --> \| (.*) \|$", (ROOT / "docs" / "layouts.md").read_text(), re.M))
 """What happens, by the name in a row's comment."""
 
 
