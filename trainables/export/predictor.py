@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image as Picture
 
 from trainables.common.errors import UserError
 from trainables.common.escaping import shown
-from trainables.data.decoding.decode import decode, decode_whole
+from trainables.data.decoding.decode import decode, decode_whole, resize, resize_whole
 from trainables.data.decoding.decode_limits import DEFAULT_LIMITS, DecodeLimits
+from trainables.data.decoding.pixels import convert_picture
 from trainables.data.loading.square_fit import FIT_KINDS, SquareFit, fit_image
 from trainables.export.unsupported_files import describe_file, suggest_model_file
 from trainables.storage.files import is_file, read_file
@@ -60,11 +62,29 @@ class Predictor:
 
         Raises what `decode` raises.
         """
+        return self.fit(self.read_stored(content, name, limits))
+
+    def read_stored(self, content: bytes | Path, name: str, limits: DecodeLimits = DEFAULT_LIMITS) -> NDArray[np.uint8]:
+        """An encoded image, uint8 (c, h, w), as training stores it; raises what `decode` raises."""
         channels, height, width = self.shape
-        if not self.fits:
-            return decode(content, name, (height, width, channels), limits).transpose(2, 0, 1)
-        stored = decode_whole(content, name, self.store_side, channels, limits).transpose(2, 0, 1)
-        if len(self.fits) > 1 or self.fits[0].side > self.store_side:
+        if self.fits:
+            return decode_whole(content, name, self.store_side, channels, limits).transpose(2, 0, 1)
+        return decode(content, name, (height, width, channels), limits).transpose(2, 0, 1)
+
+    def store_picture(self, picture: Picture) -> NDArray[np.uint8]:
+        """A picture in memory, of any mode, as `read_stored` returns it; raises what Pillow raises for damaged ones.
+
+        Also ValueError for pixels whose scale is not known.
+        """
+        channels, height, width = self.shape
+        pixels = np.asarray(convert_picture(picture, channels), np.uint8)
+        image = pixels[..., None] if pixels.ndim == 2 else pixels
+        stored = resize_whole(image, self.store_side) if self.fits else resize(image, height, width)
+        return stored.transpose(2, 0, 1)
+
+    def fit(self, stored: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """A stored image (c, h, w) as the network sees it, where it sees all in one way; else as it is."""
+        if len(self.fits) != 1 or self.fits[0].side > self.store_side:
             return stored
         square = np.empty(self.shape, np.uint8)
         fit_image(stored, self.fits[0], square)

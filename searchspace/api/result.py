@@ -1,0 +1,133 @@
+"""The result of a search, read from its folder or URL: of one that runs, is finished, or was interrupted."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from searchspace.api.search_frames import finalists_frame, leaderboard_frame
+from searchspace.api.winner_model import Winner, find_winner
+from searchspace.preparation.resume import is_exported
+from searchspace.reporting.results import read_results, reading_search
+from searchspace.spec import SearchSpec
+from searchspace.storage.open_results import open_results
+from trainables.data.store.data_summary import DataSummary
+from trainables.metrics.class_metrics import TestMetrics
+
+if TYPE_CHECKING:
+    import optuna
+    import pandas as pd
+
+
+class Result:
+    """The result of one search, as it was when it was read; `load` it again for news of one that runs.
+
+    All of it comes from the search's folder, so a result of another day, machine or command is the same.
+    """
+
+    def __init__(self, place: str | os.PathLike[str]) -> None:
+        """Read the search at `place`: a folder, a URL, the name of a search in `results/`, or `latest`.
+
+        Raises `UserError` where there is no search.
+        """
+        self._sync = open_results(os.fspath(place))
+        self._results = read_results(self._sync.folder)
+
+    @property
+    def name(self) -> str:
+        """Name of the search."""
+        return self._results.spec.name
+
+    @property
+    def folder(self) -> Path:
+        """Its folder; of a search at a URL, a copy on this machine."""
+        return self._results.folder
+
+    @property
+    def url(self) -> str:
+        """Its URL; empty where it is in a local folder."""
+        return self._sync.storage.url
+
+    @property
+    def spec(self) -> SearchSpec:
+        """What was asked for: all options of the search."""
+        return self._results.spec
+
+    @property
+    def data(self) -> DataSummary:
+        """The data: classes, counts of images in each split, sizes, and how the splits were made."""
+        return self._results.data
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is nothing left to do: the winner of all trials that were asked for is exported."""
+        with reading_search(self.folder):
+            return is_exported(self._results.study, self.spec)
+
+    @property
+    def leaderboard(self) -> "pd.DataFrame":
+        """All trials, the best first, one row each: rank, trial, status, score, hyperparameters, costs and more.
+
+        Trials at their full length come first, then those that came farthest, each ranked by score: scores of
+        different epochs are never compared. Figures are whole. `score` is the search's metric on validation images,
+        higher is better.
+        """
+        with reading_search(self.folder):
+            return leaderboard_frame(self._results)
+
+    @property
+    def finalists(self) -> "pd.DataFrame":
+        """The finalists, the winner first; no rows before the finals.
+
+        `score` is the mean over trainings from fresh seeds, and `deviation` their standard deviation. `difference` is
+        how much better the winner is, with its 95 % interval, and `outcome` what the comparison shows.
+        """
+        with reading_search(self.folder):
+            return finalists_frame(self._results)
+
+    @property
+    def winner(self) -> Winner:
+        """The winner, retrained and tested; raises `UserError` that says what to do where there is none yet."""
+        with reading_search(self.folder):
+            return find_winner(self._results.winner, self.url)
+
+    @property
+    def student(self) -> Winner | None:
+        """The winner's student, used as a winner is; None where there is none."""
+        with reading_search(self.folder):
+            found = self._results.student
+            return Winner(found, self.url) if found.is_trained else None
+
+    @property
+    def metrics(self) -> TestMetrics:
+        """The winner's metrics on test images, with 95 % intervals; raises `UserError` where it is not tested yet."""
+        with reading_search(self.folder):
+            return Winner(self._results.winner, self.url).metrics
+
+    @property
+    def study(self) -> "optuna.Study":
+        """A copy of the search's Optuna study, in memory, with all trials and attributes.
+
+        It is for reading, as by `optuna.visualization`; what is written to it does not reach the search.
+        """
+        import optuna
+
+        with reading_search(self.folder):
+            copy = optuna.create_study(study_name=self.spec.study_name, direction="maximize")
+            copy.add_trials(self._results.study.get_trials(deepcopy=False))
+            for name, value in self._results.study.user_attrs.items():
+                copy.set_user_attr(name, value)
+        return copy
+
+    def __repr__(self) -> str:
+        """Name, state, and place."""
+        state = "finished" if self.is_finished else "not finished"
+        return f"<search {self.name!r}: {len(self._results.trials):,} trials, {state}; {self.url or self.folder}>"
+
+
+def load(place: str | os.PathLike[str] = "latest") -> Result:
+    """The result of a search, finished or not: by folder, URL, name in `results/`, its beginning, or `latest`.
+
+    Nothing is started, and no code of the folder is run. Raises `UserError` where there is no such search, or
+    several names begin so.
+    """
+    return Result(place)

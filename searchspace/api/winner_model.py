@@ -1,0 +1,162 @@
+"""The winner of a search, as an object that predicts, is evaluated, and is exported."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from searchspace.api.image_inputs import classify_inputs, list_inputs
+from searchspace.prediction.class_scores import CSV_HEADER, top_classes
+from searchspace.prediction.find_model import find_model
+from searchspace.reporting.model_card import CARD_FILE
+from searchspace.reporting.results import ClassifierResults
+from searchspace.storage.open_results import is_export_file, is_model_file, open_results
+from trainables.common.errors import UserError
+from trainables.config import TrialConfig
+from trainables.data.in_memory.pixel_arrays import ChannelAxis
+from trainables.metrics.class_metrics import TestMetrics
+from trainables.storage.files import is_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trainables.export.predictor import Predictor
+
+
+class Winner:
+    """A trained classifier of a search: its winner, or the winner's student, which is of the same class.
+
+    Get it by `Result.winner` or `Result.student`. It answers by the fastest exported ONNX file that was proven, on the
+    CPU, as `searchspace predict` does.
+    """
+
+    def __init__(self, results: ClassifierResults, url: str = "") -> None:
+        """Of the files that `results` reads; `url` is the search's, where its folder is a copy of one."""
+        self._results, self._url = results, url
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the columns of `predict_proba`."""
+        return self._results.data.classes
+
+    @property
+    def configs(self) -> tuple[TrialConfig, ...]:
+        """The configuration of each member: one, or several of an ensemble."""
+        return tuple(member.config for member in self._results.info.members)
+
+    @property
+    def config(self) -> TrialConfig:
+        """The configuration that was trained; raises `UserError` for an ensemble, which has `configs`."""
+        first, *others = self.configs
+        if others:
+            raise UserError(f"the winner is an ensemble of {len(others) + 1} networks; `configs` has them all")
+        return first
+
+    @property
+    def metrics(self) -> TestMetrics:
+        """Metrics of its only test, with 95 % intervals, such as `accuracy`, `accuracy_low` and `accuracy_high`.
+
+        Raises `UserError` where it was not tested yet.
+        """
+        if not self._results.is_tested:
+            raise UserError(f"{self._name}: has no tested winner yet; {resume_hint(self._results)}")
+        return self._results.metrics
+
+    @property
+    def folder(self) -> Path:
+        """Its folder: weights, exported files, metrics and predictions for the test images."""
+        return self._results.folder
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """Its exported files that passed their parity check, by format: `onnx`, `onnx-int8`, `pt2` … and `pytorch`.
+
+        Empty before the export. Of a search at a URL they are downloaded.
+        """
+        shipment = self._results.shipment
+        folder = self._fetched(is_export_file) / self.folder.name if self._url else self.folder
+        return MappingProxyType({each.format: folder / each.file for each in (shipment.artefacts if shipment else ())})
+
+    @property
+    def card(self) -> Path:
+        """Its model card, Markdown with the front matter of Hugging Face; raises `UserError` before the export."""
+        if not is_file(self.folder / CARD_FILE):
+            raise UserError(f"{self._name}: has no model card yet; `export()` writes it")
+        return self.folder / CARD_FILE
+
+    def predict(self, images: Any, channels: ChannelAxis | None = None) -> NDArray[np.str_]:
+        """The likeliest class of each image: names, shape (n,), in the order of the images.
+
+        `images` are
+        - a path of an image, or of a folder, whose images are taken in the order of their paths;
+        - a PIL image of any mode: it is set upright by its EXIF, and transparent parts lie on white, as in training;
+        - an array or tensor, uint8 from 0 to 255: one image (h, w), (h, w, c) or (c, h, w), or a batch (n, h, w, c) or
+          (n, c, h, w), where c is 1 or 3. If the search's images are grey, three axes are a batch (n, h, w);
+        - a list of any of these, of different sizes or not; an array in it is one image.
+
+        Where channels may be the first axis or the last, as in (n, 3, 3, 3), `channels` says it: "first" or "last".
+
+        Raises `UserError` for anything else, for other types than uint8, and for an image that cannot be decoded.
+        """
+        likeliest = self.predict_proba(images, channels).argmax(axis=1)
+        names: NDArray[np.str_] = np.array(self.classes)[likeliest]
+        return names
+
+    def predict_proba(self, images: Any, channels: ChannelAxis | None = None) -> NDArray[np.float32]:
+        """Class probabilities (n, classes) of `images`, which are those of `predict`; each row's sum is 1."""
+        return classify_inputs(self._predictor, list_inputs(images, self._is_grey, channels))
+
+    def top_classes(self, images: Any, top: int = 5, channels: ChannelAxis | None = None) -> "pd.DataFrame":
+        """The `top` likeliest classes of each image: columns image, rank (from 1), class and probability.
+
+        `images` are those of `predict`; an image is named by its path or its place.
+        """
+        import pandas as pd
+
+        inputs = list_inputs(images, self._is_grey, channels)
+        found = classify_inputs(self._predictor, inputs)
+        named = [top_classes(each.name, row, self.classes, top) for each, row in zip(inputs, found, strict=True)]
+        rows = [(each.image, rank, *pair) for each in named for rank, pair in enumerate(each.classes, start=1)]
+        return pd.DataFrame(rows, columns=list(CSV_HEADER))
+
+    @property
+    def _is_grey(self) -> bool:
+        return self._results.data.channels == 1
+
+    @property
+    def _name(self) -> str:
+        return f"{self._results.search.spec.name}, {self.folder.name}"
+
+    @cached_property
+    def _predictor(self) -> "Predictor":
+        from trainables.export.predictor import Predictor
+
+        folder = self._fetched(is_model_file) if self._url else self.folder
+        return Predictor(find_model(folder))
+
+    def _fetched(self, wanted: Any) -> Path:
+        """The search's folder, a copy of its URL with the files that are `wanted`."""
+        return open_results(self._url, wanted).folder
+
+    def __repr__(self) -> str:
+        """What it is, and its test accuracy."""
+        models = self._results.architectures
+        tested = f", test accuracy {self.metrics.accuracy:.2%}" if self._results.is_tested else ""
+        return f"<{self._name}: {models}{tested}>"
+
+
+def resume_hint(results: ClassifierResults) -> str:
+    """What to do about a search that is not finished."""
+    return f"`Result.resume()`, or: searchspace run --resume {results.search.spec.name}"
+
+
+def find_winner(results: ClassifierResults, url: str) -> Winner:
+    """The trained winner; raises `UserError` that says what to do where there is none yet."""
+    if not results.is_trained:
+        name = results.search.spec.name
+        raise UserError(f"search {name!r}: has no winner yet; {resume_hint(results)}")
+    return Winner(results, url)

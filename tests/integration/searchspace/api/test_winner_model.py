@@ -1,0 +1,113 @@
+"""What a winner predicts from Python: the same as `searchspace predict`, of any kind of input."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from searchspace.api.result import load
+from searchspace.api.winner_model import Winner
+from tests.helpers.commands import command
+from tests.helpers.made_search import make_exported_search
+from trainables.common.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def winner(digits, shipped, tmp_path_factory) -> Winner:
+    folder = make_exported_search(tmp_path_factory.mktemp("place") / "results", digits, shipped[0])
+    return load(folder.parent).winner
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Three grey images of different sizes in a folder."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for place, side in enumerate((8, 20, 31)):
+        Image.fromarray(rng.integers(0, 256, (side, side + place), np.uint8)).save(folder / f"{place}.png")
+    return folder
+
+
+def test_predictions_are_those_of_the_command(winner, files, cache, tmp_path):
+    asked = (str(winner.folder.parent), str(files), "--top", "3", "--format", "csv")
+    done = command("predict", *asked, home=tmp_path, cache=cache, cwd=tmp_path)
+    said = list(csv.DictReader(io.StringIO(done.stdout)))
+    found = winner.top_classes(files, top=3)
+    assert [*found["class"]] == [row["class"] for row in said]
+    assert [f"{p:.6f}" for p in found["probability"]] == [row["probability"] for row in said]
+    assert [*found["image"]] == [row["image"] for row in said]
+
+
+def test_paths_pictures_and_pixels_are_answered_alike(winner, files):
+    paths = sorted(files.iterdir())
+    pictures = [Image.open(path) for path in paths]
+    arrays = [np.asarray(picture) for picture in pictures]
+    expected = winner.predict_proba(files)
+    assert expected.shape == (3, len(winner.classes))
+    for given in (
+        paths,
+        pictures,
+        arrays,
+        [torch.from_numpy(a.copy())[None] for a in arrays],
+        [a[..., None] for a in arrays],
+    ):
+        np.testing.assert_array_equal(winner.predict_proba(given), expected)
+    np.testing.assert_array_equal(winner.predict(paths[1]), winner.predict(files)[1:2])
+
+
+def test_a_batch_is_answered_as_its_images(winner):
+    batch = np.random.default_rng(1).integers(0, 256, (5, 8, 8), np.uint8)
+    expected = winner.predict_proba(list(batch))
+    for given in (batch, batch[..., None], torch.from_numpy(batch)[:, None]):
+        np.testing.assert_array_equal(winner.predict_proba(given), expected)
+    assert winner.predict(batch[0]).shape == (1,)
+    assert winner.predict_proba([]).shape == (0, 10)
+
+
+def test_pictures_are_set_upright_and_onto_white(winner, tmp_path):
+    rng = np.random.default_rng(2)
+    picture = Image.fromarray(rng.integers(0, 256, (12, 9, 4), np.uint8), "RGBA")
+    exif = picture.getexif()
+    exif[274] = 6
+    picture.save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(
+        winner.predict_proba(Image.open(tmp_path / "turned.png")), winner.predict_proba(tmp_path / "turned.png")
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (np.zeros((2, 8, 8), np.float32), r"float32 .*\(255 \* x\)\.round\(\)\.astype\('uint8'\)"),
+        (torch.zeros(2, 1, 8, 8), r"\.to\(torch\.uint8\)"),
+        (np.zeros((3, 8, 8), np.uint8), "three grey images or an RGB one"),
+        (np.zeros((2, 3, 3, 3), np.uint8), "channels='first' or 'last'"),
+        (np.zeros((2, 8, 8, 4), np.uint8), r"x\[\.\.\., :3\]"),
+        (3, "int; give a path"),
+        ([3], "image 0: int"),
+        ("absent.png", "no such file"),
+    ],
+)
+def test_what_is_not_sure_is_refused(winner, given, said):
+    with pytest.raises(UserError, match=said):
+        winner.predict(given)
+
+
+def test_a_damaged_image_is_named(winner, files):
+    (files / "1.png").write_bytes((files / "1.png").read_bytes()[:60])
+    with pytest.raises(UserError, match=r"1\.png"):
+        winner.predict(files)
+    with pytest.raises(UserError, match="image 0"):
+        winner.predict([Image.open(files / "1.png")])
+
+
+def test_it_says_what_it_is(winner):
+    assert winner.classes == tuple("0123456789")
+    assert winner.config.width == 8
+    assert set(winner.files) >= {"pytorch", "onnx"}
+    assert all(path.is_file() for path in winner.files.values())
+    assert "convnet, test accuracy" in repr(winner)
