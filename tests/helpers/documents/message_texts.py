@@ -1,0 +1,177 @@
+"""The texts that an expression of the packages may have, with `…` for what is only known when it runs."""
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+
+UNKNOWN = "…"
+MAX_TEXTS = 12
+"""Texts of one expression; where there would be more, the part that varies is `UNKNOWN`."""
+MAX_DEPTH = 3
+"""Functions that are looked into, one inside another."""
+PACKAGES = ("searchspace", "trainables")
+OPAQUE = {"list_names": UNKNOWN, "describe_error": UNKNOWN, "format_validation_error": UNKNOWN, "suggest": ""}
+"""Functions whose texts say nothing that one could search for, and what stands for them."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One module."""
+
+    path: str
+    """Below the repository, such as `searchspace/run.py`."""
+    tree: ast.Module = field(compare=False, repr=False)
+
+    @cached_property
+    def values(self) -> dict[str, ast.expr]:
+        """What its constants are assigned."""
+        found = {}
+        for node in self.tree.body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                found |= {target.id: node.value for target in targets if isinstance(target, ast.Name)}
+        return found
+
+    @cached_property
+    def functions(self) -> dict[str, ast.FunctionDef]:
+        """Its functions, not methods."""
+        return {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+
+    @cached_property
+    def attributes(self) -> dict[str, list[ast.expr]]:
+        """What attributes of `self` are assigned, in any of its classes."""
+        found: dict[str, list[ast.expr]] = {}
+        for node in ast.walk(self.tree):
+            for target in node.targets if isinstance(node, ast.Assign) else ():
+                if isinstance(target, ast.Attribute):
+                    found.setdefault(target.attr, []).append(node.value)
+        return found
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        """Path of the module of the packages that a name is imported from."""
+        return {
+            alias.asname or alias.name: f"{node.module.replace('.', '/')}.py"
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES
+            for alias in node.names
+        }
+
+
+def read_sources(root: Path) -> dict[str, Source]:
+    """Every module of the packages, by its path below `root`."""
+    files = sorted(file for package in PACKAGES for file in (root / package).rglob("*.py"))
+    return {path: Source(path, ast.parse(file.read_text())) for file in files for path in [str(file.relative_to(root))]}
+
+
+def clean(text: str) -> str:
+    """A text in one line, with one `…` where several stand beside each other."""
+    return re.sub(rf"({UNKNOWN}\s*)+{UNKNOWN}", UNKNOWN, " ".join(text.split()))
+
+
+class TextReader:
+    """Reads the texts of expressions in one function of one module."""
+
+    def __init__(
+        self, sources: Mapping[str, Source], source: Source, function: ast.FunctionDef | None = None, depth: int = 0
+    ) -> None:
+        """Of `function`, or of the module itself; `depth` functions are being looked into."""
+        self._sources, self._source, self._depth = sources, source, depth
+        self._locals: dict[str, list[ast.expr]] = {}
+        for node in ast.walk(function) if function else ():
+            if isinstance(node, ast.Assign):
+                self._add_locals(node.targets, node.value)
+            elif isinstance(node, ast.NamedExpr):
+                self._locals.setdefault(node.target.id, []).append(node.value)
+
+    def texts(self, node: ast.expr) -> list[str]:
+        """What `node` may be as a text; at least one."""
+        found = list(dict.fromkeys(self._read(node)))
+        return found if 0 < len(found) <= MAX_TEXTS else [UNKNOWN]
+
+    def _add_locals(self, targets: Iterable[ast.expr], value: ast.expr) -> None:
+        for target in targets:
+            if isinstance(target, ast.Name):
+                self._locals.setdefault(target.id, []).append(value)
+            elif isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+                for name, part in zip(target.elts, value.elts, strict=False):
+                    self._add_locals([name], part)
+
+    def _read(self, node: ast.expr) -> list[str]:
+        match node:
+            case ast.Constant(value=str() as value):
+                return [value]
+            case ast.JoinedStr(values=parts):
+                return self._join(parts)
+            case ast.FormattedValue(value=value, conversion=conversion):
+                found = self.texts(value)
+                return [repr(text) if conversion == ord("r") and text != UNKNOWN else text for text in found]
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return self._join([left, right])
+            case ast.IfExp(body=body, orelse=other):
+                found = [*self.texts(body), *self.texts(other)]
+                return [UNKNOWN] if all(re.fullmatch(r"[\w-]+", text) for text in found) else found
+            case ast.Name(id=name):
+                return self._read_name(name)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in self._source.attributes:
+                found = [text for value in self._source.attributes[name] for text in self.texts(value)]
+                return [text for text in found if _says_something(text)]
+            case ast.Subscript(value=ast.Name(id=name)) if isinstance(table := self._source.values.get(name), ast.Dict):
+                return [text for value in table.values for text in self.texts(value)]
+            case ast.Call():
+                return self._read_call(node)
+        return [UNKNOWN]
+
+    def _join(self, parts: Iterable[ast.expr]) -> list[str]:
+        choices = [self.texts(part) for part in parts]
+        count = 1
+        for place, texts in enumerate(choices):
+            count *= len(texts)
+            if count > MAX_TEXTS:
+                choices[place], count = [UNKNOWN], count // len(texts)
+        return ["".join(texts) for texts in product(*choices)]
+
+    def _read_name(self, name: str) -> list[str]:
+        if name in self._locals:
+            values = self._locals[name]
+            inner = [value for value in values if not any(_names(value, name))]
+            return [text for value in inner for text in self.texts(value)] or [UNKNOWN]
+        source = self._home(name)
+        value = source.values.get(name) if source else None
+        return TextReader(self._sources, source).texts(value) if source and value is not None else [UNKNOWN]
+
+    def _read_call(self, node: ast.Call) -> list[str]:
+        match node.func:
+            case ast.Attribute(value=value, attr="format"):
+                return [re.sub(r"\{[^}]*\}", UNKNOWN, text) for text in self.texts(value)]
+            case ast.Name(id=name) if name in OPAQUE:
+                return [OPAQUE[name]]
+            case ast.Name(id=name) if self._depth < MAX_DEPTH and (source := self._home(name)):
+                function = source.functions.get(name)
+                if function is not None:
+                    return self._returned(source, function)
+        return [UNKNOWN]
+
+    def _returned(self, source: Source, function: ast.FunctionDef) -> list[str]:
+        """The texts that a function returns or, as a generator, yields."""
+        reader = TextReader(self._sources, source, function, self._depth + 1)
+        nodes = [node for node in ast.walk(function) if isinstance(node, ast.Return | ast.Yield)]
+        found = [text for node in nodes if node.value is not None for text in reader.texts(node.value)]
+        return [text for text in found if _says_something(text)] or [UNKNOWN]
+
+    def _home(self, name: str) -> Source | None:
+        """The module that a global name is of."""
+        return self._sources.get(self._source.imports[name]) if name in self._source.imports else self._source
+
+
+def _names(node: ast.expr, name: str) -> list[ast.Name]:
+    return [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
+
+
+def _says_something(text: str) -> bool:
+    """Whether a text has words of its own."""
+    return bool(re.search(r"[A-Za-z]{2}", text.replace(UNKNOWN, "")))
