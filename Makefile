@@ -9,7 +9,7 @@ ARGS ?= $(if $(wildcard results/digits/search.json),--resume digits,--name digit
 # Two processes; one runs a whole file, and all tests that share a search. Long groups first, as collected: unit tests fill the end.
 PYTEST = $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
-.PHONY: search quick test test-all coverage browser servers check lock audit bench clean
+.PHONY: search quick test test-all coverage browser servers check docs lock audit bench clean
 
 search: .venv/installed
 	$(BIN)/python -m searchspace.run $(ARGS)
@@ -41,6 +41,11 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python tests/benchmarks/figures.py --check
+
+# Writes what documents have from the code (messages, the Python API) and from the records (figures).
+docs: .venv/installed-dev
+	$(BIN)/python -m tests.helpers.documents.write_pages
+	$(BIN)/python tests/benchmarks/figures.py
 
 # Asks PyPI for known advisories on what is installed here and what the container installs, so it needs a network. A
 # package of which PyPI says nothing is a failure: without --strict it would pass as one without advisories.

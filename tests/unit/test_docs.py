@@ -31,7 +31,11 @@ RUN_BY = {
 }
 """Tests, or their helpers, that run the blocks of Python in a document; each names the document."""
 MAX_LINES = 250
-LONG = {"docs/extending.md": "whole files as examples"}
+LONG = {
+    "docs/extending.md": "whole files as examples",
+    "docs/api.md": "rendered from the code",
+    "docs/troubleshooting.md": "rendered from the code",
+}
 """Documents of more lines, and why."""
 
 

@@ -1,8 +1,7 @@
 """The lists of messages in docs/troubleshooting.md: below each cause and remedy, the texts that it is about.
 
-A list stands between `<!-- messages: SELECTOR SELECTOR -->` and `<!-- /messages -->`. A selector is a module, such as
-`searchspace.run`, or a function in it, `searchspace.run:main`; a module's list is without what its functions have
-elsewhere.
+A list stands between `<!-- messages: SELECTOR SELECTOR -->` and `<!-- /messages -->`. A selector is a package, such as
+`searchspace.api`, a module, such as `searchspace.run`, or a function, `searchspace.run:main`; the narrowest one counts.
 """
 
 import re
@@ -19,8 +18,9 @@ MARKED = re.compile(r"<!-- messages:(?P<selectors>[^>]*)-->.*?<!-- /messages -->
 
 def selector_of(message: Message, known: Iterable[str]) -> str:
     """Which of the `known` selectors a message belongs to; empty if none."""
-    module = message.module.removesuffix(".py").replace("/", ".")
-    return next((name for name in (f"{module}:{message.function}", module) if name in known), "")
+    parts = message.module.removesuffix(".py").split("/")
+    around = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
+    return next((name for name in (f"{around[0]}:{message.function}", *around) if name in known), "")
 
 
 def selectors_of(page: str) -> list[str]:

@@ -102,29 +102,33 @@ class TextReader:
                     self._add_locals([name], part)
 
     def _read(self, node: ast.expr) -> list[str]:
+        found = [UNKNOWN]
         match node:
             case ast.Constant(value=str() as value):
-                return [value]
+                found = [value]
             case ast.JoinedStr(values=parts):
-                return self._join(parts)
+                found = self._join(parts)
             case ast.FormattedValue(value=value, conversion=conversion):
                 found = self.texts(value)
-                return [repr(text) if conversion == ord("r") and text != UNKNOWN else text for text in found]
+                found = [repr(text) if conversion == ord("r") and text != UNKNOWN else text for text in found]
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self._join([left, right])
+                found = self._join([left, right])
             case ast.IfExp(body=body, orelse=other):
                 found = [*self.texts(body), *self.texts(other)]
-                return [UNKNOWN] if all(re.fullmatch(r"[\w-]+", text) for text in found) else found
+                found = [UNKNOWN] if all(re.fullmatch(r"[\w-]+", text) for text in found) else found
             case ast.Name(id=name):
-                return self._read_name(name)
-            case ast.Attribute(value=ast.Name(id="self"), attr=name) if name in self._source.attributes:
-                found = [text for value in self._source.attributes[name] for text in self.texts(value)]
-                return [text for text in found if _says_something(text)]
+                found = self._read_name(name)
+            case ast.Attribute(value=ast.Name(id="self"), attr=name):
+                found = self._texts_of(self._source.attributes.get(name, ()))
             case ast.Subscript(value=ast.Name(id=name)) if isinstance(table := self._source.values.get(name), ast.Dict):
-                return [text for value in table.values for text in self.texts(value)]
+                found = self._texts_of(table.values)
             case ast.Call():
-                return self._read_call(node)
-        return [UNKNOWN]
+                found = self._read_call(node)
+        return found
+
+    def _texts_of(self, nodes: Iterable[ast.expr]) -> list[str]:
+        """Those of all `nodes` that say something."""
+        return [text for node in nodes for text in self.texts(node) if _says_something(text)]
 
     def _join(self, parts: Iterable[ast.expr]) -> list[str]:
         choices = [self.texts(part) for part in parts]
@@ -160,8 +164,8 @@ class TextReader:
         """The texts that a function returns or, as a generator, yields."""
         reader = TextReader(self._sources, source, function, self._depth + 1)
         nodes = [node for node in ast.walk(function) if isinstance(node, ast.Return | ast.Yield)]
-        found = [text for node in nodes if node.value is not None for text in reader.texts(node.value)]
-        return [text for text in found if _says_something(text)] or [UNKNOWN]
+        values = [node.value for node in sorted(nodes, key=lambda node: node.lineno) if node.value is not None]
+        return reader._texts_of(values) or [UNKNOWN]
 
     def _home(self, name: str) -> Source | None:
         """The module that a global name is of."""
