@@ -7,8 +7,10 @@ from typing import Any
 
 from searchspace.cli.interruption import Interrupted, Interruption
 from searchspace.cli.options import with_options
-from searchspace.cli.output import print_errors, print_lines
+from searchspace.cli.output import print_document, print_errors, print_lines
 from searchspace.cli.run_options import RunOptions, with_price
+from searchspace.configuration.config_template import format_config
+from searchspace.configuration.effective_options import EffectiveOptions, effective_options
 from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
@@ -39,9 +41,19 @@ logger = logging.getLogger(__name__)
 def main(given: frozenset[str], **options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 
-    Example: searchspace run --data path/to/images --trials 64 --time-budget 1h
+    Example: searchspace run --data path/to/images --trials 64 --budget 1h
     """
+    effective = effective_options(given, options)
+    with effective.explaining_errors():
+        perform(effective)
+
+
+def perform(effective: EffectiveOptions) -> None:
+    """Do what the options ask for; raises `UserError` for an option that is wrong."""
+    given, options = effective.given, dict(effective.values)
     run_options = parse_record(RunOptions, {name: options.pop(name) for name in RunOptions.model_fields})
+    if run_options.print_config:
+        return print_document(format_config(effective))
     reporter = open_reporter(run_options.verbose, run_options.price_per_hour)
     if run_options.dry_run and run_options.resume:
         raise UserError("--dry-run: is for a new search, and --resume for an existing one; give one of them")

@@ -53,15 +53,17 @@ R = TypeVar("R", bound=Frozen)
 class SearchSpec(DataRequest):
     """The specification of a search; with data and machine, it determines the search."""
 
-    models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B", choices=MODELS)] = ()
+    models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B", choices=MODELS, common=True)] = ()
     """Comma-separated: {choices}, timm names, torchvision/NAME. Empty: what suits."""
-    space: Annotated[str, Option(WHAT, metavar="FILE:NAME")] = ""
+    space: Annotated[str, Option(WHAT, metavar="FILE:NAME", common=True)] = ""
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME=VALUE")] = Field(
         default_factory=dict
     )
     """Pin a hyperparameter, name=value; repeatable."""
-    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME", choices=list_metrics())] = DEFAULT_METRIC
+    metric: Annotated[MetricName, Option(WHAT, kind=str, metavar="NAME", choices=list_metrics(), common=True)] = (
+        DEFAULT_METRIC
+    )
     """Score to maximise: {choices}."""
     weighted_metrics: Annotated[bool, Option(WHAT)] = False
     """Weight scores by --weight-column, too, not the loss alone."""
@@ -75,13 +77,15 @@ class SearchSpec(DataRequest):
     """auto (what suits), {choices}."""
     reproducible: Annotated[bool, Option(WHAT)] = False
     """Same configurations at any timing; samples by first rungs."""
-    warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B")] = ()
+    warm_start: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B", is_path=True)] = ()
     """Earlier searches whose best trials are tried first."""
-    budget: Annotated[BudgetAmount, Option(HOW_LONG, kind=str, metavar="10m")] = None
+    budget: Annotated[BudgetAmount, Option(HOW_LONG, kind=str, metavar="10m", common=True)] = None
     """All the command may take: 10m, $20, 8gpuh."""
     preset: Annotated[PresetName, Option(HOW_LONG)] = DEFAULT_PRESET
     """Size of search and proof."""
-    trials: Annotated[int, Option(HOW_LONG)] = Field(default_factory=presets.default_trial_count, ge=1, le=MAX_COUNT)
+    trials: Annotated[int, Option(HOW_LONG, common=True)] = Field(
+        default_factory=presets.default_trial_count, ge=1, le=MAX_COUNT
+    )
     """Trials; no limit in a --budget."""
     max_epochs: Annotated[int, Option(HOW_LONG)] = Field(18, ge=1, le=MAX_COUNT)
     """Epochs of a full trial."""
@@ -141,9 +145,9 @@ class SearchSpec(DataRequest):
     """Trials at a time; 0: as many as fit."""
     address: Annotated[str, Option(WHERE)] = ""
     """Ray cluster, such as auto; empty starts one here."""
-    name: Annotated[str, Option(RECORD)] = ""
+    name: Annotated[str, Option(RECORD, common=True)] = ""
     """Its folder, study and MLflow run. Default: data and time."""
-    results: Annotated[Place, Option(RECORD, kind=str, metavar="FOLDER")] = "results"
+    results: Annotated[Place, Option(RECORD, kind=str, metavar="FOLDER", is_path=True, common=True)] = "results"
     """Folder of all searches; or s3://, gs:// or file://."""
     keep_gb: Annotated[float, Option(RECORD)] = Field(10.0, ge=0)
     """Most GB (10^9 bytes) of stopped trials' checkpoints."""

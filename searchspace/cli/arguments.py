@@ -39,7 +39,7 @@ def _words(flag: str, field: FieldInfo, value: Any) -> list[str]:
     if isinstance(value, Mapping):
         return [word for name, each in value.items() for word in (flag, f"{name}={_text(each)}")]
     if not isinstance(value, list | tuple):
-        return [flag, _option_text(field, value)]
+        return [flag, option_text(field, value)]
     texts = [_text(each) for each in value]
     if get_origin(field.annotation) is dict:  # name=value, as they are typed
         return [word for text in texts for word in (flag, text)]
@@ -51,7 +51,8 @@ def _words(flag: str, field: FieldInfo, value: Any) -> list[str]:
     return [flag, ",".join(texts)]
 
 
-def _option_text(field: FieldInfo, value: Any) -> str:
+def option_text(field: FieldInfo, value: Any) -> str:
+    """One value as it is typed for an option; the password of a URL is hidden."""
     if isinstance(value, Budget):
         return _budget_text(value)
     if isinstance(value, int | float) and parse_duration in _functions(field, BeforeValidator):

@@ -7,15 +7,18 @@ import io
 import sys
 import traceback
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from searchspace.cli.command_start import command_of_process
+from searchspace.cli.commands import command_name
 from searchspace.cli.console_log import format_line, logs_shown_by
 from searchspace.cli.interruption import Interrupted, LostError
+from searchspace.cli.options import COMMON, MORE, SHOW_ALL
 from searchspace.cli.output import (
     end_quietly,
     fill_descriptors,
@@ -32,9 +35,28 @@ from trainables.common.redaction import redact
 from trainables.storage.ownership import restrict_to_owner
 from trainables.storage.temporary import ensure_home
 
+SHOWN = "searchspace.shown"
+"""Key of a context's `meta` that is there while help is printed."""
+
 
 class Command(TyperCommand):
-    """A command whose `--help` shows no type for the option that is itself."""
+    """A command whose `--help` shows no type for the option that is itself, and of many options the common ones."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """The parameters; while help is shown, those that it shows."""
+        common, params = getattr(self.callback, COMMON, ()), super().get_params(ctx)
+        if not common or not ctx.meta.get(SHOWN) or ctx.meta.get(SHOW_ALL):
+            return params
+        shown = [copy(each) for each in params if each.name in common or isinstance(each, TyperArgument)]
+        for each in shown:
+            if isinstance(each, TyperOption) and (each.name == "help" or each.rich_help_panel != MORE):
+                each.rich_help_panel = MORE if each.name == "help" else None
+        return shown
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        ctx.meta[SHOWN] = True
+        super().format_help(ctx, formatter)
 
     def get_help_option(self, ctx: Any) -> Any:
         """The option, without a placeholder for a value that it does not take."""
@@ -73,7 +95,7 @@ def _run(function: Callable[..., Any]) -> None:
     spare_loopback()
     try:
         with end_quietly():
-            code = app(standalone_mode=False)
+            code = app(standalone_mode=False, prog_name=command_name())
         sys.exit(code)  # None, or 130 after a Ctrl-C that no other code handled
     except typer.TyperException as error:  # the command line itself
         _fail(UserError(_say(error)), error.exit_code)

@@ -22,7 +22,9 @@ KEEP_ASPECT = True
 class DataRequest(Frozen):
     """A data set, and the options of reading it; fields besides `data` are those of `DataOptions`."""
 
-    data: Annotated[Place, Option(DATA, kind=str, metavar="NAME", choices=[describe_sources()])] = "digits"
+    data: Annotated[
+        Place, Option(DATA, kind=str, metavar="NAME", choices=[describe_sources()], is_path=True, common=True)
+    ] = "digits"
     """{choices}."""
     on_bad_image: Annotated[OnBadImage, Option(DATA, kind=str, metavar="fail|skip")] = "fail"
     """Unusable images: an error, or left out, listed."""
@@ -36,7 +38,7 @@ class DataRequest(Frozen):
     """Column with groups, such as patients; each stays in one split."""
     weight_column: Annotated[str, Option(DATA, metavar="NAME")] = ""
     """Column with the weight of each image."""
-    root: Annotated[Place | Literal[""], Option(DATA, kind=str, metavar="FOLDER")] = ""
+    root: Annotated[Place | Literal[""], Option(DATA, kind=str, metavar="FOLDER", is_path=True)] = ""
     """Folder that a table's paths start from. Default: its own."""
     group_by: Annotated[str, Option(DATA, metavar="REGEX")] = ""
     """Finds each image's group in its path, such as a person."""

@@ -10,8 +10,17 @@ from pydantic.fields import FieldInfo
 
 from trainables.config import Frozen
 
+MANY = 16
+"""Options of a command from which on its `--help` shows those that are common."""
+MORE = "More options"
+"""Heading of options that stand for others."""
 METAVARS = {int: "N", float: "X", str: "TEXT"}
 """What stands for a value of each type in `--help`."""
+
+COMMON = "common"
+"""Attribute of a command's function: names of the options that `--help` shows; empty: all."""
+SHOW_ALL = "searchspace.show_all"
+"""Key of a context's `meta` that is there where `--help-all` was given."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,10 @@ class Option:
     """What stands for its value in `--help`; None derives it from the type."""
     choices: Iterable[str] = ()
     """What `{choices}` in the field's description stands for, such as a registry, whose names it is then."""
+    is_path: bool = False
+    """Whether its text, or each name in it, is a path or a URL."""
+    common: bool = False
+    """Whether `--help` of a command with many options shows it; `--help-all` shows every option."""
 
 
 def with_options(
@@ -41,6 +54,8 @@ def with_options(
     """
     every = {name: field for record in records for name, field in record.model_fields.items() if option_of(field)}
     fields = {name: field for name, field in every.items() if name not in without}
+    common = {name for name, field in fields.items() if (option := option_of(field)) and option.common}
+    is_short = len(fields) >= MANY and bool(common)
     options = [
         inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(
@@ -51,9 +66,13 @@ def with_options(
             for name, field in fields.items()
         ),
     ]  # fmt: skip
+    if is_short:
+        options.append(
+            inspect.Parameter("help_all", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=HELP_ALL)
+        )
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
-        def command(context: typer.Context, **values: Any) -> None:
+        def command(context: typer.Context, help_all: bool = False, **values: Any) -> None:  # noqa: ARG001
             given = {
                 name for name in values if (source := context.get_parameter_source(name)) and source.name != "DEFAULT"
             }
@@ -63,9 +82,26 @@ def with_options(
         own = [p for p in inspect.signature(function).parameters.values() if get_origin(p.annotation) is Annotated]
         vars(command)["__signature__"] = inspect.Signature([*own, *options])  # what typer reads
         command.__doc__ = function.__doc__
+        vars(command)[COMMON] = frozenset(common | {"help_all", "help"} if is_short else ())
         return command
 
     return decorate
+
+
+def _show_all(context: typer.Context, asked: bool) -> None:
+    if asked:
+        context.meta[SHOW_ALL] = True
+        context.get_help()  # which prints it
+        raise typer.Exit
+
+
+HELP_ALL = Annotated[
+    bool,
+    typer.Option(
+        "--help-all", help="Show all options and exit.", metavar="", show_default=False, is_eager=True,
+        callback=_show_all, expose_value=False, rich_help_panel=MORE,
+    ),
+]  # fmt: skip
 
 
 def flag_of(record: type[Frozen], name: str) -> str:
@@ -103,12 +139,21 @@ def _typed(name: str, field: FieldInfo) -> Any:
     kind = kind | None if _is_left_out(field) else kind
     shown = "" if kind is bool else option.metavar or "|".join(literals) or METAVARS.get(own)
     flag = option.flag or ("--" + name.replace("_", "-") if kind is bool else "")  # without a --no- twin
-    described = (field.description or "").replace("{choices}", ", ".join(option.choices))
-    names, text, default = filter(None, [flag]), " ".join(described.split()), _default(field)
-    if default is not None and default is not False and default != "":
-        text += f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}."
-    typed = typer.Option(*names, help=text, show_default=False, rich_help_panel=option.panel, metavar=shown)
+    names = filter(None, [flag])
+    typed = typer.Option(
+        *names, help=describe_option(field), show_default=False, rich_help_panel=option.panel, metavar=shown
+    )
     return Annotated[kind, typed]
+
+
+def describe_option(field: FieldInfo, with_default: bool = True) -> str:
+    """An option in one line: its meaning, the choices that it has, and its default."""
+    option = option_of(field)
+    described = (field.description or "").replace("{choices}", ", ".join(option.choices if option else ()))
+    text, default = " ".join(described.split()), _default(field)
+    if not with_default or default is None or default is False or default == "":
+        return text
+    return text + (f" Default: {default:g}." if isinstance(default, float) else f" Default: {default}.")
 
 
 def _value_type(annotation: Any) -> Any:

@@ -32,18 +32,23 @@ def absolute(place: str) -> str:
     return place if is_url(place) else os.path.abspath(os.path.expanduser(place))  # keeps links
 
 
+def from_folder(base: str, place: str) -> str:
+    """A path that starts from the folder `base` unless it is absolute; a URL as it is."""
+    return place if is_url(place) else os.path.normpath(os.path.join(base, os.path.expanduser(place)))
+
+
 def sqlite_file(url: str) -> Path | None:
     """File of a SQLite URL; None for any other URL, and for a database in memory."""
     written = _written_file(url)
     return None if written is None else Path(os.path.expanduser(unquote(written)))  # as SQLAlchemy reads it
 
 
-def with_absolute_file(url: str) -> str:
-    """A URL of a SQLite file with its absolute path; any other as it is."""
+def with_absolute_file(url: str, base: str = "") -> str:
+    """A URL of a SQLite file with its absolute path, which starts from the folder `base`; any other as it is."""
     found, file = SQLITE.fullmatch(url), _written_file(url)
     if found is None or file is None:
         return url
-    return f"{found['scheme']}:///{found['uri'] or ''}{absolute(file)}{found['query'] or ''}"
+    return f"{found['scheme']}:///{found['uri'] or ''}{absolute(from_folder(base, file))}{found['query'] or ''}"
 
 
 def _written_file(url: str) -> str | None:

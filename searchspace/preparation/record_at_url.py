@@ -18,20 +18,20 @@ HARMLESS_ADDRESSES = ("", "auto")
 """Ray that is started here, and the one that runs here already."""
 
 
-def replaced_options(known: SearchSpec, sha256: str, given: Set[str]) -> dict[str, str]:
-    """Options that replace the recorded ones, where they were not `given`.
+def replaced_options(known: SearchSpec, sha256: str, given: Set[str], flag: str = "--resume") -> dict[str, str]:
+    """Options that replace the recorded ones, where they were not `given`; `flag` is what names the search.
 
     `sha256` is the recorded digest of the space's file. Raises `UserError` for an option that must be given again.
     """
     if "address" not in given and known.address not in HARMLESS_ADDRESSES:
         raise UserError(
-            f"--resume {known.name!r}: its record at a URL names a Ray cluster, {known.address!r}, which would be sent "
+            f"{flag} {known.name!r}: its record at a URL names a Ray cluster, {known.address!r}, which would be sent "
             f"this machine's token and could run code here; give --address {shlex.quote(known.address)} if it is "
             "yours, or --address '' to start Ray here"
         )
     if "storage" not in given and known.storage:
         allowed_url(known.storage)
-    return {} if "space" in given else {"space": local_space(known.space, sha256, known.name)}
+    return {} if "space" in given else {"space": local_space(known.space, sha256, known.name, flag)}
 
 
 def options_to_repeat(spec: SearchSpec) -> list[str]:
@@ -42,7 +42,7 @@ def options_to_repeat(spec: SearchSpec) -> list[str]:
     return [word for flag, value in named.items() if value for word in (flag, value)]
 
 
-def local_space(reference: str, sha256: str, name: str) -> str:
+def local_space(reference: str, sha256: str, name: str, flag: str = "--resume") -> str:
     """`FILE.py:FUNCTION` of this machine for the `reference` in the record at a URL of search `name`.
 
     What is run comes from the command line (`--space`), or is a file that lies in the working folder itself, where
@@ -59,7 +59,7 @@ def local_space(reference: str, sha256: str, name: str) -> str:
         return f"{found}:{function}"
     call = shlex.quote(f"{Path(file).name}:{function}")
     raise UserError(
-        f"--resume {name!r}: its record at a URL names code to run, {reference!r}; without being named here, only a "
+        f"{flag} {name!r}: its record at a URL names code to run, {reference!r}; without being named here, only a "
         f"file in the working folder with the recorded SHA-256 ({sha256[:12] or 'none'}) is run: give --space {call}, "
         "with the path that the file has here"
     )

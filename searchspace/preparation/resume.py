@@ -58,17 +58,16 @@ def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) ->
 
     Its folder may have been renamed or moved since; what it is called and where it is now counts.
     """
-    place = find_search(name) if "/" in name else name
-    results, name = find_begun(*split_search_path(str(options["results"]), place))
+    results, name = locate_search(str(options["results"]), name)
     folder = open_begun_search(results, name)
     linked, folder = folder.is_symlink(), folder.resolve()
     check_was_begun(name, folder)
     known = load_spec(folder)
     if linked:
-        results, name = _recorded(name, "results", known.results), known.name
+        results, name = check_recorded("--resume", name, "results", known.results), known.name
     check_changes(name, given)
     for option in {"data", "root"} - given:
-        _recorded(name, option, getattr(known, option))
+        check_recorded("--resume", name, option, getattr(known, option))
     changed = {option: options[option] for option in CHANGEABLE_OPTIONS & given} | {"results": results}
     if "budget" in given and "trials" not in given and known.budget is None:
         changed["trials"] = MAX_COUNT  # as of a new search with a budget
@@ -84,12 +83,17 @@ def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) ->
     return spec
 
 
-def _recorded(name: str, option: str, place: str) -> str:
+def locate_search(results: str, name: str) -> tuple[str, str]:
+    """Folder of all searches, and name, of the earlier search that `name` means, in any way that one is named."""
+    return find_begun(*split_search_path(results, find_search(name) if "/" in name else name))
+
+
+def check_recorded(flag: str, name: str, option: str, place: str) -> str:
     """A place that the record of the search `name` has; raises `UserError` where it chooses a host or credentials."""
     try:
         return check_recorded_location(place)
     except ValueError as error:
-        raise UserError(f"--resume {name!r}: its {option} {place!r} {error}") from error
+        raise UserError(f"{flag} {name!r}: its {option} {place!r} {error}") from error
 
 
 def split_search_path(results: str, name: str) -> tuple[str, str]:

@@ -300,7 +300,7 @@ def test_ray_up_starts_the_head_alone(tmp_path):
 def test_ray_up_starts_nothing_in_an_account_that_is_not_prepared(tmp_path):
     done = ray_up(tmp_path)
     assert done.returncode != 0
-    assert "run python -m searchspace.cluster.clouds.prepare_aws first" in done.stdout + done.stderr
+    assert "run searchspace prepare-aws first" in done.stdout + done.stderr
     assert instances() == []
     groups = boto3.client("ec2").describe_security_groups()["SecurityGroups"]
     assert {group["GroupName"] for group in groups} == {"default"}

@@ -26,10 +26,7 @@ class AWSInPriceOrder(AWSNodeProvider):  # type: ignore[misc]  # which Ray keeps
         region = config["provider"]["region"]
         found = [subnet["SubnetId"] for subnet in find_subnets(boto3.client("ec2", region_name=region), name)]
         if not found:
-            raise ValueError(
-                f"no subnets of cluster {name!r} in {region}: "
-                "run python -m searchspace.cluster.clouds.prepare_aws first"
-            )
+            raise ValueError(f"no subnets of cluster {name!r} in {region}: run searchspace prepare-aws first")
         for node_type in config["available_node_types"].values():
             node_type["node_config"].setdefault("SubnetIds", found)
         ready: dict[str, Any] = AWSNodeProvider.bootstrap_config(config)

@@ -1,4 +1,4 @@
-"""Creates the AWS resources that `cluster/gpu.yaml` names: `python -m searchspace.cluster.clouds.prepare_aws`.
+"""Creates the AWS resources that `cluster/gpu.yaml` names: `searchspace prepare-aws`.
 
 Unused resources cost nothing, except the contents of the bucket and of the image repository. The command may run
 again at any time: existing resources stay, and rules and permissions are updated to the options.
@@ -50,7 +50,7 @@ class AccountOptions(Frozen):
 def main(_given: frozenset[str], **options: Any) -> None:
     """Make the bucket, image repository, roles, security group and launch template that cluster/gpu.yaml names.
 
-    Example: python -m searchspace.cluster.clouds.prepare_aws --bucket my-results --ssh-from 203.0.113.7/32
+    Example: searchspace prepare-aws --bucket my-results --ssh-from 203.0.113.7/32
     """
     given = parse_record(AccountOptions, options)
     limits = read_cluster_limits(given.cluster)

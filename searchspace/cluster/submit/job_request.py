@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+from searchspace.cli.arguments import to_arguments
 from searchspace.cli.options import flag_of, with_options
 from searchspace.cli.run_options import RunOptions, with_price
+from searchspace.configuration.effective_options import effective_options
 from searchspace.preparation.resume import check_changes
 from searchspace.spec import SearchSpec, make_spec, parse_record
 from trainables.common.errors import UserError
@@ -39,13 +41,20 @@ def parse_job_request(arguments: Sequence[str]) -> JobRequest | None:
     asked = _parse(arguments)
     if asked is None:
         return None
-    given, options = asked
+    effective = effective_options(*asked)
+    with effective.explaining_errors():
+        return _request(effective.given, dict(effective.values))
+
+
+def _request(given: frozenset[str], options: dict[str, Any]) -> JobRequest:
     run_options = parse_record(RunOptions, {name: options[name] for name in RunOptions.model_fields})
     wanted = {name: value for name, value in options.items() if name in SearchSpec.model_fields}
     if run_options.resume:
         check_changes(run_options.resume, given)
     elif run_options.revive is not None:
         raise UserError(f"--revive {run_options.revive}: give --resume NAME too, the search of that stopped trial")
+    if run_options.print_config:
+        raise UserError("--print-config: prints a file for searchspace run; a job has nothing to print")
     spec = make_spec(**wanted | ({"name": run_options.resume} if run_options.resume else {}))
     with_price(spec, run_options.price_per_hour)
     _check_elsewhere(spec, given)
@@ -100,11 +109,8 @@ def _check_elsewhere(spec: SearchSpec, given: Set[str]) -> None:
 
 def _write(given: Set[str], options: Mapping[str, Any]) -> list[str]:
     """The command line that means `options`, as far as they were `given`."""
-    written = []
-    for record in (SearchSpec, RunOptions):
-        for name in record.model_fields:
-            if name in given:
-                value, flag = options[name], flag_of(record, name)
-                values = value if isinstance(value, list) else [value]
-                written += [flag] if value is True else [part for each in values for part in (flag, str(each))]
-    return written
+    return [
+        word
+        for record in (SearchSpec, RunOptions)
+        for word in to_arguments(record, {name: options[name] for name in record.model_fields if name in given})
+    ]

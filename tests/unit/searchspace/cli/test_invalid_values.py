@@ -37,6 +37,8 @@ OTHER_WRONG = {
     "--storage": ("nonsense", "sqlite", "postgresql://"),
     "--warm-start": ("nonsense", "/dev/null", "~/nonsense"),
     "--name": ("a/b", "-x", "é", "x" * 300, " "),
+    "--config": ("nonsense", "/dev/null/x", "~", "."),
+    "--like": ("nonsense", "/dev/null", "a/b", "~"),
     "--resume": ("nonsense", "/dev/null", "a/b", "~"),
     "--revive": ("0", "7"),
     "--address": ("nonsense", "127.0.0.1:1"),
