@@ -1,8 +1,6 @@
 """The search's specification: one frozen object from the command line to every part, and into `search.json`."""
 
 import json
-import re
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -29,7 +27,7 @@ from searchspace.sampling.pins import parse_pins
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
 from searchspace.stopping.rules import SchedulerName
 from searchspace.storage.search_folder import SEARCH_RECORD
-from searchspace.storage.search_names import NAME_PATTERN, check_names, names_nearby
+from searchspace.storage.search_names import NAME_PATTERN, check_names, name_now, names_nearby
 from trainables.common.errors import DamagedError, UserError, suggest
 from trainables.common.escaping import shown
 from trainables.config import Frozen
@@ -202,7 +200,7 @@ class SearchSpec(DataRequest):
 def make_spec(**options: Any) -> SearchSpec:
     """Specification from command-line values; raises `UserError` naming the first option that is out of range."""
     options["pins"] = parse_pins(given) if isinstance(given := options.get("pins") or {}, list) else given
-    options["name"] = options.get("name") or _name_now(str(options.get("data", "digits")))
+    options["name"] = options.get("name") or name_now(str(options.get("data", "digits")))
     spec = parse_record(SearchSpec, options)
     if not NAME_PATTERN.fullmatch(spec.name):
         raise UserError(
@@ -227,11 +225,6 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
         name = str(first["loc"][0])
         typed = format_value(options.get(name, first["input"]))
         raise UserError(f"{flag_of(record, name)} {typed}: {describe_error(record, first)}") from error
-
-
-def _name_now(data: str) -> str:
-    data = re.sub(r"[^A-Za-z0-9]+", "-", Path(data).resolve().name, flags=re.ASCII).strip("-")
-    return f"{data[:50] or 'data'}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:

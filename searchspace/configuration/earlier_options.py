@@ -17,8 +17,8 @@ from trainables.common.errors import DamagedError, UserError
 from trainables.storage.object_store.remote import check_location, is_url
 
 FLAG = "--like"
-ITS_OWN = {"name", "address"}
-"""Options that belong to one search, or to the cluster on which it ran."""
+ITS_OWN = {"name", "address", "results"}
+"""Options that belong to one search, to where it lies, or to the cluster on which it ran."""
 
 
 def read_earlier_options(place: str, results: str, given: Set[str]) -> dict[str, Any]:

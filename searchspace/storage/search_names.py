@@ -1,6 +1,7 @@
 """Names of searches: `latest`, a name without its folder, or an unambiguous prefix, wherever a search is named."""
 
 import re
+from datetime import datetime
 from pathlib import Path
 
 from searchspace.cli.output import print_lines
@@ -14,6 +15,12 @@ RESULTS_FOLDER = Path("results")
 """The default results folder."""
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 """Pattern of the name of a new search."""
+
+
+def name_now(data: str) -> str:
+    """Name of a new search on `data`, which begins now."""
+    data = re.sub(r"[^A-Za-z0-9]+", "-", Path(data).resolve().name, flags=re.ASCII).strip("-")
+    return f"{data[:50] or 'data'}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def check_names(record: Path, name: str, study: str) -> None:
