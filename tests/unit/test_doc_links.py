@@ -60,3 +60,7 @@ def test_the_glossary_has_the_words_of_the_design():
     words = set(re.findall(r"\*\*(\w+)\*\*", section))
     assert len(words) > 10
     assert words - set(entries) == set()
+
+
+def test_the_readme_is_a_front_page():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 200, "move the rest to a page of docs/"
