@@ -1,4 +1,7 @@
-"""`cluster/requirements.lock`, from which the container installs: all that is needed, by digest, and nothing else."""
+"""`cluster/requirements.lock`, from which the container installs: all that is needed, by digest, and nothing else.
+
+And `constraints.txt`, with which `make` installs: the versions that were tested, for any machine.
+"""
 
 import re
 import tomllib
@@ -119,3 +122,43 @@ def test_the_container_installs_the_lock_file_and_nothing_else():
     assert {"--require-hashes", "--only-binary", "cluster/requirements.lock"} <= set(packages.split())
     assert {"--no-index", "--no-deps", "--no-build-isolation"} <= set(project.split())
     assert not re.search(r"\b(curl|wget|git clone|ADD) .*http", text)
+
+
+def constraints() -> dict[str, Version]:
+    """Version of each package in `constraints.txt`, by its name; raises `ValueError` for a line that is no pin."""
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.lstrip().startswith("#")]
+    matches = [PIN.fullmatch(line.strip()) for line in lines]
+    if not all(matches):
+        raise ValueError(f"not a pin: {lines[matches.index(None)]}")
+    return {match["name"]: Version(match["version"]) for match in matches if match}
+
+
+def stated_by_groups() -> list[Requirement]:
+    """What the project states, for whatever it is installed."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    return [found for group in groups for text in group if (found := Requirement(text)).name != project["name"]]
+
+
+def test_make_installs_versions_that_the_project_allows():
+    pinned = constraints()
+    wrong = [
+        str(stated)
+        for stated in stated_by_groups()
+        if (found := pinned.get(canonicalize_name(stated.name))) is None or found not in stated.specifier
+    ]
+    assert wrong == [], "`make lock` after a change of pyproject.toml"
+    installs = re.findall(r"^\t.*pip install.*$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "--constraint constraints.txt" in (ROOT / "Makefile").read_text()
+    assert [line for line in installs if "--upgrade" not in line and "uv" not in line] == []
+
+
+def test_the_container_and_make_install_the_same_versions(locked):
+    pinned = constraints()
+    assert {name: (version, pinned[name]) for name, version in locked.items() if pinned[name] != version} == {}
+
+
+def test_each_package_that_a_user_gets_has_a_floor():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    stated = [*project["dependencies"], *project["optional-dependencies"]["cluster"]]
+    assert [text for text in stated if ">=" not in text] == [], "`make lowest` tests the oldest versions"
