@@ -14,6 +14,8 @@ MAX_TEXTS = 12
 MAX_DEPTH = 3
 """Functions that are looked into, one inside another."""
 PACKAGES = ("searchspace", "trainables")
+SHORT = re.compile(r"[\w-]*( [\w-]+)?")
+"""A word or two, of which one stands by the number of things."""
 OPAQUE = {"list_names": UNKNOWN, "describe_error": UNKNOWN, "format_validation_error": UNKNOWN, "suggest": ""}
 """Functions whose texts say nothing that one could search for, and what stands for them."""
 
@@ -38,8 +40,8 @@ class Source:
 
     @cached_property
     def functions(self) -> dict[str, ast.FunctionDef]:
-        """Its functions, not methods."""
-        return {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+        """Its functions and methods."""
+        return {node.name: node for node in ast.walk(self.tree) if isinstance(node, ast.FunctionDef)}
 
     @cached_property
     def attributes(self) -> dict[str, list[ast.expr]]:
@@ -86,7 +88,9 @@ class TextReader:
             if isinstance(node, ast.Assign):
                 self._add_locals(node.targets, node.value)
             elif isinstance(node, ast.NamedExpr):
-                self._locals.setdefault(node.target.id, []).append(node.value)
+                self._add_locals([node.target], node.value)
+            elif isinstance(node, ast.For | ast.comprehension):
+                self._add_locals([node.target], node.iter)
 
     def texts(self, node: ast.expr) -> list[str]:
         """What `node` may be as a text; at least one."""
@@ -102,33 +106,43 @@ class TextReader:
                     self._add_locals([name], part)
 
     def _read(self, node: ast.expr) -> list[str]:
-        found = [UNKNOWN]
+        """What one kind of expression may be."""
         match node:
-            case ast.Constant(value=str() as value):
-                found = [value]
-            case ast.JoinedStr(values=parts):
-                found = self._join(parts)
-            case ast.FormattedValue(value=value, conversion=conversion):
-                found = self.texts(value)
-                found = [repr(text) if conversion == ord("r") and text != UNKNOWN else text for text in found]
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                found = self._join([left, right])
-            case ast.IfExp(body=body, orelse=other):
-                found = [*self.texts(body), *self.texts(other)]
-                found = [UNKNOWN] if all(re.fullmatch(r"[\w-]+", text) for text in found) else found
             case ast.Name(id=name):
                 found = self._read_name(name)
             case ast.Attribute(value=ast.Name(id="self"), attr=name):
                 found = self._texts_of(self._source.attributes.get(name, ()))
-            case ast.Subscript(value=ast.Name(id=name)) if isinstance(table := self._source.values.get(name), ast.Dict):
-                found = self._texts_of(table.values)
             case ast.Call():
                 found = self._read_call(node)
+            case ast.IfExp(body=body, orelse=other):
+                found = [*self.texts(body), *self.texts(other)]
+                found = [UNKNOWN] if all(SHORT.fullmatch(text) for text in found) else found
+            case ast.Constant() | ast.JoinedStr() | ast.FormattedValue() | ast.BinOp():
+                found = self._read_string(node)
+            case _:
+                found = self._texts_of(_parts_of(node))
         return found
 
+    def _read_string(self, node: ast.expr) -> list[str]:
+        match node:
+            case ast.Constant(value=str() as value):
+                return [value]
+            case ast.JoinedStr(values=parts):
+                return self._join(parts)
+            case ast.FormattedValue(value=value, conversion=conversion):
+                found = self.texts(value)
+                return [repr(text) if conversion == ord("r") and text != UNKNOWN else text for text in found]
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return self._join([left, right])
+        return [UNKNOWN]
+
+    def returned(self, function: ast.FunctionDef) -> list[str]:
+        """The texts that a function of this module returns or yields."""
+        return self._returned(self._source, function.name)
+
     def _texts_of(self, nodes: Iterable[ast.expr]) -> list[str]:
-        """Those of all `nodes` that say something."""
-        return [text for node in nodes for text in self.texts(node) if _says_something(text)]
+        """Those of all `nodes` that are more than a name."""
+        return [text if " " in text else UNKNOWN for node in nodes for text in self.texts(node)]
 
     def _join(self, parts: Iterable[ast.expr]) -> list[str]:
         choices = [self.texts(part) for part in parts]
@@ -141,12 +155,14 @@ class TextReader:
 
     def _read_name(self, name: str) -> list[str]:
         if name in self._locals:
-            values = self._locals[name]
-            inner = [value for value in values if not any(_names(value, name))]
-            return [text for value in inner for text in self.texts(value)] or [UNKNOWN]
+            values = self._locals.pop(name)  # names that lead to each other are read once
+            found = self._texts_of(values)
+            self._locals[name] = values
+            return found
         source = self._home(name)
         value = source.values.get(name) if source else None
-        return TextReader(self._sources, source).texts(value) if source and value is not None else [UNKNOWN]
+        reader = TextReader(self._sources, source, depth=self._depth) if source else self
+        return reader.texts(value) if value is not None else [UNKNOWN]
 
     def _read_call(self, node: ast.Call) -> list[str]:
         match node.func:
@@ -154,28 +170,34 @@ class TextReader:
                 return [re.sub(r"\{[^}]*\}", UNKNOWN, text) for text in self.texts(value)]
             case ast.Name(id=name) if name in OPAQUE:
                 return [OPAQUE[name]]
-            case ast.Name(id=name) if self._depth < MAX_DEPTH and (source := self._home(name)):
-                function = source.functions.get(name)
-                if function is not None:
-                    return self._returned(source, function)
+            case ast.Name(id=name) if source := self._home(name):
+                return self._returned(source, name)
+            case ast.Attribute(value=ast.Name(id="self" | "cls"), attr=name):
+                return self._returned(self._source, name)
         return [UNKNOWN]
 
-    def _returned(self, source: Source, function: ast.FunctionDef) -> list[str]:
-        """The texts that a function returns or, as a generator, yields."""
+    def _returned(self, source: Source, name: str) -> list[str]:
+        """The texts that a function of `source` returns or, as a generator, yields."""
+        function = source.functions.get(name)
+        if function is None or self._depth >= MAX_DEPTH:
+            return [UNKNOWN]
         reader = TextReader(self._sources, source, function, self._depth + 1)
-        nodes = [node for node in ast.walk(function) if isinstance(node, ast.Return | ast.Yield)]
+        nodes = [node for node in ast.walk(function) if isinstance(node, ast.Return | ast.Yield | ast.YieldFrom)]
         values = [node.value for node in sorted(nodes, key=lambda node: node.lineno) if node.value is not None]
-        return reader._texts_of(values) or [UNKNOWN]
+        return [text for text in reader._texts_of(values) if text != UNKNOWN] or [UNKNOWN]
 
     def _home(self, name: str) -> Source | None:
         """The module that a global name is of."""
         return self._sources.get(self._source.imports[name]) if name in self._source.imports else self._source
 
 
-def _names(node: ast.expr, name: str) -> list[ast.Name]:
-    return [part for part in ast.walk(node) if isinstance(part, ast.Name) and part.id == name]
-
-
-def _says_something(text: str) -> bool:
-    """Whether a text has words of its own."""
-    return bool(re.search(r"[A-Za-z]{2}", text.replace(UNKNOWN, "")))
+def _parts_of(node: ast.expr) -> list[ast.expr]:
+    """Expressions of which one with several texts has them."""
+    match node:
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.BoolOp(values=parts) | ast.Dict(values=parts):
+            return parts
+        case ast.ListComp(elt=part) | ast.GeneratorExp(elt=part) | ast.Starred(value=part):
+            return [part]
+        case ast.Subscript(value=part):
+            return [part]
+    return []

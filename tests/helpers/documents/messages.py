@@ -29,6 +29,13 @@ OPTION_VALUES = {
     "trainables/storage/object_store/remote.py", "trainables/training/loss_weights.py",
 }  # fmt: skip
 """Modules whose ValueErrors are shown as `--option VALUE: TEXT`."""
+SPEAKERS = {
+    "trainables/data/layouts/classes/class_names.py": ("_find_", f"--data {UNKNOWN}: "),
+    "trainables/data/layouts/classes/class_doubts.py": ("_find_", "warning: "),
+    "trainables/data/copies/copy_summary.py": ("describe", "warning: "),
+    "searchspace/storage/node_access.py": ("_check_node", f"--results {UNKNOWN}: node {UNKNOWN} "),
+}  # fmt: skip
+"""Functions that return messages, which others raise or show: the beginning of their names, and what is before it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ def read_messages(root: Path) -> list[Message]:
 
 def _error_classes(sources: Mapping[str, Source]) -> frozenset[str]:
     found = set(ROOTS)
-    classes = [node for source in sources.values() for node in ast.walk(source.tree) if isinstance(node, ast.ClassDef)]
+    classes = [node for source in sources.values() for node in source.tree.body if isinstance(node, ast.ClassDef)]
     while True:
         more = {node.name for node in classes if {base.id for base in node.bases if isinstance(base, ast.Name)} & found}
         if more <= found:
@@ -73,10 +80,21 @@ def _error_classes(sources: Mapping[str, Source]) -> frozenset[str]:
 
 
 def _of_module(sources: Mapping[str, Source], source: Source, errors: frozenset[str]) -> Iterator[Message]:
+    yield from _spoken(sources, source)
     for function, call in _calls(source.tree, None):
-        reader = TextReader(sources, source, function)
-        for text in _texts(reader, source, call, errors):
-            yield Message(source.path, function.name if function else "", clean(text))
+        if (form := _form_of(source, call, errors)) is not None:
+            text, before, after = form
+            for found in TextReader(sources, source, function).texts(text):
+                yield Message(source.path, function.name if function else "", clean(f"{before}{found}{after}"))
+
+
+def _spoken(sources: Mapping[str, Source], source: Source) -> Iterator[Message]:
+    """What the module's speakers return."""
+    beginning, before = SPEAKERS.get(source.path, ("", ""))
+    for name, function in source.functions.items() if beginning else ():
+        if name.startswith(beginning):
+            for text in TextReader(sources, source).returned(function):
+                yield Message(source.path, name, clean(f"{before}{text}"))
 
 
 def _calls(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[ast.FunctionDef | None, ast.Call]]:
@@ -87,16 +105,16 @@ def _calls(node: ast.AST, function: ast.FunctionDef | None) -> Iterator[tuple[as
         yield from _calls(child, child if isinstance(child, ast.FunctionDef) else function)
 
 
-def _texts(reader: TextReader, source: Source, call: ast.Call, errors: frozenset[str]) -> list[str]:
+def _form_of(source: Source, call: ast.Call, errors: frozenset[str]) -> tuple[ast.expr, str, str] | None:
+    """The text of a message, and what is written before and after it; None for a call that makes none."""
+    place, before, after = 0, "", ""
     match call.func:
-        case ast.Name(id="ValueError") if source.path in OPTION_VALUES and call.args:
-            return [f"--option {UNKNOWN}: {text}" for text in reader.texts(call.args[0])]
+        case ast.Name(id="ValueError") if source.path in OPTION_VALUES:
+            before = f"--option {UNKNOWN}: "
         case ast.Name(id=name) if name in errors:
-            place = TEXT_OF.get(name, 0)
-            if place >= len(call.args):
-                return []
-            before, after = PREFIXES.get(name, ""), SUFFIXES.get(name, "")
-            return [f"{before}{text}{after}" for text in reader.texts(call.args[place])]
-        case ast.Attribute(attr="warning" | "warn") if call.args:
-            return [f"warning: {text}" for text in reader.texts(call.args[0]) if text != UNKNOWN]
-    return []
+            place, before, after = TEXT_OF.get(name, 0), PREFIXES.get(name, ""), SUFFIXES.get(name, "")
+        case ast.Attribute(attr="warning" | "warn"):
+            before = "warning: "
+        case _:
+            return None
+    return (call.args[place], before, after) if place < len(call.args) else None
