@@ -1,14 +1,15 @@
 """Writes the pages, and the parts of pages, that are rendered from the code: `make docs`.
 
-The lists of messages in docs/troubleshooting.md. The figures of all pages are written by tests/benchmarks/figures.py.
+docs/api.md, and the lists of messages in docs/troubleshooting.md. The figures of all pages are written by
+tests/benchmarks/figures.py.
 """
 
-from tests.helpers.documents import message_page
+from tests.helpers.documents import api_page, message_page
 
 
 def main() -> None:
     """Write what differs, and name it."""
-    for page in (message_page,):
+    for page in (api_page, message_page):
         print(f"{page.PAGE.name}: {'written' if page.write_page() else 'as it was'}")
 
 
