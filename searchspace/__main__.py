@@ -1,9 +1,10 @@
 """The entry point: `searchspace` lists the commands, and `searchspace COMMAND ...` runs one."""
 
+import os
 import runpy
 import sys
 
-from searchspace.cli.commands import describe_version, find_module, overview
+from searchspace.cli.commands import COMPLETION_VARIABLE, describe_version, find_module, overview
 from searchspace.cli.output import end_quietly, print_lines
 from trainables.common.errors import UserError
 
@@ -12,6 +13,10 @@ HELP = {"-h", "--help", "help"}
 
 def main(arguments: list[str]) -> int:
     """List the commands, or run the one that is named; returns the exit code."""
+    if COMPLETION_VARIABLE in os.environ:
+        from searchspace.completion.candidates import complete
+
+        return complete()
     name, *rest = arguments or ["--help"]
     try:
         if name in HELP and rest:  # searchspace help run

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,15 +92,8 @@ def parse(arguments: Sequence[str]) -> Request:
         prog="searchspace predict", description=(__doc__ or "").splitlines()[0], allow_abbrev=False,
         epilog="Example: searchspace predict results/digits photo.jpg --top 3",
     )  # fmt: skip
-    parser.add_argument(
-        "model", metavar="MODEL", help="a search's folder or URL, its winner/ or student/, or an .onnx file"
-    )
-    parser.add_argument("images", nargs="+", metavar="IMAGE", help="images, folders of them, or - for standard input")
-    parser.add_argument("--top", type=_count, default=5, metavar="N", help="likeliest classes to show; default: 5")
-    parser.add_argument(
-        "--format", default="text", metavar="|".join(PREDICTION_FORMATS), help="default: text; json has a line each"
-    )
-    parser.add_argument("--batch", type=_count, default=32, metavar="N", help="images at a time; default: 32")
+    for name, settings in ARGUMENTS:
+        parser.add_argument(name, **settings)
     found = parser.parse_args(arguments)
     if found.format not in PREDICTION_FORMATS:
         hint = suggest(found.format, PREDICTION_FORMATS)
@@ -112,6 +105,23 @@ def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
     return int(text)
+
+
+ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("model", {"metavar": "MODEL", "help": "a search's folder or URL, its winner/ or student/, or an .onnx file"}),
+    ("images", {"nargs": "+", "metavar": "IMAGE", "help": "images, folders of them, or - for standard input"}),
+    ("--top", {"type": _count, "default": 5, "metavar": "N", "help": "likeliest classes to show; default: 5"}),
+    (
+        "--format",
+        {
+            "default": "text",
+            "metavar": "|".join(PREDICTION_FORMATS),
+            "help": "default: text; json has a line each",
+        },
+    ),
+    ("--batch", {"type": _count, "default": 32, "metavar": "N", "help": "images at a time; default: 32"}),
+)
+"""Of the command line, with what argparse is told of each."""
 
 
 def predict(

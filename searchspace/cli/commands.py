@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from trainables.common.errors import UserError, suggest
 
 PACKAGE = "searchspace"
+COMPLETION_VARIABLE = "_SEARCHSPACE_COMPLETE"
+"""Environment variable: what a shell that completes a command line asks for, such as `complete_bash`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ COMMANDS = {
     "predict": CommandEntry(MODEL, "say what is on images, by an exported model"),
     "serve": CommandEntry(MODEL, "serve a search's winner over HTTP"),
     "export": CommandEntry(MODEL, "export and prove a search's winner again"),
+    "completion": CommandEntry(MACHINE, "let a shell complete commands and options"),
     "prepare-aws": CommandEntry(MACHINE, "make what cluster/gpu.yaml names in AWS", "cluster.clouds.prepare_aws"),
 }
 """By name, in the order of the overview."""

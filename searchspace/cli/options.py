@@ -19,6 +19,8 @@ METAVARS = {int: "N", float: "X", str: "TEXT"}
 
 COMMON = "common"
 """Attribute of a command's function: names of the options that `--help` shows; empty: all."""
+FIELDS = "fields"
+"""Attribute of a command's function: the fields that its options are made from, by name."""
 SHOW_ALL = "searchspace.show_all"
 """Key of a context's `meta` that is there where `--help-all` was given."""
 
@@ -82,6 +84,7 @@ def with_options(
         own = [p for p in inspect.signature(function).parameters.values() if get_origin(p.annotation) is Annotated]
         vars(command)["__signature__"] = inspect.Signature([*own, *options])  # what typer reads
         command.__doc__ = function.__doc__
+        vars(command)[FIELDS] = fields
         vars(command)[COMMON] = frozenset(common | {"help_all", "help"} if is_short else ())
         return command
 
