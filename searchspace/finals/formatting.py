@@ -7,7 +7,7 @@ from searchspace.finals.comparison import Comparison, ComparisonOutcome
 from searchspace.finals.finalist import Finalist
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.metrics.intervals import WILSON, Ends
-from trainables.metrics.metric_registry import METRICS, MetricName
+from trainables.metrics.metric_registry import METRICS, MetricName, is_own_name
 
 
 def format_score(metric: MetricName, score: float) -> str:
@@ -87,8 +87,8 @@ class TestFigure:
 
 
 def list_test_figures(metrics: TestMetrics) -> list[TestFigure]:
-    """Every metric of the registry, then what else is measured."""
-    figures = [_figure(name, metrics) for name in METRICS]
+    """Every metric of the registry, one of the user's own where it was measured, then what else is measured."""
+    figures = [_figure(name, metrics) for name in METRICS if name in metrics.scores or not is_own_name(name)]
     top5 = TestFigure("top_5_accuracy", "top-5 accuracy", metrics.top5, metrics.top5_interval, WILSON)
     precision = TestFigure("precision", "precision, mean over classes", metrics.precision_macro)
     return [*figures, top5, precision, TestFigure("calibration_error", "calibration error", metrics.calibration_error)]

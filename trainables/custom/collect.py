@@ -47,7 +47,7 @@ def load_part(code: CustomCode, part: CustomPart) -> Any:
         said = " ".join(str(error).split())
         raise UserError(f"{place}: {type(error).__name__}: {said}") from error
     found = getattr(module, part.attribute, None)
-    if found is None or (part.kind != "source" and not callable(found)):
+    if found is None or not (callable(found) or PART_KINDS[part.kind].takes_objects):
         hint = suggest(part.attribute, vars(module))
         raise UserError(f"{place}: {part.reference.rpartition(':')[0]!r} has no function {part.attribute!r}{hint}")
     return found

@@ -24,6 +24,8 @@ class PartKind:
     None in a process that runs none of the code, where the description has to do."""
     remover: str = ""
     """(The part) -> None: takes its entry away again."""
+    takes_objects: bool = False
+    """Whether a part may be what cannot be called, such as a `Metric`."""
 
     def describe(self, found: Any) -> dict[str, Any]:
         """Description of an object; raises `UserError`."""
@@ -45,6 +47,11 @@ PART_KINDS: Mapping[CustomKind, PartKind] = {
         "--models", "a name, FILE.py:FUNCTION or package.module:FUNCTION",
         "trainables.custom.custom_model:describe_model", "trainables.custom.custom_model:add_model",
         "trainables.custom.custom_model:remove_model",
+    ),
+    "metric": PartKind(
+        "--metric", "a name, FILE.py:FUNCTION or package.module:FUNCTION",
+        "trainables.custom.custom_metric:describe_metric", "trainables.custom.custom_metric:add_metric",
+        "trainables.custom.custom_metric:remove_metric", takes_objects=True,
     ),
     "space": PartKind(
         "--space", "FILE.py:FUNCTION",

@@ -4,11 +4,13 @@ All are scores, higher is better, of the images of a split. The entry alone deci
 training, what its confidence interval is, how two classifiers are compared by it, and how it is shown.
 """
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator
 
+from trainables.common.errors import suggest
 from trainables.metrics.class_counts import ClassCounts, Weights
 from trainables.metrics.metric import Gradient, Metric
 
@@ -102,11 +104,23 @@ METRICS: dict[str, Metric] = {
 DEFAULT_METRIC = "accuracy"
 """The metric of a search that is asked for none."""
 
-if TYPE_CHECKING:
-    MetricName = str
-else:
-    MetricName = Literal[tuple(METRICS)]
-    """The names, as records check them."""
+
+def check_metric(name: str) -> str:
+    """`name` if it is a metric's, or can be that of one of the user's own; raises ValueError that lists the names."""
+    if name in METRICS or is_own_name(name):
+        return name
+    known = next((known for known, entry in METRICS.items() if name.casefold() in entry.aliases), "")
+    hint = f"; did you mean {known!r}?" if known else suggest(name, METRICS)
+    raise ValueError(f"not one of {', '.join(n for n in METRICS if not is_own_name(n))}, or FILE.py:FUNCTION{hint}")
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a text is the name of a part of the user's own, or a reference to one."""
+    return name.startswith("custom/") or ":" in name
+
+
+MetricName = Annotated[str, AfterValidator(check_metric)]
+"""A metric's name, as records check it; code of the user's own is registered before it is used."""
 
 
 def list_metrics() -> tuple[str, ...]:

@@ -1,7 +1,5 @@
 """Scores, against scikit-learn on random and degenerate answers; sums of shards are the whole's."""
 
-from typing import get_args
-
 import numpy as np
 import pytest
 import torch
@@ -13,7 +11,7 @@ from trainables.config import Assignment, EpochReport, TrialConfig
 from trainables.metrics.class_counts import ClassCounts
 from trainables.metrics.class_metrics import measure_test_metrics
 from trainables.metrics.metric import numeric_gradient
-from trainables.metrics.metric_registry import METRICS, MetricName, compute_score, report_scores
+from trainables.metrics.metric_registry import METRICS, compute_score, report_scores
 from trainables.training.device import set_precision
 from trainables.training.evaluation import EvaluationInputs, evaluate
 from trainables.workers.worker_context import ProcessGroup
@@ -101,9 +99,8 @@ def test_a_formula_is_bounded_and_of_degree_zero_and_its_gradient_is_its_derivat
 
 
 def test_names_are_checked_against_the_registry():
-    assert get_args(MetricName) == tuple(METRICS)
     assert Assignment(trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder="f", metric="mcc")
-    with pytest.raises(ValidationError, match="'accuracy', 'balanced_accuracy'"):
+    with pytest.raises(ValidationError, match="not one of accuracy, balanced_accuracy"):
         Assignment(trial="t", kind="search", config=TrialConfig(), seed=0, max_epochs=1, folder="f", metric="bleu")
 
 
