@@ -1,1 +1,99 @@
-"""The package that decides: search engine, search spaces, study, finals, reports, and the command line."""
+"""Finds, proves and ships the best image classifier for a data set and a budget.
+
+    import searchspace
+
+    result = searchspace.search("path/to/images", trials=64, budget="1h")
+    result.leaderboard
+    result.winner.predict(["new.jpg"])
+
+What is listed in `__all__` is imported when it is first used, so that importing this package takes no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from searchspace.api.process.search_errors import SearchFailedError, SearchInterrupted, StopSearch
+    from searchspace.api.process.search_events import (
+        EpochEnded,
+        GangReady,
+        LogMessage,
+        PhaseEnded,
+        PhaseStarted,
+        ProgressUpdated,
+        SearchEnded,
+        SearchEvent,
+        SearchStarted,
+        TrialEnded,
+        TrialPaused,
+        TrialResumed,
+        TrialStarted,
+        WinnerFound,
+        WorkProgress,
+    )
+    from searchspace.api.result import Result, load
+    from searchspace.api.search import search
+    from searchspace.api.search_options import ResumeOptions, SearchOptions
+    from searchspace.api.winner_model import Winner
+    from searchspace.cli.interruption import LostError
+    from searchspace.finals.finalist import NoWinnerError
+    from trainables.common.errors import SearchEndedError, UserError
+
+_MODULES = {
+    "searchspace.api.result": ("Result", "load"),
+    "searchspace.api.search": ("search",),
+    "searchspace.api.process.search_errors": ("SearchFailedError", "SearchInterrupted", "StopSearch"),
+    "searchspace.api.process.search_events": (
+        "EpochEnded", "GangReady", "LogMessage", "PhaseEnded", "PhaseStarted", "ProgressUpdated", "SearchEnded",
+        "SearchEvent", "SearchStarted", "TrialEnded", "TrialPaused", "TrialResumed", "TrialStarted", "WinnerFound",
+        "WorkProgress",
+    ),
+    "searchspace.api.search_options": ("ResumeOptions", "SearchOptions"),
+    "searchspace.api.winner_model": ("Winner",),
+    "searchspace.cli.interruption": ("LostError",),
+    "searchspace.finals.finalist": ("NoWinnerError",),
+    "trainables.common.errors": ("SearchEndedError", "UserError"),
+}  # fmt: skip
+"""What this package exports, by the module that has it; each name is among the imports above, too."""
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "EpochEnded",
+    "GangReady",
+    "LogMessage",
+    "LostError",
+    "NoWinnerError",
+    "PhaseEnded",
+    "PhaseStarted",
+    "ProgressUpdated",
+    "Result",
+    "ResumeOptions",
+    "SearchEnded",
+    "SearchEndedError",
+    "SearchEvent",
+    "SearchFailedError",
+    "SearchInterrupted",
+    "SearchOptions",
+    "SearchStarted",
+    "StopSearch",
+    "TrialEnded",
+    "TrialPaused",
+    "TrialResumed",
+    "TrialStarted",
+    "UserError",
+    "Winner",
+    "WinnerFound",
+    "WorkProgress",
+    "load",
+    "search",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

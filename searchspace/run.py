@@ -24,6 +24,7 @@ from searchspace.preparation.prepare_data import prepare_search_data, prepare_sh
 from searchspace.preparation.resume import check_revived, format_folder, how_to_resume, is_finished, load_resumed_spec
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.live_screen import open_reporter
+from searchspace.progress.milestone_events import end_told
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.results import read_results
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 
 @with_options(SearchSpec, RunOptions)
+@end_told()
 def main(given: frozenset[str], **options: Any) -> None:
     """Find the best image classifier: search, retrain the finalists, test the winner once, export it.
 

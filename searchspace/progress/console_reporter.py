@@ -5,7 +5,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from searchspace.cli.command_start import command_start
 from searchspace.cli.console_log import format_line, logs_shown_by
@@ -15,6 +15,9 @@ from searchspace.progress.plain_lines import PlainLines
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
 from trainables.common.errors import UserError
 from trainables.common.escaping import printable
+
+if TYPE_CHECKING:
+    from searchspace.api.process.search_events import SearchEvent
 
 PROGRESS_INTERVAL_S = 20.0
 """Seconds between two lines on how far one work is."""
@@ -84,6 +87,9 @@ class ConsoleReporter:
     def show_progress_of(self, tracker: ProgressTracker) -> TrialListener:
         """Show the search of `tracker`; returns the listener that updates it and prints its events."""
         return PlainLines(tracker, self.show)
+
+    def publish(self, *events: "SearchEvent") -> None:
+        """Tell a program that hears this command's events; people read what is logged."""
 
     def hide_search(self) -> None:
         """The search is over; its tracker is shown no more."""

@@ -11,9 +11,12 @@ from rich.text import Text
 from searchspace.cli.console_log import format_line
 from searchspace.cli.output import surviving_streams
 from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.event_reporter import EventReporter
+from searchspace.progress.event_writer import host_events
 from searchspace.progress.plain_lines import PlainLines
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
 from searchspace.progress.screen_layout import RunningWork, ScreenState, draw_screen
+from searchspace.progress.search_progress import read_progress
 
 REFRESHES_PER_SECOND = 4
 """Of the screen, a second."""
@@ -98,10 +101,17 @@ class LiveScreen(ConsoleReporter):
             self._console.show_cursor(True)  # so that nothing has to be put right, however the process ends
 
     def _draw(self) -> RenderableType:
-        return draw_screen(ScreenState(self.seconds, self._tracker, self._shown, tuple(self._warnings), self._price))
+        tracker = self._tracker
+        progress = read_progress(tracker, self.seconds, self._price) if tracker else None
+        return draw_screen(ScreenState(progress, self._shown, tuple(self._warnings)))
 
 
 def open_reporter(verbose: bool = False, price: float = 0.0) -> ConsoleReporter:
-    """A live screen where there is a terminal that can show one; plain lines elsewhere, and if asked to be verbose."""
+    """A live screen where there is a terminal that can show one; plain lines elsewhere, and if asked to be verbose.
+
+    Where a program started this command to hear its events, it hears them, and nothing is printed.
+    """
+    if (writer := host_events()) is not None:
+        return EventReporter(writer, price)
     alive = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     return LiveScreen(price) if alive and not verbose else ConsoleReporter(verbose)

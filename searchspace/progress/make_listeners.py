@@ -4,7 +4,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from searchspace.progress.progress_tracker import ProgressTracker
-from searchspace.reporting.tables.trials import describe_trial, rank_trials
+from searchspace.reporting.tables.trials import describe_trial, rank_trials, read_hyperparameters
 
 if TYPE_CHECKING:
     import optuna
@@ -25,4 +25,5 @@ def make_listeners(
     tracker = ProgressTracker(spec, plan.shape.slots, reporter)
     tracker.load_earlier_trials(rank_trials(study))
     tracker.remaining_seconds, tracker.describe_trial = forecast.remaining_seconds, partial(describe_trial, study)
+    tracker.read_hyperparameters = partial(read_hyperparameters, study)
     return forecast, tracker

@@ -91,6 +91,8 @@ class ProgressTracker:
         """Seconds that are left by the newest forecast, if there is one."""
         self.describe_trial: Callable[[int], str] = lambda _trial: ""
         """A trial's configuration, in words."""
+        self.read_hyperparameters: Callable[[int], Mapping[str, Any]] = lambda _trial: {}
+        """A trial's hyperparameters by name, as far as they were drawn or pinned."""
         self.evaluated: set[int] = set()
         """Trials of which something was heard: they ended, or came to a rung."""
         self._troubled = False
@@ -152,8 +154,9 @@ class ProgressTracker:
     @property
     def slot_progress(self) -> list[SlotProgress | None]:
         """What each slot does; a trial that has told nothing from its slot yet is shown in any that is free."""
-        placed = {lane.slot: lane for lane in self._running.values() if lane.slot is not None}
-        others = (lane for lane in list(self._running.values()) if lane.slot is None)
+        running = list(self._running.values())  # at once: screens read it from threads of their own
+        placed = {lane.slot: lane for lane in running if lane.slot is not None}
+        others = (lane for lane in running if lane.slot is None)
         return [placed.get(slot) or next(others, None) for slot in range(self.slots)]
 
     @property

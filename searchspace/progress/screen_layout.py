@@ -8,14 +8,13 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from searchspace.budget.presets import MAX_COUNT
-from searchspace.progress.progress_tracker import ProgressTracker, SlotProgress, TrialStatus
+from searchspace.progress.progress_tracker import TrialStatus
+from searchspace.progress.search_progress import SHOWN_EPOCHS, SearchProgress, SlotView
 from trainables.common.escaping import printable
-from trainables.metrics.metric_registry import METRICS
 
 BARS = "▁▂▃▄▅▆▇█"
-SPARKLINE_EPOCHS = 18
-"""Epochs that a sparkline shows."""
+SLOT_COLUMNS = ("slot", "trial", "epoch", "score", "curve", "images/s", "seconds")
+"""Of the table of slots."""
 STYLES: dict[TrialStatus, str] = {
     "running": "cyan",
     "at rung": "blue",
@@ -41,36 +40,32 @@ class RunningWork:
 class ScreenState:
     """All that a screen shows."""
 
-    seconds: float
-    """Seconds since the command began."""
-    tracker: ProgressTracker | None = None
-    """Of the search, while it runs."""
+    search: SearchProgress | None = None
+    """The search, while it runs."""
     work: RunningWork = RunningWork()
     """Other work in progress."""
     warnings: Sequence[str] = ()
     """Told so far."""
-    price: float = 0.0
-    """What an hour costs; 0 is not known."""
 
 
 def draw_screen(state: ScreenState) -> RenderableType:
     """The whole of it."""
     parts: list[RenderableType] = []
-    if state.tracker is not None:
-        parts += _search(state, state.tracker)
+    if state.search is not None:
+        parts += _search(state.search)
     if state.work.what:
         parts.append(_bar(state.work.what, state.work.done, state.work.total))
     parts += [Text(printable(line), style="yellow", overflow="ellipsis", no_wrap=True) for line in state.warnings[-3:]]
     return Group(*parts)
 
 
-def _search(state: ScreenState, tracker: ProgressTracker) -> list[RenderableType]:
-    counts = tracker.counts
-    shown = Text("  ").join(Text(f"{counts[s]} {s}", style=STYLES[s] if counts[s] else "dim") for s in STYLES)
-    ended = counts["complete"] + counts["stopped"] + counts["failed"] + counts["at rung"]
-    spec = tracker.spec
-    head = _bar(printable(spec.name), ended, 0 if spec.trials == MAX_COUNT else spec.trials)
-    return [head, shown, Text(_time(state, tracker), style="dim"), *_best(tracker), _slots(tracker)]
+def _search(search: SearchProgress) -> list[RenderableType]:
+    counts = search.counts
+    shown = Text("  ").join(
+        Text(f"{counts.get(s, 0)} {s}", style=STYLES[s] if counts.get(s) else "dim") for s in STYLES
+    )
+    head = _bar(search.name, search.ended, search.trials)
+    return [head, shown, Text("  ".join(describe_time(search)), style="dim"), *_best(search), _slots(search)]
 
 
 def _bar(what: str, done: int, total: int) -> RenderableType:
@@ -80,60 +75,68 @@ def _bar(what: str, done: int, total: int) -> RenderableType:
     return grid
 
 
-def _time(state: ScreenState, tracker: ProgressTracker) -> str:
+def describe_time(search: SearchProgress) -> list[str]:
     """Elapsed and remaining time and money, and training's share of the time."""
-    parts, remaining = [f"{format_clock(state.seconds)} elapsed"], tracker.remaining_seconds()
+    parts, remaining = [f"{format_clock(search.elapsed)} elapsed"], search.remaining
     if remaining is not None:
         parts.append(f"about {format_clock(remaining)} remaining" if remaining > 0 else "longer than forecast")
-    if state.price:
-        parts.append(f"cost {state.price * state.seconds / 3600:.2f}")
+    if search.price:
+        parts.append(f"cost {search.price * search.elapsed / 3600:.2f}")
         if remaining is not None and remaining > 0:
-            parts.append(f"about {state.price * remaining / 3600:.2f} remaining")
-    if tracker.epochs:
-        parts.append(f"training {100 * tracker.training_share:.0f} % of the time when warm")
-    return "  ".join(parts)
+            parts.append(f"about {search.price * remaining / 3600:.2f} remaining")
+    if search.training_share is not None:
+        parts.append(f"training {100 * search.training_share:.0f} % of the time when warm")
+    return parts
 
 
-def _best(tracker: ProgressTracker) -> list[RenderableType]:
-    best, words = tracker.best, METRICS[tracker.spec.metric].label
-    if best is None:
+def describe_best(search: SearchProgress) -> str:
+    """The best trial and its score; empty before there is one."""
+    if search.best is None:
+        return ""
+    fidelity = "" if search.best.complete else f" at epoch {search.best.epoch} of {search.max_epochs}"
+    return f"best: trial {search.best.trial}, validation {search.metric} {search.best.score:.4f}{fidelity}"
+
+
+def _best(search: SearchProgress) -> list[RenderableType]:
+    if search.best is None:
         return []
-    fidelity = "" if best.complete else f" at epoch {best.epoch} of {tracker.spec.max_epochs}"
-    text = f"best: trial {best.trial}, validation {words} {best.score:.4f}{fidelity}"
     return [
-        Text(text, style="bold green" if best.complete else "bold"),
-        Text(printable(tracker.describe_trial(best.trial)), style="dim"),
+        Text(describe_best(search), style="bold green" if search.best.complete else "bold"),
+        Text(search.best.description, style="dim"),
     ]
 
 
-def _slots(tracker: ProgressTracker) -> RenderableType:
+def _slots(search: SearchProgress) -> RenderableType:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("slot", "trial", "epoch", "score", "curve", "images/s", "seconds"):
+    for name in SLOT_COLUMNS:
         table.add_column(
-            name, justify="left" if name == "curve" else "right", min_width=SPARKLINE_EPOCHS if name == "curve" else 5
+            name, justify="left" if name == "curve" else "right", min_width=SHOWN_EPOCHS if name == "curve" else 5
         )
-    scores = [score for lane in tracker.slot_progress if lane for score in lane.scores]
-    low, high = min(scores, default=0.0), max(scores, default=1.0)
-    for slot, lane in enumerate(tracker.slot_progress):
-        row = _lane(lane, tracker.spec.max_epochs, low, high) if lane else ("", "", "", "", "", "")
-        idle = slot >= tracker.warm_slots and lane is None
-        table.add_row(str(slot), *(("", "", "", "starting", "", "") if idle else row))
+    for row in slot_rows(search):
+        table.add_row(*row)
     return table
 
 
-def _lane(lane: SlotProgress, epochs: int, low: float, high: float) -> tuple[str, ...]:
-    newest = lane.newest
-    if newest is None or not lane.scores:
-        return str(lane.trial), f"0/{epochs}", "", "", "", ""
-    rate = f"{newest.images_per_second:,.0f}"
-    curve = sparkline(lane.scores[-SPARKLINE_EPOCHS:], low, high)
+def slot_rows(search: SearchProgress) -> list[tuple[str, ...]]:
+    """One row a slot, a text for each of `SLOT_COLUMNS`."""
+    scores = [score for slot in search.slots if slot.running for score in slot.running.scores]
+    low, high = min(scores, default=0.0), max(scores, default=1.0)
+    return [(str(number), *_slot_cells(slot, search.max_epochs, low, high)) for number, slot in enumerate(search.slots)]
+
+
+def _slot_cells(slot: SlotView, epochs: int, low: float, high: float) -> tuple[str, ...]:
+    running = slot.running
+    if running is None:
+        return ("", "", "", "" if slot.is_warm else "starting", "", "")
+    if not running.scores:
+        return str(running.trial), f"0/{epochs}", "", "", "", ""
     return (
-        str(lane.trial),
-        f"{newest.epoch}/{epochs}",
-        f"{newest.score:.4f}",
-        curve,
-        rate,
-        f"{newest.total_seconds:.1f}",
+        str(running.trial),
+        f"{running.epoch}/{epochs}",
+        f"{running.scores[-1]:.4f}",
+        sparkline(running.scores, low, high),
+        f"{running.images_per_second:,.0f}",
+        f"{running.total_seconds:.1f}",
     )
 
 

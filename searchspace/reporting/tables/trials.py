@@ -135,6 +135,15 @@ def describe_trial(study: StudyReader, number: int) -> str:
     return ", ".join(f"{name} {round_digits(params[name])}" for name in TrialConfig.model_fields if name in params)
 
 
+def read_hyperparameters(study: StudyReader, number: int) -> dict[str, Any]:
+    """A trial's hyperparameters by name: its model, what was drawn for it, and what is not at its default."""
+    trial = study.get_trials(deepcopy=False)[number]
+    named = {"model", *trial.params}
+    return {
+        name: value for name, value in _config_row(trial).items() if name in named or value != CONFIG_DEFAULTS[name]
+    }
+
+
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
     """Hyperparameters that differ between trials, in `TrialConfig`'s order, the model first of all."""
     seen: dict[str, set[Any]] = {}

@@ -14,6 +14,7 @@ from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.live_screen import LiveScreen, open_reporter
 from searchspace.progress.progress_tracker import BestTrial, ProgressTracker, call_all
 from searchspace.progress.screen_layout import RunningWork, ScreenState, draw_screen, format_clock, sparkline
+from searchspace.progress.search_progress import read_progress
 from searchspace.spec import make_spec
 from trainables.config import EpochReport, failure
 from trainables.workers.slot_state import GangInfo
@@ -128,7 +129,9 @@ def test_a_screen_fits_eighty_columns_and_tells_all():
     account.remaining_seconds, account.describe_trial = lambda: 90.0, lambda trial: f"lr {trial + 0.5}"
     account.on_gang_ready(0, INFO)
     tell(account, STORY)
-    text = shown(ScreenState(65.0, account, RunningWork(), ("warning: a \x1b[31mred\n one",), price=36.0))
+    text = shown(
+        ScreenState(read_progress(account, 65.0, price=36.0), RunningWork(), ("warning: a \x1b[31mred\n one",))
+    )
     assert "1 running  1 at rung  1 complete  0 stopped  1 failed" in text
     assert "1:05 elapsed  about 1:30 remaining  cost 0.65  about 0.90 remaining" in text
     assert "best: trial 0, validation accuracy 0.7500\nlr 0.5\n" in text
@@ -143,12 +146,14 @@ def test_a_screen_fits_eighty_columns_and_tells_all():
 def test_before_a_full_length_trial_the_best_says_its_fidelity():
     account = make_account()
     tell(account, [("start", 0, None), ("epoch", 0, epoch(1, 0.5)), ("paused", 0, epoch(1, 0.5))])
-    assert "best: trial 0, validation accuracy 0.5000 at epoch 1 of 9" in shown(ScreenState(1.0, account))
+    assert "best: trial 0, validation accuracy 0.5000 at epoch 1 of 9" in shown(
+        ScreenState(read_progress(account, 1.0))
+    )
 
 
 @pytest.mark.parametrize(("done", "total", "words"), [(50, 200, "50/200"), (0, 0, "")])
 def test_long_work_has_a_bar(done, total, words):
-    text = shown(ScreenState(1.0, None, RunningWork("finals", done, total)))
+    text = shown(ScreenState(None, RunningWork("finals", done, total)))
     assert text.startswith("finals ")
     assert text.rstrip().endswith(words)
 

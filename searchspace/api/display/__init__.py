@@ -1,0 +1,1 @@
+"""What a program shows of a search that it runs."""

@@ -1,0 +1,127 @@
+"""What a search's process is started with: its command line and its environment, from Python values."""
+
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from searchspace.cli.arguments import to_arguments
+from searchspace.cli.options import flag_of
+from searchspace.cli.run_options import RunOptions
+from searchspace.spec import SearchSpec, make_spec
+from trainables.common.errors import UserError
+from trainables.common.redaction import is_redacted, redact_urls
+from trainables.storage.local_copy import local_copy_folder
+from trainables.storage.object_store.remote import is_url
+
+PYTHON_NAMES = {"set": "pins"}
+"""Fields of `SearchSpec` whose options have another name in Python, which is that of the command line."""
+COMMAND = "searchspace "
+"""How a command that an error advises begins; it is for a shell, and stays as it is."""
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """What a search's process is started with."""
+
+    arguments: list[str]
+    """Its command line, without passwords."""
+    name: str
+    """Name of the search."""
+    folder: Path
+    """Its results folder; with a URL, the working copy on this machine."""
+    place: str
+    """The folder, or its URL."""
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    """Environment variables that no command line may show."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of the process: this one's, so that the same packages are imported, and the secrets."""
+        inherited = dict(os.environ)
+        if inherited.get("MPLBACKEND", "").startswith("module://"):
+            del inherited["MPLBACKEND"]  # a notebook's, which draws into the notebook
+        return inherited | _import_path() | self.secrets
+
+
+def request_search(data: str, options: Mapping[str, Any]) -> SearchRequest:
+    """The request of a new search on the data at a path or of a name; raises `UserError` for what no search can have.
+
+    The search gets its name here, so that it is known where the process fails.
+    """
+    given = _by_field({"data": data, **options})
+    run = {name: given.pop(name) for name in RunOptions.model_fields if name in given}
+    try:
+        spec = make_spec(**_with_texts(given))
+        arguments = to_arguments(SearchSpec, given | {"name": spec.name}) + to_arguments(RunOptions, run)
+    except UserError as error:
+        raise in_python_words(error) from None
+    return SearchRequest(arguments, spec.name, spec.folder, spec.home.url or str(spec.folder), _secrets(given))
+
+
+def request_resumption(place: str, options: Mapping[str, Any]) -> SearchRequest:
+    """The request that resumes the search in a folder, or at a URL, with some options changed."""
+    given = _by_field(options)
+    run = {name: given.pop(name) for name in RunOptions.model_fields if name in given}
+    try:
+        arguments = to_arguments(RunOptions, {"resume": place, **run}) + to_arguments(SearchSpec, given)
+    except UserError as error:
+        raise in_python_words(error) from None
+    name = place.rstrip("/").rpartition("/")[2]
+    folder = local_copy_folder("results", place) if is_url(place) else Path(place).resolve()
+    return SearchRequest(arguments, name, folder, place if is_url(place) else str(folder), _secrets(given))
+
+
+def _by_field(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, by their fields; a budget in seconds as text, which has a unit."""
+    named = {PYTHON_NAMES.get(name, name): value for name, value in options.items() if value is not None}
+    for name in ("budget", "time_budget"):
+        if isinstance(named.get(name), int | float):
+            named[name] = f"{named[name]}s"
+    return named
+
+
+def _with_texts(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as `make_spec` takes them: pins as the command line has them, by which they are checked."""
+    pins = given.get("pins") or {}
+    texts = [f"{name}={value}" for name, value in pins.items()] if isinstance(pins, Mapping) else list(pins)
+    paths = {name: os.fspath(value) for name, value in given.items() if isinstance(value, os.PathLike)}
+    lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
+    return {**given, **paths, **lists, "pins": texts}
+
+
+def _secrets(given: Mapping[str, Any]) -> dict[str, str]:
+    from searchspace.study.database import STORAGE_VARIABLE
+
+    storage = str(given.get("storage", ""))
+    return {STORAGE_VARIABLE: storage} if redact_urls(storage) != storage and not is_redacted(storage) else {}
+
+
+def _import_path() -> dict[str, str]:
+    """Where this process found the package, for a process that would not find it by itself."""
+    root = str(Path(__file__).parents[3])
+    if root == sysconfig.get_path("purelib"):
+        return {}
+    earlier = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return {"PYTHONPATH": os.pathsep.join(dict.fromkeys([root, *earlier]))}
+
+
+def in_python_words(error: UserError) -> UserError:
+    """The error with options as Python has them: `--trials 0: ...` becomes `trials=0: ...`."""
+    text, mark, command = str(error).partition(COMMAND)
+    for record in (SearchSpec, RunOptions):
+        for name in record.model_fields:
+            shown = next((python for python, known in PYTHON_NAMES.items() if known == name), name)
+            flag = re.escape(flag_of(record, name))
+            text = re.sub(rf"{flag} ('(?:[^'\\]|\\.)*'|[^\s:;,]+)(?=:)", rf"{shown}=\1", text)
+            text = re.sub(rf"{flag}(?![\w-])", shown, text)
+    return UserError(text + mark + command)
+
+
+def python_command() -> list[str]:
+    """The command that runs a search, without its arguments."""
+    return [sys.executable, "-m", "searchspace.run"]

@@ -1,0 +1,122 @@
+"""Reports the progress of a command as typed events, to the program that started it."""
+
+import time
+from typing import TYPE_CHECKING
+
+from searchspace.api.process.search_events import (
+    EpochEnded,
+    GangReady,
+    LogMessage,
+    ProgressUpdated,
+    SearchEvent,
+    TrialEnded,
+    TrialPaused,
+    TrialResumed,
+    TrialStarted,
+    WorkProgress,
+)
+from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.event_writer import EventWriter
+from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
+from searchspace.progress.search_progress import read_progress
+from trainables.common.escaping import printable
+from trainables.config import EpochReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from trainables.workers.slot_state import GangInfo
+
+WORK_INTERVAL_S = 0.25
+"""Least seconds between two events on how far the same work is."""
+
+
+class EventReporter(ConsoleReporter):
+    """A reporter that prints nothing and writes events."""
+
+    def __init__(self, writer: EventWriter, price: float = 0.0) -> None:
+        """Write by `writer`; an hour costs `price`, where that is known."""
+        super().__init__()
+        self._writer, self._price = writer, price
+        self._told, self._told_at = "", 0.0
+
+    @property
+    def restart_options(self) -> list[str]:
+        """Command-line options that make another like this."""
+        return ["--price-per-hour", str(self._price)] if self._price else []
+
+    def publish(self, *events: SearchEvent) -> None:
+        """Write events, with the seconds since the start."""
+        for event in events:
+            self._writer.send(event.model_copy(update={"seconds": self.seconds}))
+
+    def show(self, level: int, message: str) -> None:
+        """Write a message of a level of `logging`."""
+        self.publish(LogMessage(level=level, message=printable(message)))
+        self._warn_of_log()
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Write how far long work is: its start and end, and from time to time between them."""
+        now = time.monotonic()
+        if what == self._told and now < self._told_at + WORK_INTERVAL_S and not (total and done >= total):
+            return
+        self._told, self._told_at = what, now
+        self.publish(WorkProgress(what=what, done=done, total=total))
+
+    def show_progress_of(self, tracker: ProgressTracker) -> TrialListener:
+        """Write the search's progress while it runs; returns the listener that updates `tracker` and writes events."""
+        self._writer.read_progress = lambda: ProgressUpdated(
+            seconds=self.seconds, progress=read_progress(tracker, self.seconds, self._price)
+        )
+        return TrialEvents(tracker, self.publish)
+
+    def hide_search(self) -> None:
+        """The search is over; its progress is written no more."""
+        self._writer.read_progress = lambda: None
+
+    def close(self) -> None:
+        """Write what waits."""
+        self.hide_search()
+        super().close()
+        self._writer.flush()
+
+
+class TrialEvents:
+    """Listener of the searcher and the gangs that updates a tracker and writes what happens."""
+
+    def __init__(self, tracker: ProgressTracker, publish: "Callable[[SearchEvent], None]") -> None:
+        """Update `tracker`, and write by `publish`."""
+        self._tracker, self._publish = tracker, publish
+
+    def on_gang_ready(self, slot: int, info: "GangInfo") -> None:
+        """Write that a gang can train."""
+        self._tracker.on_gang_ready(slot, info)
+        self._publish(GangReady(slot=slot, device=info.device, precision=info.precision, threads=info.threads))
+
+    def __call__(self, event: str, number: int, report: EpochReport | None) -> None:
+        """Update the tracker with one event of a trial, and write it."""
+        best = self._tracker.best
+        self._tracker(event, number, report)
+        if event == "start":
+            self._publish(TrialStarted(number=number, config=dict(self._tracker.read_hyperparameters(number))))
+        elif report is not None:
+            self._publish(self._of_report(event, number, report, is_best=self._tracker.best != best))
+
+    def _of_report(self, event: str, number: int, report: EpochReport, is_best: bool) -> SearchEvent:
+        if event == "epoch":
+            return EpochEnded(
+                number=number, max_epochs=self._tracker.spec.max_epochs, epoch_seconds=report.seconds,
+                **report.model_dump(include={
+                    "epoch", "score", "accuracy", "val_loss", "train_loss", "images_per_second", "slot",
+                }),
+            )  # fmt: skip
+        if event == "paused":
+            return TrialPaused(number=number, epoch=report.epoch, score=report.score)
+        if event in {"resumed", "audited"}:
+            return TrialResumed(number=number, epoch=report.epoch, is_audit=event == "audited")
+        has_failed = event == "failed"
+        return TrialEnded(
+            number=number, status="failed" if has_failed else "complete" if event == "complete" else "stopped",
+            epoch=report.epoch, score=None if has_failed or not report.epoch else report.score, reason=report.reason,
+            is_best=is_best,
+        )  # fmt: skip
