@@ -6,6 +6,8 @@ import pytest
 
 from searchspace.cli.invalid_values import SYNONYMS
 from searchspace.export import main as export_main
+from searchspace.reporting.html.report_sections import REPORT_SECTIONS
+from searchspace.reporting.model_card.card_sections import CARD_SECTIONS
 from searchspace.run import main as run_main
 from searchspace.sampling.sampler_registry import SAMPLERS
 from searchspace.spec import SearchSpec
@@ -65,3 +67,9 @@ def test_a_name_that_other_tools_have_leads_to_the_registrys(option):
     aliases = {alias: name for name, entry in registry.items() for alias in entry.aliases}
     assert aliases.items() <= SYNONYMS.items(), "an alias that two registries have"
     assert SearchSpec.model_fields[option].default in {"auto", *registry}
+
+
+def test_the_docs_explain_every_section_of_report_and_card():
+    page = (ROOT / "docs" / "report.md").read_text()
+    titles = [section.title for section in (*REPORT_SECTIONS, *CARD_SECTIONS["winner"], *CARD_SECTIONS["student"])]
+    assert [title for title in titles if title and f"| {title} |" not in page] == [], "docs/report.md: one row each"
