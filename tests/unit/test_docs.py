@@ -65,3 +65,10 @@ def test_python_in_a_document_is_run_or_is_a_fragment_with_a_reason(document):
 @pytest.mark.parametrize("document", [name for name in DOCUMENTS if name.startswith("docs/") and name not in LONG])
 def test_a_page_is_short(document):
     assert len((ROOT / document).read_text().splitlines()) <= MAX_LINES
+
+
+def test_the_design_names_every_room():
+    rows = re.findall(r"^\| (`.+?) \|", (ROOT / "docs" / "design.md").read_text(), re.MULTILINE)
+    named = {name.rpartition("/")[2] for row in rows for name in re.findall(r"`([\w/]+)`", row)}
+    rooms = {path.parent.name for name in ("searchspace", "trainables") for path in (ROOT / name).glob("*/__init__.py")}
+    assert rooms - named == set(), "docs/design.md, 'Rooms': a row each"

@@ -14,7 +14,8 @@ CHANGES = (ROOT / "CHANGELOG.md").read_text()
 REQUIRED = {"cff-version", "message", "title", "authors"}
 KNOWN = REQUIRED | {
     "abstract", "commit", "contact", "date-released", "doi", "identifiers", "keywords", "license", "license-url",
-    "preferred-citation", "references", "repository", "repository-artifact", "repository-code", "type", "url", "version",
+    "preferred-citation", "references", "repository", "repository-artifact", "repository-code", "type", "url",
+    "version",
 }  # fmt: skip
 """Keys of the Citation File Format 1.2.0."""
 KINDS = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
