@@ -11,7 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.augmentation.augmentation_registry import AUGMENTATIONS, DRAW_COLUMNS, pixel_augmentations
+from trainables.augmentation.augmentation_registry import (
+    AUGMENTATIONS,
+    DRAW_COLUMNS,
+    augmentation_value,
+    pixel_augmentations,
+)
 from trainables.config import TrialConfig
 from trainables.data.loading.epoch_plan import PlannedBatch
 
@@ -33,8 +38,23 @@ def augment(images: Tensor, draws: Tensor, config: TrialConfig) -> Tensor:
     if draws.shape[1] != len(DRAW_COLUMNS):
         raise ValueError(f"draws has {draws.shape[1]} columns, needs {len(DRAW_COLUMNS)}")
     for name in pixel_augmentations(config):
-        images = _function(name)(images, draws, config)
+        if (own := AUGMENTATIONS[name].own) is not None:
+            images = _augment_own(name, own, images, draws, config)
+        else:
+            images = _function(name)(images, draws, config)
     return images
+
+
+def _augment_own(name: str, own: Callable[..., Tensor], images: Tensor, draws: Tensor, config: TrialConfig) -> Tensor:
+    """What an augmentation of the user's own makes of the images; raises ValueError for another shape or type."""
+    columns = [DRAW_COLUMNS[draw] for draw in AUGMENTATIONS[name].draws]
+    found = own(images, draws[:, columns], augmentation_value(config, name))
+    if found.shape != images.shape or found.dtype != images.dtype:
+        raise ValueError(
+            f"augmentation {name!r} returned {found.dtype} of shape {tuple(found.shape)} for {images.dtype} of "
+            f"{tuple(images.shape)}"
+        )
+    return found
 
 
 @lru_cache

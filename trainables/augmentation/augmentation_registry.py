@@ -4,6 +4,7 @@ Adding one is a function, an entry here and its field. The entry alone decides w
 it is searched, how the report describes it, and that images are no longer shown as they are stored.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -33,6 +34,16 @@ class Augmentation:
     """Largest value to search."""
     in_default_space: bool = False
     """Whether the default space searches it."""
+    own: Callable[..., Any] | None = None
+    """Of one of the user's own, which `trainables.custom` registers: images, its own draws (b, k), value -> images.
+    Its value is in `TrialConfig.custom`."""
+    off: Any = None
+    """Value of one of the user's own that switches it off; None for those that are built in."""
+
+    @property
+    def changes_pixels(self) -> bool:
+        """Whether it changes each image by itself, after the image was read."""
+        return bool(self.function) or self.off is not None
 
 
 CROP_DRAWS = ("crop_area", "crop_aspect", "crop_top", "crop_left")
@@ -79,16 +90,56 @@ class ImageViews(Enum):
     RANDOM = "another version each time"
 
 
+def augmentation_value(config: TrialConfig, name: str) -> Any:
+    """Value that `config` has for the augmentation `name`."""
+    off = AUGMENTATIONS[name].off
+    return getattr(config, name) if off is None else config.custom.get(name, off)
+
+
+def off_value(name: str) -> Any:
+    """Value that switches an augmentation off."""
+    off = AUGMENTATIONS[name].off
+    return TrialConfig.model_fields[name].default if off is None else off
+
+
 @lru_cache(maxsize=64)
 def active_augmentations(config: TrialConfig) -> tuple[str, ...]:
     """Names of the augmentations that `config` has switched on."""
-    return tuple(name for name in AUGMENTATIONS if getattr(config, name) != TrialConfig.model_fields[name].default)
+    return tuple(name for name in AUGMENTATIONS if augmentation_value(config, name) != off_value(name))
 
 
 @lru_cache(maxsize=64)
 def pixel_augmentations(config: TrialConfig) -> tuple[str, ...]:
     """Those among them that change each image by itself."""
-    return tuple(name for name in active_augmentations(config) if AUGMENTATIONS[name].function)
+    return tuple(name for name in active_augmentations(config) if AUGMENTATIONS[name].changes_pixels)
+
+
+def register_augmentation(name: str, entry: Augmentation) -> None:
+    """Add one of the user's own; its draws follow those of all others, in a stream of its own."""
+    AUGMENTATIONS[name] = entry
+    _own_changed()
+
+
+def remove_augmentation(name: str) -> None:
+    """Take one of the user's own away."""
+    AUGMENTATIONS.pop(name, None)
+    _own_changed()
+
+
+def own_augmentations() -> dict[str, Augmentation]:
+    """Those of the user's own, by their names."""
+    return {name: entry for name, entry in AUGMENTATIONS.items() if entry.off is not None}
+
+
+def _own_changed() -> None:
+    for name in [name for name in OWN_DRAWS if name not in AUGMENTATIONS]:
+        del OWN_DRAWS[name]
+    OWN_DRAWS.update({name: entry.draws for name, entry in own_augmentations().items() if entry.draws})
+    columns = [*FIRST_DRAWS, *(draw for own in OWN_DRAWS.values() for draw in own)]
+    DRAW_COLUMNS.clear()
+    DRAW_COLUMNS.update({draw: index for index, draw in enumerate(columns)})
+    active_augmentations.cache_clear()
+    pixel_augmentations.cache_clear()
 
 
 def image_views(config: TrialConfig) -> ImageViews:
@@ -101,5 +152,9 @@ def image_views(config: TrialConfig) -> ImageViews:
 
 def describe_augmentation(config: TrialConfig) -> str:
     """What `config` does to training images, for the report."""
-    active = [AUGMENTATIONS[name].description.format(getattr(config, name)) for name in active_augmentations(config)]
+    active = [
+        entry.description.format(augmentation_value(config, name))
+        for name, entry in AUGMENTATIONS.items()
+        if name in active_augmentations(config)
+    ]
     return f"augmentation of {', '.join(active)}" if active else "trained on images as they are, without augmentation"

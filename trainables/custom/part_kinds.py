@@ -53,6 +53,12 @@ PART_KINDS: Mapping[CustomKind, PartKind] = {
         "trainables.custom.custom_metric:describe_metric", "trainables.custom.custom_metric:add_metric",
         "trainables.custom.custom_metric:remove_metric", takes_objects=True,
     ),
+    "augmentation": PartKind(
+        "--augmentations", "FILE.py:FUNCTION or package.module:FUNCTION",
+        "trainables.custom.custom_augmentation:describe_augmentation_part",
+        "trainables.custom.custom_augmentation:add_augmentation",
+        "trainables.custom.custom_augmentation:remove_augmentation_part",
+    ),
     "space": PartKind(
         "--space", "FILE.py:FUNCTION",
         "trainables.custom.custom_space:describe_space", "trainables.custom.custom_space:add_space",
