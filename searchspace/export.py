@@ -16,6 +16,7 @@ from searchspace.cli.values import Formats, Place
 from searchspace.constraints.constraints import describe_cost, find_violations
 from searchspace.engine.assignments import derive_seed
 from searchspace.finals.choose_student import StudentStatus, read_student
+from searchspace.own_code.resumed_code import register_kept_code
 from searchspace.progress.live_screen import open_reporter
 from searchspace.reporting.tables.exported_files_table import exported_file_rows, format_conditions, format_dropped
 from searchspace.reporting.tables.terminal_table import print_table
@@ -65,6 +66,7 @@ def main(
     sync = open_results(folder, is_export_file)
     if not asked.output:
         check_own_folder(sync, folder)
+    register_kept_code(sync, folder)
     from searchspace.reporting.html.report_file import write_report_or_warn
     from searchspace.reporting.model_card.card_file import write_cards_or_warn
 

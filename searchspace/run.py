@@ -15,6 +15,7 @@ from searchspace.export import print_shipments
 from searchspace.finals.baseline import majority_accuracy
 from searchspace.finals.formatting import format_score_history, format_test_score, format_top5
 from searchspace.leaderboard import print_board
+from searchspace.own_code.collected_code import with_own_code
 from searchspace.preparation import preflight
 from searchspace.preparation.absolute_paths import with_absolute_paths
 from searchspace.preparation.early_checks import check_early
@@ -63,9 +64,10 @@ def perform(effective: EffectiveOptions) -> None:
         check_revived(given)
         return revive(run_options, options, given, reporter)
     resumed = bool(run_options.resume)
-    spec = (
-        load_resumed_spec(run_options.resume, options, given) if resumed else with_absolute_paths(make_spec(**options))
-    )
+    if resumed:
+        spec = load_resumed_spec(run_options.resume, options, given)
+    else:
+        spec = with_own_code(with_absolute_paths(make_spec(**options)))
     spec = with_price(spec, run_options.price_per_hour)
     if run_options.dry_run:
         return dry_run(spec, run_options.price_per_hour, reporter)

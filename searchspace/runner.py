@@ -17,12 +17,13 @@ from searchspace.engine.events import EngineContext
 from searchspace.export import ExportSources, export_student, export_winner
 from searchspace.finals.audit import read_audit
 from searchspace.finals.finalist import read_finalists
+from searchspace.own_code.resumed_code import warn_of_changed_space
 from searchspace.preparation.begin_study import open_study
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.plan import Plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data
 from searchspace.preparation.restart import restarting
-from searchspace.preparation.resume import how_to_resume, warn_of_changed_space, write_finished
+from searchspace.preparation.resume import how_to_resume, write_finished
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.make_listeners import make_listeners
 from searchspace.progress.milestone_events import phase_changed, started, winner_found

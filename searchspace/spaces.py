@@ -11,6 +11,7 @@ import optuna
 from pydantic import ValidationError
 
 from searchspace.cli.invalid_values import describe_error
+from searchspace.own_code.own_hyperparameters import own_hyperparameters, own_names, suggest_own, with_own_apart
 from searchspace.sampling.space_file import load_function
 from searchspace.sampling.space_trial import Range, SpaceError, SpaceTrial, plain
 from trainables.augmentation.augmentation_registry import AUGMENTATIONS
@@ -20,7 +21,7 @@ from trainables.data.loading.square_fit import FIT_KINDS
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.metric_registry import MetricName
 from trainables.models.efficientnet_lite import is_packaged
-from trainables.models.model_registry import MODELS
+from trainables.models.model_registry import MODELS, OwnModel
 
 
 class Task(Frozen):
@@ -62,14 +63,14 @@ def default_space(trial: optuna.Trial, task: Task) -> dict[str, Any]:
     return values
 
 
-def _by_steps(trial: optuna.Trial, task: Task) -> dict[str, Any]:
-    """What all networks have that learn by gradient steps."""
-    return {
+def _by_steps(trial: optuna.Trial, task: Task, has_head: bool = True) -> dict[str, Any]:
+    """What all networks have that learn by gradient steps; one that has its own head drops nothing in front of it."""
+    values = {
         "batch_size": trial.suggest_categorical("batch_size", batch_sizes(task)),
         "weight_decay": trial.suggest_float("weight_decay", 1e-5, 1e-1, log=True),
         "label_smoothing": trial.suggest_float("label_smoothing", 0.0, 0.2),
-        "dropout": trial.suggest_float("dropout", 0.0, 0.5),
     }
+    return values | ({"dropout": trial.suggest_float("dropout", 0.0, 0.5)} if has_head else {})
 
 
 def is_unbalanced(data: DataSummary) -> bool:
@@ -78,10 +79,11 @@ def is_unbalanced(data: DataSummary) -> bool:
 
 
 def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]:
-    values = _by_steps(trial, task)
+    entry = MODELS[model]
+    values = _by_steps(trial, task, has_head=not isinstance(entry, OwnModel))
     values["optimizer"] = trial.suggest_categorical("optimizer", ["muon", "adamw", "sgd"])
     values["lr"] = trial.suggest_float("lr", 1e-3, 1e-1, log=True)
-    fields = MODELS[model].fields
+    fields = entry.fields
     if "width" in fields:
         values["width"] = trial.suggest_categorical("width", widths(task))
     if "depth" in fields:
@@ -93,7 +95,7 @@ def _from_scratch(trial: optuna.Trial, task: Task, model: str) -> dict[str, Any]
     for name in ("batch_norm", "whiten"):
         if name in fields:
             values[name] = trial.suggest_categorical(name, [True, False])
-    return values | _augmentation(trial, task)
+    return values | suggest_own(trial, own_hyperparameters(model)) | _augmentation(trial, task)
 
 
 def _backbone(trial: optuna.Trial, task: Task) -> dict[str, Any]:
@@ -209,12 +211,12 @@ def draw_config(
         raise SpaceError(f"the space returned {values!r}; expected a dict of hyperparameters")
     given = {str(name): plain(value) for name, value in values.items()}
     try:
-        return TrialConfig(**(given | pins))
+        return TrialConfig(**with_own_apart(given | pins))
     except ValidationError as error:
         detail = error.errors()[0]
         name = ".".join(map(str, detail["loc"]))
         if name not in TrialConfig.model_fields:
-            hint = suggest(name, TrialConfig.model_fields)
+            hint = suggest(name, [*TrialConfig.model_fields, *own_names()])
             raise SpaceError(f"the space gave {name!r}: no such hyperparameter{hint}") from error
         raise SpaceError(f"the space gave {name} {detail['input']!r}: {describe_error(TrialConfig, detail)}") from error
 

@@ -23,7 +23,7 @@ from searchspace.cli.values import (
     describe_objectives,
 )
 from searchspace.preparation.record import SearchRecord
-from searchspace.sampling.pins import parse_pins
+from searchspace.sampling.pins import read_pins
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
 from searchspace.stopping.rules import SchedulerName
 from searchspace.storage.search_folder import SEARCH_RECORD
@@ -199,7 +199,7 @@ class SearchSpec(DataRequest):
 
 def make_spec(**options: Any) -> SearchSpec:
     """Specification from command-line values; raises `UserError` naming the first option that is out of range."""
-    options["pins"] = parse_pins(given) if isinstance(given := options.get("pins") or {}, list) else given
+    options["pins"] = read_pins(options)
     options["name"] = options.get("name") or name_now(str(options.get("data", "digits")))
     spec = parse_record(SearchSpec, options)
     if not NAME_PATTERN.fullmatch(spec.name):

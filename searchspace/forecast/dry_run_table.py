@@ -90,7 +90,8 @@ def _name(timing: Timing) -> str:
     config = timing.config
     given = {name: value for name, value in config if name != "model" and name in config.model_fields_set}
     sizes = [name for name in ("width", "depth", "batch_size", "input_size", "freeze") if name in given]
-    return ", ".join([config.model, *(f"{name}={given[name]}" for name in sizes)])
+    own = [f"{name}={value}" for name, value in config.custom.items()]
+    return ", ".join([config.model, *own, *(f"{name}={given[name]}" for name in sizes)])
 
 
 def format_estimates(

@@ -15,10 +15,12 @@ import optuna
 from searchspace.engine.assignments import derive_seed, probe_assignment
 from searchspace.forecast.simulation import TrialCosts
 from searchspace.forecast.trial_timing import family_name
+from searchspace.sampling.space_file import hash_file
 from searchspace.spaces import Space, Task, draw_configs
 from searchspace.spec import SearchSpec
 from trainables.common.environment import cpu_name
 from trainables.config import Assignment, EpochReport, Frozen, TrialConfig
+from trainables.custom.register import registered_code
 from trainables.storage.cache import cache_folder, read_cached, write_cached
 from trainables.training.timing import Timing, read_timing
 from trainables.workers.gang_resources import GangResources
@@ -141,8 +143,7 @@ def read_measurements(spec: SearchSpec, task: Task, shape: GangResources) -> Mea
 
 def _file(spec: SearchSpec, task: Task, shape: GangResources) -> Path:
     """The file for all searches whose trials cost the same; their number and length do not count."""
-    source = Path(spec.space.rpartition(":")[0])
-    space = source.read_text() if spec.space else ""
-    facts = (task.data.fingerprint, task.models, space, spec.space, spec.pins, shape.model_dump(), spec.address)
+    code = registered_code().digests or (hash_file(spec.space) if spec.space else "")
+    facts = (task.data.fingerprint, task.models, code, spec.space, spec.pins, shape.model_dump(), spec.address)
     key = hashlib.blake2b(repr((*facts, cpu_name(), os.cpu_count())).encode(), digest_size=8).hexdigest()
     return cache_folder() / "forecast" / f"measured-{key}.json"

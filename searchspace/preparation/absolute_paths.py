@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from searchspace.spec import SearchSpec
+from trainables.custom.reference import absolute_reference
 from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.storage.object_store.remote import is_url
 
@@ -15,12 +16,11 @@ SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?):///(?P<uri>file:)?(?P<file>[^
 
 def with_absolute_paths(spec: SearchSpec) -> SearchSpec:
     """`spec` with absolute paths, so that commands find its files from any working directory."""
-    file, colon, function = spec.space.rpartition(":")
     return spec.model_copy(
         update={
             "data": spec.data if spec.data in NAMED_SETS else absolute(spec.data),
             "root": absolute(spec.root) if spec.root else "",
-            "space": absolute(file) + colon + function if file else spec.space,
+            "space": absolute_reference(spec.space),
             "warm_start": tuple(absolute(each) for each in spec.warm_start),
             "storage": with_absolute_file(spec.storage),
         }

@@ -9,6 +9,7 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from searchspace.finals.baseline import TRIAL_ORIGIN, Origin
+from searchspace.own_code.kept_code import write_code
 from searchspace.preparation.data_issues import copy_image_lists
 from searchspace.preparation.first_trials import default_trials, probe_trials
 from searchspace.preparation.plan import Plan
@@ -21,6 +22,7 @@ from searchspace.spec import SearchSpec, extend_record, load_facts, save_record
 from searchspace.storage.folder_contents import names_in
 from searchspace.study.creation import StudyAction, delete_draft, read_draft, write_draft
 from trainables.config import TrialConfig
+from trainables.custom.register import registered_code
 from trainables.storage.folders import forbid_creating
 
 logger = logging.getLogger(__name__)
@@ -66,7 +68,7 @@ def begin_study(spec: SearchSpec, plan: Plan) -> optuna.Study:
     copy_image_lists(plan.data, spec.folder)
     study = _make(spec, start, search, step)
     facts = collect_facts() | plan.record_fields | {"space_sha256": hash_file(spec.space)}
-    save_record(spec.folder, spec, {IDENTITY: search, **facts})
+    save_record(spec.folder, spec, {IDENTITY: search, **facts, **write_code(spec.folder, registered_code())})
     delete_draft(spec.folder)
     return study
 

@@ -15,6 +15,7 @@ from searchspace.stopping.rules import make_rule
 from searchspace.stopping.rung import by_value, rungs
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import UserError
+from trainables.custom.custom_space import SPACES
 from trainables.data.sources.source_registry import NAMED_SETS
 from trainables.storage.object_store.remote import is_url
 
@@ -74,7 +75,7 @@ def _check_places(spec: SearchSpec, resumed: bool) -> None:
             f"--resume {spec.name!r}: its root {spec.root!r} is not there; where it has moved, give --root FOLDER"
         )
     file = spec.space.rpartition(":")[0]
-    if file and not Path(file).is_file():
+    if file and spec.space not in SPACES and not Path(file).is_file():
         raise UserError(
             f"--resume {spec.name!r}: its space {spec.space!r} is not there; where it has moved, give "
             "--space FILE.py:FUNCTION"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from searchspace.own_code.own_hyperparameters import own_defaults
 from searchspace.spaces import Space, Task, batch_sizes, cuts, default_space, head_solvers, is_unbalanced, widths
 from trainables.metrics.metric_registry import METRICS
-from trainables.models.model_registry import MODELS
+from trainables.models.model_registry import MODELS, OwnModel
 
 FEW_IMAGES = 10_000
 """Training images below which the first guesses augment."""
@@ -47,7 +48,9 @@ def default_trials(task: Task, pins: Mapping[str, Any]) -> list[dict[str, Any]]:
         "activation": "relu", "batch_norm": True, "whiten": True, "weight_decay": 1e-2, **augmented,
     }  # fmt: skip
     starts = [
-        {"model": model, **common, **_own(model, scratch)} for model in task.models if model not in task.pretrained
+        {"model": model, **_own(model, common | scratch), **own_defaults(model)}
+        for model in task.models
+        if model not in task.pretrained
     ]
     if freeze := _trained_cut(task, pins):
         tuned = {"freeze": freeze, "head_lr": 1e-2, "weight_decay": 1e-3}
@@ -83,4 +86,6 @@ def _without(pins: Mapping[str, Any], values: dict[str, Any]) -> dict[str, Any]:
 def _own(model: str, values: dict[str, Any]) -> dict[str, Any]:
     """Those of `values` that mean something to a network from scratch."""
     others = {field for known in MODELS.values() for field in known.fields} - {*MODELS[model].fields}
+    if isinstance(MODELS[model], OwnModel):
+        others |= {"dropout"}  # it has a head of its own
     return {name: value for name, value in values.items() if name not in others}

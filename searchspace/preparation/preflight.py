@@ -12,6 +12,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 
 from searchspace.cluster.placement import Node, Room
+from searchspace.own_code.own_hyperparameters import with_own_apart
 from searchspace.sampling.space_trial import Range
 from searchspace.spaces import DrawError, DrawErrorCounter, Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
@@ -25,6 +26,7 @@ from searchspace.storage.folder_contents import (
 )
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
+from trainables.custom.custom_code import is_custom
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.metric_registry import MetricName
 from trainables.storage.object_store.remote import Remote, format_storage_error, open_remote
@@ -158,12 +160,26 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
         drawn.append(trial.distributions)
         given.append((trial.params, config))
         patience = DrawErrorCounter()
+    _check_own_networks(spec, task)
     for name in _unused(given):
         raise UserError(
             f"--space {spec.space!r}: suggests {name!r} and does not return it, so that every trial would have {name} "
             f"{TrialConfig.model_fields[name].get_default()}; return it, or suggest it by another name"
         )
     return space, drawn
+
+
+def _check_own_networks(spec: SearchSpec, task: Task) -> None:
+    """Build each network of the user's own once; raises `UserError` for one that cannot be trained."""
+    for model in task.models:
+        if not is_custom(model):
+            continue
+        from trainables.custom.own_network import check_own_network
+        from trainables.models.build_model import scratch_input
+
+        pins = {name: value for name, value in spec.pins.items() if name != "model"}
+        config = TrialConfig(**with_own_apart({"model": model} | pins))
+        check_own_network(config, task.data, scratch_input(config, task.data), spec.workers_per_trial)
 
 
 def _unused(draws: Sequence[tuple[Mapping[str, Any], TrialConfig]]) -> list[str]:

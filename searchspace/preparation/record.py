@@ -64,6 +64,10 @@ class SearchRecord(Frozen):
     """Of this project."""
     space_sha256: str = ""
     """Digest of the file of `--space`; empty without one."""
+    custom: tuple[dict[str, Any], ...] = ()
+    """Parts of the user's own, read as `CustomPart`."""
+    code_sha256: dict[str, str] = Field(default_factory=dict)
+    """Digest of each file of their source, by its path in the search's folder `code`."""
     machine: dict[str, Any] = Field(default_factory=dict)
     """The driver's."""
     gangs: RecordedGangs = RecordedGangs()

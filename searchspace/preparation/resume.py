@@ -15,15 +15,18 @@ from searchspace.cli.command_start import mark_restart
 from searchspace.cli.interruption import LostError
 from searchspace.cli.options import flag_of
 from searchspace.cli.run_options import RunOptions
+from searchspace.own_code.code_options import CODE_OPTIONS
+from searchspace.own_code.kept_code import read_code
+from searchspace.own_code.resumed_code import check_same_parts, check_same_space, with_kept_code
 from searchspace.preparation.absolute_paths import with_absolute_paths
 from searchspace.preparation.record_at_url import options_to_repeat, replaced_options
-from searchspace.sampling.space_file import hash_file
 from searchspace.spec import SearchSpec, extend_record, load_facts, load_spec, parse_record
 from searchspace.storage.folder_contents import FolderContents, classify_contents, names_in
 from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
+from trainables.custom.reference import is_reference
 from trainables.storage.object_store.remote import check_recorded_location, is_url, join_url
 from trainables.storage.ownership import check_owned
 
@@ -65,22 +68,29 @@ def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) ->
     known = load_spec(folder)
     if linked:
         results, name = check_recorded("--resume", name, "results", known.results), known.name
-    check_changes(name, given)
+    repeated = {option for option in CODE_OPTIONS.keys() & given if is_reference(str(options[option]))}
+    check_changes(name, given - repeated)
     for option in {"data", "root"} - given:
         check_recorded("--resume", name, option, getattr(known, option))
-    changed = {option: options[option] for option in CHANGEABLE_OPTIONS & given} | {"results": results}
+    changed = {option: options[option] for option in (CHANGEABLE_OPTIONS & given) | repeated} | {"results": results}
     if "budget" in given and "trials" not in given and known.budget is None:
         changed["trials"] = MAX_COUNT  # as of a new search with a budget
     if "budget" in given and "patience" not in given and known.budget is None:
         changed["patience"] = default_patience(known.model_dump() | changed)
+    facts = load_facts(folder)
+    code = read_code(folder, facts)
     if is_url(results):
-        changed |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given)
+        kept = {"space"} if any(part.reference == known.space for part in code.of_kind("space")) else set[str]()
+        changed |= replaced_options(known, str(facts.get("space_sha256") or ""), given | kept)
     spec = with_absolute_paths(parse_record(SearchSpec, known.model_dump() | changed))
     if spec.trials < known.trials:
         raise UserError(f"--trials {spec.trials}: search {name!r} was begun with {known.trials}; it can only have more")
-    if "space" in given:
-        check_same_space(spec, load_facts(folder))
-    return spec
+    if "space" in given and not code:
+        check_same_space(spec, facts)
+    spec = with_kept_code(spec, code, repeated, is_url(results))
+    for option in repeated - {"space"}:
+        check_same_parts(option, getattr(known, option), getattr(spec, option), name)
+    return spec.model_copy(update={option: getattr(known, option) for option in repeated - {"space"}})
 
 
 def locate_search(results: str, name: str) -> tuple[str, str]:
@@ -126,24 +136,6 @@ def check_revived(given: Set[str]) -> None:
     for option in sorted(given - REVIVE_OPTIONS):
         record = SearchSpec if option in SearchSpec.model_fields else RunOptions
         raise UserError(f"{flag_of(record, option)}: says nothing with --revive, which trains one trial on as it was")
-
-
-def check_same_space(spec: SearchSpec, facts: Mapping[str, Any]) -> None:
-    """Raise `UserError` if the file of `--space` is not what the search was begun with."""
-    known = facts.get("space_sha256", "")
-    if not known or hash_file(spec.space) != known:
-        raise UserError(
-            f"--space {spec.space!r}: is not the file that search {spec.name!r} was begun with (SHA-256 {known[:12]})"
-        )
-
-
-def warn_of_changed_space(spec: SearchSpec) -> None:
-    """Log a warning where the file of the space was changed since the search was begun."""
-    known = load_facts(spec.folder).get("space_sha256", "") if (spec.folder / SEARCH_RECORD).is_file() else ""
-    if known and hash_file(spec.space) != known:
-        logger.warning(
-            f"{spec.space!r} was changed since the search was begun; new trials are drawn from what it is now"
-        )
 
 
 def open_begun_search(results: str, name: str) -> Path:

@@ -96,7 +96,7 @@ def same_network(config: TrialConfig, other: TrialConfig) -> bool:
 
 def known_values(trial: FrozenTrial) -> dict[str, Any]:
     """All that is known of a trial by name: its parameters, and what its space left out or its search pinned."""
-    return read_config(trial).model_dump() | trial.params
+    return read_config(trial).hyperparameters | trial.params
 
 
 def transfer_trials(trials: Sequence[FrozenTrial], draw: Draw, whole: bool) -> list[FrozenTrial]:
@@ -145,7 +145,8 @@ def _transferred(trial: FrozenTrial, draw: Draw, whole: bool) -> FrozenTrial | N
 
 def _means_the_same(name: str, config: TrialConfig, other: TrialConfig) -> bool:
     """Whether a parameter called as a hyperparameter led to the same value of that in both spaces."""
-    return name not in TrialConfig.model_fields or getattr(config, name) == getattr(other, name)
+    here, there = config.hyperparameters, other.hyperparameters
+    return name not in here or here[name] == there.get(name)
 
 
 @dataclass(frozen=True)
@@ -161,14 +162,14 @@ class FirstTrials:
 def transfer_configs(configs: Iterable[Mapping[str, Any]], draw: Draw) -> FirstTrials:
     """The parameters of `configs` that this search's space takes; numbers outside a range become its bounds.
 
-    Configurations of networks that this space has not are left out. Each has the fields of a whole `TrialConfig`.
+    Configurations of networks that this space has not are left out. Each has all hyperparameters of a `TrialConfig`.
     """
     values: list[dict[str, Any]] = []
     changes: list[str] = []
     others = 0
     for config in configs:
         found = transfer_values(config, draw, clip=True)
-        known = TrialConfig.model_validate({name: config[name] for name in TrialConfig.model_fields})
+        known = TrialConfig.model_validate({name: config[name] for name in TrialConfig().hyperparameters})
         if found is None or not same_network(known, found.config):
             others += 1
             continue

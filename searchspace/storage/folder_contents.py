@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from searchspace.cli.output import print_lines
 from searchspace.storage.lease import HOLDER_FILE
-from searchspace.storage.search_folder import JOURNAL, SEARCH_LOG, SEARCH_RECORD
+from searchspace.storage.search_folder import CODE, JOURNAL, SEARCH_LOG, SEARCH_RECORD
 from searchspace.storage.search_lock import LOCK_FILE
 from trainables.common.errors import UserError
 from trainables.data.copies.copy_pictures import COPY_PICTURES
@@ -22,7 +22,7 @@ DRAFT_FILE = "search.draft"
 """File with the identity of a search that is being created; its record replaces it."""
 LEFTOVERS = (
     LOCK_FILE, LEASE, HOLDER_FILE, DRAFT_FILE, SEARCH_LOG, JOURNAL, f"{JOURNAL}.lock",
-    BAD_IMAGES, LEAKED_IMAGES, COPY_PICTURES, LEFT_OUT, SHARED_GROUPS,
+    CODE, BAD_IMAGES, LEAKED_IMAGES, COPY_PICTURES, LEFT_OUT, SHARED_GROUPS,
 )  # fmt: skip
 """Files that a command leaves if it ends before its search is created."""
 TEMPORARY_SUFFIXES = (".partial", ".rename")

@@ -32,7 +32,6 @@ REASONS = {
     "trainables/training/features/": "keeps features in the cache",
     "trainables/training/partial/activations.py": "keeps activations in the cache",
     "trainables/export/benchmark/architecture_cost.py": "keeps costs in the cache, and reads this package's sources",
-    "searchspace/forecast/probing.py": "keeps timings in the cache, and reads the file that --space names",
     "searchspace/forecast/dry_run.py": "makes a folder with a random name and removes it",
     "searchspace/cluster/local_ray.py": "makes a temporary folder",
     "trainables/storage/temporary.py": "makes a temporary folder",

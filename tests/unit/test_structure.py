@@ -32,6 +32,7 @@ SMALL_MODULES = {
     "trainables/common/licence.py": "a record that data, models and export share, which import no other's records",
     "trainables/common/reporter.py": "a protocol that data, export and the command line share",
     "searchspace/reporting/markdown.py": "shared by boards and the model card",
+    "searchspace/own_code/code_options.py": "what the specification and its reader share, which import no other",
     "trainables/custom/custom_space.py": "an entry of the kinds of parts",
     "searchspace/sampling/space_file.py": "what a space's reference means to the sampling of configurations",
     "searchspace/budget/allowance.py": "all that a phase knows of the budget",

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from typing import Any, Literal
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from trainables.config import Frozen
 
@@ -12,6 +13,14 @@ CustomKind = Literal["model", "metric", "augmentation", "source", "space"]
 """What a part is."""
 PREFIX = "custom/"
 """What the names of own parts begin with, in configurations, boards and records."""
+
+
+def _check_path(path: str) -> str:
+    """`path` if it is one of a Python file below a source tree; raises ValueError for any other."""
+    parts = PurePosixPath(path).parts
+    if len(parts) < 2 or parts[0].startswith("/") or ".." in parts or not path.endswith(".py") or "\0" in path:
+        raise ValueError("is no path of a Python file in a source tree")
+    return path
 
 
 class CustomPart(Frozen):
@@ -23,7 +32,7 @@ class CustomPart(Frozen):
     """Its name in configurations, boards and records, such as `custom/my_net.build`."""
     reference: str
     """As it was named, its file's path absolute: `/home/me/my_net.py:build`, or `package.module:build`."""
-    file: str
+    file: Annotated[str, AfterValidator(_check_path)]
     """Its file among those of `CustomCode`."""
     attribute: str
     """Its name in that file."""
@@ -41,7 +50,7 @@ class CustomCode(Frozen):
 
     parts: tuple[CustomPart, ...] = ()
     """The parts."""
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[Annotated[str, AfterValidator(_check_path)], str] = Field(default_factory=dict)
     """Text of each file by its path: a source tree's name, then the path below the folder that its modules are found
     in. Parts of one folder share a tree."""
 

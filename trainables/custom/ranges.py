@@ -155,9 +155,9 @@ def declared_ranges(function: Any) -> dict[str, OwnRange]:
 def parse_value(name: str, text: str, ranges: Mapping[str, Choice | Int | Float]) -> Value:
     """The value that `--set name=text` gives a hyperparameter of `ranges`; raises `UserError` for a wrong one."""
     if name not in ranges:
-        known = ", ".join([*TrialConfig.model_fields, *ranges])
-        hint = suggest(name, [*TrialConfig.model_fields, *ranges])
-        raise UserError(f"--set {name!r}: no such hyperparameter; there are {known}{hint}")
+        known = [*ranges, *(field for field in TrialConfig.model_fields if field != "custom")]
+        hint = suggest(name, known)
+        raise UserError(f"--set {name!r}: no such hyperparameter; there are {', '.join(known)}{hint}")
     try:
         return ranges[name].parse(text)
     except ValueError as error:

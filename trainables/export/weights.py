@@ -8,7 +8,9 @@ from pathlib import Path
 
 import torch
 
-from trainables.common.errors import DamagedError
+from trainables.common.errors import DamagedError, UserError
+from trainables.custom.custom_code import is_custom
+from trainables.custom.own_network import is_unknown
 from trainables.data.decoding.decode import decode, decode_whole
 from trainables.export.model_info import (
     MODEL_INFO,
@@ -65,9 +67,18 @@ def _load(folder: Path, card: ModelInfo) -> Classifier:
     def build() -> Classifier:
         return rebuild_model(card.config, card.data, card.input)
 
+    if is_unknown(card.config.model):
+        raise UserError(
+            f"{str(folder)!r}: is of {card.config.model!r}, a network of the user's own, whose code is not loaded "
+            "here; run its ONNX file, which needs none, or export it with the search that it is of"
+        )
     try:
-        _check_shapes(folder, shapes_of(build))  # before memory is allocated for a network that may be enormous
-        model = build()
+        if is_custom(card.config.model):
+            model = build()
+            _check_shapes(folder, {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()})
+        else:
+            _check_shapes(folder, shapes_of(build))  # before memory is allocated for a network that may be enormous
+            model = build()
     except DamagedError:
         raise
     except Exception as error:  # libraries that build networks raise errors of many types

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from trainables.config import TrialConfig
+from trainables.custom.custom_code import is_custom
+from trainables.custom.own_network import build_own
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.model_info import InputSpec
 from trainables.models import pretrained
@@ -32,10 +34,8 @@ def build_untrained(config: TrialConfig, data: DataSummary) -> Classifier:
 
 
 def _build(config: TrialConfig, data: DataSummary, load: Backbones) -> Classifier:
-    if config.model in MODELS:
-        side = config.input_size or min(data.side, LARGEST_FROM_SCRATCH)
-        spec = _with_fit(InputSpec(side=side, channels=data.channels, mean=data.mean, std=data.std), config, data)
-        return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, side))
+    if config.model in MODELS or is_custom(config.model):
+        return _build_scratch(config, data, scratch_input(config, data))
     with torch.random.fork_rng(devices=[]):  # the head's weights must not depend on whether the backbone was at hand
         trunk, features, native = load(config.model)
     side = pretrained.input_side(config, trunk, features, native.side, data.side)
@@ -43,6 +43,19 @@ def _build(config: TrialConfig, data: DataSummary, load: Backbones) -> Classifie
     model = _assemble(config, data, spec, trunk, features)
     model.network.freeze(frozen_modules(config, trunk, side, data.train + data.val), kept_norms(config, trunk))
     return model
+
+
+def scratch_input(config: TrialConfig, data: DataSummary) -> InputSpec:
+    """Input of a network trained from scratch."""
+    side = config.input_size or min(data.side, LARGEST_FROM_SCRATCH)
+    return _with_fit(InputSpec(side=side, channels=data.channels, mean=data.mean, std=data.std), config, data)
+
+
+def _build_scratch(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Classifier:
+    if is_custom(config.model):  # it has its own last layer
+        network = Network(build_own(config, data, spec), nn.Identity(), mirrored=config.tta)
+        return Classifier(Preprocess(spec), network)
+    return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, spec.side))
 
 
 def _with_fit(spec: InputSpec, config: TrialConfig, data: DataSummary) -> InputSpec:
@@ -73,8 +86,8 @@ def build_head(config: TrialConfig, data: DataSummary, spec: InputSpec, features
 
 def rebuild_model(config: TrialConfig, data: DataSummary, spec: InputSpec) -> Classifier:
     """Classifier of the same shape with random weights, for a caller that loads others into it."""
-    if config.model in MODELS:
-        return _assemble(config, data, spec, *MODELS[config.model].build(config, data.channels, spec.side))
+    if config.model in MODELS or is_custom(config.model):
+        return _build_scratch(config, data, spec)
     trunk, features, _native = pretrained.empty_backbone(config.model)
     return _assemble(config, data, spec, trunk, features)
 

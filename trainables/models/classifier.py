@@ -40,6 +40,14 @@ class Network(nn.Module):
             module.requires_grad_(False)
 
     @property
+    def last_layer(self) -> nn.Module:
+        """The head; of a trunk that gives logits itself, its last convolution or linear layer."""
+        if next(self.head.parameters(), None) is not None:
+            return self.head
+        layers = [module for module in self.trunk.modules() if isinstance(module, nn.Linear | nn.Conv2d)]
+        return layers[-1] if layers else self.head
+
+    @property
     def trunk_is_frozen(self) -> bool:
         """Whether the head alone is trained."""
         return not any(p.requires_grad for p in self.trunk.parameters())

@@ -40,7 +40,8 @@ def share_statistics(module: nn.Module, device: torch.device) -> nn.Module:
         converted: nn.Module = convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]  # timm lacks it
         return converted
     for child in module.modules():
-        if type(child) is nn.BatchNorm2d and any(p.requires_grad for p in child.parameters()):
+        tracked = type(child) is nn.BatchNorm2d and child.track_running_stats
+        if tracked and any(p.requires_grad for p in child.parameters()):
             child.__class__ = SharedBatchNorm2d
     return module
 

@@ -128,6 +128,8 @@ def check_model(name: str) -> None:
     """
     if name in MODELS or is_packaged(name):
         return
+    if is_custom(name):
+        raise UserError(f"--models {name!r}: its code is not here; name its file, such as my_net.py:build")
     from trainables.models.pretrained import backbone_names, explain_unavailable, is_known
 
     if wrong := explain_unavailable(name):

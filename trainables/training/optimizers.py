@@ -102,10 +102,13 @@ def make_optimizer(config: TrialConfig, network: Network, pretrained: bool) -> t
     """
     trunk_lr, head_lr = (config.backbone_lr, config.head_lr) if pretrained else (config.lr, config.lr)
     decays = pretrained and (config.freeze == "lower" or config.head_init == "probe")
-    parts = _rates(network.trunk, trunk_lr) if decays else [(list(network.trunk.parameters()), trunk_lr)]
+    last = list(network.last_layer.parameters())
+    known = {id(parameter) for parameter in last}
+    trunk = [parameter for parameter in network.trunk.parameters() if id(parameter) not in known]
+    parts = _rates(network.trunk, trunk_lr) if decays else [(trunk, trunk_lr)]
     groups = [
         *(group for part, lr in parts for group in _groups(part, lr, config.weight_decay, orthogonal=True)),
-        *_groups(list(network.head.parameters()), head_lr, config.weight_decay, orthogonal=False),
+        *_groups(last, head_lr, config.weight_decay, orthogonal=False),
     ]
     if config.optimizer == "sgd":
         return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)

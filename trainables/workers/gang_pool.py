@@ -13,6 +13,7 @@ from ray.exceptions import RayError
 
 from trainables.common.errors import NoSlotLeftError
 from trainables.config import Assignment, Decision, EpochReport
+from trainables.custom.register import registered_code
 from trainables.data.store.data_summary import DataSummary
 from trainables.storage.folder_sync import FolderSync, retry_sync, without_checkpoints
 from trainables.workers.gang_resources import HEAD, GangResources, share_threads
@@ -126,6 +127,7 @@ class GangPool:
         storage = self._mirror.storage
         config = {
             "broker": self.broker, "slot": slot, "data": self._data, "resources": self.resources, "storage": storage,
+            "code": registered_code(),
         }  # fmt: skip
         try:
             trainer.fit(gang_loop, config)

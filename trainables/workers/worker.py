@@ -17,6 +17,8 @@ import torch
 from trainables.common.errors import DamagedError, OutOfMemoryError, PoisonedDeviceError
 from trainables.common.redaction import redact
 from trainables.config import Assignment, EpochReport, failure
+from trainables.custom.custom_code import CustomCode
+from trainables.custom.register import register
 from trainables.data.store.data_summary import DataSummary
 from trainables.data.store.store import open_store
 from trainables.ray_compat import is_preempted, node_address
@@ -45,10 +47,13 @@ from trainables.workers.slot_state import GangInfo
 from trainables.workers.worker_context import ProcessGroup, WorkerContext
 
 
-def work(broker: Any, slot: int, data: DataSummary, resources: GangResources, storage: SearchStorage) -> None:
+def work(
+    broker: Any, slot: int, data: DataSummary, resources: GangResources, storage: SearchStorage, code: CustomCode
+) -> None:
     """Join the gang of `slot` and train its assignments; an error before the first one retires the slot."""
     restrict_to_owner()
     try:
+        register(code)
         torch.backends.cudnn.benchmark = True
         _check_folder(storage)
         devices.set_threads(resources.cpus)

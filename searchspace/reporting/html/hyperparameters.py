@@ -15,8 +15,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from searchspace.reporting.html.blocks import LEGEND, Block, Figure, MissingError, Note, axis, figure_label
 from searchspace.reporting.results import SearchResults
+from searchspace.reporting.tables.trials import hyperparameter_names
 from searchspace.study.trial_attributes import read_config
-from trainables.config import TrialConfig
 
 MIN_IMPORTANCE_TRIALS = 10
 """Trials from which on importances say something."""
@@ -69,7 +69,7 @@ def find_comparable_trials(results: SearchResults) -> ComparableTrials:
     varying = {n for n in shared if len({repr(trial.params[n]) for trial in trials}) > 1}
     if not varying:
         raise MissingError(f"No hyperparameter differs between the trials of {model}.")
-    order = [name for name in TrialConfig.model_fields if name in varying]
+    order = [name for name in hyperparameter_names(trials) if name in varying]
     return ComparableTrials(
         model, epoch, results.spec.max_epochs, trials, [trial.intermediate_values[epoch] for trial in trials],
         {name: trials[0].distributions[name] for name in order},

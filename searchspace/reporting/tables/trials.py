@@ -26,7 +26,7 @@ STATE_ORDER = {
     TrialState.WAITING: 2,
     TrialState.FAIL: 3,
 }
-CONFIG_DEFAULTS = {name: field.default for name, field in TrialConfig.model_fields.items()}
+CONFIG_DEFAULTS = TrialConfig().hyperparameters
 """Values of hyperparameters that a space says nothing of."""
 FIRST_COLUMNS = ("rank", "trial", "role")
 """Columns that stand first on a printed board; the others keep their order."""
@@ -49,8 +49,9 @@ def rank_trials(study: StudyReader) -> list[Row]:
         return STATE_ORDER[trial.state], -_epoch(trial), -_score(trial), -rescore, loss, trial.number
 
     ranked, roles = sorted(trials, key=key), trial_roles(study)
+    names = hyperparameter_names([trial for trial, _ in trials])
     return [
-        {"rank": rank, **_trial_row(trial, last, roles.get(trial.number, ""))}
+        {"rank": rank, **_trial_row(trial, last, roles.get(trial.number, ""), names)}
         for rank, (trial, last) in enumerate(ranked, start=1)
     ]
 
@@ -69,8 +70,8 @@ def without_defaults(study: StudyReader, rows: Sequence[Row]) -> list[Row]:
 
 def varying_columns(study: StudyReader, rows: Sequence[Row]) -> list[str]:
     """Columns of `rows` that a printed board has room for: hyperparameters that differ between the search's trials."""
-    varying = _varying_names([t for t in study.get_trials(deepcopy=False) if not is_refused(t)])
-    left = {*MACHINE_COLUMNS, *(CONFIG_DEFAULTS.keys() - set(varying))}
+    trials = [t for t in study.get_trials(deepcopy=False) if not is_refused(t)]
+    left = {*MACHINE_COLUMNS, *(set(hyperparameter_names(trials)) - set(_varying_names(trials)))}
     found = [name for name in (rows[0] if rows else ()) if name not in left]
     return sorted(found, key=lambda name: FIRST_COLUMNS.index(name) if name in FIRST_COLUMNS else len(FIRST_COLUMNS))
 
@@ -87,7 +88,13 @@ def format_status(trial: FrozenTrial) -> str:
     return "at rung" if is_paused(trial) else STATE_LABELS[trial.state]
 
 
-def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[str, Any]:
+def hyperparameter_names(trials: Sequence[FrozenTrial]) -> list[str]:
+    """Names of all hyperparameters: those of `TrialConfig`, and those of own parts that any of the `trials` has."""
+    found = [read_config(trial).custom for trial in trials if "config" in trial.user_attrs]
+    return [*CONFIG_DEFAULTS, *dict.fromkeys(name for custom in found for name in custom)]
+
+
+def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str, names: Sequence[str]) -> dict[str, Any]:
     cost, values = read_trial_cost(trial), trial.intermediate_values
     return {
         "trial": trial.number,
@@ -99,7 +106,7 @@ def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[
         "best_epoch": max(values, key=values.__getitem__) if values else None,
         "val_loss": last.val_loss if last else None,
         "train_loss": last.train_loss if last else None,
-        **_config_row(trial),
+        **_config_row(trial, names),
         "role": role,
         "state": trial.state.name,
         "seed": trial.user_attrs.get("seed"),
@@ -112,10 +119,10 @@ def _trial_row(trial: FrozenTrial, last: EpochReport | None, role: str) -> dict[
     }
 
 
-def _config_row(trial: FrozenTrial) -> Mapping[str, Any]:
+def _config_row(trial: FrozenTrial, names: Sequence[str]) -> Mapping[str, Any]:
     """The whole configuration; empty for a trial that is only enqueued in the study."""
-    config = dict(read_config(trial)) if "config" in trial.user_attrs else {}
-    return {name: config.get(name) for name in TrialConfig.model_fields}
+    config = read_config(trial).hyperparameters if "config" in trial.user_attrs else {}
+    return {name: config.get(name) for name in names}
 
 
 def _with_zone(moment: datetime) -> str:
@@ -131,8 +138,9 @@ def _duration(trial: FrozenTrial) -> float | None:
 
 def describe_trial(study: StudyReader, number: int) -> str:
     """What was chosen for a trial, in words."""
-    params = study.get_trials(deepcopy=False)[number].params
-    return ", ".join(f"{name} {round_digits(params[name])}" for name in TrialConfig.model_fields if name in params)
+    trial = study.get_trials(deepcopy=False)[number]
+    params, names = trial.params, hyperparameter_names([trial])
+    return ", ".join(f"{name} {round_digits(params[name])}" for name in names if name in params)
 
 
 def read_hyperparameters(study: StudyReader, number: int) -> dict[str, Any]:
@@ -150,7 +158,7 @@ def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
     for trial in trials:
         for name, value in trial.params.items():
             seen.setdefault(name, set()).add(value)
-    return [n for n in TrialConfig.model_fields if n == "model" or len(seen.get(n, ())) > 1]
+    return [n for n in hyperparameter_names(trials) if n == "model" or len(seen.get(n, ())) > 1]
 
 
 def _epoch(trial: FrozenTrial) -> int:

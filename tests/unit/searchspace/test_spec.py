@@ -3,7 +3,8 @@
 import pytest
 
 from searchspace.budget.presets import PRESETS
-from searchspace.spec import load_spec, make_spec, parse_pins, save_record
+from searchspace.sampling.pins import parse_pins
+from searchspace.spec import load_spec, make_spec, save_record
 from trainables.common.errors import UserError
 
 

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ import torch
 from torch import nn
 
 from trainables.common.environment import core_count
+from trainables.custom.custom_code import CustomCode, is_custom
+from trainables.custom.register import register, registered_code
 from trainables.data.data_options import DataOptions
 from trainables.data.store.data_summary import DataSummary
 from trainables.export.benchmark.architecture_cost import Architecture, ArchitectureCost, BenchmarkError, CostKind
@@ -31,7 +34,8 @@ def measure_architecture(architecture: Architecture, kind: CostKind) -> Architec
     """Cost of the untrained network of `architecture`; raises the errors of its construction, export or run."""
     data = _placeholder_data(architecture)
     if kind == "count":
-        with torch.device("meta"):  # shapes without numbers: nothing is drawn and nothing takes memory
+        on_meta = nullcontext() if is_custom(architecture.config.model) else torch.device("meta")
+        with on_meta:  # shapes without numbers: nothing is drawn and nothing takes memory
             return ArchitectureCost(parameters=count_parameters(build_untrained(architecture.config, data)))
     model = build_untrained(architecture.config, data).eval()
     perturb_weights(model)
@@ -61,7 +65,7 @@ def _run_benchmark_process(mode: str, file: Path, shape: tuple[int, int, int], *
     module = "trainables.export.benchmark.benchmark_process"
     command = [sys.executable, "-m", module, mode, str(file), json.dumps(shape), *rest]
     done = subprocess.run(  # noqa: S603  # this program
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        command, input=registered_code().model_dump_json(), capture_output=True, text=True, check=False,
         start_new_session=True,  # a signal of the terminal must not end a measurement
     )  # fmt: skip
     if done.returncode:
@@ -112,6 +116,8 @@ def main() -> None:
     for line in sys.stdin:
         question = json.loads(line)
         try:
+            if "code" in question:
+                register(CustomCode.model_validate(question["code"]))
             cost = measure_architecture(Architecture.model_validate(question["architecture"]), question["kind"])
             answer: dict[str, Any] = {"cost": cost.model_dump()}
         except Exception as error:  # any network may fail in any way, and the next one be well

@@ -10,8 +10,9 @@ from pydantic import Field
 
 from trainables.common.environment import cpu_name, versions_of
 from trainables.config import Finite, Frozen, TrialConfig
+from trainables.custom.custom_code import is_custom
 from trainables.data.store.data_summary import DataSummary
-from trainables.models.model_registry import MODELS
+from trainables.models.model_registry import MODELS, OwnModel
 from trainables.storage.cache import cache_folder, read_cached, write_cached
 
 CostKind = Literal["count", "run"]
@@ -66,13 +67,14 @@ class BenchmarkError(RuntimeError):
 
 def shaping_fields(model: str) -> tuple[str, ...]:
     """Fields of `TrialConfig` that shape the shipped network of `model`."""
-    return SHAPING_FIELDS + (MODELS[model].shaped_by if model in MODELS else ())
+    own = ("custom",) if is_custom(model) else ()
+    return SHAPING_FIELDS + (MODELS[model].shaped_by if model in MODELS else own)
 
 
 def describe_network(config: TrialConfig) -> str:
     """The model and what shapes it, such as `convnet, width=8, depth=2, activation=relu, batch_norm=True, tta=True`."""
-    shape = config.model_dump(include=set(shaping_fields(config.model)))
-    always = shaping_fields(config.model)[len(SHAPING_FIELDS) :]
+    shape = config.model_dump(include=set(shaping_fields(config.model)) - {"custom"}) | config.custom
+    always = (*shaping_fields(config.model)[len(SHAPING_FIELDS) :], *config.custom)
     shown = [f"{name}={value}" for name, value in shape.items() if name in always or (value and name != "model")]
     return ", ".join([config.model, *shown])
 
@@ -89,7 +91,8 @@ def architecture_of(config: TrialConfig, data: DataSummary) -> Architecture:
 def cache_file(architecture: Architecture, kind: CostKind) -> Path:
     """Cache file of a measured cost; another CPU, package version or source code has another file."""
     shape = architecture.config.model_dump(include=set(shaping_fields(architecture.config.model)))
-    whole = [architecture.model_dump(exclude={"config"}), shape, kind, *_environment()]
+    code = [entry.digest] if isinstance(entry := MODELS.get(architecture.config.model), OwnModel) else []
+    whole = [architecture.model_dump(exclude={"config"}), shape, kind, *_environment(), *code]
     name = hashlib.blake2b(json.dumps(whole, sort_keys=True).encode(), digest_size=16).hexdigest()
     return cache_folder() / "architectures" / f"{name}.json"
 

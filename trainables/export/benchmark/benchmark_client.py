@@ -15,6 +15,8 @@ import threading
 import time
 from typing import Any
 
+from trainables.custom.custom_code import is_custom
+from trainables.custom.register import registered_code
 from trainables.export.benchmark.architecture_cost import (
     Architecture,
     ArchitectureCost,
@@ -43,7 +45,8 @@ class BenchmarkClient:
         kept = read_cost(architecture, kind)
         if kept is not None:
             return kept
-        answer = self._ask({"architecture": architecture.model_dump(mode="json"), "kind": kind})
+        code = {"code": registered_code().model_dump()} if is_custom(architecture.config.model) else {}
+        answer = self._ask({"architecture": architecture.model_dump(mode="json"), "kind": kind, **code})
         if "reason" in answer:
             raise BenchmarkError(answer["reason"])
         cost = ArchitectureCost.model_validate(answer["cost"])

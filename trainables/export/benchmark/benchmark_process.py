@@ -1,6 +1,6 @@
 """Benchmark of one exported file in a process of its own, which prints the cost as JSON.
 
-Called as `python -m trainables.export.benchmark.benchmark_process`.
+Called as `python -m trainables.export.benchmark.benchmark_process`, with the user's own code as JSON in its input.
 
 `limits` and `speed` both measure its latency, on one thread and one raw image at a time (`LATENCY_DEFINITION` in
 `architecture_cost`); `limits` measures the growth of its memory as well, and `speed` batches on all cores.
@@ -142,10 +142,19 @@ def _peak_bytes() -> int:
     return 1024 * int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def _register_own_code(code: str) -> None:
+    from trainables.custom.custom_code import CustomCode
+    from trainables.custom.register import register
+
+    register(CustomCode.model_validate_json(code))
+
+
 def main(mode: str, file: str, shape: str, *numbers: str) -> None:
     """Print a measurement as JSON; `shape` is JSON too, `numbers` are the threads and the runs of a batch."""
     channels, height, width = json.loads(shape)
     taken = (channels, height, width)
+    if Path(file).is_dir():
+        _register_own_code(sys.stdin.read())
     if mode == "limits":
         print(json.dumps(measure_limits(Path(file), taken)))
     else:

@@ -171,7 +171,7 @@ def test_a_pin_that_would_change_nothing_is_refused(name, models):
 
 
 def test_it_is_known_of_every_hyperparameter_which_models_have_it():
-    assert OF_ALL | {*OF_SOME, "model"} == set(TrialConfig.model_fields)
+    assert OF_ALL | {*OF_SOME, "model"} == set(TrialConfig().hyperparameters)
 
 
 def test_what_may_be_meant_otherwise_is_said(logged):

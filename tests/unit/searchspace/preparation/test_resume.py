@@ -14,13 +14,13 @@ from searchspace.engine.events import EngineContext
 from searchspace.engine.family_chooser import make_family_chooser
 from searchspace.engine.search_engine import SearchEngine
 from searchspace.engine.suggest import ConfigSuggester
+from searchspace.own_code.resumed_code import warn_of_changed_space
 from searchspace.preparation.early_checks import check_early
 from searchspace.preparation.resume import (
     check_same_data,
     load_resumed_spec,
     record_resumption,
     split_search_path,
-    warn_of_changed_space,
 )
 from searchspace.sampling.samplers import make_sampler
 from searchspace.sampling.space_file import hash_file

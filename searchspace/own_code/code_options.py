@@ -1,0 +1,15 @@
+"""Options that may name code of the user's own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainables.custom.custom_code import CustomKind
+from trainables.custom.reference import is_reference
+
+CODE_OPTIONS: Mapping[str, CustomKind] = {"models": "model", "space": "space"}
+"""Fields of `SearchSpec` that take `FILE.py:NAME` or `package.module:NAME`, and the kind of part that each names."""
+
+
+def names_code(options: Mapping[str, Any]) -> bool:
+    """Whether options as they are typed name parts that may have hyperparameters of their own."""
+    return any(is_reference(str(options.get(option) or "")) for option in CODE_OPTIONS if option != "space")
