@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from searchspace.cli.interruption import LostError
     from searchspace.finals.finalist import NoWinnerError
     from trainables.common.errors import SearchEndedError, UserError
+    from trainables.custom.ranges import Choice, Float, Int, hyperparameters
 
 _MODULES = {
     "searchspace.api.result": ("Result", "load"),
@@ -53,13 +54,17 @@ _MODULES = {
     "searchspace.cli.interruption": ("LostError",),
     "searchspace.finals.finalist": ("NoWinnerError",),
     "trainables.common.errors": ("SearchEndedError", "UserError"),
+    "trainables.custom.ranges": ("Choice", "Float", "Int", "hyperparameters"),
 }  # fmt: skip
 """What this package exports, by the module that has it; each name is among the imports above, too."""
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "Choice",
     "EpochEnded",
+    "Float",
     "GangReady",
+    "Int",
     "LogMessage",
     "LostError",
     "NoWinnerError",
@@ -84,6 +89,7 @@ __all__ = [
     "Winner",
     "WinnerFound",
     "WorkProgress",
+    "hyperparameters",
     "load",
     "search",
 ]

@@ -3,7 +3,7 @@
 import mixing
 from torch import nn
 
-from trainables.custom.ranges import Choice, Int, hyperparameters
+from searchspace import Choice, Int, hyperparameters
 
 
 @hyperparameters(patch=Choice(2, 1, 4), blocks=Int(2, 6), channels=Choice(32, 64, 16))

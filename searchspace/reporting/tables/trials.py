@@ -146,10 +146,8 @@ def describe_trial(study: StudyReader, number: int) -> str:
 def read_hyperparameters(study: StudyReader, number: int) -> dict[str, Any]:
     """A trial's hyperparameters by name: its model, what was drawn for it, and what is not at its default."""
     trial = study.get_trials(deepcopy=False)[number]
-    named = {"model", *trial.params}
-    return {
-        name: value for name, value in _config_row(trial).items() if name in named or value != CONFIG_DEFAULTS[name]
-    }
+    named, found = {"model", *trial.params}, _config_row(trial, hyperparameter_names([trial]))
+    return {name: value for name, value in found.items() if name in named or value != CONFIG_DEFAULTS.get(name)}
 
 
 def _varying_names(trials: Sequence[FrozenTrial]) -> list[str]:
