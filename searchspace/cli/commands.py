@@ -35,6 +35,7 @@ COMMANDS = {
     "predict": CommandEntry(MODEL, "say what is on images, by an exported model"),
     "serve": CommandEntry(MODEL, "serve a search's winner over HTTP"),
     "export": CommandEntry(MODEL, "export and prove a search's winner again"),
+    "clean": CommandEntry(MACHINE, "show and free caches and old searches", "cleaning"),
     "completion": CommandEntry(MACHINE, "let a shell complete commands and options"),
     "prepare-aws": CommandEntry(MACHINE, "make what cluster/gpu.yaml names in AWS", "cluster.clouds.prepare_aws"),
 }

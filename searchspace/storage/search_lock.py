@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from trainables.common.errors import UserError
-from trainables.storage.files import open_append
+from trainables.storage.files import open_append, open_file
 
 LOCK_FILE = "search.lock"
 MAX_HOLDER_BYTES = 10_000
@@ -41,6 +41,18 @@ def hold_lock(folder: Path) -> Iterator[None]:
         file.write(json.dumps(holder).encode())
         file.flush()
         yield
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process holds the lock of the search in `folder`; nothing is changed there."""
+    try:
+        with open_file(folder / LOCK_FILE) as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
 
 
 def _describe_holder(text: bytes) -> str:

@@ -1,0 +1,1 @@
+"""What this project keeps on a machine, what of it can go, and its removal."""
