@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from searchspace.api.code_reference import to_reference
+from searchspace.api.search_options import ResumeOptions, SearchOptions
 from searchspace.cli.arguments import to_arguments
 from searchspace.cli.options import flag_of
 from searchspace.cli.run_options import RunOptions
 from searchspace.spec import SearchSpec, make_spec
-from trainables.common.errors import UserError
+from trainables.common.errors import UserError, suggest
 from trainables.common.redaction import is_redacted, redact_urls
 from trainables.storage.local_copy import local_copy_folder
 from trainables.storage.object_store.remote import is_url
@@ -45,6 +47,8 @@ class SearchRequest:
         inherited = dict(os.environ)
         if inherited.get("MPLBACKEND", "").startswith("module://"):
             del inherited["MPLBACKEND"]  # a notebook's, which draws into the notebook
+        if _host_ray():
+            inherited.setdefault("RAY_AUTH_MODE", "disabled")  # as this program's Ray has it, which sets `token` itself
         return inherited | _import_path() | self.secrets
 
 
@@ -53,7 +57,8 @@ def request_search(data: str, options: Mapping[str, Any]) -> SearchRequest:
 
     The search gets its name here, so that it is known where the process fails.
     """
-    given = _by_field({"data": data, **options})
+    check_names(options, SearchOptions)
+    given = _by_field({"address": _host_ray(), "data": data, **options})
     run = {name: given.pop(name) for name in RunOptions.model_fields if name in given}
     try:
         spec = make_spec(**_with_texts(given))
@@ -65,7 +70,8 @@ def request_search(data: str, options: Mapping[str, Any]) -> SearchRequest:
 
 def request_resumption(place: str, options: Mapping[str, Any]) -> SearchRequest:
     """The request that resumes the search in a folder, or at a URL, with some options changed."""
-    given = _by_field(options)
+    check_names(options, ResumeOptions)
+    given = _by_field({"address": _host_ray(), **options})
     run = {name: given.pop(name) for name in RunOptions.model_fields if name in given}
     try:
         arguments = to_arguments(RunOptions, {"resume": place, **run}) + to_arguments(SearchSpec, given)
@@ -76,19 +82,44 @@ def request_resumption(place: str, options: Mapping[str, Any]) -> SearchRequest:
     return SearchRequest(arguments, name, folder, place if is_url(place) else str(folder), _secrets(given))
 
 
+def check_names(options: Mapping[str, Any], kind: Any) -> None:
+    """Raise `UserError` for an option that is not among those of `kind`, a `TypedDict`."""
+    known = kind.__annotations__
+    for name in options:
+        if name not in known:
+            raise UserError(f"{name}: no such option{suggest(name, known) or '; there are ' + ', '.join(known)}")
+
+
 def _by_field(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, by their fields; a budget in seconds as text, which has a unit."""
-    named = {PYTHON_NAMES.get(name, name): value for name, value in options.items() if value is not None}
+    """The options that were given, by their fields; functions by reference, and seconds as text, which has a unit."""
+    named = {
+        PYTHON_NAMES.get(name, name): _referred(name, value) for name, value in options.items() if value is not None
+    }
     for name in ("budget", "time_budget"):
         if isinstance(named.get(name), int | float):
             named[name] = f"{named[name]}s"
     return named
 
 
+def _referred(name: str, value: Any) -> Any:
+    """A value, or each of a list, by reference where it is a function or class."""
+    if isinstance(value, list | tuple):
+        return [to_reference(each, f"{name}=") if callable(each) else each for each in value]
+    return to_reference(value, f"{name}=") if callable(value) else value
+
+
+def _host_ray() -> str | None:
+    """Address of the Ray that this program has begun or joined; None where it has none."""
+    ray = sys.modules.get("ray")
+    return str(ray.get_runtime_context().gcs_address) if ray is not None and ray.is_initialized() else None
+
+
 def _with_texts(given: Mapping[str, Any]) -> dict[str, Any]:
     """The options as `make_spec` takes them: pins as the command line has them, by which they are checked."""
     pins = given.get("pins") or {}
-    texts = [f"{name}={value}" for name, value in pins.items()] if isinstance(pins, Mapping) else list(pins)
+    texts = (
+        [f"{name}={value}" for name, value in pins.items()] if isinstance(pins, Mapping) else [str(pin) for pin in pins]
+    )
     paths = {name: os.fspath(value) for name, value in given.items() if isinstance(value, os.PathLike)}
     lists = {name: list(value) for name, value in given.items() if isinstance(value, tuple)}
     return {**given, **paths, **lists, "pins": texts}
