@@ -39,7 +39,7 @@ def main(
 
     Example: searchspace data path/to/images --html data.html
     """
-    request = parse_record(DataRequest, options | {"data": path})
+    request = with_own_source(parse_record(DataRequest, options | {"data": path}))
     target = find_page_file(html, request.data) if html else None
     raw = open_source(request.data, request.data_options)
     overview = examine(raw)
@@ -54,6 +54,18 @@ def main(
         print_lines(f"page: {os.path.relpath(target)}")
     if plan.obstacle:
         raise plan.obstacle
+
+
+def with_own_source(request: DataRequest) -> DataRequest:
+    """`request` with the name of the source that `--data-source` references, once its code is loaded."""
+    if not request.data_source:
+        return request
+    from trainables.custom.collect import collect
+    from trainables.custom.register import register
+
+    code = collect([("source", request.data_source)])
+    register(code)
+    return request.model_copy(update={"data_source": code.parts[0].name})
 
 
 def find_page_file(html: str, data: str) -> Path:

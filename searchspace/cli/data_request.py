@@ -26,6 +26,8 @@ class DataRequest(Frozen):
         Place, Option(DATA, kind=str, metavar="NAME", choices=[describe_sources()], is_path=True, common=True)
     ] = "digits"
     """{choices}."""
+    data_source: Annotated[str, Option(DATA, metavar="FILE:NAME")] = ""
+    """Your own reader of --data, FILE.py:NAME."""
     on_bad_image: Annotated[OnBadImage, Option(DATA, kind=str, metavar="fail|skip")] = "fail"
     """Unusable images: an error, or left out, listed."""
     image_column: Annotated[str, Option(DATA, metavar="NAME")] = ""

@@ -19,7 +19,7 @@ OF_MODULES = {
     "Pillow": {"open"},
 }  # fmt: skip
 """The same, where other things have functions of these names, too."""
-NO_FILES = {"Remote", "WorkerContext", "ParquetImages", "SOURCES[origin]"}
+NO_FILES = {"Remote", "WorkerContext", "ParquetImages", "SOURCES[origin]", "OWN_SOURCES[source]"}
 """What has a function `open` that opens no path itself."""
 
 REASONS = {

@@ -59,6 +59,11 @@ PART_KINDS: Mapping[CustomKind, PartKind] = {
         "trainables.custom.custom_augmentation:add_augmentation",
         "trainables.custom.custom_augmentation:remove_augmentation_part",
     ),
+    "source": PartKind(
+        "--data-source", "FILE.py:NAME or package.module:NAME",
+        "trainables.custom.custom_source:describe_source", "trainables.custom.custom_source:add_source",
+        "trainables.custom.custom_source:remove_source", takes_objects=True,
+    ),
     "space": PartKind(
         "--space", "FILE.py:FUNCTION",
         "trainables.custom.custom_space:describe_space", "trainables.custom.custom_space:add_space",

@@ -12,6 +12,8 @@ from trainables.data.decoding.decode_limits import MAX_PIXELS
 class DataOptions(Frozen):
     """How to read what `--data` names; the same options give the same images, classes and splits on every node."""
 
+    data_source: str = ""
+    """Data source of the user's own that opens the data, by its name; empty: the one that recognises them."""
     on_bad_image: OnBadImage = "fail"
     """Whether a bad image is an error, or is left out, counted and listed."""
     image_column: str = ""

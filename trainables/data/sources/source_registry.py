@@ -44,6 +44,8 @@ NAMED_SETS: dict[str, DataSource] = {name: source for name, source in SOURCES.it
 """Sets that `--data` takes by name."""
 LAYOUTS: dict[str, DataSource] = {name: source for name, source in SOURCES.items() if source.recognizes is not None}
 """Layouts of the files that `--data` takes by path or URL."""
+OWN_SOURCES: dict[str, DataSource] = {}
+"""Sources of the user's own, which `trainables.custom` registers; `--data-source` names one."""
 
 
 def describe_sources() -> str:
@@ -83,6 +85,8 @@ def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
     for anything else, and for a data set that cannot be used.
     """
     options = options or DataOptions()
+    if options.data_source:
+        return group_by_path(_open_own(origin, options), options)
     if origin in NAMED_SETS:
         return group_by_path(NAMED_SETS[origin].open(cache_folder() / "downloads", options), options)
     if is_table_url(origin):
@@ -100,6 +104,21 @@ def open_source(origin: str, options: DataOptions | None = None) -> RawSet:
         if source.recognizes is not None and source.recognizes(path):
             return group_by_path(check_usable(source.open(path, options), origin), options)
     raise UserError(f"--data {origin!r}: is no data set that is read here; give {_list_layouts()}")
+
+
+def _open_own(origin: str, options: DataOptions) -> RawSet:
+    """Open what `--data` names with a source of the user's own."""
+    if origin in NAMED_SETS:
+        raise UserError(
+            f"--data {origin!r}: is a set that is known by name; with --data-source give the path or URL that it opens"
+        )
+    source = OWN_SOURCES.get(options.data_source)
+    if source is None:
+        raise UserError(
+            f"--data-source {options.data_source!r}: its code is not loaded here; give FILE.py:NAME, or the search"
+        )
+    path = fetch_source(origin) if is_url(origin) else Path(os.path.expanduser(origin))
+    return check_usable(source.open(path, options), origin)
 
 
 def fetch_source(url: str) -> Path:
