@@ -1,4 +1,4 @@
-"""The code blocks of `docs/extending.md`, and how they are added to a copy of the packages."""
+"""The code of `docs/extending.md` and `docs/extending-search.md`, and how it is added to a copy of the packages."""
 
 import os
 import re
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.helpers.repository import ROOT
 
-DOCUMENT = ROOT / "docs" / "extending.md"
+DOCUMENTS = [ROOT / "docs" / "extending.md", ROOT / "docs" / "extending-search.md"]
 SECTION = re.compile(r"^## (.+)\n((?:(?!^## ).*\n)*)", re.MULTILINE)
 BLOCK = re.compile(r"^```python\n# (.+)\n((?:(?!```).*\n)+)```", re.MULTILINE)
 IMPORTS, ABOVE, INSIDE, NEW = ", with the imports", ", above ", ", in ", "new file "
@@ -54,14 +54,14 @@ def _find_first(lines: list[str], beginning: str | tuple[str, ...], start: int) 
     """Number of the first line from `start` on that begins so, indented or not."""
     found = (i for i in range(start, len(lines)) if lines[i].lstrip(" ").startswith(beginning))
     place = next(found, None)
-    assert place is not None, f"docs/extending.md: no line begins with {beginning!r} there"
+    assert place is not None, f"docs: no line begins with {beginning!r} there"
     return place
 
 
 def read_blocks(section: str) -> list[Block]:
-    """The code blocks of one section of the document, by the beginning of its heading."""
-    found = dict(SECTION.findall(DOCUMENT.read_text()))
-    (text,) = (text for heading, text in found.items() if heading.startswith(section))
+    """The code blocks of one section of the documents, by the beginning of its heading."""
+    found = [each for document in DOCUMENTS for each in SECTION.findall(document.read_text())]
+    (text,) = (text for heading, text in found if heading.startswith(section))
     return [Block(*block) for block in BLOCK.findall(text)]
 
 

@@ -1,4 +1,4 @@
-"""`docs/extending.md`: what it says is added to a copy of the packages, and the tests of the registries run on it."""
+"""What `docs/extending.md` and its second half say is added to a copy of the packages, and the registries' tests run on it."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.extension_walk import Block, add_blocks, copy_packages, read_blocks, run_python
+from tests.helpers.extension_walk import DOCUMENTS, Block, add_blocks, copy_packages, read_blocks, run_python
 from tests.helpers.repository import ROOT
 
 
@@ -96,7 +96,7 @@ def test_the_examples_are_taken_by_the_registries_tests(extended):
 
 
 def test_help_names_the_examples(extended):
-    ran = run_python(extended, "-m", "searchspace.run", "--help")
+    ran = run_python(extended, "-m", "searchspace.run", "--help-all")
     said = " ".join(re.sub(r"[│\s]+", " ", ran.stdout).split())
     assert [addition.in_help for addition in ADDITIONS.values() if addition.in_help not in said] == []
 
@@ -117,7 +117,6 @@ def test_the_examples_are_well_typed(extended):
 
 
 def test_every_registry_of_the_document_exists():
-    from tests.helpers.extension_walk import DOCUMENT
-
-    for name, path in re.findall(r"`([A-Z_]+)`\s+\(`([\w/]+\.py)`\)", DOCUMENT.read_text()):
+    text = "\n".join(document.read_text() for document in DOCUMENTS)
+    for name, path in re.findall(r"`([A-Z_]+)`\s+\(`([\w/]+\.py)`\)", text):
         assert re.search(rf"^{name}\b", (ROOT / path).read_text(), re.MULTILINE), f"{path} has no {name}"

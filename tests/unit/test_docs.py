@@ -24,6 +24,7 @@ FOREIGN = {"Tuner.fit", "TorchTrainer"}
 RUN_BY = {
     "docs/export.md": ("tests/integration/searchspace/reporting/test_snippets.py",),
     "docs/extending.md": ("tests/helpers/extension_walk.py",),
+    "docs/extending-search.md": ("tests/helpers/extension_walk.py",),
     "docs/serving.md": (
         "tests/integration/searchspace/serving/test_serve.py",
         "tests/integration/searchspace/reporting/test_snippets.py",
@@ -32,7 +33,6 @@ RUN_BY = {
 """Tests, or their helpers, that run the blocks of Python in a document; each names the document."""
 MAX_LINES = 250
 LONG = {
-    "docs/extending.md": "whole files as examples",
     "docs/api.md": "rendered from the code",
     "docs/troubleshooting.md": "rendered from the code",
 }
