@@ -1,4 +1,4 @@
-"""What `docs/extending.md` and its second half say is added to a copy of the packages, and the registries' tests run on it."""
+"""What `docs/extending.md` and its second half say is added to a copy of the packages, where their tests run."""
 
 import re
 import subprocess
