@@ -36,6 +36,7 @@ COMMANDS = {
     "serve": CommandEntry(MODEL, "serve a search's winner over HTTP"),
     "export": CommandEntry(MODEL, "export and prove a search's winner again"),
     "clean": CommandEntry(MACHINE, "show and free caches and old searches", "cleaning"),
+    "doctor": CommandEntry(MACHINE, "say what this machine has, and what a search lacks", "diagnosis"),
     "completion": CommandEntry(MACHINE, "let a shell complete commands and options"),
     "prepare-aws": CommandEntry(MACHINE, "make what cluster/gpu.yaml names in AWS", "cluster.clouds.prepare_aws"),
 }

@@ -38,7 +38,8 @@ LIGHT = (
     "reporting.tables.student_table", "reporting.html.report_file", "prediction.find_model", "serving.app",
     "serving.listen", "serve", "cluster.clouds.fallback", "cluster.clouds.cluster_limits", "cluster.clouds.policies",
     "cluster.clouds.prepare_aws", "cluster.clouds.spot", "cluster.clouds.subnets", "submit", "data",
-    "reporting.data_page.data_page", "cleaning.__main__", "completion.candidates", "configuration.effective_options",
+    "reporting.data_page.data_page", "cleaning.__main__", "diagnosis.__main__",
+    "completion.candidates", "configuration.effective_options",
 )  # fmt: skip
 
 

@@ -51,6 +51,7 @@ REASONS = {
     "trainables/custom/source_files.py": "reads files that options such as --models name, and what these import",
     "trainables/custom/source_modules.py": "makes private folders in the cache",
     "searchspace/cleaning/machine_use.py": "reads /proc",
+    "searchspace/diagnosis/hardware.py": "reads /proc and /sys",
     "searchspace/configuration/config_file.py": "reads the file that --config names",
     "searchspace/cluster/clouds/cluster_limits.py": "reads the file that was named on the command line",
     "searchspace/cluster/nodes.py": "reads the cluster's file on its head",
