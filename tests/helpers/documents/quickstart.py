@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -73,20 +74,32 @@ def write_newcomers_photos(folder: Path, count: int = 24) -> None:
 
 
 def run_step(step: Step, place: Path, environment: dict[str, str]) -> tuple[float, str]:
-    """Take a step in a folder; returns its seconds and what it printed. Raises `CalledProcessError` where it fails."""
+    """Take a step in a folder; returns its seconds and what it printed. Raises AssertionError where it fails."""
     started, output = time.perf_counter(), []
     for action in step.actions:
         if action.file:
             (place / action.file).write_text(action.code)
-            continue
-        done = subprocess.run(
-            ["bash", "-ec", action.command], cwd=place, env=environment, capture_output=True, text=True, check=False
-        )
-        output += [f"$ {action.command}", done.stdout]
-        if done.returncode:
-            print(*output, done.stderr, sep="\n")
-            done.check_returncode()
+        else:
+            output.append(_run(action.command, place, environment))
     return time.perf_counter() - started, "\n".join(output)
+
+
+def _run(command: str, place: Path, environment: dict[str, str]) -> str:
+    """Run a line in a shell; whatever ends this, the search that it runs ends too, as when a terminal closes."""
+    log = place / "said.txt"  # no pipe: what uploads to MLflow afterwards may hold it
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["bash", "-ec", command], cwd=place, env=environment, stdout=output, stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            code = process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGTERM)
+            print(log.read_text())
+            raise
+    assert code == 0, f"$ {command}\n{log.read_text()}"
+    return log.read_text()
 
 
 def newcomers_environment(home: Path, cache: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ from tests.helpers.figures.faults import faults
 from tests.helpers.figures.headline import HEADLINE_PARTS
 from tests.helpers.figures.hyperparameters import hyperparameters
 from tests.helpers.figures.marked import Part
+from tests.helpers.figures.quickstart import quickstart
 from tests.helpers.figures.records import Records, either, percent, show, span
 from tests.helpers.figures.rows import SOURCES, table
 from tests.helpers.figures.scripts import SCRIPT_PARTS
@@ -147,6 +148,7 @@ PARTS: dict[str, Part] = {
     "gpu": _gpu,
     "faults": faults,
     "hyperparameters": hyperparameters,
+    "quickstart": quickstart,
     "falls_short": _falls_short,
     **HEADLINE_PARTS,
     **SCRIPT_PARTS,
