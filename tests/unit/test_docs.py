@@ -25,6 +25,7 @@ RUN_BY = {
     "docs/export.md": ("tests/integration/searchspace/reporting/test_snippets.py",),
     "docs/extending.md": ("tests/helpers/extension_walk.py",),
     "docs/extending-search.md": ("tests/helpers/extension_walk.py",),
+    "docs/quickstart.md": ("tests/integration/searchspace/test_quickstart.py",),
     "docs/serving.md": (
         "tests/integration/searchspace/serving/test_serve.py",
         "tests/integration/searchspace/reporting/test_snippets.py",

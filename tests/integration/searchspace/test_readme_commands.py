@@ -11,6 +11,7 @@ import pytest
 import typer
 from PIL import Image
 
+from searchspace.cli.commands import find_module
 from searchspace.predict import parse as parse_predict
 from tests.helpers.attacks.commands import run_function
 from tests.helpers.commands import command
@@ -38,8 +39,8 @@ LINES = written()
 
 
 def module_main(name: str):
-    module = "tracking.__main__" if name == "track" else name
-    return importlib.import_module(f"searchspace.{module}").main
+    module = importlib.import_module(find_module(name))
+    return module.main if hasattr(module, "main") else importlib.import_module(f"{module.__name__}.__main__").main
 
 
 def test_the_lines_are_found():
