@@ -9,11 +9,15 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
-from searchspace.cli.options import option_of
+from searchspace.cli.options import flag_of, option_of
+from searchspace.own_code.code_options import CODE_OPTIONS
+from searchspace.own_code.kept_code import read_descriptions
 from searchspace.preparation.record_at_url import replaced_options
 from searchspace.preparation.resume import check_recorded, check_was_begun, locate_search, open_begun_search
 from searchspace.spec import SearchSpec, load_facts, load_spec
+from searchspace.storage.search_folder import CODE
 from trainables.common.errors import DamagedError, UserError
+from trainables.custom.custom_code import CustomPart
 from trainables.storage.object_store.remote import check_location, is_url
 
 FLAG = "--like"
@@ -37,11 +41,42 @@ def read_earlier_options(place: str, results: str, given: Set[str]) -> dict[str,
         for earlier in known.warm_start:
             check_recorded(FLAG, name, "warm_start", earlier)
     found = {option: getattr(known, option) for option in carried_options(known)} | _place_beside(base)
+    found |= _code_options(folder, known, is_url(base), given)
     if known.budget is not None and known.budget.price_per_hour:
         found["price_per_hour"] = known.budget.price_per_hour
     if is_url(base):
         found |= replaced_options(known, str(load_facts(folder).get("space_sha256") or ""), given | ITS_OWN, FLAG)
     return {option: value for option, value in found.items() if option not in given}
+
+
+def _code_options(folder: Path, known: SearchSpec, at_url: bool, given: Set[str]) -> dict[str, Any]:
+    """The options that name code of the user's own, with references in place of names.
+
+    A reference leads to the file that it led to, or, where that is gone, to the text that the search kept. Raises
+    `UserError` for code at a URL, where others may have written it, unless it is named again; `replaced_options` finds
+    such a space.
+    """
+    parts = read_descriptions(folder, load_facts(folder)).parts
+    references = {name: _locate(folder, part) for part in parts for name in (part.name, part.reference)}
+    found: dict[str, Any] = {}
+    for option in CODE_OPTIONS.keys() - given - ({"space"} if at_url else set()):
+        value = getattr(known, option)
+        names = (value,) if isinstance(value, str) else value
+        own = [name for name in names if name in references]
+        if own and at_url:
+            flag = flag_of(SearchSpec, option)
+            raise UserError(f"{FLAG} {known.name!r}: its record at a URL has code to run, {own[0]!r}; give {flag} too")
+        if own:
+            located = tuple(references.get(name, name) for name in names)
+            found[option] = located[0] if isinstance(value, str) else located
+    return found
+
+
+def _locate(folder: Path, part: CustomPart) -> str:
+    """Reference to the code of a part: as it was named, or in the search's folder."""
+    place, _, attribute = part.reference.rpartition(":")
+    is_gone = place.endswith(".py") and not Path(place).is_file()
+    return f"{folder / CODE / part.file}:{attribute}" if is_gone else part.reference
 
 
 def _find_earlier(place: str, results: str) -> tuple[str, Path]:

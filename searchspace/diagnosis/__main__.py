@@ -41,20 +41,25 @@ def main(_given: frozenset[str], **options: Any) -> None:
     Example: searchspace doctor --ray
     """
     asked = parse_record(DoctorOptions, options)
-    findings = list(diagnose(asked.ray))
+    findings: list[Finding] = []
+    console = make_console()
+    for found in diagnose(asked.ray):
+        findings += found
+        if asked.form == "table":
+            console.print(draw_findings(found))
     if asked.form == "json":
         print_document(json.dumps(to_rows(findings), indent=1) + "\n")
     else:
-        make_console().print(draw_findings([*findings, conclude(findings)]))
+        console.print(draw_findings([conclude(findings)]))
     if any(finding.state == State.BROKEN for finding in findings):
         raise typer.Exit(1)
 
 
-def diagnose(with_ray: bool) -> Iterator[Finding]:
-    """All findings."""
+def diagnose(with_ray: bool) -> Iterator[list[Finding]]:
+    """All findings, by section, each as soon as it was looked at."""
     for section, check in CHECKS.items():
-        yield from findings_of(section, check)
-    yield from findings_of(software.RAY, software.start_ray if with_ray else software.skip_ray)
+        yield list(findings_of(section, check))
+    yield list(findings_of(software.RAY, software.start_ray if with_ray else software.skip_ray))
 
 
 def conclude(findings: list[Finding]) -> Finding:

@@ -73,7 +73,7 @@ def draw_findings(findings: Iterable[Finding]) -> "RenderableType":
             table.add_column(min_width=7, no_wrap=True)
             table.add_column(overflow="fold")
             tables[finding.section] = table
-            parts += [Text(f"\n{finding.section}" if parts else finding.section, style="bold"), table]
+            parts += [Text(finding.section, style="bold"), table, Text()]
         said = Text(printable(redact(finding.value)))
         if finding.remedy:
             said.append(f"\n{printable(redact(finding.remedy))}", style="italic")

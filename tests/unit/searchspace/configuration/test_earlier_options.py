@@ -1,13 +1,17 @@
 """`--like`: a new search with the options of an earlier one."""
 
+from pathlib import Path
+
 import pytest
 
 from searchspace.cli.run_options import RunOptions
 from searchspace.configuration.effective_options import effective_options
+from searchspace.own_code.kept_code import write_code
 from searchspace.preparation.absolute_paths import with_absolute_paths
 from searchspace.preparation.record_at_url import replaced_options
 from searchspace.spec import SearchSpec, make_spec, save_record
 from trainables.common.errors import UserError
+from trainables.custom.collect import collect
 
 RUN = {name: field.default for name, field in RunOptions.model_fields.items()}
 
@@ -99,3 +103,26 @@ def test_a_recorded_place_chooses_no_host_and_no_credentials(record, tmp_path):
         save_record(tmp_path / "results" / option, known.model_copy(update={option: place}), {})
         with pytest.raises(UserError, match=rf"^--like '{option}': its {option}"):
             spec_like(option)
+
+
+def test_own_code_is_taken_from_where_it_was_or_from_what_was_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net, space = tmp_path / "my_net.py", tmp_path / "my_space.py"
+    net.write_text("def build(data, *, width=8):\n    return None\n")
+    space.write_text("def space(trial, task):\n    return {}\n")
+    spec = make_spec(name="early", models=f"convnet,{net}:build", space=f"{space}:space")
+    code = collect([("model", f"{net}:build"), ("space", f"{space}:space")])
+    folder = tmp_path / "results" / "early"
+    folder.mkdir(parents=True)
+    named = spec.model_copy(update={"models": ("convnet", "custom/my_net.build")})
+    save_record(folder, named, write_code(folder, code))
+    assert spec_like("early").models == spec.models
+    assert spec_like("early").space == spec.space
+    assert spec_like("early", models=["mlp"]).models == ("mlp",)
+    net.unlink()
+    space.unlink()
+    found = spec_like("early")
+    kept = Path(found.models[1].partition(":")[0])
+    assert kept.read_text().startswith("def build(data")
+    assert kept.is_relative_to(folder / "code")
+    assert Path(found.space.partition(":")[0]).is_relative_to(folder / "code")
