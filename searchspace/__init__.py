@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from searchspace.cli.interruption import LostError
     from searchspace.finals.finalist import NoWinnerError
     from trainables.common.errors import SearchEndedError, UserError
+    from trainables.custom.custom_augmentation import augmentation
+    from trainables.custom.custom_metric import metric
     from trainables.custom.ranges import Choice, Float, Int, hyperparameters
 
 _MODULES = {
@@ -54,6 +56,8 @@ _MODULES = {
     "searchspace.cli.interruption": ("LostError",),
     "searchspace.finals.finalist": ("NoWinnerError",),
     "trainables.common.errors": ("SearchEndedError", "UserError"),
+    "trainables.custom.custom_augmentation": ("augmentation",),
+    "trainables.custom.custom_metric": ("metric",),
     "trainables.custom.ranges": ("Choice", "Float", "Int", "hyperparameters"),
 }  # fmt: skip
 """What this package exports, by the module that has it; each name is among the imports above, too."""
@@ -89,8 +93,10 @@ __all__ = [
     "Winner",
     "WinnerFound",
     "WorkProgress",
+    "augmentation",
     "hyperparameters",
     "load",
+    "metric",
     "search",
 ]
 

@@ -22,6 +22,7 @@ from searchspace.cli.values import (
     Share,
     describe_objectives,
 )
+from searchspace.own_code.kept_code import describe_parts
 from searchspace.preparation.record import SearchRecord
 from searchspace.sampling.pins import read_pins
 from searchspace.sampling.sampler_registry import SAMPLERS, SamplerName
@@ -63,6 +64,8 @@ class SearchSpec(DataRequest):
         DEFAULT_METRIC
     )
     """Score to maximise: {choices}."""
+    augmentations: Annotated[Names, Option(WHAT, kind=list[str], metavar="FILE:NAME")] = ()
+    """Your own augmentations, FILE.py:FUNCTION, beside the built-in ones."""
     weighted_metrics: Annotated[bool, Option(WHAT)] = False
     """Weight scores by --weight-column, too, not the loss alone."""
     objectives: Annotated[Objectives, Option(WHAT, kind=list[str], metavar="A,B", choices=[describe_objectives()])] = (
@@ -229,16 +232,13 @@ def parse_record(record: type[R], options: dict[str, Any]) -> R:
 
 def save_record(folder: Path, spec: SearchSpec, facts: dict[str, Any]) -> None:
     """Write `search.json`: the specification and the facts that repeat the search."""
-    _write_record(folder, {"spec": spec.model_dump(mode="json"), **facts})
+    record = {"spec": spec.model_dump(mode="json"), **facts}
+    write_file(folder / SEARCH_RECORD, json.dumps(record, indent=1).encode())
 
 
 def extend_record(folder: Path, facts: dict[str, Any]) -> None:
     """Add facts that came to be known later to `search.json`."""
-    _write_record(folder, load_facts(folder) | facts)
-
-
-def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    write_file(folder / SEARCH_RECORD, json.dumps(record, indent=1).encode())
+    write_file(folder / SEARCH_RECORD, json.dumps(load_facts(folder) | facts, indent=1).encode())
 
 
 def load_facts(folder: Path) -> dict[str, Any]:
@@ -253,8 +253,9 @@ def load_facts(folder: Path) -> dict[str, Any]:
 def load_spec(folder: Path) -> SearchSpec:
     """The specification of the search in `folder`, whose name and place now count; raises `UserError` without one."""
     here = folder.resolve()  # who names a link means what it leads to
+    facts = describe_parts(here, load_facts(here))
     try:
-        spec = SearchSpec.model_validate({"patience": 0} | load_facts(here)["spec"])  # 0 where it had no such option
+        spec = SearchSpec.model_validate({"patience": 0} | facts["spec"])  # 0 where it had no such option
     except (KeyError, TypeError, ValidationError) as error:
         said = (
             describe_first_error(SearchSpec, error) if isinstance(error, ValidationError) else "it has no specification"

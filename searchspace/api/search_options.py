@@ -16,6 +16,8 @@ Function = Callable[..., Any]
 class SearchOptions(TypedDict, total=False):
     """Options of a search. One that is left out, or None, has its default, which may follow from others."""
 
+    data_source: str | Function | None
+    """Your own reader of `data`, FILE.py:NAME."""
     on_bad_image: Literal["fail", "skip"] | None
     """Unusable images: an error, or left out, listed. Default: 'fail'."""
     image_column: str | None
@@ -48,6 +50,8 @@ class SearchOptions(TypedDict, total=False):
     """Pin a hyperparameter, name=value; repeatable."""
     metric: str | Function | None
     """Score to maximise: accuracy, balanced_accuracy, f1_macro, mcc, log_loss (negated). Default: 'accuracy'."""
+    augmentations: Sequence[str | Function] | None
+    """Your own augmentations, FILE.py:FUNCTION, beside the built-in ones."""
     weighted_metrics: bool | None
     """Weight scores by `weight_column`, too, not the loss alone."""
     objectives: Sequence[str] | None

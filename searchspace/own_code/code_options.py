@@ -6,10 +6,14 @@ from typing import Any
 from trainables.custom.custom_code import CustomKind
 from trainables.custom.reference import is_reference
 
-CODE_OPTIONS: Mapping[str, CustomKind] = {"models": "model", "space": "space"}
+CODE_OPTIONS: Mapping[str, CustomKind] = {
+    "models": "model", "space": "space", "metric": "metric", "augmentations": "augmentation", "data_source": "source",
+}  # fmt: skip
 """Fields of `SearchSpec` that take `FILE.py:NAME` or `package.module:NAME`, and the kind of part that each names."""
+WITH_HYPERPARAMETERS = ("models", "augmentations")
+"""Those among them whose parts may have hyperparameters of their own."""
 
 
 def names_code(options: Mapping[str, Any]) -> bool:
     """Whether options as they are typed name parts that may have hyperparameters of their own."""
-    return any(is_reference(str(options.get(option) or "")) for option in CODE_OPTIONS if option != "space")
+    return any(is_reference(str(options.get(option) or "")) for option in WITH_HYPERPARAMETERS)

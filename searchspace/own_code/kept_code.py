@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from searchspace.storage.search_folder import CODE, SEARCH_RECORD
 from trainables.common.errors import DamagedError
 from trainables.custom.custom_code import CustomCode, CustomPart
+from trainables.custom.register import add_descriptions
 from trainables.storage.files import format_validation_error, read_text, write_file
 from trainables.storage.folders import remove_tree
 
@@ -58,3 +59,9 @@ def read_descriptions(folder: Path, facts: Mapping[str, Any]) -> CustomCode:
         return CustomCode(parts=PARTS.validate_python(facts.get("custom", ())))
     except ValidationError as error:
         raise DamagedError(folder / SEARCH_RECORD, f"custom.{format_validation_error(error)}") from error
+
+
+def describe_parts(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """`facts`, a search's record, once this process can show what its metric and augmentations are called."""
+    add_descriptions(read_descriptions(folder, facts))
+    return facts

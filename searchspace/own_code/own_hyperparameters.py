@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from trainables.augmentation.augmentation_registry import own_augmentations
 from trainables.config import TrialConfig
 from trainables.custom.ranges import Choice, Float, Int
 from trainables.models.model_registry import MODELS, OwnModel
@@ -46,12 +47,15 @@ def _suggest(trial: "optuna.Trial", name: str, own: Choice | Int | Float) -> Any
 def with_own_apart(values: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `TrialConfig` from `values`, which have own hyperparameters among them, by name.
 
-    The chosen model gets its own ones, by default those of its first trial; others mean nothing to it and are left out.
+    The chosen model gets its own ones, by default those of its first trial; those of other models mean nothing to it
+    and are left out, as are augmentations that are off.
     """
-    known = own_names()
+    shown = own_augmentations()
+    known = own_names() | shown.keys()
     fields = {name: value for name, value in values.items() if name not in known}
     model = str(fields.get("model", TrialConfig.model_fields["model"].default))
     meant = own_hyperparameters(model)
     given = {name: value for name, value in values.items() if name in meant}
+    given |= {name: values[name] for name, entry in shown.items() if values.get(name, entry.off) != entry.off}
     custom = own_defaults(model) | dict(fields.get("custom", {})) | given
     return fields | ({"custom": custom} if custom else {})

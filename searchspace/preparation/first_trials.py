@@ -5,6 +5,7 @@ from typing import Any
 
 from searchspace.own_code.own_hyperparameters import own_defaults
 from searchspace.spaces import Space, Task, batch_sizes, cuts, default_space, head_solvers, is_unbalanced, widths
+from trainables.augmentation.augmentation_registry import own_augmentations
 from trainables.metrics.metric_registry import METRICS
 from trainables.models.model_registry import MODELS, OwnModel
 
@@ -42,6 +43,7 @@ def default_trials(task: Task, pins: Mapping[str, Any]) -> list[dict[str, Any]]:
     augmented = {
         "augment_strength": strength, "mixup": 0.0, "cutmix": 0.0, **flips,
         **({"crop_scale": 1.0} if task.data.fit_matters else {}),
+        **{name: entry.off for name, entry in own_augmentations().items()},
     }  # fmt: skip
     scratch = {
         "optimizer": "muon", "momentum": 0.6, "lr": 1e-2, "width": known_widths[1], "depth": 3,

@@ -76,19 +76,19 @@ def describe_augmentation_part(found: Any) -> dict[str, Any]:
 
 def add_augmentation(part: CustomPart, found: Any, _code_digest: str) -> None:
     """Let an augmentation be found by its name, and the default space search it."""
-    name = part.attribute
-    if name in AUGMENTATIONS:
+    name, known = part.attribute, AUGMENTATIONS.get(part.attribute)
+    if known is not None and found is None:
+        return
+    if known is not None and (known.off is None or known.own is not None):
         raise UserError(f"--augmentations {part.reference!r}: there is an augmentation {name!r} already; rename it")
     strength = RANGES.validate_python(part.description["hyperparameters"])[name]
     if isinstance(strength, Choice):
         span: dict[str, Any] = {"choices": strength.choices}
     else:
         span = {"low": strength.low, "high": strength.high}
-    draws = tuple(f"{name} {index}" for index in range(part.description["draws"]))
-    entry = Augmentation(
-        part.description["label"], draws=draws, in_default_space=True, own=found, off=off_of(strength), **span
-    )
-    register_augmentation(name, entry)
+    draws = tuple(f"{name} {index}" for index in range(part.description["draws"] if found else 0))
+    label, off, loaded = part.description["label"], off_of(strength), found is not None
+    register_augmentation(name, Augmentation(label, "", draws, in_default_space=loaded, own=found, off=off, **span))
 
 
 def remove_augmentation_part(part: CustomPart) -> None:

@@ -8,6 +8,8 @@ from trainables.custom.custom_code import CustomCode
 from trainables.custom.part_kinds import PART_KINDS
 from trainables.custom.ranges import RANGES, Choice, Float, Int
 
+DESCRIBED = {"metric", "augmentation"}
+"""Kinds of parts whose descriptions say how figures and configurations are shown."""
 _registered = CustomCode()
 """The code of this process."""
 
@@ -31,6 +33,17 @@ def register_descriptions(code: CustomCode) -> None:
     for part in code.parts:
         PART_KINDS[part.kind].add(part, None, code.digest_of(part))
     _set(code)
+
+
+def add_descriptions(code: CustomCode) -> None:
+    """Let this process show what the metrics and augmentations of `code` are called, and run none of it.
+
+    For commands that read many searches; parts whose code this process has registered stay.
+    """
+    known = {(part.kind, part.name) for part in _registered.parts}
+    for part in code.parts:
+        if part.kind in DESCRIBED and (part.kind, part.name) not in known:
+            PART_KINDS[part.kind].add(part, None, "")
 
 
 def registered_code() -> CustomCode:

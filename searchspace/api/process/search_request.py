@@ -14,6 +14,7 @@ from searchspace.api.search_options import ResumeOptions, SearchOptions
 from searchspace.cli.arguments import to_arguments
 from searchspace.cli.options import flag_of
 from searchspace.cli.run_options import RunOptions
+from searchspace.own_code.code_options import CODE_OPTIONS
 from searchspace.spec import SearchSpec, make_spec
 from trainables.common.errors import UserError, suggest
 from trainables.common.redaction import is_redacted, redact_urls
@@ -102,10 +103,11 @@ def _by_field(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _referred(name: str, value: Any) -> Any:
-    """A value, or each of a list, by reference where it is a function or class."""
+    """A value, or each of a list, by reference where it is a function, a class, or another object that is a part."""
     if isinstance(value, list | tuple):
-        return [to_reference(each, f"{name}=") if callable(each) else each for each in value]
-    return to_reference(value, f"{name}=") if callable(value) else value
+        return [_referred(name, each) for each in value]
+    is_part = callable(value) or (name in CODE_OPTIONS and not isinstance(value, str))
+    return to_reference(value, f"{name}=") if is_part else value
 
 
 def _host_ray() -> str | None:
