@@ -1,6 +1,6 @@
 """Options that may name code of the user's own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from trainables.custom.custom_code import CustomKind
@@ -17,3 +17,8 @@ WITH_HYPERPARAMETERS = ("models", "augmentations")
 def names_code(options: Mapping[str, Any]) -> bool:
     """Whether options as they are typed name parts that may have hyperparameters of their own."""
     return any(is_reference(str(options.get(option) or "")) for option in WITH_HYPERPARAMETERS)
+
+
+def options_with_code(options: Mapping[str, Any], given: Set[str]) -> set[str]:
+    """Those options among the `given` that name code of the user's own."""
+    return {option for option in CODE_OPTIONS.keys() & given if is_reference(str(options[option]))}

@@ -22,6 +22,7 @@ from trainables.custom.source_files import read_sources
 from trainables.custom.source_modules import was_used_here
 from trainables.storage.folder_sync import FolderSync
 from trainables.storage.ownership import check_owned
+from trainables.storage.search_storage import SearchStorage
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ def register_kept_code(sync: FolderSync, place: str) -> None:
                 f"{place!r}: its networks are code that it kept, and it is not yours alone: {error}"
             ) from error
     register(code)
+
+
+def register_code_of(folder: Path) -> None:
+    """Register the code that the search in a local `folder` kept; raises `UserError` where it is not yours alone."""
+    register_kept_code(FolderSync(SearchStorage(folder=str(folder.resolve()))), str(folder))
 
 
 def check_known(code: CustomCode, name: str, given: Collection[str] = ()) -> None:

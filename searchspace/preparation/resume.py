@@ -15,7 +15,7 @@ from searchspace.cli.command_start import mark_restart
 from searchspace.cli.interruption import LostError
 from searchspace.cli.options import flag_of
 from searchspace.cli.run_options import RunOptions
-from searchspace.own_code.code_options import CODE_OPTIONS
+from searchspace.own_code.code_options import options_with_code
 from searchspace.own_code.kept_code import read_code
 from searchspace.own_code.resumed_code import check_same_parts, check_same_space, with_kept_code
 from searchspace.preparation.absolute_paths import with_absolute_paths
@@ -26,7 +26,6 @@ from searchspace.storage.open_results import open_results
 from searchspace.storage.search_folder import SEARCH_RECORD
 from searchspace.storage.search_names import find_search
 from trainables.common.errors import UserError
-from trainables.custom.reference import is_reference
 from trainables.storage.object_store.remote import check_recorded_location, is_url, join_url
 from trainables.storage.ownership import check_owned
 
@@ -68,7 +67,7 @@ def load_resumed_spec(name: str, options: Mapping[str, Any], given: Set[str]) ->
     known = load_spec(folder)
     if linked:
         results, name = check_recorded("--resume", name, "results", known.results), known.name
-    repeated = {option for option in CODE_OPTIONS.keys() & given if is_reference(str(options[option]))}
+    repeated = options_with_code(options, given)
     check_changes(name, given - repeated)
     for option in {"data", "root"} - given:
         check_recorded("--resume", name, option, getattr(known, option))

@@ -30,7 +30,7 @@ def submit(options: SubmitOptions, arguments: Sequence[str]) -> None:
     order = parse_job_request(arguments)
     if order is None:  # it was --help
         return
-    ship = (*([order.space] if order.space else []), *options.ship)
+    ship = (*order.code, *options.ship)
     again = [*(["--ship", ",".join(ship)] if ship else []), *(["--env", ",".join(options.env)] if options.env else [])]
     variables = _variables(options.env)
     with package_job(order, options.ship) as folder, connected_jobs(options) as jobs:

@@ -7,7 +7,9 @@ from typing import Any
 from searchspace.cli.arguments import to_arguments
 from searchspace.cli.options import flag_of, with_options
 from searchspace.cli.run_options import RunOptions, with_price
+from searchspace.cluster.submit.shipped_code import ship_code
 from searchspace.configuration.effective_options import effective_options
+from searchspace.own_code.code_options import options_with_code
 from searchspace.preparation.resume import check_changes
 from searchspace.spec import SearchSpec, make_spec, parse_record
 from trainables.common.errors import UserError
@@ -29,8 +31,8 @@ class JobRequest(Frozen):
     """Its results as the cluster finds them: a URL, or an absolute path."""
     arguments: tuple[str, ...]
     """Command line of `searchspace.run` there."""
-    space: str = ""
-    """File here with a search space of one's own; it goes along, and has its bare name there."""
+    code: tuple[str, ...] = ()
+    """Files and packages here with code of the user's own; they go along, and have their bare names there."""
 
 
 def parse_job_request(arguments: Sequence[str]) -> JobRequest | None:
@@ -50,7 +52,7 @@ def _request(given: frozenset[str], options: dict[str, Any]) -> JobRequest:
     run_options = parse_record(RunOptions, {name: options[name] for name in RunOptions.model_fields})
     wanted = {name: value for name, value in options.items() if name in SearchSpec.model_fields}
     if run_options.resume:
-        check_changes(run_options.resume, given)
+        check_changes(run_options.resume, given - options_with_code(options, given))
     elif run_options.revive is not None:
         raise UserError(f"--revive {run_options.revive}: give --resume NAME too, the search of that stopped trial")
     if run_options.print_config:
@@ -59,11 +61,10 @@ def _request(given: frozenset[str], options: dict[str, Any]) -> JobRequest:
     with_price(spec, run_options.price_per_hour)
     _check_elsewhere(spec, given)
     changed = {"address": JOB_ADDRESS} | ({} if run_options.resume else {"name": spec.name})
-    if spec.space:
-        file, _, function = spec.space.rpartition(":")
-        changed["space"] = f"{Path(file).name}:{function}"
+    shipped = ship_code(spec)
+    changed |= shipped.options
     return JobRequest(
-        search=spec.name, results=spec.results, space=spec.space.rpartition(":")[0],
+        search=spec.name, results=spec.results, code=shipped.files,
         arguments=tuple(_write(given | changed.keys(), options | changed)),
     )  # fmt: skip
 
@@ -97,9 +98,6 @@ def _check_elsewhere(spec: SearchSpec, given: Set[str]) -> None:
         if "://" not in text and not Path(text).is_absolute():
             known = f" ({', '.join(NAMED_SETS)} are known everywhere)" if field == "data" else ""
             raise UserError(f"{flag_of(SearchSpec, field)} {text!r}: is of this machine; {REACHABLE_ADVICE}{known}")
-    file = spec.space.rpartition(":")[0]
-    if spec.space and not Path(file).is_file():
-        raise UserError(f"--space {spec.space!r}: expected FILE.py:FUNCTION, an existing file and a function in it")
     if redact_urls(spec.storage) != spec.storage and not is_redacted(spec.storage):
         raise UserError(
             f"--storage {redact_urls(spec.storage)!r}: the cluster's dashboard would show its password; write *** for "

@@ -1,4 +1,4 @@
-"""The package that is sent with a job: this code, the user's search space, and the files named by `--ship`."""
+"""The package that is sent with a job: this project, the user's own code, and the files named by `--ship`."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ MAX_PACKAGE_MB = 100
 
 @contextmanager
 def package_job(order: JobRequest, beside: Sequence[str]) -> Iterator[Path]:
-    """A folder that becomes the driver's working folder, with the code, the order's space and the files `beside`.
+    """A folder that becomes the driver's working folder, with the code, the order's own code and the files `beside`.
 
     Raises `UserError` for a file that is not there or hides another one, and for too much.
     """
@@ -26,7 +26,7 @@ def package_job(order: JobRequest, beside: Sequence[str]) -> Iterator[Path]:
         folder, root = Path(place), Path(__file__).resolve().parents[3]
         for package in JOB_PACKAGES:
             shutil.copytree(root / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-        for option, name in [("--space", order.space)] * bool(order.space) + [("--ship", name) for name in beside]:
+        for option, name in [*(("own code", name) for name in order.code), *(("--ship", name) for name in beside)]:
             _add(Path(os.path.expanduser(name)), folder, option)
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
         if size > MAX_PACKAGE_MB:

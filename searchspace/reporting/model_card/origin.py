@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from searchspace.forecast.forecast import format_duration
+from searchspace.own_code.kept_code import read_descriptions
 from searchspace.preparation.data_issues import describe_absent, describe_data_issues
 from searchspace.reporting.markdown import bullets, paragraphs, table
 from searchspace.reporting.results import ClassifierResults
 from searchspace.reporting.tables.trials import format_status
+from searchspace.storage.search_folder import CODE
 from searchspace.study.trial_attributes import read_last_report
 from trainables.common.escaping import as_code, as_code_block, as_markdown
 from trainables.common.licence import YOURS
@@ -72,7 +74,16 @@ def describe_licences(model: ClassifierResults) -> str:
 def describe_configuration(model: ClassifierResults) -> str:
     """Each member's."""
     members = model.info.members
-    return paragraphs(*_configurations(model), f"Trained for {members[0].epochs:,} epochs.")
+    return paragraphs(*_configurations(model), *_own_code(model), f"Trained for {members[0].epochs:,} epochs.")
+
+
+def _own_code(model: ClassifierResults) -> Iterator[str]:
+    """Where the source of the members' networks is, of those that are the user's own."""
+    used = {member.config.model for member in model.info.members}
+    for part in read_descriptions(model.search.folder, model.search.record).of_kind("model"):
+        if part.name in used:
+            summary = as_markdown(str(part.description.get("summary", "")).removesuffix("."))
+            yield f"{as_code(part.name)}: {summary}. Its source is kept in {as_code(f'../{CODE}/{part.file}')}."
 
 
 def _configurations(model: ClassifierResults) -> Iterator[str]:

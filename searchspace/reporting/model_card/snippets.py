@@ -52,13 +52,17 @@ classes = json.loads(json.loads(metadata["metadata.json"])["classes"])
 print(classes[probabilities.argmax()], probabilities.max().item())"""
 
 
-def weights_code() -> str:
-    """Runs the weights by this project, to train on or to change."""
-    return """\
+def weights_code(own_code: bool = False) -> str:
+    """Runs the weights by this project, to train on or to change; with `own_code`, of a network of the user's own."""
+    imported, registered = "", ""
+    if own_code:
+        imported = "from searchspace.own_code.resumed_code import register_code_of\n"
+        registered = 'register_code_of(pathlib.Path(".."))  # runs the network\'s own code, which the search kept\n'
+    return f"""\
 import pathlib, torch
-from trainables.export.weights import load_image, read_classifier
+{imported}from trainables.export.weights import load_image, read_classifier
 
-model, card = read_classifier(pathlib.Path("."))
+{registered}model, card = read_classifier(pathlib.Path("."))
 with torch.inference_mode():
     logits = model(load_image(pathlib.Path("photo.jpg"), card))
 print(card.data.classes[logits.argmax()], logits.softmax(1).max().item())"""

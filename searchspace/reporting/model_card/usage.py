@@ -6,6 +6,7 @@ from searchspace.reporting.markdown import paragraphs
 from searchspace.reporting.model_card.snippets import onnx_code, program_code, weights_code
 from searchspace.reporting.results import ClassifierResults
 from trainables.common.escaping import as_code, as_code_block, as_markdown
+from trainables.custom.custom_code import is_custom
 from trainables.data.sources.source_registry import pixels_of_data
 from trainables.export.exported_files import ONNX_FORMATS, ExportedFile, ExportRecord
 from trainables.export.model_info import MODEL_INFO
@@ -23,7 +24,8 @@ def describe_usage(model: ClassifierResults) -> str:
         "itself. `read_image` prepares an image file as in training: upright by its EXIF, of an animation the first "
         "frame, 16 bits scaled to 8, transparent parts on white.",
         _pixels(model),
-        *(way(shipment) for way in (_onnx, _program, _half, _weights)),
+        *(way(shipment) for way in (_onnx, _program, _half)),
+        _weights(shipment, any(is_custom(member.config.model) for member in model.info.members)),
     )  # fmt: skip
 
 
@@ -64,11 +66,11 @@ def _half(shipment: ExportRecord) -> str:
     return paragraphs(said, as_code_block(program_code(shipped.file, "cuda"), "python"))
 
 
-def _weights(shipment: ExportRecord) -> str:
+def _weights(shipment: ExportRecord, own_code: bool) -> str:
     said = (
         f"**{as_markdown(shipment.artefacts[0].file)}** with `{MODEL_INFO}`, the weights themselves, by this project:"
     )
-    return paragraphs(said, as_code_block(weights_code(), "python"))
+    return paragraphs(said, as_code_block(weights_code(own_code), "python"))
 
 
 def _mark(artefact: ExportedFile, shipment: ExportRecord) -> str:

@@ -92,6 +92,20 @@ def test_code_and_named_files_go_along_and_nothing_else(tmp_path):
     assert not folder.exists()
 
 
+def test_an_own_model_goes_along_with_what_it_imports(tmp_path):
+    (tmp_path / "nets" / "parts").mkdir(parents=True)
+    (tmp_path / "nets" / "parts" / "block.py").write_text("")
+    (tmp_path / "nets" / "side.py").write_text("")
+    (tmp_path / "nets" / "mine.py").write_text("import parts.block, side\ndef build(data, *, heads): ...")
+    order = order_of("--name", "a", "--models", f"convnet,{tmp_path}/nets/mine.py:build", "--set", "heads=4")
+    assert order.arguments[order.arguments.index("--models") + 1] == "convnet,mine.py:build"
+    with package_job(order, []) as folder:
+        names = {path.name for path in folder.iterdir()}
+        assert names == {"searchspace", "trainables", "mine.py", "side.py", "parts"}
+    again = order_of("--resume", "a", "--models", f"{tmp_path}/nets/mine.py:build")
+    assert again.code == order.code
+
+
 def test_what_cannot_go_along_is_said(tmp_path, monkeypatch):
     order = order_of("--name", "a")
     (tmp_path / "searchspace").mkdir()

@@ -110,5 +110,7 @@ def test_the_exported_file_answers(exported):
 
 def test_card_and_report_name_the_network(exported):
     card = (exported / "winner" / "README.md").read_text()
-    assert "my_net" in card
+    assert "ConvMixer with" in card
+    assert "`../code/0/my_net.py`" in card
+    assert 'register_code_of(pathlib.Path(".."))' in card
     assert "my_net" in (exported / "report.html").read_text()
