@@ -1,12 +1,13 @@
 """Reports the progress of a command as typed events, to the program that started it."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from searchspace.api.process.search_events import (
     EpochEnded,
     GangReady,
     LogMessage,
+    PhaseStarted,
     ProgressUpdated,
     SearchEvent,
     TrialEnded,
@@ -44,6 +45,12 @@ class EventReporter(ConsoleReporter):
     def restart_options(self) -> list[str]:
         """Command-line options that make another like this."""
         return ["--price-per-hour", str(self._price)] if self._price else []
+
+    def __enter__(self) -> Self:
+        """Write what the project logs from here on; the first phase begins."""
+        super().__enter__()
+        self.publish(PhaseStarted(name="preparation"))
+        return self
 
     def publish(self, *events: SearchEvent) -> None:
         """Write events, with the seconds since the start."""

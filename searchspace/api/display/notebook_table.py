@@ -31,7 +31,8 @@ STYLE = """
 .searchspace-live .dot { display: inline-block; width: .65em; height: .65em; border-radius: 50%; margin: 0 .3em 0 0; }
 .searchspace-live .counts span { margin-right: 1em; white-space: nowrap; }
 .searchspace-live .counts .dot { margin-right: .3em; }
-.searchspace-live table { border-collapse: collapse; margin: .5em 0; font-variant-numeric: tabular-nums; }
+.searchspace-live table { border-collapse: collapse; margin: .5em 0; font: inherit; color: inherit;
+  font-variant-numeric: tabular-nums; }
 .searchspace-live th, .searchspace-live td { text-align: right; padding: .15em .7em; border: 0;
   border-bottom: 1px solid rgba(128, 128, 128, .35); background: transparent; color: inherit; font-weight: normal; }
 .searchspace-live th { opacity: .72; }
@@ -43,9 +44,9 @@ def notebook_table(state: DisplayState) -> str:
     """A fragment of HTML with its own style."""
     parts = [_paragraph(f'<span class="name">{_text(_title(state))}</span>  {_text(_status(state))}')]
     if state.search is not None:
+        is_searching = state.phase == "search" and state.ended is None
         parts += _trials(state.search)
-        if state.phase == "search" and state.ended is None:
-            parts.append(_slots(state.search))
+        parts += [_times(state.search), _slots(state.search)] if is_searching else []
     if state.work.what and state.ended is None:
         parts += _work(state)
     if winner := state.describe_winner():
@@ -70,7 +71,7 @@ def _status(state: DisplayState) -> str:
 
 
 def _trials(search: SearchProgress) -> list[str]:
-    """Bar, counts, times and best trial."""
+    """Bar, counts and best trial."""
     total = max(search.trials, sum(search.counts.values()), 1)
     shares = [(COLOURS[status], search.counts.get(status, 0) / total) for status in COLOURS]
     counts = "".join(
@@ -83,9 +84,12 @@ def _trials(search: SearchProgress) -> list[str]:
     return [
         _bar(shares),
         _paragraph(f"<span>{of}</span>{counts}", "counts"),
-        _paragraph(_text(" · ".join(describe_time(search)[1:])), "quiet"),
         *([_paragraph(_text(best)), _paragraph(_text(described), "quiet")] if best else []),
     ]
+
+
+def _times(search: SearchProgress) -> str:
+    return _paragraph(_text(" · ".join(describe_time(search)[1:])), "quiet")
 
 
 def _slots(search: SearchProgress) -> str:
