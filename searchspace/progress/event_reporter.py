@@ -78,8 +78,11 @@ class EventReporter(ConsoleReporter):
         return TrialEvents(tracker, self.publish)
 
     def hide_search(self) -> None:
-        """The search is over; its progress is written no more."""
+        """The search is over; its progress is written for the last time."""
+        last = self._writer.read_progress()
         self._writer.read_progress = lambda: None
+        if last is not None:
+            self._writer.send(last)
 
     def close(self) -> None:
         """Write what waits."""
