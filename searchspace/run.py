@@ -24,8 +24,8 @@ from searchspace.preparation.plan import make_plan, open_gangs
 from searchspace.preparation.prepare_data import prepare_search_data, prepare_shared
 from searchspace.preparation.resume import check_revived, format_folder, how_to_resume, is_finished, load_resumed_spec
 from searchspace.progress.console_reporter import ConsoleReporter
+from searchspace.progress.end_event import end_told
 from searchspace.progress.live_screen import open_reporter
-from searchspace.progress.milestone_events import end_told
 from searchspace.reporting.html import REPORT
 from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.results import read_results

@@ -26,7 +26,6 @@ from searchspace.preparation.restart import restarting
 from searchspace.preparation.resume import how_to_resume, write_finished
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.make_listeners import make_listeners
-from searchspace.progress.milestone_events import phase_changed, started, winner_found
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener, call_all
 from searchspace.reporting.table_formats import to_text
 from searchspace.reporting.tables.trials import rank_trials
@@ -116,7 +115,7 @@ class SearchRunner:
                     check_node_access(spec.home, spec.results)
                 folder_sync = folder_sync or held.enter_context(hold_search(spec, begun=False))
                 reporter.redirect_output(spec.folder / SEARCH_LOG)
-                reporter.publish(started(spec))
+                reporter.search_started(spec)
                 study = open_study(spec, plan, resumed)
                 forecast, tracker = make_listeners(spec, plan, study, reporter, resumed)
                 budget = open_budget(spec, plan, room, study, reporter)
@@ -189,7 +188,7 @@ class SearchRunner:
         self.reporter.progress("test", 0, 0)
         metrics = evaluate_winner(self.spec, self.plan.data.classes, pool)
         evaluate_student(self.spec, self.plan.data.classes, pool)
-        self.reporter.publish(winner_found(self.spec, read_finalists(self.study)[0], metrics))
+        self.reporter.winner_found(self.spec, read_finalists(self.study)[0], metrics)
         self._end_phase(Phase.TEST)
         return metrics
 
@@ -221,20 +220,20 @@ class SearchRunner:
         extend_record(self.spec.folder, self.budget.facts)
         self.budget.save_spent()
         flush_or_rescue(self.study, self.spec)
-        self.reporter.publish(*phase_changed(Phase.REPORT))
+        self.reporter.phase_ended(Phase.REPORT)
         return forecasts
 
     def _end_phase(self, phase: Phase) -> None:
         self.forecast.end_phase(phase)
         self.budget.end_phase(phase)
-        self.reporter.publish(*phase_changed(phase))
+        self.reporter.phase_ended(phase)
 
     @contextmanager
     def _gangs(self) -> Iterator["GangPool"]:
         """The gangs that train; while they start, the search is forecast."""
         when_warm = call_all(self.follower.on_gang_ready, self.forecast.on_gang_ready, self.budget.on_gang_ready)
         with open_gangs(self.plan, self.folder_sync, when_warm, self.interruption) as pool:
-            self.reporter.publish(*phase_changed(Phase.PREPARATION))
+            self.reporter.phase_ended(Phase.PREPARATION)
             self.forecast.forecast_from_dry_run()
             yield pool
 

@@ -10,6 +10,8 @@ import psutil
 
 RESTARTED = "SEARCHSPACE_RESTARTED"
 """Environment variable: when a command replaced its process by another, in seconds since 1970."""
+EVENTS_VARIABLE = "SEARCHSPACE_EVENTS"
+"""Environment variable: descriptor of a pipe, which the process inherits, for events; a person's command has none."""
 _begun: ContextVar[float | None] = ContextVar("command start", default=None)
 
 

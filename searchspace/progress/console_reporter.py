@@ -17,7 +17,10 @@ from trainables.common.errors import UserError
 from trainables.common.escaping import printable
 
 if TYPE_CHECKING:
-    from searchspace.api.process.search_events import SearchEvent
+    from searchspace.budget.allowance import Phase
+    from searchspace.finals.finalist import Finalist
+    from searchspace.spec import SearchSpec
+    from trainables.metrics.class_metrics import TestMetrics
 
 PROGRESS_INTERVAL_S = 20.0
 """Seconds between two lines on how far one work is."""
@@ -88,8 +91,14 @@ class ConsoleReporter:
         """Show the search of `tracker`; returns the listener that updates it and prints its events."""
         return PlainLines(tracker, self.show)
 
-    def publish(self, *events: "SearchEvent") -> None:
-        """Tell a program that hears this command's events; people read what is logged."""
+    def search_started(self, spec: "SearchSpec") -> None:
+        """The search has its folder; people read it in what is logged."""
+
+    def phase_ended(self, phase: "Phase") -> None:
+        """A phase is over, and the next one begins, if there is one."""
+
+    def winner_found(self, spec: "SearchSpec", winner: "Finalist", metrics: "TestMetrics") -> None:
+        """The winner was tested."""
 
     def hide_search(self) -> None:
         """The search is over; its tracker is shown no more."""

@@ -7,25 +7,34 @@ from searchspace.api.process.search_events import (
     EpochEnded,
     GangReady,
     LogMessage,
+    PhaseEnded,
     PhaseStarted,
     ProgressUpdated,
     SearchEvent,
+    SearchStarted,
     TrialEnded,
     TrialPaused,
     TrialResumed,
     TrialStarted,
+    WinnerFound,
     WorkProgress,
 )
+from searchspace.budget.allowance import Phase
+from searchspace.budget.phase_times import PHASES
 from searchspace.progress.console_reporter import ConsoleReporter
-from searchspace.progress.event_writer import EventWriter
+from searchspace.progress.event_writer import EventWriter, host_events
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
 from searchspace.progress.search_progress import read_progress
+from searchspace.storage.search_folder import SEARCH_LOG
 from trainables.common.escaping import printable
 from trainables.config import EpochReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from searchspace.finals.finalist import Finalist
+    from searchspace.spec import SearchSpec
+    from trainables.metrics.class_metrics import TestMetrics
     from trainables.workers.slot_state import GangInfo
 
 WORK_INTERVAL_S = 0.25
@@ -51,6 +60,18 @@ class EventReporter(ConsoleReporter):
         super().__enter__()
         self.publish(PhaseStarted(name="preparation"))
         return self
+
+    def search_started(self, spec: "SearchSpec") -> None:
+        """Write where the search is."""
+        self.publish(started(spec))
+
+    def phase_ended(self, phase: Phase) -> None:
+        """Write that a phase is over, and which one begins."""
+        self.publish(*phase_changed(phase))
+
+    def winner_found(self, spec: "SearchSpec", winner: "Finalist", metrics: "TestMetrics") -> None:
+        """Write the winner's scores."""
+        self.publish(describe_winner(spec, winner, metrics))
 
     def publish(self, *events: SearchEvent) -> None:
         """Write events, with the seconds since the start."""
@@ -130,3 +151,30 @@ class TrialEvents:
             epoch=report.epoch, score=None if has_failed or not report.epoch else report.score, reason=report.reason,
             is_best=is_best,
         )  # fmt: skip
+
+
+def started(spec: "SearchSpec") -> SearchStarted:
+    """The event of a search whose folder is there."""
+    return SearchStarted(name=spec.name, folder=str(spec.folder), log=str(spec.folder / SEARCH_LOG))
+
+
+def phase_changed(ended: Phase) -> tuple[PhaseEnded | PhaseStarted, ...]:
+    """The events of a phase that is over: its end, and the start of the next, if there is one."""
+    following = PHASES[PHASES.index(ended) + 1 :]
+    return PhaseEnded(name=ended.value), *(PhaseStarted(name=phase.value) for phase in following[:1])
+
+
+def describe_winner(spec: "SearchSpec", winner: "Finalist", metrics: "TestMetrics") -> WinnerFound:
+    """The event of a winner that was tested."""
+    ends = {f"{name}_{end}": getattr(each, end) for name, each in metrics.scores.items() for end in ("low", "high")}
+    return WinnerFound(
+        trial=winner.members[0], members=winner.members, metric=spec.metric, score=winner.score,
+        search_score=winner.search_score, test={name: each.score for name, each in metrics.scores.items()} | ends,
+    )  # fmt: skip
+
+
+def open_event_reporter(price: float) -> EventReporter:
+    """The reporter for the program that started this command, which gave it a pipe."""
+    writer = host_events()
+    assert writer is not None  # callers have looked
+    return EventReporter(writer, price)

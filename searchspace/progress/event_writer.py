@@ -13,9 +13,8 @@ from collections.abc import Callable
 from functools import cache
 
 from searchspace.api.process.search_events import EpochEnded, SearchEvent, WorkProgress, encode_event
+from searchspace.cli.command_start import EVENTS_VARIABLE
 
-EVENTS_VARIABLE = "SEARCHSPACE_EVENTS"
-"""Environment variable: descriptor of the pipe, which the process inherits."""
 PROGRESS_INTERVAL_S = 0.5
 """Seconds between two looks at the search's progress, and at whether the reader is there."""
 MAX_WAITING = 10_000

@@ -8,11 +8,10 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from searchspace.cli.command_start import EVENTS_VARIABLE
 from searchspace.cli.console_log import format_line
 from searchspace.cli.output import surviving_streams
 from searchspace.progress.console_reporter import ConsoleReporter
-from searchspace.progress.event_reporter import EventReporter
-from searchspace.progress.event_writer import host_events
 from searchspace.progress.plain_lines import PlainLines
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
 from searchspace.progress.screen_layout import RunningWork, ScreenState, draw_screen
@@ -111,7 +110,9 @@ def open_reporter(verbose: bool = False, price: float = 0.0) -> ConsoleReporter:
 
     Where a program started this command to hear its events, it hears them, and nothing is printed.
     """
-    if (writer := host_events()) is not None:
-        return EventReporter(writer, price)
+    if os.environ.get(EVENTS_VARIABLE):
+        from searchspace.progress.event_reporter import open_event_reporter
+
+        return open_event_reporter(price)
     alive = sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
     return LiveScreen(price) if alive and not verbose else ConsoleReporter(verbose)

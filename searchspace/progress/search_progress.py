@@ -14,7 +14,13 @@ SHOWN_SLOTS = 64
 """Slots that are shown; those of a large cluster are more than fit any screen."""
 
 
-class BestProgress(Frozen):
+class _Shown(Frozen):
+    """A record whose numbers may be infinite, or none, as those of a diverged trial."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+
+class BestProgress(_Shown):
     """The best trial so far."""
 
     trial: int
@@ -29,7 +35,7 @@ class BestProgress(Frozen):
     """Its hyperparameters, in words."""
 
 
-class RunningTrial(Frozen):
+class RunningTrial(_Shown):
     """The trial of one slot."""
 
     trial: int
@@ -44,7 +50,7 @@ class RunningTrial(Frozen):
     """Seconds of all its epochs."""
 
 
-class SlotView(Frozen):
+class SlotView(_Shown):
     """One slot."""
 
     is_warm: bool
@@ -53,10 +59,8 @@ class SlotView(Frozen):
     """What it trains, if anything."""
 
 
-class SearchProgress(Frozen):
+class SearchProgress(_Shown):
     """All that a screen shows of a running search."""
-
-    model_config = ConfigDict(ser_json_inf_nan="constants")
 
     name: str
     """Name of the search."""

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from searchspace.api.process.search_events import SearchEnded, SearchEvent, SearchStarted, decode_event
 from searchspace.api.process.search_request import SearchRequest, python_command
-from searchspace.progress.event_writer import EVENTS_VARIABLE
+from searchspace.cli.command_start import EVENTS_VARIABLE
 
 EVENT_WAIT_MS = 200
 """Milliseconds that `next_event` waits for an event."""
