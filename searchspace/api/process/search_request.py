@@ -106,7 +106,7 @@ def _referred(name: str, value: Any) -> Any:
     """A value, or each of a list, by reference where it is a function, a class, or another object that is a part."""
     if isinstance(value, list | tuple):
         return [_referred(name, each) for each in value]
-    is_part = callable(value) or (name in CODE_OPTIONS and not isinstance(value, str))
+    is_part = callable(value) or (name in CODE_OPTIONS and not isinstance(value, str | int | float | os.PathLike))
     return to_reference(value, f"{name}=") if is_part else value
 
 

@@ -54,7 +54,7 @@ def test_a_search_has_a_name_before_its_process_runs():
         ({"budget": -1}, "budget='-1s': expected a time"),
         ({"metric": "f1"}, "metric='f1': not one of"),
         ({"trial": 3}, "trial: no such option; did you mean 'trials'?"),
-        ({"verbose": True}, "verbose: no such option; there are on_bad_image"),
+        ({"verbose": True}, "verbose: no such option; there are "),
         ({"models": 3}, "models=3: expected"),
     ],
 )
