@@ -4,6 +4,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from trainables.custom.custom_code import CustomKind
+from trainables.custom.entry_points import is_offered
 from trainables.custom.reference import is_reference
 
 CODE_OPTIONS: Mapping[str, CustomKind] = {
@@ -16,7 +17,13 @@ WITH_HYPERPARAMETERS = ("models", "augmentations")
 
 def names_code(options: Mapping[str, Any]) -> bool:
     """Whether options as they are typed name parts that may have hyperparameters of their own."""
-    return any(is_reference(str(options.get(option) or "")) for option in WITH_HYPERPARAMETERS)
+    for option in WITH_HYPERPARAMETERS:
+        given = options.get(option) or ()
+        texts = [given] if isinstance(given, str) else list(given)
+        names = [name.strip() for text in texts for name in str(text).split(",")]
+        if any(is_reference(name) or is_offered(CODE_OPTIONS[option], name) for name in names):
+            return True
+    return False
 
 
 def options_with_code(options: Mapping[str, Any], given: Set[str]) -> set[str]:

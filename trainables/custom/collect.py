@@ -1,11 +1,13 @@
 """Collects the user's own parts that options name: reads their source, runs it, and describes what it holds."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trainables.common.errors import UserError, suggest
 from trainables.custom.custom_code import CustomCode, CustomKind, CustomPart
+from trainables.custom.entry_points import find_entry_point
 from trainables.custom.part_kinds import PART_KINDS
 from trainables.custom.reference import CodeReference, parse_reference
 from trainables.custom.source_files import read_sources
@@ -21,7 +23,7 @@ def collect(wanted: Iterable[tuple[CustomKind, str]]) -> CustomCode:
     code, roots = CustomCode(), list[Path]()
     for kind, text in wanted:
         asked = PART_KINDS[kind]
-        reference = parse_reference(asked.option, text, asked.expected)
+        reference = describe_reference(kind, text)
         if reference.root not in roots:
             roots.append(reference.root)
         tree = f"{roots.index(reference.root)}"
@@ -54,8 +56,11 @@ def load_part(code: CustomCode, part: CustomPart) -> Any:
 
 
 def describe_reference(kind: CustomKind, text: str) -> CodeReference:
-    """Where the code of a reference is, which is not read; raises `UserError` where it is not there."""
-    return parse_reference(PART_KINDS[kind].option, text, PART_KINDS[kind].expected)
+    """Where the code of a reference or an entry point is; it is not read. Raises `UserError` if there is none."""
+    asked = PART_KINDS[kind]
+    offered = find_entry_point(kind, text, asked.option)
+    found = parse_reference(asked.option, offered or text, asked.expected)
+    return replace(found, entry_point=text) if offered else found
 
 
 def _described(code: CustomCode, part: CustomPart) -> CustomPart:

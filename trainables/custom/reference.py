@@ -25,10 +25,14 @@ class CodeReference:
     """Folder in which its modules are found: its file's, or that of the outermost package which the file is part of."""
     attribute: str
     """What is meant in the file."""
+    entry_point: str = ""
+    """Name under which an installed package offers it; empty: it was named by its file or module."""
 
     @property
     def name(self) -> str:
         """Name of the part in configurations, boards and records."""
+        if self.entry_point:
+            return f"{PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', self.entry_point)}"
         stem = self.file.parent.name if self.file.name == "__init__.py" else self.file.stem
         return f"{PREFIX}{re.sub(r'[^A-Za-z0-9_]', '_', stem)}.{self.attribute}"
 

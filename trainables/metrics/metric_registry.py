@@ -4,6 +4,7 @@ All are scores, higher is better, of the images of a split. The entry alone deci
 training, what its confidence interval is, how two classifiers are compared by it, and how it is shown.
 """
 
+from importlib.metadata import entry_points
 from typing import Annotated, Any
 
 import numpy as np
@@ -101,13 +102,15 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 """Each metric by its name on the command line and in records."""
 
+METRIC_GROUP = "searchspace.metrics"
+"""Group of the entry points by which installed packages offer metrics."""
 DEFAULT_METRIC = "accuracy"
 """The metric of a search that is asked for none."""
 
 
 def check_metric(name: str) -> str:
     """`name` if it is a metric's, or can be that of one of the user's own; raises ValueError that lists the names."""
-    if name in METRICS or is_own_name(name):
+    if name in METRICS or is_own_name(name) or entry_points(group=METRIC_GROUP, name=name):
         return name
     known = next((known for known, entry in METRICS.items() if name.casefold() in entry.aliases), "")
     hint = f"; did you mean {known!r}?" if known else suggest(name, METRICS)
