@@ -22,6 +22,7 @@ FILE = re.compile(r"(?:searchspace|trainables|tests|cluster|docs)(?:/\w+)+\.\w+"
 FOREIGN = {"Tuner.fit", "TorchTrainer"}
 """Names of Ray."""
 RUN_BY = {
+    "docs/api.md": ("tests/integration/searchspace/api/test_page.py",),
     "docs/export.md": ("tests/integration/searchspace/reporting/test_snippets.py",),
     "docs/extending.md": ("tests/helpers/extension_walk.py",),
     "docs/extending-search.md": ("tests/helpers/extension_walk.py",),
