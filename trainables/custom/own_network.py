@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
 
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
@@ -55,7 +56,12 @@ def build_own(config: TrialConfig, data: DataSummary, spec: InputSpec) -> OwnNet
     built = entry.function(seen, **own_values(entry, config.custom))
     if not isinstance(built, nn.Module):
         raise TypeError(f"returned {type(built).__name__}; expected a torch.nn.Module")
-    return OwnNetwork(built)
+    network = OwnNetwork(built)
+    if any(is_lazy(tensor) for tensor in (*built.parameters(), *built.buffers())):
+        with torch.no_grad():  # lazy layers get their shapes from the first images that they see
+            network.eval()(torch.zeros(1, spec.channels, spec.side, spec.side))
+        network.train()
+    return network
 
 
 def own_values(entry: OwnModel, given: Mapping[str, Any]) -> dict[str, Any]:

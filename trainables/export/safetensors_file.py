@@ -25,13 +25,24 @@ MAX_HEADER_BYTES = 100_000_000
 def serialize(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
     """Content of a safetensors file whose header is sorted by key; `metadata` are texts.
 
-    Raises what `safetensors.torch.save` raises, such as for tensors that share memory.
+    Tensors that share memory, as tied weights do, are each written whole. Raises what `safetensors.torch.save` raises.
     """
-    found = save({name: tensor.contiguous() for name, tensor in sorted(tensors.items())}, dict(metadata or {}) or None)
+    found = save(_apart(tensors), dict(metadata or {}) or None)
     end = LENGTH + int.from_bytes(found[:LENGTH], "little")
     header = json.dumps(json.loads(found[LENGTH:end]), sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % LENGTH)
     return b"".join((len(header).to_bytes(LENGTH, "little"), header, memoryview(found)[end:]))
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors by name, sorted, of which no two share memory."""
+    found: dict[str, Tensor] = {}
+    known: set[int] = set()
+    for name, tensor in sorted(tensors.items()):
+        memory = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if memory in known else tensor.contiguous()
+        known.add(memory)
+    return found
 
 
 def write_safetensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from trainables.custom.own_network import OwnNetwork
 from trainables.models.classifier import AnyClassifier, Network
 
 
@@ -17,8 +18,13 @@ class InferenceClassifier(nn.Module):
         """Optimise a copy of `classifier`; its networks compute in `dtype`."""
         super().__init__()
         self.classifier = copy.deepcopy(classifier).eval()
+        own = {
+            id(part) for each in self.classifier.modules() if isinstance(each, OwnNetwork) for part in each.modules()
+        }
         for parent in list(self.classifier.modules()):
-            if isinstance(parent, nn.Sequential):
+            if (
+                isinstance(parent, nn.Sequential) and id(parent) not in own
+            ):  # a user's code may call its layers one by one
                 reorder_layers(parent)
             for name, child in parent.named_children():
                 if isinstance(child, Network):

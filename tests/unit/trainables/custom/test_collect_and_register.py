@@ -192,7 +192,7 @@ def test_two_parts_of_one_name_and_ranges_that_differ_are_refused(tmp_path):
 
 def test_more_code_than_a_search_keeps_is_refused(tmp_path):
     reference = write(tmp_path / "a")
-    (tmp_path / "a" / "blocks.py").write_text("X = 1\n" * 200_000)
+    (tmp_path / "a" / "blocks.py").write_text(f"X = {'x' * 1_100_000!r}")
     with pytest.raises(UserError, match=r"more than 1,024 KB of code, with 'blocks.py'"):
         collect([("model", reference)])
 

@@ -11,6 +11,7 @@ from trainables.custom.custom_code import CustomCode
 from trainables.custom.own_network import check_own_network
 from trainables.custom.register import register, register_descriptions
 from trainables.data.store.store import open_store, prepare_data
+from trainables.export.formats.inference_network import InferenceClassifier
 from trainables.export.weights import read_classifier
 from trainables.models.build_model import build_model, rebuild_model, scratch_input
 from trainables.training.loop import TrialRun
@@ -118,3 +119,46 @@ def test_the_default_values_build_what_the_record_leaves_out(tmp_path, digits):
     register_net(tmp_path, NET)
     model = rebuild_model(TrialConfig(model=MODEL), digits, scratch_input(CONFIG, digits))
     assert model.network.trunk.module[1].out_features == 16
+
+
+NET_CLASS = """    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            {}
+        def forward(self, x):
+            {}
+    return Net()"""
+UNUSUAL = {
+    "tied weights": NET_CLASS.format(
+        "self.a, self.b, self.out = nn.Linear(n, n), nn.Linear(n, n), nn.Linear(n, c); self.b.weight = self.a.weight",
+        "return self.out(self.b(self.a(x.flatten(1)).relu()))",
+    ),
+    "lazy layers": "    return nn.Sequential(nn.LazyConv2d(4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(c))",
+    "layers one by one": NET_CLASS.format(
+        "self.body = nn.Sequential(nn.Conv2d(data.channels, 4, 3), nn.BatchNorm2d(4)); self.out = nn.Linear(4, c)",
+        "first = self.body[0](x); return self.out((first + self.body[1](first)).mean((2, 3)))",
+    ),
+    "views and tokens": NET_CLASS.format(
+        "self.p = nn.Conv2d(data.channels, 8, 2, 2); self.t = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True); "
+        "self.pos = nn.Parameter(self.p.weight.new_zeros(1, (data.side // 2) ** 2, 8)); self.out = nn.Linear(8, c)",
+        "return self.out(self.t(self.p(x).view(len(x), 8, -1).transpose(1, 2) + self.pos).mean(1))",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", UNUSUAL)
+def test_unusual_networks_are_trained_kept_and_prepared_for_export(tmp_path, digits, kind):
+    register_net(tmp_path / "net", HEAD + UNUSUAL[kind])
+    config = TrialConfig(model=MODEL, lr=1e-2, optimizer="muon", batch_size=256)
+    check(config, digits, 2)
+    task = assignment(tmp_path / "trial", config, kind="winner", max_epochs=1)
+    run = TrialRun(task, WorkerContext.open(CPU, open_store(digits)))
+    train(run)
+    run.save_and_wait()
+    assert TrialRun(task, run.context).epochs == 1
+    write_weights(tmp_path / "winner", task, run)
+    found, _ = read_classifier(tmp_path / "winner")
+    images = torch.randint(0, 256, (5, 1, 8, 8), dtype=torch.uint8)
+    with torch.inference_mode():
+        logits, _ = InferenceClassifier(found)(images)
+        torch.testing.assert_close(logits, found(images), atol=1e-4, rtol=1e-4)
