@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from searchspace.api.search_frames import finalists_frame, leaderboard_frame
 from searchspace.api.winner_model import Winner, find_winner
 from searchspace.preparation.resume import is_exported
 from searchspace.reporting.results import read_results, reading_search
+from searchspace.reporting.tables.data_frames import finalists_frame, leaderboard_frame
 from searchspace.spec import SearchSpec
 from searchspace.storage.open_results import open_results
 from trainables.data.store.data_summary import DataSummary

@@ -1,19 +1,24 @@
 """The winner of a search, as an object that predicts, is evaluated, and is exported."""
 
-from collections.abc import Mapping
+import os
+import warnings
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.api.image_inputs import classify_inputs, list_inputs
+from searchspace.api.command_process import run_module
 from searchspace.prediction.class_scores import CSV_HEADER, top_classes
+from searchspace.prediction.evaluation import Evaluation, evaluate_inputs
 from searchspace.prediction.find_model import find_model
+from searchspace.prediction.image_inputs import classify_inputs, list_inputs
+from searchspace.prediction.labelled_inputs import ReadOptions, Split, read_labelled
 from searchspace.reporting.model_card import CARD_FILE
-from searchspace.reporting.results import ClassifierResults
+from searchspace.reporting.results import ClassifierResults, read_results
 from searchspace.storage.open_results import is_export_file, is_model_file, open_results
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
@@ -122,6 +127,49 @@ class Winner:
         named = [top_classes(each.name, row, self.classes, top) for each, row in zip(inputs, found, strict=True)]
         rows = [(each.image, rank, *pair) for each in named for rank, pair in enumerate(each.classes, start=1)]
         return pd.DataFrame(rows, columns=list(CSV_HEADER))
+
+    def evaluate(self, data: Any, split: Split | None = None, **options: Unpack[ReadOptions]) -> Evaluation:
+        """Metrics with 95 % intervals on labelled images, which are best such that nothing was chosen by.
+
+        `data` is what `searchspace.search` takes: the name of a known set, the path or URL of a folder or table of
+        labelled images, a data frame, a pair (images, labels), an `ArrayData`, or a data set of torch or Hugging Face.
+        Classes are matched by name; whole numbers without names are class names where all of them are, else places
+        among `classes`. Of data in several splits, `split` says which, by default `test`; the locked test split of
+        the search stays closed. `options` are those of reading data, such as `label_column`.
+
+        A warning says how many images the winner was trained on, pixel by pixel the same, where its training images
+        are on this machine. Raises `UserError` for a class that the winner does not have, and data that cannot be read.
+        """
+        inputs = read_labelled(data, self._results.data, split, options)
+        found = evaluate_inputs(self._predictor, inputs, self._results.data)
+        if found.seen:
+            warnings.warn(
+                f"{found.seen:,} of {found.metrics.count:,} images are among those that the winner was trained on; "
+                "scores on these say little of other images",
+                stacklevel=2,
+            )
+        return found
+
+    def export(
+        self, formats: Sequence[str] = (), max_drop: float | None = None, output: str | os.PathLike[str] = ""
+    ) -> Mapping[str, Path]:
+        """Export the search's winner, and its student, as `searchspace export` does; returns `files` as they are then.
+
+        `formats` are pt2, pt2-half, onnx and onnx-int8; by default as the search was asked. Each file is proven
+        against PyTorch on test images and measured; one that loses more than `max_drop` points of test accuracy is
+        dropped. With `output`, a folder, all is written into a copy of the search there.
+
+        Raises `UserError` where that is not possible, and where none of `formats` passes its parity check.
+        """
+        arguments = [self._url or str(self.folder.parent), *(("--formats", ",".join(formats)) if formats else ())]
+        arguments += [] if max_drop is None else ["--max-drop", str(max_drop)]
+        run_module("searchspace.export", [*arguments, *(("--output", os.fspath(output)) if output else ())])
+        place = Path(output).expanduser().resolve() if output else self.folder.parent
+        exported = ClassifierResults(read_results(place), place / self.folder.name)
+        if not output:
+            self._results = exported
+            self.__dict__.pop("_predictor", None)  # the fastest file may be another now
+        return Winner(exported, "" if output else self._url).files
 
     @property
     def _is_grey(self) -> bool:

@@ -101,11 +101,11 @@ def _keep_splits(data: ArrayData) -> str:
     """Keep whole arrays as a .npz file, everything else as tables of images."""
     if all(is_array(images) for images, _ in data.splits.values()):
         return keep_arrays(data)
-    pairs = {split: _iterate_pairs(split, part) for split, part in data.splits.items()}
+    pairs = {split: iterate_pairs(split, part) for split, part in data.splits.items()}
     return keep_pictures(pairs, data.classes, data.channels)
 
 
-def _iterate_pairs(split: str, part: tuple[Any, Any]) -> Pairs:
+def iterate_pairs(split: str, part: tuple[Any, Any]) -> Pairs:
     """Pairs of image and label of one split."""
     images, labels = part
     if labels is None:

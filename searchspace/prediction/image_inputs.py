@@ -1,7 +1,7 @@
 """The images that a classifier is asked about from Python: files, folders, pictures, arrays and tensors, in order."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +31,12 @@ class InputImage:
 
     name: str
     """Its path, or its place: `image 3`."""
-    content: Path | bytes | Picture | NDArray[np.uint8] | BadImage
-    """Its file or encoded bytes; its pixels, (h, w) or (h, w, c); or why it cannot be used."""
+    content: Path | bytes | Picture | NDArray[np.uint8] | BadImage | Callable[[], Path | bytes | NDArray[np.uint8]]
+    """Its file or encoded bytes; its pixels, (h, w) or (h, w, c); why it cannot be used; or what reads one of these."""
 
     def store(self, predictor: "Predictor") -> NDArray[np.uint8]:
         """Its pixels (c, h, w) as training stores them; raises `BadImageError` for a damaged one."""
-        content = self.content
+        content = self.content() if callable(self.content) else self.content
         if isinstance(content, BadImage):
             raise BadImageError(content.name, content.cause or BadImageCause.UNDECODABLE, content.reason)
         if isinstance(content, Path | bytes):
