@@ -1,21 +1,54 @@
 """The result of a search, read from its folder or URL: of one that runs, is finished, or was interrupted."""
 
+import html
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from searchspace.api.winner_model import Winner, find_winner
 from searchspace.preparation.resume import is_exported
+from searchspace.reporting.html import REPORT
+from searchspace.reporting.html.report_file import write_report
 from searchspace.reporting.results import read_results, reading_search
 from searchspace.reporting.tables.data_frames import finalists_frame, leaderboard_frame
 from searchspace.spec import SearchSpec
 from searchspace.storage.open_results import open_results
+from searchspace.storage.output_folder import check_own_folder, explain_write_errors, report_file
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.class_metrics import TestMetrics
+from trainables.storage.files import read_file
 
 if TYPE_CHECKING:
     import optuna
     import pandas as pd
+
+MAX_REPORT_BYTES = 100_000_000
+"""Size of the largest report that a notebook shows."""
+FRAME_STYLE = "width: 100%; height: 70vh; border: 1px solid rgba(128, 128, 128, .35)"
+"""Of the frame that a notebook shows a report in."""
+
+
+@dataclass(frozen=True)
+class ReportFile(os.PathLike[str]):
+    """A report that was written; `open`, `Path` and `webbrowser.open(str(report))` take it as a path."""
+
+    path: Path
+    """The file."""
+
+    def __fspath__(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def __str__(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    def _repr_html_(self) -> str:
+        """The report in a frame of its own, below its path."""
+        page = html.escape(read_file(self.path, MAX_REPORT_BYTES).decode())
+        frame = f'<iframe srcdoc="{page}" sandbox="allow-scripts" style="{FRAME_STYLE}" title="report"></iframe>'
+        return f"<p><code>{html.escape(str(self.path))}</code></p>{frame}"
 
 
 class Result:
@@ -117,6 +150,29 @@ class Result:
             for name, value in self._results.study.user_attrs.items():
                 copy.set_user_attr(name, value)
         return copy
+
+    def report(self, output: str | os.PathLike[str] = "") -> ReportFile:
+        """Write the report, one HTML file that opens without a network, and return its path; a notebook shows it.
+
+        It is written into the search's folder, or as the file or into the folder `output`. Raises `UserError` where
+        that cannot be written, or the folder is not the user's own.
+        """
+        output = os.fspath(output)
+        if not output:
+            check_own_folder(self._sync, self.name)
+        with explain_write_errors(self.folder, output, "output"):
+            target = report_file(self.folder, output, REPORT) if output else None
+            page = write_report(self.folder, target=target)
+            if target is None and self.url:
+                self._sync.push()
+        return ReportFile(page)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: winner, test score, counts, the best trials, and where the files are."""
+        from searchspace.reporting.notebook.notebook_views import view_search
+
+        with reading_search(self.folder):
+            return view_search(self._results, self.url, self.is_finished).to_html()
 
     def __repr__(self) -> str:
         """Name, state, and place."""

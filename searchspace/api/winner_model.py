@@ -190,6 +190,12 @@ class Winner:
         """The search's folder, a copy of its URL with the files that are `wanted`."""
         return open_results(self._url, wanted).folder
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: architecture, test score, classes and files."""
+        from searchspace.reporting.notebook.notebook_views import view_winner
+
+        return view_winner(self._results).to_html()
+
     def __repr__(self) -> str:
         """What it is, and its test accuracy."""
         models = self._results.architectures

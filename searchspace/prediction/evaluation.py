@@ -46,6 +46,12 @@ class Evaluation:
         """One row a class: images, precision, recall and F1, and their 95 % intervals."""
         return class_frame(self.metrics)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the accuracy, and the classes that are found worst."""
+        from searchspace.reporting.notebook.notebook_views import view_metrics
+
+        return view_metrics(f"Evaluation{f' on {self.split}' if self.split else ''}", self.metrics).to_html()
+
     def __repr__(self) -> str:
         """Accuracy with its interval, and what it is of."""
         found, of = self.metrics, f" of {self.split}" if self.split else ""

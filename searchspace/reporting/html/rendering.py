@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 
 from searchspace.reporting.html.blocks import Table
-from searchspace.reporting.tables.table import DECIMALS, Row, format_heading
+from searchspace.reporting.tables.table import DECIMALS, Row, format_cell, format_heading
 from trainables.common.escaping import as_lines
 
 ASSETS = Path(__file__).parent / "assets"
@@ -26,15 +26,25 @@ def read_asset(name: str) -> str:
 
 def render_page(template: str, scripts: Mapping[str, str], **values: Any) -> str:
     """A whole page of the template of this name, with the style sheet and these scripts."""
+    style = read_asset("style.css")
+    return _environment().get_template(template).render(style=style, scripts=scripts, policy=policy(scripts), **values)
+
+
+def render_fragment(template: str, **values: Any) -> str:
+    """A part of a page that is not this project's, such as a notebook; its template has all the style that it needs."""
+    return _environment().get_template(template).render(**values)
+
+
+def _environment() -> jinja2.Environment:
+    """Templates that escape all text."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
         finalize=lambda value: as_lines(value) if type(value) is str else value,
     )  # fmt: skip
-    environment.filters["heading"] = format_heading
+    environment.filters |= {"heading": format_heading, "cell": format_cell}
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    style = read_asset("style.css")
-    return environment.get_template(template).render(style=style, scripts=scripts, policy=policy(scripts), **values)
+    return environment
 
 
 def policy(scripts: Mapping[str, str]) -> str:

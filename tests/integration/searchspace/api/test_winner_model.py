@@ -2,8 +2,10 @@
 
 import csv
 import io
+import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -13,11 +15,21 @@ from searchspace.api.winner_model import Winner
 from tests.helpers.commands import command
 from tests.helpers.made_search import make_exported_search
 from trainables.common.errors import UserError
+from trainables.common.reporter import SilentReporter
+from trainables.data.store.store import open_store
+from trainables.export.exporter import ExportRequest, export_classifier
+from trainables.metrics.predictions import TEST_PERMIT
 
 
 @pytest.fixture(scope="module")
-def winner(digits, shipped, tmp_path_factory) -> Winner:
-    folder = make_exported_search(tmp_path_factory.mktemp("place") / "results", digits, shipped[0])
+def winner(digits, trained, cache, tmp_path_factory) -> Winner:
+    """Of one exported file, by which its test was made, too."""
+    place = tmp_path_factory.mktemp("place")
+    shutil.copytree(trained, place / "trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEARCHSPACE_CACHE", str(cache))
+        export_classifier(place / "trained", ExportRequest(formats=("onnx",), max_drop=1.0), SilentReporter())
+        folder = make_exported_search(place / "results", digits, place / "trained")
     return load(folder.parent).winner
 
 
@@ -111,3 +123,63 @@ def test_it_says_what_it_is(winner):
     assert set(winner.files) >= {"pytorch", "onnx"}
     assert all(path.is_file() for path in winner.files.values())
     assert "convnet, test accuracy" in repr(winner)
+
+
+@pytest.fixture
+def tested(winner):
+    """The test images (n, 1, 8, 8), and their labels."""
+    store = open_store(winner._results.data)
+    stored, labels = store.open_test_stored(winner.folder / TEST_PERMIT)
+    return np.stack([stored.image(row) for row in range(len(stored))]), labels
+
+
+def test_the_test_images_give_the_test_metrics(winner, tested):
+    images, labels = tested
+    found = winner.evaluate({"test": (images, labels)})
+    assert found.metrics == winner.metrics
+    assert found.seen == 0
+    assert list(found.per_class["images"]) == [each.count for each in winner.metrics.classes]
+
+
+def test_data_of_all_forms_give_the_same_metrics(winner, tested, tmp_path):
+    images, labels = tested
+    for row, image in enumerate(images):
+        folder = tmp_path / "images" / str(labels[row])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[0]).save(folder / f"{row}.png")
+    files = sorted((tmp_path / "images").rglob("*.png"))
+    frame = pd.DataFrame({"path": files, "label": [file.parent.name for file in files]})
+    pictures = ([Image.open(file) for file in files], [file.parent.name for file in files])
+    for data in (tmp_path / "images", frame, pictures):
+        found = winner.evaluate(data).metrics
+        assert found.confusion == winner.metrics.confusion
+        assert found.log_loss == pytest.approx(winner.metrics.log_loss)
+
+
+def test_images_of_its_training_are_told(winner):
+    with pytest.warns(UserWarning, match="1,527 of 1,797 images are among those that the winner was trained on"):
+        found = winner.evaluate("digits")
+    assert found.seen == 1527
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "said"),
+    [
+        ((np.zeros((2, 8, 8), np.uint8), ["1", "one"]), {}, "'one': no class of this classifier, which has 10"),
+        ((np.zeros((2, 8, 8), np.uint8), [1, 2]), {"split": "val"}, "split='val': the data have train"),
+        ("absent", {}, "neither a known data set"),
+        ("digits", {"label_colum": "x"}, "label_colum"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(winner, data, options, said):
+    with pytest.raises(UserError, match=said):
+        winner.evaluate(data, **options)
+
+
+def test_an_export_gives_the_files(winner, tmp_path):
+    files = winner.export(["onnx"], max_drop=2.0, output=tmp_path / "copy")
+    assert set(files) == {"pytorch", "onnx"}
+    assert files["onnx"] == tmp_path / "copy" / "winner" / "model.onnx"
+    assert files["onnx"].is_file()
+    with pytest.raises(UserError, match="did you mean 'onnx'"):
+        winner.export(["onn"])

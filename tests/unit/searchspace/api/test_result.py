@@ -94,3 +94,17 @@ def test_no_search_is_an_error_that_suggests_one(results, monkeypatch):
 def test_a_result_says_what_it_is(result, unfinished):
     assert repr(result).startswith("<search 'made': 24 trials, ")
     assert "not finished" in repr(unfinished)
+
+
+def test_the_report_is_written_where_it_is_asked_for_and_shown_in_a_frame(result, tmp_path):
+    page = result.report(tmp_path / "mine.html")
+    assert tmp_path.joinpath("mine.html").samefile(page)
+    shown = page._repr_html_()
+    assert shown.count("<iframe") == 1
+    assert "<script" not in shown
+    assert result.report().path == result.folder / "report.html"
+
+
+def test_a_report_that_cannot_be_written_says_where_to(result):
+    with pytest.raises(UserError, match=r"output '/proc/none/x\.html'"):
+        result.report("/proc/none/x.html")
