@@ -31,19 +31,21 @@ if TYPE_CHECKING:
         WinnerFound,
         WorkProgress,
     )
-    from searchspace.api.result import Result, load
+    from searchspace.api.result import ReportFile, Result, load
     from searchspace.api.search import search
     from searchspace.api.search_options import ResumeOptions, SearchOptions
     from searchspace.api.winner_model import Winner
     from searchspace.cli.interruption import LostError
     from searchspace.finals.finalist import NoWinnerError
+    from searchspace.prediction.evaluation import Evaluation
     from trainables.common.errors import SearchEndedError, UserError
     from trainables.custom.custom_augmentation import augmentation
     from trainables.custom.custom_metric import metric
     from trainables.custom.ranges import Choice, Float, Int, hyperparameters
+    from trainables.data.in_memory.array_data import ArrayData
 
 _MODULES = {
-    "searchspace.api.result": ("Result", "load"),
+    "searchspace.api.result": ("ReportFile", "Result", "load"),
     "searchspace.api.search": ("search",),
     "searchspace.api.process.search_errors": ("SearchFailedError", "SearchInterrupted", "StopSearch"),
     "searchspace.api.process.search_events": (
@@ -55,17 +57,21 @@ _MODULES = {
     "searchspace.api.winner_model": ("Winner",),
     "searchspace.cli.interruption": ("LostError",),
     "searchspace.finals.finalist": ("NoWinnerError",),
+    "searchspace.prediction.evaluation": ("Evaluation",),
     "trainables.common.errors": ("SearchEndedError", "UserError"),
     "trainables.custom.custom_augmentation": ("augmentation",),
     "trainables.custom.custom_metric": ("metric",),
     "trainables.custom.ranges": ("Choice", "Float", "Int", "hyperparameters"),
+    "trainables.data.in_memory.array_data": ("ArrayData",),
 }  # fmt: skip
 """What this package exports, by the module that has it; each name is among the imports above, too."""
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "ArrayData",
     "Choice",
     "EpochEnded",
+    "Evaluation",
     "Float",
     "GangReady",
     "Int",
@@ -75,6 +81,7 @@ __all__ = [
     "PhaseEnded",
     "PhaseStarted",
     "ProgressUpdated",
+    "ReportFile",
     "Result",
     "ResumeOptions",
     "SearchEnded",

@@ -2,10 +2,15 @@
 
 import html
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
+from searchspace.api.display.search_display import ProgressStyle, open_display
+from searchspace.api.process.run_search import Callback, run_search
+from searchspace.api.process.search_request import request_resumption
+from searchspace.api.search_options import ResumeOptions
 from searchspace.api.winner_model import Winner, find_winner
 from searchspace.preparation.resume import is_exported
 from searchspace.reporting.html import REPORT
@@ -15,6 +20,7 @@ from searchspace.reporting.tables.data_frames import finalists_frame, leaderboar
 from searchspace.spec import SearchSpec
 from searchspace.storage.open_results import open_results
 from searchspace.storage.output_folder import check_own_folder, explain_write_errors, report_file
+from trainables.data.in_memory.data_given import as_data_option
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.class_metrics import TestMetrics
 from trainables.storage.files import read_file
@@ -150,6 +156,23 @@ class Result:
             for name, value in self._results.study.user_attrs.items():
                 copy.set_user_attr(name, value)
         return copy
+
+    def resume(
+        self, *, callbacks: Sequence[Callback] = (), progress: ProgressStyle = "auto", **options: Unpack[ResumeOptions]
+    ) -> "Result":  # fmt: skip
+        """Continue the search, or extend it by `options` such as `trials=96` or `budget="1h"`; returns its new result.
+
+        A search that is finished, and is asked for no more, is not run again. `callbacks` and `progress` are those of
+        `searchspace.search`, as is what is raised. `data` is needed only where the data have moved, or were in memory
+        and are no longer in the cache; they must be the same images, by their fingerprint.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        if "data" in given:
+            found = as_data_option(given["data"], os.fspath(options.get("root") or ""))
+            given = {**found.options, **given, "data": found.data}
+        request = request_resumption(self.url or str(self.folder), given)
+        run_search(request, callbacks, open_display(progress))
+        return Result(request.place)
 
     def report(self, output: str | os.PathLike[str] = "") -> ReportFile:
         """Write the report, one HTML file that opens without a network, and return its path; a notebook shows it.

@@ -10,10 +10,10 @@ from typing import Any, Unpack
 
 from searchspace.api.display.search_display import ProgressStyle, open_display
 from searchspace.api.process.run_search import Callback, run_search
-from searchspace.api.process.search_request import SearchRequest, request_resumption, request_search
+from searchspace.api.process.search_request import request_search
 from searchspace.api.result import Result, load
-from searchspace.api.search_options import ResumeOptions, SearchOptions
-from trainables.common.errors import UserError
+from searchspace.api.search_options import SearchOptions
+from trainables.data.in_memory.data_given import as_data_option
 
 
 def search(
@@ -21,9 +21,19 @@ def search(
 ) -> Result:
     """Find the best image classifier for `data`: search, retrain the finalists, test the winner once, export it.
 
-    `data` is the name of a known data set, the path or URL of a folder or table of labelled images, or images and
-    labels in memory. `options` are those of `searchspace run`, with underscores: `trials=64`, `budget="1h"`,
-    `models=["convnet"]`, `set={"lr": 0.01}`; see `SearchOptions`.
+    `data` is
+    - the name of a known data set, or the path or URL of a folder or table of labelled images;
+    - a data frame with a column of paths and one of labels; relative paths start from `root`, else from the working
+      folder;
+    - a pair (images, labels), or a dictionary of such pairs by split: `{"train": (x, y), "test": (x, y)}`. Images are
+      uint8 from 0 to 255, an array or tensor (n, h, w), (n, h, w, c) or (n, c, h, w) where c is 1 or 3, or a list of
+      PIL images; labels are n class numbers or names. `ArrayData` also has the names of classes, and which axis is
+      that of the channels where that is not sure;
+    - a map-style data set of torch that gives PIL images or uint8 tensors, such as torchvision's;
+    - a `Dataset` or `DatasetDict` of Hugging Face.
+
+    Data in memory are written once into the cache, by a digest of their content. `options` are those of `searchspace
+    run`, with underscores: `trials=64`, `budget="1h"`, `models=["convnet"]`, `set={"lr": 0.01}`; see `SearchOptions`.
 
     `callbacks` are called with each event, such as `EpochEnded`, in order, in the calling thread; the search does not
     wait for them. One that raises `StopSearch` ends the search calmly, and the result so far is returned; where it
@@ -40,26 +50,8 @@ def search(
     its epoch and is saved first, and a second interrupt ends the search at once. A search that was begun can be
     resumed: `searchspace.load("results/NAME").resume()`.
     """
-    return _run(request_search(_place_of(data), options), callbacks, progress)
-
-
-def resume_search(
-    place: str | os.PathLike[str], *, callbacks: Sequence[Callback] = (), progress: ProgressStyle = "auto",
-    **options: Unpack[ResumeOptions],
-) -> Result:  # fmt: skip
-    """Resume the search in the folder, or at the URL, `place`, or extend it by `options` such as `trials=96`.
-
-    A search that is finished is not run again. Everything else is as of `search`.
-    """
-    return _run(request_resumption(os.fspath(place), options), callbacks, progress)
-
-
-def _run(request: SearchRequest, callbacks: Sequence[Callback], progress: ProgressStyle) -> Result:
+    given = as_data_option(data, os.fspath(options.get("root") or ""))
+    named = {name: value for name, value in options.items() if value is not None}
+    request = request_search(given.data, {**given.options, **named})
     run_search(request, callbacks, open_display(progress))
     return load(request.place)
-
-
-def _place_of(data: Any) -> str:
-    if isinstance(data, str | os.PathLike):
-        return os.fspath(data)
-    raise UserError(f"data of type {type(data).__name__}: expected a path, a URL or the name of a data set")
