@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from searchspace.api.winner_model import Winner
     from searchspace.cli.interruption import LostError
     from searchspace.finals.finalist import NoWinnerError
-    from searchspace.prediction.evaluation import Evaluation
+    from searchspace.prediction.winner_evaluation import Evaluation
     from trainables.common.errors import SearchEndedError, UserError
     from trainables.custom.custom_augmentation import augmentation
     from trainables.custom.custom_metric import metric
@@ -57,7 +57,7 @@ _MODULES = {
     "searchspace.api.winner_model": ("Winner",),
     "searchspace.cli.interruption": ("LostError",),
     "searchspace.finals.finalist": ("NoWinnerError",),
-    "searchspace.prediction.evaluation": ("Evaluation",),
+    "searchspace.prediction.winner_evaluation": ("Evaluation",),
     "trainables.common.errors": ("SearchEndedError", "UserError"),
     "trainables.custom.custom_augmentation": ("augmentation",),
     "trainables.custom.custom_metric": ("metric",),

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from searchspace.api.command_process import run_module
+from searchspace.api.process.command_process import run_module
 from searchspace.prediction.class_scores import CSV_HEADER, top_classes
-from searchspace.prediction.evaluation import Evaluation, evaluate_inputs
 from searchspace.prediction.find_model import find_model
 from searchspace.prediction.image_inputs import classify_inputs, list_inputs
 from searchspace.prediction.labelled_inputs import ReadOptions, Split, read_labelled
+from searchspace.prediction.winner_evaluation import Evaluation, evaluate_inputs
 from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.results import ClassifierResults, read_results
 from searchspace.storage.open_results import is_export_file, is_model_file, open_results

@@ -50,7 +50,7 @@ class SearchRequest:
             del inherited["MPLBACKEND"]  # a notebook's, which draws into the notebook
         if _host_ray():
             inherited.setdefault("RAY_AUTH_MODE", "disabled")  # as this program's Ray has it, which sets `token` itself
-        return inherited | _import_path() | self.secrets
+        return inherited | import_path() | self.secrets
 
 
 def request_search(data: str, options: Mapping[str, Any]) -> SearchRequest:
@@ -134,7 +134,7 @@ def _secrets(given: Mapping[str, Any]) -> dict[str, str]:
     return {STORAGE_VARIABLE: storage} if redact_urls(storage) != storage and not is_redacted(storage) else {}
 
 
-def _import_path() -> dict[str, str]:
+def import_path() -> dict[str, str]:
     """Where this process found the package, for a process that would not find it by itself."""
     root = str(Path(__file__).parents[3])
     if root == sysconfig.get_path("purelib"):

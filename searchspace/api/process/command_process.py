@@ -1,9 +1,11 @@
 """Runs a command of this package in a process of its own, so that the calling program stays as it is."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 
+from searchspace.api.process.search_request import import_path
 from trainables.common.errors import UserError
 
 QUOTED_LINES = 12
@@ -21,9 +23,11 @@ def run_module(module: str, arguments: Sequence[str]) -> None:
 
     Raises `UserError` with its error where it has one, and `CommandFailedError` for a defect.
     """
+    environment = os.environ | import_path()
     done = subprocess.run(  # noqa: S603  # this package
         [sys.executable, "-m", module, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, errors="backslashreplace", check=False, start_new_session=True,
+        stderr=subprocess.STDOUT, text=True, errors="backslashreplace", check=False, env=environment,
+        start_new_session=True,
     )  # fmt: skip
     if done.returncode:
         lines = done.stdout.strip().splitlines()

@@ -1,12 +1,9 @@
 """The evaluation of a trained classifier on labelled images that a user gives; the locked test split stays closed."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from searchspace.prediction.image_inputs import iterate_stored
 from searchspace.prediction.labelled_inputs import LabelledInputs
@@ -19,9 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trainables.export.predictor import Predictor
-
-MAX_COMPARED_BYTES = 4_000_000_000
-"""Pixels of the largest training data that the given images are compared with."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +55,9 @@ class Evaluation:
 
 def evaluate_inputs(predictor: "Predictor", inputs: LabelledInputs, trained_on: DataSummary) -> Evaluation:
     """Evaluate a classifier that was trained on the data `trained_on`; raises `UserError` for a damaged image."""
-    known, seen, found = find_trained_images(trained_on), 0, []
+    from trainables.data.store.trained_images import digest_pixels, digest_trained_images
+
+    known, seen, found = digest_trained_images(trained_on), 0, []
     for stored in iterate_stored(predictor, inputs.images):
         seen += sum(digest_pixels(image) in known for image in stored) if known is not None else 0
         found.append(predictor.classify([predictor.fit(image) for image in stored]))
@@ -69,23 +65,3 @@ def evaluate_inputs(predictor: "Predictor", inputs: LabelledInputs, trained_on: 
         raise UserError("data: holds no images; give some of each class")
     metrics = measure_test_metrics(np.concatenate(found), inputs.labels, predictor.classes, inputs.weights)
     return Evaluation(metrics, inputs.split, None if known is None else seen)
-
-
-def find_trained_images(data: DataSummary) -> frozenset[bytes] | None:
-    """Digests of the images that a classifier was trained on; None where they are not here, or too many."""
-    from trainables.data.store.recorded_data import find_prepared_store
-    from trainables.data.store.stored_images import StoredImages
-
-    store = find_prepared_store(data.fingerprint)
-    if store is None:
-        return None
-    images = StoredImages.open(Path(store.path), store.channels)
-    if images.pixels.nbytes > MAX_COMPARED_BYTES:
-        return None
-    return frozenset(digest_pixels(images.image(row)) for row in range(len(images)))
-
-
-def digest_pixels(image: NDArray[np.uint8]) -> bytes:
-    """Digest of the shape and pixels of a stored image."""
-    content = np.ascontiguousarray(image)
-    return hashlib.blake2b(repr(content.shape).encode() + content.tobytes(), digest_size=12).digest()
