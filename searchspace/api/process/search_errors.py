@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from searchspace.storage.search_folder import SEARCH_RECORD
 from trainables.common.errors import SearchEndedError, UserError
+from trainables.storage.files import is_file
+from trainables.storage.object_store.remote import is_url
 
 if TYPE_CHECKING:
     from searchspace.api.process.search_process import SearchProcess
@@ -43,15 +45,17 @@ class SearchFailedError(RuntimeError):
 
 def how_to_resume(request: "SearchRequest") -> str:
     """How the search goes on, from Python."""
-    if not (request.folder / SEARCH_RECORD).is_file():
+    if not is_file(request.folder / SEARCH_RECORD):
         return "nothing was begun"
-    return f"resume with: searchspace.load({_typed(request.folder)!r}).resume()"
+    return f"resume with: searchspace.load({_typed(request)!r}).resume()"
 
 
-def _typed(folder: Path) -> str:
-    """The folder as one would type it here."""
-    near = os.path.relpath(folder)
-    return str(folder) if near.startswith(os.pardir) else near
+def _typed(request: "SearchRequest") -> str:
+    """Its folder or URL as one would type it here."""
+    if is_url(request.place):
+        return request.place
+    near = os.path.relpath(request.folder)
+    return request.place if near.startswith(os.pardir) else near
 
 
 def make_error(process: "SearchProcess", request: "SearchRequest") -> Exception:

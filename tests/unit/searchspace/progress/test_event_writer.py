@@ -1,6 +1,8 @@
 """Events on their way into a pipe: a slow reader holds nothing up, and a reader that is gone is noticed."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -98,3 +100,22 @@ def test_a_reader_that_is_gone_is_noticed_once_without_any_event():
     writer.flush()
     assert not gone.acquire(blocking=False)
     os.close(writing)
+
+
+def test_a_restarted_command_writes_into_the_same_pipe(pipe):
+    """As `restart_search` does it: the process replaces itself, and its environment and descriptors stay."""
+    code = """
+import os, sys
+from searchspace.api.process.search_events import LogMessage
+from searchspace.progress.event_reporter import EventReporter
+from searchspace.progress.live_screen import open_reporter
+with open_reporter() as reporter:
+    assert type(reporter) is EventReporter
+    reporter.publish(LogMessage(level=20, message=sys.argv[1]))
+if sys.argv[1] == "begin":
+    os.execv(sys.executable, [sys.executable, "-c", os.environ["CODE"], "end"])
+"""
+    environment = os.environ | {"SEARCHSPACE_EVENTS": str(pipe[1]), "CODE": code}
+    subprocess.run([sys.executable, "-c", code, "begin"], env=environment, pass_fds=[pipe[1]], check=True)
+    messages = [event.message for event in read_until(pipe[0], is_end) if isinstance(event, LogMessage)]
+    assert messages == ["begin", "end"]
