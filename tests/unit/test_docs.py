@@ -21,8 +21,14 @@ NAME = re.compile(r"`(_?[A-Z][a-z]\w*[A-Z]\w*(?:\.\w+)*|[a-z]+(?:_[a-z]+)+)`")
 FILE = re.compile(r"(?:searchspace|trainables|tests|cluster|docs)(?:/\w+)+\.\w+")
 FOREIGN = {"Tuner.fit", "TorchTrainer"}
 """Names of Ray."""
+OWN_PARTS = ("tests/unit/test_custom_pages.py",)
 RUN_BY = {
     "docs/api.md": ("tests/integration/searchspace/api/test_page.py",),
+    "docs/custom-model.md": OWN_PARTS,
+    "docs/custom-metric.md": OWN_PARTS,
+    "docs/custom-augmentation.md": OWN_PARTS,
+    "docs/custom-data-source.md": OWN_PARTS,
+    "docs/custom-space.md": OWN_PARTS,
     "docs/export.md": ("tests/integration/searchspace/reporting/test_snippets.py",),
     "docs/extending.md": ("tests/helpers/extension_walk.py",),
     "docs/extending-search.md": ("tests/helpers/extension_walk.py",),
