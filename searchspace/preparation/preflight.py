@@ -12,7 +12,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 
 from searchspace.cluster.placement import Node, Room
-from searchspace.own_code.own_hyperparameters import with_own_apart
+from searchspace.own_code.own_hyperparameters import own_defaults, with_own_apart
 from searchspace.sampling.space_trial import Range
 from searchspace.spaces import DrawError, DrawErrorCounter, Space, Task, draw_config, load_space
 from searchspace.spec import SearchSpec
@@ -164,7 +164,7 @@ def check_space(spec: SearchSpec, task: Task) -> tuple[Space, list[Distributions
     for name in _unused(given):
         raise UserError(
             f"--space {spec.space!r}: suggests {name!r} and does not return it, so that every trial would have {name} "
-            f"{TrialConfig.model_fields[name].get_default()}; return it, or suggest it by another name"
+            f"{given[0][1].hyperparameters.get(name)}; return it, or suggest it by another name"
         )
     return space, drawn
 
@@ -185,9 +185,12 @@ def _check_own_networks(spec: SearchSpec, task: Task) -> None:
 def _unused(draws: Sequence[tuple[Mapping[str, Any], TrialConfig]]) -> list[str]:
     """Hyperparameters that draws suggest, and that have their defaults in all of those all the same."""
     found = []
-    for name, field in TrialConfig.model_fields.items():
-        pairs = [(params[name], getattr(config, name)) for params, config in draws if name in params]
-        default = field.get_default()
+    defaults = TrialConfig().hyperparameters | {
+        k: v for _, config in draws for k, v in own_defaults(config.model).items()
+    }
+    for name, default in defaults.items():
+        values = [(params, config.hyperparameters) for params, config in draws if name in params]
+        pairs = [(params[name], taken[name]) for params, taken in values if name in taken]
         if any(drawn != default for drawn, _ in pairs) and all(value == default for _, value in pairs):
             found.append(name)
     return found

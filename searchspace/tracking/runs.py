@@ -80,7 +80,7 @@ class RunUploader:
         run = self._run(trial_name(trial.number), identity, {PARENT_RUN_ID: self.parent} | self._origin)
         logged = {metric.step for metric in self.client.get_metric_history(run, CURVE_METRICS[-1])}
         if not logged:
-            self.client.log_batch(run, params=[Param(k, str(v)) for k, v in read_config(trial).model_dump().items()])
+            self.client.log_batch(run, params=[Param(k, str(v)) for k, v in read_config(trial).hyperparameters.items()])
         missing = [report for report in read_curve(trial) if report.status != "failed" and report.epoch not in logged]
         for start in range(0, len(missing), EPOCHS_PER_CALL):
             self.client.log_batch(run, metrics=_metrics(trial, missing[start : start + EPOCHS_PER_CALL]))

@@ -41,7 +41,7 @@ def _trial_facts(study: StudyReader, trial: FrozenTrial) -> dict[str, Any]:
     best = max(curve, key=lambda report: report.score, default=None)
     scores = {finalist.name: finalist.score for finalist in read_finalists(study)}
     return {
-        **read_config(trial).model_dump(),
+        **read_config(trial).hyperparameters,
         "status": format_status(trial),
         "reason": trial.user_attrs.get("reason", ""),
         "epochs": len(curve),
@@ -106,7 +106,7 @@ def _read_facts(results: SearchResults) -> dict[str, Any]:
 
 
 def _config(card: AnyModelInfo) -> dict[str, Any]:
-    return card.config.model_dump() if isinstance(card, ModelInfo) else {}
+    return card.config.hyperparameters if isinstance(card, ModelInfo) else {}
 
 
 def _plain(value: Any) -> Any:

@@ -78,6 +78,16 @@ def test_a_space_suggests_them_by_name(task):
         list(draws(task, lambda _trial, _task: {"model": MODEL, "head": 2}))
 
 
+def test_a_space_that_suggests_one_and_does_not_return_it_is_refused(task, monkeypatch):
+    def space(trial, _task):
+        trial.suggest_categorical("heads", [2, 4])
+        return {"model": MODEL}
+
+    monkeypatch.setattr("searchspace.preparation.preflight.load_space", lambda _reference: space)
+    with pytest.raises(UserError, match=r"suggests 'heads' and does not return it, .* would have heads 2; return it"):
+        check_space(make_spec(name="x", space="a:b"), task)
+
+
 def test_a_pin_holds_them_and_is_typed(tmp_path):
     models = ("convnet", write_net(tmp_path))
     spec = with_own_code(make_spec(name="x", models=models, pins=["heads=4", "ratio=0.25", "lr=0.01"]))
