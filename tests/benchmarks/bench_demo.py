@@ -1,4 +1,4 @@
-"""What README.md shows of a search: its output and its leaderboard, word for word.
+"""What docs/results.md shows of a search: its output and its leaderboard, word for word.
 
     python tests/benchmarks/bench_demo.py [--trials 32]
 

@@ -139,7 +139,6 @@ def _short_growth(records: Records) -> str:
 SHORT = (short_budget, _short_search, _short_overhead, _short_export, _short_growth)
 
 PARTS: dict[str, Part] = {
-    "essential": _table("results/benchmarks/", essential=True),
     "docs_essential": _table("../results/benchmarks/", essential=True),
     "all": _table("", essential=False),
     "machines": _machines(essential=True),

@@ -26,7 +26,7 @@ class Source:
     record: str
     make: Callable[[Record], Row]
     essential: bool
-    """Whether README.md has it, too."""
+    """Whether docs/benchmarks.md has it, too."""
 
 
 SOURCES: list[Source] = []
