@@ -1,15 +1,19 @@
 """References to code that is given as an object: `FILE.py:NAME` or `package.module:NAME`, as options take them."""
 
+import ast
 import hashlib
 import re
 import sys
 import sysconfig
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from searchspace.api.definitions import main_module
 from searchspace.api.importable import find_home
 from searchspace.api.source_extraction import SourceExtraction
+from trainables.custom.reference import CodeReference, find_module, find_root
+from trainables.custom.source_files import PROVIDED, read_sources
 from trainables.storage.cache import cache_folder
 from trainables.storage.files import is_file, write_file
 
@@ -33,7 +37,8 @@ def to_reference(given: Any, what: str) -> str:
     name = _bound_name(given) or re.sub(r"\W", "", what) or "given"
     extraction = SourceExtraction(what, name)
     extraction.add(name, given, name)
-    return f"{_write(name, extraction.file_text())}:{name}"
+    text = extraction.file_text()
+    return f"{_write(name, text, modules_beside(text, what))}:{name}"
 
 
 def _refer_to_module(module: str, name: str) -> str:
@@ -59,14 +64,36 @@ def _bound_name(given: Any) -> str:
     return own if own.isidentifier() else ""
 
 
-def _write(name: str, text: str) -> Path:
-    """Write extracted source to the cache, by its digest; returns the file."""
+def modules_beside(text: str, what: str) -> dict[str, str]:
+    """Text of the modules that source imports and that are not installed, with what these import, by their paths."""
+    found: dict[str, str] = {}
+    for name in _imported_names(ast.parse(text)):
+        file = None if name.partition(".")[0] in PROVIDED else find_module(name)
+        if file is not None and not _is_installed(file):
+            found |= read_sources(what, CodeReference(name, file, find_root(file), ""))
+    return found
+
+
+def _imported_names(tree: ast.Module) -> Iterator[str]:
+    """Dotted names of the modules that source may import."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def _write(name: str, text: str, beside: dict[str, str]) -> Path:
+    """Write extracted source to the cache, by its digest, and the modules beside it; returns the file."""
     header = f'"""`{name}`, with all that it uses, as it was given from Python."""\n\n'
     content = (header + text).encode()
-    digest = hashlib.blake2b(content, digest_size=8).hexdigest()
+    digest = hashlib.blake2b(content + repr(sorted(beside.items())).encode(), digest_size=8).hexdigest()
     script = getattr(main_module(), "__file__", None)
     stem = re.sub(r"\W", "_", Path(script).stem) if script else NOTEBOOK
     path = cache_folder() / EXTRACTED / digest / f"{stem}.py"
     if not is_file(path):
+        for place, source in beside.items():
+            write_file(path.parent / place, source.encode())
         write_file(path, content)
     return path

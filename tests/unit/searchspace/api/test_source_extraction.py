@@ -71,3 +71,34 @@ def test_what_has_no_source_is_named(case, found):
 
 def test_the_same_code_is_the_same_file(found, given):
     assert given("7") == found
+
+
+SCRIPT = """
+import json
+import layers
+from searchspace.api.code_reference import to_reference
+
+def root():
+    from blocks.inner import value
+    return [layers.double(4), value]
+
+if __name__ == "__main__":
+    print(json.dumps({"root": to_reference(root, "models=")}))
+"""
+
+
+def test_modules_beside_a_script_are_taken_along(tmp_path):
+    (tmp_path / "train.py").write_text(SCRIPT)
+    (tmp_path / "layers.py").write_text("from numbers_of import TWO\n\ndef double(x):\n    return TWO * x\n")
+    (tmp_path / "numbers_of.py").write_text("TWO = 2\n")
+    (tmp_path / "blocks").mkdir()
+    (tmp_path / "blocks" / "__init__.py").write_text("")
+    (tmp_path / "blocks" / "inner.py").write_text("value = 7\n")
+    (tmp_path / "cache").mkdir(mode=0o700)
+    references = run_python(str(tmp_path / "train.py"), SEARCHSPACE_CACHE=str(tmp_path / "cache"))
+    assert references["root"].endswith("/train.py:root")
+    for name in ("train.py", "layers.py", "numbers_of.py", "blocks/inner.py"):
+        (tmp_path / name).unlink()
+    folder = references["root"].rpartition("/")[0]
+    found = run_python("-c", RUN, given=json.dumps(references), PYTHONPATH=f"{ROOT}:{folder}")
+    assert found == {"root": [8, 7]}
