@@ -26,7 +26,7 @@ class Shape(Base):
 
     kind: Literal["shape"] = "shape"
     """Discriminator."""
-    corners: int | None = None
+    corners: Annotated[int | None, Checked()] = Field(None, ge=3)
     """Number of corners."""
 
     @property

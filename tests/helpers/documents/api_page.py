@@ -15,21 +15,22 @@ PAGE = ROOT / "docs" / "api.md"
 MARKED = re.compile(r"<!-- api -->.*<!-- /api -->", re.DOTALL)
 LINE = 100
 """Characters of a signature in one line."""
-SECTIONS = ("Searching", "Results", "Own parts", "Events", "Errors")
+SECTIONS = ("Searching", "Data in memory", "Results", "Own parts", "Events", "Errors")
+SECTION_OF = {
+    "trainables/custom/": "Own parts", "in_memory/": "Data in memory", "events": "Events", "api/result": "Results",
+    "winner": "Results",
+}  # fmt: skip
+"""Section by a part of a module's path; others are of the first one."""
 HIDDEN_KINDS = re.compile(r"^Literal\[['\"][^,]*['\"]\]$")
 """Types of fields that tell one class from another, and have one value."""
 
 
 def section_of(found: ExportedName, root: Path) -> str:
     """Where a name stands in the page; its module is below `root`."""
-    path = found.module.relative_to(root).as_posix()
     if found.name.endswith("Error") or found.name in {"SearchInterrupted", "StopSearch"}:
         return "Errors"
-    if path.startswith("trainables/custom/"):
-        return "Own parts"
-    if "event" in found.module.stem:
-        return "Events"
-    return "Results" if found.name in {"Result", "Winner", "load"} else "Searching"
+    path = found.module.relative_to(root).as_posix()
+    return next((section for part, section in SECTION_OF.items() if part in path), "Searching")
 
 
 def render_page(page: str, names: Iterable[ExportedName], root: Path = ROOT) -> str:
@@ -60,12 +61,12 @@ def _entry(found: ExportedName, with_call: bool) -> Iterator[str]:
 
 
 def _table(fields: list[Field]) -> Iterator[str]:
-    with_default = any(field.default for field in fields)
+    with_default = any(_default(field.default) for field in fields)
     yield "| name | type |" + (" default |" if with_default else "") + " meaning |"
     yield "|---|---|" + ("---|" if with_default else "") + "---|"
     for field in fields:
         cells = [f"`{field.name}`", f"`{_plain(field.kind)}`"]
-        cells += [f"`{field.default}`" if field.default else ""] if with_default else []
+        cells += [f"`{default}`" if (default := _default(field.default)) else ""] if with_default else []
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in [*cells, field.doc]) + " |"
     yield ""
 
@@ -113,8 +114,21 @@ def _parameter(argument: ast.arg, default: ast.expr | None) -> str:
     return f"{argument.arg}{kind}" + (f"{equals}{ast.unparse(default)}" if default else "")
 
 
+def _default(text: str) -> str:
+    """The default of a field, which may be wrapped in a call of pydantic's or dataclasses' `field`."""
+    match ast.parse(text or "None", mode="eval").body:
+        case ast.Call(func=ast.Name(id="Field" | "field"), args=[first, *_]):
+            return ast.unparse(first)
+        case ast.Call(func=ast.Name(id="Field" | "field"), keywords=keywords):
+            return next((ast.unparse(each.value) for each in keywords if each.arg == "default"), "")
+    return text
+
+
 def _plain(kind: str) -> str:
-    """A type without quotes around what is imported for type checkers alone, and without its module."""
+    """A type without quotes around what is imported for type checkers alone, its module, and what only validates it."""
+    match ast.parse(kind, mode="eval").body:
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[first, *_])):
+            kind = ast.unparse(first)
     kind = re.sub(r"'((?:\w+\.)*[A-Z][^']*)'", r"\1", kind)
     return re.sub(r"\b(?:pd|np|optuna)\.(?=[A-Za-z])", "", kind)
 
