@@ -129,6 +129,8 @@ def _is_command(process: psutil.Process) -> bool:
         words = [os.path.basename(word) for word in process.cmdline()]
     except psutil.Error:
         return False
+    if not words or not words[0].startswith("python"):  # else it is a program that starts one
+        return False
     pairs = set(pairwise(words))
     modules = {("-m", f"{PACKAGE}.{command}") for command in COMMANDS}
     return bool(pairs & (modules | {(PACKAGE, command) for command in COMMANDS}))
