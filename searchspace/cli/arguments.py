@@ -69,7 +69,7 @@ def _budget_text(budget: Budget) -> str:
 
 def _plain(number: float) -> str:
     """A number without an exponent, every digit of it."""
-    return format(Decimal(repr(number)), "f")
+    return str(int(number)) if float(number).is_integer() else format(Decimal(repr(number)), "f")
 
 
 def _text(value: Any) -> str:

@@ -82,7 +82,9 @@ def _locate(folder: Path, part: CustomPart) -> str:
 def _find_earlier(place: str, results: str) -> tuple[str, Path]:
     """The folder or URL that holds the search, and the search's own folder, or its copy here."""
     try:
-        base, name = locate_search(results, check_location(place))
+        found = check_location(place)
+        default = str(SearchSpec.model_fields["results"].default)
+        base, name = locate_search(default if "/" in found else results, found)
         folder = open_begun_search(base, name).resolve()
         check_was_begun(name, folder)
         load_facts(folder)

@@ -10,6 +10,7 @@ from searchspace.cluster.submit.job_request import JobRequest, parse_job_request
 from searchspace.cluster.submit.jobs import Job
 from searchspace.cluster.submit.package import package_job
 from searchspace.cluster.submit.submit_options import SubmitOptions
+from searchspace.spec import make_spec, save_record
 from tests.helpers.module_commands import call
 from tests.helpers.servers.s3_server import s3
 from trainables.common.errors import UserError
@@ -42,6 +43,23 @@ def test_options_of_every_kind_are_written_as_they_were_meant():
     assert "--max-params 5000 --distil " in text
     again = parse_job_request(order.arguments[: order.arguments.index("--address")] + order.arguments[-4:])
     assert again == order, "what was written means the same"
+
+
+def test_options_of_a_file_and_of_an_earlier_search_go_along_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "search.yaml").write_text("name: b\ntrials: 9\nset: {lr: 0.1, width: 8}\nreproducible: true\n")
+    order = order_of("--config", "search.yaml", "--trials", "7", "--set", "width=16")
+    text = " ".join(order.arguments)
+    assert order.search == "b"
+    assert "--config" not in text
+    assert "--trials 7 " in text
+    assert "--set lr=0.1 --set width=16 --reproducible" in text
+    earlier = make_spec(name="a", budget="90m", models="mlp")
+    save_record(tmp_path / "results" / "a", earlier, {})
+    like = order_of("--like", str(tmp_path / "results" / "a"))
+    assert like.arguments[:4] == ("--models", "mlp", "--budget", "5400s")
+    with pytest.raises(UserError, match="--print-config: prints a file"):
+        order_of("--print-config")
 
 
 def test_a_resumption_names_its_search_and_nothing_that_it_is():
@@ -151,7 +169,8 @@ def test_an_error_is_one_line(arguments):
 def test_the_search_s_own_help_is_shown_without_a_cluster():
     done = call("submit", *CLUSTER, "--", "--help")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "--max-epochs" in done.stdout
+    assert "--trials" in done.stdout
+    assert "--max-epochs" in call("submit", *CLUSTER, "--", "--help-all").stdout
 
 
 def test_a_shipped_search_knows_its_commit(monkeypatch, tmp_path):
