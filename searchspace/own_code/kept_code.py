@@ -63,5 +63,8 @@ def read_descriptions(folder: Path, facts: Mapping[str, Any]) -> CustomCode:
 
 def describe_parts(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     """`facts`, a search's record, once this process can show what its metric and augmentations are called."""
-    add_descriptions(read_descriptions(folder, facts))
+    try:
+        add_descriptions(read_descriptions(folder, facts))
+    except ValidationError as error:
+        raise DamagedError(folder / SEARCH_RECORD, f"custom.description.{format_validation_error(error)}") from error
     return facts

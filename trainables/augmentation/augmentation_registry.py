@@ -45,6 +45,13 @@ class Augmentation:
         """Whether it changes each image by itself, after the image was read."""
         return bool(self.function) or self.off is not None
 
+    def describe(self, value: Any) -> str:
+        """What the report says of it at `value`, which a record may have of another type."""
+        try:
+            return self.description.format(value)
+        except ValueError:
+            return f"{self.description} {value}"
+
 
 CROP_DRAWS = ("crop_area", "crop_aspect", "crop_top", "crop_left")
 """Draws of a random part of an image, as `SquareFit.locate_part` takes them."""
@@ -127,8 +134,8 @@ def remove_augmentation(name: str) -> None:
 
 
 def own_augmentations() -> dict[str, Augmentation]:
-    """Those of the user's own, by their names."""
-    return {name: entry for name, entry in AUGMENTATIONS.items() if entry.off is not None}
+    """Those of the user's own whose code this process has, by their names."""
+    return {name: entry for name, entry in AUGMENTATIONS.items() if entry.own is not None}
 
 
 def _own_changed() -> None:
@@ -153,7 +160,7 @@ def image_views(config: TrialConfig) -> ImageViews:
 def describe_augmentation(config: TrialConfig) -> str:
     """What `config` does to training images, for the report."""
     active = [
-        entry.description.format(augmentation_value(config, name))
+        entry.describe(augmentation_value(config, name))
         for name, entry in AUGMENTATIONS.items()
         if name in active_augmentations(config)
     ]

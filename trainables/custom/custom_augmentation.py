@@ -2,7 +2,9 @@
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import Field
 
 from trainables.augmentation.augmentation_registry import (
     AUGMENTATIONS,
@@ -11,15 +13,17 @@ from trainables.augmentation.augmentation_registry import (
     remove_augmentation,
 )
 from trainables.common.errors import UserError
-from trainables.config import TrialConfig
-from trainables.custom.custom_code import CustomPart
-from trainables.custom.ranges import RANGES, Choice, Float, Int
+from trainables.config import Frozen, TrialConfig
+from trainables.custom.custom_code import CustomPart, Line
+from trainables.custom.ranges import Choice, Float, Int, OwnRange
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 AUGMENTATION = "searchspace_augmentation"
 """Attribute of a function that holds what `augmentation` declares of it."""
+LABEL = r"^[^{}]*(\{(:\.[0-9][gf%])?\}[^{}]*)?$"
+"""What a label may be: text, with one place for the strength."""
 MAX_DRAWS = 64
 """Most random numbers for each image."""
 TOLERANCE = 1e-3
@@ -27,6 +31,17 @@ TOLERANCE = 1e-3
 SIDE = 12
 """Side of the images that an augmentation is tried on, in pixels."""
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class AugmentationDescription(Frozen):
+    """What a record keeps of an augmentation. It may be others' writing."""
+
+    label: Annotated[Line, Field(pattern=LABEL)]
+    """What reports say of it, with `{}`, `{:.3g}` or the like for the strength."""
+    draws: int = Field(ge=0, le=MAX_DRAWS)
+    """Random numbers for each image."""
+    hyperparameters: dict[str, OwnRange]
+    """Range of its strength, by its name."""
 
 
 def augmentation(*, strength: Choice | Int | Float, draws: int = 1, label: str = "") -> Callable[[F], F]:
@@ -68,10 +83,13 @@ def describe_augmentation_part(found: Any) -> dict[str, Any]:
             f"the function takes {inspect.signature(found)}; an augmentation takes (images, draws, strength)"
         ) from error
     _try(found, [*strength.choices] if isinstance(strength, Choice) else [strength.high / 2, strength.high], draws)
-    return {
-        "label": declared["label"] or f"{name.replace('_', ' ')} {{}}", "draws": draws,
-        "hyperparameters": RANGES.dump_python({name: strength}, mode="json"),
-    }  # fmt: skip
+    label = declared["label"] or f"{name.replace('_', ' ')} {{}}"
+    try:
+        described = AugmentationDescription(label=label, draws=draws, hyperparameters={name: strength})
+        described.label.format(strength.choices[0] if isinstance(strength, Choice) else strength.high)
+    except ValueError as error:
+        raise UserError(f"its label is {label!r}; give a line of text, with {{}} or {{:.3g}} for a number") from error
+    return described.model_dump(mode="json")
 
 
 def add_augmentation(part: CustomPart, found: Any, _code_digest: str) -> None:
@@ -81,13 +99,14 @@ def add_augmentation(part: CustomPart, found: Any, _code_digest: str) -> None:
         return
     if known is not None and (known.off is None or known.own is not None):
         raise UserError(f"--augmentations {part.reference!r}: there is an augmentation {name!r} already; rename it")
-    strength = RANGES.validate_python(part.description["hyperparameters"])[name]
+    described = AugmentationDescription.model_validate(part.description)
+    strength = described.hyperparameters.get(name, Float(0.0, 1.0))
     if isinstance(strength, Choice):
         span: dict[str, Any] = {"choices": strength.choices}
     else:
         span = {"low": strength.low, "high": strength.high}
-    draws = tuple(f"{name} {index}" for index in range(part.description["draws"] if found else 0))
-    label, off, loaded = part.description["label"], off_of(strength), found is not None
+    draws = tuple(f"{name} {index}" for index in range(described.draws if found else 0))
+    label, off, loaded = described.label, off_of(strength), found is not None
     register_augmentation(name, Augmentation(label, "", draws, in_default_space=loaded, own=found, off=off, **span))
 
 

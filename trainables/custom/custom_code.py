@@ -23,12 +23,27 @@ def _check_path(path: str) -> str:
     return path
 
 
+NAME_PATTERN = rf"^{PREFIX}\w+(\.\w+)?$"
+"""What such names are; those of a record may be others' writing, and replace no built-in ones."""
+
+
+def _check_line(text: str) -> str:
+    """`text` if all of it can be printed; raises ValueError otherwise."""
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be printed")
+    return text
+
+
+Line = Annotated[str, Field(max_length=200), AfterValidator(_check_line)]
+"""A line of text that may be others' writing."""
+
+
 class CustomPart(Frozen):
     """One function, or object, of the user's code."""
 
     kind: CustomKind
     """What it is."""
-    name: str = Field(max_length=200)
+    name: str = Field(max_length=200, pattern=NAME_PATTERN)
     """Its name in configurations, boards and records, such as `custom/my_net.build`."""
     reference: str
     """As it was named, its file's path absolute: `/home/me/my_net.py:build`, or `package.module:build`."""

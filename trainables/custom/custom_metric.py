@@ -3,12 +3,13 @@
 import logging
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from trainables.common.errors import UserError
-from trainables.custom.custom_code import CustomPart
+from trainables.config import Finite
+from trainables.custom.custom_code import CustomPart, Line
 from trainables.metrics.class_counts import ClassCounts
 from trainables.metrics.metric import Metric
 from trainables.metrics.metric_registry import METRICS
@@ -18,9 +19,26 @@ METRIC = "searchspace_metric"
 """Attribute of a function that holds what `metric` declares of it."""
 TOLERANCE = 1e-6
 """Largest error of a score that is computed twice, as a share of its span."""
-FIELDS = ("label", "summary", "title", "bounds", "unit", "is_negated", "averages_classes")
-"""Fields of `Metric` that a record keeps."""
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class MetricDescription(Finite):
+    """What a record keeps of a metric: fields of `Metric`. It may be others' writing."""
+
+    label: Line
+    """Its name in a line of text."""
+    summary: Line = ""
+    """One line on it."""
+    title: Line = ""
+    """Its name in tables of test metrics; empty: the label."""
+    bounds: tuple[float, float]
+    """Lowest and highest score."""
+    unit: Literal["%", "nats", ""]
+    """What it is measured in."""
+    is_negated: bool = False
+    """Whether the score is minus the figure that is shown."""
+    averages_classes: bool = False
+    """Whether each class counts alike."""
 
 
 def metric(
@@ -65,13 +83,14 @@ def describe_metric(found: Any) -> dict[str, Any]:
                 "by a sum of counts"
             )
     _warn_unless_rising(entry)
-    return {name: getattr(entry, name) for name in FIELDS}
+    return MetricDescription.model_validate(
+        {name: getattr(entry, name) for name in MetricDescription.model_fields}
+    ).model_dump(mode="json")
 
 
 def add_metric(part: CustomPart, found: Any, _code_digest: str) -> None:
     """Let a metric be found by its name; without its code, all of it but the formula."""
-    described = {name: part.description[name] for name in FIELDS if name in part.description}
-    described["bounds"] = tuple(described.get("bounds", (0.0, 1.0)))
+    described = MetricDescription.model_validate(part.description).model_dump()
     compute = _as_metric(found).compute if found is not None else _refuse(part.name)
     METRICS[part.name] = Metric(compute=compute, hub_type=part.attribute, **described)
 

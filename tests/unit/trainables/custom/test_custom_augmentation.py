@@ -116,6 +116,8 @@ WRONG = {
     "another range": (declared(lambda images, d, s: 255 * images), "clamp them to 0 and 1"),
     "random numbers of its own": (declared(random), "take random numbers from `draws` alone"),
     "other images": (declared(beside), "beside other images"),
+    "a label that formats anything": (declared(label="{.__class__}"), "its label is"),
+    "a label of another type": (declared(label="{:.3g}", strength=Choice("off", "on")), "its label is"),
     "raises": (declared(lambda images, d, s: images.nothing), "raises AttributeError"),
     "arguments": (augmentation(strength=Int(0, 3))(lambda images: images), "an augmentation takes"),
 }

@@ -5,12 +5,13 @@ import logging
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from trainables.common.errors import UserError
 from trainables.config import Assignment, TrialConfig
 from trainables.custom.collect import collect
 from trainables.custom.custom_metric import describe_metric, metric
-from trainables.custom.register import register, register_descriptions
+from trainables.custom.register import add_descriptions, register, register_descriptions
 from trainables.metrics.class_counts import ClassCounts
 from trainables.metrics.class_metrics import TestMetrics, measure_test_metrics
 from trainables.metrics.intervals import image_influence
@@ -83,6 +84,20 @@ def test_a_record_has_what_tables_need_and_no_code_is_run(code):
     assert (entry.label, entry.summary, entry.span) == ("Cohen's kappa", "Agreement beyond chance.", 2.0)
     with pytest.raises(UserError, match="its code is not loaded here"):
         compute_score("custom/my_metric.kappa", *answers())
+
+
+def test_descriptions_of_a_record_replace_nothing_and_print_nothing_odd(code):
+    register_descriptions(collect([]))
+    part = code.parts[0]
+    with pytest.raises(ValidationError):
+        type(part).model_validate(part.model_dump() | {"name": "accuracy"})
+    for wrong in ({"label": "\x1b[2J"}, {"bounds": [0, float("inf")]}, {"unit": "points"}):
+        odd = part.model_copy(update={"description": part.description | wrong})
+        with pytest.raises(ValidationError):
+            add_descriptions(code.model_copy(update={"parts": (odd,)}))
+    assert METRICS["accuracy"].label == "accuracy"
+    add_descriptions(code)
+    assert METRICS[part.name].label == "Cohen's kappa"
 
 
 def test_records_take_names_of_own_metrics():
