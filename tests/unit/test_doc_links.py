@@ -64,3 +64,11 @@ def test_the_glossary_has_the_words_of_the_design():
 
 def test_the_readme_is_a_front_page():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200, "move the rest to a page of docs/"
+
+
+@pytest.mark.parametrize("document", [name for name in PAGES if name.startswith("docs/") and "/examples/" not in name])
+def test_a_page_says_what_it_is_for_and_where_to_read_on(document):
+    title, _, rest = (ROOT / document).read_text().partition("\n\n")
+    assert title.startswith("# ")
+    assert rest[:1].isalpha() or rest[:1] in "`[", "a sentence that says what the page is for comes first"
+    assert ".md" in rest.strip().rpartition("\n\n")[2], "it ends with links to other pages"
