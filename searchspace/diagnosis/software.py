@@ -4,7 +4,7 @@ import logging
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 
 from packaging.requirements import Requirement
@@ -12,6 +12,9 @@ from packaging.requirements import Requirement
 from searchspace.cli.commands import PACKAGE
 from searchspace.diagnosis.finding import Finding, State
 from searchspace.preparation.record import PACKAGES, git_commit
+from trainables.custom.entry_points import list_entry_points
+from trainables.metrics.metric_registry import METRICS
+from trainables.models.model_registry import MODELS
 
 SECTION, RAY = "Software", "Ray"
 FIRST_PYTHON = (3, 11)
@@ -32,6 +35,7 @@ def find_software() -> Iterator[Finding]:
     for name, requirement in needed.items():
         if (found := judge_package(name, requirement)).state != State.FINE:
             yield found
+    yield from judge_entry_points({*MODELS, *METRICS})
 
 
 def judge_package(name: str, requirement: Requirement | None) -> Finding:
@@ -47,6 +51,17 @@ def judge_package(name: str, requirement: Requirement | None) -> Finding:
         return Finding(SECTION, name, f"{there}; needs {wanted}", State.BROKEN, f"pip install '{name}{wanted}'")
     commit = git_commit() if name == PACKAGE else ""
     return Finding(SECTION, name, f"{there}, commit {commit[:12]}" if commit else there)
+
+
+def judge_entry_points(built_in: Collection[str]) -> Iterator[Finding]:
+    """The parts that installed packages offer, each unless its name is built in; no package is imported."""
+    for kind, name, package in list_entry_points():
+        value = f"{name}, of the package {package}"
+        if name in built_in:
+            remedy = f"name it by its module, such as {package}.module:{name}"
+            yield Finding(SECTION, kind, f"{value}: refused, the name is built in", State.WARNING, remedy)
+        else:
+            yield Finding(SECTION, kind, value)
 
 
 def _requirements() -> dict[str, Requirement]:

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from searchspace.diagnosis.finding import State
+from searchspace.diagnosis.software import judge_entry_points
 from searchspace.own_code.collected_code import with_own_code
 from searchspace.spec import make_spec
 from trainables.common.errors import UserError
@@ -104,6 +106,9 @@ def test_two_packages_of_one_name_are_both_named(installed):
 
 def test_entry_points_are_listed_without_importing_any(installed):
     assert ("source", "mine", "one_package") in list(list_entry_points())
+    shown = {(found.name, found.value): found.state for found in judge_entry_points({"convnet"})}
+    assert shown["model", "my_net, of the package one_package"] is State.FINE
+    assert shown["model", "convnet, of the package one_package: refused, the name is built in"] is State.WARNING
     assert "one_package" not in sys.modules
 
 
