@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from searchspace.api.search_options import ResumeOptions, SearchOptions
     from searchspace.api.winner_model import Winner
     from searchspace.cli.interruption import LostError
-    from searchspace.finals.finalist import NoWinnerError
     from searchspace.prediction.winner_evaluation import Evaluation
-    from trainables.common.errors import SearchEndedError, UserError
+    from trainables.common.errors import NoWinnerError, SearchEndedError, UserError
     from trainables.custom.custom_augmentation import augmentation
     from trainables.custom.custom_metric import metric
     from trainables.custom.ranges import Choice, Float, Int, hyperparameters
@@ -56,9 +55,8 @@ _MODULES = {
     "searchspace.api.search_options": ("ResumeOptions", "SearchOptions"),
     "searchspace.api.winner_model": ("Winner",),
     "searchspace.cli.interruption": ("LostError",),
-    "searchspace.finals.finalist": ("NoWinnerError",),
     "searchspace.prediction.winner_evaluation": ("Evaluation",),
-    "trainables.common.errors": ("SearchEndedError", "UserError"),
+    "trainables.common.errors": ("NoWinnerError", "SearchEndedError", "UserError"),
     "trainables.custom.custom_augmentation": ("augmentation",),
     "trainables.custom.custom_metric": ("metric",),
     "trainables.custom.ranges": ("Choice", "Float", "Int", "hyperparameters"),

@@ -28,9 +28,8 @@ from searchspace.cli.output import (
     surviving_streams,
 )
 from searchspace.cli.surviving_stream import SurvivingStream
-from searchspace.finals.finalist import NoWinnerError
 from trainables.common.environment import spare_loopback
-from trainables.common.errors import SearchEndedError, UserError
+from trainables.common.errors import NoWinnerError, SearchEndedError, UserError
 from trainables.common.redaction import redact
 from trainables.storage.ownership import restrict_to_owner
 from trainables.storage.temporary import ensure_home

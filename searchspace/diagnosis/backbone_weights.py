@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from searchspace.diagnosis.finding import Finding, State
-from searchspace.preparation.preflight import DEFAULT_MODELS, GPU_MODELS
 from trainables.models.efficientnet_lite import PACKAGED, missing_package
 from trainables.models.model_registry import MODELS
 
@@ -31,6 +30,8 @@ class Place(StrEnum):
 def find_weights() -> Iterator[Finding]:
     """The backbones that searches use by default, on CPUs and on GPUs, and where the weights of each are."""
     import torch
+
+    from searchspace.preparation.preflight import DEFAULT_MODELS, GPU_MODELS
 
     own = [name for name in DEFAULT_MODELS if name not in MODELS]
     yield from judge_weights("everywhere", {name: locate_weights(name) for name in own}, needed=True)

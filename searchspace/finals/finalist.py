@@ -17,10 +17,6 @@ ENSEMBLE = "ensemble"
 """Name of a finalist that consists of several trials."""
 
 
-class NoWinnerError(RuntimeError):
-    """No trial, or no finalist, was trained to its end, so there is no winner."""
-
-
 class Finalist(Frozen):
     """A finalist and its result."""
 

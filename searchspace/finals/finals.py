@@ -20,7 +20,7 @@ from searchspace.finals.baseline import BASELINE, make_baseline
 from searchspace.finals.ensembles.extra_contenders import extra_contenders
 from searchspace.finals.ensembles.proposal import propose_ensemble
 from searchspace.finals.final_trainings import collect_predictions
-from searchspace.finals.finalist import Finalist, NoWinnerError, write_finalists
+from searchspace.finals.finalist import Finalist, write_finalists
 from searchspace.finals.formatting import format_undecided
 from searchspace.finals.race.field import (
     choose_field,
@@ -36,6 +36,7 @@ from searchspace.finals.validation_images import FINALS_VALIDATION, format_valid
 from searchspace.spec import SearchSpec
 from searchspace.study.study import write_study_attribute
 from searchspace.study.trial_attributes import is_over_time_budget
+from trainables.common.errors import NoWinnerError
 from trainables.common.reporter import Reporter
 from trainables.config import EpochReport
 from trainables.metrics.metric_registry import METRICS

@@ -11,12 +11,13 @@ from pydantic import TypeAdapter
 
 from searchspace.budget.budget import Budget
 from searchspace.engine.assignments import evaluation_assignment, winner_assignments
-from searchspace.finals.finalist import Finalist, NoWinnerError
+from searchspace.finals.finalist import Finalist
 from searchspace.finals.formatting import format_finalist
 from searchspace.spec import SearchSpec
 from searchspace.storage.search_folder import WINNER, archived_names
 from searchspace.study.study import parse_study_attribute, read_study_attribute, write_study_attribute
 from searchspace.study.trial_attributes import read_config
+from trainables.common.errors import NoWinnerError
 from trainables.common.escaping import write_csv
 from trainables.common.reporter import Reporter
 from trainables.config import EpochReport

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from searchspace.cli.command_start import EVENTS_VARIABLE, command_start
 from searchspace.cli.interruption import Interrupted, LostError
-from searchspace.finals.finalist import NoWinnerError
-from trainables.common.errors import SearchEndedError, UserError
+from trainables.common.errors import NoWinnerError, SearchEndedError, UserError
 from trainables.common.redaction import redact
 
 if TYPE_CHECKING:

@@ -28,6 +28,10 @@ class SearchEndedError(Exception):
     """A search cannot go on for now; what it has so far is recorded, and it can be resumed."""
 
 
+class NoWinnerError(RuntimeError):
+    """No trial, or no finalist, was trained to its end, so there is no winner."""
+
+
 class NoSlotLeftError(SearchEndedError):
     """No slot of a search can train any more."""
 

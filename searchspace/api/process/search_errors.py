@@ -63,7 +63,7 @@ def make_error(process: "SearchProcess", request: "SearchRequest") -> Exception:
     from searchspace.api.process.search_events import SearchEnded
     from searchspace.api.process.search_request import in_python_words
     from searchspace.cli.interruption import LostError
-    from searchspace.finals.finalist import NoWinnerError
+    from trainables.common.errors import NoWinnerError
 
     ended, code = process.ended or SearchEnded(status="failed", error="defect"), process.exit_code or 0
     if ended.error == "UserError":

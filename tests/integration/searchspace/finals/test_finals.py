@@ -10,7 +10,7 @@ import torch
 from optuna.trial import TrialState
 
 from searchspace.export import export_winner
-from searchspace.finals.finalist import Finalist, NoWinnerError, read_finalists
+from searchspace.finals.finalist import Finalist, read_finalists
 from searchspace.finals.finals import run_finals
 from searchspace.finals.formatting import format_score_history
 from searchspace.finals.race.field import choose_finalists
@@ -22,6 +22,7 @@ from searchspace.spec import make_spec
 from searchspace.study.study import create_study
 from tests.helpers.recording_reporter import Told
 from tests.helpers.workbench import Workbench, make_search, record
+from trainables.common.errors import NoWinnerError
 from trainables.common.escaping import as_markdown
 from trainables.common.reporter import SilentReporter
 from trainables.data.folds import cross_validated

@@ -5,13 +5,14 @@ import math
 import pytest
 
 from searchspace.finals.baseline import read_baseline
-from searchspace.finals.finalist import NoWinnerError, read_finalists
+from searchspace.finals.finalist import read_finalists
 from searchspace.finals.finals import run_finals
 from searchspace.finals.formatting import format_rescore, format_trainings, format_undecided
 from searchspace.finals.gain import format_gain, read_gain
 from searchspace.finals.race.race_record import DropReason, read_race
 from searchspace.reporting.tables.finalists import finalist_rows
 from tests.helpers.scripted_finals import ScriptedPool, scripted_search
+from trainables.common.errors import NoWinnerError
 from trainables.common.reporter import SilentReporter
 
 CLOSE = [(0.90, 9, False), (0.89, 9, False), (0.80, 9, False)]
