@@ -23,7 +23,7 @@ TEXTS = [
     *sorted((ROOT / "docs").glob("*.md")),
 ]
 LINE = re.compile(r"^    (?:\w+=\S+ )*(?:cat \S+ \| )?searchspace ([a-z]\S+)(?: (.*?))?(?:\s{2,}#.*| > \S+)?$", re.M)
-NAMES = ("digits", "flowers", "first", "mine")
+NAMES = ("digits", "flowers", "first", "mine", "own")
 """Searches that the texts name."""
 READING = {"leaderboard", "report", "replay", "predict"}
 """Commands that take a second or so; `test_earlier_results.py` runs export and --resume, and other tests the rest."""
