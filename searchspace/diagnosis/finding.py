@@ -69,7 +69,7 @@ def draw_findings(findings: Iterable[Finding]) -> "RenderableType":
     for finding in findings:
         if finding.section not in tables:
             table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-            table.add_column(min_width=16, no_wrap=True)
+            table.add_column(min_width=17, no_wrap=True)
             table.add_column(min_width=7, no_wrap=True)
             table.add_column(overflow="fold")
             tables[finding.section] = table
