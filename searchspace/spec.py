@@ -53,7 +53,7 @@ class SearchSpec(DataRequest):
     """The specification of a search; with data and machine, it determines the search."""
 
     models: Annotated[Names, Option(WHAT, kind=list[str], metavar="A,B", choices=MODELS, common=True)] = ()
-    """Comma-separated: {choices}, timm names, torchvision/NAME. Empty: what suits."""
+    """Comma-separated: {choices}, timm names, torchvision/NAME, your FILE.py:NAME. Empty: what suits."""
     space: Annotated[str, Option(WHAT, metavar="FILE:NAME", common=True)] = ""
     """Your own search space, FILE.py:FUNCTION."""
     pins: Annotated[dict[str, Any], Option(WHAT, "--set", list[str], metavar="NAME=VALUE")] = Field(

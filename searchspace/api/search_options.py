@@ -43,7 +43,7 @@ class SearchOptions(TypedDict, total=False):
     store_side: int | None
     """Most of a stored shorter side; 0: what suits. Default: 0."""
     models: Sequence[str | Function] | None
-    """Any of: convnet, resnet, mlp, timm names, torchvision/NAME. Empty: what suits."""
+    """Any of: convnet, resnet, mlp, timm names, torchvision/NAME, your FILE.py:NAME. Empty: what suits."""
     space: str | Function | None
     """Your own search space, FILE.py:FUNCTION."""
     set: Mapping[str, bool | int | float | str] | None
