@@ -70,11 +70,20 @@ def main_sources() -> list[str]:
     file = names.get("__file__")
     scripts = ["".join(linecache.getlines(file))] if isinstance(file, str) else []
     if "get_ipython" in names and "In" in names:
-        cells = [str(cell) for cell in names["In"]]
+        cells = [text for cell in names["In"] for text in (str(cell), *_magic_cells(str(cell)))]
     else:
         cells = ["".join(linecache.getlines(name)) for name in list(linecache.cache) if name.startswith(CELL_NAMES)]
     texts = [text for text in scripts + cells if text.strip()]
     return [text for index, text in enumerate(texts) if text not in texts[index + 1 :]]
+
+
+def _magic_cells(cell: str) -> list[str]:
+    """What stands below `%%time` and other magics of a cell, which IPython keeps as an argument of a call."""
+    calls = [
+        node.value for node in _statements(cell) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+    ]
+    magics = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "run_cell_magic"]
+    return [str(call.args[-1].value) for call in magics if call.args and isinstance(call.args[-1], ast.Constant)]
 
 
 def find_statements(name: str, sources: list[str]) -> list[Statement]:

@@ -241,6 +241,18 @@ def register(function):
 def root():
     return list(REGISTRY)
 """,
+    "cells with a magic": """
+SIZE = 2
+# %%
+%%time
+def helper(x):
+    return x + SIZE
+class Kept:
+    size = helper(1)
+# %%
+def root():
+    return [helper(3), Kept.size]
+""",
     "a builtin that is hidden": """
 def max(values):
     return "mine"

@@ -36,7 +36,7 @@ def run_notebook(text, _folder):
 
 def run_script(text, folder):
     script = folder / "train.py"
-    script.write_text(f"{text}\n{GIVE}\n")
+    script.write_text(f"{text.replace('%%time', '')}\n{GIVE}\n")
     import linecache
 
     linecache.clearcache()
