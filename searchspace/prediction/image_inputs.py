@@ -15,6 +15,7 @@ from PIL.Image import fromarray
 from searchspace.prediction.inputs import find_inputs
 from trainables.common.errors import UserError
 from trainables.data.decoding.bad_images import BadImage, BadImageCause, BadImageError
+from trainables.data.in_memory.array_data import is_array
 from trainables.data.in_memory.pixel_arrays import ChannelAxis, image_batch, to_numpy, to_pixels
 
 if TYPE_CHECKING:
@@ -64,9 +65,9 @@ def list_inputs(images: Any, grey: bool, channels: ChannelAxis | None) -> list[I
         return [InputImage(str(name), name if isinstance(name, BadImage) else Path(name)) for name in found]
     if isinstance(images, Picture):
         return [InputImage("image 0", images)]
-    if _is_array(images) and to_numpy(images).dtype.kind in "OU":  # a column of paths
+    if is_array(images) and to_numpy(images).dtype.kind in "OU":  # a column of paths
         images = list(images)
-    if _is_array(images):
+    if is_array(images):
         batch = image_batch(to_pixels(images, "images"), grey, channels, "images")
         return [InputImage(f"image {place}", image) for place, image in enumerate(batch)]
     if not isinstance(images, Sequence) or isinstance(images, bytes):
@@ -77,7 +78,7 @@ def list_inputs(images: Any, grey: bool, channels: ChannelAxis | None) -> list[I
 def _inputs_of(image: Any, place: int, grey: bool, channels: ChannelAxis | None) -> Iterator[InputImage]:
     """The images of one element of a sequence; an array or tensor there is one image."""
     name = f"image {place}"
-    if _is_array(image):
+    if is_array(image):
         pixels = to_pixels(image, name)
         if pixels.ndim not in {2, 3}:
             raise UserError(f"{name}: uint8 {pixels.shape}; in a list an array is one image, (h, w) or (h, w, c)")
@@ -87,10 +88,6 @@ def _inputs_of(image: Any, place: int, grey: bool, channels: ChannelAxis | None)
             yield InputImage(name, each.content) if isinstance(image, Picture) else each
     else:
         raise UserError(f"{name}: {type(image).__name__}; {TAKEN}")
-
-
-def _is_array(value: Any) -> bool:
-    return hasattr(value, "shape") and hasattr(value, "dtype")
 
 
 def iterate_stored(predictor: "Predictor", images: Sequence[InputImage]) -> Iterator[list[NDArray[np.uint8]]]:

@@ -11,6 +11,7 @@ from searchspace.reporting.tables.data_frames import class_frame
 from trainables.common.errors import UserError
 from trainables.data.store.data_summary import DataSummary
 from trainables.metrics.class_metrics import TestMetrics, measure_test_metrics
+from trainables.metrics.metric_registry import METRICS, is_own_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +24,7 @@ class Evaluation:
     """How a classifier does on labelled images."""
 
     metrics: TestMetrics
-    """All metrics, with 95 % intervals."""
+    """All metrics of this package, with 95 % intervals; the code of a metric of your own is not run."""
     split: str
     """Which split of the data it is of; empty where the data have no splits."""
     seen: int | None
@@ -63,5 +64,6 @@ def evaluate_inputs(predictor: "Predictor", inputs: LabelledInputs, trained_on: 
         found.append(predictor.classify([predictor.fit(image) for image in stored]))
     if not found:
         raise UserError("data: holds no images; give some of each class")
-    metrics = measure_test_metrics(np.concatenate(found), inputs.labels, predictor.classes, inputs.weights)
+    packaged = [name for name in METRICS if not is_own_name(name)]
+    metrics = measure_test_metrics(np.concatenate(found), inputs.labels, predictor.classes, inputs.weights, packaged)
     return Evaluation(metrics, inputs.split, None if known is None else seen)

@@ -1,5 +1,6 @@
 """Test metrics from class probabilities, measured once on images that took no part in any choice."""
 
+from collections.abc import Collection
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -155,9 +156,17 @@ class TestMetrics(Finite):
 
 
 def measure_test_metrics(
-    probabilities: NDArray[Any], labels: NDArray[np.int64], names: tuple[str, ...], weights: Weights = None
+    probabilities: NDArray[Any],
+    labels: NDArray[np.int64],
+    names: tuple[str, ...],
+    weights: Weights = None,
+    metrics: Collection[MetricName] | None = None,
 ) -> TestMetrics:
-    """Metrics of `probabilities` (n, classes) against `labels` (n,) of images with `weights` (n,)."""
+    """Metrics of `probabilities` (n, classes) against `labels` (n,) of images with `weights` (n,).
+
+    `metrics` are those of the registry that are measured; None: all of them.
+    """
+    measured = METRICS if metrics is None else metrics
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     predicted = probabilities.argmax(axis=1)
@@ -169,7 +178,7 @@ def measure_test_metrics(
     macro = precision_recall_fscore_support(labels, predicted, average="macro", **there)
     weighted = precision_recall_fscore_support(labels, predicted, average="weighted", **options)
     confusion = confusion_matrix(labels, predicted, labels=every)
-    scores = {metric: measure_score(metric, probabilities, labels, weights) for metric in METRICS}
+    scores = {metric: measure_score(metric, probabilities, labels, weights) for metric in measured}
     count = np.bincount(labels, minlength=len(names)).tolist()
     effective = confusion if weights is None else _effective_confusion(labels, predicted, len(names), weights)
     own: dict[str, Any] = {}
@@ -184,7 +193,7 @@ def measure_test_metrics(
         precision_weighted=weighted[0], recall_weighted=weighted[1], f1_weighted=weighted[2],
         log_loss=float(-np.average(true_log(probabilities, labels), weights=weights)),
         calibration_error=calibration_error(probabilities, right, weights),
-        methods={metric: entry.interval for metric, entry in METRICS.items()}, scores=scores, **own,
+        methods={metric: METRICS[metric].interval for metric in measured}, scores=scores, **own,
         classes=tuple(
             ClassMetrics(
                 name=names[i], precision=precision[i], recall=recall[i], f1=f1[i], count=count[i],

@@ -52,8 +52,8 @@ class LabelledPixels:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value is an array or tensor."""
-    return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "ndim")
+    """Whether a value is an array or tensor; numpy's texts have the attributes of one."""
+    return not isinstance(value, str) and hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "ndim")
 
 
 def read_arrays_of(data: ArrayData) -> dict[str, LabelledPixels]:

@@ -1,6 +1,7 @@
 """What a winner predicts from Python: the same as `searchspace predict`, of any kind of input."""
 
 import csv
+import dataclasses
 import io
 import shutil
 
@@ -18,6 +19,7 @@ from trainables.common.errors import UserError
 from trainables.common.reporter import SilentReporter
 from trainables.data.store.store import open_store
 from trainables.export.exporter import ExportRequest, export_classifier
+from trainables.metrics.metric_registry import METRICS
 from trainables.metrics.predictions import TEST_PERMIT
 
 
@@ -183,3 +185,13 @@ def test_an_export_gives_the_files(winner, tmp_path):
     assert files["onnx"].is_file()
     with pytest.raises(UserError, match="did you mean 'onnx'"):
         winner.export(["onn"])
+
+
+def test_code_of_a_metric_of_ones_own_is_not_run(winner, tested, monkeypatch):
+    def refuse(counts):
+        raise AssertionError(counts)
+
+    monkeypatch.setitem(METRICS, "custom/mine.score", dataclasses.replace(METRICS["accuracy"], compute=refuse))
+    found = winner.evaluate(tested)
+    assert found.accuracy == winner.metrics.accuracy
+    assert f"{found.accuracy:.2%}" in found._repr_html_()
