@@ -19,7 +19,7 @@ from searchspace.prediction.labelled_inputs import ReadOptions, Split, read_labe
 from searchspace.prediction.winner_evaluation import Evaluation, evaluate_inputs
 from searchspace.reporting.model_card import CARD_FILE
 from searchspace.reporting.results import ClassifierResults, read_results
-from searchspace.storage.open_results import is_export_file, is_model_file, open_results
+from searchspace.storage.open_results import is_export_file, open_results
 from trainables.common.errors import UserError
 from trainables.config import TrialConfig
 from trainables.data.in_memory.pixel_arrays import ChannelAxis
@@ -83,8 +83,9 @@ class Winner:
         Empty before the export. Of a search at a URL they are downloaded.
         """
         shipment = self._results.shipment
-        folder = self._fetched(is_export_file) / self.folder.name if self._url else self.folder
-        return MappingProxyType({each.format: folder / each.file for each in (shipment.artefacts if shipment else ())})
+        self._fetch()
+        found = shipment.artefacts if shipment else ()
+        return MappingProxyType({each.format: self.folder / each.file for each in found})
 
     @property
     def card(self) -> Path:
@@ -183,12 +184,13 @@ class Winner:
     def _predictor(self) -> "Predictor":
         from trainables.export.predictor import Predictor
 
-        folder = self._fetched(is_model_file) if self._url else self.folder
-        return Predictor(find_model(folder))
+        self._fetch()
+        return Predictor(find_model(self.folder))
 
-    def _fetched(self, wanted: Any) -> Path:
-        """The search's folder, a copy of its URL with the files that are `wanted`."""
-        return open_results(self._url, wanted).folder
+    def _fetch(self) -> None:
+        """Bring the search's folder up to date, where it is a copy of a URL, with the files that are large, too."""
+        if self._url:
+            open_results(self._url, is_export_file)
 
     def _repr_html_(self) -> str:
         """What a notebook shows: architecture, test score, classes and files."""

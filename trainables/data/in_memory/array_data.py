@@ -1,7 +1,7 @@
 """Images and labels in memory, in splits that are given or not: arrays, tensors, or lists of pictures."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class ArrayData:
     """Those to validate on; None: drawn from train."""
     test: tuple[Any, Any] | None = None
     """Those of the locked test; None: drawn from train."""
-    classes: Sequence[str] = field(default=())
+    classes: Sequence[str] = ()
     """Names of the classes, by number; empty: the labels are their names."""
     channels: ChannelAxis | None = None
     """Which axis of an image has the channels, "first" or "last"; None: the only one that can be."""

@@ -15,12 +15,15 @@ from searchspace.api.result import load
 from searchspace.api.winner_model import Winner
 from tests.helpers.commands import command
 from tests.helpers.made_search import make_exported_search
+from tests.helpers.servers.s3_server import keys
 from trainables.common.errors import UserError
 from trainables.common.reporter import SilentReporter
 from trainables.data.store.store import open_store
 from trainables.export.exporter import ExportRequest, export_classifier
 from trainables.metrics.metric_registry import METRICS
 from trainables.metrics.predictions import TEST_PERMIT
+from trainables.storage.folder_sync import FolderSync
+from trainables.storage.search_storage import SearchStorage
 
 
 @pytest.fixture(scope="module")
@@ -195,3 +198,17 @@ def test_code_of_a_metric_of_ones_own_is_not_run(winner, tested, monkeypatch):
     found = winner.evaluate(tested)
     assert found.accuracy == winner.metrics.accuracy
     assert f"{found.accuracy:.2%}" in found._repr_html_()
+
+
+def test_a_search_at_a_url_is_fetched_as_far_as_it_is_needed(winner, bucket):
+    home = SearchStorage(folder=str(winner.folder.parent), url=f"s3://{bucket}/searches/made")
+    FolderSync(home).push()
+    result = load(home.url)
+    assert list(result.folder.rglob("*.onnx")) == []
+    images = np.random.default_rng(3).integers(0, 256, (4, 8, 8), np.uint8)
+    np.testing.assert_array_equal(result.winner.predict_proba(images), winner.predict_proba(images))
+    assert all(path.is_file() for path in result.winner.files.values())
+    assert len(result.leaderboard) == 24
+    result.report()
+    assert "searches/made/report.html" in keys(bucket)
+    assert home.url in result._repr_html_()
