@@ -61,13 +61,14 @@ def load_module(files: Mapping[str, str], path: str) -> ModuleType:
 
 @contextmanager
 def importable(files: Mapping[str, str]) -> Iterator[None]:
-    """Let imports in the block find the modules of the tree of `files` first, and no other tree's.
+    """Let imports in the block find the modules of the tree of `files` first.
 
-    After the block imports inside functions still find them, unless another module of that name was there before.
+    After the block imports inside functions still find them before those of other trees, unless a module of that name
+    was there before that is of no tree.
     """
     with _lock:
         tree = _open_tree(files)
-        _forget_others(tree)
+        of_trees = {id(module) for each in _trees.values() for module in each.modules.values()}
         known = {name: sys.modules[name] for name in _own_names(files) if name in sys.modules}
         foreign = {name: module for name, module in known.items() if tree.modules.get(name) is not module}
         for name in foreign:
@@ -78,11 +79,9 @@ def importable(files: Mapping[str, str]) -> Iterator[None]:
         try:
             yield
         finally:
-            sys.path.remove(str(tree.folder))
-            if str(tree.folder) not in sys.path:
-                sys.path.append(str(tree.folder))
+            _move_to_the_end(tree.folder)
             tree.modules.update(_loaded_from(tree.folder))
-            sys.modules.update(foreign)
+            sys.modules.update({name: module for name, module in foreign.items() if id(module) not in of_trees})
 
 
 def was_used_here(files: Mapping[str, str]) -> bool:
@@ -158,15 +157,10 @@ def _dotted(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _forget_others(tree: SourceTree) -> None:
-    """Let this process's imports find no module of another tree by its plain name."""
-    for other in _trees.values():
-        if other is not tree:
-            for name, module in other.modules.items():
-                if sys.modules.get(name) is module and not name.startswith(MODULE_PREFIX):
-                    del sys.modules[name]
-            if str(other.folder) in sys.path:
-                sys.path.remove(str(other.folder))
+def _move_to_the_end(folder: Path) -> None:
+    """Put a tree's folder behind what is installed in `sys.path`, and before the folders of other trees."""
+    trees = [place for place in sys.path if Path(place).parent == folder.parent and place != str(folder)]
+    sys.path[:] = [place for place in sys.path if Path(place).parent != folder.parent] + [str(folder)] + trees
 
 
 def _loaded_from(folder: Path) -> dict[str, ModuleType]:

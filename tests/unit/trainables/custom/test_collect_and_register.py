@@ -90,6 +90,16 @@ def test_two_files_of_one_name_do_not_mix(tmp_path):
     del sys.modules["late"]
 
 
+def test_parts_of_two_folders_import_inside_functions_after_both_are_registered(tmp_path):
+    first, second = write(tmp_path / "one", "one"), tmp_path / "two" / "other.py"
+    second.parent.mkdir()
+    second.write_text("def build(data):\n    import beside\n    return beside.NAME")
+    (second.parent / "beside.py").write_text("NAME = 'beside the second'")
+    register(collect([("model", first), ("model", f"{second}:build")]))
+    assert MODELS["custom/my_net.build"].function(None, heads=2)[1] == "late of one"
+    assert MODELS["custom/other.build"].function(None) == "beside the second"
+
+
 def test_a_neighbour_that_changed_is_read_again(tmp_path):
     reference = write(tmp_path / "a")
     first = collect([("model", reference)])
