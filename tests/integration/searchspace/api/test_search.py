@@ -37,6 +37,18 @@ def run_host(scenario: str, folder: Path, cache: Path) -> dict[str, Any]:
     return found | {"printed": errors}
 
 
+def check_was_saved(folder: Path) -> None:
+    """Every trial that was not over has a checkpoint of its last epoch, from which it can be resumed."""
+    result = load(folder)
+    assert not result.is_finished
+    assert result.leaderboard["epoch"].sum() >= 1
+    for row in result.leaderboard.to_dict("records"):
+        if row["status"] in {"running", "at rung"} and row["epoch"]:
+            saved = folder / "trials" / f"trial-{row['trial']}" / "checkpoints" / f"epoch-{row['epoch']:05}.safetensors"
+            assert saved.is_file()
+    assert "Traceback" not in (folder / "search.log").read_text()
+
+
 @pytest.fixture(scope="module")
 def twice(cache, tmp_path_factory) -> dict[str, Any]:
     """A whole search and one that a callback stopped, of one program."""
@@ -95,9 +107,7 @@ def test_the_result_is_the_command_s(twice):
 def test_a_callback_stops_a_search_calmly(twice):
     assert not twice["stopped finished"]
     assert twice["stopped events"][-1] == "SearchEnded"
-    board = load(Path(twice["place"]) / "results" / "stopped").leaderboard
-    assert "running" not in set(board["status"])
-    assert board["epoch"].sum() >= 1
+    check_was_saved(Path(twice["place"]) / "results" / "stopped")
 
 
 def test_a_search_joins_the_ray_of_its_program(cache, tmp_path):
@@ -120,6 +130,4 @@ def test_without_its_program_a_search_ends_calmly(cache, tmp_path):
     gone, alive = psutil.wait_procs(processes, timeout=120)
     assert gone
     assert alive == []
-    board = load(tmp_path / "results" / "orphan").leaderboard
-    assert "running" not in set(board["status"]), "every trial was saved"
-    assert board["epoch"].sum() >= 1
+    check_was_saved(tmp_path / "results" / "orphan")
