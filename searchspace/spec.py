@@ -12,6 +12,7 @@ from searchspace.cli.data_request import DataRequest
 from searchspace.cli.invalid_values import describe_error, describe_first_error, format_value
 from searchspace.cli.options import Option, flag_of
 from searchspace.cli.values import (
+    Address,
     BudgetAmount,
     Duration,
     Formats,
@@ -144,7 +145,7 @@ class SearchSpec(DataRequest):
     """Image memory of each worker, in GB (10^9 bytes); the rest is streamed. 0: auto."""
     max_concurrent: Annotated[int, Option(WHERE)] = Field(0, ge=0, le=MAX_COUNT)
     """Trials at a time; 0: as many as fit."""
-    address: Annotated[str, Option(WHERE)] = ""
+    address: Annotated[Address, Option(WHERE)] = ""
     """Ray cluster, such as auto; empty starts one here."""
     name: Annotated[str, Option(RECORD, common=True)] = ""
     """Its folder, study and MLflow run. Default: data and time."""

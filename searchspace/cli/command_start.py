@@ -12,6 +12,8 @@ RESTARTED = "SEARCHSPACE_RESTARTED"
 """Environment variable: when a command replaced its process by another, in seconds since 1970."""
 EVENTS_VARIABLE = "SEARCHSPACE_EVENTS"
 """Environment variable: descriptor of a pipe, which the process inherits, for events; a person's command has none."""
+HOST_RAY_VARIABLE = "SEARCHSPACE_HOST_RAY"
+"""Environment variable: address of the Ray of the program that started this command."""
 _begun: ContextVar[float | None] = ContextVar("command start", default=None)
 
 

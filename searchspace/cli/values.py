@@ -1,12 +1,14 @@
 """Types of values that the command line parses from text, and the formats of each."""
 
 import math
+import os
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from searchspace.budget.budget import Budget
+from searchspace.cli.command_start import HOST_RAY_VARIABLE
 from trainables.common.errors import suggest
 from trainables.common.redaction import redact_urls
 from trainables.export.exported_files import EXPORT_FORMATS, Format
@@ -79,6 +81,11 @@ def _positive(number: str) -> float:
     return float(number)
 
 
+def without_host_ray(address: str) -> str:
+    """`address`, or nothing where it is the Ray of the program that started this command, which ends with it."""
+    return "" if address == os.environ.get(HOST_RAY_VARIABLE) else address
+
+
 def check_share(value: float) -> float:
     """`value` if it is a share from 0 to 1; raises ValueError that says how a percentage is written."""
     if not 0 <= value <= 1:
@@ -117,5 +124,7 @@ Place = Annotated[str, AfterValidator(check_location)]
 Share = Annotated[float, AfterValidator(check_share)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 BudgetAmount = Annotated[Budget | None, BeforeValidator(parse_budget)]
+Address = Annotated[str, PlainSerializer(without_host_ray)]
+"""Address of a Ray cluster; no record has that of a program's own, so that the search is resumed without it."""
 SecretUrl = Annotated[str, PlainSerializer(redact_urls)]
 """A URL whose password is in memory only: its written form has `***` there."""

@@ -1,5 +1,6 @@
 """Reports the progress of a command as typed events, to the program that started it."""
 
+import os
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -21,6 +22,7 @@ from searchspace.api.process.search_events import (
 )
 from searchspace.budget.allowance import Phase
 from searchspace.budget.phase_times import PHASES
+from searchspace.cli.command_start import HOST_RAY_VARIABLE
 from searchspace.progress.console_reporter import ConsoleReporter
 from searchspace.progress.event_writer import EventWriter, host_events
 from searchspace.progress.progress_tracker import ProgressTracker, TrialListener
@@ -53,7 +55,9 @@ class EventReporter(ConsoleReporter):
     @property
     def restart_options(self) -> list[str]:
         """Command-line options that make another like this."""
-        return ["--price-per-hour", str(self._price)] if self._price else []
+        host_ray = os.environ.get(HOST_RAY_VARIABLE, "")
+        joined = ["--address", host_ray] if host_ray else []  # which no record has
+        return [*joined, *(["--price-per-hour", str(self._price)] if self._price else [])]
 
     def __enter__(self) -> Self:
         """Write what the project logs from here on; the first phase begins."""

@@ -83,10 +83,12 @@ def search_on_own_ray() -> dict[str, Any]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     before = host_state()
     messages: list[str] = []
+    started: list[str] = []
 
     def interrupt(event: searchspace.SearchEvent) -> None:
         if isinstance(event, searchspace.EpochEnded) and not messages:
             messages.append("interrupted")
+            started.extend(child.name() for child in psutil.Process().children(recursive=True))
             os.kill(os.getpid(), signal.SIGINT)
 
     try:
@@ -97,7 +99,8 @@ def search_on_own_ray() -> dict[str, Any]:
     alive = ray.get(ray.remote(lambda: 41).remote()) + 1
     before["children"] = after["children"] = []  # Ray's own come and go
     before["threads"] = after["threads"] = before["descriptors"] = after["descriptors"] = []
-    return {"before": before, "after": after, "messages": messages, "alive": alive}
+    is_joined = started.count("gcs_server") == 1
+    return {"before": before, "after": after, "messages": messages, "alive": alive, "joined": is_joined}
 
 
 def search_until_killed() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from searchspace.api.code_reference import to_reference
 from searchspace.api.search_options import ResumeOptions, SearchOptions
 from searchspace.cli.arguments import to_arguments
+from searchspace.cli.command_start import HOST_RAY_VARIABLE
 from searchspace.cli.options import flag_of
 from searchspace.cli.run_options import RunOptions
 from searchspace.own_code.code_options import CODE_OPTIONS
@@ -48,8 +49,9 @@ class SearchRequest:
         inherited = dict(os.environ)
         if inherited.get("MPLBACKEND", "").startswith("module://"):
             del inherited["MPLBACKEND"]  # a notebook's, which draws into the notebook
-        if _host_ray():
+        if address := _host_ray():
             inherited.setdefault("RAY_AUTH_MODE", "disabled")  # as this program's Ray has it, which sets `token` itself
+            inherited[HOST_RAY_VARIABLE] = address
         return inherited | import_path() | self.secrets
 
 

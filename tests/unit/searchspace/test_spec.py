@@ -109,3 +109,11 @@ def test_patience_is_of_budgets_and_of_searches_that_may_end_early(tmp_path):
     (tmp_path / "s").mkdir()
     save_record(tmp_path / "s", spec, {"spec": record})
     assert load_spec(tmp_path / "s").patience == 0, "a record of a version without it"
+
+
+def test_no_record_names_the_ray_of_the_program_that_started_the_search(monkeypatch):
+    monkeypatch.setenv("SEARCHSPACE_HOST_RAY", "127.0.0.1:6379")
+    spec = make_spec(name="x", address="127.0.0.1:6379")
+    assert spec.address == "127.0.0.1:6379"
+    assert spec.model_dump()["address"] == ""
+    assert make_spec(name="x", address="10.0.0.5:6379").model_dump()["address"] == "10.0.0.5:6379"
