@@ -9,6 +9,7 @@
 What is listed in `__all__` is imported when it is first used, so that importing this package takes no time.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +110,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_MODULE_OF[name]), name)
+    with warnings.catch_warnings():
+        # Optuna imports tqdm, which warns in a notebook without ipywidgets; no bar of it is shown.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        return getattr(import_module(_MODULE_OF[name]), name)
 
 
 def __dir__() -> list[str]:

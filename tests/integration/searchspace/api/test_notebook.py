@@ -58,22 +58,26 @@ def cells(folder, cache) -> list[Any]:
     client = RecordingClient(
         notebook, km=manager, timeout=250, allow_errors=True, resources={"metadata": {"path": str(folder)}}
     )
-    interrupter = threading.Thread(target=_interrupt_at_epoch, args=(folder, manager), daemon=True)
+    is_over = threading.Event()
+    interrupter = threading.Thread(target=_interrupt_at_epoch, args=(folder, manager, is_over))
     interrupter.start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(folder))
         patch.setenv("SEARCHSPACE_CACHE", str(cache))
-        client.execute()
-    interrupter.join()
+        try:
+            client.execute()
+        finally:
+            is_over.set()
+            interrupter.join()
     return list(notebook.cells)
 
 
-def _interrupt_at_epoch(folder: Path, manager: KernelManager) -> None:
+def _interrupt_at_epoch(folder: Path, manager: KernelManager, is_over: threading.Event) -> None:
     """Press the notebook's interrupt button, once a trial has trained an epoch."""
-    pause = threading.Event()
-    while not (folder / "epoch").exists():
-        pause.wait(0.1)
-    manager.interrupt_kernel()
+    while not is_over.wait(0.1):
+        if (folder / "epoch").exists():
+            manager.interrupt_kernel()
+            return
 
 
 def html_of(cell: Any) -> list[str]:
