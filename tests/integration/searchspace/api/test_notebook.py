@@ -69,6 +69,8 @@ def cells(folder, cache) -> list[Any]:
         finally:
             is_over.set()
             interrupter.join()
+            if manager.has_kernel:
+                manager.shutdown_kernel(now=True)
     return list(notebook.cells)
 
 
