@@ -164,5 +164,5 @@ def bind_replicas_to_loopback() -> None:
     place: Any = replica
     bind: Callable[[Any, str], int] | None = getattr(place, "add_port_to_grpc_server", None)
     if bind is None:
-        raise RuntimeError("this release of Ray Serve opens a port on every address; install the release in the README")
+        raise RuntimeError("this release of Ray Serve opens a port on every address; install that of constraints.txt")
     place.add_port_to_grpc_server = lambda server, _address: bind(server, "127.0.0.1:0")

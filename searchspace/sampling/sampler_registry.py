@@ -13,7 +13,7 @@ class Sampler:
     """A sampler known by name."""
 
     summary: str
-    """One line for the README."""
+    """One line for the docs."""
     maker: str
     """`module:function` that makes Optuna's sampler from a seed and the number of trials from which on it models them;
     imported when it is called, as Optuna is with it."""

@@ -23,7 +23,7 @@ class Scheduler:
     """An early-stopping rule known by name."""
 
     summary: str
-    """One line for the README."""
+    """One line for the docs."""
     make: Callable[[Rungs, int], StoppingRule]
     """Rungs, reduction factor -> the rule, for one objective and epochs as the resource."""
     uses_rungs: bool = True

@@ -42,7 +42,7 @@ def test_the_table_has_a_line_for_each_budget_and_the_baseline_in_all():
     assert all("80.0 %, 40.0 s" in line for line in lines[:2])
     assert "no test, 590 s" in lines[2]
     assert "ends within 1.1 x (cifar10 10 min)" in short_budget({"bench_budget": record})
-    assert BUDGET_PARTS["budgets"]({}).strip() == "Not recorded yet."
+    assert BUDGET_PARTS["docs_budgets"]({}).strip() == "Not recorded yet."
 
 
 def test_a_run_in_one_line():

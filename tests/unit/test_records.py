@@ -183,3 +183,8 @@ def test_a_spread_is_shown_only_where_it_was_measured():
     assert span(once, " s") == "0.500 s"
     assert span(twice, " s") == "0.500 s (0.250–0.750)"
     assert percent(twice) == "50.0 % (25.0–75.0)"
+
+
+def test_every_part_is_shown_in_a_text():
+    shown = {name for file in FILES for name in re.findall(r"<!-- figures:(\w+) -->", file.read_text())}
+    assert PARTS.keys() == shown

@@ -31,7 +31,7 @@ class Metric:
     label: str
     """Its name in a line of text."""
     summary: str
-    """One line for the README."""
+    """One line for the docs."""
     compute: Callable[[ClassCounts], float]
     """The score. Counts that are all multiplied by one number give the same score."""
     title: str = ""

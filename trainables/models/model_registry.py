@@ -20,7 +20,7 @@ class ScratchModel:
     """A network trained from scratch, known by name."""
 
     summary: str
-    """One line for the README."""
+    """One line for the docs."""
     builder: str
     """`module:function` that builds the trunk, as `build` calls it; imported when it is called, as torch is with it."""
     shaped_by: tuple[str, ...]

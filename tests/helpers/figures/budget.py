@@ -65,7 +65,6 @@ def short_budget(records: Records) -> str:
 
 
 BUDGET_PARTS: dict[str, Part] = {
-    "budgets": lambda records: _budgets(records, "docs"),
     "docs_budgets": lambda records: _budgets(records, "."),
     "all_budgets": lambda records: _budgets(records, "../../docs"),
 }

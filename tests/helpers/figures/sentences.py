@@ -3,7 +3,7 @@
 import re
 
 from tests.helpers.figures.marked import Part
-from tests.helpers.figures.records import Records, percent, show
+from tests.helpers.figures.records import Records, show
 
 
 def _leaderboard(records: Records) -> str:
@@ -19,22 +19,6 @@ def _storage(records: Records) -> str:
         f"an epoch's report costs the search {of('postgresql', 'report')} ms instead of {of('journal', 'report')}, a "
         f"suggestion {of('postgresql', 'suggest')} instead of {of('journal', 'suggest')}"
     )
-
-
-def _distil(records: Records) -> str:
-    record = records["bench_distil_cifar10"]
-    epochs = record.at("settings", "epochs")
-    labels, taught = (record.at("ways", f"{way}, {epochs} epochs") for way in ("labels", "temperature 1"))
-    gain = taught["accuracy above labels', by seed"]
-    return (
-        f"{percent(taught['accuracy'])} on validation images instead of {percent(labels['accuracy'])} on labels (median and "
-        f"range of {labels['accuracy']['n']} seeds; paired difference {100 * gain['mean']:.1f} points, 95 % interval "
-        f"{100 * gain['low']:.1f} to {100 * gain['high']:.1f})"
-    )
-
-
-def _gate(records: Records) -> str:
-    return f"{show(records['bench_gate'].at('seconds', 'uncached')['median'])} s"
 
 
 def _slot_memory(records: Records) -> str:
@@ -77,7 +61,5 @@ SENTENCES: dict[str, Part] = {
     "demo_size": _demo_size,
     "leaderboard_time": _leaderboard,
     "storage_costs": _storage,
-    "distilled": _distil,
-    "gate_time": _gate,
     "slot_memory": _slot_memory,
 }
