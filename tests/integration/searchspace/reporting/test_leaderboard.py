@@ -153,7 +153,7 @@ def test_a_trial_is_rebuilt_from_its_row(folder, tmp_path, cache, form):
     assert len(rows) == len(trials)
     for row in rows:
         trial = trials[int(row["trial"])]
-        assert TrialConfig(**{name: row[name] for name in TrialConfig.model_fields}) == read_config(trial)
+        assert TrialConfig(**{name: row[name] for name in TrialConfig().hyperparameters}) == read_config(trial)
         last = read_curve(trial)[-1]
         found = [float(row[name]) for name in ("score", "accuracy", "val_loss", "train_loss", "seconds")]
         assert found == [last.score, last.accuracy, last.val_loss, last.train_loss, last.total_seconds]
